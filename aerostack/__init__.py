@@ -1,0 +1,18 @@
+"""
+aerostack-rt: a self-hosted realtime daemon.
+
+One WebSocket a client carries database changes, pub/sub, presence, history
+and token streams.  The rooms of this house, from the ground up; calls go down,
+pushes come back up through the interfaces only:
+
+0. vocabulary: L{aerostack.interfaces}, L{aerostack.errors};
+1. pure, no I/O and no clock: L{aerostack.wire}, L{aerostack.core};
+2. live: L{aerostack.hub}, L{aerostack.session}, L{aerostack.auth};
+3. adapters, one outside system each: L{aerostack.net}, L{aerostack.storage},
+   L{aerostack.tracker}, L{aerostack.engine};
+4. composition: L{aerostack.config}, L{aerostack.service}.
+
+C{tests/test_layers.py} keeps these promises.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,311 @@
+"""
+Who may come in, and as whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hmac import compare_digest
+from math import isfinite
+from typing import Any
+
+import jwt
+from jwt.algorithms import get_default_algorithms
+
+from aerostack.core.permissions import Identity, Role, allowedByClaims
+from aerostack.errors import RealtimeError
+from aerostack.settings import JWTConfig, ProjectConfig
+
+PROJECT_CLAIM = "projectId"
+"""The claim by which a token names its project."""
+
+ANONYMOUS_PREFIX = "anonymous:"
+"""What stands before a user's name that only the URL vouches for, in a project
+whose other users have tokens: so it can never pose as one of theirs."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """
+    What somebody brought along, not yet believed.
+
+    @ivar projectId: The project that the URL names.
+    @ivar userId: The user that the URL names.
+    @ivar key: An API key.
+    @ivar token: A JWT.
+    @ivar origin: The page that a browser says it comes from.
+    """
+
+    projectId: str | None = None
+    userId: str | None = None
+    key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    origin: str | None = None
+
+
+class Authenticator:
+    """
+    Believes or refuses credentials, by the projects of the configuration.
+
+    @ivar projects: By id; replaced when the configuration is read again.
+    """
+
+    def __init__(self, projects: Mapping[str, ProjectConfig]) -> None:
+        self.load(projects)
+
+    def load(self, projects: Mapping[str, ProjectConfig]) -> None:
+        """
+        Judge by these projects from now on.
+        """
+        self.projects = projects
+        self._verifiers = {
+            project.id: _Verifier(project.jwt)
+            for project in projects.values()
+            if project.jwt is not None
+        }
+
+    def identify(self, credentials: Credentials, now: float) -> Identity:
+        """
+        Find out who somebody is.
+
+        @param now: Seconds since the epoch.
+        @raise RealtimeError: C{unauthorized}, C{invalid_token}, C{token_expired},
+            C{unknown_project}, C{wrong_project}, C{origin_not_allowed} or
+            C{invalid_arguments} (nothing names a project).
+        """
+        keyProject, keyRole = self._byKey(credentials.key)
+        project = self._project(credentials, keyProject)
+        self._checkOrigin(project, credentials.origin, keyRole)
+        if credentials.token is not None:
+            identity = self._byToken(project, credentials.token, now)
+            if keyRole is Role.SECRET:
+                identity = Identity(project.id, Role.SECRET, identity.userId, identity.expires)
+            return identity
+        if keyRole is not None:
+            return Identity(project.id, keyRole, self._urlUser(project, credentials.userId))
+        if not project.anonymous:
+            raise RealtimeError(
+                "unauthorized",
+                "Bring the project's key, a token, or both, as the subprotocols aerostack-key.KEY"
+                " and aerostack-token.TOKEN, with aerostack-v1.",
+            )
+        return Identity(project.id, Role.ANONYMOUS, self._urlUser(project, credentials.userId))
+
+    def refresh(self, identity: Identity, token: str, now: float) -> Identity:
+        """
+        Put a live connection under a new token.
+
+        @raise RealtimeError: C{invalid_token}, C{token_expired} or
+            C{wrong_project}.
+        """
+        project = self.projects.get(identity.project)
+        if project is None:
+            raise RealtimeError("unknown_project", "The connection's project is gone.")
+        fresh = self._byToken(project, token, now)
+        if identity.role is Role.SECRET:
+            return Identity(project.id, Role.SECRET, fresh.userId, fresh.expires)
+        return fresh
+
+    def originAllowed(self, origin: str) -> bool:
+        """
+        Whether any project lets pages of an origin in; for answers that come
+        before any credential does.
+        """
+        return any(matchOrigin(project.origins, origin) for project in self.projects.values())
+
+    def bearer(self, value: str) -> Credentials:
+        """
+        Sort what came as C{Authorization: Bearer}: a key of ours, or a token.
+        """
+        known = self._findKey(value) is not None
+        return (
+            Credentials(key=value) if known or value.count(".") != 2 else Credentials(token=value)
+        )
+
+    def _byKey(self, key: str | None) -> tuple[ProjectConfig | None, Role | None]:
+        if key is None:
+            return None, None
+        found = self._findKey(key)
+        if found is None:
+            raise RealtimeError("unauthorized", "That API key is not one of this daemon's.")
+        return found
+
+    def _findKey(self, key: str) -> tuple[ProjectConfig, Role] | None:
+        """
+        Find whose key it is.
+
+        Every key of every project is compared, each in constant time, so that the
+        time taken tells nothing of them.
+        """
+        given = key.encode("utf-8", "surrogateescape")
+        found = None
+        for project in self.projects.values():
+            for known, role in ((project.publicKey, Role.PUBLIC), (project.secretKey, Role.SECRET)):
+                if known is not None and compare_digest(known.encode(), given):
+                    found = (project, role)
+        return found
+
+    def _project(self, credentials: Credentials, byKey: ProjectConfig | None) -> ProjectConfig:
+        named = {
+            name: value
+            for name, value in (
+                ("the URL's projectId", credentials.projectId),
+                ("the key", byKey.id if byKey is not None else None),
+                ("the token", _claimedProject(credentials.token)),
+            )
+            if value is not None
+        }
+        if len(set(named.values())) > 1:
+            raise RealtimeError(
+                "wrong_project", f"{' and '.join(named)} name different projects.".capitalize()
+            )
+        for projectId in named.values():
+            project = self.projects.get(projectId)
+            if project is None:
+                raise RealtimeError("unknown_project", "There is no project of that id here.")
+            return project
+        if credentials.token is not None and len(self._verifiers) == 1:
+            return self.projects[next(iter(self._verifiers))]
+        raise RealtimeError(
+            "invalid_arguments",
+            "Nothing names a project: add ?projectId=, bring a key, or a token with the claim"
+            f" {PROJECT_CLAIM}.",
+        )
+
+    def _checkOrigin(
+        self, project: ProjectConfig, origin: str | None, keyRole: Role | None
+    ) -> None:
+        if origin is None:
+            return
+        if not matchOrigin(project.origins, origin):
+            raise RealtimeError(
+                "origin_not_allowed",
+                f"Pages of {origin[:200]} are not let in; add it to projects.{project.id}.origins.",
+            )
+        if keyRole is Role.SECRET:
+            raise RealtimeError(
+                "forbidden", "The secret key has no place in a browser; use the public key there."
+            )
+
+    def _urlUser(self, project: ProjectConfig, userId: str | None) -> str | None:
+        if not userId or not project.anonymous:
+            return None
+        return f"{ANONYMOUS_PREFIX}{userId}" if project.jwt is not None else userId
+
+    def _byToken(self, project: ProjectConfig, token: str, now: float) -> Identity:
+        verifier = self._verifiers.get(project.id)
+        if verifier is None:
+            raise RealtimeError(
+                "invalid_token", f"The project {project.id} takes no tokens; it has no jwt."
+            )
+        claims = verifier.verify(token, now)
+        claimed = claims.get(PROJECT_CLAIM)
+        if claimed is not None and claimed != project.id:
+            raise RealtimeError("wrong_project", "The token belongs to another project.")
+        if claims["sub"].startswith(ANONYMOUS_PREFIX):
+            raise RealtimeError(
+                "invalid_token", f"A token's sub cannot begin with {ANONYMOUS_PREFIX}"
+            )
+        try:
+            allowed = allowedByClaims(claims)
+        except ValueError as error:
+            raise RealtimeError("invalid_token", f"In the token, {error}.") from None
+        return Identity(project.id, Role.TOKEN, claims["sub"], claims.get("exp"), allowed)
+
+
+def _claimedProject(token: str | None) -> str | None:
+    """
+    Read which project a token says it is for, to know whose key to check it with.
+    Nothing else of an unchecked token is ever used.
+    """
+    if token is None:
+        return None
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError:
+        return None
+    claimed = claims.get(PROJECT_CLAIM)
+    return claimed if isinstance(claimed, str) else None
+
+
+class _Verifier:
+    """
+    Checks the tokens of one project.
+    """
+
+    def __init__(self, config: JWTConfig) -> None:
+        self._config = config
+        self._keys: dict[str | None, Any] = {}
+        if config.jwks is not None:
+            for key in jwt.PyJWKSet.from_dict(dict(config.jwks)).keys:
+                self._keys[key.key_id] = key.key
+        else:
+            algorithm = get_default_algorithms()[config.algorithm]
+            self._keys[None] = algorithm.prepare_key(config.key)
+
+    def verify(self, token: str, now: float) -> dict[str, Any]:
+        """
+        Check a token's signature and times.
+
+        Only the configured algorithm is accepted, whatever the token's header says,
+        so neither C{none} nor an RSA key used as an HMAC secret gets anywhere
+        (RFC 8725, 2.1 and 3.1).
+
+        @return: The claims; C{sub} is a string.
+        @raise RealtimeError: C{invalid_token} or C{token_expired}.
+        """
+        config = self._config
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self._keyFor(token),
+                algorithms=[config.algorithm],
+                audience=config.audience,
+                issuer=config.issuer,
+                options={
+                    "require": ["sub"],
+                    "verify_aud": config.audience is not None,
+                    # The times are judged below, by the clock that we are given.
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
+            )
+        except jwt.PyJWTError as error:
+            raise RealtimeError("invalid_token", f"The token is refused: {error}.") from None
+        for name in ("exp", "nbf"):
+            if not (isinstance(value := claims.get(name, 0), (int, float)) and isfinite(value)):
+                raise RealtimeError("invalid_token", f"The token's {name} is not a number.")
+        if not claims["sub"]:
+            raise RealtimeError("invalid_token", "The token's sub is empty.")
+        if "exp" in claims:
+            claims["exp"] += config.leeway
+            if claims["exp"] <= now:
+                raise RealtimeError("token_expired", "The token has expired; get a new one.")
+        if claims.get("nbf", now) > now + config.leeway:
+            raise RealtimeError("invalid_token", "The token is not valid yet.")
+        return claims
+
+    def _keyFor(self, token: str) -> Any:
+        if len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        kid = jwt.get_unverified_header(token).get("kid")
+        if kid not in self._keys:
+            raise jwt.InvalidKeyError("its kid names no key of the key set")
+        return self._keys[kid]
+
+
+def matchOrigin(allowed: tuple[str, ...], origin: str) -> bool:
+    """
+    Whether an C{Origin} header (RFC 6454, 7) is among those that are allowed:
+    C{scheme://host[:port]}, with C{*} for any port, or C{*} alone for any origin.
+    """
+    return any(
+        pattern in ("*", origin)
+        or (
+            pattern.endswith(":*")
+            and (origin == pattern[:-2] or origin.rpartition(":")[0] == pattern[:-2])
+        )
+        for pattern in allowed
+    )

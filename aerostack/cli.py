@@ -1,0 +1,268 @@
+"""
+The command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+
+from aerostack import __version__
+from aerostack.client.address import Address, addressOf
+from aerostack.client.connection import Frame, Wire, WireFactory, reconnecting
+from aerostack.config import ConfigError, load
+from aerostack.settings import Config
+from aerostack.storage.schema import remove as removeMessages
+from aerostack.tracker.sqlite import SQLiteJournal
+
+CONFIGS = (Path("etc/rt.toml"), Path("/etc/aerostack-rt/rt.toml"))
+
+
+class CommandError(Exception):
+    """
+    A command cannot do what it was asked; the message says why.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run a command.
+
+    @param arguments: Those behind the program's name; L{None} for the process's.
+    @return: The exit status: 0 for done, 1 for not done, 2 for misuse.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (CommandError, ConfigError, ValueError) as error:
+        print(f"aerostack-rt: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aerostack-rt", description="Talks to an aerostack-rt daemon, and cleans up after it."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    tail = commands.add_parser(
+        "tail",
+        help="show what happens on tables and topics",
+        description="Shows what happens on tables and topics: readable on a terminal, one JSON"
+        " frame a line in a pipe. Comes back by itself when the daemon restarts.",
+    )
+    tail.add_argument("topics", nargs="+", metavar="TOPIC", help="orders, or chat/general")
+    tail.add_argument("--url", help="the daemon, such as wss://rt.example.com")
+    tail.add_argument("--project", help="the project's id")
+    tail.add_argument("--key", help="an API key; better in AEROSTACK_KEY")
+    tail.add_argument("--token", help="a JWT; better in AEROSTACK_TOKEN")
+    tail.add_argument("--json", action="store_true", help="JSON lines, on a terminal too")
+    tail.add_argument("-n", "--count", type=int, help="stop after so many frames")
+    _addConfig(tail)
+    tail.set_defaults(run=_tail)
+
+    detach = commands.add_parser(
+        "detach",
+        help="take everything of the daemon's out of the database",
+        description="Takes the triggers and tables that the daemon has put into the database out"
+        " again, kept messages among them. Stop the daemon first.",
+    )
+    detach.add_argument("--keep-history", action="store_true", help="leave the kept messages")
+    _addConfig(detach)
+    detach.set_defaults(run=_detach)
+    return parser
+
+
+def _addConfig(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        help=f"the daemon's configuration; {' or '.join(map(str, CONFIGS))} if not given",
+    )
+
+
+def _loadConfig(given: Path | None) -> Config:
+    found = given or next((path for path in CONFIGS if path.exists()), None)
+    if found is None:
+        raise CommandError("there is no configuration here; give --config, or --url and --key")
+    return load(found, os.environ)
+
+
+def _address(options: argparse.Namespace) -> Address:
+    key = options.key or os.environ.get("AEROSTACK_KEY")
+    token = options.token or os.environ.get("AEROSTACK_TOKEN")
+    if options.url:
+        return Address(options.url.rstrip("/"), options.project, key=key, token=token)
+    address = addressOf(_loadConfig(options.config), options.project)
+    return replace(address, key=key or address.key, token=token)
+
+
+# tail
+
+
+def _tail(options: argparse.Namespace) -> None:
+    address = _address(options)
+    pretty = sys.stdout.isatty() and not options.json
+    tail = Tail(options.topics, formatFrame if pretty else formatJSON, sys.stdout, options.count)
+    try:
+        react(tail.run, (address,))
+    except SystemExit as end:
+        if tail.fault is not None:
+            raise CommandError(tail.fault) from None
+        if end.code:
+            raise
+
+
+class Tail:
+    """
+    Follows topics, and writes what comes.
+
+    @ivar fault: Why it ended, if not because it was done.
+    """
+
+    def __init__(
+        self,
+        topics: Sequence[str],
+        format: Callable[[Frame], str | None],
+        output: TextIO,
+        count: int | None = None,
+    ) -> None:
+        """
+        @param format: Gives the line for a frame, L{None} for none.
+        @param count: After how many lines to end; L{None} for never.
+        """
+        self.fault: str | None = None
+        self._topics = topics
+        self._format = format
+        self._output = output
+        self._left = count
+        self._done: Deferred[None] = Deferred()
+
+    def run(self, reactor: Any, address: Address) -> Deferred[None]:
+        """
+        Follow until there is nothing left to do.
+        """
+        self._address = address
+        factory = WireFactory(reactor, address, self._opened, self._received, self._closed)
+        service = reconnecting(reactor, address, factory)
+        service.startService()
+        self._say(f"connecting to {address.url}")
+        return self._done.addBoth(lambda _: service.stopService())
+
+    def _opened(self, wire: Wire) -> None:
+        for topic in self._topics:
+            wire.tell({"type": "subscribe", "topic": topic})
+
+    def _received(self, frame: Frame) -> None:
+        if frame["type"] == "subscribed":
+            self._say(f"watching {frame['topic']}")
+            return
+        if frame["type"] == "error":
+            self._say(f"{frame.get('topic', 'the daemon')}: {frame['message']} [{frame['code']}]")
+            return
+        line = self._format(frame)
+        if line is None or self._done.called:
+            return
+        try:
+            print(line, file=self._output, flush=True)
+        except BrokenPipeError:
+            self._end(None)
+            return
+        if self._left is not None:
+            self._left -= 1
+            if self._left <= 0:
+                self._end(None)
+
+    def _closed(self, code: int | None, reason: str | None) -> None:
+        if self._done.called:
+            return
+        if reason is not None and "upgrade failed" in reason:
+            self._end(f"the daemon at {self._address.url} refused: {reason}")
+            return
+        self._say(f"the connection is gone ({reason or code}); coming back")
+
+    def _end(self, fault: str | None) -> None:
+        self.fault = fault
+        self._done.callback(None)
+
+    def _say(self, text: str) -> None:
+        print(f"aerostack-rt: {text}", file=sys.stderr, flush=True)
+
+
+def formatJSON(frame: Frame) -> str | None:
+    """
+    A frame for a program to read: one line of JSON.
+    """
+    return json.dumps(frame, ensure_ascii=False)
+
+
+def formatFrame(frame: Frame) -> str | None:
+    """
+    A frame for a person to read: one line, the time first.
+    """
+    if "timestamp" not in frame:
+        return None
+    time = datetime.fromtimestamp(frame["timestamp"] / 1000).strftime("%H:%M:%S.%f")[:-3]
+    topic = frame["topic"].rpartition("/")[0]
+    data = json.dumps(frame["data"], ensure_ascii=False)
+    if frame["type"] == "db_change":
+        topic = topic.removeprefix("table/")
+        if frame["operation"] == "UPDATE":
+            return f"{time} UPDATE {topic} {_difference(frame['old'], frame['data'])}"
+        return (
+            f"{time} {frame['operation']} {topic} {json.dumps(frame['data'], ensure_ascii=False)}"
+        )
+    user = f" {frame['userId']}:" if frame.get("userId") else ""
+    return f"{time} {frame['event']} {topic}{user} {data}"
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Show a row, and for each column that changed what was there before."""
+    parts = []
+    for name, value in new.items():
+        shown = json.dumps(value, ensure_ascii=False)
+        if name in old and old[name] != value:
+            shown = f"{json.dumps(old[name], ensure_ascii=False)} → {shown}"
+        parts.append(f"{name}: {shown}")
+    return "{" + ", ".join(parts) + "}"
+
+
+# detach
+
+
+def _detach(options: argparse.Namespace) -> None:
+    path = _loadConfig(options.config).database.path
+    if not path.exists():
+        raise CommandError(f"there is no database at {path}")
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            cursor = connection.cursor()
+            names = SQLiteJournal().remove(cursor)
+            if not options.keep_history:
+                names += removeMessages(cursor)
+    except sqlite3.Error as error:
+        raise CommandError(f"{path}: {error}") from None
+    for name in names:
+        print(f"removed {name}")
+    print(f"{path} holds nothing of aerostack-rt's any more." if names else "Nothing to remove.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

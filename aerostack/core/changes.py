@@ -1,0 +1,38 @@
+"""
+A row that changed, as plain data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+INSERT = "INSERT"
+UPDATE = "UPDATE"
+DELETE = "DELETE"
+
+Row = Mapping[str, Any]
+"""Column names to values in their JSON form (see L{aerostack.wire.values})."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """
+    One committed change of one row.
+
+    @ivar seq: The change's place in its database's journal; grows in commit
+        order, is never used twice.
+    @ivar table: The table's name as the database spells it.
+    @ivar operation: L{INSERT}, L{UPDATE} or L{DELETE}.
+    @ivar data: The row after the change; for a DELETE the row that went.
+    @ivar old: The row before the change, L{None} for an INSERT.
+    @ivar timestamp: When the writer made it, milliseconds since the epoch.
+    """
+
+    seq: int
+    table: str
+    operation: str
+    data: Row
+    old: Row | None
+    timestamp: int

@@ -1,0 +1,72 @@
+"""
+When something is due, for very many somethings.
+
+A timer a client is a heap entry a client; most are cancelled before they fire.
+Here each key has one due time, rounded up to whole seconds, in a set for that
+second.  Putting a time off costs one dictionary entry, and one sweep a second
+serves everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from math import ceil
+
+
+class Deadlines:
+    """
+    Keys and the second at which each is due.
+    """
+
+    def __init__(self) -> None:
+        self._due: dict[Hashable, int] = {}
+        self._seconds: dict[int, set[Hashable]] = {}
+        self._swept: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def set(self, key: Hashable, due: float) -> None:
+        """
+        Let a key be due at a time, instead of any that it had.
+
+        @param due: Seconds, on the scale of L{expire}'s C{now}.
+        """
+        self.clear(key)
+        second = ceil(due)
+        if self._swept is not None and second <= self._swept:
+            second = self._swept + 1
+        self._due[key] = second
+        self._seconds.setdefault(second, set()).add(key)
+
+    def clear(self, key: Hashable) -> None:
+        """
+        Let a key never be due; one that is not here is no error.
+        """
+        second = self._due.pop(key, None)
+        if second is not None:
+            keys = self._seconds[second]
+            keys.discard(key)
+            if not keys:
+                del self._seconds[second]
+
+    def expire(self, now: float) -> list[Hashable]:
+        """
+        Take out every key that is due.
+
+        @param now: Seconds; never goes back.
+        @return: The keys, those due earlier first.
+        """
+        last = int(now)
+        if self._swept is None or last - self._swept > len(self._seconds):
+            seconds = sorted(second for second in self._seconds if second <= last)
+        else:
+            seconds = [s for s in range(self._swept + 1, last + 1) if s in self._seconds]
+        self._swept = max(last, self._swept if self._swept is not None else last)
+        expired: list[Hashable] = []
+        for second in seconds:
+            keys = self._seconds.pop(second)
+            for key in keys:
+                del self._due[key]
+            expired.extend(keys)
+        return expired

@@ -1,0 +1,69 @@
+"""
+What is published, and what of it is kept, as plain data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EVENT = "event"
+CHAT_MESSAGE = "chat_message"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """
+    Something that all subscribers of a topic are to get.
+
+    @ivar topic: The canonical topic.
+    @ivar kind: The type of the frame that carries it, L{EVENT} or L{CHAT_MESSAGE}.
+    @ivar event: The event's name.
+    @ivar data: The event's data, as JSON.
+    @ivar userId: Who published it, L{None} for a server or somebody without a name.
+    @ivar timestamp: When, milliseconds since the epoch.
+    """
+
+    topic: str
+    kind: str
+    event: str
+    data: bytes
+    userId: str | None
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """
+    A publication that is to be kept.
+
+    @ivar id: Its own id, unique in the history.
+    @ivar topic: The canonical topic.
+    @ivar kind: L{EVENT} or L{CHAT_MESSAGE}.
+    @ivar event: The event's name.
+    @ivar data: The event's data, as JSON.
+    @ivar userId: Who published it, or L{None}.
+    @ivar timestamp: When it came, milliseconds since the epoch.
+    """
+
+    id: str
+    topic: str
+    kind: str
+    event: str
+    data: bytes
+    userId: str | None
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """
+    A message in the history.
+
+    @ivar message: The message.
+    @ivar createdAt: Its place in its topic: milliseconds since the epoch, but
+        larger than that of every message kept before it in the topic, so that no
+        two share one.
+    """
+
+    message: Message
+    createdAt: int

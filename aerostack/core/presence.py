@@ -1,0 +1,181 @@
+"""
+Who is present where.
+
+A member is one connection's presence on one topic: two tabs of one user are two
+members.  A member whose connection died without a word stays for a grace period;
+if the same user comes back within it, on a new connection, that connection takes
+the member over, and nobody saw it leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """
+    One presence on one topic.
+
+    @ivar connectionId: The connection that tracked it first; stays when another
+        connection of the same user takes it over, so that it names the member.
+    @ivar userId: The user, or L{None} for somebody without a name.
+    @ivar state: What the client says of itself, as JSON.
+    @ivar since: When it joined, milliseconds since the epoch.
+    """
+
+    connectionId: str
+    userId: str | None
+    state: bytes
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """
+    What L{Presence.track} did.
+
+    @ivar member: The member as it is now.
+    @ivar joined: It was not there before.
+    @ivar updated: It was there, and its state changed.
+    @ivar fresh: This connection had not tracked on the topic before, so it does
+        not know yet who is there.
+    """
+
+    member: Member
+    joined: bool
+    updated: bool
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """
+    A member that is gone, and from which topic.
+    """
+
+    topic: str
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    topic: str
+    connectionId: str
+    until: float
+
+
+class Presence:
+    """
+    The members of every topic.
+
+    @ivar grace: For how many seconds a lost connection's members stay.
+    """
+
+    def __init__(self, grace: float) -> None:
+        self.grace = grace
+        self._members: dict[str, dict[str, Member]] = {}
+        # Which member a connection holds on a topic: mostly its own, sometimes one
+        # that it took over.
+        self._holders: dict[str, dict[str, str]] = {}
+        # In the order in which they were lost, so in the order in which they end.
+        self._lost: dict[tuple[str, str], _Lost] = {}
+
+    def track(
+        self, topic: str, connectionId: str, userId: str | None, state: bytes, now: int
+    ) -> Tracked:
+        """
+        Be present on a topic, or say something new of oneself.
+
+        @param now: Milliseconds since the epoch.
+        """
+        held = self._holders.setdefault(connectionId, {})
+        key = held.get(topic)
+        fresh = key is None
+        if key is None:
+            key = self._takeOver(topic, userId) or connectionId
+            held[topic] = key
+        members = self._members.setdefault(topic, {})
+        before = members.get(key)
+        since = before.since if before else now
+        member = Member(key, userId, state, since)
+        members[key] = member
+        return Tracked(
+            member,
+            joined=before is None,
+            updated=before is not None and before.state != state,
+            fresh=fresh,
+        )
+
+    def _takeOver(self, topic: str, userId: str | None) -> str | None:
+        """Find a member of this user that nobody holds since its connection died."""
+        if userId is None:
+            return None
+        members = self._members.get(topic, {})
+        for lost in self._lost.values():
+            if lost.topic == topic and members[lost.connectionId].userId == userId:
+                del self._lost[topic, lost.connectionId]
+                return lost.connectionId
+        return None
+
+    def untrack(self, topic: str, connectionId: str) -> Member | None:
+        """
+        Be present on a topic no more.
+
+        @return: The member that left, if there was one.
+        """
+        held = self._holders.get(connectionId, {})
+        key = held.pop(topic, None)
+        if key is None:
+            return None
+        if not held:
+            del self._holders[connectionId]
+        return self._remove(topic, key)
+
+    def leave(self, connectionId: str) -> list[Left]:
+        """
+        End all of a connection's presence at once: it closed as one should.
+        """
+        held = self._holders.pop(connectionId, {})
+        return [Left(topic, self._remove(topic, key)) for topic, key in held.items()]
+
+    def lose(self, connectionId: str, now: float) -> None:
+        """
+        Note that a connection died without a word.
+
+        @param now: Seconds, on the scale of L{expire}.
+        """
+        for topic, key in self._holders.pop(connectionId, {}).items():
+            self._lost[topic, key] = _Lost(topic, key, now + self.grace)
+
+    def expire(self, now: float) -> list[Left]:
+        """
+        End the presence of those that were lost and did not come back in time.
+        """
+        gone = []
+        for lost in list(self._lost.values()):
+            if lost.until > now:
+                break
+            del self._lost[lost.topic, lost.connectionId]
+            gone.append(Left(lost.topic, self._remove(lost.topic, lost.connectionId)))
+        return gone
+
+    def members(self, topic: str) -> Iterable[Member]:
+        """
+        Everybody present on a topic, those who came first first.
+        """
+        return self._members.get(topic, {}).values()
+
+    def topicsOf(self, connectionId: str) -> Iterable[str]:
+        """
+        The topics on which a connection is present.
+        """
+        return tuple(self._holders.get(connectionId, ()))
+
+    def _remove(self, topic: str, key: str) -> Member:
+        members = self._members[topic]
+        member = members.pop(key)
+        if not members:
+            del self._members[topic]
+        return member

@@ -1,0 +1,141 @@
+"""
+Topics: what clients call them, and the one name that each has.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from aerostack.errors import RealtimeError
+
+TABLE = "table"
+
+# They end strings and statements, stand for wildcards or open tags elsewhere: no
+# topic of a well-meaning application needs them, and a log or a shell does not
+# have to be careful with what cannot come.
+_REFUSED = frozenset("\"'`\\;<>*#?")
+
+# Control, surrogate, private, unassigned; line and paragraph separators.
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """
+    A topic by its one name.
+
+    @ivar path: The topic within its project, such as C{chat/general}.
+    @ivar project: The project's id.
+    """
+
+    path: str
+    project: str
+
+    @property
+    def canonical(self) -> str:
+        """The name that every frame carries: path and project."""
+        return f"{self.path}/{self.project}"
+
+    @property
+    def table(self) -> str | None:
+        """The table whose changes this topic carries, if it is a table's."""
+        kind, _, name = self.path.partition("/")
+        return name if kind == TABLE and name else None
+
+
+def tableTopic(table: str, project: str) -> Topic:
+    """
+    The topic that carries a table's changes.
+    """
+    return Topic(f"{TABLE}/{table}", project)
+
+
+def parseTopic(text: str, project: str, projects: Collection[str], maxLength: int) -> Topic:
+    """
+    Read a topic in any of the forms that a client may use.
+
+    @param text: C{orders}, C{table/orders}, C{chat/general}, or any of these with
+        C{/project} behind it.
+    @param project: The project that the client belongs to.
+    @param projects: The ids of all projects, to tell another project's topic.
+    @param maxLength: How many characters C{text} may have.
+    @raise RealtimeError: C{invalid_topic} or C{wrong_project}.
+    """
+    if not text:
+        raise RealtimeError("invalid_topic", "A topic cannot be empty.")
+    if len(text) > maxLength:
+        raise RealtimeError(
+            "invalid_topic", f"A topic has at most {maxLength} characters; this one {len(text)}."
+        )
+    path = text.removesuffix(f"/{project}")
+    if path == text and "/" not in text:
+        path = f"{TABLE}/{text}"
+    segments = path.split("/")
+    if segments[-1] in projects and len(segments) > 1 and segments[-1] != project:
+        raise RealtimeError(
+            "wrong_project",
+            f"That topic belongs to the project {segments[-1]}, this connection to {project}.",
+        )
+    if segments[0] == TABLE:
+        if len(segments) != 2:
+            raise RealtimeError("invalid_topic", "A table's topic is table/ and the table's name.")
+        _checkTableName(segments[1])
+    else:
+        for segment in segments:
+            _checkSegment(segment)
+    return Topic(path, project)
+
+
+def _checkSegment(segment: str) -> None:
+    if not segment:
+        raise RealtimeError("invalid_topic", "A topic has no empty part between its slashes.")
+    if segment in (".", ".."):
+        raise RealtimeError("invalid_topic", "A topic has no part that is . or .. alone.")
+    if segment != segment.strip():
+        raise RealtimeError("invalid_topic", "A part of a topic cannot begin or end in a space.")
+    for character in segment:
+        if character in _REFUSED:
+            raise RealtimeError("invalid_topic", f"A topic cannot hold {character!r}.")
+        _checkPrintable(character)
+
+
+def _checkTableName(name: str) -> None:
+    """A table may be called nearly anything: whether it exists, the database says."""
+    if not name:
+        raise RealtimeError("invalid_topic", "A table's topic names a table.")
+    for character in name:
+        _checkPrintable(character)
+
+
+def _checkPrintable(character: str) -> None:
+    if unicodedata.category(character) in _REFUSED_CATEGORIES:
+        raise RealtimeError(
+            "invalid_topic", f"A topic cannot hold the character U+{ord(character):04X}."
+        )
+
+
+RESERVED_EVENTS = "presence:"
+
+
+def checkEvent(event: str, maxLength: int) -> None:
+    """
+    Check the name of an event that somebody wants to publish.
+
+    @raise RealtimeError: C{invalid_event}.
+    """
+    if not event:
+        raise RealtimeError("invalid_event", "An event's name cannot be empty.")
+    if len(event) > maxLength:
+        raise RealtimeError("invalid_event", f"An event's name has at most {maxLength} characters.")
+    if event.startswith(RESERVED_EVENTS):
+        raise RealtimeError(
+            "invalid_event", f"Events that begin with {RESERVED_EVENTS} are the daemon's own."
+        )
+    if event == "*" or any(
+        unicodedata.category(character) in _REFUSED_CATEGORIES for character in event
+    ):
+        raise RealtimeError(
+            "invalid_event", "An event's name is printable text, and not * (which means all)."
+        )

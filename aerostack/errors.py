@@ -1,0 +1,133 @@
+"""
+Every error code and every close code, in one place.
+
+The codes are part of the protocol: they never change their meaning, clients may
+switch on them.  C{docs/errors.rst} is checked against these tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ErrorCode:
+    """
+    What one C{error.code} means.
+
+    @ivar http: The HTTP status that carries this code where it is answered over
+        HTTP.
+    @ivar meaning: What was wrong and what to do, for the documentation.
+    """
+
+    http: int
+    meaning: str
+
+
+ERRORS: dict[str, ErrorCode] = {
+    "invalid_json": ErrorCode(400, "The frame or body is not JSON. Send one JSON object."),
+    "invalid_frame": ErrorCode(
+        400, "A field is missing or has the wrong type. The message names the field."
+    ),
+    "unknown_type": ErrorCode(400, "The frame's type is none that a client may send."),
+    "too_deep": ErrorCode(400, "The JSON is nested too deeply. Flatten it."),
+    "too_large": ErrorCode(413, "The frame or body exceeds a configured limit. Send less."),
+    "invalid_topic": ErrorCode(400, "The topic is malformed. The message says where."),
+    "invalid_event": ErrorCode(400, "The event name is empty, too long, malformed or reserved."),
+    "invalid_arguments": ErrorCode(400, "A parameter or argument is missing or malformed."),
+    "sql_error": ErrorCode(400, "The database refused the statement. The message is its own."),
+    "unauthorized": ErrorCode(401, "A credential is missing or unknown."),
+    "invalid_token": ErrorCode(401, "The token is malformed, unsigned, or signed by another key."),
+    "token_expired": ErrorCode(401, "The token's time is over. Send a fresh one with auth."),
+    "forbidden": ErrorCode(403, "The credential is good, but does not allow this."),
+    "wrong_project": ErrorCode(403, "The topic or credential belongs to another project."),
+    "origin_not_allowed": ErrorCode(403, "The page's origin is not in the project's origins."),
+    "table_not_allowed": ErrorCode(403, "The table is not in tracker.tables, or is internal."),
+    "query_disabled": ErrorCode(403, "db.query is turned off for this project."),
+    "unknown_project": ErrorCode(404, "No project of that id is configured."),
+    "unknown_table": ErrorCode(404, "The database has no table of that name."),
+    "unknown_method": ErrorCode(404, "The RPC has no method of that name."),
+    "not_found": ErrorCode(404, "Nothing is served under that path."),
+    "method_not_allowed": ErrorCode(405, "The path is served, but not for this HTTP method."),
+    "untrackable_table": ErrorCode(
+        400, "The table exists, but its changes cannot be followed. The message says why."
+    ),
+    "table_lost": ErrorCode(
+        409,
+        "The subscribed table was dropped, renamed or rebuilt. The subscription stays and goes on"
+        " when the table is there again; reload what was shown from it.",
+    ),
+    "upgrade_required": ErrorCode(426, "The path is a WebSocket. Connect with a ws client."),
+    "too_many_subscriptions": ErrorCode(429, "The connection holds as many topics as it may."),
+    "too_many_connections": ErrorCode(429, "The daemon holds as many connections as it may."),
+    "rate_limited": ErrorCode(429, "Frames come faster than allowed. Wait retryAfter ms."),
+    "internal_error": ErrorCode(500, "The daemon failed. Its log has the details."),
+    "database_unavailable": ErrorCode(503, "The database did not answer. Try again."),
+    "shutting_down": ErrorCode(503, "The daemon is going away. Connect again shortly."),
+}
+
+
+class RealtimeError(Exception):
+    """
+    Something that a client is told, with a code from L{ERRORS}.
+
+    @ivar code: One of L{ERRORS}.
+    @ivar message: One sentence: what was wrong and what to do.  Never carries a
+        credential.
+    @ivar retryAfter: Milliseconds after which trying again may help, or L{None}
+        where it will not.
+    """
+
+    def __init__(self, code: str, message: str, retryAfter: int | None = None) -> None:
+        if code not in ERRORS:
+            raise ValueError(f"{code!r} is not a documented error code")
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.retryAfter = retryAfter
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+    @property
+    def http(self) -> int:
+        """The HTTP status that carries this error."""
+        return ERRORS[self.code].http
+
+
+@dataclass(frozen=True)
+class CloseCode:
+    """
+    What one WebSocket close code means for the client that receives it.
+
+    @ivar reconnect: Whether coming back can help.
+    @ivar meaning: Why the daemon closed.
+    """
+
+    reconnect: bool
+    meaning: str
+
+
+CLOSE_NORMAL = 1000
+CLOSE_GOING_AWAY = 1001
+CLOSE_UNSUPPORTED = 1003
+CLOSE_INTERNAL = 1011
+CLOSE_TOKEN = 4001
+CLOSE_SILENT = 4002
+CLOSE_SLOW = 4008
+CLOSE_FLOOD = 4029
+
+# 1002, 1007 and 1009 are sent by the WebSocket library, by RFC 6455, 7.4.1.
+CLOSE_CODES: dict[int, CloseCode] = {
+    CLOSE_NORMAL: CloseCode(False, "The client closed, and was answered."),
+    CLOSE_GOING_AWAY: CloseCode(True, "The daemon is stopping or restarting."),
+    1002: CloseCode(False, "The client broke RFC 6455."),
+    CLOSE_UNSUPPORTED: CloseCode(False, "A binary frame came; the protocol is JSON text."),
+    1007: CloseCode(False, "A text frame was not valid UTF-8."),
+    1009: CloseCode(False, "A frame was larger than limits.frame_bytes."),
+    CLOSE_INTERNAL: CloseCode(True, "The daemon failed while serving this connection."),
+    CLOSE_TOKEN: CloseCode(True, "The token expired or was refused. Get a new one first."),
+    CLOSE_SILENT: CloseCode(True, "The client answered no ping within limits.pong_timeout."),
+    CLOSE_SLOW: CloseCode(True, "The client read too slowly; limits.outbox_bytes were unsent."),
+    CLOSE_FLOOD: CloseCode(False, "The client went on sending after it was rate limited."),
+}

@@ -1,0 +1,77 @@
+"""
+What is to be done from time to time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from aerostack.core.deadlines import Deadlines
+from aerostack.hub import Hub
+from aerostack.session import Session
+from aerostack.storage.history import History
+
+
+class Housekeeping(Service):
+    """
+    One sweep a second over everybody's deadlines, and now and then over the
+    history.
+
+    @cvar sweepInterval: Seconds between two looks at the deadlines, and the
+        precision of every time-out of a connection.
+    @cvar expireInterval: Seconds between two looks at old messages.
+    """
+
+    log = Logger()
+    sweepInterval = 1.0
+    expireInterval = 60.0
+
+    def __init__(
+        self, clock: IReactorTime, deadlines: Deadlines, hub: Hub, history: History
+    ) -> None:
+        self._clock = clock
+        self._deadlines = deadlines
+        self._hub = hub
+        self._history = history
+        self._sweeping = LoopingCall(self._sweep)
+        self._expiring = LoopingCall(self._expire)
+        for call in (self._sweeping, self._expiring):
+            call.clock = clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._sweeping.start(self.sweepInterval)
+        self._expiring.start(self.expireInterval)
+
+    def stopService(self) -> None:
+        super().stopService()
+        for call in (self._sweeping, self._expiring):
+            if call.running:
+                call.stop()
+
+    def _sweep(self) -> None:
+        due: Iterable[Session] = self._deadlines.expire(self._clock.seconds())  # type: ignore[assignment]
+        for session in due:
+            try:
+                session.due()
+            except Exception:
+                # One session's fault must not stop the others' clock.
+                self.log.failure("a session failed", Failure(), connection=session.connectionId)
+        self._hub.sweep()
+
+    def _expire(self) -> Deferred[None]:
+        def again(deleted: int) -> Deferred[None] | None:
+            return self._expire() if deleted and self.running else None
+
+        return (
+            self._history.expire(self._hub.now())
+            .addCallback(again)
+            .addErrback(lambda failure: self.log.failure("old messages stay", failure))
+        )

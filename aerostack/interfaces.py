@@ -1,0 +1,216 @@
+"""
+The contracts between the rooms, with what they guarantee.
+"""
+
+from __future__ import annotations
+
+from zope.interface import Attribute, Interface
+
+
+class IDatabase(Interface):
+    """
+    A database behind a pool of threads.
+    """
+
+    def run(interaction, *args):
+        """
+        Call C{interaction(cursor, *args)} on a thread of the pool, commit, and
+        fire with what it returned; roll back and fail if it raised.
+
+        The cursor's connection is in autocommit mode: an interaction that writes
+        more than one statement begins its own transaction.
+
+        @return: A L{Deferred}, fired on the reactor's thread.
+        """
+
+
+class IJournal(Interface):
+    """
+    The record of row changes that one database keeps for us.
+
+    Every method blocks, is called on a pool's thread with a DB-API cursor, and is
+    a transaction of its own.
+    """
+
+    def prepare(cursor):
+        """
+        Create what the journal needs, if it is not there.
+
+        @return: The newest C{seq} in the journal, 0 if it never held one.
+        """
+
+    def attach(cursor, table):
+        """
+        Have every later change of a table recorded.  Attaching an attached table
+        changes nothing.
+
+        @return: The table's name as the database spells it.
+        @raise RealtimeError: C{unknown_table}, C{table_not_allowed} (the table is
+            the database's or the daemon's own) or C{untrackable_table}.
+        """
+
+    def detach(cursor, table):
+        """
+        Stop recording a table's changes.  An unknown table is no error.
+        """
+
+    def poll(cursor, after, limit):
+        """
+        Read what was committed since.
+
+        @param after: The C{seq} of the last change already read.
+        @param limit: How many changes to read at the most.
+        @return: A L{Poll}.
+        """
+
+    def prune(cursor, before, timestamp, limit):
+        """
+        Forget recorded changes with a C{seq} of at most C{before} that are older
+        than C{timestamp} (ms), at most C{limit} of them, oldest first.
+
+        @return: How many were forgotten.
+        """
+
+    def remove(cursor):
+        """
+        Take everything that the journal put into the database out again.
+
+        @return: The names of what was taken out, as a list.
+        """
+
+
+class IChangeListener(Interface):
+    """
+    Who is told of table changes.
+    """
+
+    def changed(changes):
+        """
+        Rows changed.
+
+        @param changes: A sequence of L{aerostack.core.changes.Change}, in commit
+            order.
+        """
+
+    def tableLost(table, error):
+        """
+        A watched table was dropped, renamed or rebuilt, or changes of it are known
+        to be lost.
+
+        @param error: A L{RealtimeError} for its subscribers.
+        """
+
+
+class IChangeTracker(Interface):
+    """
+    Tells an L{IChangeListener} of every committed change of the watched tables.
+    """
+
+    def watch(table):
+        """
+        Begin to watch a table, or count one more interest in it.
+
+        @return: A L{Deferred} that fires with the table's name as the database
+            spells it, once no later change can be missed; fails with
+            L{RealtimeError} if the table cannot be watched.  Calls fire in the
+            order in which they were made.
+        """
+
+    def unwatch(table):
+        """
+        Take back one interest in a table, by the name that L{watch} fired with.
+        """
+
+    def health():
+        """
+        @return: L{None} if the feed is alive, else one sentence that says what is
+            wrong.
+        """
+
+
+class IHistory(Interface):
+    """
+    The kept messages of every topic.
+    """
+
+    def append(message):
+        """
+        Keep a message.
+
+        @param message: An L{aerostack.core.messages.Message} to keep.
+        @return: A L{Deferred} that fires with an
+            L{aerostack.core.messages.Kept} after the commit.  Calls fire in the
+            order in which they were made.  Fails with L{RealtimeError}
+            C{database_unavailable}.
+        """
+
+    def page(topic, limit, before):
+        """
+        Read a page of a topic's messages, newest first.
+
+        @param before: Only messages kept with a C{createdAt} below this, or
+            L{None} for the newest.
+        @return: A L{Deferred} of a list of L{aerostack.core.messages.Kept}.
+        """
+
+
+class IEngine(Interface):
+    """
+    Carries publications to every daemon that shares a set of topics.
+    """
+
+    def publish(publication):
+        """
+        Have a publication delivered, on every node, in one order per topic.
+        """
+
+    def start(receive):
+        """
+        Begin.  C{receive(publication)} is called with every publication, our own
+        among them.
+        """
+
+
+class ISubscriber(Interface):
+    """
+    Who is subscribed to topics.
+    """
+
+    def deliver(frame):
+        """
+        Take a frame.
+
+        @param frame: L{bytes} from L{aerostack.wire.framing}, shared with all other
+            subscribers.
+        """
+
+
+class IConnection(Interface):
+    """
+    One client's socket, as a session sees it.
+    """
+
+    connectionId = Attribute("A short string, unique in this daemon's life.")
+
+    def send(frame):
+        """
+        Send an encoded WebSocket frame.
+
+        @param frame: L{bytes} from L{aerostack.wire.framing}.
+        """
+
+    def ping():
+        """
+        Send a WebSocket ping.
+        """
+
+    def close(code, reason):
+        """
+        Begin the closing handshake; the connection is dropped if the client does
+        not answer it.
+        """
+
+    def abort():
+        """
+        Drop the connection now.
+        """

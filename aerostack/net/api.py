@@ -1,0 +1,268 @@
+"""
+The resources of the daemon: the WebSocket's path, history, RPC, health, the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import Any
+
+from msgspec import Raw
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+from aerostack.auth import Authenticator, Credentials
+from aerostack.core.messages import Kept
+from aerostack.core.permissions import Action, Identity
+from aerostack.core.topics import parseTopic
+from aerostack.errors import RealtimeError
+from aerostack.interfaces import IHistory
+from aerostack.net.http import JSONResource, NotFoundResource, headersOf, queryOf
+from aerostack.net.opening import checkUpgrade, readCredentials
+from aerostack.net.websocket import Connections
+from aerostack.rpc import RPC
+from aerostack.settings import LimitsConfig
+from aerostack.wire.codec import decodeValue
+
+RETRY_AFTER = 2000
+"""Milliseconds after which a client that was refused for a passing reason may come
+back."""
+
+
+class RealtimeResource(JSONResource):
+    """
+    Where WebSockets open.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        authenticator: Authenticator,
+        clock: IReactorTime,
+        limits: LimitsConfig,
+        queryCredentials: bool,
+    ) -> None:
+        super().__init__()
+        self.limits = limits
+        self._connections = connections
+        self._authenticator = authenticator
+        self._clock = clock
+        self._queryCredentials = queryCredentials
+
+    def answer(self, request: Request) -> Any:
+        headers = headersOf(request)
+        checkUpgrade(headers)
+        credentials = readCredentials(headers, queryOf(request), self._queryCredentials)
+        if self._connections.stopping:
+            raise RealtimeError(
+                "shutting_down", "The daemon is stopping; connect again.", RETRY_AFTER
+            )
+        if len(self._connections) >= self.limits.connections:
+            raise RealtimeError(
+                "too_many_connections",
+                "The daemon holds as many connections as it may.",
+                RETRY_AFTER,
+            )
+        identity = self._authenticator.identify(credentials, self._clock.seconds())
+        return self._connections.accept(request, identity)
+
+
+class HealthResource(JSONResource):
+    """
+    Whether the daemon does its work.
+    """
+
+    def __init__(self, health: Callable[[], Mapping[str, str | None]]) -> None:
+        """
+        @param health: Gives each part's fault as one sentence, L{None} for none.
+        """
+        super().__init__()
+        self._health = health
+
+    def answer(self, request: Request) -> Any:
+        parts = self._health()
+        failing = {name: fault for name, fault in parts.items() if fault is not None}
+        body = {
+            "status": "failing" if failing else "ok",
+            "checks": {name: fault or "ok" for name, fault in parts.items()},
+        }
+        return 503 if failing else 200, body
+
+
+def _bearer(request: Request, authenticator: Authenticator) -> Credentials | None:
+    """Read C{Authorization: Bearer} (RFC 6750, 2.1)."""
+    header = request.getHeader("authorization")
+    if header is None:
+        return None
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "bearer" or not value.strip():
+        raise RealtimeError("unauthorized", "Authorization must be Bearer and a key or token.")
+    return authenticator.bearer(value.strip())
+
+
+class HistoryResource(JSONResource):
+    """
+    The kept messages of a topic, a page at a time.
+    """
+
+    cors = True
+    defaultLimit = 50
+
+    def __init__(
+        self,
+        history: IHistory,
+        authenticator: Authenticator,
+        clock: IReactorTime,
+        limits: LimitsConfig,
+        pageSize: int,
+    ) -> None:
+        super().__init__()
+        self.limits = limits
+        self.pageSize = pageSize
+        self._history = history
+        self._authenticator = authenticator
+        self._clock = clock
+
+    def originAllowed(self, origin: str) -> bool:
+        return self._authenticator.originAllowed(origin)
+
+    def answer(self, request: Request) -> Any:
+        query = queryOf(request)
+        room = query.get("room")
+        if not room:
+            raise RealtimeError("invalid_arguments", "Name the topic: ?room=chat/general")
+        identity = self._identify(request, room)
+        topic = parseTopic(
+            room, identity.project, self._authenticator.projects, self.limits.topicLength
+        )
+        identity.check(Action.SUBSCRIBE, topic)
+        limit = _number(query, "limit", 1)
+        limit = self.defaultLimit if limit is None else min(limit, self.pageSize)
+        page = self._history.page(topic.canonical, limit, _number(query, "before", 0))
+        return page.addCallback(_page)
+
+    def _identify(self, request: Request, room: str) -> Identity:
+        bearer = _bearer(request, self._authenticator) or Credentials()
+        # A request that brings nothing can still name its project: by the topic.
+        named = room.rpartition("/")[2]
+        brought = request.getHeader("x-aerostack-key") or bearer.key or bearer.token
+        return self._authenticator.identify(
+            Credentials(
+                projectId=named if not brought and named in self._authenticator.projects else None,
+                key=request.getHeader("x-aerostack-key") or bearer.key,
+                token=bearer.token,
+                origin=request.getHeader("origin"),
+            ),
+            self._clock.seconds(),
+        )
+
+
+def _number(query: Mapping[str, str], name: str, least: int) -> int | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    # 16 digits hold every millisecond until the year 318857.
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) >= least):
+        raise RealtimeError("invalid_arguments", f"{name} must be a whole number from {least}.")
+    return int(text)
+
+
+def _page(messages: list[Kept]) -> tuple[int, Any]:
+    return 200, {
+        "messages": [
+            {
+                "id": kept.message.id,
+                "room_id": kept.message.topic,
+                "user_id": kept.message.userId,
+                "event": kept.message.event,
+                "data": Raw(kept.message.data),
+                "created_at": kept.createdAt,
+            }
+            for kept in messages
+        ]
+    }
+
+
+class RPCResource(JSONResource):
+    """
+    What servers call.
+    """
+
+    methods = ("POST",)
+
+    def __init__(self, rpc: RPC, authenticator: Authenticator, clock: IReactorTime) -> None:
+        super().__init__()
+        self._rpc = rpc
+        self._authenticator = authenticator
+        self._clock = clock
+
+    def answer(self, request: Request) -> Any:
+        bearer = _bearer(request, self._authenticator)
+        if bearer is None:
+            raise RealtimeError("unauthorized", "Bring Authorization: Bearer and the secret key.")
+        identity = self._authenticator.identify(bearer, self._clock.seconds())
+        called: Deferred[Any] = self._rpc.call(identity, decodeValue(request.content.read()))
+        return called.addCallback(lambda answer: (200, answer))
+
+
+class PageResource(Resource):
+    """
+    The page that shows the daemon at work.
+    """
+
+    isLeaf = True
+
+    def __init__(self, projectId: str) -> None:
+        """
+        @param projectId: The project that the page begins with.
+        """
+        super().__init__()
+        page = files("aerostack.web").joinpath("index.html").read_text("utf-8")
+        # A project's id has no character that means anything in HTML.
+        self._page = page.replace("{{projectId}}", projectId).encode("utf-8")
+
+    def render_GET(self, request: Request) -> bytes:
+        request.setHeader(b"content-type", b"text/html; charset=utf-8")
+        request.setHeader(b"cache-control", b"no-cache")
+        request.setHeader(b"x-content-type-options", b"nosniff")
+        request.setHeader(
+            b"content-security-policy",
+            b"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline';"
+            b" connect-src 'self' ws: wss:; frame-ancestors 'none'",
+        )
+        return self._page
+
+
+def makeRoot(resources: Mapping[str, Resource]) -> Resource:
+    """
+    Build the tree of resources.
+
+    @param resources: By path, such as C{api/realtime}; the empty path is the root.
+    """
+    root = _Branch()
+    for path, resource in resources.items():
+        *branches, leaf = path.split("/")
+        node: Resource = root
+        for name in branches:
+            child = node.children.get(name.encode())
+            if child is None:
+                child = _Branch()
+                node.putChild(name.encode(), child)
+            node = child
+        node.putChild(leaf.encode(), resource)
+    return root
+
+
+class _Branch(Resource):
+    """
+    A part of a path; what is not under it is told as JSON.
+    """
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        return NotFoundResource()
+
+    def render(self, request: Request) -> Any:
+        return NotFoundResource().render(request)

@@ -1,0 +1,208 @@
+"""
+What the daemon serves over HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from aerostack.errors import RealtimeError
+from aerostack.settings import LimitsConfig
+from aerostack.wire.codec import encodeValue
+
+
+def headersOf(request: Request) -> Mapping[str, list[str]]:
+    """
+    A request's headers: lower-case names to their values.
+    """
+    return {
+        name.decode("latin-1").lower(): [value.decode("latin-1") for value in values]
+        for name, values in request.requestHeaders.getAllRawHeaders()
+    }
+
+
+def queryOf(request: Request) -> Mapping[str, str]:
+    """
+    A request's URL parameters; of one that is repeated, the first.
+
+    @raise RealtimeError: C{invalid_arguments}: one is not UTF-8.
+    """
+    try:
+        return {
+            name.decode("utf-8"): values[0].decode("utf-8")
+            for name, values in (request.args or {}).items()
+        }
+    except UnicodeDecodeError:
+        raise RealtimeError("invalid_arguments", "The URL's parameters are not UTF-8.") from None
+
+
+class JSONResource(Resource):
+    """
+    A resource that answers JSON, its errors as well.
+
+    Subclasses override L{answer}.
+
+    @cvar methods: The HTTP methods that are served.
+    @cvar cors: Whether pages of a project's origins may read the answers.
+    """
+
+    isLeaf = True
+    methods: tuple[str, ...] = ("GET",)
+    cors = False
+    log = Logger()
+
+    def answer(self, request: Request) -> Any:
+        """
+        Answer a request.
+
+        @return: The answer, for JSON, or a L{Deferred} of it, or L{NOT_DONE_YET}
+            where the request is taken over.
+        @raise RealtimeError: It is refused.
+        """
+        raise NotImplementedError
+
+    def originAllowed(self, origin: str) -> bool:
+        """Whether pages of an origin may read the answers."""
+        return False
+
+    def render(self, request: Request) -> Any:
+        if self.cors:
+            self._allowOrigin(request)
+        method = request.method.decode("latin-1")
+        if self.cors and method == "OPTIONS":
+            request.setResponseCode(204)
+            return b""
+        if method not in self.methods:
+            request.setHeader(b"allow", ", ".join(self.methods).encode())
+            refusal = RealtimeError("method_not_allowed", f"Use {' or '.join(self.methods)} here.")
+            return self._respond(request, *_errorAnswer(request, refusal))
+        try:
+            if request.tooLarge:
+                raise RealtimeError(
+                    "too_large", f"A body has at most {request.site.bodyBytes} bytes here."
+                )
+            answer = self.answer(request)
+        except RealtimeError as error:
+            return self._respond(request, *_errorAnswer(request, error))
+        if answer is NOT_DONE_YET:
+            return NOT_DONE_YET
+        if not isinstance(answer, Deferred):
+            return self._respond(request, *answer)
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+
+        def finish(answered: tuple[int, Any]) -> None:
+            body = self._respond(request, *answered)
+            if not gone:
+                request.write(body)
+                request.finish()
+
+        answer.addErrback(self._failed, request).addCallback(finish)
+        return NOT_DONE_YET
+
+    def _failed(self, failure: Failure, request: Request) -> tuple[int, Any]:
+        if failure.check(RealtimeError):
+            return _errorAnswer(request, failure.value)
+        self.log.failure("a request failed", failure, path=request.path)
+        return _errorAnswer(
+            request, RealtimeError("internal_error", "The daemon failed; its log says how.")
+        )
+
+    def _respond(self, request: Request, status: int, body: Any) -> bytes:
+        data = encodeValue(body)
+        request.setResponseCode(status)
+        request.setHeader(b"content-type", b"application/json")
+        request.setHeader(b"cache-control", b"no-store")
+        request.setHeader(b"content-length", str(len(data)).encode())
+        return data
+
+    def _allowOrigin(self, request: Request) -> None:
+        """Answer as the Fetch standard's CORS protocol wants it (3.3)."""
+        request.setHeader(b"vary", b"origin")
+        origin = request.getHeader("origin")
+        if origin is not None and self.originAllowed(origin):
+            request.setHeader(b"access-control-allow-origin", origin.encode("latin-1"))
+            request.setHeader(b"access-control-allow-methods", ", ".join(self.methods).encode())
+            request.setHeader(
+                b"access-control-allow-headers", b"authorization, content-type, x-aerostack-key"
+            )
+            request.setHeader(b"access-control-max-age", b"600")
+
+
+def _errorAnswer(request: Request, error: RealtimeError) -> tuple[int, Any]:
+    body: dict[str, Any] = {"error": error.code, "message": error.message}
+    if error.code == "upgrade_required":
+        # RFC 9110, 15.5.22 and RFC 6455, 4.4.
+        request.setHeader(b"upgrade", b"websocket")
+        request.setHeader(b"sec-websocket-version", b"13")
+    if error.retryAfter is not None:
+        body["retryAfter"] = error.retryAfter
+        request.setHeader(b"retry-after", str(-(-error.retryAfter // 1000)).encode())
+    if error.http == 401:
+        request.setHeader(b"www-authenticate", b"Bearer")
+    return error.http, body
+
+
+class NotFoundResource(JSONResource):
+    """
+    Every path that is not another's.
+    """
+
+    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+    def answer(self, request: Request) -> Any:
+        raise RealtimeError("not_found", "Nothing is served under this path.")
+
+
+class BoundedRequest(Request):
+    """
+    A request that stores no more of its body than is allowed.
+
+    @ivar tooLarge: Whether something of the body was thrown away.
+    """
+
+    tooLarge = False
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.content.tell() + len(data) > self.site.bodyBytes:
+            self.tooLarge = True
+        if not self.tooLarge:
+            super().handleContentChunk(data)
+
+
+class BoundedSite(Site):
+    """
+    Serves a tree of resources, within limits.
+
+    @ivar bodyBytes: The largest body that a request may have.
+    """
+
+    log_ = Logger(namespace="aerostack.net.http")
+    displayTracebacks = False
+
+    def __init__(self, root: Resource, reactor: Any, limits: LimitsConfig) -> None:
+        super().__init__(
+            root,
+            requestFactory=BoundedRequest,
+            timeout=limits.handshakeTimeout,
+            reactor=reactor,
+        )
+        self.bodyBytes = limits.bodyBytes
+
+    def log(self, request: Request) -> None:
+        """
+        Note a request, without its query: older clients put credentials there.
+        """
+        self.log_.debug(
+            "{method} {path} {code}",
+            method=request.method.decode("latin-1"),
+            path=request.path.decode("latin-1"),
+            code=request.code,
+        )

@@ -1,0 +1,224 @@
+"""
+WebSocket connections, by Autobahn.
+
+Nothing of Autobahn is known outside this module, nor is how a connection that
+began as HTTP becomes one.  Its timers stay off: they run on a global loop, and the
+session keeps the time itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import txaio
+from autobahn.twisted.resource import WebSocketResource
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from zope.interface import implementer
+
+from aerostack.core.permissions import Identity
+from aerostack.errors import CLOSE_GOING_AWAY
+from aerostack.interfaces import IConnection
+from aerostack.net.opening import PROTOCOL
+from aerostack.session import Session
+from aerostack.settings import LimitsConfig
+
+txaio.use_twisted()
+
+MakeSession = Callable[[IConnection, Identity], Session]
+
+
+@implementer(IConnection, IPushProducer)
+class Connection(WebSocketServerProtocol):  # type: ignore[misc]
+    """
+    One client's WebSocket.
+
+    As a push producer of its own transport it hears when the socket begins to
+    queue, and when it has drained; nothing is ever paused by that.
+    """
+
+    logger = Logger()
+
+    def __init__(self, connectionId: str, identity: Identity, owner: Connections) -> None:
+        super().__init__()
+        self.connectionId = connectionId
+        self._identity = identity
+        self._owner = owner
+        self._session: Session | None = None
+
+    # What Autobahn calls
+
+    def onConnect(self, request: ConnectionRequest) -> str | None:
+        if self._owner.stopping:
+            raise ConnectionDeny(503, "shutting down")
+        return PROTOCOL if PROTOCOL in request.protocols else None
+
+    def onOpen(self) -> None:
+        self._session = self._owner.opened(self, self._identity)
+        self.transport.registerProducer(self, True)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if self._session is not None:
+            self._session.heard()
+            self._session.received(payload, isBinary)
+
+    def onPing(self, payload: bytes) -> None:
+        if self._session is not None:
+            self._session.heard()
+            if self._session.allowPing():
+                super().onPing(payload)
+
+    def onPong(self, payload: bytes) -> None:
+        if self._session is not None:
+            self._session.heard()
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        self._owner.gone(self)
+        # A client that sends the first close frame means to go.
+        clean = self.remoteCloseCode is not None and not self.closedByMe
+        try:
+            session.closed(clean)
+        except Exception:
+            self.logger.failure("a session failed to end", Failure(), connection=self.connectionId)
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.transport.unregisterProducer()
+        super().connectionLost(reason)
+
+    # IPushProducer, called by the transport
+
+    def pauseProducing(self) -> None:
+        if self._session is not None:
+            self._session.congested()
+
+    def resumeProducing(self) -> None:
+        if self._session is not None:
+            self._session.drained()
+
+    def stopProducing(self) -> None:
+        """The transport is gone; L{onClose} follows."""
+
+    # IConnection
+
+    def send(self, frame: bytes) -> None:
+        if self.state == self.STATE_OPEN:
+            self.transport.write(frame)
+
+    def ping(self) -> None:
+        self.sendPing()
+
+    def close(self, code: int, reason: str) -> None:
+        self.sendClose(code, reason)
+
+    def abort(self) -> None:
+        self.dropConnection(abort=True)
+
+
+class Connections:
+    """
+    All WebSocket connections of this daemon.
+
+    @ivar stopping: Set once no new connection is let in.
+    """
+
+    def __init__(
+        self, limits: LimitsConfig, makeSession: MakeSession, newId: Callable[[], str]
+    ) -> None:
+        """
+        @param makeSession: Makes the session of a connection that has opened.
+        @param newId: Makes connection ids; no two calls give the same.
+        """
+        self.stopping = False
+        self._makeSession = makeSession
+        self._newId = newId
+        self._sessions: dict[Connection, Session] = {}
+        self._factory = _Factory()
+        self._resource = WebSocketResource(self._factory)
+        self.setLimits(limits)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def setLimits(self, limits: LimitsConfig) -> None:
+        """
+        Hold connections that open from now on to these limits.
+        """
+        self._factory.setProtocolOptions(
+            maxFramePayloadSize=limits.frameBytes,
+            maxMessagePayloadSize=limits.frameBytes,
+            failByDrop=False,
+            utf8validateIncoming=True,
+            tcpNoDelay=True,
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            autoPingInterval=0,
+            webStatus=False,
+        )
+
+    def accept(self, request: IRequest, identity: Identity) -> Any:
+        """
+        Make a WebSocket of a request whose opening has been checked.
+
+        @return: What a resource's C{render} returns.
+        """
+        connection = Connection(self._newId(), identity, self)
+        self._factory.next = connection
+        return self._resource.render(request)
+
+    def opened(self, connection: Connection, identity: Identity) -> Session:
+        """
+        Note that a connection has opened.
+        """
+        session = self._makeSession(connection, identity)
+        self._sessions[connection] = session
+        return session
+
+    def gone(self, connection: Connection) -> None:
+        """
+        Note that a connection is gone.
+        """
+        self._sessions.pop(connection, None)
+
+    def sessions(self) -> Iterable[Session]:
+        """
+        Every session there is.
+        """
+        return tuple(self._sessions.values())
+
+    def goAway(self) -> None:
+        """
+        Let nobody in any more, and close every connection with 1001.
+        """
+        self.stopping = True
+        for session in self.sessions():
+            session.close(CLOSE_GOING_AWAY, "the daemon is stopping")
+
+    def abort(self) -> None:
+        """
+        Drop every connection that is still there.
+        """
+        for connection in tuple(self._sessions):
+            connection.abort()
+
+
+class _Factory(WebSocketServerFactory):  # type: ignore[misc]
+    """
+    Hands Autobahn the connection that L{Connections.accept} made for a request.
+    """
+
+    next: Connection | None = None
+
+    def buildProtocol(self, address: object) -> Connection | None:
+        connection, self.next = self.next, None
+        if connection is not None:
+            connection.factory = self
+            connection.is_server = True
+        return connection

@@ -1,0 +1,372 @@
+"""
+The daemon, put together.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from aerostack import __version__
+from aerostack.auth import Authenticator
+from aerostack.config import ConfigError, load
+from aerostack.core.deadlines import Deadlines
+from aerostack.core.patterns import Patterns
+from aerostack.core.permissions import Identity
+from aerostack.core.presence import Presence
+from aerostack.engine.memory import MemoryEngine
+from aerostack.feeds import TableFeeds
+from aerostack.housekeeping import Housekeeping
+from aerostack.hub import Hub
+from aerostack.interfaces import IChangeListener, IConnection
+from aerostack.net.api import (
+    HealthResource,
+    HistoryResource,
+    PageResource,
+    RealtimeResource,
+    RPCResource,
+    makeRoot,
+)
+from aerostack.net.endpoints import Listener, serverEndpoint
+from aerostack.net.http import BoundedSite
+from aerostack.net.signals import Signals
+from aerostack.net.systemd import Notifier
+from aerostack.net.tls import TLSError
+from aerostack.net.websocket import Connections
+from aerostack.rpc import RPC
+from aerostack.session import Session, Surroundings
+from aerostack.settings import Config
+from aerostack.storage.history import History
+from aerostack.storage.pool import SQLiteDatabase, prepareDatabase
+from aerostack.storage.query import runQuery
+from aerostack.storage.schema import SchemaTooNew
+from aerostack.tracker.sqlite import SQLiteJournal
+from aerostack.tracker.tracker import ChangeTracker
+
+
+class Daemon(MultiService):
+    """
+    Everything that one configuration asks for.
+
+    @ivar ports: Where the daemon listens, once it has started.
+    """
+
+    log = Logger()
+
+    def __init__(self, config: Config, reactor: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.ports: list[IListeningPort] = []
+        self._reactor = reactor
+        limits = config.limits
+        path = config.database.path
+
+        # The tracker's connection is its own, because PRAGMA data_version counts
+        # what others commit; a statement of db.query may take its time, and must
+        # not keep a message from being kept.
+        self._storage = SQLiteDatabase(reactor, path, threads=2)
+        self._trackerStorage = SQLiteDatabase(reactor, path, threads=1)
+        self._queryStorage = SQLiteDatabase(reactor, path, threads=4)
+
+        self.history = History(self._storage, config.history.maxAge, config.history.maxCount)
+        self.authenticator = Authenticator(config.projects)
+        self.hub = Hub(
+            reactor,
+            MemoryEngine(),
+            self.history,
+            Presence(config.presence.grace),
+            lambda: uuid4().hex,
+        )
+        self.feeds = TableFeeds(
+            self.hub.registry, Patterns(config.tracker.tables), config.projects, self._makeTracker
+        )
+        self._deadlines = Deadlines()
+        self._surroundings = Surroundings(
+            reactor, self.hub, self.feeds, self.authenticator, limits, self._deadlines
+        )
+        # Ids are told apart across restarts too, so that logs can be.
+        run = uuid4().hex[:6]
+        serial = count(1)
+        self.connections = Connections(limits, self._makeSession, lambda: f"c{run}-{next(serial)}")
+        self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
+        self._site = self._makeSite()
+        Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
+
+    def _makeTracker(self, listener: IChangeListener) -> ChangeTracker:
+        tracker = self.config.tracker
+        self.tracker = ChangeTracker(
+            self._reactor,
+            self._trackerStorage,
+            SQLiteJournal(),
+            listener,
+            tracker.pollInterval,
+            retention=tracker.retention,
+        )
+        return self.tracker
+
+    def _makeSession(self, connection: IConnection, identity: Identity) -> Session:
+        self.log.debug(
+            "opened by {role} for {userId!r}",
+            role=identity.role.value,
+            userId=identity.userId,
+            connection=connection.connectionId,
+        )
+        return Session(connection, identity, self._surroundings)
+
+    def _query(self, sql: str, parameters: list[Any]) -> Deferred[dict[str, Any]]:
+        limits = self._surroundings.limits
+
+        def poke(result: dict[str, Any]) -> dict[str, Any]:
+            # It may have written; whoever watches need not wait for the next tick.
+            self.tracker.poke()
+            return result
+
+        return self._queryStorage.run(
+            runQuery, sql, parameters, limits.queryRows, limits.querySeconds
+        ).addCallback(poke)
+
+    def _makeSite(self) -> BoundedSite:
+        config, reactor = self.config, self._reactor
+        self._realtime = RealtimeResource(
+            self.connections,
+            self.authenticator,
+            reactor,
+            config.limits,
+            config.server.queryCredentials,
+        )
+        self._historyResource = HistoryResource(
+            self.history, self.authenticator, reactor, config.limits, config.history.pageSize
+        )
+        root = makeRoot(
+            {
+                "": PageResource(_openProject(config)),
+                "api/realtime": self._realtime,
+                "api/v1/public/realtime/history": self._historyResource,
+                "internal/hooks/rpc": RPCResource(self.rpc, self.authenticator, reactor),
+                "health": HealthResource(self.health),
+            }
+        )
+        return BoundedSite(root, reactor, config.limits)
+
+    def health(self) -> Mapping[str, str | None]:
+        """
+        What is wrong with each part, as a sentence; L{None} for nothing.
+        """
+        return {"tracker": self.tracker.health()}
+
+    # Starting
+
+    def privilegedStartService(self) -> None:
+        """
+        Prepare the database and take the addresses, so that a fault is told before
+        anything runs.
+
+        @raise StartError: Something cannot be had; the message says what.
+        """
+        try:
+            # The reactor does not turn yet, so nobody waits for this.
+            prepareDatabase(self.config.database.path)
+        except (OSError, sqlite3.Error, SchemaTooNew) as error:
+            raise StartError(f"{self.config.database.url} cannot be used: {error}") from None
+        try:
+            self._listeners = [
+                serverEndpoint(self._reactor, description, self.config.path.parent)
+                for description in self.config.server.listen
+            ]
+        except (ValueError, TLSError) as error:
+            raise StartError(f"cannot listen: {error}") from None
+        for listener in self._listeners:
+            self._listen(listener)
+        super().privilegedStartService()
+
+    def _listen(self, listener: Listener) -> None:
+        faults: list[Any] = []
+        listener.endpoint.listen(self._site).addCallbacks(self.ports.append, faults.append)
+        if faults:
+            raise StartError(
+                f"cannot listen on {listener.description}: {faults[0].getErrorMessage()}"
+            )
+
+    def startService(self) -> None:
+        for database in (self._storage, self._trackerStorage, self._queryStorage):
+            database.start()
+        self.tracker.start()
+        super().startService()
+        self.log.info(
+            "aerostack-rt {version} serves {database} on {listen}",
+            version=__version__,
+            database=self.config.database.url,
+            listen=", ".join(self.config.server.listen),
+        )
+
+    # Stopping
+
+    @inlineCallbacks
+    def stopService(self) -> Any:
+        """
+        Let nobody in, send everybody away, keep what is to be kept, and stop.
+        """
+        yield DeferredList([port.stopListening() for port in self.ports], consumeErrors=True)
+        self.connections.goAway()
+        yield self._waitForClients()
+        yield super().stopService()
+        yield self.tracker.stop()
+        yield self.history.flushed()
+        for database in (self._storage, self._trackerStorage, self._queryStorage):
+            database.close()
+        self.log.info("stopped")
+
+    @inlineCallbacks
+    def _waitForClients(self) -> Any:
+        deadline = self._reactor.seconds() + self.config.limits.closeTimeout
+        while len(self.connections) and self._reactor.seconds() < deadline:
+            yield deferLater(self._reactor, 0.05)
+        if len(self.connections):
+            self.log.info("{n} clients did not answer the close", n=len(self.connections))
+            self.connections.abort()
+            yield deferLater(self._reactor, 0)
+
+    # Reloading
+
+    def reload(self, config: Config) -> None:
+        """
+        Take up what of a configuration can be taken up while connections are open:
+        projects and their keys, limits, tables, certificates.
+
+        @raise TLSError: A certificate cannot be served; all else is taken up, and
+            the old one stays.
+        """
+        for name in ("server", "database", "presence", "history"):
+            if getattr(config, name) != getattr(self.config, name):
+                self.log.warn("[{name}] has changed; it takes a restart", name=name)
+        self.config = config
+        self.authenticator.load(config.projects)
+        self.feeds.allowed = Patterns(config.tracker.tables)
+        self.feeds.projects = config.projects
+        limits = config.limits
+        self._surroundings.limits = limits
+        self._realtime.limits = self._historyResource.limits = self.rpc.limits = limits
+        self.connections.setLimits(limits)
+        self._site.bodyBytes = limits.bodyBytes
+        for listener in self._listeners:
+            if listener.tls is not None:
+                listener.tls.reload()
+
+
+def _openProject(config: Config) -> str:
+    """The project that needs no credential, for the page to begin with."""
+    return next((p.id for p in config.projects.values() if p.anonymous), "")
+
+
+class StartError(SystemExit):
+    """
+    The daemon cannot start.
+    """
+
+
+class Options(UsageOptions):
+    """
+    The options of C{twistd aerostack-rt}.
+    """
+
+    synopsis = "[options]"
+    longdesc = "Runs the aerostack-rt realtime daemon."
+    optParameters = [["config", "c", "etc/rt.toml", "The configuration file."]]  # noqa: RUF012
+    optFlags = [["check", None, "Check the configuration, say what is wrong, and exit."]]  # noqa: RUF012
+
+    def postOptions(self) -> None:
+        """
+        Read the configuration.
+
+        @raise UsageError: It has mistakes; each is named.
+        """
+        path = Path(self["config"])
+        try:
+            self.loaded = load(path, os.environ, generate=not self["check"])
+        except ConfigError as error:
+            raise UsageError(f"{path} cannot be used:\n{error}") from None
+        if self["check"]:
+            print(f"{path} is in order.")
+            sys.exit(0)
+
+
+class Program(MultiService):
+    """
+    The daemon as a process: with its signals, its log and its manager.
+    """
+
+    log = Logger()
+
+    def __init__(self, options: Options, reactor: Any) -> None:
+        super().__init__()
+        self._options = options
+        self._path = Path(options["config"])
+        self.daemon = Daemon(options.loaded, reactor)
+        self.daemon.setServiceParent(self)
+        # Whether the database answers is for /health to tell: a restart would not
+        # mend that.  What a restart mends is a reactor that does not turn, and then
+        # nobody pings the watchdog.
+        self._notifier = Notifier(reactor, lambda: None)
+        self._notifier.setServiceParent(self)
+        Signals(reactor, self.reload).setServiceParent(self)
+        self._reactor = reactor
+
+    def startService(self) -> None:
+        super().startService()
+        self._reactor.callWhenRunning(self._ready)
+
+    def _ready(self) -> None:
+        self._notifier.ready(f"Serving on {', '.join(self.daemon.config.server.listen)}.")
+        self.log.info("{hint}", hint=hint(self.daemon.config, self._path))
+
+    def reload(self) -> None:
+        """
+        Read the configuration again.
+        """
+        self._notifier.reloading()
+        try:
+            self.daemon.reload(load(self._path, os.environ, generate=True))
+            self.log.info("{path} is taken up", path=str(self._path))
+        except (ConfigError, TLSError) as error:
+            self.log.error("not taken up, the old stays: {error}", error=error)
+        finally:
+            self._notifier.ready(f"Serving on {', '.join(self.daemon.config.server.listen)}.")
+
+
+def hint(config: Config, path: Path) -> str:
+    """
+    Say what to do with a daemon that has just started.
+    """
+    for listen in config.server.listen:
+        kind, _, rest = listen.partition(":")
+        if kind in ("tcp", "ssl"):
+            scheme = "http" if kind == "tcp" else "https"
+            port = rest.split(":")[0].removeprefix("port=")
+            return (
+                f"open {scheme}://127.0.0.1:{port}/ in a browser, or type:"
+                f" aerostack-rt tail orders --config {path}"
+            )
+    return f"type: aerostack-rt tail orders --config {path}"
+
+
+def makeService(options: Options) -> Program:
+    """
+    Make the service that C{twistd} runs.
+    """
+    from twisted.internet import reactor
+
+    return Program(options, reactor)

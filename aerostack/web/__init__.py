@@ -1,0 +1,3 @@
+"""
+The web room: what the daemon serves to browsers, as files.
+"""

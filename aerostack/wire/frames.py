@@ -1,0 +1,118 @@
+"""
+Every frame of the protocol, as data.
+
+A class per frame; the field names are those on the wire.  Unknown fields are
+ignored in both directions, so that either side may be newer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+MessageId = str | int
+"""What a client may use as the C{id} of a C{publish}; it comes back as it was."""
+
+NULL = Raw(b"null")
+
+
+class ClientFrame(msgspec.Struct, frozen=True, tag_field="type"):
+    """What a client sends."""
+
+
+class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
+    topic: str
+    filter: dict[str, Any] | None = None
+
+
+class Unsubscribe(ClientFrame, frozen=True, tag="unsubscribe"):
+    topic: str
+
+
+class Publish(ClientFrame, frozen=True, tag="publish"):
+    topic: str
+    event: str
+    data: Raw = NULL
+    persist: bool | None = None
+    id: MessageId | None = None
+
+
+class Track(ClientFrame, frozen=True, tag="track"):
+    topic: str
+    state: dict[str, Raw]
+
+
+class Untrack(ClientFrame, frozen=True, tag="untrack"):
+    topic: str
+
+
+class Chat(ClientFrame, frozen=True, tag="chat"):
+    roomId: str
+    text: str
+    metadata: dict[str, Raw] | None = None
+
+
+class Auth(ClientFrame, frozen=True, tag="auth"):
+    token: str
+
+
+class Ping(ClientFrame, frozen=True, tag="ping"):
+    pass
+
+
+AnyClientFrame = Subscribe | Unsubscribe | Publish | Track | Untrack | Chat | Auth | Ping
+
+
+class ServerFrame(msgspec.Struct, frozen=True, tag_field="type"):
+    """What the daemon sends."""
+
+
+class Subscribed(ServerFrame, frozen=True, tag="subscribed"):
+    topic: str
+
+
+class Unsubscribed(ServerFrame, frozen=True, tag="unsubscribed"):
+    topic: str
+
+
+class Ack(ServerFrame, frozen=True, tag="ack"):
+    id: MessageId
+
+
+class Pong(ServerFrame, frozen=True, tag="pong"):
+    pass
+
+
+class DbChange(ServerFrame, frozen=True, tag="db_change"):
+    topic: str
+    operation: str
+    data: Any
+    timestamp: int
+    old: Any = UNSET
+    moved: bool | UnsetType = UNSET
+
+
+class Event(ServerFrame, frozen=True, tag="event"):
+    topic: str
+    event: str
+    data: Any
+    timestamp: int
+    userId: str | UnsetType = UNSET
+
+
+class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
+    topic: str
+    event: str
+    data: Any
+    timestamp: int
+    userId: str | UnsetType = UNSET
+
+
+class Error(ServerFrame, frozen=True, tag="error"):
+    code: str
+    message: str
+    id: MessageId | UnsetType = UNSET
+    topic: str | UnsetType = UNSET
+    retryAfter: int | UnsetType = UNSET

@@ -1,0 +1,71 @@
+"""
+The JSON form of database values, and back.
+
+JSON has fewer kinds of value than a database, and JavaScript keeps fewer integers
+than JSON.  The form is chosen so that no client alters a value without noticing:
+
+=========================  =============================================
+in the database            in JSON
+=========================  =============================================
+NULL                       C{null}
+integer within +-(2^53-1)  number
+integer beyond             string of its decimal digits
+finite real                number
+infinite real              C{"Infinity"} or C{"-Infinity"}
+text                       string; bytes that are not UTF-8 become U+FFFD
+blob                       C{{"base64": "..."}}
+=========================  =============================================
+"""
+
+from __future__ import annotations
+
+import math
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from typing import Any
+
+MAX_SAFE_INTEGER = 2**53 - 1
+"""The largest integer that an IEEE 754 double, so JavaScript, keeps exactly
+(ECMA-262, C{Number.MAX_SAFE_INTEGER})."""
+
+
+def toJSON(value: Any) -> Any:
+    """
+    Give a database value's JSON form.
+
+    @param value: L{None}, or an L{int}, L{float}, L{str}, L{bytes} or
+        L{memoryview}, as a DB-API driver returns it.
+    @raise TypeError: The value is of another type.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return value if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER else str(value)
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, (bytes, memoryview)):
+        return {"base64": b64encode(value).decode("ascii")}
+    raise TypeError(f"a database value of type {type(value).__name__} has no JSON form")
+
+
+def fromJSON(value: Any) -> Any:
+    """
+    Give the database value of a JSON parameter: the scalars as they are, C{true}
+    and C{false} as 1 and 0, C{{"base64": ...}} as a blob.
+
+    @raise ValueError: The value has no database form; the message says why.
+    """
+    if value is None or isinstance(value, (str, float)):
+        return value
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError("an integer must fit 64 bits")
+        return int(value)
+    if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
+        try:
+            return b64decode(value["base64"], validate=True)
+        except Base64Error:
+            raise ValueError("base64 must hold standard base64") from None
+    raise ValueError('must be null, a boolean, a number, a string or {"base64": "..."}')

@@ -1,0 +1,12 @@
+"""
+What makes C{twistd aerostack-rt} known.
+"""
+
+from twisted.application.service import ServiceMaker
+
+aerostack = ServiceMaker(
+    "aerostack-rt",
+    "aerostack.service",
+    "A self-hosted realtime daemon: table changes, pub/sub, presence, history, token streams.",
+    "aerostack-rt",
+)
