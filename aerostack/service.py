@@ -10,14 +10,14 @@ import sys
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from uuid import uuid4
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
@@ -28,11 +28,13 @@ from aerostack.core.deadlines import Deadlines
 from aerostack.core.patterns import Patterns
 from aerostack.core.permissions import Identity
 from aerostack.core.presence import Presence
+from aerostack.credentials import credentialsOf
 from aerostack.engine.memory import MemoryEngine
 from aerostack.feeds import TableFeeds
 from aerostack.housekeeping import Housekeeping
 from aerostack.hub import Hub
 from aerostack.interfaces import IChangeListener, IConnection
+from aerostack.logs import Redactor, makeObserver
 from aerostack.net.api import (
     HealthResource,
     HistoryResource,
@@ -324,6 +326,19 @@ class Program(MultiService):
         self._notifier.setServiceParent(self)
         Signals(reactor, self.reload).setServiceParent(self)
         self._reactor = reactor
+        self._redactor = Redactor(credentialsOf(options.loaded))
+
+    def setServiceParent(self, parent: Any) -> None:
+        """
+        Give the application the observer that writes our log: C{twistd} asks the
+        application for one, and takes its own where there is none.
+        """
+        super().setServiceParent(parent)
+        log = self.daemon.config.log
+        stream = _logStream(self._options.parent or {})
+        parent.setComponent(
+            ILogObserver, makeObserver(stream, log.format, log.level, self._redactor)
+        )
 
     def startService(self) -> None:
         super().startService()
@@ -339,12 +354,24 @@ class Program(MultiService):
         """
         self._notifier.reloading()
         try:
-            self.daemon.reload(load(self._path, os.environ, generate=True))
+            config = load(self._path, os.environ, generate=True)
+            self._redactor.add(credentialsOf(config))
+            self.daemon.reload(config)
             self.log.info("{path} is taken up", path=str(self._path))
         except (ConfigError, TLSError) as error:
             self.log.error("not taken up, the old stays: {error}", error=error)
         finally:
             self._notifier.ready(f"Serving on {', '.join(self.daemon.config.server.listen)}.")
+
+
+def _logStream(twistd: Mapping[str, Any]) -> TextIO:
+    """
+    Where C{twistd} was told to log: a file, or the terminal with C{--nodaemon}.
+    """
+    path = twistd.get("logfile")
+    if path == "-" or (path is None and twistd.get("nodaemon")):
+        return sys.stdout
+    return open(path or "aerostack-rt.log", "a", encoding="utf-8")
 
 
 def hint(config: Config, path: Path) -> str:

@@ -117,8 +117,9 @@ class Session:
         self._refused = 0
         # Table subscriptions that the tracker has not confirmed yet.
         self._pending: dict[str, Subscribe] = {}
-        self._pinged = False
         self._pingDue = now + limits.pingInterval
+        # By when something must be heard; None while nothing is awaited.
+        self._pongDue: float | None = None
         self._setDeadline()
 
     @property
@@ -142,8 +143,7 @@ class Session:
         try:
             frame = self._decode(payload)
         except RealtimeError as error:
-            about = reference(payload)
-            self._sendError(error, about.id, about.topic)
+            self._sendErrorAbout(error, payload)
             return
         self._handle(frame)
 
@@ -151,7 +151,7 @@ class Session:
         """
         Note that bytes came from the client: it lives.
         """
-        self._pinged = False
+        self._pongDue = None
 
     def allowPing(self) -> bool:
         """
@@ -221,21 +221,20 @@ class Session:
         if self.identity.expires is not None and self.identity.expires <= now:
             self._endToken(RealtimeError("token_expired", "The token expired; send a new one."))
             return
-        if now >= self._pingDue:
-            if self._pinged:
-                self.log.info("silent, given up", connection=self.connectionId)
-                self.close(CLOSE_SILENT, "no answer to ping")
-                return
-            self._pinged = True
+        if self._pongDue is not None and self._pongDue <= now:
+            self.log.info("silent, given up", connection=self.connectionId)
+            self.close(CLOSE_SILENT, "no answer to ping")
+            return
+        if self._pingDue <= now:
             self._connection.ping()
-            self._pingDue = now + self._limits.pongTimeout
+            self._pingDue = now + self._limits.pingInterval
+            if self._pongDue is None:
+                self._pongDue = now + self._limits.pongTimeout
         self._setDeadline()
 
     def _setDeadline(self) -> None:
-        due = self._pingDue
-        if self.identity.expires is not None:
-            due = min(due, self.identity.expires)
-        self._all.deadlines.set(self, due)
+        times = (self._pingDue, self._pongDue, self.identity.expires)
+        self._all.deadlines.set(self, min(time for time in times if time is not None))
 
     # Frames
 
@@ -250,13 +249,12 @@ class Session:
             self.log.info("flooding, closed", connection=self.connectionId)
             self.close(CLOSE_FLOOD, "frames come too fast")
             return False
-        about = reference(payload)
         error = RealtimeError(
             "rate_limited",
             f"At most {self._limits.framesPerSecond:g} frames a second are taken.",
             max(1, int(wait * 1000)),
         )
-        self._sendError(error, about.id, about.topic)
+        self._sendErrorAbout(error, payload)
         return False
 
     def _decode(self, payload: bytes) -> ClientFrame:
@@ -268,12 +266,11 @@ class Session:
         return decode(payload)
 
     def _handle(self, frame: ClientFrame) -> None:
-        messageId = frame.id if isinstance(frame, Publish) else None
-        topic = getattr(frame, "topic", None)
         try:
             _HANDLERS[type(frame)](self, frame)
         except RealtimeError as error:
-            self._sendError(error, messageId, topic)
+            messageId = frame.id if isinstance(frame, Publish) else None
+            self._sendError(error, messageId, self._nameTopic(getattr(frame, "topic", None)))
         except Exception:
             # Whatever a handler forgot to expect must not reach the WebSocket
             # library, which would let it escape into the reactor.
@@ -462,6 +459,20 @@ class Session:
                 retryAfter=UNSET if error.retryAfter is None else error.retryAfter,
             )
         )
+
+    def _sendErrorAbout(self, error: RealtimeError, payload: bytes) -> None:
+        """Tell an error of a message that was not understood, or not looked at."""
+        about = reference(payload)
+        self._sendError(error, about.id, self._nameTopic(about.topic))
+
+    def _nameTopic(self, text: str | None) -> str | None:
+        """A topic as an error names it: canonical, if it is one at all."""
+        if text is None:
+            return None
+        try:
+            return self._topic(text).canonical
+        except RealtimeError:
+            return text if len(text) <= self._limits.topicLength else None
 
     def _endToken(self, error: RealtimeError) -> None:
         self.log.info("{error}", error=error, connection=self.connectionId)

@@ -30,10 +30,10 @@ class Patterns:
         return f"Patterns({self.patterns!r})"
 
 
-EVERYTHING = Patterns(["**"])
-
-
 def _translate(pattern: str) -> str:
     parts = re.split(r"(\*\*|\*)", pattern)
     wild = {"**": ".*", "*": "[^/]*"}
     return "".join(wild.get(part) or re.escape(part) for part in parts)
+
+
+EVERYTHING = Patterns(["**"])

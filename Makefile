@@ -1,0 +1,40 @@
+# Two commands: `make run` starts the daemon, `make test` runs every test.
+# Both set up what they need in .venv first.
+
+PYTHON ?= python3
+BIN = .venv/bin
+# The compatible mode puts this folder itself on the path, where twistd looks for plugins.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	--config-settings editable_mode=compat --editable
+
+.PHONY: run test lint check clean
+
+run: .venv/ready
+	$(BIN)/twistd --nodaemon --pidfile= aerostack-rt --config etc/rt.toml
+
+test: .venv/ready-dev
+	$(BIN)/trial tests
+
+lint: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "aerostack-rt needs Python 3.11 or later; try: make PYTHON=python3.11 run"; exit 1; }
+	@$(PYTHON) -m venv .venv \
+		|| { echo "Could not make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
+
+.venv/ready: .venv/bin/python setup.cfg pyproject.toml
+	$(INSTALL) .
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	$(INSTALL) '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info _trial_temp*

@@ -1,0 +1,366 @@
+"""
+Stand-ins for what is outside, for our tests and for yours.
+
+Each does what the real one promises, at once and in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from aerostack.auth import Authenticator, Credentials
+from aerostack.core.deadlines import Deadlines
+from aerostack.core.messages import Kept, Message
+from aerostack.core.patterns import Patterns
+from aerostack.core.presence import Presence
+from aerostack.engine.memory import MemoryEngine
+from aerostack.errors import RealtimeError
+from aerostack.feeds import TableFeeds
+from aerostack.hub import Hub
+from aerostack.interfaces import (
+    IChangeListener,
+    IChangeTracker,
+    IConnection,
+    IDatabase,
+    IHistory,
+)
+from aerostack.rpc import RPC
+from aerostack.session import Session, Surroundings
+from aerostack.settings import LimitsConfig, ProjectConfig
+
+T = TypeVar("T")
+
+Frame = dict[str, Any]
+
+PUBLIC_KEY = "pk_0123456789abcdef"
+SECRET_KEY = "sk_0123456789abcdef"
+TOKEN_SECRET = "a shared secret of thirty-two by"
+
+
+def readFrames(data: bytes) -> list[Frame]:
+    """
+    Read what the daemon wrote to a socket: whole, unmasked text frames
+    (RFC 6455, 5.2).
+    """
+    frames = []
+    while data:
+        assert data[0] == 0x81, f"not a final text frame: {data[:20]!r}"
+        length, start = data[1], 2
+        if length == 126:
+            length, start = int.from_bytes(data[2:4], "big"), 4
+        elif length == 127:
+            length, start = int.from_bytes(data[2:10], "big"), 10
+        frames.append(json.loads(data[start : start + length]))
+        data = data[start + length :]
+    return frames
+
+
+@implementer(IConnection)
+class MemoryConnection:
+    """
+    A socket that keeps what is sent.
+
+    @ivar frames: Every frame that was sent, decoded.
+    @ivar pings: How many pings were sent.
+    @ivar closing: The code and reason of the close that was begun, or L{None}.
+    @ivar aborted: Whether the connection was dropped.
+    """
+
+    def __init__(self, connectionId: str) -> None:
+        self.connectionId = connectionId
+        self.frames: list[Frame] = []
+        self.pings = 0
+        self.closing: tuple[int, str] | None = None
+        self.aborted = False
+
+    def send(self, frame: bytes) -> None:
+        self.frames.extend(readFrames(frame))
+
+    def ping(self) -> None:
+        self.pings += 1
+
+    def close(self, code: int, reason: str) -> None:
+        self.closing = (code, reason)
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+@implementer(IHistory)
+class MemoryHistory:
+    """
+    A history that forgets when the process ends.
+
+    @ivar messages: Everything that was kept, oldest first.
+    @ivar held: While this is a list, what is appended waits in it, and L{release}
+        keeps it.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[Kept] = []
+        self.held: list[tuple[Message, Deferred[Kept]]] | None = None
+
+    def append(self, message: Message) -> Deferred[Kept]:
+        kept: Deferred[Kept] = Deferred()
+        if self.held is not None:
+            self.held.append((message, kept))
+        else:
+            self._keep(message, kept)
+        return kept
+
+    def release(self) -> None:
+        """
+        Keep what was held.
+        """
+        held, self.held = self.held or [], None
+        for message, kept in held:
+            self._keep(message, kept)
+
+    def refuse(self) -> None:
+        """
+        Lose what was held, as if the database had failed.
+        """
+        held, self.held = self.held or [], None
+        for _, kept in held:
+            kept.errback(RealtimeError("database_unavailable", "It could not be kept.", 1000))
+
+    def _keep(self, message: Message, kept: Deferred[Kept]) -> None:
+        newest = max(
+            (k.createdAt for k in self.messages if k.message.topic == message.topic), default=0
+        )
+        self.messages.append(Kept(message, max(message.timestamp, newest + 1)))
+        kept.callback(self.messages[-1])
+
+    def page(self, topic: str, limit: int, before: int | None) -> Deferred[list[Kept]]:
+        found = [
+            kept
+            for kept in reversed(self.messages)
+            if kept.message.topic == topic and (before is None or kept.createdAt < before)
+        ]
+        return succeed(found[:limit])
+
+    def expire(self, now: int) -> Deferred[int]:
+        return succeed(0)
+
+
+@implementer(IChangeTracker)
+class MemoryTracker:
+    """
+    A tracker of tables that exist only by name.
+
+    @ivar tables: The tables that can be watched.
+    @ivar watched: How many interests each watched table has.
+    @ivar waiting: While this is a list, watches wait in it; fire them yourself.
+    """
+
+    def __init__(self, listener: IChangeListener, tables: tuple[str, ...] = ("orders",)) -> None:
+        self.listener = listener
+        self.tables = tables
+        self.watched: dict[str, int] = {}
+        self.waiting: list[Callable[[], None]] | None = None
+
+    def watch(self, table: str) -> Deferred[str]:
+        found = next((name for name in self.tables if name.lower() == table.lower()), None)
+        if found is None:
+            return fail(RealtimeError("unknown_table", f"There is no table {table}."))
+        watching: Deferred[str] = Deferred()
+
+        def fire() -> None:
+            self.watched[found] = self.watched.get(found, 0) + 1
+            watching.callback(found)
+
+        if self.waiting is None:
+            fire()
+        else:
+            self.waiting.append(fire)
+        return watching
+
+    def unwatch(self, table: str) -> None:
+        self.watched[table] -= 1
+        if not self.watched[table]:
+            del self.watched[table]
+
+    def poke(self) -> None:
+        pass
+
+    def health(self) -> str | None:
+        return None
+
+
+@implementer(IDatabase)
+class SynchronousDatabase:
+    """
+    A real SQLite file whose interactions run at once, on the caller's thread.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.connection = sqlite3.connect(str(path), isolation_level=None, timeout=0)
+        self.connection.text_factory = lambda data: data.decode("utf-8", "replace")
+
+    def run(self, interaction: Callable[..., T], *args: Any) -> Deferred[T]:
+        with closing(self.connection.cursor()) as cursor:
+            try:
+                return succeed(interaction(cursor, *args))
+            except Exception as error:
+                if self.connection.in_transaction:
+                    self.connection.rollback()
+                return fail(error)
+
+    def close(self) -> None:
+        """
+        Close the file.
+        """
+        self.connection.close()
+
+
+def makeProject(**settings: Any) -> ProjectConfig:
+    """
+    A project C{p} with known keys, that lets everybody in.
+    """
+    return ProjectConfig(
+        **{
+            "id": "p",
+            "publicKey": PUBLIC_KEY,
+            "secretKey": SECRET_KEY,
+            "anonymous": True,
+            **settings,
+        }
+    )
+
+
+class World:
+    """
+    A whole daemon without sockets, database or time.
+
+    @ivar clock: Its time; begins at one billion seconds.
+    """
+
+    def __init__(
+        self,
+        projects: Mapping[str, ProjectConfig] | None = None,
+        limits: LimitsConfig | None = None,
+        grace: float = 10.0,
+        tables: tuple[str, ...] = ("orders",),
+    ) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_000_000_000)
+        self.projects = projects or {"p": makeProject()}
+        self.limits = limits or LimitsConfig()
+        self.history = MemoryHistory()
+        self._ids = iter(range(1, 1_000_000))
+        self.hub = Hub(
+            self.clock,
+            MemoryEngine(),
+            self.history,
+            Presence(grace),
+            lambda: f"m{next(self._ids)}",
+        )
+        self.feeds = TableFeeds(
+            self.hub.registry,
+            Patterns(["*"]),
+            self.projects,
+            lambda listener: self._makeTracker(listener, tables),
+        )
+        self.authenticator = Authenticator(self.projects)
+        self.deadlines = Deadlines()
+        self.surroundings = Surroundings(
+            self.clock, self.hub, self.feeds, self.authenticator, self.limits, self.deadlines
+        )
+        self.queries: list[tuple[str, list[Any]]] = []
+        self.rpc = RPC(self.hub, self.authenticator, self.limits, self._query)
+        self._serial = iter(range(1, 1_000_000))
+
+    def _makeTracker(self, listener: IChangeListener, tables: tuple[str, ...]) -> MemoryTracker:
+        self.tracker = MemoryTracker(listener, tables)
+        return self.tracker
+
+    def _query(self, sql: str, parameters: list[Any]) -> Deferred[dict[str, Any]]:
+        self.queries.append((sql, parameters))
+        return succeed({"results": [], "success": True, "meta": {}})
+
+    def connect(self, **credentials: Any) -> MemoryClient:
+        """
+        Let a client in.
+
+        @param credentials: Those of L{Credentials}; the project is C{p} if nothing
+            else names one.
+        """
+        if not credentials.keys() & {"projectId", "key", "token"}:
+            credentials["projectId"] = "p"
+        identity = self.authenticator.identify(Credentials(**credentials), self.clock.seconds())
+        return MemoryClient(self, MemoryConnection(f"c{next(self._serial)}"), identity)
+
+    def advance(self, seconds: float) -> None:
+        """
+        Let time pass, and do what is due every second.
+        """
+        while seconds > 0:
+            step = min(1.0, seconds)
+            self.clock.advance(step)
+            seconds -= step
+            for session in self.deadlines.expire(self.clock.seconds()):
+                session.due()  # type: ignore[attr-defined]
+            self.hub.sweep()
+
+
+class MemoryClient:
+    """
+    A client of a L{World}.
+    """
+
+    def __init__(self, world: World, connection: MemoryConnection, identity: Any) -> None:
+        self.connection = connection
+        self.session = Session(connection, identity, world.surroundings)
+
+    @property
+    def connectionId(self) -> str:
+        """The connection's id."""
+        return self.connection.connectionId
+
+    def send(self, **frame: Any) -> None:
+        """
+        Send a frame.
+        """
+        self.sendRaw(json.dumps(frame).encode())
+
+    def sendRaw(self, payload: bytes, isBinary: bool = False) -> None:
+        """
+        Send a message as it is.
+        """
+        self.session.heard()
+        self.session.received(payload, isBinary)
+
+    def take(self) -> list[Frame]:
+        """
+        Everything that came since this was last called.
+        """
+        frames, self.connection.frames = self.connection.frames, []
+        return frames
+
+    def ask(self, **frame: Any) -> list[Frame]:
+        """
+        Send a frame, and take everything that came since.
+        """
+        self.send(**frame)
+        return self.take()
+
+    def close(self) -> None:
+        """
+        Close as one should.
+        """
+        self.session.closed(clean=True)
+
+    def die(self) -> None:
+        """
+        Be gone without a word.
+        """
+        self.session.closed(clean=False)
