@@ -39,6 +39,12 @@ class IJournal(Interface):
         @return: The newest C{seq} in the journal, 0 if it never held one.
         """
 
+    def attached(cursor):
+        """
+        @return: The names of the tables whose changes are recorded, as a list; an
+            earlier run may have attached them.
+        """
+
     def attach(cursor, table):
         """
         Have every later change of a table recorded.  Attaching an attached table
@@ -60,7 +66,15 @@ class IJournal(Interface):
 
         @param after: The C{seq} of the last change already read.
         @param limit: How many changes to read at the most.
-        @return: A L{Poll}.
+        @return: An L{aerostack.tracker.journal.Poll}.
+        """
+
+    def renew(cursor, timestamp):
+        """
+        Say that somebody reads the journal.  One that nobody has read for a day
+        forgets all but its newest entries by itself.
+
+        @param timestamp: The present time, ms.
         """
 
     def prune(cursor, before, timestamp, limit):

@@ -171,7 +171,7 @@ class BoundedRequest(Request):
     tooLarge = False
 
     def handleContentChunk(self, data: bytes) -> None:
-        if self.content.tell() + len(data) > self.site.bodyBytes:
+        if self.content.tell() + len(data) > self.channel.site.bodyBytes:
             self.tooLarge = True
         if not self.tooLarge:
             super().handleContentChunk(data)
@@ -186,6 +186,7 @@ class BoundedSite(Site):
 
     log_ = Logger(namespace="aerostack.net.http")
     displayTracebacks = False
+    noisy = False
 
     def __init__(self, root: Resource, reactor: Any, limits: LimitsConfig) -> None:
         super().__init__(

@@ -59,8 +59,10 @@ class Connection(WebSocketServerProtocol):  # type: ignore[misc]
         return PROTOCOL if PROTOCOL in request.protocols else None
 
     def onOpen(self) -> None:
-        self._session = self._owner.opened(self, self._identity)
+        # The transport still knows the HTTP channel that it came from.
+        self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
+        self._session = self._owner.opened(self, self._identity)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if self._session is not None:

@@ -1,0 +1,369 @@
+"""
+Reads the configuration file.
+
+A configuration is either right or refused, and a refusal tells every mistake at
+once.  What each setting is and may be stands in L{aerostack.settings}.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from aerostack.credentials import (
+    Pending,
+    checkAPIKey,
+    checkTokenKey,
+    readKeySet,
+    resolve,
+    suggest,
+    within,
+)
+from aerostack.kinds import Secret, describe, show
+from aerostack.listening import resolveEndpoint
+from aerostack.settings import (
+    SECTIONS,
+    SQLITE,
+    Config,
+    JWTConfig,
+    Key,
+    LimitsConfig,
+    ProjectConfig,
+    keysOf,
+)
+
+_PROJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """
+    One mistake in a configuration.
+
+    @ivar key: The dotted key, or the file's path where it is no key's.
+    @ivar message: What was found and what is allowed.  Never shows a credential.
+    """
+
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.message}"
+
+
+class ConfigError(Exception):
+    """
+    A configuration that cannot be run.
+
+    @ivar problems: Every L{Problem} of it.
+    """
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+def load(
+    path: str | os.PathLike[str],
+    environ: Mapping[str, str] = os.environ,
+    generate: bool = False,
+) -> Config:
+    """
+    Read and check a configuration.
+
+    @param environ: Where C{{ env = ... }} and C{{ credential = ... }} look.
+    @param generate: Whether to make the keys that are to be made at the first
+        start.  Without it nothing is written, and such a key is L{None} in what
+        is returned.
+    @raise ConfigError: There are mistakes; nothing was made.
+    """
+    path = Path(path).absolute()
+    reader = _Reader(path, environ)
+    config = reader.read(_parse(path))
+    if config is None or reader.problems:
+        raise ConfigError(reader.problems)
+    return reader.generated(config) if generate else config
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}; name the file with --config"
+    except tomllib.TOMLDecodeError as error:
+        message = f"is no valid TOML: {error}"
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        message = f"is no UTF-8 text (at line {line})"
+    except RecursionError:
+        message = "is nested too deeply"
+    raise ConfigError([Problem(str(path), message)])
+
+
+class _Reader:
+    """
+    Reads one parsed file, and gathers what is wrong with it.
+
+    @ivar problems: Every mistake found so far.
+    """
+
+    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+        self.problems: list[Problem] = []
+        self._path = path
+        self._base = path.parent
+        self._environ = environ
+        # Every credential of which there may be only one, and where it was seen first.
+        self._seen: dict[str | Path, str] = {}
+        self._pending: dict[tuple[str, str], Pending] = {}
+
+    def read(self, document: dict[str, Any]) -> Config | None:
+        """
+        @return: The configuration, or L{None} if something that it cannot do
+            without is missing.  It may be run only if there are no L{problems}.
+        """
+        self._refuseUnknown(document, [*SECTIONS, "projects"], "")
+        sections: dict[str, Any] = {}
+        for name, cls in SECTIONS.items():
+            table = document.get(name, {})
+            if not isinstance(table, dict):
+                self._problem(name, f"is {describe(table)}; allowed is a table, [{name}]")
+                continue
+            values = self._table(cls, table, name)
+            if values is not None:
+                sections[name] = values
+        if "server" in sections:
+            self._listen(sections["server"])
+        if "database" in sections:
+            self._database(sections["database"])
+        if "limits" in sections:
+            self._limits(LimitsConfig(**sections["limits"]))
+        projects = self._projects(document.get("projects", {}))
+        if len(sections) < len(SECTIONS):
+            return None
+        built = {name: cls(**sections[name]) for name, cls in SECTIONS.items()}
+        return Config(path=self._path, projects=projects, **built)
+
+    def generated(self, config: Config) -> Config:
+        """
+        Make the keys that have yet to be made.
+
+        @return: The configuration with them.
+        @raise ConfigError: One of them could not be made.
+        """
+        if not self._pending:
+            return config
+        for (project, name), pending in self._pending.items():
+            try:
+                pending.generate()
+            except FileExistsError:
+                # Another process was faster; what it wrote is read and checked below.
+                continue
+            except OSError as error:
+                key = f"projects.{project}.{name}"
+                message = f"cannot be made ({error.strerror}): {pending.path}"
+                raise ConfigError([Problem(key, message)]) from error
+        return load(self._path, self._environ)
+
+    def _problem(self, key: str, message: str) -> None:
+        self.problems.append(Problem(key, message))
+
+    def _faulty(self, *keys: str) -> bool:
+        return any(problem.key in keys for problem in self.problems)
+
+    def _refuseUnknown(self, table: dict[str, Any], known: list[str], prefix: str) -> None:
+        for name in table:
+            if name not in known:
+                where = f"in [{prefix}]" if prefix else "at the top"
+                hint = suggest(name, known) or f"; allowed {where}: {', '.join(known)}"
+                dotted = f"{prefix}.{name}" if prefix else name
+                self._problem(dotted, f"is an unknown key{hint}")
+
+    def _table(self, cls: type, table: dict[str, Any], prefix: str) -> dict[str, Any] | None:
+        """
+        Read one table's values, by attribute.
+
+        @return: L{None} if one without a default is missing or wrong.
+        """
+        keys = keysOf(cls)
+        self._refuseUnknown(table, list(keys), prefix)
+        values: dict[str, Any] = {}
+        complete = True
+        for name, key in keys.items():
+            dotted = f"{prefix}.{name}"
+            try:
+                values[key.attribute] = self._value(key, table)
+            except ValueError as error:
+                self._problem(dotted, f"{error}; allowed is {key.kind.allowed()}")
+                if key.required:
+                    complete = False
+                else:
+                    values[key.attribute] = key.default
+        return values if complete else None
+
+    def _value(self, key: Key, table: dict[str, Any]) -> Any:
+        if key.name in table:
+            try:
+                return key.kind.read(table[key.name])
+            except ValueError as error:
+                raise ValueError(f"is {error}") from None
+        if key.required:
+            raise ValueError("is missing")
+        return key.default
+
+    def _listen(self, server: dict[str, Any]) -> None:
+        resolved: list[str] = []
+        for description in server["listen"]:
+            try:
+                resolved.append(resolveEndpoint(description, self._base))
+            except ValueError as error:
+                self._problem("server.listen", f"{show(description)} {error}")
+        server["listen"] = tuple(resolved)
+
+    def _database(self, database: dict[str, Any]) -> None:
+        url = database["url"]
+        path = url.removeprefix(SQLITE)
+        scheme = re.match(r"[a-z0-9+]+(?=:)", url)
+        # Other databases' URLs hold a password, so they are not shown.
+        if scheme is not None and scheme[0].startswith("postgres"):
+            problem = "is PostgreSQL's, but this version speaks SQLite only"
+        elif path == url:
+            problem = "does not begin with sqlite:///"
+        elif path in ("", ":memory:"):
+            problem = "names no file; other processes' changes can be followed in a file only"
+        elif "?" in path:
+            problem = "has options after '?', which are not understood"
+        elif os.path.isdir(within(self._base, path)):
+            problem = "names a directory"
+        else:
+            database["url"] = f"{SQLITE}{within(self._base, path)}"
+            return
+        self._problem("database.url", f"{problem}; allowed is {self._urls()}")
+
+    def _urls(self) -> str:
+        return keysOf(SECTIONS["database"])["url"].kind.allowed()
+
+    def _limits(self, limits: LimitsConfig) -> None:
+        frame = limits.frameBytes
+        for name, value in (
+            ("message_bytes", limits.messageBytes),
+            ("state_bytes", limits.stateBytes),
+        ):
+            key = f"limits.{name}"
+            if value > frame and not self._faulty(key, "limits.frame_bytes"):
+                self._problem(key, f"is {value}; allowed is at most limits.frame_bytes, {frame}")
+        key = "limits.outbox_bytes"
+        if limits.outboxBytes < 2 * frame and not self._faulty(key, "limits.frame_bytes"):
+            self._problem(
+                key,
+                f"is {limits.outboxBytes}; allowed is at least twice limits.frame_bytes,"
+                f" {2 * frame}",
+            )
+
+    def _projects(self, tables: object) -> Mapping[str, ProjectConfig]:
+        projects: dict[str, ProjectConfig] = {}
+        if not isinstance(tables, dict) or not tables:
+            self._problem("projects", "has no project; add at least one, as [projects.<id>]")
+            return projects
+        for name, table in tables.items():
+            key = f"projects.{name}"
+            if not _PROJECT.fullmatch(name):
+                self._problem(key, "has a bad id; allowed are 1 to 64 of A-Z a-z 0-9 _ -")
+            elif not isinstance(table, dict):
+                self._problem(key, f"is {describe(table)}; allowed is a table, [{key}]")
+            else:
+                self._project(name, table, projects)
+        return MappingProxyType(projects)
+
+    def _project(
+        self, name: str, table: dict[str, Any], projects: dict[str, ProjectConfig]
+    ) -> None:
+        prefix = f"projects.{name}"
+        values = self._table(ProjectConfig, table, prefix)
+        assert values is not None, "every setting of a project has a default"
+        named = [key for key in ("public_key", "secret_key", "jwt") if key in table]
+        if not named and not values["anonymous"] and not self._faulty(f"{prefix}.anonymous"):
+            self._problem(
+                prefix,
+                "nobody could connect; allowed is at least one of public_key, secret_key, jwt"
+                " and anonymous = true",
+            )
+        if "*" in values["origins"] and len(values["origins"]) > 1:
+            self._problem(f"{prefix}.origins", "has '*' beside other entries; allowed is it alone")
+        for key in keysOf(ProjectConfig).values():
+            if isinstance(key.kind, Secret):
+                source = values[key.attribute]
+                values[key.attribute] = self._apiKey(name, key.name, key.kind, source)
+        if values["jwt"] is not None:
+            values["jwt"] = self._jwt(values["jwt"], f"{prefix}.jwt")
+        projects[name] = ProjectConfig(id=name, **values)
+
+    def _apiKey(self, project: str, name: str, kind: Secret, source: Any) -> str | None:
+        dotted = f"projects.{project}.{name}"
+        value = self._secret(dotted, kind, source)
+        if isinstance(value, Pending):
+            self._pending[project, name] = value
+            self._once(dotted, value.path)
+            return None
+        if value is not None:
+            try:
+                checkAPIKey(value)
+            except ValueError as error:
+                self._problem(dotted, str(error))
+            self._once(dotted, value)
+        return value
+
+    def _jwt(self, table: dict[str, Any], prefix: str) -> JWTConfig | None:
+        values = self._table(JWTConfig, table, prefix)
+        if values is None:
+            return None
+        algorithm, key, path = values["algorithm"], values["key"], values["jwks"]
+        if (key is None) == (path is None):
+            if not self._faulty(f"{prefix}.key", f"{prefix}.jwks_file"):
+                self._problem(prefix, "must have exactly one of key and jwks_file")
+            return None
+        dotted = f"{prefix}.key"
+        try:
+            if path is not None:
+                dotted = f"{prefix}.jwks_file"
+                values["jwks"] = readKeySet(within(self._base, path), algorithm)
+            else:
+                kind = keysOf(JWTConfig)["key"].kind
+                assert isinstance(kind, Secret)
+                if not algorithm.startswith("HS"):
+                    kind = Secret(kind.what, private=False)
+                value = self._secret(dotted, kind, key)
+                if not isinstance(value, str):
+                    return None
+                checkTokenKey(algorithm, value)
+                values["key"] = value
+                # One issuer's public key may serve several projects, a shared secret not.
+                if algorithm.startswith("HS"):
+                    self._once(dotted, value)
+        except ValueError as error:
+            self._problem(dotted, str(error))
+            return None
+        return JWTConfig(**values)
+
+    def _secret(self, dotted: str, kind: Secret, source: Any) -> str | Pending | None:
+        if source is None:
+            return None
+        try:
+            return resolve(source, kind, self._base, self._environ)
+        except ValueError as error:
+            self._problem(dotted, str(error))
+            return None
+
+    def _once(self, dotted: str, credential: str | Path) -> None:
+        first = self._seen.setdefault(credential, dotted)
+        if first != dotted:
+            self._problem(dotted, f"is the same as {first}; allowed is a key of its own")

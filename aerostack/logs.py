@@ -1,0 +1,246 @@
+"""
+What the daemon writes down: one event a line, and never a credential.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, TextIO
+from urllib.parse import quote
+
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+REDACTED = "[redacted]"
+
+_LEVELS = list(LogLevel.iterconstants())
+# The WebSocket library tells of every handshake and every frame.
+_CHATTY = ("autobahn", "txaio")
+
+# Names that stand before a credential, and what may stand between, in JSON or a repr.
+_NAME = r"(?:api_?key|token|secret_?key|public_?key)"
+_OPENING = r"\[?(?:b(?=\\*[\"']))?\\*[\"']"
+
+# What a credential looks like, whoever sent it.  Each pattern keeps its group "name",
+# so that a line still says what kind of credential there was.
+_PATTERNS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(?P<name>aerostack-(?:key|token)(?:\.|%2E))[^\s,\"\\]+",
+        # A URL's or a form's parameter.
+        rf"(?P<name>{_NAME}=)[^\s&;\"\\]+",
+        rf"(?P<name>{_NAME}\\*[\"']\s*:\s*{_OPENING})[^\s\"'\\]+",
+        r"(?P<name>bearer(?:\s|%20|\+)+)[^\s,\"'\\]+",
+        rf"(?P<name>x-aerostack-key\\*[\"']?\s*[:=,]\s*(?:{_OPENING})?)[^\s,\"'\\]+",
+    )
+]
+# A JSON Web Token begins with the base64 of '{"', wherever it stands.
+_JWT = re.compile(r"(?P<name>)eyJ[A-Za-z0-9_-]{14,}(?:\.|%2E)[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)*")
+
+# What would begin a new line somewhere, or talk to a terminal.
+_CONTROLS = {code: f"\\u{code:04x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+_CONTROLS |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
+
+# Ours, and what Twisted's older log adds to an event and says otherwise already.
+_RESERVED = frozenset(
+    ("time", "level", "namespace", "connection", "message", "traceback", "format", "system")
+)
+_CREDENTIAL = re.compile(r".*(key|token|secret|password|authorization)", re.IGNORECASE)
+# The first second that a datetime cannot hold: the year 10000.
+_END_OF_TIME = 253_402_300_800
+
+
+class Redactor:
+    """
+    Takes credentials out of text.
+
+    Known ones are found in every spelling in which text may carry them; unknown
+    ones by what they look like and where they stand.
+    """
+
+    def __init__(self, credentials: Iterable[str] = ()) -> None:
+        self._known: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self.add(credentials)
+
+    def add(self, credentials: Iterable[str]) -> None:
+        """
+        Know more credentials.  Those known so far stay known: connections may
+        still live on a key that the configuration no longer has.
+        """
+        for credential in credentials:
+            self._known |= _spellings(credential)
+        self._known.discard("")
+        # The longest first: one credential may begin another.
+        spellings = sorted(self._known, key=lambda known: (-len(known), known))
+        self._pattern = re.compile("|".join(map(_quotable, spellings))) if spellings else None
+
+    def redact(self, text: str) -> str:
+        """
+        @return: The text with L{REDACTED} in place of each credential.
+        """
+        if self._pattern is not None:
+            text = self._pattern.sub(REDACTED, text)
+        text = _JWT.sub(REDACTED, text)
+        for pattern in _PATTERNS:
+            text = pattern.sub(_redacted, text)
+        return text
+
+
+def makeObserver(
+    stream: TextIO, format: str, level: str, redactor: Redactor | None = None
+) -> ILogObserver:
+    """
+    Make the observer that writes the daemon's log.
+
+    @param format: C{text} or C{json}.
+    @param level: The name of the least important level to write.
+    @param redactor: Knows the configured credentials.
+    """
+    encode = {"text": _textLine, "json": _jsonLine}[format]
+    return _Observer(stream, encode, LogLevel.lookupByName(level), redactor or Redactor())
+
+
+@implementer(ILogObserver)
+class _Observer:
+    def __init__(self, stream: TextIO, encode: Any, level: Any, redactor: Redactor) -> None:
+        self._stream = stream
+        self._encode = encode
+        self._least = _LEVELS.index(level)
+        self._redactor = redactor
+
+    def __call__(self, event: LogEvent) -> None:
+        if not self._wanted(event):
+            return
+        line = self._encode(_facts(event), self._redactor)
+        # A lone surrogate, from a file's name perhaps, cannot be encoded as it is.
+        # As an escape it can, and JSON reads the same escape.
+        line = line.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+    def _wanted(self, event: LogEvent) -> bool:
+        importance = _LEVELS.index(_level(event))
+        if importance < self._least:
+            return False
+        chatter = _namespace(event).split(".")[0] in _CHATTY and importance < _LEVELS.index(
+            LogLevel.warn
+        )
+        return not chatter or self._least == _LEVELS.index(LogLevel.debug)
+
+
+def _level(event: LogEvent) -> Any:
+    level = event.get("log_level")
+    return level if level in _LEVELS else LogLevel.info
+
+
+def _namespace(event: LogEvent) -> str:
+    return _safely(str, event.get("log_namespace", ""))
+
+
+def _facts(event: LogEvent) -> dict[str, Any]:
+    """
+    What a line says, in the order in which it says it.
+    """
+    failure = event.get("log_failure")
+    message = formatEvent(event)
+    facts: dict[str, Any] = {
+        "time": _time(event.get("log_time")),
+        "level": _level(event).name,
+        "namespace": _namespace(event),
+    }
+    if event.get("connection") is not None:
+        facts["connection"] = _safely(str, event["connection"])
+    facts["message"] = message
+    for name, value in event.items():
+        if not name.startswith("log_") and name not in _RESERVED and _simple(value):
+            facts[name] = REDACTED if value and _CREDENTIAL.fullmatch(name) else value
+    if failure is not None:
+        facts["message"] = message or _safely(_brief, failure)
+        facts["traceback"] = _safely(lambda failed: failed.getTraceback(), failure)
+    return facts
+
+
+def _brief(failure: Failure) -> str:
+    return f"{type(failure.value).__name__}: {failure.getErrorMessage()}"
+
+
+def _textLine(facts: dict[str, Any], redactor: Redactor) -> str:
+    connection = f"{facts['connection']} " if "connection" in facts else ""
+    line = (
+        f"{facts['time']} {facts['level']:<5} {connection}[{facts['namespace']}] {facts['message']}"
+    )
+    if "traceback" in facts:
+        line += f"\n{facts['traceback'].rstrip()}"
+    # After folding, a known credential that holds a control character has another
+    # spelling, so this comes first.
+    return redactor.redact(line)
+
+
+def _jsonLine(facts: dict[str, Any], redactor: Redactor) -> str:
+    # Value by value, so that what is taken out cannot break the JSON around it.
+    clean = {}
+    for name, value in facts.items():
+        shown = redactor.redact(str(value))
+        clean[name] = value if shown == str(value) else shown
+    return json.dumps(clean, ensure_ascii=False)
+
+
+def _redacted(match: re.Match[str]) -> str:
+    return match["name"] + REDACTED
+
+
+def _quotable(text: str) -> str:
+    """
+    @return: A pattern for a text, however deeply quoted: a quotation mark and a
+        backslash may have gained backslashes.
+    """
+    return re.sub(r"(\\\\)+|['\"]", lambda match: rf"\\*{match[0]}", re.escape(text))
+
+
+def _spellings(credential: str) -> set[str]:
+    raw = credential.encode("utf-8", "surrogatepass")
+    return {
+        credential,
+        json.dumps(credential, ensure_ascii=False)[1:-1],
+        json.dumps(credential)[1:-1],
+        repr(credential)[1:-1],
+        repr(raw)[2:-1],
+        credential.translate(_CONTROLS),
+        quote(raw, safe=""),
+        quote(raw),
+    }
+
+
+def _time(when: object) -> str:
+    if not isinstance(when, int | float) or not 0 <= when < _END_OF_TIME:
+        when = time.time()
+    moment = datetime.fromtimestamp(when, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def _simple(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    # JSON readers lose digits past 64 bits, and Python refuses to write very many.
+    return (
+        value is None
+        or isinstance(value, str)
+        or (isinstance(value, int) and value.bit_length() < 64)
+    )
+
+
+def _safely(call: Any, subject: object) -> str:
+    """
+    Describe something that may fail to describe itself: a log line says so then.
+    """
+    try:
+        return str(call(subject))
+    except Exception as error:
+        return f"(cannot be shown: {type(error).__name__})"

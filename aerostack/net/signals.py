@@ -1,0 +1,118 @@
+"""
+What the daemon does when it is sent a signal: reload on SIGHUP, stop in order on
+SIGTERM and SIGINT, stop at once on the second of these.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.logger import Logger
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+class Signals(Service):
+    """
+    Takes the process's signals while it runs.
+
+    Twisted's own handlers make C{twistd} die by the signal that stopped it, which a
+    service manager may take for a failure.  Under these the exit status is 0.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, reload: Callable[[], Deferred[None] | None]) -> None:
+        """
+        @param reactor: The reactor that is stopped.
+        @param reload: Called on SIGHUP, never again before the L{Deferred} that it
+            returned has fired.  What it raises is logged.
+        """
+        self._reactor = reactor
+        self._reload = reload
+        self._previous: dict[int, Any] = {}
+        self._trigger: Any = None
+        self._asked = False
+        self._leaving = False
+        self._reloading = False
+        self._again = False
+
+    def startService(self) -> None:
+        """
+        Take SIGHUP at once, because unhandled it kills; the others as soon as the
+        reactor runs, because it installs its own handlers then.
+        """
+        super().startService()
+        self._install(signal.SIGHUP, self._hangUp)
+        self._trigger = self._reactor.addSystemEventTrigger("before", "shutdown", self._leave)
+        self._reactor.callWhenRunning(self._takeStops)
+
+    def stopService(self) -> None:
+        """
+        Give the signals back to who had them; but keep them while the reactor stops
+        for good, so that a second signal still forces the exit, and a late SIGHUP
+        does not cut the closing short.
+        """
+        super().stopService()
+        if self._leaving:
+            return
+        self._reactor.removeSystemEventTrigger(self._trigger)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
+
+    def _takeStops(self) -> None:
+        if self.running:
+            for number in _STOP:
+                self._install(number, self._stop)
+
+    def _install(self, number: int, handler: Callable[[int, FrameType | None], None]) -> None:
+        self._previous[number] = signal.signal(number, handler)
+
+    def _leave(self) -> None:
+        self._leaving = True
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            # Not sys.exit: it would run the very code that did not come to its end.
+            os._exit(128 + number)
+        self._asked = True
+        self._reactor.callFromThread(self._stopReactor, number)
+
+    def _stopReactor(self, number: int) -> None:
+        self._log.info(
+            "{name}: stopping; a second one exits at once", name=signal.Signals(number).name
+        )
+        try:
+            self._reactor.stop()
+        except ReactorNotRunning:
+            self._log.info("already stopping")
+
+    def _hangUp(self, number: int, frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self._startReload)
+
+    def _startReload(self) -> None:
+        if self._leaving:
+            return
+        if self._reloading:
+            # One more is enough for any number of signals: it reads what is newest.
+            self._again = True
+            return
+        self._reloading = True
+        self._log.info("SIGHUP: reloading")
+        done = maybeDeferred(self._reload)
+        done.addErrback(lambda reason: self._log.failure("the reload failed", reason))
+        done.addCallback(self._reloaded)
+
+    def _reloaded(self, ignored: object) -> None:
+        self._reloading = False
+        if self._again:
+            self._again = False
+            self._startReload()

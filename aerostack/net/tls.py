@@ -1,0 +1,219 @@
+"""
+TLS for servers, with a certificate that can be renewed under live connections.
+
+Each load of the files makes a context of its own.  A connection keeps the context
+that it was accepted with, so a swap never touches it; and because neither a session
+cache nor tickets outlive a handshake, no client resumes its way around a renewal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+# For TLS 1.2 only: forward secret and authenticated.  TLS 1.3 brings its own.
+_CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
+
+# The WebSocket upgrade is HTTP/1.1's; a client that was given h2 could not ask for it.
+_PROTOCOL = b"http/1.1"
+
+_ServerKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
+
+
+class TLSError(Exception):
+    """
+    A private key or certificate cannot be served.
+
+    The message is one sentence that names the file.
+    """
+
+
+@dataclass(frozen=True)
+class CertificateFiles:
+    """
+    Where the PEM files are.
+
+    @ivar privateKey: The key, not encrypted.
+    @ivar certificate: The server's certificate, alone or followed by its chain; may
+        be the same file as the key's.
+    @ivar chain: More certificates of the chain, or L{None}.
+    """
+
+    privateKey: Path
+    certificate: Path
+    chain: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Credential:
+    """
+    What one load of the files gave.
+    """
+
+    context: SSL.Context
+    certificate: x509.Certificate
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TLSError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(_read(path))
+    except ValueError as error:
+        raise TLSError(f"{path}: holds no PEM certificate that can be parsed.") from error
+
+
+def _privateKey(path: Path) -> _ServerKey:
+    try:
+        key = load_pem_private_key(_read(path), password=None)
+    except TypeError as error:
+        raise TLSError(
+            f"{path}: the key is encrypted. Store it without a passphrase, in a file that only"
+            " the daemon may read."
+        ) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise TLSError(f"{path}: holds no PEM private key that can be parsed.") from error
+    if not isinstance(key, _ServerKey):
+        raise TLSError(f"{path}: a key of this kind cannot be served. Use RSA, EC or Ed25519.")
+    return key
+
+
+def _selectProtocol(
+    connection: SSL.Connection, offered: list[bytes]
+) -> bytes | SSL._NoOverlappingProtocols:
+    return _PROTOCOL if _PROTOCOL in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+
+
+def _load(files: CertificateFiles) -> _Credential:
+    """
+    Read the files and make a context of them.
+
+    @raise TLSError: They cannot be read or parsed, or don't belong together.
+    """
+    key = _privateKey(files.privateKey)
+    certificate, *chain = _certificates(files.certificate)
+    if files.chain is not None:
+        chain += _certificates(files.chain)
+    if certificate.public_key() != key.public_key():
+        raise TLSError(
+            f"{files.certificate}: the first certificate does not belong to the key in"
+            f" {files.privateKey}."
+        )
+
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(
+        SSL.OP_NO_COMPRESSION
+        | SSL.OP_CIPHER_SERVER_PREFERENCE
+        | SSL.OP_NO_RENEGOTIATION
+        | SSL.OP_NO_TICKET
+    )
+    # An idle connection gives its 34 KB of buffers back.
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_alpn_select_callback(_selectProtocol)
+    try:
+        context.use_certificate(certificate)
+        context.use_privatekey(key)
+        for link in chain:
+            context.add_extra_chain_cert(link)
+    except SSL.Error as error:
+        raise TLSError(f"{files.certificate}: OpenSSL refuses it ({error}).") from error
+    # Last, because it uses the context, and a used context takes no more settings.
+    context.set_cipher_list(_CIPHERS)
+    return _Credential(context, certificate)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class ReloadableTLS:
+    """
+    Makes the server side of TLS connections from a key and a certificate in files,
+    which can be read again at any time.
+    """
+
+    _log = Logger()
+
+    def __init__(self, files: CertificateFiles, now: Callable[[], float] = time.time) -> None:
+        """
+        Read the files.  A certificate whose time has not come or is over is served
+        all the same, with a warning: a machine that starts with a wrong clock comes
+        right by itself, a daemon that refuses to start does not.
+
+        @param now: Tells the time, in seconds since the epoch.
+        @raise TLSError: The files cannot be served.
+        """
+        self.files = files
+        self._now = now
+        self._credential = _load(files)
+        problem = self._untimely(self._credential)
+        if problem is not None:
+            self._log.warn("{problem} It is served all the same.", problem=problem)
+
+    @property
+    def expires(self) -> datetime:
+        """
+        When the served certificate's time is over.
+        """
+        return self._credential.certificate.not_valid_after_utc
+
+    def reload(self) -> None:
+        """
+        Read the files again, and serve what they hold to every connection that is
+        accepted from now on.
+
+        @raise TLSError: They cannot be served, or the certificate is expired or not
+            yet valid.  The old one goes on being served.
+        """
+        credential = _load(self.files)
+        problem = self._untimely(credential)
+        if problem is not None:
+            raise TLSError(problem)
+        self._credential = credential
+        self._log.info(
+            "{file}: serving the certificate with serial number {serial:x}, valid until {expires}",
+            file=str(self.files.certificate),
+            serial=credential.certificate.serial_number,
+            expires=self.expires.isoformat(),
+        )
+
+    def _untimely(self, credential: _Credential) -> str | None:
+        now = datetime.fromtimestamp(self._now(), UTC)
+        certificate = credential.certificate
+        if now >= certificate.not_valid_after_utc:
+            ended = certificate.not_valid_after_utc.isoformat()
+            return f"{self.files.certificate}: the certificate expired at {ended}. Renew it."
+        if now < certificate.not_valid_before_utc:
+            begins = certificate.not_valid_before_utc.isoformat()
+            return (
+                f"{self.files.certificate}: the certificate is not valid before {begins}."
+                " Check the machine's clock."
+            )
+        return None
+
+    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """
+        See L{IOpenSSLServerConnectionCreator}.
+        """
+        connection = SSL.Connection(self._credential.context, None)
+        connection.set_accept_state()
+        return connection

@@ -1,0 +1,369 @@
+"""
+Every setting there is: its name, what it does, what is allowed, its default.
+
+This is the one table of it.  L{aerostack.config} validates by it, and what is
+written about the configuration is checked against it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from aerostack.kinds import Flag, Kind, Many, Number, Origin, Secret, Section, Text, Word
+
+SQLITE = "sqlite:///"
+
+# JWA names (RFC 7518, 3.1 and RFC 8037).  C{none} is no signature, so it is not here.
+ALGORITHMS = (
+    *("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+)
+
+
+def setting(
+    doc: str, kind: Kind, default: Any = MISSING, *, key: str | None = None, show: bool = True
+) -> Any:
+    """
+    Make a dataclass field that is also a key of the configuration.
+
+    @param doc: One or two sentences: what it does.
+    @param default: The value where the key is missing, in the unit of the file; a
+        field without one must be set.
+    @param key: The name in TOML, where it is not the attribute's in snake_case.
+    @param show: Whether the value may appear in a C{repr}.
+    """
+    metadata = {"doc": doc, "kind": kind, "key": key}
+    return field(default=default, repr=show, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """Where the daemon listens."""
+
+    listen: tuple[str, ...] = setting(
+        "The addresses to serve on, as Twisted endpoint strings: tcp:, tcp6:, ssl:, unix: and"
+        " systemd:. A colon inside a value is written as \\:.",
+        Many(Text("an endpoint string such as 'tcp:8787:interface=127.0.0.1'"), least=1),
+    )
+    queryCredentials: bool = setting(
+        "Accept ?apiKey= and ?token= in the URL, as two older clients send them. URLs end up in"
+        " the logs of proxies, so leave it off if you can.",
+        Flag(),
+        False,
+    )
+
+
+@dataclass(frozen=True)
+class DatabaseConfig:
+    """The database whose tables are followed and that keeps the history."""
+
+    url: str = setting(
+        "The database. Three slashes and a path relative to this file, or four slashes and an"
+        " absolute path.",
+        Text("sqlite:///relative/path.db or sqlite:////absolute/path.db"),
+    )
+
+    @property
+    def path(self) -> Path:
+        """The SQLite database's file."""
+        return Path(self.url.removeprefix(SQLITE))
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """How changes of tables are followed."""
+
+    pollInterval: float = setting(
+        "How often the database is asked for changes.", Number("seconds", 0.01, 60, False), 0.2
+    )
+    tables: tuple[str, ...] = setting(
+        "The tables that may be subscribed: names, or patterns with * and ?. None, unless named.",
+        Many(Text("a table's name or a pattern such as 'shop_*'")),
+        (),
+    )
+    retention: float = setting(
+        "How long a delivered change is kept for clients that come back.",
+        Number("seconds", 0, 2_592_000, False),
+        3600.0,
+    )
+
+
+@dataclass(frozen=True)
+class PresenceConfig:
+    """Who is there."""
+
+    grace: float = setting(
+        "How long a member whose connection broke may take to come back before it has left.",
+        Number("seconds", 0, 3600, False),
+        10.0,
+    )
+
+
+@dataclass(frozen=True)
+class HistoryConfig:
+    """How much of a topic's past is kept.  L{None} is no limit."""
+
+    maxAge: float | None = setting(
+        "How long a kept message stays.",
+        Number("seconds", 1, 3_153_600_000, False, endless=True),
+        2_592_000.0,
+    )
+    maxCount: int | None = setting(
+        "How many messages a topic keeps.",
+        Number("messages", 1, 1_000_000_000, endless=True),
+        10_000,
+    )
+    pageSize: int = setting(
+        "The largest page of history that one request gets.", Number("messages", 1, 10_000), 500
+    )
+
+
+@dataclass(frozen=True)
+class LimitsConfig:
+    """What one client may ask of the daemon."""
+
+    frameBytes: int = setting(
+        "The largest WebSocket frame that a client may send.",
+        Number("bytes", 1024, 67_108_864),
+        1_048_576,
+    )
+    messageBytes: int = setting(
+        "The largest data of one published event. At most frame_bytes.",
+        Number("bytes", 256, 67_108_864),
+        262_144,
+    )
+    stateBytes: int = setting(
+        "The largest presence state. At most frame_bytes.",
+        Number("bytes", 64, 67_108_864),
+        16_384,
+    )
+    bodyBytes: int = setting(
+        "The largest body of an HTTP request.", Number("bytes", 1024, 67_108_864), 1_048_576
+    )
+    topicLength: int = setting(
+        "The longest topic, with its project.", Number("characters", 16, 4096), 255
+    )
+    eventLength: int = setting("The longest event name.", Number("characters", 8, 1024), 128)
+    depth: int = setting("How deeply a frame's JSON may be nested.", Number("levels", 4, 500), 64)
+    subscriptions: int = setting(
+        "How many topics one connection may hold.", Number("topics", 1, 1_000_000), 1000
+    )
+    framesPerSecond: float = setting(
+        "How many frames a second one connection may send for long.",
+        Number("frames a second", 0.1, 1_000_000, False),
+        200.0,
+    )
+    framesBurst: int = setting(
+        "How many frames one connection may send at once, after a pause.",
+        Number("frames", 1, 10_000_000),
+        1000,
+    )
+    outboxBytes: int = setting(
+        "How much may wait unsent for one connection before it is closed as too slow. At least"
+        " twice frame_bytes.",
+        Number("bytes", 2048, 1_073_741_824),
+        4_194_304,
+    )
+    connections: int = setting(
+        "How many connections the daemon holds.", Number("connections", 1, 10_000_000), 20_000
+    )
+    handshakeTimeout: float = setting(
+        "How long a connection may take to open.", Number("seconds", 0.1, 300, False), 10.0
+    )
+    pingInterval: float = setting(
+        "How long a connection may be silent before it is pinged.",
+        Number("seconds", 1, 3600, False),
+        25.0,
+    )
+    pongTimeout: float = setting(
+        "How long a pinged client may take to answer before it is closed.",
+        Number("seconds", 0.1, 3600, False),
+        20.0,
+    )
+    closeTimeout: float = setting(
+        "How long a client may take to answer a close before its connection is dropped.",
+        Number("seconds", 0.1, 300, False),
+        5.0,
+    )
+    queryRows: int = setting(
+        "How many rows one db.query may return.", Number("rows", 1, 10_000_000), 10_000
+    )
+    querySeconds: float = setting(
+        "How long one db.query may run.", Number("seconds", 0.1, 3600, False), 30.0
+    )
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    """What is logged, and how."""
+
+    level: str = setting(
+        "The least important events to log.",
+        Word(("debug", "info", "warn", "error", "critical")),
+        "info",
+    )
+    format: str = setting(
+        "One line of text an event, or one JSON object.", Word(("text", "json")), "text"
+    )
+
+
+@dataclass(frozen=True)
+class JWTConfig:
+    """How a project's tokens are verified.  Either C{key} or C{jwks} is there."""
+
+    algorithm: str = setting(
+        "The only algorithm that a token may be signed with.", Word(ALGORITHMS)
+    )
+    key: str | None = setting(
+        "The shared secret (HS*), at least as long as the hash, or the public key as PEM.",
+        Secret("a shared secret or a PEM public key"),
+        None,
+        show=False,
+    )
+    jwks: Mapping[str, Any] | None = setting(
+        "A file with a JSON Web Key Set, instead of key.",
+        Text("a path, relative to this file"),
+        None,
+        key="jwks_file",
+        show=False,
+    )
+    audience: str | None = setting(
+        "What a token's aud must name. Where it is not set, aud is not looked at.",
+        Text("an audience's name"),
+        None,
+    )
+    issuer: str | None = setting(
+        "What a token's iss must be. Where it is not set, iss is not looked at.",
+        Text("an issuer's name"),
+        None,
+    )
+    leeway: float = setting(
+        "How far the issuer's clock may be off.", Number("seconds", 0, 600, False), 0.0
+    )
+
+
+@dataclass(frozen=True)
+class ProjectConfig:
+    """
+    One project: its credentials, and who may connect.
+
+    @ivar id: What C{projectId} names, and what the project's topics end in.
+    """
+
+    id: str
+    publicKey: str | None = setting(
+        "The API key that clients carry. It is in every browser, so it is no secret.",
+        Secret("an API key", prefix="pk_", private=False),
+        None,
+        show=False,
+    )
+    secretKey: str | None = setting(
+        "The API key that your servers carry. It may do everything in the project.",
+        Secret("an API key", prefix="sk_"),
+        None,
+        show=False,
+    )
+    jwt: JWTConfig | None = field(
+        default=None,
+        metadata={
+            "doc": "How users' tokens are verified. Without it no token is accepted.",
+            "kind": Section(JWTConfig),
+            "key": None,
+        },
+    )
+    anonymous: bool = setting(
+        "Let clients connect without a key and without a token.", Flag(), False
+    )
+    origins: tuple[str, ...] = setting(
+        "The web pages that may connect, by origin; ['*'] is every page. Programs that are no"
+        " browser send no origin and are not held to this.",
+        Many(Origin()),
+        (),
+    )
+    dbQuery: bool = setting("Let servers with the secret key run SQL with db.query.", Flag(), True)
+
+
+@dataclass(frozen=True)
+class Config:
+    """
+    A whole configuration, valid.
+
+    @ivar path: The file that it was read from.
+    @ivar projects: Every project, by its id.
+    """
+
+    path: Path
+    server: ServerConfig
+    database: DatabaseConfig
+    tracker: TrackerConfig
+    presence: PresenceConfig
+    history: HistoryConfig
+    limits: LimitsConfig
+    log: LogConfig
+    projects: Mapping[str, ProjectConfig]
+
+
+SECTIONS: dict[str, type] = {
+    "server": ServerConfig,
+    "database": DatabaseConfig,
+    "tracker": TrackerConfig,
+    "presence": PresenceConfig,
+    "history": HistoryConfig,
+    "limits": LimitsConfig,
+    "log": LogConfig,
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """
+    One key of a table of the configuration.
+
+    @ivar name: Its name in TOML.
+    @ivar attribute: Its name in the dataclass.
+    @ivar default: The value where it is missing, C{MISSING} if it must be there.
+    """
+
+    name: str
+    attribute: str
+    doc: str
+    kind: Kind
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        """Whether the key must be there."""
+        return self.default is MISSING
+
+
+def keysOf(table: type) -> dict[str, Key]:
+    """
+    The keys of one table of the configuration, by name, in order.
+
+    @param table: One of the dataclasses here.
+    """
+    keys = (_key(found) for found in fields(table) if found.metadata)
+    return {key.name: key for key in keys}
+
+
+def reference() -> Iterator[tuple[str, Key]]:
+    """
+    Every key there is, by its dotted name; C{<id>} stands for a project's id.
+    """
+    tables = [*SECTIONS.items(), ("projects.<id>", ProjectConfig)]
+    for prefix, table in tables:
+        for key in keysOf(table).values():
+            if isinstance(key.kind, Section):
+                tables.append((f"{prefix}.{key.name}", key.kind.table))
+            else:
+                yield f"{prefix}.{key.name}", key
+
+
+def _key(found: Field[Any]) -> Key:
+    metadata = found.metadata
+    name = metadata["key"] or re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", found.name)
+    return Key(name, found.name, metadata["doc"], metadata["kind"], found.default)

@@ -1,0 +1,23 @@
+"""
+The room that notices table changes, whoever makes them.
+
+In the user's database triggers, which run inside the writer's own transaction,
+copy every changed row into one journal table.  What was rolled back is thus never
+in it, and because SQLite has one writer at a time, the journal's order is the
+order of commits.  The daemon reads the journal on a timer.
+
+  - L{aerostack.tracker.schema} reads what a table looks like,
+  - L{aerostack.tracker.triggers} writes the triggers for it, as text,
+  - L{aerostack.tracker.ledger} keeps our own tables in the user's database,
+  - L{aerostack.tracker.repair} follows the changes of the user's schema,
+  - L{aerostack.tracker.sqlite} is the journal that the daemon reads,
+  - L{aerostack.tracker.tracker} is the timer and the only live part.
+
+All that is ours in the user's database is named C{_aerostack_*}, and
+L{SQLiteJournal.remove<aerostack.tracker.sqlite.SQLiteJournal.remove>} takes all of
+it out again.  SQLite 3.37 or later is needed by the daemon, not by the writers.
+
+What no trigger sees, and so is never told: rows changed through an open blob
+handle (C{sqlite3_blob_write}), by a connection with triggers switched off
+(C{SQLITE_DBCONFIG_ENABLE_TRIGGER}), or in the file itself.
+"""

@@ -1,0 +1,38 @@
+"""
+What a read of the journal gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aerostack.core.changes import Change
+from aerostack.errors import RealtimeError
+
+
+@dataclass(frozen=True)
+class Loss:
+    """
+    Changes of one table cannot be told any more.
+
+    @ivar table: The table's name, as C{attach} gave it.
+    @ivar error: What its subscribers are told.
+    """
+
+    table: str
+    error: RealtimeError
+
+
+@dataclass(frozen=True)
+class Poll:
+    """
+    What was committed since the last read.
+
+    @ivar events: Changes and losses, in commit order.
+    @ivar after: The C{seq} up to which the journal has been read.
+    @ivar more: There is more to read: poll again at once.
+    """
+
+    events: tuple[Change | Loss, ...]
+    after: int
+    more: bool

@@ -1,0 +1,250 @@
+"""
+What a table of the user's looks like, as far as its triggers need to know.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import dataclass
+
+from aerostack.core.identifiers import quoteIdentifier
+from aerostack.errors import RealtimeError
+
+INTERNAL_PREFIXES = ("sqlite_", "_aerostack_", "realtime_")
+
+MAX_COLUMNS = 900
+"""
+An entry of the journal holds a row twice, and SQLite by default allows 2000
+columns to a table.  The rest is room for columns that are added later.
+"""
+
+_ROWID_NAMES = ("rowid", "_rowid_", "oid")
+
+_CONSTANT = re.compile(
+    r"""\s*(?:
+        [+-]?\s*(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?
+        | [+-]?\s*0[xX][0-9a-fA-F]+
+        | '(?:[^']|'')*'
+        | [xX]'[0-9a-fA-F]*'
+        | NULL | TRUE | FALSE
+    )\s*""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+_TOKEN = re.compile(
+    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\]
+        | --[^\n]*(?:\n|$) | /\*.*?(?:\*/|$) | \w+ | .""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """
+    One column.
+
+    @ivar kind: Its declared type, empty if it has none.
+    @ivar default: The SQL of its default, if that is a plain constant, else
+        L{None}.
+    """
+
+    name: str
+    kind: str
+    default: str | None
+    notNull: bool
+    generated: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    One column of a key.
+
+    @ivar sql: The column's name, quoted.
+    @ivar collate: The SQL that makes a comparison go by the key's collation, empty
+        for the rowid.
+    """
+
+    sql: str
+    collate: str
+
+
+@dataclass(frozen=True)
+class Unique:
+    """
+    A unique index, be it declared with the table or on its own.
+
+    @ivar predicate: The SQL of a partial index's WHERE, else L{None}.
+    """
+
+    columns: tuple[tuple[Column, Part], ...]
+    predicate: str | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """
+    A table whose changes can be followed.
+
+    @ivar rowid: A name by which its rowid can be reached, L{None} if the table is
+        C{WITHOUT ROWID}.
+    @ivar key: What tells its rows apart: the rowid, or the primary key.
+    @ivar keyColumns: The names of the primary key's columns, if any.
+    @ivar uniques: The unique indexes by which a REPLACE can hit another row,
+        besides the key.  Indexes on expressions are not among them.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    rowid: str | None
+    key: tuple[Part, ...]
+    keyColumns: tuple[str, ...]
+    uniques: tuple[Unique, ...]
+
+
+def fold(name: str) -> str:
+    """
+    Give the form by which SQLite tells names apart: only ASCII letters fold.
+    """
+    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in name)
+
+
+def isInternal(name: str) -> bool:
+    """
+    Tell whether a table of that name is SQLite's or the daemon's own.
+    """
+    return fold(name).startswith(INTERNAL_PREFIXES)
+
+
+def describe(cursor: sqlite3.Cursor, name: str) -> Table:
+    """
+    Read what a table looks like.
+
+    @raise RealtimeError: C{table_not_allowed}, C{unknown_table} or
+        C{untrackable_table}.
+    """
+    if isInternal(name):
+        raise RealtimeError("table_not_allowed", f"The table {name!r} is internal.")
+    if not name or "\x00" in name:
+        raise RealtimeError("unknown_table", f"The database has no table {name!r}.")
+    found = cursor.execute(
+        "SELECT name, type, wr FROM pragma_table_list(?) WHERE schema = 'main'", (name,)
+    ).fetchone()
+    if found is None:
+        raise RealtimeError("unknown_table", f"The database has no table {name!r}.")
+    spelled, kind, withoutRowid = found
+    if kind != "table":
+        reason = {"view": "a view", "virtual": "a virtual table"}.get(kind, f"a {kind} table")
+        raise RealtimeError(
+            "untrackable_table", f"{spelled!r} is {reason}; only tables can be followed."
+        )
+    rows = cursor.execute(
+        'SELECT name, type, dflt_value, "notnull", pk, hidden'
+        " FROM pragma_table_xinfo(?, 'main') ORDER BY cid",
+        (spelled,),
+    ).fetchall()
+    if len(rows) > MAX_COLUMNS:
+        raise RealtimeError(
+            "untrackable_table",
+            f"{spelled!r} has {len(rows)} columns; at most {MAX_COLUMNS} can be followed.",
+        )
+    columns = tuple(
+        Column(
+            name=column,
+            kind=declared or "",
+            default=default if default and _CONSTANT.fullmatch(default) else None,
+            notNull=bool(notNull),
+            generated=hidden in (2, 3),
+        )
+        for column, declared, default, notNull, _pk, hidden in rows
+    )
+    taken = {fold(column.name) for column in columns}
+    rowid = None
+    if not withoutRowid:
+        rowid = next((alias for alias in _ROWID_NAMES if alias not in taken), None)
+        if rowid is None:
+            raise RealtimeError(
+                "untrackable_table",
+                f"{spelled!r} has columns named rowid, _rowid_ and oid, so its rows have no"
+                " name left; rename one.",
+            )
+    primary, uniques = _readIndexes(cursor, spelled, columns)
+    key = primary if rowid is None else (Part(rowid, ""),)
+    if rowid is None:
+        uniques = uniques[1:]
+    keyColumns = sorted((row[4], row[0]) for row in rows if row[4])
+    return Table(spelled, columns, rowid, key, tuple(name for _, name in keyColumns), uniques)
+
+
+def _readIndexes(
+    cursor: sqlite3.Cursor, table: str, columns: tuple[Column, ...]
+) -> tuple[tuple[Part, ...], tuple[Unique, ...]]:
+    """
+    Read the unique indexes, the primary key's first.
+    """
+    indexes = cursor.execute(
+        "SELECT name, origin, partial FROM pragma_index_list(?, 'main') WHERE \"unique\""
+        " ORDER BY origin <> 'pk', name",
+        (table,),
+    ).fetchall()
+    primary: tuple[Part, ...] = ()
+    uniques = []
+    for index, origin, partial in indexes:
+        parts = cursor.execute(
+            "SELECT cid, coll FROM pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno",
+            (index,),
+        ).fetchall()
+        if any(cid < 0 for cid, _ in parts):
+            continue
+        predicate = None
+        if partial:
+            (sql,) = cursor.execute(
+                "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", (index,)
+            ).fetchone()
+            predicate = indexPredicate(sql)
+        members = tuple(
+            (
+                columns[cid],
+                Part(quoteIdentifier(columns[cid].name), f" COLLATE {quoteIdentifier(collation)}"),
+            )
+            for cid, collation in parts
+        )
+        uniques.append(Unique(members, predicate))
+        if origin == "pk":
+            primary = tuple(part for _, part in members)
+    return primary, tuple(uniques)
+
+
+def indexPredicate(sql: str) -> str:
+    """
+    Take the WHERE of a C{CREATE INDEX} statement out of its text.
+    """
+    depth = 0
+    for token in _TOKEN.finditer(sql):
+        text = token.group()
+        if text == "(":
+            depth += 1
+        elif text == ")":
+            depth -= 1
+        elif depth == 0 and text.upper() == "WHERE":
+            # A comment at the end must not swallow what we write after it.
+            return sql[token.end() :].strip() + "\n"
+    raise ValueError(f"no WHERE in {sql!r}")
+
+
+def constantDefault(cursor: sqlite3.Cursor, column: Column) -> object:
+    """
+    Give the value that an added column has in the rows that were there before.
+    """
+    if column.default is None:
+        return None
+    # Only SQLite itself knows what the column's affinity makes of the constant.
+    kind = quoteIdentifier(column.kind) if column.kind else ""
+    cursor.execute(
+        f"CREATE TEMP TABLE _aerostack_default (other, value {kind} DEFAULT {column.default})"
+    )
+    cursor.execute("INSERT INTO temp._aerostack_default (other) VALUES (NULL)")
+    (value,) = cursor.execute("SELECT value FROM temp._aerostack_default").fetchone()
+    cursor.execute("DROP TABLE temp._aerostack_default")
+    return value

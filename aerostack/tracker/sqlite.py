@@ -1,0 +1,261 @@
+"""
+The journal of an SQLite database.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from zope.interface import implementer
+
+from aerostack.core.changes import DELETE, INSERT, UPDATE, Change
+from aerostack.errors import RealtimeError
+from aerostack.interfaces import IJournal
+from aerostack.tracker import ledger, repair
+from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.ledger import Record, transaction
+from aerostack.tracker.schema import describe, fold
+from aerostack.wire.values import toJSON
+
+_OPERATIONS = {ledger.INSERTED: INSERT, ledger.UPDATED: UPDATE, ledger.DELETED: DELETE}
+
+LEASE = 2 * 3600 * 1000
+"""For how long, in ms, one L{SQLiteJournal.renew} says that somebody reads."""
+
+
+@implementer(IJournal)
+class SQLiteJournal:
+    """
+    Records and reads the changes of one SQLite database.
+
+    Use it from one thread at a time, with the cursors of a connection on which nobody
+    else writes: whether there is anything new is asked of C{PRAGMA data_version}, which
+    does not count a connection's own commits.
+    """
+
+    def __init__(self, rebuiltRows: int = 1000) -> None:
+        """
+        @param rebuiltRows: How many rows a table that was dropped and made again may
+            have for each to be told as an INSERT.
+        """
+        self._rebuiltRows = rebuiltRows
+        # What is followed in this run, by its folded name.
+        self._wanted: dict[str, str] = {}
+        self._records: Mapping[int, Record] = {}
+        self._after = 0
+        self._connection: sqlite3.Connection | None = None
+        # The schema to which the records belong.
+        self._schemaVersion: int | None = None
+        # The data version and position at which there was nothing more to read.
+        self._quiet: tuple[int, int] | None = None
+
+    def prepare(self, cursor: sqlite3.Cursor) -> int:
+        if not ledger.isComplete(cursor):
+            with transaction(cursor, "BEGIN IMMEDIATE"):
+                # Another process may have been first.
+                if not ledger.isComplete(cursor):
+                    ledger.create(cursor, self._after)
+        ledger.checkVersion(cursor)
+        self._after = ledger.newest(cursor)
+        return self._after
+
+    def attached(self, cursor: sqlite3.Cursor) -> list[str]:
+        records = ledger.records(cursor).values()
+        return [record.name for record in records if record.ended is None]
+
+    def attach(self, cursor: sqlite3.Cursor, table: str) -> str:
+        # What is no table must not cost the writers a lock.
+        describe(cursor, table)
+        with transaction(cursor, "BEGIN IMMEDIATE"):
+            version = _pragma(cursor, "schema_version")
+            described = describe(cursor, table)
+            key = fold(described.name)
+            if not ledger.isComplete(cursor):
+                self._repair(cursor)
+            record = self._find(cursor, key)
+            if record is not None and key in self._wanted:
+                # Its subscribers must hear what happened to it.
+                name = record.name
+                standing = ledger.triggers(cursor).get(record.tid, ())
+                if not repair.isCurrent(cursor, record, standing):
+                    repair.repairTable(cursor, record, standing, self._after, self._rebuiltRows)
+            else:
+                name = described.name
+                repair.follow(cursor, described, record)
+                followed = self._find(cursor, key)
+                if followed is not None:
+                    ledger.setName(cursor, followed.tid, name)
+            records = ledger.records(cursor)
+            present = _pragma(cursor, "schema_version")
+        self._wanted[key] = name
+        self._settle(records, version, present)
+        return name
+
+    def detach(self, cursor: sqlite3.Cursor, table: str) -> None:
+        self._wanted.pop(fold(table), None)
+        if not ledger.isComplete(cursor):
+            return
+        with transaction(cursor, "BEGIN IMMEDIATE"):
+            version = _pragma(cursor, "schema_version")
+            record = self._find(cursor, fold(table))
+            if record is not None:
+                ledger.end(cursor, record.tid)
+            records = ledger.records(cursor)
+            present = _pragma(cursor, "schema_version")
+        self._settle(records, version, present)
+
+    def poll(self, cursor: sqlite3.Cursor, after: int, limit: int) -> Poll:
+        connection = cursor.connection
+        if connection is not self._connection:
+            # The numbers of another connection say nothing about this one's.
+            self._connection = connection
+            self._quiet = None
+            self._schemaVersion = None
+        # Asked before the read begins: what is committed in between is then read twice,
+        # not missed.
+        dataVersion = _pragma(cursor, "data_version")
+        if self._quiet == (dataVersion, after):
+            return Poll((), after, False)
+        self._after = after
+        with transaction(cursor, "BEGIN"):
+            version = _pragma(cursor, "schema_version")
+            current = version == self._schemaVersion
+            records = self._records
+            if not current and not repair.isNeeded(cursor, self._wanted.values()):
+                current = True
+                records = ledger.records(cursor)
+            poll = _read(cursor, records, after, limit) if current else None
+        if poll is None:
+            with transaction(cursor, "BEGIN IMMEDIATE"):
+                self._repair(cursor)
+                records = ledger.records(cursor)
+                poll = _read(cursor, records, after, limit)
+                version = _pragma(cursor, "schema_version")
+            assert poll is not None, "a repaired journal is never behind its reader"
+        self._records = records
+        self._schemaVersion = version
+        self._quiet = None if poll.more else (dataVersion, poll.after)
+        self._after = poll.after
+        return poll
+
+    def renew(self, cursor: sqlite3.Cursor, timestamp: int) -> None:
+        if ledger.isComplete(cursor):
+            cursor.execute(
+                "UPDATE _aerostack_meta SET value = ? WHERE key = 'lease'", (timestamp + LEASE,)
+            )
+
+    def prune(self, cursor: sqlite3.Cursor, before: int, timestamp: int, limit: int) -> int:
+        if not ledger.isComplete(cursor):
+            return 0
+        oldest = cursor.execute(
+            "SELECT seq, at FROM _aerostack_changes"
+            " WHERE seq <= ? AND seq < (SELECT max(seq) FROM _aerostack_changes)"
+            " ORDER BY seq LIMIT ?",
+            (before, limit),
+        ).fetchall()
+        # Where the clock was set back, older entries can follow younger ones.  Only the
+        # beginning is cut off, so that what is missing later can be seen as a gap.
+        last = max((seq for seq, at in oldest if at < timestamp), default=0)
+        if not last:
+            return 0
+        with transaction(cursor, "BEGIN IMMEDIATE"):
+            cursor.execute("DELETE FROM _aerostack_changes WHERE seq <= ?", (last,))
+            count = cursor.rowcount
+            ledger.forgetEnded(cursor)
+        return count
+
+    def remove(self, cursor: sqlite3.Cursor) -> list[str]:
+        with transaction(cursor, "BEGIN IMMEDIATE"):
+            return ledger.clear(cursor)
+
+    def _repair(self, cursor: sqlite3.Cursor) -> None:
+        repair.repair(cursor, self._after, self._wanted.values(), self._rebuiltRows)
+        # What it entered was committed by this connection, so is not counted as new.
+        self._quiet = None
+
+    def _find(self, cursor: sqlite3.Cursor, key: str) -> Record | None:
+        for record in ledger.records(cursor).values():
+            if record.ended is None and fold(record.name) == key:
+                return record
+        return None
+
+    def _settle(self, records: Mapping[int, Record], before: int, present: int) -> None:
+        """
+        Take in what one of our own transactions did.
+        """
+        self._records = records
+        self._quiet = None
+        # Where the user changed the schema as well, the next poll must still see that.
+        if self._schemaVersion == before:
+            self._schemaVersion = present
+
+
+def _pragma(cursor: sqlite3.Cursor, name: str) -> int:
+    value: int = cursor.execute(f"PRAGMA {name}").fetchone()[0]
+    return value
+
+
+def _read(
+    cursor: sqlite3.Cursor, records: Mapping[int, Record], after: int, limit: int
+) -> Poll | None:
+    """
+    Read the journal.
+
+    @return: L{None} if it is behind its reader, so somebody emptied it.
+    """
+    width = max((p.position for r in records.values() for p in r.places), default=0) + 1
+    cells = ", ".join(f"c{position}, o{position}" for position in range(width))
+    rows = cursor.execute(
+        f"SELECT seq, tid, op, at, {cells} FROM _aerostack_changes WHERE seq > ?"
+        " ORDER BY seq LIMIT ?",
+        (after, limit),
+    ).fetchall()
+    if not rows:
+        return Poll((), after, False) if ledger.newest(cursor) >= after else None
+    events: list[Change | Loss] = []
+    if rows[0][0] > after + 1:
+        events.extend(_tellGap(records.values()))
+    for row in rows:
+        record = records.get(row[1])
+        if record is None:
+            continue
+        if row[2] == ledger.LOST:
+            events.append(Loss(record.name, RealtimeError("table_lost", row[4])))
+        else:
+            events.append(_change(record, row))
+    return Poll(tuple(events), rows[-1][0], len(rows) == limit)
+
+
+def _change(record: Record, row: tuple[Any, ...]) -> Change:
+    seq, _tid, op, at, *cells = row
+
+    def image(offset: int) -> dict[str, Any]:
+        return {
+            place.name: toJSON(
+                cells[2 * place.position + offset] if seq >= place.since else place.fallback
+            )
+            for place in record.places
+            if place.name is not None
+        }
+
+    operation = _OPERATIONS[op]
+    old = None if operation == INSERT else image(1)
+    data = old if operation == DELETE and old is not None else image(0)
+    return Change(seq, record.name, operation, data, old, at)
+
+
+def _tellGap(records: Iterable[Record]) -> list[Loss]:
+    return [
+        Loss(
+            record.name,
+            RealtimeError(
+                "table_lost",
+                f"Changes of the table {record.name!r} are lost, because they were kept for too"
+                " short a time; reload it.",
+            ),
+        )
+        for record in records
+        if record.ended is None and not record.missing
+    ]
