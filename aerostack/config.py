@@ -91,7 +91,11 @@ def load(
     config = reader.read(_parse(path))
     if config is None or reader.problems:
         raise ConfigError(reader.problems)
-    return reader.generated(config) if generate else config
+    if generate and reader.pending:
+        reader.generate()
+        # What was made is read and checked as what was there.
+        return load(path, environ, generate)
+    return config
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -100,11 +104,12 @@ def _parse(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         message = f"cannot be read: {error.strerror}; name the file with --config"
-    except tomllib.TOMLDecodeError as error:
-        message = f"is no valid TOML: {error}"
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         message = f"is no UTF-8 text (at line {line})"
+    except ValueError as error:
+        # Mostly a TOMLDecodeError, but a number of too many digits is none.
+        message = f"is no valid TOML: {error}"
     except RecursionError:
         message = "is nested too deeply"
     raise ConfigError([Problem(str(path), message)])
@@ -115,16 +120,17 @@ class _Reader:
     Reads one parsed file, and gathers what is wrong with it.
 
     @ivar problems: Every mistake found so far.
+    @ivar pending: The keys that have yet to be made, by their dotted keys.
     """
 
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
         self.problems: list[Problem] = []
+        self.pending: dict[str, Pending] = {}
         self._path = path
         self._base = path.parent
         self._environ = environ
         # Every credential of which there may be only one, and where it was seen first.
         self._seen: dict[str | Path, str] = {}
-        self._pending: dict[tuple[str, str], Pending] = {}
 
     def read(self, document: dict[str, Any]) -> Config | None:
         """
@@ -153,26 +159,21 @@ class _Reader:
         built = {name: cls(**sections[name]) for name, cls in SECTIONS.items()}
         return Config(path=self._path, projects=projects, **built)
 
-    def generated(self, config: Config) -> Config:
+    def generate(self) -> None:
         """
         Make the keys that have yet to be made.
 
-        @return: The configuration with them.
         @raise ConfigError: One of them could not be made.
         """
-        if not self._pending:
-            return config
-        for (project, name), pending in self._pending.items():
+        for dotted, pending in self.pending.items():
             try:
                 pending.generate()
             except FileExistsError:
-                # Another process was faster; what it wrote is read and checked below.
+                # Another process was faster; its key is as good as ours.
                 continue
             except OSError as error:
-                key = f"projects.{project}.{name}"
                 message = f"cannot be made ({error.strerror}): {pending.path}"
-                raise ConfigError([Problem(key, message)]) from error
-        return load(self._path, self._environ)
+                raise ConfigError([Problem(dotted, message)]) from error
 
     def _problem(self, key: str, message: str) -> None:
         self.problems.append(Problem(key, message))
@@ -302,16 +303,15 @@ class _Reader:
         for key in keysOf(ProjectConfig).values():
             if isinstance(key.kind, Secret):
                 source = values[key.attribute]
-                values[key.attribute] = self._apiKey(name, key.name, key.kind, source)
+                values[key.attribute] = self._apiKey(f"{prefix}.{key.name}", key.kind, source)
         if values["jwt"] is not None:
             values["jwt"] = self._jwt(values["jwt"], f"{prefix}.jwt")
         projects[name] = ProjectConfig(id=name, **values)
 
-    def _apiKey(self, project: str, name: str, kind: Secret, source: Any) -> str | None:
-        dotted = f"projects.{project}.{name}"
+    def _apiKey(self, dotted: str, kind: Secret, source: Any) -> str | None:
         value = self._secret(dotted, kind, source)
         if isinstance(value, Pending):
-            self._pending[project, name] = value
+            self.pending[dotted] = value
             self._once(dotted, value.path)
             return None
         if value is not None:

@@ -7,6 +7,7 @@ No message here ever shows a credential.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -58,7 +59,14 @@ class Pending:
         @raise OSError: It could not be written.
         """
         for directory in (*reversed(self.path.parent.parents), self.path.parent):
-            directory.mkdir(mode=0o700, exist_ok=True)
+            try:
+                directory.mkdir(mode=0o700)
+            except FileExistsError:
+                # That is to be said of the key's file only.
+                if not directory.is_dir():
+                    raise NotADirectoryError(
+                        errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory)
+                    ) from None
         value = self.prefix + secrets.token_urlsafe(32)
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:

@@ -7,12 +7,12 @@ that the two cannot come apart.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 _SHOWN = 60
+_LARGE = 1e18
 _ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(:(?P<port>\*|\d{1,5}))?"
 )
@@ -43,7 +43,7 @@ def describe(found: object) -> str:
     if isinstance(found, bool):
         return "true" if found else "false"
     if isinstance(found, int | float):
-        return str(found)
+        return str(found) if abs(found) < _LARGE else "a very large number"
     names: dict[type, str] = {str: "a string", list: "a list", dict: "a table"}
     return names.get(type(found), "a date or time")
 
@@ -91,7 +91,7 @@ class Number:
 
     def read(self, found: Any) -> float | None:
         types = int if self.whole else int | float
-        if isinstance(found, bool) or not isinstance(found, types) or not math.isfinite(found):
+        if isinstance(found, bool) or not isinstance(found, types):
             raise ValueError(describe(found))
         if self.endless and found == 0:
             return None

@@ -118,7 +118,10 @@ class Connection(WebSocketServerProtocol):  # type: ignore[misc]
         self.sendPing()
 
     def close(self, code: int, reason: str) -> None:
-        self.sendClose(code, reason)
+        if self.state == self.STATE_OPEN:
+            # sendClose would take application codes only; 1001, 1003 and 1011 are a
+            # server's to send (RFC 6455, 7.4.1).
+            self.sendCloseFrame(code=code, reasonUtf8=reason.encode("utf-8"))
 
     def abort(self) -> None:
         self.dropConnection(abort=True)

@@ -1,0 +1,203 @@
+"""
+A daemon for a test.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import treq
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+from twisted.web.client import Agent, HTTPConnectionPool
+
+from aerostack.service import Daemon
+from aerostack.settings import (
+    Config,
+    DatabaseConfig,
+    HistoryConfig,
+    LimitsConfig,
+    LogConfig,
+    PresenceConfig,
+    ProjectConfig,
+    ServerConfig,
+    TrackerConfig,
+)
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY, makeProject
+from tests.live.wire import Wire, WireFactory
+
+ORIGIN = "http://app.test"
+
+
+class DaemonTests(TestCase):
+    """
+    Runs a daemon on a loopback port with a database of its own.
+
+    @cvar limits: What differs from the default limits.
+    @ivar path: The database's file.
+    @ivar port: Where the daemon listens.
+    """
+
+    timeout = 60
+    limits: Mapping[str, Any] = {}
+    grace = 2.0
+    pollInterval = 0.05
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        from twisted.internet import reactor
+
+        self.reactor: Any = reactor
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+        self.path = self.directory / "rt.db"
+        self.wires: list[Wire] = []
+        self.pool = HTTPConnectionPool(reactor, persistent=False)
+        await self.start()
+
+    def projects(self) -> dict[str, ProjectConfig]:
+        """The projects that the daemon serves."""
+        return {"p": makeProject(origins=(ORIGIN,))}
+
+    def config(self) -> Config:
+        """The configuration that the daemon runs on."""
+        return Config(
+            path=self.directory / "rt.toml",
+            server=ServerConfig(("tcp:0:interface=127.0.0.1",)),
+            database=DatabaseConfig(f"sqlite:///{self.path}"),
+            tracker=TrackerConfig(pollInterval=self.pollInterval, tables=("*",)),
+            presence=PresenceConfig(grace=self.grace),
+            history=HistoryConfig(),
+            limits=LimitsConfig(**self.limits),
+            log=LogConfig(),
+            projects=self.projects(),
+        )
+
+    async def start(self) -> None:
+        """
+        Start the daemon.
+        """
+        self.daemon = Daemon(self.config(), self.reactor)
+        self.daemon.privilegedStartService()
+        self.daemon.startService()
+        self.port = self.daemon.ports[0].getHost().port
+
+    async def stop(self) -> None:
+        """
+        Stop the daemon.
+        """
+        if self.daemon.running:
+            await self.daemon.stopService()
+
+    async def tearDown(self) -> None:  # type: ignore[override]
+        for wire in self.wires:
+            wire.drop()
+        await self.stop()
+
+    async def sleep(self, seconds: float) -> None:
+        """
+        Let the reactor turn for a while.
+        """
+        await deferLater(self.reactor, seconds, lambda: None)
+
+    # The database, from outside
+
+    def execute(self, *statements: str) -> None:
+        """
+        Write to the database as another program would: on a connection of its own,
+        in one transaction.
+        """
+        with closing(sqlite3.connect(self.path, timeout=10)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+
+    # Clients
+
+    async def wire(self) -> Wire:
+        """
+        Open a TCP connection to the daemon.
+        """
+        endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port)
+        wire: Wire = await endpoint.connect(WireFactory())
+        self.wires.append(wire)
+        return wire
+
+    async def client(self, userId: str | None = None, key: str | None = None) -> Wire:
+        """
+        Connect as the TypeScript client does.
+        """
+        wire = await self.wire()
+        query = f"projectId=p&userId={userId}" if userId else "projectId=p"
+        protocols = f"aerostack-key.{key or PUBLIC_KEY}, aerostack-v1"
+        await wire.upgrade(f"/api/realtime?{query}", {"Sec-WebSocket-Protocol": protocols})
+        return wire
+
+    async def subscribed(self, topic: str, userId: str | None = None) -> Wire:
+        """
+        Connect, and subscribe to a topic.
+        """
+        wire = await self.client(userId)
+        wire.tell({"type": "subscribe", "topic": topic})
+        assert (await wire.frame())["type"] == "subscribed"
+        return wire
+
+    # HTTP
+
+    async def http(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, Any, Any]:
+        """
+        Ask something over HTTP.
+
+        @return: The status, the decoded body and the headers.
+        """
+        response = await treq.request(
+            method,
+            f"http://127.0.0.1:{self.port}{path}",
+            data=body,
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            agent=Agent(self.reactor, pool=self.pool),
+        )
+        content = await response.content()
+        return response.code, json.loads(content) if content else None, response.headers
+
+    async def rpc(self, method: str, *args: Any, key: str = SECRET_KEY) -> tuple[int, Any]:
+        """
+        Call a method as a server does.
+        """
+        body = json.dumps({"method": method, "args": args, "projectId": "p"}).encode()
+        status, answer, _ = await self.http(
+            "POST", "/internal/hooks/rpc", body, Authorization=f"Bearer {key}"
+        )
+        return status, answer
+
+    async def emit(self, event: str, data: Any, topic: str, **options: Any) -> None:
+        """
+        Emit an event as a server does.
+        """
+        extra = (options,) if options else ()
+        status, answer = await self.rpc("socket.emit", event, data, topic, *extra)
+        assert status == 200, answer
+
+    async def query(self, sql: str, params: list[Any] | None = None) -> Any:
+        """
+        Run a statement as a server does.
+        """
+        status, answer = await self.rpc("db.query", sql, params or [])
+        assert status == 200, answer
+        return answer
+
+
+async def gather(*waiting: Any) -> list[Any]:
+    """
+    Wait for several coroutines.
+    """
+    started = [Deferred.fromCoroutine(each) for each in waiting]
+    return [await each for each in started]
