@@ -5,6 +5,7 @@ What is to be done from time to time.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -67,11 +68,11 @@ class Housekeeping(Service):
         self._hub.sweep()
 
     def _expire(self) -> Deferred[None]:
-        def again(deleted: int) -> Deferred[None] | None:
+        def again(deleted: int) -> Any:
             return self._expire() if deleted and self.running else None
 
-        return (
-            self._history.expire(self._hub.now())
-            .addCallback(again)
-            .addErrback(lambda failure: self.log.failure("old messages stay", failure))
-        )
+        def failed(failure: Failure) -> None:
+            self.log.failure("old messages stay", failure)
+
+        expired: Deferred[Any] = self._history.expire(self._hub.now())
+        return expired.addCallback(again).addErrback(failed)

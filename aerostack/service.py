@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from uuid import uuid4
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, Logger
@@ -222,7 +222,8 @@ class Daemon(MultiService):
         """
         Let nobody in, send everybody away, keep what is to be kept, and stop.
         """
-        yield DeferredList([port.stopListening() for port in self.ports], consumeErrors=True)
+        closing = [maybeDeferred(port.stopListening) for port in self.ports]
+        yield DeferredList(closing, consumeErrors=True)
         self.connections.goAway()
         yield self._waitForClients()
         yield super().stopService()

@@ -312,12 +312,9 @@ class Session:
         self._begin(topic, frame)
 
     def _unwatchable(self, topic: Topic, frame: Subscribe, failure: Failure) -> None:
-        error = failure.check(RealtimeError) and failure.value
         if self._pending.get(topic.canonical) is frame:
             del self._pending[topic.canonical]
-        if not error:
-            failure.raiseException()
-        self._sendError(error, None, topic.canonical)
+        self._sendError(_refusal(failure), None, topic.canonical)
 
     def _begin(self, topic: Topic, frame: Subscribe) -> None:
         self._hub.subscribe(self, topic, parseFilter(frame.filter))
@@ -361,8 +358,7 @@ class Session:
                 self._send(Ack(id=messageId))
 
         def failed(failure: Failure) -> None:
-            failure.trap(RealtimeError)
-            self._sendError(failure.value, messageId, topic.canonical)
+            self._sendError(_refusal(failure), messageId, topic.canonical)
 
         published.addCallbacks(done, failed).addErrback(self._fail)
 
@@ -482,6 +478,13 @@ class Session:
     def _fail(self, failure: Failure) -> None:
         self.log.failure("a frame failed", failure, connection=self.connectionId)
         self.close(CLOSE_INTERNAL, "the daemon failed")
+
+
+def _refusal(failure: Failure) -> RealtimeError:
+    """What a client is told of a failure, if it is one to be told; else raise it."""
+    if isinstance(failure.value, RealtimeError):
+        return failure.value
+    failure.raiseException()
 
 
 _HANDLERS: dict[type[ClientFrame], Callable[[Session, Any], None]] = {

@@ -23,7 +23,7 @@ txaio.use_twisted()
 Frame = dict[str, Any]
 
 
-class Wire(WebSocketClientProtocol):  # type: ignore[misc]
+class Wire(WebSocketClientProtocol):
     """
     One connection to a daemon.
     """
@@ -46,7 +46,7 @@ class Wire(WebSocketClientProtocol):  # type: ignore[misc]
         self.sendMessage(json.dumps(frame).encode("utf-8"))
 
 
-class WireFactory(WebSocketClientFactory):  # type: ignore[misc]
+class WireFactory(WebSocketClientFactory):
     """
     Makes connections to one daemon, and passes on what happens on them.
 
@@ -55,7 +55,7 @@ class WireFactory(WebSocketClientFactory):  # type: ignore[misc]
     @ivar closed: Called with the close code and reason of each that is gone.
     """
 
-    protocol = Wire
+    protocol: Any = Wire
 
     def __init__(
         self,

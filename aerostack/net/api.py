@@ -20,7 +20,7 @@ from aerostack.core.permissions import Action, Identity
 from aerostack.core.topics import parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IHistory
-from aerostack.net.http import JSONResource, NotFoundResource, headersOf, queryOf
+from aerostack.net.http import BoundedRequest, JSONResource, NotFoundResource, headersOf, queryOf
 from aerostack.net.opening import checkUpgrade, readCredentials
 from aerostack.net.websocket import Connections
 from aerostack.rpc import RPC
@@ -52,7 +52,7 @@ class RealtimeResource(JSONResource):
         self._clock = clock
         self._queryCredentials = queryCredentials
 
-    def answer(self, request: Request) -> Any:
+    def answer(self, request: BoundedRequest) -> Any:
         headers = headersOf(request)
         checkUpgrade(headers)
         credentials = readCredentials(headers, queryOf(request), self._queryCredentials)
@@ -82,7 +82,7 @@ class HealthResource(JSONResource):
         super().__init__()
         self._health = health
 
-    def answer(self, request: Request) -> Any:
+    def answer(self, request: BoundedRequest) -> Any:
         parts = self._health()
         failing = {name: fault for name, fault in parts.items() if fault is not None}
         body = {
@@ -129,7 +129,7 @@ class HistoryResource(JSONResource):
     def originAllowed(self, origin: str) -> bool:
         return self._authenticator.originAllowed(origin)
 
-    def answer(self, request: Request) -> Any:
+    def answer(self, request: BoundedRequest) -> Any:
         query = queryOf(request)
         room = query.get("room")
         if not room:
@@ -199,7 +199,7 @@ class RPCResource(JSONResource):
         self._authenticator = authenticator
         self._clock = clock
 
-    def answer(self, request: Request) -> Any:
+    def answer(self, request: BoundedRequest) -> Any:
         bearer = _bearer(request, self._authenticator)
         if bearer is None:
             raise RealtimeError("unauthorized", "Bring Authorization: Bearer and the secret key.")
@@ -264,5 +264,5 @@ class _Branch(Resource):
     def getChild(self, path: bytes, request: Request) -> Resource:
         return NotFoundResource()
 
-    def render(self, request: Request) -> Any:
+    def render(self, request: BoundedRequest) -> Any:
         return NotFoundResource().render(request)

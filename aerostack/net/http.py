@@ -5,7 +5,7 @@ What the daemon serves over HTTP.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -43,6 +43,24 @@ def queryOf(request: Request) -> Mapping[str, str]:
         raise RealtimeError("invalid_arguments", "The URL's parameters are not UTF-8.") from None
 
 
+class BoundedRequest(Request):
+    """
+    A request that stores no more of its body than is allowed.
+
+    @ivar tooLarge: Whether something of the body was thrown away.
+    """
+
+    tooLarge = False
+    content: IO[bytes]
+    channel: Any
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.content.tell() + len(data) > self.channel.site.bodyBytes:
+            self.tooLarge = True
+        if not self.tooLarge:
+            super().handleContentChunk(data)
+
+
 class JSONResource(Resource):
     """
     A resource that answers JSON, its errors as well.
@@ -58,7 +76,7 @@ class JSONResource(Resource):
     cors = False
     log = Logger()
 
-    def answer(self, request: Request) -> Any:
+    def answer(self, request: BoundedRequest) -> Any:
         """
         Answer a request.
 
@@ -72,7 +90,7 @@ class JSONResource(Resource):
         """Whether pages of an origin may read the answers."""
         return False
 
-    def render(self, request: Request) -> Any:
+    def render(self, request: BoundedRequest) -> Any:
         if self.cors:
             self._allowOrigin(request)
         method = request.method.decode("latin-1")
@@ -86,7 +104,7 @@ class JSONResource(Resource):
         try:
             if request.tooLarge:
                 raise RealtimeError(
-                    "too_large", f"A body has at most {request.site.bodyBytes} bytes here."
+                    "too_large", f"A body has at most {request.channel.site.bodyBytes} bytes here."
                 )
             answer = self.answer(request)
         except RealtimeError as error:
@@ -108,7 +126,7 @@ class JSONResource(Resource):
         return NOT_DONE_YET
 
     def _failed(self, failure: Failure, request: Request) -> tuple[int, Any]:
-        if failure.check(RealtimeError):
+        if isinstance(failure.value, RealtimeError):
             return _errorAnswer(request, failure.value)
         self.log.failure("a request failed", failure, path=request.path)
         return _errorAnswer(
@@ -157,24 +175,8 @@ class NotFoundResource(JSONResource):
 
     methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-    def answer(self, request: Request) -> Any:
+    def answer(self, request: BoundedRequest) -> Any:
         raise RealtimeError("not_found", "Nothing is served under this path.")
-
-
-class BoundedRequest(Request):
-    """
-    A request that stores no more of its body than is allowed.
-
-    @ivar tooLarge: Whether something of the body was thrown away.
-    """
-
-    tooLarge = False
-
-    def handleContentChunk(self, data: bytes) -> None:
-        if self.content.tell() + len(data) > self.channel.site.bodyBytes:
-            self.tooLarge = True
-        if not self.tooLarge:
-            super().handleContentChunk(data)
 
 
 class BoundedSite(Site):
@@ -197,7 +199,7 @@ class BoundedSite(Site):
         )
         self.bodyBytes = limits.bodyBytes
 
-    def log(self, request: Request) -> None:
+    def log(self, request: Any) -> None:
         """
         Note a request, without its query: older clients put credentials there.
         """

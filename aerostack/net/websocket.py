@@ -16,6 +16,7 @@ from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
@@ -34,7 +35,7 @@ MakeSession = Callable[[IConnection, Identity], Session]
 
 
 @implementer(IConnection, IPushProducer)
-class Connection(WebSocketServerProtocol):  # type: ignore[misc]
+class Connection(WebSocketServerProtocol):
     """
     One client's WebSocket.
 
@@ -43,6 +44,7 @@ class Connection(WebSocketServerProtocol):  # type: ignore[misc]
     """
 
     logger = Logger()
+    transport: Any
 
     def __init__(self, connectionId: str, identity: Identity, owner: Connections) -> None:
         super().__init__()
@@ -91,7 +93,7 @@ class Connection(WebSocketServerProtocol):  # type: ignore[misc]
         except Exception:
             self.logger.failure("a session failed to end", Failure(), connection=self.connectionId)
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.transport.unregisterProducer()
         super().connectionLost(reason)
 
@@ -214,7 +216,7 @@ class Connections:
             connection.abort()
 
 
-class _Factory(WebSocketServerFactory):  # type: ignore[misc]
+class _Factory(WebSocketServerFactory):
     """
     Hands Autobahn the connection that L{Connections.accept} made for a request.
     """

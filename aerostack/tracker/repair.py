@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import count
 
 from aerostack.core.identifiers import quoteIdentifier
 from aerostack.errors import RealtimeError
@@ -19,6 +20,9 @@ from aerostack.tracker import ledger
 from aerostack.tracker.ledger import Place, Record, Standing
 from aerostack.tracker.schema import Table, constantDefault, describe, fold
 from aerostack.tracker.triggers import NOW, buildTriggers, parseColumns
+
+
+_serial = count(1)
 
 
 def isNeeded(cursor: sqlite3.Cursor, wanted: Collection[str]) -> bool:
@@ -248,12 +252,12 @@ def _isOvertaken(cursor: sqlite3.Cursor, standing: Sequence[Standing]) -> bool:
     Tell whether a trigger of the user's is newer than ours.  SQLite fires the newest
     first; ours must come before one that changes the same row again.
     """
-    (count,) = cursor.execute(
+    (newer,) = cursor.execute(
         "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND rowid > ?"
         " AND tbl_name = ? COLLATE NOCASE AND substr(name, 1, 11) <> '_aerostack_'",
         (min(s.order for s in standing), standing[0].table),
     ).fetchone()
-    return bool(count)
+    return bool(newer)
 
 
 def _install(cursor: sqlite3.Cursor, tid: int, table: Table, placed: Sequence[Place]) -> None:
@@ -286,7 +290,9 @@ def _compileFault(cursor: sqlite3.Cursor, table: Table) -> str | None:
             f"UPDATE {name} SET {key} = {key}",
             f"DELETE FROM {name}",
         ):
-            cursor.execute(f"EXPLAIN {statement}").fetchall()
+            # sqlite3 keeps compiled statements by their text, and SQLite does not look
+            # whether one that explains is out of date; so no text may come again.
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement} -- {next(_serial)}").fetchall()
     except sqlite3.OperationalError as error:
         return str(error)
     return None

@@ -16,7 +16,7 @@ _decoder: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientF
 _encoder = msgspec.json.Encoder()
 
 _TYPES = ", ".join(
-    sorted(str(kind.__struct_config__.tag) for kind in AnyClientFrame.__args__)  # type: ignore[attr-defined]
+    sorted(str(kind.__struct_config__.tag) for kind in AnyClientFrame.__args__)
 )
 
 
