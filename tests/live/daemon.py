@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class DaemonTests(TestCase):
         """The configuration that the daemon runs on."""
         return Config(
             path=self.directory / "rt.toml",
-            server=ServerConfig(("tcp:0:interface=127.0.0.1",)),
+            server=ServerConfig(()),
             database=DatabaseConfig(f"sqlite:///{self.path}"),
             tracker=TrackerConfig(pollInterval=self.pollInterval, tables=("*",)),
             presence=PresenceConfig(grace=self.grace),
@@ -79,11 +80,14 @@ class DaemonTests(TestCase):
             projects=self.projects(),
         )
 
-    async def start(self) -> None:
+    async def start(self, port: int = 0) -> None:
         """
         Start the daemon.
+
+        @param port: Where to listen; 0 for any port that is free.
         """
-        self.daemon = Daemon(self.config(), self.reactor)
+        config = replace(self.config(), server=ServerConfig((f"tcp:{port}:interface=127.0.0.1",)))
+        self.daemon = Daemon(config, self.reactor)
         self.daemon.privilegedStartService()
         self.daemon.startService()
         self.port = self.daemon.ports[0].getHost().port

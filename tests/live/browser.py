@@ -1,0 +1,140 @@
+"""
+A real browser, driven over WebDriver (https://www.w3.org/TR/webdriver2/).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import treq
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseNeverReceived
+
+ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+
+
+class _Driver(ProcessProtocol):
+    def __init__(self) -> None:
+        self.ended: Deferred[None] = Deferred()
+        self.port: Deferred[int] = Deferred()
+        self._output = b""
+
+    def outReceived(self, data: bytes) -> None:
+        self._output += data
+        _, found, rest = self._output.partition(b"was started successfully on port ")
+        if found and b"\n" in rest and not self.port.called:
+            self.port.callback(int(rest.split(b"\n")[0].rstrip(b".\r ")))
+
+    def processEnded(self, reason: Failure) -> None:
+        if not self.port.called:
+            self.port.errback(RuntimeError(f"chromedriver ended: {self._output!r}"))
+        self.ended.callback(None)
+
+
+class Browser:
+    """
+    One headless Chromium.
+    """
+
+    def __init__(self, reactor: Any, profile: Path) -> None:
+        """
+        @param profile: An empty folder of its own.
+        """
+        self._reactor = reactor
+        self._profile = profile
+        self._agent = Agent(reactor, pool=HTTPConnectionPool(reactor, persistent=False))
+
+    async def start(self) -> None:
+        """
+        Start the browser, with an empty page.
+        """
+        driver, chromium = shutil.which("chromedriver"), shutil.which("chromium")
+        assert driver and chromium, "these tests need Debian's chromium and chromium-driver"
+        self._driver = _Driver()
+        self._process = self._reactor.spawnProcess(
+            self._driver, driver, [driver, "--port=0"], env={"HOME": str(self._profile)}
+        )
+        self._base = f"http://127.0.0.1:{await self._driver.port}"
+        arguments = [*ARGUMENTS, f"--user-data-dir={self._profile}/profile"]
+        session = await self._ask(
+            "POST",
+            "/session",
+            {
+                "capabilities": {
+                    "alwaysMatch": {
+                        "goog:chromeOptions": {"binary": chromium, "args": arguments},
+                        "goog:loggingPrefs": {"browser": "ALL"},
+                    }
+                }
+            },
+        )
+        self._base += f"/session/{session['sessionId']}"
+
+    async def stop(self) -> None:
+        """
+        End the browser and everything that it started.
+        """
+        try:
+            await self._ask("DELETE", "")
+        except (ResponseNeverReceived, ConnectionRefusedError):
+            pass
+        finally:
+            self._process.signalProcess("TERM")
+            await self._driver.ended
+
+    async def open(self, url: str) -> None:
+        """
+        Open a page.
+        """
+        await self._ask("POST", "/url", {"url": url})
+
+    async def run(self, script: str, *args: Any) -> Any:
+        """
+        Run JavaScript in the page, as a function's body, and give what it returns.
+        """
+        return await self._ask("POST", "/execute/sync", {"script": script, "args": args})
+
+    async def until(self, script: str, *args: Any) -> Any:
+        """
+        Run JavaScript again and again until it returns something true.
+        """
+        while not (result := await self.run(script, *args)):
+            await deferLater(self._reactor, 0.05, lambda: None)
+        return result
+
+    async def complaints(self) -> list[str]:
+        """
+        What the page has written to the console as errors.
+        """
+        entries = await self._ask("POST", "/se/log", {"type": "browser"})
+        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+
+    async def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        response = await treq.request(
+            method,
+            self._base + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            agent=self._agent,
+        )
+        answer = json.loads(await response.content())["value"]
+        if response.code != 200:
+            raise RuntimeError(f"{path}: {answer['error']}: {answer['message']}")
+        return answer

@@ -1,0 +1,120 @@
+"""
+The daemon, seen from a real browser.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from aerostack.settings import ProjectConfig
+from aerostack.testing import makeProject
+from tests.live.browser import Browser
+from tests.live.daemon import DaemonTests
+
+TEXT = "return [...document.querySelectorAll('#frames li')].map(item => item.innerText)"
+
+# What the public TypeScript client does with a WebSocket, in a page.
+CONNECT = """
+    window.frames_ = [];
+    const url = `ws://127.0.0.1:${arguments[0]}/api/realtime?projectId=p&userId=ann`;
+    window.mine_ = new WebSocket(url, arguments[1]);
+    mine_.onopen = () => mine_.send(JSON.stringify({type: 'subscribe', topic: 'chat/x/p'}));
+    mine_.onmessage = (event) => frames_.push(JSON.parse(event.data));
+    mine_.onclose = (event) => window.closed_ = event.code;
+"""
+
+
+class BrowserTests(DaemonTests):
+    """
+    Headless Chromium against the daemon.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        await super().setUp()
+        profile = Path(self.mktemp()).absolute()
+        profile.mkdir()
+        self.browser = Browser(self.reactor, profile)
+        await self.browser.start()
+        self.page = f"http://127.0.0.1:{self.port}/"
+
+    async def tearDown(self) -> None:  # type: ignore[override]
+        await self.browser.stop()
+        await super().tearDown()
+
+    def projects(self) -> dict[str, ProjectConfig]:
+        return {"p": makeProject(origins=("http://127.0.0.1:*",))}
+
+    async def shows(self, text: str) -> None:
+        """Wait until the page's list shows a text."""
+        await self.browser.until(
+            f"return (() => {{ {TEXT} }})().some(item => item.includes(arguments[0]))", text
+        )
+
+    async def test_rowReachesPage(self) -> None:
+        """
+        A row that the sqlite3 shell writes appears on the daemon's own page.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        await self.browser.open(f"{self.page}?topic=orders")
+        await self.shows("watching")
+        subprocess.run(
+            ["sqlite3", str(self.path), "INSERT INTO orders (status) VALUES ('brand new')"],
+            check=True,
+        )
+        await self.shows("brand new")
+        self.assertEqual(await self.browser.complaints(), [])
+
+    async def test_publishedFromPage(self) -> None:
+        """
+        What one publishes on the page comes back to it and to others.
+        """
+        other = await self.subscribed("chat/general")
+        await self.browser.open(self.page)
+        await self.shows("watching")
+        await self.browser.run(
+            "document.getElementById('data').value = '{\"text\": \"from the page\"}';"
+            "document.getElementById('publish').requestSubmit()"
+        )
+        self.assertEqual((await other.frame())["data"], {"text": "from the page"})
+        await self.shows("from the page")
+
+    async def test_credentialsAsSubprotocols(self) -> None:
+        """
+        A browser that offers its key as a subprotocol is let in, and keeps the
+        connection.
+        """
+        await self.browser.open(self.page)
+        await self.browser.run(
+            CONNECT, self.port, ["aerostack-key.pk_0123456789abcdef", "aerostack-v1"]
+        )
+        await self.browser.until("return frames_.some(frame => frame.type === 'subscribed')")
+        self.assertEqual(await self.browser.run("return mine_.protocol"), "aerostack-v1")
+        await self.emit("message", {"n": 1}, "chat/x")
+        await self.browser.until("return frames_.some(frame => frame.event === 'message')")
+
+    async def test_foreignPage(self) -> None:
+        """
+        A page of an origin that is not allowed gets no connection.
+        """
+        await self.browser.open("data:text/html,<p>elsewhere</p>")
+        await self.browser.run(CONNECT, self.port, ["aerostack-v1"])
+        await self.browser.until("return window.closed_")
+        self.assertEqual(len(self.daemon.connections), 0)
+
+    async def test_pageComesBack(self) -> None:
+        """
+        When the daemon is restarted, an open page comes back by itself and goes on.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+        await self.browser.open(f"{self.page}?topic=orders")
+        await self.shows("watching")
+        port = self.port
+        await self.stop()
+        await self.browser.until("return document.getElementById('status').innerText.match(/Not/)")
+        await self.start(port)
+        await self.browser.until(
+            f"return (() => {{ {TEXT} }})().filter(item => item.includes('watching')).length > 1"
+        )
+        self.execute("INSERT INTO orders VALUES (77)")
+        await self.shows("77")
