@@ -21,11 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute
-from twisted.internet.endpoints import (
-    TCP4ServerEndpoint,
-    TCP6ServerEndpoint,
-    serverFromString,
-)
+from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -228,8 +224,8 @@ def serverEndpoint(reactor: Any, description: str, baseDirectory: Path | None = 
     elif parsed.kind == "systemd":
         endpoint = _inherited(reactor, parsed)
     else:
-        makeTCP: Any = TCP6ServerEndpoint if ":" in options["interface"] else TCP4ServerEndpoint
-        endpoint = makeTCP(
+        # For all of its name it listens on IPv6 too, if the interface is an IPv6 address.
+        endpoint = TCP4ServerEndpoint(
             reactor, int(options["port"]), int(options["backlog"]), options["interface"]
         )
 
