@@ -81,7 +81,7 @@ class TrackerConfig:
         "How often the database is asked for changes.", Number("seconds", 0.01, 60, False), 0.2
     )
     tables: tuple[str, ...] = setting(
-        "The tables that may be subscribed: names, or patterns with * and ?. None, unless named.",
+        "The tables that may be subscribed: names, or patterns with *. None, unless named.",
         Many(Text("a table's name or a pattern such as 'shop_*'")),
         (),
     )
@@ -132,7 +132,8 @@ class LimitsConfig:
         1_048_576,
     )
     messageBytes: int = setting(
-        "The largest data of one published event. At most frame_bytes.",
+        "The largest frame, or data of an emitted event, that is acted on; a larger one, up to"
+        " frame_bytes, is answered with an error. At most frame_bytes.",
         Number("bytes", 256, 67_108_864),
         262_144,
     )
@@ -148,7 +149,6 @@ class LimitsConfig:
         "The longest topic, with its project.", Number("characters", 16, 4096), 255
     )
     eventLength: int = setting("The longest event name.", Number("characters", 8, 1024), 128)
-    depth: int = setting("How deeply a frame's JSON may be nested.", Number("levels", 4, 500), 64)
     subscriptions: int = setting(
         "How many topics one connection may hold.", Number("topics", 1, 1_000_000), 1000
     )

@@ -302,14 +302,14 @@ class ProblemTests(LoadCase):
         """All mistakes are told at once, one a line, each after its key."""
         self.path.write_text(
             'sever = 1\n[database]\nurl = "mysql://u:pw@h/d"\n[log]\nlevel = "loud"\n'
-            "[limits]\ndepth = true\n[projects.p]\nanonymous = 1\n"
+            "[limits]\nsubscriptions = true\n[projects.p]\nanonymous = 1\n"
         )
         error = self.assertRaises(ConfigError, load, self.path, {})
         keys = [problem.key for problem in error.problems]
         self.assertEqual(
             keys,
             [
-                *("sever", "server.listen", "limits.depth", "log.level", "database.url"),
+                *("sever", "server.listen", "limits.subscriptions", "log.level", "database.url"),
                 "projects.p.anonymous",
             ],
         )

@@ -1,0 +1,102 @@
+"""
+Tests that what is written about the daemon is what it does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.errors import CLOSE_CODES, ERRORS
+from aerostack.wire import values
+
+ROOT = Path(__file__).parents[1]
+
+
+def rows(text: str, columns: int) -> list[tuple[str, ...]]:
+    """The rows of the simple tables of that many columns in a document."""
+    return [
+        tuple(cell.strip() for cell in re.split(r"\s{2,}", line, maxsplit=columns - 1))
+        for line in text.splitlines()
+        if len(re.split(r"\s{2,}", line.strip())) >= columns and not line.startswith("=")
+    ]
+
+
+class ErrorsDocumentTests(SynchronousTestCase):
+    """
+    Tests for C{docs/errors.rst}.
+    """
+
+    def test_errors(self) -> None:
+        """
+        The document has every error code with its status and meaning, and no other.
+        """
+        text = (ROOT / "docs/errors.rst").read_text()
+        found = {code.strip("`"): (http, m) for code, http, m in rows(text, 3) if code[0] == "`"}
+        self.assertEqual(
+            found, {code: (str(error.http), error.meaning) for code, error in ERRORS.items()}
+        )
+
+    def test_closes(self) -> None:
+        """
+        The document has every close code, whether to come back, and no other.
+        """
+        text = (ROOT / "docs/errors.rst").read_text()
+        found = {int(code): (back, m) for code, back, m in rows(text, 3) if code.isdigit()}
+        self.assertEqual(
+            found,
+            {
+                code: ("yes" if close.reconnect else "no", close.meaning)
+                for code, close in CLOSE_CODES.items()
+            },
+        )
+
+
+class ReadmeTests(SynchronousTestCase):
+    """
+    Tests for C{README.rst}.
+    """
+
+    def setUp(self) -> None:
+        self.text = (ROOT / "README.rst").read_text()
+
+    def test_commands(self) -> None:
+        """
+        The two commands that README begins with are targets of the Makefile, and CI
+        runs the one that tests.
+        """
+        makefile = (ROOT / "Makefile").read_text()
+        for target in re.findall(r"^    make (\w+)$", self.text, re.M):
+            self.assertRegex(makefile, rf"(?m)^{target}:")
+        self.assertIn("make test", (ROOT / ".ci/run").read_text())
+
+    def test_files(self) -> None:
+        """
+        Every file of the project that README names is there.
+        """
+        names = re.findall(r"``((?:docs|etc|bench|systemd|aerostack)/[\w./]+)``", self.text)
+        self.assertGreater(len(names), 5)
+        for name in names:
+            self.assertTrue((ROOT / name).exists(), name)
+
+
+class DatabaseDocumentTests(SynchronousTestCase):
+    """
+    Tests for C{docs/database.rst}.
+    """
+
+    def test_values(self) -> None:
+        """
+        The JSON forms that the document shows are those that are sent.
+        """
+        text = (ROOT / "docs/database.rst").read_text()
+        for value, shown in (
+            (2**53, '"9007199254740992"'),
+            (float("-inf"), '"-Infinity"'),
+            (b"\x00\x01\x02", '{"base64": "AAEC"}'),
+        ):
+            self.assertIn(f"``{shown}``", text)
+            self.assertEqual(values.toJSON(value), json.loads(shown))
