@@ -214,6 +214,4 @@ class ReloadableTLS:
         """
         See L{IOpenSSLServerConnectionCreator}.
         """
-        connection = SSL.Connection(self._credential.context, None)
-        connection.set_accept_state()
-        return connection
+        return SSL.Connection(self._credential.context, None)

@@ -1,0 +1,107 @@
+"""
+Tests of L{aerostack.net}.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Child(ProcessProtocol):
+    """
+    A Python process of our own.
+
+    @ivar output: What it wrote to its standard output.
+    @ivar errors: What it wrote to its standard error.
+    @ivar ended: Fires with its exit status; with the negative number of the signal,
+        if one killed it.
+    """
+
+    def __init__(self) -> None:
+        self.output = ""
+        self.errors = ""
+        self.ended: Deferred[int] = Deferred()
+        self._waiting: list[tuple[str, Deferred[None]]] = []
+
+    @classmethod
+    def spawn(
+        cls,
+        reactor,
+        arguments: list[str],
+        environ: dict[str, str] | None = None,
+        descriptors: dict[int, int] | None = None,
+    ) -> Child:
+        """
+        Start Python.  A shell in front of it tells it its own process number, as
+        systemd would.
+
+        @param descriptors: More file descriptors for the child, by the number they
+            have there.
+        """
+        child = cls()
+        command = ["sh", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', sys.executable, *arguments]
+        reactor.spawnProcess(
+            child,
+            "/bin/sh",
+            command,
+            {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(environ or {})},
+            childFDs={0: "w", 1: "r", 2: "r", **(descriptors or {})},
+        )
+        return child
+
+    def outReceived(self, data: bytes) -> None:
+        self.output += data.decode()
+        for waiting in list(self._waiting):
+            if waiting[0] in self.output:
+                self._waiting.remove(waiting)
+                waiting[1].callback(None)
+
+    def errReceived(self, data: bytes) -> None:
+        self.errors += data.decode()
+
+    def processEnded(self, reason: Failure) -> None:
+        for text, waiting in self._waiting:
+            waiting.errback(
+                AssertionError(f"ended before it wrote {text!r}:\n{self.output}{self.errors}")
+            )
+        self._waiting = []
+        if reason.check(ProcessDone):
+            self.ended.callback(0)
+        elif reason.value.signal is not None:
+            self.ended.callback(-reason.value.signal)
+        else:
+            self.ended.callback(reason.value.exitCode)
+
+    def wrote(self, text: str) -> Deferred[None]:
+        """
+        Wait until the child has written something to its standard output.
+        """
+        waiting: Deferred[None] = Deferred()
+        if text in self.output:
+            waiting.callback(None)
+        else:
+            self._waiting.append((text, waiting))
+        return waiting
+
+    def signal(self, name: str) -> None:
+        """
+        Send a signal, C{"TERM"} for instance.
+        """
+        self.transport.signalProcess(name)
+
+    async def kill(self) -> None:
+        """
+        Make sure that it is gone.
+        """
+        if not self.ended.called:
+            self.transport.signalProcess("KILL")
+            await self.ended

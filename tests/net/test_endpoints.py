@@ -1,0 +1,277 @@
+"""
+Tests of L{aerostack.net.endpoints}.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet import reactor
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    UNIXClientEndpoint,
+    wrapClientTLS,
+)
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
+from twisted.protocols.wire import Echo
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from aerostack.net.endpoints import parseDescription, serverEndpoint
+from aerostack.net.tls import TLSError
+from tests.net.test_tls import Authority, ClientTLS, Conversation
+
+
+class ParseTests(SynchronousTestCase):
+    """
+    Endpoint strings, taken apart.
+    """
+
+    def refused(self, text: str) -> str:
+        """
+        @return: Why a string is refused.
+        """
+        message = str(self.assertRaises(ValueError, parseDescription, text))
+        self.assertTrue(message.startswith(f"{text}: "), message)
+        return message
+
+    def test_defaults(self) -> None:
+        """What is not given has a default."""
+        for text, expected in (
+            ("tcp:80", {"port": "80", "interface": "", "backlog": "50"}),
+            ("tcp6:port=80", {"port": "80", "interface": "::", "backlog": "50"}),
+            (
+                "unix:/run/rt.sock",
+                {"address": "/run/rt.sock", "mode": "660", "backlog": "50", "lockfile": "1"},
+            ),
+            (
+                "ssl:443:privateKey=a.pem",
+                {"port": "443", "privateKey": "a.pem", "interface": "", "backlog": "50"},
+            ),
+            ("systemd:domain=INET:name=https", {"domain": "INET", "name": "https"}),
+        ):
+            parsed = parseDescription(text)
+            self.assertEqual((parsed.text, parsed.options), (text, expected))
+
+    def test_escapes(self) -> None:
+        """A backslash takes the meaning from a colon, an equals sign and a backslash."""
+        text = r"tcp:80:interface=\:\:1"
+        self.assertEqual(parseDescription(text).options["interface"], "::1")
+        text = r"unix:a\=b\:c\\d"
+        self.assertEqual(parseDescription(text).options["address"], "a=b:c\\d")
+
+    def test_laterEquals(self) -> None:
+        """Only the first equals sign of a part means something."""
+        text = "ssl:443:privateKey=a=b.pem"
+        self.assertEqual(parseDescription(text).options["privateKey"], "a=b.pem")
+
+    @given(st.text(min_size=1))
+    def test_anyValue(self, value: str) -> None:
+        """Every value survives when its special characters are escaped."""
+        escaped = value
+        for special in "\\:=":
+            escaped = escaped.replace(special, "\\" + special)
+        for text in (f"unix:{escaped}", f"unix:address={escaped}:mode=600"):
+            self.assertEqual(parseDescription(text).options["address"], value)
+
+    def test_prefix(self) -> None:
+        """An unknown kind is refused, and the known ones are told."""
+        for text in ("http:80", "", "80", "=tcp:80", "TCP:80"):
+            self.assertIn("tcp:, tcp6:, ssl:, unix:, systemd:", self.refused(text))
+
+    def test_unknownOption(self) -> None:
+        """An unknown option is refused, and the known ones are told."""
+        message = self.refused("ssl:443:privatekey=a.pem")
+        self.assertIn("'privatekey'", message)
+        self.assertIn("port, privateKey, certKey, extraCertChain, interface, backlog", message)
+        self.assertIn("'privateKey'", self.refused("tcp:80:privateKey=a.pem"))
+
+    def test_shape(self) -> None:
+        """Parts that are missing, doubled or out of place are named."""
+        for text, words in (
+            ("tcp:", "port is missing"),
+            ("tcp:interface=::1", "'' must be written name=value"),
+            ("tcp:80:90", "'90' must be written name=value"),
+            ("tcp:80:port=90", "port is given twice"),
+            ("tcp:80\\", "a backslash stands at the end"),
+            ("ssl:443", "privateKey is missing"),
+            ("ssl:443:privateKey=a:certKey=", "certKey is empty"),
+            ("unix:mode=600", "address is missing"),
+            ("systemd:index=0", "domain is missing"),
+            ("systemd:domain=INET", "either index or name"),
+            ("systemd:domain=INET:index=0:name=a", "either index or name"),
+            ("systemd:domain=INET:index=0:certKey=a", "privateKey is missing"),
+        ):
+            self.assertIn(words, self.refused(text))
+
+    def test_values(self) -> None:
+        """A value out of its range is named with the range."""
+        for text, words in (
+            ("tcp:http", "port is 'http', but must be a number from 0 to 65535"),
+            ("tcp:65536", "port is '65536'"),
+            ("tcp:-1", "port is '-1'"),
+            ("tcp:80:backlog=0", "backlog is '0', but must be a number from 1 to 65535"),
+            ("unix:a:mode=999", "mode is '999', but must be a number from 0o0 to 0o777"),
+            ("unix:a:lockfile=yes", "lockfile is 'yes', but must be a number from 0 to 1"),
+            ("systemd:domain=IPX:index=0", "'IPX', but must be one of INET, INET6, UNIX"),
+        ):
+            self.assertIn(words, self.refused(text))
+
+
+class ListenTests(TestCase):
+    """
+    Real listening and connecting.
+    """
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        # The path of a Unix socket must be short, and trial's are not.
+        temporary = TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.directory = Path(temporary.name)
+        self.factory = Factory.forProtocol(Echo)
+
+    async def listen(self, description: str):
+        """
+        @return: A listening port that is closed after the test.
+        """
+        listener = serverEndpoint(reactor, description, self.directory)
+        port = await listener.endpoint.listen(self.factory)
+        self.addCleanup(port.stopListening)
+        return port
+
+    async def assertEchoes(self, endpoint) -> None:
+        """
+        Connect, be echoed, and close.
+        """
+        client = await endpoint.connect(Factory.forProtocol(Conversation))
+        self.assertEqual(await client.echo(b"hello"), b"hello")
+        await client.end()
+
+    async def test_tcp(self) -> None:
+        """C{tcp:} listens on the interface that it names, without TLS."""
+        port = await self.listen("tcp:0:interface=127.0.0.1")
+        self.assertEqual(port.getHost().host, "127.0.0.1")
+        await self.assertEchoes(TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port))
+        self.assertIsNone(serverEndpoint(reactor, "tcp:0").tls)
+
+    async def test_tcp6(self) -> None:
+        """C{tcp6:}, and C{tcp:} with an IPv6 interface, listen on IPv6."""
+        for description in (r"tcp6:0:interface=\:\:1", r"tcp:0:interface=\:\:1"):
+            port = await self.listen(description)
+            self.assertEqual(port.getHost().host, "::1")
+            await self.assertEchoes(TCP6ClientEndpoint(reactor, "::1", port.getHost().port))
+
+    async def test_tls6(self) -> None:
+        """C{ssl:} speaks TLS on IPv6, with files beside the configuration."""
+        authority = Authority("Test CA")
+        authority.renew(self.directory)
+        port = await self.listen(r"ssl:0:privateKey=key.pem:certKey=cert.pem:interface=\:\:1")
+        endpoint = TCP6ClientEndpoint(reactor, "::1", port.getHost().port)
+        await self.assertEchoes(wrapClientTLS(ClientTLS(authority), endpoint))
+
+    def test_oneFile(self) -> None:
+        """Without C{certKey} the certificate is looked for beside the key, in one file."""
+        Authority("Test CA").renew(self.directory)
+        both = self.directory / "both.pem"
+        parts = [(self.directory / name).read_bytes() for name in ("cert.pem", "key.pem")]
+        both.write_bytes(b"".join(parts))
+        listener = serverEndpoint(reactor, "ssl:0:privateKey=both.pem", self.directory)
+        self.assertEqual(listener.tls.files.certificate, both)
+
+    def test_noFile(self) -> None:
+        """A missing key is told before anything listens."""
+        error = self.assertRaises(
+            TLSError, serverEndpoint, reactor, "ssl:0:privateKey=none.pem", self.directory
+        )
+        self.assertIn(str(self.directory / "none.pem"), str(error))
+
+    async def test_unix(self) -> None:
+        """C{unix:} makes a socket for user and group, and leaves nothing behind."""
+        path = self.directory / "rt.sock"
+        port = await self.listen("unix:rt.sock")
+        self.assertEqual(path.stat().st_mode & 0o777, 0o660)
+        await self.assertEchoes(UNIXClientEndpoint(reactor, str(path)))
+        await port.stopListening()
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    async def test_unixMode(self) -> None:
+        """The mode of a Unix socket can be given."""
+        await self.listen("unix:rt.sock:mode=600")
+        self.assertEqual((self.directory / "rt.sock").stat().st_mode & 0o777, 0o600)
+
+    async def test_unixStale(self) -> None:
+        """A socket file that nobody listens on any more is replaced."""
+        path = self.directory / "rt.sock"
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(path))
+            dead.listen()
+        self.assertTrue(path.is_socket())
+        await self.listen("unix:rt.sock")
+        await self.assertEchoes(UNIXClientEndpoint(reactor, str(path)))
+
+    async def refused(self, description: str = "unix:rt.sock") -> str:
+        """
+        @return: Why it cannot be listened there.
+        """
+        listener = serverEndpoint(reactor, description, self.directory)
+        deferred = listener.endpoint.listen(self.factory)
+        return str(await self.assertFailure(deferred, CannotListenError))
+
+    async def test_unixStaleUnlocked(self) -> None:
+        """With lockfile=0 even a dead socket's file is left alone."""
+        path = self.directory / "rt.sock"
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(path))
+        self.assertIn("in use", await self.refused("unix:rt.sock:lockfile=0"))
+
+    async def test_unixAlive(self) -> None:
+        """A socket that somebody listens on is left alone."""
+        path = self.directory / "rt.sock"
+        await self.listen("unix:rt.sock")
+        self.assertIn(str(path), await self.refused())
+        await self.assertEchoes(UNIXClientEndpoint(reactor, str(path)))
+
+    async def test_unixBusy(self) -> None:
+        """A socket whose backlog is full is neither waited for nor taken for dead."""
+        path = self.directory / "rt.sock"
+        with (
+            socket.socket(socket.AF_UNIX) as busy,
+            socket.socket(socket.AF_UNIX) as first,
+        ):
+            busy.bind(str(path))
+            busy.listen(0)
+            first.connect(str(path))
+            self.assertIn("in use", await self.refused())
+        self.assertTrue(path.is_socket())
+
+    async def test_unixFile(self) -> None:
+        """A file that is no socket is never removed."""
+        path = self.directory / "rt.sock"
+        path.write_text("precious")
+        self.assertIn("in use", await self.refused())
+        self.assertEqual(path.read_text(), "precious")
+
+    async def test_unixLocked(self) -> None:
+        """While another process prepares the same socket, ours does not."""
+        with open(self.directory / "rt.sock.lock", "w") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            self.assertIn(str(self.directory / "rt.sock"), await self.refused())
+
+    async def test_unixNowhere(self) -> None:
+        """A directory that does not exist is told."""
+        self.assertIn("No such file", await self.refused("unix:none/rt.sock"))
+
+    def test_notInherited(self) -> None:
+        """A socket that systemd did not pass is told as such."""
+        for which in ("index=0", "name=https"):
+            text = f"systemd:domain=INET:{which}"
+            error = self.assertRaises(ValueError, serverEndpoint, reactor, text)
+            self.assertIn(f"{text}: systemd passed no socket of", str(error))
