@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from aerostack.core.descriptions import Description, parseDescription
 from aerostack.credentials import (
     Pending,
     checkAPIKey,
@@ -25,8 +26,7 @@ from aerostack.credentials import (
     suggest,
     within,
 )
-from aerostack.kinds import Secret, describe, show
-from aerostack.listening import resolveEndpoint
+from aerostack.kinds import Secret, describe
 from aerostack.settings import (
     SECTIONS,
     SQLITE,
@@ -38,6 +38,8 @@ from aerostack.settings import (
     keysOf,
 )
 
+# sun_path holds 108 bytes, the last of which is NUL: unix(7).
+_UNIX_PATH = 107
 _PROJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -222,13 +224,33 @@ class _Reader:
         return key.default
 
     def _listen(self, server: dict[str, Any]) -> None:
-        resolved: list[str] = []
-        for description in server["listen"]:
+        for text in server["listen"]:
             try:
-                resolved.append(resolveEndpoint(description, self._base))
+                self._checkListen(parseDescription(text))
             except ValueError as error:
-                self._problem("server.listen", f"{show(description)} {error}")
-        server["listen"] = tuple(resolved)
+                self._problem("server.listen", str(error))
+
+    def _checkListen(self, description: Description) -> None:
+        """
+        Check what only the file system can tell of an endpoint string.
+
+        @raise ValueError: A file cannot be read, or a path cannot be a socket's.
+        """
+        for name in ("privateKey", "certKey", "extraCertChain"):
+            if name in description.options:
+                path = within(self._base, description.options[name])
+                try:
+                    path.open("rb").close()
+                except OSError as error:
+                    raise ValueError(
+                        f"{description.text}: {name} cannot be read ({error.strerror}): {path}"
+                    ) from None
+        if description.kind == "unix":
+            path = within(self._base, description.options["address"])
+            if len(os.fsencode(path)) > _UNIX_PATH:
+                raise ValueError(
+                    f"{description.text}: a socket's path has at most {_UNIX_PATH} bytes: {path}"
+                )
 
     def _database(self, database: dict[str, Any]) -> None:
         url = database["url"]

@@ -161,7 +161,7 @@ class LoadTests(LoadCase):
             '[projects.p.jwt]\nalgorithm = "ES256"\nkey = { file = "issuer.pem" }\n'
         )
         self.assertEqual(config.database.path, self.base.parent / "var" / "rt.db")
-        self.assertEqual(config.server.listen, (f"unix:{self.base}/rt.sock",))
+        self.assertEqual(config.server.listen, ("unix:rt.sock",))
         assert config.projects["p"].jwt is not None
         self.assertEqual(config.projects["p"].jwt.key, pem(P256).strip())
 
@@ -352,6 +352,29 @@ class ProblemTests(LoadCase):
             self.assertIn("at least one", self.problems(f"{projects}\n")["projects"])
         self.assertProblem(f"projects.p = 1\n{HEAD}", "projects.p", "is 1", "[projects.p]")
 
+    def test_listenFiles(self) -> None:
+        """A key or certificate that cannot be read is told by its name and path."""
+        (self.base / "key.pem").touch()
+        for options in (
+            "privateKey=no.pem",
+            "privateKey=key.pem:certKey=no.pem",
+            "privateKey=key.pem:extraCertChain=no.pem",
+        ):
+            listen = f"ssl:443:{options}"
+            self.assertProblem(
+                f'[server]\nlisten = ["{listen}"]\n{DATABASE}{PROJECT}',
+                "server.listen",
+                f"{options.split(':')[-1].split('=')[0]} cannot be read",
+            )
+
+    def test_socketPath(self) -> None:
+        """A Unix socket's path may not be longer than the system takes."""
+        self.assertProblem(
+            f'[server]\nlisten = ["unix:/{"s" * 107}"]\n{DATABASE}{PROJECT}',
+            "server.listen",
+            "at most 107 bytes",
+        )
+
     def test_listen(self) -> None:
         """Each address that cannot be listened on is told."""
         self.path.write_text(
@@ -359,7 +382,7 @@ class ProblemTests(LoadCase):
         )
         error = self.assertRaises(ConfigError, load, self.path, {})
         self.assertEqual([problem.key for problem in error.problems], ["server.listen"] * 2)
-        self.assertIn("'tcp:x' has port=x", error.problems[0].message)
+        self.assertIn("tcp:x: port is 'x'", error.problems[0].message)
         self.assertProblem(
             f"[server]\nlisten = []\n{DATABASE}{PROJECT}", "server.listen", "too short"
         )

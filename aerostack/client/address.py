@@ -7,7 +7,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
+from aerostack.core.descriptions import parseDescription
 from aerostack.settings import Config
+
+# Who listens everywhere listens on the loopback interface too.
+_HERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,24 @@ def addressOf(config: Config, projectId: str | None) -> Address:
     project = config.projects.get(projectId or next(iter(config.projects)))
     if project is None:
         raise ValueError(f"the configuration has no project {projectId}")
-    for listen in config.server.listen:
-        kind, _, rest = listen.partition(":")
-        first, *options = rest.split(":")
-        if kind in ("tcp", "ssl"):
-            named = dict(option.partition("=")[::2] for option in options)
-            host = named.get("interface") or "127.0.0.1"
-            host = "127.0.0.1" if host == "0.0.0.0" else host
-            scheme = "ws" if kind == "tcp" else "wss"
-            url = f"{scheme}://{host}:{first.removeprefix('port=')}"
-            return Address(url, project.id, key=project.publicKey)
-        if kind == "unix":
-            path = (config.path.parent / first.removeprefix("address=")).resolve()
-            return Address(f"ws+unix://{path}", project.id, key=project.publicKey)
+    for url in urlsOf(config):
+        return Address(url, project.id, key=project.publicKey)
     raise ValueError("none of server.listen can be connected to from here; give --url")
+
+
+def urlsOf(config: Config) -> list[str]:
+    """
+    Where the daemon that runs on a configuration can be reached on this machine.
+    """
+    urls = []
+    for listen in config.server.listen:
+        description = parseDescription(listen)
+        options = description.options
+        if description.kind == "unix":
+            urls.append(f"ws+unix://{config.path.parent / options['address']}")
+        elif description.kind != "systemd":
+            scheme = "wss" if description.kind == "ssl" else "ws"
+            host = _HERE.get(options["interface"], options["interface"])
+            host = f"[{host}]" if ":" in host else host
+            urls.append(f"{scheme}://{host}:{options['port']}")
+    return urls
