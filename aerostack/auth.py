@@ -4,10 +4,11 @@ Who may come in, and as whom.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hmac import compare_digest
-from math import isfinite
 from typing import Any
 
 import jwt
@@ -23,6 +24,11 @@ PROJECT_CLAIM = "projectId"
 ANONYMOUS_PREFIX = "anonymous:"
 """What stands before a user's name that only the URL vouches for, in a project
 whose other users have tokens: so it can never pose as one of theirs."""
+
+_PORT = re.compile(r":[0-9]{1,5}\Z")
+
+_LATEST = 2**53
+"""No time in a token lies further from the epoch, in seconds; infinity does."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +102,8 @@ class Authenticator:
         """
         Put a live connection under a new token.
 
-        @raise RealtimeError: C{invalid_token}, C{token_expired} or
-            C{wrong_project}.
+        @raise RealtimeError: C{invalid_token}, C{token_expired}, C{wrong_project} or
+            C{unknown_project} (it was taken out of the configuration).
         """
         project = self.projects.get(identity.project)
         if project is None:
@@ -138,7 +144,7 @@ class Authenticator:
         Every key of every project is compared, each in constant time, so that the
         time taken tells nothing of them.
         """
-        given = key.encode("utf-8", "surrogateescape")
+        given = key.encode("utf-8", "surrogatepass")
         found = None
         for project in self.projects.values():
             for known, role in ((project.publicKey, Role.PUBLIC), (project.secretKey, Role.SECRET)):
@@ -158,7 +164,7 @@ class Authenticator:
         }
         if len(set(named.values())) > 1:
             raise RealtimeError(
-                "wrong_project", f"{' and '.join(named)} name different projects.".capitalize()
+                "wrong_project", f"These name different projects: {', '.join(named)}."
             )
         for projectId in named.values():
             project = self.projects.get(projectId)
@@ -223,7 +229,7 @@ def _claimedProject(token: str | None) -> str | None:
         return None
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, RecursionError, UnicodeEncodeError):
         return None
     claimed = claims.get(PROJECT_CLAIM)
     return claimed if isinstance(claimed, str) else None
@@ -237,11 +243,15 @@ class _Verifier:
     def __init__(self, config: JWTConfig) -> None:
         self._config = config
         self._keys: dict[str | None, Any] = {}
+        algorithm = get_default_algorithms()[config.algorithm]
         if config.jwks is not None:
             for key in jwt.PyJWKSet.from_dict(dict(config.jwks)).keys:
-                self._keys[key.key_id] = key.key
+                if key.public_key_use not in (None, "sig"):
+                    continue
+                # A key set may hold keys of other kinds; no token names those.
+                with suppress(TypeError, jwt.InvalidKeyError):
+                    self._keys[key.key_id] = algorithm.prepare_key(key.key)
         else:
-            algorithm = get_default_algorithms()[config.algorithm]
             self._keys[None] = algorithm.prepare_key(config.key)
 
     def verify(self, token: str, now: float) -> dict[str, Any]:
@@ -274,11 +284,13 @@ class _Verifier:
             )
         except jwt.PyJWTError as error:
             raise RealtimeError("invalid_token", f"The token is refused: {error}.") from None
+        except (RecursionError, UnicodeEncodeError):
+            raise RealtimeError("invalid_token", "The token is no JWT.") from None
         for name in ("exp", "nbf"):
-            if not (isinstance(value := claims.get(name, 0), (int, float)) and isfinite(value)):
-                raise RealtimeError("invalid_token", f"The token's {name} is not a number.")
-        if not claims["sub"]:
-            raise RealtimeError("invalid_token", "The token's sub is empty.")
+            if not _isTime(claims.get(name, 0)):
+                raise RealtimeError("invalid_token", f"The token's {name} is not a time.")
+        if not isinstance(claims["sub"], str) or not claims["sub"]:
+            raise RealtimeError("invalid_token", "The token's sub is empty or not a string.")
         if "exp" in claims:
             claims["exp"] += config.leeway
             if claims["exp"] <= now:
@@ -296,6 +308,15 @@ class _Verifier:
         return self._keys[kid]
 
 
+def _isTime(value: object) -> bool:
+    """Whether a claim is a time (RFC 7519, 2: NumericDate)."""
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and -_LATEST <= value <= _LATEST
+    )
+
+
 def matchOrigin(allowed: tuple[str, ...], origin: str) -> bool:
     """
     Whether an C{Origin} header (RFC 6454, 7) is among those that are allowed:
@@ -305,7 +326,7 @@ def matchOrigin(allowed: tuple[str, ...], origin: str) -> bool:
         pattern in ("*", origin)
         or (
             pattern.endswith(":*")
-            and (origin == pattern[:-2] or origin.rpartition(":")[0] == pattern[:-2])
+            and (origin == pattern[:-2] or _PORT.sub("", origin) == pattern[:-2])
         )
         for pattern in allowed
     )

@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 
 from aerostack.core.deadlines import Deadlines
 from aerostack.hub import Hub
+from aerostack.interfaces import IHistory
 from aerostack.session import Session
-from aerostack.storage.history import History
 
 
 class Housekeeping(Service):
@@ -35,7 +35,7 @@ class Housekeeping(Service):
     expireInterval = 60.0
 
     def __init__(
-        self, clock: IReactorTime, deadlines: Deadlines, hub: Hub, history: History
+        self, clock: IReactorTime, deadlines: Deadlines, hub: Hub, history: IHistory
     ) -> None:
         self._clock = clock
         self._deadlines = deadlines

@@ -167,6 +167,16 @@ class IHistory(Interface):
         @return: A L{Deferred} of a list of L{aerostack.core.messages.Kept}.
         """
 
+    def expire(now):
+        """
+        Forget messages that are too old, or too many for their topic, in one small
+        step.
+
+        @param now: Milliseconds since the epoch.
+        @return: A L{Deferred} of how many were forgotten; call again while it is
+            not 0.
+        """
+
 
 class IEngine(Interface):
     """

@@ -54,7 +54,8 @@ class Deadlines:
         """
         Take out every key that is due.
 
-        @param now: Seconds; never goes back.
+        @param now: Seconds.  Where the clock was set back, what was set before waits
+            for its time to come again.
         @return: The keys, those due earlier first.
         """
         last = int(now)
@@ -62,7 +63,7 @@ class Deadlines:
             seconds = sorted(second for second in self._seconds if second <= last)
         else:
             seconds = [s for s in range(self._swept + 1, last + 1) if s in self._seconds]
-        self._swept = max(last, self._swept if self._swept is not None else last)
+        self._swept = last
         expired: list[Hashable] = []
         for second in seconds:
             keys = self._seconds.pop(second)

@@ -59,13 +59,6 @@ class Left:
     member: Member
 
 
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    topic: str
-    connectionId: str
-    until: float
-
-
 class Presence:
     """
     The members of every topic.
@@ -79,8 +72,11 @@ class Presence:
         # Which member a connection holds on a topic: mostly its own, sometimes one
         # that it took over.
         self._holders: dict[str, dict[str, str]] = {}
-        # In the order in which they were lost, so in the order in which they end.
-        self._lost: dict[tuple[str, str], _Lost] = {}
+        # Members that nobody holds, and until when they stay, by topic and member.  In
+        # the order in which they were lost, so in the order in which they end.
+        self._lost: dict[tuple[str, str], float] = {}
+        # The same by topic and user, because a whole network may come back at once.
+        self._awaited: dict[tuple[str, str | None], dict[str, None]] = {}
 
     def track(
         self, topic: str, connectionId: str, userId: str | None, state: bytes, now: int
@@ -110,14 +106,11 @@ class Presence:
 
     def _takeOver(self, topic: str, userId: str | None) -> str | None:
         """Find a member of this user that nobody holds since its connection died."""
-        if userId is None:
+        if userId is None or (topic, userId) not in self._awaited:
             return None
-        members = self._members.get(topic, {})
-        for lost in self._lost.values():
-            if lost.topic == topic and members[lost.connectionId].userId == userId:
-                del self._lost[topic, lost.connectionId]
-                return lost.connectionId
-        return None
+        key = next(iter(self._awaited[topic, userId]))
+        self._found(topic, key)
+        return key
 
     def untrack(self, topic: str, connectionId: str) -> Member | None:
         """
@@ -147,18 +140,20 @@ class Presence:
         @param now: Seconds, on the scale of L{expire}.
         """
         for topic, key in self._holders.pop(connectionId, {}).items():
-            self._lost[topic, key] = _Lost(topic, key, now + self.grace)
+            self._lost[topic, key] = now + self.grace
+            userId = self._members[topic][key].userId
+            self._awaited.setdefault((topic, userId), {})[key] = None
 
     def expire(self, now: float) -> list[Left]:
         """
         End the presence of those that were lost and did not come back in time.
         """
         gone = []
-        for lost in list(self._lost.values()):
-            if lost.until > now:
+        for (topic, key), until in list(self._lost.items()):
+            if until > now:
                 break
-            del self._lost[lost.topic, lost.connectionId]
-            gone.append(Left(lost.topic, self._remove(lost.topic, lost.connectionId)))
+            self._found(topic, key)
+            gone.append(Left(topic, self._remove(topic, key)))
         return gone
 
     def members(self, topic: str) -> Iterable[Member]:
@@ -172,6 +167,14 @@ class Presence:
         The topics on which a connection is present.
         """
         return tuple(self._holders.get(connectionId, ()))
+
+    def _found(self, topic: str, key: str) -> None:
+        """Wait no longer for a member that was lost."""
+        del self._lost[topic, key]
+        user = topic, self._members[topic][key].userId
+        del self._awaited[user][key]
+        if not self._awaited[user]:
+            del self._awaited[user]
 
     def _remove(self, topic: str, key: str) -> Member:
         members = self._members[topic]

@@ -1,5 +1,5 @@
 """
-Rate limits.
+Rate limits: how often a client may do something.
 """
 
 from __future__ import annotations

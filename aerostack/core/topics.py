@@ -60,20 +60,23 @@ def parseTopic(text: str, project: str, projects: Collection[str], maxLength: in
         C{/project} behind it.
     @param project: The project that the client belongs to.
     @param projects: The ids of all projects, to tell another project's topic.
-    @param maxLength: How many characters C{text} may have.
+    @param maxLength: How many characters the topic may have, with its project.
     @raise RealtimeError: C{invalid_topic} or C{wrong_project}.
     """
     if not text:
         raise RealtimeError("invalid_topic", "A topic cannot be empty.")
-    if len(text) > maxLength:
-        raise RealtimeError(
-            "invalid_topic", f"A topic has at most {maxLength} characters; this one {len(text)}."
-        )
     path = text.removesuffix(f"/{project}")
     if path == text and "/" not in text:
         path = f"{TABLE}/{text}"
+    length = len(path) + 1 + len(project)
+    if length > maxLength:
+        raise RealtimeError(
+            "invalid_topic",
+            f"A topic has at most {maxLength} characters with its project; this one {length}.",
+        )
     segments = path.split("/")
-    if segments[-1] in projects and len(segments) > 1 and segments[-1] != project:
+    # What ends in our project, or has no slash, cannot be meant for another.
+    if path == text and segments[-1] in projects:
         raise RealtimeError(
             "wrong_project",
             f"That topic belongs to the project {segments[-1]}, this connection to {project}.",

@@ -111,7 +111,8 @@ def reference(payload: bytes) -> Reference:
         loose = _looseDecoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Reference()
+    usable = isinstance(loose.id, (str, int)) and not isinstance(loose.id, bool)
     return Reference(
-        id=loose.id if isinstance(loose.id, (str, int)) else None,
+        id=loose.id if usable else None,
         topic=loose.topic if isinstance(loose.topic, str) else None,
     )

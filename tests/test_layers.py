@@ -1,0 +1,297 @@
+"""
+Tests that the rooms of the house keep to themselves, by what they import.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import aerostack
+
+SOURCE = Path(aerostack.__file__).parent
+
+# Every module and package right under aerostack, by its floor.
+RANKS = {
+    **dict.fromkeys(("", "interfaces", "errors", "settings", "kinds"), 0),
+    **dict.fromkeys(("wire", "core"), 1),
+    **dict.fromkeys(("hub", "feeds", "session", "auth", "rpc", "housekeeping"), 2),
+    **dict.fromkeys(("net", "storage", "tracker", "engine"), 3),
+    **dict.fromkeys(("config", "credentials", "logs", "service", "cli"), 4),
+}
+
+# On these floors a room does not know its neighbours.
+SEPARATE = (1, 3)
+
+# Beside the floors: the client stands on the vocabulary and the pure rooms, and the top
+# floor may use it; the pages hold no code; the fakes may know everybody, and nobody them.
+CLIENT, WEB, TESTING = "client", "web", "testing"
+
+IMPURE = {
+    *("twisted", "autobahn", "asyncio", "threading", "subprocess", "socket", "select", "ssl"),
+    *("os", "io", "pathlib", "sqlite3", "time", "random", "secrets", "uuid", "logging"),
+}
+
+SQL = re.compile(
+    r"\s*(SELECT\s.*\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s.*\sSET|DELETE\s+FROM|PRAGMA|BEGIN"
+    r"|(CREATE|DROP|ALTER)\s+(TEMP\s+)?(TABLE|TRIGGER|INDEX|VIEW|UNIQUE))\s",
+    re.S,
+)
+
+Import = tuple[str, int, bool]
+"""What is imported, on which line, and whether at the module's own level."""
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """
+    Every module of ours, by its dotted name within aerostack.
+    """
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+NAMES = {f"aerostack.{name}".rstrip(".") for name, _ in modules()}
+
+
+def imports(source: str) -> Iterator[Import]:
+    """
+    What a module imports, also inside its functions; from a package of ours, the module
+    that is meant.
+    """
+
+    def walk(node: ast.AST, own: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from ((alias.name, child.lineno, own) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                package = "." * child.level + (child.module or "")
+                for alias in child.names:
+                    name = f"{package}.{alias.name}"
+                    ours = package == "aerostack" or package.startswith("aerostack.")
+                    meant = package if ours and name not in NAMES else name
+                    yield meant, child.lineno, own
+            yield from walk(
+                child, own and not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+            )
+
+    yield from walk(ast.parse(source), True)
+
+
+def room(name: str) -> str:
+    """
+    The room that a module of ours belongs to; the empty string for the door itself.
+    """
+    return name.removeprefix("aerostack").strip(".").partition(".")[0]
+
+
+def faults(importer: str, source: str) -> Iterator[str]:
+    """
+    What a module imports that it may not, one sentence each.
+
+    @param importer: Its dotted name within aerostack.
+    """
+    here = room(importer)
+    for name, line, _ in imports(source):
+        if name.startswith("."):
+            yield f"{importer}:{line} imports {name}; write the whole name"
+        if name.partition(".")[0] != "aerostack":
+            continue
+        there = room(name)
+        if here in (there, TESTING):
+            continue
+        if here == CLIENT:
+            allowed = RANKS.get(there, 9) < 2
+        elif there in (CLIENT, TESTING, WEB):
+            allowed = there == CLIENT and RANKS.get(here) == 4
+        else:
+            allowed = RANKS[there] <= RANKS[here] and not (
+                RANKS[there] == RANKS[here] and RANKS[here] in SEPARATE
+            )
+        if not allowed:
+            yield f"{importer}:{line} imports {name}"
+
+
+def imported(packages: set[str]) -> dict[str, list[str]]:
+    """
+    Which modules import from some packages, and what.
+    """
+    found: dict[str, list[str]] = {}
+    for importer, path in modules():
+        for name, _, _ in imports(path.read_text()):
+            if any(name == package or name.startswith(f"{package}.") for package in packages):
+                found.setdefault(importer, []).append(name)
+    return found
+
+
+class LayerTests(SynchronousTestCase):
+    """
+    Tests for the floors.
+    """
+
+    def test_placed(self) -> None:
+        """
+        Every module and package has its place, and every place its module.
+        """
+        self.assertEqual({room(name) for name, _ in modules()}, {*RANKS, CLIENT, WEB, TESTING})
+
+    def test_downwards(self) -> None:
+        """
+        Nobody imports from above, and pure rooms and adapters not from each other.
+        """
+        found = [fault for name, path in modules() for fault in faults(name, path.read_text())]
+        self.assertEqual(found, [])
+
+    def test_documented(self) -> None:
+        """
+        The package's docstring names every floor's rooms where this table has them.
+        """
+        floors = re.findall(r"(?ms)^(\d)\. (.*?)[;.]$", aerostack.__doc__ or "")
+        self.assertEqual([int(rank) for rank, _ in floors], [0, 1, 2, 3, 4])
+        for rank, text in floors:
+            for name in re.findall(r"L\{aerostack\.(\w+)\}", text):
+                self.assertEqual(RANKS[name], int(rank), name)
+
+    def test_web(self) -> None:
+        """
+        What is served to browsers is files, not code.
+        """
+        for path in (SOURCE / WEB).rglob("*.py"):
+            self.assertEqual(path.name, "__init__.py")
+            self.assertEqual(len(ast.parse(path.read_text()).body), 1, path.name)
+
+
+class OutsideTests(SynchronousTestCase):
+    """
+    Tests for what comes from outside the house.
+    """
+
+    def test_pure(self) -> None:
+        """
+        The pure rooms have no I/O, no clock, no randomness, no log and no threads.
+        """
+        found = imported(IMPURE)
+        self.assertEqual({n: w for n, w in found.items() if RANKS.get(room(n)) == 1}, {})
+
+    def test_autobahn(self) -> None:
+        """
+        Autobahn is known in two places: where clients come in, and in our own client.
+        """
+        for name in imported({"autobahn", "txaio"}):
+            self.assertTrue(name == "net.websocket" or room(name) == CLIENT, name)
+
+    def test_database(self) -> None:
+        """
+        One module has the pool of threads; drivers stay with the databases, and with those
+        who compose them.
+        """
+        self.assertEqual(set(imported({"twisted.enterprise"})), {"storage.pool"})
+        for name in imported({"sqlite3"}):
+            self.assertIn(room(name), ("storage", "tracker", "cli", "service", TESTING), name)
+
+    def test_sql(self) -> None:
+        """
+        SQL is written where the databases are, nowhere else.
+        """
+        found = set()
+        for name, path in modules():
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Constant) and SQL.match(f"{node.value} "):
+                    found.add(room(name))
+        self.assertEqual(found, {"storage", "tracker"})
+
+    def test_reactor(self) -> None:
+        """
+        Importing a module of ours installs no reactor.
+        """
+        for name, path in modules():
+            for meant, line, own in imports(path.read_text()):
+                self.assertFalse(own and meant == "twisted.internet.reactor", f"{name}:{line}")
+
+
+class DocstringTests(SynchronousTestCase):
+    """
+    Tests for what every module says of itself.
+    """
+
+    def test_sentence(self) -> None:
+        """
+        Every module and package begins with what it is, in at least one whole sentence.
+        """
+        sentence = re.compile(r"\S+(\s+\S+){2,}?[.:](\s|\Z)")
+        docstrings = {name: ast.get_docstring(ast.parse(p.read_text())) for name, p in modules()}
+        silent = [name for name, text in docstrings.items() if not sentence.match(text or "")]
+        self.assertEqual(silent, [])
+
+
+class WalkTests(SynchronousTestCase):
+    """
+    Tests that these tests see what they are to see.
+    """
+
+    def test_everywhere(self) -> None:
+        """
+        An import is seen wherever it stands, and known whether importing the module
+        carries it out.
+        """
+        source = (
+            "import a.b as c, d\n"
+            "from aerostack import hub, __version__\n"
+            "from aerostack.hub import Hub\n"
+            "from twisted.internet import reactor\n"
+            "class E:\n"
+            "    import e\n"
+            "    def f(self):\n"
+            "        if self:\n"
+            "            from . import g\n"
+        )
+        self.assertEqual(
+            list(imports(source)),
+            [
+                ("a.b", 1, True),
+                ("d", 1, True),
+                ("aerostack.hub", 2, True),
+                ("aerostack", 2, True),
+                ("aerostack.hub", 3, True),
+                ("twisted.internet.reactor", 4, True),
+                ("e", 6, True),
+                ("..g", 9, False),
+            ],
+        )
+
+    def test_faults(self) -> None:
+        """
+        What is not allowed is found.
+        """
+        for importer, name in (
+            ("errors", "core.topics"),
+            ("core.topics", "wire.codec"),
+            ("wire.codec", "core"),
+            ("core.topics", "hub"),
+            ("hub", "storage.history"),
+            ("session", "service"),
+            ("net.api", "storage.history"),
+            ("tracker.tracker", "storage.pool"),
+            ("net.api", "config"),
+            ("hub", "testing"),
+            ("service", "testing"),
+            ("session", "client.connection"),
+            ("client.connection", "hub"),
+            ("client.connection", "config"),
+        ):
+            inside = f"def f():\n    from aerostack.{name} import x\n"
+            self.assertEqual(len(list(faults(importer, inside))), 1, (importer, name))
+        for importer, name in (
+            ("core.topics", "errors"),
+            ("hub", "session"),
+            ("net.api", "net.http"),
+            ("service", "cli"),
+            ("cli", "client.address"),
+            ("client.connection", "wire.codec"),
+            ("testing", "service"),
+        ):
+            self.assertEqual(list(faults(importer, f"import aerostack.{name}")), [], importer)
