@@ -19,12 +19,6 @@ from aerostack.tracker.triggers import NOW, parseName
 
 VERSION = 1
 
-KEPT = 100_000
-"""How many entries a journal keeps that no daemon reads."""
-
-ABANDONED = 24 * 3600 * 1000
-"""For how long, in ms, a lease must have run out before the journal is cut."""
-
 FIRST_COLUMNS = 8
 """How many columns the journal begins with; more are added as tables need them."""
 
@@ -51,16 +45,6 @@ _TABLES = (
     "CREATE TABLE _aerostack_columns (tid INTEGER NOT NULL, position INTEGER NOT NULL,"
     " name TEXT, since INTEGER NOT NULL, fallback, PRIMARY KEY (tid, position))",
     "CREATE TABLE _aerostack_meta (key TEXT PRIMARY KEY, value)",
-    # Cuts the journal down once nobody has read it for long, a little at a time, so that
-    # no single write of the user's has to do it all.
-    "CREATE TRIGGER _aerostack_bound AFTER INSERT ON _aerostack_changes"
-    " WHEN new.seq % 1000 = 0 AND"
-    f" (SELECT value FROM _aerostack_meta WHERE key = 'lease') < {NOW} - {ABANDONED}\n"
-    "BEGIN\n"
-    " DELETE FROM _aerostack_changes\n"
-    f" WHERE seq <= new.seq - {KEPT}"
-    " AND seq <= (SELECT min(seq) FROM _aerostack_changes) + 2000;\n"
-    "END",
 )
 _NAMES = tuple(statement.split(maxsplit=3)[2] for statement in _TABLES)
 

@@ -9,10 +9,10 @@ write transaction.
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from itertools import count
 
 from aerostack.core.identifiers import quoteIdentifier
 from aerostack.errors import RealtimeError
@@ -21,8 +21,7 @@ from aerostack.tracker.ledger import Place, Record, Standing
 from aerostack.tracker.schema import Table, constantDefault, describe, fold
 from aerostack.tracker.triggers import NOW, buildTriggers, parseColumns
 
-
-_serial = count(1)
+_serial = itertools.count(1)
 
 
 def isNeeded(cursor: sqlite3.Cursor, wanted: Collection[str]) -> bool:
@@ -74,14 +73,14 @@ def repair(cursor: sqlite3.Cursor, after: int, wanted: Collection[str], rebuiltR
         ledger.skip(cursor, after)
         for record in _active(cursor):
             ledger.addLoss(cursor, record.tid, _unsure(record.name))
-    known = {fold(record.name) for record in _active(cursor)}
-    for name in wanted:
-        if fold(name) not in known:
-            ledger.addTable(cursor, name)
     active = _active(cursor)
     for tid in ledger.triggers(cursor).keys() - {record.tid for record in active}:
         ledger.dropTriggers(cursor, tid)
-    for record in active:
+    known = {fold(record.name) for record in active}
+    for name in wanted:
+        if fold(name) not in known:
+            ledger.addTable(cursor, name)
+    for record in _active(cursor):
         standing = ledger.triggers(cursor).get(record.tid, ())
         if not isCurrent(cursor, record, standing):
             repairTable(cursor, record, standing, after, rebuiltRows)
@@ -121,7 +120,10 @@ def repairTable(
             ledger.addLoss(cursor, record.tid, error.message)
         return
     ledger.end(cursor, record.tid)
-    if any(fold(s.table) == fold(record.name) for s in standing):
+    if record.missing:
+        # That it was lost has been told.
+        _tellRebuilt(cursor, tid, table, record.name, rebuiltRows, silent=True)
+    elif any(fold(s.table) == fold(record.name) for s in standing):
         ledger.addLoss(cursor, tid, _unsure(record.name))
     else:
         _tellRebuilt(cursor, tid, table, record.name, rebuiltRows)
@@ -299,22 +301,31 @@ def _compileFault(cursor: sqlite3.Cursor, table: Table) -> str | None:
 
 
 def _tellRebuilt(
-    cursor: sqlite3.Cursor, tid: int, table: Table, name: str, rebuiltRows: int
+    cursor: sqlite3.Cursor,
+    tid: int,
+    table: Table,
+    name: str,
+    rebuiltRows: int,
+    silent: bool = False,
 ) -> None:
     """
     Enter that a table was made again, and the rows that it already has if they are few.
+
+    @param silent: Enter no loss, unless the rows are many.
     """
     source = quoteIdentifier(table.name)
     (rows,) = cursor.execute(
         f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT ?)", (rebuiltRows + 1,)
     ).fetchone()
     many = rows > rebuiltRows
-    ledger.addLoss(
-        cursor,
-        tid,
-        f"The table {name!r} was made again with {f'more than {rebuiltRows}' if many else rows}"
-        " rows, and changes may be missing; reload it.",
-    )
+    if many or not silent:
+        count = f"more than {rebuiltRows}" if many else rows
+        ledger.addLoss(
+            cursor,
+            tid,
+            f"The table {name!r} was made again with {count} rows, and changes may be missing;"
+            " reload it.",
+        )
     if rows and not many:
         cells = ", ".join(f"c{i}" for i in range(len(table.columns)))
         values = ", ".join(quoteIdentifier(column.name) for column in table.columns)

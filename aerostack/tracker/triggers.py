@@ -11,8 +11,9 @@ the user's fail, and that shapes their text:
     is there it is the row's, and once it is dropped it is NULL.  Written plainly,
     it would make C{ALTER TABLE DROP COLUMN} fail.  C{RENAME COLUMN} rewrites just the
     inner names, so a column's present name can be read back by L{parseColumns}.
-    (Renamed and then dropped before the daemon saw the new name, the column has no
-    such double: that DROP fails until the next poll.)
+    (The subquery reads a row of C{_aerostack_tables}, because SQLite makes a temporary
+    table of one that reads nothing.  A column that is renamed and then dropped before
+    the daemon saw the new name has no such double: that DROP fails until the next poll.)
   - No function is called that can fail on any value, nor one that would cut text at
     a NUL: values are copied as they are.
 
@@ -24,12 +25,17 @@ their deletion before the new row.  A row put aside for an INSERT is marked C{I}
 for an UPDATE C{U}: an UPDATE that a foreign key's C{SET NULL} makes in the middle of a
 REPLACE must not clear what the REPLACE put aside.
 
-Not covered: a REPLACE that hits a row only through a unique index on an
-I{expression}; a user's BEFORE trigger that writes to its own table during a REPLACE
-(SQLite calls that undefined, too); C{ALTER TABLE RENAME} under
-C{PRAGMA legacy_alter_table=ON} leaves these triggers naming a table that is not
-there, so writes to the renamed table fail until the next poll takes them off it; two
-images of a row that together exceed SQLite's limit of a row (by default 1 GB).
+Not covered:
+
+  - a REPLACE that hits a row only through a unique index on an I{expression}, or through
+    one that is newer than the last poll;
+  - a user's BEFORE trigger that writes to its own table during a REPLACE (SQLite calls
+    that undefined, too), and a foreign key by which a row changes I{itself}: SQLite does
+    that before AFTER triggers, so it is told the wrong way round;
+  - C{ALTER TABLE RENAME} under C{PRAGMA legacy_alter_table=ON}: it leaves these triggers
+    naming a table that is not there, so writes to the renamed table fail until the next
+    poll takes them off it, and on the connection that renamed it until that next reads;
+  - two images of a row that together exceed SQLite's limit of a row, by default 1 GB.
 """
 
 from __future__ import annotations
@@ -39,10 +45,30 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aerostack.core.identifiers import quoteIdentifier
-from aerostack.tracker.schema import Column, Table
+from aerostack.tracker.schema import Column, Table, fold
 
 NOW = "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"
 """SQL for the present, milliseconds since the epoch."""
+
+KEPT = 100_000
+"""How many entries a journal keeps that no daemon reads."""
+
+ABANDONED = 24 * 3600 * 1000
+"""For how long, in ms, a lease must have run out before the journal is cut."""
+
+_NEWEST = "(SELECT max(seq) FROM _aerostack_changes)"
+
+# Cuts the journal down once nobody has read it for long, a little at a time, so that no
+# single write of the user's has to do it all.  It is a step of each trigger that writes
+# entries: with a trigger of its own on the journal each entry would cost twice as much.
+# All conditions stand within the bound, because beside it SQLite would look at them anew
+# for each entry.
+_CUT = (
+    "DELETE FROM _aerostack_changes WHERE seq <= CASE"
+    f" WHEN {_NEWEST} % 1000 < 10 AND"
+    f" (SELECT value FROM _aerostack_meta WHERE key = 'lease') < {NOW} - {ABANDONED}"
+    f" THEN min({_NEWEST} - {KEPT}, (SELECT min(seq) FROM _aerostack_changes) + 2000) END"
+)
 
 _NAME = re.compile(r"_aerostack_(\d+)_(?:bi|bu|ad|ai|au)")
 _POSITIONS = re.compile(r"INSERT INTO _aerostack_changes\(tid, op, at, k, ([co\d, ]+)\)")
@@ -118,6 +144,9 @@ class _Text:
         self._tid = tid
         self._table = table
         self._name = quoteIdentifier(table.name)
+        # A partial index's WHERE may name the table.  One that is named like the trigger's
+        # own rows needs another name where the rowid is asked for.
+        self._row = "t" if fold(table.name) in ("new", "old") else self._name
         self._positions = positions
         self._columns = [quoteIdentifier(column.name) for column in table.columns]
         self._rowid = table.rowid
@@ -144,17 +173,17 @@ class _Text:
 
     def afterInsert(self) -> str:
         """Record an INSERT, after the rows that it replaced."""
-        gone = f"(({self._keyIs('p', 'new')}) OR {self._vanished()})"
+        replaced = "1"
         return self._create(
             "ai",
             "AFTER INSERT",
             [
-                self._recordGone("I", gone),
+                self._recordGone("I", replaced),
                 # Those that an UPDATE put aside and left must not be told again.
-                f"DELETE FROM _aerostack_pending WHERE tid = {self._tid} AND rowid IN"
-                f" (SELECT p.rowid FROM _aerostack_pending AS p WHERE p.tid = {self._tid}"
-                f" AND {gone})",
+                f"DELETE FROM _aerostack_pending WHERE tid = {self._tid}"
+                f" AND {self._gone('_aerostack_pending', replaced)}",
                 self._record("I", "new"),
+                _CUT,
             ],
         )
 
@@ -165,16 +194,16 @@ class _Text:
             f"(SELECT new.{part.sql}){part.collate} = (SELECT old.{part.sql})"
             for part in self._table.key
         )
-        gone = f"(({self._keyIs('p', 'new')} AND NOT ({stays})) OR {self._vanished()})"
+        moved = f"NOT ({stays})"
         return self._create(
             "au",
             "AFTER UPDATE",
             [
-                self._recordGone("U", gone),
+                self._recordGone("U", moved),
                 f"DELETE FROM _aerostack_pending WHERE tid = {self._tid} AND kind = 'U'"
-                f" AND rowid IN (SELECT p.rowid FROM _aerostack_pending AS p"
-                f" WHERE p.tid = {self._tid} AND p.kind = 'U' AND {gone})",
+                f" AND {self._gone('_aerostack_pending', moved)}",
                 self._record("U", "new", "old"),
+                _CUT,
             ],
         )
 
@@ -184,10 +213,10 @@ class _Text:
             "ad",
             "AFTER DELETE",
             [
-                f"DELETE FROM _aerostack_pending WHERE tid = {self._tid} AND rowid IN"
-                f" (SELECT p.rowid FROM _aerostack_pending AS p WHERE p.tid = {self._tid}"
-                f" AND {self._keyIs('p', 'old')})",
+                f"DELETE FROM _aerostack_pending WHERE tid = {self._tid}"
+                f" AND {self._keyIs('_aerostack_pending', 'old')}",
                 self._record("D", "old"),
+                _CUT,
             ],
         )
 
@@ -209,65 +238,90 @@ class _Text:
             cells += [f"{letter}{position}" for position in self._positions]
             values += [f"(SELECT {image}.{column})" for column in self._columns]
         k = "NULL" if self._rowid is None else f"(SELECT {images[0]}.{self._rowid})"
-        doubles = ", ".join(_double(self._columns, image) for image in images)
+        doubles = ", ".join(self._double(image) for image in images)
         return (
             f"INSERT INTO _aerostack_changes(tid, op, at, k, {', '.join(cells)})\n"
             f"  SELECT {self._tid}, '{op}', {NOW}, {k}, {', '.join(values)}\n  FROM {doubles}"
         )
 
-    def _recordGone(self, kind: str, gone: str) -> str:
+    def _recordGone(self, kind: str, taken: str) -> str:
         """
         Write a deletion for each row that was put aside and is gone.
+
+        @param taken: See L{_gone}.
         """
         cells = ", ".join(f"o{position}" for position in self._positions)
         values = ", ".join(f"p.c{position}" for position in self._positions)
         return (
             f"INSERT INTO _aerostack_changes(tid, op, at, k, {cells})\n"
             f"  SELECT {self._tid}, 'D', {NOW}, p.k, {values} FROM _aerostack_pending AS p\n"
-            f"  WHERE p.tid = {self._tid} AND p.kind = '{kind}' AND {gone}"
+            f"  WHERE p.tid = {self._tid} AND p.kind = '{kind}' AND {self._gone('p', taken)}"
+        )
+
+    def _gone(self, pending: str, taken: str) -> str:
+        """
+        Give the condition that a row that was put aside is gone.
+
+        @param pending: The table or alias that holds it.
+        @param taken: The condition under which, if the new row has its key, it was
+            replaced there.
+        """
+        match = " AND ".join(
+            f"t.{part.sql}{part.collate} = {pending}.{kept}"
+            for kept, part in zip(self._kept, self._table.key, strict=True)
+        )
+        return (
+            f"(({self._keyIs(pending, 'new')} AND {taken})"
+            f" OR NOT EXISTS (SELECT 1 FROM {self._name} AS t WHERE {match}))"
         )
 
     def _putAside(self, kind: str, condition: str) -> Iterable[str]:
         """
         Put aside the rows that agree with the new one in the key or a unique index.
         """
-        yield f"DELETE FROM _aerostack_pending WHERE tid = {self._tid} AND kind = '{kind}'"
+        mine = f"tid = {self._tid} AND kind = '{kind}'"
+        yield f"DELETE FROM _aerostack_pending WHERE {mine}"
         cells = ", ".join(f"c{position}" for position in self._positions)
         key = self._table.key
         match = " AND ".join(f"t.{part.sql} = x.k{i}" for i, part in enumerate(key))
         images = ", ".join(
             f"(SELECT t.{column} FROM {self._name} AS t WHERE {match})" for column in self._columns
         )
-        # A collation could take two rows' keys for one.
-        candidates = "\n   UNION ".join(
-            "SELECT "
-            + ", ".join(
-                f'(SELECT {self._name}.{part.sql} FROM {self._name} WHERE {where}) COLLATE "BINARY"'
-                f" AS k{i}"
+        k = "NULL" if self._rowid is None else "x.k0"
+        matches = list(self._matches())
+        for where in matches:
+            found = ", ".join(
+                f"(SELECT {self._row}.{part.sql} FROM {self._name} AS {self._row}"
+                f" WHERE {where}) AS k{i}"
                 for i, part in enumerate(key)
             )
-            + f" FROM {_double(self._columns, self._name)}"
-            for where in self._matches()
-        )
-        k = "NULL" if self._rowid is None else "x.k0"
-        yield (
-            f"INSERT INTO _aerostack_pending(tid, kind, k, {cells})\n"
-            f"  SELECT {self._tid}, '{kind}', {k}, {images}\n"
-            f"  FROM {_double(self._columns, 't')},\n   ({candidates}) AS x\n"
-            f"  WHERE x.k0 IS NOT NULL{condition}"
-        )
+            # The LIMIT has it looked up once, and not once for each column.
+            yield (
+                f"INSERT INTO _aerostack_pending(tid, kind, k, {cells})\n"
+                f"  SELECT {self._tid}, '{kind}', {k}, {images}\n"
+                f"  FROM (SELECT {found} FROM {self._double(self._row)} LIMIT 1) AS x\n"
+                f"  CROSS JOIN {self._double('t')}\n  WHERE x.k0 IS NOT NULL{condition}"
+            )
+        if len(matches) > 1:
+            # One row may be in the way by its key and by an index.
+            same = " AND ".join(f"p.{kept} IS _aerostack_pending.{kept}" for kept in self._kept)
+            yield (
+                f"DELETE FROM _aerostack_pending WHERE {mine} AND EXISTS"
+                f" (SELECT 1 FROM _aerostack_pending AS p WHERE p.tid = {self._tid}"
+                f" AND p.kind = '{kind}' AND {same} AND p.rowid < _aerostack_pending.rowid)"
+            )
 
     def _matches(self) -> Iterable[str]:
         """
         Give the conditions under which a row of the table is in the new one's way.
         """
         yield " AND ".join(
-            f"{self._name}.{part.sql}{part.collate} = (SELECT new.{part.sql})"
+            f"{self._row}.{part.sql}{part.collate} = (SELECT new.{part.sql})"
             for part in self._table.key
         )
         for unique in self._table.uniques:
             terms = [
-                f"{self._name}.{part.sql}{part.collate} = {_newValue(column)}"
+                f"{self._row}.{part.sql}{part.collate} = {_newValue(column)}"
                 for column, part in unique.columns
             ]
             if unique.predicate is not None:
@@ -281,37 +335,30 @@ class _Text:
             for kept, part in zip(self._kept, self._table.key, strict=True)
         )
 
-    def _vanished(self) -> str:
-        match = " AND ".join(
-            f"t.{part.sql}{part.collate} = p.{kept}"
-            for kept, part in zip(self._kept, self._table.key, strict=True)
-        )
-        return f"NOT EXISTS (SELECT 1 FROM {self._name} AS t WHERE {match})"
+    def _double(self, alias: str) -> str:
+        """
+        Give the subquery that stands in for columns that are dropped.
+        """
+        nulls = ", ".join(f"NULL AS {column}" for column in self._columns)
+        return f"(SELECT {nulls} FROM _aerostack_tables WHERE tid = {self._tid}) AS {alias}"
 
     def _conflicting(self) -> list[str] | None:
         """
-        Give the columns whose UPDATE can replace another row; L{None} if it may be any,
-        because a unique column is computed from others.
+        Give the columns whose UPDATE can replace another row; L{None} if it may be any.
         """
         uniques = self._table.uniques
-        if any(column.generated for unique in uniques for column, _ in unique.columns):
+        if any(unique.predicate is not None for unique in uniques) or any(
+            column.generated for unique in uniques for column, _ in unique.columns
+        ):
+            # Any column can bring the row into a partial index, or be what a unique
+            # one is computed from.
             return None
         names = [*self._table.keyColumns]
         if self._rowid is not None:
             # SQLite compares these names as written in SET.
             names += ["rowid", "_rowid_", "oid"]
         names += [column.name for unique in uniques for column, _ in unique.columns]
-        if any(unique.predicate is not None for unique in uniques):
-            # An UPDATE of any column can bring the row into a partial index.
-            return None
         return [quoteIdentifier(name) for name in dict.fromkeys(names)]
-
-
-def _double(columns: Iterable[str], alias: str) -> str:
-    """
-    Give the subquery that stands in for a column that is dropped.
-    """
-    return f"(SELECT {', '.join(f'NULL AS {column}' for column in columns)}) AS {alias}"
 
 
 def _newValue(column: Column) -> str:

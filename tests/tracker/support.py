@@ -1,0 +1,159 @@
+"""
+What the tests of the journal share.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.changes import DELETE, INSERT, UPDATE, Change, Row
+from aerostack.errors import RealtimeError
+from aerostack.tracker.journal import Loss
+from aerostack.tracker.sqlite import SQLiteJournal
+from aerostack.wire.values import toJSON
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """
+    Open a database as the daemon does, but without waiting for locks.
+    """
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    return connection
+
+
+class Reader:
+    """
+    A journal with its own connection, read to the end at each call.
+    """
+
+    def __init__(self, path: str, rebuiltRows: int = 1000) -> None:
+        self.connection = connect(path)
+        self.cursor = self.connection.cursor()
+        self.journal = SQLiteJournal(rebuiltRows)
+        self.after = self.journal.prepare(self.cursor)
+
+    def attach(self, table: str) -> str:
+        return self.journal.attach(self.cursor, table)
+
+    def events(self, limit: int = 1000) -> list[Change | Loss]:
+        events: list[Change | Loss] = []
+        more = True
+        while more:
+            poll = self.journal.poll(self.cursor, self.after, limit)
+            events += poll.events
+            self.after = poll.after
+            more = poll.more
+        return events
+
+
+class Mirror:
+    """
+    A copy of a table that is kept by its changes alone.
+    """
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self.rows: list[Row] = list(rows)
+
+    def apply(self, changes: Iterable[Change | Loss]) -> None:
+        for change in changes:
+            assert isinstance(change, Change), change
+            if change.operation != INSERT:
+                assert change.old in self.rows, (change, self.rows)
+                self.rows.remove(change.old)
+            if change.operation != DELETE:
+                self.rows.append(change.data)
+            else:
+                assert change.data == change.old, change
+
+    def sorted(self) -> list[str]:
+        return sorted(repr(sorted(row.items())) for row in self.rows)
+
+
+def tableRows(connection: sqlite3.Connection, table: str) -> list[Row]:
+    """
+    Read a table in the form in which its changes are told.
+    """
+    cursor = connection.execute(f"SELECT * FROM {table}")
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, map(toJSON, row), strict=True)) for row in cursor]
+
+
+class JournalCase(SynchronousTestCase):
+    """
+    A database with a writer that is not the daemon, and a journal.
+    """
+
+    rebuiltRows = 1000
+
+    def setUp(self) -> None:
+        self.path = self.mktemp()
+        self.writer = self.connect()
+        self.reader = Reader(self.path, self.rebuiltRows)
+        self.addCleanup(self.reader.connection.close)
+
+    def connect(self) -> sqlite3.Connection:
+        connection = connect(self.path)
+        self.addCleanup(connection.close)
+        return connection
+
+    def run_(self, *statements: str) -> None:
+        for statement in statements:
+            self.writer.execute(statement)
+
+    def follow(self, table: str, *statements: str) -> None:
+        """
+        Run statements, then follow a table.
+        """
+        self.run_(*statements)
+        self.reader.attach(table)
+        self.events()
+
+    def events(self) -> list[Change | Loss]:
+        return self.reader.events()
+
+    def changes(self, *statements: str) -> list[Change]:
+        """
+        Run statements and give what is told of them.
+        """
+        self.run_(*statements)
+        changes = []
+        for event in self.events():
+            assert isinstance(event, Change), event
+            changes.append(event)
+        return changes
+
+    def losses(self, *statements: str) -> list[tuple[str, RealtimeError]]:
+        """
+        Run statements and give what is told to be lost; no change may be told.
+        """
+        self.run_(*statements)
+        losses = []
+        for event in self.events():
+            assert isinstance(event, Loss), event
+            losses.append((event.table, event.error))
+        return losses
+
+    def inserted(self, *statements: str) -> list[Row]:
+        changes = self.changes(*statements)
+        self.assertEqual([change.operation for change in changes], [INSERT] * len(changes))
+        return [change.data for change in changes]
+
+    def updated(self, *statements: str) -> list[tuple[Row | None, Row]]:
+        changes = self.changes(*statements)
+        self.assertEqual([change.operation for change in changes], [UPDATE] * len(changes))
+        return [(change.old, change.data) for change in changes]
+
+    def summary(self, *statements: str) -> list[tuple[str, Any]]:
+        """
+        Give each change as its operation and the row's values.
+        """
+        return brief(self.changes(*statements))
+
+
+def brief(changes: Sequence[Change]) -> list[tuple[str, Any]]:
+    return [(change.operation, *change.data.values()) for change in changes]
