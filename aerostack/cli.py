@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
@@ -15,12 +16,13 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from aerostack import __version__
-from aerostack.client.address import Address, addressOf
+from aerostack.client.address import Address, addressOf, urlsOf
 from aerostack.client.connection import Frame, Wire, WireFactory, reconnecting
 from aerostack.config import ConfigError, load
 from aerostack.settings import Config
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         " again, kept messages among them. Stop the daemon first.",
     )
     detach.add_argument("--keep-history", action="store_true", help="leave the kept messages")
+    detach.add_argument("--force", action="store_true", help="even if the daemon seems to run")
     _addConfig(detach)
     detach.set_defaults(run=_detach)
     return parser
@@ -130,6 +133,10 @@ def _tail(options: argparse.Namespace) -> None:
             raise
 
 
+# A daemon that stops or is full says so, and a proxy in front of one that restarts.
+_PASSING = (429, 502, 503, 504)
+
+
 class Tail:
     """
     Follows topics, and writes what comes.
@@ -164,6 +171,9 @@ class Tail:
         service = reconnecting(reactor, address, factory)
         service.startService()
         self._say(f"connecting to {address.url}")
+        service.whenConnected(failAfterFailures=1).addErrback(
+            lambda failure: self._say(f"{failure.getErrorMessage()}; trying again")
+        )
         return self._done.addBoth(lambda _: service.stopService())
 
     def _opened(self, wire: Wire) -> None:
@@ -183,6 +193,8 @@ class Tail:
         try:
             print(line, file=self._output, flush=True)
         except BrokenPipeError:
+            # Else the interpreter would try once more at its end, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._output.fileno())
             self._end(None)
             return
         if self._left is not None:
@@ -193,8 +205,8 @@ class Tail:
     def _closed(self, code: int | None, reason: str | None) -> None:
         if self._done.called:
             return
-        if reason is not None and "upgrade failed" in reason:
-            self._end(f"the daemon at {self._address.url} refused: {reason}")
+        if code is not None and code < 1000 and code not in _PASSING:
+            self._end(f"the daemon at {self._address.url} refused: {reason} [{code}]")
             return
         self._say(f"the connection is gone ({reason or code}); coming back")
 
@@ -248,9 +260,17 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
 
 
 def _detach(options: argparse.Namespace) -> None:
-    path = _loadConfig(options.config).database.path
+    config = _loadConfig(options.config)
+    path = config.database.path
     if not path.exists():
         raise CommandError(f"there is no database at {path}")
+    if not options.force:
+        for url in urlsOf(config):
+            if _answers(url):
+                raise CommandError(
+                    f"the daemon seems to be running: somebody answers at {url}. It would put"
+                    " everything back; stop it first, or give --force"
+                )
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             cursor = connection.cursor()
@@ -262,6 +282,21 @@ def _detach(options: argparse.Namespace) -> None:
     for name in names:
         print(f"removed {name}")
     print(f"{path} holds nothing of aerostack-rt's any more." if names else "Nothing to remove.")
+
+
+def _answers(url: str) -> bool:
+    """Whether somebody listens at an address of this machine."""
+    parts = urlsplit(url)
+    try:
+        if parts.scheme == "ws+unix":
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(2)
+                probe.connect(parts.path)
+        else:
+            socket.create_connection((parts.hostname or "", parts.port or 0), 2).close()
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -96,14 +96,11 @@ class RPC:
     def _dbQuery(self, identity: Identity, args: list[Any]) -> Deferred[Any]:
         if not self._authenticator.projects[identity.project].dbQuery:
             raise RealtimeError("query_disabled", f"projects.{identity.project}.db_query is false.")
-        if (
-            not 1 <= len(args) <= 2
-            or not isinstance(args[0], str)
-            or not isinstance((args[1:] and args[1]) or [], list)
-        ):
+        given = args[1] if len(args) == 2 and args[1] is not None else []
+        if not (1 <= len(args) <= 2 and isinstance(args[0], str) and isinstance(given, list)):
             raise RealtimeError("invalid_arguments", "db.query takes [sql, params].")
         parameters = []
-        for number, value in enumerate((args[1:] and args[1]) or [], 1):
+        for number, value in enumerate(given, 1):
             try:
                 parameters.append(fromJSON(value))
             except ValueError as error:

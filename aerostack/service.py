@@ -8,6 +8,8 @@ import os
 import sqlite3
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,6 +25,7 @@ from twisted.python.usage import UsageError
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
+from aerostack.client.address import urlsOf
 from aerostack.config import ConfigError, load
 from aerostack.core.deadlines import Deadlines
 from aerostack.core.patterns import Patterns
@@ -51,7 +54,7 @@ from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
 from aerostack.rpc import RPC
 from aerostack.session import Session, Surroundings
-from aerostack.settings import Config
+from aerostack.settings import SECTIONS, Config
 from aerostack.storage.history import History
 from aerostack.storage.pool import SQLiteDatabase, prepareDatabase
 from aerostack.storage.query import runQuery
@@ -168,7 +171,14 @@ class Daemon(MultiService):
         """
         What is wrong with each part, as a sentence; L{None} for nothing.
         """
-        return {"tracker": self.tracker.health()}
+        return {"tracker": self._replaced() or self.tracker.health()}
+
+    def _replaced(self) -> str | None:
+        # The connections would go on with a file that nobody else finds any more.
+        with suppress(OSError):
+            if _identity(self.config.database.path) == self._file:
+                return None
+        return "The database's file was removed or replaced; restart the daemon."
 
     # Starting
 
@@ -182,6 +192,7 @@ class Daemon(MultiService):
         try:
             # The reactor does not turn yet, so nobody waits for this.
             prepareDatabase(self.config.database.path)
+            self._file = _identity(self.config.database.path)
         except (OSError, sqlite3.Error, SchemaTooNew) as error:
             raise StartError(f"{self.config.database.url} cannot be used: {error}") from None
         try:
@@ -250,13 +261,18 @@ class Daemon(MultiService):
         Take up what of a configuration can be taken up while connections are open:
         projects and their keys, limits, tables, certificates.
 
-        @raise TLSError: A certificate cannot be served; all else is taken up, and
-            the old one stays.
+        A certificate that cannot be served is told in the log, and the old one
+        stays.
         """
-        for name in ("server", "database", "presence", "history"):
+        self.config = replace(
+            self.config,
+            tracker=replace(self.config.tracker, tables=config.tracker.tables),
+            limits=config.limits,
+            projects=config.projects,
+        )
+        for name in SECTIONS:
             if getattr(config, name) != getattr(self.config, name):
                 self.log.warn("[{name}] has changed; it takes a restart", name=name)
-        self.config = config
         self.authenticator.load(config.projects)
         self.feeds.allowed = Patterns(config.tracker.tables)
         self.feeds.projects = config.projects
@@ -265,9 +281,19 @@ class Daemon(MultiService):
         self._realtime.limits = self._historyResource.limits = self.rpc.limits = limits
         self.connections.setLimits(limits)
         self._site.bodyBytes = limits.bodyBytes
+        self._site.timeOut = limits.handshakeTimeout
         for listener in self._listeners:
             if listener.tls is not None:
-                listener.tls.reload()
+                try:
+                    listener.tls.reload()
+                except TLSError as error:
+                    self.log.error("the old certificate stays: {error}", error=error)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells a file from another one of the same name."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _openProject(config: Config) -> str:
@@ -355,11 +381,12 @@ class Program(MultiService):
         """
         self._notifier.reloading()
         try:
-            config = load(self._path, os.environ, generate=True)
+            # twistd may have gone to another folder meanwhile.
+            config = load(self.daemon.config.path, os.environ, generate=True)
             self._redactor.add(credentialsOf(config))
             self.daemon.reload(config)
             self.log.info("{path} is taken up", path=str(self._path))
-        except (ConfigError, TLSError) as error:
+        except ConfigError as error:
             self.log.error("not taken up, the old stays: {error}", error=error)
         finally:
             self._notifier.ready(f"Serving on {', '.join(self.daemon.config.server.listen)}.")
@@ -379,16 +406,15 @@ def hint(config: Config, path: Path) -> str:
     """
     Say what to do with a daemon that has just started.
     """
-    for listen in config.server.listen:
-        kind, _, rest = listen.partition(":")
-        if kind in ("tcp", "ssl"):
-            scheme = "http" if kind == "tcp" else "https"
-            port = rest.split(":")[0].removeprefix("port=")
-            return (
-                f"open {scheme}://127.0.0.1:{port}/ in a browser, or type:"
-                f" aerostack-rt tail orders --config {path}"
-            )
-    return f"type: aerostack-rt tail orders --config {path}"
+    tail = "aerostack-rt tail orders"
+    urls = urlsOf(config)
+    if not urls:
+        return f"type: {tail} --url with the address at which systemd listens"
+    tail = f"{tail} --config {path}"
+    for url in urls:
+        if not url.startswith("ws+unix:"):
+            return f"open http{url.removeprefix('ws')}/ in a browser, or type: {tail}"
+    return f"type: {tail}"
 
 
 def makeService(options: Options) -> Program:

@@ -157,7 +157,18 @@ class Session:
         """
         Whether a WebSocket ping of the client's is within its rate.
         """
-        return self._bucket.take(self._all.clock.seconds()) == 0
+        return not self._takeToken()
+
+    def checkFragments(self, count: int) -> None:
+        """
+        End with a client that cuts one message into too many frames: empty ones stay
+        within every limit of size.
+
+        @param count: How many there are so far.
+        """
+        if count > self._limits.framesBurst:
+            self.log.info("too many fragments, closed", connection=self.connectionId)
+            self.close(CLOSE_FLOOD, "too many frames for one message")
 
     def congested(self) -> None:
         """Note that the socket has begun to queue."""
@@ -206,8 +217,19 @@ class Session:
         """
         if self._state is not State.OPEN:
             return
-        self._state = State.CLOSING
+        self._beginClosing()
         self._connection.close(code, reason)
+
+    def closing(self) -> None:
+        """
+        Note that a close frame was sent, whoever began.  The connection is dropped if
+        it is still there after C{limits.close_timeout} seconds.
+        """
+        if self._state is State.OPEN:
+            self._beginClosing()
+
+    def _beginClosing(self) -> None:
+        self._state = State.CLOSING
         self._all.deadlines.set(self, self._all.clock.seconds() + self._limits.closeTimeout)
 
     def due(self) -> None:
@@ -239,16 +261,10 @@ class Session:
     # Frames
 
     def _admit(self, payload: bytes) -> bool:
-        """Refuse what comes too fast; end it with a client that does not heed that."""
-        wait = self._bucket.take(self._all.clock.seconds())
+        """Refuse what comes too fast."""
+        wait = self._takeToken()
         if not wait:
-            self._refused = 0
             return True
-        self._refused += 1
-        if self._refused > self._limits.framesBurst:
-            self.log.info("flooding, closed", connection=self.connectionId)
-            self.close(CLOSE_FLOOD, "frames come too fast")
-            return False
         error = RealtimeError(
             "rate_limited",
             f"At most {self._limits.framesPerSecond:g} frames a second are taken.",
@@ -256,6 +272,24 @@ class Session:
         )
         self._sendErrorAbout(error, payload)
         return False
+
+    def _takeToken(self) -> float:
+        """
+        Take one frame from the client's rate, and end it with a client that does not
+        heed that there is none.
+
+        @return: 0, or the seconds to wait.
+        """
+        wait = self._bucket.take(self._all.clock.seconds())
+        if not wait:
+            # Tokens drip into a flood as well; one of them does not excuse it.
+            self._refused = max(0, self._refused - 1)
+            return 0.0
+        self._refused += 1
+        if self._refused > self._limits.framesBurst:
+            self.log.info("flooding, closed", connection=self.connectionId)
+            self.close(CLOSE_FLOOD, "frames come too fast")
+        return wait
 
     def _decode(self, payload: bytes) -> ClientFrame:
         if len(payload) > self._limits.messageBytes:

@@ -5,7 +5,9 @@ A WebSocket to a daemon.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +24,8 @@ txaio.use_twisted()
 
 Frame = dict[str, Any]
 
+_REFUSED = re.compile(r"WebSocket connection upgrade failed \[(\d+)\]: (.*)")
+
 
 class Wire(WebSocketClientProtocol):
     """
@@ -29,6 +33,7 @@ class Wire(WebSocketClientProtocol):
     """
 
     factory: WireFactory
+    _refusal: tuple[int, str] | None = None
 
     def onOpen(self) -> None:
         self.factory.opened(self)
@@ -37,7 +42,17 @@ class Wire(WebSocketClientProtocol):
         self.factory.received(json.loads(payload))
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        self.factory.closed(code, reason)
+        self.factory.closed(*(self._refusal or (code, reason)))
+
+    def failHandshake(self, reason: str) -> None:
+        refusal = _REFUSED.match(reason)
+        if refusal is not None:
+            message = refusal[2]
+            # The daemon says in the body what was wrong; Autobahn does not read it.
+            with suppress(ValueError, KeyError, TypeError):
+                message = str(json.loads(self.data.partition(b"\r\n\r\n")[2])["message"])
+            self._refusal = int(refusal[1]), message
+        super().failHandshake(reason)
 
     def tell(self, frame: Frame) -> None:
         """
@@ -52,7 +67,8 @@ class WireFactory(WebSocketClientFactory):
 
     @ivar opened: Called with each L{Wire} that has opened.
     @ivar received: Called with each frame.
-    @ivar closed: Called with the close code and reason of each that is gone.
+    @ivar closed: Called with the close code and reason of each that is gone; if the
+        daemon refused to open it, with the HTTP status, which is below 1000.
     """
 
     protocol: Any = Wire

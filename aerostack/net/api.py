@@ -20,7 +20,14 @@ from aerostack.core.permissions import Action, Identity
 from aerostack.core.topics import parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IHistory
-from aerostack.net.http import BoundedRequest, JSONResource, NotFoundResource, headersOf, queryOf
+from aerostack.net.http import (
+    BoundedRequest,
+    JSONResource,
+    NotFoundResource,
+    headerOf,
+    headersOf,
+    queryOf,
+)
 from aerostack.net.opening import checkUpgrade, readCredentials
 from aerostack.net.websocket import Connections
 from aerostack.rpc import RPC
@@ -94,7 +101,7 @@ class HealthResource(JSONResource):
 
 def _bearer(request: Request, authenticator: Authenticator) -> Credentials | None:
     """Read C{Authorization: Bearer} (RFC 6750, 2.1)."""
-    header = request.getHeader("authorization")
+    header = headerOf(request, "authorization")
     if header is None:
         return None
     scheme, _, value = header.partition(" ")
@@ -148,13 +155,13 @@ class HistoryResource(JSONResource):
         bearer = _bearer(request, self._authenticator) or Credentials()
         # A request that brings nothing can still name its project: by the topic.
         named = room.rpartition("/")[2]
-        brought = request.getHeader("x-aerostack-key") or bearer.key or bearer.token
+        brought = headerOf(request, "x-aerostack-key") or bearer.key or bearer.token
         return self._authenticator.identify(
             Credentials(
                 projectId=named if not brought and named in self._authenticator.projects else None,
-                key=request.getHeader("x-aerostack-key") or bearer.key,
+                key=headerOf(request, "x-aerostack-key") or bearer.key,
                 token=bearer.token,
-                origin=request.getHeader("origin"),
+                origin=headerOf(request, "origin"),
             ),
             self._clock.seconds(),
         )
@@ -223,6 +230,10 @@ class PageResource(Resource):
         page = files("aerostack.web").joinpath("index.html").read_text("utf-8")
         # A project's id has no character that means anything in HTML.
         self._page = page.replace("{{projectId}}", projectId).encode("utf-8")
+
+    def render_HEAD(self, request: Request) -> bytes:
+        request.setHeader(b"content-length", str(len(self.render_GET(request))).encode())
+        return b""
 
     def render_GET(self, request: Request) -> bytes:
         request.setHeader(b"content-type", b"text/html; charset=utf-8")

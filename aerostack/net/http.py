@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
+from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
@@ -26,6 +29,14 @@ def headersOf(request: Request) -> Mapping[str, list[str]]:
         name.decode("latin-1").lower(): [value.decode("latin-1") for value in values]
         for name, values in request.requestHeaders.getAllRawHeaders()
     }
+
+
+def headerOf(request: Request, name: str) -> str | None:
+    """
+    The last value of one of a request's headers, whatever bytes it holds.
+    """
+    values = request.requestHeaders.getRawHeaders(name.encode("latin-1"))
+    return values[-1].decode("latin-1") if values else None
 
 
 def queryOf(request: Request) -> Mapping[str, str]:
@@ -91,13 +102,15 @@ class JSONResource(Resource):
         return False
 
     def render(self, request: BoundedRequest) -> Any:
+        if any(request.postpath or ()):
+            return self._respond(request, *_errorAnswer(request, _nothingHere()))
         if self.cors:
             self._allowOrigin(request)
         method = request.method.decode("latin-1")
         if self.cors and method == "OPTIONS":
             request.setResponseCode(204)
             return b""
-        if method not in self.methods:
+        if method not in self.methods and not (method == "HEAD" and "GET" in self.methods):
             request.setHeader(b"allow", ", ".join(self.methods).encode())
             refusal = RealtimeError("method_not_allowed", f"Use {' or '.join(self.methods)} here.")
             return self._respond(request, *_errorAnswer(request, refusal))
@@ -139,12 +152,12 @@ class JSONResource(Resource):
         request.setHeader(b"content-type", b"application/json")
         request.setHeader(b"cache-control", b"no-store")
         request.setHeader(b"content-length", str(len(data)).encode())
-        return data
+        return b"" if request.method == b"HEAD" else data
 
     def _allowOrigin(self, request: Request) -> None:
         """Answer as the Fetch standard's CORS protocol wants it (3.3)."""
         request.setHeader(b"vary", b"origin")
-        origin = request.getHeader("origin")
+        origin = headerOf(request, "origin")
         if origin is not None and self.originAllowed(origin):
             request.setHeader(b"access-control-allow-origin", origin.encode("latin-1"))
             request.setHeader(b"access-control-allow-methods", ", ".join(self.methods).encode())
@@ -168,6 +181,10 @@ def _errorAnswer(request: Request, error: RealtimeError) -> tuple[int, Any]:
     return error.http, body
 
 
+def _nothingHere() -> RealtimeError:
+    return RealtimeError("not_found", "Nothing is served under this path.")
+
+
 class NotFoundResource(JSONResource):
     """
     Every path that is not another's.
@@ -176,7 +193,34 @@ class NotFoundResource(JSONResource):
     methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
     def answer(self, request: BoundedRequest) -> Any:
-        raise RealtimeError("not_found", "Nothing is served under this path.")
+        raise _nothingHere()
+
+
+class BoundedChannel(HTTPChannel):
+    """
+    A connection on which a whole request must come within the time-out, counted
+    from the opening or from the answer before: a byte now and then buys no more.
+
+    @ivar successor: Who has taken the connection over, and gets what came behind the
+        request.
+    """
+
+    successor: IProtocol | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        LineReceiver.dataReceived(self, data)
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if self.successor is None:
+            super().rawDataReceived(data)
+        else:
+            self.successor.dataReceived(data)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        # A token that is too long should not look like a broken network.
+        assert self.transport is not None
+        self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n")
+        self.loseConnection()
 
 
 class BoundedSite(Site):
@@ -186,6 +230,7 @@ class BoundedSite(Site):
     @ivar bodyBytes: The largest body that a request may have.
     """
 
+    protocol = BoundedChannel  # type: ignore[assignment]
     log_ = Logger(namespace="aerostack.net.http")
     displayTracebacks = False
     noisy = False

@@ -9,6 +9,7 @@ session keeps the time itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from typing import Any
 
 import txaio
@@ -19,13 +20,15 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.iweb import IRequest
+from twisted.web.http_headers import Headers
+from twisted.web.server import Request
 from zope.interface import implementer
 
 from aerostack.core.permissions import Identity
 from aerostack.errors import CLOSE_GOING_AWAY
 from aerostack.interfaces import IConnection
-from aerostack.net.opening import PROTOCOL
+from aerostack.net.http import headersOf
+from aerostack.net.opening import PROTOCOL, offeredProtocols
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig
 
@@ -52,6 +55,8 @@ class Connection(WebSocketServerProtocol):
         self._identity = identity
         self._owner = owner
         self._session: Session | None = None
+        # How many frames of the present message have come.
+        self._fragments = 0
 
     # What Autobahn calls
 
@@ -65,6 +70,16 @@ class Connection(WebSocketServerProtocol):
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
         self._session = self._owner.opened(self, self._identity)
+
+    def onMessageBegin(self, isBinary: bool) -> None:
+        super().onMessageBegin(isBinary)
+        self._fragments = 0
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        super().onMessageFrameBegin(length)
+        self._fragments += 1
+        if self._session is not None:
+            self._session.checkFragments(self._fragments)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if self._session is not None:
@@ -86,12 +101,26 @@ class Connection(WebSocketServerProtocol):
         if session is None:
             return
         self._owner.gone(self)
-        # A client that sends the first close frame means to go.
-        clean = self.remoteCloseCode is not None and not self.closedByMe
+        # A client that sends the first close frame means to go, with a code or, as
+        # browsers do when they are given none, without.
+        clean = wasClean and not self.closedByMe
         try:
             session.closed(clean)
         except Exception:
             self.logger.failure("a session failed to end", Failure(), connection=self.connectionId)
+
+    def sendCloseFrame(
+        self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
+    ) -> None:
+        super().sendCloseFrame(code=code, reasonUtf8=reasonUtf8, isReply=isReply)
+        # Autobahn closes by its own judgement as well, and its time-out is off.
+        if self._session is not None:
+            self._session.closing()
+
+    def dropConnection(self, abort: bool = False) -> None:
+        # The close frame may not have gone out yet.  Who does not take it, the session
+        # aborts.
+        super().dropConnection(abort=False)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.transport.unregisterProducer()
@@ -126,7 +155,9 @@ class Connection(WebSocketServerProtocol):
             self.sendCloseFrame(code=code, reasonUtf8=reason.encode("utf-8"))
 
     def abort(self) -> None:
-        self.dropConnection(abort=True)
+        # dropConnection does nothing once Autobahn has begun to lose the connection,
+        # and that may wait for ever for a client that does not read.
+        self.transport.abortConnection()
 
 
 class Connections:
@@ -170,14 +201,30 @@ class Connections:
             webStatus=False,
         )
 
-    def accept(self, request: IRequest, identity: Identity) -> Any:
+    def accept(self, request: Request, identity: Identity) -> Any:
         """
         Make a WebSocket of a request whose opening has been checked.
 
+        Autobahn parses an opening once more, by rules of its own.  It is shown no
+        more than it needs: then it has nothing to refuse, and no credential to log.
+
         @return: What a resource's C{render} returns.
         """
+        shown = {
+            "Host": ["aerostack"],
+            "Upgrade": ["websocket"],
+            "Connection": ["Upgrade"],
+            "Sec-WebSocket-Version": ["13"],
+            "Sec-WebSocket-Key": request.requestHeaders.getRawHeaders("Sec-WebSocket-Key", ()),
+        }
+        if PROTOCOL in offeredProtocols(headersOf(request)):
+            shown["Sec-WebSocket-Protocol"] = [PROTOCOL]
+        request.requestHeaders = Headers(shown)
+        request.uri = b"/"
+        request.content = BytesIO()
+        channel: Any = request.channel
         connection = Connection(self._newId(), identity, self)
-        self._factory.next = connection
+        self._factory.next = channel.successor = connection
         return self._resource.render(request)
 
     def opened(self, connection: Connection, identity: Identity) -> Session:

@@ -34,6 +34,21 @@ _WRITES = frozenset(
     }
 )
 
+# They stay on the pooled connection, and stand before tables of the same name there.
+_TEMPORARY = frozenset(
+    {
+        sqlite3.SQLITE_CREATE_TEMP_INDEX,
+        sqlite3.SQLITE_CREATE_TEMP_TABLE,
+        sqlite3.SQLITE_CREATE_TEMP_TRIGGER,
+        sqlite3.SQLITE_CREATE_TEMP_VIEW,
+    }
+)
+
+# What these change is their second argument.
+_ON_TABLES = frozenset(
+    {sqlite3.SQLITE_ALTER_TABLE, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_CREATE_TRIGGER}
+)
+
 _OURS = ("_aerostack_", "realtime_")
 
 # How many of SQLite's virtual machine steps go by between two looks at the clock.
@@ -55,11 +70,13 @@ def _authorize(
         sqlite3.SQLITE_SAVEPOINT,
         sqlite3.SQLITE_ATTACH,
         sqlite3.SQLITE_DETACH,
+        *_TEMPORARY,
     ):
         return sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_PRAGMA:
         return sqlite3.SQLITE_OK if first in _READABLE_PRAGMAS else sqlite3.SQLITE_DENY
-    if action in _WRITES and trigger is None and (first or "").lower().startswith(_OURS):
+    written = first if action in _WRITES else second if action in _ON_TABLES else None
+    if trigger is None and (written or "").lower().startswith(_OURS):
         return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK
 

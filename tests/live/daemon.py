@@ -86,7 +86,9 @@ class DaemonTests(TestCase):
 
         @param port: Where to listen; 0 for any port that is free.
         """
-        config = replace(self.config(), server=ServerConfig((f"tcp:{port}:interface=127.0.0.1",)))
+        config = self.config()
+        listen = (f"tcp:{port}:interface=127.0.0.1",)
+        config = replace(config, server=replace(config.server, listen=listen))
         self.daemon = Daemon(config, self.reactor)
         self.daemon.privilegedStartService()
         self.daemon.startService()

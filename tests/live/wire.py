@@ -58,6 +58,10 @@ class Wire(Protocol):
     @ivar closeCode: That of the close frame that the daemon sent, if it did.
     @ivar lost: Fires when the connection is gone.
     @ivar answerPings: Whether pings are answered.
+    @ivar answerClose: Whether close frames are.
+    @ivar received: After L{keepRaw}, every byte that came.
+    @ivar payload: The text message that came last, as it was.
+    @ivar pongs: The payloads of the pongs that came.
     """
 
     def __init__(self) -> None:
@@ -67,6 +71,9 @@ class Wire(Protocol):
         self.lost: Deferred[None] = Deferred()
         self.answerPings = True
         self.answerClose = True
+        self.received = b""
+        self.payload = b""
+        self.pongs: list[bytes] = []
         self._buffer = b""
         self._parse: Callable[[], bool] = self._parseAnswer
         self._opening: Deferred[None] = Deferred()
@@ -85,18 +92,40 @@ class Wire(Protocol):
             instead of them.
         @return: Fires when it is open; fails with L{Refused}.
         """
-        self._key = b64encode(os.urandom(16))
+        key = b64encode(os.urandom(16))
         sent = {
             "Host": "127.0.0.1",
             "Upgrade": "websocket",
             "Connection": "Upgrade",
-            "Sec-WebSocket-Key": self._key.decode(),
+            "Sec-WebSocket-Key": key.decode(),
             "Sec-WebSocket-Version": "13",
             **(headers or {}),
         }
         lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
-        self.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        return self.open("\r\n".join([*lines, "", ""]).encode("latin-1"), key)
+
+    def open(self, request: bytes, key: bytes) -> Deferred[None]:
+        """
+        Open a WebSocket with exactly these bytes.
+
+        @param key: The C{Sec-WebSocket-Key} in them.
+        @return: As L{upgrade}.
+        """
+        self._key = key
+        self.write(request)
         return self._opening
+
+    def keepRaw(self) -> None:
+        """
+        Make nothing of what comes.
+        """
+
+        def keep() -> bool:
+            self.received += self._buffer
+            self._buffer = b""
+            return False
+
+        self._parse = keep
 
     def _parseAnswer(self) -> bool:
         head, found, rest = self._buffer.partition(b"\r\n\r\n")
@@ -181,6 +210,12 @@ class Wire(Protocol):
         """
         return [await self.frame() for _ in range(count)]
 
+    def waitingFrames(self) -> int:
+        """
+        How many frames came that nobody has asked for.
+        """
+        return len(self._frames)
+
     async def barrier(self) -> list[Frame]:
         """
         Everything that came before the answer to a ping sent now.
@@ -214,6 +249,7 @@ class Wire(Protocol):
 
     def _received(self, opcode: int, payload: bytes) -> None:
         if opcode == TEXT:
+            self.payload = payload
             frame = json.loads(payload)
             if self._waiting:
                 self._waiting.popleft().callback(frame)
@@ -221,6 +257,8 @@ class Wire(Protocol):
                 self._frames.append(frame)
         elif opcode == PING and self.answerPings:
             self.write(maskedFrame(payload, PONG))
+        elif opcode == PONG:
+            self.pongs.append(payload)
         elif opcode == CLOSE:
             self.closeCode = int.from_bytes(payload[:2], "big")
             self.closeReason = payload[2:].decode()

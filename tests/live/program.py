@@ -1,0 +1,234 @@
+"""
+The daemon as a process of its own, for a test.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import treq
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+from twisted.web.client import Agent, HTTPConnectionPool
+
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY
+from tests.live.wire import Wire, WireFactory
+from tests.net import Child
+
+TWISTD = "from twisted.scripts.twistd import run; run()"
+CLI = "import sys; from aerostack.cli import main; sys.exit(main())"
+
+READY = "aerostack-rt tail orders"
+"""What the daemon says once it serves."""
+
+
+def freePort() -> int:
+    """
+    A port of the loopback interface that nobody listens on.
+    """
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        return int(probe.getsockname()[1])
+
+
+class ProgramTests(TestCase):
+    """
+    Runs C{twistd aerostack-rt} in a folder of its own.
+
+    @ivar directory: The folder.
+    @ivar config: The configuration's file.
+    @ivar path: The database's file.
+    @ivar port: A free port, for the daemon to listen on.
+    """
+
+    timeout = 120
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor: Any = reactor
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir()
+        self.config = self.directory / "rt.toml"
+        self.path = self.directory / "rt.db"
+        self.port = freePort()
+        self.agent = Agent(reactor, pool=HTTPConnectionPool(reactor, persistent=False))
+
+    @property
+    def listen(self) -> str:
+        """The endpoint string of L{port}."""
+        return f"tcp:{self.port}:interface=127.0.0.1"
+
+    def configure(
+        self,
+        *listen: str,
+        publicKey: str = PUBLIC_KEY,
+        secretKey: str = SECRET_KEY,
+        tables: str = "*",
+        server: str = "",
+        more: str = "",
+    ) -> str:
+        """
+        Write a configuration with one project, C{p}.
+
+        @param listen: Where to listen, if not on L{port}.
+        @param server: More lines for C{[server]}.
+        @param more: More lines, for the project and of other tables.
+        """
+        return f"""
+[server]
+listen = {json.dumps(listen or [self.listen])}
+{server}
+[database]
+url = "sqlite:///rt.db"
+[tracker]
+poll_interval = 0.05
+tables = ["{tables}"]
+[projects.p]
+public_key = "{publicKey}"
+secret_key = "{secretKey}"
+origins = ["http://app.test"]
+{more}
+"""
+
+    # Processes
+
+    def spawn(
+        self,
+        *options: str,
+        twistd: Sequence[str] = (),
+        environ: dict[str, str] | None = None,
+        descriptors: dict[int, int] | None = None,
+    ) -> Child:
+        """
+        Start the daemon.
+
+        @param options: Options of C{aerostack-rt}.
+        @param twistd: Options of C{twistd}.
+        """
+        arguments = ["--nodaemon", "--pidfile=", *twistd, "aerostack-rt"]
+        command = ["-c", TWISTD, *arguments, f"--config={self.config}", *options]
+        child = Child.spawn(self.reactor, command, environ, descriptors)
+        self.addCleanup(child.kill)
+        return child
+
+    async def serve(self, text: str | None = None, **spawning: Any) -> Child:
+        """
+        Start the daemon, and wait until it serves.
+
+        @param text: Its configuration; L{None} for the one that is there.
+        """
+        if text is not None:
+            self.config.write_text(text)
+        child = self.spawn(**spawning)
+        await child.wrote(READY)
+        return child
+
+    async def refused(self, *options: str) -> tuple[int, str]:
+        """
+        Start a daemon that cannot start.
+
+        @return: Its exit status, and what it wrote.
+        """
+        child = self.spawn(*options)
+        status = await child.ended
+        return status, child.output + child.errors
+
+    async def until(self, holds: Any) -> Any:
+        """
+        Wait until something holds.
+
+        @param holds: Returns, or as a coroutine function fires with, what is waited
+            for, or something false.
+        """
+        while True:
+            found = holds()
+            if hasattr(found, "__await__"):
+                found = await found
+            if found:
+                return found
+            await self.sleep(0.05)
+
+    async def sleep(self, seconds: float) -> None:
+        """
+        Let the reactor turn for a while.
+        """
+        await deferLater(self.reactor, seconds, lambda: None)
+
+    # The database, from outside
+
+    def execute(self, *statements: str) -> list[Any]:
+        """
+        Write to the database as another program would, in one transaction.
+
+        @return: The rows of the last statement.
+        """
+        with closing(sqlite3.connect(self.path, timeout=10)) as connection:
+            rows: list[Any] = []
+            for statement in statements:
+                rows = connection.execute(statement).fetchall()
+            connection.commit()
+            return rows
+
+    # Clients
+
+    async def wire(self, endpoint: IStreamClientEndpoint | None = None) -> Wire:
+        """
+        Open a connection to the daemon.
+
+        @param endpoint: Where to; L{None} for L{port}.
+        """
+        endpoint = endpoint or TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port)
+        wire: Wire = await endpoint.connect(WireFactory())
+        self.addCleanup(wire.drop)
+        return wire
+
+    async def client(
+        self,
+        key: str = PUBLIC_KEY,
+        endpoint: IStreamClientEndpoint | None = None,
+        **headers: str,
+    ) -> Wire:
+        """
+        Connect as the TypeScript client does.
+        """
+        wire = await self.wire(endpoint)
+        protocols = f"aerostack-key.{key}, aerostack-v1"
+        await wire.upgrade(
+            "/api/realtime?projectId=p", {"Sec-WebSocket-Protocol": protocols, **headers}
+        )
+        return wire
+
+    async def subscribed(self, topic: str, key: str = PUBLIC_KEY, **where: Any) -> Wire:
+        """
+        Connect, and subscribe to a topic.
+        """
+        wire = await self.client(key, **where)
+        wire.tell({"type": "subscribe", "topic": topic})
+        answer = await wire.frame()
+        self.assertEqual(answer["type"], "subscribed", answer)
+        return wire
+
+    async def http(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, Any]:
+        """
+        Ask something over HTTP.
+
+        @return: The status, and the decoded body.
+        """
+        response = await treq.request(
+            method,
+            f"http://127.0.0.1:{self.port}{path}",
+            data=body,
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            agent=self.agent,
+        )
+        return response.code, json.loads(await response.content())

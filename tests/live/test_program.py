@@ -1,0 +1,274 @@
+"""
+The daemon as a process: how it starts, or refuses to, and who can reach it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.utils import getProcessOutputAndValue
+
+from tests.live.program import READY, ProgramTests
+from tests.live.wire import Refused
+from tests.net import ROOT, Child
+
+
+class FirstStartTests(ProgramTests):
+    """
+    The shipped configuration, on another port.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        shipped = (ROOT / "etc" / "rt.toml").read_text()
+        self.assertEqual(shipped.count("tcp:8787:"), 1)
+        self.config = self.directory / "etc" / "rt.toml"
+        self.config.parent.mkdir()
+        self.config.write_text(shipped.replace("tcp:8787:", f"tcp:{self.port}:"))
+        self.path = self.directory / "var" / "rt.db"
+        self.keys = self.directory / "var" / "keys"
+
+    async def test_fromNothing(self) -> None:
+        """
+        The first start makes the keys, for the owner's eyes only, and the database,
+        and says where to go.
+        """
+        daemon = await self.serve()
+        for name in ("local.public", "local.secret"):
+            self.assertEqual((self.keys / name).stat().st_mode & 0o777, 0o600)
+        self.assertTrue(self.path.exists())
+        self.assertIn(f"open http://127.0.0.1:{self.port}/ in a browser", daemon.output)
+        self.assertIn(f"aerostack-rt tail orders --config {self.config}", daemon.output)
+
+    async def test_tour(self) -> None:
+        """
+        Without a key, one sees the change that the C{sqlite3} shell makes.
+        """
+        await self.serve()
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        wire = await self.wire()
+        await wire.upgrade("/api/realtime?projectId=local")
+        wire.tell({"type": "subscribe", "topic": "orders"})
+        self.assertEqual((await wire.frame())["type"], "subscribed")
+        shell = shutil.which("sqlite3")
+        assert shell is not None, "install the sqlite3 shell"
+        statement = "INSERT INTO orders (status) VALUES ('new');"
+        _, errors, status = await getProcessOutputAndValue(shell, [str(self.path), statement])
+        self.assertEqual((errors, status), (b"", 0))
+        change = await wire.frame()
+        self.assertEqual(
+            (change["type"], change["operation"], change["data"]),
+            ("db_change", "INSERT", {"id": 1, "status": "new"}),
+        )
+
+    async def test_secondStart(self) -> None:
+        """
+        The keys of the first start stay.
+        """
+        daemon = await self.serve()
+        made = {path.name: path.read_bytes() for path in self.keys.iterdir()}
+        daemon.signal("TERM")
+        await daemon.ended
+        await self.serve()
+        self.assertEqual({path.name: path.read_bytes() for path in self.keys.iterdir()}, made)
+
+    async def test_check(self) -> None:
+        """
+        C{--check} of a good configuration says so, and makes nothing.
+        """
+        status, output = await self.refused("--check")
+        self.assertEqual((status, output), (0, f"{self.config} is in order.\n"))
+        self.assertEqual([path.name for path in self.directory.iterdir()], ["etc"])
+
+
+class ConfigurationTests(ProgramTests):
+    """
+    A configuration with mistakes.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.config.write_text(
+            self.configure("tcpp:1", publicKey="pk", server="sockets = 3")
+            .replace("0.05", '"often"')
+            .replace("sqlite:///rt.db", "mysql://root:hunter22@host/db")
+        )
+
+    async def test_everyMistake(self) -> None:
+        """
+        Every mistake is said, with its key, and what is allowed there, by C{--check} and
+        by a start alike.
+        """
+        for options in (("--check",), ()):
+            status, output = await self.refused(*options)
+            self.assertEqual(status, 1)
+            self.assertIn(str(self.config), output)
+            for key in (
+                "server.sockets",
+                "server.listen",
+                "database.url",
+                "tracker.poll_interval",
+                "projects.p.public_key",
+            ):
+                (line,) = [line for line in output.splitlines() if line.startswith(f"{key}: ")]
+                if key != "server.listen":
+                    self.assertRegex(line, "allowed|wants|has")
+            self.assertNotIn("Traceback", output)
+            self.assertNotIn("hunter22", output)
+        self.assertFalse(self.path.exists())
+
+    async def test_missing(self) -> None:
+        """
+        A file that is not there is named.
+        """
+        self.config.unlink()
+        status, output = await self.refused("--check")
+        self.assertEqual(status, 1)
+        self.assertIn(f"{self.config}: cannot be read", output)
+        self.assertNotIn("Traceback", output)
+
+
+class RefusedStartTests(ProgramTests):
+    """
+    A valid configuration on a machine that does not allow it.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.config.write_text(self.configure())
+
+    async def assertSays(self, *texts: str) -> None:
+        """
+        Assert that the daemon does not start, and says why in one line.
+        """
+        status, output = await self.refused()
+        self.assertEqual(status, 1, output)
+        lines = [line for line in output.splitlines() if all(text in line for text in texts)]
+        self.assertEqual(len(lines), 1, output)
+        self.assertNotIn("Traceback", output)
+        self.assertNotIn(READY, output)
+
+    async def test_portInUse(self) -> None:
+        """
+        A port that another program has is named.
+        """
+        with closing(socket.create_server(("127.0.0.1", self.port))):
+            await self.assertSays("cannot listen on", str(self.port), "in use")
+
+    async def test_noDatabase(self) -> None:
+        """
+        A file that is no database is left as it is.
+        """
+        self.path.write_text("This is a letter, not a database." * 100)
+        before = self.path.read_bytes()
+        await self.assertSays(str(self.path), "not a database")
+        self.assertEqual(self.path.read_bytes(), before)
+
+    async def test_noFolder(self) -> None:
+        """
+        A database whose folder cannot be made is named.
+        """
+        (self.directory / "file").touch()
+        self.config.write_text(self.configure().replace("sqlite:///rt.db", "sqlite:///file/rt.db"))
+        await self.assertSays(str(self.directory / "file"), "cannot be used")
+
+    async def test_locked(self) -> None:
+        """
+        A database that another program holds is named.
+        """
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as holder:
+            holder.execute("BEGIN EXCLUSIVE")
+            await self.assertSays(str(self.path), "database is locked")
+
+    async def test_newerSchema(self) -> None:
+        """
+        A database that a later version has used is refused, and left as it is.
+        """
+        self.execute(
+            "CREATE TABLE realtime_schema (version INTEGER PRIMARY KEY)",
+            "INSERT INTO realtime_schema VALUES (1), (99)",
+        )
+        await self.assertSays(str(self.path), "99", "run a newer daemon")
+        self.assertEqual(self.execute("SELECT count(*) FROM sqlite_master"), [(1,)])
+
+    async def test_noCertificate(self) -> None:
+        """
+        A certificate that cannot be served is named.
+        """
+        for name in ("key.pem", "cert.pem"):
+            (self.directory / name).touch()
+        listen = f"ssl:{self.port}:privateKey=key.pem:certKey=cert.pem"
+        self.config.write_text(self.configure(listen))
+        await self.assertSays("cannot listen", str(self.directory / "key.pem"), "no PEM")
+
+
+class ListeningTests(ProgramTests):
+    """
+    Where the daemon can be reached, and by whom.
+    """
+
+    async def test_activated(self) -> None:
+        """
+        The daemon serves on a socket that systemd passed.
+        """
+        with closing(socket.create_server(("127.0.0.1", 0))) as passed:
+            self.port = passed.getsockname()[1]
+            await self.serve(
+                self.configure("systemd:domain=INET:name=rt"),
+                environ={"LISTEN_FDS": "1", "LISTEN_FDNAMES": "rt"},
+                descriptors={3: passed.fileno()},
+            )
+        await self.subscribed("chat/general")
+
+    async def test_several(self) -> None:
+        """
+        The clients of all addresses meet.
+        """
+        path = self.directory / "rt.sock"
+        await self.serve(self.configure(self.listen, f"unix:{path}"))
+        one = await self.subscribed("chat/general")
+        other = await self.client(endpoint=UNIXClientEndpoint(self.reactor, str(path)))
+        other.tell({"type": "publish", "topic": "chat/general", "event": "e", "data": 1})
+        self.assertEqual((await one.frame())["data"], 1)
+
+    async def test_origin(self) -> None:
+        """
+        Pages of the project's origins are let in, others are refused and told why.
+        """
+        await self.serve(self.configure())
+        await self.client(Origin="http://app.test")
+        refused = await self.assertFailure(
+            Deferred.fromCoroutine(self.client(Origin="http://evil.test")), Refused
+        )
+        self.assertEqual((refused.status, refused.body["error"]), (403, "origin_not_allowed"))
+
+
+class WrittenTests(ProgramTests):
+    """
+    Changes by other programs.
+    """
+
+    async def test_otherPython(self) -> None:
+        """
+        What another process commits arrives, and what it rolls back does not.
+        """
+        self.config.write_text(self.configure())
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+        await self.serve()
+        wire = await self.subscribed("orders")
+        script = (
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+            " c.execute('INSERT INTO orders VALUES (1)'); c.rollback();"
+            " c.execute('INSERT INTO orders VALUES (2)'); c.commit()"
+        )
+        other = Child.spawn(self.reactor, ["-c", script, str(self.path)])
+        self.addCleanup(other.kill)
+        self.assertEqual(await other.ended, 0)
+        self.assertEqual((await wire.frame())["data"], {"id": 2})
+        self.assertEqual(Path(self.path).parent, self.directory)

@@ -1,0 +1,192 @@
+"""
+SIGHUP: what is taken up under live connections.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY
+from tests.live.program import ProgramTests
+from tests.live.test_tls import TLSProgramTests
+from tests.live.wire import Refused, Wire
+from tests.net import Child
+
+OTHER_KEY = "pk_another0123456789"
+
+
+class ReloadTests(ProgramTests):
+    """
+    A changed configuration.
+    """
+
+    async def reload(self, daemon: Child, **changes: str) -> None:
+        """
+        Change the configuration, and have it taken up.
+        """
+        self.config.write_text(self.configure(**changes))
+        before = daemon.output.count("is taken up")
+        daemon.signal("HUP")
+        await self.until(lambda: daemon.output.count("is taken up") > before)
+
+    async def assertRefused(self, key: str) -> None:
+        """
+        Assert that nobody comes in with a key.
+        """
+        refused = await self.assertFailure(Deferred.fromCoroutine(self.client(key)), Refused)
+        self.assertEqual(refused.status, 401)
+
+    async def assertAlive(self, wire: Wire) -> None:
+        """
+        Assert that a connection is subscribed to C{chat/a} and may publish there.
+        """
+        wire.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": "alive"})
+        self.assertEqual((await wire.frame())["data"], "alive")
+
+    async def test_key(self) -> None:
+        """
+        A new key lets in from now on and the old one does not, but who came in with
+        it stays.
+        """
+        daemon = await self.serve(self.configure())
+        old = await self.subscribed("chat/a")
+        await self.reload(daemon, publicKey=OTHER_KEY)
+        await self.assertRefused(PUBLIC_KEY)
+        new = await self.subscribed("chat/a", OTHER_KEY)
+        new.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": 1})
+        self.assertEqual((await old.frame())["data"], 1)
+        await new.frame()
+        await self.assertAlive(old)
+
+    async def test_secretKey(self) -> None:
+        """
+        The RPC takes the new secret key, and the old no longer.
+        """
+        daemon = await self.serve(self.configure())
+        await self.reload(daemon, secretKey="sk_another0123456789")
+        for key, status in ((SECRET_KEY, 401), ("sk_another0123456789", 400)):
+            answer = await self.http("POST", "/internal/hooks/rpc", Authorization=f"Bearer {key}")
+            self.assertEqual(answer[0], status, answer)
+
+    async def test_newKeysStaySecret(self) -> None:
+        """
+        A key that came by a reload gets into the log as little as the others.
+        """
+        daemon = await self.serve(self.configure(more='[log]\nlevel = "debug"'))
+        await self.reload(daemon, publicKey=OTHER_KEY, more='[log]\nlevel = "debug"')
+        # A path is logged as it is, apart from what is known to be a credential.
+        status, _ = await self.http("GET", f"/{OTHER_KEY}/{PUBLIC_KEY}")
+        self.assertEqual(status, 404)
+        await self.until(lambda: "GET /[redacted]/[redacted] 404" in daemon.output)
+
+    async def test_tables(self) -> None:
+        """
+        Which tables may be subscribed follows the configuration, and subscriptions
+        that are there go on.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER)", "CREATE TABLE bills (id INTEGER)")
+        daemon = await self.serve(self.configure(tables="orders"))
+        wire = await self.subscribed("orders")
+        for table, tables, code in (("bills", "bills", None), ("orders", "bills", "refused")):
+            await self.reload(daemon, tables=tables)
+            other = await self.client()
+            other.tell({"type": "subscribe", "topic": table})
+            answer = await other.frame()
+            self.assertEqual(answer["type"], "error" if code else "subscribed", answer)
+        self.execute("INSERT INTO orders VALUES (1)")
+        self.assertEqual((await wire.frame())["data"], {"id": 1})
+
+    async def test_limits(self) -> None:
+        """
+        New limits hold for connections that open afterwards.
+        """
+        daemon = await self.serve(self.configure())
+        await self.subscribed("chat/a")
+        await self.reload(daemon, more="[limits]\nconnections = 1\nsubscriptions = 1")
+        refused = await self.assertFailure(Deferred.fromCoroutine(self.client()), Refused)
+        self.assertEqual((refused.status, refused.body["error"]), (429, "too_many_connections"))
+        self.assertIn("retry-after", refused.headers)
+        await self.reload(daemon, more="[limits]\nsubscriptions = 1")
+        wire = await self.subscribed("chat/a")
+        wire.tell({"type": "subscribe", "topic": "chat/b"})
+        self.assertEqual((await wire.frame())["type"], "error")
+
+    async def test_restartNeeded(self) -> None:
+        """
+        What takes a restart is named, and what stands beside it is taken up.
+        """
+        daemon = await self.serve(self.configure())
+        await self.reload(
+            daemon, publicKey=OTHER_KEY, more="[presence]\ngrace = 1\n[log]\nformat = 'json'"
+        )
+        for section in ("presence", "log"):
+            self.assertIn(f"[{section}] has changed; it takes a restart", daemon.output)
+        self.assertNotIn("[server] has changed", daemon.output)
+        await self.client(OTHER_KEY)
+
+    async def test_mistake(self) -> None:
+        """
+        A configuration with mistakes changes nothing; the log names each of them.
+        """
+        daemon = await self.serve(self.configure())
+        wire = await self.subscribed("chat/a")
+        self.config.write_text(
+            self.configure(publicKey=OTHER_KEY, more="[limits]\nsockets = 1\ndepth = 'deep'")
+        )
+        daemon.signal("HUP")
+        await daemon.wrote("not taken up")
+        self.assertIn("limits.sockets", daemon.output)
+        self.assertIn("limits.depth", daemon.output)
+        await self.assertRefused(OTHER_KEY)
+        await self.client()
+        await self.assertAlive(wire)
+
+    async def test_rundir(self) -> None:
+        """
+        C{twistd} may go to another folder: the configuration is found again.
+        """
+        elsewhere = self.directory / "elsewhere"
+        elsewhere.mkdir()
+        self.config = Path(os.path.relpath(self.config))
+        self.config.write_text(self.configure())
+        daemon = await self.serve(twistd=[f"--rundir={elsewhere}"])
+        await self.reload(daemon, publicKey=OTHER_KEY)
+        await self.client(OTHER_KEY)
+
+
+class CertificateTests(TLSProgramTests):
+    """
+    A renewed certificate.
+    """
+
+    async def test_renewed(self) -> None:
+        """
+        New connections are shown the new certificate, while an old one goes on under
+        its own.
+        """
+        daemon = await self.serve(self.configure())
+        old = await self.subscribed("chat/a", endpoint=self.secure())
+        renewed = self.authority.renew(self.directory)
+        daemon.signal("HUP")
+        await daemon.wrote("is taken up")
+        new = await self.subscribed("chat/a", endpoint=self.secure())
+        self.assertEqual((self.serialOf(old), self.serialOf(new)), (self.serial, renewed))
+        new.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": 1})
+        self.assertEqual((await old.frame())["data"], 1)
+        old.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": 2})
+        self.assertEqual([f["data"] for f in await new.frames(2)], [1, 2])
+
+    async def test_broken(self) -> None:
+        """
+        A certificate that cannot be served is named, and the old one stays.
+        """
+        daemon = await self.serve(self.configure())
+        (self.directory / "cert.pem").write_text("half a certif")
+        daemon.signal("HUP")
+        await daemon.wrote("the old certificate stays")
+        self.assertIn(f"{self.directory / 'cert.pem'}: holds no PEM", daemon.output)
+        wire = await self.client(endpoint=self.secure())
+        self.assertEqual(self.serialOf(wire), self.serial)

@@ -1,0 +1,165 @@
+"""
+The end of the daemon's process: what is kept, and who is told.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from contextlib import closing
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.error import ConnectionRefusedError
+
+from tests.live.program import ProgramTests
+from tests.live.wire import Wire
+
+
+class StopTests(ProgramTests):
+    """
+    The end of the process.
+    """
+
+    def kept(self) -> set[str]:
+        """
+        The ids of the messages in the history, as their data says them.
+        """
+        rows = self.execute("SELECT data FROM realtime_messages")
+        return {json.loads(data)["n"] for (data,) in rows}
+
+    async def test_orderly(self) -> None:
+        """
+        On SIGTERM and on SIGINT clients are closed with 1001, and the exit status is 0.
+        """
+        for name in ("TERM", "INT"):
+            daemon = await self.serve(self.configure())
+            wires = [await self.subscribed("chat/general") for _ in range(3)]
+            daemon.signal(name)
+            self.assertEqual(await daemon.ended, 0)
+            for wire in wires:
+                await wire.lost
+                self.assertEqual(wire.closeCode, 1001)
+            self.assertIn(f"SIG{name}: stopping", daemon.output)
+            self.assertNotIn("Traceback", daemon.output + daemon.errors)
+
+    async def test_nobodyEnters(self) -> None:
+        """
+        While the last clients are sent away, no other is let in.
+        """
+        daemon = await self.serve(self.configure())
+        stubborn = await self.client()
+        stubborn.answerClose = False
+        daemon.signal("TERM")
+        await self.until(lambda: stubborn.closeCode)
+        await self.assertFailure(Deferred.fromCoroutine(self.wire()), ConnectionRefusedError)
+        stubborn.drop()
+        self.assertEqual(await daemon.ended, 0)
+
+    async def test_deaf(self) -> None:
+        """
+        A client that does not answer the close holds nobody up for long.
+        """
+        daemon = await self.serve(self.configure(more="[limits]\nclose_timeout = 0.5"))
+        deaf = await self.client()
+        deaf.answerClose = False
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, 0)
+        await deaf.lost
+
+    async def test_acknowledged(self) -> None:
+        """
+        Whatever was acknowledged before the end is in the database.
+        """
+        daemon = await self.serve(self.configure())
+        acknowledged: set[str] = set()
+        wires = [await self.client() for _ in range(4)]
+
+        async def publish(wire: Wire, name: int) -> None:
+            for n in range(500):
+                data = {"n": f"{name}-{n}"}
+                wire.tell(
+                    {
+                        "type": "publish",
+                        "topic": f"chat/{name}",
+                        "event": "e",
+                        "data": data,
+                        "persist": True,
+                        "id": data["n"],
+                    }
+                )
+            try:
+                while True:
+                    frame = await wire.frame()
+                    self.assertEqual(frame["type"], "ack", frame)
+                    acknowledged.add(frame["id"])
+            except ConnectionResetError:
+                return
+
+        writing = [Deferred.fromCoroutine(publish(w, n)) for n, w in enumerate(wires)]
+        await self.until(lambda: acknowledged)
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, 0)
+        for each in writing:
+            await each
+        self.assertLessEqual(acknowledged, self.kept())
+
+    async def test_inFlight(self) -> None:
+        """
+        What waited for the database when the signal came is written before the end.
+        """
+        daemon = await self.serve(self.configure())
+        wire = await self.client()
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            wire.tell(
+                {
+                    "type": "publish",
+                    "topic": "chat/a",
+                    "event": "e",
+                    "data": {"n": "late"},
+                    "persist": True,
+                    "id": "late",
+                }
+            )
+            self.assertEqual(await wire.barrier(), [])
+            daemon.signal("TERM")
+            await wire.lost
+            other.execute("COMMIT")
+        self.assertEqual(await daemon.ended, 0)
+        self.assertEqual(self.kept(), {"late"})
+
+    async def test_force(self) -> None:
+        """
+        A second signal ends the process at once, whoever is still there.
+        """
+        daemon = await self.serve(self.configure(more="[limits]\nclose_timeout = 300"))
+        deaf = await self.client()
+        deaf.answerClose = False
+        daemon.signal("TERM")
+        await self.until(lambda: deaf.closeCode)
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, 128 + signal.SIGTERM)
+
+    async def test_killed(self) -> None:
+        """
+        After a sudden death the next start serves on the same Unix socket, and from
+        the same database.
+        """
+        path = self.directory / "rt.sock"
+        where = UNIXClientEndpoint(self.reactor, str(path))
+        self.config.write_text(self.configure(f"unix:{path}"))
+        daemon = await self.serve()
+        wire = await self.client(endpoint=where)
+        publish = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
+        wire.tell({**publish, "data": {"n": "before"}, "id": "before"})
+        self.assertEqual(await wire.frame(), {"type": "ack", "id": "before"})
+        daemon.signal("KILL")
+        self.assertEqual(await daemon.ended, -signal.SIGKILL)
+        self.assertTrue(path.exists())
+        await self.serve()
+        wire = await self.client(endpoint=where)
+        wire.tell({**publish, "data": {"n": "after"}, "id": "after"})
+        self.assertEqual(await wire.frame(), {"type": "ack", "id": "after"})
+        self.assertEqual(self.kept(), {"before", "after"})

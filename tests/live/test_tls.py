@@ -1,0 +1,214 @@
+"""
+The daemon behind C{ssl:}, from end to end.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from base64 import b64encode
+from typing import Any
+
+from OpenSSL.SSL import Error as SSLError
+from twisted.application.internet import ClientService
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.internet.threads import deferToThread
+
+from aerostack.client.address import Address
+from aerostack.client.connection import Wire as ClientWire
+from aerostack.client.connection import WireFactory, reconnecting
+from aerostack.testing import PUBLIC_KEY, readFrames
+from tests.live.program import ProgramTests
+from tests.live.wire import Wire, maskedFrame
+from tests.net.test_tls import Authority
+
+
+class TLSProgramTests(ProgramTests):
+    """
+    Runs the daemon with a certificate for C{localhost}.
+
+    @ivar authority: Who has signed it.
+    @ivar serial: Its serial number.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.authority = Authority("Test CA")
+        self.serial = self.authority.renew(self.directory)
+
+    @property
+    def listen(self) -> str:
+        """The endpoint string of L{port}."""
+        return f"ssl:{self.port}:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem"
+
+    def secure(self, authority: Authority | None = None) -> IStreamClientEndpoint:
+        """
+        The way to the daemon, for a client that verifies the certificate and the name
+        in it.
+
+        @param authority: Whom the client believes, if not the right one.
+        """
+        root = Certificate.loadPEM((authority or self.authority).pem)
+        return wrapClientTLS(
+            optionsForClientTLS("localhost", trustRootFromCertificates([root])),
+            TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port),
+        )
+
+    def serialOf(self, wire: Wire) -> int:
+        """
+        The serial number of the certificate that a client was shown.
+        """
+        assert wire.transport is not None
+        handle = wire.transport.getHandle()  # type: ignore[attr-defined]
+        return int(handle.get_peer_certificate(as_cryptography=True).serial_number)
+
+
+class RoundTripTests(TLSProgramTests):
+    """
+    C{wss://}, with the certificate verified.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.config.write_text(self.configure())
+
+    async def test_pubSub(self) -> None:
+        """
+        Events and table changes travel as they do without TLS.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+        await self.serve()
+        watcher = await self.subscribed("orders", endpoint=self.secure())
+        self.assertEqual(self.serialOf(watcher), self.serial)
+        self.execute("INSERT INTO orders VALUES (7)")
+        self.assertEqual((await watcher.frame())["data"], {"id": 7})
+        chat = await self.subscribed("chat/a", endpoint=self.secure())
+        # More than one TLS record.
+        data = "x" * 100_000
+        chat.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": data})
+        self.assertEqual((await chat.frame())["data"], data)
+
+    async def test_closed(self) -> None:
+        """
+        A daemon that stops closes these clients with 1001 as well.
+        """
+        daemon = await self.serve()
+        wire = await self.client(endpoint=self.secure())
+        daemon.signal("TERM")
+        await wire.lost
+        self.assertEqual((wire.closeCode, await daemon.ended), (1001, 0))
+
+    async def test_otherAuthority(self) -> None:
+        """
+        A client that does not know the authority does not connect.
+        """
+        await self.serve()
+        stranger = self.secure(Authority("Other CA"))
+        # What is awaited fails with what ended the connection.
+        failing = Deferred.fromCoroutine(self.client(endpoint=stranger))
+        await self.assertFailure(failing, SSLError, ConnectionResetError)
+
+    async def test_noTLS(self) -> None:
+        """
+        Who speaks plain HTTP to the port gets no answer.
+        """
+        await self.serve()
+        wire = await self.wire()
+        wire.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await wire.lost
+        self.assertEqual(wire.headers, {})
+
+    async def test_ssl(self) -> None:
+        """
+        The standard library's TLS, which verifies name and chain, opens a WebSocket.
+        """
+        await self.serve()
+        version, answer, pong = await deferToThread(self._converse)
+        self.assertEqual(version, "TLSv1.3")
+        self.assertTrue(answer.startswith(b"HTTP/1.1 101 "), answer)
+        self.assertEqual(readFrames(pong), [{"type": "pong"}])
+
+    def _converse(self) -> tuple[str | None, bytes, bytes]:
+        context = ssl.create_default_context(cadata=self.authority.pem.decode())
+        with (
+            socket.create_connection(("127.0.0.1", self.port), timeout=60) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as secure,
+        ):
+            secure.sendall(
+                b"GET /api/realtime?projectId=p HTTP/1.1\r\nHost: localhost\r\n"
+                b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                b"Sec-WebSocket-Key: " + b64encode(bytes(16)) + b"\r\n"
+                b"Sec-WebSocket-Protocol: aerostack-key." + PUBLIC_KEY.encode() + b"\r\n\r\n"
+            )
+            answer = secure.recv(65536)
+            secure.sendall(maskedFrame(b'{"type":"ping"}'))
+            return secure.version(), answer, secure.recv(65536)
+
+
+class ClientTests(TLSProgramTests):
+    """
+    Our own client, which believes whom the machine believes.
+    """
+
+    def believe(self, authority: Authority) -> None:
+        """
+        Make the machine believe an authority, and nobody else.
+        """
+        path = self.directory / "believed.pem"
+        path.write_bytes(authority.pem)
+        before = os.environ.get("SSL_CERT_FILE")
+
+        def restore() -> None:
+            os.environ.pop("SSL_CERT_FILE")
+            if before is not None:
+                os.environ["SSL_CERT_FILE"] = before
+
+        self.addCleanup(restore)
+        os.environ["SSL_CERT_FILE"] = str(path)
+
+    def connect(self) -> tuple[Deferred[Any], Deferred[Any]]:
+        """
+        Connect and send a ping.
+
+        @return: What fires with the first frame, and with the reason for which the
+            connection is gone.
+        """
+        received: Deferred[Any] = Deferred()
+        closed: Deferred[Any] = Deferred()
+
+        def opened(wire: ClientWire) -> None:
+            wire.tell({"type": "ping"})
+
+        def gone(code: int | None, reason: str | None) -> None:
+            if not closed.called:
+                closed.callback(reason)
+
+        address = Address(f"wss://localhost:{self.port}", "p", key=PUBLIC_KEY)
+        factory = WireFactory(self.reactor, address, opened, received.callback, gone)
+        service: ClientService = reconnecting(self.reactor, address, factory)
+        service.startService()
+        self.addCleanup(service.stopService)
+        return received, closed
+
+    async def test_believed(self) -> None:
+        """
+        It connects where the certificate is signed by somebody it believes.
+        """
+        self.believe(self.authority)
+        await self.serve(self.configure())
+        received, _ = self.connect()
+        self.assertEqual(await received, {"type": "pong"})
+
+    async def test_notBelieved(self) -> None:
+        """
+        It does not connect where it is not, and says why.
+        """
+        self.believe(Authority("Other CA"))
+        await self.serve(self.configure())
+        received, closed = self.connect()
+        self.assertIn("certificate verify failed", await closed)
+        self.assertNoResult(received)

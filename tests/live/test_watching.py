@@ -1,0 +1,191 @@
+"""
+What the daemon says of itself: its log, and C{/health}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+import jwt
+from twisted.internet.defer import Deferred
+
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET
+from tests.live.program import ProgramTests
+from tests.live.wire import Refused
+from tests.net import Child
+
+
+class LogTests(ProgramTests):
+    """
+    What the daemon writes.
+    """
+
+    tokens = f"""
+[projects.p.jwt]
+algorithm = "HS256"
+key = "{TOKEN_SECRET}"
+"""
+
+    def lines(self, daemon: Child) -> list[dict[str, object]]:
+        """
+        Every line of a log in JSON.
+        """
+        self.assertEqual(daemon.errors, "")
+        self.assertTrue(daemon.output.endswith("\n"))
+        return [json.loads(line) for line in daemon.output.splitlines()]
+
+    async def test_json(self) -> None:
+        """
+        Every line is a JSON object with a time, a level and a message; those about a
+        connection carry its id.
+        """
+        more = '[log]\nformat = "json"\nlevel = "debug"'
+        daemon = await self.serve(self.configure(more=more))
+        wire = await self.subscribed("chat/general")
+        wire.tell({"type": "track", "topic": "chat/general", "state": {}})
+        connection = [await wire.frame(), await wire.frame()][0]["data"]["connectionId"]
+        await wire.closeCleanly()
+        daemon.signal("TERM")
+        await daemon.ended
+        lines = self.lines(daemon)
+        for line in lines:
+            self.assertLessEqual({"time", "level", "namespace", "message"}, line.keys())
+            self.assertRegex(str(line["time"]), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        (opened,) = [line for line in lines if "opened by" in str(line["message"])]
+        self.assertEqual(opened["connection"], connection)
+        self.assertIn("stopped", [line["message"] for line in lines])
+
+    async def test_textLines(self) -> None:
+        """
+        In the text format an event is one line that begins with its time, a
+        traceback included.
+        """
+        more = '[log]\nlevel = "debug"'
+        daemon = await self.serve(self.configure(more=more))
+        wire = await self.subscribed("chat/general")
+        await wire.closeCleanly()
+        daemon.signal("TERM")
+        await daemon.ended
+        for line in daemon.output.splitlines():
+            self.assertRegex(line, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [a-z]+ ")
+
+    async def test_noCredentials(self) -> None:
+        """
+        No credential, good or bad, gets into the log from any place, at any level.
+        """
+        for format in ("text", "json"):
+            more = f'{self.tokens}[log]\nformat = "{format}"\nlevel = "debug"'
+            daemon = await self.serve(self.configure(server="query_credentials = true", more=more))
+            good = jwt.encode({"sub": "ann", "projectId": "p"}, TOKEN_SECRET)
+            bad = jwt.encode({"sub": "eve", "projectId": "p"}, "x" * 32)
+            wrongKey = "pk_ffffffffffffffff"
+            odd = "wrong-key-of-no-known-form"
+            opened = [await self._everywhere(value) for value in (PUBLIC_KEY, SECRET_KEY, good)]
+            refused = [await self._everywhere(value) for value in (wrongKey, odd, bad)]
+            self.assertEqual((opened, refused), ([[101, 101, 200, 200]] * 3, [[401] * 4] * 3))
+            wire = await self.client()
+            for token in (good, bad):
+                wire.tell({"type": "auth", "token": token})
+            wire.text(b'{"type": "auth", "token": "%s"' % good.encode())
+            await wire.lost
+            daemon.signal("TERM")
+            await daemon.ended
+            output = daemon.output + daemon.errors
+            for secret in (PUBLIC_KEY, SECRET_KEY, good, bad, wrongKey, odd, TOKEN_SECRET):
+                self.assertNotIn(secret, output)
+                if secret.startswith("ey"):
+                    for part in secret.split("."):
+                        self.assertNotIn(part, output)
+            # There was something in which they could have been.
+            self.assertGreaterEqual(output.count("/api/realtime"), 6)
+
+    async def _everywhere(self, credential: str) -> list[int]:
+        """
+        Bring a credential by every way there is.
+
+        @return: The status of each answer.
+        """
+        isToken = credential.startswith("ey")
+        kind, name = ("token", "token") if isToken else ("key", "apiKey")
+        offer = {"Sec-WebSocket-Protocol": f"aerostack-{kind}.{credential}, aerostack-v1"}
+        statuses = []
+        for query, headers in (
+            ("", offer),
+            (f"&{name}={credential}", {}),
+        ):
+            wire = await self.wire()
+            try:
+                await wire.upgrade(f"/api/realtime?projectId=p{query}", headers)
+                statuses.append(101)
+                await wire.closeCleanly()
+            except Refused as refused:
+                statuses.append(refused.status)
+        page = "/api/v1/public/realtime/history?room=chat/general"
+        status, _ = await self.http("GET", page, Authorization=f"Bearer {credential}")
+        statuses.append(status)
+        headers = {"Authorization": f"Bearer {credential}"}
+        if not isToken:
+            headers = {"X_Aerostack_Key": credential}
+        status, _ = await self.http("GET", f"{page}&before=5", **headers)
+        return [*statuses, status]
+
+
+class HealthTests(ProgramTests):
+    """
+    What C{/health} says of a database that goes bad under the daemon.
+    """
+
+    async def health(self) -> int:
+        """
+        The status of C{/health}.
+        """
+        status, body = await self.http("GET", "/health")
+        self.assertEqual(body["status"], {200: "ok", 503: "failing"}[status])
+        return status
+
+    async def test_garbage(self) -> None:
+        """
+        C{/health} turns red while the database cannot be read, and green when it is
+        there again; and then changes arrive as before, on the same connection.
+        """
+        self.config.write_text(self.configure())
+        self.execute("PRAGMA journal_mode = DELETE", "CREATE TABLE orders (id INTEGER)")
+        await self.serve()
+        wire = await self.subscribed("orders")
+        self.execute("INSERT INTO orders VALUES (1)")
+        self.assertEqual((await wire.frame())["data"], {"id": 1})
+        self.assertEqual(await self.health(), 200)
+
+        good = self.path.read_bytes()
+        self._overwrite(b"\xff" * len(good))
+        await self.until(lambda: Deferred.fromCoroutine(self._is(503)))
+        self._overwrite(good)
+        await self.until(lambda: Deferred.fromCoroutine(self._is(200)))
+        self.execute("INSERT INTO orders VALUES (2)")
+        self.assertEqual((await wire.frame())["data"], {"id": 2})
+
+    async def test_replaced(self) -> None:
+        """
+        C{/health} is red as soon as the file is another one or none, since what others
+        write to is not what the daemon reads; and green when it is back.
+        """
+        self.config.write_text(self.configure())
+        self.execute("CREATE TABLE orders (id INTEGER)")
+        await self.serve()
+        aside = self.directory / "aside.db"
+        os.rename(self.path, aside)
+        self.assertEqual(await self.health(), 503)
+        self.execute("CREATE TABLE orders (id INTEGER)")
+        self.assertEqual(await self.health(), 503)
+        _, body = await self.http("GET", "/health")
+        self.assertIn("restart the daemon", body["checks"]["tracker"])
+        os.rename(aside, self.path)
+        self.assertEqual(await self.health(), 200)
+
+    async def _is(self, status: int) -> bool:
+        return await self.health() == status
+
+    def _overwrite(self, content: bytes) -> None:
+        with open(self.path, "r+b") as file:
+            file.write(content)

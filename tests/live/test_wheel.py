@@ -1,0 +1,118 @@
+"""
+What comes out of C{python -m build}, installed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from zipfile import ZipFile
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack import __version__
+from tests.net import ROOT
+
+NOT_SHIPPED = (".*", "_trial_temp*", "*.egg-info", "__pycache__", "build", "dist", "var")
+
+TWISTD = "from twisted.scripts.twistd import run; run()"
+
+
+class WheelTests(SynchronousTestCase):
+    """
+    Builds a wheel of a copy of the sources, without the network, and installs it where
+    only the dependencies are.
+    """
+
+    timeout = 300
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        source = self.directory / "source"
+        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
+        self.call(sys.executable, "-m", "build", "--wheel", "--no-isolation", str(source))
+        (self.wheel,) = (source / "dist").glob("*.whl")
+        # Nothing of the sources must help.
+        shutil.rmtree(source / "aerostack")
+
+    def call(self, *command: str) -> str:
+        """
+        Run a program, in a folder that has nothing to do with the sources.
+
+        @return: What it wrote.
+        """
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LISTEN_"))}
+        done = subprocess.run(
+            command,
+            cwd=self.directory,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def test_wheel(self) -> None:
+        """
+        The wheel holds what the daemon needs and nothing else; where it is installed
+        C{twistd} knows the daemon, and the command line works.
+        """
+        names = ZipFile(self.wheel).namelist()
+        for needed in (
+            "aerostack/web/index.html",
+            "aerostack/py.typed",
+            "aerostack/tracker/triggers.py",
+        ):
+            self.assertIn(needed, names)
+        tops = {name.partition("/")[0] for name in names}
+        self.assertEqual(tops, {"aerostack", "twisted", f"aerostack_rt-{__version__}.dist-info"})
+        (plugin,) = [name for name in names if name.startswith("twisted/")]
+        self.assertRegex(plugin, r"^twisted/plugins/\w+\.py$")
+        self.assertFalse([name for name in names if name.startswith("twisted/__init__")])
+        sources = {
+            str(path.relative_to(ROOT))
+            for path in (ROOT / "aerostack").rglob("*")
+            if path.is_file() and path.suffix != ".pyc"
+        }
+        self.assertEqual({name for name in names if name.startswith("aerostack/")}, sources)
+
+        python = self.install()
+        self.assertIn("aerostack-rt", self.call(python, "-c", TWISTD, "--help"))
+        found = self.call(python, "-c", "import aerostack; print(aerostack.__file__)")
+        self.assertTrue(found.startswith(str(self.directory / "installed")), found)
+        config = self.directory / "rt.toml"
+        shutil.copy(ROOT / "etc" / "rt.toml", config)
+        check = [python, "-c", TWISTD, "aerostack-rt", "--config", str(config), "--check"]
+        self.assertEqual(self.call(*check), f"{config} is in order.\n")
+        command = str(Path(python).with_name("aerostack-rt"))
+        self.assertEqual(self.call(command, "--version"), f"aerostack-rt {__version__}\n")
+
+    def install(self) -> str:
+        """
+        Install the wheel.
+
+        @return: The Python that it is installed for.
+        """
+        where = self.directory / "installed"
+        venv.create(where, with_pip=False, symlinks=True)
+        python = str(where / "bin" / "python")
+        scheme = sysconfig.get_path("purelib", "venv", {"base": str(where)})
+        # The dependencies; what stands in .pth files there is not followed.
+        packages = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+        packages |= {path for path in site.getsitepackages() if Path(path).is_dir()}
+        Path(scheme, "dependencies.pth").write_text("\n".join(sorted(packages)))
+        pip = [sys.executable, "-m", "pip", "--python", python, "install"]
+        self.call(
+            *pip,
+            *("--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"),
+            *("--no-warn-conflicts", "--root-user-action=ignore"),
+            str(self.wheel),
+        )
+        return python

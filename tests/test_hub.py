@@ -1,0 +1,321 @@
+"""
+Tests for L{aerostack.hub}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.messages import Kept
+from aerostack.core.topics import Topic
+from aerostack.errors import RealtimeError
+from aerostack.testing import Frame, World, readFrames
+
+ROOM = Topic("chat/a", "p")
+
+
+class Listener:
+    """
+    A subscriber that keeps what it gets.
+
+    @ivar raw: The bytes of each frame.
+    """
+
+    def __init__(self) -> None:
+        self.raw: list[bytes] = []
+
+    def deliver(self, frame: bytes) -> None:
+        self.raw.append(frame)
+
+    def take(self) -> list[Frame]:
+        """
+        Every frame since the last call.
+        """
+        raw, self.raw = self.raw, []
+        return [frame for data in raw for frame in readFrames(data)]
+
+
+class HubTests(SynchronousTestCase):
+    """
+    A hub with one subscriber in L{ROOM}.
+    """
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.hub = self.world.hub
+        self.listener = Listener()
+        self.hub.subscribe(self.listener, ROOM, None)
+
+    def publish(self, data: Any, persist: bool = False, topic: Topic = ROOM) -> Deferred[Any]:
+        """
+        Publish.
+        """
+        return self.hub.publish(topic, "e", b"%d" % data, None, persist)
+
+    def data(self) -> list[Any]:
+        """
+        The data of every frame since the last call.
+        """
+        return [frame["data"] for frame in self.listener.take()]
+
+
+class PublishTests(HubTests):
+    """
+    Tests for L{Hub.publish} and L{Hub.chat}.
+    """
+
+    def test_frame(self) -> None:
+        """
+        An event's frame says where, what, who and when.
+        """
+        done = self.hub.publish(ROOM, "moved", b'{"x":1}', "ann", False)
+        self.assertIsNone(self.successResultOf(done))
+        self.assertEqual(
+            self.listener.take(),
+            [
+                {
+                    "type": "event",
+                    "topic": "chat/a/p",
+                    "event": "moved",
+                    "data": {"x": 1},
+                    "userId": "ann",
+                    "timestamp": 1_000_000_000_000,
+                }
+            ],
+        )
+        self.assertEqual(self.world.history.messages, [])
+
+    def test_nobody(self) -> None:
+        """
+        An event that no user published names none.
+        """
+        self.publish(1)
+        (frame,) = self.listener.take()
+        self.assertNotIn("userId", frame)
+
+    def test_once(self) -> None:
+        """
+        All subscribers get one and the same bytes.
+        """
+        others = [Listener() for _ in range(3)]
+        for other in others:
+            self.hub.subscribe(other, ROOM, None)
+        self.publish(1)
+        for other in others:
+            self.assertIs(other.raw[0], self.listener.raw[0])
+
+    def test_otherTopics(self) -> None:
+        """
+        Who is not subscribed, or no longer, gets nothing.
+        """
+        self.publish(1, topic=Topic("chat/a", "q"))
+        self.publish(2, topic=Topic("chat/ab", "p"))
+        self.assertTrue(self.hub.unsubscribe(self.listener, ROOM))
+        self.publish(3)
+        self.assertEqual(self.data(), [])
+        self.assertFalse(self.hub.unsubscribe(self.listener, ROOM))
+
+    def test_leavingWhileDelivered(self) -> None:
+        """
+        A subscriber that ends its subscription while it is served takes nothing away
+        from the others.
+        """
+        hub = self.hub
+
+        class Leaving(Listener):
+            def deliver(self, frame: bytes) -> None:
+                super().deliver(frame)
+                hub.unsubscribe(self, ROOM)
+
+        leaving, last = Leaving(), Listener()
+        for subscriber in (leaving, last):
+            hub.subscribe(subscriber, ROOM, None)
+        self.publish(1)
+        self.assertEqual([len(one.raw) for one in (self.listener, leaving, last)], [1, 1, 1])
+
+    def test_kept(self) -> None:
+        """
+        What is kept is told after it was, with the time under which it was.
+        """
+        first = self.successResultOf(self.publish(1, persist=True))
+        second = self.successResultOf(self.publish(2, persist=True))
+        self.assertIsInstance(second, Kept)
+        self.assertEqual(second.createdAt, first.createdAt + 1)
+        times = [frame["timestamp"] for frame in self.listener.take()]
+        self.assertEqual(times, [first.createdAt, second.createdAt])
+        self.assertNotEqual(first.message.id, second.message.id)
+
+    def test_order(self) -> None:
+        """
+        A topic's order is that of the publishers, though some of it has to be kept
+        first; another topic does not wait.
+        """
+        self.world.history.held = []
+        other = Listener()
+        self.hub.subscribe(other, Topic("chat/b", "p"), None)
+        waiting = [self.publish(1, persist=True), self.publish(2), self.publish(3, persist=True)]
+        self.publish(9, topic=Topic("chat/b", "p"))
+        self.assertEqual(self.data(), [])
+        self.assertEqual([frame["data"] for frame in other.take()], [9])
+        for done in waiting:
+            self.assertNoResult(done)
+        self.world.history.release()
+        self.assertEqual(self.data(), [1, 2, 3])
+        for done in waiting:
+            self.successResultOf(done)
+        self.publish(4)
+        self.assertEqual(self.data(), [4])
+
+    def test_lost(self) -> None:
+        """
+        What could not be kept reaches nobody; what waited behind it goes on.
+        """
+        self.world.history.held = []
+        lost, later = self.publish(1, persist=True), self.publish(2)
+        self.world.history.refuse()
+        error = self.failureResultOf(lost, RealtimeError).value
+        self.assertEqual(error.code, "database_unavailable")
+        self.successResultOf(later)
+        self.assertEqual(self.data(), [2])
+
+    def test_tooManyWait(self) -> None:
+        """
+        When too much waits on a topic, more is refused for now.
+        """
+        self.world.history.held = []
+        self.hub.maxLane = 2
+        waiting = [self.publish(n, persist=bool(n)) for n in (1, 0)]
+        error = self.failureResultOf(self.publish(3), RealtimeError).value
+        self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
+        self.world.history.release()
+        for done in waiting:
+            self.successResultOf(done)
+        self.successResultOf(self.publish(4))
+        self.assertEqual(self.data(), [1, 0, 4])
+
+    def test_fromCallback(self) -> None:
+        """
+        Who publishes on hearing that something was kept comes after it.
+        """
+        self.world.history.held = []
+        self.publish(1, persist=True).addCallback(lambda _: self.publish(3))
+        self.publish(2)
+        self.world.history.release()
+        self.assertEqual(self.data(), [1, 2, 3])
+
+    def test_chat(self) -> None:
+        """
+        A chat message is kept as it is told, under the id that it carries.
+        """
+        kept = self.successResultOf(self.hub.chat(ROOM, "hi", {"a": Raw(b"[1]")}, "ann"))
+        (frame,) = self.listener.take()
+        self.assertEqual((frame["type"], frame["event"]), ("chat_message", "message"))
+        self.assertEqual(
+            frame["data"], {"id": kept.message.id, "text": "hi", "metadata": {"a": [1]}}
+        )
+        self.assertEqual((frame["userId"], frame["timestamp"]), ("ann", kept.createdAt))
+        self.assertEqual(self.world.history.messages, [kept])
+
+
+class PresenceTests(HubTests):
+    """
+    Tests for presence.
+    """
+
+    def track(self, connection: str, user: str | None, state: bytes = b"{}") -> Listener:
+        """
+        Let a connection be present.
+
+        @return: Who it is told to alone.
+        """
+        itself = Listener()
+        self.hub.track(itself, connection, ROOM, user, state)
+        return itself
+
+    def told(self) -> list[tuple[str, Any]]:
+        """
+        What subscribers were told: events and users.
+        """
+        return [(frame["event"], frame["data"]["userId"]) for frame in self.listener.take()]
+
+    def test_life(self) -> None:
+        """
+        An arrival, a new state and a departure are told, the same state again is not.
+        """
+        self.track("c1", "ann", b'{"a":1}')
+        (joined,) = self.listener.take()
+        self.assertEqual(
+            joined["data"],
+            {
+                "userId": "ann",
+                "connectionId": "c1",
+                "state": {"a": 1},
+                "since": 1_000_000_000_000,
+            },
+        )
+        self.track("c1", "ann", b'{"a":1}')
+        self.track("c1", "ann", b'{"a":2}')
+        self.hub.untrack("c1", ROOM)
+        self.hub.untrack("c1", ROOM)
+        self.assertEqual(
+            [("presence:join", "ann"), *self.told()],
+            [("presence:join", "ann"), ("presence:update", "ann"), ("presence:leave", "ann")],
+        )
+
+    def test_sync(self) -> None:
+        """
+        Who tracks for the first time is told who is there, itself included, once.
+        """
+        self.track("c1", "ann")
+        bob = self.track("c2", "bob")
+        (sync,) = bob.take()
+        self.assertEqual(sync["event"], "presence:sync")
+        self.assertEqual([m["userId"] for m in sync["data"]["members"]], ["ann", "bob"])
+        self.assertEqual(self.track("c2", "bob", b'{"a":1}').take(), [])
+
+    def test_nobodyThere(self) -> None:
+        """
+        Where nobody is, nobody is told so.
+        """
+        self.hub.sync(self.listener, ROOM)
+        self.assertEqual(self.listener.take(), [])
+
+    def test_left(self) -> None:
+        """
+        A connection that closes leaves every topic.
+        """
+        self.track("c1", "ann")
+        self.hub.track(Listener(), "c1", Topic("chat/b", "p"), "ann", b"{}")
+        self.assertEqual(set(self.hub.presentOn("c1")), {"chat/a/p", "chat/b/p"})
+        self.listener.take()
+        self.hub.leave("c1")
+        self.assertEqual(self.told(), [("presence:leave", "ann")])
+        self.assertEqual(set(self.hub.presentOn("c1")), set())
+
+    def test_lostAndFound(self) -> None:
+        """
+        Who comes back within the grace period was never away.
+        """
+        self.track("c1", "ann")
+        self.hub.lose("c1")
+        self.world.clock.advance(9.9)
+        self.hub.sweep()
+        self.track("c2", "ann")
+        self.world.clock.advance(60)
+        self.hub.sweep()
+        self.assertEqual(self.told(), [("presence:join", "ann")])
+
+    def test_lost(self) -> None:
+        """
+        Who does not has left when it is over.
+        """
+        self.track("c1", "ann")
+        self.hub.lose("c1")
+        self.world.clock.advance(10)
+        self.hub.sweep()
+        self.hub.sweep()
+        self.assertEqual(self.told(), [("presence:join", "ann"), ("presence:leave", "ann")])
