@@ -7,10 +7,12 @@ pushes come back up through the interfaces only:
 
 0. vocabulary: L{aerostack.interfaces}, L{aerostack.errors};
 1. pure, no I/O and no clock: L{aerostack.wire}, L{aerostack.core};
-2. live: L{aerostack.hub}, L{aerostack.session}, L{aerostack.auth};
+2. live: L{aerostack.hub}, L{aerostack.feeds}, L{aerostack.session},
+   L{aerostack.commands}, L{aerostack.auth}, L{aerostack.rpc};
 3. adapters, one outside system each: L{aerostack.net}, L{aerostack.storage},
    L{aerostack.tracker}, L{aerostack.engine};
-4. composition: L{aerostack.config}, L{aerostack.service}.
+4. composition: L{aerostack.config}, L{aerostack.daemon}, L{aerostack.service},
+   L{aerostack.cli}.
 
 C{tests/test_layers.py} keeps these promises.
 """

@@ -1,29 +1,20 @@
 """
-One client's session: what it may do, and what happens when it does.
+One client's session: its life, from the opening to the close, and the bounds it is held to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
-from functools import partial
-from typing import Any
 
 from msgspec import UNSET
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from aerostack.auth import Authenticator
-from aerostack.core.deadlines import Deadlines
-from aerostack.core.filters import parseFilter
-from aerostack.core.messages import Kept
+from aerostack.commands import Commands
 from aerostack.core.outbox import Outbox
-from aerostack.core.permissions import Action, Identity
+from aerostack.core.permissions import Identity
 from aerostack.core.rates import TokenBucket
-from aerostack.core.topics import Topic, checkEvent, parseTopic
 from aerostack.errors import (
     CLOSE_FLOOD,
     CLOSE_INTERNAL,
@@ -33,27 +24,16 @@ from aerostack.errors import (
     CLOSE_UNSUPPORTED,
     RealtimeError,
 )
-from aerostack.feeds import TableFeeds
-from aerostack.hub import Hub, wireFrame
+from aerostack.hub import wireFrame
 from aerostack.interfaces import IConnection, ISubscriber
-from aerostack.settings import LimitsConfig
-from aerostack.wire.codec import decode, encodeValue, reference
+from aerostack.surroundings import Surroundings
+from aerostack.wire.codec import decode, reference
 from aerostack.wire.frames import (
-    Ack,
-    Auth,
-    Chat,
     ClientFrame,
     Error,
     MessageId,
-    Ping,
-    Pong,
     Publish,
-    Subscribe,
-    Subscribed,
-    Track,
-    Unsubscribe,
-    Unsubscribed,
-    Untrack,
+    ServerFrame,
 )
 
 
@@ -65,28 +45,6 @@ class State(Enum):
     OPEN = "open"
     CLOSING = "closing"
     CLOSED = "closed"
-
-
-class Surroundings:
-    """
-    What all sessions share.
-    """
-
-    def __init__(
-        self,
-        clock: IReactorTime,
-        hub: Hub,
-        feeds: TableFeeds,
-        authenticator: Authenticator,
-        limits: LimitsConfig,
-        deadlines: Deadlines,
-    ) -> None:
-        self.clock = clock
-        self.hub = hub
-        self.feeds = feeds
-        self.authenticator = authenticator
-        self.limits = limits
-        self.deadlines = deadlines
 
 
 @implementer(ISubscriber)
@@ -108,18 +66,16 @@ class Session:
         self.identity = identity
         self._connection = connection
         self._all = surroundings
-        self._hub = surroundings.hub
         self._limits = limits = surroundings.limits
         self._state = State.OPEN
         self._outbox = Outbox(limits.outboxBytes)
         now = surroundings.clock.seconds()
         self._bucket = TokenBucket(limits.framesPerSecond, limits.framesBurst, now)
         self._refused = 0
-        # Table subscriptions that the tracker has not confirmed yet.
-        self._pending: dict[str, Subscribe] = {}
         self._pingDue = now + limits.pingInterval
         # By when something must be heard; None while nothing is awaited.
         self._pongDue: float | None = None
+        self._commands = Commands(self, surroundings)
         self._setDeadline()
 
     @property
@@ -187,13 +143,7 @@ class Session:
         """
         self._state = State.CLOSED
         self._all.deadlines.clear(self)
-        self._pending.clear()
-        if clean:
-            self._hub.leave(self.connectionId)
-        else:
-            self._hub.lose(self.connectionId)
-        for canonical in self._hub.registry.topicsOf(self):
-            self._end(self._canonicalTopic(canonical))
+        self._commands.end(clean)
 
     # From the daemon
 
@@ -241,7 +191,7 @@ class Session:
             self._connection.abort()
             return
         if self.identity.expires is not None and self.identity.expires <= now:
-            self._endToken(RealtimeError("token_expired", "The token expired; send a new one."))
+            self.endToken(RealtimeError("token_expired", "The token expired; send a new one."))
             return
         if self._pongDue is not None and self._pongDue <= now:
             self.log.info("silent, given up", connection=self.connectionId)
@@ -301,186 +251,41 @@ class Session:
 
     def _handle(self, frame: ClientFrame) -> None:
         try:
-            _HANDLERS[type(frame)](self, frame)
+            self._commands.carryOut(frame)
         except RealtimeError as error:
             messageId = frame.id if isinstance(frame, Publish) else None
-            self._sendError(error, messageId, self._nameTopic(getattr(frame, "topic", None)))
+            topic = self._commands.nameTopic(getattr(frame, "topic", None))
+            self.sendError(error, messageId, topic)
         except Exception:
             # Whatever a handler forgot to expect must not reach the WebSocket
             # library, which would let it escape into the reactor.
-            self._fail(Failure())
+            self.fail(Failure())
 
-    def _subscribe(self, frame: Subscribe) -> None:
-        topic = self._topic(frame.topic)
-        self.identity.check(Action.SUBSCRIBE, topic)
-        filter = parseFilter(frame.filter)
-        canonical = topic.canonical
-        again = self in self._hub.registry.subscribers(canonical)
-        if not again:
-            self._checkRoom(canonical)
-        if topic.table is None:
-            if filter is not None:
-                raise RealtimeError("invalid_frame", "Only a table's topic can be filtered.")
-            self._begin(topic, frame)
-        elif again:
-            self._begin(topic, frame)
-        else:
-            self._pending[canonical] = frame
-            self._all.feeds.watch(topic.table).addCallbacks(
-                partial(self._watched, topic, frame), partial(self._unwatchable, topic, frame)
-            ).addErrback(self._fail)
+    # Answers, for the commands
 
-    def _watched(self, topic: Topic, frame: Subscribe, table: str) -> None:
-        # The client may have gone, thought better of it, or asked again meanwhile;
-        # each request holds an interest of its own in the table.
-        if self._pending.get(topic.canonical) is not frame:
-            self._all.feeds.unwatch(table)
-            return
-        del self._pending[topic.canonical]
-        try:
-            self.identity.check(Action.SUBSCRIBE, topic)
-        except RealtimeError as error:
-            self._all.feeds.unwatch(table)
-            self._sendError(error, None, topic.canonical)
-            return
-        self._begin(topic, frame)
-
-    def _unwatchable(self, topic: Topic, frame: Subscribe, failure: Failure) -> None:
-        if self._pending.get(topic.canonical) is frame:
-            del self._pending[topic.canonical]
-        self._sendError(_refusal(failure), None, topic.canonical)
-
-    def _begin(self, topic: Topic, frame: Subscribe) -> None:
-        self._hub.subscribe(self, topic, parseFilter(frame.filter))
-        self._send(Subscribed(topic=topic.canonical))
-        self._hub.sync(self, topic)
-
-    def _unsubscribe(self, frame: Unsubscribe) -> None:
-        topic = self._topic(frame.topic)
-        self._pending.pop(topic.canonical, None)
-        self._end(topic)
-        self._send(Unsubscribed(topic=topic.canonical))
-
-    def _end(self, topic: Topic) -> None:
-        if self._hub.unsubscribe(self, topic) and topic.table is not None:
-            self._all.feeds.unwatch(topic.table)
-
-    def _publish(self, frame: Publish) -> None:
-        topic = self._topic(frame.topic)
-        checkEvent(frame.event, self._limits.eventLength)
-        self.identity.check(Action.PUBLISH, topic)
-        self._acknowledge(
-            self._hub.publish(
-                topic, frame.event, bytes(frame.data), self.identity.userId, bool(frame.persist)
-            ),
-            frame.id,
-            topic,
-        )
-
-    def _chat(self, frame: Chat) -> None:
-        topic = self._topic(f"chat/{frame.roomId}")
-        self.identity.check(Action.PUBLISH, topic)
-        self._acknowledge(
-            self._hub.chat(topic, frame.text, frame.metadata, self.identity.userId), None, topic
-        )
-
-    def _acknowledge(
-        self, published: Deferred[Kept | None], messageId: MessageId | None, topic: Topic
-    ) -> None:
-        def done(_: Kept | None) -> None:
-            if messageId is not None:
-                self._send(Ack(id=messageId))
-
-        def failed(failure: Failure) -> None:
-            self._sendError(_refusal(failure), messageId, topic.canonical)
-
-        published.addCallbacks(done, failed).addErrback(self._fail)
-
-    def _track(self, frame: Track) -> None:
-        topic = self._topic(frame.topic)
-        self.identity.check(Action.PRESENCE, topic)
-        state = encodeValue(frame.state)
-        if len(state) > self._limits.stateBytes:
-            raise RealtimeError(
-                "too_large", f"A presence state has at most {self._limits.stateBytes} bytes."
-            )
-        if topic.canonical not in self._hub.presentOn(self.connectionId):
-            self._checkRoom(topic.canonical)
-        self._hub.track(self, self.connectionId, topic, self.identity.userId, state)
-
-    def _untrack(self, frame: Untrack) -> None:
-        self._hub.untrack(self.connectionId, self._topic(frame.topic))
-
-    def _auth(self, frame: Auth) -> None:
-        now = self._all.clock.seconds()
-        try:
-            identity = self._all.authenticator.refresh(self.identity, frame.token, now)
-        except RealtimeError as error:
-            self._endToken(error)
-            return
-        if identity.userId != self.identity.userId:
-            # Another user is another presence.
-            self._hub.leave(self.connectionId)
+    def setIdentity(self, identity: Identity) -> None:
+        """
+        Go on as somebody else, or for longer.
+        """
         self.identity = identity
         self._setDeadline()
-        self._dropForbidden()
 
-    def _dropForbidden(self) -> None:
-        """End what the present identity may not have."""
-        for canonical in self._hub.registry.topicsOf(self):
-            topic = self._canonicalTopic(canonical)
-            try:
-                self.identity.check(Action.SUBSCRIBE, topic)
-            except RealtimeError as error:
-                self._end(topic)
-                self._sendError(error, None, canonical)
-                self._send(Unsubscribed(topic=canonical))
-        for canonical in self._hub.presentOn(self.connectionId):
-            topic = self._canonicalTopic(canonical)
-            try:
-                self.identity.check(Action.PRESENCE, topic)
-            except RealtimeError as error:
-                self._hub.untrack(self.connectionId, topic)
-                self._sendError(error, None, canonical)
-
-    def _ping(self, frame: Ping) -> None:
-        self._send(Pong())
-
-    # Helpers
-
-    def _topic(self, text: str) -> Topic:
-        return parseTopic(
-            text,
-            self.identity.project,
-            self._all.authenticator.projects,
-            self._limits.topicLength,
-        )
-
-    def _canonicalTopic(self, canonical: str) -> Topic:
-        return Topic(canonical.removesuffix(f"/{self.identity.project}"), self.identity.project)
-
-    def _checkRoom(self, canonical: str) -> None:
-        """Make sure that the client may hold one topic more."""
-        if canonical in self._pending:
-            return
-        held = (
-            self._hub.registry.count(self)
-            + len(self._pending)
-            + len(tuple(self._hub.presentOn(self.connectionId)))
-        )
-        if held >= self._limits.subscriptions:
-            raise RealtimeError(
-                "too_many_subscriptions",
-                f"A connection holds at most {self._limits.subscriptions} topics; leave some.",
-            )
-
-    def _send(self, frame: Any) -> None:
+    def send(self, frame: ServerFrame) -> None:
+        """
+        Send a frame to this client alone.
+        """
         self.deliver(wireFrame(frame))
 
-    def _sendError(
+    def sendError(
         self, error: RealtimeError, messageId: MessageId | None, topic: str | None
     ) -> None:
-        self._send(
+        """
+        Tell the client what was wrong.
+
+        @param messageId: The id of the frame that it is about, if it had one.
+        @param topic: The topic that it is about.
+        """
+        self.send(
             Error(
                 code=error.code,
                 message=error.message,
@@ -493,41 +298,19 @@ class Session:
     def _sendErrorAbout(self, error: RealtimeError, payload: bytes) -> None:
         """Tell an error of a message that was not understood, or not looked at."""
         about = reference(payload)
-        self._sendError(error, about.id, self._nameTopic(about.topic))
+        self.sendError(error, about.id, self._commands.nameTopic(about.topic))
 
-    def _nameTopic(self, text: str | None) -> str | None:
-        """A topic as an error names it: canonical, if it is one at all."""
-        if text is None:
-            return None
-        try:
-            return self._topic(text).canonical
-        except RealtimeError:
-            return text if len(text) <= self._limits.topicLength else None
-
-    def _endToken(self, error: RealtimeError) -> None:
+    def endToken(self, error: RealtimeError) -> None:
+        """
+        Close, because the client's token does not hold.
+        """
         self.log.info("{error}", error=error, connection=self.connectionId)
-        self._sendError(error, None, None)
+        self.sendError(error, None, None)
         self.close(CLOSE_TOKEN, error.code)
 
-    def _fail(self, failure: Failure) -> None:
+    def fail(self, failure: Failure) -> None:
+        """
+        Close, because we failed.
+        """
         self.log.failure("a frame failed", failure, connection=self.connectionId)
         self.close(CLOSE_INTERNAL, "the daemon failed")
-
-
-def _refusal(failure: Failure) -> RealtimeError:
-    """What a client is told of a failure, if it is one to be told; else raise it."""
-    if isinstance(failure.value, RealtimeError):
-        return failure.value
-    failure.raiseException()
-
-
-_HANDLERS: dict[type[ClientFrame], Callable[[Session, Any], None]] = {
-    Subscribe: Session._subscribe,
-    Unsubscribe: Session._unsubscribe,
-    Publish: Session._publish,
-    Chat: Session._chat,
-    Track: Session._track,
-    Untrack: Session._untrack,
-    Auth: Session._auth,
-    Ping: Session._ping,
-}

@@ -34,8 +34,9 @@ from aerostack.interfaces import (
     IHistory,
 )
 from aerostack.rpc import RPC
-from aerostack.session import Session, Surroundings
+from aerostack.session import Session
 from aerostack.settings import LimitsConfig, ProjectConfig
+from aerostack.surroundings import Surroundings
 
 T = TypeVar("T")
 

@@ -19,9 +19,11 @@ SOURCE = Path(aerostack.__file__).parent
 RANKS = {
     **dict.fromkeys(("", "interfaces", "errors", "settings", "kinds"), 0),
     **dict.fromkeys(("wire", "core"), 1),
-    **dict.fromkeys(("hub", "feeds", "session", "auth", "rpc", "housekeeping"), 2),
+    **dict.fromkeys(
+        ("hub", "feeds", "surroundings", "commands", "session", "auth", "rpc", "housekeeping"), 2
+    ),
     **dict.fromkeys(("net", "storage", "tracker", "engine"), 3),
-    **dict.fromkeys(("config", "credentials", "logs", "service", "cli"), 4),
+    **dict.fromkeys(("config", "credentials", "logs", "daemon", "service", "cli"), 4),
 }
 
 # On these floors a room does not know its neighbours.
@@ -191,7 +193,7 @@ class OutsideTests(SynchronousTestCase):
         """
         self.assertEqual(set(imported({"twisted.enterprise"})), {"storage.pool"})
         for name in imported({"sqlite3"}):
-            self.assertIn(room(name), ("storage", "tracker", "cli", "service", TESTING), name)
+            self.assertIn(room(name), ("storage", "tracker", "cli", "daemon", TESTING), name)
 
     def test_sql(self) -> None:
         """

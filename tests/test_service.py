@@ -17,7 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack import service
 from aerostack.config import load
-from aerostack.service import Daemon, Options, Program, StartError, hint
+from aerostack.daemon import Daemon, StartError
+from aerostack.service import Options, Program, hint
 from aerostack.settings import Config
 
 

@@ -19,7 +19,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from aerostack.service import Daemon
+from aerostack.daemon import Daemon
 from aerostack.settings import (
     Config,
     DatabaseConfig,

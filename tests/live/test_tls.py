@@ -24,7 +24,7 @@ from aerostack.client.connection import WireFactory, reconnecting
 from aerostack.testing import PUBLIC_KEY, readFrames
 from tests.live.program import ProgramTests
 from tests.live.wire import Wire, maskedFrame
-from tests.net.test_tls import Authority
+from tests.net.certificates import Authority
 
 
 class TLSProgramTests(ProgramTests):

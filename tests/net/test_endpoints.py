@@ -23,7 +23,7 @@ from twisted.trial.unittest import TestCase
 
 from aerostack.net.endpoints import serverEndpoint
 from aerostack.net.tls import TLSError
-from tests.net.test_tls import Authority, ClientTLS, Conversation
+from tests.net.certificates import Authority, ClientTLS, Conversation
 
 
 class ListenTests(TestCase):

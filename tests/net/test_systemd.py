@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from aerostack.net.systemd import Notifier, message, notifyAddress, watchdogInterval
 from tests.net import ROOT, Child
-from tests.net.test_tls import Authority, ClientTLS, Conversation
+from tests.net.certificates import Authority, ClientTLS, Conversation
 
 UNITS = ROOT / "systemd"
 

@@ -1,0 +1,298 @@
+"""
+The daemon, put together from its configuration.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from aerostack import __version__
+from aerostack.auth import Authenticator
+from aerostack.core.deadlines import Deadlines
+from aerostack.core.patterns import Patterns
+from aerostack.core.permissions import Identity
+from aerostack.core.presence import Presence
+from aerostack.engine.memory import MemoryEngine
+from aerostack.feeds import TableFeeds
+from aerostack.housekeeping import Housekeeping
+from aerostack.hub import Hub
+from aerostack.interfaces import IChangeListener, IConnection
+from aerostack.net.api import (
+    HealthResource,
+    HistoryResource,
+    PageResource,
+    RealtimeResource,
+    RPCResource,
+    makeRoot,
+)
+from aerostack.net.endpoints import Listener, serverEndpoint
+from aerostack.net.http import BoundedSite
+from aerostack.net.tls import TLSError
+from aerostack.net.websocket import Connections
+from aerostack.rpc import RPC
+from aerostack.session import Session
+from aerostack.settings import SECTIONS, Config
+from aerostack.storage.history import History
+from aerostack.storage.pool import SQLiteDatabase, prepareDatabase
+from aerostack.storage.query import runQuery
+from aerostack.storage.schema import SchemaTooNew
+from aerostack.surroundings import Surroundings
+from aerostack.tracker.sqlite import SQLiteJournal
+from aerostack.tracker.tracker import ChangeTracker
+
+
+class Daemon(MultiService):
+    """
+    Everything that one configuration asks for.
+
+    @ivar ports: Where the daemon listens, once it has started.
+    """
+
+    log = Logger()
+
+    def __init__(self, config: Config, reactor: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.ports: list[IListeningPort] = []
+        self._reactor = reactor
+        limits = config.limits
+        path = config.database.path
+
+        # The tracker's connection is its own, because PRAGMA data_version counts
+        # what others commit; a statement of db.query may take its time, and must
+        # not keep a message from being kept.
+        self._storage = SQLiteDatabase(reactor, path, threads=2)
+        self._trackerStorage = SQLiteDatabase(reactor, path, threads=1)
+        self._queryStorage = SQLiteDatabase(reactor, path, threads=4)
+
+        self.history = History(self._storage, config.history.maxAge, config.history.maxCount)
+        self.authenticator = Authenticator(config.projects)
+        self.hub = Hub(
+            reactor,
+            MemoryEngine(),
+            self.history,
+            Presence(config.presence.grace),
+            lambda: uuid4().hex,
+        )
+        self.feeds = TableFeeds(
+            self.hub.registry, Patterns(config.tracker.tables), config.projects, self._makeTracker
+        )
+        self._deadlines = Deadlines()
+        self._surroundings = Surroundings(
+            reactor, self.hub, self.feeds, self.authenticator, limits, self._deadlines
+        )
+        # Ids are told apart across restarts too, so that logs can be.
+        run = uuid4().hex[:6]
+        serial = count(1)
+        self.connections = Connections(limits, self._makeSession, lambda: f"c{run}-{next(serial)}")
+        self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
+        self._site = self._makeSite()
+        Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
+
+    def _makeTracker(self, listener: IChangeListener) -> ChangeTracker:
+        tracker = self.config.tracker
+        self.tracker = ChangeTracker(
+            self._reactor,
+            self._trackerStorage,
+            SQLiteJournal(),
+            listener,
+            tracker.pollInterval,
+            retention=tracker.retention,
+        )
+        return self.tracker
+
+    def _makeSession(self, connection: IConnection, identity: Identity) -> Session:
+        self.log.debug(
+            "opened by {role} for {userId!r}",
+            role=identity.role.value,
+            userId=identity.userId,
+            connection=connection.connectionId,
+        )
+        return Session(connection, identity, self._surroundings)
+
+    def _query(self, sql: str, parameters: list[Any]) -> Deferred[dict[str, Any]]:
+        limits = self._surroundings.limits
+
+        def poke(result: dict[str, Any]) -> dict[str, Any]:
+            # It may have written; whoever watches need not wait for the next tick.
+            self.tracker.poke()
+            return result
+
+        return self._queryStorage.run(
+            runQuery, sql, parameters, limits.queryRows, limits.querySeconds
+        ).addCallback(poke)
+
+    def _makeSite(self) -> BoundedSite:
+        config, reactor = self.config, self._reactor
+        self._realtime = RealtimeResource(
+            self.connections,
+            self.authenticator,
+            reactor,
+            config.limits,
+            config.server.queryCredentials,
+        )
+        self._historyResource = HistoryResource(
+            self.history, self.authenticator, reactor, config.limits, config.history.pageSize
+        )
+        root = makeRoot(
+            {
+                "": PageResource(_openProject(config)),
+                "api/realtime": self._realtime,
+                "api/v1/public/realtime/history": self._historyResource,
+                "internal/hooks/rpc": RPCResource(self.rpc, self.authenticator, reactor),
+                "health": HealthResource(self.health),
+            }
+        )
+        return BoundedSite(root, reactor, config.limits)
+
+    def health(self) -> Mapping[str, str | None]:
+        """
+        What is wrong with each part, as a sentence; L{None} for nothing.
+        """
+        return {"tracker": self._replaced() or self.tracker.health()}
+
+    def _replaced(self) -> str | None:
+        # The connections would go on with a file that nobody else finds any more.
+        with suppress(OSError):
+            if _identity(self.config.database.path) == self._file:
+                return None
+        return "The database's file was removed or replaced; restart the daemon."
+
+    # Starting
+
+    def privilegedStartService(self) -> None:
+        """
+        Prepare the database and take the addresses, so that a fault is told before
+        anything runs.
+
+        @raise StartError: Something cannot be had; the message says what.
+        """
+        try:
+            # The reactor does not turn yet, so nobody waits for this.
+            prepareDatabase(self.config.database.path)
+            self._file = _identity(self.config.database.path)
+        except (OSError, sqlite3.Error, SchemaTooNew) as error:
+            raise StartError(f"{self.config.database.url} cannot be used: {error}") from None
+        try:
+            self._listeners = [
+                serverEndpoint(self._reactor, description, self.config.path.parent)
+                for description in self.config.server.listen
+            ]
+        except (ValueError, TLSError) as error:
+            raise StartError(f"cannot listen: {error}") from None
+        for listener in self._listeners:
+            self._listen(listener)
+        super().privilegedStartService()
+
+    def _listen(self, listener: Listener) -> None:
+        faults: list[Any] = []
+        listener.endpoint.listen(self._site).addCallbacks(self.ports.append, faults.append)
+        if faults:
+            raise StartError(
+                f"cannot listen on {listener.description}: {faults[0].getErrorMessage()}"
+            )
+
+    def startService(self) -> None:
+        for database in (self._storage, self._trackerStorage, self._queryStorage):
+            database.start()
+        self.tracker.start()
+        super().startService()
+        self.log.info(
+            "aerostack-rt {version} serves {database} on {listen}",
+            version=__version__,
+            database=self.config.database.url,
+            listen=", ".join(self.config.server.listen),
+        )
+
+    # Stopping
+
+    @inlineCallbacks
+    def stopService(self) -> Any:
+        """
+        Let nobody in, send everybody away, keep what is to be kept, and stop.
+        """
+        closing = [maybeDeferred(port.stopListening) for port in self.ports]
+        yield DeferredList(closing, consumeErrors=True)
+        self.connections.goAway()
+        yield self._waitForClients()
+        yield super().stopService()
+        yield self.tracker.stop()
+        yield self.history.flushed()
+        for database in (self._storage, self._trackerStorage, self._queryStorage):
+            database.close()
+        self.log.info("stopped")
+
+    @inlineCallbacks
+    def _waitForClients(self) -> Any:
+        deadline = self._reactor.seconds() + self.config.limits.closeTimeout
+        while len(self.connections) and self._reactor.seconds() < deadline:
+            yield deferLater(self._reactor, 0.05)
+        if len(self.connections):
+            self.log.info("{n} clients did not answer the close", n=len(self.connections))
+            self.connections.abort()
+            yield deferLater(self._reactor, 0)
+
+    # Reloading
+
+    def reload(self, config: Config) -> None:
+        """
+        Take up what of a configuration can be taken up while connections are open:
+        projects and their keys, limits, tables, certificates.
+
+        A certificate that cannot be served is told in the log, and the old one
+        stays.
+        """
+        self.config = replace(
+            self.config,
+            tracker=replace(self.config.tracker, tables=config.tracker.tables),
+            limits=config.limits,
+            projects=config.projects,
+        )
+        for name in SECTIONS:
+            if getattr(config, name) != getattr(self.config, name):
+                self.log.warn("[{name}] has changed; it takes a restart", name=name)
+        self.authenticator.load(config.projects)
+        self.feeds.allowed = Patterns(config.tracker.tables)
+        self.feeds.projects = config.projects
+        limits = config.limits
+        self._surroundings.limits = limits
+        self._realtime.limits = self._historyResource.limits = self.rpc.limits = limits
+        self.connections.setLimits(limits)
+        self._site.bodyBytes = limits.bodyBytes
+        self._site.timeOut = limits.handshakeTimeout
+        for listener in self._listeners:
+            if listener.tls is not None:
+                try:
+                    listener.tls.reload()
+                except TLSError as error:
+                    self.log.error("the old certificate stays: {error}", error=error)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells a file from another one of the same name."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _openProject(config: Config) -> str:
+    """The project that needs no credential, for the page to begin with."""
+    return next((p.id for p in config.projects.values() if p.anonymous), "")
+
+
+class StartError(SystemExit):
+    """
+    The daemon cannot start.
+    """

@@ -1,0 +1,39 @@
+"""
+What all sessions of a daemon share.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+
+from aerostack.auth import Authenticator
+from aerostack.core.deadlines import Deadlines
+from aerostack.feeds import TableFeeds
+from aerostack.hub import Hub
+from aerostack.settings import LimitsConfig
+
+
+class Surroundings:
+    """
+    Where a session lives.
+
+    @ivar limits: Replaced when the configuration is read again; holds for sessions
+        that begin after that.
+    @ivar deadlines: When each session has something to do.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hub: Hub,
+        feeds: TableFeeds,
+        authenticator: Authenticator,
+        limits: LimitsConfig,
+        deadlines: Deadlines,
+    ) -> None:
+        self.clock = clock
+        self.hub = hub
+        self.feeds = feeds
+        self.authenticator = authenticator
+        self.limits = limits
+        self.deadlines = deadlines
