@@ -956,8 +956,9 @@ class RandomTests(HostileTests):
             raw = await self.raw()
             raw.write(OPENING + data if n % 2 else data)
             await self.sleep(0.002)
-            raw.write(data)
-            raw.drop()
+            if raw.transport is not None:
+                raw.write(data)
+                raw.drop()
             if n % 50 == 0:
                 await self.beat()
         for data in examples(stream, 200):

@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import Any
 
 import jwt
+from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
 from aerostack.settings import JWTConfig, ProjectConfig
 from aerostack.storage import pool
@@ -204,8 +205,11 @@ class PathTests(HTTPTests):
 
     async def test_head(self) -> None:
         """
-        C{HEAD} is answered as C{GET} is, without the body.
+        C{HEAD} is answered as C{GET} is, without the body, and is nothing to log.
         """
+        logged: list[LogEvent] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
         room = "/api/v1/public/realtime/history?room=chat/a/p"
         for path in ("/health", "/", room, "/api/realtime", "/nothing"):
             status, _, asked = await self.http("HEAD", path)
@@ -216,6 +220,8 @@ class PathTests(HTTPTests):
             head, _, body = wire.received.partition(b"\r\n\r\n")
             self.assertEqual(status, int(head.split()[1]))
             self.assertEqual(asked.getRawHeaders("content-length"), [str(len(body))], path)
+        told = [event for event in logged if event["log_level"] > LogLevel.debug]
+        self.assertEqual([event for event in told if "HEAD" in str(event["log_format"])], [])
 
     async def test_health(self) -> None:
         """

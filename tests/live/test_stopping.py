@@ -113,22 +113,17 @@ class StopTests(ProgramTests):
         wire = await self.client()
         with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            wire.tell(
-                {
-                    "type": "publish",
-                    "topic": "chat/a",
-                    "event": "e",
-                    "data": {"n": "late"},
-                    "persist": True,
-                    "id": "late",
-                }
-            )
+            # The first is being written, the others wait for their turn.
+            names = {"first", "second", "third"}
+            publish = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
+            for name in sorted(names):
+                wire.tell({**publish, "data": {"n": name}})
             self.assertEqual(await wire.barrier(), [])
             daemon.signal("TERM")
             await wire.lost
             other.execute("COMMIT")
         self.assertEqual(await daemon.ended, 0)
-        self.assertEqual(self.kept(), {"late"})
+        self.assertEqual(self.kept(), names)
 
     async def test_force(self) -> None:
         """

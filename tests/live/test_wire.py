@@ -14,7 +14,7 @@ from typing import Any
 
 import jwt
 
-from aerostack.settings import Config, JWTConfig, ProjectConfig, ServerConfig
+from aerostack.settings import Config, HistoryConfig, JWTConfig, ProjectConfig, ServerConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.live.daemon import ORIGIN, DaemonTests, gather
 from tests.live.wire import CLOSE, Frame, Refused, Wire, maskedFrame
@@ -119,7 +119,8 @@ class ClientTests(DaemonTests):
         }
 
     def config(self) -> Config:
-        return replace(super().config(), server=ServerConfig((), self.queryCredentials))
+        server = ServerConfig((), self.queryCredentials)
+        return replace(super().config(), server=server, history=HistoryConfig(pageSize=300))
 
     async def opened(self, opening: str, path: str, protocols: str = "") -> Wire:
         """
@@ -612,7 +613,7 @@ class OrderTests(ClientTests):
             self.assertEqual(found, list(range(found[0], -1, -1)))
         self.assertEqual(len(await read()), 400)
         self.assertEqual(len(await self.page("")), 50)
-        self.assertEqual(len(await self.page("limit=1000000")), 400)
+        self.assertEqual(len(await self.page("limit=1000000")), 300)
 
     async def page(self, query: str) -> list[Frame]:
         """
