@@ -58,6 +58,12 @@ class Connection(WebSocketServerProtocol):
         # How many frames of the present message have come.
         self._fragments = 0
 
+    def dataReceived(self, data: bytes) -> None:
+        # Any byte is a sign of life: a large message on a slow line, too.
+        if self._session is not None:
+            self._session.heard()
+        super().dataReceived(data)
+
     # What Autobahn calls
 
     def onConnect(self, request: ConnectionRequest) -> str | None:
@@ -83,18 +89,11 @@ class Connection(WebSocketServerProtocol):
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if self._session is not None:
-            self._session.heard()
             self._session.received(payload, isBinary)
 
     def onPing(self, payload: bytes) -> None:
-        if self._session is not None:
-            self._session.heard()
-            if self._session.allowPing():
-                super().onPing(payload)
-
-    def onPong(self, payload: bytes) -> None:
-        if self._session is not None:
-            self._session.heard()
+        if self._session is not None and self._session.allowPing():
+            super().onPing(payload)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         session, self._session = self._session, None

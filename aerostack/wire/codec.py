@@ -4,6 +4,7 @@ Bytes to frames, frames to bytes.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,16 @@ from aerostack.wire.frames import AnyClientFrame, MessageId, ServerFrame
 _decoder: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
 _encoder = msgspec.json.Encoder()
 
-_TYPES = ", ".join(
-    sorted(str(kind.__struct_config__.tag) for kind in AnyClientFrame.__args__)
-)
+_TYPES = ", ".join(sorted(str(kind.__struct_config__.tag) for kind in AnyClientFrame.__args__))
+
+
+MAX_DEPTH = 64
+"""How deeply JSON may be nested.  Some clients' parsers recurse, and give up or break on
+what an ill-meaning publisher could send them through us."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def encode(frame: ServerFrame) -> bytes:
@@ -48,7 +56,7 @@ def decode(payload: bytes) -> AnyClientFrame:
         C{invalid_frame}; the message names the field.
     """
     try:
-        return _decoder.decode(payload)
+        frame = _decoder.decode(payload)
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
     except msgspec.DecodeError as error:
@@ -56,7 +64,10 @@ def decode(payload: bytes) -> AnyClientFrame:
     except UnicodeDecodeError:
         raise RealtimeError("invalid_json", "The frame is not UTF-8.") from None
     except RecursionError:
-        raise RealtimeError("too_deep", "The frame is nested too deeply; flatten it.") from None
+        raise _tooDeep("frame") from None
+    if isDeep(payload):
+        raise _tooDeep("frame")
+    return frame
 
 
 def decodeValue(payload: bytes) -> Any:
@@ -66,11 +77,35 @@ def decodeValue(payload: bytes) -> Any:
     @raise RealtimeError: C{invalid_json} or C{too_deep}.
     """
     try:
-        return msgspec.json.decode(payload)
+        value = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RealtimeError("invalid_json", f"The body is not JSON. {error}.") from None
     except RecursionError:
-        raise RealtimeError("too_deep", "The body is nested too deeply; flatten it.") from None
+        raise _tooDeep("body") from None
+    if isDeep(payload):
+        raise _tooDeep("body")
+    return value
+
+
+def isDeep(payload: bytes) -> bool:
+    """
+    Whether JSON is nested more deeply than L{MAX_DEPTH}.
+
+    @param payload: Well-formed JSON, UTF-8.
+    """
+    if payload.count(b"[") + payload.count(b"{") <= MAX_DEPTH:
+        return False
+    brackets = _STRING.sub(b"", payload).translate(_SQUARE, _NO_BRACKETS)
+    # Each round takes the innermost level away, wherever there is one, at C's speed.
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+def _tooDeep(what: str) -> RealtimeError:
+    return RealtimeError(
+        "too_deep", f"The {what} is nested more than {MAX_DEPTH} levels deep; flatten it."
+    )
 
 
 def _explain(problem: str) -> RealtimeError:

@@ -15,7 +15,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.errors import RealtimeError
 from aerostack.wire import frames
-from aerostack.wire.codec import Reference, decode, decodeValue, encode, encodeValue, reference
+from aerostack.wire.codec import (
+    MAX_DEPTH,
+    Reference,
+    decode,
+    decodeValue,
+    encode,
+    encodeValue,
+    isDeep,
+    reference,
+)
 
 # JSON has no surrogates outside a pair (RFC 8259, 8.2).
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -206,6 +215,33 @@ class DecodeTests(Refusing):
         ):
             self.assertIn(f"$.{field}", self.refused(frame, "invalid_frame"))
 
+    @given(
+        st.recursive(
+            st.none() | st.booleans() | st.text(st.sampled_from('[]{}"\\a'), max_size=8),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.text(st.sampled_from('[]{}"\\'), max_size=4), inner, max_size=3
+                )
+            ),
+        ),
+        st.integers(0, 2 * MAX_DEPTH),
+    )
+    def test_depth(self, value: Any, wraps: int) -> None:
+        """
+        Nesting is counted exactly, whatever brackets and quotes stand in strings.
+        """
+
+        def depth(value: Any) -> int:
+            if isinstance(value, dict):
+                value = list(value.values())
+            return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
+
+        for n in range(wraps):
+            value = [value] if n % 2 else {"a": value, '"[': "]"}
+        payload = json.dumps(value).encode()
+        self.assertEqual(isDeep(payload), depth(value) > MAX_DEPTH)
+
     def test_deep(self) -> None:
         """
         Nesting without end is refused wherever it stands, even in fields that nobody
@@ -387,8 +423,8 @@ class DecodeValueTests(SynchronousTestCase):
             (b'"\xff"', "invalid_json"),
             (b"1e999", "invalid_json"),
             (b"9" * 100_000, "invalid_json"),
-            (b"[" * 10_000, "too_deep"),
-            (b'{"a":' * 10_000, "too_deep"),
+            (b"[" * 100_000, "too_deep"),
+            (b'{"a":' * 100_000, "too_deep"),
         ):
             error = self.assertRaises(RealtimeError, decodeValue, payload)
             self.assertEqual(error.code, code, payload[:20])

@@ -1,0 +1,142 @@
+"""
+Somebody who behaves, for tests of those who do not.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.live.daemon import DaemonTests
+from tests.live.wire import Frame, Wire
+
+CONTINUATION = 0x0
+PROTOCOL_ERROR, INVALID_PAYLOAD, TOO_BIG = 1002, 1007, 1009
+
+OPENING = (
+    b"GET /api/realtime?projectId=p HTTP/1.1\r\n"
+    b"Host: 127.0.0.1\r\n"
+    b"Upgrade: websocket\r\n"
+    b"Connection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    b"\r\n"
+)
+
+
+def compact(frame: Frame) -> bytes:
+    return json.dumps(frame, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def publish(data: bytes, **fields: Any) -> bytes:
+    """
+    A C{publish} whose data is any bytes.
+    """
+    frame = {"type": "publish", "topic": "odd/a", "event": "e", **fields}
+    return compact(frame)[:-1] + b',"data":' + data + b"}"
+
+
+def encoded(*parts: bytes) -> str:
+    """
+    Something of a token's form.
+    """
+    return ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def examples(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
+    """
+    Have values made up, for a test that cannot be one of Hypothesis's own, because it
+    waits.
+    """
+    found: list[Any] = []
+
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def collect(example: Any) -> None:
+        found.append(example)
+
+    collect()
+    return found
+
+
+class HostileTests(DaemonTests):
+    """
+    Somebody who behaves, beside whoever does not.
+
+    Before and after each test, and whenever a test calls L{beat}, a client publishes
+    and a program writes to the database, and a watcher must be told of both.  In the
+    end the daemon must hold what it held before.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        await super().setUp()
+        self.execute("CREATE TABLE beats (n INTEGER PRIMARY KEY)")
+        self.beats = 0
+        self.watcher = await self.subscribed("beat/a", "watcher")
+        self.watcher.tell({"type": "subscribe", "topic": "beats"})
+        self.assertEqual((await self.watcher.frame())["type"], "subscribed")
+        self.publisher = await self.client("publisher")
+        self.behaving = len(self.wires)
+        await self.beat()
+        self.before = self.held()
+
+    async def tearDown(self) -> None:  # type: ignore[override]
+        try:
+            await self.beat()
+            for wire in self.wires[self.behaving :]:
+                wire.drop()
+            while self.held() != self.before:
+                await self.sleep(0.02)
+            await self.beat()
+            self.assertEqual(await self.watcher.barrier(), [])
+        finally:
+            await super().tearDown()
+
+    def held(self) -> Any:
+        """
+        What clients cost the daemon: connections, subscriptions, sockets.
+        """
+        registry = self.daemon.hub.registry
+        topics = {topic: len(registry.subscribers(topic)) for topic in registry}
+        return len(self.daemon.connections), topics, len(self.reactor.getReaders())
+
+    async def beat(self) -> None:
+        """
+        Publish and insert the next number, and see that the watcher gets both, and
+        gets them next.
+        """
+        self.beats += 1
+        self.publisher.tell(
+            {"type": "publish", "topic": "beat/a", "event": "beat", "data": self.beats}
+        )
+        self.execute(f"INSERT INTO beats VALUES ({self.beats})")
+        told = {frame["type"]: frame["data"] for frame in await self.watcher.frames(2)}
+        self.assertEqual(told, {"event": self.beats, "db_change": {"n": self.beats}})
+
+    async def raw(self) -> Wire:
+        """
+        A TCP connection on which nothing is parsed.
+        """
+        wire = await self.wire()
+        wire.keepRaw()
+        return wire
+
+    async def assertCloses(self, code: int, *frames: bytes) -> None:
+        """
+        Make sure that a new client that sends this is closed with a code.
+        """
+        wire = await self.client("mallory")
+        wire.write(b"".join(frames))
+        await wire.lost
+        self.assertEqual(wire.closeCode, code, frames[0][:40])

@@ -1,0 +1,359 @@
+"""
+What clients say that makes no sense, while somebody else is at work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from hypothesis import strategies as st
+
+from aerostack.errors import (
+    CLOSE_TOKEN,
+)
+from aerostack.settings import JWTConfig, ProjectConfig
+from aerostack.testing import TOKEN_SECRET, makeProject
+from tests.live.hostile import (
+    INVALID_PAYLOAD,
+    OPENING,
+    TOO_BIG,
+    HostileTests,
+    compact,
+    encoded,
+    examples,
+    publish,
+)
+from tests.live.wire import Frame, Refused, maskedFrame
+
+
+class BadMessageTests(HostileTests):
+    """
+    Whole messages that make no sense.
+    """
+
+    async def assertErrors(self, code: str, payloads: Iterable[bytes]) -> None:
+        """
+        Make sure that each message is answered by one error, and only that.
+        """
+        client = await self.client("mallory")
+        for payload in payloads:
+            client.text(payload)
+            answer = await client.frame()
+            self.assertEqual((answer["type"], answer.get("code")), ("error", code), payload[:80])
+            self.assertTrue(answer["message"].endswith((".", "?")), answer)
+        self.assertEqual(await client.barrier(), [])
+
+    async def test_notJSON(self) -> None:
+        """
+        What is not JSON is answered C{invalid_json}.
+        """
+        await self.assertErrors(
+            "invalid_json",
+            [
+                b"",
+                b" ",
+                b"hello",
+                b"{",
+                b'{"type":"ping"',
+                b'{"type":"ping"}{"type":"ping"}',
+                b'{"type":"ping"}\x00',
+                b"\xef\xbb\xbf" + b'{"type":"ping"}',
+                b"{'type':'ping'}",
+                b'{"type":"ping",}',
+                b'{"type":"ping","a":"\x00"}',
+                b'{"type":"ping","a":"\n"}',
+                b'{"type":"ping","a":NaN}',
+                publish(b"Infinity"),
+                publish(b"01"),
+                publish(b'"\\ud800"'),
+                publish(b'"\\udc00\\ud800"'),
+                publish(b'{"a" 1}'),
+                b'{"type":"subscribe","topic":"\\ud800/a"}',
+            ],
+        )
+
+    async def test_notAFrame(self) -> None:
+        """
+        JSON that is no frame is answered C{invalid_frame} or C{unknown_type}.
+        """
+        await self.assertErrors("invalid_frame", [b"[]", b"null", b"5", b'"ping"', b"true", b"1e3"])
+        await self.assertErrors(
+            "unknown_type",
+            [
+                b"{}",
+                b'{"type":"nope"}',
+                b'{"type":"PING"}',
+                b'{"type":5}',
+                b'{"type":null}',
+                b'{"type":["ping"]}',
+                b'{"type":"subscribed","topic":"odd/a"}',
+                b'{"type":"ping","type":"nope"}',
+                b'{"event":"e","topic":"odd/a"}',
+                compact({"type": "x" * 100_000}),
+            ],
+        )
+
+    async def test_wrongFields(self) -> None:
+        """
+        A field that is missing or of the wrong type is answered C{invalid_frame}.
+        """
+        topic = {"topic": "odd/a"}
+        published: Frame = {"type": "publish", **topic, "event": "e", "data": 1}
+        wrong: list[Frame] = [
+            *({"type": kind} for kind in ("subscribe", "unsubscribe", "publish", "track")),
+            *({"type": kind} for kind in ("untrack", "chat", "auth")),
+            *({"type": "subscribe", "topic": bad} for bad in (None, 5, ["odd/a"], {})),
+            *({"type": "subscribe", "topic": "beats", "filter": f} for f in ([], "x", 5, True)),
+            *({"type": "subscribe", "topic": "beats", "filter": {"n": v}} for v in ([], {"a": 1})),
+            {"type": "subscribe", **topic, "filter": {"n": 1}},
+            {"type": "publish", **topic, "data": 1},
+            *({**published, "event": bad} for bad in (None, 5, [], {})),
+            *({**published, "id": bad} for bad in (1.5, True, [], {})),
+            *({**published, "persist": bad} for bad in ("yes", 1, [])),
+            {"type": "track", **topic},
+            *({"type": "track", **topic, "state": bad} for bad in (None, 5, [], "x")),
+            *({"type": "chat", "roomId": bad, "text": "hi"} for bad in (None, 5, [])),
+            *({"type": "chat", "roomId": "a", "text": bad} for bad in (None, 5, {})),
+            *({"type": "chat", "roomId": "a", "text": "t", "metadata": m} for m in ([], "x", 5)),
+            *({"type": "auth", "token": bad} for bad in (None, 5, [])),
+        ]
+        await self.assertErrors("invalid_frame", map(compact, wrong))
+        infinite = b'{"type":"subscribe","topic":"beats","filter":{"n":1e999}}'
+        await self.assertErrors("invalid_frame", [infinite])
+
+    async def test_topics(self) -> None:
+        """
+        A malformed topic is answered C{invalid_topic}, whatever is asked of it; one
+        that names no table, or one of the daemon's, is told so.
+        """
+        malformed = [
+            *("", "/", "//", "a/", "/a", "a//b", "../a", "a/..", "a/../b", "./a", "a/."),
+            *("a/\x00", "a/\n", "a/\x7f", "a/\x85", "a/\u2028", "a/\u202e", "a/\ufeff"),
+            *("a/'x", 'a/"x', "a/`x", "a/\\x", "a/<b>", "a/*", "*/a", "a/#", "a/?x", "a/;"),
+            *("a/x'; DROP TABLE beats; --", "a/ b", "a /b", "a/b ", "\ue000/a"),
+            *("a/" + "x" * 300, "a/" * 200, "a/" + "x" * 100_000, "table/", "table/a/b", "table//"),
+            *("beats\x00", "be\nats"),
+        ]
+        asked = [{"type": "subscribe", "topic": topic} for topic in malformed]
+        asked += [
+            {"type": "unsubscribe", "topic": "a//b"},
+            {"type": "publish", "topic": "a//b", "event": "e", "data": 1},
+            {"type": "track", "topic": "a//b", "state": {}},
+            {"type": "untrack", "topic": "a//b"},
+            {"type": "chat", "roomId": "", "text": "hi"},
+            {"type": "chat", "roomId": "../beats", "text": "hi"},
+        ]
+        await self.assertErrors("invalid_topic", map(compact, asked))
+        tables = ["nothing", "beats'; DROP TABLE beats; --", "table/..", 'be"ats', "beats--", "*"]
+        asked = [{"type": "subscribe", "topic": topic} for topic in tables]
+        await self.assertErrors("unknown_table", map(compact, asked))
+        own = ["sqlite_master", "_aerostack_changes", "realtime_messages", "table/SQLITE_SCHEMA"]
+        asked = [{"type": "subscribe", "topic": topic} for topic in own]
+        await self.assertErrors("table_not_allowed", map(compact, asked))
+        asked = [{"type": "publish", "topic": "beats", "event": "e", "data": 1}]
+        await self.assertErrors("forbidden", map(compact, asked))
+
+    async def test_events(self) -> None:
+        """
+        An event name that is empty, endless, reserved or not printable is answered
+        C{invalid_event}.
+        """
+        names = ["", "x" * 129, "x" * 100_000, "presence:join", "*", "a\x00", "a\n", "a\u202e"]
+        asked = [{"type": "publish", "topic": "odd/a", "event": name} for name in names]
+        await self.assertErrors("invalid_event", map(compact, asked))
+
+    async def test_deep(self) -> None:
+        """
+        JSON that is nested 10,000 deep is answered C{too_deep}, wherever it stands.
+        """
+        deep = b"[" * 10_000 + b"]" * 10_000
+        await self.assertErrors(
+            "too_deep",
+            [
+                publish(deep),
+                publish(b'{"a":' * 10_000 + b"1" + b"}" * 10_000),
+                b'{"type":"ping","unknown":' + deep + b"}",
+                b'{"type":"track","topic":"odd/a","state":{"a":' + deep + b"}}",
+                b'{"type":"subscribe","topic":"beats","filter":{"n":' + deep + b"}}",
+            ],
+        )
+        await self.assertErrors("invalid_frame", [deep, b"[" * 200_000])
+
+    async def test_large(self) -> None:
+        """
+        What is too large to be acted on is answered C{too_large} with the C{id}; a
+        megabyte of data closes.
+        """
+        client = await self.client("mallory")
+        client.text(publish(b'"' + b"x" * 900_000 + b'"', id="big"))
+        error = await client.frame()
+        self.assertEqual((error["code"], error["id"]), ("too_large", "big"))
+        state = {"a": "x" * 20_000}
+        await self.assertErrors(
+            "too_large", [compact({"type": "track", "topic": "odd/a", "state": state})]
+        )
+        await self.assertCloses(TOO_BIG, maskedFrame(publish(b'"' + b"x" * 2**20 + b'"')))
+
+    async def test_oddButValid(self) -> None:
+        """
+        Data is JSON and nothing else: however odd, it reaches others, and the history,
+        as it was written.
+        """
+        reader = await self.subscribed("odd/a")
+        client = await self.client("mallory")
+        odd = [
+            b'{"a":1,"a":2}',
+            b'{"__proto__":{"admin":true},"constructor":null}',
+            b"9" * 400,
+            b"-0",
+            b"1e999",
+            b"18446744073709551616",
+            b'"\\u0000"',
+            b'"\\ud83d\\ude00"',
+            '"😀\u202e\ufffe"'.encode(),
+            b'"\'; DROP TABLE realtime_messages; --"',
+            b'"<script>alert(1)</script>"',
+            b"null",
+            b'""',
+            b"[ 1 ,\t2 ]",
+            b"[" * 63 + b"]" * 63,
+        ]
+        for data in odd:
+            client.text(publish(data, persist=True))
+            await reader.frame()
+            self.assertIn(b'"data":' + data + b",", reader.payload)
+        raw = await self.raw()
+        raw.write(
+            b"GET /api/v1/public/realtime/history?room=odd/a/p HTTP/1.1\r\n"
+            b"Host: a\r\nConnection: close\r\n\r\n"
+        )
+        await raw.lost
+        for data in odd:
+            self.assertIn(b'"data":' + data + b",", raw.received)
+
+    async def test_oddIds(self) -> None:
+        """
+        Whatever string or integer a client chose as C{id}, it comes back as it was.
+        """
+        client = await self.client("mallory")
+        for messageId in ("", "\x00", "x" * 10_000, "😀", 0, -1, 2**63, 10**40, "1"):
+            client.text(publish(b"1", id=messageId))
+            self.assertEqual(await client.frame(), {"type": "ack", "id": messageId})
+
+    async def test_sqlEverywhere(self) -> None:
+        """
+        SQL in any place that takes text is text.
+        """
+        sql = "x'); DROP TABLE realtime_messages; DROP TABLE beats; --"
+        client = await self.client(quote(sql))
+        client.tell({"type": "subscribe", "topic": "beats", "filter": {sql: sql}})
+        self.assertEqual((await client.frame())["type"], "subscribed")
+        client.tell({"type": "subscribe", "topic": "chat/a"})
+        await client.frame()
+        client.tell({"type": "chat", "roomId": "a", "text": sql, "metadata": {sql: sql}})
+        said = await client.frame()
+        self.assertEqual((said["userId"], said["data"]["text"]), (sql, sql))
+        client.text(publish(b"1", topic="chat/a", event=sql, persist=True, id=sql))
+        self.assertEqual((await client.frame())["event"], sql)
+        self.assertEqual((await client.frame())["id"], sql)
+        status, page, _ = await self.http(
+            "GET", "/api/v1/public/realtime/history?room=chat/a/p&limit=1%3BDROP%20TABLE%20beats"
+        )
+        self.assertEqual((status, page["error"]), (400, "invalid_arguments"))
+        _, page, _ = await self.http("GET", "/api/v1/public/realtime/history?room=chat/a/p")
+        self.assertEqual([m["event"] for m in page["messages"]], [sql, "message"])
+
+
+class TokenTests(HostileTests):
+    """
+    Tokens that are none.
+    """
+
+    def projects(self) -> dict[str, ProjectConfig]:
+        return {"p": makeProject(jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET))}
+
+    async def test_bad(self) -> None:
+        """
+        Such a token is refused with 401 at the opening, and later with an error and a
+        close.
+        """
+        deep = b'{"a":' * 3000 + b"1" + b"}" * 3000
+        good = b'{"alg":"HS256","typ":"JWT"}'
+        bad = [
+            *("x", "a.b.c", "." * 1000, "x" * 10_000, "'; DROP TABLE beats; --"),
+            encoded(b'{"alg":"none"}', b'{"sub":"ann"}', b""),
+            encoded(b'{"alg":["HS256"]}', b'{"sub":"ann"}', b"x"),
+            encoded(deep[:9000], b"{}", b"x"),
+            encoded(b"{}", b"\xff\xfe", b"x"),
+            *(encoded(good, claims, b"x") for claims in (b"", b"[]", b"null", deep[:9000], deep)),
+            encoded(good, b'{"exp":' + b"9" * 5000 + b"}", b"x"),
+        ]
+        for token in bad:
+            client = await self.client("mallory")
+            client.tell({"type": "auth", "token": token})
+            self.assertEqual((await client.frame())["code"], "invalid_token", token[:80])
+            await client.lost
+            self.assertEqual(client.closeCode, CLOSE_TOKEN)
+            if len(token) < 15_000:
+                refused = await self.wire()
+                offered = {"Sec-WebSocket-Protocol": f"aerostack-token.{token}, aerostack-v1"}
+                opening = refused.upgrade("/api/realtime?projectId=p", offered)
+                self.assertEqual((await self.assertFailure(opening, Refused)).status, 401)
+        for token in ("", "\x00", "\u00e9.b.c"):
+            client = await self.client("mallory")
+            client.tell({"type": "auth", "token": token})
+            self.assertEqual((await client.frame())["code"], "invalid_token")
+            await client.lost
+
+
+class RandomTests(HostileTests):
+    """
+    Noise.
+    """
+
+    async def test_messages(self) -> None:
+        """
+        Whatever text comes as a message is answered, and the connection stays, or is
+        closed for a reason that is documented.
+        """
+        names = st.sampled_from(["type", "topic", "event", "data", "id", "state", "filter", "x"])
+        words = st.sampled_from(["subscribe", "publish", "track", "chat", "beats", "odd/a", "p"])
+        leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | words
+        values = st.recursive(
+            leaves, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=10
+        )
+        made = st.dictionaries(names, values).map(lambda frame: json.dumps(frame).encode())
+        client = await self.client("mallory")
+        for payload in examples(st.binary(max_size=200) | st.text().map(str.encode) | made, 300):
+            client.text(payload)
+            try:
+                await client.barrier()
+            except ConnectionResetError:
+                await client.lost
+                self.assertIn(client.closeCode, (INVALID_PAYLOAD, CLOSE_TOKEN), payload)
+                client = await self.client("mallory")
+        await self.beat()
+
+    async def test_streams(self) -> None:
+        """
+        Whatever bytes come on a connection, before or after its opening, it is
+        answered, closed or kept waiting.
+        """
+        frames = st.builds(maskedFrame, st.binary(max_size=130), st.integers(0, 255), st.booleans())
+        stream = st.lists(st.binary(max_size=300) | frames, max_size=5).map(b"".join)
+        for n, data in enumerate(examples(stream, 200)):
+            raw = await self.raw()
+            raw.write(OPENING + data if n % 2 else data)
+            await self.sleep(0.002)
+            if raw.transport is not None:
+                raw.write(data)
+                raw.drop()
+            if n % 50 == 0:
+                await self.beat()
+        for data in examples(stream, 200):
+            client = await self.client("mallory")
+            client.write(data)
+            client.drop()
+        await self.beat()
