@@ -10,6 +10,7 @@ import os
 import socket
 import sqlite3
 import sys
+import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -215,7 +216,7 @@ class Tail:
         self._done.callback(None)
 
     def _say(self, text: str) -> None:
-        print(f"aerostack-rt: {text}", file=sys.stderr, flush=True)
+        print(f"aerostack-rt: {_plain(text)}", file=sys.stderr, flush=True)
 
 
 def formatJSON(frame: Frame) -> str | None:
@@ -229,8 +230,17 @@ def formatFrame(frame: Frame) -> str | None:
     """
     A frame for a person to read: one line, the time first.
     """
-    if "timestamp" not in frame:
-        return None
+    return None if "timestamp" not in frame else _plain(_describe(frame))
+
+
+def _plain(text: str) -> str:
+    """Take from what others wrote the power over a terminal."""
+    return "".join(
+        f"\\u{ord(c):04x}" if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text
+    )
+
+
+def _describe(frame: Frame) -> str:
     time = datetime.fromtimestamp(frame["timestamp"] / 1000).strftime("%H:%M:%S.%f")[:-3]
     topic = frame["topic"].rpartition("/")[0]
     data = json.dumps(frame["data"], ensure_ascii=False)
@@ -238,9 +248,7 @@ def formatFrame(frame: Frame) -> str | None:
         topic = topic.removeprefix("table/")
         if frame["operation"] == "UPDATE":
             return f"{time} UPDATE {topic} {_difference(frame['old'], frame['data'])}"
-        return (
-            f"{time} {frame['operation']} {topic} {json.dumps(frame['data'], ensure_ascii=False)}"
-        )
+        return f"{time} {frame['operation']} {topic} {data}"
     user = f" {frame['userId']}:" if frame.get("userId") else ""
     return f"{time} {frame['event']} {topic}{user} {data}"
 

@@ -13,10 +13,11 @@ from aerostack.errors import RealtimeError
 
 INTERNAL_PREFIXES = ("sqlite_", "_aerostack_", "realtime_")
 
-MAX_COLUMNS = 900
+MAX_COLUMNS = 500
 """
-An entry of the journal holds a row twice, and SQLite by default allows 2000
-columns to a table.  The rest is room for columns that are added later.
+An entry of the journal holds a row twice, and SQLite by default allows 2000 columns to a
+table.  But with triggers that name each column several times the user's own C{ALTER
+TABLE} already takes seconds at this width, and grows with its square.
 """
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")

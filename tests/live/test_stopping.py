@@ -121,6 +121,8 @@ class StopTests(ProgramTests):
             self.assertEqual(await wire.barrier(), [])
             daemon.signal("TERM")
             await wire.lost
+            # Time to forget them, for a daemon that would.
+            await self.sleep(0.5)
             other.execute("COMMIT")
         self.assertEqual(await daemon.ended, 0)
         self.assertEqual(self.kept(), names)

@@ -89,6 +89,8 @@ key = "{TOKEN_SECRET}"
                 wire.tell({"type": "auth", "token": token})
             wire.text(b'{"type": "auth", "token": "%s"' % good.encode())
             await wire.lost
+            # Nothing but the configuration tells that this is a credential.
+            await self.http("GET", f"/{SECRET_KEY}/{PUBLIC_KEY}")
             daemon.signal("TERM")
             await daemon.ended
             output = daemon.output + daemon.errors

@@ -148,12 +148,27 @@ class JournalCase(SynchronousTestCase):
         self.assertEqual([change.operation for change in changes], [UPDATE] * len(changes))
         return [(change.old, change.data) for change in changes]
 
-    def summary(self, *statements: str) -> list[tuple[str, Any]]:
+    def summary(self, *statements: str) -> list[tuple[Any, ...]]:
         """
-        Give each change as its operation and the row's values.
+        Run statements and give what is told of them, in short.
         """
         return brief(self.changes(*statements))
 
 
-def brief(changes: Sequence[Change]) -> list[tuple[str, Any]]:
-    return [(change.operation, *change.data.values()) for change in changes]
+def brief(changes: Sequence[Change | Loss]) -> list[tuple[Any, ...]]:
+    """
+    Give each change as its operation and the row's values.
+    """
+    found: list[tuple[Any, ...]] = []
+    for change in changes:
+        assert isinstance(change, Change), change
+        found.append((change.operation, *change.data.values()))
+    return found
+
+
+def lossOf(event: Change | Loss) -> Loss:
+    """
+    Check that an event is a loss.
+    """
+    assert isinstance(event, Loss), event
+    return event

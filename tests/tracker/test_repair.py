@@ -13,7 +13,7 @@ from aerostack.errors import RealtimeError
 from aerostack.tracker import ledger
 from aerostack.tracker.journal import Loss
 
-from .support import JournalCase, Mirror, Reader, brief, tableRows
+from .support import JournalCase, Mirror, Reader, brief, lossOf, tableRows
 
 
 class ColumnTests(JournalCase):
@@ -187,7 +187,7 @@ class ColumnTests(JournalCase):
             self.run_(f"ALTER TABLE t DROP COLUMN {name}")
             self.events()
         (loss,) = events
-        self.assertEqual((loss.table, loss.error.code), ("t", "table_lost"))
+        self.assertEqual(lossOf(loss).table, "t")
         self.assertEqual(self.summary("INSERT INTO t VALUES (1, 2, 3)"), [("INSERT", 1, 2, 3)])
 
     def test_indexes(self) -> None:
@@ -228,8 +228,8 @@ class TableTests(JournalCase):
 
         @return: The others.
         """
-        loss, *rest = events
-        assert isinstance(loss, Loss), loss
+        first, *rest = events
+        loss = lossOf(first)
         self.assertEqual((loss.table, loss.error.code), ("t", "table_lost"))
         for word in ("'t'", *words):
             self.assertIn(word, loss.error.message)
@@ -507,8 +507,7 @@ class HarmlessTests(JournalCase):
             ("t", "ALTER TABLE t DROP COLUMN d"),
             ("t", "ALTER TABLE t ADD COLUMN d"),
             ("u", "ALTER TABLE t RENAME TO u"),
-            ("u", "ALTER TABLE u RENAME COLUMN id TO key"),
-            ("u", "ALTER TABLE u RENAME COLUMN key TO id"),
+            ("u", "ALTER TABLE u RENAME COLUMN d TO e"),
             ("t", "ALTER TABLE u RENAME TO t"),
             ("t", "CREATE VIEW v AS SELECT * FROM t"),
             ("t", "REINDEX"),
@@ -525,7 +524,7 @@ class HarmlessTests(JournalCase):
         self.addCleanup(self.reader.connection.close)
         self.reader.attach("t")
         self.assertEqual(
-            self.inserted("INSERT INTO t VALUES (1, 2, 3, 4)"), [{"id": 1, "a2": 2, "c": 3, "d": 4}]
+            self.inserted("INSERT INTO t VALUES (1, 2, 3, 4)"), [{"id": 1, "a2": 2, "c": 3, "e": 4}]
         )
 
     def test_renamedThenDropped(self) -> None:

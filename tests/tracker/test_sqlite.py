@@ -16,7 +16,7 @@ from aerostack.interfaces import IJournal
 from aerostack.tracker.journal import Poll
 from aerostack.tracker.sqlite import SQLiteJournal
 
-from .support import JournalCase, Mirror, Reader, brief, tableRows
+from .support import JournalCase, Mirror, Reader, brief, lossOf, tableRows
 
 
 class ChangeTests(JournalCase):
@@ -467,7 +467,7 @@ class FormTests(JournalCase):
         """
         A table of 200 columns is told whole, and one of the most that are allowed.
         """
-        for count in (200, 900):
+        for count in (200, 500):
             columns = [f"c{i}" for i in range(count)]
             self.follow(f"t{count}", f"CREATE TABLE t{count} ({', '.join(columns)})")
             values = ", ".join(str(i) for i in range(count))
@@ -631,7 +631,8 @@ class ReaderTests(JournalCase):
         self.reader.journal.prune(cursor, changes[2].seq, changes[-1].timestamp + 1, 100)
         self.reader.after = after
         loss, *rest = self.events()
-        self.assertEqual((loss.table, loss.error.code), ("t", "table_lost"))
+        self.assertEqual(lossOf(loss).table, "t")
+        self.assertEqual(lossOf(loss).error.code, "table_lost")
         self.assertEqual(brief(rest), [("INSERT", 3), ("INSERT", 4)])
 
     def test_abandoned(self) -> None:
