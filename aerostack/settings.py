@@ -172,7 +172,9 @@ class LimitsConfig:
         "How many connections the daemon holds.", Number("connections", 1, 10_000_000), 20_000
     )
     handshakeTimeout: float = setting(
-        "How long a request may take to come in, the opening of a WebSocket among them.", Number("seconds", 0.1, 300, False), 10.0
+        "How long a request may take to come in, the opening of a WebSocket among them.",
+        Number("seconds", 0.1, 300, False),
+        10.0,
     )
     pingInterval: float = setting(
         "How long a connection may be silent before it is pinged.",
