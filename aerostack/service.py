@@ -5,6 +5,7 @@ The daemon as a process: what C{twistd aerostack-rt} runs.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,7 +92,7 @@ class Program(MultiService):
 
     def _ready(self) -> None:
         self._notifier.ready(f"Serving on {', '.join(self.daemon.config.server.listen)}.")
-        self.log.info("{hint}", hint=hint(self.daemon.config, self._path))
+        self.log.info("{hint}", hint=hint(self.daemon.config, self._path, _command()))
 
     def reload(self) -> None:
         """
@@ -120,11 +121,21 @@ def _logStream(twistd: Mapping[str, Any]) -> TextIO:
     return open(path or "aerostack-rt.log", "a", encoding="utf-8")
 
 
-def hint(config: Config, path: Path) -> str:
+def _command() -> str:
+    """How our command line is called here: it may be in a virtual environment."""
+    if shutil.which("aerostack-rt"):
+        return "aerostack-rt"
+    beside = Path(sys.executable).with_name("aerostack-rt")
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
+
+
+def hint(config: Config, path: Path, command: str = "aerostack-rt") -> str:
     """
     Say what to do with a daemon that has just started.
+
+    @param command: How to call the command line.
     """
-    tail = "aerostack-rt tail orders"
+    tail = f"{command} tail orders"
     urls = urlsOf(config)
     if not urls:
         return f"type: {tail} --url with the address at which systemd listens"

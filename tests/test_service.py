@@ -125,6 +125,13 @@ class HintTests(ConfigurationTests):
             hint(self.write("systemd:domain=INET:index=0"), Path("rt.toml")),
         )
 
+    def test_command(self) -> None:
+        """
+        The command line is named as it can be called where the daemon runs.
+        """
+        said = hint(self.write("tcp:80"), Path("rt.toml"), ".venv/bin/aerostack-rt")
+        self.assertIn("type: .venv/bin/aerostack-rt tail orders --config rt.toml", said)
+
 
 class StartTests(ConfigurationTests):
     """
