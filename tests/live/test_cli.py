@@ -143,7 +143,7 @@ class TailTests(CommandTests):
         When nobody reads its lines any more it ends quietly.
         """
         await self.serve()
-        tail = self.tail("chat/a")
+        tail = self.tail("chat/a", PYTHONUNBUFFERED="")
         await self.said(tail, "watching")
         before = tail.errors
         tail.transport.closeChildFD(1)

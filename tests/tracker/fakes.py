@@ -1,0 +1,172 @@
+"""
+A database, a journal and a listener that do as they are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from aerostack.core.changes import INSERT, Change
+from aerostack.errors import RealtimeError
+from aerostack.interfaces import IChangeListener, IDatabase, IJournal
+from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.tracker import ChangeTracker
+
+
+@implementer(IDatabase)
+class FakeDatabase:
+    """
+    Runs interactions at once, or when told to.
+
+    @ivar calls: The names of what was run.
+    @ivar holding: Keep interactions until L{release}.
+    @ivar fault: What interactions fail with, if anything.
+    """
+
+    def __init__(self, cursor: Any = None) -> None:
+        self.calls: list[str] = []
+        self.holding = False
+        self.fault: Exception | None = None
+        self._cursor = cursor
+        self._held: list[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = []
+
+    def run(self, interaction: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        self.calls.append(interaction.__name__)
+        if self.holding:
+            assert not self._held, "two conversations at a time"
+            deferred: Deferred[Any] = Deferred()
+            self._held.append((deferred, interaction, args))
+            return deferred
+        return succeed(None).addCallback(lambda _: self._run(interaction, args))
+
+    def _run(self, interaction: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        if self.fault is not None:
+            raise self.fault
+        return interaction(self._cursor, *args)
+
+    def release(self) -> None:
+        """
+        Run what is held, one interaction.
+        """
+        deferred, interaction, args = self._held.pop()
+        try:
+            result = self._run(interaction, args)
+        except Exception:
+            deferred.errback(Failure())
+        else:
+            deferred.callback(result)
+
+
+@implementer(IJournal)
+class FakeJournal:
+    """
+    A journal in memory: the tables C{a}, C{b} and C{c} are there, in capitals if asked so.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[Change | Loss] = []
+        self.followed: list[str] = []
+        self.leases: list[int] = []
+        self.prunings: list[tuple[int, int, int]] = []
+        self.pruned: list[int] = []
+
+    def write(self, *tables: str) -> None:
+        for table in tables:
+            seq = len(self.entries) + 1
+            self.entries.append(Change(seq, table, INSERT, {"n": seq}, None, 0))
+
+    def lose(self, table: str) -> None:
+        self.entries.append(Loss(table, RealtimeError("table_lost", "gone")))
+
+    def prepare(self, cursor: Any) -> int:
+        return len(self.entries)
+
+    def attached(self, cursor: Any) -> list[str]:
+        return list(self.followed)
+
+    def attach(self, cursor: Any, table: str) -> str:
+        name = table.lower()
+        if name not in ("a", "b", "c"):
+            raise RealtimeError("unknown_table", f"no {table}")
+        if name not in self.followed:
+            self.followed.append(name)
+        return name
+
+    def detach(self, cursor: Any, table: str) -> None:
+        self.followed.remove(table)
+
+    def poll(self, cursor: Any, after: int, limit: int) -> Poll:
+        events = tuple(self.entries[after : after + limit])
+        return Poll(events, after + len(events), len(events) == limit)
+
+    def renew(self, cursor: Any, timestamp: int) -> None:
+        self.leases.append(timestamp)
+
+    def prune(self, cursor: Any, before: int, timestamp: int, limit: int) -> int:
+        self.prunings.append((before, timestamp, limit))
+        return self.pruned.pop(0) if self.pruned else 0
+
+    def remove(self, cursor: Any) -> list[str]:
+        return []
+
+
+@implementer(IChangeListener)
+class Listener:
+    """
+    Remembers what it was told.
+    """
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+        self.fault: Exception | None = None
+
+    def changed(self, changes: Sequence[Change]) -> None:
+        self.heard.append([(change.table, change.data["n"]) for change in changes])
+        if self.fault is not None:
+            raise self.fault
+
+    def tableLost(self, table: str, error: RealtimeError) -> None:
+        self.heard.append((table, error.code))
+        if self.fault is not None:
+            raise self.fault
+
+
+class TrackerCase(SynchronousTestCase):
+    """
+    A tracker on a fake database.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_000_000)
+        self.database = FakeDatabase()
+        self.journal = FakeJournal()
+        self.listener = Listener()
+        self.tracker = self.makeTracker()
+        self.tracker.start()
+
+    def makeTracker(self, **more: Any) -> ChangeTracker:
+        return ChangeTracker(
+            self.clock, self.database, self.journal, self.listener, 0.2, batch=3, **more
+        )
+
+    def watch(self, *tables: str) -> list[str]:
+        watching = [self.tracker.watch(table) for table in tables]
+        self.clock.advance(0)
+        return [self.successResultOf(deferred) for deferred in watching]
+
+    def tick(self, count: int = 1) -> None:
+        self.clock.pump([0.2] * count)
+
+    def turn(self, count: int = 20) -> None:
+        """
+        Let the reactor turn, without time going by.
+        """
+        self.clock.pump([0] * count)

@@ -1,0 +1,201 @@
+"""
+What becomes of rows that are told apart in odd ways: L{aerostack.tracker.sqlite}.
+"""
+
+from __future__ import annotations
+
+from aerostack.core.changes import UPDATE
+
+from .support import JournalCase
+
+
+class KeyTests(JournalCase):
+    """
+    Rows that take the place of others.
+    """
+
+    def test_replace(self) -> None:
+        """
+        INSERT OR REPLACE is a DELETE of each row that it replaced, then an INSERT, whether
+        C{recursive_triggers} is on or off.
+        """
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE, b)")
+        for recursive in (0, 1):
+            self.run_(f"PRAGMA recursive_triggers = {recursive}", "DELETE FROM t")
+            self.run_("INSERT INTO t VALUES (1, 'x', 1), (2, 'y', 2), (3, 'z', 3)")
+            self.events()
+            self.assertEqual(
+                self.summary("INSERT OR REPLACE INTO t VALUES (1, 'y', 9)"),
+                [("DELETE", 1, "x", 1), ("DELETE", 2, "y", 2), ("INSERT", 1, "y", 9)],
+            )
+            self.assertEqual(
+                self.summary("REPLACE INTO t VALUES (7, 'new', 0)"), [("INSERT", 7, "new", 0)]
+            )
+
+    def test_replaceByUpdate(self) -> None:
+        """
+        UPDATE OR REPLACE is a DELETE of each row that it replaced, then an UPDATE.
+        """
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE)")
+        for recursive in (0, 1):
+            self.run_(f"PRAGMA recursive_triggers = {recursive}", "DELETE FROM t")
+            self.run_("INSERT INTO t VALUES (1, 'x'), (2, 'y'), (3, 'z')")
+            self.events()
+            self.assertEqual(
+                self.summary("UPDATE OR REPLACE t SET id = 2, a = 'z' WHERE id = 1"),
+                [("DELETE", 2, "y"), ("DELETE", 3, "z"), ("UPDATE", 2, "z")],
+            )
+            self.assertEqual(
+                self.summary("UPDATE OR REPLACE t SET rowid = 5"), [("UPDATE", 5, "z")]
+            )
+
+    def test_replaceByIndex(self) -> None:
+        """
+        A row that is replaced because of an index of its own is told: of several columns,
+        with a collation, or of some rows only.
+        """
+        self.follow(
+            "t",
+            "CREATE TABLE t (a, b, c)",
+            "CREATE UNIQUE INDEX i1 ON t (a, b)",
+            "CREATE UNIQUE INDEX i2 ON t (c COLLATE NOCASE)",
+            "CREATE UNIQUE INDEX i3 ON t (b) WHERE a IS NULL",
+            "INSERT INTO t VALUES (1, 1, 'x'), (1, 2, 'y'), (NULL, 3, 'z'), (2, 3, 'w')",
+        )
+        self.assertEqual(
+            self.summary("REPLACE INTO t VALUES (1, 1, 'Y')"),
+            [("DELETE", 1, 1, "x"), ("DELETE", 1, 2, "y"), ("INSERT", 1, 1, "Y")],
+        )
+        self.assertEqual(
+            self.summary("UPDATE OR REPLACE t SET a = NULL WHERE c = 'w'"),
+            [("DELETE", None, 3, "z"), ("UPDATE", None, 3, "w")],
+        )
+
+    def test_replaceOfDefault(self) -> None:
+        """
+        A row that is replaced because NULL became a default is told.
+        """
+        self.follow(
+            "t",
+            "CREATE TABLE t (a NOT NULL DEFAULT 'x' UNIQUE, b)",
+            "INSERT INTO t VALUES ('x', 1)",
+        )
+        self.assertEqual(
+            self.summary("INSERT OR REPLACE INTO t VALUES (NULL, 2)"),
+            [("DELETE", "x", 1), ("INSERT", "x", 2)],
+        )
+
+    def test_ignored(self) -> None:
+        """
+        A row that was in the way and stayed is not told, neither then nor later.
+        """
+        self.follow(
+            "t",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE)",
+            "INSERT INTO t VALUES (1, 'x'), (2, 'y')",
+        )
+        self.assertEqual(
+            self.summary(
+                "INSERT OR IGNORE INTO t VALUES (1, 'z')",
+                "UPDATE OR IGNORE t SET a = 'y' WHERE id = 1",
+                "UPDATE t SET a = 'w' WHERE id = 2",
+                "DELETE FROM t WHERE id = 1",
+                "INSERT INTO t VALUES (9, 'x')",
+            ),
+            [("UPDATE", 2, "w"), ("DELETE", 1, "x"), ("INSERT", 9, "x")],
+        )
+
+    def test_upsert(self) -> None:
+        """
+        An UPSERT is an INSERT or an UPDATE, as it turns out, or nothing.
+        """
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, n DEFAULT 1)")
+        upsert = "INSERT INTO t (id) VALUES (1), (2), (1) ON CONFLICT (id) DO UPDATE SET n = n + 1"
+        self.assertEqual(
+            self.summary(upsert, "INSERT INTO t VALUES (2, 0) ON CONFLICT DO NOTHING"),
+            [("INSERT", 1, 1), ("INSERT", 2, 1), ("UPDATE", 1, 2)],
+        )
+
+    def test_keyChange(self) -> None:
+        """
+        A change of a primary key is one UPDATE, from the old key to the new one.
+        """
+        for number, table in enumerate(
+            (
+                "(id INTEGER PRIMARY KEY, a)",
+                "(id TEXT PRIMARY KEY, a)",
+                "(id PRIMARY KEY, a) WITHOUT ROWID",
+            )
+        ):
+            self.follow(f"t{number}", f"CREATE TABLE t{number} {table}")
+            self.run_(f"INSERT INTO t{number} VALUES (1, 'x')")
+            self.events()
+            (change,) = self.changes(f"UPDATE t{number} SET id = 2")
+            self.assertEqual(change.operation, UPDATE)
+            assert change.old is not None
+            self.assertEqual((int(change.old["id"]), int(change.data["id"])), (1, 2))
+
+    def test_withoutRowid(self) -> None:
+        """
+        A table without a rowid, with a key of several columns in another order, is told
+        like any.
+        """
+        self.follow(
+            "t",
+            "CREATE TABLE t (v UNIQUE, a, b, PRIMARY KEY (b, a)) WITHOUT ROWID",
+            "INSERT INTO t VALUES ('x', 1, 1), ('y', 1, 2)",
+        )
+        self.assertEqual(
+            self.summary(
+                "REPLACE INTO t VALUES ('y', 1, 1)",
+                "UPDATE t SET a = 5",
+                "UPDATE OR REPLACE t SET v = 'z'",
+                "DELETE FROM t",
+            ),
+            [
+                *[("DELETE", "x", 1, 1), ("DELETE", "y", 1, 2), ("INSERT", "y", 1, 1)],
+                *[("UPDATE", "y", 5, 1), ("UPDATE", "z", 5, 1), ("DELETE", "z", 5, 1)],
+            ],
+        )
+
+    def test_foreignKeys(self) -> None:
+        """
+        What a foreign key takes along is told, also when the parent was replaced.
+        """
+        self.run_("PRAGMA foreign_keys = ON", "CREATE TABLE p (id INTEGER PRIMARY KEY, a)")
+        self.follow("p")
+        self.follow(
+            "c",
+            "CREATE TABLE c (id INTEGER PRIMARY KEY, p REFERENCES p ON DELETE CASCADE"
+            " ON UPDATE CASCADE)",
+            "INSERT INTO p VALUES (1, 'x'), (2, 'y')",
+            "INSERT INTO c VALUES (10, 1), (20, 2)",
+        )
+        changes = self.changes(
+            "UPDATE p SET id = 3 WHERE id = 1",
+            "REPLACE INTO p VALUES (3, 'z')",
+            "DELETE FROM p WHERE id = 2",
+        )
+        self.assertEqual(
+            sorted((c.table, c.operation, c.data["id"]) for c in changes),
+            [
+                *[("c", "DELETE", 10), ("c", "DELETE", 20), ("c", "UPDATE", 10)],
+                *[("p", "DELETE", 2), ("p", "DELETE", 3), ("p", "INSERT", 3), ("p", "UPDATE", 3)],
+            ],
+        )
+
+    def test_ownTriggers(self) -> None:
+        """
+        A row that a trigger of the user's changes again is told twice, in that order,
+        whichever trigger was there first.
+        """
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a, seen DEFAULT 0)")
+        self.run_(
+            "CREATE TRIGGER touch AFTER UPDATE OF a ON t BEGIN"
+            " UPDATE t SET seen = seen + 1 WHERE id = new.id; END"
+        )
+        self.events()
+        self.assertEqual(
+            self.summary("INSERT INTO t (id, a) VALUES (1, 'x')", "UPDATE t SET a = 'y'"),
+            [("INSERT", 1, "x", 0), ("UPDATE", 1, "y", 0), ("UPDATE", 1, "y", 1)],
+        )

@@ -1,0 +1,346 @@
+"""
+Tables that come and go, and users who must not notice: L{aerostack.tracker.repair}.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+
+from aerostack.core.changes import INSERT, Change
+from aerostack.errors import RealtimeError
+from aerostack.tracker.journal import Loss
+
+from .support import JournalCase, Reader, brief, lossOf
+
+
+class TableTests(JournalCase):
+    """
+    Tables dropped, made again and renamed.
+    """
+
+    rebuiltRows = 3
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
+
+    def assertLost(self, events: list[Change | Loss], *words: str) -> list[Change | Loss]:
+        """
+        Check that the first event is the table's loss.
+
+        @return: The others.
+        """
+        first, *rest = events
+        loss = lossOf(first)
+        self.assertEqual((loss.table, loss.error.code), ("t", "table_lost"))
+        for word in ("'t'", *words):
+            self.assertIn(word, loss.error.message)
+        return rest
+
+    def test_dropped(self) -> None:
+        """
+        A dropped table is told to be lost once, after what was written to it; when it is
+        there again, so are its changes.
+        """
+        self.run_("INSERT INTO t VALUES (1, 'x')", "DROP TABLE t")
+        insert, *rest = self.events()
+        self.assertEqual(brief([insert]), [("INSERT", 1, "x")])
+        self.assertEqual(self.assertLost(rest, "dropped"), [])
+        self.assertEqual(self.changes("CREATE TABLE u (a)", "DROP TABLE u"), [])
+        self.assertEqual(
+            self.summary("CREATE TABLE t (b, c)", "INSERT INTO t VALUES (3, 4)"),
+            [("INSERT", 3, 4)],
+        )
+        self.assertEqual(self.summary("INSERT INTO t VALUES (5, 6)"), [("INSERT", 5, 6)])
+
+    def test_madeAgain(self) -> None:
+        """
+        A table that is dropped and made again between two polls is told to be lost, and
+        the rows that it has are told as INSERTs.
+        """
+        self.run_("DROP TABLE t", "CREATE TABLE t (b UNIQUE, c)")
+        self.run_("INSERT INTO t VALUES (1, x'00'), (2, NULL)", "REPLACE INTO t VALUES (1, 3)")
+        rest = self.assertLost(self.events(), "2 rows")
+        self.assertEqual(brief(rest), [("INSERT", 2, None), ("INSERT", 1, 3)])
+        self.assertEqual(self.summary("DELETE FROM t WHERE b = 1"), [("DELETE", 1, 3)])
+
+    def test_madeAgainLarge(self) -> None:
+        """
+        Where it has too many rows for that, its subscribers are told to reload it.
+        """
+        self.run_("DROP TABLE t", "CREATE TABLE t (b)", "INSERT INTO t VALUES (1), (2), (3), (4)")
+        self.assertEqual(self.assertLost(self.events(), "more than 3 rows", "reload"), [])
+        self.assertEqual(self.summary("INSERT INTO t VALUES (5)"), [("INSERT", 5)])
+        self.run_("DROP TABLE t")
+        self.assertLost(self.events())
+        self.run_("CREATE TABLE t (b)", "INSERT INTO t VALUES (1), (2), (3), (4)")
+        self.assertEqual(self.assertLost(self.events(), "more than 3 rows"), [])
+
+    def test_rebuilt(self) -> None:
+        """
+        A migration that copies the table, drops it and renames the copy goes on with the
+        copy.
+        """
+        self.run_("INSERT INTO t VALUES (1, 'x')")
+        self.events()
+        self.run_(
+            "BEGIN",
+            "CREATE TABLE t_new (id INTEGER PRIMARY KEY, a TEXT NOT NULL) WITHOUT ROWID",
+            "INSERT INTO t_new SELECT * FROM t",
+            "DROP TABLE t",
+            "ALTER TABLE t_new RENAME TO t",
+            "COMMIT",
+        )
+        rest = self.assertLost(self.events(), "1 rows")
+        self.assertEqual(brief(rest), [("INSERT", 1, "x")])
+        self.assertEqual(self.summary("UPDATE t SET a = 'y'"), [("UPDATE", 1, "y")])
+
+    def test_renamed(self) -> None:
+        """
+        A table that is renamed is lost, and its new name costs nothing; renamed back it
+        is found again.
+        """
+        self.run_("INSERT INTO t VALUES (1, 'x')", "ALTER TABLE t RENAME TO u")
+        insert, *rest = self.events()
+        self.assertEqual(brief([insert]), [("INSERT", 1, "x")])
+        self.assertEqual(self.assertLost(rest, "renamed"), [])
+        self.assertEqual(self.changes("INSERT INTO u VALUES (2, 'y')"), [])
+        self.assertEqual(self.triggers("u"), 0)
+        self.assertEqual(
+            self.summary("ALTER TABLE u RENAME TO t", "DELETE FROM t WHERE id = 2"),
+            [("INSERT", 1, "x")],
+        )
+
+    def triggers(self, table: str) -> int:
+        row = self.writer.execute(
+            "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", (table,)
+        ).fetchone()
+        return int(row[0])
+
+    def test_exchanged(self) -> None:
+        """
+        Two watched tables that exchange their names are both lost, and go on under the
+        names that they have.
+        """
+        self.follow("u", "CREATE TABLE u (b)", "INSERT INTO u VALUES (7)")
+        self.run_(
+            "ALTER TABLE t RENAME TO x", "ALTER TABLE u RENAME TO t", "ALTER TABLE x RENAME TO u"
+        )
+        events = self.events()
+        self.assertEqual({e.table for e in events if isinstance(e, Loss)}, {"t", "u"})
+        self.assertEqual(
+            [(e.table, e.data) for e in events if isinstance(e, Change)], [("t", {"b": 7})]
+        )
+        (change,) = self.changes("INSERT INTO u VALUES (1, 2)")
+        self.assertEqual((change.table, change.data), ("u", {"id": 1, "a": 2}))
+
+    def test_onlyCase(self) -> None:
+        """
+        A table whose name changes only in case is told under the name by which it is
+        watched.
+        """
+        (change,) = self.changes(
+            "ALTER TABLE t RENAME TO u",
+            "ALTER TABLE u RENAME TO T",
+            "INSERT INTO T VALUES (1, 2)",
+        )
+        self.assertEqual((change.table, change.operation), ("t", INSERT))
+
+    def test_nowAView(self) -> None:
+        """
+        A view in a table's place is as if the table were gone.
+        """
+        self.run_("DROP TABLE t", "CREATE VIEW t AS SELECT 1 AS b")
+        self.assertEqual(self.assertLost(self.events()), [])
+        self.assertEqual(
+            self.summary("DROP VIEW t", "CREATE TABLE t (b)", "INSERT INTO t VALUES (1)"),
+            [("INSERT", 1)],
+        )
+
+    def test_watchedAgain(self) -> None:
+        """
+        A lost table cannot be watched by another, who is told why; one that is there again
+        can, and nobody misses anything.
+        """
+        self.run_("DROP TABLE t")
+        self.events()
+        error = self.assertRaises(RealtimeError, self.reader.attach, "t")
+        self.assertEqual(error.code, "unknown_table")
+        self.run_("CREATE TABLE t (b)", "INSERT INTO t VALUES (1)")
+        self.assertEqual(self.reader.attach("t"), "t")
+        self.assertEqual(self.summary("INSERT INTO t VALUES (2)"), [("INSERT", 1), ("INSERT", 2)])
+
+    def test_newTriggers(self) -> None:
+        """
+        A trigger of the user's that is newer than ours is overtaken at the next poll.
+        """
+        self.run_("INSERT INTO t VALUES (1, 'x')")
+        self.events()
+        self.run_(
+            "CREATE TRIGGER touch AFTER INSERT ON t BEGIN"
+            " UPDATE t SET a = a || '!' WHERE id = new.id; END"
+        )
+        self.events()
+        names = self.writer.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid"
+        ).fetchall()
+        self.assertEqual(names[0], ("touch",))
+        self.assertEqual(
+            self.summary("INSERT INTO t VALUES (2, 'y')"),
+            [("INSERT", 2, "y"), ("UPDATE", 2, "y!")],
+        )
+        self.assertEqual(self.changes("DROP TRIGGER touch", "VACUUM"), [])
+
+
+class HarmlessTests(JournalCase):
+    """
+    What we leave in a user's database cannot make the user's own statements fail.
+    """
+
+    def leave(self, *tables: str) -> None:
+        """
+        Follow tables, and go away for good.
+        """
+        for table in tables:
+            self.reader.attach(table)
+        self.reader.connection.close()
+
+    def test_alter(self) -> None:
+        """
+        Without a daemon, indexes and columns can be dropped, added and renamed, and the
+        table written, in whatever order; a daemon that comes back finds its way.
+        """
+        self.run_(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b, c, d)",
+            "CREATE UNIQUE INDEX i1 ON t (a, b)",
+            "CREATE UNIQUE INDEX i2 ON t (c) WHERE d > t.b",
+        )
+        self.leave("t")
+        for name, statement in (
+            ("t", "DROP INDEX i1"),
+            ("t", "DROP INDEX i2"),
+            ("t", "ALTER TABLE t DROP COLUMN b"),
+            ("t", "ALTER TABLE t RENAME COLUMN a TO a2"),
+            ("t", "ALTER TABLE t DROP COLUMN d"),
+            ("t", "ALTER TABLE t ADD COLUMN d"),
+            ("u", "ALTER TABLE t RENAME TO u"),
+            ("u", "ALTER TABLE u RENAME COLUMN d TO e"),
+            ("t", "ALTER TABLE u RENAME TO t"),
+            ("t", "CREATE VIEW v AS SELECT * FROM t"),
+            ("t", "REINDEX"),
+            ("t", "ANALYZE"),
+            ("t", "VACUUM"),
+        ):
+            self.run_(
+                statement,
+                f"REPLACE INTO {name} (id, c) VALUES (1, 2)",
+                f"UPDATE OR REPLACE {name} SET id = 3",
+                f"DELETE FROM {name}",
+            )
+        self.reader = Reader(self.path)
+        self.addCleanup(self.reader.connection.close)
+        self.reader.attach("t")
+        self.assertEqual(
+            self.inserted("INSERT INTO t VALUES (1, 2, 3, 4)"), [{"id": 1, "a2": 2, "c": 3, "e": 4}]
+        )
+
+    def test_renamedThenDropped(self) -> None:
+        """
+        The one statement that can be in the way, the drop of a column that was renamed
+        when no daemon saw it, fails whole and goes through once the daemon has been there.
+        """
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
+        self.run_("ALTER TABLE t RENAME COLUMN a TO b")
+        drop = "ALTER TABLE t DROP COLUMN b"
+        self.assertRaises(sqlite3.OperationalError, self.run_, drop)
+        self.assertEqual(self.summary("INSERT INTO t VALUES (1, 2)"), [("INSERT", 1, 2)])
+        self.assertEqual(self.summary(drop, "INSERT INTO t VALUES (3)"), [("INSERT", 3)])
+
+    def test_legacyRename(self) -> None:
+        """
+        Under C{legacy_alter_table} writes to a renamed table fail until the next poll;
+        those of the connection that renamed it, until it has read something.
+        """
+        self.follow("t", "CREATE TABLE t (a)")
+        self.run_("PRAGMA legacy_alter_table = ON", "ALTER TABLE t RENAME TO u")
+        self.assertRaises(sqlite3.OperationalError, self.run_, "INSERT INTO u VALUES (1)")
+        self.assertEqual(len(self.losses()), 1)
+        self.connect().execute("INSERT INTO u VALUES (0)")
+        self.run_("SELECT * FROM u", "INSERT INTO u VALUES (1)", "ALTER TABLE u RENAME TO t")
+        self.assertEqual(self.summary(), [("INSERT", 0), ("INSERT", 1)])
+        self.assertEqual(
+            self.summary("ALTER TABLE t RENAME COLUMN a TO b", "INSERT INTO t VALUES (2)"),
+            [("INSERT", 2)],
+        )
+
+    def test_legacyRebuild(self) -> None:
+        """
+        The migration by which Django alters a table, which needs C{legacy_alter_table}, is
+        not disturbed.
+        """
+        self.run_("CREATE TABLE t (id INTEGER PRIMARY KEY, a)", "INSERT INTO t VALUES (1, 2)")
+        self.leave("t")
+        self.run_(
+            "PRAGMA legacy_alter_table = ON",
+            'CREATE TABLE "new__t" (id INTEGER PRIMARY KEY, b)',
+            'INSERT INTO "new__t" SELECT * FROM t',
+            "DROP TABLE t",
+            'ALTER TABLE "new__t" RENAME TO t',
+            "INSERT INTO t VALUES (3, 4)",
+        )
+
+    def test_strictWriters(self) -> None:
+        """
+        A writer that trusts no schema and enforces foreign keys is not disturbed.
+        """
+        self.follow("t", "CREATE TABLE t (a UNIQUE)")
+        self.run_("PRAGMA trusted_schema = OFF", "PRAGMA foreign_keys = ON")
+        self.assertEqual(
+            self.summary("INSERT INTO t VALUES (1)", "REPLACE INTO t VALUES (1)"),
+            [("INSERT", 1), ("DELETE", 1), ("INSERT", 1)],
+        )
+
+    def test_dump(self) -> None:
+        """
+        A dump of the database can be read into another.
+        """
+        self.run_("CREATE TABLE t (a UNIQUE)")
+        self.leave("t")
+        self.run_("INSERT INTO t VALUES (1)")
+        dump = subprocess.run(
+            ["sqlite3", self.path, ".dump"], check=True, capture_output=True, timeout=60
+        ).stdout
+        copy = self.mktemp()
+        subprocess.run(["sqlite3", "-bail", copy], input=dump, check=True, timeout=60)
+        self.path = copy
+        self.writer = self.connect()
+        self.run_("REPLACE INTO t VALUES (1)")
+
+    def test_remove(self) -> None:
+        """
+        C{remove} leaves the schema as it was to the byte, and says what it took.
+        """
+        self.reader.journal.remove(self.reader.cursor)
+        self.run_(
+            "CREATE TABLE _aerostack_mine (a)",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, a UNIQUE)",
+            'CREATE TABLE "größe" (a, b, PRIMARY KEY (b)) WITHOUT ROWID',
+            "CREATE TRIGGER _aerostack_touch AFTER INSERT ON t BEGIN SELECT 1; END",
+            "INSERT INTO t VALUES (1, 2)",
+        )
+        before = self.schema()
+        self.reader.after = self.reader.journal.prepare(self.reader.cursor)
+        self.reader.attach("t")
+        self.reader.attach("größe")
+        self.changes("REPLACE INTO t VALUES (2, 2)", "REINDEX")
+        names = self.reader.journal.remove(self.connect().cursor())
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual(len([name for name in names if name.endswith("_au")]), 2)
+        self.assertIn("_aerostack_changes", names)
+        self.assertEqual(self.schema(), before)
+        self.assertEqual(self.reader.journal.remove(self.connect().cursor()), [])
+        self.run_("REPLACE INTO t VALUES (3, 2)")
+
+    def schema(self) -> list[tuple[str]]:
+        return self.writer.execute("SELECT sql FROM sqlite_master").fetchall()
