@@ -91,18 +91,124 @@ class KeyTests(JournalCase):
         """
         self.follow(
             "t",
-            "CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE)",
-            "INSERT INTO t VALUES (1, 'x'), (2, 'y')",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE, n DEFAULT 0)",
+            "INSERT INTO t (id, a) VALUES (1, 'x'), (2, 'y')",
         )
         self.assertEqual(
             self.summary(
-                "INSERT OR IGNORE INTO t VALUES (1, 'z')",
+                "INSERT OR IGNORE INTO t (id, a) VALUES (1, 'z')",
                 "UPDATE OR IGNORE t SET a = 'y' WHERE id = 1",
+                "UPDATE t SET n = 1 WHERE id = 2",
                 "UPDATE t SET a = 'w' WHERE id = 2",
                 "DELETE FROM t WHERE id = 1",
-                "INSERT INTO t VALUES (9, 'x')",
+                "INSERT INTO t (id, a) VALUES (9, 'x')",
             ),
-            [("UPDATE", 2, "w"), ("DELETE", 1, "x"), ("INSERT", 9, "x")],
+            [
+                *[("UPDATE", 2, "y", 1), ("UPDATE", 2, "w", 1)],
+                *[("DELETE", 1, "x", 0), ("INSERT", 9, "x", 0)],
+            ],
+        )
+
+    def test_goneLater(self) -> None:
+        """
+        A row that was in the way once is told once when it goes, however it goes.
+        """
+        self.follow(
+            "t",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE, n DEFAULT 0)",
+            "INSERT INTO t (id, a) VALUES (1, 'x'), (2, 'y'), (3, 'z')",
+        )
+        self.assertEqual(
+            self.summary(
+                "UPDATE OR IGNORE t SET a = 'y' WHERE id = 1",
+                "REPLACE INTO t (id, a) VALUES (9, 'y')",
+                "UPDATE t SET n = 1 WHERE id = 1",
+            ),
+            [("DELETE", 2, "y", 0), ("INSERT", 9, "y", 0), ("UPDATE", 1, "x", 1)],
+        )
+        self.assertEqual(
+            self.summary(
+                "UPDATE OR REPLACE t SET a = 'z' WHERE id = 1", "UPDATE t SET n = 2 WHERE id = 1"
+            ),
+            [("DELETE", 3, "z", 0), ("UPDATE", 1, "z", 1), ("UPDATE", 1, "z", 2)],
+        )
+        self.assertEqual(
+            self.summary(
+                "INSERT OR IGNORE INTO t (id) VALUES (9)",
+                "UPDATE t SET id = 7 WHERE id = 9",
+                "INSERT INTO t (id) VALUES (8)",
+            ),
+            [("UPDATE", 7, "y", 0), ("INSERT", 8, None, 0)],
+        )
+        self.assertEqual(
+            self.summary(
+                "UPDATE OR IGNORE t SET id = 8 WHERE id = 7",
+                "UPDATE t SET id = 6 WHERE id = 8",
+                "UPDATE t SET n = 3 WHERE id = 7",
+            ),
+            [("UPDATE", 6, None, 0), ("UPDATE", 7, "y", 3)],
+        )
+
+    def test_twiceInTheWay(self) -> None:
+        """
+        A row that is in the way by its key and by an index is replaced once.
+        """
+        self.follow(
+            "t",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE, b UNIQUE)",
+            "INSERT INTO t VALUES (1, 'x', 'y'), (2, 'z', 'w')",
+        )
+        self.assertEqual(
+            self.summary(
+                "REPLACE INTO t VALUES (1, 'x', 'y')",
+                "UPDATE OR REPLACE t SET id = 1, a = 'x', b = 'y' WHERE id = 2",
+            ),
+            [
+                *[("DELETE", 1, "x", "y"), ("INSERT", 1, "x", "y")],
+                *[("DELETE", 1, "x", "y"), ("UPDATE", 1, "x", "y")],
+            ],
+        )
+
+    def test_replaceByAnyColumn(self) -> None:
+        """
+        An UPDATE of a column that stands in no index can still replace a row: it brings
+        the row into a partial index, or what is unique is computed from it.
+        """
+        self.follow(
+            "t",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a, live)",
+            "CREATE UNIQUE INDEX i ON t (a) WHERE live",
+            "INSERT INTO t VALUES (1, 'x', 1), (2, 'x', 0)",
+        )
+        self.assertEqual(
+            self.summary("UPDATE OR REPLACE t SET live = 2 WHERE id = 2"),
+            [("DELETE", 1, "x", 1), ("UPDATE", 2, "x", 2)],
+        )
+        self.follow(
+            "u",
+            "CREATE TABLE u (id INTEGER PRIMARY KEY, a, g AS (a % 10) UNIQUE)",
+            "INSERT INTO u VALUES (1, 3), (2, 4)",
+        )
+        self.assertEqual(
+            self.summary("UPDATE OR REPLACE u SET a = 13 WHERE id = 2"),
+            [("DELETE", 1, 3, 3), ("UPDATE", 2, 13, 3)],
+        )
+
+    def test_updatedInBetween(self) -> None:
+        """
+        An UPDATE that a foreign key makes in the middle of a REPLACE does not hide the row
+        that was replaced.
+        """
+        self.follow(
+            "t",
+            "PRAGMA foreign_keys = ON",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, up UNIQUE REFERENCES t ON DELETE SET NULL)",
+            "INSERT INTO t VALUES (1, NULL), (2, 1)",
+        )
+        changes = self.summary("REPLACE INTO t VALUES (1, NULL)")
+        self.assertEqual(
+            sorted(changes, key=str),
+            [("DELETE", 1, None), ("INSERT", 1, None), ("UPDATE", 2, None)],
         )
 
     def test_upsert(self) -> None:

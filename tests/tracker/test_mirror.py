@@ -105,7 +105,7 @@ class MirrorTests(SynchronousTestCase):
     """
 
     @settings(
-        max_examples=int(os.environ.get("MIRROR_EXAMPLES", "150")),
+        max_examples=int(os.environ.get("MIRROR_EXAMPLES", "300")),
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
