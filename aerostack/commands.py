@@ -4,7 +4,7 @@ What a client's frames do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action
 from aerostack.core.topics import Topic, checkEvent, parseTopic
 from aerostack.errors import RealtimeError
+from aerostack.hub import userRepeatKey
 from aerostack.surroundings import Surroundings
 from aerostack.wire.codec import encodeValue
 from aerostack.wire.frames import (
@@ -28,7 +29,6 @@ from aerostack.wire.frames import (
     Pong,
     Publish,
     Subscribe,
-    Subscribed,
     Track,
     Unsubscribe,
     Unsubscribed,
@@ -118,9 +118,17 @@ class Commands:
         self._session.sendError(_refusal(failure), None, topic.canonical)
 
     def _begin(self, topic: Topic, frame: Subscribe) -> None:
-        self._hub.subscribe(self._session, topic, parseFilter(frame.filter))
-        self._session.send(Subscribed(topic=topic.canonical))
-        self._hub.sync(self._session, topic)
+        filter = parseFilter(frame.filter)
+        self._hub.subscribe(self._session, topic, filter)
+        self._all.recovery.begin(
+            self._session, topic, filter, frame.since, partial(self._giveUp, topic)
+        )
+
+    def _giveUp(self, topic: Topic, error: RealtimeError) -> None:
+        """End a subscription that cannot go on where the client left off."""
+        self._end(topic)
+        self._session.sendError(error, None, topic.canonical)
+        self._session.send(Unsubscribed(topic=topic.canonical))
 
     def _unsubscribe(self, frame: Unsubscribe) -> None:
         topic = self._topic(frame.topic)
@@ -129,6 +137,7 @@ class Commands:
         self._session.send(Unsubscribed(topic=topic.canonical))
 
     def _end(self, topic: Topic) -> None:
+        self._session.endCatchUp(topic.canonical)
         if self._hub.unsubscribe(self._session, topic) and topic.table is not None:
             self._all.feeds.unwatch(topic.table)
 
@@ -137,9 +146,24 @@ class Commands:
         checkEvent(frame.event, self._limits.eventLength)
         self._session.identity.check(Action.PUBLISH, topic)
         published = self._hub.publish(
-            topic, frame.event, bytes(frame.data), self._userId, bool(frame.persist)
+            topic,
+            frame.event,
+            bytes(frame.data),
+            self._userId,
+            bool(frame.persist),
+            *self._repeatable(frame.id),
         )
         self._acknowledge(published, frame.id, topic)
+
+    def _repeatable(self, messageId: MessageId | None) -> tuple[Hashable, str | None]:
+        """By what a publication is recognized that comes again, and what is kept of it."""
+        if messageId is None:
+            return None, None
+        publishId = encodeValue(messageId).decode()
+        if self._userId is None:
+            # Others without a name count from one as well.
+            return ("connection", self._session.connectionId, publishId), None
+        return userRepeatKey(self._userId, publishId), publishId
 
     def _chat(self, frame: Chat) -> None:
         topic = self._topic(f"chat/{frame.roomId}")

@@ -35,6 +35,7 @@ from aerostack.settings import (
     Key,
     LimitsConfig,
     ProjectConfig,
+    TopicConfig,
     keysOf,
 )
 
@@ -139,7 +140,7 @@ class _Reader:
         @return: The configuration, or L{None} if something that it cannot do
             without is missing.  It may be run only if there are no L{problems}.
         """
-        self._refuseUnknown(document, [*SECTIONS, "projects"], "")
+        self._refuseUnknown(document, [*SECTIONS, "topics", "projects"], "")
         sections: dict[str, Any] = {}
         for name, cls in SECTIONS.items():
             table = document.get(name, {})
@@ -155,11 +156,12 @@ class _Reader:
             self._database(sections["database"])
         if "limits" in sections:
             self._limits(LimitsConfig(**sections["limits"]))
+        topics = self._topics(document.get("topics", {}))
         projects = self._projects(document.get("projects", {}))
         if len(sections) < len(SECTIONS):
             return None
         built = {name: cls(**sections[name]) for name, cls in SECTIONS.items()}
-        return Config(path=self._path, projects=projects, **built)
+        return Config(path=self._path, projects=projects, topics=topics, **built)
 
     def generate(self) -> None:
         """
@@ -291,6 +293,22 @@ class _Reader:
                 f"is {limits.outboxBytes}; allowed is at least twice limits.frame_bytes,"
                 f" {2 * frame}",
             )
+
+    def _topics(self, tables: object) -> Mapping[str, TopicConfig]:
+        topics: dict[str, TopicConfig] = {}
+        if not isinstance(tables, dict):
+            allowed = "tables such as [topics.'cursors/*']"
+            self._problem("topics", f"is {describe(tables)}; allowed are {allowed}")
+            return topics
+        for pattern, table in tables.items():
+            key = f"topics.'{pattern}'"
+            if not isinstance(table, dict):
+                self._problem(key, f"is {describe(table)}; allowed is a table, [{key}]")
+                continue
+            values = self._table(TopicConfig, table, key)
+            assert values is not None, "every setting of a topic has a default"
+            topics[pattern] = TopicConfig(**values)
+        return MappingProxyType(topics)
 
     def _projects(self, tables: object) -> Mapping[str, ProjectConfig]:
         projects: dict[str, ProjectConfig] = {}

@@ -25,6 +25,10 @@ from aerostack.core.deadlines import Deadlines
 from aerostack.core.patterns import Patterns
 from aerostack.core.permissions import Identity
 from aerostack.core.presence import Presence
+from aerostack.core.repeats import Repeats
+from aerostack.core.rules import Rule, Rules
+from aerostack.core.stream import Depth
+from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
 from aerostack.feeds import TableFeeds
 from aerostack.housekeeping import Housekeeping
@@ -42,6 +46,7 @@ from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.http import BoundedSite
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
+from aerostack.recovery import Recovery
 from aerostack.rpc import RPC
 from aerostack.session import Session
 from aerostack.settings import SECTIONS, Config
@@ -52,6 +57,9 @@ from aerostack.storage.schema import SchemaTooNew
 from aerostack.surroundings import Surroundings
 from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.tracker import ChangeTracker
+
+MAX_REPEATS = 50_000
+"""How many publications are remembered, to be recognized when they come again."""
 
 
 class Daemon(MultiService):
@@ -80,23 +88,37 @@ class Daemon(MultiService):
 
         self.history = History(self._storage, config.history.maxAge, config.history.maxCount)
         self.authenticator = Authenticator(config.projects)
+        rules = makeRules(config)
+        # Ids are told apart across restarts too, so that positions and logs can be.
+        run = uuid4().hex[:6]
+        epochs, serial = count(1), count(1)
         self.hub = Hub(
             reactor,
             MemoryEngine(),
             self.history,
             Presence(config.presence.grace),
             lambda: uuid4().hex,
+            rules,
+            Streams(
+                lambda topic: rules.of(topic).depth,
+                lambda: f"{run}{next(epochs):x}",
+                config.streams.memory,
+            ),
+            Repeats(config.streams.repeatWindow, MAX_REPEATS),
         )
         self.feeds = TableFeeds(
-            self.hub.registry, Patterns(config.tracker.tables), config.projects, self._makeTracker
+            self.hub, Patterns(config.tracker.tables), config.projects, self._makeTracker
         )
         self._deadlines = Deadlines()
         self._surroundings = Surroundings(
-            reactor, self.hub, self.feeds, self.authenticator, limits, self._deadlines
+            reactor,
+            self.hub,
+            self.feeds,
+            Recovery(reactor, self.hub, self.feeds, self.history, config.streams.replay),
+            self.authenticator,
+            limits,
+            self._deadlines,
         )
-        # Ids are told apart across restarts too, so that logs can be.
-        run = uuid4().hex[:6]
-        serial = count(1)
         self.connections = Connections(limits, self._makeSession, lambda: f"c{run}-{next(serial)}")
         self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
         self._site = self._makeSite()
@@ -111,6 +133,8 @@ class Daemon(MultiService):
             listener,
             tracker.pollInterval,
             retention=tracker.retention,
+            # As long as a client may come back for changes, there must be some.
+            grace=max(60.0, tracker.retention),
         )
         return self.tracker
 
@@ -182,7 +206,14 @@ class Daemon(MultiService):
         """
         try:
             # The reactor does not turn yet, so nobody waits for this.
-            prepareDatabase(self.config.database.path)
+            found = prepareDatabase(
+                self.config.database.path,
+                int((self._reactor.seconds() - self.config.streams.repeatWindow) * 1000),
+                MAX_REPEATS,
+            )
+            self.hub.floor = found.newest
+            for kept in found.repeatable:
+                self.hub.remember(kept)
             self._file = _identity(self.config.database.path)
         except (OSError, sqlite3.Error, SchemaTooNew) as error:
             raise StartError(f"{self.config.database.url} cannot be used: {error}") from None
@@ -261,7 +292,7 @@ class Daemon(MultiService):
             limits=config.limits,
             projects=config.projects,
         )
-        for name in SECTIONS:
+        for name in (*SECTIONS, "topics"):
             if getattr(config, name) != getattr(self.config, name):
                 self.log.warn("[{name}] has changed; it takes a restart", name=name)
         self.authenticator.load(config.projects)
@@ -279,6 +310,32 @@ class Daemon(MultiService):
                     listener.tls.reload()
                 except TLSError as error:
                     self.log.error("the old certificate stays: {error}", error=error)
+
+
+def makeRules(config: Config) -> Rules:
+    """
+    What holds for each topic.
+    """
+    streams = config.streams
+    default = Rule(Depth(streams.count, streams.size, streams.age))
+    return Rules(
+        [
+            (
+                pattern,
+                Rule(
+                    Depth(
+                        streams.count if topic.count is None else topic.count,
+                        streams.size if topic.size is None else topic.size,
+                        streams.age if topic.age is None else topic.age,
+                    ),
+                    topic.whenSlow,
+                    topic.slowKey,
+                ),
+            )
+            for pattern, topic in config.topics.items()
+        ],
+        default,
+    )
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -62,6 +62,14 @@ ERRORS: dict[str, ErrorCode] = {
     "too_many_connections": ErrorCode(429, "The daemon holds as many connections as it may."),
     "rate_limited": ErrorCode(429, "Frames come faster than allowed. Wait retryAfter ms."),
     "internal_error": ErrorCode(500, "The daemon failed. Its log has the details."),
+    "overloaded": ErrorCode(
+        503, "More is asked for than can be served now. Wait retryAfter ms and try again."
+    ),
+    "lagging": ErrorCode(
+        503,
+        "Frames come faster than the client reads them. It is closed with 4008 if it does not"
+        " catch up.",
+    ),
     "database_unavailable": ErrorCode(503, "The database did not answer. Try again."),
     "shutting_down": ErrorCode(503, "The daemon is going away. Connect again shortly."),
 }

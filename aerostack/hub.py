@@ -1,15 +1,13 @@
 """
 The hub: where everybody meets.
 
-It owns the registries, and is the one place where a publication becomes bytes,
-once, whoever receives it.
+It owns the registries and the streams, and is the one place where a publication gets
+its position and becomes bytes, once, whoever receives it.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from msgspec import UNSET, Raw
@@ -18,24 +16,63 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from aerostack.core.filters import Filter
-from aerostack.core.messages import CHAT_MESSAGE, EVENT, Kept, Message, Publication
+from aerostack.core.messages import CHAT_MESSAGE, EVENT, PRESENCE, Kept, Message, Publication
+from aerostack.core.positions import Position
 from aerostack.core.presence import Left, Member, Presence
 from aerostack.core.registry import Registry
+from aerostack.core.repeats import Repeats, fingerprint
+from aerostack.core.rules import LATEST, Rule, Rules
+from aerostack.core.stream import Stream
+from aerostack.core.streams import Streams
 from aerostack.core.topics import Topic
 from aerostack.errors import RealtimeError
+from aerostack.fanout import Fanout
 from aerostack.interfaces import IEngine, IHistory, ISubscriber
-from aerostack.wire.codec import encode, encodeValue
+from aerostack.lanes import Lanes
+from aerostack.wire.codec import encode, encodeValue, fieldOf
 from aerostack.wire.frames import ChatMessage, Event, ServerFrame
-from aerostack.wire.framing import textFrame
+from aerostack.wire.framing import Frame, textFrame
 
-_FRAMES: dict[str, type[Event] | type[ChatMessage]] = {EVENT: Event, CHAT_MESSAGE: ChatMessage}
+MAX_BACKLOG = 1_048_576
+"""How many bytes of one topic may wait to be sent to its subscribers."""
 
 
-def wireFrame(frame: ServerFrame) -> bytes:
+def wireFrame(frame: ServerFrame, topic: str | None = None, key: Hashable = None) -> Frame:
     """
     Turn a frame into the bytes that go to a socket.
+
+    @param topic: See L{Frame}.
+    @param key: See L{Frame}.
     """
-    return textFrame(encode(frame))
+    return textFrame(encode(frame), topic, key)
+
+
+def publicationFrame(publication: Publication, position: Position | None, key: Hashable) -> Frame:
+    """
+    The bytes that carry a publication.
+
+    @param position: Its place in the topic's log, if it is part of it.
+    @param key: See L{Frame}.
+    """
+    kind = ChatMessage if publication.kind == CHAT_MESSAGE else Event
+    frame = kind(
+        topic=publication.topic,
+        event=publication.event,
+        data=Raw(publication.data),
+        timestamp=publication.timestamp,
+        userId=UNSET if publication.userId is None else publication.userId,
+        pos=UNSET if position is None else str(position),
+    )
+    return wireFrame(frame, publication.topic, key)
+
+
+def userRepeatKey(userId: str, publishId: str) -> Hashable:
+    """
+    By which something that a user publishes again is recognized, from any connection.
+
+    @param publishId: The C{id} that it was published under, as JSON.
+    """
+    return ("user", userId, publishId)
 
 
 class Hub:
@@ -43,11 +80,12 @@ class Hub:
     Subscriptions, publications and presence of this daemon.
 
     @ivar registry: Who is subscribed to what.
-    @ivar maxLane: How many publications of one topic may wait for one that is
-        being kept.
+    @ivar streams: The topics' logs, as far as they are in memory.
+    @ivar fanout: Sends what is published.
+    @ivar floor: No message and no stream begins before this time, ms: that of the
+        newest message that an earlier run kept.  A clock that was set back would put
+        new messages before it, where nobody looks for them.
     """
-
-    maxLane = 1000
 
     def __init__(
         self,
@@ -56,24 +94,39 @@ class Hub:
         history: IHistory,
         presence: Presence,
         newId: Callable[[], str],
+        rules: Rules,
+        streams: Streams,
+        repeats: Repeats[Deferred[Kept | None]],
     ) -> None:
         """
         @param newId: Makes the id of a message; no two calls give the same.
+        @param rules: What holds for each topic.
+        @param repeats: Remembers what was published under an id.
         """
         self.registry: Registry[ISubscriber] = Registry()
+        self.streams = streams
+        self.fanout = Fanout(clock)
+        self.floor = 0
         self._clock = clock
         self._engine = engine
-        self._history = history
         self._presence = presence
         self._newId = newId
-        # Per topic, publications that wait for an earlier one to be kept, so that
-        # a topic's order is the order in which they were published.
-        self._lanes: dict[str, deque[_Waiting]] = {}
+        self._rules = rules
+        self._repeats = repeats
+        self._lanes = Lanes(history, engine.publish)
         engine.start(self._deliver)
 
     def now(self) -> int:
         """The time, milliseconds since the epoch."""
-        return int(self._clock.seconds() * 1000)
+        return max(self.floor, int(self._clock.seconds() * 1000))
+
+    def seconds(self) -> float:
+        """The clock's time, by which things grow old."""
+        return self._clock.seconds()
+
+    def rule(self, canonical: str) -> Rule:
+        """What holds for a topic."""
+        return self._rules.of(canonical)
 
     # Subscriptions
 
@@ -83,6 +136,9 @@ class Hub:
 
         @return: Whether the subscription is new.
         """
+        if topic.table is None:
+            self.stream(topic.canonical)
+        self.fanout.changing(topic.canonical, subscriber)
         return self.registry.subscribe(subscriber, topic.canonical, filter)
 
     def unsubscribe(self, subscriber: ISubscriber, topic: Topic) -> bool:
@@ -91,24 +147,86 @@ class Hub:
 
         @return: Whether there was a subscription.
         """
+        self.fanout.changing(topic.canonical, subscriber)
         return self.registry.unsubscribe(subscriber, topic.canonical)
+
+    def stream(self, canonical: str) -> Stream:
+        """
+        The log of a topic that is no table's.
+        """
+        stream = self.streams.get(canonical)
+        if stream is None:
+            # What is kept from now on is later than this, and what was kept before is not.
+            mark = max(self.floor, self.now() - 1)
+            stream = self.streams.open(canonical, mark, self._clock.seconds())
+        return stream
 
     # Publications
 
     def publish(
-        self, topic: Topic, event: str, data: bytes, userId: str | None, persist: bool
+        self,
+        topic: Topic,
+        event: str,
+        data: bytes,
+        userId: str | None,
+        persist: bool,
+        repeatKey: Hashable = None,
+        publishId: str | None = None,
     ) -> Deferred[Kept | None]:
         """
         Publish an event on a topic.
 
         @param data: The event's data, as JSON.
         @param persist: Whether to keep it in the history.
+        @param repeatKey: By whom and under which id it is published, if it may come
+            again.  What came already, with the same event and data, is not published
+            once more, but has the outcome of the first.
+        @param publishId: The id, as it is kept for the time after a restart.
         @return: Fires when the event is on its way; where it is kept, after the
             commit, with what was kept.  Fails with L{RealtimeError}
             C{database_unavailable} if it could not be kept; then nobody gets it.
+            Fails with C{overloaded} where the topic's subscribers get more than can be
+            sent.
         """
+        if repeatKey is None:
+            return self._publish(topic, event, data, userId, persist, None)
+        key = (topic.canonical, repeatKey, fingerprint(event, data))
+        now = self._clock.seconds()
+        first = self._repeats.find(key, now)
+        if first is None:
+            first = self._publish(topic, event, data, userId, persist, publishId)
+            self._repeats.note(key, first, now)
+            first.addErrback(self._forget, key)
+        again: Deferred[Kept | None] = Deferred()
+        first.addCallbacks(_pass(again.callback), _pass(again.errback))
+        return again
+
+    def remember(self, kept: Kept) -> None:
+        """
+        Take note of what an earlier run published under an id.
+        """
+        message = kept.message
+        if message.userId is None or message.publishId is None:
+            return
+        repeatKey = userRepeatKey(message.userId, message.publishId)
+        key = (message.topic, repeatKey, fingerprint(message.event, message.data))
+        self._repeats.note(key, succeed(kept), kept.createdAt / 1000)
+
+    def _forget(self, failure: Failure, key: Hashable) -> Failure:
+        self._repeats.forget(key)
+        return failure
+
+    def _publish(
+        self,
+        topic: Topic,
+        event: str,
+        data: bytes,
+        userId: str | None,
+        persist: bool,
+        publishId: str | None,
+    ) -> Deferred[Kept | None]:
         publication = Publication(topic.canonical, EVENT, event, data, userId, self.now())
-        return self._enter(publication, self._newId() if persist else None)
+        return self._enter(publication, self._newId() if persist else None, publishId)
 
     def chat(
         self, topic: Topic, text: str, metadata: dict[str, Raw] | None, userId: str | None
@@ -123,26 +241,23 @@ class Hub:
         publication = Publication(
             topic.canonical, CHAT_MESSAGE, "message", data, userId, self.now()
         )
-        return self._enter(publication, messageId)
+        return self._enter(publication, messageId, None)
 
-    def _enter(self, publication: Publication, messageId: str | None) -> Deferred[Kept | None]:
-        lane = self._lanes.get(publication.topic)
-        if messageId is None and lane is None:
-            self._engine.publish(publication)
-            return succeed(None)
-        if lane is None:
-            lane = self._lanes[publication.topic] = deque()
-        elif len(lane) >= self.maxLane:
+    def _enter(
+        self, publication: Publication, messageId: str | None, publishId: str | None
+    ) -> Deferred[Kept | None]:
+        if self.fanout.backlog(publication.topic) > MAX_BACKLOG:
             return fail(
                 RealtimeError(
-                    "database_unavailable", "Too much waits for the database on this topic.", 1000
+                    "overloaded", "More is published here than its subscribers can be sent.", 200
                 )
             )
-        waiting = _Waiting(publication)
-        lane.append(waiting)
         if messageId is None:
-            waiting.ready = True
-            return waiting.done
+            return self._lanes.enter(publication, None)
+        # The stream is there before the message is, so that what is kept from now on has
+        # a later mark than what was kept before.
+        stream = self.stream(publication.topic)
+        stream.touched = self._clock.seconds()
         message = Message(
             messageId,
             publication.topic,
@@ -150,50 +265,47 @@ class Hub:
             publication.event,
             publication.data,
             publication.userId,
-            publication.timestamp,
+            max(publication.timestamp, stream.mark + 1),
+            publishId,
         )
-        self._history.append(message).addCallbacks(waiting.kept, waiting.lost).addCallback(
-            lambda _: self._flush(publication.topic)
-        )
-        return waiting.done
-
-    def _flush(self, topic: str) -> None:
-        """Let go what need not wait any longer, from the front."""
-        lane = self._lanes[topic]
-        while lane and lane[0].ready:
-            waiting = lane.popleft()
-            if not lane:
-                del self._lanes[topic]
-            if waiting.failure is not None:
-                waiting.done.errback(waiting.failure)
-            else:
-                self._engine.publish(waiting.publication)
-                waiting.done.callback(waiting.result)
+        return self._lanes.enter(publication, message)
 
     def _deliver(self, publication: Publication) -> None:
         """Encode a publication once, and give it to every subscriber of its topic."""
-        subscribers = self.registry.subscribers(publication.topic)
-        if not subscribers:
+        topic = publication.topic
+        groups = self.registry.groups(topic)
+        if publication.kind == PRESENCE:
+            if groups:
+                self._send(topic, groups.values(), publicationFrame(publication, None, None))
             return
-        self.send(
-            subscribers,
-            _FRAMES[publication.kind](
-                topic=publication.topic,
-                event=publication.event,
-                data=Raw(publication.data),
-                timestamp=publication.timestamp,
-                userId=UNSET if publication.userId is None else publication.userId,
-            ),
-        )
+        stream = self.streams.get(topic)
+        if stream is None:
+            # Nobody is here, and nobody can come back to what was before.
+            return
+        # On a table's topic the marks are the journal's.
+        mark = None if stream.lineage else publication.mark
+        frame = publicationFrame(publication, stream.next(mark), self._sparingKey(publication))
+        self.streams.append(topic, stream, frame, mark, None, self._clock.seconds())
+        self._send(topic, groups.values(), frame)
 
-    def send(self, subscribers: Iterable[ISubscriber], frame: ServerFrame) -> None:
+    def _sparingKey(self, publication: Publication) -> Hashable:
+        rule = self.rule(publication.topic)
+        value: Hashable = publication.userId
+        if rule.whenSlow == LATEST and rule.slowKey is not None:
+            value = fieldOf(publication.data, rule.slowKey)
+        return rule.sparingKey(publication.topic, publication.event, value)
+
+    def _send(self, topic: str, groups: Iterable[tuple[ISubscriber, ...]], frame: Frame) -> None:
+        for subscribers in groups:
+            self.fanout.send(topic, subscribers, frame)
+
+    def expireStreams(self) -> None:
         """
-        Send one frame to several subscribers.
+        Forget what of the topics' logs is too old.
         """
-        data = wireFrame(frame)
-        # A copy, because whoever is found too slow is closed on the way.
-        for subscriber in tuple(subscribers):
-            subscriber.deliver(data)
+        self.streams.expire(
+            self._clock.seconds(), lambda topic: topic in self.registry or topic in self._lanes
+        )
 
     # Presence
 
@@ -254,19 +366,17 @@ class Hub:
         """
         members = [_memberData(member) for member in self._presence.members(topic.canonical)]
         if members:
-            self.send(
-                (subscriber,),
-                Event(
-                    topic=topic.canonical,
-                    event="presence:sync",
-                    data={"members": members},
-                    timestamp=self.now(),
-                ),
+            sync = Event(
+                topic=topic.canonical,
+                event="presence:sync",
+                data={"members": members},
+                timestamp=self.now(),
             )
+            subscriber.deliver(wireFrame(sync))
 
     def _tell(self, topic: str, event: str, member: Member) -> None:
         data = encodeValue(_memberData(member))
-        self._engine.publish(Publication(topic, EVENT, event, data, member.userId, self.now()))
+        self._engine.publish(Publication(topic, PRESENCE, event, data, member.userId, self.now()))
 
     def _tellLeft(self, gone: Iterable[Left]) -> None:
         for left in gone:
@@ -282,22 +392,12 @@ def _memberData(member: Member) -> dict[str, Any]:
     }
 
 
-class _Waiting:
-    """A publication in its topic's lane."""
+def _pass(fire: Callable[[Any], None]) -> Callable[[Any], Any]:
+    """Let somebody know of a result, and leave it to others as well."""
 
-    def __init__(self, publication: Publication) -> None:
-        self.publication = publication
-        self.ready = False
-        self.result: Kept | None = None
-        self.failure: Failure | None = None
-        self.done: Deferred[Kept | None] = Deferred()
+    def told(result: Any) -> Any:
+        fire(result)
+        # A failure has been told; nobody else needs to hear it.
+        return None if isinstance(result, Failure) else result
 
-    def kept(self, kept: Kept) -> None:
-        # What is told live and what stands in the history say the same time.
-        self.publication = replace(self.publication, timestamp=kept.createdAt)
-        self.result = kept
-        self.ready = True
-
-    def lost(self, failure: Failure) -> None:
-        self.failure = failure
-        self.ready = True
+    return told

@@ -69,6 +69,33 @@ class IJournal(Interface):
         @return: An L{aerostack.tracker.journal.Poll}.
         """
 
+    def lineage(cursor, table):
+        """
+        @return: What the numbers of a followed table's changes belong to: another
+            string wherever the table may have changed without our knowing.  Empty if
+            the table is not followed.
+        """
+
+    def surveyPast(cursor, table, lineage, after, until, most):
+        """
+        Look whether every change of a table after one and up to another can be told
+        again.
+
+        @param lineage: What the numbers belonged to when they were given out.
+        @param most: How many changes are told again at the most.
+        @return: L{None} if they can, else the reason of an
+            L{aerostack.core.stream.Gap}.
+        """
+
+    def readPast(cursor, table, lineage, after, until, limit):
+        """
+        Read changes of one table again.
+
+        @return: A list of L{aerostack.core.changes.Change}, oldest first, at most
+            C{limit} of them.
+        @raise RealtimeError: C{table_lost}: they have gone since they were surveyed.
+        """
+
     def renew(cursor, timestamp):
         """
         Say that somebody reads the journal.  One that nobody has read for a day
@@ -106,12 +133,19 @@ class IChangeListener(Interface):
             order.
         """
 
-    def tableLost(table, error):
+    def tableLost(table, error, seq):
         """
         A watched table was dropped, renamed or rebuilt, or changes of it are known
         to be lost.
 
         @param error: A L{RealtimeError} for its subscribers.
+        @param seq: Where among the changes: everything up to this number is in doubt.
+        """
+
+    def tableLeft(table):
+        """
+        A table that nobody watches is followed no more: what changes from now on is
+        not known.
         """
 
 
@@ -119,6 +153,8 @@ class IChangeTracker(Interface):
     """
     Tells an L{IChangeListener} of every committed change of the watched tables.
     """
+
+    position = Attribute("The number of the newest change that was told, or was none's.")
 
     def watch(table):
         """
@@ -133,6 +169,26 @@ class IChangeTracker(Interface):
     def unwatch(table):
         """
         Take back one interest in a table, by the name that L{watch} fired with.
+        """
+
+    def lineage(table):
+        """
+        @return: What the numbers of a watched table's changes belong to (see
+            L{IJournal.lineage}).
+        """
+
+    def surveyPast(table, lineage, after, until, most):
+        """
+        See L{IJournal.surveyPast}.
+
+        @return: A L{Deferred}.
+        """
+
+    def readPast(table, lineage, after, until, limit):
+        """
+        See L{IJournal.readPast}.
+
+        @return: A L{Deferred}.
         """
 
     def health():
@@ -165,6 +221,25 @@ class IHistory(Interface):
         @param before: Only messages kept with a C{createdAt} below this, or
             L{None} for the newest.
         @return: A L{Deferred} of a list of L{aerostack.core.messages.Kept}.
+        """
+
+    def surveyPast(topic, after, until, most, now):
+        """
+        Look whether every message of a topic kept after one C{createdAt} and up to
+        another can be read.
+
+        @param most: How many messages are sent again at the most.
+        @param now: Milliseconds since the epoch.
+        @return: A L{Deferred} of L{None} if they can, else of the reason of an
+            L{aerostack.core.stream.Gap}; C{unknown} if the topic keeps nothing at all.
+        """
+
+    def readPast(topic, after, until, limit):
+        """
+        Read messages of a topic again.
+
+        @return: A L{Deferred} of a list of L{aerostack.core.messages.Kept}, oldest
+            first, at most C{limit} of them.
         """
 
     def expire(now):
@@ -204,7 +279,7 @@ class ISubscriber(Interface):
         """
         Take a frame.
 
-        @param frame: L{bytes} from L{aerostack.wire.framing}, shared with all other
+        @param frame: A L{aerostack.wire.framing.Frame}, shared with all other
             subscribers.
         """
 
@@ -218,9 +293,10 @@ class IConnection(Interface):
 
     def send(frame):
         """
-        Send an encoded WebSocket frame.
+        Send an encoded WebSocket frame, or several.
 
-        @param frame: L{bytes} from L{aerostack.wire.framing}.
+        @param frame: A L{aerostack.wire.framing.Frame}.  The same object goes to
+            everybody who gets it.
         """
 
     def ping():

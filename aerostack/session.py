@@ -9,23 +9,20 @@ from enum import Enum
 from msgspec import UNSET
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from aerostack.commands import Commands
-from aerostack.core.outbox import Outbox
 from aerostack.core.permissions import Identity
 from aerostack.core.rates import TokenBucket
 from aerostack.errors import (
     CLOSE_FLOOD,
     CLOSE_INTERNAL,
     CLOSE_SILENT,
-    CLOSE_SLOW,
     CLOSE_TOKEN,
     CLOSE_UNSUPPORTED,
     RealtimeError,
 )
-from aerostack.hub import wireFrame
-from aerostack.interfaces import IConnection, ISubscriber
+from aerostack.interfaces import IConnection
+from aerostack.outlet import Outlet
 from aerostack.surroundings import Surroundings
 from aerostack.wire.codec import decode, reference
 from aerostack.wire.frames import (
@@ -33,7 +30,6 @@ from aerostack.wire.frames import (
     Error,
     MessageId,
     Publish,
-    ServerFrame,
 )
 
 
@@ -47,8 +43,7 @@ class State(Enum):
     CLOSED = "closed"
 
 
-@implementer(ISubscriber)
-class Session:
+class Session(Outlet):
     """
     A connection from its opening to its end.
 
@@ -58,17 +53,29 @@ class Session:
     @ivar identity: Who the client is.
     """
 
+    __slots__ = (
+        "_all",
+        "_bucket",
+        "_commands",
+        "_limits",
+        "_pingDue",
+        "_pongDue",
+        "_refused",
+        "_state",
+        "identity",
+    )
+
     log = Logger()
 
     def __init__(
         self, connection: IConnection, identity: Identity, surroundings: Surroundings
     ) -> None:
+        limits = surroundings.limits
+        super().__init__(connection, limits.outboxBytes, surroundings.recovery.pace)
         self.identity = identity
-        self._connection = connection
         self._all = surroundings
-        self._limits = limits = surroundings.limits
+        self._limits = limits
         self._state = State.OPEN
-        self._outbox = Outbox(limits.outboxBytes)
         now = surroundings.clock.seconds()
         self._bucket = TokenBucket(limits.framesPerSecond, limits.framesBurst, now)
         self._refused = 0
@@ -77,11 +84,6 @@ class Session:
         self._pongDue: float | None = None
         self._commands = Commands(self, surroundings)
         self._setDeadline()
-
-    @property
-    def connectionId(self) -> str:
-        """The connection's id, as it stands in logs and in presence."""
-        return self._connection.connectionId
 
     # From the socket
 
@@ -126,14 +128,6 @@ class Session:
             self.log.info("too many fragments, closed", connection=self.connectionId)
             self.close(CLOSE_FLOOD, "too many frames for one message")
 
-    def congested(self) -> None:
-        """Note that the socket has begun to queue."""
-        self._outbox.congested()
-
-    def drained(self) -> None:
-        """Note that the socket took all that was queued."""
-        self._outbox.drained()
-
     def closed(self, clean: bool) -> None:
         """
         Note that the connection is gone.
@@ -142,23 +136,11 @@ class Session:
             back in a moment, and its presence waits for it.
         """
         self._state = State.CLOSED
+        self.shut()
         self._all.deadlines.clear(self)
         self._commands.end(clean)
 
     # From the daemon
-
-    def deliver(self, frame: bytes) -> None:
-        if self._state is not State.OPEN:
-            return
-        if self._outbox.add(len(frame)):
-            self._connection.send(frame)
-        else:
-            self.log.info(
-                "too slow: {waiting} bytes unsent",
-                waiting=self._outbox.waiting,
-                connection=self.connectionId,
-            )
-            self.close(CLOSE_SLOW, "reading too slowly")
 
     def close(self, code: int, reason: str) -> None:
         """
@@ -180,6 +162,7 @@ class Session:
 
     def _beginClosing(self) -> None:
         self._state = State.CLOSING
+        self.shut()
         self._all.deadlines.set(self, self._all.clock.seconds() + self._limits.closeTimeout)
 
     def due(self) -> None:
@@ -269,12 +252,6 @@ class Session:
         """
         self.identity = identity
         self._setDeadline()
-
-    def send(self, frame: ServerFrame) -> None:
-        """
-        Send a frame to this client alone.
-        """
-        self.deliver(wireFrame(frame))
 
     def sendError(
         self, error: RealtimeError, messageId: MessageId | None, topic: str | None

@@ -123,6 +123,67 @@ class HistoryConfig:
 
 
 @dataclass(frozen=True)
+class StreamsConfig:
+    """What of the topics' past is in memory, for clients that come back."""
+
+    count: int = setting(
+        "How many of a topic's newest frames are held.", Number("frames", 0, 10_000_000), 10_000
+    )
+    size: int = setting(
+        "How many bytes of a topic's newest frames are held.",
+        Number("bytes", 0, 1_073_741_824),
+        4_194_304,
+        key="bytes",
+    )
+    age: float = setting(
+        "For how long a frame is held.", Number("seconds", 0, 86_400, False), 300.0
+    )
+    memory: int = setting(
+        "How many bytes are held of all topics together; those quiet for longest give way.",
+        Number("bytes", 0, 1_099_511_627_776),
+        268_435_456,
+    )
+    replay: int = setting(
+        "How many kept messages or table changes beyond those one subscription gets from the"
+        " database when its client comes back.",
+        Number("rows", 0, 10_000_000),
+        10_000,
+    )
+    repeatWindow: float = setting(
+        "For how long a publish with the same id, event and data from the same user counts as the"
+        " same publish, sent again.",
+        Number("seconds", 0, 86_400, False),
+        120.0,
+    )
+
+
+@dataclass(frozen=True)
+class TopicConfig:
+    """
+    What holds for topics whose path a pattern covers, where it is not what holds for all.
+    """
+
+    count: int | None = setting("As streams.count.", Number("frames", 0, 10_000_000), None)
+    size: int | None = setting(
+        "As streams.bytes.", Number("bytes", 0, 1_073_741_824), None, key="bytes"
+    )
+    age: float | None = setting("As streams.age.", Number("seconds", 0, 86_400, False), None)
+    whenSlow: str = setting(
+        "What becomes of frames for a client that reads too slowly: 'close' sends every one, and"
+        " closes the client if too much waits; 'latest' sends of those with the same slow_key the"
+        " newest only; 'newest' sends the topic's newest only.",
+        Word(("close", "latest", "newest")),
+        "close",
+    )
+    slowKey: str | None = setting(
+        "For 'latest': the field of an event's data, or the column of a row, that tells frames"
+        " apart. Where it is not set, it is the user who published the event.",
+        Text("a field's name"),
+        None,
+    )
+
+
+@dataclass(frozen=True)
 class LimitsConfig:
     """What one client may ask of the daemon."""
 
@@ -296,6 +357,7 @@ class Config:
 
     @ivar path: The file that it was read from.
     @ivar projects: Every project, by its id.
+    @ivar topics: By patterns of topics' paths, those that come first first.
     """
 
     path: Path
@@ -304,9 +366,11 @@ class Config:
     tracker: TrackerConfig
     presence: PresenceConfig
     history: HistoryConfig
+    streams: StreamsConfig
     limits: LimitsConfig
     log: LogConfig
     projects: Mapping[str, ProjectConfig]
+    topics: Mapping[str, TopicConfig]
 
 
 SECTIONS: dict[str, type] = {
@@ -315,6 +379,7 @@ SECTIONS: dict[str, type] = {
     "tracker": TrackerConfig,
     "presence": PresenceConfig,
     "history": HistoryConfig,
+    "streams": StreamsConfig,
     "limits": LimitsConfig,
     "log": LogConfig,
 }
@@ -354,9 +419,14 @@ def keysOf(table: type) -> dict[str, Key]:
 
 def reference() -> Iterator[tuple[str, Key]]:
     """
-    Every key there is, by its dotted name; C{<id>} stands for a project's id.
+    Every key there is, by its dotted name; C{<id>} stands for a project's id, C{<pattern>}
+    for a pattern of topics.
     """
-    tables = [*SECTIONS.items(), ("projects.<id>", ProjectConfig)]
+    tables = [
+        *SECTIONS.items(),
+        ("topics.<pattern>", TopicConfig),
+        ("projects.<id>", ProjectConfig),
+    ]
     for prefix, table in tables:
         for key in keysOf(table).values():
             if isinstance(key.kind, Section):

@@ -10,6 +10,7 @@ from aerostack.auth import Authenticator
 from aerostack.core.deadlines import Deadlines
 from aerostack.feeds import TableFeeds
 from aerostack.hub import Hub
+from aerostack.recovery import Recovery
 from aerostack.settings import LimitsConfig
 
 
@@ -27,6 +28,7 @@ class Surroundings:
         clock: IReactorTime,
         hub: Hub,
         feeds: TableFeeds,
+        recovery: Recovery,
         authenticator: Authenticator,
         limits: LimitsConfig,
         deadlines: Deadlines,
@@ -34,6 +36,7 @@ class Surroundings:
         self.clock = clock
         self.hub = hub
         self.feeds = feeds
+        self.recovery = recovery
         self.authenticator = authenticator
         self.limits = limits
         self.deadlines = deadlines

@@ -18,10 +18,15 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from aerostack.auth import Authenticator, Credentials
+from aerostack.core.changes import Change
 from aerostack.core.deadlines import Deadlines
 from aerostack.core.messages import Kept, Message
 from aerostack.core.patterns import Patterns
 from aerostack.core.presence import Presence
+from aerostack.core.repeats import Repeats
+from aerostack.core.rules import Rule, Rules
+from aerostack.core.stream import UNKNOWN, Depth
+from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
 from aerostack.feeds import TableFeeds
@@ -33,6 +38,7 @@ from aerostack.interfaces import (
     IDatabase,
     IHistory,
 )
+from aerostack.recovery import Recovery
 from aerostack.rpc import RPC
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig, ProjectConfig
@@ -149,6 +155,21 @@ class MemoryHistory:
         ]
         return succeed(found[:limit])
 
+    def surveyPast(
+        self, topic: str, after: int, until: int, most: int, now: int
+    ) -> Deferred[str | None]:
+        if not any(kept.message.topic == topic for kept in self.messages):
+            return succeed(UNKNOWN.reason)
+        return succeed(None)
+
+    def readPast(self, topic: str, after: int, until: int, limit: int) -> Deferred[list[Kept]]:
+        found = [
+            kept
+            for kept in self.messages
+            if kept.message.topic == topic and after < kept.createdAt <= until
+        ]
+        return succeed(found[:limit])
+
     def expire(self, now: int) -> Deferred[int]:
         return succeed(0)
 
@@ -161,6 +182,7 @@ class MemoryTracker:
     @ivar tables: The tables that can be watched.
     @ivar watched: How many interests each watched table has.
     @ivar waiting: While this is a list, watches wait in it; fire them yourself.
+    @ivar changes: Every change that L{change} told.
     """
 
     def __init__(self, listener: IChangeListener, tables: tuple[str, ...] = ("orders",)) -> None:
@@ -168,6 +190,8 @@ class MemoryTracker:
         self.tables = tables
         self.watched: dict[str, int] = {}
         self.waiting: list[Callable[[], None]] | None = None
+        self.changes: list[Change] = []
+        self.position = 0
 
     def watch(self, table: str) -> Deferred[str]:
         found = next((name for name in self.tables if name.lower() == table.lower()), None)
@@ -189,6 +213,28 @@ class MemoryTracker:
         self.watched[table] -= 1
         if not self.watched[table]:
             del self.watched[table]
+
+    def change(self, *changes: Change) -> None:
+        """
+        Tell of changes, and remember them.
+        """
+        self.changes.extend(changes)
+        self.position = changes[-1].seq
+        self.listener.changed(changes)
+
+    def lineage(self, table: str) -> str:
+        return "j1"
+
+    def surveyPast(
+        self, table: str, lineage: str, after: int, until: int, most: int
+    ) -> Deferred[str | None]:
+        return succeed(None if lineage == "j1" else UNKNOWN.reason)
+
+    def readPast(
+        self, table: str, lineage: str, after: int, until: int, limit: int
+    ) -> Deferred[list[Change]]:
+        found = [c for c in self.changes if c.table == table and after < c.seq <= until]
+        return succeed(found[:limit])
 
     def poke(self) -> None:
         pass
@@ -251,6 +297,7 @@ class World:
         limits: LimitsConfig | None = None,
         grace: float = 10.0,
         tables: tuple[str, ...] = ("orders",),
+        rules: Rules | None = None,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1_000_000_000)
@@ -258,15 +305,20 @@ class World:
         self.limits = limits or LimitsConfig()
         self.history = MemoryHistory()
         self._ids = iter(range(1, 1_000_000))
+        epochs = iter(range(1, 1_000_000))
+        rules = rules or Rules([], Rule(Depth(1000, 1_000_000, 300.0)))
         self.hub = Hub(
             self.clock,
             MemoryEngine(),
             self.history,
             Presence(grace),
             lambda: f"m{next(self._ids)}",
+            rules,
+            Streams(lambda topic: rules.of(topic).depth, lambda: f"e{next(epochs)}", 10_000_000),
+            Repeats(120.0, 1000),
         )
         self.feeds = TableFeeds(
-            self.hub.registry,
+            self.hub,
             Patterns(["*"]),
             self.projects,
             lambda listener: self._makeTracker(listener, tables),
@@ -274,7 +326,13 @@ class World:
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
         self.surroundings = Surroundings(
-            self.clock, self.hub, self.feeds, self.authenticator, self.limits, self.deadlines
+            self.clock,
+            self.hub,
+            self.feeds,
+            Recovery(self.clock, self.hub, self.feeds, self.history, 1000),
+            self.authenticator,
+            self.limits,
+            self.deadlines,
         )
         self.queries: list[tuple[str, list[Any]]] = []
         self.rpc = RPC(self.hub, self.authenticator, self.limits, self._query)
@@ -300,6 +358,21 @@ class World:
         identity = self.authenticator.identify(Credentials(**credentials), self.clock.seconds())
         return MemoryClient(self, MemoryConnection(f"c{next(self._serial)}"), identity)
 
+    def turn(self) -> None:
+        """
+        Let the reactor turn until nothing is left to be sent.
+        """
+        for _ in range(1000):
+            due = [
+                call
+                for call in self.clock.getDelayedCalls()
+                if call.getTime() <= self.clock.seconds()
+            ]
+            if not due:
+                return
+            self.clock.advance(0)
+        raise AssertionError("it never rests")
+
     def advance(self, seconds: float) -> None:
         """
         Let time pass, and do what is due every second.
@@ -316,9 +389,14 @@ class World:
 class MemoryClient:
     """
     A client of a L{World}.
+
+    @ivar positions: Whether L{take} shows the positions of frames.
     """
 
+    positions = False
+
     def __init__(self, world: World, connection: MemoryConnection, identity: Any) -> None:
+        self._world = world
         self.connection = connection
         self.session = Session(connection, identity, world.surroundings)
 
@@ -344,7 +422,11 @@ class MemoryClient:
         """
         Everything that came since this was last called.
         """
+        self._world.turn()
         frames, self.connection.frames = self.connection.frames, []
+        if not self.positions:
+            for frame in frames:
+                frame.pop("pos", None)
         return frames
 
     def ask(self, **frame: Any) -> list[Frame]:

@@ -541,7 +541,7 @@ class SturdinessTests(LoadCase):
             .replace("[database]\n", "database.")
             .replace("[projects.p]\n", "projects.p.")
         )
-        key = name.replace("<id>", "q")
+        key = name.replace("<id>", "q").replace("<pattern>", "t")
         text = "\n".join(line for line in text.splitlines() if not line.startswith(f"{key} "))
         text = f"{key} = {toml(value)}\n{text}\n"
         tomllib.loads(text)
@@ -550,7 +550,12 @@ class SturdinessTests(LoadCase):
             load(self.path, {})
         except ConfigError as error:
             for problem in error.problems:
-                self.assertTrue(problem.key.startswith(key.rpartition(".")[0]), str(error))
+                self.assertTrue(
+                    problem.key.startswith(
+                        key.rpartition(".")[0].replace("topics.t", "topics.'t'")
+                    ),
+                    str(error),
+                )
 
 
 def toml(value: Any) -> str:
@@ -597,10 +602,11 @@ class ShippedTests(LoadCase):
         """The example explains every key, and shows the default of each that has one."""
         section, mentioned = "", {}
         for line in (ETC / "rt.example.toml").read_text().splitlines():
-            header = re.fullmatch(r"\[([a-z.]+)\]", line)
+            header = re.fullmatch(r"\[([a-z.]+(?:\"[^\"]+\")?)\]", line)
             setting = re.fullmatch(r"(# )?([a-z_]+) = (.*)", line)
             if header is not None:
                 section = re.sub(r"^projects\.\w+", "projects.<id>", header[1])
+                section = re.sub(r'"[^"]+"', "<pattern>", section)
             elif setting is not None:
                 mentioned.setdefault(f"{section}.{setting[2]}", (setting[1], setting[3]))
         keys = dict(reference())

@@ -139,7 +139,7 @@ class FeedsTests(SynchronousTestCase):
         """
         clients = [self.subscribed(project=project) for project in ("p", "q")]
         other = self.subscribed("bills")
-        self.feeds.tableLost("orders", RealtimeError("table_lost", "It was dropped."))
+        self.feeds.tableLost("orders", RealtimeError("table_lost", "It was dropped."), 1)
         for client, project in zip(clients, "pq", strict=True):
             self.assertEqual(
                 client.take(),

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.messages import Kept
 from aerostack.core.topics import Topic
 from aerostack.errors import RealtimeError
+from aerostack.lanes import Lanes
 from aerostack.testing import Frame, World, readFrames
 
 ROOM = Topic("chat/a", "p")
@@ -25,7 +26,8 @@ class Listener:
     @ivar raw: The bytes of each frame.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, world: World) -> None:
+        self.world = world
         self.raw: list[bytes] = []
 
     def deliver(self, frame: bytes) -> None:
@@ -35,8 +37,12 @@ class Listener:
         """
         Every frame since the last call.
         """
+        self.world.turn()
         raw, self.raw = self.raw, []
-        return [frame for data in raw for frame in readFrames(data)]
+        frames = [frame for data in raw for frame in readFrames(data)]
+        for frame in frames:
+            frame.pop("pos", None)
+        return frames
 
 
 class HubTests(SynchronousTestCase):
@@ -47,7 +53,7 @@ class HubTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.world = World()
         self.hub = self.world.hub
-        self.listener = Listener()
+        self.listener = Listener(self.world)
         self.hub.subscribe(self.listener, ROOM, None)
 
     def publish(self, data: Any, persist: bool = False, topic: Topic = ROOM) -> Deferred[Any]:
@@ -101,7 +107,7 @@ class PublishTests(HubTests):
         """
         All subscribers get one and the same bytes.
         """
-        others = [Listener() for _ in range(3)]
+        others = [Listener(self.world) for _ in range(3)]
         for other in others:
             self.hub.subscribe(other, ROOM, None)
         self.publish(1)
@@ -131,7 +137,7 @@ class PublishTests(HubTests):
                 super().deliver(frame)
                 hub.unsubscribe(self, ROOM)
 
-        leaving, last = Leaving(), Listener()
+        leaving, last = Leaving(self.world), Listener(self.world)
         for subscriber in (leaving, last):
             hub.subscribe(subscriber, ROOM, None)
         self.publish(1)
@@ -155,7 +161,7 @@ class PublishTests(HubTests):
         first; another topic does not wait.
         """
         self.world.history.held = []
-        other = Listener()
+        other = Listener(self.world)
         self.hub.subscribe(other, Topic("chat/b", "p"), None)
         waiting = [self.publish(1, persist=True), self.publish(2), self.publish(3, persist=True)]
         self.publish(9, topic=Topic("chat/b", "p"))
@@ -187,7 +193,7 @@ class PublishTests(HubTests):
         When too much waits on a topic, more is refused for now.
         """
         self.world.history.held = []
-        self.hub.maxLane = 2
+        self.patch(Lanes, "maxLane", 2)
         waiting = [self.publish(n, persist=bool(n)) for n in (1, 0)]
         error = self.failureResultOf(self.publish(3), RealtimeError).value
         self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
@@ -232,7 +238,7 @@ class PresenceTests(HubTests):
 
         @return: Who it is told to alone.
         """
-        itself = Listener()
+        itself = Listener(self.world)
         self.hub.track(itself, connection, ROOM, user, state)
         return itself
 
@@ -289,7 +295,7 @@ class PresenceTests(HubTests):
         A connection that closes leaves every topic.
         """
         self.track("c1", "ann")
-        self.hub.track(Listener(), "c1", Topic("chat/b", "p"), "ann", b"{}")
+        self.hub.track(Listener(self.world), "c1", Topic("chat/b", "p"), "ann", b"{}")
         self.assertEqual(set(self.hub.presentOn("c1")), {"chat/a/p", "chat/b/p"})
         self.listener.take()
         self.hub.leave("c1")

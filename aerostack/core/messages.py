@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 EVENT = "event"
 CHAT_MESSAGE = "chat_message"
+PRESENCE = "presence"
+"""Reaches clients as an event, but is state: no part of the topic's log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +18,12 @@ class Publication:
     Something that all subscribers of a topic are to get.
 
     @ivar topic: The canonical topic.
-    @ivar kind: The type of the frame that carries it, L{EVENT} or L{CHAT_MESSAGE}.
+    @ivar kind: L{EVENT}, L{CHAT_MESSAGE} or L{PRESENCE}.
     @ivar event: The event's name.
     @ivar data: The event's data, as JSON.
     @ivar userId: Who published it, L{None} for a server or somebody without a name.
     @ivar timestamp: When, milliseconds since the epoch.
+    @ivar mark: Its C{createdAt} in the history, L{None} if it is not kept.
     """
 
     topic: str
@@ -29,6 +32,7 @@ class Publication:
     data: bytes
     userId: str | None
     timestamp: int
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Message:
     @ivar data: The event's data, as JSON.
     @ivar userId: Who published it, or L{None}.
     @ivar timestamp: When it came, milliseconds since the epoch.
+    @ivar publishId: By which its publisher may send it again, or L{None}.
     """
 
     id: str
@@ -52,6 +57,7 @@ class Message:
     data: bytes
     userId: str | None
     timestamp: int
+    publishId: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,19 @@ from aerostack.core.filters import Filter
 S = TypeVar("S", bound=Hashable)
 
 
+class _Members(Generic[S]):
+    """
+    The subscribers of one topic.
+    """
+
+    __slots__ = ("filters", "groups")
+
+    def __init__(self) -> None:
+        self.filters: dict[S, Filter | None] = {}
+        # What a publication goes through; made when one comes, not when somebody joins.
+        self.groups: Mapping[Filter | None, tuple[S, ...]] | None = None
+
+
 class Registry(Generic[S]):
     """
     Topics and their subscribers, both ways; joining and leaving cost the same
@@ -19,7 +32,7 @@ class Registry(Generic[S]):
     """
 
     def __init__(self) -> None:
-        self._topics: dict[str, dict[S, Filter | None]] = {}
+        self._topics: dict[str, _Members[S]] = {}
         self._subscribers: dict[S, dict[str, None]] = {}
 
     def subscribe(self, subscriber: S, topic: str, filter: Filter | None = None) -> bool:
@@ -28,9 +41,12 @@ class Registry(Generic[S]):
 
         @return: Whether the subscription is new.
         """
-        subscribers = self._topics.setdefault(topic, {})
-        new = subscriber not in subscribers
-        subscribers[subscriber] = filter
+        members = self._topics.get(topic)
+        if members is None:
+            members = self._topics[topic] = _Members()
+        new = subscriber not in members.filters
+        members.filters[subscriber] = filter
+        members.groups = None
         self._subscribers.setdefault(subscriber, {})[topic] = None
         return new
 
@@ -46,9 +62,10 @@ class Registry(Generic[S]):
         del topics[topic]
         if not topics:
             del self._subscribers[subscriber]
-        subscribers = self._topics[topic]
-        del subscribers[subscriber]
-        if not subscribers:
+        members = self._topics[topic]
+        del members.filters[subscriber]
+        members.groups = None
+        if not members.filters:
             del self._topics[topic]
         return True
 
@@ -56,7 +73,21 @@ class Registry(Generic[S]):
         """
         The subscribers of a topic, those who came first first, with their filters.
         """
-        return self._topics.get(topic, {})
+        members = self._topics.get(topic)
+        return {} if members is None else members.filters
+
+    def groups(self, topic: str) -> Mapping[Filter | None, tuple[S, ...]]:
+        """
+        The subscribers of a topic by their filters, those who came first first.
+
+        As long as nobody joins or leaves, every call gives the same objects.
+        """
+        members = self._topics.get(topic)
+        if members is None:
+            return {}
+        if members.groups is None:
+            members.groups = _grouped(members.filters)
+        return members.groups
 
     def topicsOf(self, subscriber: S) -> Collection[str]:
         """
@@ -78,3 +109,14 @@ class Registry(Generic[S]):
 
     def __len__(self) -> int:
         return len(self._topics)
+
+
+def _grouped(filters: Mapping[S, Filter | None]) -> Mapping[Filter | None, tuple[S, ...]]:
+    found = set(filters.values())
+    if len(found) == 1:
+        # As with every topic but a table's.
+        return {found.pop(): tuple(filters)}
+    groups: dict[Filter | None, list[S]] = {}
+    for subscriber, filter in filters.items():
+        groups.setdefault(filter, []).append(subscriber)
+    return {filter: tuple(members) for filter, members in groups.items()}

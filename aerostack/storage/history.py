@@ -15,11 +15,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.messages import Kept, Message
+from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IDatabase, IHistory
 from aerostack.storage.schema import MESSAGES
 
-_COLUMNS = "id, room_id, kind, event, data, user_id, created_at"
+_COLUMNS = "id, room_id, kind, event, data, user_id, created_at, publish_id"
 
 
 @implementer(IHistory)
@@ -110,6 +111,17 @@ class History:
     def page(self, topic: str, limit: int, before: int | None) -> Deferred[list[Kept]]:
         return self._database.run(selectPage, topic, limit, before)
 
+    def surveyPast(
+        self, topic: str, after: int, until: int, most: int, now: int
+    ) -> Deferred[str | None]:
+        if self._maxAge is not None and after < now - int(self._maxAge * 1000):
+            # What followed may have been forgotten since.
+            return succeed(EXPIRED.reason)
+        return self._database.run(surveyMessages, topic, after, until, most, self._maxCount)
+
+    def readPast(self, topic: str, after: int, until: int, limit: int) -> Deferred[list[Kept]]:
+        return self._database.run(selectPast, topic, after, until, limit)
+
     def expire(self, now: int) -> Deferred[int]:
         """
         Forget what is too old, or too much for its topic, in one small step.
@@ -160,7 +172,7 @@ def insertMessages(cursor: Any, messages: Sequence[Message]) -> list[int]:
         newest[message.topic] = max(message.timestamp, newest[message.topic] + 1)
         times.append(newest[message.topic])
     cursor.executemany(
-        f"INSERT INTO {MESSAGES} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO {MESSAGES} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 message.id,
@@ -170,6 +182,7 @@ def insertMessages(cursor: Any, messages: Sequence[Message]) -> list[int]:
                 message.data.decode("utf-8"),
                 message.userId,
                 createdAt,
+                message.publishId,
             )
             for message, createdAt in zip(messages, times, strict=True)
         ],
@@ -189,21 +202,89 @@ def selectPage(cursor: Any, topic: str, limit: int, before: int | None) -> list[
         " ORDER BY created_at DESC LIMIT ?",
         parameters,
     )
-    return [
-        Kept(
-            Message(
-                id=messageId,
-                topic=room,
-                kind=kind,
-                event=event,
-                data=data.encode("utf-8"),
-                userId=userId,
-                timestamp=createdAt,
-            ),
-            createdAt,
+    return [_kept(row) for row in cursor.fetchall()]
+
+
+def surveyMessages(
+    cursor: Any, topic: str, after: int, until: int, most: int, maxCount: int | None
+) -> str | None:
+    """
+    Look whether what was kept after a message is all there.
+
+    @param maxCount: How many messages of a topic are kept, the newest.  As long as
+        fewer than that follow, none of those that do was forgotten for their number.
+    @return: See L{IHistory.surveyPast}.
+    """
+    cursor.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {MESSAGES} WHERE room_id = ? AND created_at > ?"
+        " AND created_at <= ? LIMIT ?)",
+        (topic, after, until, most + 1),
+    )
+    (count,) = cursor.fetchone()
+    if count > most:
+        return LIMIT.reason
+    if maxCount is not None:
+        cursor.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM {MESSAGES} WHERE room_id = ?"
+            " AND created_at > ? LIMIT ?)",
+            (topic, after, maxCount),
         )
-        for messageId, room, kind, event, data, userId, createdAt in cursor.fetchall()
-    ]
+        if cursor.fetchone()[0] >= maxCount:
+            return EXPIRED.reason
+    if not count:
+        cursor.execute(f"SELECT 1 FROM {MESSAGES} WHERE room_id = ? LIMIT 1", (topic,))
+        if cursor.fetchone() is None:
+            return UNKNOWN.reason
+    return None
+
+
+def selectPast(cursor: Any, topic: str, after: int, until: int, limit: int) -> list[Kept]:
+    """
+    Read messages of a topic, oldest first.
+    """
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM {MESSAGES} WHERE room_id = ? AND created_at > ?"
+        " AND created_at <= ? ORDER BY created_at LIMIT ?",
+        (topic, after, until, limit),
+    )
+    return [_kept(row) for row in cursor.fetchall()]
+
+
+def selectRepeatable(cursor: Any, since: int, limit: int) -> list[Kept]:
+    """
+    Read the newest messages that their publishers may send again, oldest first.
+
+    @param since: Only messages kept since then, ms.
+    """
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM {MESSAGES} WHERE created_at >= ? AND publish_id IS NOT NULL"
+        " ORDER BY created_at DESC LIMIT ?",
+        (since, limit),
+    )
+    return [_kept(row) for row in reversed(cursor.fetchall())]
+
+
+def newestMessage(cursor: Any) -> int:
+    """
+    The C{created_at} of the newest message of all, 0 if there is none.
+    """
+    cursor.execute(f"SELECT coalesce(max(created_at), 0) FROM {MESSAGES}")
+    return int(cursor.fetchone()[0])
+
+
+def _kept(row: Sequence[Any]) -> Kept:
+    messageId, room, kind, event, data, userId, createdAt, publishId = row
+    message = Message(
+        id=messageId,
+        topic=room,
+        kind=kind,
+        event=event,
+        data=data.encode("utf-8"),
+        userId=userId,
+        timestamp=createdAt,
+        publishId=publishId,
+    )
+    return Kept(message, createdAt)
 
 
 def deleteExpired(

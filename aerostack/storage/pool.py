@@ -5,7 +5,8 @@ Connections to the database, on threads of their own.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore
 from zope.interface import implementer
 
+from aerostack.core.messages import Kept
 from aerostack.interfaces import IDatabase
+from aerostack.storage.history import newestMessage, selectRepeatable
 from aerostack.storage.schema import migrate
 
 T = TypeVar("T")
@@ -96,10 +99,25 @@ def createDatabase(path: Path) -> bool:
     return True
 
 
-def prepareDatabase(path: Path) -> None:
+@dataclass(frozen=True)
+class Found:
+    """
+    What an earlier run left.
+
+    @ivar newest: The C{createdAt} of the newest message, 0 for none.
+    @ivar repeatable: Messages that their publishers may send again, oldest first.
+    """
+
+    newest: int
+    repeatable: Sequence[Kept]
+
+
+def prepareDatabase(path: Path, since: int, limit: int) -> Found:
     """
     Create the file if there is none, and bring the daemon's tables up to date.
 
+    @param since: Messages kept before this time, ms, are not sent again any more.
+    @param limit: How many such messages to read.
     @raise OSError: The folder cannot be made.
     @raise sqlite3.Error: The file cannot be opened, is no database, or is locked.
     @raise SchemaTooNew: A later version of the daemon used it.
@@ -107,6 +125,8 @@ def prepareDatabase(path: Path) -> None:
     createDatabase(path)
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
     try:
-        migrate(connection.cursor())
+        cursor = connection.cursor()
+        migrate(cursor)
+        return Found(newestMessage(cursor), selectRepeatable(cursor, since, limit))
     finally:
         connection.close()

@@ -29,6 +29,8 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """,
         f"CREATE INDEX {MESSAGES}_age ON {MESSAGES} (created_at)",
     ),
+    # By which its publisher may send a message again after a restart.
+    (f"ALTER TABLE {MESSAGES} ADD COLUMN publish_id TEXT",),
 )
 
 

@@ -17,10 +17,12 @@ class Loss:
 
     @ivar table: The table's name, as C{attach} gave it.
     @ivar error: What its subscribers are told.
+    @ivar seq: Where among the changes: everything up to this number is in doubt.
     """
 
     table: str
     error: RealtimeError
+    seq: int
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,24 @@ def checkVersion(cursor: sqlite3.Cursor) -> None:
         )
 
 
+def epoch(cursor: sqlite3.Cursor) -> str:
+    """
+    Give what tells this journal from every other one.
+    """
+    value: str = cursor.execute("SELECT value FROM _aerostack_meta WHERE key = 'epoch'").fetchone()[
+        0
+    ]
+    return value
+
+
+def oldest(cursor: sqlite3.Cursor) -> int:
+    """
+    Give the number of the oldest entry, 0 if there is none.
+    """
+    (seq,) = cursor.execute("SELECT min(seq) FROM _aerostack_changes").fetchone()
+    return seq or 0
+
+
 def newest(cursor: sqlite3.Cursor) -> int:
     """
     Give the number of the newest entry, 0 if there is none.

@@ -11,6 +11,7 @@ from typing import Any
 from zope.interface import implementer
 
 from aerostack.core.changes import DELETE, INSERT, UPDATE, Change
+from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker import ledger, repair
@@ -140,6 +141,57 @@ class SQLiteJournal:
         self._after = poll.after
         return poll
 
+    def lineage(self, cursor: sqlite3.Cursor, table: str) -> str:
+        record = self._find(cursor, fold(table)) if ledger.isComplete(cursor) else None
+        return "" if record is None else _lineage(ledger.epoch(cursor), record)
+
+    def surveyPast(
+        self, cursor: sqlite3.Cursor, table: str, lineage: str, after: int, until: int, most: int
+    ) -> str | None:
+        with transaction(cursor, "BEGIN"):
+            if not ledger.isComplete(cursor):
+                return UNKNOWN.reason
+            record = self._find(cursor, fold(table))
+            if record is None or _lineage(ledger.epoch(cursor), record) != lineage:
+                # It was not followed all the time, so nobody knows what happened.
+                return EXPIRED.reason
+            if ledger.newest(cursor) < after:
+                return UNKNOWN.reason
+            if after < until and ledger.oldest(cursor) > after + 1:
+                return EXPIRED.reason
+            wanted = (record.tid, after, until)
+            if cursor.execute(
+                f"SELECT 1 FROM _aerostack_changes WHERE tid = ? AND op = '{ledger.LOST}'"
+                " AND seq > ? AND seq <= ?",
+                wanted,
+            ).fetchone():
+                return EXPIRED.reason
+            (count,) = cursor.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM _aerostack_changes"
+                " WHERE tid = ? AND seq > ? AND seq <= ? LIMIT ?)",
+                (*wanted, most + 1),
+            ).fetchone()
+            return LIMIT.reason if count > most else None
+
+    def readPast(
+        self, cursor: sqlite3.Cursor, table: str, lineage: str, after: int, until: int, limit: int
+    ) -> list[Change]:
+        with transaction(cursor, "BEGIN"):
+            if not ledger.isComplete(cursor):
+                raise _expired(table)
+            record = self._find(cursor, fold(table))
+            if record is None or _lineage(ledger.epoch(cursor), record) != lineage:
+                raise _expired(table)
+            if after < until and ledger.oldest(cursor) > after + 1:
+                raise _expired(table)
+            width = max((p.position for p in record.places), default=0) + 1
+            rows = cursor.execute(
+                f"SELECT seq, tid, op, at, {_cells(width)} FROM _aerostack_changes"
+                " WHERE tid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+                (record.tid, after, until, limit),
+            ).fetchall()
+        return [_change(record, row) for row in rows]
+
     def renew(self, cursor: sqlite3.Cursor, timestamp: int) -> None:
         if ledger.isComplete(cursor):
             cursor.execute(
@@ -197,6 +249,21 @@ def _pragma(cursor: sqlite3.Cursor, name: str) -> int:
     return value
 
 
+def _cells(width: int) -> str:
+    return ", ".join(f"c{position}, o{position}" for position in range(width))
+
+
+def _lineage(epoch: str, record: Record) -> str:
+    """What the numbers of a table's changes belong to, as it stands in positions."""
+    return f"{epoch}t{record.tid:x}"
+
+
+def _expired(table: str) -> RealtimeError:
+    return RealtimeError(
+        "table_lost", f"Older changes of the table {table!r} are gone; subscribe again."
+    )
+
+
 def _read(
     cursor: sqlite3.Cursor, records: Mapping[int, Record], after: int, limit: int
 ) -> Poll | None:
@@ -206,9 +273,8 @@ def _read(
     @return: L{None} if it is behind its reader, so somebody emptied it.
     """
     width = max((p.position for r in records.values() for p in r.places), default=0) + 1
-    cells = ", ".join(f"c{position}, o{position}" for position in range(width))
     rows = cursor.execute(
-        f"SELECT seq, tid, op, at, {cells} FROM _aerostack_changes WHERE seq > ?"
+        f"SELECT seq, tid, op, at, {_cells(width)} FROM _aerostack_changes WHERE seq > ?"
         " ORDER BY seq LIMIT ?",
         (after, limit),
     ).fetchall()
@@ -216,13 +282,13 @@ def _read(
         return Poll((), after, False) if ledger.newest(cursor) >= after else None
     events: list[Change | Loss] = []
     if rows[0][0] > after + 1:
-        events.extend(_tellGap(records.values()))
+        events.extend(_tellGap(records.values(), rows[0][0] - 1))
     for row in rows:
         record = records.get(row[1])
         if record is None:
             continue
         if row[2] == ledger.LOST:
-            events.append(Loss(record.name, RealtimeError("table_lost", row[4])))
+            events.append(Loss(record.name, RealtimeError("table_lost", row[4]), row[0]))
         else:
             events.append(_change(record, row))
     return Poll(tuple(events), rows[-1][0], len(rows) == limit)
@@ -246,7 +312,7 @@ def _change(record: Record, row: tuple[Any, ...]) -> Change:
     return Change(seq, record.name, operation, data, old, at)
 
 
-def _tellGap(records: Iterable[Record]) -> list[Loss]:
+def _tellGap(records: Iterable[Record], seq: int) -> list[Loss]:
     return [
         Loss(
             record.name,
@@ -255,6 +321,7 @@ def _tellGap(records: Iterable[Record]) -> list[Loss]:
                 f"Changes of the table {record.name!r} are lost, because they were kept for too"
                 " short a time; reload it.",
             ),
+            seq,
         )
         for record in records
         if record.ended is None and not record.missing

@@ -41,6 +41,7 @@ class _Interest:
     name: str
     count: int = 0
     lost: bool = False
+    lineage: str = ""
     leaving: float | None = None
 
 
@@ -155,6 +156,25 @@ class ChangeTracker:
         reason = "it does not answer" if self._trouble is None else self._trouble
         return f"Table changes have not been read for {silent:.0f} s: {reason}."
 
+    @property
+    def position(self) -> int:
+        """The number of the newest change that was told, or was none's."""
+        return self._after or 0
+
+    def lineage(self, table: str) -> str:
+        interest = self._interests.get(table)
+        return "" if interest is None else interest.lineage
+
+    def surveyPast(
+        self, table: str, lineage: str, after: int, until: int, most: int
+    ) -> Deferred[str | None]:
+        return self._database.run(self._journal.surveyPast, table, lineage, after, until, most)
+
+    def readPast(
+        self, table: str, lineage: str, after: int, until: int, limit: int
+    ) -> Deferred[list[Change]]:
+        return self._database.run(self._journal.readPast, table, lineage, after, until, limit)
+
     # Running
 
     def start(self) -> None:
@@ -253,16 +273,18 @@ class ChangeTracker:
             request = self._requests[0]
             interest = self._interests.get(self._names.get(request.table, request.table))
             answer: str | RealtimeError
+            lineage = "" if interest is None else interest.lineage
             if interest is not None and not interest.lost:
                 answer = interest.name
             else:
                 try:
                     answer = await self._ask(self._journal.attach, request.table)
+                    lineage = await self._ask(self._journal.lineage, answer)
                 except RealtimeError as error:
                     answer = error
-            self._answer(request, answer)
+            self._answer(request, answer, lineage)
 
-    def _answer(self, request: _Request, answer: str | RealtimeError) -> None:
+    def _answer(self, request: _Request, answer: str | RealtimeError, lineage: str) -> None:
         asked = bool(self._requests) and self._requests[0] is request
         if asked:
             self._requests.popleft()
@@ -277,6 +299,7 @@ class ChangeTracker:
                 del self._interests[other]
         interest = self._interests.setdefault(answer, _Interest(answer))
         interest.lost = False
+        interest.lineage = lineage
         if asked:
             interest.count += 1
             interest.leaving = None
@@ -321,7 +344,7 @@ class ChangeTracker:
                 self._tellChanges(changes)
                 changes = []
                 if interest.count:
-                    self._guard(self._listener.tableLost, event.table, event.error)
+                    self._guard(self._listener.tableLost, event.table, event.error, event.seq)
         self._tellChanges(changes)
 
     def _tellChanges(self, changes: list[Change]) -> None:
@@ -356,6 +379,8 @@ class ChangeTracker:
                 self._pruneAt = now + PRUNING
 
     async def _detach(self, interest: _Interest) -> None:
+        # Before the first change that nobody sees.
+        self._guard(self._listener.tableLeft, interest.name)
         await self._ask(self._journal.detach, interest.name)
         # Those who ask for it meanwhile wait for this turn to end.
         del self._interests[interest.name]

@@ -87,6 +87,24 @@ def decodeValue(payload: bytes) -> Any:
     return value
 
 
+_fieldsDecoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def fieldOf(payload: bytes, name: str) -> bytes | None:
+    """
+    The value of one field of a JSON object, as JSON.
+
+    @param payload: Well-formed JSON.
+    @return: L{None} if it is no object, or has no such field.
+    """
+    try:
+        fields = _fieldsDecoder.decode(payload)
+    except msgspec.ValidationError:
+        return None
+    value = fields.get(name)
+    return None if value is None else bytes(value)
+
+
 def isDeep(payload: bytes) -> bool:
     """
     Whether JSON is nested more deeply than L{MAX_DEPTH}.

@@ -25,6 +25,7 @@ class ClientFrame(msgspec.Struct, frozen=True, tag_field="type"):
 class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
     topic: str
     filter: dict[str, Any] | None = None
+    since: str | None = None
 
 
 class Unsubscribe(ClientFrame, frozen=True, tag="unsubscribe"):
@@ -71,6 +72,10 @@ class ServerFrame(msgspec.Struct, frozen=True, tag_field="type"):
 
 class Subscribed(ServerFrame, frozen=True, tag="subscribed"):
     topic: str
+    pos: str | UnsetType = UNSET
+    recovered: bool | UnsetType = UNSET
+    keptOnly: bool | UnsetType = UNSET
+    gap: dict[str, str] | UnsetType = UNSET
 
 
 class Unsubscribed(ServerFrame, frozen=True, tag="unsubscribed"):
@@ -92,6 +97,7 @@ class DbChange(ServerFrame, frozen=True, tag="db_change"):
     timestamp: int
     old: Any = UNSET
     moved: bool | UnsetType = UNSET
+    pos: str | UnsetType = UNSET
 
 
 class Event(ServerFrame, frozen=True, tag="event"):
@@ -100,6 +106,7 @@ class Event(ServerFrame, frozen=True, tag="event"):
     data: Any
     timestamp: int
     userId: str | UnsetType = UNSET
+    pos: str | UnsetType = UNSET
 
 
 class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
@@ -108,6 +115,7 @@ class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
     data: Any
     timestamp: int
     userId: str | UnsetType = UNSET
+    pos: str | UnsetType = UNSET
 
 
 class Error(ServerFrame, frozen=True, tag="error"):

@@ -8,14 +8,50 @@ every socket as it is.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from struct import pack
 
 _FIN_TEXT = 0x81
 
 
-def textFrame(payload: bytes) -> bytes:
+class Frame(bytes):
+    """
+    The bytes of one or more whole frames, and what must be known of them where they
+    cannot go out at once.
+
+    @ivar topic: The canonical topic whose subscribers get it; L{None} for what
+        answers one client.
+    @ivar key: Of frames with the same key only the newest need wait for a client
+        that reads slowly; L{None} where all must be sent.
+    @ivar parts: The single frames, in order.
+    """
+
+    topic: str | None = None
+    key: Hashable = None
+
+    @property
+    def parts(self) -> Sequence[Frame]:
+        return (self,)
+
+
+class Frames(Frame):
+    """
+    Several frames of one topic that go out together.
+    """
+
+    _parts: Sequence[Frame]
+
+    @property
+    def parts(self) -> Sequence[Frame]:
+        return self._parts
+
+
+def textFrame(payload: bytes, topic: str | None = None, key: Hashable = None) -> Frame:
     """
     Wrap a text message into one final, unmasked frame (RFC 6455, 5.2).
+
+    @param topic: See L{Frame}.
+    @param key: See L{Frame}.
     """
     length = len(payload)
     if length < 126:
@@ -24,4 +60,21 @@ def textFrame(payload: bytes) -> bytes:
         header = pack("!BBH", _FIN_TEXT, 126, length)
     else:
         header = pack("!BBQ", _FIN_TEXT, 127, length)
-    return header + payload
+    frame = Frame(header + payload)
+    if topic is not None:
+        frame.topic = topic
+    if key is not None:
+        frame.key = key
+    return frame
+
+
+def joinFrames(frames: Sequence[Frame]) -> Frame:
+    """
+    Put frames of one topic together, to be written at once.
+    """
+    if len(frames) == 1:
+        return frames[0]
+    joined = Frames(b"".join(frames))
+    joined.topic = frames[0].topic
+    joined._parts = tuple(frames)
+    return joined

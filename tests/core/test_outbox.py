@@ -4,13 +4,33 @@ Tests for L{aerostack.core.outbox}.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import dataclass
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.outbox import Outbox
+from aerostack.core.outbox import Outbox, Verdict
 
-sizes = st.lists(st.integers(0, 100), max_size=30)
+
+@dataclass(frozen=True)
+class Item:
+    """
+    Something of a size.
+    """
+
+    number: int
+    size: int
+    key: Hashable = None
+
+    def __len__(self) -> int:
+        return self.size
+
+
+items = st.lists(
+    st.tuples(st.integers(1, 100), st.sampled_from([None, None, "a", "b"])), max_size=40
+)
 
 
 class OutboxTests(SynchronousTestCase):
@@ -18,54 +38,80 @@ class OutboxTests(SynchronousTestCase):
     Tests for L{Outbox}.
     """
 
-    @given(sizes)
-    def test_flowing(self, sizes: list[int]) -> None:
+    @given(items)
+    def test_order(self, drawn: list[tuple[int, str | None]]) -> None:
         """
-        While the socket takes what it gets, nothing waits, however much there was.
+        What has no key comes out in its order; of what has one only the newest does,
+        in the place where it went in.
         """
-        outbox = Outbox(10)
-        self.assertTrue(all(outbox.add(size) for size in sizes))
-        self.assertEqual(outbox.waiting, 0)
+        outbox: Outbox[Item] = Outbox(1_000_000)
+        put = [Item(n, size, key) for n, (size, key) in enumerate(drawn)]
+        for item in put:
+            self.assertIsNot(outbox.add(item), Verdict.FULL)
+        last = {item.key: item for item in put}
+        wanted = [item for item in put if item.key is None or last[item.key] is item]
+        self.assertEqual(outbox.waiting, sum(map(len, wanted)))
+        self.assertEqual(outbox.spared, len(put) - len(wanted))
+        self.assertEqual(outbox.take(1_000_000), wanted)
+        self.assertEqual((outbox.waiting, len(outbox)), (0, 0))
 
-    @given(sizes, st.integers(0, 500))
-    def test_congested(self, sizes: list[int], limit: int) -> None:
+    @given(items, st.integers(0, 500))
+    def test_limit(self, drawn: list[tuple[int, str | None]], limit: int) -> None:
         """
-        From congestion on every byte counts, and what passes the limit may not be written.
+        Never more waits than may, and what is told to be too much is not taken.
         """
-        outbox = Outbox(limit)
-        outbox.congested()
-        for count, size in enumerate(sizes, 1):
-            self.assertEqual(outbox.add(size), sum(sizes[:count]) <= limit)
-            self.assertEqual(outbox.waiting, sum(sizes[:count]))
+        outbox: Outbox[Item] = Outbox(limit)
+        for n, (size, key) in enumerate(drawn):
+            before = len(outbox)
+            verdict = outbox.add(Item(n, size, key))
+            self.assertLessEqual(outbox.waiting, limit)
+            if verdict is Verdict.FULL:
+                self.assertLessEqual(len(outbox), before)
 
-    def test_limit(self) -> None:
+    @given(items, st.integers(1, 300))
+    def test_take(self, drawn: list[tuple[int, str | None]], size: int) -> None:
         """
-        Exactly the limit may wait; one byte more may not.
+        Pieces are as large as was asked, but for one that is larger by itself.
         """
-        outbox = Outbox(10)
-        outbox.congested()
-        self.assertTrue(outbox.add(10))
-        self.assertFalse(outbox.add(1))
+        outbox: Outbox[Item] = Outbox(1_000_000)
+        for n, (length, _) in enumerate(drawn):
+            outbox.add(Item(n, length))
+        seen: list[Item] = []
+        while outbox:
+            taken = outbox.take(size)
+            self.assertTrue(taken)
+            self.assertTrue(len(taken) == 1 or sum(map(len, taken)) <= size)
+            seen += taken
+        self.assertEqual([item.number for item in seen], list(range(len(drawn))))
 
-    def test_drained(self) -> None:
+    def test_lagging(self) -> None:
         """
-        A socket that has drained begins anew.
+        Beyond the half it says so once, and again only after most has been taken.
         """
-        outbox = Outbox(10)
-        outbox.congested()
-        outbox.add(10)
-        outbox.drained()
-        self.assertEqual(outbox.waiting, 0)
-        self.assertTrue(outbox.add(1000))
-        outbox.congested()
-        self.assertTrue(outbox.add(10))
+        outbox: Outbox[Item] = Outbox(100)
+        self.assertIs(outbox.add(Item(1, 50)), Verdict.FINE)
+        self.assertIs(outbox.add(Item(2, 1)), Verdict.LAGGING)
+        self.assertIs(outbox.add(Item(3, 49)), Verdict.FINE)
+        self.assertIs(outbox.add(Item(4, 1)), Verdict.FULL)
+        outbox.take(60)
+        self.assertIs(outbox.add(Item(5, 10)), Verdict.FINE)
+        outbox.take(60)
+        self.assertIs(outbox.add(Item(6, 60)), Verdict.LAGGING)
 
-    def test_congestedTwice(self) -> None:
+    def test_replacedBeyondLimit(self) -> None:
         """
-        Being told of the same congestion again forgets nothing.
+        A frame that takes an older one's place needs no room beside it.
         """
-        outbox = Outbox(10)
-        outbox.congested()
-        outbox.add(6)
-        outbox.congested()
-        self.assertFalse(outbox.add(6))
+        outbox: Outbox[Item] = Outbox(100)
+        for number in range(10):
+            self.assertIsNot(outbox.add(Item(number, 90, "cursor")), Verdict.FULL)
+        self.assertEqual([item.number for item in outbox.take(1000)], [9])
+
+    def test_clear(self) -> None:
+        """
+        Nothing is left of what is thrown away.
+        """
+        outbox: Outbox[Item] = Outbox(100)
+        outbox.add(Item(1, 50))
+        outbox.clear()
+        self.assertEqual((len(outbox), outbox.waiting, outbox.take(10)), (0, 0, []))

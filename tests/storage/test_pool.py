@@ -186,10 +186,10 @@ class CreateTests(SynchronousTestCase):
         """
         A prepared database has the tables; preparing it again changes nothing.
         """
-        prepareDatabase(self.path)
+        prepareDatabase(self.path, 0, 10)
         before = self.ask("SELECT name, sql FROM sqlite_master ORDER BY name")
         self.assertIn("realtime_messages", [name for name, _ in before])
-        prepareDatabase(self.path)
+        prepareDatabase(self.path, 0, 10)
         self.assertEqual(self.ask("SELECT name, sql FROM sqlite_master ORDER BY name"), before)
 
     def test_noDatabase(self) -> None:
@@ -198,11 +198,11 @@ class CreateTests(SynchronousTestCase):
         """
         self.path.parent.mkdir(parents=True)
         self.path.write_bytes(b"no database" * 100)
-        self.assertRaises(sqlite3.DatabaseError, prepareDatabase, self.path)
+        self.assertRaises(sqlite3.DatabaseError, prepareDatabase, self.path, 0, 10)
 
     def test_noFolder(self) -> None:
         """
         Where the folder cannot be made, that is the error.
         """
         self.path.parent.parent.write_text("a file")
-        self.assertRaises(OSError, prepareDatabase, self.path)
+        self.assertRaises(OSError, prepareDatabase, self.path, 0, 10)

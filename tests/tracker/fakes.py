@@ -83,7 +83,8 @@ class FakeJournal:
             self.entries.append(Change(seq, table, INSERT, {"n": seq}, None, 0))
 
     def lose(self, table: str) -> None:
-        self.entries.append(Loss(table, RealtimeError("table_lost", "gone")))
+        seq = len(self.entries) + 1
+        self.entries.append(Loss(table, RealtimeError("table_lost", "gone"), seq))
 
     def prepare(self, cursor: Any) -> int:
         return len(self.entries)
@@ -101,6 +102,20 @@ class FakeJournal:
 
     def detach(self, cursor: Any, table: str) -> None:
         self.followed.remove(table)
+
+    def lineage(self, cursor: Any, table: str) -> str:
+        return f"of{table}"
+
+    def surveyPast(
+        self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int
+    ) -> str | None:
+        return None if lineage == f"of{table}" else "unknown"
+
+    def readPast(
+        self, cursor: Any, table: str, lineage: str, after: int, until: int, limit: int
+    ) -> list[Change]:
+        found = [e for e in self.entries[after:until] if isinstance(e, Change)]
+        return [change for change in found if change.table == table][:limit]
 
     def poll(self, cursor: Any, after: int, limit: int) -> Poll:
         events = tuple(self.entries[after : after + limit])
@@ -125,6 +140,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
+        self.left: list[str] = []
         self.fault: Exception | None = None
 
     def changed(self, changes: Sequence[Change]) -> None:
@@ -132,10 +148,13 @@ class Listener:
         if self.fault is not None:
             raise self.fault
 
-    def tableLost(self, table: str, error: RealtimeError) -> None:
+    def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:
         self.heard.append((table, error.code))
         if self.fault is not None:
             raise self.fault
+
+    def tableLeft(self, table: str) -> None:
+        self.left.append(table)
 
 
 class TrackerCase(SynchronousTestCase):

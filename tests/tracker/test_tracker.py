@@ -54,7 +54,7 @@ class WatchTests(TrackerCase):
         self.database.holding = True
         watching = self.tracker.watch("a")
         self.turn()
-        for call in ("prepare", "attached", "attach"):
+        for call in ("prepare", "attached", "attach", "lineage"):
             self.assertEqual(self.database.calls[-1], call)
             self.assertNoResult(watching)
             self.database.release()
@@ -236,7 +236,8 @@ class TickTests(TrackerCase):
         watching = self.tracker.watch("b")
         self.database.release()
         self.turn()
-        self.database.release()
+        for _ in ("attach", "lineage"):
+            self.database.release()
         self.assertEqual(self.successResultOf(watching), "b")
         self.assertEqual(len(self.listener.heard), 1)
 

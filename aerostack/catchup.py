@@ -1,0 +1,139 @@
+"""
+What somebody who comes back gets of a topic's past, and then of what came meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from twisted.internet.defer import Deferred
+
+from aerostack.wire.framing import Frame
+
+Pages = Iterator[Deferred[Sequence[Frame]]]
+"""What the database has of the past.  A page is asked for when the one before has been
+sent."""
+
+
+class Catchup:
+    """
+    Three parts, in this order: what the database has, what the stream has, and what was
+    published since.
+
+    The first is read page by page, the second was there when the client came back, and
+    the third is what would have gone out live.  Nothing is in two of them, so nothing
+    comes twice, and nothing falls between.
+
+    @ivar held: How many bytes of the third part wait.
+    """
+
+    __slots__ = ("_held", "_page", "_pages", "_stream", "_waiting", "held", "onFailure", "onPage")
+
+    def __init__(self) -> None:
+        self.held = 0
+        self._pages: Pages | None = None
+        self._page: deque[Frame] = deque()
+        self._stream: Iterator[Frame] = iter(())
+        self._held: deque[Frame] = deque()
+        # Until it is known what there is, and while a page is on its way.
+        self._waiting = True
+        self.onPage: Callable[[], None]
+        self.onFailure: Callable[[object], None]
+
+    def begin(
+        self,
+        stream: Iterable[Frame],
+        pages: Pages | None,
+        onPage: Callable[[], None],
+        onFailure: Callable[[object], None],
+    ) -> None:
+        """
+        Say what there is to send.
+
+        @param onPage: Is called when there is something to take again.
+        @param onFailure: Is called with a L{Failure} when the database cannot be read.
+        """
+        self._stream = iter(stream)
+        self._pages = pages
+        self._waiting = False
+        self.onPage = onPage
+        self.onFailure = onFailure
+
+    def beginWithNothing(self) -> None:
+        """Send only what is held."""
+        self._waiting = False
+
+    @property
+    def isWaiting(self) -> bool:
+        """Whether there is nothing to take for now."""
+        return self._waiting
+
+    def hold(self, frame: Frame) -> None:
+        """
+        Keep a live frame until its turn has come.
+        """
+        self._held.extend(frame.parts)
+        self.held += len(frame)
+
+    def take(self, size: int) -> list[Frame]:
+        """
+        Take out the next frames.
+
+        @param size: About how many bytes; one frame may go beyond it.
+        """
+        taken: list[Frame] = []
+        while size > 0 and not self._waiting:
+            frame = self._next()
+            if frame is None:
+                break
+            taken.append(frame)
+            size -= len(frame)
+        return taken
+
+    def _next(self) -> Frame | None:
+        if not self._page:
+            self._ask()
+        if self._page:
+            return self._page.popleft()
+        if self._waiting:
+            return None
+        frame = next(self._stream, None)
+        if frame is None and self._held:
+            frame = self._held.popleft()
+            self.held -= len(frame)
+        return frame
+
+    def _ask(self) -> None:
+        """Ask for pages until one is there, or on its way, or there are no more."""
+        while self._pages is not None and not self._page and not self._waiting:
+            page = next(self._pages, None)
+            if page is None:
+                self._pages = None
+                return
+            self._waiting = True
+            page.addCallback(self._received)
+            if self._waiting:
+                # It will take its time; then somebody must go on.
+                page.addCallback(lambda _: self.onPage())
+            page.addErrback(self.onFailure)
+
+    def _received(self, frames: Sequence[Frame]) -> None:
+        self._waiting = False
+        self._page.extend(frames)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left, so that live frames may go out directly."""
+        return (
+            not (self._waiting or self._page or self._held)
+            and self._pages is None
+            and (self._isDrained())
+        )
+
+    def _isDrained(self) -> bool:
+        frame = next(self._stream, None)
+        if frame is None:
+            return True
+        self._page.append(frame)
+        return False

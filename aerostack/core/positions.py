@@ -1,0 +1,60 @@
+"""
+Places in a topic's log.
+
+A client gets a position with every frame of the log and brings the last one back
+when it returns.  To the client it is opaque.  To us it says two things: where in the
+memory of this run of the daemon the frame stood, and how far into what is kept in the
+database, which outlives the run.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_POSITION = re.compile(
+    r"(?P<epoch>[0-9a-z]{1,24})-(?P<offset>[0-9a-f]{0,15})-(?P<mark>[0-9a-f]{1,15})"
+    r"(?:-(?P<lineage>[0-9a-z]{1,24}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """
+    A place in a topic's log, right behind one of its entries.
+
+    @ivar epoch: Which stream counted the offset.
+    @ivar offset: How many entries the stream had had; L{None} where the entry was
+        read from the database and is known by its mark alone.
+    @ivar mark: The newest kept entry up to here: a message's C{created_at}, or on a
+        table's topic the number of a change in the journal.
+    @ivar lineage: Which journal numbered the change; empty on other topics.
+    """
+
+    epoch: str
+    offset: int | None
+    mark: int
+    lineage: str = ""
+
+    def __str__(self) -> str:
+        offset = "" if self.offset is None else f"{self.offset:x}"
+        text = f"{self.epoch}-{offset}-{self.mark:x}"
+        return f"{text}-{self.lineage}" if self.lineage else text
+
+
+def parsePosition(text: str) -> Position | None:
+    """
+    Read a position that a client brings back.
+
+    @return: L{None} if it was never one of ours.
+    """
+    found = _POSITION.fullmatch(text)
+    if found is None:
+        return None
+    offset = found["offset"]
+    return Position(
+        found["epoch"],
+        int(offset, 16) if offset else None,
+        int(found["mark"], 16),
+        found["lineage"] or "",
+    )

@@ -1,0 +1,197 @@
+"""
+The sending half of a session: what a client gets, in which order, and how much of it may
+wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from aerostack.catchup import Catchup
+from aerostack.core.outbox import Outbox, Verdict
+from aerostack.errors import CLOSE_SLOW, RealtimeError
+from aerostack.hub import wireFrame
+from aerostack.interfaces import IConnection, ISubscriber
+from aerostack.wire.frames import Error, ServerFrame
+from aerostack.wire.framing import Frame, joinFrames
+
+CHUNK = 65536
+"""How many bytes are written at once of what waited."""
+
+
+@implementer(ISubscriber)
+class Outlet:
+    """
+    Sends frames to one client, as fast as it reads.
+
+    @ivar deliver: Takes a frame (see L{ISubscriber}).  While nothing stands in the way
+        it is the connection's own C{send}, because this is called more often than
+        anything else in the daemon.
+    """
+
+    __slots__ = ("_catchups", "_congested", "_connection", "_outbox", "_pace", "deliver")
+
+    log = Logger()
+    deliver: Callable[[Frame], None]
+
+    def __init__(self, connection: IConnection, limit: int, pace: Callable[[Outlet], None]) -> None:
+        """
+        @param limit: How many bytes may wait.
+        @param pace: Is called when there is a part of the past to send; calls
+            L{sendPast} when it is this client's turn.
+        """
+        self._connection = connection
+        self._outbox: Outbox[Frame] = Outbox(limit)
+        self._pace = pace
+        self._congested = False
+        # By topic, what a client that came back gets of the past.
+        self._catchups: dict[str, Catchup] | None = None
+        self.deliver = connection.send
+
+    @property
+    def connectionId(self) -> str:
+        """The connection's id, as it stands in logs and in presence."""
+        return self._connection.connectionId
+
+    def send(self, frame: ServerFrame) -> None:
+        """
+        Send a frame to this client alone.
+        """
+        self.deliver(wireFrame(frame))
+
+    def close(self, code: int, reason: str) -> None:
+        """
+        End the connection.
+        """
+        raise NotImplementedError
+
+    def congested(self) -> None:
+        """Note that the socket has begun to queue."""
+        self._congested = True
+        self.deliver = self._wait
+
+    def drained(self) -> None:
+        """Note that the socket took all that was queued."""
+        self._congested = False
+        while self._outbox and not self._congested:
+            self._connection.send(joinFrames(self._outbox.take(CHUNK)))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Choose how frames go out from now on."""
+        if self._congested or self._outbox:
+            return
+        if self._catchups:
+            self._pace(self)
+        else:
+            self.deliver = self._connection.send
+
+    def _wait(self, frame: Frame) -> None:
+        """Take a frame while something stands in the way."""
+        if self._catchups and frame.topic is not None:
+            catchup = self._catchups.get(frame.topic)
+            if catchup is not None:
+                catchup.hold(frame)
+                if catchup.held > self._outbox.limit:
+                    self._giveUp()
+                return
+        if not self._congested and not self._outbox:
+            self._connection.send(frame)
+            return
+        for part in frame.parts:
+            verdict = self._outbox.add(part)
+            if verdict is Verdict.FULL:
+                self._giveUp()
+                return
+            if verdict is Verdict.LAGGING:
+                self._outbox.add(_LAGGING)
+
+    def _giveUp(self) -> None:
+        self.log.info(
+            "too slow: {waiting} bytes unsent",
+            waiting=self._outbox.waiting,
+            connection=self.connectionId,
+        )
+        self.close(CLOSE_SLOW, "reading too slowly; resume")
+
+    def shut(self) -> None:
+        """
+        Send nothing any more.
+        """
+        self.deliver = _ignore
+        self._outbox.clear()
+        self._catchups = None
+
+    # The past
+
+    def catchUp(self, topic: str, catchup: Catchup) -> None:
+        """
+        Send a part of a topic's past, and hold back what is live until that is done.
+        """
+        if self.deliver is _ignore:
+            return
+        if self._catchups is None:
+            self._catchups = {}
+        self._catchups[topic] = catchup
+        self.deliver = self._wait
+        self.resumeCatchUp()
+
+    def catchingUp(self, topic: str) -> Catchup | None:
+        """
+        What is still to be sent of a topic's past, if anything is.
+        """
+        return self._catchups.get(topic) if self._catchups else None
+
+    def endCatchUp(self, topic: str) -> None:
+        """
+        Send no more of a topic's past, nor what was held back.
+        """
+        if self._catchups and self._catchups.pop(topic, None) is not None:
+            self._settle()
+
+    def resumeCatchUp(self) -> None:
+        """
+        Go on with the past: there may be something to send.
+        """
+        if not self._congested and not self._outbox and self._catchups:
+            self._pace(self)
+
+    def sendPast(self, size: int) -> int:
+        """
+        Send a piece of the past, of the topic whose turn it is.
+
+        @param size: About how many bytes.
+        @return: How many were sent.  It may be none: the client is not ready for more,
+            or the database has not answered.
+        """
+        if not self._catchups or self._congested or self._outbox:
+            return 0
+        ready = (item for item in self._catchups.items() if not item[1].isWaiting)
+        topic, catchup = next(ready, ("", None))
+        if catchup is None:
+            # Whoever waits for the database goes on when it has answered.
+            return 0
+        frames = catchup.take(size)
+        data = joinFrames(frames) if frames else None
+        if data is not None:
+            self._connection.send(data)
+        # The connection may have gone down under it.
+        if self._catchups and self._catchups.pop(topic, None) is not None:
+            if not catchup.done:
+                # The other topics have their turn.
+                self._catchups[topic] = catchup
+            self._settle()
+        return 0 if data is None else len(data)
+
+
+def _ignore(frame: Frame) -> None:
+    """Nobody is there any more."""
+
+
+_WARNING = RealtimeError(
+    "lagging", "Half of what may wait for you does; read faster, or you are closed with 4008."
+)
+_LAGGING = wireFrame(Error(code=_WARNING.code, message=_WARNING.message))
