@@ -29,6 +29,7 @@ from aerostack.settings import (
     PresenceConfig,
     ProjectConfig,
     ServerConfig,
+    StreamsConfig,
     TrackerConfig,
 )
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, makeProject
@@ -75,6 +76,8 @@ class DaemonTests(TestCase):
             tracker=TrackerConfig(pollInterval=self.pollInterval, tables=("*",)),
             presence=PresenceConfig(grace=self.grace),
             history=HistoryConfig(),
+            streams=StreamsConfig(),
+            topics={},
             limits=LimitsConfig(**self.limits),
             log=LogConfig(),
             projects=self.projects(),
