@@ -97,7 +97,9 @@ class Daemon(MultiService):
         # Ids are told apart across restarts too, so that logs can be.
         run = uuid4().hex[:6]
         serial = count(1)
-        self.connections = Connections(limits, self._makeSession, lambda: f"c{run}-{next(serial)}")
+        self.connections = Connections(
+            reactor, limits, self._makeSession, lambda: f"c{run}-{next(serial)}"
+        )
         self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
         self._site = self._makeSite()
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)

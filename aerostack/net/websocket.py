@@ -4,24 +4,29 @@ WebSocket connections, by Autobahn.
 Nothing of Autobahn is known outside this module, nor is how a connection that
 began as HTTP becomes one.  Its timers stay off: they run on a global loop, and the
 session keeps the time itself.
+
+Autobahn parses what clients send, and knows what RFC 6455 wants of both sides.  Its
+opening is not used: it would parse again what twisted.web has parsed and we have
+checked, log all of it, and leave each connection with some ninety attributes of its
+own, of which hardly any ever changes.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable
-from io import BytesIO
+from functools import cached_property
+from hashlib import sha1
 from typing import Any
 
 import txaio
-from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
-from twisted.internet.interfaces import IPushProducer
-from twisted.internet.protocol import connectionDone
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
-from twisted.web.server import Request
+from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from aerostack.core.permissions import Identity
@@ -29,6 +34,7 @@ from aerostack.errors import CLOSE_GOING_AWAY
 from aerostack.interfaces import IConnection
 from aerostack.net.http import headersOf
 from aerostack.net.opening import PROTOCOL, offeredProtocols
+from aerostack.net.writer import SocketWriter, Turn, Writer
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig
 
@@ -37,45 +43,70 @@ txaio.use_twisted()
 MakeSession = Callable[[IConnection, Identity], Session]
 
 
-@implementer(IConnection, IPushProducer)
+@implementer(IConnection)
 class Connection(WebSocketServerProtocol):
     """
     One client's WebSocket.
 
-    As a push producer of its own transport it hears when the socket begins to
-    queue, and when it has drained; nothing is ever paused by that.
+    Only subclasses made by L{_kind} can be used: they have the attributes that
+    Autobahn would give each connection.
     """
 
     logger = Logger()
     transport: Any
 
-    def __init__(self, connectionId: str, identity: Identity, owner: Connections) -> None:
-        super().__init__()
+    # What Autobahn's opening would leave behind.
+    websocket_version = 13
+    inside_message = False
+    current_frame: Any = None
+    current_frame_masker: Any = None
+
+    _session: Session | None = None
+    # How many frames of the present message have come.
+    _fragments = 0
+
+    def __init__(self, connectionId: str, owner: Connections) -> None:
+        # Autobahn's own would make two Deferreds that nobody waits for.
         self.connectionId = connectionId
-        self._identity = identity
         self._owner = owner
-        self._session: Session | None = None
-        # How many frames of the present message have come.
-        self._fragments = 0
+
+    @property
+    def is_closed(self) -> Deferred[Any]:
+        """What Autobahn fires when it closes; nobody waits for it."""
+        return Deferred()
+
+    @property
+    def peer(self) -> str:
+        """Who Autobahn says in its log that a connection is."""
+        return self.connectionId
+
+    def open(self, transport: Any, answer: bytes, identity: Identity) -> None:
+        """
+        Become an open WebSocket.
+
+        @param transport: Where to write.
+        @param answer: The HTTP answer that opens it.
+        """
+        self.makeConnection(transport)
+        transport.write(answer)
+        self.state = self.STATE_OPEN
+        self._session = self._owner.opened(self, identity)
 
     def dataReceived(self, data: bytes) -> None:
         # Any byte is a sign of life: a large message on a slow line, too.
         if self._session is not None:
             self._session.heard()
-        super().dataReceived(data)
+        # What Autobahn does besides is to format a line for a log that is off.
+        self._dataReceived(data)
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        self.transport.write(data)
 
     # What Autobahn calls
 
-    def onConnect(self, request: ConnectionRequest) -> str | None:
-        if self._owner.stopping:
-            raise ConnectionDeny(503, "shutting down")
-        return PROTOCOL if PROTOCOL in request.protocols else None
-
-    def onOpen(self) -> None:
-        # The transport still knows the HTTP channel that it came from.
-        self.transport.unregisterProducer()
-        self.transport.registerProducer(self, True)
-        self._session = self._owner.opened(self, self._identity)
+    def connectionMade(self) -> None:
+        # It has nothing left to find out; see _kind.
+        self.factory.countConnections += 1
 
     def onMessageBegin(self, isBinary: bool) -> None:
         super().onMessageBegin(isBinary)
@@ -87,9 +118,13 @@ class Connection(WebSocketServerProtocol):
         if self._session is not None:
             self._session.checkFragments(self._fragments)
 
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if self._session is not None:
-            self._session.received(payload, isBinary)
+    def onMessageEnd(self) -> None:
+        payload, self.message_data = b"".join(self.message_data), None
+        # These two are of no use between messages, and most connections are silent.
+        self.current_frame_masker = None
+        self.__dict__.pop("utf8validator", None)
+        if self._session is not None and not self.failedByMe:
+            self._session.received(payload, self.message_is_binary)
 
     def onPing(self, payload: bytes) -> None:
         if self._session is not None and self._session.allowPing():
@@ -121,22 +156,17 @@ class Connection(WebSocketServerProtocol):
         # aborts.
         super().dropConnection(abort=False)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.transport.unregisterProducer()
-        super().connectionLost(reason)
+    # What the socket's writer calls
 
-    # IPushProducer, called by the transport
-
-    def pauseProducing(self) -> None:
+    def congested(self) -> None:
+        """The socket has begun to queue."""
         if self._session is not None:
             self._session.congested()
 
-    def resumeProducing(self) -> None:
+    def drained(self) -> None:
+        """The socket has taken all that was queued."""
         if self._session is not None:
             self._session.drained()
-
-    def stopProducing(self) -> None:
-        """The transport is gone; L{onClose} follows."""
 
     # IConnection
 
@@ -159,6 +189,27 @@ class Connection(WebSocketServerProtocol):
         self.transport.abortConnection()
 
 
+def _kind(factory: WebSocketServerFactory) -> type[Connection]:
+    """
+    Make a class for connections that share what Autobahn would give each of them.
+
+    @param factory: Has the options that they are held to.
+    """
+    pattern = WebSocketServerProtocol()
+    pattern.factory = factory
+    # Where Autobahn sets every attribute, and formats all of them for its log, too,
+    # which makes it two fifths of an opening.
+    pattern._connectionMade()
+    shared = vars(pattern)
+    for name in vars(Connection).keys() & shared.keys():
+        del shared[name]
+    # It keeps the state of a message that has not come to its end.
+    validator = cached_property(lambda _: newValidator())
+    newValidator = type(shared.pop("utf8validator"))
+    validator.__set_name__(Connection, "utf8validator")
+    return type("Connection", (Connection,), {**shared, "utf8validator": validator})
+
+
 class Connections:
     """
     All WebSocket connections of this daemon.
@@ -167,7 +218,11 @@ class Connections:
     """
 
     def __init__(
-        self, limits: LimitsConfig, makeSession: MakeSession, newId: Callable[[], str]
+        self,
+        clock: IReactorTime,
+        limits: LimitsConfig,
+        makeSession: MakeSession,
+        newId: Callable[[], str],
     ) -> None:
         """
         @param makeSession: Makes the session of a connection that has opened.
@@ -177,8 +232,8 @@ class Connections:
         self._makeSession = makeSession
         self._newId = newId
         self._sessions: dict[Connection, Session] = {}
-        self._factory = _Factory()
-        self._resource = WebSocketResource(self._factory)
+        self._turn = Turn(clock)
+        self._factory = WebSocketServerFactory(reactor=clock)
         self.setLimits(limits)
 
     def __len__(self) -> int:
@@ -193,38 +248,41 @@ class Connections:
             maxMessagePayloadSize=limits.frameBytes,
             failByDrop=False,
             utf8validateIncoming=True,
-            tcpNoDelay=True,
             openHandshakeTimeout=0,
             closeHandshakeTimeout=0,
             autoPingInterval=0,
-            webStatus=False,
         )
+        self._kind = _kind(self._factory)
 
     def accept(self, request: Request, identity: Identity) -> Any:
         """
         Make a WebSocket of a request whose opening has been checked.
 
-        Autobahn parses an opening once more, by rules of its own.  It is shown no
-        more than it needs: then it has nothing to refuse, and no credential to log.
-
         @return: What a resource's C{render} returns.
         """
-        shown = {
-            "Host": ["aerostack"],
-            "Upgrade": ["websocket"],
-            "Connection": ["Upgrade"],
-            "Sec-WebSocket-Version": ["13"],
-            "Sec-WebSocket-Key": request.requestHeaders.getRawHeaders("Sec-WebSocket-Key", ()),
-        }
-        if PROTOCOL in offeredProtocols(headersOf(request)):
-            shown["Sec-WebSocket-Protocol"] = [PROTOCOL]
-        request.requestHeaders = Headers(shown)
-        request.uri = b"/"
-        request.content = BytesIO()
+        headers = headersOf(request)
+        chosen = PROTOCOL if PROTOCOL in offeredProtocols(headers) else None
+        answer = _answer(headers["sec-websocket-key"][0].strip(), chosen)
         channel: Any = request.channel
-        connection = Connection(self._newId(), identity, self)
-        self._factory.next = channel.successor = connection
-        return self._resource.render(request)
+        connection = self._kind(self._newId(), self)
+        transport = channel.release(connection)
+        # A request that expects it was told to continue.
+        untouched = channel.untouched and "expect" not in headers
+        connection.open(self._writer(transport, connection, untouched), answer, identity)
+        return NOT_DONE_YET
+
+    def _writer(self, transport: Any, connection: Connection, untouched: bool) -> Writer:
+        """
+        Take the place of everybody who writes to a transport.
+        """
+        if isinstance(transport, ProtocolWrapper):
+            # TLS writes on its own account as well.  What it has written so far may not
+            # be sent yet.
+            transport.transport = SocketWriter(transport.transport, connection, False)
+            transport.wrappedProtocol = connection
+            return Writer(self._turn, transport)
+        transport.protocol = connection
+        return Writer(self._turn, SocketWriter(transport, connection, untouched))
 
     def opened(self, connection: Connection, identity: Identity) -> Session:
         """
@@ -262,16 +320,17 @@ class Connections:
             connection.abort()
 
 
-class _Factory(WebSocketServerFactory):
-    """
-    Hands Autobahn the connection that L{Connections.accept} made for a request.
-    """
+# RFC 6455, 1.3.
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-    next: Connection | None = None
 
-    def buildProtocol(self, address: object) -> Connection | None:
-        connection, self.next = self.next, None
-        if connection is not None:
-            connection.factory = self
-            connection.is_server = True
-        return connection
+def _answer(key: str, protocol: str | None) -> bytes:
+    """
+    The answer that opens a WebSocket (RFC 6455, 4.2.2).
+    """
+    accept = b64encode(sha1(key.encode("ascii") + _GUID).digest())
+    chosen = b"" if protocol is None else b"Sec-WebSocket-Protocol: %s\r\n" % protocol.encode()
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: %s\r\n%s\r\n" % (accept, chosen)
+    )
