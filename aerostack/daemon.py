@@ -52,6 +52,7 @@ from aerostack.storage.schema import SchemaTooNew
 from aerostack.surroundings import Surroundings
 from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.tracker import ChangeTracker
+from aerostack.wire.deflate import Compressor
 
 
 class Daemon(MultiService):
@@ -97,8 +98,13 @@ class Daemon(MultiService):
         # Ids are told apart across restarts too, so that logs can be.
         run = uuid4().hex[:6]
         serial = count(1)
+        server = config.server
         self.connections = Connections(
-            reactor, limits, self._makeSession, lambda: f"c{run}-{next(serial)}"
+            reactor,
+            limits,
+            self._makeSession,
+            lambda: f"c{run}-{next(serial)}",
+            Compressor(server.compressionThreshold, 1 << 20) if server.compression else None,
         )
         self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
         self._site = self._makeSite()

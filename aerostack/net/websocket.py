@@ -21,6 +21,7 @@ from typing import Any
 
 import txaio
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.compress import PerMessageDeflate
 from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -39,6 +40,7 @@ from aerostack.net.opening import PROTOCOL, offeredProtocols
 from aerostack.net.writer import SocketWriter, Turn, Writer
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig
+from aerostack.wire.deflate import AGREED, Compressor, agree
 
 txaio.use_twisted()
 
@@ -62,8 +64,12 @@ class Connection(WebSocketServerProtocol):
     inside_message = False
     current_frame: Any = None
     current_frame_masker: Any = None
+    message_data: Any = None
+    _perMessageCompress: Any = None
 
     _session: Session | None = None
+    # Where the client agreed to compression, what does it.
+    _compressor: Compressor | None = None
     # How many frames of the present message have come.
     _fragments = 0
 
@@ -78,18 +84,24 @@ class Connection(WebSocketServerProtocol):
         return Deferred()
 
     @property
-    def peer(self) -> str:
+    def peer(self) -> str:  # type: ignore[override]
         """Who Autobahn says in its log that a connection is."""
         return self.connectionId
 
-    def open(self, transport: Any, answer: bytes, identity: Identity) -> None:
+    def open(
+        self, transport: Any, answer: bytes, identity: Identity, compressor: Compressor | None
+    ) -> None:
         """
         Become an open WebSocket.
 
         @param transport: Where to write.
         @param answer: The HTTP answer that opens it.
+        @param compressor: What compresses frames, if that was agreed.
         """
         self.makeConnection(transport)
+        if compressor is not None:
+            self._compressor = compressor
+            self._perMessageCompress = _Inflater(True, True, True, 0, 0, None)
         transport.write(answer)
         self.state = self.STATE_OPEN
         self._session = self._owner.opened(self, identity)
@@ -112,7 +124,7 @@ class Connection(WebSocketServerProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         # Without the three lines that Autobahn's adapter formats for its log, on or off:
         # where a network breaks down, thousands are lost at once.
-        WebSocketProtocol._connectionLost(self, reason)
+        WebSocketProtocol._connectionLost(self, reason)  # type: ignore[arg-type]
 
     def onMessageBegin(self, isBinary: bool) -> None:
         super().onMessageBegin(isBinary)
@@ -178,6 +190,8 @@ class Connection(WebSocketServerProtocol):
 
     def send(self, frame: bytes) -> None:
         if self.state == self.STATE_OPEN:
+            if self._compressor is not None:
+                frame = self._compressor.compress(frame)
             self.transport.write(frame)
 
     def ping(self) -> None:
@@ -193,6 +207,17 @@ class Connection(WebSocketServerProtocol):
         # dropConnection does nothing once Autobahn has begun to lose the connection,
         # and that may wait for ever for a client that does not read.
         self.transport.abortConnection()
+
+
+class _Inflater(PerMessageDeflate):
+    """
+    Reads compressed messages, and keeps nothing between them.
+    """
+
+    def end_decompress_message(self) -> None:
+        super().end_decompress_message()
+        # It has a window of 32 KB.
+        self._decompressor = None
 
 
 def _kind(factory: WebSocketServerFactory) -> type[Connection]:
@@ -229,15 +254,19 @@ class Connections:
         limits: LimitsConfig,
         makeSession: MakeSession,
         newId: Callable[[], str],
+        compressor: Compressor | None,
     ) -> None:
         """
         @param makeSession: Makes the session of a connection that has opened.
         @param newId: Makes connection ids; no two calls give the same.
+        @param compressor: Compresses frames for clients that offer it; L{None} for
+            none.
         """
         self.stopping = False
         self._makeSession = makeSession
         self._newId = newId
         self._sessions: dict[Connection, Session] = {}
+        self._compressor = compressor
         self._turn = Turn(clock)
         self._factory = WebSocketServerFactory(reactor=clock)
         self.setLimits(limits)
@@ -268,13 +297,15 @@ class Connections:
         """
         headers = headersOf(request)
         chosen = PROTOCOL if PROTOCOL in offeredProtocols(headers) else None
-        answer = _answer(headers["sec-websocket-key"][0].strip(), chosen)
+        agreed = self._compressor is not None and agree(headers.get("sec-websocket-extensions", ()))
+        answer = _answer(headers["sec-websocket-key"][0].strip(), chosen, agreed)
         channel: Any = request.channel
         connection = self._kind(self._newId(), self)
         transport = channel.release(connection)
         # A request that expects it was told to continue.
         untouched = channel.untouched and "expect" not in headers
-        connection.open(self._writer(transport, connection, untouched), answer, identity)
+        writer = self._writer(transport, connection, untouched)
+        connection.open(writer, answer, identity, self._compressor if agreed else None)
         return NOT_DONE_YET
 
     def _writer(self, transport: Any, connection: Connection, untouched: bool) -> Writer:
@@ -284,7 +315,8 @@ class Connections:
         if isinstance(transport, ProtocolWrapper):
             # TLS writes on its own account as well.  What it has written so far may not
             # be sent yet.
-            transport.transport = SocketWriter(transport.transport, connection, False)
+            below: Any = SocketWriter(transport.transport, connection, False)
+            transport.transport = below
             transport.wrappedProtocol = connection
             return Writer(self._turn, transport)
         transport.protocol = connection
@@ -330,13 +362,19 @@ class Connections:
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-def _answer(key: str, protocol: str | None) -> bytes:
+def _answer(key: str, protocol: str | None, compressed: bool) -> bytes:
     """
     The answer that opens a WebSocket (RFC 6455, 4.2.2).
     """
-    accept = b64encode(sha1(key.encode("ascii") + _GUID).digest())
-    chosen = b"" if protocol is None else b"Sec-WebSocket-Protocol: %s\r\n" % protocol.encode()
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: %s\r\n%s\r\n" % (accept, chosen)
-    )
+    accept = b64encode(sha1(key.encode("ascii") + _GUID).digest()).decode("ascii")
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {accept}",
+    ]
+    if protocol is not None:
+        lines.append(f"Sec-WebSocket-Protocol: {protocol}")
+    if compressed:
+        lines.append(f"Sec-WebSocket-Extensions: {AGREED}")
+    return "\r\n".join([*lines, "", ""]).encode("ascii")

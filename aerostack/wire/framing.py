@@ -1,5 +1,5 @@
 """
-WebSocket frames, as far as the daemon sends them: whole, unmasked, uncompressed.
+WebSocket frames, as far as the daemon sends them: whole and unmasked.
 
 A publication's bytes are the same for every subscriber, because a server does not
 mask what it sends (RFC 6455, 5.1).  So the frame is built here once, and written to
@@ -17,11 +17,18 @@ def textFrame(payload: bytes) -> bytes:
     """
     Wrap a text message into one final, unmasked frame (RFC 6455, 5.2).
     """
-    length = len(payload)
+    return frameHeader(_FIN_TEXT, len(payload)) + payload
+
+
+def frameHeader(first: int, length: int) -> bytes:
+    """
+    The header of an unmasked frame.
+
+    @param first: Its first byte: FIN, the reserved bits and the opcode.
+    @param length: Of its payload.
+    """
     if length < 126:
-        header = pack("!BB", _FIN_TEXT, length)
-    elif length < 65536:
-        header = pack("!BBH", _FIN_TEXT, 126, length)
-    else:
-        header = pack("!BBQ", _FIN_TEXT, 127, length)
-    return header + payload
+        return pack("!BB", first, length)
+    if length < 65536:
+        return pack("!BBH", first, 126, length)
+    return pack("!BBQ", first, 127, length)
