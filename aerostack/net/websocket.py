@@ -20,6 +20,7 @@ from hashlib import sha1
 from typing import Any
 
 import txaio
+from autobahn.exception import PayloadExceededError
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.compress import PerMessageDeflate
 from autobahn.websocket.protocol import WebSocketProtocol
@@ -214,6 +215,16 @@ class _Inflater(PerMessageDeflate):
     Reads compressed messages, and keeps nothing between them.
     """
 
+    _decompressor: Any
+
+    def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
+        inflated: bytes = super().decompress_message_data(data, max_output_len)
+        # What zlib has read and not given out yet, Autobahn does not see, and would cut
+        # off.
+        if len(inflated) == max_output_len and self._decompressor.decompress(b"", 1):
+            raise PayloadExceededError(f"more than {max_output_len} bytes")
+        return inflated
+
     def end_decompress_message(self) -> None:
         super().end_decompress_message()
         # It has a window of 32 KB.
@@ -227,11 +238,12 @@ def _kind(factory: WebSocketServerFactory) -> type[Connection]:
     @param factory: Has the options that they are held to.
     """
     pattern = WebSocketServerProtocol()
+    own = set(vars(pattern))
     pattern.factory = factory
     # Where Autobahn sets every attribute, and formats all of them for its log, too,
     # which makes it two fifths of an opening.
     pattern._connectionMade()
-    shared = vars(pattern)
+    shared = {name: value for name, value in vars(pattern).items() if name not in own}
     for name in vars(Connection).keys() & shared.keys():
         del shared[name]
     # It keeps the state of a message that has not come to its end.
