@@ -92,24 +92,13 @@ class SocketWriter:
         self._transport.registerProducer(self, False)
         self._queued = True
 
-    def loseConnection(self) -> None:
-        """
-        Close when everything is sent.
-        """
-        # The transport would wait for its producer to say that it is done.
-        self._release()
-        self._transport.loseConnection()
-
-    def _release(self) -> None:
-        if self._queued:
-            self._queued = False
-            self._transport.unregisterProducer()
-
     # IPullProducer, called by the transport
 
     def resumeProducing(self) -> None:
         if self._queued:
-            self._release()
+            self._queued = False
+            # A transport that is to close goes on with that now.
+            self._transport.unregisterProducer()
             self._direct = True
             if self._congested:
                 self._congested = False

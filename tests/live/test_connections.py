@@ -5,6 +5,7 @@ What a connection holds, and how it writes to a client that stops reading and go
 from __future__ import annotations
 
 import socket
+import ssl
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from twisted.internet.endpoints import (
     wrapClientTLS,
 )
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.internet.threads import deferToThread
 
 from aerostack.net.endpoints import serverEndpoint
 from aerostack.net.websocket import Connection
@@ -159,9 +161,11 @@ class StallTests(DaemonTests):
         await client.upgrade("/api/realtime?projectId=p")
         await self.stall(client)
 
-    async def test_tls(self) -> None:
+    async def listenTLS(self) -> tuple[Authority, int]:
         """
-        The same over TLS.
+        Have the daemon speak TLS as well.
+
+        @return: Who has signed its certificate, and the port.
         """
         directory = Path(self.mktemp())
         directory.mkdir()
@@ -172,12 +176,50 @@ class StallTests(DaemonTests):
             "ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem",
             directory,
         )
-        port = await listener.endpoint.listen(self.daemon._site)
+        port: Any = await listener.endpoint.listen(self.daemon._site)
         self.daemon.ports.append(port)
+        return authority, port.getHost().port
+
+    async def test_hasty(self) -> None:
+        """
+        A client may send its opening along with the end of the TLS handshake and another
+        request; TLS's records arrive in order.
+        """
+        authority, port = await self.listenTLS()
+        answer = await deferToThread(self._hasten, authority, port)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
+
+    def _hasten(self, authority: Authority, port: int) -> bytes:
+        context = ssl.create_default_context(cadata=authority.pem.decode())
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        secure = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
+            while True:
+                try:
+                    secure.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    plain.sendall(outgoing.read())
+                    incoming.write(plain.recv(65536))
+            secure.write(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" + OPENING)
+            plain.sendall(outgoing.read())
+            answer = b""
+            while b"HTTP/1.1 101 " not in answer:
+                try:
+                    answer += secure.read()
+                except ssl.SSLWantReadError:
+                    incoming.write(plain.recv(65536))
+            return answer
+
+    async def test_tls(self) -> None:
+        """
+        The same over TLS.
+        """
+        authority, port = await self.listenTLS()
         root = trustRootFromCertificates([Certificate.loadPEM(authority.pem)])
         endpoint = wrapClientTLS(
             optionsForClientTLS("localhost", root),
-            TCP4ClientEndpoint(self.reactor, "127.0.0.1", port.getHost().port),
+            TCP4ClientEndpoint(self.reactor, "127.0.0.1", port),
         )
         client: Wire = await endpoint.connect(WireFactory())  # type: ignore[arg-type, assignment]
         self.wires.append(client)

@@ -24,6 +24,7 @@ def inflate(frame: bytes) -> bytes:
         return parseFrame(frame)[0]
     payload, rest = parseFrame(bytes([frame[0] & ~0x40]) + frame[1:])
     assert not rest, "more than one frame"
+    assert not payload.endswith(b"\x00\x00\xff\xff"), "the empty block was left on (7.2.1)"
     return zlib.decompressobj(wbits=-15).decompress(payload + b"\x00\x00\xff\xff")
 
 
