@@ -57,6 +57,7 @@ from aerostack.storage.schema import SchemaTooNew
 from aerostack.surroundings import Surroundings
 from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.tracker import ChangeTracker
+from aerostack.wire.deflate import Compressor
 
 MAX_REPEATS = 50_000
 """How many publications are remembered, to be recognized when they come again."""
@@ -119,7 +120,14 @@ class Daemon(MultiService):
             limits,
             self._deadlines,
         )
-        self.connections = Connections(limits, self._makeSession, lambda: f"c{run}-{next(serial)}")
+        server = config.server
+        self.connections = Connections(
+            reactor,
+            limits,
+            self._makeSession,
+            lambda: f"c{run}-{next(serial)}",
+            Compressor(server.compressionThreshold, 1 << 20) if server.compression else None,
+        )
         self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
         self._site = self._makeSite()
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)

@@ -55,6 +55,15 @@ class ServerConfig:
         Flag(),
         False,
     )
+    compression: bool = setting(
+        "Compress frames for clients that offer permessage-deflate. Each frame is compressed"
+        " once for all; worth it where the network is narrower than the processor.",
+        Flag(),
+        False,
+    )
+    compressionThreshold: int = setting(
+        "Frames with fewer bytes are not compressed.", Number("bytes", 0, 67_108_864), 256
+    )
 
 
 @dataclass(frozen=True)

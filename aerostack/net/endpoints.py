@@ -24,7 +24,7 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from aerostack.core.descriptions import Description, parseDescription
@@ -132,8 +132,19 @@ class TLSServerEndpoint:
         See L{IStreamServerEndpoint}.
         """
         return self._endpoint.listen(
-            TLSMemoryBIOFactory(self._tls, False, protocolFactory, self._reactor)
+            TLSServerFactory(self._tls, False, protocolFactory, self._reactor)
         )
+
+
+class TLSServerFactory(TLSMemoryBIOFactory):
+    """
+    Makes the server side of TLS, which encrypts what it is given at once.
+
+    Twisted's own choice gathers small writes, with a timer for each connection.  Here
+    L{aerostack.net.writer} does, with one for all.
+    """
+
+    protocol = TLSMemoryBIOProtocol
 
 
 @implementer(IStreamServerEndpoint)

@@ -201,26 +201,45 @@ class BoundedChannel(HTTPChannel):
     A connection on which a whole request must come within the time-out, counted
     from the opening or from the answer before: a byte now and then buys no more.
 
-    @ivar successor: Who has taken the connection over, and gets what came behind the
-        request.
+    @ivar untouched: Whether no answer was written yet.
     """
 
-    successor: IProtocol | None = None
+    untouched = True
+    _successor: IProtocol | None = None
 
     def dataReceived(self, data: bytes) -> None:
         LineReceiver.dataReceived(self, data)
 
     def rawDataReceived(self, data: bytes) -> None:
-        if self.successor is None:
+        if self._successor is None:
             super().rawDataReceived(data)
         else:
-            self.successor.dataReceived(data)
+            self._successor.dataReceived(data)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         # A token that is too long should not look like a broken network.
         assert self.transport is not None
         self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n")
         self.loseConnection()
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
+        self.untouched = False
+        super().writeHeaders(version, code, reason, headers)
+
+    def release(self, successor: IProtocol) -> Any:
+        """
+        Give the connection away, while its only request is being answered.
+
+        @param successor: Gets what has already come behind the request.
+        @return: The transport, which is the caller's from now on.
+        """
+        transport: Any = self.transport
+        self._successor, self.transport = successor, None
+        transport.unregisterProducer()
+        # A request and its channel know each other, and would be kept until the
+        # garbage collector comes by.
+        self.requests.clear()
+        return transport
 
 
 class BoundedSite(Site):

@@ -4,24 +4,33 @@ WebSocket connections, by Autobahn.
 Nothing of Autobahn is known outside this module, nor is how a connection that
 began as HTTP becomes one.  Its timers stay off: they run on a global loop, and the
 session keeps the time itself.
+
+Autobahn parses what clients send, and knows what RFC 6455 wants of both sides.  Its
+opening is not used: it would parse again what twisted.web has parsed and we have
+checked, log all of it, and leave each connection with some ninety attributes of its
+own, of which hardly any ever changes.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable
-from io import BytesIO
+from functools import cached_property
+from hashlib import sha1
 from typing import Any
 
 import txaio
-from autobahn.twisted.resource import WebSocketResource
+from autobahn.exception import PayloadExceededError
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
-from twisted.internet.interfaces import IPushProducer
+from autobahn.websocket.compress import PerMessageDeflate
+from autobahn.websocket.protocol import WebSocketProtocol
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
-from twisted.web.server import Request
+from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from aerostack.core.permissions import Identity
@@ -29,53 +38,95 @@ from aerostack.errors import CLOSE_GOING_AWAY
 from aerostack.interfaces import IConnection
 from aerostack.net.http import headersOf
 from aerostack.net.opening import PROTOCOL, offeredProtocols
+from aerostack.net.writer import SocketWriter, Turn, Writer
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig
+from aerostack.wire.deflate import AGREED, Compressor, agree
+from aerostack.wire.framing import Frame
 
 txaio.use_twisted()
 
 MakeSession = Callable[[IConnection, Identity], Session]
 
 
-@implementer(IConnection, IPushProducer)
+@implementer(IConnection)
 class Connection(WebSocketServerProtocol):
     """
     One client's WebSocket.
 
-    As a push producer of its own transport it hears when the socket begins to
-    queue, and when it has drained; nothing is ever paused by that.
+    Only subclasses made by L{_kind} can be used: they have the attributes that
+    Autobahn would give each connection.
     """
 
     logger = Logger()
     transport: Any
 
-    def __init__(self, connectionId: str, identity: Identity, owner: Connections) -> None:
-        super().__init__()
+    # What Autobahn's opening would leave behind.
+    websocket_version = 13
+    inside_message = False
+    current_frame: Any = None
+    current_frame_masker: Any = None
+    message_data: Any = None
+    _perMessageCompress: Any = None
+
+    _session: Session | None = None
+    # Where the client agreed to compression, what does it.
+    _compressor: Compressor | None = None
+    # How many frames of the present message have come.
+    _fragments = 0
+
+    def __init__(self, connectionId: str, owner: Connections) -> None:
+        # Autobahn's own would make two Deferreds that nobody waits for.
         self.connectionId = connectionId
-        self._identity = identity
         self._owner = owner
-        self._session: Session | None = None
-        # How many frames of the present message have come.
-        self._fragments = 0
+
+    @property
+    def is_closed(self) -> Deferred[Any]:
+        """What Autobahn fires when it closes; nobody waits for it."""
+        return Deferred()
+
+    @property
+    def peer(self) -> str:  # type: ignore[override]
+        """Who Autobahn says in its log that a connection is."""
+        return self.connectionId
+
+    def open(
+        self, transport: Any, answer: bytes, identity: Identity, compressor: Compressor | None
+    ) -> None:
+        """
+        Become an open WebSocket.
+
+        @param transport: Where to write.
+        @param answer: The HTTP answer that opens it.
+        @param compressor: What compresses frames, if that was agreed.
+        """
+        self.makeConnection(transport)
+        if compressor is not None:
+            self._compressor = compressor
+            self._perMessageCompress = _Inflater(True, True, True, 0, 0, None)
+        transport.write(answer)
+        self.state = self.STATE_OPEN
+        self._session = self._owner.opened(self, identity)
 
     def dataReceived(self, data: bytes) -> None:
         # Any byte is a sign of life: a large message on a slow line, too.
         if self._session is not None:
             self._session.heard()
-        super().dataReceived(data)
+        # What Autobahn does besides is to format a line for a log that is off.
+        self._dataReceived(data)
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        self.transport.write(data)
 
     # What Autobahn calls
 
-    def onConnect(self, request: ConnectionRequest) -> str | None:
-        if self._owner.stopping:
-            raise ConnectionDeny(503, "shutting down")
-        return PROTOCOL if PROTOCOL in request.protocols else None
+    def connectionMade(self) -> None:
+        """There is nothing left to find out; see L{_kind}."""
 
-    def onOpen(self) -> None:
-        # The transport still knows the HTTP channel that it came from.
-        self.transport.unregisterProducer()
-        self.transport.registerProducer(self, True)
-        self._session = self._owner.opened(self, self._identity)
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # Without the three lines that Autobahn's adapter formats for its log, on or off:
+        # where a network breaks down, thousands are lost at once.
+        WebSocketProtocol._connectionLost(self, reason)  # type: ignore[arg-type]
 
     def onMessageBegin(self, isBinary: bool) -> None:
         super().onMessageBegin(isBinary)
@@ -87,9 +138,13 @@ class Connection(WebSocketServerProtocol):
         if self._session is not None:
             self._session.checkFragments(self._fragments)
 
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if self._session is not None:
-            self._session.received(payload, isBinary)
+    def onMessageEnd(self) -> None:
+        payload, self.message_data = b"".join(self.message_data), None
+        # These two are of no use between messages, and most connections are silent.
+        self.current_frame_masker = None
+        self.__dict__.pop("utf8validator", None)
+        if self._session is not None and not self.failedByMe:
+            self._session.received(payload, self.message_is_binary)
 
     def onPing(self, payload: bytes) -> None:
         if self._session is not None and self._session.allowPing():
@@ -121,28 +176,26 @@ class Connection(WebSocketServerProtocol):
         # aborts.
         super().dropConnection(abort=False)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.transport.unregisterProducer()
-        super().connectionLost(reason)
+    # What the socket's writer calls
 
-    # IPushProducer, called by the transport
-
-    def pauseProducing(self) -> None:
+    def congested(self) -> None:
+        """The socket has begun to queue."""
         if self._session is not None:
             self._session.congested()
 
-    def resumeProducing(self) -> None:
+    def drained(self) -> None:
+        """The socket has taken all that was queued."""
         if self._session is not None:
             self._session.drained()
 
-    def stopProducing(self) -> None:
-        """The transport is gone; L{onClose} follows."""
-
     # IConnection
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: Frame) -> None:
         if self.state == self.STATE_OPEN:
-            self.transport.write(frame)
+            if self._compressor is None:
+                self.transport.write(frame)
+            else:
+                self.transport.write(self._compressor.compress(frame))
 
     def ping(self) -> None:
         self.sendPing()
@@ -159,6 +212,49 @@ class Connection(WebSocketServerProtocol):
         self.transport.abortConnection()
 
 
+class _Inflater(PerMessageDeflate):
+    """
+    Reads compressed messages, and keeps nothing between them.
+    """
+
+    _decompressor: Any
+
+    def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
+        inflated: bytes = super().decompress_message_data(data, max_output_len)
+        # What zlib has read and not given out yet, Autobahn does not see, and would cut
+        # off.
+        if len(inflated) == max_output_len and self._decompressor.decompress(b"", 1):
+            raise PayloadExceededError(f"more than {max_output_len} bytes")
+        return inflated
+
+    def end_decompress_message(self) -> None:
+        super().end_decompress_message()
+        # It has a window of 32 KB.
+        self._decompressor = None
+
+
+def _kind(factory: WebSocketServerFactory) -> type[Connection]:
+    """
+    Make a class for connections that share what Autobahn would give each of them.
+
+    @param factory: Has the options that they are held to.
+    """
+    pattern = WebSocketServerProtocol()
+    own = set(vars(pattern))
+    pattern.factory = factory
+    # Where Autobahn sets every attribute, and formats all of them for its log, too,
+    # which makes it two fifths of an opening.
+    pattern._connectionMade()
+    shared = {name: value for name, value in vars(pattern).items() if name not in own}
+    for name in vars(Connection).keys() & shared.keys():
+        del shared[name]
+    # It keeps the state of a message that has not come to its end.
+    validator = cached_property(lambda _: newValidator())
+    newValidator = type(shared.pop("utf8validator"))
+    validator.__set_name__(Connection, "utf8validator")
+    return type("Connection", (Connection,), {**shared, "utf8validator": validator})
+
+
 class Connections:
     """
     All WebSocket connections of this daemon.
@@ -167,18 +263,26 @@ class Connections:
     """
 
     def __init__(
-        self, limits: LimitsConfig, makeSession: MakeSession, newId: Callable[[], str]
+        self,
+        clock: IReactorTime,
+        limits: LimitsConfig,
+        makeSession: MakeSession,
+        newId: Callable[[], str],
+        compressor: Compressor | None,
     ) -> None:
         """
         @param makeSession: Makes the session of a connection that has opened.
         @param newId: Makes connection ids; no two calls give the same.
+        @param compressor: Compresses frames for clients that offer it; L{None} for
+            none.
         """
         self.stopping = False
         self._makeSession = makeSession
         self._newId = newId
         self._sessions: dict[Connection, Session] = {}
-        self._factory = _Factory()
-        self._resource = WebSocketResource(self._factory)
+        self._compressor = compressor
+        self._turn = Turn(clock)
+        self._factory = WebSocketServerFactory(reactor=clock)
         self.setLimits(limits)
 
     def __len__(self) -> int:
@@ -193,38 +297,44 @@ class Connections:
             maxMessagePayloadSize=limits.frameBytes,
             failByDrop=False,
             utf8validateIncoming=True,
-            tcpNoDelay=True,
             openHandshakeTimeout=0,
             closeHandshakeTimeout=0,
             autoPingInterval=0,
-            webStatus=False,
         )
+        self._kind = _kind(self._factory)
 
     def accept(self, request: Request, identity: Identity) -> Any:
         """
         Make a WebSocket of a request whose opening has been checked.
 
-        Autobahn parses an opening once more, by rules of its own.  It is shown no
-        more than it needs: then it has nothing to refuse, and no credential to log.
-
         @return: What a resource's C{render} returns.
         """
-        shown = {
-            "Host": ["aerostack"],
-            "Upgrade": ["websocket"],
-            "Connection": ["Upgrade"],
-            "Sec-WebSocket-Version": ["13"],
-            "Sec-WebSocket-Key": request.requestHeaders.getRawHeaders("Sec-WebSocket-Key", ()),
-        }
-        if PROTOCOL in offeredProtocols(headersOf(request)):
-            shown["Sec-WebSocket-Protocol"] = [PROTOCOL]
-        request.requestHeaders = Headers(shown)
-        request.uri = b"/"
-        request.content = BytesIO()
+        headers = headersOf(request)
+        chosen = PROTOCOL if PROTOCOL in offeredProtocols(headers) else None
+        agreed = self._compressor is not None and agree(headers.get("sec-websocket-extensions", ()))
+        answer = _answer(headers["sec-websocket-key"][0].strip(), chosen, agreed)
         channel: Any = request.channel
-        connection = Connection(self._newId(), identity, self)
-        self._factory.next = channel.successor = connection
-        return self._resource.render(request)
+        connection = self._kind(self._newId(), self)
+        transport = channel.release(connection)
+        # A request that expects it was told to continue.
+        untouched = channel.untouched and "expect" not in headers
+        writer = self._writer(transport, connection, untouched)
+        connection.open(writer, answer, identity, self._compressor if agreed else None)
+        return NOT_DONE_YET
+
+    def _writer(self, transport: Any, connection: Connection, untouched: bool) -> Writer:
+        """
+        Take the place of everybody who writes to a transport.
+        """
+        if isinstance(transport, ProtocolWrapper):
+            # TLS writes on its own account as well.  What it has written so far may not
+            # be sent yet.
+            below: Any = SocketWriter(transport.transport, connection, False)
+            transport.transport = below
+            transport.wrappedProtocol = connection
+            return Writer(self._turn, transport)
+        transport.protocol = connection
+        return Writer(self._turn, SocketWriter(transport, connection, untouched))
 
     def opened(self, connection: Connection, identity: Identity) -> Session:
         """
@@ -262,16 +372,23 @@ class Connections:
             connection.abort()
 
 
-class _Factory(WebSocketServerFactory):
-    """
-    Hands Autobahn the connection that L{Connections.accept} made for a request.
-    """
+# RFC 6455, 1.3.
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-    next: Connection | None = None
 
-    def buildProtocol(self, address: object) -> Connection | None:
-        connection, self.next = self.next, None
-        if connection is not None:
-            connection.factory = self
-            connection.is_server = True
-        return connection
+def _answer(key: str, protocol: str | None, compressed: bool) -> bytes:
+    """
+    The answer that opens a WebSocket (RFC 6455, 4.2.2).
+    """
+    accept = b64encode(sha1(key.encode("ascii") + _GUID).digest()).decode("ascii")
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {accept}",
+    ]
+    if protocol is not None:
+        lines.append(f"Sec-WebSocket-Protocol: {protocol}")
+    if compressed:
+        lines.append(f"Sec-WebSocket-Extensions: {AGREED}")
+    return "\r\n".join([*lines, "", ""]).encode("ascii")

@@ -1,5 +1,5 @@
 """
-WebSocket frames, as far as the daemon sends them: whole, unmasked, uncompressed.
+WebSocket frames, as far as the daemon sends them: whole and unmasked.
 
 A publication's bytes are the same for every subscriber, because a server does not
 mask what it sends (RFC 6455, 5.1).  So the frame is built here once, and written to
@@ -53,19 +53,26 @@ def textFrame(payload: bytes, topic: str | None = None, key: Hashable = None) ->
     @param topic: See L{Frame}.
     @param key: See L{Frame}.
     """
-    length = len(payload)
-    if length < 126:
-        header = pack("!BB", _FIN_TEXT, length)
-    elif length < 65536:
-        header = pack("!BBH", _FIN_TEXT, 126, length)
-    else:
-        header = pack("!BBQ", _FIN_TEXT, 127, length)
-    frame = Frame(header + payload)
+    frame = Frame(frameHeader(_FIN_TEXT, len(payload)) + payload)
     if topic is not None:
         frame.topic = topic
     if key is not None:
         frame.key = key
     return frame
+
+
+def frameHeader(first: int, length: int) -> bytes:
+    """
+    The header of an unmasked frame.
+
+    @param first: Its first byte: FIN, the reserved bits and the opcode.
+    @param length: Of its payload.
+    """
+    if length < 126:
+        return pack("!BB", first, length)
+    if length < 65536:
+        return pack("!BBH", first, 126, length)
+    return pack("!BBQ", first, 127, length)
 
 
 def joinFrames(frames: Sequence[Frame]) -> Frame:

@@ -5,9 +5,10 @@ The daemon, seen from a real browser.
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
-from aerostack.settings import ProjectConfig
+from aerostack.settings import Config, ProjectConfig
 from aerostack.testing import makeProject
 from tests.live.browser import Browser
 from tests.live.daemon import DaemonTests
@@ -25,9 +26,9 @@ CONNECT = """
 """
 
 
-class BrowserTests(DaemonTests):
+class PageTests(DaemonTests):
     """
-    Headless Chromium against the daemon.
+    Runs headless Chromium beside the daemon.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -50,6 +51,12 @@ class BrowserTests(DaemonTests):
         await self.browser.until(
             f"return (() => {{ {TEXT} }})().some(item => item.includes(arguments[0]))", text
         )
+
+
+class BrowserTests(PageTests):
+    """
+    Pages, and the daemon's own.
+    """
 
     async def test_rowReachesPage(self) -> None:
         """
@@ -118,3 +125,29 @@ class BrowserTests(DaemonTests):
         )
         self.execute("INSERT INTO orders VALUES (77)")
         await self.shows("77")
+
+
+class CompressionTests(PageTests):
+    """
+    Compression, which browsers offer by themselves.
+    """
+
+    def config(self) -> Config:
+        config = super().config()
+        server = replace(config.server, compression=True, compressionThreshold=0)
+        return replace(config, server=server)
+
+    async def test_agreed(self) -> None:
+        """
+        A browser that is answered with compression reads what is compressed, and is
+        understood when it compresses.
+        """
+        await self.browser.open(self.page)
+        await self.browser.run(CONNECT, self.port, ["aerostack-v1"])
+        await self.browser.until("return frames_.some(frame => frame.type === 'subscribed')")
+        self.assertIn("permessage-deflate", await self.browser.run("return mine_.extensions"))
+        await self.browser.run(
+            "mine_.send(JSON.stringify({type: 'publish', topic: 'chat/x', event: 'e',"
+            " data: 'ä🙂'.repeat(20000)}))"
+        )
+        await self.browser.until("return frames_.some(frame => frame.data === 'ä🙂'.repeat(20000))")

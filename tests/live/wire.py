@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from hashlib import sha1
 from typing import Any
+from zlib import decompressobj
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Factory, Protocol
@@ -62,6 +63,7 @@ class Wire(Protocol):
     @ivar received: After L{keepRaw}, every byte that came.
     @ivar payload: The text message that came last, as it was.
     @ivar pongs: The payloads of the pongs that came.
+    @ivar compressed: How many messages came compressed.
     """
 
     def __init__(self) -> None:
@@ -76,6 +78,7 @@ class Wire(Protocol):
         self.received = b""
         self.payload = b""
         self.pongs: list[bytes] = []
+        self.compressed = 0
         self._buffer = b""
         self._parse: Callable[[], bool] = self._parseAnswer
         self._opening: Deferred[None] = Deferred()
@@ -238,7 +241,10 @@ class Wire(Protocol):
         if len(buffer) < 2:
             return False
         opcode, length, start = buffer[0] & 0x0F, buffer[1], 2
-        assert buffer[0] & 0x70 == 0 and length < 128, "compressed or masked"
+        reserved = buffer[0] & 0x70
+        agreed = "sec-websocket-extensions" in self.headers
+        assert length < 128, "masked"
+        assert reserved == 0 or (agreed and (reserved, opcode) == (0x40, TEXT)), "reserved bits"
         if length == 126:
             length, start = int.from_bytes(buffer[2:4], "big"), 4
         elif length == 127:
@@ -246,6 +252,9 @@ class Wire(Protocol):
         if len(buffer) < start + length:
             return False
         payload, self._buffer = buffer[start : start + length], buffer[start + length :]
+        if reserved:
+            self.compressed += 1
+            payload = decompressobj(wbits=-15).decompress(payload + b"\x00\x00\xff\xff")
         self._received(opcode, payload)
         return True
 

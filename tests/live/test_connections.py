@@ -1,0 +1,227 @@
+"""
+What a connection holds, and how it writes to a client that stops reading and goes on.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    UNIXClientEndpoint,
+    wrapClientTLS,
+)
+from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.internet.threads import deferToThread
+
+from aerostack.net.endpoints import serverEndpoint
+from aerostack.net.websocket import Connection
+from aerostack.session import Session
+from tests.live.daemon import DaemonTests
+from tests.live.hostile import OPENING
+from tests.live.wire import PING, Wire, WireFactory, maskedFrame
+from tests.net.certificates import Authority
+
+
+class HoldingTests(DaemonTests):
+    """
+    What is kept of a connection.
+    """
+
+    def connections(self) -> list[Connection]:
+        """The daemon's side of all connections."""
+        return list(self.daemon.connections._sessions)
+
+    async def test_slim(self) -> None:
+        """
+        A connection keeps few attributes of its own, also after a message; more than
+        thirty, and CPython would give it a dictionary of its own.
+        """
+        wire = await self.subscribed("chat/a")
+        wire.write(maskedFrame(b"x", PING))
+        await wire.barrier()
+        (connection,) = self.connections()
+        self.assertLess(len(vars(connection)), 30, vars(connection))
+        self.assertNotIn("utf8validator", vars(connection))
+
+    async def test_shared(self) -> None:
+        """
+        What Autobahn's connections share here cannot be changed for all by one: it is
+        plain values, counters that nobody reads, and a queue that stays empty.
+        """
+        wire = await self.subscribed("chat/a")
+        await wire.barrier()
+        (connection,) = self.connections()
+        known = {"trafficStats", "factory", "utf8validator"}
+        for name, value in vars(type(connection)).items():
+            if name in known or name.startswith("__") or callable(value):
+                continue
+            if name == "send_queue":
+                self.assertEqual(value, deque())
+                continue
+            if isinstance(value, list):
+                # Options, which come from the factory, and are shared by Autobahn too.
+                self.assertIs(value, getattr(connection.factory, name))
+                continue
+            self.assertIsInstance(value, int | str | bytes | None, name)
+
+    async def test_noHTTP(self) -> None:
+        """
+        Nothing is left of the HTTP request that opened it, nor does it have a producer.
+        """
+        await self.subscribed("chat/a")
+        (connection,) = self.connections()
+        (transport,) = (
+            reader
+            for reader in self.reactor.getReaders()
+            if getattr(reader, "protocol", None) is connection
+        )
+        self.assertIsNone(transport.producer)
+
+    async def test_expecting(self) -> None:
+        """
+        An opening that wants to be told to continue is told so before it is answered.
+        """
+        wire = await self.wire()
+        wire.keepRaw()
+        wire.write(OPENING[:-2] + b"Expect: 100-continue\r\n\r\n" + maskedFrame(b"x", PING))
+        while not wire.received.endswith(b"\x8a\x01x"):
+            await self.sleep(0.01)
+        self.assertTrue(wire.received.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 "))
+
+
+class StallTests(DaemonTests):
+    """
+    A client that stops reading, and goes on.
+    """
+
+    limits = {"outboxBytes": 64_000_000}  # noqa: RUF012
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        await super().setUp()
+        self.told: list[str] = []
+        for name in ("congested", "drained"):
+            self.patch(Session, name, self.noting(name, getattr(Session, name)))
+
+    def noting(self, name: str, method: Any) -> Any:
+        """A session's method, that is noted when it is called."""
+
+        def called(session: Session) -> None:
+            self.told.append(name)
+            method(session)
+
+        return called
+
+    async def stall(self, client: Wire) -> None:
+        """
+        Stop reading while much is published, and go on.
+        """
+        client.tell({"type": "subscribe", "topic": "chat/a"})
+        await client.frame()
+        assert client.transport is not None
+        transport: Any = client.transport
+        transport.pauseProducing()
+        for n in range(100):
+            await self.emit("e", {"n": n, "padding": "x" * 100_000}, "chat/a")
+            if n % 10 == 0:
+                client.write(maskedFrame(b"%d" % n, PING))
+        while "congested" not in self.told:
+            await self.sleep(0.01)
+        transport.resumeProducing()
+        frames = await client.frames(100)
+        self.assertEqual([frame["data"]["n"] for frame in frames], list(range(100)))
+        await client.barrier()
+        self.assertEqual(client.pongs, [b"%d" % n for n in range(0, 100, 10)])
+        self.assertEqual(self.told, ["congested", "drained"] * (len(self.told) // 2))
+
+    async def test_plain(self) -> None:
+        """
+        It gets everything, in order, and its session is told the truth meanwhile.
+        """
+        client = await self.client()
+        assert client.transport is not None
+        handle = client.transport.getHandle()  # type: ignore[attr-defined]
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        await self.stall(client)
+
+    async def test_unix(self) -> None:
+        """
+        The same over a Unix socket.
+        """
+        path = self.directory / "rt.sock"
+        listener = serverEndpoint(self.reactor, f"unix:{path}")
+        self.daemon.ports.append(await listener.endpoint.listen(self.daemon._site))
+        endpoint = UNIXClientEndpoint(self.reactor, str(path))
+        client: Wire = await endpoint.connect(WireFactory())  # type: ignore[arg-type, assignment]
+        self.wires.append(client)
+        await client.upgrade("/api/realtime?projectId=p")
+        await self.stall(client)
+
+    async def listenTLS(self) -> tuple[Authority, int]:
+        """
+        Have the daemon speak TLS as well.
+
+        @return: Who has signed its certificate, and the port.
+        """
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        authority = Authority("Test CA")
+        authority.renew(directory)
+        listener = serverEndpoint(
+            self.reactor,
+            "ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem",
+            directory,
+        )
+        port: Any = await listener.endpoint.listen(self.daemon._site)
+        self.daemon.ports.append(port)
+        return authority, port.getHost().port
+
+    async def test_hasty(self) -> None:
+        """
+        A client may send its opening along with the end of the TLS handshake and another
+        request; TLS's records arrive in order.
+        """
+        authority, port = await self.listenTLS()
+        answer = await deferToThread(self._hasten, authority, port)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
+
+    def _hasten(self, authority: Authority, port: int) -> bytes:
+        context = ssl.create_default_context(cadata=authority.pem.decode())
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        secure = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
+            while True:
+                try:
+                    secure.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    plain.sendall(outgoing.read())
+                    incoming.write(plain.recv(65536))
+            secure.write(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" + OPENING)
+            plain.sendall(outgoing.read())
+            answer = b""
+            while b"HTTP/1.1 101 " not in answer:
+                try:
+                    answer += secure.read()
+                except ssl.SSLWantReadError:
+                    incoming.write(plain.recv(65536))
+            return answer
+
+    async def test_tls(self) -> None:
+        """
+        The same over TLS.
+        """
+        authority, port = await self.listenTLS()
+        root = trustRootFromCertificates([Certificate.loadPEM(authority.pem)])
+        endpoint = wrapClientTLS(
+            optionsForClientTLS("localhost", root),
+            TCP4ClientEndpoint(self.reactor, "127.0.0.1", port),
+        )
+        client: Wire = await endpoint.connect(WireFactory())  # type: ignore[arg-type, assignment]
+        self.wires.append(client)
+        await client.upgrade("/api/realtime?projectId=p")
+        await self.stall(client)
