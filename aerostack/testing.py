@@ -22,6 +22,7 @@ from aerostack.core.deadlines import Deadlines
 from aerostack.core.messages import Kept, Message
 from aerostack.core.patterns import Patterns
 from aerostack.core.presence import Presence
+from aerostack.core.quotas import Quotas
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
 from aerostack.feeds import TableFeeds
@@ -273,8 +274,15 @@ class World:
         )
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
+        self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
         self.surroundings = Surroundings(
-            self.clock, self.hub, self.feeds, self.authenticator, self.limits, self.deadlines
+            self.clock,
+            self.hub,
+            self.feeds,
+            self.authenticator,
+            self.limits,
+            self.deadlines,
+            self.quotas,
         )
         self.queries: list[tuple[str, list[Any]]] = []
         self.rpc = RPC(self.hub, self.authenticator, self.limits, self._query)

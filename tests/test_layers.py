@@ -20,7 +20,11 @@ RANKS = {
     **dict.fromkeys(("", "interfaces", "errors", "settings", "kinds"), 0),
     **dict.fromkeys(("wire", "core"), 1),
     **dict.fromkeys(
-        ("hub", "feeds", "surroundings", "commands", "session", "auth", "rpc", "housekeeping"), 2
+        (
+            *("hub", "feeds", "surroundings", "commands", "session", "auth", "rpc"),
+            *("housekeeping", "farewell", "pulse"),
+        ),
+        2,
     ),
     **dict.fromkeys(("net", "storage", "tracker", "engine"), 3),
     **dict.fromkeys(("config", "credentials", "logs", "daemon", "service", "cli"), 4),

@@ -1,5 +1,5 @@
 """
-Rate limits: how often a client may do something.
+Rate limits: how often, and how much, somebody may do something.
 """
 
 from __future__ import annotations
@@ -21,19 +21,75 @@ class TokenBucket:
         self._tokens = float(burst)
         self._filledAt = now
 
-    def take(self, now: float) -> float:
+    def wait(self, now: float, amount: float = 1) -> float:
         """
-        Take one.
+        Find out when so many can be taken.  More than a burst can be taken when the
+        bucket is full; what is missing then is owed.
 
         @param now: The time in seconds.
-        @return: 0 if it was there, else the seconds until one will be; none is
-            taken then.
+        @return: 0 if they are there, else the seconds until they will be.
         """
         # A clock that was set back must not take tokens away.
         elapsed = max(0.0, now - self._filledAt)
         self._tokens = min(self.burst, self._tokens + elapsed * self.rate)
         self._filledAt = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0.0
-        return (1 - self._tokens) / self.rate
+        needed = min(amount, self.burst)
+        return 0.0 if self._tokens >= needed else (needed - self._tokens) / self.rate
+
+    def spend(self, amount: float = 1) -> None:
+        """
+        Take so many, there or not.
+        """
+        self._tokens -= amount
+
+    def take(self, now: float, amount: float = 1) -> float:
+        """
+        Take so many, if they are there.
+
+        @return: As L{wait}; nothing is taken unless it is 0.
+        """
+        wait = self.wait(now, amount)
+        if not wait:
+            self.spend(amount)
+        return wait
+
+
+class Allowance:
+    """
+    How many frames somebody may send, and how many bytes in them.
+
+    @ivar frames: The bucket of frames; L{None} for no limit.
+    @ivar bytes: The bucket of bytes; L{None} for no limit.
+    """
+
+    __slots__ = ("bytes", "frames")
+
+    def __init__(self, frames: TokenBucket | None, bytes: TokenBucket | None) -> None:
+        self.frames = frames
+        self.bytes = bytes
+
+    def take(self, now: float, size: int) -> float:
+        """
+        Take one frame.
+
+        @param size: Its bytes.
+        @return: 0 if it is within both limits, else the seconds until it will be;
+            nothing is taken from either then.
+        """
+        frames, bytes = self.frames, self.bytes
+        wait = 0.0 if frames is None else frames.wait(now)
+        if bytes is not None:
+            wait = max(wait, bytes.wait(now, size))
+        if wait:
+            return wait
+        if frames is not None:
+            frames.spend()
+        if bytes is not None:
+            bytes.spend(size)
+        return 0.0
+
+    def __str__(self) -> str:
+        """The limits, as a refusal names them."""
+        named = ((self.frames, "frames"), (self.bytes, "bytes"))
+        parts = [f"{bucket.rate:.15g} {what}" for bucket, what in named if bucket is not None]
+        return f"{' and '.join(parts)} a second"

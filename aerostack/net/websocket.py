@@ -8,7 +8,7 @@ session keeps the time itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -25,7 +25,7 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from aerostack.core.permissions import Identity
-from aerostack.errors import CLOSE_GOING_AWAY
+from aerostack.core.quotas import Quotas
 from aerostack.interfaces import IConnection
 from aerostack.net.http import headersOf
 from aerostack.net.opening import PROTOCOL, offeredProtocols
@@ -44,6 +44,9 @@ class Connection(WebSocketServerProtocol):
 
     As a push producer of its own transport it hears when the socket begins to
     queue, and when it has drained; nothing is ever paused by that.
+
+    @ivar identity: Who the client was when it came.
+    @ivar address: What the connection is counted by; L{None} if it is not.
     """
 
     logger = Logger()
@@ -52,8 +55,9 @@ class Connection(WebSocketServerProtocol):
     def __init__(self, connectionId: str, identity: Identity, owner: Connections) -> None:
         super().__init__()
         self.connectionId = connectionId
-        self._identity = identity
+        self.identity = identity
         self._owner = owner
+        self.address: str | None = None
         self._session: Session | None = None
         # How many frames of the present message have come.
         self._fragments = 0
@@ -75,7 +79,7 @@ class Connection(WebSocketServerProtocol):
         # The transport still knows the HTTP channel that it came from.
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
-        self._session = self._owner.opened(self, self._identity)
+        self._session = self._owner.opened(self, self.identity)
 
     def onMessageBegin(self, isBinary: bool) -> None:
         super().onMessageBegin(isBinary)
@@ -167,13 +171,19 @@ class Connections:
     """
 
     def __init__(
-        self, limits: LimitsConfig, makeSession: MakeSession, newId: Callable[[], str]
+        self,
+        limits: LimitsConfig,
+        quotas: Quotas,
+        makeSession: MakeSession,
+        newId: Callable[[], str],
     ) -> None:
         """
+        @param quotas: Where connections are counted.
         @param makeSession: Makes the session of a connection that has opened.
         @param newId: Makes connection ids; no two calls give the same.
         """
         self.stopping = False
+        self._quotas = quotas
         self._makeSession = makeSession
         self._newId = newId
         self._sessions: dict[Connection, Session] = {}
@@ -200,13 +210,14 @@ class Connections:
             webStatus=False,
         )
 
-    def accept(self, request: Request, identity: Identity) -> Any:
+    def accept(self, request: Request, identity: Identity, address: str | None = None) -> Any:
         """
         Make a WebSocket of a request whose opening has been checked.
 
         Autobahn parses an opening once more, by rules of its own.  It is shown no
         more than it needs: then it has nothing to refuse, and no credential to log.
 
+        @param address: What to count the connection by.
         @return: What a resource's C{render} returns.
         """
         shown = {
@@ -223,6 +234,7 @@ class Connections:
         request.content = BytesIO()
         channel: Any = request.channel
         connection = Connection(self._newId(), identity, self)
+        connection.address = address
         self._factory.next = channel.successor = connection
         return self._resource.render(request)
 
@@ -232,27 +244,21 @@ class Connections:
         """
         session = self._makeSession(connection, identity)
         self._sessions[connection] = session
+        self._quotas.enter(identity.project, connection.address)
         return session
 
     def gone(self, connection: Connection) -> None:
         """
         Note that a connection is gone.
         """
-        self._sessions.pop(connection, None)
+        if self._sessions.pop(connection, None) is not None:
+            self._quotas.leave(connection.identity.project, connection.address)
 
-    def sessions(self) -> Iterable[Session]:
+    def sessions(self) -> Sequence[Session]:
         """
         Every session there is.
         """
         return tuple(self._sessions.values())
-
-    def goAway(self) -> None:
-        """
-        Let nobody in any more, and close every connection with 1001.
-        """
-        self.stopping = True
-        for session in self.sessions():
-            session.close(CLOSE_GOING_AWAY, "the daemon is stopping")
 
     def abort(self) -> None:
         """
