@@ -8,6 +8,7 @@ and when, serves everybody in turn.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 
 from aerostack.core.rates import TokenBucket
 from aerostack.errors import RealtimeError
@@ -96,4 +97,4 @@ class Admission:
 
 
 def _milliseconds(seconds: float) -> int:
-    return int(seconds * 1000)
+    return ceil(seconds * 1000)
