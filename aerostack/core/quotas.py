@@ -179,4 +179,4 @@ class Quotas:
 
 
 def _bucket(rate: float | None, now: float) -> TokenBucket | None:
-    return None if rate is None else TokenBucket(rate, max(1, rate * _BURST), now)
+    return None if rate is None else TokenBucket(rate, rate * _BURST, now)

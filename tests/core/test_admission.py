@@ -82,6 +82,9 @@ class RateTests(SynchronousTestCase):
             self.wait(gate, BEGIN)
         waits = [self.wait(gate, BEGIN - 3600) for _ in range(50)]
         self.assertLessEqual(max(waits), LATE * 1000)
+        now = BEGIN - 3600 + 2 * LATE
+        self.assertEqual(self.wait(gate, now), 0)
+        self.assertEqual(self.wait(gate, now), SOON * 1000)
 
     @given(
         st.floats(0.1, 10_000),
