@@ -124,7 +124,7 @@ class Session:
         """
         Whether a WebSocket ping of the client's is within its rate.
         """
-        return not self._takeFrame(0)
+        return not self._takeFrame(0, self._all.clock.seconds())
 
     def checkFragments(self, count: int) -> None:
         """
@@ -249,30 +249,33 @@ class Session:
 
     def _admit(self, payload: bytes) -> bool:
         """Refuse what comes too fast."""
-        wait = self._takeFrame(len(payload))
+        now = self._all.clock.seconds()
+        wait = self._takeFrame(len(payload), now)
         if wait:
             self._sendErrorAbout(tooFast("A connection", self._allowance, wait), payload)
             return False
         try:
-            self._all.quotas.spend(self.identity.project, len(payload), self._all.clock.seconds())
+            self._all.quotas.spend(self.identity.project, len(payload), now)
         except RealtimeError as error:
             # No fault of this client's, so it does not count towards a flood.
             self._sendErrorAbout(error, payload)
             return False
         return True
 
-    def _takeFrame(self, size: int) -> float:
+    def _takeFrame(self, size: int, now: float) -> float:
         """
         Take one frame from what the client may send, and end it with a client that does
         not heed that it may not.
 
         @param size: The frame's bytes.
+        @param now: The time in seconds.
         @return: 0, or the seconds to wait.
         """
-        wait = self._allowance.take(self._all.clock.seconds(), size)
+        wait = self._allowance.take(now, size)
         if not wait:
             # Tokens drip into a flood as well; one of them does not excuse it.
-            self._refused = max(0.0, self._refused - 1)
+            if self._refused:
+                self._refused = max(0.0, self._refused - 1)
             return 0.0
         # Large frames are a flood earlier than small ones.
         self._refused += max(1.0, size * self._limits.framesBurst / self._limits.bytesBurst)

@@ -74,7 +74,7 @@ class Quotas:
         self.connections = Counts()
         self.addresses = Counts()
         self.subscriptions = Counts()
-        self._allowances: dict[str, Allowance] = {}
+        self._allowances: dict[str, Allowance | None] = {}
         self.load(projects, connectionsPerAddress)
 
     def load(
@@ -163,18 +163,17 @@ class Quotas:
         @param now: The time in seconds.
         @raise RealtimeError: C{rate_limited}: it is too much, and nothing was taken.
         """
-        allowance = self._allowances.get(project)
-        if allowance is None:
-            allowance = self._allowances[project] = self._makeAllowance(project, now)
-        wait = allowance.take(now, size)
-        if wait:
+        if project not in self._allowances:
+            self._allowances[project] = self._makeAllowance(project, now)
+        allowance = self._allowances[project]
+        if allowance is not None and (wait := allowance.take(now, size)):
             raise tooFast(f"All clients of the project {project} together", allowance, wait)
 
-    def _makeAllowance(self, project: str, now: float) -> Allowance:
+    def _makeAllowance(self, project: str, now: float) -> Allowance | None:
+        # One that was taken out of the configuration still has those who are connected.
         found = self._projects.get(project)
-        if found is None:
-            # It was taken out of the configuration; who is connected still goes on.
-            return Allowance(None, None)
+        if found is None or (found.framesPerSecond is None and found.bytesPerSecond is None):
+            return None
         return Allowance(_bucket(found.framesPerSecond, now), _bucket(found.bytesPerSecond, now))
 
 

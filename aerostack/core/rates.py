@@ -11,14 +11,15 @@ class TokenBucket:
 
     @ivar rate: How many are allowed a second in the long run.
     @ivar burst: How many at once after a quiet time.
+    @ivar tokens: How many there were when it was last looked at; below 0 they are owed.
     """
 
-    __slots__ = ("_filledAt", "_tokens", "burst", "rate")
+    __slots__ = ("_filledAt", "burst", "rate", "tokens")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self.rate = rate
         self.burst = burst
-        self._tokens = float(burst)
+        self.tokens = float(burst)
         self._filledAt = now
 
     def wait(self, now: float, amount: float = 1) -> float:
@@ -29,18 +30,14 @@ class TokenBucket:
         @param now: The time in seconds.
         @return: 0 if they are there, else the seconds until they will be.
         """
-        # A clock that was set back must not take tokens away.
-        elapsed = max(0.0, now - self._filledAt)
-        self._tokens = min(self.burst, self._tokens + elapsed * self.rate)
+        elapsed = now - self._filledAt
         self._filledAt = now
-        needed = min(amount, self.burst)
-        return 0.0 if self._tokens >= needed else (needed - self._tokens) / self.rate
-
-    def spend(self, amount: float = 1) -> None:
-        """
-        Take so many, there or not.
-        """
-        self._tokens -= amount
+        # A clock that was set back must not take tokens away.
+        if elapsed > 0:
+            tokens = self.tokens + elapsed * self.rate
+            self.tokens = tokens if tokens < self.burst else float(self.burst)
+        needed = amount if amount < self.burst else self.burst
+        return 0.0 if self.tokens >= needed else (needed - self.tokens) / self.rate
 
     def take(self, now: float, amount: float = 1) -> float:
         """
@@ -50,7 +47,7 @@ class TokenBucket:
         """
         wait = self.wait(now, amount)
         if not wait:
-            self.spend(amount)
+            self.tokens -= amount
         return wait
 
 
@@ -83,9 +80,9 @@ class Allowance:
         if wait:
             return wait
         if frames is not None:
-            frames.spend()
+            frames.tokens -= 1
         if bytes is not None:
-            bytes.spend(size)
+            bytes.tokens -= size
         return 0.0
 
     def __str__(self) -> str:
