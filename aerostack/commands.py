@@ -42,9 +42,11 @@ if TYPE_CHECKING:
 class Commands:
     """
     Carries out the frames of one session.
+
+    @ivar unanswered: How many publications have yet to be kept, or not.
     """
 
-    __slots__ = ("_all", "_hub", "_limits", "_pending", "_session")
+    __slots__ = ("_all", "_hub", "_limits", "_pending", "_session", "unanswered")
 
     def __init__(self, session: Session, surroundings: Surroundings) -> None:
         self._session = session
@@ -53,6 +55,7 @@ class Commands:
         self._limits = surroundings.limits
         # Table subscriptions that the tracker has not confirmed yet.
         self._pending: dict[str, Subscribe] = {}
+        self.unanswered = 0
 
     def carryOut(self, frame: ClientFrame) -> None:
         """
@@ -85,6 +88,7 @@ class Commands:
         again = self._session in self._hub.registry.subscribers(canonical)
         if not again:
             self._checkRoom(canonical)
+            self._all.quotas.checkSubscriptions(topic.project)
         if topic.table is None:
             if filter is not None:
                 raise RealtimeError("invalid_frame", "Only a table's topic can be filtered.")
@@ -106,6 +110,8 @@ class Commands:
         del self._pending[topic.canonical]
         try:
             self._session.identity.check(Action.SUBSCRIBE, topic)
+            # Others may have taken what was left.
+            self._all.quotas.checkSubscriptions(topic.project)
         except RealtimeError as error:
             self._all.feeds.unwatch(table)
             self._session.sendError(error, None, topic.canonical)
@@ -119,7 +125,8 @@ class Commands:
 
     def _begin(self, topic: Topic, frame: Subscribe) -> None:
         filter = parseFilter(frame.filter)
-        self._hub.subscribe(self._session, topic, filter)
+        if self._hub.subscribe(self._session, topic, filter):
+            self._all.quotas.subscriptions.add(topic.project)
         self._all.recovery.begin(
             self._session, topic, filter, frame.since, partial(self._giveUp, topic)
         )
@@ -138,8 +145,10 @@ class Commands:
 
     def _end(self, topic: Topic) -> None:
         self._session.endCatchUp(topic.canonical)
-        if self._hub.unsubscribe(self._session, topic) and topic.table is not None:
-            self._all.feeds.unwatch(topic.table)
+        if self._hub.unsubscribe(self._session, topic):
+            self._all.quotas.subscriptions.remove(topic.project)
+            if topic.table is not None:
+                self._all.feeds.unwatch(topic.table)
 
     def _publish(self, frame: Publish) -> None:
         topic = self._topic(frame.topic)
@@ -174,6 +183,13 @@ class Commands:
     def _acknowledge(
         self, published: Deferred[Kept | None], messageId: MessageId | None, topic: Topic
     ) -> None:
+        self.unanswered += 1
+
+        def answered(_: object) -> None:
+            self.unanswered -= 1
+            if not self.unanswered:
+                self._session.depart()
+
         def done(_: Kept | None) -> None:
             if messageId is not None:
                 self._session.send(Ack(id=messageId))
@@ -181,7 +197,7 @@ class Commands:
         def failed(failure: Failure) -> None:
             self._session.sendError(_refusal(failure), messageId, topic.canonical)
 
-        published.addCallbacks(done, failed).addErrback(self._session.fail)
+        published.addCallbacks(done, failed).addErrback(self._session.fail).addCallback(answered)
 
     def _track(self, frame: Track) -> None:
         topic = self._topic(frame.topic)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from random import random
 from typing import Any
 from uuid import uuid4
 
@@ -21,15 +22,20 @@ from twisted.logger import Logger
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
+from aerostack.core.addresses import Proxies
+from aerostack.core.admission import Admission
 from aerostack.core.deadlines import Deadlines
+from aerostack.core.departures import Departures
 from aerostack.core.patterns import Patterns
 from aerostack.core.permissions import Identity
 from aerostack.core.presence import Presence
+from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
+from aerostack.farewell import farewell
 from aerostack.feeds import TableFeeds
 from aerostack.housekeeping import Housekeeping
 from aerostack.hub import Hub
@@ -43,9 +49,11 @@ from aerostack.net.api import (
     makeRoot,
 )
 from aerostack.net.endpoints import Listener, serverEndpoint
+from aerostack.net.gate import Gate
 from aerostack.net.http import BoundedSite
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
+from aerostack.pulse import Pulse
 from aerostack.recovery import Recovery
 from aerostack.rpc import RPC
 from aerostack.session import Session
@@ -76,6 +84,7 @@ class Daemon(MultiService):
         super().__init__()
         self.config = config
         self.ports: list[IListeningPort] = []
+        self._listeners: list[Listener] = []
         self._reactor = reactor
         limits = config.limits
         path = config.database.path
@@ -111,6 +120,7 @@ class Daemon(MultiService):
             self.hub, Patterns(config.tracker.tables), config.projects, self._makeTracker
         )
         self._deadlines = Deadlines()
+        self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
         self._surroundings = Surroundings(
             reactor,
             self.hub,
@@ -119,18 +129,32 @@ class Daemon(MultiService):
             self.authenticator,
             limits,
             self._deadlines,
+            self.quotas,
         )
         server = config.server
         self.connections = Connections(
             reactor,
             limits,
+            self.quotas,
             self._makeSession,
             lambda: f"c{run}-{next(serial)}",
             Compressor(server.compressionThreshold, 1 << 20) if server.compression else None,
         )
+        self.admission = Admission(limits, random)
+        self._departures = Departures(server.restartTime, server.reconnectSpread, random)
+        self._gate = Gate(
+            reactor,
+            limits,
+            self.connections,
+            self.quotas,
+            self.admission,
+            self._departures,
+            Proxies(server.trustedProxies),
+        )
         self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
         self._site = self._makeSite()
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
+        Pulse(reactor, self.admission).setServiceParent(self)
 
     def _makeTracker(self, listener: IChangeListener) -> ChangeTracker:
         tracker = self.config.tracker
@@ -170,21 +194,28 @@ class Daemon(MultiService):
     def _makeSite(self) -> BoundedSite:
         config, reactor = self.config, self._reactor
         self._realtime = RealtimeResource(
+            self._gate,
             self.connections,
             self.authenticator,
             reactor,
-            config.limits,
             config.server.queryCredentials,
         )
         self._historyResource = HistoryResource(
-            self.history, self.authenticator, reactor, config.limits, config.history.pageSize
+            self.history,
+            self.authenticator,
+            reactor,
+            config.limits,
+            config.history.pageSize,
+            self.quotas,
         )
         root = makeRoot(
             {
                 "": PageResource(_openProject(config)),
                 "api/realtime": self._realtime,
                 "api/v1/public/realtime/history": self._historyResource,
-                "internal/hooks/rpc": RPCResource(self.rpc, self.authenticator, reactor),
+                "internal/hooks/rpc": RPCResource(
+                    self.rpc, self.authenticator, reactor, self.quotas
+                ),
                 "health": HealthResource(self.health),
             }
         )
@@ -226,23 +257,29 @@ class Daemon(MultiService):
         except (OSError, sqlite3.Error, SchemaTooNew) as error:
             raise StartError(f"{self.config.database.url} cannot be used: {error}") from None
         try:
-            self._listeners = [
+            listeners = [
                 serverEndpoint(self._reactor, description, self.config.path.parent)
                 for description in self.config.server.listen
             ]
         except (ValueError, TLSError) as error:
             raise StartError(f"cannot listen: {error}") from None
-        for listener in self._listeners:
-            self._listen(listener)
+        for listener in listeners:
+            self.listen(listener)
         super().privilegedStartService()
 
-    def _listen(self, listener: Listener) -> None:
+    def listen(self, listener: Listener) -> None:
+        """
+        Take an address, until the daemon stops.
+
+        @raise StartError: It cannot be had; the message says why.
+        """
         faults: list[Any] = []
         listener.endpoint.listen(self._site).addCallbacks(self.ports.append, faults.append)
         if faults:
             raise StartError(
                 f"cannot listen on {listener.description}: {faults[0].getErrorMessage()}"
             )
+        self._listeners.append(listener)
 
     def startService(self) -> None:
         for database in (self._storage, self._trackerStorage, self._queryStorage):
@@ -263,9 +300,12 @@ class Daemon(MultiService):
         """
         Let nobody in, send everybody away, keep what is to be kept, and stop.
         """
-        closing = [maybeDeferred(port.stopListening) for port in self.ports]
-        yield DeferredList(closing, consumeErrors=True)
-        self.connections.goAway()
+        self.connections.stopping = True
+        # Systemd keeps its sockets open, and who comes by them waits for the next daemon;
+        # others are better told when to come back than not answered.
+        yield self._stopListening("systemd:")
+        yield farewell(self._reactor, self.connections.sessions(), self._departures)
+        yield self._stopListening("")
         yield self._waitForClients()
         yield super().stopService()
         yield self.tracker.stop()
@@ -273,6 +313,15 @@ class Daemon(MultiService):
         for database in (self._storage, self._trackerStorage, self._queryStorage):
             database.close()
         self.log.info("stopped")
+
+    def _stopListening(self, prefix: str) -> Deferred[Any]:
+        """Give up the addresses whose description begins so."""
+        closing = [
+            maybeDeferred(port.stopListening)
+            for listener, port in zip(self._listeners, self.ports, strict=True)
+            if listener.description.startswith(prefix)
+        ]
+        return DeferredList(closing, consumeErrors=True)
 
     @inlineCallbacks
     def _waitForClients(self) -> Any:
@@ -289,16 +338,24 @@ class Daemon(MultiService):
     def reload(self, config: Config) -> None:
         """
         Take up what of a configuration can be taken up while connections are open:
-        projects and their keys, limits, tables, certificates.
+        projects and their keys, limits, tables, trusted proxies, how a stop spreads
+        clients, certificates.
 
         A certificate that cannot be served is told in the log, and the old one
         stays.
         """
+        server = config.server
         self.config = replace(
             self.config,
             tracker=replace(self.config.tracker, tables=config.tracker.tables),
             limits=config.limits,
             projects=config.projects,
+            server=replace(
+                self.config.server,
+                trustedProxies=server.trustedProxies,
+                restartTime=server.restartTime,
+                reconnectSpread=server.reconnectSpread,
+            ),
         )
         for name in (*SECTIONS, "topics"):
             if getattr(config, name) != getattr(self.config, name):
@@ -308,7 +365,12 @@ class Daemon(MultiService):
         self.feeds.projects = config.projects
         limits = config.limits
         self._surroundings.limits = limits
-        self._realtime.limits = self._historyResource.limits = self.rpc.limits = limits
+        self._gate.limits = self._historyResource.limits = self.rpc.limits = limits
+        self._gate.proxies = Proxies(server.trustedProxies)
+        self._departures.away = server.restartTime
+        self._departures.spread = server.reconnectSpread
+        self.quotas.load(config.projects, limits.connectionsPerAddress)
+        self.admission.load(limits)
         self.connections.setLimits(limits)
         self._site.bodyBytes = limits.bodyBytes
         self._site.timeOut = limits.handshakeTimeout

@@ -58,9 +58,21 @@ ERRORS: dict[str, ErrorCode] = {
         " when the table is there again; reload what was shown from it.",
     ),
     "upgrade_required": ErrorCode(426, "The path is a WebSocket. Connect with a ws client."),
-    "too_many_subscriptions": ErrorCode(429, "The connection holds as many topics as it may."),
-    "too_many_connections": ErrorCode(429, "The daemon holds as many connections as it may."),
-    "rate_limited": ErrorCode(429, "Frames come faster than allowed. Wait retryAfter ms."),
+    "too_many_subscriptions": ErrorCode(
+        429,
+        "The connection, or all of the project's together, hold as many topics as they may."
+        " The message says which.",
+    ),
+    "too_many_connections": ErrorCode(
+        429,
+        "The daemon, the project or the client's address holds as many connections as it may."
+        " The message says which.",
+    ),
+    "rate_limited": ErrorCode(
+        429,
+        "The connection or its project sends faster than allowed, and this was not acted on."
+        " Wait retryAfter ms.",
+    ),
     "internal_error": ErrorCode(500, "The daemon failed. Its log has the details."),
     "overloaded": ErrorCode(
         503, "More is asked for than can be served now. Wait retryAfter ms and try again."
@@ -71,7 +83,9 @@ ERRORS: dict[str, ErrorCode] = {
         " catch up.",
     ),
     "database_unavailable": ErrorCode(503, "The database did not answer. Try again."),
-    "shutting_down": ErrorCode(503, "The daemon is going away. Connect again shortly."),
+    "shutting_down": ErrorCode(
+        503, "The daemon is going away. Connect again after retryAfter ms, if it is given."
+    ),
 }
 
 
@@ -109,10 +123,13 @@ class CloseCode:
     What one WebSocket close code means for the client that receives it.
 
     @ivar reconnect: Whether coming back can help.
+    @ivar resume: Whether the position that the client has still holds, so that it can go
+        on from there.
     @ivar meaning: Why the daemon closed.
     """
 
     reconnect: bool
+    resume: bool
     meaning: str
 
 
@@ -126,16 +143,23 @@ CLOSE_SLOW = 4008
 CLOSE_FLOOD = 4029
 
 # 1002, 1007 and 1009 are sent by the WebSocket library, by RFC 6455, 7.4.1.
+#
+# A position is one of a topic's log, not of a connection, so no close takes it away; what
+# a restart forgets of a log, the daemon says when the client resumes.
 CLOSE_CODES: dict[int, CloseCode] = {
-    CLOSE_NORMAL: CloseCode(False, "The client closed, and was answered."),
-    CLOSE_GOING_AWAY: CloseCode(True, "The daemon is stopping or restarting."),
-    1002: CloseCode(False, "The client broke RFC 6455."),
-    CLOSE_UNSUPPORTED: CloseCode(False, "A binary frame came; the protocol is JSON text."),
-    1007: CloseCode(False, "A text frame was not valid UTF-8."),
-    1009: CloseCode(False, "A frame was larger than limits.frame_bytes."),
-    CLOSE_INTERNAL: CloseCode(True, "The daemon failed while serving this connection."),
-    CLOSE_TOKEN: CloseCode(True, "The token expired or was refused. Get a new one first."),
-    CLOSE_SILENT: CloseCode(True, "The client answered no ping within limits.pong_timeout."),
-    CLOSE_SLOW: CloseCode(True, "The client read too slowly; limits.outbox_bytes were unsent."),
-    CLOSE_FLOOD: CloseCode(False, "The client went on sending after it was rate limited."),
+    CLOSE_NORMAL: CloseCode(False, True, "The client closed, and was answered."),
+    CLOSE_GOING_AWAY: CloseCode(
+        True, True, "The daemon is stopping or restarting. Come back after the delay that it told."
+    ),
+    1002: CloseCode(False, True, "The client broke RFC 6455."),
+    CLOSE_UNSUPPORTED: CloseCode(False, True, "A binary frame came; the protocol is JSON text."),
+    1007: CloseCode(False, True, "A text frame was not valid UTF-8."),
+    1009: CloseCode(False, True, "A frame was larger than limits.frame_bytes."),
+    CLOSE_INTERNAL: CloseCode(True, True, "The daemon failed while serving this connection."),
+    CLOSE_TOKEN: CloseCode(True, True, "The token expired or was refused. Get a new one first."),
+    CLOSE_SILENT: CloseCode(True, True, "The client answered no ping within limits.pong_timeout."),
+    CLOSE_SLOW: CloseCode(
+        True, True, "The client read too slowly; limits.outbox_bytes were unsent."
+    ),
+    CLOSE_FLOOD: CloseCode(False, True, "The client went on sending after it was rate limited."),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any, Protocol
 
 _SHOWN = 60
@@ -164,6 +165,26 @@ class Origin:
         if port != "*" and not 0 < int(port) < 65536:
             raise ValueError(show(found))
         return f"{scheme}://{host}:{port}"
+
+
+@dataclass(frozen=True)
+class Network:
+    """
+    A proxy: an address, a network or C{unix}.
+
+    It is read into the form of L{ipaddress}, an address as a network of one.
+    """
+
+    def allowed(self) -> str:
+        return "an address, a network such as '10.0.0.0/8', or 'unix' for Unix sockets"
+
+    def read(self, found: Any) -> str:
+        if not isinstance(found, str):
+            raise ValueError(describe(found))
+        try:
+            return found if found == "unix" else str(ip_network(found))
+        except ValueError:
+            raise ValueError(show(found)) from None
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,17 @@ class Outlet:
         """
         self.deliver(wireFrame(frame))
 
+    def sendLast(self, frame: ServerFrame) -> None:
+        """
+        Send a frame before the end, and the answers that wait.  What waits of topics is
+        left: the client gets it when it comes back.
+        """
+        while self._outbox:
+            for waiting in self._outbox.take(CHUNK):
+                if waiting.topic is None:
+                    self._connection.send(waiting)
+        self._connection.send(wireFrame(frame))
+
     def close(self, code: int, reason: str) -> None:
         """
         End the connection.

@@ -12,9 +12,11 @@ from twisted.python.failure import Failure
 
 from aerostack.commands import Commands
 from aerostack.core.permissions import Identity
-from aerostack.core.rates import TokenBucket
+from aerostack.core.quotas import tooFast
+from aerostack.core.rates import Allowance, TokenBucket
 from aerostack.errors import (
     CLOSE_FLOOD,
+    CLOSE_GOING_AWAY,
     CLOSE_INTERNAL,
     CLOSE_SILENT,
     CLOSE_TOKEN,
@@ -30,6 +32,7 @@ from aerostack.wire.frames import (
     Error,
     MessageId,
     Publish,
+    Reconnect,
 )
 
 
@@ -55,12 +58,13 @@ class Session(Outlet):
 
     __slots__ = (
         "_all",
-        "_bucket",
+        "_allowance",
         "_commands",
         "_limits",
         "_pingDue",
         "_pongDue",
         "_refused",
+        "_returns",
         "_state",
         "identity",
     )
@@ -77,8 +81,16 @@ class Session(Outlet):
         self._limits = limits
         self._state = State.OPEN
         now = surroundings.clock.seconds()
-        self._bucket = TokenBucket(limits.framesPerSecond, limits.framesBurst, now)
-        self._refused = 0
+        self._allowance = Allowance(
+            TokenBucket(limits.framesPerSecond, limits.framesBurst, now),
+            None
+            if limits.bytesPerSecond is None
+            else TokenBucket(limits.bytesPerSecond, limits.bytesBurst, now),
+        )
+        # How much was refused, counted as frames.
+        self._refused = 0.0
+        # When the client is to come back, once it is to go.
+        self._returns: int | None = None
         self._pingDue = now + limits.pingInterval
         # By when something must be heard; None while nothing is awaited.
         self._pongDue: float | None = None
@@ -91,7 +103,7 @@ class Session(Outlet):
         """
         Take a message from the client.
         """
-        if self._state is not State.OPEN:
+        if self._state is not State.OPEN or self.leaving:
             return
         if isBinary:
             self.close(CLOSE_UNSUPPORTED, "send JSON text")
@@ -115,7 +127,7 @@ class Session(Outlet):
         """
         Whether a WebSocket ping of the client's is within its rate.
         """
-        return not self._takeToken()
+        return not self._takeFrame(0, self._all.clock.seconds())
 
     def checkFragments(self, count: int) -> None:
         """
@@ -160,6 +172,32 @@ class Session(Outlet):
         if self._state is State.OPEN:
             self._beginClosing()
 
+    @property
+    def leaving(self) -> bool:
+        """Whether the client is to go, and still waits to hear what it published."""
+        return self._returns is not None and self._state is State.OPEN
+
+    def leave(self, delay: int) -> None:
+        """
+        Send the client away, because the daemon goes.  Nothing that it sends is taken any
+        more; as soon as all that was taken is answered, it L{depart}s.
+
+        @param delay: The milliseconds after which it is to come back.
+        """
+        self._returns = delay
+        if not self._commands.unanswered:
+            self.depart()
+
+    def depart(self) -> None:
+        """
+        Tell the client that leaves when to come back, and close.
+        """
+        if self._returns is None or self._state is not State.OPEN:
+            return
+        self.sendLast(Reconnect(delay=self._returns, reason="restart"))
+        # The close says it too: public clients hand the reason on, but not the frame.
+        self.close(CLOSE_GOING_AWAY, f"restarting; reconnect in {self._returns} ms")
+
     def _beginClosing(self) -> None:
         self._state = State.CLOSING
         self.shut()
@@ -195,30 +233,36 @@ class Session(Outlet):
 
     def _admit(self, payload: bytes) -> bool:
         """Refuse what comes too fast."""
-        wait = self._takeToken()
-        if not wait:
-            return True
-        error = RealtimeError(
-            "rate_limited",
-            f"At most {self._limits.framesPerSecond:g} frames a second are taken.",
-            max(1, int(wait * 1000)),
-        )
-        self._sendErrorAbout(error, payload)
-        return False
+        now = self._all.clock.seconds()
+        wait = self._takeFrame(len(payload), now)
+        if wait:
+            self._sendErrorAbout(tooFast("A connection", self._allowance, wait), payload)
+            return False
+        try:
+            self._all.quotas.spend(self.identity.project, len(payload), now)
+        except RealtimeError as error:
+            # No fault of this client's, so it does not count towards a flood.
+            self._sendErrorAbout(error, payload)
+            return False
+        return True
 
-    def _takeToken(self) -> float:
+    def _takeFrame(self, size: int, now: float) -> float:
         """
-        Take one frame from the client's rate, and end it with a client that does not
-        heed that there is none.
+        Take one frame from what the client may send, and end it with a client that does
+        not heed that it may not.
 
+        @param size: The frame's bytes.
+        @param now: The time in seconds.
         @return: 0, or the seconds to wait.
         """
-        wait = self._bucket.take(self._all.clock.seconds())
+        wait = self._allowance.take(now, size)
         if not wait:
             # Tokens drip into a flood as well; one of them does not excuse it.
-            self._refused = max(0, self._refused - 1)
+            if self._refused:
+                self._refused = max(0.0, self._refused - 1)
             return 0.0
-        self._refused += 1
+        # Large frames are a flood earlier than small ones.
+        self._refused += max(1.0, size * self._limits.framesBurst / self._limits.bytesBurst)
         if self._refused > self._limits.framesBurst:
             self.log.info("flooding, closed", connection=self.connectionId)
             self.close(CLOSE_FLOOD, "frames come too fast")

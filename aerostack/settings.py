@@ -13,7 +13,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from aerostack.kinds import Flag, Kind, Many, Number, Origin, Secret, Section, Text, Word
+from aerostack.kinds import Flag, Kind, Many, Network, Number, Origin, Secret, Section, Text, Word
 
 SQLITE = "sqlite:///"
 
@@ -54,6 +54,25 @@ class ServerConfig:
         " the logs of proxies, so leave it off if you can.",
         Flag(),
         False,
+    )
+    trustedProxies: tuple[str, ...] = setting(
+        "The proxies in front of the daemon, by address or network; 'unix' is whoever comes"
+        " through a Unix socket. What they say in X-Forwarded-For is taken for the client's"
+        " address.",
+        Many(Network()),
+        (),
+    )
+    restartTime: float = setting(
+        "How long the daemon is gone when it is restarted. Clients that a stop sends away are"
+        " told to come back no sooner.",
+        Number("seconds", 0, 600, False),
+        3.0,
+    )
+    reconnectSpread: float = setting(
+        "Over how long they come back, evenly, each at a moment of its own. Few clients come"
+        " back sooner, up to 100 a second.",
+        Number("seconds", 0, 3600, False),
+        10.0,
     )
     compression: bool = setting(
         "Compress frames for clients that offer permessage-deflate. Each frame is compressed"
@@ -232,6 +251,16 @@ class LimitsConfig:
         Number("frames", 1, 10_000_000),
         1000,
     )
+    bytesPerSecond: int | None = setting(
+        "How many bytes a second one connection may send for long.",
+        Number("bytes a second", 1024, 1_000_000_000_000, endless=True),
+        2_097_152,
+    )
+    bytesBurst: int = setting(
+        "How many bytes one connection may send at once, after a pause.",
+        Number("bytes", 1024, 1_000_000_000_000),
+        16_777_216,
+    )
     outboxBytes: int = setting(
         "How much may wait unsent for one connection before it is closed as too slow. At least"
         " twice frame_bytes.",
@@ -240,6 +269,28 @@ class LimitsConfig:
     )
     connections: int = setting(
         "How many connections the daemon holds.", Number("connections", 1, 10_000_000), 20_000
+    )
+    connectionsPerAddress: int | None = setting(
+        "How many connections one address may hold; an IPv6 address is counted with its whole"
+        " /64. Behind a proxy, set server.trusted_proxies first.",
+        Number("connections", 1, 10_000_000, endless=True),
+        None,
+    )
+    connectionsPerSecond: float | None = setting(
+        "How many new connections a second are let in for long; more are told when to come back.",
+        Number("connections a second", 0.1, 1_000_000, False, endless=True),
+        None,
+    )
+    connectionsBurst: int = setting(
+        "How many new connections are let in at once, after a pause.",
+        Number("connections", 1, 10_000_000),
+        1000,
+    )
+    lag: float | None = setting(
+        "How far behind with its work the daemon may be before it lets nobody in until it has"
+        " caught up.",
+        Number("seconds", 0.5, 600, False, endless=True),
+        5.0,
     )
     handshakeTimeout: float = setting(
         "How long a request may take to come in, the opening of a WebSocket among them.",
@@ -357,6 +408,28 @@ class ProjectConfig:
         (),
     )
     dbQuery: bool = setting("Let servers with the secret key run SQL with db.query.", Flag(), True)
+    connections: int | None = setting(
+        "How many connections the project may hold.",
+        Number("connections", 1, 10_000_000, endless=True),
+        None,
+    )
+    subscriptions: int | None = setting(
+        "How many topics all of its connections together may be subscribed to.",
+        Number("subscriptions", 1, 1_000_000_000, endless=True),
+        None,
+    )
+    framesPerSecond: float | None = setting(
+        "How many frames and HTTP requests a second all of its clients together may send for"
+        " long, twice as many at once.",
+        Number("frames a second", 0.1, 10_000_000, False, endless=True),
+        None,
+    )
+    bytesPerSecond: int | None = setting(
+        "How many bytes a second all of its clients together may send for long, twice as many"
+        " at once.",
+        Number("bytes a second", 1024, 1_000_000_000_000, endless=True),
+        None,
+    )
 
 
 @dataclass(frozen=True)

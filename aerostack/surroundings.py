@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from aerostack.auth import Authenticator
 from aerostack.core.deadlines import Deadlines
+from aerostack.core.quotas import Quotas
 from aerostack.feeds import TableFeeds
 from aerostack.hub import Hub
 from aerostack.recovery import Recovery
@@ -21,6 +22,7 @@ class Surroundings:
     @ivar limits: Replaced when the configuration is read again; holds for sessions
         that begin after that.
     @ivar deadlines: When each session has something to do.
+    @ivar quotas: What each project uses of what it may.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Surroundings:
         authenticator: Authenticator,
         limits: LimitsConfig,
         deadlines: Deadlines,
+        quotas: Quotas,
     ) -> None:
         self.clock = clock
         self.hub = hub
@@ -40,3 +43,4 @@ class Surroundings:
         self.authenticator = authenticator
         self.limits = limits
         self.deadlines = deadlines
+        self.quotas = quotas

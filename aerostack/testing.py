@@ -23,6 +23,7 @@ from aerostack.core.deadlines import Deadlines
 from aerostack.core.messages import Kept, Message
 from aerostack.core.patterns import Patterns
 from aerostack.core.presence import Presence
+from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
 from aerostack.core.stream import UNKNOWN, Depth
@@ -325,6 +326,7 @@ class World:
         )
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
+        self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
         self.surroundings = Surroundings(
             self.clock,
             self.hub,
@@ -333,6 +335,7 @@ class World:
             self.authenticator,
             self.limits,
             self.deadlines,
+            self.quotas,
         )
         self.queries: list[tuple[str, list[Any]]] = []
         self.rpc = RPC(self.hub, self.authenticator, self.limits, self._query)

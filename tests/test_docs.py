@@ -42,14 +42,16 @@ class ErrorsDocumentTests(SynchronousTestCase):
 
     def test_closes(self) -> None:
         """
-        The document has every close code, whether to come back, and no other.
+        The document has every close code, whether to come back and whether positions hold,
+        and no other.
         """
         text = (ROOT / "docs/errors.rst").read_text()
-        found = {int(code): (back, m) for code, back, m in rows(text, 3) if code.isdigit()}
+        found = {int(row[0]): row[1:] for row in rows(text, 4) if row[0].isdigit()}
+        yes = {True: "yes", False: "no"}
         self.assertEqual(
             found,
             {
-                code: ("yes" if close.reconnect else "no", close.meaning)
+                code: (yes[close.reconnect], yes[close.resume], close.meaning)
                 for code, close in CLOSE_CODES.items()
             },
         )

@@ -22,7 +22,7 @@ RANKS = {
     **dict.fromkeys(
         (
             *("hub", "lanes", "fanout", "feeds", "recovery", "catchup", "outlet", "surroundings"),
-            *("commands", "session", "auth", "rpc", "housekeeping"),
+            *("commands", "session", "auth", "rpc", "housekeeping", "farewell", "pulse"),
         ),
         2,
     ),

@@ -15,6 +15,7 @@ from aerostack.kinds import (
     Flag,
     Kind,
     Many,
+    Network,
     Number,
     Origin,
     Secret,
@@ -193,6 +194,18 @@ class KindTests(SynchronousTestCase):
             *("https://example.com:65536", "https://u@example.com", "https://example.com:", 1),
             "https://example.com\n",
         )
+
+    def test_network(self) -> None:
+        """A network is read into one form, an address as a network of one."""
+        for written, read in (
+            ("unix", "unix"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("10.0.0.0/255.0.0.0", "10.0.0.0/8"),
+            ("127.0.0.1", "127.0.0.1/32"),
+            ("2001:DB8::1", "2001:db8::1/128"),
+        ):
+            self.assertEqual(Network().read(written), read)
+        self.assertRefuses(Network(), "10.0.0.1/8", "proxy.test", "", "*", 1, ["unix"], "1.2.3")
 
     def test_secret(self) -> None:
         """A secret is a string or a table, and is not shown where it is neither."""

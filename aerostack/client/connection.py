@@ -39,7 +39,11 @@ class Wire(WebSocketClientProtocol):
         self.factory.opened(self)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        self.factory.received(json.loads(payload))
+        frame = json.loads(payload)
+        if frame["type"] == "reconnect":
+            self.factory.delay = frame["delay"] / 1000
+        else:
+            self.factory.received(frame)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         self.factory.closed(*(self._refusal or (code, reason)))
@@ -50,7 +54,9 @@ class Wire(WebSocketClientProtocol):
             message = refusal[2]
             # The daemon says in the body what was wrong; Autobahn does not read it.
             with suppress(ValueError, KeyError, TypeError):
-                message = str(json.loads(self.data.partition(b"\r\n\r\n")[2])["message"])
+                body = json.loads(self.data.partition(b"\r\n\r\n")[2])
+                message = str(body["message"])
+                self.factory.delay = float(body["retryAfter"]) / 1000
             self._refusal = int(refusal[1]), message
         super().failHandshake(reason)
 
@@ -66,12 +72,14 @@ class WireFactory(WebSocketClientFactory):
     Makes connections to one daemon, and passes on what happens on them.
 
     @ivar opened: Called with each L{Wire} that has opened.
-    @ivar received: Called with each frame.
+    @ivar received: Called with each frame that is for the application.
+    @ivar delay: The seconds after which the daemon wants the client back, if it said so.
     @ivar closed: Called with the close code and reason of each that is gone; if the
         daemon refused to open it, with the HTTP status, which is below 1000.
     """
 
     protocol: Any = Wire
+    delay: float | None = None
 
     def __init__(
         self,
@@ -105,11 +113,18 @@ def clientEndpoint(reactor: Any, address: Address) -> IStreamClientEndpoint:
 
 def reconnecting(reactor: Any, address: Address, factory: WireFactory) -> ClientService:
     """
-    A service that keeps a connection, and makes a new one when it is gone.
+    A service that keeps a connection, and makes a new one when it is gone: after the
+    delay that the daemon told, if it told one, else after one that grows.
     """
+    backOff = backoffPolicy(initialDelay=0.5, maxDelay=30.0)
+
+    def wait(failures: int) -> float:
+        told, factory.delay = factory.delay, None
+        return float(backOff(failures)) if told is None else told
+
     return ClientService(
         clientEndpoint(reactor, address),
         factory,
-        retryPolicy=backoffPolicy(initialDelay=0.5, maxDelay=30.0),
+        retryPolicy=wait,
         clock=reactor,
     )

@@ -1,5 +1,5 @@
 """
-Rate limits: how often a client may do something.
+Rate limits: how often, and how much, somebody may do something.
 """
 
 from __future__ import annotations
@@ -11,29 +11,82 @@ class TokenBucket:
 
     @ivar rate: How many are allowed a second in the long run.
     @ivar burst: How many at once after a quiet time.
+    @ivar tokens: How many there were when it was last looked at; below 0 they are owed.
     """
 
-    __slots__ = ("_filledAt", "_tokens", "burst", "rate")
+    __slots__ = ("_filledAt", "burst", "rate", "tokens")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self.rate = rate
         self.burst = burst
-        self._tokens = float(burst)
+        self.tokens = float(burst)
         self._filledAt = now
 
-    def take(self, now: float) -> float:
+    def wait(self, now: float, amount: float = 1) -> float:
         """
-        Take one.
+        Find out when so many can be taken.  More than a burst can be taken when the
+        bucket is full; what is missing then is owed.
 
         @param now: The time in seconds.
-        @return: 0 if it was there, else the seconds until one will be; none is
-            taken then.
+        @return: 0 if they are there, else the seconds until they will be.
         """
-        # A clock that was set back must not take tokens away.
-        elapsed = max(0.0, now - self._filledAt)
-        self._tokens = min(self.burst, self._tokens + elapsed * self.rate)
+        elapsed = now - self._filledAt
         self._filledAt = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0.0
-        return (1 - self._tokens) / self.rate
+        # A clock that was set back must not take tokens away.
+        if elapsed > 0:
+            tokens = self.tokens + elapsed * self.rate
+            self.tokens = tokens if tokens < self.burst else float(self.burst)
+        needed = amount if amount < self.burst else self.burst
+        return 0.0 if self.tokens >= needed else (needed - self.tokens) / self.rate
+
+    def take(self, now: float, amount: float = 1) -> float:
+        """
+        Take so many, if they are there.
+
+        @return: As L{wait}; nothing is taken unless it is 0.
+        """
+        wait = self.wait(now, amount)
+        if not wait:
+            self.tokens -= amount
+        return wait
+
+
+class Allowance:
+    """
+    How many frames somebody may send, and how many bytes in them.
+
+    @ivar frames: The bucket of frames; L{None} for no limit.
+    @ivar bytes: The bucket of bytes; L{None} for no limit.
+    """
+
+    __slots__ = ("bytes", "frames")
+
+    def __init__(self, frames: TokenBucket | None, bytes: TokenBucket | None) -> None:
+        self.frames = frames
+        self.bytes = bytes
+
+    def take(self, now: float, size: int) -> float:
+        """
+        Take one frame.
+
+        @param size: Its bytes.
+        @return: 0 if it is within both limits, else the seconds until it will be;
+            nothing is taken from either then.
+        """
+        frames, bytes = self.frames, self.bytes
+        wait = 0.0 if frames is None else frames.wait(now)
+        if bytes is not None:
+            wait = max(wait, bytes.wait(now, size))
+        if wait:
+            return wait
+        if frames is not None:
+            frames.tokens -= 1
+        if bytes is not None:
+            bytes.tokens -= size
+        return 0.0
+
+    def __str__(self) -> str:
+        """The limits, as a refusal names them."""
+        named = ((self.frames, "frames"), (self.bytes, "bytes"))
+        parts = [f"{bucket.rate:.15g} {what}" for bucket, what in named if bucket is not None]
+        return f"{' and '.join(parts)} a second"

@@ -17,9 +17,11 @@ from twisted.web.server import Request
 from aerostack.auth import Authenticator, Credentials
 from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action, Identity
+from aerostack.core.quotas import Quotas
 from aerostack.core.topics import parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IHistory
+from aerostack.net.gate import Gate
 from aerostack.net.http import (
     BoundedRequest,
     JSONResource,
@@ -34,10 +36,6 @@ from aerostack.rpc import RPC
 from aerostack.settings import LimitsConfig
 from aerostack.wire.codec import decodeValue
 
-RETRY_AFTER = 2000
-"""Milliseconds after which a client that was refused for a passing reason may come
-back."""
-
 
 class RealtimeResource(JSONResource):
     """
@@ -46,14 +44,14 @@ class RealtimeResource(JSONResource):
 
     def __init__(
         self,
+        gate: Gate,
         connections: Connections,
         authenticator: Authenticator,
         clock: IReactorTime,
-        limits: LimitsConfig,
         queryCredentials: bool,
     ) -> None:
         super().__init__()
-        self.limits = limits
+        self._gate = gate
         self._connections = connections
         self._authenticator = authenticator
         self._clock = clock
@@ -62,19 +60,11 @@ class RealtimeResource(JSONResource):
     def answer(self, request: BoundedRequest) -> Any:
         headers = headersOf(request)
         checkUpgrade(headers)
+        address = self._gate.knock(request, headers)
         credentials = readCredentials(headers, queryOf(request), self._queryCredentials)
-        if self._connections.stopping:
-            raise RealtimeError(
-                "shutting_down", "The daemon is stopping; connect again.", RETRY_AFTER
-            )
-        if len(self._connections) >= self.limits.connections:
-            raise RealtimeError(
-                "too_many_connections",
-                "The daemon holds as many connections as it may.",
-                RETRY_AFTER,
-            )
         identity = self._authenticator.identify(credentials, self._clock.seconds())
-        return self._connections.accept(request, identity)
+        self._gate.checkProject(identity.project)
+        return self._connections.accept(request, identity, address)
 
 
 class HealthResource(JSONResource):
@@ -125,8 +115,10 @@ class HistoryResource(JSONResource):
         clock: IReactorTime,
         limits: LimitsConfig,
         pageSize: int,
+        quotas: Quotas,
     ) -> None:
         super().__init__()
+        self._quotas = quotas
         self.limits = limits
         self.pageSize = pageSize
         self._history = history
@@ -142,6 +134,7 @@ class HistoryResource(JSONResource):
         if not room:
             raise RealtimeError("invalid_arguments", "Name the topic: ?room=chat/general")
         identity = self._identify(request, room)
+        self._quotas.spend(identity.project, 0, self._clock.seconds())
         topic = parseTopic(
             room, identity.project, self._authenticator.projects, self.limits.topicLength
         )
@@ -200,8 +193,11 @@ class RPCResource(JSONResource):
 
     methods = ("POST",)
 
-    def __init__(self, rpc: RPC, authenticator: Authenticator, clock: IReactorTime) -> None:
+    def __init__(
+        self, rpc: RPC, authenticator: Authenticator, clock: IReactorTime, quotas: Quotas
+    ) -> None:
         super().__init__()
+        self._quotas = quotas
         self._rpc = rpc
         self._authenticator = authenticator
         self._clock = clock
@@ -210,8 +206,11 @@ class RPCResource(JSONResource):
         bearer = _bearer(request, self._authenticator)
         if bearer is None:
             raise RealtimeError("unauthorized", "Bring Authorization: Bearer and the secret key.")
-        identity = self._authenticator.identify(bearer, self._clock.seconds())
-        called: Deferred[Any] = self._rpc.call(identity, decodeValue(request.content.read()))
+        now = self._clock.seconds()
+        identity = self._authenticator.identify(bearer, now)
+        body = request.content.read()
+        self._quotas.spend(identity.project, len(body), now)
+        called: Deferred[Any] = self._rpc.call(identity, decodeValue(body))
         return called.addCallback(lambda answer: (200, answer))
 
 

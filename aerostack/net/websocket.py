@@ -14,7 +14,7 @@ own, of which hardly any ever changes.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from hashlib import sha1
 from typing import Any
@@ -34,7 +34,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from aerostack.core.permissions import Identity
-from aerostack.errors import CLOSE_GOING_AWAY
+from aerostack.core.quotas import Quotas
 from aerostack.interfaces import IConnection
 from aerostack.net.http import headersOf
 from aerostack.net.opening import PROTOCOL, offeredProtocols
@@ -56,6 +56,8 @@ class Connection(WebSocketServerProtocol):
 
     Only subclasses made by L{_kind} can be used: they have the attributes that
     Autobahn would give each connection.
+
+    @ivar address: What the connection is counted by; L{None} if it is not.
     """
 
     logger = Logger()
@@ -79,6 +81,7 @@ class Connection(WebSocketServerProtocol):
         # Autobahn's own would make two Deferreds that nobody waits for.
         self.connectionId = connectionId
         self._owner = owner
+        self.address: str | None = None
 
     @property
     def is_closed(self) -> Deferred[Any]:
@@ -266,17 +269,20 @@ class Connections:
         self,
         clock: IReactorTime,
         limits: LimitsConfig,
+        quotas: Quotas,
         makeSession: MakeSession,
         newId: Callable[[], str],
         compressor: Compressor | None,
     ) -> None:
         """
+        @param quotas: Where connections are counted.
         @param makeSession: Makes the session of a connection that has opened.
         @param newId: Makes connection ids; no two calls give the same.
         @param compressor: Compresses frames for clients that offer it; L{None} for
             none.
         """
         self.stopping = False
+        self._quotas = quotas
         self._makeSession = makeSession
         self._newId = newId
         self._sessions: dict[Connection, Session] = {}
@@ -303,10 +309,11 @@ class Connections:
         )
         self._kind = _kind(self._factory)
 
-    def accept(self, request: Request, identity: Identity) -> Any:
+    def accept(self, request: Request, identity: Identity, address: str | None = None) -> Any:
         """
         Make a WebSocket of a request whose opening has been checked.
 
+        @param address: What to count the connection by.
         @return: What a resource's C{render} returns.
         """
         headers = headersOf(request)
@@ -315,6 +322,7 @@ class Connections:
         answer = _answer(headers["sec-websocket-key"][0].strip(), chosen, agreed)
         channel: Any = request.channel
         connection = self._kind(self._newId(), self)
+        connection.address = address
         transport = channel.release(connection)
         # A request that expects it was told to continue.
         untouched = channel.untouched and "expect" not in headers
@@ -342,27 +350,22 @@ class Connections:
         """
         session = self._makeSession(connection, identity)
         self._sessions[connection] = session
+        self._quotas.enter(identity.project, connection.address)
         return session
 
     def gone(self, connection: Connection) -> None:
         """
         Note that a connection is gone.
         """
-        self._sessions.pop(connection, None)
+        session = self._sessions.pop(connection, None)
+        if session is not None:
+            self._quotas.leave(session.identity.project, connection.address)
 
-    def sessions(self) -> Iterable[Session]:
+    def sessions(self) -> Sequence[Session]:
         """
         Every session there is.
         """
         return tuple(self._sessions.values())
-
-    def goAway(self) -> None:
-        """
-        Let nobody in any more, and close every connection with 1001.
-        """
-        self.stopping = True
-        for session in self.sessions():
-            session.close(CLOSE_GOING_AWAY, "the daemon is stopping")
 
     def abort(self) -> None:
         """

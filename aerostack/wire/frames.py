@@ -118,6 +118,11 @@ class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
     pos: str | UnsetType = UNSET
 
 
+class Reconnect(ServerFrame, frozen=True, tag="reconnect"):
+    delay: int
+    reason: str
+
+
 class Error(ServerFrame, frozen=True, tag="error"):
     code: str
     message: str

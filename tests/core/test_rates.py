@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.rates import TokenBucket
+from aerostack.core.rates import Allowance, TokenBucket
 
 rates = st.floats(0.1, 1000)
 bursts = st.integers(1, 50)
@@ -78,3 +78,79 @@ class TokenBucketTests(SynchronousTestCase):
                 self.assertLessEqual(wait, 1 / rate + 1e-9)
                 now += wait + 1e-6
                 self.assertEqual(bucket.take(now), 0)
+
+    def test_large(self) -> None:
+        """
+        More than a burst is taken from a full bucket only, and what was missing is owed.
+        """
+        bucket = TokenBucket(10, 100, 0)
+        self.assertEqual(bucket.take(0, 250), 0)
+        self.assertEqual(bucket.take(0, 1), 15.1)
+        self.assertEqual(bucket.take(15, 250), 10)
+        self.assertEqual(bucket.take(25, 250), 0)
+
+    @given(rates, bursts, st.lists(st.tuples(st.floats(0, 5), st.integers(0, 120))))
+    def test_amounts(self, rate: float, burst: int, takes: list[tuple[float, int]]) -> None:
+        """
+        In any stretch of time, no more is taken than a burst, or the one that is larger,
+        and what the rate gives.
+        """
+        bucket = TokenBucket(rate, burst, 0.0)
+        now, taken = 0.0, []
+        for pause, amount in takes:
+            now += pause
+            if bucket.take(now, amount) == 0:
+                taken.append((now, amount))
+        for first in range(len(taken)):
+            total = largest = 0
+            for at, amount in taken[first:]:
+                total += amount
+                largest = max(largest, amount)
+                allowed = max(burst, largest) + rate * (at - taken[first][0])
+                self.assertLessEqual(total, allowed + 1e-6)
+
+
+class AllowanceTests(SynchronousTestCase):
+    """
+    Tests for L{Allowance}.
+    """
+
+    def test_either(self) -> None:
+        """
+        Either limit refuses, with its own time to wait, and then nothing is taken from
+        the other.
+        """
+        allowance = Allowance(TokenBucket(1, 2, 0), TokenBucket(10, 100, 0))
+        self.assertEqual(allowance.take(0, 90), 0)
+        self.assertEqual(allowance.take(0, 50), 4)
+        self.assertEqual(allowance.take(0, 10), 0)
+        self.assertEqual(allowance.take(0, 0), 1)
+        self.assertEqual(allowance.take(1, 10), 0)
+
+    def test_both(self) -> None:
+        """
+        Where both refuse, the longer wait is told.
+        """
+        for frames, bytes, wait in ((1, 10, 10), (0.05, 10, 20)):
+            allowance = Allowance(TokenBucket(frames, 1, 0), TokenBucket(bytes, 100, 0))
+            self.assertEqual(allowance.take(0, 100), 0)
+            self.assertEqual(allowance.take(0, 100), wait)
+
+    def test_none(self) -> None:
+        """
+        What is not limited is never refused.
+        """
+        allowance = Allowance(None, None)
+        self.assertEqual({allowance.take(0, 10**9) for _ in range(1000)}, {0})
+
+    def test_named(self) -> None:
+        """
+        It shows its limits as a refusal names them.
+        """
+        frames, bytes = TokenBucket(0.5, 1, 0), TokenBucket(1_048_576, 1, 0)
+        for allowance, text in (
+            (Allowance(frames, bytes), "0.5 frames and 1048576 bytes a second"),
+            (Allowance(frames, None), "0.5 frames a second"),
+            (Allowance(None, bytes), "1048576 bytes a second"),
+        ):
+            self.assertEqual(str(allowance), text)

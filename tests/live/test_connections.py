@@ -154,7 +154,7 @@ class StallTests(DaemonTests):
         """
         path = self.directory / "rt.sock"
         listener = serverEndpoint(self.reactor, f"unix:{path}")
-        self.daemon.ports.append(await listener.endpoint.listen(self.daemon._site))
+        self.daemon.listen(listener)
         endpoint = UNIXClientEndpoint(self.reactor, str(path))
         client: Wire = await endpoint.connect(WireFactory())  # type: ignore[arg-type, assignment]
         self.wires.append(client)
@@ -176,9 +176,8 @@ class StallTests(DaemonTests):
             "ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem",
             directory,
         )
-        port: Any = await listener.endpoint.listen(self.daemon._site)
-        self.daemon.ports.append(port)
-        return authority, port.getHost().port
+        self.daemon.listen(listener)
+        return authority, self.daemon.ports[-1].getHost().port
 
     async def test_hasty(self) -> None:
         """

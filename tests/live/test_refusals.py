@@ -4,6 +4,9 @@ Openings that are refused, and how they are told.
 
 from __future__ import annotations
 
+from math import ceil
+
+from aerostack.settings import ServerConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.clients import ClientTests, makeToken
 from tests.live.daemon import ORIGIN
@@ -118,7 +121,9 @@ class RefusalTests(ClientTests):
         self.daemon.connections.stopping = True
         refusal = await self.assertFailure(waiting.upgrade("/api/realtime?projectId=p"), Refused)
         self.assertEqual((refusal.status, refusal.body["error"]), (503, "shutting_down"))
-        self.assertEqual(refusal.headers["retry-after"], "2")
+        delay = refusal.body["retryAfter"] / 1000
+        self.assertGreaterEqual(delay, ServerConfig(()).restartTime)
+        self.assertEqual(int(refusal.headers["retry-after"]), ceil(delay))
 
     async def test_userNames(self) -> None:
         """

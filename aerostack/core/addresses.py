@@ -1,0 +1,77 @@
+"""
+Where a client comes from: the address that its connections are counted by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+UNIX = "unix"
+"""Stands among the trusted proxies for whoever connects to a Unix socket."""
+
+# What one subscriber line gets of IPv6, at the least (RFC 6177, 2); its owner may use
+# any address of it.
+_PREFIX = 64
+
+
+class Proxies:
+    """
+    The proxies whose word for their clients' addresses is taken.
+    """
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        """
+        @param networks: Addresses and networks, and perhaps L{UNIX}.
+        """
+        networks = list(networks)
+        self._unix = UNIX in networks
+        self._networks = [ip_network(name) for name in networks if name != UNIX]
+
+    def client(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
+        """
+        Find out where a request comes from.
+
+        @param peer: The address that the connection comes from; L{None} for a Unix
+            socket.
+        @param forwarded: The values of C{X-Forwarded-For}, in their order.  Each
+            proxy adds whom it heard from behind what it was told, so only what
+            trusted ones added counts: the last entry that is no trusted proxy.
+        @return: What to count the client by, IPv6 by its /64; L{None} if it comes
+            from this machine through a Unix socket.
+        """
+        found = None if peer is None else _parse(peer)
+        if not (self._unix if peer is None else self._trusts(found)):
+            return _key(found)
+        entries = [entry.strip() for value in forwarded for entry in value.split(",")]
+        for entry in reversed(entries):
+            named = _parse(entry)
+            if named is None:
+                break
+            found = named
+            if not self._trusts(found):
+                break
+        return _key(found)
+
+    def _trusts(self, address: IPv4Address | IPv6Address | None) -> bool:
+        return address is not None and any(address in network for network in self._networks)
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    # Some proxies add the port: 192.0.2.1:4711 or [2001:db8::1]:4711.
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    # What an IPv6 socket calls a client that came over IPv4.
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _key(address: IPv4Address | IPv6Address | None) -> str | None:
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, _PREFIX), strict=False))
+    return None if address is None else str(address)

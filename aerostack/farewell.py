@@ -1,0 +1,43 @@
+"""
+The daemon goes away, and tells everybody when to come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from aerostack.core.departures import PAUSE, Departures
+from aerostack.session import Session
+
+PATIENCE = 1.0
+"""Seconds that what clients have published may take to be acknowledged before they are
+sent away all the same."""
+
+
+@inlineCallbacks
+def farewell(clock: IReactorTime, sessions: Sequence[Session], departures: Departures) -> Any:
+    """
+    Send everybody away, batch by batch, each with a delay of its own.
+
+    @return: A L{Deferred} that fires when everybody has been told, at once if there is
+        nobody; at the latest after L{aerostack.core.departures.LONGEST} and L{PATIENCE}.
+    """
+    first = 0
+    for delays in departures.batches(len(sessions)):
+        if first:
+            yield deferLater(clock, PAUSE)
+        for session, delay in zip(sessions[first:], delays, strict=False):
+            session.leave(delay)
+        first += len(delays)
+    until = clock.seconds() + PATIENCE
+    slow = [session for session in sessions if session.leaving]
+    while slow and clock.seconds() < until:
+        yield deferLater(clock, PAUSE)
+        slow = [session for session in slow if session.leaving]
+    for session in slow:
+        session.depart()

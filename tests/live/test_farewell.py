@@ -1,0 +1,148 @@
+"""
+A planned stop: what clients are told before it, and whom it does not wait for.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+from twisted.internet.defer import Deferred
+
+from aerostack.core.departures import BATCH
+from tests.live.daemon import gather
+from tests.live.program import ProgramTests
+from tests.live.wire import Refused, Wire
+
+
+class FarewellTests(ProgramTests):
+    """
+    A stop with many clients.
+    """
+
+    async def many(self, count: int) -> list[Wire]:
+        """
+        Subscribe so many clients.
+        """
+        return await gather(*(self.subscribed("chat/a") for _ in range(count)))
+
+    async def told(self, wire: Wire) -> int:
+        """
+        Make sure that a client hears its delay, then the close that says the same, and
+        nothing else.
+
+        @return: The delay.
+        """
+        await wire.lost
+        (frame,) = await wire.frames(wire.waitingFrames())
+        self.assertEqual((frame["type"], frame["reason"]), ("reconnect", "restart"))
+        self.assertEqual(wire.closeCode, 1001)
+        found = re.fullmatch(r"restarting; reconnect in (\d+) ms", wire.closeReason)
+        assert found is not None
+        self.assertEqual(int(found[1]), frame["delay"])
+        return int(found[1])
+
+    async def test_everybody(self) -> None:
+        """
+        Of 300 clients every one hears its own delay before it is closed, though some
+        answer no close and some read nothing: the delays are spread evenly, and the
+        process ends in time, with nothing in its log but that some did not answer.
+        """
+        daemon = await self.serve(
+            self.configure(
+                server="restart_time = 2.0\nreconnect_spread = 1.5",
+                more="[limits]\nclose_timeout = 1.0",
+            )
+        )
+        wires = await self.many(300)
+        deaf, blind = wires[::10], wires[5::10]
+        for wire in deaf:
+            wire.answerClose = False
+        for wire in blind:
+            wire.transport.pauseProducing()  # type: ignore[union-attr]
+        started = time.monotonic()
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, 0)
+        self.assertLess(time.monotonic() - started, 20)
+        for wire in blind:
+            wire.transport.resumeProducing()  # type: ignore[union-attr]
+        delays = [await self.told(wire) for wire in wires]
+        drain = (300 / BATCH - 1) * 0.05
+        self.assertGreaterEqual(min(delays), 2000)
+        self.assertLessEqual(max(delays), 1000 * (2.0 + 1.5 + drain))
+        self.assertGreater(len(set(delays)), 250)
+        # Each third of the spread has its third of the clients; batches are drain apart.
+        thirds = [0, 0, 0]
+        for delay in delays:
+            thirds[max(0, min(2, int((delay - 2000) // 500)))] += 1
+        self.assertLess(max(thirds) - min(thirds), 60, thirds)
+        self.assertNotIn("Traceback", daemon.output + daemon.errors)
+
+    async def test_meanwhile(self) -> None:
+        """
+        While clients are sent away, who asks to come in gets 503 with a time to come back
+        at, if it is heard at all.
+        """
+        daemon = await self.serve(self.configure())
+        first, *_ = await self.many(BATCH * 4)
+        waiting = [await self.wire() for _ in range(3)]
+        daemon.signal("TERM")
+        await first.lost
+        for wire in waiting:
+            coming = wire.upgrade("/api/realtime?projectId=p")
+            refused = await self.assertFailure(coming, Refused)
+            self.assertEqual((refused.status, refused.body["error"]), (503, "shutting_down"))
+            self.assertGreaterEqual(refused.body["retryAfter"], 3000)
+            self.assertGreaterEqual(int(refused.headers["retry-after"]), 3)
+        self.assertEqual(await daemon.ended, 0)
+
+    async def test_publishing(self) -> None:
+        """
+        Clients that publish until they are told to go, and then some, have an answer to
+        everything that was kept.
+        """
+        daemon = await self.serve(self.configure())
+        wires = await gather(*(self.client() for _ in range(BATCH + 20)))
+        acknowledged: set[str] = set()
+
+        async def publish(wire: Wire, name: int) -> None:
+            for n in range(20):
+                if wire.transport is None:
+                    break
+                wire.tell(
+                    {
+                        "type": "publish",
+                        "topic": f"chat/{name}",
+                        "event": "e",
+                        "data": f"{name}-{n}",
+                        "persist": True,
+                        "id": f"{name}-{n}",
+                    }
+                )
+                await self.sleep(0.01)
+            while (frame := await wire.frame())["type"] != "reconnect":
+                self.assertEqual(frame["type"], "ack", frame)
+                acknowledged.add(frame["id"])
+
+        writing = [Deferred.fromCoroutine(publish(w, n)) for n, w in enumerate(wires)]
+        await self.sleep(0.1)
+        daemon.signal("TERM")
+        for each in writing:
+            await each
+        self.assertEqual(await daemon.ended, 0)
+        kept = {data.strip('"') for (data,) in self.execute("SELECT data FROM realtime_messages")}
+        self.assertGreater(len(kept), 0)
+        self.assertEqual(acknowledged, kept)
+
+    async def test_second(self) -> None:
+        """
+        A second signal ends it at once, while clients are being sent away.
+        """
+        daemon = await self.serve(self.configure(more="[limits]\nclose_timeout = 300"))
+        first, *others = await self.many(BATCH * 3)
+        for wire in (first, *others):
+            wire.answerClose = False
+        daemon.signal("TERM")
+        await self.until(lambda: first.closeCode)
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, 128 + 15)

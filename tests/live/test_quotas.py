@@ -1,0 +1,319 @@
+"""
+Connections that are counted: by project, by address, and by how fast they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import ceil
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint
+
+from aerostack.settings import Config, ProjectConfig
+from aerostack.testing import makeProject
+from tests.live.daemon import DaemonTests, gather
+from tests.live.program import ProgramTests
+from tests.live.wire import Refused, Wire
+
+
+class QuotaTests(DaemonTests):
+    """
+    Two projects on one daemon, of which C{p} has quotas.
+
+    @cvar quotas: Those of C{p}.
+    """
+
+    quotas: Mapping[str, Any] = {}
+    proxies: tuple[str, ...] = ("127.0.0.1/32",)
+
+    def projects(self) -> dict[str, ProjectConfig]:
+        return {
+            "p": makeProject(**self.quotas),
+            "q": makeProject(id="q", publicKey=None, secretKey=None),
+        }
+
+    def config(self) -> Config:
+        config = super().config()
+        return replace(config, server=replace(config.server, trustedProxies=self.proxies))
+
+    async def come(self, project: str = "p", **headers: str) -> Wire:
+        """
+        Come in.
+        """
+        wire = await self.wire()
+        await wire.upgrade(f"/api/realtime?projectId={project}", headers)
+        return wire
+
+    async def refused(self, project: str = "p", **headers: str) -> Refused:
+        """
+        Not come in.
+        """
+        coming = Deferred.fromCoroutine(self.come(project, **headers))
+        refused: Refused = await self.assertFailure(coming, Refused)
+        delay = refused.body["retryAfter"]
+        self.assertEqual(int(refused.headers["retry-after"]), ceil(delay / 1000))
+        return refused
+
+    async def left(self, wire: Wire) -> None:
+        """
+        Go, and wait until the daemon knows.
+        """
+        before = len(self.daemon.connections)
+        wire.drop()
+        while len(self.daemon.connections) == before:
+            await self.sleep(0.01)
+
+
+class ProjectTests(QuotaTests):
+    """
+    What a project may have.
+    """
+
+    quotas = {"connections": 2, "framesPerSecond": 5.0, "bytesPerSecond": 2000}  # noqa: RUF012
+
+    async def test_connections(self) -> None:
+        """
+        A project's connection too many gets 429 and when to come back, another project
+        does not notice, and a place that is free again is taken.
+        """
+        first, _ = await self.come(), await self.come()
+        refused = await self.refused()
+        self.assertEqual((refused.status, refused.body["error"]), (429, "too_many_connections"))
+        for _ in range(3):
+            await self.come("q")
+        await self.left(first)
+        await self.come()
+
+    async def test_nothingStays(self) -> None:
+        """
+        What is gone, or never came in, is not counted.
+        """
+        wires = [await self.come(), await self.come(), await self.come("q")]
+        await self.refused()
+        for wire in wires:
+            await self.left(wire)
+        books = self.daemon.quotas
+        self.assertEqual([len(books.connections), len(books.addresses)], [0, 0])
+
+    async def test_frames(self) -> None:
+        """
+        A project that has sent too much is told so in C{error} frames, and over HTTP with
+        429 and C{Retry-After}; another one is served.
+        """
+        wire, other = await self.come(), await self.come("q")
+        for _ in range(12):
+            wire.tell({"type": "ping"})
+        frames = await wire.frames(12)
+        self.assertEqual(frames[0], {"type": "pong"})
+        self.assertEqual(frames[-1]["code"], "rate_limited")
+        self.assertGreater(frames[-1]["retryAfter"], 0)
+        status, answer = await self.rpc("socket.emit", "e", 1, "chat/a")
+        self.assertEqual((status, answer["error"]), (429, "rate_limited"))
+        status, answer, headers = await self.http(
+            "GET", "/api/v1/public/realtime/history?room=chat/a/p"
+        )
+        self.assertEqual((status, answer["error"]), (429, "rate_limited"))
+        self.assertEqual(headers.getRawHeaders("retry-after"), ["1"])
+        for _ in range(12):
+            other.tell({"type": "ping"})
+        self.assertEqual(await other.frames(12), [{"type": "pong"}] * 12)
+
+    async def test_bytes(self) -> None:
+        """
+        What comes over HTTP counts with all its bytes.
+        """
+        data = "x" * 3000
+        await self.emit("e", data, "chat/a")
+        status, answer = await self.rpc("socket.emit", "e", data, "chat/a")
+        self.assertEqual((status, answer["error"]), (429, "rate_limited"))
+        self.assertGreater(answer["retryAfter"], 500)
+
+    async def test_reload(self) -> None:
+        """
+        Other quotas hold at once.
+        """
+        first, _ = await self.come(), await self.come()
+        await self.refused()
+        config = self.daemon.config
+        self.daemon.reload(replace(config, projects={"p": makeProject(connections=3)}))
+        await self.come()
+        await self.refused()
+        await self.left(first)
+        await self.come()
+
+
+class AddressTests(QuotaTests):
+    """
+    What an address may have.
+    """
+
+    limits = {"connectionsPerAddress": 2}  # noqa: RUF012
+
+    async def test_proxied(self) -> None:
+        """
+        Behind a trusted proxy each client's own address is counted, in all projects.
+        """
+        here = {"X-Forwarded-For": "203.0.113.5, 198.51.100.1"}
+        first, _ = await self.come(**here), await self.come("q", **here)
+        refused = await self.refused(**{"X-Forwarded-For": "198.51.100.1"})
+        self.assertEqual((refused.status, refused.body["error"]), (429, "too_many_connections"))
+        self.assertIn("An address", refused.body["message"])
+        await self.come(**{"X-Forwarded-For": "198.51.100.2"})
+        await self.left(first)
+        await self.come(**here)
+
+    async def test_direct(self) -> None:
+        """
+        Without a word from the proxy, its own connections are counted.
+        """
+        await self.come()
+        await self.come()
+        await self.refused()
+
+
+class UntrustedTests(QuotaTests):
+    """
+    A daemon without a proxy.
+    """
+
+    limits = {"connectionsPerAddress": 2}  # noqa: RUF012
+    proxies = ()
+
+    async def test_forged(self) -> None:
+        """
+        What a client itself says of its address counts for nothing.
+        """
+        for n in range(2):
+            await self.come(**{"X-Forwarded-For": f"198.51.100.{n}"})
+        await self.refused(**{"X-Forwarded-For": "198.51.100.9"})
+
+    async def test_reload(self) -> None:
+        """
+        A proxy that is trusted from now on is taken at its word.
+        """
+        for _ in range(2):
+            await self.come()
+        config = self.daemon.config
+        trusted = replace(config.server, trustedProxies=("127.0.0.1/32",))
+        self.daemon.reload(replace(config, server=trusted))
+        await self.come(**{"X-Forwarded-For": "198.51.100.9"})
+        await self.refused()
+
+
+class UnixTests(ProgramTests):
+    """
+    Clients on this machine.
+    """
+
+    async def test_exempt(self) -> None:
+        """
+        Who comes through a Unix socket is not counted, unless a proxy there is trusted.
+        """
+        path = self.directory / "rt.sock"
+        where = UNIXClientEndpoint(self.reactor, str(path))
+        limits = "[limits]\nconnections_per_address = 1"
+        forwarded = {"X-Forwarded-For": "198.51.100.1"}
+        daemon = await self.serve(self.configure(f"unix:{path}", more=limits))
+        for _ in range(3):
+            await self.client(endpoint=where, **forwarded)
+        trusting = 'trusted_proxies = ["unix"]'
+        self.config.write_text(self.configure(f"unix:{path}", server=trusting, more=limits))
+        daemon.signal("HUP")
+        await daemon.wrote("is taken up")
+        await self.client(endpoint=where, **forwarded)
+        coming = Deferred.fromCoroutine(self.client(endpoint=where, **forwarded))
+        refused = await self.assertFailure(coming, Refused)
+        self.assertEqual((refused.status, refused.body["error"]), (429, "too_many_connections"))
+        await self.client(endpoint=where)
+
+
+class AdmissionTests(QuotaTests):
+    """
+    New connections that come too fast.
+    """
+
+    limits = {"connectionsPerSecond": 0.1, "connectionsBurst": 3}  # noqa: RUF012
+
+    async def test_overloaded(self) -> None:
+        """
+        Those beyond the rate get 503 before anybody looks at who they are, each with
+        another time to come back at; who is in stays.
+        """
+        wires = [await self.come() for _ in range(3)]
+        refusals = [await self.refused() for _ in range(3)]
+        for refused in refusals:
+            self.assertEqual((refused.status, refused.body["error"]), (503, "overloaded"))
+        delays = [refused.body["retryAfter"] for refused in refusals]
+        self.assertEqual(len(set(delays)), 3)
+        nobody = await self.refused("nobody")
+        self.assertEqual(nobody.body["error"], "overloaded")
+        for wire in wires:
+            self.assertEqual(await wire.barrier(), [])
+
+    async def test_reload(self) -> None:
+        """
+        Another rate holds at once.
+        """
+        for _ in range(3):
+            await self.come()
+        await self.refused()
+        config = self.daemon.config
+        limits = replace(config.limits, connectionsPerSecond=None)
+        self.daemon.reload(replace(config, limits=limits))
+        await gather(*(self.come() for _ in range(20)))
+
+    async def test_elsewhere(self) -> None:
+        """
+        What is no opening does not count.
+        """
+        for _ in range(5):
+            status, _, _ = await self.http("GET", "/api/realtime?projectId=p")
+            self.assertEqual(status, 426)
+        for _ in range(3):
+            await self.come()
+
+
+class LagTests(QuotaTests):
+    """
+    A daemon that is behind with its work.
+    """
+
+    limits = {"lag": 2.0}  # noqa: RUF012
+
+    async def test_behind(self) -> None:
+        """
+        While it is behind nobody new is let in, who is in is served, and when it has
+        caught up everybody is let in again.
+        """
+        wire = await self.come()
+        self.daemon.admission.measured(3600.0)
+        refused = await self.refused()
+        self.assertEqual((refused.status, refused.body["error"]), (503, "overloaded"))
+        self.assertEqual(await wire.barrier(), [])
+        while self.daemon.admission.behind:
+            await self.sleep(0.1)
+        await self.come()
+
+
+class StormTests(QuotaTests):
+    """
+    Many at once.
+    """
+
+    async def test_storm(self) -> None:
+        """
+        By default a storm of clients that connect and subscribe at once is served, every
+        one.
+        """
+
+        async def subscribe() -> None:
+            wire = await self.come()
+            wire.tell({"type": "subscribe", "topic": "chat/a"})
+            self.assertEqual((await wire.frame())["type"], "subscribed")
+
+        await gather(*(subscribe() for _ in range(300)))
+        self.assertEqual(self.daemon.quotas.connections["p"], 300)
+        self.assertEqual(self.daemon.quotas.subscriptions["p"], 300)
