@@ -5,6 +5,7 @@ The load generator: built with the machine's compiler, run against one server.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,10 +75,17 @@ class Generator:
         for name, value in options.items():
             command += [f"--{name}", str(value)]
         command += ["--tls"] if tls else []
-        with onProcessor(LOAD_CPU):
-            done = _run([*command, *map(str, scene)], limit + 10)
+        try:
+            with onProcessor(LOAD_CPU):
+                done = _run([*command, *map(str, scene)], limit + 10)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"the load took more than {limit} s") from None
+        if done.returncode == -signal.SIGALRM:
+            raise Failed(f"the load took more than {limit} s")
         if done.returncode:
-            said = done.stderr.strip().splitlines()[-1:] or [f"the load ended with {done.returncode}"]
+            said = done.stderr.strip().splitlines()[-1:] or [
+                f"the load ended with {done.returncode}"
+            ]
             raise Failed(said[0])
         return json.loads(done.stdout)
 

@@ -9,31 +9,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from aerostack import __version__
 from aerostack.settings import reference
+from certificate import Certificate
 
 PEERS = Path(__file__).with_name("peers")
 PUBLIC_KEY = "pk_bench_0123456789"
+MEBIBYTE = 1 << 20
 
 
 class NotInstalled(Exception):
     """
     A system cannot be had here.  The message says why.
     """
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """
-    Files in PEM.
-    """
-
-    key: Path
-    chain: Path
 
 
 class System:
@@ -45,6 +36,9 @@ class System:
     @cvar dialect: What the load generator speaks to it.
     @cvar credentials: What clients offer as subprotocols.
     @cvar keeps: What an acknowledgement says of a publication, empty where there is none.
+    @cvar resumes: Whether a client can go on from where it was.
+    @cvar bound: What may wait for one client that does not read, in bytes; C{None} where
+        there is no bound.
     """
 
     name: str
@@ -53,6 +47,7 @@ class System:
     credentials: str | None = None
     keeps = ""
     resumes = False
+    bound: int | None = None
 
     def __init__(self, cache: Path) -> None:
         """
@@ -98,13 +93,17 @@ class Aerostack(System):
     credentials = f"aerostack-key.{PUBLIC_KEY}, aerostack-v1"
     keeps = "in SQLite, committed"
     resumes = True
+    bound = 4 * MEBIBYTE
 
     # What the bench needs more of than the defaults give to one client.  A key that
     # this version does not have is left out.
     limits: Mapping[str, object] = {
         "limits.connections": 19_000,
+        "limits.connections_per_address": 0,
         "limits.frames_per_second": 1_000_000,
         "limits.frames_burst": 10_000_000,
+        "limits.bytes_per_second": 0,
+        "limits.outbox_bytes": 4 * MEBIBYTE,
     }
 
     def install(self) -> str:
@@ -215,6 +214,7 @@ class UWebSockets(System):
     name = "uws"
     label = "uWebSockets (C++)"
     dialect = "plain"
+    bound = 4 * MEBIBYTE
     crate = "libuwebsockets-sys"
 
     def install(self) -> str:
@@ -259,8 +259,12 @@ class Nchan(System):
     keeps = "in memory"
     packages = ("nginx", "libnginx-mod-nchan")
 
+    # Nchan spools into a directory that is compiled in (its nchan_message_temp_path is
+    # refused as a duplicate, wherever it stands), so nginx sees one that is its own.
+    spool = 'mount -t tmpfs none /var/lib && mkdir -p /var/lib/nginx/body && exec "$0" "$@"'
+
     def install(self) -> str:
-        need("apt-get", "dpkg-deb", "dpkg-query")
+        need("apt-get", "dpkg-deb", "unshare")
         directory = self.cache / "nginx"
         if not self._nginx.exists():
             directory.mkdir(exist_ok=True)
@@ -302,12 +306,18 @@ class Nchan(System):
             filled = filled.replace(f"@{name}@", str(value))
         config = directory / "nginx.conf"
         config.write_text(filled)
-        return [self._nginx, "-p", directory, "-c", config, "-e", directory / "error.log"]
+        nginx = [self._nginx, "-p", directory, "-c", config, "-e", directory / "error.log"]
+        return ["unshare", "--map-root-user", "--mount", "sh", "-c", self.spool, *nginx]
 
 
 class Centrifuge(System):
     """
     centrifuge, the library that Centrifugo is made of.
+
+    Centrifugo itself cannot be installed this way where this was written: the module
+    proxy answers 403, "This module version is not available", for
+    C{github.com/centrifugal/centrifugo/v6} and C{/v5}.  What Centrifugo does to an event
+    between its WebSocket and its WebSocket is done by this library.
     """
 
     name = "centrifuge"
@@ -315,6 +325,7 @@ class Centrifuge(System):
     dialect = "centrifuge"
     keeps = "in memory"
     resumes = True
+    bound = 4 * MEBIBYTE
 
     def install(self) -> str:
         need("go")

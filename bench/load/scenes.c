@@ -196,7 +196,12 @@ static void drain(uint64_t published)
         poll_(until < now() + 100000 ? until : now() + 100000);
 }
 
-/* A phase is `r10:4`, 10 events a second for 4 seconds, or `w64:4`, 64 at most under way. */
+/*
+ * A phase is `r10:4`, 10 events a second for 4 seconds, or `w64:4`, 64 at most under way.
+ * These are published in bursts, 32 when as many have arrived everywhere: publishers that
+ * are many and know nothing of each other leave a server something to gather, and one that
+ * waits for each event before the next would not.
+ */
 static void fanoutPhase(struct conn *publisher, const char *text, int pad)
 {
     double value = 0, seconds = 0;
@@ -218,7 +223,8 @@ static void fanoutPhase(struct conn *publisher, const char *text, int pad)
         }
         int64_t next = t + 100000;
         if (windowed) {
-            while (published - phase.all < (uint64_t)value && !publisher->writing)
+            bool burst = published - phase.all <= (uint64_t)value / 2;
+            while (burst && published - phase.all < (uint64_t)value && !publisher->writing)
                 published++, publish(publisher, options.topic, ++number, pad, false);
         } else {
             while ((next = began + (int64_t)((double)published * 1e6 / value)) <= now())
