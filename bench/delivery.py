@@ -20,7 +20,7 @@ from generator import Generator
 from processes import Failed, raiseLimits, separate
 from report import asRst, asText
 from results import Results
-from scenes import QUICK, SCENES, Bench, Plan, Run, runs
+from scenes import QUICK, SCENES, Bench, Plan, Run, has, runs
 from systems import SYSTEMS, NotInstalled, System
 
 DESCRIPTORS = 10_000 + 500
@@ -35,7 +35,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample to FILE")
     parser.add_argument("--rst", type=Path, metavar="FILE", help="write the tables to FILE")
     parser.add_argument(
-        "--quick", action="store_true", help="a smoke run of a minute: the daemon and ws, once"
+        "--quick", action="store_true", help="a smoke run of a minute or two: the daemon and ws"
     )
     parser.add_argument(
         "--only", type=_among(names), metavar="SYSTEM,...", help=f"of {', '.join(names)}"
@@ -106,7 +106,8 @@ def measure(
         for scene in scenes:
             for name, run in runs(scene, bench.plan).items():
                 for system in order:
-                    measureOne(bench, system, name, run, results)
+                    if has(system, scene):
+                        measureOne(bench, system, name, run, results)
         say(f"round {turn + 1} of {bench.plan.rounds} is done")
 
 
@@ -161,7 +162,10 @@ def main() -> int:
         systems = install(options.only or wanted, cache, results)
         if not systems:
             return 1
-        measure(bench, systems, options.scenes, results)
+        try:
+            measure(bench, systems, options.scenes, results)
+        except KeyboardInterrupt:
+            say("interrupted; this is what was measured until then")
     if options.json:
         options.json.write_text(json.dumps(results.asDict(), indent=1) + "\n")
     if options.rst:

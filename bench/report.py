@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from marks import judge
 from results import Results, machine
 from scenes import BUSY, QUIET, Plan, windows
+from systems import SYSTEMS
 
 Row = Sequence[str]
 NONE = "-"
@@ -57,6 +58,8 @@ class Reporter:
     """
 
     def __init__(self, results: Results, plan: Plan) -> None:
+        self._bounds = {system.name: system.bound for system in SYSTEMS}
+        self._kept = {system.name: system.keeps for system in SYSTEMS}
         self._results = results
         self._plan = plan
 
@@ -155,17 +158,27 @@ class Reporter:
                     delay(self._median(system, "stall/stalled", "p99")),
                     number(self._median(system, "stall/stalled", "ratio"), 2),
                     mebibytes(self._median(system, "stall/stalled", "growth")),
+                    mebibytes(self._bounds[system]),
                     delay(self._median(system, "stall/stalled", "dropped")),
                 ]
             )
         note = (
             "A thousand subscribers get 50 events a second; one of them gets 4.9 MB a second "
             "besides, on a topic of its own, and reads it, or stalls.  The others' p99, the "
-            "median of the ratios of each round, by how much the server's memory grew at most, "
-            "and after how many seconds the server closed the connection (- is never)."
+            "median of the ratios of each round, by how much the server's memory was larger at "
+            "most, what the server's bound for one client is (- is none), and after how many "
+            "seconds it closed the connection (- is never)."
         )
         header = (
-            *("system", "p99 ms reading", "p99 ms stalled", "ratio", "MiB more", "closed after s"),
+            *(
+                "system",
+                "p99 ms reading",
+                "p99 ms stalled",
+                "ratio",
+                "MiB more",
+                "bound",
+                "closed s",
+            ),
         )
         return Table("One stalled reader", note, header, rows, 1)
 
@@ -180,7 +193,7 @@ class Reporter:
                     delay(self._median(system, measurement, "p99")),
                     number(self._median(system, measurement, "cpu")),
                 ]
-                rows.append([label, KEPT[system], str(window), *found])
+                rows.append([label, self._kept[system], str(window), *found])
         note = (
             "From a publication that is to be kept to its acknowledgement, with one or 64 under "
             "way.  What was kept is not the same: only one of these outlives its process."
@@ -223,9 +236,6 @@ class Reporter:
         note = "The daemon against its marks; every ratio is of medians of the same run."
         header = ("what", "ours", "against", "ratio", "mark", "reached")
         return Table("Marks", note, header, rows, 1)
-
-
-KEPT = {"aerostack": "on disk", "nchan": "in memory", "centrifuge": "in memory"}
 
 
 def lines(table: Table) -> list[str]:

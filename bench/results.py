@@ -23,7 +23,7 @@ class Results:
     """
 
     def __init__(self) -> None:
-        self.began = datetime.datetime.now(datetime.timezone.utc)
+        self.began = datetime.datetime.now(datetime.UTC)
         self.versions: dict[str, str] = {}
         self.labels: dict[str, str] = {}
         self.failures: list[tuple[str, str, str]] = []

@@ -12,13 +12,16 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from certificate import Certificate
+
 from aerostack import __version__
 from aerostack.settings import reference
-from certificate import Certificate
 
 PEERS = Path(__file__).with_name("peers")
 PUBLIC_KEY = "pk_bench_0123456789"
 MEBIBYTE = 1 << 20
+# Where there is a bound for what waits for one client, it is set to the same for all.
+OUTBOX_BYTES = 4 * MEBIBYTE
 
 
 class NotInstalled(Exception):
@@ -39,6 +42,7 @@ class System:
     @cvar resumes: Whether a client can go on from where it was.
     @cvar bound: What may wait for one client that does not read, in bytes; C{None} where
         there is no bound.
+    @cvar scenes: The only scenes that it is for, or C{None} for all.
     """
 
     name: str
@@ -48,6 +52,7 @@ class System:
     keeps = ""
     resumes = False
     bound: int | None = None
+    scenes: Sequence[str] | None = None
 
     def __init__(self, cache: Path) -> None:
         """
@@ -93,7 +98,7 @@ class Aerostack(System):
     credentials = f"aerostack-key.{PUBLIC_KEY}, aerostack-v1"
     keeps = "in SQLite, committed"
     resumes = True
-    bound = 4 * MEBIBYTE
+    bound = OUTBOX_BYTES
 
     # What the bench needs more of than the defaults give to one client.  A key that
     # this version does not have is left out.
@@ -103,7 +108,7 @@ class Aerostack(System):
         "limits.frames_per_second": 1_000_000,
         "limits.frames_burst": 10_000_000,
         "limits.bytes_per_second": 0,
-        "limits.outbox_bytes": 4 * MEBIBYTE,
+        "limits.outbox_bytes": OUTBOX_BYTES,
     }
 
     def install(self) -> str:
@@ -214,7 +219,7 @@ class UWebSockets(System):
     name = "uws"
     label = "uWebSockets (C++)"
     dialect = "plain"
-    bound = 4 * MEBIBYTE
+    bound = OUTBOX_BYTES
     crate = "libuwebsockets-sys"
 
     def install(self) -> str:
@@ -325,7 +330,7 @@ class Centrifuge(System):
     dialect = "centrifuge"
     keeps = "in memory"
     resumes = True
-    bound = 4 * MEBIBYTE
+    bound = OUTBOX_BYTES
 
     def install(self) -> str:
         need("go")
@@ -342,7 +347,29 @@ class Centrifuge(System):
         return [self.cache / "centrifuge" / "peer", *address(port, certificate)]
 
 
-SYSTEMS: tuple[type[System], ...] = (Aerostack, Ws, SocketIO, UWebSockets, Nchan, Centrifuge)
+class CentrifugeDelayed(Centrifuge):
+    """
+    The same, with the setting that trades delay for deliveries.  It belongs to the library
+    and to Centrifugo PRO (C{client.write_delay}); the Centrifugo that is free has none.
+    """
+
+    name = "centrifuge-delay"
+    label = "centrifuge, write delay 20 ms"
+    scenes = ("fanout",)
+
+    def environ(self) -> Mapping[str, str]:
+        return {"WRITE_DELAY": "20ms"}
+
+
+SYSTEMS: tuple[type[System], ...] = (
+    Aerostack,
+    Ws,
+    SocketIO,
+    UWebSockets,
+    Nchan,
+    Centrifuge,
+    CentrifugeDelayed,
+)
 
 
 def address(port: int, certificate: Certificate | None) -> list[str | Path]:

@@ -226,11 +226,15 @@ static void centrifugeOpened(struct conn *c)
 /* What was missed stands in the answer to subscribe, one publication after another. */
 static void centrifugeRecovered(struct conn *c, const char *text, size_t length)
 {
-    const char *end = text + length, *at = text;
+    const char *end = text + length, *at = find(text, length, "{\"data\":");
     if (!find(text, length, "\"recovered\":true"))
         c->wrong++;
-    while ((at = find(at, (size_t)(end - at), "{\"data\":")))
-        onDelivery(c, at, (size_t)(end - at), now());
+    while (at) {
+        /* Each alone, or looking for what one does not have would go through all. */
+        const char *next = find(at, (size_t)(end - at), "{\"data\":");
+        onDelivery(c, at, (size_t)((next ? next : end) - at), now());
+        at = next;
+    }
 }
 
 static void centrifugeOther(struct conn *c, const char *text, size_t length)

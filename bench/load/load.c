@@ -16,7 +16,7 @@ struct options options = {
 };
 
 static const char *const USAGE =
-    "load --dialect NAME --port PORT [options] crowd | fanout PHASE... | stall SECONDS RATE |"
+    "load --dialect NAME --port PORT [options] crowd | fanout PHASE... | stall SECONDS SECONDS RATE |"
     " acks PHASE... | resume";
 
 static void choose(const char *name)
@@ -89,8 +89,8 @@ int main(int argc, char **argv)
         sceneCrowd();
     else if (!strcmp(scene, "fanout"))
         sceneFanout(rest, argv + optind);
-    else if (!strcmp(scene, "stall") && rest == 2)
-        sceneStall(atof(argv[optind]), atof(argv[optind + 1]));
+    else if (!strcmp(scene, "stall") && rest == 3)
+        sceneStall(atof(argv[optind]), atof(argv[optind + 1]), atof(argv[optind + 2]));
     else if (!strcmp(scene, "acks"))
         sceneAcks(rest, argv + optind);
     else if (!strcmp(scene, "resume"))

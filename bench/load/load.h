@@ -128,7 +128,7 @@ extern void (*onAck)(int64_t number, int64_t at);
 /* scenes.c, resume.c */
 void sceneCrowd(void);
 void sceneFanout(int count, char **phases);
-void sceneStall(double seconds, double rate);
+void sceneStall(double reading, double stalled, double rate);
 void sceneAcks(int count, char **windows);
 void sceneResume(void);
 void openAll(void);          /* all subscribers, some at a time */

@@ -302,7 +302,7 @@ static void stallPhase(struct conn *publisher, struct conn *heavy, const char *n
     printf(", \"before\": %ld, \"dropped\": %.3f}", before, dropped ? (double)dropped / 1e6 : -1);
 }
 
-void sceneStall(double seconds, double rate)
+void sceneStall(double reading, double stalled, double rate)
 {
     clients[0].heavy = true;
     openAll();
@@ -311,10 +311,10 @@ void sceneStall(double seconds, double rate)
     struct conn *heavy = openPublisher(ROLE_HEAVY_PUBLISHER);
     int pad = fit(publisher);
     printf("{");
-    stallPhase(publisher, heavy, "reading", seconds, rate, pad);
+    stallPhase(publisher, heavy, "reading", reading, rate, pad);
     printf(", ");
     stallReading(&clients[0]);
-    stallPhase(publisher, heavy, "stalled", seconds, rate, pad);
+    stallPhase(publisher, heavy, "stalled", stalled, rate, pad);
     printf("}\n");
 }
 

@@ -30,6 +30,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	delay, err := time.ParseDuration(os.Getenv("WRITE_DELAY"))
+	if err == nil {
+		node.OnConnecting(func(context.Context, centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {
+			return centrifuge.ConnectReply{WriteDelay: delay, MaxMessagesInFrame: -1}, nil
+		})
+	}
 	node.OnConnect(func(client *centrifuge.Client) {
 		client.OnSubscribe(func(e centrifuge.SubscribeEvent, answer centrifuge.SubscribeCallback) {
 			options := centrifuge.SubscribeOptions{EnableRecovery: kept(e.Channel)}
