@@ -47,9 +47,9 @@ QUICK = Plan(rounds=1, seconds=1, sizes=(100, 1_000), crowd=(1_000, 200), back=(
 def windows(size: int) -> tuple[int, ...]:
     """
     How many events are under way at overload: several, for each system has a number of its
-    own at which it is at its best.  Ten thousand subscribers have most of them waiting.
+    own at which it is at its best.
     """
-    return (16, 64) if size >= 10_000 else (32, 64, 256)
+    return (16, 64, 256) if size >= 10_000 else (32, 64, 256)
 
 
 class Bench:
