@@ -14,6 +14,7 @@ from systems import SYSTEMS
 
 Row = Sequence[str]
 NONE = "-"
+MARKS = "Marks"
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class Reporter:
             "own words leave room for it).  The load is a rate of deliveries, or overload: so many "
             "events under way at once, published in bursts of half as many; each system with the "
             "number at which it delivers most.  Times are from before the publication to after "
-            "the delivery.  CPU is of one processor; load CPU is that of the load generator."
+            "the delivery (- where none of these deliveries fell into the time that was measured).  "
+            "CPU is of one processor; load CPU is that of the load generator."
         )
         header = (
             *("subscribers", "load", "system", "deliveries/s", "p50 ms", "p99 ms", "max ms"),
@@ -235,7 +237,7 @@ class Reporter:
             rows.append([mark.what, mark.ours, mark.against, mark.ratio, mark.wanted, reached])
         note = "The daemon against its marks; every ratio is of medians of the same run."
         header = ("what", "ours", "against", "ratio", "mark", "reached")
-        return Table("Marks", note, header, rows, 1)
+        return Table(MARKS, note, header, rows, 1)
 
 
 def lines(table: Table) -> list[str]:
@@ -286,9 +288,10 @@ def asText(results: Results, plan: Plan) -> str:
 
 def asRst(results: Results, plan: Plan) -> str:
     """
-    For the documentation: sections without a title above them.
+    For the documentation: sections without a title above them, the marks first.
     """
     written = [intro(results, plan), "", *(f"- {line}" for line in versions(results))]
-    for table in Reporter(results, plan).tables():
+    tables = Reporter(results, plan).tables()
+    for table in sorted(tables, key=lambda table: table.title != MARKS):
         written += ["", table.title, "-" * len(table.title), "", table.note, "", *lines(table)]
     return "\n".join(written) + "\n"

@@ -19,6 +19,7 @@ from systems import System
 
 QUIET = 10_000
 BUSY = 100_000
+STALLED = 10
 
 Measurement = tuple[str, Mapping[str, Any]]
 
@@ -35,7 +36,7 @@ class Plan:
     """
 
     rounds: int = 3
-    seconds: float = 3
+    seconds: float = 2
     sizes: tuple[int, ...] = (100, 1_000, 10_000)
     crowd: tuple[int, int] = (10_000, 2_000)
     back: tuple[int, int] = (1_000, 1_000)
@@ -125,7 +126,7 @@ def stall(bench: Bench, system: System) -> Iterator[Measurement]:
     rate = BUSY / 2 / 1_000
     with bench.running(system) as drive:
         # Long enough that kernel, bound, and what the server gives the client are used up.
-        times = (bench.plan.seconds, 4 * bench.plan.seconds)
+        times = (2 * bench.plan.seconds, STALLED)
         found = drive(["stall", *times, rate], subscribers=1_000, limit=90)
     reading, stalled = found["reading"], found["stalled"]
     stalled["growth"] = stalled["rss"] - reading["rss"]
