@@ -107,7 +107,7 @@ class Reporter:
             "own words leave room for it).  The load is a rate of deliveries, or overload: so many "
             "events under way at once, published in bursts of half as many; each system with the "
             "number at which it delivers most.  Times are from before the publication to after "
-            "the delivery (- where none of these deliveries fell into the time that was measured).  "
+            "the delivery (- where none of these fell into the time that was measured).  "
             "CPU is of one processor; load CPU is that of the load generator."
         )
         header = (
