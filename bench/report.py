@@ -129,7 +129,13 @@ class Reporter:
 
     def _crowd(self) -> Table:
         rows = []
-        for measurement, kind in (("crowd/plain", "TCP"), ("crowd/tls", "TLS 1.3")):
+        kinds = {
+            "plain": "TCP, 500 at once",
+            "storm": "TCP, all at once",
+            "tls": "TLS, 500 at once",
+        }
+        for name, kind in kinds.items():
+            measurement = f"crowd/{name}"
             for system, label in self._systems(measurement):
                 memory = self._median(system, measurement, "memory")
                 rows.append(
@@ -144,10 +150,11 @@ class Reporter:
                     ]
                 )
         note = (
-            "Clients connect and subscribe, 500 at a time, and are then silent.  Memory is what "
-            "the server has grown by, for each.  Refused and failed are the most of all rounds."
+            "Clients connect and subscribe, so many at once until all are in, and are then "
+            "silent.  Memory is what the server has grown by, for each.  Refused and failed are "
+            "the most of all rounds."
         )
-        header = ("over", "system", "clients", "clients/s", "refused", "failed", "KiB each")
+        header = ("how", "system", "clients", "clients/s", "refused", "failed", "KiB each")
         return Table("Connections", note, header, rows, 2)
 
     def _stall(self) -> Table:

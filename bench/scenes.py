@@ -105,17 +105,21 @@ def fanout(size: int, bench: Bench, system: System) -> Iterator[Measurement]:
         yield f"fanout/{size}/{name}", values
 
 
-def crowd(tls: bool, bench: Bench, system: System) -> Iterator[Measurement]:
+def crowd(kind: str, bench: Bench, system: System) -> Iterator[Measurement]:
     """
-    Many clients that connect and subscribe at once, and then are silent.
+    Many clients that connect and subscribe, and then are silent.
+
+    @param kind: C{plain}, C{tls}, or C{storm} where all of them come in the same moment.
     """
+    tls = kind == "tls"
     count = bench.plan.crowd[tls]
     with bench.running(system, tls) as drive:
-        found = drive(["crowd"], subscribers=count, limit=90)
+        inflight = count if kind == "storm" else 500
+        found = drive(["crowd"], subscribers=count, inflight=inflight, limit=90)
     found["rate"] = found["ready"] / found["seconds"]
     memory = (found["after"] - found["before"]) / found["stayed"] if found["stayed"] else None
     found["memory"] = memory
-    yield "crowd/tls" if tls else "crowd/plain", found
+    yield f"crowd/{kind}", found
 
 
 def stall(bench: Bench, system: System) -> Iterator[Measurement]:
@@ -168,7 +172,7 @@ def runs(scene: str, plan: Plan) -> dict[str, Run]:
     if scene == "fanout":
         return {f"fanout/{size}": partial(fanout, size) for size in plan.sizes}
     if scene == "crowd":
-        return {"crowd/plain": partial(crowd, False), "crowd/tls": partial(crowd, True)}
+        return {f"crowd/{kind}": partial(crowd, kind) for kind in ("plain", "storm", "tls")}
     return {scene: SINGLE[scene]}
 
 
