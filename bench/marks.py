@@ -31,9 +31,12 @@ class Mark:
 
 def judge(results: Results) -> Iterator[Mark]:
     """
-    Compare what was measured with the marks.  A mark for which something is missing is
-    left out.
+    Compare what was measured with the marks.  A mark for which a peer is missing is left
+    out; where the daemon failed, that is a mark that it did not reach.
     """
+    for system, measurement, _ in results.failures:
+        if system == OURS:
+            yield Mark(measurement, "failed", "-", "-", "-", False)
     yield from _overload(results)
     yield from _latency(results)
     yield from _memory(results)
