@@ -1,0 +1,178 @@
+"""
+Install our daemon's peers, drive each and the daemon with the same load, and print how
+they compare, and which marks the daemon reaches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from certificate import makeCertificate
+from generator import Generator
+from processes import Failed, raiseLimits, separate
+from report import asRst, asText
+from results import Results
+from scenes import QUICK, SCENES, Bench, Plan, Run, has, runs
+from systems import SYSTEMS, NotInstalled, System
+
+DESCRIPTORS = 10_000 + 500
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """
+    Read the command line.
+    """
+    names = [system.name for system in SYSTEMS]
+    parser = argparse.ArgumentParser(prog="delivery.py", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample to FILE")
+    parser.add_argument("--rst", type=Path, metavar="FILE", help="write the tables to FILE")
+    parser.add_argument(
+        "--quick", action="store_true", help="a smoke run of a minute or two: the daemon and ws"
+    )
+    parser.add_argument(
+        "--only", type=_among(names), metavar="SYSTEM,...", help=f"of {', '.join(names)}"
+    )
+    parser.add_argument(
+        "--scenes",
+        type=_among(SCENES),
+        metavar="SCENE,...",
+        default=list(SCENES),
+        help=f"of {', '.join(SCENES)}",
+    )
+    parser.add_argument("--rounds", type=int, help="runs of each, whose median counts (3)")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIRECTORY",
+        default=cache / "aerostack-rt-bench",
+        help="where the peers are installed (%(default)s)",
+    )
+    return parser.parse_args(arguments)
+
+
+def _among(known: Sequence[str]) -> Callable[[str], list[str]]:
+    def names(text: str) -> list[str]:
+        given = text.split(",")
+        for name in given:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
+        return given
+
+    return names
+
+
+def install(wanted: Sequence[str], cache: Path, results: Results) -> list[System]:
+    """
+    Install systems; note those that cannot be had.
+    """
+    installed = []
+    for kind in SYSTEMS:
+        if kind.name not in wanted:
+            continue
+        say(f"installing {kind.name}")
+        system = kind(cache)
+        results.labels[kind.name] = kind.label
+        try:
+            results.versions[kind.name] = system.install()
+        except NotInstalled as reason:
+            results.fail(kind.name, "install", str(reason))
+            say(f"{kind.name} is left out: {reason}")
+        else:
+            installed.append(system)
+    return installed
+
+
+def measure(
+    bench: Bench, systems: Sequence[System], scenes: Sequence[str], results: Results
+) -> None:
+    """
+    Do every run with every system, so many times.
+
+    Within a round, systems follow each other in every run: what the machine does besides
+    then falls on all of them alike.
+    """
+    for turn in range(bench.plan.rounds):
+        first = turn % len(systems)
+        order = [*systems[first:], *systems[:first]]
+        for scene in scenes:
+            for name, run in runs(scene, bench.plan).items():
+                for system in order:
+                    if has(system, scene):
+                        measureOne(bench, system, name, run, results)
+        say(f"round {turn + 1} of {bench.plan.rounds} is done")
+
+
+def measureOne(bench: Bench, system: System, name: str, run: Run, results: Results) -> None:
+    """
+    Do one run with one system.
+    """
+    began = time.monotonic()
+    try:
+        for measurement, values in run(bench, system):
+            results.add(system.name, measurement, values)
+    except Failed as failed:
+        results.fail(system.name, name, str(failed))
+        say(f"{system.name} {name} failed: {failed}")
+    else:
+        say(f"{system.name} {name}: {time.monotonic() - began:.0f} s")
+
+
+def say(text: str) -> None:
+    """
+    Tell the one who waits.
+    """
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """
+    Run the bench.
+
+    @return: The exit status; that of a mark that is not reached is 0, too.
+    """
+    options = parse(sys.argv[1:])
+    # Servers are ended on the way out, however that comes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if raiseLimits() < DESCRIPTORS:
+        say(f"fewer than {DESCRIPTORS} files may be open: 10,000 subscribers will not come in")
+    if not separate():
+        say("there is one processor: servers and the load take turns on it")
+    options.cache.mkdir(parents=True, exist_ok=True)
+    cache = options.cache.resolve()
+    plan = QUICK if options.quick else Plan()
+    if options.rounds:
+        plan = Plan(**{**vars(plan), "rounds": options.rounds})
+    wanted = ["aerostack", "ws"] if options.quick else [system.name for system in SYSTEMS]
+    results = Results()
+    with tempfile.TemporaryDirectory(prefix="aerostack-bench-") as directory:
+        try:
+            bench = Bench(Generator(cache), plan, makeCertificate(Path(directory)))
+        except Failed as failed:
+            say(str(failed))
+            return 1
+        systems = install(options.only or wanted, cache, results)
+        if not systems:
+            return 1
+        try:
+            measure(bench, systems, options.scenes, results)
+        except KeyboardInterrupt:
+            say("interrupted; this is what was measured until then")
+    if options.json:
+        options.json.write_text(json.dumps(results.asDict(), indent=1) + "\n")
+    if options.rst:
+        options.rst.write_text(asRst(results, plan))
+    print(asText(results, plan))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""
+What the daemon is to reach, and whether it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from results import Results
+from scenes import BUSY, windows
+from systems import MEBIBYTE, OUTBOX_BYTES
+
+OURS = "aerostack"
+KIBIBYTE = 1024
+
+
+@dataclass(frozen=True)
+class Mark:
+    """
+    One line of the marks, in words, and whether it is reached.
+    """
+
+    what: str
+    ours: str
+    against: str
+    ratio: str
+    wanted: str
+    reached: bool
+
+
+def judge(results: Results) -> Iterator[Mark]:
+    """
+    Compare what was measured with the marks.  A mark for which a peer is missing is left
+    out; where the daemon failed, that is a mark that it did not reach.
+    """
+    for system, measurement, _ in results.failures:
+        if system == OURS:
+            yield Mark(measurement, "failed", "-", "-", "-", False)
+    yield from _overload(results)
+    yield from _latency(results)
+    yield from _memory(results)
+    yield from _crowd(results)
+    yield from _stall(results)
+    yield from _resume(results)
+
+
+def _peers(results: Results, measurement: str, **wanted: float) -> Iterator[tuple[str, str, float]]:
+    for system, ratio in wanted.items():
+        if results.has(OURS, measurement) and results.has(system, measurement):
+            yield system, results.labels[system], ratio
+
+
+def _overload(results: Results) -> Iterator[Mark]:
+    names = [f"fanout/1000/overload/{window}" for window in windows(1_000)]
+    most: dict[str, float] = {}
+    for system in results.labels:
+        best = results.best(system, names, "deliveries")
+        if best is not None:
+            most[system] = results.median(system, best, "deliveries") or 0
+    wanted = {"ws": 4, "socketio": 8, "centrifuge": 1, "centrifuge-delay": 1, "uws": 0.3}
+    for system, ratio in wanted.items():
+        if OURS in most and most.get(system):
+            found = most[OURS] / most[system]
+            yield Mark(
+                "deliveries/s at overload, 1,000 subscribers",
+                f"{most[OURS]:,.0f}",
+                f"{most[system]:,.0f} {results.labels[system]}",
+                f"{found:.2f}",
+                f">= {ratio:g}",
+                found >= ratio,
+            )
+
+
+def _latency(results: Results) -> Iterator[Mark]:
+    name = "fanout/1000/busy"
+    for system, label, _ in _peers(results, name, ws=1, centrifuge=1):
+        ours = results.median(OURS, name, "p99") or 0
+        theirs = results.median(system, name, "p99") or 0
+        yield Mark(
+            f"p99 at {BUSY:,} deliveries/s",
+            f"{ours:.1f} ms",
+            f"{theirs:.1f} ms {label}",
+            f"{ours / theirs:.2f}",
+            "<= 1",
+            ours <= theirs,
+        )
+
+
+def _memory(results: Results) -> Iterator[Mark]:
+    name = "crowd/plain"
+    what = "idle memory a subscribed connection"
+    ours = (results.median(OURS, name, "memory") or 0) / KIBIBYTE
+    if results.has(OURS, name):
+        told = f"{ours:.1f} KiB"
+        yield Mark(what, told, "15 KiB", f"{ours / 15:.2f}", "<= 1", ours <= 15)
+    for system, label, ratio in _peers(results, name, socketio=1, centrifuge=0.5):
+        theirs = (results.median(system, name, "memory") or 0) / KIBIBYTE
+        found = ours / theirs
+        told = f"{theirs:.1f} KiB {label}"
+        yield Mark(what, f"{ours:.1f} KiB", told, f"{found:.2f}", f"<= {ratio:g}", found <= ratio)
+
+
+def _crowd(results: Results) -> Iterator[Mark]:
+    for name, how in (("crowd/plain", "500"), ("crowd/storm", "all")):
+        what = f"clients that connect and subscribe, {how} at once"
+        for system, label, ratio in _peers(results, name, socketio=1):
+            ours = results.median(OURS, name, "rate") or 0
+            theirs = results.median(system, name, "rate") or 0
+            yield Mark(
+                what,
+                f"{ours:,.0f}/s",
+                f"{theirs:,.0f}/s {label}",
+                f"{ours / theirs:.2f}",
+                f">= {ratio:g}",
+                ours >= ratio * theirs,
+            )
+        if results.has(OURS, name):
+            out = results.values(OURS, name, "refused") + results.values(OURS, name, "failed")
+            clients = results.median(OURS, name, "clients") or 0
+            told = f"{sum(out):.0f} refused"
+            yield Mark(what, told, f"of {clients:,.0f}", "-", "0", not sum(out))
+
+
+def _stall(results: Results) -> Iterator[Mark]:
+    name = "stall/stalled"
+    if not results.has(OURS, name):
+        return
+    ratio = results.median(OURS, name, "ratio") or 0
+    ours = results.median(OURS, name, "p99") or 0
+    theirs = results.median(OURS, "stall/reading", "p99") or 0
+    yield Mark(
+        "one stalled reader: p99 of the others",
+        f"{ours:.1f} ms",
+        f"{theirs:.1f} ms without",
+        f"{ratio:.2f}",
+        "<= 1.1",
+        ratio <= 1.1,
+    )
+    grown = (results.median(OURS, name, "growth") or 0) / MEBIBYTE
+    bound = OUTBOX_BYTES / MEBIBYTE
+    yield Mark(
+        "one stalled reader: memory",
+        f"{grown:.1f} MiB",
+        f"its bound, {bound:g} MiB",
+        f"{grown / bound:.2f}",
+        "<= 1",
+        grown <= bound,
+    )
+
+
+def _resume(results: Results) -> Iterator[Mark]:
+    if not results.has(OURS, "resume"):
+        return
+    whole = min(results.values(OURS, "resume", "whole"))
+    clients = results.median(OURS, "resume", "clients") or 0
+    yield Mark(
+        "resume: clients with all, once, in order",
+        f"{whole:,.0f}",
+        f"{clients:,.0f}",
+        f"{whole / clients:.2f}",
+        "1",
+        whole == clients,
+    )

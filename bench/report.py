@@ -1,0 +1,304 @@
+"""
+Results as tables, for a terminal and for the documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from marks import judge
+from results import Results, machine
+from scenes import BUSY, QUIET, Plan, windows
+from systems import SYSTEMS
+
+Row = Sequence[str]
+NONE = "-"
+MARKS = "Marks"
+
+
+@dataclass(frozen=True)
+class Table:
+    """
+    A table with its title and what must be known to read it.
+
+    @ivar words: How many columns at the left are words; the others are numbers.
+    """
+
+    title: str
+    note: str
+    header: Row
+    rows: Sequence[Row]
+    words: int
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """
+    A number with its thousands apart.
+    """
+    return NONE if value is None else f"{value:,.{digits}f}"
+
+
+def delay(value: float | None) -> str:
+    """
+    Milliseconds, as exact as makes sense.
+    """
+    return NONE if value is None or value < 0 else f"{value:,.{1 if value < 100 else 0}f}"
+
+
+def mebibytes(value: float | None) -> str:
+    """
+    Bytes in MiB.
+    """
+    return NONE if value is None else number(value / (1 << 20), 1)
+
+
+class Reporter:
+    """
+    What makes tables of results.
+    """
+
+    def __init__(self, results: Results, plan: Plan) -> None:
+        self._bounds = {system.name: system.bound for system in SYSTEMS}
+        self._kept = {system.name: system.keeps for system in SYSTEMS}
+        self._results = results
+        self._plan = plan
+
+    def tables(self) -> list[Table]:
+        """
+        Every table that has a row.
+        """
+        tables = [
+            self._fanout(),
+            self._crowd(),
+            self._stall(),
+            self._acks(),
+            self._resume(),
+            self._marks(),
+        ]
+        return [table for table in tables if table.rows]
+
+    def _systems(self, measurement: str) -> Iterable[tuple[str, str]]:
+        for system, label in self._results.labels.items():
+            if self._results.has(system, measurement):
+                yield system, label
+
+    def _median(self, system: str, measurement: str, field: str) -> float | None:
+        return self._results.median(system, measurement, field)
+
+    def _worst(self, system: str, measurement: str, field: str) -> float | None:
+        return max(self._results.values(system, measurement, field), default=None)
+
+    def _fanout(self) -> Table:
+        rows = []
+        for size in self._plan.sizes:
+            for name, load in (("quiet", f"{QUIET:,}/s"), ("busy", f"{BUSY:,}/s")):
+                measurement = f"fanout/{size}/{name}"
+                for system, label in self._systems(measurement):
+                    rows.append([f"{size:,}", load, label, *self._delivered(system, measurement)])
+            names = [f"fanout/{size}/overload/{window}" for window in windows(size)]
+            for system, label in self._results.labels.items():
+                best = self._results.best(system, names, "deliveries")
+                if best is not None:
+                    load = f"overload, {best.rpartition('/')[2]}"
+                    rows.append([f"{size:,}", load, label, *self._delivered(system, best)])
+        note = (
+            "Delivered to the subscribers of one topic, in frames of 160 bytes (where a system's "
+            "own words leave room for it).  The load is a rate of deliveries, or overload: so many "
+            "events under way at once, published in bursts of half as many; each system with the "
+            "number at which it delivers most.  Times are from before the publication to after "
+            "the delivery (- where none of these fell into the time that was measured).  "
+            "CPU is of one processor; load CPU is that of the load generator."
+        )
+        header = (
+            *("subscribers", "load", "system", "deliveries/s", "p50 ms", "p99 ms", "max ms"),
+            *("CPU %", "MiB", "load CPU %"),
+        )
+        return Table("Fan-out", note, header, rows, 3)
+
+    def _delivered(self, system: str, measurement: str) -> list[str]:
+        return [
+            number(self._median(system, measurement, "deliveries")),
+            delay(self._median(system, measurement, "p50")),
+            delay(self._median(system, measurement, "p99")),
+            delay(self._worst(system, measurement, "max")),
+            number(self._median(system, measurement, "cpu")),
+            mebibytes(self._median(system, measurement, "rss")),
+            number(self._median(system, measurement, "own_cpu")),
+        ]
+
+    def _crowd(self) -> Table:
+        rows = []
+        kinds = {
+            "plain": "TCP, 500 at once",
+            "storm": "TCP, all at once",
+            "tls": "TLS, 500 at once",
+        }
+        for name, kind in kinds.items():
+            measurement = f"crowd/{name}"
+            for system, label in self._systems(measurement):
+                memory = self._median(system, measurement, "memory")
+                rows.append(
+                    [
+                        kind,
+                        label,
+                        number(self._median(system, measurement, "clients")),
+                        number(self._median(system, measurement, "rate")),
+                        number(self._worst(system, measurement, "refused")),
+                        number(self._worst(system, measurement, "failed")),
+                        number(None if memory is None else memory / 1024, 1),
+                    ]
+                )
+        note = (
+            "Clients connect and subscribe, so many at once until all are in, and are then "
+            "silent.  Memory is what the server has grown by, for each.  Refused and failed are "
+            "the most of all rounds."
+        )
+        header = ("how", "system", "clients", "clients/s", "refused", "failed", "KiB each")
+        return Table("Connections", note, header, rows, 2)
+
+    def _stall(self) -> Table:
+        rows = []
+        for system, label in self._systems("stall/stalled"):
+            rows.append(
+                [
+                    label,
+                    delay(self._median(system, "stall/reading", "p99")),
+                    delay(self._median(system, "stall/stalled", "p99")),
+                    number(self._median(system, "stall/stalled", "ratio"), 2),
+                    mebibytes(self._median(system, "stall/stalled", "growth")),
+                    mebibytes(self._bounds[system]),
+                    delay(self._median(system, "stall/stalled", "dropped")),
+                ]
+            )
+        note = (
+            "A thousand subscribers get 50 events a second; one of them gets 4.9 MB a second "
+            "besides, on a topic of its own, and reads it, or stalls.  The others' p99, the "
+            "median of the ratios of each round, by how much the server's memory was larger at "
+            "most, what the server's bound for one client is (- is none), and after how many "
+            "seconds it closed the connection (- is never)."
+        )
+        header = (
+            *(
+                "system",
+                "p99 ms reading",
+                "p99 ms stalled",
+                "ratio",
+                "MiB more",
+                "bound",
+                "closed s",
+            ),
+        )
+        return Table("One stalled reader", note, header, rows, 1)
+
+    def _acks(self) -> Table:
+        rows = []
+        for window in (1, 64):
+            measurement = f"acks/{window}"
+            for system, label in self._systems(measurement):
+                found = [
+                    number(self._median(system, measurement, "acks")),
+                    delay(self._median(system, measurement, "p50")),
+                    delay(self._median(system, measurement, "p99")),
+                    number(self._median(system, measurement, "cpu")),
+                ]
+                rows.append([label, self._kept[system], str(window), *found])
+        note = (
+            "From a publication that is to be kept to its acknowledgement, with one or 64 under "
+            "way.  What was kept is not the same: only one of these outlives its process."
+        )
+        header = ("system", "kept", "under way", "acks/s", "p50 ms", "p99 ms", "CPU %")
+        return Table("Kept publications", note, header, rows, 2)
+
+    def _resume(self) -> Table:
+        rows = []
+        for system, label in self._systems("resume"):
+            most = self._median(system, "resume", "most") or 0
+            before = self._median(system, "resume", "before") or 0
+            whole = min(self._results.values(system, "resume", "whole"))
+            rows.append(
+                [
+                    label,
+                    number(self._median(system, "resume", "clients")),
+                    number(self._median(system, "resume", "missed")),
+                    number(whole),
+                    number(self._worst(system, "resume", "wrong")),
+                    number(self._median(system, "resume", "seconds"), 2),
+                    number(self._median(system, "resume", "cpu")),
+                    mebibytes(most - before),
+                ]
+            )
+        note = (
+            "Clients come back at once and ask for what they missed, while 20 more events are "
+            "published.  Whole are those that got every event once and in order, in the worst "
+            "round; wrong are events out of order or not there once; the time is until the last "
+            "has everything."
+        )
+        header = ("system", "clients", "missed", "whole", "wrong", "seconds", "CPU %", "MiB more")
+        return Table("Resume", note, header, rows, 1)
+
+    def _marks(self) -> Table:
+        rows = []
+        for mark in judge(self._results):
+            reached = "yes" if mark.reached else "NO"
+            rows.append([mark.what, mark.ours, mark.against, mark.ratio, mark.wanted, reached])
+        note = "The daemon against its marks; every ratio is of medians of the same run."
+        header = ("what", "ours", "against", "ratio", "mark", "reached")
+        return Table(MARKS, note, header, rows, 1)
+
+
+def lines(table: Table) -> list[str]:
+    """
+    The table as text, which is reStructuredText as well.
+    """
+    rows = [table.header, *table.rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(table.header))]
+    rule = "  ".join("=" * width for width in widths)
+    written = [rule]
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column < table.words else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        written.append("  ".join(cells).rstrip())
+    written.insert(2, rule)
+    return [*written, rule]
+
+
+def versions(results: Results) -> list[str]:
+    """
+    What was measured, and what could not be.
+    """
+    told = [f"{results.labels[name]}: {version}" for name, version in results.versions.items()]
+    for system, measurement, reason in results.failures:
+        told.append(f"{results.labels[system]}, {measurement}: FAILED, {reason}")
+    return told
+
+
+def intro(results: Results, plan: Plan) -> str:
+    """
+    When and where, in one sentence.
+    """
+    times = f"the median of {plan.rounds} runs" if plan.rounds > 1 else "one run"
+    return f"{results.began:%d %B %Y}, {machine()}.  Each number is {times}."
+
+
+def asText(results: Results, plan: Plan) -> str:
+    """
+    For a terminal.
+    """
+    written = ["", intro(results, plan), *versions(results)]
+    for table in Reporter(results, plan).tables():
+        written += ["", f"{table.title}: {table.note}", *lines(table)]
+    return "\n".join(written)
+
+
+def asRst(results: Results, plan: Plan) -> str:
+    """
+    For the documentation: sections without a title above them, the marks first.
+    """
+    written = [intro(results, plan), "", *(f"- {line}" for line in versions(results))]
+    tables = Reporter(results, plan).tables()
+    for table in sorted(tables, key=lambda table: table.title != MARKS):
+        written += ["", table.title, "-" * len(table.title), "", table.note, "", *lines(table)]
+    return "\n".join(written) + "\n"

@@ -1,0 +1,189 @@
+"""
+What is done to each system: one function a scene, which yields measurements by name.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from certificate import Certificate
+from generator import Generator
+from processes import Failed, Server, freePort
+from systems import System
+
+QUIET = 10_000
+BUSY = 100_000
+STALLED = 10
+
+Measurement = tuple[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    How much is done.
+
+    @ivar seconds: How long each rate is held.
+    @ivar sizes: Numbers of subscribers.
+    @ivar crowd: How many connect at once, and as many with TLS.
+    @ivar back: How many come back, and what each has missed.
+    """
+
+    rounds: int = 3
+    seconds: float = 2
+    sizes: tuple[int, ...] = (100, 1_000, 10_000)
+    crowd: tuple[int, int] = (10_000, 2_000)
+    back: tuple[int, int] = (1_000, 1_000)
+
+
+QUICK = Plan(rounds=1, seconds=1, sizes=(100, 1_000), crowd=(1_000, 200), back=(200, 200))
+
+
+def windows(size: int) -> tuple[int, ...]:
+    """
+    How many events are under way at overload: several, for each system has a number of its
+    own at which it is at its best.
+    """
+    return (16, 64) if size >= 10_000 else (32, 64, 256)
+
+
+class Bench:
+    """
+    What the scenes need.
+    """
+
+    def __init__(self, generator: Generator, plan: Plan, certificate: Certificate) -> None:
+        self.generator = generator
+        self.plan = plan
+        self.certificate = certificate
+
+    @contextmanager
+    def running(self, system: System, tls: bool = False) -> Iterator[Callable[..., Any]]:
+        """
+        Start a system afresh, and end it.
+
+        @return: What drives it with a scene of the generator.
+        """
+        with tempfile.TemporaryDirectory(prefix="aerostack-bench-") as name:
+            directory, port = Path(name), freePort()
+            command = system.command(directory, port, self.certificate if tls else None)
+            server = Server(command, port, directory / "log", system.environ())
+            try:
+                server.wait()
+                drive = partial(
+                    self.generator.drive, server, system.dialect, system.credentials, tls=tls
+                )
+                try:
+                    yield drive
+                except Failed as failed:
+                    raise Failed(f"{failed} ({server.said()})") from None
+            finally:
+                server.stop()
+
+
+def fanout(size: int, bench: Bench, system: System) -> Iterator[Measurement]:
+    """
+    Deliveries to so many subscribers of one topic, at each rate.
+    """
+    seconds = bench.plan.seconds
+    phases = {"quiet": f"r{QUIET / size:g}:{seconds}"}
+    if size == 1_000:
+        phases["busy"] = f"r{BUSY / size:g}:{seconds}"
+    # With ten thousand, the slower ones take seconds for what is under way.
+    longer = 2 * seconds if size >= 10_000 else seconds
+    phases |= {f"overload/{window}": f"w{window}:{longer}" for window in windows(size)}
+    limit = int(60 + len(phases) * (longer + 10))
+    with bench.running(system) as drive:
+        found = drive(["fanout", *phases.values()], subscribers=size, limit=limit)
+    for name, values in zip(phases, found, strict=True):
+        yield f"fanout/{size}/{name}", values
+
+
+def crowd(kind: str, bench: Bench, system: System) -> Iterator[Measurement]:
+    """
+    Many clients that connect and subscribe, and then are silent.
+
+    @param kind: C{plain}, C{tls}, or C{storm} where all of them come in the same moment.
+    """
+    tls = kind == "tls"
+    count = bench.plan.crowd[tls]
+    with bench.running(system, tls) as drive:
+        inflight = count if kind == "storm" else 500
+        found = drive(["crowd"], subscribers=count, inflight=inflight, limit=90)
+    found["rate"] = found["ready"] / found["seconds"]
+    memory = (found["after"] - found["before"]) / found["stayed"] if found["stayed"] else None
+    found["memory"] = memory
+    yield f"crowd/{kind}", found
+
+
+def stall(bench: Bench, system: System) -> Iterator[Measurement]:
+    """
+    One among a thousand who stops reading what is sent to it alone.
+    """
+    # Half of BUSY: a system that is at its limit says nothing about the one that stalls.
+    rate = BUSY / 2 / 1_000
+    with bench.running(system) as drive:
+        # Long enough that kernel, bound, and what the server gives the client are used up.
+        times = (2 * bench.plan.seconds, STALLED)
+        found = drive(["stall", *times, rate], subscribers=1_000, limit=90)
+    reading, stalled = found["reading"], found["stalled"]
+    stalled["growth"] = stalled["rss"] - reading["rss"]
+    stalled["ratio"] = stalled["p99"] / reading["p99"]
+    yield "stall/reading", reading
+    yield "stall/stalled", stalled
+
+
+def acks(bench: Bench, system: System) -> Iterator[Measurement]:
+    """
+    From a publication that is to be kept to its acknowledgement.
+    """
+    phases = [f"w{window}:{bench.plan.seconds}" for window in (1, 64)]
+    with bench.running(system) as drive:
+        found = drive(["acks", *phases], topic="bench/kept", limit=60)
+    for values in found:
+        yield f"acks/{values['window']}", values
+
+
+def resume(bench: Bench, system: System) -> Iterator[Measurement]:
+    """
+    Many clients that come back at once, and have missed much.
+    """
+    count, missed = bench.plan.back
+    with bench.running(system) as drive:
+        found = drive(["resume"], topic="bench/kept", subscribers=count, missed=missed, limit=120)
+    if not found["positions"]:
+        raise Failed("it names no positions")
+    yield "resume", found
+
+
+Run = Callable[[Bench, System], Iterator[Measurement]]
+
+
+def runs(scene: str, plan: Plan) -> dict[str, Run]:
+    """
+    The runs of a scene, by name; each starts a server.
+    """
+    if scene == "fanout":
+        return {f"fanout/{size}": partial(fanout, size) for size in plan.sizes}
+    if scene == "crowd":
+        return {f"crowd/{kind}": partial(crowd, kind) for kind in ("plain", "storm", "tls")}
+    return {scene: SINGLE[scene]}
+
+
+def has(system: System, scene: str) -> bool:
+    """
+    Whether a scene is for a system.
+    """
+    if system.scenes is not None and scene not in system.scenes:
+        return False
+    return bool({"acks": system.keeps, "resume": system.resumes}.get(scene, True))
+
+
+SINGLE: Mapping[str, Run] = {"stall": stall, "acks": acks, "resume": resume}
+SCENES = ("fanout", "crowd", *SINGLE)

@@ -1,0 +1,409 @@
+"""
+What is measured: how each system is installed, configured and started.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from certificate import Certificate
+
+from aerostack import __version__
+from aerostack.settings import reference
+
+PEERS = Path(__file__).with_name("peers")
+PUBLIC_KEY = "pk_bench_0123456789"
+MEBIBYTE = 1 << 20
+# Where there is a bound for what waits for one client, it is set to the same for all.
+OUTBOX_BYTES = 4 * MEBIBYTE
+
+
+class NotInstalled(Exception):
+    """
+    A system cannot be had here.  The message says why.
+    """
+
+
+class System:
+    """
+    One system under test.
+
+    @cvar name: What it is called on the command line.
+    @cvar label: What it is called in tables.
+    @cvar dialect: What the load generator speaks to it.
+    @cvar credentials: What clients offer as subprotocols.
+    @cvar keeps: What an acknowledgement says of a publication, empty where there is none.
+    @cvar resumes: Whether a client can go on from where it was.
+    @cvar bound: What may wait for one client that does not read, in bytes; C{None} where
+        there is no bound.
+    @cvar scenes: The only scenes that it is for, or C{None} for all.
+    """
+
+    name: str
+    label: str
+    dialect: str
+    credentials: str | None = None
+    keeps = ""
+    resumes = False
+    bound: int | None = None
+    scenes: Sequence[str] | None = None
+
+    def __init__(self, cache: Path) -> None:
+        """
+        @param cache: A directory for what must be installed.
+        """
+        self.cache = cache
+
+    def install(self) -> str:
+        """
+        Get what it takes.
+
+        @return: The versions.
+        @raise NotInstalled: That is not possible.
+        """
+        raise NotImplementedError
+
+    def command(
+        self, directory: Path, port: int, certificate: Certificate | None
+    ) -> Sequence[str | Path]:
+        """
+        What starts it.
+
+        @param directory: An empty one, for its files.
+        @param certificate: To serve TLS with, or L{None} for plain TCP.
+        """
+        raise NotImplementedError
+
+    def environ(self) -> Mapping[str, str]:
+        """
+        What it needs in its environment.
+        """
+        return {}
+
+
+class Aerostack(System):
+    """
+    Our daemon, as users run it.
+    """
+
+    name = "aerostack"
+    label = "aerostack-rt"
+    dialect = "aerostack"
+    credentials = f"aerostack-key.{PUBLIC_KEY}, aerostack-v1"
+    keeps = "in SQLite, committed"
+    resumes = True
+    bound = OUTBOX_BYTES
+
+    # What the bench needs more of than the defaults give to one client.  A key that
+    # this version does not have is left out.
+    limits: Mapping[str, object] = {
+        "limits.connections": 19_000,
+        "limits.connections_per_address": 0,
+        "limits.frames_per_second": 1_000_000,
+        "limits.frames_burst": 10_000_000,
+        "limits.bytes_per_second": 0,
+        "limits.outbox_bytes": OUTBOX_BYTES,
+    }
+
+    def install(self) -> str:
+        if not self._twistd.exists():
+            raise NotInstalled("run it with the Python of the daemon's own environment")
+        python = ".".join(map(str, sys.version_info[:3]))
+        parts = ", ".join(f"{name} {version(name)}" for name in ("Twisted", "autobahn"))
+        return f"{__version__}, Python {python}, {parts}"
+
+    @property
+    def _twistd(self) -> Path:
+        return Path(sys.executable).with_name("twistd")
+
+    def command(
+        self, directory: Path, port: int, certificate: Certificate | None
+    ) -> Sequence[str | Path]:
+        config = directory / "rt.toml"
+        config.write_text(self.configure(port, certificate))
+        return [self._twistd, "--nodaemon", "--pidfile=", "aerostack-rt", "--config", config]
+
+    def configure(self, port: int, certificate: Certificate | None) -> str:
+        """
+        The daemon's configuration.
+        """
+        listen = f"tcp:{port}:interface=127.0.0.1"
+        if certificate is not None:
+            listen = (
+                f"ssl:{port}:interface=127.0.0.1"
+                f":privateKey={certificate.key}:certKey={certificate.chain}"
+            )
+        tables: dict[str, dict[str, object]] = {
+            "server": {"listen": [listen]},
+            "database": {"url": "sqlite:///bench.db"},
+            "log": {"level": "warn"},
+            "projects.bench": {"public_key": PUBLIC_KEY},
+        }
+        known = {name for name, _ in reference()}
+        for name, value in self.limits.items():
+            if name in known:
+                table, _, key = name.rpartition(".")
+                tables.setdefault(table, {})[key] = value
+        lines = []
+        for table, settings in tables.items():
+            lines.append(f"[{table}]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+        return "\n".join(lines) + "\n"
+
+
+class NodeSystem(System):
+    """
+    A server in Node whose packages come from npm.
+
+    @cvar package: The package that is measured.
+    """
+
+    package: str
+
+    def install(self) -> str:
+        need("node", "npm")
+        directory = self.cache / "node"
+        directory.mkdir(exist_ok=True)
+        wanted = (PEERS / "package.json").read_text()
+        manifest = directory / "package.json"
+        if not manifest.exists() or manifest.read_text() != wanted:
+            manifest.write_text(wanted)
+            try:
+                call(["npm", "install", "--silent", "--no-fund", "--no-audit"], directory)
+            except NotInstalled:
+                manifest.unlink()
+                raise
+        shutil.copy(PEERS / f"{self.name}.js", directory)
+        found = json.loads((directory / "node_modules" / self.package / "package.json").read_text())
+        return f"{found['version']}, Node {call(['node', '--version'], directory)}"
+
+    def command(
+        self, directory: Path, port: int, certificate: Certificate | None
+    ) -> Sequence[str | Path]:
+        return ["node", self.cache / "node" / f"{self.name}.js", *address(port, certificate)]
+
+
+class Ws(NodeSystem):
+    """
+    Node's C{ws}.
+    """
+
+    name = "ws"
+    label = "ws (Node)"
+    dialect = "plain"
+    package = "ws"
+
+
+class SocketIO(NodeSystem):
+    """
+    socket.io.
+    """
+
+    name = "socketio"
+    label = "socket.io (Node)"
+    dialect = "socketio"
+    package = "socket.io"
+
+
+class UWebSockets(System):
+    """
+    uWebSockets: a program in C++ with the source that a crate carries.
+    """
+
+    name = "uws"
+    label = "uWebSockets (C++)"
+    dialect = "plain"
+    bound = OUTBOX_BYTES
+    crate = "libuwebsockets-sys"
+
+    def install(self) -> str:
+        need("cargo", "cc", "g++")
+        directory = self.cache / "uws"
+        directory.mkdir(exist_ok=True)
+        shutil.copy(PEERS / "Cargo.toml", directory)
+        (directory / "nothing.rs").touch()
+        metadata = json.loads(
+            call(["cargo", "metadata", "--format-version", "1", "--quiet"], directory)
+        )
+        (found,) = (each for each in metadata["packages"] if each["name"] == self.crate)
+        source = Path(found["manifest_path"]).parent / "uWebSockets"
+        if not (directory / "uws").exists():
+            self._build(source, directory)
+        return f"of the crate {self.crate} {found['version']}"
+
+    def _build(self, source: Path, directory: Path) -> None:
+        below = source / "uSockets" / "src"
+        flags = ["-O3", "-DLIBUS_USE_OPENSSL", f"-I{below}"]
+        files = [*below.glob("*.c"), *below.glob("*/*.c")]
+        call(["cc", *flags, "-c", *map(str, files)], directory)
+        flags += ["-std=c++20", "-DUWS_NO_ZLIB", f"-I{source / 'src'}"]
+        files = [PEERS / "uws.cpp", *below.glob("crypto/*.cpp"), *directory.glob("*.o")]
+        libraries = ["-lssl", "-lcrypto", "-lpthread"]
+        call(["g++", *flags, "-o", "uws", *map(str, files), *libraries], directory)
+
+    def command(
+        self, directory: Path, port: int, certificate: Certificate | None
+    ) -> Sequence[str | Path]:
+        return [self.cache / "uws" / "uws", *address(port, certificate)]
+
+
+class Nchan(System):
+    """
+    nginx with the module Nchan, of Debian.
+    """
+
+    name = "nchan"
+    label = "nginx + Nchan (C)"
+    dialect = "nchan"
+    keeps = "in memory"
+    packages = ("nginx", "libnginx-mod-nchan")
+
+    # Nchan spools into a directory that is compiled in (its nchan_message_temp_path is
+    # refused as a duplicate, wherever it stands), so nginx sees one that is its own.
+    spool = 'mount -t tmpfs none /var/lib && mkdir -p /var/lib/nginx/body && exec "$0" "$@"'
+
+    def install(self) -> str:
+        need("apt-get", "dpkg-deb", "unshare")
+        directory = self.cache / "nginx"
+        if not self._nginx.exists():
+            directory.mkdir(exist_ok=True)
+            call(["apt-get", "download", *self.packages], directory)
+            for package in directory.glob("*.deb"):
+                call(["dpkg-deb", "-x", str(package), "."], directory)
+        versions = []
+        for package in self.packages:
+            (file,) = directory.glob(f"{package}_*.deb")
+            versions.append(call(["dpkg-deb", "-f", str(file), "Version"], directory))
+        missing = [line for line in self._libraries(directory) if "not found" in line]
+        if missing:
+            raise NotInstalled(f"nginx needs {missing[0].split()[0]}")
+        return f"nginx {versions[0]}, Nchan {versions[1]}"
+
+    def _libraries(self, directory: Path) -> list[str]:
+        return call(["ldd", str(self._nginx)], directory).splitlines()
+
+    @property
+    def _nginx(self) -> Path:
+        return self.cache / "nginx" / "usr" / "sbin" / "nginx"
+
+    def command(
+        self, directory: Path, port: int, certificate: Certificate | None
+    ) -> Sequence[str | Path]:
+        tls = ""
+        if certificate is not None:
+            tls = "ssl"
+            more = f"ssl_certificate {certificate.chain}; ssl_certificate_key {certificate.key};"
+        filled = (PEERS / "nginx.conf").read_text()
+        values = {
+            "module": self.cache / "nginx" / "usr/lib/nginx/modules/ngx_nchan_module.so",
+            "directory": directory,
+            "port": port,
+            "tls": tls,
+            "certificate": more if certificate is not None else "",
+        }
+        for name, value in values.items():
+            filled = filled.replace(f"@{name}@", str(value))
+        config = directory / "nginx.conf"
+        config.write_text(filled)
+        nginx = [self._nginx, "-p", directory, "-c", config, "-e", directory / "error.log"]
+        return ["unshare", "--map-root-user", "--mount", "sh", "-c", self.spool, *nginx]
+
+
+class Centrifuge(System):
+    """
+    centrifuge, the library that Centrifugo is made of.
+
+    Centrifugo itself cannot be installed this way where this was written: the module
+    proxy answers 403, "This module version is not available", for
+    C{github.com/centrifugal/centrifugo/v6} and C{/v5}.  What Centrifugo does to an event
+    between its WebSocket and its WebSocket is done by this library.
+    """
+
+    name = "centrifuge"
+    label = "centrifuge (Go)"
+    dialect = "centrifuge"
+    keeps = "in memory"
+    resumes = True
+    bound = OUTBOX_BYTES
+
+    def install(self) -> str:
+        need("go")
+        directory = self.cache / "centrifuge"
+        shutil.copytree(PEERS / "centrifuge", directory, dirs_exist_ok=True)
+        call(["go", "build", "-o", "peer", "."], directory)
+        module = "github.com/centrifugal/centrifuge"
+        listed = call(["go", "list", "-m", "-f", "{{.Version}}", module], directory)
+        return f"{listed.removeprefix('v')}, {call(['go', 'env', 'GOVERSION'], directory)}"
+
+    def command(
+        self, directory: Path, port: int, certificate: Certificate | None
+    ) -> Sequence[str | Path]:
+        return [self.cache / "centrifuge" / "peer", *address(port, certificate)]
+
+
+class CentrifugeDelayed(Centrifuge):
+    """
+    The same, with the setting that trades delay for deliveries.  It belongs to the library
+    and to Centrifugo PRO (C{client.write_delay}); the Centrifugo that is free has none.
+    """
+
+    name = "centrifuge-delay"
+    label = "centrifuge, write delay 20 ms"
+    scenes = ("fanout",)
+
+    def environ(self) -> Mapping[str, str]:
+        return {"WRITE_DELAY": "20ms"}
+
+
+SYSTEMS: tuple[type[System], ...] = (
+    Aerostack,
+    Ws,
+    SocketIO,
+    UWebSockets,
+    Nchan,
+    Centrifuge,
+    CentrifugeDelayed,
+)
+
+
+def address(port: int, certificate: Certificate | None) -> list[str | Path]:
+    """
+    What the servers under C{peers/} take as arguments.
+    """
+    return [str(port), *([certificate.key, certificate.chain] if certificate else [])]
+
+
+def need(*programs: str) -> None:
+    """
+    Make sure that programs are there.
+
+    @raise NotInstalled: One is not.
+    """
+    for program in programs:
+        if shutil.which(program) is None:
+            raise NotInstalled(f"there is no {program} on this machine")
+
+
+def call(command: Sequence[str], directory: Path, limit: float = 300) -> str:
+    """
+    Run a program of the installation to its end.
+
+    @return: What it wrote.
+    @raise NotInstalled: It failed.
+    """
+    try:
+        done = subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, timeout=limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise NotInstalled(f"{command[0]} took more than {limit:g} s") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise NotInstalled(f"{' '.join(command[:3])}: {said[-1] if said else done.returncode}")
+    return done.stdout.strip()
