@@ -227,12 +227,12 @@ class Stream:
 
     def _resumeMark(self, mark: int) -> Plan | Gap:
         """Go on after an entry of which only the mark is known."""
+        if mark <= self._lostMark:
+            return EXPIRED
         if mark >= self._base:
             return Plan(
                 tuple(e for e in self._entries if e.mark > mark or (e.mark == mark and not e.kept))
             )
-        if mark <= self._lostMark:
-            return EXPIRED
         return self._readFrom(mark)
 
     def _resumeElsewhere(self, position: Position) -> Plan | Gap:
