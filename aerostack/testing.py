@@ -111,11 +111,14 @@ class MemoryHistory:
     @ivar messages: Everything that was kept, oldest first.
     @ivar held: While this is a list, what is appended waits in it, and L{release}
         keeps it.
+    @ivar reading: While this is a list, questions about the past wait in it; call them
+        yourself.
     """
 
     def __init__(self) -> None:
         self.messages: list[Kept] = []
         self.held: list[tuple[Message, Deferred[Kept]]] | None = None
+        self.reading: list[Callable[[], None]] | None = None
 
     def append(self, message: Message) -> Deferred[Kept]:
         kept: Deferred[Kept] = Deferred()
@@ -159,9 +162,8 @@ class MemoryHistory:
     def surveyPast(
         self, topic: str, after: int, until: int, most: int, now: int
     ) -> Deferred[str | None]:
-        if not any(kept.message.topic == topic for kept in self.messages):
-            return succeed(UNKNOWN.reason)
-        return succeed(None)
+        known = any(kept.message.topic == topic for kept in self.messages)
+        return _answer(self.reading, None if known else UNKNOWN.reason)
 
     def readPast(self, topic: str, after: int, until: int, limit: int) -> Deferred[list[Kept]]:
         found = [
@@ -169,10 +171,20 @@ class MemoryHistory:
             for kept in self.messages
             if kept.message.topic == topic and after < kept.createdAt <= until
         ]
-        return succeed(found[:limit])
+        return _answer(self.reading, found[:limit])
 
     def expire(self, now: int) -> Deferred[int]:
         return succeed(0)
+
+
+def _answer(reading: list[Callable[[], None]] | None, answer: T) -> Deferred[T]:
+    """Answer a question, at once or when the test says so."""
+    answered: Deferred[T] = Deferred()
+    if reading is None:
+        answered.callback(answer)
+    else:
+        reading.append(lambda: answered.callback(answer))
+    return answered
 
 
 @implementer(IChangeTracker)
@@ -183,6 +195,7 @@ class MemoryTracker:
     @ivar tables: The tables that can be watched.
     @ivar watched: How many interests each watched table has.
     @ivar waiting: While this is a list, watches wait in it; fire them yourself.
+    @ivar reading: As L{MemoryHistory.reading}.
     @ivar changes: Every change that L{change} told.
     """
 
@@ -191,6 +204,7 @@ class MemoryTracker:
         self.tables = tables
         self.watched: dict[str, int] = {}
         self.waiting: list[Callable[[], None]] | None = None
+        self.reading: list[Callable[[], None]] | None = None
         self.changes: list[Change] = []
         self.position = 0
 
@@ -229,13 +243,13 @@ class MemoryTracker:
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int
     ) -> Deferred[str | None]:
-        return succeed(None if lineage == "j1" else UNKNOWN.reason)
+        return _answer(self.reading, None if lineage == "j1" else UNKNOWN.reason)
 
     def readPast(
         self, table: str, lineage: str, after: int, until: int, limit: int
     ) -> Deferred[list[Change]]:
         found = [c for c in self.changes if c.table == table and after < c.seq <= until]
-        return succeed(found[:limit])
+        return _answer(self.reading, found[:limit])
 
     def poke(self) -> None:
         pass
@@ -305,25 +319,46 @@ class World:
         self.projects = projects or {"p": makeProject()}
         self.limits = limits or LimitsConfig()
         self.history = MemoryHistory()
+        self.queries: list[tuple[str, list[Any]]] = []
+        self._grace = grace
+        self._tables = tables
+        self._rules = rules or Rules([], Rule(Depth(1000, 1_000_000, 300.0)))
         self._ids = iter(range(1, 1_000_000))
-        epochs = iter(range(1, 1_000_000))
-        rules = rules or Rules([], Rule(Depth(1000, 1_000_000, 300.0)))
+        self._epochs = iter(range(1, 1_000_000))
+        self._serial = iter(range(1, 1_000_000))
+        self._begin()
+
+    def restart(self) -> None:
+        """
+        Begin anew with what the database has.  Connections are not taken along: let them
+        die before.
+        """
+        before = self.tracker
+        self._begin()
+        self.tracker.changes = before.changes
+        self.tracker.position = before.changes[-1].seq if before.changes else 0
+        self.tracker.reading = before.reading
+        for kept in self.history.messages:
+            self.hub.floor = max(self.hub.floor, kept.createdAt)
+            self.hub.remember(kept)
+
+    def _begin(self) -> None:
+        rules = self._rules
         self.hub = Hub(
             self.clock,
             MemoryEngine(),
             self.history,
-            Presence(grace),
+            Presence(self._grace),
             lambda: f"m{next(self._ids)}",
             rules,
-            Streams(lambda topic: rules.of(topic).depth, lambda: f"e{next(epochs)}", 10_000_000),
+            Streams(
+                lambda topic: rules.of(topic).depth,
+                lambda: f"e{next(self._epochs)}",
+                10_000_000,
+            ),
             Repeats(120.0, 1000),
         )
-        self.feeds = TableFeeds(
-            self.hub,
-            Patterns(["*"]),
-            self.projects,
-            lambda listener: self._makeTracker(listener, tables),
-        )
+        self.feeds = TableFeeds(self.hub, Patterns(["*"]), self.projects, self._makeTracker)
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
         self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
@@ -337,12 +372,10 @@ class World:
             self.deadlines,
             self.quotas,
         )
-        self.queries: list[tuple[str, list[Any]]] = []
         self.rpc = RPC(self.hub, self.authenticator, self.limits, self._query)
-        self._serial = iter(range(1, 1_000_000))
 
-    def _makeTracker(self, listener: IChangeListener, tables: tuple[str, ...]) -> MemoryTracker:
-        self.tracker = MemoryTracker(listener, tables)
+    def _makeTracker(self, listener: IChangeListener) -> MemoryTracker:
+        self.tracker = MemoryTracker(listener, self._tables)
         return self.tracker
 
     def _query(self, sql: str, parameters: list[Any]) -> Deferred[dict[str, Any]]:
