@@ -60,6 +60,13 @@ class IJournal(Interface):
         Stop recording a table's changes.  An unknown table is no error.
         """
 
+    def columns(cursor, table):
+        """
+        @return: What columns a followed table has, as
+            L{aerostack.core.columns.Columns}.
+        @raise RealtimeError: C{unknown_table}.
+        """
+
     def poll(cursor, after, limit):
         """
         Read what was committed since.
@@ -148,6 +155,18 @@ class IChangeListener(Interface):
         not known.
         """
 
+    def feedDown(reason):
+        """
+        Changes cannot be read for now; nothing is lost, they come later.
+
+        @param reason: One sentence.
+        """
+
+    def feedUp():
+        """
+        Changes are read again, from where they had been read to.
+        """
+
 
 class IChangeTracker(Interface):
     """
@@ -175,6 +194,12 @@ class IChangeTracker(Interface):
         """
         @return: What the numbers of a watched table's changes belong to (see
             L{IJournal.lineage}).
+        """
+
+    def columns(table):
+        """
+        @return: A L{Deferred} of L{IJournal.columns} of a watched table, which may be
+            remembered until the journal says that the table was altered.
         """
 
     def surveyPast(table, lineage, after, until, most):

@@ -28,6 +28,10 @@ class Change:
     @ivar data: The row after the change; for a DELETE the row that went.
     @ivar old: The row before the change, L{None} for an INSERT.
     @ivar timestamp: When the writer made it, milliseconds since the epoch.
+    @ivar transaction: What the changes of one transaction have in common, and no others;
+        L{None} where the database does not tell.
+    @ivar last: Whether everything up to here, as far as this table is concerned, was
+        committed: no change that follows belongs to the same transaction.
     """
 
     seq: int
@@ -36,3 +40,5 @@ class Change:
     data: Row
     old: Row | None
     timestamp: int
+    transaction: str | None = None
+    last: bool = False

@@ -33,8 +33,10 @@ class Poll:
     @ivar events: Changes and losses, in commit order.
     @ivar after: The C{seq} up to which the journal has been read.
     @ivar more: There is more to read: poll again at once.
+    @ivar altered: Tables whose columns may be others than before.
     """
 
     events: tuple[Change | Loss, ...]
     after: int
     more: bool
+    altered: frozenset[str] = frozenset()
