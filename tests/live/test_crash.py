@@ -170,7 +170,7 @@ class CrashTests(ProgramTests):
         was acknowledged; and who comes back has each message and each table change once, in
         order.
         """
-        daemon = await self.serve(self.configure())
+        daemon = await self.serve(self.configure(more="anonymous = true"))
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         watchers = [Watcher(self, f"w{n}") for n in range(3)]
         publishers = [Publisher(self, f"p{n}") for n in range(2)]
