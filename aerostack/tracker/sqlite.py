@@ -11,12 +11,14 @@ from typing import Any
 from zope.interface import implementer
 
 from aerostack.core.changes import DELETE, INSERT, UPDATE, Change
+from aerostack.core.selection import Bounds, Selection
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker import ledger, repair
-from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.journal import Loss, Poll, Snapshot
 from aerostack.tracker.ledger import Record, transaction
+from aerostack.tracker.rows import readRows
 from aerostack.tracker.schema import describe, fold
 from aerostack.wire.values import toJSON
 
@@ -191,6 +193,19 @@ class SQLiteJournal:
                 (record.tid, after, until, limit),
             ).fetchall()
         return [_change(record, row) for row in rows]
+
+    def snapshot(
+        self, cursor: sqlite3.Cursor, table: str, selection: Selection, bounds: Bounds
+    ) -> Snapshot:
+        # What is asked first begins the transaction, and with it the view of the database
+        # that everything else is read from.
+        with transaction(cursor, "BEGIN"):
+            position = ledger.newest(cursor)
+            lineage = self.lineage(cursor, table)
+            described = describe(cursor, table)
+            names = [column.name for column in described.columns]
+            rows, size = readRows(cursor, described.name, names, selection, bounds)
+        return Snapshot(rows, position, lineage, size)
 
     def renew(self, cursor: sqlite3.Cursor, timestamp: int) -> None:
         if ledger.isComplete(cursor):

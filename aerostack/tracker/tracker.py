@@ -16,9 +16,10 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from aerostack.core.changes import Change
+from aerostack.core.selection import Bounds, Selection
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal
-from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.journal import Loss, Poll, Snapshot
 from aerostack.tracker.schema import fold
 
 RENEWAL = 3600.0
@@ -78,6 +79,7 @@ class ChangeTracker:
         listener: IChangeListener,
         pollInterval: float = 0.2,
         *,
+        reads: IDatabase | None = None,
         batch: int = 1000,
         retention: float = 3600.0,
         grace: float = 60.0,
@@ -85,6 +87,8 @@ class ChangeTracker:
         """
         @param database: Where the journal is.  Nobody else may write through it.
         @param pollInterval: Seconds from one tick to the next.
+        @param reads: The same database, through which rows and the past are read, so that
+            this takes no time from the ticks; C{database} if not given.
         @param batch: How many changes to read, tell or forget in one step.  The reactor
             turns between two steps.
         @param retention: For how many seconds a change that was told is kept.
@@ -94,6 +98,7 @@ class ChangeTracker:
         self.lastTick: float | None = None
         self._clock = clock
         self._database = database
+        self._reads = reads or database
         self._journal = journal
         self._listener = listener
         self._pollInterval = pollInterval
@@ -110,6 +115,9 @@ class ChangeTracker:
         self._after: int | None = None
         self._renewAt = 0.0
         self._pruneAt = 0.0
+
+        # Snapshots that have seen more than was told.
+        self._awaited: list[tuple[Snapshot, Deferred[Snapshot]]] = []
 
         self._turn = DeferredLock()
         # A poke waits for its turn, first for the reactor's, then for the database's.
@@ -168,12 +176,24 @@ class ChangeTracker:
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int
     ) -> Deferred[str | None]:
-        return self._database.run(self._journal.surveyPast, table, lineage, after, until, most)
+        return self._reads.run(self._journal.surveyPast, table, lineage, after, until, most)
 
     def readPast(
         self, table: str, lineage: str, after: int, until: int, limit: int
     ) -> Deferred[list[Change]]:
-        return self._database.run(self._journal.readPast, table, lineage, after, until, limit)
+        return self._reads.run(self._journal.readPast, table, lineage, after, until, limit)
+
+    def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
+        def read(snapshot: Snapshot) -> Deferred[Snapshot] | Snapshot:
+            if snapshot.position <= self.position:
+                return snapshot
+            told: Deferred[Snapshot] = Deferred()
+            self._awaited.append((snapshot, told))
+            self.poke()
+            return told
+
+        reading = self._reads.run(self._journal.snapshot, table, selection, bounds)
+        return reading.addCallback(read)
 
     # Running
 
@@ -328,7 +348,17 @@ class ChangeTracker:
         poll: Poll = await self._ask(self._journal.poll, self._after, self._batch)
         self._after = poll.after
         self._tell(poll.events)
+        self._release()
         return poll.more and not self._stopping
+
+    def _release(self) -> None:
+        """Let go the snapshots of which all was told."""
+        waiting, self._awaited = self._awaited, []
+        for snapshot, told in waiting:
+            if snapshot.position <= self.position:
+                told.callback(snapshot)
+            else:
+                self._awaited.append((snapshot, told))
 
     def _tell(self, events: Sequence[Change | Loss]) -> None:
         changes: list[Change] = []
