@@ -100,6 +100,13 @@ class DbChange(ServerFrame, frozen=True, tag="db_change"):
     pos: str | UnsetType = UNSET
 
 
+class SnapshotPage(ServerFrame, frozen=True, tag="snapshot"):
+    topic: str
+    rows: list[Raw]
+    more: bool
+    pos: str | UnsetType = UNSET
+
+
 class Event(ServerFrame, frozen=True, tag="event"):
     topic: str
     event: str
