@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from aerostack.core.changes import INSERT, Change
+from aerostack.core.columns import Columns, ColumnType
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IDatabase, IJournal
 from aerostack.tracker.journal import Loss, Poll
@@ -107,17 +108,24 @@ class FakeJournal:
         return f"of{table}"
 
     def surveyPast(
-        self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int
+        self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> str | None:
         return None if lineage == f"of{table}" else "unknown"
 
     def readPast(
-        self, cursor: Any, table: str, lineage: str, after: int, until: int, limit: int
+        self,
+        cursor: Any,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
     ) -> list[Change]:
         found = [e for e in self.entries[after:until] if isinstance(e, Change)]
         return [change for change in found if change.table == table][:limit]
 
-    def poll(self, cursor: Any, after: int, limit: int) -> Poll:
+    def poll(self, cursor: Any, after: int, limit: int, size: int | None = None) -> Poll:
         events = tuple(self.entries[after : after + limit])
         return Poll(events, after + len(events), len(events) == limit)
 
@@ -128,6 +136,9 @@ class FakeJournal:
         self.prunings.append((before, timestamp, limit))
         return self.pruned.pop(0) if self.pruned else 0
 
+    def columns(self, cursor: Any, table: str) -> Columns:
+        return {"n": ColumnType.NUMBER}
+
     def remove(self, cursor: Any) -> list[str]:
         return []
 
@@ -136,17 +147,23 @@ class FakeJournal:
 class Listener:
     """
     Remembers what it was told.
+
+    @ivar down: Each time that it heard of trouble the reason, and L{None} for its end.
+    @ivar room: What L{changed} answers.
     """
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
         self.left: list[str] = []
+        self.down: list[str | None] = []
         self.fault: Exception | None = None
+        self.room: Deferred[None] | None = None
 
-    def changed(self, changes: Sequence[Change]) -> None:
+    def changed(self, changes: Sequence[Change]) -> Deferred[None] | None:
         self.heard.append([(change.table, change.data["n"]) for change in changes])
         if self.fault is not None:
             raise self.fault
+        return self.room
 
     def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:
         self.heard.append((table, error.code))
@@ -155,6 +172,12 @@ class Listener:
 
     def tableLeft(self, table: str) -> None:
         self.left.append(table)
+
+    def feedDown(self, reason: str) -> None:
+        self.down.append(reason)
+
+    def feedUp(self) -> None:
+        self.down.append(None)
 
 
 class TrackerCase(SynchronousTestCase):
