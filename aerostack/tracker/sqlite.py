@@ -5,18 +5,19 @@ The journal of an SQLite database.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from zope.interface import implementer
 
-from aerostack.core.changes import DELETE, INSERT, UPDATE, Change
+from aerostack.core.changes import DELETE, INSERT, UPDATE, Change, Row
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker import ledger, repair
 from aerostack.tracker.journal import Loss, Poll
 from aerostack.tracker.ledger import Record, transaction
+from aerostack.tracker.oversize import CHANGE_BYTES, omissions
 from aerostack.tracker.schema import describe, fold
 from aerostack.wire.values import toJSON
 
@@ -36,12 +37,14 @@ class SQLiteJournal:
     does not count a connection's own commits.
     """
 
-    def __init__(self, rebuiltRows: int = 1000) -> None:
+    def __init__(self, rebuiltRows: int = 1000, changeBytes: int = CHANGE_BYTES) -> None:
         """
         @param rebuiltRows: How many rows a table that was dropped and made again may
             have for each to be told as an INSERT.
+        @param changeBytes: How many bytes the values of one change may take in JSON.
         """
         self._rebuiltRows = rebuiltRows
+        self._changeBytes = changeBytes
         # What is followed in this run, by its folded name.
         self._wanted: dict[str, str] = {}
         self._records: Mapping[int, Record] = {}
@@ -107,7 +110,9 @@ class SQLiteJournal:
             present = _pragma(cursor, "schema_version")
         self._settle(records, version, present)
 
-    def poll(self, cursor: sqlite3.Cursor, after: int, limit: int) -> Poll:
+    def poll(
+        self, cursor: sqlite3.Cursor, after: int, limit: int, size: int | None = None
+    ) -> Poll:
         connection = cursor.connection
         if connection is not self._connection:
             # The numbers of another connection say nothing about this one's.
@@ -127,12 +132,12 @@ class SQLiteJournal:
             if not current and not repair.isNeeded(cursor, self._wanted.values()):
                 current = True
                 records = ledger.records(cursor)
-            poll = _read(cursor, records, after, limit) if current else None
+            poll = self._read(cursor, records, after, limit, size) if current else None
         if poll is None:
             with transaction(cursor, "BEGIN IMMEDIATE"):
                 self._repair(cursor)
                 records = ledger.records(cursor)
-                poll = _read(cursor, records, after, limit)
+                poll = self._read(cursor, records, after, limit, size)
                 version = _pragma(cursor, "schema_version")
             assert poll is not None, "a repaired journal is never behind its reader"
         self._records = records
@@ -146,7 +151,13 @@ class SQLiteJournal:
         return "" if record is None else _lineage(ledger.epoch(cursor), record)
 
     def surveyPast(
-        self, cursor: sqlite3.Cursor, table: str, lineage: str, after: int, until: int, most: int
+        self,
+        cursor: sqlite3.Cursor,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        most: int | None,
     ) -> str | None:
         with transaction(cursor, "BEGIN"):
             if not ledger.isComplete(cursor):
@@ -166,6 +177,8 @@ class SQLiteJournal:
                 wanted,
             ).fetchone():
                 return EXPIRED.reason
+            if most is None:
+                return None
             (count,) = cursor.execute(
                 "SELECT count(*) FROM (SELECT 1 FROM _aerostack_changes"
                 " WHERE tid = ? AND seq > ? AND seq <= ? LIMIT ?)",
@@ -174,7 +187,14 @@ class SQLiteJournal:
             return LIMIT.reason if count > most else None
 
     def readPast(
-        self, cursor: sqlite3.Cursor, table: str, lineage: str, after: int, until: int, limit: int
+        self,
+        cursor: sqlite3.Cursor,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
     ) -> list[Change]:
         with transaction(cursor, "BEGIN"):
             if not ledger.isComplete(cursor):
@@ -185,12 +205,13 @@ class SQLiteJournal:
             if after < until and ledger.oldest(cursor) > after + 1:
                 raise _expired(table)
             width = max((p.position for p in record.places), default=0) + 1
-            rows = cursor.execute(
+            found = cursor.execute(
                 f"SELECT seq, tid, op, at, {_cells(width)} FROM _aerostack_changes"
-                " WHERE tid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-                (record.tid, after, until, limit),
-            ).fetchall()
-        return [_change(record, row) for row in rows]
+                " WHERE tid = ? AND seq > ? AND seq <= ? ORDER BY seq",
+                (record.tid, after, until),
+            )
+            rows, _ = _take(found, limit, size)
+            return [self._change(cursor, record, row) for row in rows]
 
     def renew(self, cursor: sqlite3.Cursor, timestamp: int) -> None:
         if ledger.isComplete(cursor):
@@ -226,6 +247,79 @@ class SQLiteJournal:
         repair.repair(cursor, self._after, self._wanted.values(), self._rebuiltRows)
         # What it entered was committed by this connection, so is not counted as new.
         self._quiet = None
+
+    def _read(
+        self,
+        cursor: sqlite3.Cursor,
+        records: Mapping[int, Record],
+        after: int,
+        limit: int,
+        size: int | None,
+    ) -> Poll | None:
+        """
+        Read the journal.
+
+        @return: L{None} if it is behind its reader, so somebody emptied it.
+        """
+        width = max((p.position for r in records.values() for p in r.places), default=0) + 1
+        found = cursor.execute(
+            f"SELECT seq, tid, op, at, {_cells(width)} FROM _aerostack_changes WHERE seq > ?"
+            " ORDER BY seq",
+            (after,),
+        )
+        rows, more = _take(found, limit, size)
+        if not rows:
+            return Poll((), after, False) if ledger.newest(cursor) >= after else None
+        events: list[Change | Loss] = []
+        if rows[0][0] > after + 1:
+            events.extend(_tellGap(records.values(), rows[0][0] - 1))
+        for row in rows:
+            record = records.get(row[1])
+            if record is None:
+                continue
+            if row[2] == ledger.LOST:
+                events.append(Loss(record.name, RealtimeError("table_lost", row[4]), row[0]))
+            else:
+                events.append(self._change(cursor, record, row))
+        return Poll(tuple(events), rows[-1][0], more)
+
+    def _change(self, cursor: sqlite3.Cursor, record: Record, row: tuple[Any, ...]) -> Change:
+        seq, _tid, op, at, *cells = row
+
+        def image(offset: int) -> dict[str, Any]:
+            return {
+                place.name: (
+                    cells[2 * place.position + offset] if seq >= place.since else place.fallback
+                )
+                for place in record.places
+                if place.name is not None
+            }
+
+        def keyColumns() -> Collection[str]:
+            try:
+                return describe(cursor, record.name).keyColumns
+            except RealtimeError:
+                # It has gone meanwhile.
+                return ()
+
+        operation = _OPERATIONS[op]
+        old = None if operation == INSERT else image(1)
+        data = old if operation == DELETE and old is not None else image(0)
+        rows = [data] if old is None else [data, old]
+        omitted = omissions(rows, self._changeBytes, keyColumns)
+
+        def told(image: dict[str, Any]) -> Row:
+            return {name: toJSON(value) for name, value in image.items() if name not in omitted}
+
+        return Change(
+            seq,
+            record.name,
+            operation,
+            told(data),
+            None if old is None else told(old),
+            at,
+            omitted=tuple(name for name in data if name in omitted),
+        )
 
     def _find(self, cursor: sqlite3.Cursor, key: str) -> Record | None:
         for record in ledger.records(cursor).values():
@@ -264,52 +358,24 @@ def _expired(table: str) -> RealtimeError:
     )
 
 
-def _read(
-    cursor: sqlite3.Cursor, records: Mapping[int, Record], after: int, limit: int
-) -> Poll | None:
+def _take(
+    rows: Iterator[tuple[Any, ...]], limit: int, size: int | None
+) -> tuple[list[tuple[Any, ...]], bool]:
     """
-    Read the journal.
+    Take rows one by one, so that no more of large ones are in memory than are wanted.
 
-    @return: L{None} if it is behind its reader, so somebody emptied it.
+    @param limit: How many rows to take at the most.
+    @param size: After how many bytes to take no more.
+    @return: The rows, and whether there are more.
     """
-    width = max((p.position for r in records.values() for p in r.places), default=0) + 1
-    rows = cursor.execute(
-        f"SELECT seq, tid, op, at, {_cells(width)} FROM _aerostack_changes WHERE seq > ?"
-        " ORDER BY seq LIMIT ?",
-        (after, limit),
-    ).fetchall()
-    if not rows:
-        return Poll((), after, False) if ledger.newest(cursor) >= after else None
-    events: list[Change | Loss] = []
-    if rows[0][0] > after + 1:
-        events.extend(_tellGap(records.values(), rows[0][0] - 1))
+    taken: list[tuple[Any, ...]] = []
+    total = 0
     for row in rows:
-        record = records.get(row[1])
-        if record is None:
-            continue
-        if row[2] == ledger.LOST:
-            events.append(Loss(record.name, RealtimeError("table_lost", row[4]), row[0]))
-        else:
-            events.append(_change(record, row))
-    return Poll(tuple(events), rows[-1][0], len(rows) == limit)
-
-
-def _change(record: Record, row: tuple[Any, ...]) -> Change:
-    seq, _tid, op, at, *cells = row
-
-    def image(offset: int) -> dict[str, Any]:
-        return {
-            place.name: toJSON(
-                cells[2 * place.position + offset] if seq >= place.since else place.fallback
-            )
-            for place in record.places
-            if place.name is not None
-        }
-
-    operation = _OPERATIONS[op]
-    old = None if operation == INSERT else image(1)
-    data = old if operation == DELETE and old is not None else image(0)
-    return Change(seq, record.name, operation, data, old, at)
+        if len(taken) == limit or (size is not None and total >= size):
+            return taken, True
+        taken.append(row)
+        total += sum(len(cell) for cell in row if isinstance(cell, (str, bytes)))
+    return taken, False
 
 
 def _tellGap(records: Iterable[Record], seq: int) -> list[Loss]:

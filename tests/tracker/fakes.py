@@ -4,6 +4,7 @@ A database, a journal and a listener that do as they are told.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,19 @@ from aerostack.tracker.journal import Loss, Poll
 from aerostack.tracker.tracker import ChangeTracker
 
 
+def sqliteError(name: str, message: str) -> sqlite3.OperationalError:
+    """
+    An error as SQLite raises it.
+    """
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorname = name
+    return error
+
+
+LOCKED = sqliteError("SQLITE_BUSY", "database is locked")
+FULL = sqliteError("SQLITE_FULL", "database or disk is full")
+
+
 @implementer(IDatabase)
 class FakeDatabase:
     """
@@ -29,12 +43,14 @@ class FakeDatabase:
     @ivar calls: The names of what was run.
     @ivar holding: Keep interactions until L{release}.
     @ivar fault: What interactions fail with, if anything.
+    @ivar faults: The same, for those of a name.
     """
 
     def __init__(self, cursor: Any = None) -> None:
         self.calls: list[str] = []
         self.holding = False
         self.fault: Exception | None = None
+        self.faults: dict[str, Exception] = {}
         self._cursor = cursor
         self._held: list[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = []
 
@@ -48,8 +64,9 @@ class FakeDatabase:
         return succeed(None).addCallback(lambda _: self._run(interaction, args))
 
     def _run(self, interaction: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        if self.fault is not None:
-            raise self.fault
+        fault = self.faults.get(interaction.__name__, self.fault)
+        if fault is not None:
+            raise fault
         return interaction(self._cursor, *args)
 
     def release(self) -> None:
