@@ -110,9 +110,7 @@ class SQLiteJournal:
             present = _pragma(cursor, "schema_version")
         self._settle(records, version, present)
 
-    def poll(
-        self, cursor: sqlite3.Cursor, after: int, limit: int, size: int | None = None
-    ) -> Poll:
+    def poll(self, cursor: sqlite3.Cursor, after: int, limit: int, size: int | None = None) -> Poll:
         connection = cursor.connection
         if connection is not self._connection:
             # The numbers of another connection say nothing about this one's.
