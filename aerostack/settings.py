@@ -108,12 +108,6 @@ class TrackerConfig:
     pollInterval: float = setting(
         "How often the database is asked for changes.", Number("seconds", 0.01, 60, False), 0.2
     )
-    wake: bool = setting(
-        "Let the database's writers wake the daemon, so that a change need not wait to be asked"
-        " for. SQLite's must be in WAL mode, and the system Linux.",
-        Flag(),
-        True,
-    )
     tables: tuple[str, ...] = setting(
         "The tables that may be subscribed: names, or patterns with *. None, unless named.",
         Many(Text("a table's name or a pattern such as 'shop_*'")),
@@ -123,6 +117,12 @@ class TrackerConfig:
         "How long a delivered change is kept for clients that come back.",
         Number("seconds", 0, 2_592_000, False),
         3600.0,
+    )
+    wake: bool = setting(
+        "Let the database's writers wake the daemon, so that a change need not wait to be asked"
+        " for. SQLite's must be in WAL mode, and the system Linux.",
+        Flag(),
+        True,
     )
     changeBytes: int = setting(
         "How much the values of one change may take in JSON, both rows together. Of a larger one"
