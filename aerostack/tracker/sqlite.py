@@ -5,23 +5,22 @@ The journal of an SQLite database.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from zope.interface import implementer
 
-from aerostack.core.changes import DELETE, INSERT, UPDATE, Change, Row
+from aerostack.core.changes import Change
+from aerostack.core.columns import Columns
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
-from aerostack.tracker import ledger, repair
+from aerostack.tracker import entries, ledger, repair
+from aerostack.tracker.entries import EntryReader
 from aerostack.tracker.journal import Loss, Poll
 from aerostack.tracker.ledger import Record, transaction
-from aerostack.tracker.oversize import CHANGE_BYTES, omissions
-from aerostack.tracker.schema import describe, fold
-from aerostack.wire.values import toJSON
-
-_OPERATIONS = {ledger.INSERTED: INSERT, ledger.UPDATED: UPDATE, ledger.DELETED: DELETE}
+from aerostack.tracker.oversize import CHANGE_BYTES
+from aerostack.tracker.schema import columnTypes, describe, fold
 
 LEASE = 2 * 3600 * 1000
 """For how long, in ms, one L{SQLiteJournal.renew} says that somebody reads."""
@@ -110,6 +109,9 @@ class SQLiteJournal:
             present = _pragma(cursor, "schema_version")
         self._settle(records, version, present)
 
+    def columns(self, cursor: sqlite3.Cursor, table: str) -> Columns:
+        return columnTypes(describe(cursor, table))
+
     def poll(self, cursor: sqlite3.Cursor, after: int, limit: int, size: int | None = None) -> Poll:
         connection = cursor.connection
         if connection is not self._connection:
@@ -139,6 +141,9 @@ class SQLiteJournal:
                 version = _pragma(cursor, "schema_version")
             assert poll is not None, "a repaired journal is never behind its reader"
         self._records = records
+        if version != self._schemaVersion:
+            # Which tables it was that somebody changed, the number does not say.
+            poll = replace(poll, altered=frozenset(self._wanted.values()))
         self._schemaVersion = version
         self._quiet = None if poll.more else (dataVersion, poll.after)
         self._after = poll.after
@@ -202,14 +207,13 @@ class SQLiteJournal:
                 raise _expired(table)
             if after < until and ledger.oldest(cursor) > after + 1:
                 raise _expired(table)
-            width = max((p.position for p in record.places), default=0) + 1
             found = cursor.execute(
-                f"SELECT seq, tid, op, at, {_cells(width)} FROM _aerostack_changes"
-                " WHERE tid = ? AND seq > ? AND seq <= ? ORDER BY seq",
+                f"{entries.select([record])} WHERE tid = ? AND seq > ? AND seq <= ? ORDER BY seq",
                 (record.tid, after, until),
             )
-            rows, _ = _take(found, limit, size)
-            return [self._change(cursor, record, row) for row in rows]
+            rows, _ = entries.take(found, limit, size)
+            reader = EntryReader(cursor, self._changeBytes)
+            return [reader.change(record, row) for row in rows]
 
     def renew(self, cursor: sqlite3.Cursor, timestamp: int) -> None:
         if ledger.isComplete(cursor):
@@ -259,65 +263,22 @@ class SQLiteJournal:
 
         @return: L{None} if it is behind its reader, so somebody emptied it.
         """
-        width = max((p.position for r in records.values() for p in r.places), default=0) + 1
         found = cursor.execute(
-            f"SELECT seq, tid, op, at, {_cells(width)} FROM _aerostack_changes WHERE seq > ?"
-            " ORDER BY seq",
-            (after,),
+            f"{entries.select(records.values())} WHERE seq > ? ORDER BY seq", (after,)
         )
-        rows, more = _take(found, limit, size)
+        rows, more = entries.take(found, limit, size)
         if not rows:
             return Poll((), after, False) if ledger.newest(cursor) >= after else None
         events: list[Change | Loss] = []
         if rows[0][0] > after + 1:
             events.extend(_tellGap(records.values(), rows[0][0] - 1))
+        ends = entries.ends(cursor, rows, more)
+        reader = EntryReader(cursor, self._changeBytes)
         for row in rows:
             record = records.get(row[1])
-            if record is None:
-                continue
-            if row[2] == ledger.LOST:
-                events.append(Loss(record.name, RealtimeError("table_lost", row[4]), row[0]))
-            else:
-                events.append(self._change(cursor, record, row))
+            if record is not None:
+                events.append(reader.event(record, row, row[0] in ends))
         return Poll(tuple(events), rows[-1][0], more)
-
-    def _change(self, cursor: sqlite3.Cursor, record: Record, row: tuple[Any, ...]) -> Change:
-        seq, _tid, op, at, *cells = row
-
-        def image(offset: int) -> dict[str, Any]:
-            return {
-                place.name: (
-                    cells[2 * place.position + offset] if seq >= place.since else place.fallback
-                )
-                for place in record.places
-                if place.name is not None
-            }
-
-        def keyColumns() -> Collection[str]:
-            try:
-                return describe(cursor, record.name).keyColumns
-            except RealtimeError:
-                # It has gone meanwhile.
-                return ()
-
-        operation = _OPERATIONS[op]
-        old = None if operation == INSERT else image(1)
-        data = old if operation == DELETE and old is not None else image(0)
-        rows = [data] if old is None else [data, old]
-        omitted = omissions(rows, self._changeBytes, keyColumns)
-
-        def told(image: dict[str, Any]) -> Row:
-            return {name: toJSON(value) for name, value in image.items() if name not in omitted}
-
-        return Change(
-            seq,
-            record.name,
-            operation,
-            told(data),
-            None if old is None else told(old),
-            at,
-            omitted=tuple(name for name in data if name in omitted),
-        )
 
     def _find(self, cursor: sqlite3.Cursor, key: str) -> Record | None:
         for record in ledger.records(cursor).values():
@@ -341,10 +302,6 @@ def _pragma(cursor: sqlite3.Cursor, name: str) -> int:
     return value
 
 
-def _cells(width: int) -> str:
-    return ", ".join(f"c{position}, o{position}" for position in range(width))
-
-
 def _lineage(epoch: str, record: Record) -> str:
     """What the numbers of a table's changes belong to, as it stands in positions."""
     return f"{epoch}t{record.tid:x}"
@@ -354,26 +311,6 @@ def _expired(table: str) -> RealtimeError:
     return RealtimeError(
         "table_lost", f"Older changes of the table {table!r} are gone; subscribe again."
     )
-
-
-def _take(
-    rows: Iterator[tuple[Any, ...]], limit: int, size: int | None
-) -> tuple[list[tuple[Any, ...]], bool]:
-    """
-    Take rows one by one, so that no more of large ones are in memory than are wanted.
-
-    @param limit: How many rows to take at the most.
-    @param size: After how many bytes to take no more.
-    @return: The rows, and whether there are more.
-    """
-    taken: list[tuple[Any, ...]] = []
-    total = 0
-    for row in rows:
-        if len(taken) == limit or (size is not None and total >= size):
-            return taken, True
-        taken.append(row)
-        total += sum(len(cell) for cell in row if isinstance(cell, (str, bytes)))
-    return taken, False
 
 
 def _tellGap(records: Iterable[Record], seq: int) -> list[Loss]:

@@ -17,12 +17,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.changes import Change
+from aerostack.core.columns import Columns
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal, IWaker
+from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.faults import SILENT, describe
 from aerostack.tracker.herald import Herald
 from aerostack.tracker.interests import Interest, Interests
-from aerostack.tracker.journal import Poll
+from aerostack.tracker.journal import Loss, Poll
 from aerostack.tracker.outage import Outage
 
 RENEWAL = 3600.0
@@ -107,6 +109,7 @@ class ChangeTracker:
         self._requests: deque[_Request] = deque()
         self._interests = Interests(grace)
         self._herald = Herald(clock, listener, self._interests)
+        self._columns = ColumnCache(database, journal)
         # Up to where the journal was read; None until it is prepared.
         self._after: int | None = None
         # When the journal was asked, and had no more.
@@ -181,6 +184,9 @@ class ChangeTracker:
     def lineage(self, table: str) -> str:
         interest = self._interests.get(table)
         return "" if interest is None else interest.lineage
+
+    def columns(self, table: str) -> Deferred[Columns]:
+        return self._columns.of(table)
 
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int | None
@@ -352,8 +358,10 @@ class ChangeTracker:
                 answer = interest.name
             else:
                 try:
-                    answer = await self._ask(self._journal.attach, request.table)
-                    lineage = await self._ask(self._journal.lineage, answer)
+                    name: str = await self._ask(self._journal.attach, request.table)
+                    self._columns.forget([name])
+                    lineage = await self._ask(self._journal.lineage, name)
+                    answer = name
                 except RealtimeError as error:
                     answer = error
             self._answer(request, answer, lineage)
@@ -396,6 +404,8 @@ class ChangeTracker:
             self._journal.poll, self._after, self._batch, BATCH_BYTES, patience=PATIENCE
         )
         self._after = poll.after
+        self._columns.forget(poll.altered)
+        self._columns.forget([e.table for e in poll.events if isinstance(e, Loss)])
         await self._herald.tell(poll.events, poll.after)
         if not poll.more:
             self._currentAt = asked
@@ -435,6 +445,7 @@ class ChangeTracker:
         # Before the first change that nobody sees.
         self._herald.left(interest.name)
         await self._ask(self._journal.detach, interest.name)
+        self._columns.forget([interest.name])
         # Those who ask for it meanwhile wait for this turn to end.
         self._interests.remove(interest)
 

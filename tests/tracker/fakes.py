@@ -121,6 +121,11 @@ class FakeJournal:
     def detach(self, cursor: Any, table: str) -> None:
         self.followed.remove(table)
 
+    def columns(self, cursor: Any, table: str) -> Columns:
+        if table not in self.followed:
+            raise RealtimeError("unknown_table", f"no {table}")
+        return {"n": ColumnType.NUMBER}
+
     def lineage(self, cursor: Any, table: str) -> str:
         return f"of{table}"
 
