@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 from itertools import count
+from weakref import finalize
 
 from msgspec import Raw
 from twisted.internet.defer import Deferred
@@ -32,19 +33,13 @@ Shape = Callable[[Row], Row]
 
 class Rows:
     """
-    A snapshot, for some who asked for it.
+    A snapshot, for all who asked for it.
 
     @ivar snapshot: It.
     """
 
-    def __init__(self, snapshot: Snapshot, users: int, release: Callable[[], None]) -> None:
-        """
-        @param users: How many have it, each of whom calls L{done} once.
-        @param release: Called when nobody needs it any more.
-        """
+    def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._users = users
-        self._release = release
         # What has been encoded so far, and what encodes the rest.
         self._pages: dict[Hashable, tuple[list[Frame], Iterator[Frame]]] = {}
 
@@ -67,15 +62,6 @@ class Rows:
                     return
                 made.append(page)
             yield made[number]
-
-    def done(self) -> None:
-        """
-        Need it no longer.
-        """
-        self._users -= 1
-        if not self._users:
-            self._pages.clear()
-            self._release()
 
 
 def encodePages(rows: Sequence[Row], topic: str, shape: Shape, pos: str) -> Iterator[Frame]:
@@ -106,7 +92,7 @@ class Snapshots:
     @ivar tracker: Through which they are read.
     @ivar bounds: How much is read for one subscription.
     @ivar budget: About how many bytes of rows there may be for the next read to begin.
-    @ivar held: How many there are.
+    @ivar held: How many there are.  Rows are there for as long as somebody refers to them.
     """
 
     def __init__(self, tracker: IChangeTracker, bounds: Bounds, budget: int = 67_108_864) -> None:
@@ -122,8 +108,7 @@ class Snapshots:
         """
         Read rows of a watched table.
 
-        @return: A L{Deferred} of L{Rows}; whoever gets them calls their C{done}.  Fails as
-            L{IChangeTracker.snapshot}.
+        @return: A L{Deferred} of L{Rows}.  Fails as L{IChangeTracker.snapshot}.
         """
         wanted = (table, selection)
         asking: Deferred[Rows] = Deferred()
@@ -151,14 +136,14 @@ class Snapshots:
         # As rows, and encoded.
         size = 2 * snapshot.size
         self.held += size - most
-
-        def release() -> None:
-            self.held -= size
-            self._go()
-
-        rows = Rows(snapshot, len(asking), release)
+        rows = Rows(snapshot)
+        finalize(rows, self._release, size).atexit = False
         for each in asking:
             each.callback(rows)
+        self._go()
+
+    def _release(self, size: int) -> None:
+        self.held -= size
         self._go()
 
     def _failed(self, wanted: tuple[str, Selection], most: int, failure: Failure) -> None:
