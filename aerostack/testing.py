@@ -19,7 +19,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from aerostack.auth import Authenticator, Credentials
-from aerostack.core.changes import Change
+from aerostack.core.changes import DELETE, Change, Row
 from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.deadlines import Deadlines
 from aerostack.core.messages import Kept, Message
@@ -28,6 +28,7 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
+from aerostack.core.selection import Bounds, Selection, collect
 from aerostack.core.stream import UNKNOWN, Depth
 from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
@@ -46,6 +47,7 @@ from aerostack.rpc import RPC
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig, ProjectConfig
 from aerostack.surroundings import Surroundings
+from aerostack.tracker.journal import Snapshot
 
 T = TypeVar("T")
 
@@ -259,8 +261,28 @@ class MemoryTracker:
     ) -> Deferred[str | None]:
         return _answer(self.reading, None if lineage == "j1" else UNKNOWN.reason)
 
+    def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
+        rows: list[Row] = []
+        for change in self.changes:
+            if change.table == table:
+                if change.old is not None:
+                    rows.remove(change.old)
+                if change.operation != DELETE:
+                    rows.append(change.data)
+        try:
+            found, size = collect(rows, selection, bounds)
+        except RealtimeError as error:
+            return fail(error)
+        return _answer(self.reading, Snapshot(found, self.position, "j1", size))
+
     def readPast(
-        self, table: str, lineage: str, after: int, until: int, limit: int
+        self,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
     ) -> Deferred[list[Change]]:
         found = [c for c in self.changes if c.table == table and after < c.seq <= until]
         return _answer(self.reading, found[:limit])

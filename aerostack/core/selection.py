@@ -11,6 +11,7 @@ from typing import Any
 from aerostack.core.changes import Row
 from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.conditions import Condition
+from aerostack.core.views import View
 from aerostack.errors import RealtimeError
 
 ASCENDING = "asc"
@@ -94,6 +95,24 @@ def _tooLarge(what: str) -> RealtimeError:
     return RealtimeError("too_large", f"{what}; ask for fewer, with a filter or a limit.")
 
 
+def parseSelection(order: Any, limit: int | None, columns: Columns, view: View | None) -> Selection:
+    """
+    Read with which rows a subscription begins.
+
+    @param order: See L{parseOrder}.
+    @param limit: How many rows are wanted at the most.
+    @param columns: The table's.
+    @param view: What of the table's changes is told; the rows are those within it.
+    @raise RealtimeError: C{invalid_filter}.
+    """
+    hidden = view.projection.hidden if view is not None and view.projection else ()
+    visible = {name: type for name, type in columns.items() if name not in hidden}
+    if limit is not None and limit < 1:
+        raise _invalid("limit is a whole number of rows, at least 1.")
+    conditions = () if view is None else view.conditions
+    return Selection(conditions, parseOrder(order, visible), limit)
+
+
 def parseOrder(order: Any, columns: Columns) -> tuple[tuple[str, bool], ...]:
     """
     Read a subscription's C{order}: a list of a column and C{"asc"} or C{"desc"} each, or of a
@@ -129,17 +148,6 @@ def _pair(each: Any) -> tuple[str, str]:
     ):
         raise _invalid('order: each is a column\'s name, or a pair such as ["id", "desc"].')
     return pair[0], pair[1]
-
-
-def checkLimit(limit: int | None) -> int | None:
-    """
-    Check a subscription's C{limit}.
-
-    @raise RealtimeError: C{invalid_filter}.
-    """
-    if limit is not None and limit < 1:
-        raise _invalid("limit is a whole number of rows, at least 1.")
-    return limit
 
 
 def _invalid(message: str) -> RealtimeError:

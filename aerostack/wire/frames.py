@@ -28,6 +28,9 @@ class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
     event: str | list[str] | None = None
     columns: list[str] | None = None
     since: str | None = None
+    snapshot: bool | None = None
+    order: Any = None
+    limit: int | None = None
 
 
 class Unsubscribe(ClientFrame, frozen=True, tag="unsubscribe"):

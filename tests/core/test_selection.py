@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.columns import ColumnType
 from aerostack.core.conditions import EQ, GT, makeCondition
-from aerostack.core.selection import Bounds, Selection, checkLimit, collect, parseOrder
+from aerostack.core.selection import Bounds, Selection, collect, parseOrder, parseSelection
+from aerostack.core.views import makeView, parseView
 from aerostack.errors import RealtimeError
 
 COLUMNS = {"id": ColumnType.NUMBER, "name": ColumnType.TEXT, "tags": ColumnType.OTHER}
@@ -55,8 +56,21 @@ class ParseTests(SynchronousTestCase):
         """
         A limit is at least one row.
         """
-        self.assertEqual((checkLimit(None), checkLimit(1)), (None, 1))
-        self.assertRaises(RealtimeError, checkLimit, 0)
+        self.assertEqual(parseSelection(None, 1, COLUMNS, None), Selection(limit=1))
+        error = self.assertRaises(RealtimeError, parseSelection, None, 0, COLUMNS, None)
+        self.assertIn("at least 1", error.message)
+
+    def test_view(self) -> None:
+        """
+        The rows are those that the changes will be of, and cannot be ordered by what is
+        hidden.
+        """
+        view = parseView(COLUMNS, {"id": 1}, None, None)
+        assert view is not None
+        self.assertEqual(parseSelection(None, None, COLUMNS, view), Selection(view.conditions))
+        hidden = makeView(hidden=frozenset(["name"]))
+        error = self.assertRaises(RealtimeError, parseSelection, ["name"], None, COLUMNS, hidden)
+        self.assertIn("no column 'name'", error.message)
 
 
 class CollectTests(SynchronousTestCase):

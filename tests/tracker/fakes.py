@@ -18,7 +18,7 @@ from aerostack.core.changes import INSERT, Change
 from aerostack.core.columns import Columns, ColumnType
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IDatabase, IJournal
-from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.journal import Loss, Poll, Snapshot
 from aerostack.tracker.tracker import ChangeTracker
 
 
@@ -129,6 +129,10 @@ class FakeJournal:
     def lineage(self, cursor: Any, table: str) -> str:
         return f"of{table}"
 
+    def snapshot(self, cursor: Any, table: str, selection: Any, bounds: Any) -> Snapshot:
+        rows = [each.data for each in self.entries if isinstance(each, Change)]
+        return Snapshot(rows, len(self.entries), self.lineage(cursor, table), 0)
+
     def surveyPast(
         self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> str | None:
@@ -157,9 +161,6 @@ class FakeJournal:
     def prune(self, cursor: Any, before: int, timestamp: int, limit: int) -> int:
         self.prunings.append((before, timestamp, limit))
         return self.pruned.pop(0) if self.pruned else 0
-
-    def columns(self, cursor: Any, table: str) -> Columns:
-        return {"n": ColumnType.NUMBER}
 
     def remove(self, cursor: Any) -> list[str]:
         return []
