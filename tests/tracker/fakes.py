@@ -158,9 +158,6 @@ class FakeJournal:
         self.prunings.append((before, timestamp, limit))
         return self.pruned.pop(0) if self.pruned else 0
 
-    def columns(self, cursor: Any, table: str) -> Columns:
-        return {"n": ColumnType.NUMBER}
-
     def remove(self, cursor: Any) -> list[str]:
         return []
 
