@@ -62,14 +62,14 @@ class Catchup:
         # Until it is known what there is, and while a page is on its way.
         self._waiting = behind is None
         self.onPage: Callable[[], None]
-        self.onFailure: Callable[[object], None]
+        self.onFailure: Callable[[Any], None]
 
     def begin(
         self,
         stream: Iterable[Frame],
         pages: Pages | None,
         onPage: Callable[[], None],
-        onFailure: Callable[[object], None],
+        onFailure: Callable[[Any], None],
     ) -> None:
         """
         Say what there is to send.
@@ -92,6 +92,19 @@ class Catchup:
         """Whether there is nothing to take for now."""
         return self._waiting
 
+    def interrupt(self, behind: Any) -> None:
+        """
+        Forget what there was to send and has not been read: for now it cannot be.
+        L{beginWithNothing} has it tried again.
+
+        @param behind: Where the log is to be read on then.
+        """
+        self._stream = iter(())
+        self._pages = None
+        self._forget()
+        self.behind = behind
+        self._waiting = True
+
     def hold(self, frame: Frame) -> None:
         """
         Keep a live frame until its turn has come.
@@ -111,11 +124,15 @@ class Catchup:
         if self.behind is None:
             first = next((frame for frame in self._held if frame.before is not None), None)
             if first is not None:
-                self._held = deque(frame for frame in self._held if frame.before is None)
-                self.held = sum(map(len, self._held))
+                self._forget()
                 self.behind = first.before
                 return True
         return False
+
+    def _forget(self) -> None:
+        """Forget what is held and is in the log."""
+        self._held = deque(frame for frame in self._held if frame.before is None)
+        self.held = sum(map(len, self._held))
 
     @property
     def isBehind(self) -> bool:

@@ -15,10 +15,11 @@ from aerostack.core.columns import Columns
 from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action
 from aerostack.core.selection import Selection, parseSelection
-from aerostack.core.topics import Topic, checkEvent, parseTopic
+from aerostack.core.topics import Topic, checkEvent, parseTopic, topicOf
 from aerostack.core.views import View, parseView
 from aerostack.errors import RealtimeError
 from aerostack.hub import userRepeatKey
+from aerostack.recovery import Wish
 from aerostack.surroundings import Surroundings
 from aerostack.wire.codec import encodeValue
 from aerostack.wire.frames import (
@@ -81,7 +82,7 @@ class Commands:
         else:
             self._hub.lose(self._session.connectionId)
         for canonical in self._hub.registry.topicsOf(self._session):
-            self._end(self._canonicalTopic(canonical))
+            self._end(topicOf(canonical))
 
     def _subscribe(self, frame: Subscribe) -> None:
         topic = self._topic(frame.topic)
@@ -171,9 +172,9 @@ class Commands:
     ) -> None:
         if self._hub.subscribe(self._session, topic, view):
             self._all.quotas.subscriptions.add(topic.project)
-        self._all.recovery.begin(
-            self._session, topic, view, frame.since, selection, partial(self._giveUp, topic)
-        )
+        refuse = partial(self._giveUp, topic)
+        wish = Wish(topic, view, frame.since, selection, refuse)
+        self._all.recovery.begin(self._session, wish)
 
     def _giveUp(self, topic: Topic, error: RealtimeError) -> None:
         """End a subscription that cannot go on where the client left off."""
@@ -274,7 +275,7 @@ class Commands:
     def _dropForbidden(self) -> None:
         """End what the present identity may not have."""
         for canonical in self._hub.registry.topicsOf(self._session):
-            topic = self._canonicalTopic(canonical)
+            topic = topicOf(canonical)
             try:
                 self._session.identity.check(Action.SUBSCRIBE, topic)
             except RealtimeError as error:
@@ -282,7 +283,7 @@ class Commands:
                 self._session.sendError(error, None, canonical)
                 self._session.send(Unsubscribed(topic=canonical))
         for canonical in self._hub.presentOn(self._session.connectionId):
-            topic = self._canonicalTopic(canonical)
+            topic = topicOf(canonical)
             try:
                 self._session.identity.check(Action.PRESENCE, topic)
             except RealtimeError as error:
@@ -303,10 +304,6 @@ class Commands:
             self._all.authenticator.projects,
             self._limits.topicLength,
         )
-
-    def _canonicalTopic(self, canonical: str) -> Topic:
-        project = self._session.identity.project
-        return Topic(canonical.removesuffix(f"/{project}"), project)
 
     def _checkRoom(self, canonical: str) -> None:
         """Make sure that the client may hold one topic more."""

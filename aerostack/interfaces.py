@@ -113,7 +113,7 @@ class IJournal(Interface):
 
         @param selection: An L{aerostack.core.selection.Selection}.
         @param bounds: An L{aerostack.core.selection.Bounds}.
-        @return: An L{aerostack.tracker.journal.Snapshot}.
+        @return: An L{aerostack.core.selection.Snapshot}.
         @raise RealtimeError: C{unknown_table}, or C{too_large}: the bounds do not suffice.
         """
 

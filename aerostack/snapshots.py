@@ -6,7 +6,7 @@ many at a time as memory is given for.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
 from itertools import count
 from weakref import finalize
@@ -16,19 +16,16 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from aerostack.core.changes import Row
-from aerostack.core.selection import Bounds, Selection
+from aerostack.core.selection import Bounds, Selection, Snapshot
+from aerostack.core.views import Projection
 from aerostack.hub import wireFrame
 from aerostack.interfaces import IChangeTracker
-from aerostack.tracker.journal import Snapshot
 from aerostack.wire.codec import encodeValue
 from aerostack.wire.frames import SnapshotPage
 from aerostack.wire.framing import Frame
 
 PAGE_BYTES = 65536
 """About how many bytes of rows one frame carries."""
-
-Shape = Callable[[Row], Row]
-"""Leaves of a row what somebody may see and wants."""
 
 
 class Rows:
@@ -43,17 +40,17 @@ class Rows:
         # What has been encoded so far, and what encodes the rest.
         self._pages: dict[Hashable, tuple[list[Frame], Iterator[Frame]]] = {}
 
-    def pages(self, topic: str, key: Hashable, shape: Shape, pos: str) -> Iterator[Frame]:
+    def pages(self, topic: str, projection: Projection | None, pos: str) -> Iterator[Frame]:
         """
         The frames that carry the rows, at least one.  Each is encoded when somebody comes to
-        it, and once for all who have the same C{topic}, C{key} and C{pos}.
+        it, and once for all who want the same.
 
-        @param key: Stands for the shape.
+        @param projection: The columns that are told, L{None} for all.
         @param pos: The position that the last page tells.
         """
-        key = (topic, key, pos)
+        key = (topic, projection, pos)
         if key not in self._pages:
-            self._pages[key] = ([], encodePages(self.snapshot.rows, topic, shape, pos))
+            self._pages[key] = ([], encodePages(self.snapshot.rows, topic, projection, pos))
         made, making = self._pages[key]
         for number in count():
             if number == len(made):
@@ -64,7 +61,9 @@ class Rows:
             yield made[number]
 
 
-def encodePages(rows: Sequence[Row], topic: str, shape: Shape, pos: str) -> Iterator[Frame]:
+def encodePages(
+    rows: Sequence[Row], topic: str, projection: Projection | None, pos: str
+) -> Iterator[Frame]:
     """
     Encode rows as frames of about L{PAGE_BYTES}.
 
@@ -73,7 +72,7 @@ def encodePages(rows: Sequence[Row], topic: str, shape: Shape, pos: str) -> Iter
     page: list[Raw] = []
     size = 0
     for row in rows:
-        encoded = encodeValue(shape(row))
+        encoded = encodeValue(row if projection is None else projection.apply(row))
         if page and size + len(encoded) > PAGE_BYTES:
             yield wireFrame(SnapshotPage(topic=topic, rows=page, more=True), topic)
             page, size = [], 0

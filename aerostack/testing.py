@@ -28,7 +28,7 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
-from aerostack.core.selection import Bounds, Selection, collect
+from aerostack.core.selection import Bounds, Selection, Snapshot, collect
 from aerostack.core.stream import UNKNOWN, Depth
 from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
@@ -47,7 +47,6 @@ from aerostack.rpc import RPC
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig, ProjectConfig
 from aerostack.surroundings import Surroundings
-from aerostack.tracker.journal import Snapshot
 
 T = TypeVar("T")
 
@@ -257,7 +256,7 @@ class MemoryTracker:
         return _answer(self.reading, self.shape)
 
     def surveyPast(
-        self, table: str, lineage: str, after: int, until: int, most: int
+        self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
         return _answer(self.reading, None if lineage == "j1" else UNKNOWN.reason)
 
@@ -289,6 +288,9 @@ class MemoryTracker:
 
     def poke(self) -> None:
         pass
+
+    def lag(self) -> float:
+        return 0.0
 
     def health(self) -> str | None:
         return None
@@ -403,7 +405,9 @@ class World:
             self.clock,
             self.hub,
             self.feeds,
-            Recovery(self.clock, self.hub, self.feeds, self.history, 1000),
+            Recovery(
+                self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
+            ),
             self.authenticator,
             self.limits,
             self.deadlines,

@@ -10,17 +10,13 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.changes import Row
-from aerostack.core.selection import Bounds, Selection
+from aerostack.core.selection import Bounds, Selection, Snapshot
+from aerostack.core.views import Projection
 from aerostack.errors import RealtimeError
 from aerostack.snapshots import PAGE_BYTES, Rows, Snapshots, encodePages
 from aerostack.testing import readFrames
-from aerostack.tracker.journal import Snapshot
 
 BOUNDS = Bounds(rows=100, size=1000, seconds=1.0)
-
-
-def whole(row: Row) -> Row:
-    return row
 
 
 class FakeReads:
@@ -46,7 +42,7 @@ class PagesTests(SynchronousTestCase):
         """
         Encode rows, and read the frames.
         """
-        pages = encodePages(rows, "table/orders/p", whole, "e-1")
+        pages = encodePages(rows, "table/orders/p", None, "e-1")
         return [frame for page in pages for frame in readFrames(bytes(page))]
 
     def test_none(self) -> None:
@@ -76,7 +72,7 @@ class PagesTests(SynchronousTestCase):
         self.assertEqual([row for frame in frames for row in frame["rows"]], rows)
         self.assertEqual([frame["more"] for frame in frames], [True] * (len(frames) - 1) + [False])
         self.assertEqual(["pos" in frame for frame in frames], [False] * (len(frames) - 1) + [True])
-        for page in encodePages(rows, "table/orders/p", whole, "e-1"):
+        for page in encodePages(rows, "table/orders/p", None, "e-1"):
             self.assertLess(len(page), PAGE_BYTES + 300)
 
     def test_wide(self) -> None:
@@ -90,20 +86,16 @@ class PagesTests(SynchronousTestCase):
         """
         What several get is encoded once, by whoever comes to it first.
         """
-        shaped: list[Row] = []
-
-        def shape(row: Row) -> Row:
-            shaped.append(row)
-            return {"id": row["id"]}
-
+        some = Projection(chosen=frozenset(["id"]))
         table: list[Row] = [{"id": number, "text": "x" * PAGE_BYTES} for number in range(3)]
         rows = Rows(Snapshot(table, 1, "j", 1))
-        one, two = (rows.pages("t", "key", shape, "e-1") for _ in range(2))
+        one, two = (rows.pages("t", some, "e-1") for _ in range(2))
         first = [next(one), next(two), *two]
         self.assertIs(first[0], first[1])
         self.assertEqual([first[0], *one], first[1:])
-        self.assertEqual(shaped, table)
-        self.assertEqual(len(list(rows.pages("t", "other", whole, "e-1"))), 3)
+        [page] = first[1:]
+        self.assertEqual(readFrames(bytes(page))[0]["rows"], [{"id": n} for n in range(3)])
+        self.assertEqual(len(list(rows.pages("t", None, "e-1"))), 3)
 
 
 class SnapshotsTests(SynchronousTestCase):
@@ -147,7 +139,7 @@ class SnapshotsTests(SynchronousTestCase):
         sent: list[Any] = []
         for limit in (1, 2, 1, 3):
             reading = self.snapshots.read("orders", Selection(limit=limit))
-            reading.addCallback(lambda rows: sent.append(rows.pages("t", None, whole, "e-1")))
+            reading.addCallback(lambda rows: sent.append(rows.pages("t", None, "e-1")))
         self.assertEqual(len(self.reads.asked), 2)
         self.answer(size=1000)
         self.answer(size=1000)

@@ -64,6 +64,23 @@ class Bounds:
         return _tooLarge(f"Reading the rows took longer than {self.seconds:g} s")
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """
+    Rows of a table as they were at one point among its changes.
+
+    @ivar position: The C{seq} of the newest change, of any table, that they have seen.
+    @ivar lineage: What that number belongs to (see
+        L{aerostack.interfaces.IJournal.lineage}).
+    @ivar size: About how many bytes the rows have.
+    """
+
+    rows: Sequence[Row]
+    position: int
+    lineage: str
+    size: int
+
+
 def collect(found: Iterable[Row], selection: Selection, bounds: Bounds) -> tuple[list[Row], int]:
     """
     Take those of some rows that were selected.

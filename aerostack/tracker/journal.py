@@ -4,10 +4,9 @@ What a read of the journal gives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aerostack.core.changes import Change, Row
+from aerostack.core.changes import Change
 from aerostack.errors import RealtimeError
 
 
@@ -41,19 +40,3 @@ class Poll:
     after: int
     more: bool
     altered: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """
-    Rows of a table as they were at one point among its changes.
-
-    @ivar position: The C{seq} of the newest change, of any table, that they have seen.
-    @ivar lineage: What that number belongs to (see L{IJournal.lineage}).
-    @ivar size: About how many bytes the rows have.
-    """
-
-    rows: Sequence[Row]
-    position: int
-    lineage: str
-    size: int

@@ -12,13 +12,13 @@ from zope.interface import implementer
 
 from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
-from aerostack.core.selection import Bounds, Selection
+from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker import entries, ledger, repair
 from aerostack.tracker.entries import EntryReader
-from aerostack.tracker.journal import Loss, Poll, Snapshot
+from aerostack.tracker.journal import Loss, Poll
 from aerostack.tracker.ledger import Record, transaction
 from aerostack.tracker.oversize import CHANGE_BYTES
 from aerostack.tracker.rows import readRows

@@ -18,14 +18,14 @@ from zope.interface import implementer
 
 from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
-from aerostack.core.selection import Bounds, Selection
+from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal, IWaker
 from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.faults import SILENT, describe
 from aerostack.tracker.herald import Herald
 from aerostack.tracker.interests import Interest, Interests
-from aerostack.tracker.journal import Loss, Poll, Snapshot
+from aerostack.tracker.journal import Loss, Poll
 from aerostack.tracker.outage import Outage
 
 RENEWAL = 3600.0

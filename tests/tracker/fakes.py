@@ -16,9 +16,10 @@ from zope.interface import implementer
 
 from aerostack.core.changes import INSERT, Change
 from aerostack.core.columns import Columns, ColumnType
+from aerostack.core.selection import Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IDatabase, IJournal
-from aerostack.tracker.journal import Loss, Poll, Snapshot
+from aerostack.tracker.journal import Loss, Poll
 from aerostack.tracker.tracker import ChangeTracker
 
 

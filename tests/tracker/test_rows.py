@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from aerostack.core.columns import ColumnType
 from aerostack.core.conditions import EQ, IN, IS_NULL, LIKE, OPERATORS, makeCondition
-from aerostack.core.selection import Bounds, Selection
+from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
-from aerostack.tracker.journal import Snapshot
 from tests.tracker.support import JournalCase, Mirror, tableRows
 
 BOUNDS = Bounds(rows=1000, size=1_000_000, seconds=30.0)
