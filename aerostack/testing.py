@@ -401,13 +401,14 @@ class World:
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
         self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
+        self.recovery = Recovery(
+            self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
+        )
         self.surroundings = Surroundings(
             self.clock,
             self.hub,
             self.feeds,
-            Recovery(
-                self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
-            ),
+            self.recovery,
             self.authenticator,
             self.limits,
             self.deadlines,
