@@ -29,7 +29,7 @@ from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
 from aerostack.core.selection import Bounds, Selection, Snapshot, collect
-from aerostack.core.stream import UNKNOWN, Depth
+from aerostack.core.stream import EXPIRED, UNKNOWN, Depth
 from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
@@ -201,6 +201,7 @@ class MemoryTracker:
     @ivar waiting: While this is a list, watches wait in it; fire them yourself.
     @ivar reading: As L{MemoryHistory.reading}.
     @ivar changes: Every change that L{change} told.
+    @ivar forgotten: Changes up to this number cannot be told again.
     """
 
     def __init__(self, listener: IChangeListener, tables: tuple[str, ...] = ("orders",)) -> None:
@@ -215,6 +216,7 @@ class MemoryTracker:
         self.waiting: list[Callable[[], None]] | None = None
         self.reading: list[Callable[[], None]] | None = None
         self.changes: list[Change] = []
+        self.forgotten = 0
         self.position = 0
 
     def watch(self, table: str) -> Deferred[str]:
@@ -258,7 +260,9 @@ class MemoryTracker:
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
-        return _answer(self.reading, None if lineage == "j1" else UNKNOWN.reason)
+        if lineage != "j1":
+            return _answer(self.reading, UNKNOWN.reason)
+        return _answer(self.reading, EXPIRED.reason if after < self.forgotten else None)
 
     def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
         rows: list[Row] = []
@@ -375,6 +379,7 @@ class World:
         self._begin()
         self.tracker.shape = before.shape
         self.tracker.changes = before.changes
+        self.tracker.forgotten = before.forgotten
         self.tracker.position = before.changes[-1].seq if before.changes else 0
         self.tracker.reading = before.reading
         for kept in self.history.messages:

@@ -15,6 +15,7 @@ from aerostack import past, recovery, snapshots
 from aerostack.core.changes import DELETE, INSERT, UPDATE, Change
 from aerostack.core.rules import Rule, Rules
 from aerostack.core.stream import Depth
+from aerostack.errors import CLOSE_SLOW
 from aerostack.testing import MemoryClient, World
 
 Table = dict[int, dict[str, Any]]
@@ -85,6 +86,12 @@ class Viewer:
         Take what came.
         """
         if self.client is None:
+            return
+        if self.client.connection.closing is not None:
+            # What it was to go on with is gone.
+            assert self.client.connection.closing[0] == CLOSE_SLOW
+            self.client.die()
+            self.client = None
             return
         frames, self.client.connection.frames = self.client.connection.frames, []
         for frame in frames:
@@ -192,6 +199,10 @@ class Story:
             self.world.tracker.reading.pop(0)()
         self.world.tracker.reading = None
 
+    def forget(self) -> None:
+        """Let the database keep no changes that were made until now."""
+        self.world.tracker.forgotten = self._seq
+
     def go(self) -> None:
         """Let the reactor turn once."""
         self.world.clock.advance(0)
@@ -211,9 +222,10 @@ class Story:
         """
         self.fast()
         for viewer in self.viewers:
-            viewer.back(self.world)
             viewer.ease(self.world)
             self.world.turn()
+            viewer.read()
+            viewer.back(self.world)
             viewer.ask(self.world)
             self.world.turn()
         self.insert()
@@ -229,7 +241,7 @@ class Story:
 
 HAPPENINGS = [
     *("insert", "insert", "turn", "turn", "delete"),
-    *("slow", "answer", "fast", "go", "go", "crash"),
+    *("slow", "answer", "fast", "go", "go", "crash", "forget"),
     *(
         f"{what} {who}"
         for what in ("cut", "back", "back", "ask", "leave", "choke", "ease")
