@@ -262,8 +262,8 @@ class BeginningsTests(SynchronousTestCase):
         self.patch(recovery, "TURN", 200)
         self.patch(snapshots, "PAGE_BYTES", 40)
 
-    @settings(max_examples=500, deadline=None)
-    @given(st.integers(0, 6), st.lists(st.sampled_from(HAPPENINGS), max_size=60))
+    @settings(max_examples=400, deadline=None)
+    @given(st.integers(0, 6), st.lists(st.sampled_from(HAPPENINGS), min_size=20, max_size=60))
     def test_stories(self, depth: int, story: list[str]) -> None:
         """
         However little is in memory, every row that is shown was there, each change fits what
