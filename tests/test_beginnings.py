@@ -35,6 +35,9 @@ class Viewer:
         self.shown: Table = {}
         self.client: MemoryClient | None = None
         self._since: str | None = None
+        # Whether it has asked on this connection, and with what.
+        self._asking = False
+        self._asked: str | None = None
         self._coming: list[dict[str, Any]] | None = None
         self._choked = False
 
@@ -49,25 +52,24 @@ class Viewer:
         if self.client is None:
             self.client = world.connect()
             self._choked = False
+            self._asking = False
             self.ask(world)
 
     def ask(self, world: World) -> None:
         """Ask for what was missed, or else for all."""
-        if self.client is None or self._choked:
+        if self.client is None or self._asking:
             return
-        # Nothing may be on its way that is to be asked for again.
-        self.read()
+        self._asking = True
+        self._asked = self._since
         filter = None if self.side is None else {"side": self.side}
         self.client.send(
             type="subscribe", topic="orders", since=self._since, snapshot=True, filter=filter
         )
 
     def leave(self, world: World) -> None:
-        """Show nothing any more."""
+        """Want nothing for now."""
         if self.client is not None:
             self.client.send(type="unsubscribe", topic="orders")
-            self.read()
-            self._since = None
 
     def choke(self, world: World) -> None:
         """Stop reading."""
@@ -102,16 +104,16 @@ class Viewer:
 
     def _subscribed(self, frame: dict[str, Any]) -> None:
         if frame.get("recovered"):
-            assert frame["pos"] == self._since
-            self._coming = None
+            assert frame["pos"] == self._asked, frame
             return
         assert "pos" not in frame, frame
-        assert ("gap" in frame) == (self._since is not None), frame
+        assert ("gap" in frame) == (self._asked is not None), frame
         self._since = None
         self._coming = []
 
     def _unsubscribed(self, frame: dict[str, Any]) -> None:
         self._coming = None
+        self._asking = False
 
     def _snapshot(self, frame: dict[str, Any]) -> None:
         assert self._coming is not None
@@ -226,6 +228,8 @@ class Story:
             self.world.turn()
             viewer.read()
             viewer.back(self.world)
+            self.world.turn()
+            viewer.read()
             viewer.ask(self.world)
             self.world.turn()
         self.insert()
