@@ -99,7 +99,8 @@ class IJournal(Interface):
         Read changes of one table again.
 
         @return: A list of L{aerostack.core.changes.Change}, oldest first, at most
-            C{limit} of them.
+            C{limit} of them.  A journal that does not keep where transactions end
+            leaves C{last} unset.
         @raise RealtimeError: C{table_lost}: they have gone since they were surveyed.
         """
 
