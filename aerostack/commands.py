@@ -14,10 +14,12 @@ from twisted.python.failure import Failure
 from aerostack.core.columns import Columns
 from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action
-from aerostack.core.topics import Topic, checkEvent, parseTopic
+from aerostack.core.selection import Selection, parseSelection
+from aerostack.core.topics import Topic, checkEvent, parseTopic, topicOf
 from aerostack.core.views import View, parseEvents, parseView
 from aerostack.errors import RealtimeError
 from aerostack.hub import userRepeatKey
+from aerostack.recovery import Wish
 from aerostack.surroundings import Surroundings
 from aerostack.wire.codec import encodeValue
 from aerostack.wire.frames import (
@@ -80,7 +82,7 @@ class Commands:
         else:
             self._hub.lose(self._session.connectionId)
         for canonical in self._hub.registry.topicsOf(self._session):
-            self._end(self._canonicalTopic(canonical))
+            self._end(topicOf(canonical))
 
     def _subscribe(self, frame: Subscribe) -> None:
         topic = self._topic(frame.topic)
@@ -95,8 +97,12 @@ class Commands:
                 raise RealtimeError(
                     "invalid_frame", "Only a table's topic takes a filter, columns or an event."
                 )
-            self._begin(topic, frame, None)
+            if frame.snapshot:
+                raise RealtimeError("invalid_frame", "Only a table's topic has a snapshot.")
+            self._begin(topic, frame, None, None)
             return
+        if not frame.snapshot and (frame.order is not None or frame.limit is not None):
+            raise RealtimeError("invalid_frame", "order and limit are for a snapshot; ask for one.")
         self._pending[canonical] = frame
         if again:
             self._describe(topic, frame, None)
@@ -112,7 +118,7 @@ class Commands:
 
         @param watched: The table, if the request holds an interest of its own in it.
         """
-        if not frame.filter and frame.columns is None:
+        if not frame.filter and frame.columns is None and frame.order is None:
             self._described(topic, frame, watched, {})
             return
         assert topic.table is not None
@@ -139,11 +145,14 @@ class Commands:
                 self._subscribe(frame)
                 return
             view = parseView(columns, frame.filter, frame.columns, frame.event)
+            selection = None
+            if frame.snapshot:
+                selection = parseSelection(frame.order, frame.limit, columns, view)
         except RealtimeError as error:
             self._release(watched)
             self._session.sendError(error, None, topic.canonical)
             return
-        self._begin(topic, frame, view)
+        self._begin(topic, frame, view, selection)
 
     def _unwatchable(
         self, topic: Topic, frame: Subscribe, watched: str | None, failure: Failure
@@ -158,12 +167,14 @@ class Commands:
         if watched is not None:
             self._all.feeds.unwatch(watched)
 
-    def _begin(self, topic: Topic, frame: Subscribe, view: View | None) -> None:
+    def _begin(
+        self, topic: Topic, frame: Subscribe, view: View | None, selection: Selection | None
+    ) -> None:
         if self._hub.subscribe(self._session, topic, view):
             self._all.quotas.subscriptions.add(topic.project)
-        self._all.recovery.begin(
-            self._session, topic, view, frame.since, partial(self._giveUp, topic)
-        )
+        refuse = partial(self._giveUp, topic)
+        wish = Wish(topic, view, frame.since, selection, refuse)
+        self._all.recovery.begin(self._session, wish)
 
     def _giveUp(self, topic: Topic, error: RealtimeError) -> None:
         """End a subscription that cannot go on where the client left off."""
@@ -264,7 +275,7 @@ class Commands:
     def _dropForbidden(self) -> None:
         """End what the present identity may not have."""
         for canonical in self._hub.registry.topicsOf(self._session):
-            topic = self._canonicalTopic(canonical)
+            topic = topicOf(canonical)
             try:
                 self._session.identity.check(Action.SUBSCRIBE, topic)
             except RealtimeError as error:
@@ -272,7 +283,7 @@ class Commands:
                 self._session.sendError(error, None, canonical)
                 self._session.send(Unsubscribed(topic=canonical))
         for canonical in self._hub.presentOn(self._session.connectionId):
-            topic = self._canonicalTopic(canonical)
+            topic = topicOf(canonical)
             try:
                 self._session.identity.check(Action.PRESENCE, topic)
             except RealtimeError as error:
@@ -293,10 +304,6 @@ class Commands:
             self._all.authenticator.projects,
             self._limits.topicLength,
         )
-
-    def _canonicalTopic(self, canonical: str) -> Topic:
-        project = self._session.identity.project
-        return Topic(canonical.removesuffix(f"/{project}"), project)
 
     def _checkRoom(self, canonical: str) -> None:
         """Make sure that the client may hold one topic more."""

@@ -32,6 +32,7 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
+from aerostack.core.selection import Bounds
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
@@ -57,7 +58,7 @@ from aerostack.pulse import Pulse
 from aerostack.recovery import Recovery
 from aerostack.rpc import RPC
 from aerostack.session import Session
-from aerostack.settings import SECTIONS, Config
+from aerostack.settings import SECTIONS, Config, LimitsConfig
 from aerostack.storage.history import History
 from aerostack.storage.pool import SQLiteDatabase, prepareDatabase
 from aerostack.storage.query import runQuery
@@ -65,6 +66,7 @@ from aerostack.storage.schema import SchemaTooNew
 from aerostack.surroundings import Surroundings
 from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.tracker import ChangeTracker
+from aerostack.tracker.wake import WALWaker
 from aerostack.wire.deflate import Compressor
 
 MAX_REPEATS = 50_000
@@ -95,6 +97,14 @@ class Daemon(MultiService):
         self._storage = SQLiteDatabase(reactor, path, threads=2)
         self._trackerStorage = SQLiteDatabase(reactor, path, threads=1)
         self._queryStorage = SQLiteDatabase(reactor, path, threads=4)
+        # What clients begin with may take its time as well, and must not delay the changes.
+        self._readStorage = SQLiteDatabase(reactor, path, threads=2)
+        self._storages = (
+            self._storage,
+            self._trackerStorage,
+            self._queryStorage,
+            self._readStorage,
+        )
 
         self.history = History(self._storage, config.history.maxAge, config.history.maxCount)
         self.authenticator = Authenticator(config.projects)
@@ -125,7 +135,14 @@ class Daemon(MultiService):
             reactor,
             self.hub,
             self.feeds,
-            Recovery(reactor, self.hub, self.feeds, self.history, config.streams.replay),
+            Recovery(
+                reactor,
+                self.hub,
+                self.feeds,
+                self.history,
+                config.streams.replay,
+                snapshotBounds(limits),
+            ),
             self.authenticator,
             limits,
             self._deadlines,
@@ -161,9 +178,11 @@ class Daemon(MultiService):
         self.tracker = ChangeTracker(
             self._reactor,
             self._trackerStorage,
-            SQLiteJournal(),
+            SQLiteJournal(changeBytes=tracker.changeBytes),
             listener,
             tracker.pollInterval,
+            reads=self._readStorage,
+            waker=WALWaker(self._reactor, self.config.database.path) if tracker.wake else None,
             retention=tracker.retention,
             # As long as a client may come back for changes, there must be some.
             grace=max(60.0, tracker.retention),
@@ -282,7 +301,7 @@ class Daemon(MultiService):
         self._listeners.append(listener)
 
     def startService(self) -> None:
-        for database in (self._storage, self._trackerStorage, self._queryStorage):
+        for database in self._storages:
             database.start()
         self.tracker.start()
         super().startService()
@@ -310,7 +329,7 @@ class Daemon(MultiService):
         yield super().stopService()
         yield self.tracker.stop()
         yield self.history.flushed()
-        for database in (self._storage, self._trackerStorage, self._queryStorage):
+        for database in self._storages:
             database.close()
         self.log.info("stopped")
 
@@ -365,6 +384,7 @@ class Daemon(MultiService):
         self.feeds.projects = config.projects
         limits = config.limits
         self._surroundings.limits = limits
+        self._surroundings.recovery.snapshots.bounds = snapshotBounds(limits)
         self._gate.limits = self._historyResource.limits = self.rpc.limits = limits
         self._gate.proxies = Proxies(server.trustedProxies)
         self._departures.away = server.restartTime
@@ -380,6 +400,13 @@ class Daemon(MultiService):
                     listener.tls.reload()
                 except TLSError as error:
                     self.log.error("the old certificate stays: {error}", error=error)
+
+
+def snapshotBounds(limits: LimitsConfig) -> Bounds:
+    """
+    How much a subscription may begin with.
+    """
+    return Bounds(limits.snapshotRows, limits.snapshotBytes, limits.querySeconds)
 
 
 def makeRules(config: Config) -> Rules:

@@ -19,7 +19,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from aerostack.auth import Authenticator, Credentials
-from aerostack.core.changes import Change
+from aerostack.core.changes import DELETE, Change, Row
 from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.deadlines import Deadlines
 from aerostack.core.messages import Kept, Message
@@ -28,7 +28,8 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
-from aerostack.core.stream import UNKNOWN, Depth
+from aerostack.core.selection import Bounds, Selection, Snapshot, collect
+from aerostack.core.stream import EXPIRED, UNKNOWN, Depth
 from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
@@ -200,6 +201,8 @@ class MemoryTracker:
     @ivar waiting: While this is a list, watches wait in it; fire them yourself.
     @ivar reading: As L{MemoryHistory.reading}.
     @ivar changes: Every change that L{change} told.
+    @ivar fault: What questions about the past fail with, if anything.
+    @ivar forgotten: Changes up to this number cannot be told again.
     """
 
     def __init__(self, listener: IChangeListener, tables: tuple[str, ...] = ("orders",)) -> None:
@@ -214,6 +217,8 @@ class MemoryTracker:
         self.waiting: list[Callable[[], None]] | None = None
         self.reading: list[Callable[[], None]] | None = None
         self.changes: list[Change] = []
+        self.fault: Exception | None = None
+        self.forgotten = 0
         self.position = 0
 
     def watch(self, table: str) -> Deferred[str]:
@@ -255,18 +260,54 @@ class MemoryTracker:
         return _answer(self.reading, self.shape)
 
     def surveyPast(
-        self, table: str, lineage: str, after: int, until: int, most: int
+        self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
-        return _answer(self.reading, None if lineage == "j1" else UNKNOWN.reason)
+        if self.fault is not None:
+            return fail(self.fault)
+        if lineage != "j1":
+            return _answer(self.reading, UNKNOWN.reason)
+        return _answer(self.reading, EXPIRED.reason if after < self.forgotten else None)
+
+    def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
+        rows: list[Row] = []
+        for change in self.changes:
+            if change.table == table:
+                if change.old is not None:
+                    rows.remove(change.old)
+                if change.operation != DELETE:
+                    rows.append(change.data)
+        try:
+            found, size = collect(rows, selection, bounds)
+        except RealtimeError as error:
+            return fail(error)
+        return _answer(self.reading, Snapshot(found, self.position, "j1", size))
 
     def readPast(
-        self, table: str, lineage: str, after: int, until: int, limit: int
+        self,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
     ) -> Deferred[list[Change]]:
-        found = [c for c in self.changes if c.table == table and after < c.seq <= until]
-        return _answer(self.reading, found[:limit])
+        if self.fault is not None:
+            return fail(self.fault)
+        found: list[Change] = []
+        left = size
+        for change in self.changes:
+            if len(found) == limit or (left is not None and left <= 0):
+                break
+            if change.table == table and after < change.seq <= until:
+                found.append(change)
+                left = None if left is None else left - len(str(change.data))
+        return _answer(self.reading, found)
 
     def poke(self) -> None:
         pass
+
+    def lag(self) -> float:
+        return 0.0
 
     def health(self) -> str | None:
         return None
@@ -351,6 +392,7 @@ class World:
         self._begin()
         self.tracker.shape = before.shape
         self.tracker.changes = before.changes
+        self.tracker.forgotten = before.forgotten
         self.tracker.position = before.changes[-1].seq if before.changes else 0
         self.tracker.reading = before.reading
         for kept in self.history.messages:
@@ -377,11 +419,14 @@ class World:
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
         self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
+        self.recovery = Recovery(
+            self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
+        )
         self.surroundings = Surroundings(
             self.clock,
             self.hub,
             self.feeds,
-            Recovery(self.clock, self.hub, self.feeds, self.history, 1000),
+            self.recovery,
             self.authenticator,
             self.limits,
             self.deadlines,

@@ -28,6 +28,9 @@ class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
     event: str | list[str] | None = None
     columns: list[str] | None = None
     since: str | None = None
+    snapshot: bool | None = None
+    order: Any = None
+    limit: int | None = None
 
 
 class Unsubscribe(ClientFrame, frozen=True, tag="unsubscribe"):
@@ -101,6 +104,14 @@ class DbChange(ServerFrame, frozen=True, tag="db_change"):
     moved: bool | UnsetType = UNSET
     tx: str | UnsetType = UNSET
     commit: bool | UnsetType = UNSET
+    omitted: list[str] | UnsetType = UNSET
+    pos: str | UnsetType = UNSET
+
+
+class SnapshotPage(ServerFrame, frozen=True, tag="snapshot"):
+    topic: str
+    rows: list[Raw]
+    more: bool
     pos: str | UnsetType = UNSET
 
 
@@ -126,6 +137,13 @@ class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
     timestamp: int
     userId: str | UnsetType = UNSET
     pos: str | UnsetType = UNSET
+
+
+class Status(ServerFrame, frozen=True, tag="status"):
+    topic: str
+    feed: str
+    message: str
+    since: int | UnsetType = UNSET
 
 
 class Reconnect(ServerFrame, frozen=True, tag="reconnect"):
