@@ -102,7 +102,8 @@ class IJournal(Interface):
 
         @param size: As in L{poll}.
         @return: A list of L{aerostack.core.changes.Change}, oldest first, at most
-            C{limit} of them; none if none are left.
+            C{limit} of them; none if none are left.  A journal that does not keep where
+            transactions end leaves C{last} unset.
         @raise RealtimeError: C{table_lost}: they have gone since they were surveyed.
         """
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core import conditions, filters
 from aerostack.errors import CLOSE_CODES, ERRORS
 from aerostack.wire import values
 
@@ -89,6 +90,21 @@ class DatabaseDocumentTests(SynchronousTestCase):
     """
     Tests for C{docs/database.rst}.
     """
+
+    def test_operators(self) -> None:
+        """
+        The document has every operator of filters, and no other, and their limits.
+        """
+        text = (ROOT / "docs/database.rst").read_text()
+        table = text.partition("operator     takes")[2].partition("As in SQL")[0]
+        found = [row[0].strip("`") for row in rows(table, 3) if row[0].startswith("`")]
+        self.assertEqual(found, list(conditions.OPERATORS))
+        for limit in (
+            f"a list of up to {filters.MAX_VALUES} values",
+            f"a pattern of up to {filters.MAX_PATTERN} characters",
+            f"up to {filters.MAX_CONDITIONS} conditions",
+        ):
+            self.assertIn(limit, text)
 
     def test_values(self) -> None:
         """
