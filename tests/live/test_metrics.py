@@ -14,7 +14,8 @@ from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.daemon import DaemonTests
 
 LINE = re.compile(
-    r"# HELP (?P<name>[a-z_:]+) [^\n]+\n# TYPE (?P=name) (counter|gauge)\n(?P=name) (?P<value>[0-9.e+-]+)\n"
+    r"# HELP (?P<name>[a-z_:]+) [^\n]+\n# TYPE (?P=name) (counter|gauge)\n"
+    r"(?P=name) (?P<value>[0-9.e+-]+)\n"
 )
 
 
