@@ -62,7 +62,6 @@ class LockTests(DaemonTests):
         chat = await self.subscribed("chat/a")
         chat.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": 1})
         self.assertEqual((await chat.frame())["data"], 1)
-        _, body, _ = await self.http("GET", "/health")
         await locker.ended
         self.assertIn("free", locker.output)
         for n in range(1, 20):
