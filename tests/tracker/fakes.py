@@ -87,11 +87,14 @@ class FakeDatabase:
 class FakeJournal:
     """
     A journal in memory: the tables C{a}, C{b} and C{c} are there, in capitals if asked so.
+
+    @ivar altered: What each read says to be altered.
     """
 
     def __init__(self) -> None:
         self.entries: list[Change | Loss] = []
         self.followed: list[str] = []
+        self.altered: frozenset[str] = frozenset()
         self.leases: list[int] = []
         self.prunings: list[tuple[int, int, int]] = []
         self.pruned: list[int] = []
@@ -154,7 +157,7 @@ class FakeJournal:
 
     def poll(self, cursor: Any, after: int, limit: int, size: int | None = None) -> Poll:
         events = tuple(self.entries[after : after + limit])
-        return Poll(events, after + len(events), len(events) == limit)
+        return Poll(events, after + len(events), len(events) == limit, self.altered)
 
     def renew(self, cursor: Any, timestamp: int) -> None:
         self.leases.append(timestamp)
