@@ -52,6 +52,7 @@ from aerostack.net.api import (
 from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.gate import Gate
 from aerostack.net.http import BoundedSite
+from aerostack.net.metrics import MetricsResource
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
 from aerostack.pulse import Pulse
@@ -236,6 +237,7 @@ class Daemon(MultiService):
                     self.rpc, self.authenticator, reactor, self.quotas
                 ),
                 "health": HealthResource(self.health),
+                "metrics": MetricsResource(self.metrics, self.authenticator, reactor),
             }
         )
         return BoundedSite(root, reactor, config.limits)
@@ -245,6 +247,23 @@ class Daemon(MultiService):
         What is wrong with each part, as a sentence; L{None} for nothing.
         """
         return {"tracker": self._replaced() or self.tracker.health()}
+
+    def metrics(self) -> Mapping[str, float]:
+        """
+        What there is to count; see L{aerostack.net.metrics.METRICS}.
+        """
+        return {
+            "aerostack_connections": len(self.connections),
+            "aerostack_subscriptions": self.quotas.subscriptions.total,
+            "aerostack_topics": len(self.hub.registry),
+            "aerostack_publications_total": self.hub.published,
+            "aerostack_changes_total": self.feeds.changes,
+            "aerostack_delivered_total": self.hub.fanout.delivered,
+            "aerostack_feed_up": int(not self.feeds.isDown),
+            "aerostack_feed_lag_seconds": round(self.tracker.lag(), 3),
+            "aerostack_feed_position": self.tracker.position,
+            "aerostack_healthy": int(not any(self.health().values())),
+        }
 
     def _replaced(self) -> str | None:
         # The connections would go on with a file that nobody else finds any more.

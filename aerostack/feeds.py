@@ -37,6 +37,7 @@ class TableFeeds:
     @ivar allowed: The tables that may be subscribed to.
     @ivar projects: The ids of all projects; each sees the tables as topics of its
         own.
+    @ivar changes: How many changes were told.
     """
 
     log = Logger()
@@ -53,6 +54,7 @@ class TableFeeds:
         """
         self.allowed = allowed
         self.projects = projects
+        self.changes = 0
         self.tracker = makeTracker(self)
         self._hub = hub
         # Tables of which a part of a transaction was told, and not yet the rest.
@@ -129,6 +131,7 @@ class TableFeeds:
         return stream
 
     def changed(self, changes: Sequence[Change]) -> Deferred[None] | None:
+        self.changes += len(changes)
         for change in changes:
             if change.last:
                 self._within.discard(change.table)

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core import conditions, filters
 from aerostack.errors import CLOSE_CODES, ERRORS
+from aerostack.net.metrics import METRICS
 from aerostack.wire import values
 
 ROOT = Path(__file__).parents[1]
@@ -118,3 +119,17 @@ class DatabaseDocumentTests(SynchronousTestCase):
         ):
             self.assertIn(f"``{shown}``", text)
             self.assertEqual(values.toJSON(value), json.loads(shown))
+
+
+class OperatingDocumentTests(SynchronousTestCase):
+    """
+    Tests for C{docs/operating.rst}.
+    """
+
+    def test_metrics(self) -> None:
+        """
+        The document has every metric with its kind and meaning, and no other.
+        """
+        text = (ROOT / "docs/operating.rst").read_text()
+        found = [(name.strip("`"), *row) for name, *row in rows(text, 3) if name.startswith("``a")]
+        self.assertEqual(found, [(m.name, m.kind, m.meaning) for m in METRICS])
