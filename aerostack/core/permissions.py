@@ -57,7 +57,7 @@ class Identity:
     userId: str | None = None
     expires: float | None = None
     allowed: Mapping[Action, Patterns] = field(default_factory=lambda: _ALL)
-    claims: Mapping[str, Any] | None = None
+    claims: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def check(self, action: Action, topic: Topic) -> None:
         """

@@ -1,0 +1,146 @@
+"""
+Who may read a table, and what of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from aerostack.core.patterns import Patterns
+from aerostack.core.permissions import Identity, Role
+from aerostack.core.rowrules import RowRule, Wanted, parseRows
+from aerostack.errors import RealtimeError
+from aerostack.settings import ProjectConfig, TableConfig
+
+READERS: Mapping[str, Role] = MappingProxyType(
+    {"anonymous": Role.ANONYMOUS, "key": Role.PUBLIC, "token": Role.TOKEN}
+)
+"""Who may be let read a table, by the words of the configuration.  The secret key need not
+be let: it always may."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """
+    What somebody may read of a table.
+
+    @ivar rows: What holds for every row of it.
+    @ivar hidden: Columns that are not sent.
+    """
+
+    rows: tuple[Wanted, ...] = ()
+    hidden: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class TableRule:
+    """
+    What holds for some tables.
+
+    @ivar readers: Who may read; L{None} for those who may where no rule says who.
+    @ivar hidden: Columns that are sent to nobody.
+    @ivar rows: Which rows may be read; L{None} for all.
+    """
+
+    readers: frozenset[Role] | None = None
+    hidden: frozenset[str] = frozenset()
+    rows: RowRule | None = None
+
+
+_NO_RULE = TableRule()
+
+
+class Access:
+    """
+    Judges who may read which tables, by the rules of the configuration.
+    """
+
+    def __init__(
+        self, projects: Mapping[str, ProjectConfig], tables: Mapping[str, TableConfig]
+    ) -> None:
+        """
+        @param projects: By id.
+        @param tables: The rules for all projects, by patterns of tables' names.
+        """
+        self._projects = {
+            project.id: _ProjectRules(
+                [
+                    (Patterns([pattern]), _tableRule(rule))
+                    for pattern, rule in (*(project.tables or {}).items(), *tables.items())
+                ],
+                _readers(project.defaultRead),
+            )
+            for project in projects.values()
+        }
+
+    def grant(self, identity: Identity, table: str) -> Grant:
+        """
+        Decide what somebody may read of a table.
+
+        @raise RealtimeError: C{forbidden}, or C{unknown_project} (it was taken out of the
+            configuration): nothing.
+        """
+        project = self._projects.get(identity.project)
+        if project is None:
+            raise RealtimeError("unknown_project", "The connection's project is gone.")
+        rule = project.of(table)
+        if identity.role is Role.SECRET:
+            return Grant((), rule.hidden)
+        readers = project.readers if rule.readers is None else rule.readers
+        if identity.role not in readers:
+            raise RealtimeError(
+                "forbidden",
+                f"The table {table} may not be read {_WITH[identity.role]};"
+                " tables.<pattern>.read and the project's default_read say who may.",
+            )
+        if rule.rows is None:
+            return Grant((), rule.hidden)
+        if identity.claims is None and rule.rows.needsToken:
+            raise RealtimeError(
+                "forbidden", f"Which rows of {table} may be read, only a token can tell."
+            )
+        try:
+            return Grant(rule.rows.bind(identity.claims or {}), rule.hidden)
+        except ValueError as error:
+            raise RealtimeError(
+                "forbidden", f"The token does not tell which rows of {table} it may read: {error}."
+            ) from None
+
+
+@dataclass(frozen=True)
+class _ProjectRules:
+    """
+    What holds in one project.
+
+    @ivar rules: Patterns of tables' names, and what holds: of those that cover a
+        table, the first.
+    @ivar readers: Who may read where no rule says who.
+    """
+
+    rules: Sequence[tuple[Patterns, TableRule]]
+    readers: frozenset[Role]
+
+    def of(self, table: str) -> TableRule:
+        """The rule of a table."""
+        return next((rule for pattern, rule in self.rules if pattern.match(table)), _NO_RULE)
+
+
+def _tableRule(config: TableConfig) -> TableRule:
+    return TableRule(
+        None if config.read is None else _readers(config.read),
+        frozenset(config.hidden),
+        None if config.rows is None else parseRows(config.rows),
+    )
+
+
+def _readers(words: Iterable[str]) -> frozenset[Role]:
+    return frozenset(READERS[word] for word in words)
+
+
+_WITH = {
+    Role.ANONYMOUS: "without a key and without a token",
+    Role.PUBLIC: "with the public key alone",
+    Role.TOKEN: "with a token",
+}
