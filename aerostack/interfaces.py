@@ -134,7 +134,8 @@ class IChangeListener(Interface):
 
     def changed(changes):
         """
-        Rows changed.
+        Rows of followed tables changed.  A table is followed for a while after the last
+        who watched it has left.
 
         @param changes: A sequence of L{aerostack.core.changes.Change}, in commit
             order.

@@ -336,15 +336,15 @@ class ChangeTracker:
             interest = self._interests.get(event.table)
             if interest is None:
                 continue
+            # Also of a table that nobody watches for the moment: those who come back while
+            # it is still followed ask the listener what they missed.
             if isinstance(event, Change):
-                if interest.count:
-                    changes.append(event)
+                changes.append(event)
             else:
                 interest.lost = True
                 self._tellChanges(changes)
                 changes = []
-                if interest.count:
-                    self._guard(self._listener.tableLost, event.table, event.error, event.seq)
+                self._guard(self._listener.tableLost, event.table, event.error, event.seq)
         self._tellChanges(changes)
 
     def _tellChanges(self, changes: list[Change]) -> None:
