@@ -333,9 +333,11 @@ class _Reader:
             except ValueError as error:
                 self._problem(f"{key}.rows", str(error))
                 continue
-            if rows.needsToken and "token" not in (rule.read or ()):
-                if not self._faulty(f"{key}.read"):
-                    self._problem(f"{key}.rows", f"asks for claims; allowed is to add 'token' to {key}.read")
+            tokens = "token" in (rule.read or ()) or self._faulty(f"{key}.read")
+            if rows.needsToken and not tokens:
+                self._problem(
+                    f"{key}.rows", f"asks for claims; allowed is that with 'token' in {key}.read"
+                )
         return rules
 
     def _projects(self, tables: object) -> Mapping[str, ProjectConfig]:

@@ -73,6 +73,11 @@ ERRORS: dict[str, ErrorCode] = {
         "The connection or its project sends faster than allowed, and this was not acted on."
         " Wait retryAfter ms.",
     ),
+    "rule_mismatch": ErrorCode(
+        500,
+        "The configured rule for the table does not fit the table, so nobody may read it. The"
+        " daemon's log says why.",
+    ),
     "internal_error": ErrorCode(500, "The daemon failed. Its log has the details."),
     "overloaded": ErrorCode(
         503, "More is asked for than can be served now. Wait retryAfter ms and try again."

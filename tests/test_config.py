@@ -466,7 +466,7 @@ class RuleTests(LoadCase):
             self.assertProblem(
                 f'{HEAD}{PROJECT}[tables.orders]\n{read}rows = "a = :sub"\n',
                 "tables.'orders'.rows",
-                "add 'token' to tables.'orders'.read",
+                "with 'token' in tables.'orders'.read",
             )
         self.load(f"{HEAD}{PROJECT}[tables.orders]\nrows = \"a = 'x'\"\n")
         self.assertProblem(

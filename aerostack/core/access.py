@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from aerostack.core.columns import Columns
+from aerostack.core.conditions import Condition, makeCondition
 from aerostack.core.patterns import Patterns
 from aerostack.core.permissions import Identity, Role
 from aerostack.core.rowrules import RowRule, Wanted, parseRows
@@ -21,6 +23,13 @@ READERS: Mapping[str, Role] = MappingProxyType(
 be let: it always may."""
 
 
+class UnfitRule(Exception):
+    """
+    A rule cannot be applied to its table, so nobody may read that.  What does not fit is
+    for the operator; clients are not told what rules say.
+    """
+
+
 @dataclass(frozen=True)
 class Grant:
     """
@@ -28,10 +37,39 @@ class Grant:
 
     @ivar rows: What holds for every row of it.
     @ivar hidden: Columns that are not sent.
+    @ivar exact: Whether it is from a rule for this very table, so that all columns that the
+        rule names should be there.
     """
 
+    table: str
     rows: tuple[Wanted, ...] = ()
     hidden: frozenset[str] = frozenset()
+    exact: bool = False
+
+    def conditions(self, columns: Columns) -> tuple[Condition, ...]:
+        """
+        The conditions for every row, by what columns the table has.
+
+        @raise UnfitRule: The rule means another table than this one is.
+        @raise RealtimeError: C{forbidden}: a claim cannot be compared with its column.
+        """
+        for name in sorted(self.hidden):
+            if self.exact and name not in columns:
+                # It may be there by another name.
+                raise UnfitRule(f"{name}: the table has no such column to hide")
+        return tuple(self._condition(columns, wanted) for wanted in self.rows)
+
+    def _condition(self, columns: Columns, wanted: Wanted) -> Condition:
+        try:
+            return makeCondition(columns, wanted.column, wanted.operator, wanted.value)
+        except ValueError as error:
+            if wanted.column in columns and wanted.claim is not None:
+                raise RealtimeError(
+                    "forbidden",
+                    f"The token does not tell which rows of {self.table} may be read: its claim"
+                    f" {wanted.claim} is of another type than it should be.",
+                ) from None
+            raise UnfitRule(f"{wanted.column}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -42,11 +80,13 @@ class TableRule:
     @ivar readers: Who may read; L{None} for those who may where no rule says who.
     @ivar hidden: Columns that are sent to nobody.
     @ivar rows: Which rows may be read; L{None} for all.
+    @ivar exact: See L{Grant}.
     """
 
     readers: frozenset[Role] | None = None
     hidden: frozenset[str] = frozenset()
     rows: RowRule | None = None
+    exact: bool = False
 
 
 _NO_RULE = TableRule()
@@ -67,7 +107,7 @@ class Access:
         self._projects = {
             project.id: _ProjectRules(
                 [
-                    (Patterns([pattern]), _tableRule(rule))
+                    (Patterns([pattern]), _tableRule(pattern, rule))
                     for pattern, rule in (*(project.tables or {}).items(), *tables.items())
                 ],
                 _readers(project.defaultRead),
@@ -87,7 +127,7 @@ class Access:
             raise RealtimeError("unknown_project", "The connection's project is gone.")
         rule = project.of(table)
         if identity.role is Role.SECRET:
-            return Grant((), rule.hidden)
+            return Grant(table, (), rule.hidden, rule.exact)
         readers = project.readers if rule.readers is None else rule.readers
         if identity.role not in readers:
             raise RealtimeError(
@@ -95,18 +135,21 @@ class Access:
                 f"The table {table} may not be read {_WITH[identity.role]};"
                 " tables.<pattern>.read and the project's default_read say who may.",
             )
-        if rule.rows is None:
-            return Grant((), rule.hidden)
-        if identity.claims is None and rule.rows.needsToken:
-            raise RealtimeError(
-                "forbidden", f"Which rows of {table} may be read, only a token can tell."
-            )
-        try:
-            return Grant(rule.rows.bind(identity.claims or {}), rule.hidden)
-        except ValueError as error:
-            raise RealtimeError(
-                "forbidden", f"The token does not tell which rows of {table} it may read: {error}."
-            ) from None
+        rows = () if rule.rows is None else _bind(rule.rows, identity, table)
+        return Grant(table, rows, rule.hidden, rule.exact)
+
+
+def _bind(rows: RowRule, identity: Identity, table: str) -> tuple[Wanted, ...]:
+    if identity.claims is None and rows.needsToken:
+        raise RealtimeError(
+            "forbidden", f"Which rows of {table} may be read, only a token can tell."
+        )
+    try:
+        return rows.bind(identity.claims or {})
+    except ValueError as error:
+        raise RealtimeError(
+            "forbidden", f"The token does not tell which rows of {table} may be read: {error}."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -127,11 +170,12 @@ class _ProjectRules:
         return next((rule for pattern, rule in self.rules if pattern.match(table)), _NO_RULE)
 
 
-def _tableRule(config: TableConfig) -> TableRule:
+def _tableRule(pattern: str, config: TableConfig) -> TableRule:
     return TableRule(
         None if config.read is None else _readers(config.read),
         frozenset(config.hidden),
         None if config.rows is None else parseRows(config.rows),
+        "*" not in pattern,
     )
 
 

@@ -17,11 +17,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from aerostack.core.conditions import EQ, GT, GTE, IN, IS_NULL, LIKE, LT, LTE, NEQ
+
 Scalar = str | int | float | bool
 """What a column may be compared with."""
-
-Wanted = tuple[str, str, Scalar | tuple[Scalar, ...]]
-"""A column, an operator by its name in a filter, and a value."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,27 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """
+    What a rule wants of a row, for one reader.
+
+    @ivar operator: Of L{aerostack.core.conditions}.
+    @ivar claim: Where the value is from, L{None} if it stands in the rule.
+    """
+
+    column: str
+    operator: str
+    value: Scalar | tuple[Scalar, ...]
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True)
 class Clause:
     """
     One condition of a rule.
 
     @ivar column: The column's name, as the database spells it.
-    @ivar operator: Its name in a filter, such as C{eq}.
+    @ivar operator: Of L{aerostack.core.conditions}.
     @ivar operand: What the column is compared with, once and for all or by a claim.
     """
 
@@ -70,17 +84,17 @@ class Clause:
         """
         operand = self.operand
         if not isinstance(operand, Claim):
-            return self.column, self.operator, operand
+            return Wanted(self.column, self.operator, operand)
         found = operand.find(claims)
         if found is None:
             raise ValueError(f"its claim {operand} is missing")
-        if self.operator == "in":
+        if self.operator == IN:
             if not isinstance(found, list) or not all(map(_isScalar, found)):
                 raise ValueError(f"its claim {operand} is no list of strings and numbers")
-            return self.column, self.operator, _ordered(found)
+            return Wanted(self.column, self.operator, _ordered(found), operand)
         if not _isScalar(found):
             raise ValueError(f"its claim {operand} is neither a string nor a number")
-        return self.column, self.operator, found
+        return Wanted(self.column, self.operator, found, operand)
 
 
 @dataclass(frozen=True)
@@ -120,7 +134,7 @@ def _ordered(values: Sequence[Scalar]) -> tuple[Scalar, ...]:
 
 # Parsing
 
-_SIGNS = {"=": "eq", "!=": "neq", "<>": "neq", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+_SIGNS = {"=": EQ, "!=": NEQ, "<>": NEQ, "<": LT, "<=": LTE, ">": GT, ">=": GTE}
 _WORDS = {"and", "or", "not", "in", "is", "null", "like", "between", "true", "false"}
 
 _NAME = r'"(?:[^"]|"")+"|[^\W\d]\w*'
@@ -250,14 +264,14 @@ class _Parser:
     def _in(self, column: str) -> Clause:
         token = self._take()
         if token.kind == "claim":
-            return Clause(column, "in", _claim(token))
+            return Clause(column, IN, _claim(token))
         if (token.kind, token.text) != ("sign", "("):
             token.fail("expected a claim or a list in parentheses")
         values = [_literal(self._take())]
         while self._takes("sign", ","):
             values.append(_literal(self._take()))
         self._expect("sign", ")")
-        return Clause(column, "in", _ordered(values))
+        return Clause(column, IN, _ordered(values))
 
     def _like(self, column: str) -> Clause:
         token = self._take()
@@ -266,12 +280,12 @@ class _Parser:
             token.fail("expected a pattern in quotes; what a token says is no pattern")
         if token.kind != "text":
             token.fail("expected a pattern in quotes")
-        return Clause(column, "like", _literal(token))
+        return Clause(column, LIKE, _literal(token))
 
     def _is(self, column: str) -> Clause:
         isNot = self._takes("word", "not")
         self._expect("word", "null")
-        return Clause(column, "is_null", not isNot)
+        return Clause(column, IS_NULL, not isNot)
 
 
 _SPECIAL: dict[str, Callable[[_Parser, str], Clause]] = {
