@@ -15,16 +15,17 @@ from twisted.python.failure import Failure
 
 from aerostack.catchup import Catchup, Pages
 from aerostack.core.changes import Change
-from aerostack.core.filters import Filter
 from aerostack.core.messages import Kept, Publication
 from aerostack.core.positions import Position, parsePosition
 from aerostack.core.stream import UNKNOWN, Entry, Gap, Plan, Stream
 from aerostack.core.topics import Topic
+from aerostack.core.views import View
 from aerostack.errors import RealtimeError
-from aerostack.feeds import TableFeeds, changeFrame
+from aerostack.feeds import TableFeeds
 from aerostack.hub import Hub, publicationFrame
 from aerostack.interfaces import IHistory
 from aerostack.outlet import CHUNK, Outlet
+from aerostack.telling import Retelling
 from aerostack.wire.frames import Subscribed
 from aerostack.wire.framing import Frame
 
@@ -89,13 +90,14 @@ class Recovery:
         self,
         outlet: Outlet,
         topic: Topic,
-        filter: Filter | None,
+        view: View | None,
         since: str | None,
         refuse: Refuse,
     ) -> None:
         """
         Answer a subscription that has just been made.
 
+        @param view: What of a table's changes is told; L{None} for everything.
         @param since: The last position that the client has seen, if it comes back.
         @param refuse: Is called if the past cannot be read after all; the subscription
             is to be ended then.
@@ -113,8 +115,13 @@ class Recovery:
             outlet.endCatchUp(canonical)
             self._answer(outlet, topic, _lost(canonical, live, plan))
             return
+        assert position is not None
         catchup = Catchup()
-        frames = self._frames(topic, filter, stream, plan.entries)
+        retelling = Retelling(canonical, view, position)
+        frames = _frames(retelling, stream, plan.entries)
+        if stream.within and view is not None and view.selects:
+            # What comes live knows nothing of what this one is told of the past.
+            self._feeds.enter(topic, view)
         if plan.after is None:
             catchup.begin(frames, None, _nothing, _nothing)
             self._answer(outlet, topic, _recovered(canonical, since, plan))
@@ -132,7 +139,7 @@ class Recovery:
                 catchup.beginWithNothing()
                 self._answer(outlet, topic, _lost(canonical, live, Gap(reason)))
             else:
-                pages = self._pages(topic, filter, stream, plan)
+                pages = self._pages(topic, retelling, stream, plan)
                 catchup.begin(frames, pages, outlet.resumeCatchUp, fail)
                 self._answer(outlet, topic, _recovered(canonical, since, plan))
             outlet.resumeCatchUp()
@@ -173,19 +180,6 @@ class Recovery:
 
     # What there is to send
 
-    def _frames(
-        self, topic: Topic, filter: Filter | None, stream: Stream, entries: Sequence[Entry]
-    ) -> Iterator[Frame]:
-        for entry in entries:
-            if filter is None or entry.source is None:
-                assert isinstance(entry.frame, Frame)
-                yield entry.frame
-                continue
-            position = Position(stream.epoch, entry.offset, entry.mark, stream.lineage)
-            frame = changeFrame(topic.canonical, entry.source, filter, position)
-            if frame is not None:
-                yield frame
-
     def _survey(self, topic: Topic, stream: Stream, plan: Plan) -> Deferred[str | None]:
         if topic.table is None:
             return self._history.surveyPast(
@@ -195,20 +189,20 @@ class Recovery:
             topic.table, stream.lineage, plan.after, plan.until, self.limit
         )
 
-    def _pages(self, topic: Topic, filter: Filter | None, stream: Stream, plan: Plan) -> Pages:
+    def _pages(self, topic: Topic, retelling: Retelling, stream: Stream, plan: Plan) -> Pages:
         """
         Pages of the past.  The next may be asked for once the one before is there.
         """
         after = plan.after
         while after is not None and after < plan.until:
             read: list[int] = []
-            yield self._page(topic, filter, stream, after, plan.until, read)
+            yield self._page(topic, retelling, stream, after, plan.until, read)
             after = read[-1] if len(read) == PAGE else None
 
     def _page(
         self,
         topic: Topic,
-        filter: Filter | None,
+        retelling: Retelling,
         stream: Stream,
         after: int,
         until: int,
@@ -218,16 +212,16 @@ class Recovery:
         @param read: Gets the marks of what was read.
         """
 
-        def position(mark: int) -> Position:
+        def position(mark: int, within: bool = False) -> Position:
             read.append(mark)
-            return Position(stream.epoch, None, mark, stream.lineage)
+            return Position(stream.epoch, None, mark, stream.lineage, within)
 
         def told(changes: Sequence[Change]) -> Sequence[Frame]:
-            frames = (
-                changeFrame(topic.canonical, change, filter, position(change.seq))
+            return [
+                frame
                 for change in changes
-            )
-            return [frame for frame in frames if frame is not None]
+                for frame in retelling.change(change, position(change.seq, not change.last))
+            ]
 
         def sent(messages: Sequence[Kept]) -> Sequence[Frame]:
             return [
@@ -241,6 +235,30 @@ class Recovery:
                 told
             )
         return self._history.readPast(topic.canonical, after, until, PAGE).addCallback(sent)
+
+
+def _frames(retelling: Retelling, stream: Stream, entries: Sequence[Entry]) -> Iterator[Frame]:
+    """
+    What is sent of the stream.
+    """
+    # Before the first is asked for, more may have come; but that is sent otherwise.
+    head = None if stream.within else stream.position
+
+    def frames() -> Iterator[Frame]:
+        for entry in entries:
+            assert isinstance(entry.frame, Frame)
+            change = entry.source
+            if change is None:
+                yield entry.frame
+                continue
+            position = Position(
+                stream.epoch, entry.offset, entry.mark, stream.lineage, not change.last
+            )
+            yield from retelling.change(change, position, entry.frame)
+        if head is not None:
+            yield from retelling.end(head)
+
+    return frames()
 
 
 def _publication(kept: Kept) -> Publication:

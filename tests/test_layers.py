@@ -21,8 +21,17 @@ RANKS = {
     **dict.fromkeys(("wire", "core"), 1),
     **dict.fromkeys(
         (
-            *("hub", "lanes", "fanout", "feeds", "recovery", "catchup", "outlet", "surroundings"),
-            *("commands", "session", "auth", "rpc", "housekeeping", "farewell", "pulse"),
+            *("hub", "lanes", "fanout", "feeds", "telling", "recovery", "catchup", "outlet"),
+            *(
+                "surroundings",
+                "commands",
+                "session",
+                "auth",
+                "rpc",
+                "housekeeping",
+                "farewell",
+                "pulse",
+            ),
         ),
         2,
     ),

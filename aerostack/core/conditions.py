@@ -27,6 +27,9 @@ OPERATORS = (EQ, NEQ, GT, GTE, LT, LTE, IN, IS_NULL, LIKE)
 
 _ORDERED = (GT, GTE, LT, LTE)
 
+_SHOWN = 20
+"""How many of a table's columns an error names."""
+
 _EXPECTED = {
     ColumnType.NUMBER: 'a number, a string of its digits, "Infinity", "-Infinity" or "NaN"',
     ColumnType.TEXT: "a string",
@@ -86,7 +89,7 @@ def makeCondition(columns: Columns, column: str, operator: str, value: Any) -> C
     """
     type = columns.get(column)
     if type is None:
-        raise ValueError("the table has no such column")
+        raise ValueError(noColumn(columns))
     if operator == IS_NULL:
         if not isinstance(value, bool):
             raise ValueError("is_null takes true or false")
@@ -107,6 +110,15 @@ def makeCondition(columns: Columns, column: str, operator: str, value: Any) -> C
     if type is ColumnType.OTHER and operator in _ORDERED:
         raise ValueError(f"{operator} is for what has an order; the column holds {type.value}")
     return Condition(column, operator, _read(type, operator, value), type)
+
+
+def noColumn(columns: Columns) -> str:
+    """
+    What is wrong with a name that is none of a table's columns.
+    """
+    names = list(columns)
+    shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return f"there is no such column; the columns are {shown}"
 
 
 def _read(type: ColumnType, operator: str, value: Any) -> Hashable:

@@ -5,19 +5,21 @@ The journal of an SQLite database.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from zope.interface import implementer
 
 from aerostack.core.changes import DELETE, INSERT, UPDATE, Change
+from aerostack.core.columns import Columns
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker import ledger, repair
 from aerostack.tracker.journal import Loss, Poll
 from aerostack.tracker.ledger import Record, transaction
-from aerostack.tracker.schema import describe, fold
+from aerostack.tracker.schema import columnTypes, describe, fold
 from aerostack.wire.values import toJSON
 
 _OPERATIONS = {ledger.INSERTED: INSERT, ledger.UPDATED: UPDATE, ledger.DELETED: DELETE}
@@ -107,6 +109,9 @@ class SQLiteJournal:
             present = _pragma(cursor, "schema_version")
         self._settle(records, version, present)
 
+    def columns(self, cursor: sqlite3.Cursor, table: str) -> Columns:
+        return columnTypes(describe(cursor, table))
+
     def poll(self, cursor: sqlite3.Cursor, after: int, limit: int) -> Poll:
         connection = cursor.connection
         if connection is not self._connection:
@@ -136,6 +141,9 @@ class SQLiteJournal:
                 version = _pragma(cursor, "schema_version")
             assert poll is not None, "a repaired journal is never behind its reader"
         self._records = records
+        if version != self._schemaVersion:
+            # Which tables it was that somebody changed, the number does not say.
+            poll = replace(poll, altered=frozenset(self._wanted.values()))
         self._schemaVersion = version
         self._quiet = None if poll.more else (dataVersion, poll.after)
         self._after = poll.after
@@ -276,13 +284,16 @@ def _read(
     rows = cursor.execute(
         f"SELECT seq, tid, op, at, {_cells(width)} FROM _aerostack_changes WHERE seq > ?"
         " ORDER BY seq LIMIT ?",
-        (after, limit),
+        (after, limit + 1),
     ).fetchall()
     if not rows:
         return Poll((), after, False) if ledger.newest(cursor) >= after else None
+    more = len(rows) > limit
+    del rows[limit:]
     events: list[Change | Loss] = []
     if rows[0][0] > after + 1:
         events.extend(_tellGap(records.values(), rows[0][0] - 1))
+    ends = _ends(cursor, rows, more)
     for row in rows:
         record = records.get(row[1])
         if record is None:
@@ -290,11 +301,31 @@ def _read(
         if row[2] == ledger.LOST:
             events.append(Loss(record.name, RealtimeError("table_lost", row[4]), row[0]))
         else:
-            events.append(_change(record, row))
-    return Poll(tuple(events), rows[-1][0], len(rows) == limit)
+            events.append(_change(record, row, row[0] in ends))
+    return Poll(tuple(events), rows[-1][0], more)
 
 
-def _change(record: Record, row: tuple[Any, ...]) -> Change:
+def _ends(cursor: sqlite3.Cursor, rows: Sequence[tuple[Any, ...]], more: bool) -> set[int]:
+    """
+    Tell the numbers of the changes that are their tables' newest.
+
+    Triggers cannot see where a transaction ends.  But everything that can be read was
+    committed, so what follows a table's newest change belongs to another transaction.
+
+    @param more: There are entries that were not read with these rows.
+    """
+    newest = {tid: seq for seq, tid, *_ in rows}
+    if more:
+        end = rows[-1][0]
+        for tid in tuple(newest):
+            if cursor.execute(
+                "SELECT 1 FROM _aerostack_changes WHERE seq > ? AND tid = ? LIMIT 1", (end, tid)
+            ).fetchone():
+                del newest[tid]
+    return set(newest.values())
+
+
+def _change(record: Record, row: tuple[Any, ...], last: bool = False) -> Change:
     seq, _tid, op, at, *cells = row
 
     def image(offset: int) -> dict[str, Any]:
@@ -309,7 +340,7 @@ def _change(record: Record, row: tuple[Any, ...]) -> Change:
     operation = _OPERATIONS[op]
     old = None if operation == INSERT else image(1)
     data = old if operation == DELETE and old is not None else image(0)
-    return Change(seq, record.name, operation, data, old, at)
+    return Change(seq, record.name, operation, data, old, at, last=last)
 
 
 def _tellGap(records: Iterable[Record], seq: int) -> list[Loss]:

@@ -16,8 +16,10 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from aerostack.core.changes import Change
+from aerostack.core.columns import Columns
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal
+from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.journal import Loss, Poll
 from aerostack.tracker.schema import fold
 
@@ -106,6 +108,7 @@ class ChangeTracker:
         self._interests: dict[str, _Interest] = {}
         # The journal's name of a table, by the name that somebody asked for.
         self._names: dict[str, str] = {}
+        self._columns = ColumnCache(database, journal)
         # Up to where the journal was read; None until it is prepared.
         self._after: int | None = None
         self._renewAt = 0.0
@@ -164,6 +167,9 @@ class ChangeTracker:
     def lineage(self, table: str) -> str:
         interest = self._interests.get(table)
         return "" if interest is None else interest.lineage
+
+    def columns(self, table: str) -> Deferred[Columns]:
+        return self._columns.of(table)
 
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int
@@ -278,8 +284,10 @@ class ChangeTracker:
                 answer = interest.name
             else:
                 try:
-                    answer = await self._ask(self._journal.attach, request.table)
-                    lineage = await self._ask(self._journal.lineage, answer)
+                    name: str = await self._ask(self._journal.attach, request.table)
+                    self._columns.forget([name])
+                    lineage = await self._ask(self._journal.lineage, name)
+                    answer = name
                 except RealtimeError as error:
                     answer = error
             self._answer(request, answer, lineage)
@@ -327,6 +335,7 @@ class ChangeTracker:
         """
         poll: Poll = await self._ask(self._journal.poll, self._after, self._batch)
         self._after = poll.after
+        self._columns.forget(poll.altered)
         self._tell(poll.events)
         return poll.more and not self._stopping
 
@@ -342,6 +351,7 @@ class ChangeTracker:
                 changes.append(event)
             else:
                 interest.lost = True
+                self._columns.forget([event.table])
                 self._tellChanges(changes)
                 changes = []
                 self._guard(self._listener.tableLost, event.table, event.error, event.seq)
@@ -382,6 +392,7 @@ class ChangeTracker:
         # Before the first change that nobody sees.
         self._guard(self._listener.tableLeft, interest.name)
         await self._ask(self._journal.detach, interest.name)
+        self._columns.forget([interest.name])
         # Those who ask for it meanwhile wait for this turn to end.
         del self._interests[interest.name]
         self._names = {k: name for k, name in self._names.items() if name != interest.name}

@@ -25,6 +25,8 @@ class ClientFrame(msgspec.Struct, frozen=True, tag_field="type"):
 class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
     topic: str
     filter: dict[str, Any] | None = None
+    event: str | list[str] | None = None
+    columns: list[str] | None = None
     since: str | None = None
 
 
@@ -97,7 +99,15 @@ class DbChange(ServerFrame, frozen=True, tag="db_change"):
     timestamp: int
     old: Any = UNSET
     moved: bool | UnsetType = UNSET
+    tx: str | UnsetType = UNSET
+    commit: bool | UnsetType = UNSET
     pos: str | UnsetType = UNSET
+
+
+class Commit(ServerFrame, frozen=True, tag="commit"):
+    topic: str
+    pos: str
+    tx: str | UnsetType = UNSET
 
 
 class Event(ServerFrame, frozen=True, tag="event"):

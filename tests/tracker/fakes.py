@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from aerostack.core.changes import INSERT, Change
+from aerostack.core.columns import Columns, ColumnType
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IDatabase, IJournal
 from aerostack.tracker.journal import Loss, Poll
@@ -102,6 +103,11 @@ class FakeJournal:
 
     def detach(self, cursor: Any, table: str) -> None:
         self.followed.remove(table)
+
+    def columns(self, cursor: Any, table: str) -> Columns:
+        if table not in self.followed:
+            raise RealtimeError("unknown_table", f"no {table}")
+        return {"n": ColumnType.NUMBER}
 
     def lineage(self, cursor: Any, table: str) -> str:
         return f"of{table}"
