@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from aerostack.core.columns import Columns
 from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action
-from aerostack.core.topics import Topic, checkEvent, parseTopic
+from aerostack.core.topics import Topic, checkEvent, parseTopic, topicOf
 from aerostack.core.views import View, parseView
 from aerostack.errors import RealtimeError
 from aerostack.hub import userRepeatKey
@@ -80,7 +80,7 @@ class Commands:
         else:
             self._hub.lose(self._session.connectionId)
         for canonical in self._hub.registry.topicsOf(self._session):
-            self._end(self._canonicalTopic(canonical))
+            self._end(topicOf(canonical))
 
     def _subscribe(self, frame: Subscribe) -> None:
         topic = self._topic(frame.topic)
@@ -264,7 +264,7 @@ class Commands:
     def _dropForbidden(self) -> None:
         """End what the present identity may not have."""
         for canonical in self._hub.registry.topicsOf(self._session):
-            topic = self._canonicalTopic(canonical)
+            topic = topicOf(canonical)
             try:
                 self._session.identity.check(Action.SUBSCRIBE, topic)
             except RealtimeError as error:
@@ -272,7 +272,7 @@ class Commands:
                 self._session.sendError(error, None, canonical)
                 self._session.send(Unsubscribed(topic=canonical))
         for canonical in self._hub.presentOn(self._session.connectionId):
-            topic = self._canonicalTopic(canonical)
+            topic = topicOf(canonical)
             try:
                 self._session.identity.check(Action.PRESENCE, topic)
             except RealtimeError as error:
@@ -293,10 +293,6 @@ class Commands:
             self._all.authenticator.projects,
             self._limits.topicLength,
         )
-
-    def _canonicalTopic(self, canonical: str) -> Topic:
-        project = self._session.identity.project
-        return Topic(canonical.removesuffix(f"/{project}"), project)
 
     def _checkRoom(self, canonical: str) -> None:
         """Make sure that the client may hold one topic more."""

@@ -17,13 +17,13 @@ from aerostack.core.columns import Columns
 from aerostack.core.ends import Ends
 from aerostack.core.patterns import Patterns
 from aerostack.core.stream import Stream
-from aerostack.core.topics import Topic, tableTopic
+from aerostack.core.topics import Topic, tableTopic, topicOf
 from aerostack.core.views import Projection, View, judge
 from aerostack.errors import RealtimeError
 from aerostack.hub import Hub, wireFrame
-from aerostack.interfaces import IChangeListener, IChangeTracker
+from aerostack.interfaces import IChangeListener, IChangeTracker, ISubscriber
 from aerostack.telling import changeFrame, commitFrame
-from aerostack.wire.frames import Error
+from aerostack.wire.frames import Error, Status
 from aerostack.wire.framing import Frame
 
 
@@ -58,6 +58,8 @@ class TableFeeds:
         self._within: set[str] = set()
         # By topic, the views that were told a part of it.
         self._ends: dict[str, Ends[View]] = {}
+        # What is wrong, and since when, ms, while changes cannot be read.
+        self._down: tuple[str, int] | None = None
 
     def watch(self, table: str) -> Deferred[str]:
         """
@@ -125,7 +127,7 @@ class TableFeeds:
         stream.within = topic.table in self._within
         return stream
 
-    def changed(self, changes: Sequence[Change]) -> None:
+    def changed(self, changes: Sequence[Change]) -> Deferred[None] | None:
         for change in changes:
             if change.last:
                 self._within.discard(change.table)
@@ -133,6 +135,7 @@ class TableFeeds:
                 self._within.add(change.table)
             for project in self.projects:
                 self._tell(tableTopic(change.table, project).canonical, change)
+        return self._hub.fanout.room()
 
     def _tell(self, topic: str, change: Change) -> None:
         hub = self._hub
@@ -141,9 +144,10 @@ class TableFeeds:
             # Nobody is here, and nobody can come back to what was before.
             return
         rule = hub.rule(topic)
+        before = stream.standing
         stream.within = not change.last
         position = stream.next(change.seq)
-        whole = changeFrame(topic, change, position, rule)
+        whole = changeFrame(topic, change, position, rule, before=before)
         hub.streams.append(topic, stream, whole, change.seq, change, hub.seconds())
         # What is told alike is the same frame, also where it is told for different reasons.
         frames: dict[tuple[str, Projection | None], Frame] = {(change.operation, None): whole}
@@ -156,7 +160,9 @@ class TableFeeds:
                 continue
             frame = frames.get((operation, view.projection))
             if frame is None:
-                frame = changeFrame(topic, change, position, rule, operation, view.projection)
+                frame = changeFrame(
+                    topic, change, position, rule, operation, view.projection, before
+                )
                 frames[operation, view.projection] = frame
             hub.fanout.send(topic, subscribers, frame)
             if view.selects:
@@ -164,7 +170,7 @@ class TableFeeds:
         ends = self._ends.get(topic)
         owed = ends.end() if ends is not None and change.last else ()
         if owed:
-            over = commitFrame(topic, change.transaction, position, rule)
+            over = commitFrame(topic, change.transaction, position, rule, before)
             for view in owed:
                 hub.fanout.send(topic, hub.registry.group(topic, view), over)
 
@@ -191,6 +197,42 @@ class TableFeeds:
             topic = tableTopic(table, project).canonical
             self._ends.pop(topic, None)
             self._hub.streams.drop(topic)
+
+    # Trouble
+
+    @property
+    def isDown(self) -> bool:
+        """Whether changes cannot be read for now."""
+        return self._down is not None
+
+    def feedDown(self, reason: str) -> None:
+        self._down = reason, self._hub.now()
+        self._tellStatus()
+
+    def feedUp(self) -> None:
+        self._down = None
+        self._tellStatus()
+
+    def _tellStatus(self) -> None:
+        registry = self._hub.registry
+        for canonical in tuple(registry):
+            if topicOf(canonical).table is not None:
+                frame = wireFrame(self._status(canonical), canonical)
+                for _, subscribers in registry.groups(canonical):
+                    self._hub.fanout.send(canonical, subscribers, frame)
+
+    def greet(self, subscriber: ISubscriber, topic: Topic) -> None:
+        """
+        Tell somebody who has just subscribed that changes cannot be read, if so it is.
+        """
+        if self.isDown and topic.table is not None:
+            subscriber.deliver(wireFrame(self._status(topic.canonical)))
+
+    def _status(self, canonical: str) -> Status:
+        if self._down is None:
+            return Status(topic=canonical, feed="up", message="Changes are read again.")
+        message, since = self._down
+        return Status(topic=canonical, feed="down", message=message, since=since)
 
 
 def _unavailable(failure: Failure) -> NoReturn:

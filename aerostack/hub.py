@@ -37,22 +37,34 @@ MAX_BACKLOG = 1_048_576
 """How many bytes of one topic may wait to be sent to its subscribers."""
 
 
-def wireFrame(frame: ServerFrame, topic: str | None = None, key: Hashable = None) -> Frame:
+def wireFrame(
+    frame: ServerFrame,
+    topic: str | None = None,
+    key: Hashable = None,
+    before: Position | None = None,
+) -> Frame:
     """
     Turn a frame into the bytes that go to a socket.
 
     @param topic: See L{Frame}.
     @param key: See L{Frame}.
+    @param before: See L{Frame}.
     """
-    return textFrame(encode(frame), topic, key)
+    return textFrame(encode(frame), topic, key, before)
 
 
-def publicationFrame(publication: Publication, position: Position | None, key: Hashable) -> Frame:
+def publicationFrame(
+    publication: Publication,
+    position: Position | None,
+    key: Hashable,
+    before: Position | None = None,
+) -> Frame:
     """
     The bytes that carry a publication.
 
     @param position: Its place in the topic's log, if it is part of it.
     @param key: See L{Frame}.
+    @param before: See L{Frame}.
     """
     kind = ChatMessage if publication.kind == CHAT_MESSAGE else Event
     frame = kind(
@@ -63,7 +75,7 @@ def publicationFrame(publication: Publication, position: Position | None, key: H
         userId=UNSET if publication.userId is None else publication.userId,
         pos=UNSET if position is None else str(position),
     )
-    return wireFrame(frame, publication.topic, key)
+    return wireFrame(frame, publication.topic, key, before)
 
 
 def userRepeatKey(userId: str, publishId: str) -> Hashable:
@@ -285,7 +297,10 @@ class Hub:
             return
         # On a table's topic the marks are the journal's.
         mark = None if stream.lineage else publication.mark
-        frame = publicationFrame(publication, stream.next(mark), self._sparingKey(publication))
+        key = self._sparingKey(publication)
+        # And only a table's log is read again for those who are too slow for it.
+        before = stream.standing if stream.lineage else None
+        frame = publicationFrame(publication, stream.next(mark), key, before)
         self.streams.append(topic, stream, frame, mark, None, self._clock.seconds())
         self._send(topic, groups, frame)
 

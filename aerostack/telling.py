@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from msgspec import UNSET
 
-from aerostack.core.changes import Change
+from aerostack.core.changes import Change, Row
 from aerostack.core.ends import Ends
 from aerostack.core.positions import Position
 from aerostack.core.rules import CLOSE, Rule
@@ -26,6 +26,7 @@ def changeFrame(
     rule: Rule | None = None,
     operation: str | None = None,
     projection: Projection | None = None,
+    before: Position | None = None,
 ) -> Frame:
     """
     The frame of a change.
@@ -35,8 +36,13 @@ def changeFrame(
     @param rule: What holds for the topic, where the frame may be spared.
     @param operation: As what the change is told, if it is not as what it was.
     @param projection: The columns that are told, L{None} for all.
+    @param before: Where the log stood before the change, if it goes out live.
     """
     told = tell(change, operation or change.operation, projection)
+    data, old, omitted = told.data, told.old, _omitted(change, projection)
+    if omitted:
+        data = {**data, **omitted}
+        old = None if old is None else {**old, **omitted}
     key = None
     if rule is not None and rule.whenSlow != CLOSE:
         # Whatever happens to a row, what it is in the end is what counts.
@@ -46,21 +52,35 @@ def changeFrame(
         DbChange(
             topic=topic,
             operation=told.operation,
-            data=told.data,
+            data=data,
             timestamp=change.timestamp,
-            old=UNSET if told.old is None else told.old,
+            old=UNSET if old is None else old,
             moved=True if told.moved else UNSET,
             tx=UNSET if change.transaction is None else change.transaction,
             commit=True if change.last else UNSET,
+            omitted=list(omitted) or UNSET,
             pos=str(position),
         ),
         topic,
         key,
+        before,
     )
 
 
+def _omitted(change: Change, projection: Projection | None) -> Row:
+    """
+    What is told of values that are too large to be told.
+    """
+    omitted: Row = dict.fromkeys(change.omitted)
+    return projection.apply(omitted) if omitted and projection is not None else omitted
+
+
 def commitFrame(
-    topic: str, transaction: str | None, position: Position, rule: Rule | None = None
+    topic: str,
+    transaction: str | None,
+    position: Position,
+    rule: Rule | None = None,
+    before: Position | None = None,
 ) -> Frame:
     """
     The frame that says that a transaction is over, for those who did not get its last change.
@@ -68,10 +88,11 @@ def commitFrame(
     @param transaction: See L{Change}.
     @param position: The last change's place in the topic's log.
     @param rule: What holds for the topic, where the frame may be spared.
+    @param before: Where the log stood before that change, if the frame goes out live.
     """
     tx = UNSET if transaction is None else transaction
     key = None if rule is None or rule.whenSlow == CLOSE else (topic, "commit")
-    return wireFrame(Commit(topic=topic, tx=tx, pos=str(position)), topic, key)
+    return wireFrame(Commit(topic=topic, tx=tx, pos=str(position)), topic, key, before)
 
 
 class Retelling:

@@ -255,18 +255,27 @@ class MemoryTracker:
         return _answer(self.reading, self.shape)
 
     def surveyPast(
-        self, table: str, lineage: str, after: int, until: int, most: int
+        self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
         return _answer(self.reading, None if lineage == "j1" else UNKNOWN.reason)
 
     def readPast(
-        self, table: str, lineage: str, after: int, until: int, limit: int
+        self,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
     ) -> Deferred[list[Change]]:
         found = [c for c in self.changes if c.table == table and after < c.seq <= until]
         return _answer(self.reading, found[:limit])
 
     def poke(self) -> None:
         pass
+
+    def lag(self) -> float:
+        return 0.0
 
     def health(self) -> str | None:
         return None

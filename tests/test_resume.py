@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack import recovery
+from aerostack import past, recovery
 from aerostack.core.changes import INSERT, Change
 from aerostack.core.messages import Kept
 from aerostack.core.positions import parsePosition
@@ -400,7 +400,7 @@ class ResumeTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         # Small pieces, so that much can happen between them.
-        self.patch(recovery, "PAGE", 2)
+        self.patch(past, "PAGE", 2)
         self.patch(recovery, "CHUNK", 150)
         self.patch(recovery, "TURN", 200)
 

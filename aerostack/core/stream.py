@@ -153,6 +153,11 @@ class Stream:
         """The place behind the newest entry."""
         return Position(self.epoch, self.head, self.mark, self.lineage)
 
+    @property
+    def standing(self) -> Position:
+        """The same, and whether a transaction goes on there."""
+        return Position(self.epoch, self.head, self.mark, self.lineage, self.within)
+
     def next(self, mark: int | None) -> Position:
         """
         The position that the next entry will have.

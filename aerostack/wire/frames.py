@@ -101,6 +101,7 @@ class DbChange(ServerFrame, frozen=True, tag="db_change"):
     moved: bool | UnsetType = UNSET
     tx: str | UnsetType = UNSET
     commit: bool | UnsetType = UNSET
+    omitted: list[str] | UnsetType = UNSET
     pos: str | UnsetType = UNSET
 
 
@@ -126,6 +127,13 @@ class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
     timestamp: int
     userId: str | UnsetType = UNSET
     pos: str | UnsetType = UNSET
+
+
+class Status(ServerFrame, frozen=True, tag="status"):
+    topic: str
+    feed: str
+    message: str
+    since: int | UnsetType = UNSET
 
 
 class Reconnect(ServerFrame, frozen=True, tag="reconnect"):
