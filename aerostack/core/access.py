@@ -5,14 +5,16 @@ Who may read a table, and what of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 from aerostack.core.columns import Columns
 from aerostack.core.conditions import Condition, makeCondition
 from aerostack.core.patterns import Patterns
 from aerostack.core.permissions import Identity, Role
 from aerostack.core.rowrules import RowRule, Wanted, parseRows
+from aerostack.core.views import Projection, View, parseView
 from aerostack.errors import RealtimeError
 from aerostack.settings import ProjectConfig, TableConfig
 
@@ -46,6 +48,11 @@ class Grant:
     hidden: frozenset[str] = frozenset()
     exact: bool = False
 
+    @property
+    def isWhole(self) -> bool:
+        """Whether everything may be read."""
+        return not self.rows and not self.hidden
+
     def conditions(self, columns: Columns) -> tuple[Condition, ...]:
         """
         The conditions for every row, by what columns the table has.
@@ -58,6 +65,29 @@ class Grant:
                 # It may be there by another name.
                 raise UnfitRule(f"{name}: the table has no such column to hide")
         return tuple(self._condition(columns, wanted) for wanted in self.rows)
+
+    def view(
+        self,
+        columns: Columns,
+        filter: Mapping[str, Any] | None,
+        chosen: Sequence[str] | None,
+        event: Any,
+    ) -> View | None:
+        """
+        What is told to somebody who may read this, and asks for as much as that or less;
+        the parameters are those of L{parseView}.
+
+        @raise UnfitRule: See L{conditions}.
+        @raise RealtimeError: See L{conditions} and L{parseView}.
+        """
+        rule = self.conditions(columns)
+        view = parseView(columns, filter, chosen, event, rule, self.hidden)
+        if view is None or not self.hidden or chosen is not None:
+            return view
+        # A row of the past may have a hidden column by a name that nobody knows any more,
+        # so it is better to say what is told than what is not.
+        visible = columns.keys() - self.hidden
+        return replace(view, projection=Projection(frozenset(visible), self.hidden))
 
     def _condition(self, columns: Columns, wanted: Wanted) -> Condition:
         try:

@@ -86,6 +86,8 @@ class FakeDatabase:
 class FakeJournal:
     """
     A journal in memory: the tables C{a}, C{b} and C{c} are there, in capitals if asked so.
+
+    @ivar altered: What the next L{poll} says was altered.
     """
 
     def __init__(self) -> None:
@@ -94,6 +96,7 @@ class FakeJournal:
         self.leases: list[int] = []
         self.prunings: list[tuple[int, int, int]] = []
         self.pruned: list[int] = []
+        self.altered: set[str] = set()
 
     def write(self, *tables: str) -> None:
         for table in tables:
@@ -149,7 +152,8 @@ class FakeJournal:
 
     def poll(self, cursor: Any, after: int, limit: int, size: int | None = None) -> Poll:
         events = tuple(self.entries[after : after + limit])
-        return Poll(events, after + len(events), len(events) == limit)
+        altered, self.altered = frozenset(self.altered), set()
+        return Poll(events, after + len(events), len(events) == limit, altered)
 
     def renew(self, cursor: Any, timestamp: int) -> None:
         self.leases.append(timestamp)
@@ -167,6 +171,7 @@ class Listener:
     """
     Remembers what it was told.
 
+    @ivar altered: Of each table that was altered the columns, and how much was heard before.
     @ivar down: Each time that it heard of trouble the reason, and L{None} for its end.
     @ivar room: What L{changed} answers.
     """
@@ -174,6 +179,7 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[Any] = []
         self.left: list[str] = []
+        self.altered: list[tuple[str, Columns, int]] = []
         self.down: list[str | None] = []
         self.fault: Exception | None = None
         self.room: Deferred[None] | None = None
@@ -188,6 +194,9 @@ class Listener:
         self.heard.append((table, error.code))
         if self.fault is not None:
             raise self.fault
+
+    def tableAltered(self, table: str, columns: Columns) -> None:
+        self.altered.append((table, columns, len(self.heard)))
 
     def tableLeft(self, table: str) -> None:
         self.left.append(table)

@@ -1,0 +1,81 @@
+"""
+Tests of what L{aerostack.tracker.tracker} tells of tables that were altered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aerostack.core.columns import Columns, ColumnType
+from tests.tracker.fakes import TrackerCase
+
+NEW: Columns = {"n": ColumnType.NUMBER}
+
+
+class AlteredTests(TrackerCase):
+    """
+    Tests for L{aerostack.interfaces.IChangeListener.tableAltered}.
+    """
+
+    def test_first(self) -> None:
+        """
+        Other columns are told before the changes that have them.
+        """
+        self.watch("a")
+        self.journal.write("a")
+        self.journal.altered = {"a"}
+        self.tick()
+        self.assertEqual(self.listener.altered, [("a", NEW, 0)])
+        self.assertEqual(self.listener.heard, [[("a", 1)]])
+
+    def test_followedOnly(self) -> None:
+        """
+        Of a table that nobody follows, or that has gone, nothing is told.
+        """
+        self.watch("a", "c")
+        self.journal.followed.remove("a")
+        self.journal.altered = {"a", "b"}
+        self.journal.write("c")
+        self.tick()
+        self.assertEqual((self.listener.altered, self.listener.heard), ([], [[("c", 1)]]))
+
+    def test_asked(self) -> None:
+        """
+        Whoever asks for the columns when it is told gets the new ones at once.
+        """
+        self.watch("a")
+        self.journal.altered = {"a"}
+        found: list[Any] = []
+        heard = self.listener.tableAltered
+
+        def hear(table: str, columns: Columns) -> None:
+            heard(table, columns)
+            self.tracker.columns(table).addCallback(found.append)
+
+        self.patch(self.listener, "tableAltered", hear)
+        self.tick()
+        self.assertEqual(found, [NEW])
+
+    def test_trouble(self) -> None:
+        """
+        Where the columns cannot be read, the changes wait, and both are told in order when
+        they can.
+        """
+        self.watch("a")
+        self.journal.write("a")
+        self.journal.altered = {"a"}
+        columns = self.journal.columns
+        fault = RuntimeError("no database")
+
+        def fail(cursor: Any, table: str) -> Columns:
+            raise fault
+
+        patched = self.patch(self.journal, "columns", fail)
+        self.tick()
+        self.assertEqual(self.listener.heard, [])
+        patched.restore()
+        self.assertEqual(self.journal.columns, columns)
+        self.tick(3)
+        self.assertEqual(self.listener.altered, [("a", NEW, 0)])
+        self.assertEqual(self.listener.heard, [[("a", 1)]])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
