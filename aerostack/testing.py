@@ -211,6 +211,7 @@ class MemoryTracker:
             "status": ColumnType.TEXT,
             "side": ColumnType.NUMBER,
         }
+        self._described: set[str] = set()
         self.watched: dict[str, int] = {}
         self.waiting: list[Callable[[], None]] | None = None
         self.reading: list[Callable[[], None]] | None = None
@@ -261,7 +262,10 @@ class MemoryTracker:
         return "j1"
 
     def columns(self, table: str) -> Deferred[Columns]:
-        return _answer(self.reading, self.shape)
+        # What was told once is remembered.
+        known = table in self._described
+        self._described.add(table)
+        return _answer(None if known else self.reading, self.shape)
 
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int | None
