@@ -165,9 +165,10 @@ class TableFeeds:
 
     def change(self, subscriber: ISubscriber, topic: Topic, view: View | None) -> None:
         """
-        Let a subscription to a table go on with another view.
+        Let a subscription to a table go on with another view.  What was published until now
+        still comes by the one before.
         """
-        self._hub.change(subscriber, topic, view)
+        self._hub.registry.subscribe(subscriber, topic.canonical, view)
         if topic.table in self._within and view is not None and view.selects:
             self.enter(topic, view)
 
@@ -277,7 +278,6 @@ class TableFeeds:
                     subscriber.judge(topic)
 
     def tableLeft(self, table: str) -> None:
-        self._shapes.pop(table, None)
         self._within.discard(table)
         for project in self.projects:
             topic = tableTopic(table, project).canonical

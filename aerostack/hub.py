@@ -154,14 +154,6 @@ class Hub:
         self.fanout.changing(topic.canonical, subscriber)
         return self.registry.subscribe(subscriber, topic.canonical, view)
 
-    def change(self, subscriber: ISubscriber, topic: Topic, view: View | None) -> None:
-        """
-        Let a subscription go on with another view.  What was published until now is still
-        delivered by the one before.
-        """
-        self.fanout.handOver(topic.canonical, subscriber)
-        self.registry.subscribe(subscriber, topic.canonical, view)
-
     def unsubscribe(self, subscriber: ISubscriber, topic: Topic) -> bool:
         """
         Deliver no more of a topic's frames to a subscriber.

@@ -293,8 +293,6 @@ class Session(Outlet):
         """
         Decide anew what the client is told of tables (see L{ISubscriber}).
         """
-        if self._state is not State.OPEN:
-            return
         try:
             self._commands.judge(topic)
         except Exception:

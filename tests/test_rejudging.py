@@ -4,11 +4,15 @@ Who is told what, once its token, the rules or the table is another.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred, fail
+from twisted.logger import LogLevel, globalLogPublisher
 
 from aerostack.core.changes import INSERT, Change
 from aerostack.core.columns import Columns, ColumnType
 from aerostack.errors import RealtimeError
+from aerostack.session import Session
 from aerostack.settings import TableConfig
 from aerostack.testing import SECRET_KEY, Frame
 from tests.readers import SHAPE, TOPIC, ReaderCase, brief, codes, row, types
@@ -199,6 +203,22 @@ class ReloadTests(ReaderCase):
         self.reload(TableConfig(("token",), ("price",), "owner = :sub"))
         self.assertEqual(codes(filtered.take()), ["invalid_filter", "unsubscribed"])
 
+    def test_unfit(self) -> None:
+        """
+        What does not fit is told to the operator again where the rules are other ones.
+        """
+        events: list[Any] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        server = self.clients[1]
+        self.reload(TableConfig(hidden=("gone",)))
+        self.assertEqual(codes(server.take()), ["rule_mismatch", "unsubscribed"])
+        for count in (1, 2):
+            for _ in range(2):
+                server.ask(type="subscribe", topic="orders")
+            self.assertEqual([e["log_level"] for e in events].count(LogLevel.error), count)
+            self.reload(TableConfig(hidden=("gone",)))
+
     def test_closed(self) -> None:
         """
         Who is gone by its turn is left alone.
@@ -251,10 +271,32 @@ class AlteredTests(ReaderCase):
         """
         Where nothing is different nobody hears of it.
         """
-        [(_, before)] = self.world.hub.registry.groups(TOPIC)
+        judged: list[Any] = []
+        self.patch(Session, "judge", lambda session, topic: judged.append(topic))
         self.world.tracker.alter(dict(SHAPE))
-        [(_, after)] = self.world.hub.registry.groups(TOPIC)
-        self.assertIs(before, after)
+        self.assertEqual(judged, [])
+        self.world.tracker.alter({**SHAPE, "note": ColumnType.TEXT})
+        self.assertEqual(judged, [TOPIC])
+
+    def test_asked(self) -> None:
+        """
+        Who is told of columns that are no more those of the table by then is judged by those
+        that it has.
+        """
+        waiting: list[Deferred[Columns]] = []
+
+        def ask(table: str) -> Deferred[Columns]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        self.world.restart()
+        self.patch(self.world.tracker, "columns", ask)
+        client = self.connect("ann")
+        client.send(type="subscribe", topic="orders")
+        self.world.tracker.alter(self.shape(card="number"))
+        waiting.pop().callback(SHAPE)
+        self.assertEqual(codes(client.take()), ["rule_mismatch"])
+        self.flushLoggedErrors()
 
     def test_memory(self) -> None:
         """

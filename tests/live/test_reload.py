@@ -134,6 +134,9 @@ class ReloadTests(ProgramTests):
         self.assertEqual((await wire.frame())["code"], "forbidden")
         self.execute("INSERT INTO orders VALUES (2, 3)")
         self.assertEqual((await server.frame())["data"], {"id": 2, "cost": 3})
+        await self.reload(daemon)
+        wire.tell({"type": "subscribe", "topic": "orders"})
+        self.assertEqual((await wire.frame())["type"], "subscribed")
         self.assertNotIn("takes a restart", daemon.output)
 
     async def test_restartNeeded(self) -> None:

@@ -34,6 +34,7 @@ class AlteredTests(TrackerCase):
         """
         self.watch("a", "c")
         self.journal.followed.remove("a")
+        self.journal.followed.append("b")
         self.journal.altered = {"a", "b"}
         self.journal.write("c")
         self.tick()
@@ -44,6 +45,13 @@ class AlteredTests(TrackerCase):
         Whoever asks for the columns when it is told gets the new ones at once.
         """
         self.watch("a")
+        self.assertEqual(self.successResultOf(self.tracker.columns("a")), NEW)
+        newer: Columns = {"n": ColumnType.TEXT}
+
+        def columns(cursor: Any, table: str) -> Columns:
+            return newer
+
+        self.patch(self.journal, "columns", columns)
         self.journal.altered = {"a"}
         found: list[Any] = []
         heard = self.listener.tableAltered
@@ -54,7 +62,7 @@ class AlteredTests(TrackerCase):
 
         self.patch(self.listener, "tableAltered", hear)
         self.tick()
-        self.assertEqual(found, [NEW])
+        self.assertEqual(found, [newer])
 
     def test_trouble(self) -> None:
         """
