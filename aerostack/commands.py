@@ -15,10 +15,12 @@ from aerostack.core.access import Grant
 from aerostack.core.columns import Columns
 from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action
+from aerostack.core.selection import Selection, parseSelection
 from aerostack.core.topics import Topic, checkEvent, parseTopic, topicOf
 from aerostack.core.views import View
 from aerostack.errors import RealtimeError
 from aerostack.hub import userRepeatKey
+from aerostack.recovery import Wish
 from aerostack.surroundings import Surroundings
 from aerostack.wire.codec import encodeValue
 from aerostack.wire.frames import (
@@ -178,8 +180,12 @@ class Commands:
                 raise RealtimeError(
                     "invalid_frame", "Only a table's topic takes a filter, columns or an event."
                 )
-            self._begin(topic, frame, None)
+            if frame.snapshot:
+                raise RealtimeError("invalid_frame", "Only a table's topic has a snapshot.")
+            self._begin(topic, frame, None, None)
             return
+        if not frame.snapshot and (frame.order is not None or frame.limit is not None):
+            raise RealtimeError("invalid_frame", "order and limit are for a snapshot; ask for one.")
         # Who may read nothing has no table followed.
         self._all.feeds.grant(self._session.identity, topic)
         self._pending[canonical] = frame
@@ -223,13 +229,16 @@ class Commands:
                 self._subscribe(frame)
                 return
             view = self._all.feeds.view(grant, frame, columns or {})
+            selection = None
+            if frame.snapshot:
+                selection = parseSelection(frame.order, frame.limit, columns or {}, view)
         except RealtimeError as error:
             self._pending.pop(topic.canonical, None)
             self._release(watched)
             self._session.sendError(error, None, topic.canonical)
             return
         self._requests[topic.canonical] = frame
-        self._begin(topic, frame, view)
+        self._begin(topic, frame, view, selection)
 
     def _unwatchable(
         self, topic: Topic, frame: Subscribe, watched: str | None, failure: Failure
@@ -244,12 +253,14 @@ class Commands:
         if watched is not None:
             self._all.feeds.unwatch(watched)
 
-    def _begin(self, topic: Topic, frame: Subscribe, view: View | None) -> None:
+    def _begin(
+        self, topic: Topic, frame: Subscribe, view: View | None, selection: Selection | None
+    ) -> None:
         if self._hub.subscribe(self._session, topic, view):
             self._all.quotas.subscriptions.add(topic.project)
-        self._all.recovery.begin(
-            self._session, topic, view, frame.since, partial(self._giveUp, topic)
-        )
+        refuse = partial(self._giveUp, topic)
+        wish = Wish(topic, view, frame.since, selection, refuse)
+        self._all.recovery.begin(self._session, wish)
 
     def _giveUp(self, topic: Topic, error: RealtimeError) -> None:
         """End a subscription that cannot go on, and say why."""
@@ -390,7 +401,8 @@ class Commands:
 
 def _needsColumns(frame: Subscribe, grant: Grant) -> bool:
     """Whether what is told depends on what columns the table has."""
-    return bool(frame.filter) or frame.columns is not None or not grant.isWhole
+    wanted = (frame.columns, frame.order)
+    return bool(frame.filter) or wanted != (None, None) or not grant.isWhole
 
 
 def _refusal(failure: Failure) -> RealtimeError:

@@ -34,6 +34,7 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
+from aerostack.core.selection import Bounds
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
@@ -59,7 +60,7 @@ from aerostack.pulse import Pulse
 from aerostack.recovery import Recovery
 from aerostack.rpc import RPC
 from aerostack.session import Session
-from aerostack.settings import SECTIONS, Config
+from aerostack.settings import SECTIONS, Config, LimitsConfig
 from aerostack.storage.history import History
 from aerostack.storage.pool import SQLiteDatabase, prepareDatabase
 from aerostack.storage.query import runQuery
@@ -98,6 +99,14 @@ class Daemon(MultiService):
         self._storage = SQLiteDatabase(reactor, path, threads=2)
         self._trackerStorage = SQLiteDatabase(reactor, path, threads=1)
         self._queryStorage = SQLiteDatabase(reactor, path, threads=4)
+        # What clients begin with may take its time as well, and must not delay the changes.
+        self._readStorage = SQLiteDatabase(reactor, path, threads=2)
+        self._storages = (
+            self._storage,
+            self._trackerStorage,
+            self._queryStorage,
+            self._readStorage,
+        )
 
         self.history = History(self._storage, config.history.maxAge, config.history.maxCount)
         self.authenticator = Authenticator(config.projects)
@@ -132,7 +141,14 @@ class Daemon(MultiService):
             reactor,
             self.hub,
             self.feeds,
-            Recovery(reactor, self.hub, self.feeds, self.history, config.streams.replay),
+            Recovery(
+                reactor,
+                self.hub,
+                self.feeds,
+                self.history,
+                config.streams.replay,
+                snapshotBounds(limits),
+            ),
             self.authenticator,
             limits,
             self._deadlines,
@@ -171,6 +187,7 @@ class Daemon(MultiService):
             SQLiteJournal(changeBytes=tracker.changeBytes),
             listener,
             tracker.pollInterval,
+            reads=self._readStorage,
             waker=WALWaker(self._reactor, self.config.database.path) if tracker.wake else None,
             retention=tracker.retention,
             # As long as a client may come back for changes, there must be some.
@@ -290,7 +307,7 @@ class Daemon(MultiService):
         self._listeners.append(listener)
 
     def startService(self) -> None:
-        for database in (self._storage, self._trackerStorage, self._queryStorage):
+        for database in self._storages:
             database.start()
         self.tracker.start()
         super().startService()
@@ -318,7 +335,7 @@ class Daemon(MultiService):
         yield super().stopService()
         yield self.tracker.stop()
         yield self.history.flushed()
-        for database in (self._storage, self._trackerStorage, self._queryStorage):
+        for database in self._storages:
             database.close()
         self.log.info("stopped")
 
@@ -378,6 +395,7 @@ class Daemon(MultiService):
             self._judgeAgain()
         limits = config.limits
         self._surroundings.limits = limits
+        self._surroundings.recovery.snapshots.bounds = snapshotBounds(limits)
         self._gate.limits = self._historyResource.limits = self.rpc.limits = limits
         self._gate.proxies = Proxies(server.trustedProxies)
         self._departures.away = server.restartTime
@@ -410,6 +428,13 @@ def _tableRules(config: Config) -> object:
     """Who may read which tables, to be compared."""
     projects = config.projects.values()
     return config.tables, [(each.id, each.defaultRead, each.tables) for each in projects]
+
+
+def snapshotBounds(limits: LimitsConfig) -> Bounds:
+    """
+    How much a subscription may begin with.
+    """
+    return Bounds(limits.snapshotRows, limits.snapshotBytes, limits.querySeconds)
 
 
 def makeRules(config: Config) -> Rules:

@@ -106,6 +106,17 @@ class IJournal(Interface):
         @raise RealtimeError: C{table_lost}: they have gone since they were surveyed.
         """
 
+    def snapshot(cursor, table, selection, bounds):
+        """
+        Read rows of a followed table as they are at one point among its changes.  Unlike
+        the others it may be called while another call is under way, on another thread.
+
+        @param selection: An L{aerostack.core.selection.Selection}.
+        @param bounds: An L{aerostack.core.selection.Bounds}.
+        @return: An L{aerostack.core.selection.Snapshot}.
+        @raise RealtimeError: C{unknown_table}, or C{too_large}: the bounds do not suffice.
+        """
+
     def renew(cursor, timestamp):
         """
         Say that somebody reads the journal.  One that nobody has read for a day
@@ -249,6 +260,13 @@ class IChangeTracker(Interface):
         See L{IJournal.readPast}.
 
         @return: A L{Deferred}.
+        """
+
+    def snapshot(table, selection, bounds):
+        """
+        See L{IJournal.snapshot}.
+
+        @return: A L{Deferred}, fired when everything that the rows have seen was told, too.
         """
 
     def lag():

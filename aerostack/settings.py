@@ -366,7 +366,15 @@ class LimitsConfig:
         "How many rows one db.query may return.", Number("rows", 1, 10_000_000), 10_000
     )
     querySeconds: float = setting(
-        "How long one db.query may run.", Number("seconds", 0.1, 3600, False), 30.0
+        "How long one db.query, or reading the rows of one snapshot, may take.",
+        Number("seconds", 0.1, 3600, False),
+        30.0,
+    )
+    snapshotRows: int = setting(
+        "How many rows a subscription may begin with.", Number("rows", 1, 10_000_000), 10_000
+    )
+    snapshotBytes: int = setting(
+        "How many bytes these rows may have.", Number("bytes", 1024, 1_073_741_824), 8_388_608
     )
 
 

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from aerostack.auth import Authenticator, Credentials
 from aerostack.core.access import Access
-from aerostack.core.changes import Change
+from aerostack.core.changes import DELETE, Change, Row
 from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.deadlines import Deadlines
 from aerostack.core.messages import Kept, Message
@@ -29,7 +29,8 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
-from aerostack.core.stream import UNKNOWN, Depth
+from aerostack.core.selection import Bounds, Selection, Snapshot, collect
+from aerostack.core.stream import EXPIRED, UNKNOWN, Depth
 from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
@@ -201,6 +202,7 @@ class MemoryTracker:
     @ivar waiting: While this is a list, watches wait in it; fire them yourself.
     @ivar reading: As L{MemoryHistory.reading}.
     @ivar changes: Every change that L{change} told.
+    @ivar forgotten: Changes up to this number cannot be told again.
     """
 
     def __init__(self, listener: IChangeListener, tables: tuple[str, ...] = ("orders",)) -> None:
@@ -216,6 +218,7 @@ class MemoryTracker:
         self.waiting: list[Callable[[], None]] | None = None
         self.reading: list[Callable[[], None]] | None = None
         self.changes: list[Change] = []
+        self.forgotten = 0
         self.position = 0
 
     def watch(self, table: str) -> Deferred[str]:
@@ -270,7 +273,23 @@ class MemoryTracker:
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
-        return _answer(self.reading, None if lineage == "j1" else UNKNOWN.reason)
+        if lineage != "j1":
+            return _answer(self.reading, UNKNOWN.reason)
+        return _answer(self.reading, EXPIRED.reason if after < self.forgotten else None)
+
+    def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
+        rows: list[Row] = []
+        for change in self.changes:
+            if change.table == table:
+                if change.old is not None:
+                    rows.remove(change.old)
+                if change.operation != DELETE:
+                    rows.append(change.data)
+        try:
+            found, size = collect(rows, selection, bounds)
+        except RealtimeError as error:
+            return fail(error)
+        return _answer(self.reading, Snapshot(found, self.position, "j1", size))
 
     def readPast(
         self,
@@ -380,6 +399,7 @@ class World:
         self._begin()
         self.tracker.shape = before.shape
         self.tracker.changes = before.changes
+        self.tracker.forgotten = before.forgotten
         self.tracker.position = before.changes[-1].seq if before.changes else 0
         self.tracker.reading = before.reading
         for kept in self.history.messages:
@@ -412,11 +432,14 @@ class World:
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
         self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
+        self.recovery = Recovery(
+            self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
+        )
         self.surroundings = Surroundings(
             self.clock,
             self.hub,
             self.feeds,
-            Recovery(self.clock, self.hub, self.feeds, self.history, 1000),
+            self.recovery,
             self.authenticator,
             self.limits,
             self.deadlines,

@@ -21,7 +21,17 @@ RANKS = {
     **dict.fromkeys(("wire", "core"), 1),
     **dict.fromkeys(
         (
-            *("hub", "lanes", "fanout", "feeds", "telling", "recovery", "past", "catchup"),
+            *(
+                "hub",
+                "lanes",
+                "fanout",
+                "feeds",
+                "telling",
+                "recovery",
+                "past",
+                "catchup",
+                "snapshots",
+            ),
             *("outlet", "surroundings", "commands", "session", "auth", "rpc", "housekeeping"),
             *("farewell", "pulse"),
         ),

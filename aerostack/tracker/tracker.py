@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
+from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal, IWaker
 from aerostack.tracker.columns import ColumnCache
@@ -83,6 +84,7 @@ class ChangeTracker:
         listener: IChangeListener,
         pollInterval: float = 0.2,
         *,
+        reads: IDatabase | None = None,
         waker: IWaker | None = None,
         batch: int = 1000,
         retention: float = 3600.0,
@@ -91,6 +93,8 @@ class ChangeTracker:
         """
         @param database: Where the journal is.  Nobody else may write through it.
         @param pollInterval: Seconds from one tick to the next.
+        @param reads: The same database, through which rows and the past are read, so that
+            this takes no time from the ticks; C{database} if not given.
         @param waker: Notices changes between two ticks, if anybody does.
         @param batch: How many changes to read or forget in one step.  The reactor turns
             between two steps.
@@ -101,6 +105,7 @@ class ChangeTracker:
         self.lastTick: float | None = None
         self._clock = clock
         self._database = database
+        self._reads = reads or database
         self._journal = journal
         self._pollInterval = pollInterval
         self._batch = batch
@@ -118,6 +123,9 @@ class ChangeTracker:
         self._currentAt: float | None = None
         self._renewAt = 0.0
         self._pruneAt = 0.0
+
+        # Snapshots that have seen more than was told.
+        self._awaited: list[tuple[Snapshot, Deferred[Snapshot]]] = []
 
         self._turn = DeferredLock()
         # A poke waits for its turn, first for the reactor's, then for the database's.
@@ -193,7 +201,7 @@ class ChangeTracker:
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
-        return self._database.run(self._journal.surveyPast, table, lineage, after, until, most)
+        return self._reads.run(self._journal.surveyPast, table, lineage, after, until, most)
 
     def readPast(
         self,
@@ -204,7 +212,19 @@ class ChangeTracker:
         limit: int,
         size: int | None = None,
     ) -> Deferred[list[Change]]:
-        return self._database.run(self._journal.readPast, table, lineage, after, until, limit, size)
+        return self._reads.run(self._journal.readPast, table, lineage, after, until, limit, size)
+
+    def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
+        def read(snapshot: Snapshot) -> Deferred[Snapshot] | Snapshot:
+            if snapshot.position <= self.position:
+                return snapshot
+            told: Deferred[Snapshot] = Deferred()
+            self._awaited.append((snapshot, told))
+            self.poke()
+            return told
+
+        reading = self._reads.run(self._journal.snapshot, table, selection, bounds)
+        return reading.addCallback(read)
 
     # Running
 
@@ -410,6 +430,7 @@ class ChangeTracker:
         self._after = poll.after
         self._columns.forget([e.table for e in poll.events if isinstance(e, Loss)])
         await self._herald.tell(poll.events, poll.after)
+        self._release()
         if not poll.more:
             self._currentAt = asked
         return poll.more and not self._stopping
@@ -427,6 +448,15 @@ class ChangeTracker:
                     # It is not there any more, and that is told in its turn.
                     self.log.debug("{table} is gone", table=table)
             self._altered.discard(table)
+
+    def _release(self) -> None:
+        """Let go the snapshots of which all was told."""
+        waiting, self._awaited = self._awaited, []
+        for snapshot, told in waiting:
+            if snapshot.position <= self.position:
+                told.callback(snapshot)
+            else:
+                self._awaited.append((snapshot, told))
 
     # Keeping house
 

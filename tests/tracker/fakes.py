@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from aerostack.core.changes import INSERT, Change
 from aerostack.core.columns import Columns, ColumnType
+from aerostack.core.selection import Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IDatabase, IJournal
 from aerostack.tracker.journal import Loss, Poll
@@ -131,6 +132,10 @@ class FakeJournal:
 
     def lineage(self, cursor: Any, table: str) -> str:
         return f"of{table}"
+
+    def snapshot(self, cursor: Any, table: str, selection: Any, bounds: Any) -> Snapshot:
+        rows = [each.data for each in self.entries if isinstance(each, Change)]
+        return Snapshot(rows, len(self.entries), self.lineage(cursor, table), 0)
 
     def surveyPast(
         self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int | None
