@@ -202,6 +202,7 @@ class MemoryTracker:
     @ivar waiting: While this is a list, watches wait in it; fire them yourself.
     @ivar reading: As L{MemoryHistory.reading}.
     @ivar changes: Every change that L{change} told.
+    @ivar fault: What questions about the past fail with, if anything.
     @ivar forgotten: Changes up to this number cannot be told again.
     """
 
@@ -218,6 +219,7 @@ class MemoryTracker:
         self.waiting: list[Callable[[], None]] | None = None
         self.reading: list[Callable[[], None]] | None = None
         self.changes: list[Change] = []
+        self.fault: Exception | None = None
         self.forgotten = 0
         self.position = 0
 
@@ -273,6 +275,8 @@ class MemoryTracker:
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
+        if self.fault is not None:
+            return fail(self.fault)
         if lineage != "j1":
             return _answer(self.reading, UNKNOWN.reason)
         return _answer(self.reading, EXPIRED.reason if after < self.forgotten else None)
@@ -300,8 +304,17 @@ class MemoryTracker:
         limit: int,
         size: int | None = None,
     ) -> Deferred[list[Change]]:
-        found = [c for c in self.changes if c.table == table and after < c.seq <= until]
-        return _answer(self.reading, found[:limit])
+        if self.fault is not None:
+            return fail(self.fault)
+        found: list[Change] = []
+        left = size
+        for change in self.changes:
+            if len(found) == limit or (left is not None and left <= 0):
+                break
+            if change.table == table and after < change.seq <= until:
+                found.append(change)
+                left = None if left is None else left - len(str(change.data))
+        return _answer(self.reading, found)
 
     def poke(self) -> None:
         pass
