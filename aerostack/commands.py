@@ -17,7 +17,7 @@ from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action
 from aerostack.core.selection import Selection, parseSelection
 from aerostack.core.topics import Topic, checkEvent, parseTopic, topicOf
-from aerostack.core.views import View
+from aerostack.core.views import View, parseEvents
 from aerostack.errors import RealtimeError
 from aerostack.hub import userRepeatKey
 from aerostack.recovery import Wish
@@ -176,7 +176,7 @@ class Commands:
             self._checkRoom(canonical)
             self._all.quotas.checkSubscriptions(topic.project)
         if topic.table is None:
-            if frame.filter or frame.columns is not None or frame.event is not None:
+            if frame.filter or frame.columns is not None or parseEvents(frame.event) is not None:
                 raise RealtimeError(
                     "invalid_frame", "Only a table's topic takes a filter, columns or an event."
                 )

@@ -4,6 +4,7 @@ Table topics: from the tracker's changes to the frames of those who subscribed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
@@ -66,7 +67,7 @@ class TableFeeds:
         # Tables of which a part of a transaction was told, and not yet the rest.
         self._within: set[str] = set()
         # By topic, the views that were told a part of it.
-        self._ends: dict[str, Ends[View]] = {}
+        self._ends: defaultdict[str, Ends[View]] = defaultdict(Ends)
         # What is wrong, and since when, ms, while changes cannot be read.
         self._down: tuple[str, int] | None = None
 
@@ -177,7 +178,7 @@ class TableFeeds:
         Note that somebody may have been told a part of the transaction that goes on, and
         has to hear of its end.
         """
-        self._endsOf(topic.canonical).enter(view)
+        self._ends[topic.canonical].enter(view)
 
     def stream(self, topic: Topic) -> Stream:
         """
@@ -213,7 +214,7 @@ class TableFeeds:
         if stream is None:
             # Nobody is here, and nobody can come back to what was before.
             return
-        rule = hub.rule(topic)
+        rule, ends = hub.rule(topic), self._ends[topic]
         before = stream.standing
         stream.within = not change.last
         position = stream.next(change.seq)
@@ -236,19 +237,14 @@ class TableFeeds:
                 frames[operation, view.projection] = frame
             hub.fanout.send(topic, subscribers, frame)
             if view.selects:
-                self._endsOf(topic).told(view, change.last)
-        ends = self._ends.get(topic)
-        owed = ends.end() if ends is not None and change.last else ()
+                ends.told(view, change.last)
+        owed = ends.end() if change.last else ()
         if owed:
             over = commitFrame(topic, change.transaction, position, rule, before)
             for view in owed:
-                hub.fanout.send(topic, hub.registry.group(topic, view), over)
-
-    def _endsOf(self, topic: str) -> Ends[View]:
-        ends = self._ends.get(topic)
-        if ends is None:
-            ends = self._ends[topic] = Ends()
-        return ends
+                subscribers = hub.registry.group(topic, view)
+                if subscribers:
+                    hub.fanout.send(topic, subscribers, over)
 
     def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:
         self._within.discard(table)

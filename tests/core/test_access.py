@@ -241,13 +241,13 @@ class UnfitTests(AccessCase):
         hold, is not applied at all.
         """
         for rows, words in (
-            ("Owner = 'x'", "Owner: the table has no such column"),
+            ("Owner = 'x'", "Owner: there is no such column"),
             ("owner = 'x' and id = 'x'", "id: eq takes a number"),
             ("team like 'x'", "team: like is for text"),
         ):
             self.assertUnfit(self.orders(read=("key",), rows=rows), words)
         access = self.orders(read=("token",), rows="gone = :sub")
-        self.assertUnfit(access, "gone: the table has no such column", user())
+        self.assertUnfit(access, "gone: there is no such column", user())
 
     def test_hidden(self) -> None:
         """

@@ -88,16 +88,16 @@ class FakeJournal:
     """
     A journal in memory: the tables C{a}, C{b} and C{c} are there, in capitals if asked so.
 
-    @ivar altered: What the next L{poll} says was altered.
+    @ivar altered: What each read says to be altered.
     """
 
     def __init__(self) -> None:
         self.entries: list[Change | Loss] = []
         self.followed: list[str] = []
+        self.altered: frozenset[str] = frozenset()
         self.leases: list[int] = []
         self.prunings: list[tuple[int, int, int]] = []
         self.pruned: list[int] = []
-        self.altered: set[str] = set()
 
     def write(self, *tables: str) -> None:
         for table in tables:
@@ -157,8 +157,7 @@ class FakeJournal:
 
     def poll(self, cursor: Any, after: int, limit: int, size: int | None = None) -> Poll:
         events = tuple(self.entries[after : after + limit])
-        altered, self.altered = frozenset(self.altered), set()
-        return Poll(events, after + len(events), len(events) == limit, altered)
+        return Poll(events, after + len(events), len(events) == limit, self.altered)
 
     def renew(self, cursor: Any, timestamp: int) -> None:
         self.leases.append(timestamp)

@@ -23,7 +23,7 @@ class AlteredTests(TrackerCase):
         """
         self.watch("a")
         self.journal.write("a")
-        self.journal.altered = {"a"}
+        self.journal.altered = frozenset(["a"])
         self.tick()
         self.assertEqual(self.listener.altered, [("a", NEW, 0)])
         self.assertEqual(self.listener.heard, [[("a", 1)]])
@@ -35,7 +35,7 @@ class AlteredTests(TrackerCase):
         self.watch("a", "c")
         self.journal.followed.remove("a")
         self.journal.followed.append("b")
-        self.journal.altered = {"a", "b"}
+        self.journal.altered = frozenset(["a", "b"])
         self.journal.write("c")
         self.tick()
         self.assertEqual((self.listener.altered, self.listener.heard), ([], [[("c", 1)]]))
@@ -52,7 +52,7 @@ class AlteredTests(TrackerCase):
             return newer
 
         self.patch(self.journal, "columns", columns)
-        self.journal.altered = {"a"}
+        self.journal.altered = frozenset(["a"])
         found: list[Any] = []
         heard = self.listener.tableAltered
 
@@ -71,7 +71,7 @@ class AlteredTests(TrackerCase):
         """
         self.watch("a")
         self.journal.write("a")
-        self.journal.altered = {"a"}
+        self.journal.altered = frozenset(["a"])
         columns = self.journal.columns
         fault = RuntimeError("no database")
 
@@ -83,6 +83,7 @@ class AlteredTests(TrackerCase):
         self.assertEqual(self.listener.heard, [])
         patched.restore()
         self.assertEqual(self.journal.columns, columns)
+        self.journal.altered = frozenset()
         self.tick(3)
         self.assertEqual(self.listener.altered, [("a", NEW, 0)])
         self.assertEqual(self.listener.heard, [[("a", 1)]])
