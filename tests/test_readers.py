@@ -281,6 +281,27 @@ class PastTests(ReaderCase):
                 self.assertNotIn("card", str(frames))
             self.world.restart()
 
+    def test_snapshot(self) -> None:
+        """
+        Whoever begins with rows begins with its own, without what is hidden, and cannot have
+        them in the order of that.
+        """
+        for number, owner in enumerate(("ann", "bob", "ann", "eve"), 1):
+            self.tell(row(number, owner))
+        for sub, numbers in (("ann", [3, 1]), ("bob", [2]), ("nobody", [])):
+            client = self.connect(sub)
+            _, page = client.ask(
+                type="subscribe", topic="orders", snapshot=True, order=[["id", "desc"]]
+            )
+            self.assertCountEqual([each["id"] for each in page["rows"]], numbers)
+            self.assertNotIn("card", str(page))
+        [error] = client.ask(type="subscribe", topic="orders", snapshot=True, order=["card"])
+        self.assertEqual(error["code"], "invalid_filter")
+        server = self.world.connect(key=SECRET_KEY)
+        _, page = server.ask(type="subscribe", topic="orders", snapshot=True)
+        self.assertEqual(len(page["rows"]), 4)
+        self.assertNotIn("card", str(page))
+
     def test_renamedSince(self) -> None:
         """
         A row of the past does not show a hidden column by the name that it had then.

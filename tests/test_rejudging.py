@@ -105,6 +105,20 @@ class TokenTests(ReaderCase):
         self.assertEqual(codes(again.take()), ["view_changed", "unsubscribed"])
         self.assertEqual(self.world.tracker.watched, {"orders": 1})
 
+    def test_whileRowsAreRead(self) -> None:
+        """
+        Rows that were read for one user are not sent to the next.
+        """
+        self.subscribed("bob")
+        self.tell(row(1, "ann"))
+        client = self.connect("ann")
+        self.world.tracker.reading = reading = []
+        client.send(type="subscribe", topic="orders", snapshot=True)
+        client.send(type="auth", token=self.token("bob"))
+        reading.pop()()
+        frames = client.take()
+        self.assertEqual(codes(frames), ["subscribed", "view_changed", "unsubscribed"])
+
     def test_filter(self) -> None:
         """
         The client's own filter stays.

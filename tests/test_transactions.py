@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack import past
+from aerostack import past, recovery
 from aerostack.core.changes import INSERT, Change
 from aerostack.core.rules import LATEST, Rule, Rules
 from aerostack.core.stream import Depth

@@ -69,7 +69,6 @@ class Herald:
                 await self._tellChanges(changes)
                 changes = []
                 self._guard(self._listener.tableLost, event.table, event.error, event.seq)
-                self.position = event.seq
         await self._tellChanges(changes)
 
     async def _tellChanges(self, changes: Sequence[Change]) -> None:

@@ -312,8 +312,6 @@ class ChangeTracker:
                 await deferLater(self._clock, 0)
                 await self._attachRequested()
         except Exception as error:
-            # What else failed before it, did so for the same reason.
-            self._attaching.worked()
             self._failed(error)
             return
         self._rise("Table changes can be read again.")

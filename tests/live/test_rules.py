@@ -100,6 +100,12 @@ class RuleTests(DaemonTests):
             await self.stop()
             await self.start()
 
+        self.execute("INSERT INTO orders VALUES (9, 7, 1, 'card-7')")
+        for sub, numbers in (("7", [9]), ("8", [3])):
+            wire, _ = await self.user(sub, snapshot=True)
+            page = await self.frame(wire)
+            self.assertEqual([each["id"] for each in page["rows"]], numbers)
+
         wire, _ = await self.user("7")
         wire.tell({"type": "auth", "token": self.token("8")})
         await wire.barrier()
