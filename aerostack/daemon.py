@@ -5,9 +5,10 @@ The daemon, put together from its configuration.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from random import random
@@ -17,11 +18,12 @@ from uuid import uuid4
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import deferLater
+from twisted.internet.task import Cooperator, deferLater
 from twisted.logger import Logger
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
+from aerostack.core.access import Access
 from aerostack.core.addresses import Proxies
 from aerostack.core.admission import Admission
 from aerostack.core.deadlines import Deadlines
@@ -128,7 +130,11 @@ class Daemon(MultiService):
             Repeats(config.streams.repeatWindow, MAX_REPEATS),
         )
         self.feeds = TableFeeds(
-            self.hub, Patterns(config.tracker.tables), config.projects, self._makeTracker
+            self.hub,
+            Patterns(config.tracker.tables),
+            Access(config.projects, config.tables),
+            config.projects,
+            self._makeTracker,
         )
         self._deadlines = Deadlines()
         self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
@@ -376,18 +382,20 @@ class Daemon(MultiService):
     def reload(self, config: Config) -> None:
         """
         Take up what of a configuration can be taken up while connections are open:
-        projects and their keys, limits, tables, trusted proxies, how a stop spreads
-        clients, certificates.
+        projects and their keys, limits, tables and who may read them, trusted proxies, how
+        a stop spreads clients, certificates.
 
         A certificate that cannot be served is told in the log, and the old one
         stays.
         """
         server = config.server
+        rulesChanged = _tableRules(config) != _tableRules(self.config)
         self.config = replace(
             self.config,
             tracker=replace(self.config.tracker, tables=config.tracker.tables),
             limits=config.limits,
             projects=config.projects,
+            tables=config.tables,
             server=replace(
                 self.config.server,
                 trustedProxies=server.trustedProxies,
@@ -401,6 +409,9 @@ class Daemon(MultiService):
         self.authenticator.load(config.projects)
         self.feeds.allowed = Patterns(config.tracker.tables)
         self.feeds.projects = config.projects
+        if rulesChanged:
+            self.feeds.load(Access(config.projects, config.tables))
+            self._judgeAgain()
         limits = config.limits
         self._surroundings.limits = limits
         self._surroundings.recovery.snapshots.bounds = snapshotBounds(limits)
@@ -419,6 +430,23 @@ class Daemon(MultiService):
                     listener.tls.reload()
                 except TLSError as error:
                     self.log.error("the old certificate stays: {error}", error=error)
+
+    def _judgeAgain(self) -> None:
+        """Judge what every client is told of tables."""
+
+        def work() -> Iterator[None]:
+            for session in self.connections.sessions():
+                session.judge()
+                yield
+
+        # All of them in one turn would keep everything else waiting.
+        Cooperator(scheduler=partial(self._reactor.callLater, 0)).coiterate(work())
+
+
+def _tableRules(config: Config) -> object:
+    """Who may read which tables, to be compared."""
+    projects = config.projects.values()
+    return config.tables, [(each.id, each.defaultRead, each.tables) for each in projects]
 
 
 def snapshotBounds(limits: LimitsConfig) -> Bounds:

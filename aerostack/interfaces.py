@@ -167,6 +167,14 @@ class IChangeListener(Interface):
         @param seq: Where among the changes: everything up to this number is in doubt.
         """
 
+    def tableAltered(table, columns):
+        """
+        A followed table may have other columns than before.  It is told before any change
+        that has them.
+
+        @param columns: Those that it has now, as L{IJournal.columns} has them.
+        """
+
     def tableLeft(table):
         """
         A table that nobody watches is followed no more: what changes from now on is
@@ -358,6 +366,14 @@ class ISubscriber(Interface):
 
         @param frame: A L{aerostack.wire.framing.Frame}, shared with all other
             subscribers.
+        """
+
+    def judge(topic=None):
+        """
+        Decide anew what of a table's changes is delivered, because something has changed on
+        which that depends.
+
+        @param topic: The table's canonical topic; L{None} for all topics.
         """
 
 

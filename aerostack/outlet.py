@@ -101,6 +101,12 @@ class Outlet:
         """
         raise NotImplementedError
 
+    def judge(self, topic: str | None = None) -> None:
+        """
+        Decide anew what is delivered.
+        """
+        raise NotImplementedError
+
     def congested(self) -> None:
         """Note that the socket has begun to queue."""
         self._congested = True

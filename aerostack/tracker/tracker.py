@@ -102,6 +102,8 @@ class ChangeTracker:
         self._herald = Herald(clock, listener, self._interests)
         self._line = Line(clock, database, self._herald, pollInterval)
         self._columns = ColumnCache(database, journal)
+        # Tables that were altered, as long as that was not told.
+        self._altered: set[str] = set()
         # Up to where the journal was read; None until it is prepared.
         self._after: int | None = None
         # When the journal was asked, and had no more.
@@ -377,14 +379,29 @@ class ChangeTracker:
         poll: Poll = await self._line.ask(
             self._journal.poll, self._after, self._batch, BATCH_BYTES, patience=READING
         )
+        self._altered |= poll.altered
+        await self._tellAltered()
         self._after = poll.after
-        self._columns.forget(poll.altered)
         self._columns.forget([e.table for e in poll.events if isinstance(e, Loss)])
         await self._herald.tell(poll.events, poll.after)
         self._release()
         if not poll.more:
             self._currentAt = asked
         return poll.more and not self._stopping
+
+    async def _tellAltered(self) -> None:
+        """
+        Tell of other columns, before anything is told of rows that have them.
+        """
+        self._columns.forget(self._altered)
+        for table in tuple(self._altered):
+            if self._interests.get(table) is not None:
+                try:
+                    self._herald.altered(table, await self._columns.of(table))
+                except RealtimeError:
+                    # It is not there any more, and that is told in its turn.
+                    self.log.debug("{table} is gone", table=table)
+            self._altered.discard(table)
 
     def _release(self) -> None:
         """Let go the snapshots of which all was told."""

@@ -175,6 +175,7 @@ class Listener:
     """
     Remembers what it was told.
 
+    @ivar altered: Of each table that was altered the columns, and how much was heard before.
     @ivar down: Each time that it heard of trouble the reason, and L{None} for its end.
     @ivar room: What L{changed} answers.
     """
@@ -182,6 +183,7 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[Any] = []
         self.left: list[str] = []
+        self.altered: list[tuple[str, Columns, int]] = []
         self.down: list[str | None] = []
         self.fault: Exception | None = None
         self.room: Deferred[None] | None = None
@@ -196,6 +198,9 @@ class Listener:
         self.heard.append((table, error.code))
         if self.fault is not None:
             raise self.fault
+
+    def tableAltered(self, table: str, columns: Columns) -> None:
+        self.altered.append((table, columns, len(self.heard)))
 
     def tableLeft(self, table: str) -> None:
         self.left.append(table)

@@ -105,28 +105,29 @@ class TrackerColumnsTests(TrackerCase):
 
     def asked(self) -> int:
         """
-        How often the database was asked for C{a}'s columns, and asking once more.
+        How often the database was asked for columns, C{a}'s being asked for once more.
         """
         self.successResultOf(self.tracker.columns("a"))
         return self.database.calls.count("columns")
 
     def test_altered(self) -> None:
         """
-        Columns are remembered until the journal says that the table was altered or lost.
+        Columns are remembered until the journal says that the table was altered or lost;
+        those of altered tables are asked for at once, to be told.
         """
         self.watch("a", "b")
         self.assertEqual((self.asked(), self.asked()), (1, 1))
         self.journal.altered = frozenset({"b"})
         self.tick()
-        self.assertEqual(self.asked(), 1)
+        self.assertEqual(self.asked(), 2)
         self.journal.altered = frozenset({"a"})
         self.tick()
         self.journal.altered = frozenset()
         self.tick()
-        self.assertEqual((self.asked(), self.asked()), (2, 2))
+        self.assertEqual((self.asked(), self.asked()), (3, 3))
         self.journal.lose("a")
         self.tick()
-        self.assertEqual(self.asked(), 3)
+        self.assertEqual(self.asked(), 4)
 
     def test_attachedAgain(self) -> None:
         """
