@@ -4,12 +4,9 @@ The daemon, put together from its configuration.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 from random import random
 from typing import Any
 from uuid import uuid4
@@ -19,6 +16,7 @@ from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, mayb
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
@@ -34,7 +32,9 @@ from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
+from aerostack.databases import Unusable, openBackend
 from aerostack.engine.memory import MemoryEngine
+from aerostack.errors import RealtimeError
 from aerostack.farewell import farewell
 from aerostack.feeds import TableFeeds
 from aerostack.housekeeping import Housekeeping
@@ -59,11 +59,7 @@ from aerostack.rpc import RPC
 from aerostack.session import Session
 from aerostack.settings import SECTIONS, Config
 from aerostack.storage.history import History
-from aerostack.storage.pool import SQLiteDatabase, prepareDatabase
-from aerostack.storage.query import runQuery
-from aerostack.storage.schema import SchemaTooNew
 from aerostack.surroundings import Surroundings
-from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.tracker import ChangeTracker
 from aerostack.wire.deflate import Compressor
 
@@ -87,16 +83,16 @@ class Daemon(MultiService):
         self._listeners: list[Listener] = []
         self._reactor = reactor
         limits = config.limits
-        path = config.database.path
-
-        # The tracker's connection is its own, because PRAGMA data_version counts
-        # what others commit; a statement of db.query may take its time, and must
-        # not keep a message from being kept.
-        self._storage = SQLiteDatabase(reactor, path, threads=2)
-        self._trackerStorage = SQLiteDatabase(reactor, path, threads=1)
-        self._queryStorage = SQLiteDatabase(reactor, path, threads=4)
-
-        self.history = History(self._storage, config.history.maxAge, config.history.maxCount)
+        self._backend = openBackend(config.database)
+        self._pools = self._backend.pools(reactor)
+        self._watch = self._backend.watch(reactor, self._pools)
+        self._watch.setServiceParent(self)
+        self.history = History(
+            self._pools.history,
+            self._backend.dialect,
+            config.history.maxAge,
+            config.history.maxCount,
+        )
         self.authenticator = Authenticator(config.projects)
         rules = makeRules(config)
         # Ids are told apart across restarts too, so that positions and logs can be.
@@ -160,8 +156,8 @@ class Daemon(MultiService):
         tracker = self.config.tracker
         self.tracker = ChangeTracker(
             self._reactor,
-            self._trackerStorage,
-            SQLiteJournal(),
+            self._pools.tracker,
+            self._backend.journal(),
             listener,
             tracker.pollInterval,
             retention=tracker.retention,
@@ -187,9 +183,15 @@ class Daemon(MultiService):
             self.tracker.poke()
             return result
 
-        return self._queryStorage.run(
-            runQuery, sql, parameters, limits.queryRows, limits.querySeconds
-        ).addCallback(poke)
+        def failed(failure: Failure) -> dict[str, Any]:
+            failure.trap(*self._backend.dialect.passing)
+            raise RealtimeError(
+                "database_unavailable", "The database does not answer; try again.", 1000
+            )
+
+        return self._pools.query.run(
+            self._backend.runQuery, sql, parameters, limits.queryRows, limits.querySeconds
+        ).addCallbacks(poke, failed)
 
     def _makeSite(self) -> BoundedSite:
         config, reactor = self.config, self._reactor
@@ -225,14 +227,7 @@ class Daemon(MultiService):
         """
         What is wrong with each part, as a sentence; L{None} for nothing.
         """
-        return {"tracker": self._replaced() or self.tracker.health()}
-
-    def _replaced(self) -> str | None:
-        # The connections would go on with a file that nobody else finds any more.
-        with suppress(OSError):
-            if _identity(self.config.database.path) == self._file:
-                return None
-        return "The database's file was removed or replaced; restart the daemon."
+        return {"database": self._watch.fault(), "tracker": self.tracker.health()}
 
     # Starting
 
@@ -245,17 +240,15 @@ class Daemon(MultiService):
         """
         try:
             # The reactor does not turn yet, so nobody waits for this.
-            found = prepareDatabase(
-                self.config.database.path,
+            found = self._backend.prepare(
                 int((self._reactor.seconds() - self.config.streams.repeatWindow) * 1000),
                 MAX_REPEATS,
             )
-            self.hub.floor = found.newest
-            for kept in found.repeatable:
-                self.hub.remember(kept)
-            self._file = _identity(self.config.database.path)
-        except (OSError, sqlite3.Error, SchemaTooNew) as error:
+        except Unusable as error:
             raise StartError(f"{self.config.database.url} cannot be used: {error}") from None
+        self.hub.floor = found.newest
+        for kept in found.repeatable:
+            self.hub.remember(kept)
         try:
             listeners = [
                 serverEndpoint(self._reactor, description, self.config.path.parent)
@@ -282,7 +275,7 @@ class Daemon(MultiService):
         self._listeners.append(listener)
 
     def startService(self) -> None:
-        for database in (self._storage, self._trackerStorage, self._queryStorage):
+        for database in self._pools:
             database.start()
         self.tracker.start()
         super().startService()
@@ -310,7 +303,7 @@ class Daemon(MultiService):
         yield super().stopService()
         yield self.tracker.stop()
         yield self.history.flushed()
-        for database in (self._storage, self._trackerStorage, self._queryStorage):
+        for database in self._pools:
             database.close()
         self.log.info("stopped")
 
@@ -406,12 +399,6 @@ def makeRules(config: Config) -> Rules:
         ],
         default,
     )
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """What tells a file from another one of the same name."""
-    status = path.stat()
-    return status.st_dev, status.st_ino
 
 
 def _openProject(config: Config) -> str:

@@ -1,0 +1,237 @@
+"""
+The configured database, and all that differs from one kind of database to another.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import ABC, abstractmethod
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twisted.application.service import Service
+
+from aerostack.core.conninfo import parseConninfo
+from aerostack.heartbeat import Heartbeat
+from aerostack.interfaces import IJournal
+from aerostack.settings import DatabaseConfig
+from aerostack.storage import sqlite, sqlitequery
+from aerostack.storage.dialect import Dialect
+from aerostack.storage.messages import Found
+from aerostack.storage.pool import PooledDatabase
+from aerostack.storage.schema import SchemaTooNew, remove
+from aerostack.tracker.sqlite import SQLiteJournal
+
+
+class Unusable(Exception):
+    """
+    The database cannot be used; the message says why.
+    """
+
+
+class Pools(NamedTuple):
+    """
+    The connections to the database, by what they are for.
+
+    @ivar history: For what is kept.
+    @ivar tracker: For the journal; one connection.
+    @ivar query: For C{db.query}, whose statements may take their time and must not keep
+        a message from being kept.
+    """
+
+    history: PooledDatabase
+    tracker: PooledDatabase
+    query: PooledDatabase
+
+
+class Backend(ABC):
+    """
+    A configured database.
+
+    @ivar name: What it is called where people read.
+    @ivar dialect: How it speaks.
+    """
+
+    name: str
+    dialect: Dialect
+
+    @abstractmethod
+    def prepare(self, since: int, limit: int) -> Found:
+        """
+        Bring the daemon's tables up to date.
+
+        @param since: Messages kept before this time, ms, are not sent again any more.
+        @param limit: How many such messages to read.
+        @raise Unusable: That cannot be done.
+        """
+
+    @abstractmethod
+    def pools(self, reactor: Any) -> Pools:
+        """
+        Make the connections, which are opened when they are needed.
+        """
+
+    @abstractmethod
+    def journal(self) -> IJournal:
+        """
+        Make what records the changes of tables.
+        """
+
+    @abstractmethod
+    def watch(self, reactor: Any, pools: Pools) -> FileWatch | Heartbeat:
+        """
+        Make the service that knows whether the database is well.
+        """
+
+    @abstractmethod
+    def runQuery(
+        self, cursor: Any, sql: str, parameters: list[Any], maxRows: int, maxSeconds: float
+    ) -> dict[str, Any]:
+        """
+        Run a statement of C{db.query}; see L{sqlitequery.runQuery}.
+        """
+
+    @abstractmethod
+    def remove(self, keepHistory: bool) -> list[str]:
+        """
+        Take out again what the daemon has put in.
+
+        @param keepHistory: Whether to leave the kept messages.
+        @return: The names of what was taken out.
+        @raise Unusable: That cannot be done.
+        """
+
+    def _removeWith(self, cursor: Any, keepHistory: bool) -> list[str]:
+        names = self.journal().remove(cursor)
+        return names if keepHistory else [*names, *remove(cursor, self.dialect)]
+
+
+class SQLiteBackend(Backend):
+    """
+    An SQLite file.
+    """
+
+    dialect = sqlite.SQLITE
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+
+    def prepare(self, since: int, limit: int) -> Found:
+        try:
+            return sqlite.prepareDatabase(self._path, since, limit)
+        except (OSError, sqlite3.Error, SchemaTooNew) as error:
+            raise Unusable(str(error)) from None
+
+    def pools(self, reactor: Any) -> Pools:
+        # The tracker's connection is its own, because PRAGMA data_version counts what
+        # others commit.
+        return Pools(*(sqlite.SQLiteDatabase(reactor, self._path, n) for n in (2, 1, 4)))
+
+    def journal(self) -> IJournal:
+        return SQLiteJournal()
+
+    def watch(self, reactor: Any, pools: Pools) -> FileWatch:
+        return FileWatch(self._path)
+
+    def runQuery(self, *args: Any) -> dict[str, Any]:
+        return sqlitequery.runQuery(*args)
+
+    def remove(self, keepHistory: bool) -> list[str]:
+        if not self._path.exists():
+            raise Unusable(f"there is no database at {self.name}")
+        try:
+            with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+                return self._removeWith(connection.cursor(), keepHistory)
+        except sqlite3.Error as error:
+            raise Unusable(f"{self.name}: {error}") from None
+
+
+class FileWatch(Service):
+    """
+    Looks whether a database's file is still the one that was opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def privilegedStartService(self) -> None:
+        super().privilegedStartService()
+        self._file = _identity(self._path)
+
+    def fault(self) -> str | None:
+        """
+        @return: What is wrong, as a sentence; L{None} for nothing.
+        """
+        # The connections would go on with a file that nobody else finds any more.
+        with suppress(OSError):
+            if _identity(self._path) == self._file:
+                return None
+        return "The database's file was removed or replaced; restart the daemon."
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells a file from another one of the same name."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+class PostgresBackend(Backend):
+    """
+    A PostgreSQL database.
+    """
+
+    def __init__(self, config: DatabaseConfig) -> None:
+        # Not every installation has the driver.
+        from aerostack.storage import postgres, postgresquery
+
+        self.name = config.url
+        self.dialect = postgres.POSTGRES
+        self._postgres = postgres
+        self._query = postgresquery
+        self._options = parseConninfo(config.url).options
+        if config.password is not None:
+            self._options["password"] = config.password
+        self._faults = (postgres.Unsuitable, SchemaTooNew, postgres.psycopg.Error)
+
+    def prepare(self, since: int, limit: int) -> Found:
+        try:
+            return self._postgres.prepareDatabase(self._options, since, limit)
+        except self._faults as error:
+            raise Unusable(self._postgres.sentence(error)) from None
+
+    def pools(self, reactor: Any) -> Pools:
+        def pool(threads: int, purpose: str, timeout: float | None = None) -> PooledDatabase:
+            return self._postgres.PostgresDatabase(
+                reactor, self._options, threads, purpose, timeout, prepare=purpose != "query"
+            )
+
+        # A statement of db.query brings its own time-out.  It is never prepared, because
+        # then it could not be run any more once somebody has altered its tables.
+        return Pools(pool(2, "history", 10.0), pool(1, "tracker", 30.0), pool(4, "query"))
+
+    def journal(self) -> IJournal:
+        from aerostack.tracker.postgres import PostgresJournal
+
+        return PostgresJournal()
+
+    def watch(self, reactor: Any, pools: Pools) -> Heartbeat:
+        return Heartbeat(reactor, pools.history, self._postgres.ping)
+
+    def runQuery(self, *args: Any) -> dict[str, Any]:
+        return self._query.runQuery(*args)
+
+    def remove(self, keepHistory: bool) -> list[str]:
+        try:
+            with self._postgres.openConnection(self._options, "detach") as connection:
+                return self._removeWith(connection.cursor(), keepHistory)
+        except self._faults as error:
+            raise Unusable(f"{self.name}: {self._postgres.sentence(error)}") from None
+
+
+def openBackend(config: DatabaseConfig) -> Backend:
+    """
+    The backend for a database.  Nothing is opened yet.
+    """
+    return PostgresBackend(config) if config.path is None else SQLiteBackend(config.path)
