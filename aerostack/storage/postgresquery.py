@@ -45,7 +45,7 @@ _CLEAN = "; ".join(
 _BYTEA = 17
 _TYPE = """
 SELECT CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END::bigint, t.typdelim::text,
-    t.typbasetype::bigint, a.names, a.types
+    t.typbasetype::bigint, t.typtype = 'c', a.names, a.types
 FROM pg_type t, LATERAL (
     SELECT array_agg(attname::text ORDER BY attnum) AS names,
         array_agg(atttypid::bigint ORDER BY attnum) AS types
@@ -219,14 +219,14 @@ def _form(connection: psycopg.Connection[Any], oid: int) -> Form:
     found = connection.execute(_TYPE, (oid,)).fetchone()
     if found is None:
         return plain
-    element, delimiter, base, names, attributes = found
+    element, delimiter, base, isRow, names, attributes = found
     if element:
         return arrayForm(_form(connection, element), delimiter)
     if base:
         return _form(connection, base)
-    if names:
-        forms = [_form(connection, attribute) for attribute in attributes]
-        return rowForm(list(zip(names, forms, strict=True)))
+    if isRow:
+        forms = [_form(connection, attribute) for attribute in attributes or ()]
+        return rowForm(list(zip(names or (), forms, strict=True)))
     return plain
 
 
