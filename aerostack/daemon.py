@@ -275,8 +275,7 @@ class Daemon(MultiService):
         self._listeners.append(listener)
 
     def startService(self) -> None:
-        for database in self._pools:
-            database.start()
+        self._pools.start()
         self.tracker.start()
         super().startService()
         self.log.info(
@@ -303,8 +302,7 @@ class Daemon(MultiService):
         yield super().stopService()
         yield self.tracker.stop()
         yield self.history.flushed()
-        for database in self._pools:
-            database.close()
+        self._pools.close()
         self.log.info("stopped")
 
     def _stopListening(self, prefix: str) -> Deferred[Any]:

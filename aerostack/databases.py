@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import sqlite3
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from twisted.application.service import Service
 
@@ -30,7 +32,8 @@ class Unusable(Exception):
     """
 
 
-class Pools(NamedTuple):
+@dataclass(frozen=True)
+class Pools:
     """
     The connections to the database, by what they are for.
 
@@ -38,11 +41,38 @@ class Pools(NamedTuple):
     @ivar tracker: For the journal; one connection.
     @ivar query: For C{db.query}, whose statements may take their time and must not keep
         a message from being kept.
+    @ivar pulse: For the heartbeat, where the database has one; one connection.
     """
 
     history: PooledDatabase
     tracker: PooledDatabase
     query: PooledDatabase
+    pulse: PooledDatabase | None = None
+
+    def __iter__(self) -> Iterator[PooledDatabase]:
+        made = (self.history, self.tracker, self.query, self.pulse)
+        return (pool for pool in made if pool is not None)
+
+    def start(self) -> None:
+        """
+        Begin.
+        """
+        for pool in self:
+            pool.start()
+
+    def sever(self) -> None:
+        """
+        Fail what waits for an answer from another machine.
+        """
+        for pool in self:
+            pool.sever()
+
+    def close(self) -> None:
+        """
+        Wait for what is running, and close every connection.
+        """
+        for pool in self:
+            pool.close()
 
 
 class Backend(ABC):
@@ -209,7 +239,12 @@ class PostgresBackend(Backend):
 
         # A statement of db.query brings its own time-out.  It is never prepared, because
         # then it could not be run any more once somebody has altered its tables.
-        return Pools(pool(2, "history", 10.0), pool(1, "tracker", 30.0), pool(4, "query"))
+        return Pools(
+            history=pool(2, "history", 10.0),
+            tracker=pool(1, "tracker", 30.0),
+            query=pool(4, "query"),
+            pulse=pool(1, "pulse", 10.0),
+        )
 
     def journal(self) -> IJournal:
         from aerostack.tracker.postgres import PostgresJournal
@@ -217,7 +252,8 @@ class PostgresBackend(Backend):
         return PostgresJournal()
 
     def watch(self, reactor: Any, pools: Pools) -> Heartbeat:
-        return Heartbeat(reactor, pools.history, self._postgres.ping)
+        assert pools.pulse is not None
+        return Heartbeat(reactor, pools.pulse, self._postgres.ping, pools.sever)
 
     def runQuery(self, *args: Any) -> dict[str, Any]:
         return self._query.runQuery(*args)

@@ -22,21 +22,31 @@ class Heartbeat(Service):
 
     @cvar interval: Seconds from one question to the next; there is never more than one.
     @cvar patience: After how many seconds without an answer the database counts as gone.
+    @cvar limit: After how many seconds without an answer nobody waits for one any more.
     """
 
     log = Logger()
     interval = 2.0
     patience = 5.0
+    limit = 15.0
 
     def __init__(
-        self, clock: IReactorTime, database: IDatabase, ping: Callable[[Any], object]
+        self,
+        clock: IReactorTime,
+        database: IDatabase,
+        ping: Callable[[Any], object],
+        sever: Callable[[], None],
     ) -> None:
         """
+        @param database: The database, by a connection that nobody else uses.
         @param ping: An interaction that any database that is well carries out at once.
+        @param sever: Fails whatever waits for an answer.  A machine that hangs keeps its
+            connections, and somebody else may have taken its place by now.
         """
         self._clock = clock
         self._database = database
         self._ping = ping
+        self._sever = sever
         # Since when an answer is awaited.
         self._asked: float | None = None
         self._trouble: str | None = None
@@ -66,6 +76,9 @@ class Heartbeat(Service):
         if self._asked is None:
             self._asked = self._clock.seconds()
             self._database.run(self._ping).addCallbacks(self._answered, self._failed)
+        elif self._clock.seconds() - self._asked >= self.limit:
+            self.log.error("the database does not answer; its connections are given up")
+            self._sever()
 
     def _answered(self, _: object) -> None:
         self._asked = None

@@ -72,13 +72,10 @@ class History:
             return fail(
                 RealtimeError("database_unavailable", "Too much waits for the database.", 1000)
             )
-        for name, text in (("user's id", message.userId), ("message's id", message.publishId)):
-            if not _storable(text or "", self._dialect.forbidden):
-                return fail(
-                    RealtimeError(
-                        "invalid_arguments", f"The {name} has a character that cannot be kept."
-                    )
-                )
+        if not _storable(message.userId or "", self._dialect.forbidden):
+            return fail(
+                RealtimeError("invalid_arguments", "The user's id cannot be kept in the database.")
+            )
         kept: Deferred[Kept] = Deferred()
         self._waiting.append((message, kept))
         if self._writing is None:

@@ -73,6 +73,11 @@ class PooledDatabase:
         if not self._pool.running:
             self._pool.start()
 
+    def sever(self) -> None:
+        """
+        Fail what waits for an answer, where that has to come from another machine.
+        """
+
     def close(self) -> None:
         """
         Wait for what is running, and close every connection.

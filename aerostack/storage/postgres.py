@@ -4,9 +4,11 @@ PostgreSQL: its connections, and what the daemon's tables are in it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from select import POLLIN, poll
+from socket import SHUT_RDWR, socket
 from typing import Any
 
 import psycopg
@@ -173,6 +175,16 @@ class PostgresDatabase(PooledDatabase):
         if error is None:
             _hear(connection)
         return not connection.closed
+
+    def sever(self) -> None:
+        """
+        Fail what waits for an answer.
+        """
+        for connection in list(self._pool.connections.values()):
+            if connection.info.transaction_status is TransactionStatus.ACTIVE:
+                # The thread that waits hears the end of it.
+                with socket(fileno=os.dup(connection.pgconn.socket)) as ours, suppress(OSError):
+                    ours.shutdown(SHUT_RDWR)
 
     def close(self) -> None:
         """
