@@ -30,6 +30,7 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
+from aerostack.core.selection import Bounds
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
 from aerostack.databases import Unusable, openBackend
@@ -57,7 +58,7 @@ from aerostack.pulse import Pulse
 from aerostack.recovery import Recovery
 from aerostack.rpc import RPC
 from aerostack.session import Session
-from aerostack.settings import SECTIONS, Config
+from aerostack.settings import SECTIONS, Config, LimitsConfig
 from aerostack.storage.history import History
 from aerostack.surroundings import Surroundings
 from aerostack.tracker.tracker import ChangeTracker
@@ -121,7 +122,14 @@ class Daemon(MultiService):
             reactor,
             self.hub,
             self.feeds,
-            Recovery(reactor, self.hub, self.feeds, self.history, config.streams.replay),
+            Recovery(
+                reactor,
+                self.hub,
+                self.feeds,
+                self.history,
+                config.streams.replay,
+                snapshotBounds(limits),
+            ),
             self.authenticator,
             limits,
             self._deadlines,
@@ -157,9 +165,11 @@ class Daemon(MultiService):
         self.tracker = ChangeTracker(
             self._reactor,
             self._pools.tracker,
-            self._backend.journal(),
+            self._backend.journal(tracker),
             listener,
             tracker.pollInterval,
+            reads=self._pools.reads,
+            waker=self._backend.waker(self._reactor) if tracker.wake else None,
             retention=tracker.retention,
             # As long as a client may come back for changes, there must be some.
             grace=max(60.0, tracker.retention),
@@ -356,6 +366,7 @@ class Daemon(MultiService):
         self.feeds.projects = config.projects
         limits = config.limits
         self._surroundings.limits = limits
+        self._surroundings.recovery.snapshots.bounds = snapshotBounds(limits)
         self._gate.limits = self._historyResource.limits = self.rpc.limits = limits
         self._gate.proxies = Proxies(server.trustedProxies)
         self._departures.away = server.restartTime
@@ -371,6 +382,13 @@ class Daemon(MultiService):
                     listener.tls.reload()
                 except TLSError as error:
                     self.log.error("the old certificate stays: {error}", error=error)
+
+
+def snapshotBounds(limits: LimitsConfig) -> Bounds:
+    """
+    How much a subscription may begin with.
+    """
+    return Bounds(limits.snapshotRows, limits.snapshotBytes, limits.querySeconds)
 
 
 def makeRules(config: Config) -> Rules:

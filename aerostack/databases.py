@@ -16,14 +16,15 @@ from twisted.application.service import Service
 
 from aerostack.core.conninfo import parseConninfo
 from aerostack.heartbeat import Heartbeat
-from aerostack.interfaces import IJournal
-from aerostack.settings import DatabaseConfig
+from aerostack.interfaces import IJournal, IWaker
+from aerostack.settings import DatabaseConfig, TrackerConfig
 from aerostack.storage import sqlite, sqlitequery
 from aerostack.storage.dialect import Dialect
 from aerostack.storage.messages import Found
 from aerostack.storage.pool import PooledDatabase
 from aerostack.storage.schema import SchemaTooNew, remove
 from aerostack.tracker.sqlite import SQLiteJournal
+from aerostack.tracker.wake import WALWaker
 
 
 class Unusable(Exception):
@@ -39,6 +40,8 @@ class Pools:
 
     @ivar history: For what is kept.
     @ivar tracker: For the journal; one connection.
+    @ivar reads: For what clients begin with, which may take its time and must not delay
+        the changes.
     @ivar query: For C{db.query}, whose statements may take their time and must not keep
         a message from being kept.
     @ivar pulse: For the heartbeat, where the database has one; one connection.
@@ -46,11 +49,12 @@ class Pools:
 
     history: PooledDatabase
     tracker: PooledDatabase
+    reads: PooledDatabase
     query: PooledDatabase
     pulse: PooledDatabase | None = None
 
     def __iter__(self) -> Iterator[PooledDatabase]:
-        made = (self.history, self.tracker, self.query, self.pulse)
+        made = (self.history, self.tracker, self.reads, self.query, self.pulse)
         return (pool for pool in made if pool is not None)
 
     def start(self) -> None:
@@ -103,10 +107,16 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def journal(self) -> IJournal:
+    def journal(self, config: TrackerConfig) -> IJournal:
         """
         Make what records the changes of tables.
         """
+
+    def waker(self, reactor: Any) -> IWaker | None:
+        """
+        Make what notices changes between two looks at the journal, if anything does.
+        """
+        return None
 
     @abstractmethod
     def watch(self, reactor: Any, pools: Pools) -> FileWatch | Heartbeat:
@@ -133,7 +143,7 @@ class Backend(ABC):
         """
 
     def _removeWith(self, cursor: Any, keepHistory: bool) -> list[str]:
-        names = self.journal().remove(cursor)
+        names = self.journal(TrackerConfig()).remove(cursor)
         return names if keepHistory else [*names, *remove(cursor, self.dialect)]
 
 
@@ -157,10 +167,13 @@ class SQLiteBackend(Backend):
     def pools(self, reactor: Any) -> Pools:
         # The tracker's connection is its own, because PRAGMA data_version counts what
         # others commit.
-        return Pools(*(sqlite.SQLiteDatabase(reactor, self._path, n) for n in (2, 1, 4)))
+        return Pools(*(sqlite.SQLiteDatabase(reactor, self._path, n) for n in (2, 1, 2, 4)))
 
-    def journal(self) -> IJournal:
-        return SQLiteJournal()
+    def journal(self, config: TrackerConfig) -> IJournal:
+        return SQLiteJournal(changeBytes=config.changeBytes)
+
+    def waker(self, reactor: Any) -> IWaker:
+        return WALWaker(reactor, self._path)
 
     def watch(self, reactor: Any, pools: Pools) -> FileWatch:
         return FileWatch(self._path)
@@ -242,14 +255,15 @@ class PostgresBackend(Backend):
         return Pools(
             history=pool(2, "history", 10.0),
             tracker=pool(1, "tracker", 30.0),
+            reads=pool(2, "reads"),
             query=pool(4, "query"),
             pulse=pool(1, "pulse", 10.0),
         )
 
-    def journal(self) -> IJournal:
+    def journal(self, config: TrackerConfig) -> IJournal:
         from aerostack.tracker.postgres import PostgresJournal
 
-        return PostgresJournal()
+        return PostgresJournal(changeBytes=config.changeBytes)
 
     def watch(self, reactor: Any, pools: Pools) -> Heartbeat:
         assert pools.pulse is not None

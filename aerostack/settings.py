@@ -129,6 +129,18 @@ class TrackerConfig:
         Number("seconds", 0, 2_592_000, False),
         3600.0,
     )
+    wake: bool = setting(
+        "Let the database's writers wake the daemon, so that a change need not wait to be asked"
+        " for. SQLite's must be in WAL mode, and the system Linux.",
+        Flag(),
+        True,
+    )
+    changeBytes: int = setting(
+        "How much the values of one change may take in JSON, both rows together. Of a larger one"
+        " the largest columns are not sent.",
+        Number("bytes", 1024, 536_870_912),
+        1_048_576,
+    )
 
 
 @dataclass(frozen=True)
@@ -327,7 +339,15 @@ class LimitsConfig:
         "How many rows one db.query may return.", Number("rows", 1, 10_000_000), 10_000
     )
     querySeconds: float = setting(
-        "How long one db.query may run.", Number("seconds", 0.1, 3600, False), 30.0
+        "How long one db.query, or reading the rows of one snapshot, may take.",
+        Number("seconds", 0.1, 3600, False),
+        30.0,
+    )
+    snapshotRows: int = setting(
+        "How many rows a subscription may begin with.", Number("rows", 1, 10_000_000), 10_000
+    )
+    snapshotBytes: int = setting(
+        "How many bytes these rows may have.", Number("bytes", 1024, 1_073_741_824), 8_388_608
     )
 
 

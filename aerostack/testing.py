@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,8 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from aerostack.auth import Authenticator, Credentials
-from aerostack.core.changes import Change
+from aerostack.core.changes import DELETE, Change, Row
+from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.deadlines import Deadlines
 from aerostack.core.messages import Kept, Message
 from aerostack.core.patterns import Patterns
@@ -26,7 +28,8 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
-from aerostack.core.stream import UNKNOWN, Depth
+from aerostack.core.selection import Bounds, Selection, Snapshot, collect
+from aerostack.core.stream import EXPIRED, UNKNOWN, Depth
 from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
@@ -193,19 +196,27 @@ class MemoryTracker:
     A tracker of tables that exist only by name.
 
     @ivar tables: The tables that can be watched.
+    @ivar shape: What columns each of them has.
     @ivar watched: How many interests each watched table has.
     @ivar waiting: While this is a list, watches wait in it; fire them yourself.
     @ivar reading: As L{MemoryHistory.reading}.
     @ivar changes: Every change that L{change} told.
+    @ivar forgotten: Changes up to this number cannot be told again.
     """
 
     def __init__(self, listener: IChangeListener, tables: tuple[str, ...] = ("orders",)) -> None:
         self.listener = listener
         self.tables = tables
+        self.shape: Columns = {
+            "id": ColumnType.NUMBER,
+            "status": ColumnType.TEXT,
+            "side": ColumnType.NUMBER,
+        }
         self.watched: dict[str, int] = {}
         self.waiting: list[Callable[[], None]] | None = None
         self.reading: list[Callable[[], None]] | None = None
         self.changes: list[Change] = []
+        self.forgotten = 0
         self.position = 0
 
     def watch(self, table: str) -> Deferred[str]:
@@ -229,10 +240,13 @@ class MemoryTracker:
         if not self.watched[table]:
             del self.watched[table]
 
-    def change(self, *changes: Change) -> None:
+    def change(self, *changes: Change, last: bool = True) -> None:
         """
         Tell of changes, and remember them.
+
+        @param last: Whether their transaction ends with them.
         """
+        changes = (*changes[:-1], replace(changes[-1], last=last))
         self.changes.extend(changes)
         self.position = changes[-1].seq
         self.listener.changed(changes)
@@ -240,19 +254,47 @@ class MemoryTracker:
     def lineage(self, table: str) -> str:
         return "j1"
 
+    def columns(self, table: str) -> Deferred[Columns]:
+        return _answer(self.reading, self.shape)
+
     def surveyPast(
-        self, table: str, lineage: str, after: int, until: int, most: int
+        self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
-        return _answer(self.reading, None if lineage == "j1" else UNKNOWN.reason)
+        if lineage != "j1":
+            return _answer(self.reading, UNKNOWN.reason)
+        return _answer(self.reading, EXPIRED.reason if after < self.forgotten else None)
+
+    def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
+        rows: list[Row] = []
+        for change in self.changes:
+            if change.table == table:
+                if change.old is not None:
+                    rows.remove(change.old)
+                if change.operation != DELETE:
+                    rows.append(change.data)
+        try:
+            found, size = collect(rows, selection, bounds)
+        except RealtimeError as error:
+            return fail(error)
+        return _answer(self.reading, Snapshot(found, self.position, "j1", size))
 
     def readPast(
-        self, table: str, lineage: str, after: int, until: int, limit: int
+        self,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
     ) -> Deferred[list[Change]]:
         found = [c for c in self.changes if c.table == table and after < c.seq <= until]
         return _answer(self.reading, found[:limit])
 
     def poke(self) -> None:
         pass
+
+    def lag(self) -> float:
+        return 0.0
 
     def health(self) -> str | None:
         return None
@@ -335,7 +377,9 @@ class World:
         """
         before = self.tracker
         self._begin()
+        self.tracker.shape = before.shape
         self.tracker.changes = before.changes
+        self.tracker.forgotten = before.forgotten
         self.tracker.position = before.changes[-1].seq if before.changes else 0
         self.tracker.reading = before.reading
         for kept in self.history.messages:
@@ -362,11 +406,14 @@ class World:
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
         self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
+        self.recovery = Recovery(
+            self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
+        )
         self.surroundings = Surroundings(
             self.clock,
             self.hub,
             self.feeds,
-            Recovery(self.clock, self.hub, self.feeds, self.history, 1000),
+            self.recovery,
             self.authenticator,
             self.limits,
             self.deadlines,

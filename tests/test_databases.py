@@ -35,7 +35,7 @@ class SQLiteTests(SynchronousTestCase):
         self.assertIsInstance(self.backend, SQLiteBackend)
         self.assertEqual((self.backend.name, self.backend.dialect), (str(self.path), SQLITE))
         pools = list(self.backend.pools(MemoryReactorClock()))
-        self.assertEqual([type(pool) for pool in pools], [SQLiteDatabase] * 3)
+        self.assertEqual([type(pool) for pool in pools], [SQLiteDatabase] * 4)
 
     def test_prepare(self) -> None:
         """
@@ -104,7 +104,7 @@ class PostgresTests(SynchronousTestCase):
         self.assertEqual(backend.dialect, POSTGRES)
         reactor = MemoryReactorClock()
         pools = backend.pools(reactor)
-        self.assertEqual([type(pool) for pool in pools], [PostgresDatabase] * 4)
+        self.assertEqual([type(pool) for pool in pools], [PostgresDatabase] * 5)
         self.assertIsInstance(backend.watch(reactor, pools), Heartbeat)
 
     def test_prepare(self) -> None:

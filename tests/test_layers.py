@@ -21,9 +21,19 @@ RANKS = {
     **dict.fromkeys(("wire", "core"), 1),
     **dict.fromkeys(
         (
-            *("hub", "lanes", "fanout", "feeds", "recovery", "catchup", "outlet", "surroundings"),
-            *("commands", "session", "auth", "rpc", "housekeeping", "farewell", "pulse"),
-            "heartbeat",
+            *(
+                "hub",
+                "lanes",
+                "fanout",
+                "feeds",
+                "telling",
+                "recovery",
+                "past",
+                "catchup",
+                "snapshots",
+            ),
+            *("outlet", "surroundings", "commands", "session", "auth", "rpc", "housekeeping"),
+            *("farewell", "pulse", "heartbeat"),
         ),
         2,
     ),
