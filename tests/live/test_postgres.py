@@ -14,8 +14,10 @@ from twisted.logger import formatEvent, globalLogPublisher
 from aerostack.daemon import Daemon, StartError
 from aerostack.settings import Config, DatabaseConfig
 from tests.live.daemon import DaemonTests
+from tests.live.program import CLI, ProgramTests
 from tests.live.wire import Wire
-from tests.postgres import PASSWORD, freshDatabase
+from tests.net import Child
+from tests.postgres import PASSWORD, ROLE, freshDatabase
 
 PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
 HISTORY = "/api/v1/public/realtime/history?room=chat/a/p"
@@ -265,3 +267,101 @@ class TroubleTests(PostgresDaemonTests):
             self.assertIn(f"{database.url} cannot be used: ", error)
             self.assertIn(said, error)
             self.assertNotIn("wr0ng", error)
+
+
+class ProcessTests(ProgramTests):
+    """
+    The daemon as a process, and what is beside it, with PostgreSQL.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.postgres = freshDatabase(self)
+        self.configured(self.postgres.tcp(), password=PASSWORD)
+
+    def configured(self, url: str, **more: str) -> None:
+        """
+        Write a configuration with a database.
+        """
+        lines = [f'url = "{url}"', *(f"{name} = {json.dumps(v)}" for name, v in more.items())]
+        text = self.configure().replace('url = "sqlite:///rt.db"', "\n".join(lines))
+        self.config.write_text(text)
+
+    async def ran(self, *arguments: str, **environ: str) -> tuple[int, str]:
+        """
+        Run a command to its end.
+
+        @return: Its exit status, and what it wrote.
+        """
+        child = Child.spawn(self.reactor, ["-c", CLI, *arguments], environ)
+        self.addCleanup(child.kill)
+        status = await child.ended
+        return status, child.output + child.errors
+
+    async def test_check(self) -> None:
+        """
+        A configuration is checked without connecting anywhere.
+        """
+        self.configured("postgresql://rt@nowhere.test/shop?sslmode=require", password="s3cret")
+        status, output = await self.refused("--check")
+        self.assertEqual((status, output), (0, f"{self.config} is in order.\n"))
+        self.configured("postgresql://rt:s3cret@nowhere.test/shop?sslmod=require")
+        status, output = await self.refused("--check")
+        self.assertEqual(status, 1)
+        self.assertIn("did you mean 'sslmode'?", output)
+        self.assertNotIn("s3cret", output)
+
+    async def test_serves(self) -> None:
+        """
+        The daemon serves, and its password is nowhere in what it writes, whatever happens
+        to the database, and whoever asks how it is.
+        """
+        child = await self.serve()
+        self.postgres.execute(f"ALTER ROLE {ROLE} PASSWORD 'changed'", user="admin")
+        try:
+            self.postgres.server.restart()
+            await self.until(lambda: "password authentication failed" in child.output)
+            status, body = await self.http("GET", "/health")
+        finally:
+            self.postgres.execute(f"ALTER ROLE {ROLE} PASSWORD '{PASSWORD}'", user="admin")
+        self.assertEqual(status, 503)
+        await self.until(lambda: "the database answers again" in child.output)
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 0)
+        self.assertNotIn(PASSWORD, child.output + child.errors + json.dumps(body))
+        self.assertNotIn("Traceback", child.output + child.errors)
+
+    async def test_unreachable(self) -> None:
+        """
+        A database that cannot be had ends the start with one sentence.
+        """
+        self.configured(self.postgres.tcp(), password="wr0ng")
+        status, output = await self.refused()
+        self.assertEqual(status, 1)
+        self.assertIn(f"{self.postgres.tcp()} cannot be used: ", output)
+        self.assertIn("password authentication failed", output)
+        self.assertNotIn("Traceback", output)
+        self.assertNotIn("wr0ng", output)
+
+    async def test_detach(self) -> None:
+        """
+        C{aerostack-rt detach} takes everything out again.
+        """
+        child = await self.serve()
+        child.signal("TERM")
+        await child.ended
+        detach = ("detach", "--config", str(self.config))
+        status, output = await self.ran(*detach)
+        self.assertEqual(status, 0, output)
+        self.assertIn("removed _aerostack.messages", output)
+        self.assertIn("holds nothing of aerostack-rt's any more", output)
+        self.assertNotIn(PASSWORD, output)
+        self.assertEqual(
+            self.postgres.execute("SELECT count(*) FROM pg_namespace WHERE nspname = '_aerostack'"),
+            [(0,)],
+        )
+        self.assertEqual(await self.ran(*detach), (0, "Nothing to remove.\n"))
+        self.configured("postgresql:///shop?host=/nowhere")
+        status, output = await self.ran(*detach)
+        self.assertEqual(status, 1)
+        self.assertIn("postgresql:///shop?host=/nowhere: ", output)

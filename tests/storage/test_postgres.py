@@ -4,13 +4,17 @@ Tests for L{aerostack.storage.postgres}, and of L{aerostack.storage.pool} with i
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from psycopg.errors import (
@@ -321,6 +325,42 @@ class BrokenTests(PoolCase):
         self.assertIn("password authentication failed", str(error))
         self.assertNotIn(PASSWORD, str(error))
         self.assertEqual(await self.ask("SELECT 1"), 1)
+
+    async def test_hanging(self) -> None:
+        """
+        What waits for a server that hangs, with its connection open, can be given up.
+        """
+        self.database = self.open(1)
+        pid = await self.ask("SELECT pg_backend_pid()")
+        os.kill(pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, pid, signal.SIGCONT)
+        failing = self.assertFailure(self.database.run(ping), psycopg.OperationalError)
+        while not failing.called:
+            self.database.sever()
+            await deferLater(self.reactor, 0.01)
+        await failing
+        self.assertEqual(await self.ask("SELECT 1"), 1)
+
+    async def test_severed(self) -> None:
+        """
+        Nothing but what waits for an answer is given up.
+        """
+        self.database = self.open(1)
+        pid = await self.ask("SELECT pg_backend_pid()")
+        self.database.sever()
+        self.assertEqual(await self.ask("SELECT pg_backend_pid()"), pid)
+
+    async def test_passwordFile(self) -> None:
+        """
+        Where no password is configured it is looked for as libpq does.
+        """
+        path = Path(self.mktemp()).absolute()
+        escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
+        path.write_text(f"127.0.0.1:*:*:{ROLE}:{escaped}\n")
+        path.chmod(0o600)
+        info = parseConninfo(f"{self.postgres.tcp()}?passfile={quote(str(path))}")
+        self.database = self.open(1, options=info.options)
+        self.assertEqual(await self.ask("SELECT current_user::text"), ROLE)
 
     async def test_otherServer(self) -> None:
         """
