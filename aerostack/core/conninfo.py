@@ -22,7 +22,7 @@ SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"
 
 # How to find the server and how to be let in.  How to behave there, and when to give up
 # waiting, is the daemon's to say.
-_OPTIONS = (
+OPTIONS = (
     *("host", "hostaddr", "port", "user", "dbname", "password"),
     *("sslmode", "sslnegotiation", "sslsni", "ssl_min_protocol_version"),
     *FILES,
@@ -126,9 +126,9 @@ def _query(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in text.split("&") if text else ():
         name, equals, value = part.partition("=")
-        if name not in _OPTIONS or not equals:
-            near = get_close_matches(name, _OPTIONS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(_OPTIONS)}"
+        if name not in OPTIONS or not equals:
+            near = get_close_matches(name, OPTIONS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(OPTIONS)}"
             raise ValueError(f"has an option behind the '?' that is not known{hint}")
         if name in found:
             raise ValueError(f"has the option {name} twice")

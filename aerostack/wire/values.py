@@ -42,12 +42,11 @@ def decimalToJSON(text: str) -> Any:
     @param text: Its digits, as PostgreSQL writes a C{numeric}: a sign, digits, perhaps a
         point and digits; or C{NaN}, C{Infinity} or C{-Infinity}.
     """
-    whole, point, fraction = text.partition(".")
-    if not point:
+    if "." not in text:
         # 2^53 - 1 has 16 digits.
-        short = len(whole) <= 17 and whole.lstrip("-").isdigit()
-        return toJSON(int(whole)) if short else text
-    digits = (whole.lstrip("-") + fraction.rstrip("0")).lstrip("0")
+        short = len(text) <= 17 and text.lstrip("-").isdigit()
+        return toJSON(int(text)) if short else text
+    digits = text.replace(".", "").strip("-0")
     number = float(text)
     # A fraction may also be smaller than the smallest double.
     kept = len(digits) <= DECIMAL_DIGITS and Decimal(repr(number)) == Decimal(text)
