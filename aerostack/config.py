@@ -12,10 +12,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from aerostack.core.conninfo import SCHEMES, parseConninfo
 from aerostack.core.descriptions import Description, parseDescription
 from aerostack.core.rowrules import parseRows
 from aerostack.credentials import (
@@ -32,6 +34,7 @@ from aerostack.settings import (
     SECTIONS,
     SQLITE,
     Config,
+    DatabaseConfig,
     JWTConfig,
     Key,
     LimitsConfig,
@@ -262,26 +265,73 @@ class _Reader:
 
     def _database(self, database: dict[str, Any]) -> None:
         url = database["url"]
+        # A URL may hold a password, so it is never shown.
+        try:
+            if url.startswith(SCHEMES):
+                self._postgres(database)
+            else:
+                database["url"] = self._sqlite(url)
+                if database["password"] is not None:
+                    self._problem("database.password", "is set, but SQLite has none")
+        except ValueError as error:
+            self._problem("database.url", f"{error}; allowed is {self._urls()}")
+
+    def _sqlite(self, url: str) -> str:
+        """
+        @return: The URL with an absolute path.
+        @raise ValueError: It is no SQLite file's.
+        """
         path = url.removeprefix(SQLITE)
-        scheme = re.match(r"[a-z0-9+]+(?=:)", url)
-        # Other databases' URLs hold a password, so they are not shown.
-        if scheme is not None and scheme[0].startswith("postgres"):
-            problem = "is PostgreSQL's, but this version speaks SQLite only"
-        elif path == url:
-            problem = "does not begin with sqlite:///"
-        elif path in ("", ":memory:"):
-            problem = "names no file; other processes' changes can be followed in a file only"
-        elif "?" in path:
-            problem = "has options after '?', which are not understood"
-        elif os.path.isdir(within(self._base, path)):
-            problem = "names a directory"
-        else:
-            database["url"] = f"{SQLITE}{within(self._base, path)}"
-            return
-        self._problem("database.url", f"{problem}; allowed is {self._urls()}")
+        if path == url:
+            raise ValueError("begins with neither sqlite:/// nor postgresql://")
+        if path in ("", ":memory:"):
+            raise ValueError(
+                "names no file; other processes' changes can be followed in a file only"
+            )
+        if "?" in path:
+            raise ValueError("has options after '?', which are not understood")
+        if os.path.isdir(within(self._base, path)):
+            raise ValueError("names a directory")
+        return f"{SQLITE}{within(self._base, path)}"
+
+    def _postgres(self, database: dict[str, Any]) -> None:
+        """
+        @raise ValueError: The URL is malformed.
+        """
+        if find_spec("psycopg") is None:
+            self._problem(
+                "database.url",
+                "is PostgreSQL's, for which psycopg is not installed; run: pip install"
+                " 'aerostack-rt[postgres]'",
+            )
+        info = parseConninfo(database["url"]).withFiles(lambda name: str(self._file(name)))
+        kind = keysOf(DatabaseConfig)["password"].kind
+        assert isinstance(kind, Secret)
+        password = self._secret("database.password", kind, database["password"])
+        if password is not None and info.password is not None:
+            self._problem(
+                "database.password", "is in database.url as well; allowed is one of the two"
+            )
+        database["url"] = info.url
+        database["password"] = password or info.password
+
+    def _file(self, name: str) -> Path:
+        """
+        Find a file that the database's URL names.
+
+        @raise ValueError: It cannot be read.
+        """
+        path = within(self._base, name)
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise ValueError(
+                f"names a file that cannot be read ({error.strerror}): {path}"
+            ) from None
+        return path
 
     def _urls(self) -> str:
-        return keysOf(SECTIONS["database"])["url"].kind.allowed()
+        return keysOf(DatabaseConfig)["url"].kind.allowed()
 
     def _limits(self, limits: LimitsConfig) -> None:
         frame = limits.frameBytes

@@ -4,13 +4,10 @@ The daemon, put together from its configuration.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from pathlib import Path
 from random import random
 from typing import Any
 from uuid import uuid4
@@ -20,6 +17,7 @@ from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, mayb
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import Cooperator, deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
@@ -37,7 +35,9 @@ from aerostack.core.rules import Rule, Rules
 from aerostack.core.selection import Bounds
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
+from aerostack.databases import Unusable, openBackend
 from aerostack.engine.memory import MemoryEngine
+from aerostack.errors import RealtimeError
 from aerostack.farewell import farewell
 from aerostack.feeds import TableFeeds
 from aerostack.housekeeping import Housekeeping
@@ -63,13 +63,8 @@ from aerostack.rpc import RPC
 from aerostack.session import Session
 from aerostack.settings import SECTIONS, Config, LimitsConfig
 from aerostack.storage.history import History
-from aerostack.storage.pool import SQLiteDatabase, prepareDatabase
-from aerostack.storage.query import runQuery
-from aerostack.storage.schema import SchemaTooNew
 from aerostack.surroundings import Surroundings
-from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.tracker import ChangeTracker
-from aerostack.tracker.wake import WALWaker
 from aerostack.wire.deflate import Compressor
 
 MAX_REPEATS = 50_000
@@ -92,24 +87,16 @@ class Daemon(MultiService):
         self._listeners: list[Listener] = []
         self._reactor = reactor
         limits = config.limits
-        path = config.database.path
-
-        # The tracker's connection is its own, because PRAGMA data_version counts
-        # what others commit; a statement of db.query may take its time, and must
-        # not keep a message from being kept.
-        self._storage = SQLiteDatabase(reactor, path, threads=2)
-        self._trackerStorage = SQLiteDatabase(reactor, path, threads=1)
-        self._queryStorage = SQLiteDatabase(reactor, path, threads=4)
-        # What clients begin with may take its time as well, and must not delay the changes.
-        self._readStorage = SQLiteDatabase(reactor, path, threads=2)
-        self._storages = (
-            self._storage,
-            self._trackerStorage,
-            self._queryStorage,
-            self._readStorage,
+        self._backend = openBackend(config.database)
+        self._pools = self._backend.pools(reactor)
+        self._watch = self._backend.watch(reactor, self._pools)
+        self._watch.setServiceParent(self)
+        self.history = History(
+            self._pools.history,
+            self._backend.dialect,
+            config.history.maxAge,
+            config.history.maxCount,
         )
-
-        self.history = History(self._storage, config.history.maxAge, config.history.maxCount)
         self.authenticator = Authenticator(config.projects)
         rules = makeRules(config)
         # Ids are told apart across restarts too, so that positions and logs can be.
@@ -184,12 +171,12 @@ class Daemon(MultiService):
         tracker = self.config.tracker
         self.tracker = ChangeTracker(
             self._reactor,
-            self._trackerStorage,
-            SQLiteJournal(changeBytes=tracker.changeBytes),
+            self._pools.tracker,
+            self._backend.journal(tracker),
             listener,
             tracker.pollInterval,
-            reads=self._readStorage,
-            waker=WALWaker(self._reactor, self.config.database.path) if tracker.wake else None,
+            reads=self._pools.reads,
+            waker=self._backend.waker(self._reactor) if tracker.wake else None,
             retention=tracker.retention,
             # As long as a client may come back for changes, there must be some.
             grace=max(60.0, tracker.retention),
@@ -213,9 +200,15 @@ class Daemon(MultiService):
             self.tracker.poke()
             return result
 
-        return self._queryStorage.run(
-            runQuery, sql, parameters, limits.queryRows, limits.querySeconds
-        ).addCallback(poke)
+        def failed(failure: Failure) -> dict[str, Any]:
+            failure.trap(*self._backend.dialect.passing)
+            raise RealtimeError(
+                "database_unavailable", "The database does not answer; try again.", 1000
+            )
+
+        return self._pools.query.run(
+            self._backend.runQuery, sql, parameters, limits.queryRows, limits.querySeconds
+        ).addCallbacks(poke, failed)
 
     def _makeSite(self) -> BoundedSite:
         config, reactor = self.config, self._reactor
@@ -252,7 +245,7 @@ class Daemon(MultiService):
         """
         What is wrong with each part, as a sentence; L{None} for nothing.
         """
-        return {"tracker": self._replaced() or self.tracker.health()}
+        return {"database": self._watch.fault(), "tracker": self.tracker.health()}
 
     def metrics(self) -> Mapping[str, float]:
         """
@@ -271,13 +264,6 @@ class Daemon(MultiService):
             "aerostack_healthy": int(not any(self.health().values())),
         }
 
-    def _replaced(self) -> str | None:
-        # The connections would go on with a file that nobody else finds any more.
-        with suppress(OSError):
-            if _identity(self.config.database.path) == self._file:
-                return None
-        return "The database's file was removed or replaced; restart the daemon."
-
     # Starting
 
     def privilegedStartService(self) -> None:
@@ -289,17 +275,15 @@ class Daemon(MultiService):
         """
         try:
             # The reactor does not turn yet, so nobody waits for this.
-            found = prepareDatabase(
-                self.config.database.path,
+            found = self._backend.prepare(
                 int((self._reactor.seconds() - self.config.streams.repeatWindow) * 1000),
                 MAX_REPEATS,
             )
-            self.hub.floor = found.newest
-            for kept in found.repeatable:
-                self.hub.remember(kept)
-            self._file = _identity(self.config.database.path)
-        except (OSError, sqlite3.Error, SchemaTooNew) as error:
+        except Unusable as error:
             raise StartError(f"{self.config.database.url} cannot be used: {error}") from None
+        self.hub.floor = found.newest
+        for kept in found.repeatable:
+            self.hub.remember(kept)
         try:
             listeners = [
                 serverEndpoint(self._reactor, description, self.config.path.parent)
@@ -326,8 +310,7 @@ class Daemon(MultiService):
         self._listeners.append(listener)
 
     def startService(self) -> None:
-        for database in self._storages:
-            database.start()
+        self._pools.start()
         self.tracker.start()
         super().startService()
         self.log.info(
@@ -354,8 +337,7 @@ class Daemon(MultiService):
         yield super().stopService()
         yield self.tracker.stop()
         yield self.history.flushed()
-        for database in self._storages:
-            database.close()
+        self._pools.close()
         self.log.info("stopped")
 
     def _stopListening(self, prefix: str) -> Deferred[Any]:
@@ -480,12 +462,6 @@ def makeRules(config: Config) -> Rules:
         ],
         default,
     )
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """What tells a file from another one of the same name."""
-    status = path.stat()
-    return status.st_dev, status.st_ino
 
 
 def _openProject(config: Config) -> str:

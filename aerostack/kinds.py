@@ -124,9 +124,11 @@ class Text:
     A string that is not empty.
 
     @ivar what: What it holds, with its article.
+    @ivar private: Whether it may hold a credential, so that it is not to be shown.
     """
 
     what: str
+    private: bool = False
 
     def allowed(self) -> str:
         return self.what
@@ -135,7 +137,7 @@ class Text:
         if not isinstance(found, str):
             raise ValueError(describe(found))
         if not found or not found.isprintable():
-            raise ValueError(show(found))
+            raise ValueError(describe(found) if self.private else show(found))
         return found
 
 

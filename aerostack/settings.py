@@ -105,15 +105,26 @@ class DatabaseConfig:
     """The database whose tables are followed and that keeps the history."""
 
     url: str = setting(
-        "The database. Three slashes and a path relative to this file, or four slashes and an"
-        " absolute path.",
-        Text("sqlite:///relative/path.db or sqlite:////absolute/path.db"),
+        "The database. For SQLite three slashes and a path relative to this file, or four slashes"
+        " and an absolute path; for PostgreSQL the URL that libpq takes.",
+        Text(
+            "sqlite:///relative/path.db, sqlite:////absolute/path.db,"
+            " postgresql://user@host:port/name or postgresql:///name?host=/run/postgresql",
+            private=True,
+        ),
+    )
+    password: str | None = setting(
+        "The role's password, for PostgreSQL. Where it is not set, libpq looks for one, in"
+        " ~/.pgpass for example.",
+        Secret("a password"),
+        None,
+        show=False,
     )
 
     @property
-    def path(self) -> Path:
-        """The SQLite database's file."""
-        return Path(self.url.removeprefix(SQLITE))
+    def path(self) -> Path | None:
+        """The SQLite database's file; L{None} if it is PostgreSQL's."""
+        return Path(self.url.removeprefix(SQLITE)) if self.url.startswith(SQLITE) else None
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core import conditions, filters
+from aerostack.core.conninfo import OPTIONS
 from aerostack.errors import CLOSE_CODES, ERRORS
 from aerostack.net.metrics import METRICS
-from aerostack.wire import values
+from aerostack.wire import postgres, values
 
 ROOT = Path(__file__).parents[1]
 
@@ -119,6 +120,22 @@ class DatabaseDocumentTests(SynchronousTestCase):
         ):
             self.assertIn(f"``{shown}``", text)
             self.assertEqual(values.toJSON(value), json.loads(shown))
+        for oid, written, shown in (
+            (1700, "1234567890.123456", '"1234567890.123456"'),
+            (1184, "2026-01-02 03:04:05.678+00", '"2026-01-02T03:04:05.678+00:00"'),
+            (1114, "2026-01-02 03:04:05.678", '"2026-01-02T03:04:05.678"'),
+        ):
+            self.assertIn(f"``{shown}``", text)
+            self.assertEqual(postgres.SCALARS[oid](written), json.loads(shown))
+
+    def test_options(self) -> None:
+        """
+        Every option that a database's URL may have is named, but the password's.
+        """
+        text = (ROOT / "docs/database.rst").read_text()
+        for name in OPTIONS:
+            if name != "password":
+                self.assertIn(f"``{name}``", text)
 
 
 class OperatingDocumentTests(SynchronousTestCase):

@@ -108,11 +108,13 @@ class ValueTests(SynchronousTestCase):
         token = JWTConfig("HS256", key="unseen-1", jwks={"keys": ["unseen-2"]})
         project = ProjectConfig("shop", publicKey="unseen-3", secretKey="unseen-4", jwt=token)
         self.assertNotIn("unseen", repr(project))
+        self.assertNotIn("unseen", repr(DatabaseConfig("postgresql://h/d", "unseen")))
         self.assertIn("shop", repr(project))
 
     def test_path(self) -> None:
-        """A database's path is what follows the third slash."""
+        """A database's path is what follows the third slash, where it is a file's."""
         self.assertEqual(DatabaseConfig("sqlite:////srv/rt.db").path, Path("/srv/rt.db"))
+        self.assertIsNone(DatabaseConfig("postgresql://h/d").path)
 
 
 class KindTests(SynchronousTestCase):
@@ -163,6 +165,8 @@ class KindTests(SynchronousTestCase):
         """A text is a string of printable characters, at least one."""
         self.assertEqual(Text("a name").read("né me"), "né me")
         self.assertRefuses(Text("a name"), "", "a\nb", "a\x00", 1)
+        error = self.assertRaises(ValueError, Text("a URL", private=True).read, "pw\n")
+        self.assertEqual(str(error), "a string")
 
     def test_many(self) -> None:
         """A list is long enough, has no entry twice and says which entry is wrong."""
