@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
@@ -25,28 +26,50 @@ class Catchup:
     the third is what would have gone out live.  Nothing is in two of them, so nothing
     comes twice, and nothing falls between.
 
+    The third is in memory, so it cannot grow for ever.  Where a topic's log can be read
+    again, what is too much is forgotten, and the client is I{behind}: once it has what
+    is before, the log is read on from where it left off, and that gives three parts
+    anew.  So a long past is sent as fast as the client takes it, however much is
+    published meanwhile.
+
     @ivar held: How many bytes of the third part wait.
+    @ivar behind: Where the log is to be read on; L{None} if all of it that is not in the
+        other parts is held.
     """
 
-    __slots__ = ("_held", "_page", "_pages", "_stream", "_waiting", "held", "onFailure", "onPage")
+    __slots__ = (
+        "_held",
+        "_page",
+        "_pages",
+        "_stream",
+        "_waiting",
+        "behind",
+        "held",
+        "onFailure",
+        "onPage",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, behind: Any = None) -> None:
+        """
+        @param behind: Where the log is to be read on, for a client that has all before.
+        """
         self.held = 0
+        self.behind = behind
         self._pages: Pages | None = None
         self._page: deque[Frame] = deque()
         self._stream: Iterator[Frame] = iter(())
         self._held: deque[Frame] = deque()
         # Until it is known what there is, and while a page is on its way.
-        self._waiting = True
+        self._waiting = behind is None
         self.onPage: Callable[[], None]
-        self.onFailure: Callable[[object], None]
+        self.onFailure: Callable[[Any], None]
 
     def begin(
         self,
         stream: Iterable[Frame],
         pages: Pages | None,
         onPage: Callable[[], None],
-        onFailure: Callable[[object], None],
+        onFailure: Callable[[Any], None],
     ) -> None:
         """
         Say what there is to send.
@@ -69,12 +92,63 @@ class Catchup:
         """Whether there is nothing to take for now."""
         return self._waiting
 
+    def interrupt(self, behind: Any) -> None:
+        """
+        Forget what there was to send and has not been read: for now it cannot be.
+        L{beginWithNothing} has it tried again.
+
+        @param behind: Where the log is to be read on then.
+        """
+        self._stream = iter(())
+        self._pages = None
+        self._forget()
+        self.behind = behind
+        self._waiting = True
+
     def hold(self, frame: Frame) -> None:
         """
         Keep a live frame until its turn has come.
         """
-        self._held.extend(frame.parts)
-        self.held += len(frame)
+        for part in frame.parts:
+            # What is in the log is read there.
+            if self.behind is None or part.before is None:
+                self._held.append(part)
+                self.held += len(part)
+
+    def fallBehind(self) -> bool:
+        """
+        Forget what is held and can be read again.
+
+        @return: Whether anything could be forgotten.
+        """
+        if self.behind is None:
+            first = next((frame for frame in self._held if frame.before is not None), None)
+            if first is not None:
+                self._forget()
+                self.behind = first.before
+                return True
+        return False
+
+    def _forget(self) -> None:
+        """Forget what is held and is in the log."""
+        self._held = deque(frame for frame in self._held if frame.before is None)
+        self.held = sum(map(len, self._held))
+
+    @property
+    def isBehind(self) -> bool:
+        """Whether everything before the place where the log is to be read on was sent."""
+        return not self._waiting and self.behind is not None and self._isSpent()
+
+    def readOn(self) -> Any:
+        """
+        Begin anew, with what the log has: until L{begin} says what that is, there is
+        nothing to take, and what is published is held.
+
+        @return: The place to read on from.
+        """
+        behind, self.behind = self.behind, None
+        self._waiting = True
+        return behind
 
     def take(self, size: int) -> list[Frame]:
         """
@@ -99,7 +173,7 @@ class Catchup:
         if self._waiting:
             return None
         frame = next(self._stream, None)
-        if frame is None and self._held:
+        if frame is None and self._held and self.behind is None:
             frame = self._held.popleft()
             self.held -= len(frame)
         return frame
@@ -125,13 +199,12 @@ class Catchup:
     @property
     def done(self) -> bool:
         """Whether nothing is left, so that live frames may go out directly."""
-        return (
-            not (self._waiting or self._page or self._held)
-            and self._pages is None
-            and (self._isDrained())
-        )
+        return not (self._waiting or self._held) and self.behind is None and self._isSpent()
 
-    def _isDrained(self) -> bool:
+    def _isSpent(self) -> bool:
+        """Whether nothing is left of the first two parts."""
+        if self._page or self._pages is not None:
+            return False
         frame = next(self._stream, None)
         if frame is None:
             return True

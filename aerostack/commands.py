@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from aerostack.core.filters import parseFilter
+from aerostack.core.columns import Columns
 from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action
-from aerostack.core.topics import Topic, checkEvent, parseTopic
+from aerostack.core.topics import Topic, checkEvent, parseTopic, topicOf
+from aerostack.core.views import View, parseView
 from aerostack.errors import RealtimeError
 from aerostack.hub import userRepeatKey
 from aerostack.surroundings import Surroundings
@@ -53,7 +54,8 @@ class Commands:
         self._all = surroundings
         self._hub = surroundings.hub
         self._limits = surroundings.limits
-        # Table subscriptions that the tracker has not confirmed yet.
+        # Table subscriptions that wait for the tracker to confirm them, or for what columns
+        # the table has.
         self._pending: dict[str, Subscribe] = {}
         self.unanswered = 0
 
@@ -78,57 +80,89 @@ class Commands:
         else:
             self._hub.lose(self._session.connectionId)
         for canonical in self._hub.registry.topicsOf(self._session):
-            self._end(self._canonicalTopic(canonical))
+            self._end(topicOf(canonical))
 
     def _subscribe(self, frame: Subscribe) -> None:
         topic = self._topic(frame.topic)
         self._session.identity.check(Action.SUBSCRIBE, topic)
-        filter = parseFilter(frame.filter)
         canonical = topic.canonical
         again = self._session in self._hub.registry.subscribers(canonical)
         if not again:
             self._checkRoom(canonical)
             self._all.quotas.checkSubscriptions(topic.project)
         if topic.table is None:
-            if filter is not None:
-                raise RealtimeError("invalid_frame", "Only a table's topic can be filtered.")
-            self._begin(topic, frame)
-        elif again:
-            self._begin(topic, frame)
+            if frame.filter or frame.columns is not None or frame.event is not None:
+                raise RealtimeError(
+                    "invalid_frame", "Only a table's topic takes a filter, columns or an event."
+                )
+            self._begin(topic, frame, None)
+            return
+        self._pending[canonical] = frame
+        if again:
+            self._describe(topic, frame, None)
         else:
-            self._pending[canonical] = frame
             self._all.feeds.watch(topic.table).addCallbacks(
-                partial(self._watched, topic, frame), partial(self._unwatchable, topic, frame)
+                partial(self._describe, topic, frame),
+                partial(self._unwatchable, topic, frame, None),
             ).addErrback(self._session.fail)
 
-    def _watched(self, topic: Topic, frame: Subscribe, table: str) -> None:
-        # The client may have gone, thought better of it, or asked again meanwhile;
-        # each request holds an interest of its own in the table.
+    def _describe(self, topic: Topic, frame: Subscribe, watched: str | None) -> None:
+        """
+        Find out what columns a table has, if that matters.
+
+        @param watched: The table, if the request holds an interest of its own in it.
+        """
+        if not frame.filter and frame.columns is None:
+            self._described(topic, frame, watched, {})
+            return
+        assert topic.table is not None
+        self._all.feeds.columns(topic.table).addCallbacks(
+            partial(self._described, topic, frame, watched),
+            partial(self._unwatchable, topic, frame, watched),
+        ).addErrback(self._session.fail)
+
+    def _described(
+        self, topic: Topic, frame: Subscribe, watched: str | None, columns: Columns
+    ) -> None:
+        # The client may have gone, thought better of it, or asked again meanwhile.
         if self._pending.get(topic.canonical) is not frame:
-            self._all.feeds.unwatch(table)
+            self._release(watched)
             return
         del self._pending[topic.canonical]
         try:
             self._session.identity.check(Action.SUBSCRIBE, topic)
-            # Others may have taken what was left.
-            self._all.quotas.checkSubscriptions(topic.project)
+            if watched is not None:
+                # Others may have taken what was left.
+                self._all.quotas.checkSubscriptions(topic.project)
+            elif self._session not in self._hub.registry.subscribers(topic.canonical):
+                # What was to be changed has ended meanwhile.
+                self._subscribe(frame)
+                return
+            view = parseView(columns, frame.filter, frame.columns, frame.event)
         except RealtimeError as error:
-            self._all.feeds.unwatch(table)
+            self._release(watched)
             self._session.sendError(error, None, topic.canonical)
             return
-        self._begin(topic, frame)
+        self._begin(topic, frame, view)
 
-    def _unwatchable(self, topic: Topic, frame: Subscribe, failure: Failure) -> None:
+    def _unwatchable(
+        self, topic: Topic, frame: Subscribe, watched: str | None, failure: Failure
+    ) -> None:
+        self._release(watched)
         if self._pending.get(topic.canonical) is frame:
             del self._pending[topic.canonical]
         self._session.sendError(_refusal(failure), None, topic.canonical)
 
-    def _begin(self, topic: Topic, frame: Subscribe) -> None:
-        filter = parseFilter(frame.filter)
-        if self._hub.subscribe(self._session, topic, filter):
+    def _release(self, watched: str | None) -> None:
+        """Take the interest back that a request had in a table."""
+        if watched is not None:
+            self._all.feeds.unwatch(watched)
+
+    def _begin(self, topic: Topic, frame: Subscribe, view: View | None) -> None:
+        if self._hub.subscribe(self._session, topic, view):
             self._all.quotas.subscriptions.add(topic.project)
         self._all.recovery.begin(
-            self._session, topic, filter, frame.since, partial(self._giveUp, topic)
+            self._session, topic, view, frame.since, partial(self._giveUp, topic)
         )
 
     def _giveUp(self, topic: Topic, error: RealtimeError) -> None:
@@ -230,7 +264,7 @@ class Commands:
     def _dropForbidden(self) -> None:
         """End what the present identity may not have."""
         for canonical in self._hub.registry.topicsOf(self._session):
-            topic = self._canonicalTopic(canonical)
+            topic = topicOf(canonical)
             try:
                 self._session.identity.check(Action.SUBSCRIBE, topic)
             except RealtimeError as error:
@@ -238,7 +272,7 @@ class Commands:
                 self._session.sendError(error, None, canonical)
                 self._session.send(Unsubscribed(topic=canonical))
         for canonical in self._hub.presentOn(self._session.connectionId):
-            topic = self._canonicalTopic(canonical)
+            topic = topicOf(canonical)
             try:
                 self._session.identity.check(Action.PRESENCE, topic)
             except RealtimeError as error:
@@ -260,19 +294,15 @@ class Commands:
             self._limits.topicLength,
         )
 
-    def _canonicalTopic(self, canonical: str) -> Topic:
-        project = self._session.identity.project
-        return Topic(canonical.removesuffix(f"/{project}"), project)
-
     def _checkRoom(self, canonical: str) -> None:
         """Make sure that the client may hold one topic more."""
         if canonical in self._pending:
             return
-        held = (
-            self._hub.registry.count(self._session)
-            + len(self._pending)
-            + len(tuple(self._hub.presentOn(self._session.connectionId)))
+        begun = self._hub.registry.count(self._session)
+        begun += sum(
+            self._session not in self._hub.registry.subscribers(topic) for topic in self._pending
         )
+        held = begun + len(tuple(self._hub.presentOn(self._session.connectionId)))
         if held >= self._limits.subscriptions:
             raise RealtimeError(
                 "too_many_subscriptions",

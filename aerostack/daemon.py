@@ -65,6 +65,7 @@ from aerostack.storage.schema import SchemaTooNew
 from aerostack.surroundings import Surroundings
 from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.tracker import ChangeTracker
+from aerostack.tracker.wake import WALWaker
 from aerostack.wire.deflate import Compressor
 
 MAX_REPEATS = 50_000
@@ -161,9 +162,10 @@ class Daemon(MultiService):
         self.tracker = ChangeTracker(
             self._reactor,
             self._trackerStorage,
-            SQLiteJournal(),
+            SQLiteJournal(changeBytes=tracker.changeBytes),
             listener,
             tracker.pollInterval,
+            waker=WALWaker(self._reactor, self.config.database.path) if tracker.wake else None,
             retention=tracker.retention,
             # As long as a client may come back for changes, there must be some.
             grace=max(60.0, tracker.retention),

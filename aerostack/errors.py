@@ -29,6 +29,11 @@ ERRORS: dict[str, ErrorCode] = {
     "invalid_frame": ErrorCode(
         400, "A field is missing or has the wrong type. The message names the field."
     ),
+    "invalid_filter": ErrorCode(
+        400,
+        "A subscription's filter, columns or event do not fit the table. The message names the"
+        " column and says what is allowed.",
+    ),
     "unknown_type": ErrorCode(400, "The frame's type is none that a client may send."),
     "too_deep": ErrorCode(400, "The JSON is nested too deeply. Flatten it."),
     "too_large": ErrorCode(413, "The frame or body exceeds a configured limit. Send less."),

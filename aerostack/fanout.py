@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -51,6 +52,13 @@ class _Pass:
         """Let one frame more go out with the others."""
         self.frames.append(frame)
         self.size += len(frame)
+
+    def awaits(self, subscriber: ISubscriber) -> bool:
+        """Whether somebody is still to get this."""
+        if self.skipped is not None and subscriber in self.skipped:
+            return False
+        # As tuples go, this is fast.
+        return subscriber in self.subscribers[self._done :]
 
     def step(self, count: int) -> Sequence[ISubscriber]:
         """
@@ -113,9 +121,15 @@ class _Queue:
         self.size -= self.passes.popleft().size
 
 
+ROOM = 1_048_576
+"""How many bytes may wait before whoever can wait with more had better do so."""
+
+
 class Fanout:
     """
     Sends frames to the subscribers of topics, in one order for each topic.
+
+    @ivar delivered: How many frames were given to subscribers.
     """
 
     log = Logger()
@@ -124,6 +138,7 @@ class Fanout:
         """
         @param slice: How many subscribers are served in one turn of the reactor.
         """
+        self.delivered = 0
         self._clock = clock
         self._slice = slice
         self._queues: dict[str, _Queue] = {}
@@ -133,6 +148,8 @@ class Fanout:
         self._busy: set[str] = set()
         self._spent = 0
         self._scheduled = False
+        # Those who wait until less waits.
+        self._patient: list[Deferred[None]] = []
 
     def send(self, topic: str, subscribers: Subscribers, frame: Frame) -> None:
         """
@@ -146,7 +163,7 @@ class Fanout:
             if topic not in self._sent and topic not in self._busy and self._spent <= self._slice:
                 self._sent.add(topic)
                 self._schedule()
-                self._pass(subscribers, frame)
+                self._pass(subscribers, frame, 1)
                 return
             queue = self._queues[topic] = _Queue()
         queue.add(subscribers, frame)
@@ -160,6 +177,33 @@ class Fanout:
         queue = self._queues.get(topic)
         if queue is not None:
             queue.leaveOut(subscriber)
+
+    def handOver(self, topic: str, subscriber: ISubscriber) -> None:
+        """
+        Send somebody at once what still waits for it of a topic, so that it has all that
+        was published until now.
+        """
+        queue = self._queues.get(topic)
+        if queue is not None:
+            waiting = [going for going in queue.passes if going.awaits(subscriber)]
+            queue.leaveOut(subscriber)
+            for going in waiting:
+                self._pass((subscriber,), going.data, len(going.frames))
+
+    def room(self) -> Deferred[None] | None:
+        """
+        Ask whether there is room for more, for somebody who can wait with it.
+
+        @return: L{None} if there is, else what fires when there is.
+        """
+        if self._waiting() <= ROOM:
+            return None
+        patient: Deferred[None] = Deferred()
+        self._patient.append(patient)
+        return patient
+
+    def _waiting(self) -> int:
+        return sum(queue.size for queue in self._queues.values())
 
     def backlog(self, topic: str) -> int:
         """
@@ -209,7 +253,7 @@ class Fanout:
                 data = going.data
                 subscribers = going.step(left)
                 left -= max(1, len(subscribers))
-                self._pass(subscribers, data)
+                self._pass(subscribers, data, len(going.frames))
                 if not going.left:
                     queue.finish()
             del self._queues[topic]
@@ -218,8 +262,13 @@ class Fanout:
                 self._queues[topic] = queue
                 busy.add(topic)
         self._busy = busy
+        if self._patient and self._waiting() <= ROOM:
+            patient, self._patient = self._patient, []
+            for each in patient:
+                each.callback(None)
 
-    def _pass(self, subscribers: Sequence[ISubscriber], frame: Frame) -> None:
+    def _pass(self, subscribers: Sequence[ISubscriber], frame: Frame, count: int) -> None:
+        self.delivered += len(subscribers) * count
         for subscriber in subscribers:
             try:
                 subscriber.deliver(frame)

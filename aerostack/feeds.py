@@ -5,23 +5,25 @@ Table topics: from the tracker's changes to the frames of those who subscribed.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import NoReturn
 
-from msgspec import UNSET
 from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.changes import Change
-from aerostack.core.filters import Filter, Judged, judge
+from aerostack.core.columns import Columns
+from aerostack.core.ends import Ends
 from aerostack.core.patterns import Patterns
-from aerostack.core.positions import Position
-from aerostack.core.rules import CLOSE, Rule
 from aerostack.core.stream import Stream
-from aerostack.core.topics import Topic, tableTopic
+from aerostack.core.topics import Topic, tableTopic, topicOf
+from aerostack.core.views import Projection, View, judge
 from aerostack.errors import RealtimeError
 from aerostack.hub import Hub, wireFrame
-from aerostack.interfaces import IChangeListener, IChangeTracker
-from aerostack.wire.codec import encodeValue
-from aerostack.wire.frames import DbChange, Error
+from aerostack.interfaces import IChangeListener, IChangeTracker, ISubscriber
+from aerostack.telling import changeFrame, commitFrame
+from aerostack.wire.frames import Error, Status
 from aerostack.wire.framing import Frame
 
 
@@ -35,6 +37,8 @@ class TableFeeds:
     @ivar projects: The ids of all projects; each sees the tables as topics of its
         own.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -50,6 +54,12 @@ class TableFeeds:
         self.projects = projects
         self.tracker = makeTracker(self)
         self._hub = hub
+        # Tables of which a part of a transaction was told, and not yet the rest.
+        self._within: set[str] = set()
+        # By topic, the views that were told a part of it.
+        self._ends: dict[str, Ends[View]] = {}
+        # What is wrong, and since when, ms, while changes cannot be read.
+        self._down: tuple[str, int] | None = None
 
     def watch(self, table: str) -> Deferred[str]:
         """
@@ -82,6 +92,23 @@ class TableFeeds:
         """
         self.tracker.unwatch(table)
 
+    def columns(self, table: str) -> Deferred[Columns]:
+        """
+        Tell the columns of a watched table.
+
+        @return: Fails with L{RealtimeError} where the table is not there any more, or the
+            database cannot be asked.
+        """
+        answer: Deferred[Columns] = self.tracker.columns(table)
+        return answer.addErrback(_unavailable)
+
+    def enter(self, topic: Topic, view: View) -> None:
+        """
+        Note that somebody may have been told a part of the transaction that goes on, and
+        has to hear of its end.
+        """
+        self._endsOf(topic.canonical).enter(view)
+
     def stream(self, topic: Topic) -> Stream:
         """
         The log of a watched table's topic, as it is seen by a project.
@@ -97,74 +124,121 @@ class TableFeeds:
             stream = streams.open(topic.canonical, position, now, lineage)
         # Whatever happened up to here has been told.
         stream.reach(position)
+        stream.within = topic.table in self._within
         return stream
 
-    def changed(self, changes: Sequence[Change]) -> None:
-        hub = self._hub
+    def changed(self, changes: Sequence[Change]) -> Deferred[None] | None:
         for change in changes:
+            if change.last:
+                self._within.discard(change.table)
+            else:
+                self._within.add(change.table)
             for project in self.projects:
-                topic = tableTopic(change.table, project).canonical
-                stream = hub.streams.get(topic)
-                if stream is None:
-                    # Nobody is here, and nobody can come back to what was before.
-                    continue
-                position = stream.next(change.seq)
-                whole = _encode(topic, Judged(change, False), position, hub.rule(topic))
-                hub.streams.append(topic, stream, whole, change.seq, change, hub.seconds())
-                for filter, subscribers in hub.registry.groups(topic).items():
-                    frame = (
-                        whole
-                        if filter is None
-                        else changeFrame(topic, change, filter, position, hub.rule(topic))
-                    )
-                    if frame is not None:
-                        hub.fanout.send(topic, subscribers, frame)
+                self._tell(tableTopic(change.table, project).canonical, change)
+        return self._hub.fanout.room()
+
+    def _tell(self, topic: str, change: Change) -> None:
+        hub = self._hub
+        stream = hub.streams.get(topic)
+        if stream is None:
+            # Nobody is here, and nobody can come back to what was before.
+            return
+        rule = hub.rule(topic)
+        before = stream.standing
+        stream.within = not change.last
+        position = stream.next(change.seq)
+        whole = changeFrame(topic, change, position, rule, before=before)
+        hub.streams.append(topic, stream, whole, change.seq, change, hub.seconds())
+        # What is told alike is the same frame, also where it is told for different reasons.
+        frames: dict[tuple[str, Projection | None], Frame] = {(change.operation, None): whole}
+        for view, subscribers in hub.registry.concerned(topic, change):
+            if view is None:
+                hub.fanout.send(topic, subscribers, whole)
+                continue
+            operation = judge(change, view)
+            if operation is None:
+                continue
+            frame = frames.get((operation, view.projection))
+            if frame is None:
+                frame = changeFrame(
+                    topic, change, position, rule, operation, view.projection, before
+                )
+                frames[operation, view.projection] = frame
+            hub.fanout.send(topic, subscribers, frame)
+            if view.selects:
+                self._endsOf(topic).told(view, change.last)
+        ends = self._ends.get(topic)
+        owed = ends.end() if ends is not None and change.last else ()
+        if owed:
+            over = commitFrame(topic, change.transaction, position, rule, before)
+            for view in owed:
+                hub.fanout.send(topic, hub.registry.group(topic, view), over)
+
+    def _endsOf(self, topic: str) -> Ends[View]:
+        ends = self._ends.get(topic)
+        if ends is None:
+            ends = self._ends[topic] = Ends()
+        return ends
 
     def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:
+        self._within.discard(table)
         for project in self.projects:
             topic = tableTopic(table, project).canonical
+            self._ends.pop(topic, None)
             # Nobody can come back to before this without a gap.
             self._hub.streams.restart(topic, seq, self._hub.seconds())
             frame = wireFrame(Error(code=error.code, message=error.message, topic=topic), topic)
-            for subscribers in self._hub.registry.groups(topic).values():
+            for _, subscribers in self._hub.registry.groups(topic):
                 self._hub.fanout.send(topic, subscribers, frame)
 
     def tableLeft(self, table: str) -> None:
+        self._within.discard(table)
         for project in self.projects:
-            self._hub.streams.drop(tableTopic(table, project).canonical)
+            topic = tableTopic(table, project).canonical
+            self._ends.pop(topic, None)
+            self._hub.streams.drop(topic)
+
+    # Trouble
+
+    @property
+    def isDown(self) -> bool:
+        """Whether changes cannot be read for now."""
+        return self._down is not None
+
+    def feedDown(self, reason: str) -> None:
+        self._down = reason, self._hub.now()
+        self._tellStatus()
+
+    def feedUp(self) -> None:
+        self._down = None
+        self._tellStatus()
+
+    def _tellStatus(self) -> None:
+        registry = self._hub.registry
+        for canonical in tuple(registry):
+            if topicOf(canonical).table is not None:
+                frame = wireFrame(self._status(canonical), canonical)
+                for _, subscribers in registry.groups(canonical):
+                    self._hub.fanout.send(canonical, subscribers, frame)
+
+    def greet(self, subscriber: ISubscriber, topic: Topic) -> None:
+        """
+        Tell somebody who has just subscribed that changes cannot be read, if so it is.
+        """
+        if self.isDown and topic.table is not None:
+            subscriber.deliver(wireFrame(self._status(topic.canonical)))
+
+    def _status(self, canonical: str) -> Status:
+        if self._down is None:
+            return Status(topic=canonical, feed="up", message="Changes are read again.")
+        message, since = self._down
+        return Status(topic=canonical, feed="down", message=message, since=since)
 
 
-def changeFrame(
-    topic: str, change: Change, filter: Filter | None, position: Position, rule: Rule | None = None
-) -> Frame | None:
-    """
-    What somebody with a filter gets of a change.
-
-    @param position: The change's place in the topic's log.
-    @param rule: What holds for the topic, where the frame may be spared.
-    @return: L{None} if it gets nothing.
-    """
-    judged = judge(change, filter)
-    return None if judged is None else _encode(topic, judged, position, rule)
-
-
-def _encode(topic: str, judged: Judged, position: Position, rule: Rule | None) -> Frame:
-    change = judged.change
-    key = None
-    if rule is not None and rule.whenSlow != CLOSE:
-        # Whatever happens to a row, what it is in the end is what counts.
-        value = None if rule.slowKey is None else change.data.get(rule.slowKey)
-        key = rule.sparingKey(topic, "", None if value is None else encodeValue(value))
-    return wireFrame(
-        DbChange(
-            topic=topic,
-            operation=change.operation,
-            data=change.data,
-            timestamp=change.timestamp,
-            old=UNSET if change.old is None else change.old,
-            moved=True if judged.moved else UNSET,
-            pos=str(position),
-        ),
-        topic,
-        key,
+def _unavailable(failure: Failure) -> NoReturn:
+    if isinstance(failure.value, RealtimeError):
+        raise failure.value
+    TableFeeds.log.failure("a table's columns cannot be read", failure)
+    raise RealtimeError(
+        "database_unavailable", "What columns the table has cannot be read now; try again.", 1000
     )

@@ -15,16 +15,16 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from aerostack.core.filters import Filter
 from aerostack.core.messages import CHAT_MESSAGE, EVENT, PRESENCE, Kept, Message, Publication
 from aerostack.core.positions import Position
 from aerostack.core.presence import Left, Member, Presence
-from aerostack.core.registry import Registry
+from aerostack.core.registry import Groups, Registry
 from aerostack.core.repeats import Repeats, fingerprint
 from aerostack.core.rules import LATEST, Rule, Rules
 from aerostack.core.stream import Stream
 from aerostack.core.streams import Streams
 from aerostack.core.topics import Topic
+from aerostack.core.views import View
 from aerostack.errors import RealtimeError
 from aerostack.fanout import Fanout
 from aerostack.interfaces import IEngine, IHistory, ISubscriber
@@ -37,22 +37,34 @@ MAX_BACKLOG = 1_048_576
 """How many bytes of one topic may wait to be sent to its subscribers."""
 
 
-def wireFrame(frame: ServerFrame, topic: str | None = None, key: Hashable = None) -> Frame:
+def wireFrame(
+    frame: ServerFrame,
+    topic: str | None = None,
+    key: Hashable = None,
+    before: Position | None = None,
+) -> Frame:
     """
     Turn a frame into the bytes that go to a socket.
 
     @param topic: See L{Frame}.
     @param key: See L{Frame}.
+    @param before: See L{Frame}.
     """
-    return textFrame(encode(frame), topic, key)
+    return textFrame(encode(frame), topic, key, before)
 
 
-def publicationFrame(publication: Publication, position: Position | None, key: Hashable) -> Frame:
+def publicationFrame(
+    publication: Publication,
+    position: Position | None,
+    key: Hashable,
+    before: Position | None = None,
+) -> Frame:
     """
     The bytes that carry a publication.
 
     @param position: Its place in the topic's log, if it is part of it.
     @param key: See L{Frame}.
+    @param before: See L{Frame}.
     """
     kind = ChatMessage if publication.kind == CHAT_MESSAGE else Event
     frame = kind(
@@ -63,7 +75,7 @@ def publicationFrame(publication: Publication, position: Position | None, key: H
         userId=UNSET if publication.userId is None else publication.userId,
         pos=UNSET if position is None else str(position),
     )
-    return wireFrame(frame, publication.topic, key)
+    return wireFrame(frame, publication.topic, key, before)
 
 
 def userRepeatKey(userId: str, publishId: str) -> Hashable:
@@ -130,16 +142,17 @@ class Hub:
 
     # Subscriptions
 
-    def subscribe(self, subscriber: ISubscriber, topic: Topic, filter: Filter | None) -> bool:
+    def subscribe(self, subscriber: ISubscriber, topic: Topic, view: View | None) -> bool:
         """
         Deliver a topic's frames to a subscriber from now on.
 
+        @param view: What of them; L{None} for everything.
         @return: Whether the subscription is new.
         """
         if topic.table is None:
             self.stream(topic.canonical)
         self.fanout.changing(topic.canonical, subscriber)
-        return self.registry.subscribe(subscriber, topic.canonical, filter)
+        return self.registry.subscribe(subscriber, topic.canonical, view)
 
     def unsubscribe(self, subscriber: ISubscriber, topic: Topic) -> bool:
         """
@@ -276,7 +289,7 @@ class Hub:
         groups = self.registry.groups(topic)
         if publication.kind == PRESENCE:
             if groups:
-                self._send(topic, groups.values(), publicationFrame(publication, None, None))
+                self._send(topic, groups, publicationFrame(publication, None, None))
             return
         stream = self.streams.get(topic)
         if stream is None:
@@ -284,9 +297,12 @@ class Hub:
             return
         # On a table's topic the marks are the journal's.
         mark = None if stream.lineage else publication.mark
-        frame = publicationFrame(publication, stream.next(mark), self._sparingKey(publication))
+        key = self._sparingKey(publication)
+        # And only a table's log is read again for those who are too slow for it.
+        before = stream.standing if stream.lineage else None
+        frame = publicationFrame(publication, stream.next(mark), key, before)
         self.streams.append(topic, stream, frame, mark, None, self._clock.seconds())
-        self._send(topic, groups.values(), frame)
+        self._send(topic, groups, frame)
 
     def _sparingKey(self, publication: Publication) -> Hashable:
         rule = self.rule(publication.topic)
@@ -295,8 +311,8 @@ class Hub:
             value = fieldOf(publication.data, rule.slowKey)
         return rule.sparingKey(publication.topic, publication.event, value)
 
-    def _send(self, topic: str, groups: Iterable[tuple[ISubscriber, ...]], frame: Frame) -> None:
-        for subscribers in groups:
+    def _send(self, topic: str, groups: Groups[ISubscriber], frame: Frame) -> None:
+        for _, subscribers in groups:
             self.fanout.send(topic, subscribers, frame)
 
     def expireStreams(self) -> None:

@@ -67,12 +67,14 @@ class IJournal(Interface):
         @raise RealtimeError: C{unknown_table}.
         """
 
-    def poll(cursor, after, limit):
+    def poll(cursor, after, limit, size=None):
         """
         Read what was committed since.
 
         @param after: The C{seq} of the last change already read.
         @param limit: How many changes to read at the most.
+        @param size: After how many bytes of their values, about, to read no more of
+            them; L{None} for no bound.  One change at least is read.
         @return: An L{aerostack.tracker.journal.Poll}.
         """
 
@@ -89,17 +91,18 @@ class IJournal(Interface):
         again.
 
         @param lineage: What the numbers belonged to when they were given out.
-        @param most: How many changes are told again at the most.
+        @param most: How many changes are told again at the most; L{None} for no bound.
         @return: L{None} if they can, else the reason of an
             L{aerostack.core.stream.Gap}.
         """
 
-    def readPast(cursor, table, lineage, after, until, limit):
+    def readPast(cursor, table, lineage, after, until, limit, size=None):
         """
         Read changes of one table again.
 
+        @param size: As in L{poll}.
         @return: A list of L{aerostack.core.changes.Change}, oldest first, at most
-            C{limit} of them.
+            C{limit} of them; none if none are left.
         @raise RealtimeError: C{table_lost}: they have gone since they were surveyed.
         """
 
@@ -147,10 +150,13 @@ class IChangeListener(Interface):
 
     def changed(changes):
         """
-        Rows changed.
+        Rows of followed tables changed.  A table is followed for a while after the last
+        who watched it has left.
 
         @param changes: A sequence of L{aerostack.core.changes.Change}, in commit
             order.
+        @return: L{None}; or, where too much of what was told has still to be passed on,
+            a L{Deferred} that fires when more may be told.
         """
 
     def tableLost(table, error, seq):
@@ -170,14 +176,35 @@ class IChangeListener(Interface):
 
     def feedDown(reason):
         """
-        Changes cannot be read for now; nothing is lost, they come later.
+        Changes cannot be read for now; nothing is lost, they come later.  It is told
+        once, until L{feedUp} is.
 
-        @param reason: One sentence.
+        @param reason: One sentence that anybody may read: no address, no account and no
+            SQL is in it.
         """
 
     def feedUp():
         """
         Changes are read again, from where they had been read to.
+        """
+
+
+class IWaker(Interface):
+    """
+    Notices that something may have been committed, sooner than by asking now and then.
+
+    It may wake for nothing, and it may miss something: the journal is read at intervals
+    as well.
+    """
+
+    def start(wake):
+        """
+        Begin to call C{wake()}, on the reactor's thread.
+        """
+
+    def stop():
+        """
+        Call it no more.
         """
 
 
@@ -222,11 +249,17 @@ class IChangeTracker(Interface):
         @return: A L{Deferred}.
         """
 
-    def readPast(table, lineage, after, until, limit):
+    def readPast(table, lineage, after, until, limit, size=None):
         """
         See L{IJournal.readPast}.
 
         @return: A L{Deferred}.
+        """
+
+    def lag():
+        """
+        @return: For how many seconds there may be changes that have not been told: how
+            long ago the journal was asked and had no more.  0 while no table is watched.
         """
 
     def health():

@@ -27,25 +27,47 @@ class Outlet:
     """
     Sends frames to one client, as fast as it reads.
 
+    What it does not take at once waits, within a bound.  Where more would have to wait,
+    what can be read again is forgotten, and read when the client has taken the rest:
+    a flood of table changes reaches a slow client slowly, but whole.  A client that
+    cannot take what exists nowhere else is closed, and may come back.
+
     @ivar deliver: Takes a frame (see L{ISubscriber}).  While nothing stands in the way
         it is the connection's own C{send}, because this is called more often than
         anything else in the daemon.
     """
 
-    __slots__ = ("_catchups", "_congested", "_connection", "_outbox", "_pace", "deliver")
+    __slots__ = (
+        "_catchups",
+        "_congested",
+        "_connection",
+        "_outbox",
+        "_pace",
+        "_readOn",
+        "deliver",
+    )
 
     log = Logger()
     deliver: Callable[[Frame], None]
 
-    def __init__(self, connection: IConnection, limit: int, pace: Callable[[Outlet], None]) -> None:
+    def __init__(
+        self,
+        connection: IConnection,
+        limit: int,
+        pace: Callable[[Outlet], None],
+        readOn: Callable[[Outlet, str, Catchup], None],
+    ) -> None:
         """
         @param limit: How many bytes may wait.
         @param pace: Is called when there is a part of the past to send; calls
             L{sendPast} when it is this client's turn.
+        @param readOn: Is called with a topic and its L{Catchup} when the client has all
+            that is before the place where the topic's log is to be read on.
         """
         self._connection = connection
         self._outbox: Outbox[Frame] = Outbox(limit)
         self._pace = pace
+        self._readOn = readOn
         self._congested = False
         # By topic, what a client that came back gets of the past.
         self._catchups: dict[str, Catchup] | None = None
@@ -102,25 +124,55 @@ class Outlet:
 
     def _wait(self, frame: Frame) -> None:
         """Take a frame while something stands in the way."""
-        if self._catchups and frame.topic is not None:
-            catchup = self._catchups.get(frame.topic)
-            if catchup is not None:
-                catchup.hold(frame)
-                if catchup.held > self._outbox.limit:
-                    self._giveUp()
-                return
+        if self._hold(frame):
+            return
         if not self._congested and not self._outbox:
             self._connection.send(frame)
             return
         for part in frame.parts:
-            verdict = self._outbox.add(part)
-            if verdict is Verdict.FULL:
-                self._giveUp()
+            if self.deliver is _ignore:
+                # It was given up.
                 return
-            if verdict is Verdict.LAGGING:
+            # The parts before may have brought it behind.
+            if self._hold(part):
+                continue
+            verdict = self._outbox.add(part)
+            if verdict is Verdict.FULL and not self._makeRoom(part):
+                self.giveUp()
+                return
+            if verdict is Verdict.LAGGING and part.before is None:
                 self._outbox.add(_LAGGING)
 
-    def _giveUp(self) -> None:
+    def _hold(self, frame: Frame) -> bool:
+        """Keep back what is live while the past is sent."""
+        catchup = self._catchups.get(frame.topic) if self._catchups and frame.topic else None
+        if catchup is None:
+            return False
+        catchup.hold(frame)
+        if catchup.held > self._outbox.limit and not catchup.fallBehind():
+            self.giveUp()
+        return True
+
+    def _makeRoom(self, part: Frame) -> bool:
+        """
+        Forget what waits and can be read again, for a frame for which there is no room.
+
+        @return: Whether the frame waits, or can itself be read again.
+        """
+        left = self._outbox.extract(_isInLog)
+        if _isInLog(part):
+            left.append(part)
+        if self._catchups is None:
+            self._catchups = {}
+        for frame in left:
+            if frame.topic is not None and frame.topic not in self._catchups:
+                self._catchups[frame.topic] = Catchup(frame.before)
+        return _isInLog(part) or self._outbox.add(part) is not Verdict.FULL
+
+    def giveUp(self) -> None:
+        """
+        Close, because the client does not take what there is for it.
+        """
         self.log.info(
             "too slow: {waiting} bytes unsent",
             waiting=self._outbox.waiting,
@@ -185,6 +237,8 @@ class Outlet:
         if catchup is None:
             # Whoever waits for the database goes on when it has answered.
             return 0
+        if catchup.isBehind:
+            self._readOn(self, topic, catchup)
         frames = catchup.take(size)
         data = joinFrames(frames) if frames else None
         if data is not None:
@@ -196,6 +250,11 @@ class Outlet:
                 self._catchups[topic] = catchup
             self._settle()
         return 0 if data is None else len(data)
+
+
+def _isInLog(frame: Frame) -> bool:
+    """Whether a frame can be read again from its topic's log."""
+    return frame.before is not None
 
 
 def _ignore(frame: Frame) -> None:

@@ -4,35 +4,32 @@ Where a subscription begins: at the present, or at the place where the client le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from msgspec import UNSET
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from aerostack.catchup import Catchup, Pages
-from aerostack.core.changes import Change
-from aerostack.core.filters import Filter
-from aerostack.core.messages import Kept, Publication
+from aerostack.catchup import Catchup
 from aerostack.core.positions import Position, parsePosition
-from aerostack.core.stream import UNKNOWN, Entry, Gap, Plan, Stream
-from aerostack.core.topics import Topic
+from aerostack.core.stream import UNKNOWN, Gap, Plan, Stream
+from aerostack.core.topics import Topic, topicOf
+from aerostack.core.views import View
 from aerostack.errors import RealtimeError
-from aerostack.feeds import TableFeeds, changeFrame
-from aerostack.hub import Hub, publicationFrame
+from aerostack.feeds import TableFeeds
+from aerostack.hub import Hub
 from aerostack.interfaces import IHistory
 from aerostack.outlet import CHUNK, Outlet
+from aerostack.past import Past
 from aerostack.wire.frames import Subscribed
-from aerostack.wire.framing import Frame
-
-PAGE = 500
-"""How many rows of the past are read at once."""
 
 TURN = 1_048_576
 """How many bytes of the past are sent in one turn of the reactor, to all together."""
+
+RETRY = 1.0
+"""The seconds after which a log that could not be read on is tried again."""
 
 Refuse = Callable[[RealtimeError], None]
 
@@ -89,13 +86,14 @@ class Recovery:
         self,
         outlet: Outlet,
         topic: Topic,
-        filter: Filter | None,
+        view: View | None,
         since: str | None,
         refuse: Refuse,
     ) -> None:
         """
         Answer a subscription that has just been made.
 
+        @param view: What of a table's changes is told; L{None} for everything.
         @param since: The last position that the client has seen, if it comes back.
         @param refuse: Is called if the past cannot be read after all; the subscription
             is to be ended then.
@@ -113,10 +111,11 @@ class Recovery:
             outlet.endCatchUp(canonical)
             self._answer(outlet, topic, _lost(canonical, live, plan))
             return
+        assert position is not None
         catchup = Catchup()
-        frames = self._frames(topic, filter, stream, plan.entries)
+        past = self._past(topic, view, stream, position, plan)
         if plan.after is None:
-            catchup.begin(frames, None, _nothing, _nothing)
+            catchup.begin(past.frames, None, _nothing, _nothing)
             self._answer(outlet, topic, _recovered(canonical, since, plan))
             outlet.catchUp(canonical, catchup)
             return
@@ -132,12 +131,23 @@ class Recovery:
                 catchup.beginWithNothing()
                 self._answer(outlet, topic, _lost(canonical, live, Gap(reason)))
             else:
-                pages = self._pages(topic, filter, stream, plan)
-                catchup.begin(frames, pages, outlet.resumeCatchUp, fail)
+                catchup.begin(past.frames, past.pages(), outlet.resumeCatchUp, fail)
                 self._answer(outlet, topic, _recovered(canonical, since, plan))
             outlet.resumeCatchUp()
 
-        self._survey(topic, stream, plan).addCallback(surveyed).addErrback(fail)
+        if topic.table is not None and self._feeds.isDown:
+            # Many who ask now must not stand in the way of the feed when it is up again.
+            fail(Failure(_unavailable()))
+            return
+        past.survey(self.limit, self._hub.now()).addCallback(surveyed).addErrback(fail)
+
+    def _past(
+        self, topic: Topic, view: View | None, stream: Stream, position: Position, plan: Plan
+    ) -> Past:
+        if stream.within and view is not None and view.selects:
+            # What comes live knows nothing of what this one is told of the past.
+            self._feeds.enter(topic, view)
+        return Past(self._feeds.tracker, self._history, topic, view, stream, position, plan)
 
     def _fail(
         self,
@@ -154,105 +164,76 @@ class Recovery:
             refuse(failure.value)
         else:
             self.log.failure("the past of a topic cannot be read", failure)
-            refuse(
-                RealtimeError(
-                    "database_unavailable",
-                    "What was missed cannot be read now; subscribe again.",
-                    1000,
-                )
-            )
+            refuse(_unavailable())
 
     def _answer(self, outlet: Outlet, topic: Topic, answer: Subscribed) -> None:
         outlet.send(answer)
         self._hub.sync(outlet, topic)
+        self._feeds.greet(outlet, topic)
+
+    # Going on
+
+    def readOn(self, outlet: Outlet, canonical: str, catchup: Catchup) -> None:
+        """
+        Go on with the log of a table's topic, for a client that was too slow to take it as
+        it came.  Where the log cannot be read it is tried again; where a part of it is
+        gone the client is closed, as one that was too slow, and is told of the gap when
+        it comes back.
+        """
+        topic = topicOf(canonical)
+        # What was published until now is in the log, so it must not come live as well.
+        self._hub.fanout.handOver(canonical, outlet)
+        position = catchup.readOn()
+        stream = self._feeds.stream(topic)
+        plan = stream.resume(position, self._clock.seconds())
+        if isinstance(plan, Gap):
+            outlet.giveUp()
+            return
+        view = self._hub.registry.subscribers(canonical)[outlet]
+        past = self._past(topic, view, stream, position, plan)
+        if plan.after is None:
+            catchup.begin(past.frames, None, _nothing, _nothing)
+            return
+
+        def surveyed(reason: str | None) -> None:
+            if outlet.catchingUp(canonical) is not catchup:
+                return
+            if reason is not None:
+                outlet.giveUp()
+                return
+            catchup.begin(past.frames, past.pages(), outlet.resumeCatchUp, failed)
+            outlet.resumeCatchUp()
+
+        def failed(failure: Failure) -> None:
+            if outlet.catchingUp(canonical) is not catchup:
+                return
+            if isinstance(failure.value, RealtimeError):
+                outlet.giveUp()
+                return
+            self.log.failure("a table's log cannot be read on; trying again", failure)
+            catchup.interrupt(past.reached)
+            self._clock.callLater(RETRY, again)
+
+        def again() -> None:
+            if outlet.catchingUp(canonical) is not catchup:
+                return
+            if self._feeds.isDown:
+                self._clock.callLater(RETRY, again)
+                return
+            catchup.beginWithNothing()
+            outlet.resumeCatchUp()
+
+        past.survey(None, self._hub.now()).addCallback(surveyed).addErrback(failed)
 
     def _stream(self, topic: Topic) -> Stream:
         if topic.table is not None:
             return self._feeds.stream(topic)
         return self._hub.stream(topic.canonical)
 
-    # What there is to send
 
-    def _frames(
-        self, topic: Topic, filter: Filter | None, stream: Stream, entries: Sequence[Entry]
-    ) -> Iterator[Frame]:
-        for entry in entries:
-            if filter is None or entry.source is None:
-                assert isinstance(entry.frame, Frame)
-                yield entry.frame
-                continue
-            position = Position(stream.epoch, entry.offset, entry.mark, stream.lineage)
-            frame = changeFrame(topic.canonical, entry.source, filter, position)
-            if frame is not None:
-                yield frame
-
-    def _survey(self, topic: Topic, stream: Stream, plan: Plan) -> Deferred[str | None]:
-        if topic.table is None:
-            return self._history.surveyPast(
-                topic.canonical, plan.after, plan.until, self.limit, self._hub.now()
-            )
-        return self._feeds.tracker.surveyPast(
-            topic.table, stream.lineage, plan.after, plan.until, self.limit
-        )
-
-    def _pages(self, topic: Topic, filter: Filter | None, stream: Stream, plan: Plan) -> Pages:
-        """
-        Pages of the past.  The next may be asked for once the one before is there.
-        """
-        after = plan.after
-        while after is not None and after < plan.until:
-            read: list[int] = []
-            yield self._page(topic, filter, stream, after, plan.until, read)
-            after = read[-1] if len(read) == PAGE else None
-
-    def _page(
-        self,
-        topic: Topic,
-        filter: Filter | None,
-        stream: Stream,
-        after: int,
-        until: int,
-        read: list[int],
-    ) -> Deferred[Sequence[Frame]]:
-        """
-        @param read: Gets the marks of what was read.
-        """
-
-        def position(mark: int) -> Position:
-            read.append(mark)
-            return Position(stream.epoch, None, mark, stream.lineage)
-
-        def told(changes: Sequence[Change]) -> Sequence[Frame]:
-            frames = (
-                changeFrame(topic.canonical, change, filter, position(change.seq))
-                for change in changes
-            )
-            return [frame for frame in frames if frame is not None]
-
-        def sent(messages: Sequence[Kept]) -> Sequence[Frame]:
-            return [
-                publicationFrame(_publication(kept), position(kept.createdAt), None)
-                for kept in messages
-            ]
-
-        if topic.table is not None:
-            tracker = self._feeds.tracker
-            return tracker.readPast(topic.table, stream.lineage, after, until, PAGE).addCallback(
-                told
-            )
-        return self._history.readPast(topic.canonical, after, until, PAGE).addCallback(sent)
-
-
-def _publication(kept: Kept) -> Publication:
-    message = kept.message
-    return Publication(
-        message.topic,
-        message.kind,
-        message.event,
-        message.data,
-        message.userId,
-        kept.createdAt,
-        kept.createdAt,
+def _unavailable() -> RealtimeError:
+    return RealtimeError(
+        "database_unavailable", "What was missed cannot be read now; subscribe again.", 1000
     )
 
 

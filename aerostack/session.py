@@ -75,7 +75,8 @@ class Session(Outlet):
         self, connection: IConnection, identity: Identity, surroundings: Surroundings
     ) -> None:
         limits = surroundings.limits
-        super().__init__(connection, limits.outboxBytes, surroundings.recovery.pace)
+        recovery = surroundings.recovery
+        super().__init__(connection, limits.outboxBytes, recovery.pace, recovery.readOn)
         self.identity = identity
         self._all = surroundings
         self._limits = limits

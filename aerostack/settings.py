@@ -118,6 +118,18 @@ class TrackerConfig:
         Number("seconds", 0, 2_592_000, False),
         3600.0,
     )
+    wake: bool = setting(
+        "Let the database's writers wake the daemon, so that a change need not wait to be asked"
+        " for. SQLite's must be in WAL mode, and the system Linux.",
+        Flag(),
+        True,
+    )
+    changeBytes: int = setting(
+        "How much the values of one change may take in JSON, both rows together. Of a larger one"
+        " the largest columns are not sent.",
+        Number("bytes", 1024, 536_870_912),
+        1_048_576,
+    )
 
 
 @dataclass(frozen=True)

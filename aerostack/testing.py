@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from zope.interface import implementer
 
 from aerostack.auth import Authenticator, Credentials
 from aerostack.core.changes import Change
+from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.deadlines import Deadlines
 from aerostack.core.messages import Kept, Message
 from aerostack.core.patterns import Patterns
@@ -193,6 +195,7 @@ class MemoryTracker:
     A tracker of tables that exist only by name.
 
     @ivar tables: The tables that can be watched.
+    @ivar shape: What columns each of them has.
     @ivar watched: How many interests each watched table has.
     @ivar waiting: While this is a list, watches wait in it; fire them yourself.
     @ivar reading: As L{MemoryHistory.reading}.
@@ -202,6 +205,11 @@ class MemoryTracker:
     def __init__(self, listener: IChangeListener, tables: tuple[str, ...] = ("orders",)) -> None:
         self.listener = listener
         self.tables = tables
+        self.shape: Columns = {
+            "id": ColumnType.NUMBER,
+            "status": ColumnType.TEXT,
+            "side": ColumnType.NUMBER,
+        }
         self.watched: dict[str, int] = {}
         self.waiting: list[Callable[[], None]] | None = None
         self.reading: list[Callable[[], None]] | None = None
@@ -229,10 +237,13 @@ class MemoryTracker:
         if not self.watched[table]:
             del self.watched[table]
 
-    def change(self, *changes: Change) -> None:
+    def change(self, *changes: Change, last: bool = True) -> None:
         """
         Tell of changes, and remember them.
+
+        @param last: Whether their transaction ends with them.
         """
+        changes = (*changes[:-1], replace(changes[-1], last=last))
         self.changes.extend(changes)
         self.position = changes[-1].seq
         self.listener.changed(changes)
@@ -240,19 +251,31 @@ class MemoryTracker:
     def lineage(self, table: str) -> str:
         return "j1"
 
+    def columns(self, table: str) -> Deferred[Columns]:
+        return _answer(self.reading, self.shape)
+
     def surveyPast(
-        self, table: str, lineage: str, after: int, until: int, most: int
+        self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
         return _answer(self.reading, None if lineage == "j1" else UNKNOWN.reason)
 
     def readPast(
-        self, table: str, lineage: str, after: int, until: int, limit: int
+        self,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
     ) -> Deferred[list[Change]]:
         found = [c for c in self.changes if c.table == table and after < c.seq <= until]
         return _answer(self.reading, found[:limit])
 
     def poke(self) -> None:
         pass
+
+    def lag(self) -> float:
+        return 0.0
 
     def health(self) -> str | None:
         return None
@@ -335,6 +358,7 @@ class World:
         """
         before = self.tracker
         self._begin()
+        self.tracker.shape = before.shape
         self.tracker.changes = before.changes
         self.tracker.position = before.changes[-1].seq if before.changes else 0
         self.tracker.reading = before.reading

@@ -21,8 +21,9 @@ RANKS = {
     **dict.fromkeys(("wire", "core"), 1),
     **dict.fromkeys(
         (
-            *("hub", "lanes", "fanout", "feeds", "recovery", "catchup", "outlet", "surroundings"),
-            *("commands", "session", "auth", "rpc", "housekeeping", "farewell", "pulse"),
+            *("hub", "lanes", "fanout", "feeds", "telling", "recovery", "past", "catchup"),
+            *("outlet", "surroundings", "commands", "session", "auth", "rpc", "housekeeping"),
+            *("farewell", "pulse"),
         ),
         2,
     ),

@@ -137,7 +137,7 @@ class BadInputTests(SynchronousTestCase):
             (b'{"type":"subscribe","topic":"a/\'; DROP TABLE x"}', "invalid_topic"),
             (b'{"type":"subscribe","topic":"' + b"a/" * 5000 + b'"}', "invalid_topic"),
             (b'{"type":"subscribe","topic":"orders","filter":[]}', "invalid_frame"),
-            (b'{"type":"subscribe","topic":"orders","filter":{"a":{"b":1}}}', "invalid_frame"),
+            (b'{"type":"subscribe","topic":"orders","filter":{"a":{"b":1}}}', "invalid_filter"),
             (b'{"type":"publish","topic":"a/b","event":"","data":1}', "invalid_event"),
             (b'{"type":"publish","topic":"a/b","event":"*","data":1}', "invalid_event"),
             (b'{"type":"publish","topic":"a/b","event":"x","data":1,"id":{}}', "invalid_frame"),

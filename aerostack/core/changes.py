@@ -32,6 +32,8 @@ class Change:
         L{None} where the database does not tell.
     @ivar last: Whether everything up to here, as far as this table is concerned, was
         committed: no change that follows belongs to the same transaction.
+    @ivar omitted: Columns whose values were too large to be told.  Neither row has them,
+        so that a filter on one of them lets nothing through.
     """
 
     seq: int
@@ -42,3 +44,4 @@ class Change:
     timestamp: int
     transaction: str | None = None
     last: bool = False
+    omitted: tuple[str, ...] = ()

@@ -1,89 +1,97 @@
 """
-Filters: which of a table's changes a subscriber wants.
+Filters: which of a table's rows a subscriber wants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from aerostack.core.changes import DELETE, INSERT, UPDATE, Change, Row
+from aerostack.core.changes import Row
+from aerostack.core.columns import Columns
+from aerostack.core.conditions import EQ, IN, IS_NULL, LIKE, Condition, makeCondition
 from aerostack.errors import RealtimeError
+
+MAX_CONDITIONS = 20
+"""How many conditions a filter has at the most."""
+
+MAX_VALUES = 100
+"""How many values C{in} takes at the most."""
+
+MAX_PATTERN = 100
+"""How many characters a pattern of C{like} has at the most."""
 
 
 @dataclass(frozen=True)
 class Filter:
     """
-    Rows in which every named column equals a value.
+    Rows that meet all of some conditions.
 
-    @ivar columns: Pairs of a column and its value in JSON form, sorted.
+    @ivar conditions: Each once, and in an order of their own, so that filters that say the
+        same are equal.
     """
 
-    columns: tuple[tuple[str, Any], ...]
+    conditions: tuple[Condition, ...]
 
     def match(self, row: Row) -> bool:
         """
-        Whether a row is within the filter.  A column that the row lacks matches
-        nothing.
+        Whether a row is within the filter.
         """
-        return all(name in row and row[name] == value for name, value in self.columns)
+        return all(condition.match(row) for condition in self.conditions)
 
 
-def parseFilter(columns: Mapping[str, Any] | None) -> Filter | None:
+def makeFilter(conditions: Iterable[Condition]) -> Filter:
+    """
+    Make a filter of conditions in any order.
+    """
+    return Filter(
+        tuple(sorted(set(conditions), key=lambda c: (c.column, c.operator, repr(c.value))))
+    )
+
+
+def parseFilter(filter: Mapping[str, Any] | None, columns: Columns) -> Filter | None:
     """
     Read a subscription's C{filter}.
 
+    @param columns: Those of the table that may be filtered by.
     @return: L{None} where nothing is filtered.
-    @raise RealtimeError: C{invalid_frame}; the message names the column.
+    @raise RealtimeError: C{invalid_filter}; the message names the column and says what is
+        allowed.
     """
-    if not columns:
+    if not filter:
         return None
-    for name, value in columns.items():
-        if value is not None and not isinstance(value, (str, int, float)):
+    conditions: list[Condition] = []
+    for column, operator, value in _wanted(filter):
+        if len(conditions) == MAX_CONDITIONS:
             raise RealtimeError(
-                "invalid_frame", f"filter.{name} must be null, a string, a number or a boolean."
+                "invalid_filter", f"A filter has at most {MAX_CONDITIONS} conditions."
             )
-    # A database has no booleans of its own here: true is stored as 1.
-    plain = {
-        name: int(value) if isinstance(value, bool) else value for name, value in columns.items()
-    }
-    return Filter(tuple(sorted(plain.items())))
+        try:
+            _checkLength(operator, value)
+            conditions.append(makeCondition(columns, column, operator, value))
+        except ValueError as error:
+            raise RealtimeError("invalid_filter", f"filter.{column}: {error}.") from None
+    return makeFilter(conditions)
 
 
-@dataclass(frozen=True)
-class Judged:
-    """
-    A change as somebody with a filter sees it.
+def _wanted(filter: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """The columns, operators and values of a filter."""
+    for column, wanted in filter.items():
+        if wanted is None:
+            yield column, IS_NULL, True
+        elif not isinstance(wanted, dict):
+            yield column, EQ, wanted
+        elif wanted:
+            yield from ((column, operator, value) for operator, value in wanted.items())
+        else:
+            raise RealtimeError(
+                "invalid_filter", f"filter.{column}: an object names at least one operator."
+            )
 
-    @ivar change: The change to tell.
-    @ivar moved: Whether it is told as an INSERT or DELETE because an UPDATE moved
-        the row into the filter or out of it.
-    """
 
-    change: Change
-    moved: bool
-
-
-def judge(change: Change, filter: Filter | None) -> Judged | None:
-    """
-    Decide what a subscriber with a filter is told of a change.
-
-    An UPDATE is judged on both rows, so that a client that shows a filtered list
-    stays right: a row that moves into the filter comes as an INSERT, one that
-    moves out of it goes as a DELETE.
-
-    @return: L{None} if the subscriber is told nothing.
-    """
-    if filter is None:
-        return Judged(change, False)
-    if change.operation != UPDATE or change.old is None:
-        return Judged(change, False) if filter.match(change.data) else None
-    before, after = filter.match(change.old), filter.match(change.data)
-    if before and after:
-        return Judged(change, False)
-    if after:
-        return Judged(replace(change, operation=INSERT, old=None), True)
-    if before:
-        return Judged(replace(change, operation=DELETE, data=change.old), True)
-    return None
+def _checkLength(operator: str, value: Any) -> None:
+    if operator == IN and isinstance(value, list) and len(value) > MAX_VALUES:
+        raise ValueError(f"in takes at most {MAX_VALUES} values")
+    if operator == LIKE and isinstance(value, str) and len(value) > MAX_PATTERN:
+        raise ValueError(f"a pattern has at most {MAX_PATTERN} characters")

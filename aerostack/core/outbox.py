@@ -5,7 +5,7 @@ What waits for a client whose socket is full.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
@@ -103,11 +103,27 @@ class Outbox(Generic[F]):
                 break
             taken.append(frame)
             self.waiting -= len(frame)
+        self._shrunk()
+        return taken
+
+    def extract(self, wanted: Callable[[F], bool]) -> list[F]:
+        """
+        Take out what is wanted, wherever it stands; the rest stays in its order.
+        """
+        taken: list[F] = []
+        for slot, frame in list((self._queue or {}).items()):
+            if self._queue is not None and wanted(frame):
+                del self._queue[slot]
+                taken.append(frame)
+                self.waiting -= len(frame)
+        self._shrunk()
+        return taken
+
+    def _shrunk(self) -> None:
         if not self._queue:
             self._queue = None
         if self.waiting <= self.limit // 4:
             self._told = False
-        return taken
 
     def clear(self) -> None:
         """

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 _POSITION = re.compile(
     r"(?P<epoch>[0-9a-z]{1,24})-(?P<offset>[0-9a-f]{0,15})-(?P<mark>[0-9a-f]{1,15})"
-    r"(?:-(?P<lineage>[0-9a-z]{1,24}))?"
+    r"(?:-(?P<lineage>[0-9a-z]{1,24}))?(?P<within>\+)?"
 )
 
 
@@ -29,17 +29,21 @@ class Position:
     @ivar mark: The newest kept entry up to here: a message's C{created_at}, or on a
         table's topic the number of a change in the journal.
     @ivar lineage: Which journal numbered the change; empty on other topics.
+    @ivar within: Whether the entry is a part of a transaction that goes on behind it.
     """
 
     epoch: str
     offset: int | None
     mark: int
     lineage: str = ""
+    within: bool = False
 
     def __str__(self) -> str:
         offset = "" if self.offset is None else f"{self.offset:x}"
         text = f"{self.epoch}-{offset}-{self.mark:x}"
-        return f"{text}-{self.lineage}" if self.lineage else text
+        if self.lineage:
+            text = f"{text}-{self.lineage}"
+        return f"{text}+" if self.within else text
 
 
 def parsePosition(text: str) -> Position | None:
@@ -57,4 +61,5 @@ def parsePosition(text: str) -> Position | None:
         int(offset, 16) if offset else None,
         int(found["mark"], 16),
         found["lineage"] or "",
+        found["within"] is not None,
     )

@@ -4,12 +4,46 @@ Who is subscribed to what.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from aerostack.core.filters import Filter
+from aerostack.core.changes import Change
+from aerostack.core.viewindex import ViewIndex
+from aerostack.core.views import View
 
 S = TypeVar("S", bound=Hashable)
+
+
+Groups = Sequence[tuple[View | None, tuple[S, ...]]]
+"""Views and those who have them."""
+
+
+class _Group(Generic[S]):
+    """
+    Subscribers of one topic that have the same view.
+    """
+
+    __slots__ = ("_sequence", "members")
+
+    def __init__(self, members: Iterable[S] = ()) -> None:
+        self.members = dict.fromkeys(members)
+        # What a publication goes through; made when one comes, not when somebody joins.
+        self._sequence: tuple[S, ...] | None = None
+
+    def add(self, subscriber: S) -> None:
+        self.members[subscriber] = None
+        self._sequence = None
+
+    def remove(self, subscriber: S) -> None:
+        del self.members[subscriber]
+        self._sequence = None
+
+    @property
+    def sequence(self) -> tuple[S, ...]:
+        """The subscribers, those who came first first."""
+        if self._sequence is None:
+            self._sequence = tuple(self.members)
+        return self._sequence
 
 
 class _Members(Generic[S]):
@@ -17,36 +51,103 @@ class _Members(Generic[S]):
     The subscribers of one topic.
     """
 
-    __slots__ = ("filters", "groups")
+    __slots__ = ("_groups", "_index", "_sequence", "views")
 
     def __init__(self) -> None:
-        self.filters: dict[S, Filter | None] = {}
-        # What a publication goes through; made when one comes, not when somebody joins.
-        self.groups: Mapping[Filter | None, tuple[S, ...]] | None = None
+        self.views: dict[S, View | None] = {}
+        # Both are there from the first view on that is not of everything: most topics are
+        # no tables', and never have one.
+        self._groups: dict[View | None, _Group[S]] | None = None
+        self._index: ViewIndex | None = None
+        # All of them, while there are no groups; see _Group.
+        self._sequence: tuple[S, ...] | None = None
+
+    def join(self, subscriber: S, view: View | None) -> None:
+        known = subscriber in self.views
+        if known and self.views[subscriber] == view:
+            return
+        if self._groups is None and view is not None:
+            self._groups = {None: _Group(self.views)} if self.views else {}
+            self._index = ViewIndex()
+        if known:
+            self._leaveGroup(subscriber)
+        self.views[subscriber] = view
+        self._sequence = None
+        if self._groups is not None:
+            group = self._groups.get(view)
+            if group is None:
+                group = self._groups[view] = _Group()
+                if view is not None and self._index is not None:
+                    self._index.add(view)
+            group.add(subscriber)
+
+    def leave(self, subscriber: S) -> None:
+        self._leaveGroup(subscriber)
+        del self.views[subscriber]
+        self._sequence = None
+
+    def _leaveGroup(self, subscriber: S) -> None:
+        if self._groups is None:
+            return
+        view = self.views[subscriber]
+        group = self._groups[view]
+        group.remove(subscriber)
+        if not group.members:
+            del self._groups[view]
+            if view is not None and self._index is not None:
+                self._index.remove(view)
+
+    def group(self, view: View | None) -> tuple[S, ...]:
+        if self._groups is not None:
+            group = self._groups.get(view)
+            return () if group is None else group.sequence
+        if view is not None:
+            return ()
+        if self._sequence is None:
+            self._sequence = tuple(self.views)
+        return self._sequence
+
+    def groups(self) -> Groups[S]:
+        if self._groups is None:
+            return ((None, self.group(None)),)
+        return [(view, group.sequence) for view, group in self._groups.items()]
+
+    def concerned(self, change: Change) -> Groups[S]:
+        if self._groups is None or self._index is None:
+            return ((None, self.group(None)),)
+        found: list[tuple[View | None, tuple[S, ...]]] = []
+        everything = self._groups.get(None)
+        if everything is not None:
+            found.append((None, everything.sequence))
+        for view in self._index.find(change.data, change.old):
+            found.append((view, self._groups[view].sequence))
+        return found
 
 
 class Registry(Generic[S]):
     """
     Topics and their subscribers, both ways; joining and leaving cost the same
     whatever the topic's size.
+
+    Subscribers that are given out together are in a tuple, which is the same object as long
+    as nobody joins those who have their view, or leaves them.
     """
 
     def __init__(self) -> None:
         self._topics: dict[str, _Members[S]] = {}
         self._subscribers: dict[S, dict[str, None]] = {}
 
-    def subscribe(self, subscriber: S, topic: str, filter: Filter | None = None) -> bool:
+    def subscribe(self, subscriber: S, topic: str, view: View | None = None) -> bool:
         """
-        Subscribe somebody to a topic, or give a subscription another filter.
+        Subscribe somebody to a topic, or give a subscription another view.
 
         @return: Whether the subscription is new.
         """
         members = self._topics.get(topic)
         if members is None:
             members = self._topics[topic] = _Members()
-        new = subscriber not in members.filters
-        members.filters[subscriber] = filter
-        members.groups = None
+        new = subscriber not in members.views
+        members.join(subscriber, view)
         self._subscribers.setdefault(subscriber, {})[topic] = None
         return new
 
@@ -63,31 +164,38 @@ class Registry(Generic[S]):
         if not topics:
             del self._subscribers[subscriber]
         members = self._topics[topic]
-        del members.filters[subscriber]
-        members.groups = None
-        if not members.filters:
+        members.leave(subscriber)
+        if not members.views:
             del self._topics[topic]
         return True
 
-    def subscribers(self, topic: str) -> Mapping[S, Filter | None]:
+    def subscribers(self, topic: str) -> Mapping[S, View | None]:
         """
-        The subscribers of a topic, those who came first first, with their filters.
-        """
-        members = self._topics.get(topic)
-        return {} if members is None else members.filters
-
-    def groups(self, topic: str) -> Mapping[Filter | None, tuple[S, ...]]:
-        """
-        The subscribers of a topic by their filters, those who came first first.
-
-        As long as nobody joins or leaves, every call gives the same objects.
+        The subscribers of a topic, those who came first first, with their views.
         """
         members = self._topics.get(topic)
-        if members is None:
-            return {}
-        if members.groups is None:
-            members.groups = _grouped(members.filters)
-        return members.groups
+        return {} if members is None else members.views
+
+    def groups(self, topic: str) -> Groups[S]:
+        """
+        All subscribers of a topic, by their views.
+        """
+        members = self._topics.get(topic)
+        return () if members is None else members.groups()
+
+    def group(self, topic: str, view: View | None) -> tuple[S, ...]:
+        """
+        The subscribers of a topic that have one view.
+        """
+        members = self._topics.get(topic)
+        return () if members is None else members.group(view)
+
+    def concerned(self, topic: str, change: Change) -> Groups[S]:
+        """
+        Those subscribers of a topic, by their views, to whose views a change may matter.
+        """
+        members = self._topics.get(topic)
+        return () if members is None else members.concerned(change)
 
     def topicsOf(self, subscriber: S) -> Collection[str]:
         """
@@ -109,14 +217,3 @@ class Registry(Generic[S]):
 
     def __len__(self) -> int:
         return len(self._topics)
-
-
-def _grouped(filters: Mapping[S, Filter | None]) -> Mapping[Filter | None, tuple[S, ...]]:
-    found = set(filters.values())
-    if len(found) == 1:
-        # As with every topic but a table's.
-        return {found.pop(): tuple(filters)}
-    groups: dict[Filter | None, list[S]] = {}
-    for subscriber, filter in filters.items():
-        groups.setdefault(filter, []).append(subscriber)
-    return {filter: tuple(members) for filter, members in groups.items()}

@@ -106,6 +106,7 @@ class Stream:
     @ivar depth: How much it holds.
     @ivar head: The offset of the newest entry, 0 before the first.
     @ivar mark: The newest mark.
+    @ivar within: Whether what comes is a part of a transaction that has begun already.
     @ivar size: The bytes that it holds, about.
     @ivar touched: When the newest entry came, seconds.
     """
@@ -122,6 +123,7 @@ class Stream:
         "mark",
         "size",
         "touched",
+        "within",
     )
 
     def __init__(self, epoch: str, depth: Depth, mark: int, now: float, lineage: str = "") -> None:
@@ -133,6 +135,7 @@ class Stream:
         self.depth = depth
         self.head = 0
         self.mark = mark
+        self.within = False
         self.size = 0
         self.touched = now
         self._entries: deque[Entry] = deque()
@@ -150,6 +153,11 @@ class Stream:
         """The place behind the newest entry."""
         return Position(self.epoch, self.head, self.mark, self.lineage)
 
+    @property
+    def standing(self) -> Position:
+        """The same, and whether a transaction goes on there."""
+        return Position(self.epoch, self.head, self.mark, self.lineage, self.within)
+
     def next(self, mark: int | None) -> Position:
         """
         The position that the next entry will have.
@@ -157,7 +165,7 @@ class Stream:
         @param mark: Its mark; L{None} if it is not kept.
         """
         reached = self.mark if mark is None else max(self.mark, mark)
-        return Position(self.epoch, self.head + 1, reached, self.lineage)
+        return Position(self.epoch, self.head + 1, reached, self.lineage, self.within)
 
     def append(self, frame: bytes, mark: int | None, source: Any, now: float) -> None:
         """

@@ -52,6 +52,14 @@ def tableTopic(table: str, project: str) -> Topic:
     return Topic(f"{TABLE}/{table}", project)
 
 
+def topicOf(canonical: str) -> Topic:
+    """
+    The topic that has a canonical name.
+    """
+    path, _, project = canonical.rpartition("/")
+    return Topic(path, project)
+
+
 def parseTopic(text: str, project: str, projects: Collection[str], maxLength: int) -> Topic:
     """
     Read a topic in any of the forms that a client may use.

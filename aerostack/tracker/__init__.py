@@ -10,6 +10,7 @@ order of commits.  The daemon reads the journal on a timer.
   - L{aerostack.tracker.triggers} writes the triggers for it, as text,
   - L{aerostack.tracker.ledger} keeps our own tables in the user's database,
   - L{aerostack.tracker.repair} follows the changes of the user's schema,
+  - L{aerostack.tracker.columns} remembers what columns the tables have,
   - L{aerostack.tracker.sqlite} is the journal that the daemon reads,
   - L{aerostack.tracker.tracker} is the timer and the only live part.
 

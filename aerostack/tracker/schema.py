@@ -8,6 +8,7 @@ import re
 import sqlite3
 from dataclasses import dataclass
 
+from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.identifiers import quoteIdentifier
 from aerostack.errors import RealtimeError
 
@@ -37,6 +38,18 @@ _TOKEN = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\]
         | --[^\n]*(?:\n|$) | /\*.*?(?:\*/|$) | \w+ | .""",
     re.VERBOSE | re.DOTALL,
+)
+
+
+# What SQLite goes by, in its order (https://sqlite.org/datatype3.html, 3.1).
+_AFFINITIES = (
+    (("INT",), ColumnType.NUMBER),
+    (("CHAR", "CLOB", "TEXT"), ColumnType.TEXT),
+    (("BLOB",), ColumnType.ANY),
+    (("REAL", "FLOA", "DOUB"), ColumnType.NUMBER),
+    # Every other type is a numeric one to SQLite, also DATETIME, JSON and UUID, whose values
+    # are text as a rule.  These are meant to be numbers:
+    (("NUM", "DEC", "BOOL"), ColumnType.NUMBER),
 )
 
 
@@ -176,6 +189,21 @@ def describe(cursor: sqlite3.Cursor, name: str) -> Table:
         uniques = uniques[1:]
     keyColumns = sorted((row[4], row[0]) for row in rows if row[4])
     return Table(spelled, columns, rowid, key, tuple(name for _, name in keyColumns), uniques)
+
+
+def columnTypes(table: Table) -> Columns:
+    """
+    Tell of each column what its values are compared as.
+    """
+    return {column.name: _columnType(column.kind) for column in table.columns}
+
+
+def _columnType(kind: str) -> ColumnType:
+    declared = kind.upper()
+    for words, type in _AFFINITIES:
+        if any(word in declared for word in words):
+            return type
+    return ColumnType.ANY
 
 
 def _readIndexes(

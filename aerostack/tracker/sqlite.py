@@ -6,21 +6,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import replace
 
 from zope.interface import implementer
 
-from aerostack.core.changes import DELETE, INSERT, UPDATE, Change
+from aerostack.core.changes import Change
+from aerostack.core.columns import Columns
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
-from aerostack.tracker import ledger, repair
+from aerostack.tracker import entries, ledger, repair
+from aerostack.tracker.entries import EntryReader
 from aerostack.tracker.journal import Lag, Loss, Poll
 from aerostack.tracker.ledger import Record, transaction
-from aerostack.tracker.schema import describe, fold
-from aerostack.wire.values import toJSON
-
-_OPERATIONS = {ledger.INSERTED: INSERT, ledger.UPDATED: UPDATE, ledger.DELETED: DELETE}
+from aerostack.tracker.oversize import CHANGE_BYTES
+from aerostack.tracker.schema import columnTypes, describe, fold
 
 LEASE = 2 * 3600 * 1000
 """For how long, in ms, one L{SQLiteJournal.renew} says that somebody reads."""
@@ -36,12 +36,14 @@ class SQLiteJournal:
     does not count a connection's own commits.
     """
 
-    def __init__(self, rebuiltRows: int = 1000) -> None:
+    def __init__(self, rebuiltRows: int = 1000, changeBytes: int = CHANGE_BYTES) -> None:
         """
         @param rebuiltRows: How many rows a table that was dropped and made again may
             have for each to be told as an INSERT.
+        @param changeBytes: How many bytes the values of one change may take in JSON.
         """
         self._rebuiltRows = rebuiltRows
+        self._changeBytes = changeBytes
         # What is followed in this run, by its folded name.
         self._wanted: dict[str, str] = {}
         self._records: Mapping[int, Record] = {}
@@ -107,7 +109,10 @@ class SQLiteJournal:
             present = _pragma(cursor, "schema_version")
         self._settle(records, version, present)
 
-    def poll(self, cursor: sqlite3.Cursor, after: int, limit: int) -> Poll:
+    def columns(self, cursor: sqlite3.Cursor, table: str) -> Columns:
+        return columnTypes(describe(cursor, table))
+
+    def poll(self, cursor: sqlite3.Cursor, after: int, limit: int, size: int | None = None) -> Poll:
         connection = cursor.connection
         if connection is not self._connection:
             # The numbers of another connection say nothing about this one's.
@@ -127,15 +132,18 @@ class SQLiteJournal:
             if not current and not repair.isNeeded(cursor, self._wanted.values()):
                 current = True
                 records = ledger.records(cursor)
-            poll = _read(cursor, records, after, limit) if current else None
+            poll = self._read(cursor, records, after, limit, size) if current else None
         if poll is None:
             with transaction(cursor, "BEGIN IMMEDIATE"):
                 self._repair(cursor)
                 records = ledger.records(cursor)
-                poll = _read(cursor, records, after, limit)
+                poll = self._read(cursor, records, after, limit, size)
                 version = _pragma(cursor, "schema_version")
             assert poll is not None, "a repaired journal is never behind its reader"
         self._records = records
+        if version != self._schemaVersion:
+            # Which tables it was that somebody changed, the number does not say.
+            poll = replace(poll, altered=frozenset(self._wanted.values()))
         self._schemaVersion = version
         self._quiet = None if poll.more else (dataVersion, poll.after)
         self._after = poll.after
@@ -146,7 +154,13 @@ class SQLiteJournal:
         return "" if record is None else _lineage(ledger.epoch(cursor), record)
 
     def surveyPast(
-        self, cursor: sqlite3.Cursor, table: str, lineage: str, after: int, until: int, most: int
+        self,
+        cursor: sqlite3.Cursor,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        most: int | None,
     ) -> str | None:
         with transaction(cursor, "BEGIN"):
             if not ledger.isComplete(cursor):
@@ -166,6 +180,8 @@ class SQLiteJournal:
                 wanted,
             ).fetchone():
                 return EXPIRED.reason
+            if most is None:
+                return None
             (count,) = cursor.execute(
                 "SELECT count(*) FROM (SELECT 1 FROM _aerostack_changes"
                 " WHERE tid = ? AND seq > ? AND seq <= ? LIMIT ?)",
@@ -174,7 +190,14 @@ class SQLiteJournal:
             return LIMIT.reason if count > most else None
 
     def readPast(
-        self, cursor: sqlite3.Cursor, table: str, lineage: str, after: int, until: int, limit: int
+        self,
+        cursor: sqlite3.Cursor,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
     ) -> list[Change]:
         with transaction(cursor, "BEGIN"):
             if not ledger.isComplete(cursor):
@@ -184,13 +207,13 @@ class SQLiteJournal:
                 raise _expired(table)
             if after < until and ledger.oldest(cursor) > after + 1:
                 raise _expired(table)
-            width = max((p.position for p in record.places), default=0) + 1
-            rows = cursor.execute(
-                f"SELECT seq, tid, op, at, {_cells(width)} FROM _aerostack_changes"
-                " WHERE tid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-                (record.tid, after, until, limit),
-            ).fetchall()
-        return [_change(record, row) for row in rows]
+            found = cursor.execute(
+                f"{entries.select([record])} WHERE tid = ? AND seq > ? AND seq <= ? ORDER BY seq",
+                (record.tid, after, until),
+            )
+            rows, _ = entries.take(found, limit, size)
+            reader = EntryReader(cursor, self._changeBytes)
+            return [reader.change(record, row) for row in rows]
 
     def renew(self, cursor: sqlite3.Cursor, timestamp: int) -> None:
         if ledger.isComplete(cursor):
@@ -234,6 +257,36 @@ class SQLiteJournal:
         # What it entered was committed by this connection, so is not counted as new.
         self._quiet = None
 
+    def _read(
+        self,
+        cursor: sqlite3.Cursor,
+        records: Mapping[int, Record],
+        after: int,
+        limit: int,
+        size: int | None,
+    ) -> Poll | None:
+        """
+        Read the journal.
+
+        @return: L{None} if it is behind its reader, so somebody emptied it.
+        """
+        found = cursor.execute(
+            f"{entries.select(records.values())} WHERE seq > ? ORDER BY seq", (after,)
+        )
+        rows, more = entries.take(found, limit, size)
+        if not rows:
+            return Poll((), after, False) if ledger.newest(cursor) >= after else None
+        events: list[Change | Loss] = []
+        if rows[0][0] > after + 1:
+            events.extend(_tellGap(records.values(), rows[0][0] - 1))
+        ends = entries.ends(cursor, rows, more)
+        reader = EntryReader(cursor, self._changeBytes)
+        for row in rows:
+            record = records.get(row[1])
+            if record is not None:
+                events.append(reader.event(record, row, row[0] in ends))
+        return Poll(tuple(events), rows[-1][0], more)
+
     def _find(self, cursor: sqlite3.Cursor, key: str) -> Record | None:
         for record in ledger.records(cursor).values():
             if record.ended is None and fold(record.name) == key:
@@ -256,10 +309,6 @@ def _pragma(cursor: sqlite3.Cursor, name: str) -> int:
     return value
 
 
-def _cells(width: int) -> str:
-    return ", ".join(f"c{position}, o{position}" for position in range(width))
-
-
 def _lineage(epoch: str, record: Record) -> str:
     """What the numbers of a table's changes belong to, as it stands in positions."""
     return f"{epoch}t{record.tid:x}"
@@ -269,54 +318,6 @@ def _expired(table: str) -> RealtimeError:
     return RealtimeError(
         "table_lost", f"Older changes of the table {table!r} are gone; subscribe again."
     )
-
-
-def _read(
-    cursor: sqlite3.Cursor, records: Mapping[int, Record], after: int, limit: int
-) -> Poll | None:
-    """
-    Read the journal.
-
-    @return: L{None} if it is behind its reader, so somebody emptied it.
-    """
-    width = max((p.position for r in records.values() for p in r.places), default=0) + 1
-    rows = cursor.execute(
-        f"SELECT seq, tid, op, at, {_cells(width)} FROM _aerostack_changes WHERE seq > ?"
-        " ORDER BY seq LIMIT ?",
-        (after, limit),
-    ).fetchall()
-    if not rows:
-        return Poll((), after, False) if ledger.newest(cursor) >= after else None
-    events: list[Change | Loss] = []
-    if rows[0][0] > after + 1:
-        events.extend(_tellGap(records.values(), rows[0][0] - 1))
-    for row in rows:
-        record = records.get(row[1])
-        if record is None:
-            continue
-        if row[2] == ledger.LOST:
-            events.append(Loss(record.name, RealtimeError("table_lost", row[4]), row[0]))
-        else:
-            events.append(_change(record, row))
-    return Poll(tuple(events), rows[-1][0], len(rows) == limit)
-
-
-def _change(record: Record, row: tuple[Any, ...]) -> Change:
-    seq, _tid, op, at, *cells = row
-
-    def image(offset: int) -> dict[str, Any]:
-        return {
-            place.name: toJSON(
-                cells[2 * place.position + offset] if seq >= place.since else place.fallback
-            )
-            for place in record.places
-            if place.name is not None
-        }
-
-    operation = _OPERATIONS[op]
-    old = None if operation == INSERT else image(1)
-    data = old if operation == DELETE and old is not None else image(0)
-    return Change(seq, record.name, operation, data, old, at)
 
 
 def _tellGap(records: Iterable[Record], seq: int) -> list[Loss]:

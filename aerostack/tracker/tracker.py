@@ -5,7 +5,7 @@ The timer that asks the journal what has changed, and tells.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,19 @@ from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.changes import Change
+from aerostack.core.columns import Columns
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal
+from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal, IWaker
+from aerostack.tracker.columns import ColumnCache
+from aerostack.tracker.faults import SILENT, describe
+from aerostack.tracker.herald import Herald
+from aerostack.tracker.interests import Interest, Interests
 from aerostack.tracker.journal import Loss, Poll
-from aerostack.tracker.schema import fold
+from aerostack.tracker.outage import Outage
 
 RENEWAL = 3600.0
 """How often, in seconds, the journal hears that somebody reads it."""
@@ -27,22 +33,15 @@ RENEWAL = 3600.0
 PRUNING = 60.0
 """How often, in seconds, old entries are forgotten."""
 
+PATIENCE = 2.0
+"""For how many seconds a read of the journal may take before that is told."""
 
-@dataclass
-class _Interest:
-    """
-    A watched table.
+WRITING = 6.0
+"""For how many seconds other questions may take: they wait for locks, while which no one
+else can change anything either."""
 
-    @ivar count: How many watch it.
-    @ivar lost: It may not be there: it was lost since this run last attached it.
-    @ivar leaving: When it is to be detached, if nobody watches it any more.
-    """
-
-    name: str
-    count: int = 0
-    lost: bool = False
-    lineage: str = ""
-    leaving: float | None = None
+BATCH_BYTES = 4_194_304
+"""How many bytes of values are read in one step, about."""
 
 
 @dataclass(eq=False)
@@ -64,6 +63,12 @@ class ChangeTracker:
     takes long delays the next one, and a table is attached between two reads.  While no
     table is watched, there is none at all.
 
+    A conversation that fails is tried again, soon at first and then less often, from the
+    place up to which the journal was read: what was told is not told again, and what
+    was not is still there.  That a table cannot be attached, or old entries not be
+    forgotten, holds up nobody who waits for changes: on a full disk they can still be
+    read.
+
     @ivar lastTick: When the database last answered, by the clock; L{None} if it never
         did.
     """
@@ -78,6 +83,7 @@ class ChangeTracker:
         listener: IChangeListener,
         pollInterval: float = 0.2,
         *,
+        waker: IWaker | None = None,
         batch: int = 1000,
         retention: float = 3600.0,
         grace: float = 60.0,
@@ -85,8 +91,9 @@ class ChangeTracker:
         """
         @param database: Where the journal is.  Nobody else may write through it.
         @param pollInterval: Seconds from one tick to the next.
-        @param batch: How many changes to read, tell or forget in one step.  The reactor
-            turns between two steps.
+        @param waker: Notices changes between two ticks, if anybody does.
+        @param batch: How many changes to read or forget in one step.  The reactor turns
+            between two steps.
         @param retention: For how many seconds a change that was told is kept.
         @param grace: For how many seconds a table that nobody watches any more is still
             followed, because changing its triggers changes the user's schema.
@@ -95,19 +102,18 @@ class ChangeTracker:
         self._clock = clock
         self._database = database
         self._journal = journal
-        self._listener = listener
         self._pollInterval = pollInterval
         self._batch = batch
         self._retention = retention
-        self._grace = grace
 
         self._requests: deque[_Request] = deque()
-        # By the name that the journal gave.
-        self._interests: dict[str, _Interest] = {}
-        # The journal's name of a table, by the name that somebody asked for.
-        self._names: dict[str, str] = {}
+        self._interests = Interests(grace, journal.fold)
+        self._herald = Herald(clock, listener, self._interests)
+        self._columns = ColumnCache(database, journal)
         # Up to where the journal was read; None until it is prepared.
         self._after: int | None = None
+        # When the journal was asked, and had no more.
+        self._currentAt: float | None = None
         self._renewAt = 0.0
         self._pruneAt = 0.0
 
@@ -116,7 +122,11 @@ class ChangeTracker:
         self._poked = False
         self._pokeCall: IDelayedCall | None = None
         self._stopping = False
-        self._trouble: str | None = None
+        self._reading = Outage(pollInterval)
+        self._attaching = Outage(pollInterval)
+        self._tidying = Outage(PRUNING / 4)
+        self._waker = waker
+        self._isAwake = False
         # Since when a tick has been owed.
         self._since = clock.seconds()
         self._loop = LoopingCall(self._takeTurn)
@@ -144,36 +154,55 @@ class ChangeTracker:
             raise ValueError(f"nobody watches {table!r}")
         interest.count -= 1
         if not interest.count:
-            interest.leaving = self._clock.seconds() + self._grace
+            self._interests.leave(interest, self._clock.seconds())
+
+    def lag(self) -> float:
+        if not self._interests:
+            return 0.0
+        since = self._since if self._currentAt is None else max(self._since, self._currentAt)
+        return self._clock.seconds() - since
 
     def health(self) -> str | None:
-        if not self._isBusy() and self._trouble is None:
+        if not self._isBusy() and self._reading.reason is None:
             return None
-        since = self._since if self.lastTick is None else max(self._since, self.lastTick)
-        silent = self._clock.seconds() - since
-        if silent <= max(5.0, 10 * self._pollInterval):
-            return None
-        reason = "it does not answer" if self._trouble is None else self._trouble
-        return f"Table changes have not been read for {silent:.0f} s: {reason}."
+        now, patience = self._clock.seconds(), max(5.0, 10 * self._pollInterval)
+        silent = now - (self._since if self.lastTick is None else max(self._since, self.lastTick))
+        if silent > patience:
+            reason = self._reading.reason or SILENT
+            return f"Table changes have not been read for {silent:.0f} s: the database {reason}."
+        waiting = now - self._attaching.since
+        if self._attaching.reason is not None and self._requests and waiting > patience:
+            reason = self._attaching.reason
+            return f"No table could be followed anew for {waiting:.0f} s: the database {reason}."
+        return None
 
     @property
     def position(self) -> int:
         """The number of the newest change that was told, or was none's."""
-        return self._after or 0
+        return self._herald.position
 
     def lineage(self, table: str) -> str:
         interest = self._interests.get(table)
         return "" if interest is None else interest.lineage
 
+    def columns(self, table: str) -> Deferred[Columns]:
+        return self._columns.of(table)
+
     def surveyPast(
-        self, table: str, lineage: str, after: int, until: int, most: int
+        self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
         return self._database.run(self._journal.surveyPast, table, lineage, after, until, most)
 
     def readPast(
-        self, table: str, lineage: str, after: int, until: int, limit: int
+        self,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
     ) -> Deferred[list[Change]]:
-        return self._database.run(self._journal.readPast, table, lineage, after, until, limit)
+        return self._database.run(self._journal.readPast, table, lineage, after, until, limit, size)
 
     # Running
 
@@ -192,6 +221,7 @@ class ChangeTracker:
         @return: Fires when the tick in flight, if any, is done.
         """
         self._stopping = True
+        self._listen(False)
         if self._loop.running:
             self._loop.stop()
         if self._pokeCall is not None:
@@ -217,7 +247,7 @@ class ChangeTracker:
         def begin() -> Deferred[None]:
             # A poke from here on may be for what this tick does not see any more.
             self._poked = False
-            return self._tick()
+            return self._tick(urgent=True)
 
         self._pokeCall = None
         self._turn.run(begin)
@@ -229,35 +259,76 @@ class ChangeTracker:
     def _isBusy(self) -> bool:
         return bool(self._requests or self._interests)
 
-    def _tick(self) -> Deferred[None]:
-        if self._stopping or not self._isBusy():
-            self._trouble = None
+    def _tick(self, urgent: bool = False) -> Deferred[None]:
+        isBusy = not self._stopping and self._isBusy()
+        self._listen(isBusy)
+        if not isBusy:
+            self._rise("Nobody waits for table changes any more.")
+            return succeed(None)
+        if not self._reading.allows(self._clock.seconds(), urgent):
             return succeed(None)
         return Deferred.fromCoroutine(self._converse())
+
+    def _listen(self, wanted: bool) -> None:
+        """Be woken only while there is somebody to be woken for."""
+        if self._waker is not None and wanted != self._isAwake:
+            self._isAwake = wanted
+            if wanted:
+                self._waker.start(self.poke)
+            else:
+                self._waker.stop()
 
     async def _converse(self) -> None:
         """
         Hold one whole conversation with the database.
         """
         try:
+            if self._after is None:
+                await self._prepare()
             await self._attachRequested()
             while await self._readOn():
                 await deferLater(self._clock, 0)
                 await self._attachRequested()
-            await self._keepHouse()
         except Exception as error:
-            if self._trouble is None:
-                self.log.failure("Table changes cannot be read; trying again.")
-            self._trouble = str(error) or type(error).__name__
-        else:
-            if self._trouble is not None:
-                self.log.info("Table changes can be read again.")
-            self._trouble = None
+            # What else failed before it, did so for the same reason.
+            self._attaching.worked()
+            self._failed(error)
+            return
+        self._rise("Table changes can be read again.")
+        await self._keepHouse()
 
-    async def _ask(self, question: Callable[..., Any], *args: Any) -> Any:
-        answer = await self._database.run(question, *args)
+    async def _ask(
+        self, question: Callable[..., Any], *args: Any, patience: float = WRITING
+    ) -> Any:
+        late = self._clock.callLater(patience, self._silent)
+        try:
+            answer = await self._database.run(question, *args)
+        finally:
+            if late.active():
+                late.cancel()
         self.lastTick = self._clock.seconds()
         return answer
+
+    def _silent(self) -> None:
+        """Note that the database takes its time: something is wrong with it."""
+        if self._reading.reason is None:
+            self.log.warn("The database does not answer.")
+            self._fall(SILENT)
+
+    def _failed(self, error: Exception) -> None:
+        """Note that the database cannot be read; the first time that is worth a traceback."""
+        if self._reading.reason in (None, SILENT):
+            self.log.failure("Table changes cannot be read; trying again.", Failure(error))
+        self._fall(describe(error))
+
+    def _fall(self, reason: str) -> None:
+        if self._reading.failed(self._clock.seconds(), reason):
+            self._herald.down(f"The database {reason}; changes come late, none is lost.")
+
+    def _rise(self, sentence: str) -> None:
+        if self._reading.worked():
+            self.log.info(sentence)
+            self._herald.up()
 
     # Attaching
 
@@ -267,19 +338,30 @@ class ChangeTracker:
 
         A database that does not answer leaves them where they are.
         """
-        if self._after is None:
-            await self._prepare()
+        if not self._attaching.allows(self._clock.seconds()):
+            return
+        try:
+            await self._attachInOrder()
+        except Exception as error:
+            if self._attaching.failed(self._clock.seconds(), describe(error)):
+                self.log.failure("A table cannot be followed; trying again.")
+        else:
+            self._attaching.worked()
+
+    async def _attachInOrder(self) -> None:
         while self._requests and not self._stopping:
             request = self._requests[0]
-            interest = self._interests.get(self._names.get(request.table, request.table))
+            interest = self._interests.asked(request.table)
             answer: str | RealtimeError
             lineage = "" if interest is None else interest.lineage
             if interest is not None and not interest.lost:
                 answer = interest.name
             else:
                 try:
-                    answer = await self._ask(self._journal.attach, request.table)
-                    lineage = await self._ask(self._journal.lineage, answer)
+                    name: str = await self._ask(self._journal.attach, request.table)
+                    self._columns.forget([name])
+                    lineage = await self._ask(self._journal.lineage, name)
+                    answer = name
                 except RealtimeError as error:
                     answer = error
             self._answer(request, answer, lineage)
@@ -292,30 +374,22 @@ class ChangeTracker:
             if asked:
                 request.deferred.errback(answer)
             return
-        self._names[request.table] = answer
-        for other in list(self._interests):
-            if other != answer and fold(other) == fold(answer):
-                # An earlier run knew the table by another spelling.
-                del self._interests[other]
-        interest = self._interests.setdefault(answer, _Interest(answer))
-        interest.lost = False
-        interest.lineage = lineage
+        interest = self._interests.add(request.table, answer, lineage)
         if asked:
             interest.count += 1
             interest.leaving = None
             request.deferred.callback(answer)
         elif not interest.count:
             # Who asked has gone meanwhile.
-            interest.leaving = self._clock.seconds() + self._grace
+            self._interests.leave(interest, self._clock.seconds())
 
     async def _prepare(self) -> None:
         after = await self._ask(self._journal.prepare)
         # What an earlier run followed and nobody asks for again must not go on costing
         # its writers.
-        leaving = self._clock.seconds() + self._grace
         for name in await self._ask(self._journal.attached):
-            self._interests.setdefault(name, _Interest(name, lost=True, leaving=leaving))
-        self._after = after
+            self._interests.inherit(name, self._clock.seconds())
+        self._after = self._herald.position = after
 
     # Reading
 
@@ -325,38 +399,17 @@ class ChangeTracker:
 
         @return: Whether there is more.
         """
-        poll: Poll = await self._ask(self._journal.poll, self._after, self._batch)
+        asked = self._clock.seconds()
+        poll: Poll = await self._ask(
+            self._journal.poll, self._after, self._batch, BATCH_BYTES, patience=PATIENCE
+        )
         self._after = poll.after
-        self._tell(poll.events)
+        self._columns.forget(poll.altered)
+        self._columns.forget([e.table for e in poll.events if isinstance(e, Loss)])
+        await self._herald.tell(poll.events, poll.after)
+        if not poll.more:
+            self._currentAt = asked
         return poll.more and not self._stopping
-
-    def _tell(self, events: Sequence[Change | Loss]) -> None:
-        changes: list[Change] = []
-        for event in events:
-            interest = self._interests.get(event.table)
-            if interest is None:
-                continue
-            if isinstance(event, Change):
-                if interest.count:
-                    changes.append(event)
-            else:
-                interest.lost = True
-                self._tellChanges(changes)
-                changes = []
-                if interest.count:
-                    self._guard(self._listener.tableLost, event.table, event.error, event.seq)
-        self._tellChanges(changes)
-
-    def _tellChanges(self, changes: list[Change]) -> None:
-        if changes:
-            self._guard(self._listener.changed, changes)
-
-    def _guard(self, hear: Callable[..., object], *args: object) -> None:
-        try:
-            hear(*args)
-        except Exception:
-            # One event that somebody cannot bear must not end the feed for all.
-            self.log.failure("A listener of table changes failed.")
 
     # Keeping house
 
@@ -365,9 +418,19 @@ class ChangeTracker:
         Do what is due now and then.
         """
         now = self._clock.seconds()
-        for interest in list(self._interests.values()):
-            if interest.leaving is not None and interest.leaving <= now:
-                await self._detach(interest)
+        if not self._tidying.allows(now):
+            return
+        try:
+            await self._tidy(now)
+        except Exception as error:
+            if self._tidying.failed(self._clock.seconds(), describe(error)):
+                self.log.failure("The journal could not be kept in order; trying again.")
+        else:
+            self._tidying.worked()
+
+    async def _tidy(self, now: float) -> None:
+        for interest in self._interests.due(now):
+            await self._detach(interest)
         if now >= self._renewAt:
             await self._ask(self._journal.renew, int(now * 1000))
             self._renewAt = now + RENEWAL
@@ -378,13 +441,13 @@ class ChangeTracker:
                 # Else there may be more; the next tick goes on with it.
                 self._pruneAt = now + PRUNING
 
-    async def _detach(self, interest: _Interest) -> None:
+    async def _detach(self, interest: Interest) -> None:
         # Before the first change that nobody sees.
-        self._guard(self._listener.tableLeft, interest.name)
+        self._herald.left(interest.name)
         await self._ask(self._journal.detach, interest.name)
+        self._columns.forget([interest.name])
         # Those who ask for it meanwhile wait for this turn to end.
-        del self._interests[interest.name]
-        self._names = {k: name for k, name in self._names.items() if name != interest.name}
+        self._interests.remove(interest)
 
 
 def _shuttingDown() -> RealtimeError:

@@ -25,6 +25,8 @@ class ClientFrame(msgspec.Struct, frozen=True, tag_field="type"):
 class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
     topic: str
     filter: dict[str, Any] | None = None
+    event: str | list[str] | None = None
+    columns: list[str] | None = None
     since: str | None = None
 
 
@@ -97,7 +99,16 @@ class DbChange(ServerFrame, frozen=True, tag="db_change"):
     timestamp: int
     old: Any = UNSET
     moved: bool | UnsetType = UNSET
+    tx: str | UnsetType = UNSET
+    commit: bool | UnsetType = UNSET
+    omitted: list[str] | UnsetType = UNSET
     pos: str | UnsetType = UNSET
+
+
+class Commit(ServerFrame, frozen=True, tag="commit"):
+    topic: str
+    pos: str
+    tx: str | UnsetType = UNSET
 
 
 class Event(ServerFrame, frozen=True, tag="event"):
@@ -116,6 +127,13 @@ class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
     timestamp: int
     userId: str | UnsetType = UNSET
     pos: str | UnsetType = UNSET
+
+
+class Status(ServerFrame, frozen=True, tag="status"):
+    topic: str
+    feed: str
+    message: str
+    since: int | UnsetType = UNSET
 
 
 class Reconnect(ServerFrame, frozen=True, tag="reconnect"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from struct import pack
+from typing import Any
 
 _FIN_TEXT = 0x81
 
@@ -23,11 +24,14 @@ class Frame(bytes):
         answers one client.
     @ivar key: Of frames with the same key only the newest need wait for a client
         that reads slowly; L{None} where all must be sent.
+    @ivar before: Where the topic's log stood before the frame, if the log can be read
+        again from there, for a client that reads slowly; L{None} if it cannot.
     @ivar parts: The single frames, in order.
     """
 
     topic: str | None = None
     key: Hashable = None
+    before: Any = None
 
     @property
     def parts(self) -> Sequence[Frame]:
@@ -46,18 +50,23 @@ class Frames(Frame):
         return self._parts
 
 
-def textFrame(payload: bytes, topic: str | None = None, key: Hashable = None) -> Frame:
+def textFrame(
+    payload: bytes, topic: str | None = None, key: Hashable = None, before: Any = None
+) -> Frame:
     """
     Wrap a text message into one final, unmasked frame (RFC 6455, 5.2).
 
     @param topic: See L{Frame}.
     @param key: See L{Frame}.
+    @param before: See L{Frame}.
     """
     frame = Frame(frameHeader(_FIN_TEXT, len(payload)) + payload)
     if topic is not None:
         frame.topic = topic
     if key is not None:
         frame.key = key
+    if before is not None:
+        frame.before = before
     return frame
 
 

@@ -4,6 +4,7 @@ A database, a journal and a listener that do as they are told.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,10 +15,24 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from aerostack.core.changes import INSERT, Change
+from aerostack.core.columns import Columns, ColumnType
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IDatabase, IJournal
-from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.journal import Lag, Loss, Poll
 from aerostack.tracker.tracker import ChangeTracker
+
+
+def sqliteError(name: str, message: str) -> sqlite3.OperationalError:
+    """
+    An error as SQLite raises it.
+    """
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorname = name
+    return error
+
+
+LOCKED = sqliteError("SQLITE_BUSY", "database is locked")
+FULL = sqliteError("SQLITE_FULL", "database or disk is full")
 
 
 @implementer(IDatabase)
@@ -28,12 +43,14 @@ class FakeDatabase:
     @ivar calls: The names of what was run.
     @ivar holding: Keep interactions until L{release}.
     @ivar fault: What interactions fail with, if anything.
+    @ivar faults: The same, for those of a name.
     """
 
     def __init__(self, cursor: Any = None) -> None:
         self.calls: list[str] = []
         self.holding = False
         self.fault: Exception | None = None
+        self.faults: dict[str, Exception] = {}
         self._cursor = cursor
         self._held: list[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = []
 
@@ -47,8 +64,9 @@ class FakeDatabase:
         return succeed(None).addCallback(lambda _: self._run(interaction, args))
 
     def _run(self, interaction: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        if self.fault is not None:
-            raise self.fault
+        fault = self.faults.get(interaction.__name__, self.fault)
+        if fault is not None:
+            raise fault
         return interaction(self._cursor, *args)
 
     def release(self) -> None:
@@ -103,21 +121,33 @@ class FakeJournal:
     def detach(self, cursor: Any, table: str) -> None:
         self.followed.remove(table)
 
+    def columns(self, cursor: Any, table: str) -> Columns:
+        if table not in self.followed:
+            raise RealtimeError("unknown_table", f"no {table}")
+        return {"n": ColumnType.NUMBER}
+
     def lineage(self, cursor: Any, table: str) -> str:
         return f"of{table}"
 
     def surveyPast(
-        self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int
+        self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> str | None:
         return None if lineage == f"of{table}" else "unknown"
 
     def readPast(
-        self, cursor: Any, table: str, lineage: str, after: int, until: int, limit: int
+        self,
+        cursor: Any,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
     ) -> list[Change]:
         found = [e for e in self.entries[after:until] if isinstance(e, Change)]
         return [change for change in found if change.table == table][:limit]
 
-    def poll(self, cursor: Any, after: int, limit: int) -> Poll:
+    def poll(self, cursor: Any, after: int, limit: int, size: int | None = None) -> Poll:
         events = tuple(self.entries[after : after + limit])
         return Poll(events, after + len(events), len(events) == limit)
 
@@ -128,6 +158,12 @@ class FakeJournal:
         self.prunings.append((before, timestamp, limit))
         return self.pruned.pop(0) if self.pruned else 0
 
+    def lag(self, cursor: Any) -> Lag:
+        return Lag(0.0, None)
+
+    def fold(self, name: str) -> str:
+        return name.lower()
+
     def remove(self, cursor: Any) -> list[str]:
         return []
 
@@ -136,17 +172,23 @@ class FakeJournal:
 class Listener:
     """
     Remembers what it was told.
+
+    @ivar down: Each time that it heard of trouble the reason, and L{None} for its end.
+    @ivar room: What L{changed} answers.
     """
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
         self.left: list[str] = []
+        self.down: list[str | None] = []
         self.fault: Exception | None = None
+        self.room: Deferred[None] | None = None
 
-    def changed(self, changes: Sequence[Change]) -> None:
+    def changed(self, changes: Sequence[Change]) -> Deferred[None] | None:
         self.heard.append([(change.table, change.data["n"]) for change in changes])
         if self.fault is not None:
             raise self.fault
+        return self.room
 
     def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:
         self.heard.append((table, error.code))
@@ -155,6 +197,12 @@ class Listener:
 
     def tableLeft(self, table: str) -> None:
         self.left.append(table)
+
+    def feedDown(self, reason: str) -> None:
+        self.down.append(reason)
+
+    def feedUp(self) -> None:
+        self.down.append(None)
 
 
 class TrackerCase(SynchronousTestCase):

@@ -103,18 +103,31 @@ class WatchTests(TrackerCase):
 
     def test_counted(self) -> None:
         """
-        A table is told until everybody who watched it has taken that back.
+        Everybody who watches a table has to take that back, once.
         """
         self.assertEqual(self.watch("a", "A"), ["a", "a"])
         self.tracker.unwatch("a")
-        self.journal.write("a")
-        self.tick()
+        self.tick(302)
+        self.assertEqual(self.journal.followed, ["a"])
+        self.tracker.unwatch("a")
+        self.assertRaises(ValueError, self.tracker.unwatch, "a")
+        self.assertRaises(ValueError, self.tracker.unwatch, "b")
+        self.tick(302)
+        self.assertEqual(self.journal.followed, [])
+
+    def test_nobodyForTheMoment(self) -> None:
+        """
+        What happens to a table between the leaving of the last who watched it and the
+        coming of the next is told, as long as it is followed.
+        """
+        self.watch("a")
         self.tracker.unwatch("a")
         self.journal.write("a")
         self.tick()
-        self.assertEqual(self.listener.heard, [[("a", 1)]])
-        self.assertRaises(ValueError, self.tracker.unwatch, "a")
-        self.assertRaises(ValueError, self.tracker.unwatch, "b")
+        self.journal.lose("a")
+        self.tick()
+        self.watch("a")
+        self.assertEqual(self.listener.heard, [[("a", 1)], ("a", "table_lost")])
 
     def test_onlyWatched(self) -> None:
         """
@@ -157,9 +170,7 @@ class WatchTests(TrackerCase):
         self.failureResultOf(watching, CancelledError)
         self.database.holding = False
         self.database.release()
-        self.journal.write("a")
         self.tick()
-        self.assertEqual(self.listener.heard, [])
         self.assertEqual(self.journal.followed, ["a"])
         self.tick(400)
         self.assertEqual(self.journal.followed, [])

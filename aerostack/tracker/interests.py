@@ -1,0 +1,105 @@
+"""
+Who wants to know of which table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass
+class Interest:
+    """
+    A watched table.
+
+    @ivar count: How many watch it.
+    @ivar lost: It may not be there: it was lost since this run last attached it.
+    @ivar lineage: What the numbers of its changes belong to.
+    @ivar leaving: When it is to be detached, if nobody watches it any more.
+    """
+
+    name: str
+    count: int = 0
+    lost: bool = False
+    lineage: str = ""
+    leaving: float | None = None
+
+
+class Interests:
+    """
+    The tables that are watched, or were until a while ago.
+    """
+
+    def __init__(self, grace: float, fold: Callable[[str], str]) -> None:
+        """
+        @param grace: For how many seconds a table that nobody watches any more stays.
+        @param fold: Gives the form by which the database tells names apart.
+        """
+        self._grace = grace
+        self._fold = fold
+        # By the name that the journal gave.
+        self._interests: dict[str, Interest] = {}
+        # The journal's name of a table, by the name that somebody asked for.
+        self._names: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._interests)
+
+    def get(self, name: str) -> Interest | None:
+        """
+        The interest in a table, by the name that the journal gave.
+        """
+        return self._interests.get(name)
+
+    def asked(self, table: str) -> Interest | None:
+        """
+        The interest in a table, by a name that somebody asks for.
+        """
+        return self._interests.get(self._names.get(table, table))
+
+    def add(self, table: str, name: str, lineage: str) -> Interest:
+        """
+        Note that a table is attached.
+
+        @param table: How it was asked for.
+        @param name: The name that the journal gave.
+        """
+        self._names[table] = name
+        for other in list(self._interests):
+            if other != name and self._fold(other) == self._fold(name):
+                # An earlier run knew the table by another spelling.
+                del self._interests[other]
+        interest = self._interests.setdefault(name, Interest(name))
+        interest.lost = False
+        interest.lineage = lineage
+        return interest
+
+    def inherit(self, name: str, now: float) -> None:
+        """
+        Note a table that an earlier run attached.
+        """
+        interest = self._interests.setdefault(name, Interest(name, lost=True))
+        if not interest.count:
+            self.leave(interest, now)
+
+    def leave(self, interest: Interest, now: float) -> None:
+        """
+        Let a table go after a while, unless somebody watches it again.
+        """
+        interest.leaving = now + self._grace
+
+    def due(self, now: float) -> Iterator[Interest]:
+        """
+        The tables whose time is over.
+        """
+        for interest in list(self._interests.values()):
+            if interest.leaving is not None and interest.leaving <= now:
+                yield interest
+
+    def remove(self, interest: Interest) -> None:
+        """
+        Forget a table.
+        """
+        del self._interests[interest.name]
+        self._names = {k: name for k, name in self._names.items() if name != interest.name}

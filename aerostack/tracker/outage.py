@@ -1,0 +1,66 @@
+"""
+What failed, since when, and when it is tried again.
+"""
+
+from __future__ import annotations
+
+LONGEST = 2.0
+"""The longest pause between two attempts, in seconds, unless even the first is longer."""
+
+
+class Outage:
+    """
+    Something that works, or has failed and is tried again: first after an interval, then
+    after pauses each twice as long as the one before, up to a bound.
+
+    @ivar reason: What it failed with the last time; L{None} while it works.
+    @ivar since: When it failed first.
+    """
+
+    def __init__(self, interval: float) -> None:
+        """
+        @param interval: The shortest pause, in seconds.
+        """
+        self.reason: str | None = None
+        self.since = 0.0
+        self._interval = interval
+        self._pause = interval
+        self._failedAt = 0.0
+
+    def failed(self, now: float, reason: str) -> bool:
+        """
+        Note that it failed.
+
+        @return: Whether it worked before.
+        """
+        first = self.reason is None
+        if first:
+            self.since = now
+            self._pause = self._interval
+        else:
+            self._pause = min(2 * self._pause, max(LONGEST, self._interval))
+        self.reason = reason
+        self._failedAt = now
+        return first
+
+    def worked(self) -> bool:
+        """
+        Note that it works.
+
+        @return: Whether it had failed before.
+        """
+        failed = self.reason is not None
+        self.reason = None
+        return failed
+
+    def allows(self, now: float, urgent: bool = False) -> bool:
+        """
+        Whether to try it now.
+
+        @param urgent: Somebody asks for it, so that the shortest pause is enough.
+        """
+        if self.reason is None:
+            return True
+        pause = self._interval if urgent else self._pause
+        # Sums of intervals are not quite what they should be.
+        return now - self._failedAt > 0.99 * pause

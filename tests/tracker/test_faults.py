@@ -1,0 +1,75 @@
+"""
+Tests for L{aerostack.tracker.faults}.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.tracker.faults import describe
+from tests.tracker.fakes import sqliteError
+
+from .support import connect
+
+
+class ServerError(Exception):
+    """
+    An error as drivers of servers raise it.
+    """
+
+    def __init__(self, sqlstate: str | None) -> None:
+        super().__init__('connection to server at "db.internal", user "rt": SELECT secret')
+        self.sqlstate = sqlstate
+
+
+class FaultsTests(SynchronousTestCase):
+    """
+    Tests for L{describe}.
+    """
+
+    def test_sqlite(self) -> None:
+        """
+        SQLite's faults are told by their kind.
+        """
+        for name, said in (
+            ("SQLITE_BUSY", "is locked by another program"),
+            ("SQLITE_BUSY_SNAPSHOT", "is locked by another program"),
+            ("SQLITE_IOERR_SHORT_READ", "cannot be read from its disk"),
+            ("SQLITE_CANTOPEN_ISDIR", "cannot be opened"),
+            ("SQLITE_NOTADB", "is damaged"),
+        ):
+            self.assertEqual(describe(sqliteError(name, "whatever")), said)
+
+    def test_realOne(self) -> None:
+        """
+        An error that SQLite itself raises is known.
+        """
+        path = self.mktemp()
+        first, second = connect(path), connect(path)
+        self.addCleanup(first.close)
+        self.addCleanup(second.close)
+        first.execute("BEGIN EXCLUSIVE")
+        error = self.assertRaises(sqlite3.Error, second.execute, "SELECT * FROM sqlite_master")
+        self.assertEqual(describe(error), "is locked by another program")
+
+    def test_states(self) -> None:
+        """
+        A server's are told by the class of their SQLSTATE, and nothing else of them is.
+        """
+        for state, said in (
+            ("28P01", "does not let the daemon in"),
+            ("57P03", "is stopping or starting"),
+            ("53300", "has no room or no connection left"),
+            ("42P01", "cannot be used; the log says why"),
+            (None, "cannot be used; the log says why"),
+        ):
+            self.assertEqual(describe(ServerError(state)), said)
+
+    def test_others(self) -> None:
+        """
+        Of everything else the log says more.
+        """
+        for error in (ValueError("x"), sqlite3.ProgrammingError("closed"), Exception()):
+            self.assertEqual(describe(error), "cannot be used; the log says why")
