@@ -235,3 +235,17 @@ def _columnType(column: Column) -> ColumnType:
     if column.base == "bool":
         return ColumnType.BOOLEAN
     return ColumnType.TEXT if column.category == "S" else ColumnType.OTHER
+
+
+def keyColumns(cursor: Any, oid: int | None) -> list[str]:
+    """
+    Give the names of a table's primary key's columns.
+    """
+    return [
+        name
+        for (name,) in cursor.execute(
+            "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
+            " AND a.attnum = ANY (i.indkey) WHERE i.indrelid = %s AND i.indisprimary",
+            (oid,),
+        ).fetchall()
+    ]

@@ -41,7 +41,5 @@ def find(cursor: Any) -> list[tuple[str, float | None, bool]]:
     @return: Of each, whose it is, for how many seconds it has been open (L{None} if we may
         not know) and whether it has recorded changes.
     """
-    found: list[tuple[str, float | None, bool]] = cursor.execute(
-        _HOLDERS
-    ).fetchall()
+    found: list[tuple[str, float | None, bool]] = cursor.execute(_HOLDERS).fetchall()
     return found

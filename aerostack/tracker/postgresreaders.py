@@ -2,9 +2,10 @@
 The daemons that read one PostgreSQL journal, and what each of them follows.
 
 Each reader has a number, and holds an advisory lock of that number for as long as its
-connection lives: the server itself notices when it is gone.  One of them leads: it numbers
-the changes, repairs and prunes; the others read, and the first of them that finds the
-leader's lock free takes over.
+connection lives: the server itself notices when it is gone.  One of those who follow tables
+leads: it numbers the changes, repairs and prunes.  The others read, number changes only
+when the leader lets them wait, and the first of them that finds the leader's lock free
+takes over.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from aerostack.tracker.postgrescatalog import SCHEMA
-from aerostack.tracker.postgresledger import LEADER, LOCKS
+from aerostack.tracker.postgresschema import LEADER, LOCKS
 from aerostack.tracker.postgrestriggers import FORMATS
 
 # The server lets go of the locks of somebody who has gone without a word.
 _SETTINGS = {
     **FORMATS,
+    # The locks that exclude others are had before it is seen what they did.
+    "default_transaction_isolation": "read committed",
     "tcp_keepalives_idle": "4",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
@@ -63,24 +66,33 @@ class Session:
             self._isPresent = False
         return self.reader
 
-    def look(self, cursor: Any) -> tuple[str, float]:
+    def look(self, cursor: Any, follows: bool) -> tuple[str, float]:
         """
         See where the database is, and take the locks that are not held yet.
 
+        @param follows: We follow tables.  A leader who does not gives others a chance: it
+            may not come back for long.
         @return: What changes whenever a transaction ends that wrote something, and the
             server's time in seconds.
         """
-        isPresent = self._isPresent or self.reader is None
-        snapshot, now, leads, present = cursor.execute(
+        present = 0 if self._isPresent or self.reader is None else self.reader
+        snapshot, now, leads, isPresent = cursor.execute(
             "SELECT pg_current_snapshot()::text, extract(epoch FROM clock_timestamp())::float8,"
-            " CASE WHEN %s THEN true ELSE pg_try_advisory_lock(%s, %s) END,"
-            " CASE WHEN %s THEN %s ELSE pg_try_advisory_lock(%s, %s) END",
-            (
-                *(self.leads, LOCKS, LEADER),
-                *(isPresent, self._isPresent, LOCKS, self.reader or LEADER),
-            ),
+            " CASE WHEN %(leads)s <> %(follows)s THEN"
+            "   CASE WHEN %(follows)s THEN pg_try_advisory_lock(%(locks)s, %(leader)s)"
+            "   ELSE NOT pg_advisory_unlock(%(locks)s, %(leader)s) END"
+            " ELSE %(leads)s END,"
+            " CASE WHEN %(present)s > 0 THEN pg_try_advisory_lock(%(locks)s, %(present)s) END",
+            {
+                "leads": self.leads,
+                "follows": follows,
+                "locks": LOCKS,
+                "leader": LEADER,
+                "present": present,
+            },
         ).fetchone()
-        self.leads, self._isPresent = leads, present
+        self.leads = leads
+        self._isPresent = self._isPresent or bool(isPresent)
         return snapshot, now
 
 
@@ -124,9 +136,7 @@ def leave(cursor: Any, reader: int | None, name: str) -> None:
     """
     Enter that a reader does not follow a table any more.
     """
-    cursor.execute(
-        f"DELETE FROM {SCHEMA}.follows WHERE reader = %s AND name = %s", (reader, name)
-    )
+    cursor.execute(f"DELETE FROM {SCHEMA}.follows WHERE reader = %s AND name = %s", (reader, name))
 
 
 def bury(cursor: Any, name: str | None = None) -> None:
@@ -136,7 +146,6 @@ def bury(cursor: Any, name: str | None = None) -> None:
     @param name: The table, L{None} for all.
     """
     cursor.execute(
-        f"DELETE FROM {SCHEMA}.follows WHERE NOT reader = ANY (%s)"
-        " AND coalesce(name = %s, true)",
+        f"DELETE FROM {SCHEMA}.follows WHERE NOT reader = ANY (%s) AND coalesce(name = %s, true)",
         (sorted(living(cursor)), name),
     )

@@ -18,6 +18,7 @@ from aerostack.tracker import postgresledger as ledger
 from aerostack.tracker.postgrescatalog import SCHEMA, Table, describe
 from aerostack.tracker.postgresledger import Record
 from aerostack.tracker.postgresrows import fieldOf, isRewritten
+from aerostack.tracker.postgresschema import functions
 from aerostack.tracker.postgrestriggers import Manner, buildEquipment
 
 # What any change of a followed table's looks changes: rows of the catalogs get another
@@ -53,8 +54,7 @@ def needs(cursor: Any, records: Iterable[Record]) -> Needs:
     Tell what to look at, to notice that something is to be done.
     """
     records = [record for record in records if record.ended is None]
-    functions = ledger.functions(cursor)
-    names = set()
+    names: set[str] = set()
     for record in records:
         names.add(record.name)
         names.update(record.name[i + 1 :] for i, c in enumerate(record.name) if c == ".")
@@ -63,7 +63,7 @@ def needs(cursor: Any, records: Iterable[Record]) -> Needs:
         "members": sorted({*roots, *(oid for record in records for oid in record.members)}),
         "roots": roots,
         "names": sorted(names),
-        "functions": sorted(name for names in functions.values() for name in names),
+        "functions": sorted(name for found in functions(cursor).values() for name in found),
     }
 
 
@@ -73,13 +73,6 @@ def signature(cursor: Any, needs: Needs) -> str:
     """
     (text,) = cursor.execute(_SIGNATURE, needs).fetchone()
     return str(text)
-
-
-def active(cursor: Any) -> list[Record]:
-    """
-    The tables that are followed.
-    """
-    return [record for record in ledger.records(cursor).values() if record.ended is None]
 
 
 def isCurrent(cursor: Any, record: Record, manner: Manner) -> bool:
@@ -185,9 +178,13 @@ def spare(cursor: Any) -> list[str]:
     """
     Give the names of functions of which the triggers are of no use any more.
     """
-    records = {record.tid: record for record in active(cursor) if not record.missing}
+    records = {
+        record.tid: record
+        for record in ledger.records(cursor).values()
+        if record.ended is None and not record.missing
+    }
     found = []
-    for tid, names in ledger.functions(cursor).items():
+    for tid, names in functions(cursor).items():
         record = records.get(tid)
         for name, oid in names.items():
             if record is None or (oid is not None and oid not in record.members):
@@ -297,4 +294,3 @@ def _tellRebuilt(
         )
     if rows and told:
         ledger.addRows(cursor, tid, table.sql)
-

@@ -143,9 +143,7 @@ def silentFunction(name: str) -> str:
     return _function(name, "", "BEGIN\n  RETURN NULL;\nEND\n")
 
 
-def buildEquipment(
-    tid: int, table: Table, reserves: bool, manner: Manner
-) -> Equipment:
+def buildEquipment(tid: int, table: Table, reserves: bool, manner: Manner) -> Equipment:
     """
     Write a table's triggers, and their functions.
 
@@ -319,4 +317,3 @@ def _reserve(function: str) -> str:
 END
 """,
     )
-
