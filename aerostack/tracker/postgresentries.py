@@ -217,8 +217,8 @@ class EntryReader:
         if op in (LOST, TRUNCATED):
             reason = new or f"The table {self._name!r} was truncated; reload it."
             return Loss(self._name, RealtimeError("table_lost", reason), seq)
-        before = None if old is None else self._rows.tell(old, seq, cursor)
-        data = before if new is None else self._rows.tell(new, seq, cursor)
+        before = None if old is None else self._rows.tell(old, seq)
+        data = before if new is None else self._rows.tell(new, seq)
         assert data is not None
         if len(new or old) + len(old or new) <= self._changeBytes:
             return Change(seq, self._name, _OPERATIONS[op], data, before, at, xid, last)

@@ -10,7 +10,7 @@ name when the row was written.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -32,6 +32,8 @@ _DIGITS = 15
 
 _LONG = re.compile(r"\d{16}")
 """What a JSON text has in it that has an integer in it which a double would not keep."""
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\],:]|[^\s"{}\[\],:]++')
 
 
 @dataclass(frozen=True)
@@ -112,18 +114,17 @@ class Rows:
         self._isApart = any(f.form == JSON for shape in shapes for f in shape.fields)
         self._ways: dict[tuple[int, tuple[str, ...]], _Way] = {}
 
-    def tell(self, text: str, seq: int, cursor: Any) -> dict[str, Any]:
+    def tell(self, text: str, seq: int) -> dict[str, Any]:
         """
         Give a row in the table's present shape.
 
         @param seq: The number of the change that it is from.
-        @param cursor: Of the database, which can read whatever it has written.
         """
         try:
             row: dict[str, Any] = (_apart if self._isApart else _whole)(text)
         except (msgspec.DecodeError, RecursionError):
             # JSON that PostgreSQL takes and others don't, such as half a character.
-            row = {name: _readable(value) for name, value in _split(cursor, text)}
+            row = {name: _readable(value) for name, value in _split(text)}
             long = True
         else:
             long = _LONG.search(text) is not None
@@ -293,11 +294,20 @@ def _fallback(field: Field) -> Any:
     return value if form is None else form(value)
 
 
-def _split(cursor: Any, text: str) -> list[tuple[str, str]]:
+def _split(text: str) -> Iterator[tuple[str, str]]:
     """
-    Have PostgreSQL itself split a row into its values.
+    Split a row into its columns and their JSON texts, without reading these.
     """
-    found: list[tuple[str, str]] = cursor.execute(
-        "SELECT key, value::text FROM json_each(%s::json)", (text,)
-    ).fetchall()
-    return found
+    depth = 0
+    key = start = None
+    for token in _TOKEN.finditer(text):
+        kind = token.group()
+        if depth == 1 and kind in (",", "}"):
+            if key is not None:
+                yield key, text[start : token.start()]
+            key = start = None
+        elif depth == 1 and key is None:
+            key = _whole(kind)
+        elif depth == 1 and start is None:
+            start = token.end()
+        depth += (kind in ("{", "[")) - (kind in ("}", "]"))
