@@ -40,9 +40,12 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY asked.rank LIMIT 1
 """
 
+# What a column has in rows that were there before it, the tables know that hold rows.
 _COLUMNS = """
 SELECT a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), b.typname, b.typcategory::text,
-  coalesce(e.typname, ''), a.attgenerated = 'v', (array_to_json(a.attmissingval) -> 0)::text
+  coalesce(e.typname, ''), a.attgenerated = 'v',
+  (SELECT (array_to_json(m.attmissingval) -> 0)::text FROM pg_attribute m
+   WHERE m.attrelid = ANY (%s) AND m.attname = a.attname AND m.atthasmissing LIMIT 1)
 FROM pg_attribute a
 CROSS JOIN LATERAL (
   WITH RECURSIVE base AS (
@@ -178,7 +181,8 @@ def describe(cursor: Any, name: str) -> Table:
     if not isUsable:
         raise _untrackable(f"The daemon's role may not use the schema {schema!r}; grant it USAGE.")
     members, isBusy = _readMembers(cursor, oid, spelled)
-    columns = tuple(Column(*row) for row in cursor.execute(_COLUMNS, (oid,)).fetchall())
+    rows = cursor.execute(_COLUMNS, ([member.oid for member in members], oid)).fetchall()
+    columns = tuple(Column(*row) for row in rows)
     return Table(oid, spelled, columns, members, isBusy)
 
 

@@ -221,7 +221,7 @@ def addShape(cursor: Any, tid: int, fields: Sequence[Field]) -> None:
 
 
 def setEquipment(
-    cursor: Any, tid: int, members: Iterable[int], reserves: bool, wanted: str
+    cursor: Any, tid: int, members: Collection[int], reserves: bool, wanted: str
 ) -> None:
     """
     Enter how a table's changes are recorded; to be called once they are.
@@ -229,7 +229,7 @@ def setEquipment(
     cursor.execute(
         f"UPDATE {SCHEMA}.tables SET members = %s, reserves = %s, wanted = %s, marks = %s"
         " WHERE tid = %s",
-        (list(members), reserves, wanted, marks(cursor, tid), tid),
+        (list(members), reserves, wanted, marks(cursor, tid, members), tid),
     )
 
 
@@ -292,15 +292,22 @@ def triggers(cursor: Any, tid: int) -> set[tuple[int, str]]:
     )
 
 
-def marks(cursor: Any, tid: int) -> str:
+def marks(cursor: Any, tid: int, members: Collection[int]) -> str:
     """
     Give what changes when somebody touches a table's triggers or their functions.
+
+    @param members: The tables that hold its rows, of which the triggers count.
     """
+    names = [
+        name
+        for name, oid in functions(cursor).get(tid, {}).items()
+        if oid is None or oid in members
+    ]
     (found,) = cursor.execute(
         "SELECT coalesce(md5(string_agg(concat_ws(' ', t.oid, t.xmin, p.oid, p.xmin), ','"
         " ORDER BY t.oid)), '') FROM pg_proc p JOIN pg_trigger t ON t.tgfoid = p.oid"
         f" WHERE p.pronamespace = to_regnamespace('{SCHEMA}') AND t.tgparentid = 0"
         " AND p.proname = ANY (%s)",
-        (list(functions(cursor).get(tid, ())),),
+        (names,),
     ).fetchone()
     return str(found)

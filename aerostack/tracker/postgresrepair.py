@@ -84,7 +84,7 @@ def isCurrent(cursor: Any, record: Record, manner: Manner) -> bool:
         return table is None and record.missing
     return (
         table.oid == record.oid
-        and record.marks == ledger.marks(cursor, record.tid)
+        and record.marks == ledger.marks(cursor, record.tid, record.members)
         and _isShaped(record, table)
         and _equipmentOf(record, table, manner).digest == record.wanted
     )
@@ -120,7 +120,7 @@ def repairTable(cursor: Any, record: Record, manner: Manner) -> None:
     elif table.oid != record.oid:
         tid = _anew(cursor, record, table, manner)
         _tellRebuilt(cursor, tid, table, name, manner.toldRows)
-    elif record.marks != ledger.marks(cursor, record.tid) and not _lostMembers(record, table):
+    elif record.marks != ledger.marks(cursor, record.tid, record.members) and not _lostMembers(record, table):
         _anew(cursor, record, table, manner, unsure(name))
     elif isRewritten(record.shapes[-1].fields, [fieldOf(c) for c in table.columns]):
         reason = f"A column of the table {name!r} has another type now; reload it."
@@ -155,7 +155,7 @@ def follow(cursor: Any, table: Table, record: Record | None, manner: Manner) -> 
         isSame = (
             not record.missing
             and table.oid == record.oid
-            and record.marks == ledger.marks(cursor, record.tid)
+            and record.marks == ledger.marks(cursor, record.tid, record.members)
             and not isRewritten(record.shapes[-1].fields, [fieldOf(c) for c in table.columns])
         )
         if isSame:
