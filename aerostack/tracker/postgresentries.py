@@ -150,13 +150,17 @@ def skip(cursor: Any, after: int) -> None:
     """
     Go on with numbers that nobody has read yet, and forget what has none so far: nobody
     knows any more what of it was told.
+
+    @param after: The last number that our reader has read.  It finds the next one there, so
+        that it sees no gap; others, who may have read further, do.
     """
     cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, SEQUENCER))
     cursor.execute(
         f"WITH gone AS (DELETE FROM {SCHEMA}.captured)"
         f" INSERT INTO {SCHEMA}.changes (seq, tid, at, last, lost, snapshot)"
-        " VALUES (%s, 0, clock_timestamp(), false, false, pg_current_snapshot())",
-        (max(after, newest(cursor)) + JUMP,),
+        " SELECT seq, 0, clock_timestamp(), false, false, pg_current_snapshot()"
+        " FROM unnest(%s::bigint[]) AS seq",
+        ([after + 1, after + JUMP],),
     )
 
 

@@ -170,6 +170,8 @@ class Following:
         Follow a table no more, unless another reader does.
         """
         self._wanted.discard(table)
+        # A leader that follows nothing any more may not come again for long.
+        self._session.look(cursor, self.isWanted)
         if not isComplete(cursor):
             return
         with transaction(cursor, DROPPING):

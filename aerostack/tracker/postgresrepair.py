@@ -18,7 +18,7 @@ from aerostack.tracker import postgresledger as ledger
 from aerostack.tracker.postgrescatalog import SCHEMA, Table, describe
 from aerostack.tracker.postgresledger import Record
 from aerostack.tracker.postgresrows import fieldOf, isRewritten
-from aerostack.tracker.postgresschema import functions
+from aerostack.tracker.postgresschema import FUNCTIONS, SEQUENCES, TABLES, functions
 from aerostack.tracker.postgrestriggers import Manner, buildEquipment
 
 # What any change of a followed table's looks changes: rows of the catalogs get another
@@ -54,7 +54,8 @@ def needs(cursor: Any, records: Iterable[Record]) -> Needs:
     Tell what to look at, to notice that something is to be done.
     """
     records = [record for record in records if record.ended is None]
-    names: set[str] = set()
+    # Ours too: somebody may take them away.
+    names: set[str] = {*TABLES, *SEQUENCES}
     for record in records:
         names.add(record.name)
         names.update(record.name[i + 1 :] for i, c in enumerate(record.name) if c == ".")
@@ -63,7 +64,10 @@ def needs(cursor: Any, records: Iterable[Record]) -> Needs:
         "members": sorted({*roots, *(oid for record in records for oid in record.members)}),
         "roots": roots,
         "names": sorted(names),
-        "functions": sorted(name for found in functions(cursor).values() for name in found),
+        "functions": [
+            *FUNCTIONS,
+            *sorted(name for found in functions(cursor).values() for name in found),
+        ],
     }
 
 
@@ -120,7 +124,9 @@ def repairTable(cursor: Any, record: Record, manner: Manner) -> None:
     elif table.oid != record.oid:
         tid = _anew(cursor, record, table, manner)
         _tellRebuilt(cursor, tid, table, name, manner.toldRows)
-    elif record.marks != ledger.marks(cursor, record.tid, record.members) and not _lostMembers(record, table):
+    elif record.marks != ledger.marks(cursor, record.tid, record.members) and not _lostMembers(
+        record, table
+    ):
         _anew(cursor, record, table, manner, unsure(name))
     elif isRewritten(record.shapes[-1].fields, [fieldOf(c) for c in table.columns]):
         reason = f"A column of the table {name!r} has another type now; reload it."

@@ -39,9 +39,9 @@ LOST = "L"
 TRUNCATED = "T"
 """An entry that says that more rows were truncated than are told."""
 
-_TABLES = ("captured", "changes", "tables", "shapes", "follows", "journal")
-_SEQUENCES = ("captured_id_seq", "readers")
-_FUNCTIONS = ("sequence", "prune", "unsequenced")
+TABLES = ("captured", "changes", "tables", "shapes", "follows", "journal")
+SEQUENCES = ("captured_id_seq", "readers")
+FUNCTIONS = ("sequence", "prune", "unsequenced")
 
 # Plans that read a whole table would be made for tables of which nothing is known yet.
 _PLANS = (
@@ -94,8 +94,10 @@ BEGIN
     RETURN (SELECT coalesce(max(c.seq), 0) FROM {SCHEMA}.changes AS c);
   END IF;
   {_SEEN}
-  _newest := coalesce(_newest, 0);
-  _seen := coalesce(_seen, '1:1:');
+  IF _seen IS NULL THEN
+    -- Somebody emptied the journal.
+    RETURN -1;
+  END IF;
   INSERT INTO {SCHEMA}.changes (seq, xid, id, tid, at, last, lost, snapshot)
   SELECT _newest + f.place, f.xid, f.id, f.tid, f.at, f.last, f.lost,
     CASE WHEN f.place = f.count THEN pg_current_snapshot() END
@@ -136,7 +138,6 @@ DECLARE
   _seen pg_snapshot;
 BEGIN
   {_SEEN}
-  _seen := coalesce(_seen, '1:1:');
   RETURN (SELECT min(c.at) FROM ({_FRESH}) AS c);
 END $$""",
 )
@@ -153,7 +154,7 @@ def isComplete(cursor: Any) -> bool:
     Tell whether all that L{create} makes is there.
     """
     names = _standing(cursor)
-    return names.issuperset({*_TABLES, *_SEQUENCES, *_FUNCTIONS})
+    return names.issuperset({*TABLES, *SEQUENCES, *FUNCTIONS})
 
 
 def _standing(cursor: Any) -> set[str]:
@@ -162,7 +163,7 @@ def _standing(cursor: Any) -> set[str]:
         " AND relname = ANY (%s) AND relkind IN ('r', 'S')"
         " UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = to_regnamespace(%s)"
         " AND proname = ANY (%s)",
-        (SCHEMA, [*_TABLES, *_SEQUENCES], SCHEMA, list(_FUNCTIONS)),
+        (SCHEMA, [*TABLES, *SEQUENCES], SCHEMA, list(FUNCTIONS)),
     ).fetchall()
     return {name for (name,) in rows}
 
@@ -185,6 +186,10 @@ def create(cursor: Any, until: int, notifies: bool) -> None:
         f" left(replace(gen_random_uuid()::text, '-', ''), 16), {_IDENTITY}, %s, %s",
         (VERSION, until, notifies),
     )
+    cursor.execute(
+        f"INSERT INTO {SCHEMA}.changes (seq, tid, at, last, lost, snapshot)"
+        " VALUES (0, 0, clock_timestamp(), false, false, pg_current_snapshot())"
+    )
 
 
 def clear(cursor: Any) -> list[str]:
@@ -206,16 +211,16 @@ def clear(cursor: Any) -> list[str]:
     for names in functions(cursor).values():
         dropFunctions(cursor, names)
     standing = _standing(cursor)
-    for name in _FUNCTIONS:
+    for name in FUNCTIONS:
         if name in standing:
             cursor.execute(f"DROP FUNCTION {SCHEMA}.{name}")
-    for name in _TABLES:
+    for name in TABLES:
         if name in standing:
             cursor.execute(f"DROP TABLE {SCHEMA}.{name}")
     # That of a column went with its table.
-    for name in _standing(cursor).intersection(_SEQUENCES):
+    for name in _standing(cursor).intersection(SEQUENCES):
         cursor.execute(f"DROP SEQUENCE {SCHEMA}.{name}")
-    return [*gone, *(f"{SCHEMA}.{name}" for name in _TABLES if name in standing)]
+    return [*gone, *(f"{SCHEMA}.{name}" for name in TABLES if name in standing)]
 
 
 def dropSchema(cursor: Any) -> None:
