@@ -120,8 +120,8 @@ class IJournal(Interface):
 
     def renew(cursor, timestamp):
         """
-        Say that somebody reads the journal.  One that nobody has read for a day
-        forgets all but its newest entries by itself.
+        Say that somebody reads the journal.  One that nobody has read for a day sees to it
+        by itself that it does not grow without end.
 
         @param timestamp: The present time, ms.
         """
@@ -132,6 +132,19 @@ class IJournal(Interface):
         than C{timestamp} (ms), at most C{limit} of them, oldest first.
 
         @return: How many were forgotten.
+        """
+
+    def lag(cursor):
+        """
+        Tell what holds up changes, which is not seen by reading them.  Cheap enough to be
+        asked every few seconds.
+
+        @return: An L{aerostack.tracker.journal.Lag}.
+        """
+
+    def fold(name):
+        """
+        @return: The form by which the database tells names of tables apart.
         """
 
     def remove(cursor):

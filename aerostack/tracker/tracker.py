@@ -98,7 +98,7 @@ class ChangeTracker:
         self._retention = retention
 
         self._requests: deque[_Request] = deque()
-        self._interests = Interests(grace)
+        self._interests = Interests(grace, journal.fold)
         self._herald = Herald(clock, listener, self._interests)
         self._line = Line(clock, database, self._herald, pollInterval)
         self._columns = ColumnCache(database, journal)

@@ -19,7 +19,7 @@ from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.selection import Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IDatabase, IJournal
-from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.journal import Lag, Loss, Poll
 from aerostack.tracker.tracker import ChangeTracker
 
 
@@ -165,6 +165,12 @@ class FakeJournal:
     def prune(self, cursor: Any, before: int, timestamp: int, limit: int) -> int:
         self.prunings.append((before, timestamp, limit))
         return self.pruned.pop(0) if self.pruned else 0
+
+    def lag(self, cursor: Any) -> Lag:
+        return Lag(0.0, None)
+
+    def fold(self, name: str) -> str:
+        return name.lower()
 
     def remove(self, cursor: Any) -> list[str]:
         return []
