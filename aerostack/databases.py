@@ -250,8 +250,8 @@ class PostgresBackend(Backend):
                 reactor, self._options, threads, purpose, timeout, prepare=purpose != "query"
             )
 
-        # A statement of db.query brings its own time-out.  It is never prepared, because
-        # then it could not be run any more once somebody has altered its tables.
+        # A statement of db.query brings its own time-out, and nothing is prepared where every
+        # statement takes away what the one before has left.
         return Pools(
             history=pool(2, "history", 10.0),
             tracker=pool(1, "tracker", 30.0),
