@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from aerostack.core.conninfo import SCHEMES, parseConninfo
 from aerostack.core.descriptions import Description, parseDescription
+from aerostack.core.rowrules import parseRows
 from aerostack.credentials import (
     Pending,
     checkAPIKey,
@@ -38,13 +39,17 @@ from aerostack.settings import (
     Key,
     LimitsConfig,
     ProjectConfig,
+    TableConfig,
     TopicConfig,
     keysOf,
 )
 
+T = TypeVar("T")
+
 # sun_path holds 108 bytes, the last of which is NUL: unix(7).
 _UNIX_PATH = 107
 _PROJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_EXAMPLES: dict[type, str] = {TopicConfig: "cursors/*", TableConfig: "shop_*"}
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ class _Reader:
         @return: The configuration, or L{None} if something that it cannot do
             without is missing.  It may be run only if there are no L{problems}.
         """
-        self._refuseUnknown(document, [*SECTIONS, "topics", "projects"], "")
+        self._refuseUnknown(document, [*SECTIONS, "topics", "tables", "projects"], "")
         sections: dict[str, Any] = {}
         for name, cls in SECTIONS.items():
             table = document.get(name, {})
@@ -159,12 +164,13 @@ class _Reader:
             self._database(sections["database"])
         if "limits" in sections:
             self._limits(LimitsConfig(**sections["limits"]))
-        topics = self._topics(document.get("topics", {}))
+        topics = self._patterned(TopicConfig, document.get("topics", {}), "topics")
+        tables = self._rules(document.get("tables", {}), "tables")
         projects = self._projects(document.get("projects", {}))
         if len(sections) < len(SECTIONS):
             return None
         built = {name: cls(**sections[name]) for name, cls in SECTIONS.items()}
-        return Config(path=self._path, projects=projects, topics=topics, **built)
+        return Config(path=self._path, projects=projects, topics=topics, tables=tables, **built)
 
     def generate(self) -> None:
         """
@@ -344,21 +350,45 @@ class _Reader:
                 f" {2 * frame}",
             )
 
-    def _topics(self, tables: object) -> Mapping[str, TopicConfig]:
-        topics: dict[str, TopicConfig] = {}
+    def _patterned(self, cls: type[T], tables: object, prefix: str) -> Mapping[str, T]:
+        """
+        Read tables that stand under patterns.
+
+        @param cls: What each is read into; every setting of it has a default.
+        """
+        found: dict[str, T] = {}
         if not isinstance(tables, dict):
-            allowed = "tables such as [topics.'cursors/*']"
-            self._problem("topics", f"is {describe(tables)}; allowed are {allowed}")
-            return topics
+            allowed = f"tables such as [{prefix}.'{_EXAMPLES[cls]}']"
+            self._problem(prefix, f"is {describe(tables)}; allowed are {allowed}")
+            return found
         for pattern, table in tables.items():
-            key = f"topics.'{pattern}'"
+            key = f"{prefix}.'{pattern}'"
             if not isinstance(table, dict):
                 self._problem(key, f"is {describe(table)}; allowed is a table, [{key}]")
                 continue
-            values = self._table(TopicConfig, table, key)
-            assert values is not None, "every setting of a topic has a default"
-            topics[pattern] = TopicConfig(**values)
-        return MappingProxyType(topics)
+            values = self._table(cls, table, key)
+            assert values is not None, "every setting under a pattern has a default"
+            found[pattern] = cls(**values)
+        return MappingProxyType(found)
+
+    def _rules(self, tables: object, prefix: str) -> Mapping[str, TableConfig]:
+        """Read the rules for tables."""
+        rules = self._patterned(TableConfig, tables, prefix)
+        for pattern, rule in rules.items():
+            key = f"{prefix}.'{pattern}'"
+            if rule.rows is None:
+                continue
+            try:
+                rows = parseRows(rule.rows)
+            except ValueError as error:
+                self._problem(f"{key}.rows", str(error))
+                continue
+            tokens = "token" in (rule.read or ()) or self._faulty(f"{key}.read")
+            if rows.needsToken and not tokens:
+                self._problem(
+                    f"{key}.rows", f"asks for claims; allowed is that with 'token' in {key}.read"
+                )
+        return rules
 
     def _projects(self, tables: object) -> Mapping[str, ProjectConfig]:
         projects: dict[str, ProjectConfig] = {}
@@ -394,6 +424,8 @@ class _Reader:
             if isinstance(key.kind, Secret):
                 source = values[key.attribute]
                 values[key.attribute] = self._apiKey(f"{prefix}.{key.name}", key.kind, source)
+        if values["tables"] is not None:
+            values["tables"] = self._rules(values["tables"], f"{prefix}.tables")
         if values["jwt"] is not None:
             values["jwt"] = self._jwt(values["jwt"], f"{prefix}.jwt")
         projects[name] = ProjectConfig(id=name, **values)

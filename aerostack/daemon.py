@@ -4,8 +4,9 @@ The daemon, put together from its configuration.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from random import random
 from typing import Any
@@ -14,12 +15,13 @@ from uuid import uuid4
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import deferLater
+from twisted.internet.task import Cooperator, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
+from aerostack.core.access import Access
 from aerostack.core.addresses import Proxies
 from aerostack.core.admission import Admission
 from aerostack.core.deadlines import Deadlines
@@ -52,6 +54,7 @@ from aerostack.net.api import (
 from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.gate import Gate
 from aerostack.net.http import BoundedSite
+from aerostack.net.metrics import MetricsResource
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
 from aerostack.pulse import Pulse
@@ -114,7 +117,11 @@ class Daemon(MultiService):
             Repeats(config.streams.repeatWindow, MAX_REPEATS),
         )
         self.feeds = TableFeeds(
-            self.hub, Patterns(config.tracker.tables), config.projects, self._makeTracker
+            self.hub,
+            Patterns(config.tracker.tables),
+            Access(config.projects, config.tables),
+            config.projects,
+            self._makeTracker,
         )
         self._deadlines = Deadlines()
         self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
@@ -229,6 +236,7 @@ class Daemon(MultiService):
                     self.rpc, self.authenticator, reactor, self.quotas
                 ),
                 "health": HealthResource(self.health),
+                "metrics": MetricsResource(self.metrics, self.authenticator, reactor),
             }
         )
         return BoundedSite(root, reactor, config.limits)
@@ -238,6 +246,23 @@ class Daemon(MultiService):
         What is wrong with each part, as a sentence; L{None} for nothing.
         """
         return {"database": self._watch.fault(), "tracker": self.tracker.health()}
+
+    def metrics(self) -> Mapping[str, float]:
+        """
+        What there is to count; see L{aerostack.net.metrics.METRICS}.
+        """
+        return {
+            "aerostack_connections": len(self.connections),
+            "aerostack_subscriptions": self.quotas.subscriptions.total,
+            "aerostack_topics": len(self.hub.registry),
+            "aerostack_publications_total": self.hub.published,
+            "aerostack_changes_total": self.feeds.changes,
+            "aerostack_delivered_total": self.hub.fanout.delivered,
+            "aerostack_feed_up": int(not self.feeds.isDown),
+            "aerostack_feed_lag_seconds": round(self.tracker.lag(), 3),
+            "aerostack_feed_position": self.tracker.position,
+            "aerostack_healthy": int(not any(self.health().values())),
+        }
 
     # Starting
 
@@ -339,18 +364,20 @@ class Daemon(MultiService):
     def reload(self, config: Config) -> None:
         """
         Take up what of a configuration can be taken up while connections are open:
-        projects and their keys, limits, tables, trusted proxies, how a stop spreads
-        clients, certificates.
+        projects and their keys, limits, tables and who may read them, trusted proxies, how
+        a stop spreads clients, certificates.
 
         A certificate that cannot be served is told in the log, and the old one
         stays.
         """
         server = config.server
+        rulesChanged = _tableRules(config) != _tableRules(self.config)
         self.config = replace(
             self.config,
             tracker=replace(self.config.tracker, tables=config.tracker.tables),
             limits=config.limits,
             projects=config.projects,
+            tables=config.tables,
             server=replace(
                 self.config.server,
                 trustedProxies=server.trustedProxies,
@@ -364,6 +391,9 @@ class Daemon(MultiService):
         self.authenticator.load(config.projects)
         self.feeds.allowed = Patterns(config.tracker.tables)
         self.feeds.projects = config.projects
+        if rulesChanged:
+            self.feeds.load(Access(config.projects, config.tables))
+            self._judgeAgain()
         limits = config.limits
         self._surroundings.limits = limits
         self._surroundings.recovery.snapshots.bounds = snapshotBounds(limits)
@@ -382,6 +412,23 @@ class Daemon(MultiService):
                     listener.tls.reload()
                 except TLSError as error:
                     self.log.error("the old certificate stays: {error}", error=error)
+
+    def _judgeAgain(self) -> None:
+        """Judge what every client is told of tables."""
+
+        def work() -> Iterator[None]:
+            for session in self.connections.sessions():
+                session.judge()
+                yield
+
+        # All of them in one turn would keep everything else waiting.
+        Cooperator(scheduler=partial(self._reactor.callLater, 0)).coiterate(work())
+
+
+def _tableRules(config: Config) -> object:
+    """Who may read which tables, to be compared."""
+    projects = config.projects.values()
+    return config.tables, [(each.id, each.defaultRead, each.tables) for each in projects]
 
 
 def snapshotBounds(limits: LimitsConfig) -> Bounds:

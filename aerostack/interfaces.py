@@ -102,7 +102,8 @@ class IJournal(Interface):
 
         @param size: As in L{poll}.
         @return: A list of L{aerostack.core.changes.Change}, oldest first, at most
-            C{limit} of them; none if none are left.
+            C{limit} of them; none if none are left.  A journal that does not keep where
+            transactions end leaves C{last} unset.
         @raise RealtimeError: C{table_lost}: they have gone since they were surveyed.
         """
 
@@ -119,8 +120,8 @@ class IJournal(Interface):
 
     def renew(cursor, timestamp):
         """
-        Say that somebody reads the journal.  One that nobody has read for a day
-        forgets all but its newest entries by itself.
+        Say that somebody reads the journal.  One that nobody has read for a day sees to it
+        by itself that it does not grow without end.
 
         @param timestamp: The present time, ms.
         """
@@ -131,6 +132,19 @@ class IJournal(Interface):
         than C{timestamp} (ms), at most C{limit} of them, oldest first.
 
         @return: How many were forgotten.
+        """
+
+    def lag(cursor):
+        """
+        Tell what holds up changes, which is not seen by reading them.  Cheap enough to be
+        asked every few seconds.
+
+        @return: An L{aerostack.tracker.journal.Lag}.
+        """
+
+    def fold(name):
+        """
+        @return: The form by which the database tells names of tables apart.
         """
 
     def remove(cursor):
@@ -164,6 +178,14 @@ class IChangeListener(Interface):
 
         @param error: A L{RealtimeError} for its subscribers.
         @param seq: Where among the changes: everything up to this number is in doubt.
+        """
+
+    def tableAltered(table, columns):
+        """
+        A followed table may have other columns than before.  It is told before any change
+        that has them.
+
+        @param columns: Those that it has now, as L{IJournal.columns} has them.
         """
 
     def tableLeft(table):
@@ -357,6 +379,14 @@ class ISubscriber(Interface):
 
         @param frame: A L{aerostack.wire.framing.Frame}, shared with all other
             subscribers.
+        """
+
+    def judge(topic=None):
+        """
+        Decide anew what of a table's changes is delivered, because something has changed on
+        which that depends.
+
+        @param topic: The table's canonical topic; L{None} for all topics.
         """
 
 

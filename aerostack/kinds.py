@@ -263,3 +263,22 @@ class Section:
         if not isinstance(found, dict):
             raise ValueError(describe(found))
         return found
+
+
+@dataclass(frozen=True)
+class Patterned:
+    """
+    Tables of their own, each under a pattern.
+
+    @ivar table: The dataclass that has the keys of each.
+    """
+
+    table: type
+
+    def allowed(self) -> str:
+        return "tables, each under a pattern"
+
+    def read(self, found: Any) -> dict[str, Any]:
+        if not isinstance(found, dict):
+            raise ValueError(describe(found))
+        return found

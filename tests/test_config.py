@@ -23,6 +23,7 @@ from aerostack.settings import (
     LimitsConfig,
     LogConfig,
     PresenceConfig,
+    TableConfig,
     TrackerConfig,
     reference,
 )
@@ -474,6 +475,76 @@ class ProblemTests(LoadCase):
         self.assertProblem(f"{HEAD}{PROJECT}[limits]\n{text}\n", "limits.frame_bytes")
 
 
+class RuleTests(LoadCase):
+    """
+    Tests for rules that tables, and topics, have under patterns.
+    """
+
+    def test_tables(self) -> None:
+        """Rules for tables keep their order, in the file and in a project."""
+        config = self.load(
+            f"""{HEAD}{PROJECT}default_read = ["token"]
+            [projects.p.tables."b_*"]
+            hidden = ["x", "y"]
+            [tables.orders]
+            read = ["token", "key"]
+            rows = "owner = :sub"
+            [tables."*"]
+            read = []
+            """
+        )
+        self.assertEqual(
+            list(config.tables.items()),
+            [("orders", TableConfig(("token", "key"), (), "owner = :sub")), ("*", TableConfig(()))],
+        )
+        project = config.projects["p"]
+        self.assertEqual(project.defaultRead, ("token",))
+        self.assertEqual(project.tables, {"b_*": TableConfig(None, ("x", "y"))})
+        self.assertEqual(self.load(HEAD + PROJECT).projects["p"].defaultRead, ("anonymous", "key"))
+
+    def test_rows(self) -> None:
+        """A row rule that is malformed is told with its table and place, wherever it stands."""
+        for section, key in (
+            ("tables.orders", "tables.'orders'.rows"),
+            ('projects.p.tables."a_*"', "projects.p.tables.'a_*'.rows"),
+        ):
+            self.assertProblem(
+                f'{HEAD}{PROJECT}[{section}]\nrows = "a = 1 or b = 2"\n',
+                key,
+                "at character 7: expected AND or the end, not or",
+            )
+
+    def test_nobodyCould(self) -> None:
+        """A row rule that asks for claims is of no use where no token may read."""
+        for read in ("", "read = []\n", 'read = ["anonymous", "key"]\n'):
+            self.assertProblem(
+                f'{HEAD}{PROJECT}[tables.orders]\n{read}rows = "a = :sub"\n',
+                "tables.'orders'.rows",
+                "with 'token' in tables.'orders'.read",
+            )
+        self.load(f"{HEAD}{PROJECT}[tables.orders]\nrows = \"a = 'x'\"\n")
+        self.assertProblem(
+            f'{HEAD}{PROJECT}[tables.orders]\nread = ["tokens"]\nrows = "a = :sub"\n',
+            "tables.'orders'.read",
+            "entry 1 is 'tokens'",
+        )
+
+    def test_malformed(self) -> None:
+        """What should be tables and is not is told."""
+        for text, key, words in (
+            ("topics = 1", "topics", "tables such as [topics.'cursors/*']"),
+            ("topics.a = 1", "topics.'a'", "[topics.'a']"),
+            ("tables = []", "tables", "tables such as [tables.'shop_*']"),
+            ("tables.a = 'x'", "tables.'a'", "[tables.'a']"),
+            ("tables.a.row = 'x'", "tables.'a'.row", "did you mean 'rows'?"),
+            ("tables.sales.orders.read = []", "tables.'sales'.orders", "unknown key"),
+        ):
+            self.assertProblem(f"{text}\n{HEAD}{PROJECT}", key, words)
+        self.assertProblem(
+            f"{HEAD}{PROJECT}tables = 1\n", "projects.p.tables", "tables, each under a pattern"
+        )
+
+
 class ProjectProblemTests(LoadCase):
     """
     Tests for mistakes in a project.
@@ -604,12 +675,10 @@ class SturdinessTests(LoadCase):
             load(self.path, {})
         except ConfigError as error:
             for problem in error.problems:
-                self.assertTrue(
-                    problem.key.startswith(
-                        key.rpartition(".")[0].replace("topics.t", "topics.'t'")
-                    ),
-                    str(error),
-                )
+                prefix = re.sub(r"(topics|tables)\.t\b", r"\1.'t'", key.rpartition(".")[0])
+                # A project that has rules only is one that nobody could connect to.
+                alone = ".tables." in key and problem.key == "projects.q"
+                self.assertTrue(alone or problem.key.startswith(prefix), str(error))
 
 
 def toml(value: Any) -> str:

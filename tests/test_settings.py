@@ -18,6 +18,7 @@ from aerostack.kinds import (
     Network,
     Number,
     Origin,
+    Patterned,
     Secret,
     Section,
     Text,
@@ -31,6 +32,7 @@ from aerostack.settings import (
     JWTConfig,
     LimitsConfig,
     ProjectConfig,
+    TableConfig,
     keysOf,
     reference,
 )
@@ -58,7 +60,7 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_everyField(self) -> None:
         """Every field is a key, but for a project's id."""
-        for table in (*SECTIONS.values(), JWTConfig, ProjectConfig):
+        for table in (*SECTIONS.values(), JWTConfig, ProjectConfig, TableConfig):
             attributes = [key.attribute for key in keysOf(table).values()]
             names = [each.name for each in dataclasses.fields(table) if each.name != "id"]
             self.assertEqual(attributes, names)
@@ -224,6 +226,11 @@ class KindTests(SynchronousTestCase):
         """A section is a table."""
         self.assertEqual(Section(JWTConfig).read({"a": 1}), {"a": 1})
         self.assertRefuses(Section(JWTConfig), "a", [{}], datetime.date(2026, 1, 1))
+
+    def test_patterned(self) -> None:
+        """Tables under patterns are a table."""
+        self.assertEqual(Patterned(TableConfig).read({"a": {}}), {"a": {}})
+        self.assertRefuses(Patterned(TableConfig), "a", [{}], 1)
 
     def test_found(self) -> None:
         """A refusal shows no string that is where none belongs, and long ones shortened."""

@@ -4,10 +4,8 @@ Who wants to know of which table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-
-from aerostack.tracker.schema import fold
 
 
 @dataclass
@@ -33,11 +31,13 @@ class Interests:
     The tables that are watched, or were until a while ago.
     """
 
-    def __init__(self, grace: float) -> None:
+    def __init__(self, grace: float, fold: Callable[[str], str]) -> None:
         """
         @param grace: For how many seconds a table that nobody watches any more stays.
+        @param fold: Gives the form by which the database tells names apart.
         """
         self._grace = grace
+        self._fold = fold
         # By the name that the journal gave.
         self._interests: dict[str, Interest] = {}
         # The journal's name of a table, by the name that somebody asked for.
@@ -67,7 +67,7 @@ class Interests:
         """
         self._names[table] = name
         for other in list(self._interests):
-            if other != name and fold(other) == fold(name):
+            if other != name and self._fold(other) == self._fold(name):
                 # An earlier run knew the table by another spelling.
                 del self._interests[other]
         interest = self._interests.setdefault(name, Interest(name))

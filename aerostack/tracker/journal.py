@@ -40,3 +40,33 @@ class Poll:
     after: int
     more: bool
     altered: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """
+    The oldest transaction that is open.
+
+    @ivar age: For how many seconds it has been seen to be open.
+    @ivar who: Whose it is, for whoever looks after the database.
+    @ivar isRecorded: There are changes of followed tables in it, which are told once it
+        ends.  In any case what was pruned meanwhile cannot be cleaned up before.
+    """
+
+    age: float
+    who: str
+    isRecorded: bool
+
+
+@dataclass(frozen=True)
+class Lag:
+    """
+    What has still to be told.
+
+    @ivar age: How old the oldest change is, in seconds, that was committed and is not in
+        the journal's order yet; 0 if there is none.
+    @ivar holder: Who holds up others; L{None} if nobody does, or the database does not tell.
+    """
+
+    age: float
+    holder: Holder | None

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from msgspec import Raw
+
 from aerostack.core.changes import Row
 from aerostack.wire.codec import encodeValue
 
@@ -57,7 +59,7 @@ def _atMost(value: Any) -> int:
         return 6 * len(value) + 2
     if isinstance(value, (bytes, memoryview)):
         return _base64(value)
-    if isinstance(value, (dict, list)):
+    if isinstance(value, (dict, list, Raw)):
         return len(encodeValue(value))
     return _OTHER
 

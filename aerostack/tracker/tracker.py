@@ -5,15 +5,12 @@ The timer that asks the journal what has changed, and tells.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.changes import Change
@@ -26,6 +23,7 @@ from aerostack.tracker.faults import SILENT, describe
 from aerostack.tracker.herald import Herald
 from aerostack.tracker.interests import Interest, Interests
 from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.line import READING, Line
 from aerostack.tracker.outage import Outage
 
 RENEWAL = 3600.0
@@ -33,13 +31,6 @@ RENEWAL = 3600.0
 
 PRUNING = 60.0
 """How often, in seconds, old entries are forgotten."""
-
-PATIENCE = 2.0
-"""For how many seconds a read of the journal may take before that is told."""
-
-WRITING = 6.0
-"""For how many seconds other questions may take: they wait for locks, while which no one
-else can change anything either."""
 
 BATCH_BYTES = 4_194_304
 """How many bytes of values are read in one step, about."""
@@ -69,9 +60,6 @@ class ChangeTracker:
     was not is still there.  That a table cannot be attached, or old entries not be
     forgotten, holds up nobody who waits for changes: on a full disk they can still be
     read.
-
-    @ivar lastTick: When the database last answered, by the clock; L{None} if it never
-        did.
     """
 
     log = Logger()
@@ -102,9 +90,7 @@ class ChangeTracker:
         @param grace: For how many seconds a table that nobody watches any more is still
             followed, because changing its triggers changes the user's schema.
         """
-        self.lastTick: float | None = None
         self._clock = clock
-        self._database = database
         self._reads = reads or database
         self._journal = journal
         self._pollInterval = pollInterval
@@ -112,9 +98,12 @@ class ChangeTracker:
         self._retention = retention
 
         self._requests: deque[_Request] = deque()
-        self._interests = Interests(grace)
+        self._interests = Interests(grace, journal.fold)
         self._herald = Herald(clock, listener, self._interests)
+        self._line = Line(clock, database, self._herald, pollInterval)
         self._columns = ColumnCache(database, journal)
+        # Tables that were altered, as long as that was not told.
+        self._altered: set[str] = set()
         # Up to where the journal was read; None until it is prepared.
         self._after: int | None = None
         # When the journal was asked, and had no more.
@@ -130,7 +119,6 @@ class ChangeTracker:
         self._poked = False
         self._pokeCall: IDelayedCall | None = None
         self._stopping = False
-        self._reading = Outage(pollInterval)
         self._attaching = Outage(pollInterval)
         self._tidying = Outage(PRUNING / 4)
         self._waker = waker
@@ -171,12 +159,15 @@ class ChangeTracker:
         return self._clock.seconds() - since
 
     def health(self) -> str | None:
-        if not self._isBusy() and self._reading.reason is None:
+        line, now = self._line, self._clock.seconds()
+        if not self._isBusy() and line.outage.reason is None:
             return None
-        now, patience = self._clock.seconds(), max(5.0, 10 * self._pollInterval)
-        silent = now - (self._since if self.lastTick is None else max(self._since, self.lastTick))
+        patience = max(5.0, 10 * self._pollInterval)
+        silent = now - (
+            self._since if line.answeredAt is None else max(self._since, line.answeredAt)
+        )
         if silent > patience:
-            reason = self._reading.reason or SILENT
+            reason = line.outage.reason or SILENT
             return f"Table changes have not been read for {silent:.0f} s: the database {reason}."
         waiting = now - self._attaching.since
         if self._attaching.reason is not None and self._requests and waiting > patience:
@@ -283,9 +274,9 @@ class ChangeTracker:
         isBusy = not self._stopping and self._isBusy()
         self._listen(isBusy)
         if not isBusy:
-            self._rise("Nobody waits for table changes any more.")
+            self._line.worked("Nobody waits for table changes any more.")
             return succeed(None)
-        if not self._reading.allows(self._clock.seconds(), urgent):
+        if not self._line.outage.allows(self._clock.seconds(), urgent):
             return succeed(None)
         return Deferred.fromCoroutine(self._converse())
 
@@ -310,45 +301,10 @@ class ChangeTracker:
                 await deferLater(self._clock, 0)
                 await self._attachRequested()
         except Exception as error:
-            # What else failed before it, did so for the same reason.
-            self._attaching.worked()
-            self._failed(error)
+            self._line.failed(error)
             return
-        self._rise("Table changes can be read again.")
+        self._line.worked("Table changes can be read again.")
         await self._keepHouse()
-
-    async def _ask(
-        self, question: Callable[..., Any], *args: Any, patience: float = WRITING
-    ) -> Any:
-        late = self._clock.callLater(patience, self._silent)
-        try:
-            answer = await self._database.run(question, *args)
-        finally:
-            if late.active():
-                late.cancel()
-        self.lastTick = self._clock.seconds()
-        return answer
-
-    def _silent(self) -> None:
-        """Note that the database takes its time: something is wrong with it."""
-        if self._reading.reason is None:
-            self.log.warn("The database does not answer.")
-            self._fall(SILENT)
-
-    def _failed(self, error: Exception) -> None:
-        """Note that the database cannot be read; the first time that is worth a traceback."""
-        if self._reading.reason in (None, SILENT):
-            self.log.failure("Table changes cannot be read; trying again.", Failure(error))
-        self._fall(describe(error))
-
-    def _fall(self, reason: str) -> None:
-        if self._reading.failed(self._clock.seconds(), reason):
-            self._herald.down(f"The database {reason}; changes come late, none is lost.")
-
-    def _rise(self, sentence: str) -> None:
-        if self._reading.worked():
-            self.log.info(sentence)
-            self._herald.up()
 
     # Attaching
 
@@ -378,9 +334,9 @@ class ChangeTracker:
                 answer = interest.name
             else:
                 try:
-                    name: str = await self._ask(self._journal.attach, request.table)
+                    name: str = await self._line.ask(self._journal.attach, request.table)
                     self._columns.forget([name])
-                    lineage = await self._ask(self._journal.lineage, name)
+                    lineage = await self._line.ask(self._journal.lineage, name)
                     answer = name
                 except RealtimeError as error:
                     answer = error
@@ -404,10 +360,10 @@ class ChangeTracker:
             self._interests.leave(interest, self._clock.seconds())
 
     async def _prepare(self) -> None:
-        after = await self._ask(self._journal.prepare)
+        after = await self._line.ask(self._journal.prepare)
         # What an earlier run followed and nobody asks for again must not go on costing
         # its writers.
-        for name in await self._ask(self._journal.attached):
+        for name in await self._line.ask(self._journal.attached):
             self._interests.inherit(name, self._clock.seconds())
         self._after = self._herald.position = after
 
@@ -420,17 +376,32 @@ class ChangeTracker:
         @return: Whether there is more.
         """
         asked = self._clock.seconds()
-        poll: Poll = await self._ask(
-            self._journal.poll, self._after, self._batch, BATCH_BYTES, patience=PATIENCE
+        poll: Poll = await self._line.ask(
+            self._journal.poll, self._after, self._batch, BATCH_BYTES, patience=READING
         )
+        self._altered |= poll.altered
+        await self._tellAltered()
         self._after = poll.after
-        self._columns.forget(poll.altered)
         self._columns.forget([e.table for e in poll.events if isinstance(e, Loss)])
         await self._herald.tell(poll.events, poll.after)
         self._release()
         if not poll.more:
             self._currentAt = asked
         return poll.more and not self._stopping
+
+    async def _tellAltered(self) -> None:
+        """
+        Tell of other columns, before anything is told of rows that have them.
+        """
+        self._columns.forget(self._altered)
+        for table in tuple(self._altered):
+            if self._interests.get(table) is not None:
+                try:
+                    self._herald.altered(table, await self._columns.of(table))
+                except RealtimeError:
+                    # It is not there any more, and that is told in its turn.
+                    self.log.debug("{table} is gone", table=table)
+            self._altered.discard(table)
 
     def _release(self) -> None:
         """Let go the snapshots of which all was told."""
@@ -462,11 +433,11 @@ class ChangeTracker:
         for interest in self._interests.due(now):
             await self._detach(interest)
         if now >= self._renewAt:
-            await self._ask(self._journal.renew, int(now * 1000))
+            await self._line.ask(self._journal.renew, int(now * 1000))
             self._renewAt = now + RENEWAL
         if now >= self._pruneAt:
             before = int((now - self._retention) * 1000)
-            count = await self._ask(self._journal.prune, self._after, before, self._batch)
+            count = await self._line.ask(self._journal.prune, self._after, before, self._batch)
             if count < self._batch:
                 # Else there may be more; the next tick goes on with it.
                 self._pruneAt = now + PRUNING
@@ -474,7 +445,7 @@ class ChangeTracker:
     async def _detach(self, interest: Interest) -> None:
         # Before the first change that nobody sees.
         self._herald.left(interest.name)
-        await self._ask(self._journal.detach, interest.name)
+        await self._line.ask(self._journal.detach, interest.name)
         self._columns.forget([interest.name])
         # Those who ask for it meanwhile wait for this turn to end.
         self._interests.remove(interest)

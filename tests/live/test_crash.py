@@ -137,9 +137,9 @@ class Watcher(Person):
 
     def receive(self, frame: Frame) -> None:
         topic = frame["topic"]
-        if frame["type"] != "subscribed":
+        if frame["type"] in ("db_change", "event"):
             self.got[topic].append(frame["data"])
-        elif topic in self._since:
+        elif frame["type"] == "subscribed" and topic in self._since:
             self.answers.append(frame)
         self._since[topic] = frame["pos"]
 
@@ -174,12 +174,14 @@ class CrashTests(ProgramTests):
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         watchers = [Watcher(self, f"w{n}") for n in range(3)]
         publishers = [Publisher(self, f"p{n}") for n in range(2)]
+        people = [*watchers, *publishers]
         await self.until(lambda: all(watcher.ready for watcher in watchers))
         rows = 0
 
         async def work(enough: Any) -> None:
             nonlocal rows
             while not enough():
+                assert not any(person.ended.called for person in people), "somebody gave up"
                 rows += 1
                 self.execute(f"INSERT INTO orders VALUES ({rows})")
                 for publisher in publishers:
@@ -223,7 +225,7 @@ class CrashTests(ProgramTests):
                     len(watcher.got[ORDERS]) >= rows and len(watcher.got[CHAT]) >= len(kept)
                 )
             )
-        for person in (*watchers, *publishers):
+        for person in people:
             await person.leave()
         for watcher in watchers:
             self.assertEqual(watcher.got[ORDERS], [{"id": number} for number in range(1, rows + 1)])

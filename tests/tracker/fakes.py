@@ -19,7 +19,7 @@ from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.selection import Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IDatabase, IJournal
-from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.journal import Lag, Loss, Poll
 from aerostack.tracker.tracker import ChangeTracker
 
 
@@ -87,11 +87,14 @@ class FakeDatabase:
 class FakeJournal:
     """
     A journal in memory: the tables C{a}, C{b} and C{c} are there, in capitals if asked so.
+
+    @ivar altered: What each read says to be altered.
     """
 
     def __init__(self) -> None:
         self.entries: list[Change | Loss] = []
         self.followed: list[str] = []
+        self.altered: frozenset[str] = frozenset()
         self.leases: list[int] = []
         self.prunings: list[tuple[int, int, int]] = []
         self.pruned: list[int] = []
@@ -154,7 +157,7 @@ class FakeJournal:
 
     def poll(self, cursor: Any, after: int, limit: int, size: int | None = None) -> Poll:
         events = tuple(self.entries[after : after + limit])
-        return Poll(events, after + len(events), len(events) == limit)
+        return Poll(events, after + len(events), len(events) == limit, self.altered)
 
     def renew(self, cursor: Any, timestamp: int) -> None:
         self.leases.append(timestamp)
@@ -162,6 +165,12 @@ class FakeJournal:
     def prune(self, cursor: Any, before: int, timestamp: int, limit: int) -> int:
         self.prunings.append((before, timestamp, limit))
         return self.pruned.pop(0) if self.pruned else 0
+
+    def lag(self, cursor: Any) -> Lag:
+        return Lag(0.0, None)
+
+    def fold(self, name: str) -> str:
+        return name.lower()
 
     def remove(self, cursor: Any) -> list[str]:
         return []
@@ -172,6 +181,7 @@ class Listener:
     """
     Remembers what it was told.
 
+    @ivar altered: Of each table that was altered the columns, and how much was heard before.
     @ivar down: Each time that it heard of trouble the reason, and L{None} for its end.
     @ivar room: What L{changed} answers.
     """
@@ -179,6 +189,7 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[Any] = []
         self.left: list[str] = []
+        self.altered: list[tuple[str, Columns, int]] = []
         self.down: list[str | None] = []
         self.fault: Exception | None = None
         self.room: Deferred[None] | None = None
@@ -193,6 +204,9 @@ class Listener:
         self.heard.append((table, error.code))
         if self.fault is not None:
             raise self.fault
+
+    def tableAltered(self, table: str, columns: Columns) -> None:
+        self.altered.append((table, columns, len(self.heard)))
 
     def tableLeft(self, table: str) -> None:
         self.left.append(table)

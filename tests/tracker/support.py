@@ -31,14 +31,15 @@ class Reader:
     A journal with its own connection, read to the end at each call.
     """
 
-    def __init__(self, path: str, rebuiltRows: int = 1000) -> None:
-        self.connection = connect(path)
-        self.cursor = self.connection.cursor()
-        self.journal = SQLiteJournal(rebuiltRows)
-        self.after = self.journal.prepare(self.cursor)
+    def __init__(self, connection: Any, journal: Any) -> None:
+        self.connection = connection
+        self.cursor = connection.cursor()
+        self.journal = journal
+        self.after = journal.prepare(self.cursor)
 
     def attach(self, table: str) -> str:
-        return self.journal.attach(self.cursor, table)
+        name: str = self.journal.attach(self.cursor, table)
+        return name
 
     def events(self, limit: int = 1000) -> list[Change | Loss]:
         events: list[Change | Loss] = []
@@ -83,23 +84,30 @@ def tableRows(connection: sqlite3.Connection, table: str) -> list[Row]:
     return [dict(zip(names, map(toJSON, row), strict=True)) for row in cursor]
 
 
-class JournalCase(SynchronousTestCase):
+class Steps:
     """
-    A database with a writer that is not the daemon, and a journal.
+    What a test of a journal does again and again; to be mixed into a test case.
+
+    @ivar writer: A connection that is not the daemon's.
+    @ivar reader: The daemon's journal.
     """
 
     rebuiltRows = 1000
+    writer: Any
+    reader: Reader
+    assertEqual: Any
 
-    def setUp(self) -> None:
-        self.path = self.mktemp()
-        self.writer = self.connect()
-        self.reader = Reader(self.path, self.rebuiltRows)
-        self.addCleanup(self.reader.connection.close)
+    def connect(self) -> Any:
+        """
+        Connect as another writer.
+        """
+        raise NotImplementedError
 
-    def connect(self) -> sqlite3.Connection:
-        connection = connect(self.path)
-        self.addCleanup(connection.close)
-        return connection
+    def makeReader(self, **options: Any) -> Reader:
+        """
+        Start a daemon's journal.
+        """
+        raise NotImplementedError
 
     def run_(self, *statements: str) -> None:
         for statement in statements:
@@ -153,6 +161,26 @@ class JournalCase(SynchronousTestCase):
         Run statements and give what is told of them, in short.
         """
         return brief(self.changes(*statements))
+
+
+class JournalCase(Steps, SynchronousTestCase):
+    """
+    An SQLite database with a writer that is not the daemon, and a journal.
+    """
+
+    def setUp(self) -> None:
+        self.path = self.mktemp()
+        self.writer = self.connect()
+        self.reader = self.makeReader()
+
+    def connect(self) -> sqlite3.Connection:
+        connection = connect(self.path)
+        self.addCleanup(connection.close)
+        return connection
+
+    def makeReader(self, **options: Any) -> Reader:
+        journal = SQLiteJournal(**{"rebuiltRows": self.rebuiltRows, **options})
+        return Reader(self.connect(), journal)
 
 
 def brief(changes: Sequence[Change | Loss]) -> list[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from aerostack.core.changes import DELETE, INSERT
 
-from .support import JournalCase, Reader
+from .support import JournalCase
 
 
 class FormTests(JournalCase):
@@ -131,8 +131,7 @@ class FormTests(JournalCase):
         self.path = self.mktemp()
         self.writer = self.connect()
         self.run_("PRAGMA encoding = 'UTF-16be'", 'CREATE TABLE "größe" (ä TEXT UNIQUE)')
-        self.reader = Reader(self.path)
-        self.addCleanup(self.reader.connection.close)
+        self.reader = self.makeReader()
         self.reader.attach("größe")
         self.assertEqual(
             self.summary("INSERT INTO größe VALUES ('😀')", "REPLACE INTO größe VALUES ('😀')"),
@@ -148,7 +147,6 @@ class FormTests(JournalCase):
             self.reader.connection.close()
             got = self.writer.execute(f"PRAGMA journal_mode = {mode}").fetchone()
             self.assertEqual(got, (mode,))
-            self.reader = Reader(self.path)
-            self.addCleanup(self.reader.connection.close)
+            self.reader = self.makeReader()
             self.reader.attach("t")
             self.assertEqual(self.summary(f"INSERT INTO t VALUES ({number})"), [("INSERT", number)])

@@ -24,7 +24,7 @@ class HeraldTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Turning()
         self.listener = Listener()
-        interests = Interests(60)
+        interests = Interests(60, str.lower)
         interests.add("a", "a", "")
         self.herald = Herald(self.clock, self.listener, interests)
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.tracker.sqlite import SQLiteJournal
+
 from .support import Mirror, Reader, connect, tableRows
 
 COLUMNS = ("a", "b", "c")
@@ -137,7 +139,7 @@ class MirrorTests(SynchronousTestCase):
                 continue
         for statement in early:
             attempt(writer, statement)
-        reader = Reader(path)
+        reader = Reader(connect(path), SQLiteJournal())
         reader.connection.execute("PRAGMA synchronous = OFF")
         reader.attach("t")
         mirror = Mirror(tableRows(writer, "t"))

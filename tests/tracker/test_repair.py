@@ -100,19 +100,6 @@ class ColumnTests(JournalCase):
             [("INSERT", 4, None, None, 8)],
         )
 
-    def test_dropped(self) -> None:
-        """
-        A dropped column is told no more, also of what was written before.
-        """
-        self.assertEqual(
-            self.inserted(
-                "INSERT INTO t VALUES (1, 2, 3)",
-                "ALTER TABLE t DROP COLUMN a",
-                "INSERT INTO t VALUES (4, 5)",
-            ),
-            [{"id": 1, "b": 3}, {"id": 4, "b": 5}],
-        )
-
     def test_renamed(self) -> None:
         """
         A renamed column is told under its new name, also of what was written before.
@@ -125,34 +112,6 @@ class ColumnTests(JournalCase):
                 "INSERT INTO t VALUES (4, 5, 6)",
             ),
             [{"key": 1, 'new "name': 2, "b": 3}, {"key": 4, 'new "name': 5, "b": 6}],
-        )
-
-    def test_swapped(self) -> None:
-        """
-        Columns that exchange their names keep their values.
-        """
-        self.assertEqual(
-            self.inserted(
-                "INSERT INTO t VALUES (1, 2, 3)",
-                "ALTER TABLE t RENAME COLUMN a TO c",
-                "ALTER TABLE t RENAME COLUMN b TO a",
-                "ALTER TABLE t RENAME COLUMN c TO b",
-            ),
-            [{"id": 1, "b": 2, "a": 3}],
-        )
-
-    def test_nameOfADropped(self) -> None:
-        """
-        A column that takes over a dropped one's name has its own values.
-        """
-        self.assertEqual(
-            self.inserted(
-                "INSERT INTO t VALUES (1, 2, 3)",
-                "ALTER TABLE t DROP COLUMN b",
-                "ALTER TABLE t RENAME COLUMN a TO b",
-                "INSERT INTO t VALUES (4, 5)",
-            ),
-            [{"id": 1, "b": 2}, {"id": 4, "b": 5}],
         )
 
     def test_manyTimes(self) -> None:
@@ -195,14 +154,6 @@ class ColumnTests(JournalCase):
             self.summary("INSERT INTO t VALUES (1, 'x', 0)", "REPLACE INTO t VALUES (2, 'x', 0)"),
             [("INSERT", 1, "x", 0), ("DELETE", 1, "x", 0), ("INSERT", 2, "x", 0)],
         )
-
-    def test_otherSchemaChanges(self) -> None:
-        """
-        A change of the schema in the same moment as a table is attached is seen.
-        """
-        self.run_("CREATE TABLE u (a)", "DROP TABLE t")
-        self.reader.attach("u")
-        self.assertEqual([table for table, _ in self.losses()], ["t"])
 
 
 class TamperTests(JournalCase):

@@ -7,123 +7,73 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import time
+from typing import Any
 
-from zope.interface.verify import verifyObject
+from . import contract
+from .support import JournalCase, Mirror, tableRows
 
-from aerostack.core.changes import DELETE, INSERT, UPDATE
-from aerostack.interfaces import IJournal
-from aerostack.tracker.journal import Poll
-from aerostack.tracker.sqlite import SQLiteJournal
 
-from .support import JournalCase, Mirror, Reader, brief, lossOf, tableRows
+class Case(JournalCase):
+    """
+    What the contract asks of a database.
+    """
+
+    refusal = sqlite3.IntegrityError
+    error = sqlite3.Error
+
+    def letReadersIn(self) -> None:
+        self.run_("PRAGMA journal_mode = WAL")
+
+    def rows(self, table: str) -> list[Any]:
+        return tableRows(self.writer, table)
+
+    def inventory(self) -> list[Any]:
+        return self.writer.execute("SELECT sql FROM sqlite_master ORDER BY 1").fetchall()
+
+    def isOpen(self) -> bool:
+        return self.writer.in_transaction
+
+
+class ChangeContractTests(contract.ChangeContract, Case):
+    """
+    See L{contract.ChangeContract}.
+    """
+
+
+class ReaderContractTests(contract.ReaderContract, Case):
+    """
+    See L{contract.ReaderContract}.
+    """
+
+
+class PastContractTests(contract.PastContract, Case):
+    """
+    See L{contract.PastContract}.
+    """
+
+
+class TableContractTests(contract.TableContract, Case):
+    """
+    See L{contract.TableContract}.
+    """
+
+
+class ColumnContractTests(contract.ColumnContract, Case):
+    """
+    See L{contract.ColumnContract}.
+    """
+
+
+class MirrorContractTests(contract.MirrorContract, Case):
+    """
+    See L{contract.MirrorContract}.
+    """
 
 
 class ChangeTests(JournalCase):
     """
     INSERT, UPDATE and DELETE.
     """
-
-    def test_interface(self) -> None:
-        """
-        It is an L{IJournal}.
-        """
-        verifyObject(IJournal, self.reader.journal)
-
-    def test_wholeRows(self) -> None:
-        """
-        Each change has the whole row, an UPDATE and a DELETE the row before as well.
-        """
-        self.follow("orders", "CREATE TABLE orders (id INTEGER PRIMARY KEY, name, price REAL)")
-        insert, update, delete = self.changes(
-            "INSERT INTO orders VALUES (1, 'tea', 2)",
-            "UPDATE orders SET price = 2.5",
-            "DELETE FROM orders",
-        )
-        first = {"id": 1, "name": "tea", "price": 2.0}
-        second = {"id": 1, "name": "tea", "price": 2.5}
-        self.assertEqual((insert.operation, insert.data, insert.old), (INSERT, first, None))
-        self.assertEqual((update.operation, update.data, update.old), (UPDATE, second, first))
-        self.assertEqual((delete.operation, delete.data, delete.old), (DELETE, second, second))
-        self.assertEqual({c.table for c in (insert, update, delete)}, {"orders"})
-        self.assertTrue(insert.seq < update.seq < delete.seq)
-
-    def test_timestamp(self) -> None:
-        """
-        A change's timestamp is when it was written, in milliseconds.
-        """
-        self.follow("t", "CREATE TABLE t (a)")
-        before = time.time()
-        (change,) = self.changes("INSERT INTO t VALUES (1)")
-        self.assertIsInstance(change.timestamp, int)
-        self.assertTrue(before * 1000 - 2 <= change.timestamp <= time.time() * 1000 + 2)
-
-    def test_multipleRows(self) -> None:
-        """
-        A statement that changes many rows tells each, in the order of its work.
-        """
-        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
-        self.assertEqual(
-            self.summary(
-                "INSERT INTO t VALUES (1, 'x'), (2, 'y'), (3, 'z')",
-                "UPDATE t SET a = a || id WHERE id > 1",
-                "DELETE FROM t",
-            ),
-            [
-                *[("INSERT", 1, "x"), ("INSERT", 2, "y"), ("INSERT", 3, "z")],
-                *[("UPDATE", 2, "y2"), ("UPDATE", 3, "z3")],
-                *[("DELETE", 1, "x"), ("DELETE", 2, "y2"), ("DELETE", 3, "z3")],
-            ],
-        )
-
-    def test_rollback(self) -> None:
-        """
-        What was rolled back is never told, be it a transaction, a savepoint or a
-        statement that failed.
-        """
-        self.follow("t", "CREATE TABLE t (a UNIQUE)")
-        self.assertEqual(
-            self.summary("BEGIN", "INSERT INTO t VALUES (1)", "ROLLBACK", "BEGIN")
-            + self.summary("INSERT INTO t VALUES (2)", "SAVEPOINT s", "INSERT INTO t VALUES (3)")
-            + self.summary("ROLLBACK TO s", "INSERT INTO t VALUES (4)", "COMMIT"),
-            [("INSERT", 2), ("INSERT", 4)],
-        )
-        self.assertRaises(
-            sqlite3.IntegrityError, self.run_, "INSERT INTO t VALUES (5), (6), (4), (7)"
-        )
-        self.assertEqual(self.changes(), [])
-
-    def test_uncommitted(self) -> None:
-        """
-        Nothing is told before its commit, and then all of it.
-        """
-        self.follow("t", "PRAGMA journal_mode = WAL", "CREATE TABLE t (a)")
-        self.assertEqual(self.summary("BEGIN", "INSERT INTO t VALUES (1), (2)"), [])
-        self.assertEqual(self.summary("COMMIT"), [("INSERT", 1), ("INSERT", 2)])
-
-    def test_commitOrder(self) -> None:
-        """
-        The changes of several writers and tables are told in the order of their commits.
-        """
-        self.follow("t", "PRAGMA journal_mode = WAL", "CREATE TABLE t (a)")
-        self.follow("u", "CREATE TABLE u (a)")
-        other = self.connect()
-        self.run_("INSERT INTO t VALUES (1)")
-        other.execute("INSERT INTO u VALUES (2)")
-        self.run_("INSERT INTO t VALUES (3)")
-        self.assertEqual(
-            [(c.table, c.data["a"]) for c in self.changes()], [("t", 1), ("u", 2), ("t", 3)]
-        )
-
-    def test_otherTables(self) -> None:
-        """
-        A table that is not followed is not told, and no longer followed no more.
-        """
-        self.follow("t", "CREATE TABLE t (a)", "CREATE TABLE u (a)")
-        self.assertEqual(self.changes("INSERT INTO u VALUES (1)"), [])
-        self.reader.journal.detach(self.reader.cursor, "T")
-        self.reader.journal.detach(self.reader.cursor, "nothing")
-        self.assertEqual(self.changes("INSERT INTO t VALUES (1)"), [])
-        self.assertEqual(self.reader.journal.attached(self.reader.cursor), [])
 
     def test_spelling(self) -> None:
         """
@@ -170,17 +120,6 @@ class ChangeTests(JournalCase):
         rows = self.writer.execute("REPLACE INTO t VALUES (42, 3) RETURNING *").fetchall()
         self.assertEqual(rows, [(42, 3)])
         self.assertEqual(self.writer.execute("SELECT changes()").fetchone(), (1,))
-
-    def test_steps(self) -> None:
-        """
-        A reader that takes little at a time gets the same, in the same order.
-        """
-        self.follow("t", "CREATE TABLE t (a)")
-        self.run_(*[f"INSERT INTO t VALUES ({i})" for i in range(25)])
-        poll = self.reader.journal.poll(self.reader.cursor, self.reader.after, 10)
-        self.assertEqual((len(poll.events), poll.more), (10, True))
-        events = self.reader.events(limit=10)
-        self.assertEqual(brief(events), [("INSERT", i) for i in range(25)])
 
 
 class ReaderTests(JournalCase):
@@ -239,66 +178,6 @@ class ReaderTests(JournalCase):
         self.follow("t")
         self.assertEqual(self.summary("INSERT INTO t VALUES (1)"), [("INSERT", 1)])
 
-    def test_newConnection(self) -> None:
-        """
-        The daemon's connection may be opened anew; nothing is lost or told twice.
-        """
-        self.follow("t", "CREATE TABLE t (a)", "INSERT INTO t VALUES (1)")
-        self.run_("INSERT INTO t VALUES (2)")
-        self.reader.connection.close()
-        self.reader.connection = self.connect()
-        self.reader.cursor = self.reader.connection.cursor()
-        self.assertEqual(self.summary("INSERT INTO t VALUES (3)"), [("INSERT", 2), ("INSERT", 3)])
-
-    def test_restart(self) -> None:
-        """
-        A daemon that starts again begins with what comes then; what was written
-        meanwhile can still be read from an older position.
-        """
-        self.follow("t", "CREATE TABLE t (a)")
-        before = self.reader.after
-        self.run_("INSERT INTO t VALUES (1)")
-        self.reader = Reader(self.path)
-        self.addCleanup(self.reader.connection.close)
-        self.assertEqual(self.reader.journal.attached(self.reader.cursor), ["t"])
-        self.reader.attach("t")
-        self.assertEqual(self.summary("INSERT INTO t VALUES (2)"), [("INSERT", 2)])
-        self.reader.after = before
-        self.assertEqual(self.summary(), [("INSERT", 1), ("INSERT", 2)])
-
-    def test_prune(self) -> None:
-        """
-        Entries that are old and were read are forgotten, oldest first, no more than
-        asked; the numbers go on.
-        """
-        self.follow("t", "CREATE TABLE t (a)")
-        changes = self.changes(*[f"INSERT INTO t VALUES ({i})" for i in range(5)])
-        prune = self.reader.journal.prune
-        cursor = self.reader.cursor
-        late = changes[-1].timestamp + 1
-        self.assertEqual(prune(cursor, self.reader.after, changes[0].timestamp, 100), 0)
-        self.assertEqual(prune(cursor, changes[1].seq, late, 100), 2)
-        self.assertEqual(prune(cursor, self.reader.after, late, 1), 1)
-        self.assertEqual(prune(cursor, self.reader.after, late, 100), 1)
-        self.assertEqual(prune(cursor, self.reader.after, late, 100), 0)
-        (change,) = self.changes("DELETE FROM t WHERE a = 0")
-        self.assertEqual(change.seq, changes[-1].seq + 1)
-
-    def test_gap(self) -> None:
-        """
-        A reader that comes too late for what was forgotten is told so, and goes on.
-        """
-        self.follow("t", "CREATE TABLE t (a)")
-        after = self.reader.after
-        changes = self.changes(*[f"INSERT INTO t VALUES ({i})" for i in range(5)])
-        cursor = self.reader.cursor
-        self.reader.journal.prune(cursor, changes[2].seq, changes[-1].timestamp + 1, 100)
-        self.reader.after = after
-        loss, *rest = self.events()
-        self.assertEqual(lossOf(loss).table, "t")
-        self.assertEqual(lossOf(loss).error.code, "table_lost")
-        self.assertEqual(brief(rest), [("INSERT", 3), ("INSERT", 4)])
-
     def test_abandoned(self) -> None:
         """
         A journal that nobody has read for a day is cut; one that somebody reads is not.
@@ -335,20 +214,6 @@ class ReaderTests(JournalCase):
                 mirror.apply(self.events())
         mirror.apply(self.events())
         self.assertEqual(mirror.sorted(), Mirror(tableRows(self.writer, "t")).sorted())
-
-    def test_nothingYet(self) -> None:
-        """
-        A journal that was never prepared makes itself ready.
-        """
-        path = self.mktemp()
-        connection = sqlite3.connect(path, isolation_level=None)
-        self.addCleanup(connection.close)
-        cursor = connection.cursor()
-        journal = SQLiteJournal()
-        self.assertEqual(journal.prune(cursor, 5, 5, 5), 0)
-        journal.renew(cursor, 5)
-        journal.detach(cursor, "t")
-        self.assertEqual(journal.poll(cursor, 0, 10), Poll((), 0, False))
 
     def test_otherVersion(self) -> None:
         """

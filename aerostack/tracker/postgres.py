@@ -1,0 +1,326 @@
+"""
+The journal of a PostgreSQL database.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg.errors import (
+    InvalidSchemaName,
+    UndefinedColumn,
+    UndefinedFunction,
+    UndefinedTable,
+)
+from zope.interface import implementer
+
+from aerostack.core.changes import Change
+from aerostack.core.columns import Columns
+from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
+from aerostack.errors import RealtimeError
+from aerostack.interfaces import IJournal
+from aerostack.tracker import postgresentries as entries
+from aerostack.tracker import postgresholders as holders
+from aerostack.tracker import postgresledger as ledger
+from aerostack.tracker import postgresrepair as repair
+from aerostack.tracker.journal import Holder, Lag, Loss, Poll
+from aerostack.tracker.oversize import CHANGE_BYTES
+from aerostack.tracker.postgrescatalog import columnTypes, describe
+from aerostack.tracker.postgresentries import EntryReader
+from aerostack.tracker.postgresfollowing import (
+    REMOVING,
+    REPAIRING,
+    Following,
+    active,
+    find,
+)
+from aerostack.tracker.postgresledger import Facts, Record, transaction
+from aerostack.tracker.postgresreaders import Session
+from aerostack.tracker.postgresrows import Rows
+from aerostack.tracker.postgresschema import clear, dropSchema, isComplete
+
+LATE = 1.0
+"""For how many seconds a change waits for the leader, before others give it its number."""
+
+_TAMPERED = (UndefinedTable, UndefinedFunction, UndefinedColumn, InvalidSchemaName)
+
+
+@implementer(IJournal)
+class PostgresJournal:
+    """
+    Records and reads the changes of one PostgreSQL database.
+
+    Use it from one thread at a time, with the cursors of one connection, in autocommit
+    mode: the locks that tell readers apart belong to it.  Nothing may stand between us and
+    the server that shares one connection among several of its clients.
+    """
+
+    def __init__(
+        self,
+        rebuiltRows: int = 1000,
+        changeBytes: int = CHANGE_BYTES,
+        notify: bool | None = None,
+    ) -> None:
+        """
+        @param rebuiltRows: How many rows a table that was made again, or was truncated, may
+            have for each to be told.
+        @param changeBytes: How many bytes the values of one change may take in JSON.
+        @param notify: Whether writers notify readers.  Transactions that do cannot be
+            prepared; so L{None} is to notify where the server lets nobody prepare any.
+        """
+        self._changeBytes = changeBytes
+        self._session = Session()
+        self._following = Following(self._session, rebuiltRows, notify)
+        self._after = 0
+        # Up to where the journal is known to be pruned.
+        self._pruned = 0
+        # What the tables' entries are read with, by number, with the records that it is for.
+        self._readers: dict[int, tuple[Record, EntryReader]] = {}
+        # There is something that the leader has still to give its number.
+        self._waits = False
+        # The snapshot and position at which there was nothing more to read.
+        self._quiet: tuple[str, int] | None = None
+        # Since when a transaction is known to be open.
+        self._openSince: dict[str, float] = {}
+
+    def prepare(self, cursor: Any) -> int:
+        self._meet(cursor)
+        self._ensure(cursor)
+        self._look(cursor)
+        self._following.begin(cursor)
+        self._after = entries.sequence(cursor)
+        return self._after
+
+    def attached(self, cursor: Any) -> list[str]:
+        self._meet(cursor)
+        return [record.name for record in active(cursor)]
+
+    def attach(self, cursor: Any, table: str) -> str:
+        self._meet(cursor)
+        describe(cursor, table)
+        self._ensure(cursor)
+        self._look(cursor)
+        self._quiet = None
+        return self._following.attach(cursor, table)
+
+    def detach(self, cursor: Any, table: str) -> None:
+        self._meet(cursor)
+        self._quiet = None
+        self._following.detach(cursor, table)
+
+    def columns(self, cursor: Any, table: str) -> Columns:
+        self._meet(cursor)
+        return columnTypes(describe(cursor, table))
+
+    def poll(self, cursor: Any, after: int, limit: int, size: int | None = None) -> Poll:
+        self._meet(cursor)
+        # Asked before the rest: what is committed in between is then read twice, not missed.
+        snapshot, now = self._look(cursor)
+        if self._quiet == (snapshot, after):
+            return Poll((), after, False)
+        self._after = after
+        try:
+            poll = self._read(cursor, now, after, limit, size)
+        except _TAMPERED:
+            # Somebody took our tables away.
+            self._following.forget()
+            self._ensure(cursor)
+            poll = self._read(cursor, now, after, limit, size)
+        self._after = poll.after
+        isQuiet = not poll.more and not self._waits and self._following.isSettled
+        self._quiet = (snapshot, poll.after) if isQuiet else None
+        return poll
+
+    def lineage(self, cursor: Any, table: str) -> str:
+        self._meet(cursor)
+        if not isComplete(cursor):
+            return ""
+        record = find(active(cursor), table)
+        return "" if record is None else _lineage(ledger.facts(cursor), record)
+
+    def surveyPast(
+        self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int | None
+    ) -> str | None:
+        self._meet(cursor)
+        if not isComplete(cursor):
+            return UNKNOWN.reason
+        record = find(active(cursor), table)
+        if record is None or _lineage(ledger.facts(cursor), record) != lineage:
+            # It was not followed all the time, so nobody knows what happened.
+            return EXPIRED.reason
+        if entries.newest(cursor) < after:
+            return UNKNOWN.reason
+        if after < until and not entries.holds(cursor, after + 1):
+            return EXPIRED.reason
+        wanted = (record.tid, after, until)
+        if entries.hasLoss(cursor, *wanted):
+            return EXPIRED.reason
+        if most is not None and entries.count(cursor, *wanted, most + 1) > most:
+            return LIMIT.reason
+        return None
+
+    def readPast(
+        self,
+        cursor: Any,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
+    ) -> list[Change]:
+        self._meet(cursor)
+        if not isComplete(cursor):
+            raise _expired(table)
+        record = find(active(cursor), table)
+        if record is None or _lineage(ledger.facts(cursor), record) != lineage:
+            raise _expired(table)
+        if after < until and not entries.holds(cursor, after + 1):
+            raise _expired(table)
+        found = entries.readTable(cursor, record.tid, after, until, limit, size)
+        reader = self._readerOf(record)
+        events = [reader.event(cursor, entry) for entry in found]
+        return [event for event in events if isinstance(event, Change)]
+
+    def renew(self, cursor: Any, timestamp: int) -> None:
+        self._meet(cursor)
+        if isComplete(cursor):
+            self._following.renew(cursor, timestamp)
+
+    def prune(self, cursor: Any, before: int, timestamp: int, limit: int) -> int:
+        self._meet(cursor)
+        if not isComplete(cursor):
+            return 0
+        _, now = self._look(cursor)
+        if not self._session.leads:
+            return 0
+        self._following.releaseOrphans(cursor, now)
+        # Where the clock was set back, older entries can follow younger ones.  Only the
+        # beginning is cut off, so that what is missing later can be seen as a gap.
+        last = entries.oldUntil(cursor, self._pruned, before, timestamp, limit)
+        if not last:
+            return 0
+        count = entries.prune(cursor, self._pruned, last)
+        self._pruned = last
+        with transaction(cursor, REPAIRING):
+            ledger.forgetEnded(cursor, last)
+        return count
+
+    def lag(self, cursor: Any) -> Lag:
+        self._meet(cursor)
+        if not isComplete(cursor):
+            return Lag(0.0, None)
+        _, now = self._look(cursor)
+        found = holders.find(cursor)
+        # Whose other sessions we may not look at do not tell when they began.
+        self._openSince = {who: self._openSince.get(who, now) for who, _, _ in found}
+        oldest = max(
+            (
+                Holder(now - self._openSince[who] if age is None else age, who, isRecorded)
+                for who, age, isRecorded in found
+            ),
+            key=lambda holder: holder.age,
+            default=None,
+        )
+        return Lag(entries.unsequenced(cursor) or 0.0, oldest)
+
+    def fold(self, name: str) -> str:
+        return name
+
+    def remove(self, cursor: Any) -> list[str]:
+        self._meet(cursor)
+        with transaction(cursor, REMOVING):
+            names = clear(cursor)
+            dropSchema(cursor)
+        self._following.forget()
+        self._session.reader = None
+        self._quiet = None
+        return names
+
+    def _meet(self, cursor: Any) -> None:
+        if self._session.meet(cursor):
+            self._following.forget()
+            self._quiet = None
+
+    def _look(self, cursor: Any) -> tuple[str, float]:
+        return self._session.look(cursor, self._following.isWanted)
+
+    def _ensure(self, cursor: Any) -> None:
+        if self._following.ensure(cursor, self._after):
+            self._pruned = 0
+
+    def _read(self, cursor: Any, now: float, after: int, limit: int, size: int | None) -> Poll:
+        following = self._following
+        following.check(cursor, now, after)
+        self._waits = False
+        if self._session.leads:
+            if entries.sequence(cursor) < after:
+                self._recover(cursor, after)
+        else:
+            waiting = entries.unsequenced(cursor)
+            if waiting is not None and waiting >= LATE:
+                entries.sequence(cursor)
+            self._waits = waiting is not None
+        found, more = entries.read(cursor, after, limit, size)
+        altered = frozenset(following.altered)
+        following.altered.clear()
+        if not found:
+            newest = entries.newest(cursor)
+            if newest >= after:
+                return Poll((), after, False, altered)
+            # We read further than the journal goes: it is an older one now.
+            return Poll(tuple(self._tellGap(after)), newest, False, altered)
+        events: list[Change | Loss] = []
+        if found[0][0] > after + 1:
+            events.extend(self._tellGap(found[0][0] - 1))
+        for entry in found:
+            record = following.records.get(entry[1])
+            if record is not None and record.shapes:
+                events.append(self._readerOf(record).event(cursor, entry))
+        return Poll(tuple(events), found[-1][0], more, altered)
+
+    def _readerOf(self, record: Record) -> EntryReader:
+        known = self._readers.get(record.tid)
+        if known is not None and known[0] is record:
+            return known[1]
+        reader = EntryReader(record.name, record.oid, Rows(record.shapes), self._changeBytes)
+        self._readers[record.tid] = record, reader
+        return reader
+
+    def _recover(self, cursor: Any, after: int) -> None:
+        """
+        Go on where the journal is behind its reader: somebody emptied it, or an older copy
+        of the database has taken the place of the one that was read.
+        """
+        with transaction(cursor, REPAIRING):
+            entries.skip(cursor, after)
+            for record in active(cursor):
+                ledger.addLoss(cursor, record.tid, repair.unsure(record.name))
+        self._pruned = 0
+        entries.sequence(cursor)
+
+    def _tellGap(self, seq: int) -> list[Loss]:
+        return [
+            Loss(
+                record.name,
+                RealtimeError(
+                    "table_lost",
+                    f"Changes of the table {record.name!r} are lost, because they were kept for"
+                    " too short a time; reload it.",
+                ),
+                seq,
+            )
+            for record in self._following.records.values()
+            if record.ended is None and not record.missing
+        ]
+
+
+def _lineage(facts: Facts, record: Record) -> str:
+    """What the numbers of a table's changes belong to, as it stands in positions."""
+    return f"{facts.epoch}t{record.tid:x}"
+
+
+def _expired(table: str) -> RealtimeError:
+    return RealtimeError(
+        "table_lost", f"Older changes of the table {table!r} are gone; subscribe again."
+    )

@@ -1,0 +1,53 @@
+"""
+Who keeps a transaction open in a PostgreSQL database.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aerostack.tracker.postgrescatalog import SCHEMA
+
+# A transaction that has recorded changes holds a lock on our table until it ends, and one that
+# writes at all a lock on its own number.  That anybody may see; what another role's sessions
+# only read by, and since when, is for roles with pg_read_all_stats.  A transaction that was
+# prepared has no process any more.
+_HOLDERS = f"""
+WITH locks AS MATERIALIZED (
+  SELECT pid, virtualtransaction, transactionid, relation, database FROM pg_locks
+  WHERE granted AND (locktype = 'transactionid' AND mode = 'ExclusiveLock'
+    OR locktype = 'relation' AND mode = 'RowExclusiveLock')
+), recorded AS (
+  SELECT pid, virtualtransaction FROM locks
+  WHERE relation = to_regclass('{SCHEMA}.captured')
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+SELECT format('pid %s (%s, user %s)', a.pid, coalesce(nullif(a.application_name, ''), 'no name'),
+    a.usename),
+  extract(epoch FROM clock_timestamp() - a.xact_start)::float8,
+  EXISTS (SELECT FROM recorded AS r WHERE r.pid = a.pid)
+FROM pg_stat_activity AS a
+WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+  AND coalesce(a.backend_type, 'client backend') = 'client backend'
+  AND (coalesce(a.backend_xid, a.backend_xmin) IS NOT NULL
+    OR EXISTS (SELECT FROM locks AS l WHERE l.pid = a.pid AND l.transactionid IS NOT NULL))
+UNION ALL
+SELECT format('prepared transaction %L (user %s)', p.gid, p.owner),
+  extract(epoch FROM clock_timestamp() - p.prepared)::float8,
+  EXISTS (
+    SELECT FROM recorded AS r JOIN locks AS l USING (virtualtransaction)
+    WHERE l.transactionid = p.transaction
+  )
+FROM pg_prepared_xacts AS p WHERE p.database = current_database()
+"""
+
+
+def find(cursor: Any) -> list[tuple[str, float | None, bool]]:
+    """
+    Find the transactions that are open.
+
+    @return: Of each, whose it is, for how many seconds it has been open (L{None} if we may
+        not know) and whether it has recorded changes.
+    """
+    found: list[tuple[str, float | None, bool]] = cursor.execute(_HOLDERS).fetchall()
+    return found

@@ -1,0 +1,70 @@
+"""
+A PostgreSQL database with a journal, for tests.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.changes import Row
+from aerostack.tracker.postgres import PostgresJournal
+from aerostack.wire.values import toJSON
+from tests.postgres import OWNER, ROLE, freshDatabase
+from tests.tracker.support import Reader, Steps
+
+# Whatever anybody could have made, and its definition.
+_INVENTORY = """
+SELECT 'schema', nspname, '' FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'
+UNION ALL SELECT 'relation', oid::regclass::text, relkind::text FROM pg_class
+WHERE relnamespace NOT IN ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace)
+UNION ALL SELECT 'trigger', tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'function', oid::regprocedure::text, '' FROM pg_proc
+WHERE pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+UNION ALL SELECT 'privilege', relname, relacl::text FROM pg_class WHERE relacl IS NOT NULL
+ORDER BY 1, 2, 3
+"""
+
+
+class PostgresCase(Steps, SynchronousTestCase):
+    """
+    A database with a writer that is not the daemon, and a journal.
+    """
+
+    refusal = psycopg.IntegrityError
+    error = psycopg.Error
+
+    def setUp(self) -> None:
+        self.database = freshDatabase(self)
+        self.writer = self.connect()
+        self.reader = self.makeReader()
+
+    def connect(self, user: str = OWNER, **options: Any) -> Any:
+        connection = self.database.connect(user, **options)
+        self.addCleanup(connection.close)
+        return connection
+
+    def makeReader(self, **options: Any) -> Reader:
+        journal = PostgresJournal(**{"rebuiltRows": self.rebuiltRows, **options})
+        return Reader(self.connect(ROLE), journal)
+
+    def letReadersIn(self) -> None:
+        """
+        Writers never keep readers out.
+        """
+
+    def rows(self, table: str) -> list[Row]:
+        cursor = self.writer.execute(f"SELECT * FROM {table}")
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, map(toJSON, row), strict=True)) for row in cursor]
+
+    def inventory(self) -> list[Any]:
+        found: list[Any] = self.writer.execute(_INVENTORY).fetchall()
+        return found
+
+    def isOpen(self) -> bool:
+        status: TransactionStatus = self.writer.info.transaction_status
+        return status is not TransactionStatus.IDLE

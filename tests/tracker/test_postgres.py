@@ -1,0 +1,44 @@
+"""
+Tests for L{aerostack.tracker.postgres}: what it shares with every journal.
+"""
+
+from __future__ import annotations
+
+from . import contract
+from .postgrescase import PostgresCase
+
+
+class ChangeContractTests(contract.ChangeContract, PostgresCase):
+    """
+    See L{contract.ChangeContract}.
+    """
+
+
+class ReaderContractTests(contract.ReaderContract, PostgresCase):
+    """
+    See L{contract.ReaderContract}.
+    """
+
+
+class PastContractTests(contract.PastContract, PostgresCase):
+    """
+    See L{contract.PastContract}.
+    """
+
+
+class TableContractTests(contract.TableContract, PostgresCase):
+    """
+    See L{contract.TableContract}.
+    """
+
+
+class ColumnContractTests(contract.ColumnContract, PostgresCase):
+    """
+    See L{contract.ColumnContract}.
+    """
+
+
+class MirrorContractTests(contract.MirrorContract, PostgresCase):
+    """
+    See L{contract.MirrorContract}.
+    """
