@@ -74,7 +74,7 @@ class PoolCase(TestCase):
         """
         Open the database, for somebody who closes it.
         """
-        options = {"options": optionsOf(self.postgres), "name": "test", **options}
+        options = {"options": optionsOf(self.postgres), "purpose": "test", **options}
         database = PostgresDatabase(self.reactor, threads=threads, **options)
         database.start()
         return database
