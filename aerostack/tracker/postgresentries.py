@@ -213,6 +213,12 @@ class EntryReader:
         self._rows = rows
         self._changeBytes = changeBytes
 
+    def isSurprised(self) -> bool:
+        """
+        Tell, once, whether a row looked as no row of the table's did before.
+        """
+        return self._rows.isSurprised()
+
     def event(self, cursor: Any, entry: Entry) -> Change | Loss:
         """
         What an entry tells.
