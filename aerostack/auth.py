@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hmac import compare_digest
+from types import MappingProxyType
 from typing import Any
 
 import jwt
@@ -217,7 +218,14 @@ class Authenticator:
             allowed = allowedByClaims(claims)
         except ValueError as error:
             raise RealtimeError("invalid_token", f"In the token, {error}.") from None
-        return Identity(project.id, Role.TOKEN, claims["sub"], claims.get("exp"), allowed)
+        return Identity(
+            project.id,
+            Role.TOKEN,
+            claims["sub"],
+            claims.get("exp"),
+            allowed,
+            MappingProxyType(claims),
+        )
 
 
 def _claimedProject(token: str | None) -> str | None:

@@ -173,7 +173,7 @@ class Catchup:
         if self._waiting:
             return None
         frame = next(self._stream, None)
-        if frame is None and self._held and self.behind is None:
+        if frame is None and self._held:
             frame = self._held.popleft()
             self.held -= len(frame)
         return frame

@@ -8,11 +8,9 @@ import argparse
 import json
 import os
 import socket
-import sqlite3
 import sys
 import unicodedata
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -26,9 +24,8 @@ from aerostack import __version__
 from aerostack.client.address import Address, addressOf, urlsOf
 from aerostack.client.connection import Frame, Wire, WireFactory, reconnecting
 from aerostack.config import ConfigError, load
+from aerostack.databases import Unusable, openBackend
 from aerostack.settings import Config
-from aerostack.storage.schema import remove as removeMessages
-from aerostack.tracker.sqlite import SQLiteJournal
 
 CONFIGS = (Path("etc/rt.toml"), Path("/etc/aerostack-rt/rt.toml"))
 
@@ -269,9 +266,7 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
 
 def _detach(options: argparse.Namespace) -> None:
     config = _loadConfig(options.config)
-    path = config.database.path
-    if not path.exists():
-        raise CommandError(f"there is no database at {path}")
+    backend = openBackend(config.database)
     if not options.force:
         for url in urlsOf(config):
             if _answers(url):
@@ -280,16 +275,13 @@ def _detach(options: argparse.Namespace) -> None:
                     " everything back; stop it first, or give --force"
                 )
     try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            cursor = connection.cursor()
-            names = SQLiteJournal().remove(cursor)
-            if not options.keep_history:
-                names += removeMessages(cursor)
-    except sqlite3.Error as error:
-        raise CommandError(f"{path}: {error}") from None
+        names = backend.remove(options.keep_history)
+    except Unusable as error:
+        raise CommandError(str(error)) from None
     for name in names:
         print(f"removed {name}")
-    print(f"{path} holds nothing of aerostack-rt's any more." if names else "Nothing to remove.")
+    holds = f"{backend.name} holds nothing of aerostack-rt's any more."
+    print(holds if names else "Nothing to remove.")
 
 
 def _answers(url: str) -> bool:

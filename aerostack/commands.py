@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from aerostack.core.access import Grant
 from aerostack.core.columns import Columns
 from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action
+from aerostack.core.selection import Selection, parseSelection
 from aerostack.core.topics import Topic, checkEvent, parseTopic, topicOf
-from aerostack.core.views import View, parseView
+from aerostack.core.views import View, parseEvents
 from aerostack.errors import RealtimeError
 from aerostack.hub import userRepeatKey
+from aerostack.recovery import Wish
 from aerostack.surroundings import Surroundings
 from aerostack.wire.codec import encodeValue
 from aerostack.wire.frames import (
@@ -47,7 +50,7 @@ class Commands:
     @ivar unanswered: How many publications have yet to be kept, or not.
     """
 
-    __slots__ = ("_all", "_hub", "_limits", "_pending", "_session", "unanswered")
+    __slots__ = ("_all", "_hub", "_limits", "_pending", "_requests", "_session", "unanswered")
 
     def __init__(self, session: Session, surroundings: Surroundings) -> None:
         self._session = session
@@ -57,6 +60,8 @@ class Commands:
         # Table subscriptions that wait for the tracker to confirm them, or for what columns
         # the table has.
         self._pending: dict[str, Subscribe] = {}
+        # What was asked for of each table that is subscribed, to be judged again.
+        self._requests: dict[str, Subscribe] = {}
         self.unanswered = 0
 
     def carryOut(self, frame: ClientFrame) -> None:
@@ -82,6 +87,86 @@ class Commands:
         for canonical in self._hub.registry.topicsOf(self._session):
             self._end(topicOf(canonical))
 
+    def judge(self, topic: str | None = None) -> None:
+        """
+        End what the present identity may not have, and change what it may have otherwise.
+
+        @param topic: See L{aerostack.interfaces.ISubscriber.judge}.
+        """
+        if topic is not None:
+            self._judgeTable(topicOf(topic))
+            return
+        for canonical in self._hub.registry.topicsOf(self._session):
+            held = topicOf(canonical)
+            if held.table is not None:
+                self._judgeTable(held)
+                continue
+            try:
+                self._session.identity.check(Action.SUBSCRIBE, held)
+            except RealtimeError as error:
+                self._giveUp(held, error)
+        for canonical in self._hub.presentOn(self._session.connectionId):
+            held = topicOf(canonical)
+            try:
+                self._session.identity.check(Action.PRESENCE, held)
+            except RealtimeError as error:
+                self._hub.untrack(self._session.connectionId, held)
+                self._session.sendError(error, None, canonical)
+
+    def _judgeTable(self, topic: Topic, columns: Columns | None = None) -> None:
+        """
+        Judge the subscription to a table again.
+
+        @param columns: The table's, if somebody has asked for them.
+        """
+        frame = self._requests.get(topic.canonical)
+        if frame is None:
+            # It has ended meanwhile.
+            return
+        try:
+            grant = self._all.feeds.grant(self._session.identity, topic)
+            if columns is None and _needsColumns(frame, grant):
+                self._askColumns(
+                    topic, partial(self._judgeTable, topic), partial(self._lose, topic)
+                )
+                return
+            view = self._all.feeds.view(grant, frame, columns or {})
+        except RealtimeError as error:
+            self._giveUp(topic, error)
+            return
+        self._goOn(topic, view)
+
+    def _goOn(self, topic: Topic, view: View | None) -> None:
+        """Let a subscription go on with another view, if it is another."""
+        if view == self._hub.registry.subscribers(topic.canonical)[self._session]:
+            return
+        if self._session.catchingUp(topic.canonical) is None:
+            self._all.feeds.change(self._session, topic, view)
+            return
+        self._giveUp(
+            topic,
+            RealtimeError(
+                "view_changed",
+                "What you may read has changed while you were sent what you had missed; subscribe"
+                " again since the last pos.",
+            ),
+        )
+
+    def _lose(self, topic: Topic, failure: Failure) -> None:
+        error = _refusal(failure)
+        if topic.canonical in self._requests:
+            self._giveUp(topic, error)
+
+    def _askColumns(
+        self,
+        topic: Topic,
+        told: Callable[[Columns], object],
+        failed: Callable[[Failure], object],
+    ) -> None:
+        assert topic.table is not None
+        asked = self._all.feeds.columns(topic.table)
+        asked.addCallbacks(told, failed).addErrback(self._session.fail)
+
     def _subscribe(self, frame: Subscribe) -> None:
         topic = self._topic(frame.topic)
         self._session.identity.check(Action.SUBSCRIBE, topic)
@@ -91,46 +176,51 @@ class Commands:
             self._checkRoom(canonical)
             self._all.quotas.checkSubscriptions(topic.project)
         if topic.table is None:
-            if frame.filter or frame.columns is not None or frame.event is not None:
+            if frame.filter or frame.columns is not None or parseEvents(frame.event) is not None:
                 raise RealtimeError(
                     "invalid_frame", "Only a table's topic takes a filter, columns or an event."
                 )
-            self._begin(topic, frame, None)
+            if frame.snapshot:
+                raise RealtimeError("invalid_frame", "Only a table's topic has a snapshot.")
+            self._begin(topic, frame, None, None)
             return
+        if not frame.snapshot and (frame.order is not None or frame.limit is not None):
+            raise RealtimeError("invalid_frame", "order and limit are for a snapshot; ask for one.")
+        # Who may read nothing has no table followed.
+        self._all.feeds.grant(self._session.identity, topic)
         self._pending[canonical] = frame
         if again:
-            self._describe(topic, frame, None)
+            self._view(topic, frame, None)
         else:
             self._all.feeds.watch(topic.table).addCallbacks(
-                partial(self._describe, topic, frame),
+                partial(self._view, topic, frame),
                 partial(self._unwatchable, topic, frame, None),
             ).addErrback(self._session.fail)
 
-    def _describe(self, topic: Topic, frame: Subscribe, watched: str | None) -> None:
+    def _view(
+        self, topic: Topic, frame: Subscribe, watched: str | None, columns: Columns | None = None
+    ) -> None:
         """
-        Find out what columns a table has, if that matters.
+        Find out what is told of a table, and begin.
 
         @param watched: The table, if the request holds an interest of its own in it.
+        @param columns: The table's, if somebody has asked for them.
         """
-        if not frame.filter and frame.columns is None:
-            self._described(topic, frame, watched, {})
-            return
-        assert topic.table is not None
-        self._all.feeds.columns(topic.table).addCallbacks(
-            partial(self._described, topic, frame, watched),
-            partial(self._unwatchable, topic, frame, watched),
-        ).addErrback(self._session.fail)
-
-    def _described(
-        self, topic: Topic, frame: Subscribe, watched: str | None, columns: Columns
-    ) -> None:
         # The client may have gone, thought better of it, or asked again meanwhile.
         if self._pending.get(topic.canonical) is not frame:
             self._release(watched)
             return
-        del self._pending[topic.canonical]
         try:
-            self._session.identity.check(Action.SUBSCRIBE, topic)
+            # It may be somebody else by now.
+            grant = self._all.feeds.grant(self._session.identity, topic)
+            if columns is None and _needsColumns(frame, grant):
+                self._askColumns(
+                    topic,
+                    partial(self._view, topic, frame, watched),
+                    partial(self._unwatchable, topic, frame, watched),
+                )
+                return
+            del self._pending[topic.canonical]
             if watched is not None:
                 # Others may have taken what was left.
                 self._all.quotas.checkSubscriptions(topic.project)
@@ -138,12 +228,17 @@ class Commands:
                 # What was to be changed has ended meanwhile.
                 self._subscribe(frame)
                 return
-            view = parseView(columns, frame.filter, frame.columns, frame.event)
+            view = self._all.feeds.view(grant, frame, columns or {})
+            selection = None
+            if frame.snapshot:
+                selection = parseSelection(frame.order, frame.limit, columns or {}, view)
         except RealtimeError as error:
+            self._pending.pop(topic.canonical, None)
             self._release(watched)
             self._session.sendError(error, None, topic.canonical)
             return
-        self._begin(topic, frame, view)
+        self._requests[topic.canonical] = frame
+        self._begin(topic, frame, view, selection)
 
     def _unwatchable(
         self, topic: Topic, frame: Subscribe, watched: str | None, failure: Failure
@@ -158,15 +253,17 @@ class Commands:
         if watched is not None:
             self._all.feeds.unwatch(watched)
 
-    def _begin(self, topic: Topic, frame: Subscribe, view: View | None) -> None:
+    def _begin(
+        self, topic: Topic, frame: Subscribe, view: View | None, selection: Selection | None
+    ) -> None:
         if self._hub.subscribe(self._session, topic, view):
             self._all.quotas.subscriptions.add(topic.project)
-        self._all.recovery.begin(
-            self._session, topic, view, frame.since, partial(self._giveUp, topic)
-        )
+        refuse = partial(self._giveUp, topic)
+        wish = Wish(topic, view, frame.since, selection, refuse)
+        self._all.recovery.begin(self._session, wish)
 
     def _giveUp(self, topic: Topic, error: RealtimeError) -> None:
-        """End a subscription that cannot go on where the client left off."""
+        """End a subscription that cannot go on, and say why."""
         self._end(topic)
         self._session.sendError(error, None, topic.canonical)
         self._session.send(Unsubscribed(topic=topic.canonical))
@@ -179,6 +276,7 @@ class Commands:
 
     def _end(self, topic: Topic) -> None:
         self._session.endCatchUp(topic.canonical)
+        self._requests.pop(topic.canonical, None)
         if self._hub.unsubscribe(self._session, topic):
             self._all.quotas.subscriptions.remove(topic.project)
             if topic.table is not None:
@@ -259,25 +357,7 @@ class Commands:
             # Another user is another presence.
             self._hub.leave(self._session.connectionId)
         self._session.setIdentity(identity)
-        self._dropForbidden()
-
-    def _dropForbidden(self) -> None:
-        """End what the present identity may not have."""
-        for canonical in self._hub.registry.topicsOf(self._session):
-            topic = topicOf(canonical)
-            try:
-                self._session.identity.check(Action.SUBSCRIBE, topic)
-            except RealtimeError as error:
-                self._end(topic)
-                self._session.sendError(error, None, canonical)
-                self._session.send(Unsubscribed(topic=canonical))
-        for canonical in self._hub.presentOn(self._session.connectionId):
-            topic = topicOf(canonical)
-            try:
-                self._session.identity.check(Action.PRESENCE, topic)
-            except RealtimeError as error:
-                self._hub.untrack(self._session.connectionId, topic)
-                self._session.sendError(error, None, canonical)
+        self.judge()
 
     def _ping(self, frame: Ping) -> None:
         self._session.send(Pong())
@@ -317,6 +397,12 @@ class Commands:
             return self._topic(text).canonical
         except RealtimeError:
             return text if len(text) <= self._limits.topicLength else None
+
+
+def _needsColumns(frame: Subscribe, grant: Grant) -> bool:
+    """Whether what is told depends on what columns the table has."""
+    wanted = (frame.columns, frame.order)
+    return bool(frame.filter) or wanted != (None, None) or not grant.isWhole
 
 
 def _refusal(failure: Failure) -> RealtimeError:

@@ -12,11 +12,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
+from aerostack.core.conninfo import SCHEMES, parseConninfo
 from aerostack.core.descriptions import Description, parseDescription
+from aerostack.core.rowrules import parseRows
 from aerostack.credentials import (
     Pending,
     checkAPIKey,
@@ -31,17 +34,22 @@ from aerostack.settings import (
     SECTIONS,
     SQLITE,
     Config,
+    DatabaseConfig,
     JWTConfig,
     Key,
     LimitsConfig,
     ProjectConfig,
+    TableConfig,
     TopicConfig,
     keysOf,
 )
 
+T = TypeVar("T")
+
 # sun_path holds 108 bytes, the last of which is NUL: unix(7).
 _UNIX_PATH = 107
 _PROJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_EXAMPLES: dict[type, str] = {TopicConfig: "cursors/*", TableConfig: "shop_*"}
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,7 @@ class _Reader:
         @return: The configuration, or L{None} if something that it cannot do
             without is missing.  It may be run only if there are no L{problems}.
         """
-        self._refuseUnknown(document, [*SECTIONS, "topics", "projects"], "")
+        self._refuseUnknown(document, [*SECTIONS, "topics", "tables", "projects"], "")
         sections: dict[str, Any] = {}
         for name, cls in SECTIONS.items():
             table = document.get(name, {})
@@ -156,12 +164,13 @@ class _Reader:
             self._database(sections["database"])
         if "limits" in sections:
             self._limits(LimitsConfig(**sections["limits"]))
-        topics = self._topics(document.get("topics", {}))
+        topics = self._patterned(TopicConfig, document.get("topics", {}), "topics")
+        tables = self._rules(document.get("tables", {}), "tables")
         projects = self._projects(document.get("projects", {}))
         if len(sections) < len(SECTIONS):
             return None
         built = {name: cls(**sections[name]) for name, cls in SECTIONS.items()}
-        return Config(path=self._path, projects=projects, topics=topics, **built)
+        return Config(path=self._path, projects=projects, topics=topics, tables=tables, **built)
 
     def generate(self) -> None:
         """
@@ -256,26 +265,73 @@ class _Reader:
 
     def _database(self, database: dict[str, Any]) -> None:
         url = database["url"]
+        # A URL may hold a password, so it is never shown.
+        try:
+            if url.startswith(SCHEMES):
+                self._postgres(database)
+            else:
+                database["url"] = self._sqlite(url)
+                if database["password"] is not None:
+                    self._problem("database.password", "is set, but SQLite has none")
+        except ValueError as error:
+            self._problem("database.url", f"{error}; allowed is {self._urls()}")
+
+    def _sqlite(self, url: str) -> str:
+        """
+        @return: The URL with an absolute path.
+        @raise ValueError: It is no SQLite file's.
+        """
         path = url.removeprefix(SQLITE)
-        scheme = re.match(r"[a-z0-9+]+(?=:)", url)
-        # Other databases' URLs hold a password, so they are not shown.
-        if scheme is not None and scheme[0].startswith("postgres"):
-            problem = "is PostgreSQL's, but this version speaks SQLite only"
-        elif path == url:
-            problem = "does not begin with sqlite:///"
-        elif path in ("", ":memory:"):
-            problem = "names no file; other processes' changes can be followed in a file only"
-        elif "?" in path:
-            problem = "has options after '?', which are not understood"
-        elif os.path.isdir(within(self._base, path)):
-            problem = "names a directory"
-        else:
-            database["url"] = f"{SQLITE}{within(self._base, path)}"
-            return
-        self._problem("database.url", f"{problem}; allowed is {self._urls()}")
+        if path == url:
+            raise ValueError("begins with neither sqlite:/// nor postgresql://")
+        if path in ("", ":memory:"):
+            raise ValueError(
+                "names no file; other processes' changes can be followed in a file only"
+            )
+        if "?" in path:
+            raise ValueError("has options after '?', which are not understood")
+        if os.path.isdir(within(self._base, path)):
+            raise ValueError("names a directory")
+        return f"{SQLITE}{within(self._base, path)}"
+
+    def _postgres(self, database: dict[str, Any]) -> None:
+        """
+        @raise ValueError: The URL is malformed.
+        """
+        if find_spec("psycopg") is None:
+            self._problem(
+                "database.url",
+                "is PostgreSQL's, for which psycopg is not installed; run: pip install"
+                " 'aerostack-rt[postgres]'",
+            )
+        info = parseConninfo(database["url"]).withFiles(lambda name: str(self._file(name)))
+        kind = keysOf(DatabaseConfig)["password"].kind
+        assert isinstance(kind, Secret)
+        password = self._secret("database.password", kind, database["password"])
+        if password is not None and info.password is not None:
+            self._problem(
+                "database.password", "is in database.url as well; allowed is one of the two"
+            )
+        database["url"] = info.url
+        database["password"] = password or info.password
+
+    def _file(self, name: str) -> Path:
+        """
+        Find a file that the database's URL names.
+
+        @raise ValueError: It cannot be read.
+        """
+        path = within(self._base, name)
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise ValueError(
+                f"names a file that cannot be read ({error.strerror}): {path}"
+            ) from None
+        return path
 
     def _urls(self) -> str:
-        return keysOf(SECTIONS["database"])["url"].kind.allowed()
+        return keysOf(DatabaseConfig)["url"].kind.allowed()
 
     def _limits(self, limits: LimitsConfig) -> None:
         frame = limits.frameBytes
@@ -294,21 +350,45 @@ class _Reader:
                 f" {2 * frame}",
             )
 
-    def _topics(self, tables: object) -> Mapping[str, TopicConfig]:
-        topics: dict[str, TopicConfig] = {}
+    def _patterned(self, cls: type[T], tables: object, prefix: str) -> Mapping[str, T]:
+        """
+        Read tables that stand under patterns.
+
+        @param cls: What each is read into; every setting of it has a default.
+        """
+        found: dict[str, T] = {}
         if not isinstance(tables, dict):
-            allowed = "tables such as [topics.'cursors/*']"
-            self._problem("topics", f"is {describe(tables)}; allowed are {allowed}")
-            return topics
+            allowed = f"tables such as [{prefix}.'{_EXAMPLES[cls]}']"
+            self._problem(prefix, f"is {describe(tables)}; allowed are {allowed}")
+            return found
         for pattern, table in tables.items():
-            key = f"topics.'{pattern}'"
+            key = f"{prefix}.'{pattern}'"
             if not isinstance(table, dict):
                 self._problem(key, f"is {describe(table)}; allowed is a table, [{key}]")
                 continue
-            values = self._table(TopicConfig, table, key)
-            assert values is not None, "every setting of a topic has a default"
-            topics[pattern] = TopicConfig(**values)
-        return MappingProxyType(topics)
+            values = self._table(cls, table, key)
+            assert values is not None, "every setting under a pattern has a default"
+            found[pattern] = cls(**values)
+        return MappingProxyType(found)
+
+    def _rules(self, tables: object, prefix: str) -> Mapping[str, TableConfig]:
+        """Read the rules for tables."""
+        rules = self._patterned(TableConfig, tables, prefix)
+        for pattern, rule in rules.items():
+            key = f"{prefix}.'{pattern}'"
+            if rule.rows is None:
+                continue
+            try:
+                rows = parseRows(rule.rows)
+            except ValueError as error:
+                self._problem(f"{key}.rows", str(error))
+                continue
+            tokens = "token" in (rule.read or ()) or self._faulty(f"{key}.read")
+            if rows.needsToken and not tokens:
+                self._problem(
+                    f"{key}.rows", f"asks for claims; allowed is that with 'token' in {key}.read"
+                )
+        return rules
 
     def _projects(self, tables: object) -> Mapping[str, ProjectConfig]:
         projects: dict[str, ProjectConfig] = {}
@@ -344,6 +424,8 @@ class _Reader:
             if isinstance(key.kind, Secret):
                 source = values[key.attribute]
                 values[key.attribute] = self._apiKey(f"{prefix}.{key.name}", key.kind, source)
+        if values["tables"] is not None:
+            values["tables"] = self._rules(values["tables"], f"{prefix}.tables")
         if values["jwt"] is not None:
             values["jwt"] = self._jwt(values["jwt"], f"{prefix}.jwt")
         projects[name] = ProjectConfig(id=name, **values)

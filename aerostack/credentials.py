@@ -220,7 +220,7 @@ def credentialsOf(config: Config) -> frozenset[str]:
     """
     Every value in a configuration that must not be seen in a log.
     """
-    found: set[str | None] = set()
+    found: set[str | None] = {config.database.password}
     for project in config.projects.values():
         found |= {project.publicKey, project.secretKey}
         if project.jwt is not None:

@@ -4,12 +4,10 @@ The daemon, put together from its configuration.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import count
-from pathlib import Path
 from random import random
 from typing import Any
 from uuid import uuid4
@@ -17,11 +15,13 @@ from uuid import uuid4
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import deferLater
+from twisted.internet.task import Cooperator, deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
+from aerostack.core.access import Access
 from aerostack.core.addresses import Proxies
 from aerostack.core.admission import Admission
 from aerostack.core.deadlines import Deadlines
@@ -32,9 +32,12 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
+from aerostack.core.selection import Bounds
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
+from aerostack.databases import Unusable, openBackend
 from aerostack.engine.memory import MemoryEngine
+from aerostack.errors import RealtimeError
 from aerostack.farewell import farewell
 from aerostack.feeds import TableFeeds
 from aerostack.housekeeping import Housekeeping
@@ -51,21 +54,17 @@ from aerostack.net.api import (
 from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.gate import Gate
 from aerostack.net.http import BoundedSite
+from aerostack.net.metrics import MetricsResource
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
 from aerostack.pulse import Pulse
 from aerostack.recovery import Recovery
 from aerostack.rpc import RPC
 from aerostack.session import Session
-from aerostack.settings import SECTIONS, Config
+from aerostack.settings import SECTIONS, Config, LimitsConfig
 from aerostack.storage.history import History
-from aerostack.storage.pool import SQLiteDatabase, prepareDatabase
-from aerostack.storage.query import runQuery
-from aerostack.storage.schema import SchemaTooNew
 from aerostack.surroundings import Surroundings
-from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.tracker import ChangeTracker
-from aerostack.tracker.wake import WALWaker
 from aerostack.wire.deflate import Compressor
 
 MAX_REPEATS = 50_000
@@ -88,16 +87,16 @@ class Daemon(MultiService):
         self._listeners: list[Listener] = []
         self._reactor = reactor
         limits = config.limits
-        path = config.database.path
-
-        # The tracker's connection is its own, because PRAGMA data_version counts
-        # what others commit; a statement of db.query may take its time, and must
-        # not keep a message from being kept.
-        self._storage = SQLiteDatabase(reactor, path, threads=2)
-        self._trackerStorage = SQLiteDatabase(reactor, path, threads=1)
-        self._queryStorage = SQLiteDatabase(reactor, path, threads=4)
-
-        self.history = History(self._storage, config.history.maxAge, config.history.maxCount)
+        self._backend = openBackend(config.database)
+        self._pools = self._backend.pools(reactor)
+        self._watch = self._backend.watch(reactor, self._pools)
+        self._watch.setServiceParent(self)
+        self.history = History(
+            self._pools.history,
+            self._backend.dialect,
+            config.history.maxAge,
+            config.history.maxCount,
+        )
         self.authenticator = Authenticator(config.projects)
         rules = makeRules(config)
         # Ids are told apart across restarts too, so that positions and logs can be.
@@ -118,7 +117,11 @@ class Daemon(MultiService):
             Repeats(config.streams.repeatWindow, MAX_REPEATS),
         )
         self.feeds = TableFeeds(
-            self.hub, Patterns(config.tracker.tables), config.projects, self._makeTracker
+            self.hub,
+            Patterns(config.tracker.tables),
+            Access(config.projects, config.tables),
+            config.projects,
+            self._makeTracker,
         )
         self._deadlines = Deadlines()
         self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
@@ -126,7 +129,14 @@ class Daemon(MultiService):
             reactor,
             self.hub,
             self.feeds,
-            Recovery(reactor, self.hub, self.feeds, self.history, config.streams.replay),
+            Recovery(
+                reactor,
+                self.hub,
+                self.feeds,
+                self.history,
+                config.streams.replay,
+                snapshotBounds(limits),
+            ),
             self.authenticator,
             limits,
             self._deadlines,
@@ -161,11 +171,12 @@ class Daemon(MultiService):
         tracker = self.config.tracker
         self.tracker = ChangeTracker(
             self._reactor,
-            self._trackerStorage,
-            SQLiteJournal(changeBytes=tracker.changeBytes),
+            self._pools.tracker,
+            self._backend.journal(tracker),
             listener,
             tracker.pollInterval,
-            waker=WALWaker(self._reactor, self.config.database.path) if tracker.wake else None,
+            reads=self._pools.reads,
+            waker=self._backend.waker(self._reactor) if tracker.wake else None,
             retention=tracker.retention,
             # As long as a client may come back for changes, there must be some.
             grace=max(60.0, tracker.retention),
@@ -189,9 +200,15 @@ class Daemon(MultiService):
             self.tracker.poke()
             return result
 
-        return self._queryStorage.run(
-            runQuery, sql, parameters, limits.queryRows, limits.querySeconds
-        ).addCallback(poke)
+        def failed(failure: Failure) -> dict[str, Any]:
+            failure.trap(*self._backend.dialect.passing)
+            raise RealtimeError(
+                "database_unavailable", "The database does not answer; try again.", 1000
+            )
+
+        return self._pools.query.run(
+            self._backend.runQuery, sql, parameters, limits.queryRows, limits.querySeconds
+        ).addCallbacks(poke, failed)
 
     def _makeSite(self) -> BoundedSite:
         config, reactor = self.config, self._reactor
@@ -219,6 +236,7 @@ class Daemon(MultiService):
                     self.rpc, self.authenticator, reactor, self.quotas
                 ),
                 "health": HealthResource(self.health),
+                "metrics": MetricsResource(self.metrics, self.authenticator, reactor),
             }
         )
         return BoundedSite(root, reactor, config.limits)
@@ -227,14 +245,24 @@ class Daemon(MultiService):
         """
         What is wrong with each part, as a sentence; L{None} for nothing.
         """
-        return {"tracker": self._replaced() or self.tracker.health()}
+        return {"database": self._watch.fault(), "tracker": self.tracker.health()}
 
-    def _replaced(self) -> str | None:
-        # The connections would go on with a file that nobody else finds any more.
-        with suppress(OSError):
-            if _identity(self.config.database.path) == self._file:
-                return None
-        return "The database's file was removed or replaced; restart the daemon."
+    def metrics(self) -> Mapping[str, float]:
+        """
+        What there is to count; see L{aerostack.net.metrics.METRICS}.
+        """
+        return {
+            "aerostack_connections": len(self.connections),
+            "aerostack_subscriptions": self.quotas.subscriptions.total,
+            "aerostack_topics": len(self.hub.registry),
+            "aerostack_publications_total": self.hub.published,
+            "aerostack_changes_total": self.feeds.changes,
+            "aerostack_delivered_total": self.hub.fanout.delivered,
+            "aerostack_feed_up": int(not self.feeds.isDown),
+            "aerostack_feed_lag_seconds": round(self.tracker.lag(), 3),
+            "aerostack_feed_position": self.tracker.position,
+            "aerostack_healthy": int(not any(self.health().values())),
+        }
 
     # Starting
 
@@ -247,17 +275,15 @@ class Daemon(MultiService):
         """
         try:
             # The reactor does not turn yet, so nobody waits for this.
-            found = prepareDatabase(
-                self.config.database.path,
+            found = self._backend.prepare(
                 int((self._reactor.seconds() - self.config.streams.repeatWindow) * 1000),
                 MAX_REPEATS,
             )
-            self.hub.floor = found.newest
-            for kept in found.repeatable:
-                self.hub.remember(kept)
-            self._file = _identity(self.config.database.path)
-        except (OSError, sqlite3.Error, SchemaTooNew) as error:
+        except Unusable as error:
             raise StartError(f"{self.config.database.url} cannot be used: {error}") from None
+        self.hub.floor = found.newest
+        for kept in found.repeatable:
+            self.hub.remember(kept)
         try:
             listeners = [
                 serverEndpoint(self._reactor, description, self.config.path.parent)
@@ -284,8 +310,7 @@ class Daemon(MultiService):
         self._listeners.append(listener)
 
     def startService(self) -> None:
-        for database in (self._storage, self._trackerStorage, self._queryStorage):
-            database.start()
+        self._pools.start()
         self.tracker.start()
         super().startService()
         self.log.info(
@@ -312,8 +337,7 @@ class Daemon(MultiService):
         yield super().stopService()
         yield self.tracker.stop()
         yield self.history.flushed()
-        for database in (self._storage, self._trackerStorage, self._queryStorage):
-            database.close()
+        self._pools.close()
         self.log.info("stopped")
 
     def _stopListening(self, prefix: str) -> Deferred[Any]:
@@ -340,18 +364,20 @@ class Daemon(MultiService):
     def reload(self, config: Config) -> None:
         """
         Take up what of a configuration can be taken up while connections are open:
-        projects and their keys, limits, tables, trusted proxies, how a stop spreads
-        clients, certificates.
+        projects and their keys, limits, tables and who may read them, trusted proxies, how
+        a stop spreads clients, certificates.
 
         A certificate that cannot be served is told in the log, and the old one
         stays.
         """
         server = config.server
+        rulesChanged = _tableRules(config) != _tableRules(self.config)
         self.config = replace(
             self.config,
             tracker=replace(self.config.tracker, tables=config.tracker.tables),
             limits=config.limits,
             projects=config.projects,
+            tables=config.tables,
             server=replace(
                 self.config.server,
                 trustedProxies=server.trustedProxies,
@@ -365,8 +391,12 @@ class Daemon(MultiService):
         self.authenticator.load(config.projects)
         self.feeds.allowed = Patterns(config.tracker.tables)
         self.feeds.projects = config.projects
+        if rulesChanged:
+            self.feeds.load(Access(config.projects, config.tables))
+            self._judgeAgain()
         limits = config.limits
         self._surroundings.limits = limits
+        self._surroundings.recovery.snapshots.bounds = snapshotBounds(limits)
         self._gate.limits = self._historyResource.limits = self.rpc.limits = limits
         self._gate.proxies = Proxies(server.trustedProxies)
         self._departures.away = server.restartTime
@@ -382,6 +412,30 @@ class Daemon(MultiService):
                     listener.tls.reload()
                 except TLSError as error:
                     self.log.error("the old certificate stays: {error}", error=error)
+
+    def _judgeAgain(self) -> None:
+        """Judge what every client is told of tables."""
+
+        def work() -> Iterator[None]:
+            for session in self.connections.sessions():
+                session.judge()
+                yield
+
+        # All of them in one turn would keep everything else waiting.
+        Cooperator(scheduler=partial(self._reactor.callLater, 0)).coiterate(work())
+
+
+def _tableRules(config: Config) -> object:
+    """Who may read which tables, to be compared."""
+    projects = config.projects.values()
+    return config.tables, [(each.id, each.defaultRead, each.tables) for each in projects]
+
+
+def snapshotBounds(limits: LimitsConfig) -> Bounds:
+    """
+    How much a subscription may begin with.
+    """
+    return Bounds(limits.snapshotRows, limits.snapshotBytes, limits.querySeconds)
 
 
 def makeRules(config: Config) -> Rules:
@@ -408,12 +462,6 @@ def makeRules(config: Config) -> Rules:
         ],
         default,
     )
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """What tells a file from another one of the same name."""
-    status = path.stat()
-    return status.st_dev, status.st_ino
 
 
 def _openProject(config: Config) -> str:

@@ -62,6 +62,11 @@ ERRORS: dict[str, ErrorCode] = {
         "The subscribed table was dropped, renamed or rebuilt. The subscription stays and goes on"
         " when the table is there again; reload what was shown from it.",
     ),
+    "view_changed": ErrorCode(
+        409,
+        "What the client may read of the table changed while it was being sent what it had"
+        " missed. Subscribe again with the last pos.",
+    ),
     "upgrade_required": ErrorCode(426, "The path is a WebSocket. Connect with a ws client."),
     "too_many_subscriptions": ErrorCode(
         429,
@@ -77,6 +82,11 @@ ERRORS: dict[str, ErrorCode] = {
         429,
         "The connection or its project sends faster than allowed, and this was not acted on."
         " Wait retryAfter ms.",
+    ),
+    "rule_mismatch": ErrorCode(
+        500,
+        "The configured rule for the table does not fit the table, so nobody may read it. The"
+        " daemon's log says why.",
     ),
     "internal_error": ErrorCode(500, "The daemon failed. Its log has the details."),
     "overloaded": ErrorCode(

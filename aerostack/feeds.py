@@ -4,6 +4,7 @@ Table topics: from the tracker's changes to the frames of those who subscribed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
@@ -12,10 +13,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from aerostack.core.access import Access, Grant, UnfitRule
 from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
 from aerostack.core.ends import Ends
 from aerostack.core.patterns import Patterns
+from aerostack.core.permissions import Action, Identity
 from aerostack.core.stream import Stream
 from aerostack.core.topics import Topic, tableTopic, topicOf
 from aerostack.core.views import Projection, View, judge
@@ -23,7 +26,7 @@ from aerostack.errors import RealtimeError
 from aerostack.hub import Hub, wireFrame
 from aerostack.interfaces import IChangeListener, IChangeTracker, ISubscriber
 from aerostack.telling import changeFrame, commitFrame
-from aerostack.wire.frames import Error, Status
+from aerostack.wire.frames import Error, Status, Subscribe
 from aerostack.wire.framing import Frame
 
 
@@ -34,8 +37,10 @@ class TableFeeds:
     the topics of each project.
 
     @ivar allowed: The tables that may be subscribed to.
+    @ivar access: Judges who may read what of them.
     @ivar projects: The ids of all projects; each sees the tables as topics of its
         own.
+    @ivar changes: How many changes were told.
     """
 
     log = Logger()
@@ -44,6 +49,7 @@ class TableFeeds:
         self,
         hub: Hub,
         allowed: Patterns,
+        access: Access,
         projects: Collection[str],
         makeTracker: Callable[[IChangeListener], IChangeTracker],
     ) -> None:
@@ -51,13 +57,19 @@ class TableFeeds:
         @param makeTracker: Makes the tracker that tells us of changes.
         """
         self.allowed = allowed
+        self.access = access
         self.projects = projects
+        self.changes = 0
         self.tracker = makeTracker(self)
         self._hub = hub
+        # What columns the tables have, as far as anybody has asked or was told.
+        self._shapes: dict[str, Columns] = {}
+        # What was told to the operator of rules that fit no table.
+        self._told: set[tuple[str, str]] = set()
         # Tables of which a part of a transaction was told, and not yet the rest.
         self._within: set[str] = set()
         # By topic, the views that were told a part of it.
-        self._ends: dict[str, Ends[View]] = {}
+        self._ends: defaultdict[str, Ends[View]] = defaultdict(Ends)
         # What is wrong, and since when, ms, while changes cannot be read.
         self._down: tuple[str, int] | None = None
 
@@ -99,15 +111,76 @@ class TableFeeds:
         @return: Fails with L{RealtimeError} where the table is not there any more, or the
             database cannot be asked.
         """
+
+        before = self._shapes.get(table)
+
+        def learned(columns: Columns) -> Columns:
+            if self._shapes.get(table) is before:
+                self._shapes[table] = columns
+            # Else it was altered since they were asked for.
+            return self._shapes[table]
+
         answer: Deferred[Columns] = self.tracker.columns(table)
-        return answer.addErrback(_unavailable)
+        return answer.addCallbacks(learned, _unavailable)
+
+    def grant(self, identity: Identity, topic: Topic) -> Grant:
+        """
+        Decide what somebody may read of a table.
+
+        @raise RealtimeError: C{forbidden}, C{wrong_project} or C{unknown_project}: nothing.
+        """
+        assert topic.table is not None
+        identity.check(Action.SUBSCRIBE, topic)
+        return self.access.grant(identity, topic.table)
+
+    def view(self, grant: Grant, frame: Subscribe, columns: Columns) -> View | None:
+        """
+        What of a table is told to somebody who may read it.
+
+        @param frame: What it asks for.
+        @param columns: The table's.
+        @raise RealtimeError: C{invalid_filter}, C{forbidden} (a claim cannot be compared) or
+            C{rule_mismatch}.
+        """
+        try:
+            return grant.view(columns, frame.filter, frame.columns, frame.event)
+        except UnfitRule as error:
+            reason = str(error)
+            if (grant.table, reason) not in self._told:
+                # Whoever asks again must not fill the log.
+                self._told.add((grant.table, reason))
+                self.log.error(
+                    "nobody may read {table}, its rule does not fit: {reason}",
+                    table=grant.table,
+                    reason=reason,
+                )
+            raise RealtimeError(
+                "rule_mismatch",
+                f"The rule for {grant.table} does not fit the table; the daemon's log says why.",
+            ) from None
+
+    def load(self, access: Access) -> None:
+        """
+        Judge by these rules from now on.
+        """
+        self.access = access
+        self._told.clear()
+
+    def change(self, subscriber: ISubscriber, topic: Topic, view: View | None) -> None:
+        """
+        Let a subscription to a table go on with another view.  What was published until now
+        still comes by the one before.
+        """
+        self._hub.registry.subscribe(subscriber, topic.canonical, view)
+        if topic.table in self._within and view is not None and view.selects:
+            self.enter(topic, view)
 
     def enter(self, topic: Topic, view: View) -> None:
         """
         Note that somebody may have been told a part of the transaction that goes on, and
         has to hear of its end.
         """
-        self._endsOf(topic.canonical).enter(view)
+        self._ends[topic.canonical].enter(view)
 
     def stream(self, topic: Topic) -> Stream:
         """
@@ -128,6 +201,7 @@ class TableFeeds:
         return stream
 
     def changed(self, changes: Sequence[Change]) -> Deferred[None] | None:
+        self.changes += len(changes)
         for change in changes:
             if change.last:
                 self._within.discard(change.table)
@@ -143,7 +217,7 @@ class TableFeeds:
         if stream is None:
             # Nobody is here, and nobody can come back to what was before.
             return
-        rule = hub.rule(topic)
+        rule, ends = hub.rule(topic), self._ends[topic]
         before = stream.standing
         stream.within = not change.last
         position = stream.next(change.seq)
@@ -166,19 +240,14 @@ class TableFeeds:
                 frames[operation, view.projection] = frame
             hub.fanout.send(topic, subscribers, frame)
             if view.selects:
-                self._endsOf(topic).told(view, change.last)
-        ends = self._ends.get(topic)
-        owed = ends.end() if ends is not None and change.last else ()
+                ends.told(view, change.last)
+        owed = ends.end() if change.last else ()
         if owed:
             over = commitFrame(topic, change.transaction, position, rule, before)
             for view in owed:
-                hub.fanout.send(topic, hub.registry.group(topic, view), over)
-
-    def _endsOf(self, topic: str) -> Ends[View]:
-        ends = self._ends.get(topic)
-        if ends is None:
-            ends = self._ends[topic] = Ends()
-        return ends
+                subscribers = hub.registry.group(topic, view)
+                if subscribers:
+                    hub.fanout.send(topic, subscribers, over)
 
     def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:
         self._within.discard(table)
@@ -190,6 +259,22 @@ class TableFeeds:
             frame = wireFrame(Error(code=error.code, message=error.message, topic=topic), topic)
             for _, subscribers in self._hub.registry.groups(topic):
                 self._hub.fanout.send(topic, subscribers, frame)
+
+    def tableAltered(self, table: str, columns: Columns) -> None:
+        before = self._shapes.get(table)
+        self._shapes[table] = columns
+        if before is None or before == columns:
+            # Nobody's view depends on it.
+            return
+        for project in self.projects:
+            topic = tableTopic(table, project).canonical
+            if not before.items() <= columns.items():
+                # The rows in memory have columns that there are no more.
+                position = self.tracker.position
+                self._hub.streams.restart(topic, position, self._hub.seconds())
+            for subscriber, view in tuple(self._hub.registry.subscribers(topic).items()):
+                if view is not None:
+                    subscriber.judge(topic)
 
     def tableLeft(self, table: str) -> None:
         self._within.discard(table)

@@ -94,6 +94,7 @@ class Hub:
     @ivar registry: Who is subscribed to what.
     @ivar streams: The topics' logs, as far as they are in memory.
     @ivar fanout: Sends what is published.
+    @ivar published: How much was published, presence apart.
     @ivar floor: No message and no stream begins before this time, ms: that of the
         newest message that an earlier run kept.  A clock that was set back would put
         new messages before it, where nobody looks for them.
@@ -118,6 +119,7 @@ class Hub:
         self.registry: Registry[ISubscriber] = Registry()
         self.streams = streams
         self.fanout = Fanout(clock)
+        self.published = 0
         self.floor = 0
         self._clock = clock
         self._engine = engine
@@ -291,6 +293,7 @@ class Hub:
             if groups:
                 self._send(topic, groups, publicationFrame(publication, None, None))
             return
+        self.published += 1
         stream = self.streams.get(topic)
         if stream is None:
             # Nobody is here, and nobody can come back to what was before.

@@ -102,8 +102,20 @@ class IJournal(Interface):
 
         @param size: As in L{poll}.
         @return: A list of L{aerostack.core.changes.Change}, oldest first, at most
-            C{limit} of them; none if none are left.
+            C{limit} of them; none if none are left.  A journal that does not keep where
+            transactions end leaves C{last} unset.
         @raise RealtimeError: C{table_lost}: they have gone since they were surveyed.
+        """
+
+    def snapshot(cursor, table, selection, bounds):
+        """
+        Read rows of a followed table as they are at one point among its changes.  Unlike
+        the others it may be called while another call is under way, on another thread.
+
+        @param selection: An L{aerostack.core.selection.Selection}.
+        @param bounds: An L{aerostack.core.selection.Bounds}.
+        @return: An L{aerostack.core.selection.Snapshot}.
+        @raise RealtimeError: C{unknown_table}, or C{too_large}: the bounds do not suffice.
         """
 
     def renew(cursor, timestamp):
@@ -166,6 +178,14 @@ class IChangeListener(Interface):
 
         @param error: A L{RealtimeError} for its subscribers.
         @param seq: Where among the changes: everything up to this number is in doubt.
+        """
+
+    def tableAltered(table, columns):
+        """
+        A followed table may have other columns than before.  It is told before any change
+        that has them.
+
+        @param columns: Those that it has now, as L{IJournal.columns} has them.
         """
 
     def tableLeft(table):
@@ -254,6 +274,13 @@ class IChangeTracker(Interface):
         See L{IJournal.readPast}.
 
         @return: A L{Deferred}.
+        """
+
+    def snapshot(table, selection, bounds):
+        """
+        See L{IJournal.snapshot}.
+
+        @return: A L{Deferred}, fired when everything that the rows have seen was told, too.
         """
 
     def lag():
@@ -352,6 +379,14 @@ class ISubscriber(Interface):
 
         @param frame: A L{aerostack.wire.framing.Frame}, shared with all other
             subscribers.
+        """
+
+    def judge(topic=None):
+        """
+        Decide anew what of a table's changes is delivered, because something has changed on
+        which that depends.
+
+        @param topic: The table's canonical topic; L{None} for all topics.
         """
 
 

@@ -124,9 +124,11 @@ class Text:
     A string that is not empty.
 
     @ivar what: What it holds, with its article.
+    @ivar private: Whether it may hold a credential, so that it is not to be shown.
     """
 
     what: str
+    private: bool = False
 
     def allowed(self) -> str:
         return self.what
@@ -135,7 +137,7 @@ class Text:
         if not isinstance(found, str):
             raise ValueError(describe(found))
         if not found or not found.isprintable():
-            raise ValueError(show(found))
+            raise ValueError(describe(found) if self.private else show(found))
         return found
 
 
@@ -256,6 +258,25 @@ class Section:
 
     def allowed(self) -> str:
         return "a table"
+
+    def read(self, found: Any) -> dict[str, Any]:
+        if not isinstance(found, dict):
+            raise ValueError(describe(found))
+        return found
+
+
+@dataclass(frozen=True)
+class Patterned:
+    """
+    Tables of their own, each under a pattern.
+
+    @ivar table: The dataclass that has the keys of each.
+    """
+
+    table: type
+
+    def allowed(self) -> str:
+        return "tables, each under a pattern"
 
     def read(self, found: Any) -> dict[str, Any]:
         if not isinstance(found, dict):

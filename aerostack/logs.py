@@ -24,7 +24,7 @@ _LEVELS = list(LogLevel.iterconstants())
 _CHATTY = ("autobahn", "txaio")
 
 # Names that stand before a credential, and what may stand between, in JSON or a repr.
-_NAME = r"(?:api_?key|token|secret_?key|public_?key)"
+_NAME = r"(?:api_?key|token|secret_?key|public_?key|password)"
 _OPENING = r"\[?(?:b(?=\\*[\"']))?\\*[\"']"
 
 # What a credential looks like, whoever sent it.  Each pattern keeps its group "name",
@@ -37,6 +37,8 @@ _PATTERNS = [
         rf"(?P<name>{_NAME}=)[^\s&;\"\\]+",
         rf"(?P<name>{_NAME}\\*[\"']\s*:\s*{_OPENING})[^\s\"'\\]+",
         r"(?P<name>bearer(?:\s|%20|\+)+)[^\s,\"'\\]+",
+        # A URL's own, before the host.
+        r"(?P<name>://[^\s/:@]*:)[^\s/@]+(?=@)",
         rf"(?P<name>x-aerostack-key\\*[\"']?\s*[:=,]\s*(?:{_OPENING})?)[^\s,\"'\\]+",
     )
 ]

@@ -101,6 +101,12 @@ class Outlet:
         """
         raise NotImplementedError
 
+    def judge(self, topic: str | None = None) -> None:
+        """
+        Decide anew what is delivered.
+        """
+        raise NotImplementedError
+
     def congested(self) -> None:
         """Note that the socket has begun to queue."""
         self._congested = True
@@ -129,19 +135,16 @@ class Outlet:
         if not self._congested and not self._outbox:
             self._connection.send(frame)
             return
-        for part in frame.parts:
-            if self.deliver is _ignore:
-                # It was given up.
-                return
-            # The parts before may have brought it behind.
-            if self._hold(part):
-                continue
-            verdict = self._outbox.add(part)
-            if verdict is Verdict.FULL and not self._makeRoom(part):
-                self.giveUp()
-                return
-            if verdict is Verdict.LAGGING and part.before is None:
-                self._outbox.add(_LAGGING)
+        if len(frame.parts) > 1:
+            for part in frame.parts:
+                # What becomes of the client with one holds for the next.
+                self.deliver(part)
+            return
+        verdict = self._outbox.add(frame)
+        if verdict is Verdict.FULL and not self._makeRoom(frame):
+            self.giveUp()
+        elif verdict is Verdict.LAGGING and frame.before is None:
+            self._outbox.add(_LAGGING)
 
     def _hold(self, frame: Frame) -> bool:
         """Keep back what is live while the past is sent."""
@@ -153,21 +156,21 @@ class Outlet:
             self.giveUp()
         return True
 
-    def _makeRoom(self, part: Frame) -> bool:
+    def _makeRoom(self, frame: Frame) -> bool:
         """
         Forget what waits and can be read again, for a frame for which there is no room.
 
         @return: Whether the frame waits, or can itself be read again.
         """
         left = self._outbox.extract(_isInLog)
-        if _isInLog(part):
-            left.append(part)
+        if _isInLog(frame):
+            left.append(frame)
         if self._catchups is None:
             self._catchups = {}
-        for frame in left:
-            if frame.topic is not None and frame.topic not in self._catchups:
-                self._catchups[frame.topic] = Catchup(frame.before)
-        return _isInLog(part) or self._outbox.add(part) is not Verdict.FULL
+        for each in left:
+            if each.topic is not None and each.topic not in self._catchups:
+                self._catchups[each.topic] = Catchup(each.before)
+        return _isInLog(frame) or self._outbox.add(frame) is not Verdict.FULL
 
     def giveUp(self) -> None:
         """

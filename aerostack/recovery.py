@@ -5,6 +5,7 @@ Where a subscription begins: at the present, or at the place where the client le
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from msgspec import UNSET
@@ -14,6 +15,7 @@ from twisted.python.failure import Failure
 
 from aerostack.catchup import Catchup
 from aerostack.core.positions import Position, parsePosition
+from aerostack.core.selection import Bounds, Selection
 from aerostack.core.stream import UNKNOWN, Gap, Plan, Stream
 from aerostack.core.topics import Topic, topicOf
 from aerostack.core.views import View
@@ -23,6 +25,7 @@ from aerostack.hub import Hub
 from aerostack.interfaces import IHistory
 from aerostack.outlet import CHUNK, Outlet
 from aerostack.past import Past
+from aerostack.snapshots import Rows, Snapshots
 from aerostack.wire.frames import Subscribed
 
 TURN = 1_048_576
@@ -31,7 +34,25 @@ TURN = 1_048_576
 RETRY = 1.0
 """The seconds after which a log that could not be read on is tried again."""
 
-Refuse = Callable[[RealtimeError], None]
+
+@dataclass(frozen=True)
+class Wish:
+    """
+    What a subscription that has just been made asks for.
+
+    @ivar view: What of a table's changes is told; L{None} for everything.
+    @ivar since: The last position that the client has seen, if it comes back.
+    @ivar selection: With which rows of the table it begins, unless it gets all that it
+        missed; L{None} for none.
+    @ivar refuse: Is called if the past or the rows cannot be read after all; the
+        subscription is to be ended then.
+    """
+
+    topic: Topic
+    view: View | None
+    since: str | None
+    selection: Selection | None
+    refuse: Callable[[RealtimeError], None]
 
 
 class Recovery:
@@ -39,14 +60,22 @@ class Recovery:
     Answers subscriptions, and brings those who come back up to date.
 
     @ivar limit: How many rows of the past one subscription gets from the database.
+    @ivar snapshots: Reads the rows that subscriptions begin with.
     """
 
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, hub: Hub, feeds: TableFeeds, history: IHistory, limit: int
+        self,
+        clock: IReactorTime,
+        hub: Hub,
+        feeds: TableFeeds,
+        history: IHistory,
+        limit: int,
+        bounds: Bounds,
     ) -> None:
         self.limit = limit
+        self.snapshots = Snapshots(feeds.tracker, bounds)
         self._clock = clock
         self._hub = hub
         self._feeds = feeds
@@ -82,64 +111,96 @@ class Recovery:
 
     # Beginning
 
-    def begin(
-        self,
-        outlet: Outlet,
-        topic: Topic,
-        view: View | None,
-        since: str | None,
-        refuse: Refuse,
-    ) -> None:
+    def begin(self, outlet: Outlet, wish: Wish) -> None:
         """
         Answer a subscription that has just been made.
-
-        @param view: What of a table's changes is told; L{None} for everything.
-        @param since: The last position that the client has seen, if it comes back.
-        @param refuse: Is called if the past cannot be read after all; the subscription
-            is to be ended then.
         """
+        topic = wish.topic
         stream = self._stream(topic)
-        canonical = topic.canonical
-        live = str(stream.position)
-        if since is None:
-            outlet.endCatchUp(canonical)
-            self._answer(outlet, topic, Subscribed(topic=canonical, pos=live))
+        if wish.since is None:
+            self._beginAnew(outlet, wish, stream, None)
             return
-        position = parsePosition(since)
+        position = parsePosition(wish.since)
         plan = UNKNOWN if position is None else stream.resume(position, self._clock.seconds())
         if isinstance(plan, Gap):
-            outlet.endCatchUp(canonical)
-            self._answer(outlet, topic, _lost(canonical, live, plan))
+            self._beginAnew(outlet, wish, stream, plan)
             return
         assert position is not None
         catchup = Catchup()
-        past = self._past(topic, view, stream, position, plan)
+        past = self._past(topic, wish.view, stream, position, plan)
         if plan.after is None:
             catchup.begin(past.frames, None, _nothing, _nothing)
-            self._answer(outlet, topic, _recovered(canonical, since, plan))
-            outlet.catchUp(canonical, catchup)
+            self._answer(outlet, topic, _recovered(topic, wish.since, plan))
+            outlet.catchUp(topic.canonical, catchup)
             return
         # What is published while the database is asked must wait.
-        outlet.catchUp(canonical, catchup)
-        fail = partial(self._fail, outlet, canonical, catchup, refuse)
+        live = stream.position
+        outlet.catchUp(topic.canonical, catchup)
+        fail = partial(self._fail, outlet, wish, catchup)
 
         def surveyed(reason: str | None) -> None:
-            if outlet.catchingUp(canonical) is not catchup:
+            if outlet.catchingUp(topic.canonical) is not catchup:
                 # It has left, or asked again.
                 return
-            if reason is not None:
-                catchup.beginWithNothing()
-                self._answer(outlet, topic, _lost(canonical, live, Gap(reason)))
-            else:
+            if reason is None:
                 catchup.begin(past.frames, past.pages(), outlet.resumeCatchUp, fail)
-                self._answer(outlet, topic, _recovered(canonical, since, plan))
-            outlet.resumeCatchUp()
+                self._answer(outlet, topic, _recovered(topic, str(wish.since), plan))
+                outlet.resumeCatchUp()
+            elif wish.selection is not None:
+                self._beginAnew(outlet, wish, stream, Gap(reason))
+            else:
+                catchup.beginWithNothing()
+                self._answer(outlet, topic, _anew(topic, live, Gap(reason)))
+                outlet.resumeCatchUp()
 
         if topic.table is not None and self._feeds.isDown:
             # Many who ask now must not stand in the way of the feed when it is up again.
             fail(Failure(_unavailable()))
             return
         past.survey(self.limit, self._hub.now()).addCallback(surveyed).addErrback(fail)
+
+    def _beginAnew(self, outlet: Outlet, wish: Wish, stream: Stream, gap: Gap | None) -> None:
+        """
+        Begin at the present, with what is in the table if that is wanted.
+
+        @param gap: Why somebody who came back does not get what it missed.
+        """
+        topic = wish.topic
+        if wish.selection is None:
+            outlet.endCatchUp(topic.canonical)
+            self._answer(outlet, topic, _anew(topic, stream.position, gap))
+            return
+        # Where the changes begin shows when the rows are there.  Before, nothing of what is
+        # published need be held: it will be read in the log, or the rows have seen it.
+        self._answer(outlet, topic, _anew(topic, None, gap))
+        catchup = Catchup()
+        catchup.behind = stream.position
+        outlet.catchUp(topic.canonical, catchup)
+        fail = partial(self._fail, outlet, wish, catchup)
+        if self._feeds.isDown:
+            fail(Failure(_unavailable()))
+            return
+        assert topic.table is not None
+        reading = self.snapshots.read(topic.table, wish.selection)
+        reading.addCallback(partial(self._sendRows, outlet, wish, stream, catchup))
+        reading.addErrback(fail)
+
+    def _sendRows(
+        self, outlet: Outlet, wish: Wish, stream: Stream, catchup: Catchup, rows: Rows
+    ) -> None:
+        """
+        Send rows, and then the changes from the point at which they were read.
+        """
+        canonical = wish.topic.canonical
+        if outlet.catchingUp(canonical) is not catchup:
+            return
+        seen = rows.snapshot
+        position = Position(stream.epoch, None, seen.position, seen.lineage)
+        projection = None if wish.view is None else wish.view.projection
+        pages = rows.pages(canonical, projection, str(position))
+        catchup.begin(pages, None, _nothing, _nothing)
+        catchup.behind = position
+        outlet.resumeCatchUp()
 
     def _past(
         self, topic: Topic, view: View | None, stream: Stream, position: Position, plan: Plan
@@ -149,22 +210,16 @@ class Recovery:
             self._feeds.enter(topic, view)
         return Past(self._feeds.tracker, self._history, topic, view, stream, position, plan)
 
-    def _fail(
-        self,
-        outlet: Outlet,
-        canonical: str,
-        catchup: Catchup,
-        refuse: Refuse,
-        failure: Failure,
-    ) -> None:
+    def _fail(self, outlet: Outlet, wish: Wish, catchup: Catchup, failure: Failure) -> None:
+        canonical = wish.topic.canonical
         if outlet.catchingUp(canonical) is not catchup:
             return
         outlet.endCatchUp(canonical)
         if isinstance(failure.value, RealtimeError):
-            refuse(failure.value)
+            wish.refuse(failure.value)
         else:
-            self.log.failure("the past of a topic cannot be read", failure)
-            refuse(_unavailable())
+            self.log.failure("what a subscription begins with cannot be read", failure)
+            wish.refuse(_unavailable())
 
     def _answer(self, outlet: Outlet, topic: Topic, answer: Subscribed) -> None:
         outlet.send(answer)
@@ -233,19 +288,30 @@ class Recovery:
 
 def _unavailable() -> RealtimeError:
     return RealtimeError(
-        "database_unavailable", "What was missed cannot be read now; subscribe again.", 1000
+        "database_unavailable", "The database cannot be read now; subscribe again.", 1000
     )
 
 
-def _recovered(canonical: str, since: str, plan: Plan) -> Subscribed:
+def _recovered(topic: Topic, since: str, plan: Plan) -> Subscribed:
     # Whoever is cut off right behind this answer has to come back to where it was.
     return Subscribed(
-        topic=canonical, pos=since, recovered=True, keptOnly=True if plan.keptOnly else UNSET
+        topic=topic.canonical,
+        pos=since,
+        recovered=True,
+        keptOnly=True if plan.keptOnly else UNSET,
     )
 
 
-def _lost(canonical: str, live: str, gap: Gap) -> Subscribed:
-    return Subscribed(topic=canonical, pos=live, recovered=False, gap={"reason": gap.reason})
+def _anew(topic: Topic, live: Position | None, gap: Gap | None) -> Subscribed:
+    """
+    @param live: Where the changes begin; L{None} if the rows before them say so.
+    """
+    return Subscribed(
+        topic=topic.canonical,
+        pos=UNSET if live is None else str(live),
+        recovered=UNSET if gap is None else False,
+        gap=UNSET if gap is None else {"reason": gap.reason},
+    )
 
 
 def _nothing(*args: object) -> None:

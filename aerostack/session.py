@@ -289,6 +289,16 @@ class Session(Outlet):
             # library, which would let it escape into the reactor.
             self.fail(Failure())
 
+    def judge(self, topic: str | None = None) -> None:
+        """
+        Decide anew what the client is told of tables (see L{ISubscriber}).
+        """
+        try:
+            self._commands.judge(topic)
+        except Exception:
+            # The others are still to be judged.
+            self.fail(Failure())
+
     # Answers, for the commands
 
     def setIdentity(self, identity: Identity) -> None:

@@ -13,7 +13,19 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from aerostack.kinds import Flag, Kind, Many, Network, Number, Origin, Secret, Section, Text, Word
+from aerostack.kinds import (
+    Flag,
+    Kind,
+    Many,
+    Network,
+    Number,
+    Origin,
+    Patterned,
+    Secret,
+    Section,
+    Text,
+    Word,
+)
 
 SQLITE = "sqlite:///"
 
@@ -22,6 +34,9 @@ ALGORITHMS = (
     *("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA"),
 )
+
+READERS = ("anonymous", "key", "token")
+"""Who may be let read a table: who has no credential, the public key, a token."""
 
 
 def setting(
@@ -90,15 +105,26 @@ class DatabaseConfig:
     """The database whose tables are followed and that keeps the history."""
 
     url: str = setting(
-        "The database. Three slashes and a path relative to this file, or four slashes and an"
-        " absolute path.",
-        Text("sqlite:///relative/path.db or sqlite:////absolute/path.db"),
+        "The database. For SQLite three slashes and a path relative to this file, or four slashes"
+        " and an absolute path; for PostgreSQL the URL that libpq takes.",
+        Text(
+            "sqlite:///relative/path.db, sqlite:////absolute/path.db,"
+            " postgresql://user@host:port/name or postgresql:///name?host=/run/postgresql",
+            private=True,
+        ),
+    )
+    password: str | None = setting(
+        "The role's password, for PostgreSQL. Where it is not set, libpq looks for one, in"
+        " ~/.pgpass for example.",
+        Secret("a password"),
+        None,
+        show=False,
     )
 
     @property
-    def path(self) -> Path:
-        """The SQLite database's file."""
-        return Path(self.url.removeprefix(SQLITE))
+    def path(self) -> Path | None:
+        """The SQLite database's file; L{None} if it is PostgreSQL's."""
+        return Path(self.url.removeprefix(SQLITE)) if self.url.startswith(SQLITE) else None
 
 
 @dataclass(frozen=True)
@@ -224,6 +250,29 @@ class TopicConfig:
 
 
 @dataclass(frozen=True)
+class TableConfig:
+    """
+    Who may read tables whose names a pattern covers, and what of them.
+    """
+
+    read: tuple[str, ...] | None = setting(
+        "Who may read: 'anonymous' is who has no credential, 'key' who has the public key, 'token'"
+        " a user with a token. The secret key always may. Where it is not set, the project's"
+        " default_read holds.",
+        Many(Word(READERS)),
+        None,
+    )
+    hidden: tuple[str, ...] = setting(
+        "Columns that are never sent, to nobody.", Many(Text("a column's name")), ()
+    )
+    rows: str | None = setting(
+        "Which rows may be read, by what the reader's token says. All, where it is not set.",
+        Text("conditions such as 'owner_id = :sub AND team_id in :teams'"),
+        None,
+    )
+
+
+@dataclass(frozen=True)
 class LimitsConfig:
     """What one client may ask of the daemon."""
 
@@ -328,7 +377,15 @@ class LimitsConfig:
         "How many rows one db.query may return.", Number("rows", 1, 10_000_000), 10_000
     )
     querySeconds: float = setting(
-        "How long one db.query may run.", Number("seconds", 0.1, 3600, False), 30.0
+        "How long one db.query, or reading the rows of one snapshot, may take.",
+        Number("seconds", 0.1, 3600, False),
+        30.0,
+    )
+    snapshotRows: int = setting(
+        "How many rows a subscription may begin with.", Number("rows", 1, 10_000_000), 10_000
+    )
+    snapshotBytes: int = setting(
+        "How many bytes these rows may have.", Number("bytes", 1024, 1_073_741_824), 8_388_608
     )
 
 
@@ -419,6 +476,11 @@ class ProjectConfig:
         Many(Origin()),
         (),
     )
+    defaultRead: tuple[str, ...] = setting(
+        "Who may read the tables for which no rule says who.",
+        Many(Word(READERS)),
+        ("anonymous", "key"),
+    )
     dbQuery: bool = setting("Let servers with the secret key run SQL with db.query.", Flag(), True)
     connections: int | None = setting(
         "How many connections the project may hold.",
@@ -442,6 +504,11 @@ class ProjectConfig:
         Number("bytes a second", 1024, 1_000_000_000_000, endless=True),
         None,
     )
+    tables: Mapping[str, TableConfig] | None = setting(
+        "Rules for tables as the project sees them; they come before those for all projects.",
+        Patterned(TableConfig),
+        None,
+    )
 
 
 @dataclass(frozen=True)
@@ -452,6 +519,7 @@ class Config:
     @ivar path: The file that it was read from.
     @ivar projects: Every project, by its id.
     @ivar topics: By patterns of topics' paths, those that come first first.
+    @ivar tables: By patterns of tables' names, those that come first first.
     """
 
     path: Path
@@ -465,6 +533,7 @@ class Config:
     log: LogConfig
     projects: Mapping[str, ProjectConfig]
     topics: Mapping[str, TopicConfig]
+    tables: Mapping[str, TableConfig]
 
 
 SECTIONS: dict[str, type] = {
@@ -514,17 +583,20 @@ def keysOf(table: type) -> dict[str, Key]:
 def reference() -> Iterator[tuple[str, Key]]:
     """
     Every key there is, by its dotted name; C{<id>} stands for a project's id, C{<pattern>}
-    for a pattern of topics.
+    for a pattern of topics or tables.
     """
     tables = [
         *SECTIONS.items(),
         ("topics.<pattern>", TopicConfig),
+        ("tables.<pattern>", TableConfig),
         ("projects.<id>", ProjectConfig),
     ]
     for prefix, table in tables:
         for key in keysOf(table).values():
             if isinstance(key.kind, Section):
                 tables.append((f"{prefix}.{key.name}", key.kind.table))
+            elif isinstance(key.kind, Patterned):
+                tables.append((f"{prefix}.{key.name}.<pattern>", key.kind.table))
             else:
                 yield f"{prefix}.{key.name}", key
 

@@ -19,7 +19,8 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from aerostack.auth import Authenticator, Credentials
-from aerostack.core.changes import Change
+from aerostack.core.access import Access
+from aerostack.core.changes import DELETE, Change, Row
 from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.deadlines import Deadlines
 from aerostack.core.messages import Kept, Message
@@ -28,7 +29,8 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
-from aerostack.core.stream import UNKNOWN, Depth
+from aerostack.core.selection import Bounds, Selection, Snapshot, collect
+from aerostack.core.stream import EXPIRED, UNKNOWN, Depth
 from aerostack.core.streams import Streams
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
@@ -44,7 +46,7 @@ from aerostack.interfaces import (
 from aerostack.recovery import Recovery
 from aerostack.rpc import RPC
 from aerostack.session import Session
-from aerostack.settings import LimitsConfig, ProjectConfig
+from aerostack.settings import LimitsConfig, ProjectConfig, TableConfig
 from aerostack.surroundings import Surroundings
 
 T = TypeVar("T")
@@ -200,6 +202,8 @@ class MemoryTracker:
     @ivar waiting: While this is a list, watches wait in it; fire them yourself.
     @ivar reading: As L{MemoryHistory.reading}.
     @ivar changes: Every change that L{change} told.
+    @ivar fault: What questions about the past fail with, if anything.
+    @ivar forgotten: Changes up to this number cannot be told again.
     """
 
     def __init__(self, listener: IChangeListener, tables: tuple[str, ...] = ("orders",)) -> None:
@@ -210,10 +214,13 @@ class MemoryTracker:
             "status": ColumnType.TEXT,
             "side": ColumnType.NUMBER,
         }
+        self._described: set[str] = set()
         self.watched: dict[str, int] = {}
         self.waiting: list[Callable[[], None]] | None = None
         self.reading: list[Callable[[], None]] | None = None
         self.changes: list[Change] = []
+        self.fault: Exception | None = None
+        self.forgotten = 0
         self.position = 0
 
     def watch(self, table: str) -> Deferred[str]:
@@ -248,16 +255,45 @@ class MemoryTracker:
         self.position = changes[-1].seq
         self.listener.changed(changes)
 
+    def alter(self, shape: Columns) -> None:
+        """
+        Give the tables other columns.
+        """
+        self.shape = shape
+        for table in self.tables:
+            self.listener.tableAltered(table, shape)
+
     def lineage(self, table: str) -> str:
         return "j1"
 
     def columns(self, table: str) -> Deferred[Columns]:
-        return _answer(self.reading, self.shape)
+        # What was told once is remembered.
+        known = table in self._described
+        self._described.add(table)
+        return _answer(None if known else self.reading, self.shape)
 
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
-        return _answer(self.reading, None if lineage == "j1" else UNKNOWN.reason)
+        if self.fault is not None:
+            return fail(self.fault)
+        if lineage != "j1":
+            return _answer(self.reading, UNKNOWN.reason)
+        return _answer(self.reading, EXPIRED.reason if after < self.forgotten else None)
+
+    def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
+        rows: list[Row] = []
+        for change in self.changes:
+            if change.table == table:
+                if change.old is not None:
+                    rows.remove(change.old)
+                if change.operation != DELETE:
+                    rows.append(change.data)
+        try:
+            found, size = collect(rows, selection, bounds)
+        except RealtimeError as error:
+            return fail(error)
+        return _answer(self.reading, Snapshot(found, self.position, "j1", size))
 
     def readPast(
         self,
@@ -268,8 +304,17 @@ class MemoryTracker:
         limit: int,
         size: int | None = None,
     ) -> Deferred[list[Change]]:
-        found = [c for c in self.changes if c.table == table and after < c.seq <= until]
-        return _answer(self.reading, found[:limit])
+        if self.fault is not None:
+            return fail(self.fault)
+        found: list[Change] = []
+        left = size
+        for change in self.changes:
+            if len(found) == limit or (left is not None and left <= 0):
+                break
+            if change.table == table and after < change.seq <= until:
+                found.append(change)
+                left = None if left is None else left - len(str(change.data))
+        return _answer(self.reading, found)
 
     def poke(self) -> None:
         pass
@@ -336,7 +381,13 @@ class World:
         grace: float = 10.0,
         tables: tuple[str, ...] = ("orders",),
         rules: Rules | None = None,
+        access: Mapping[str, TableConfig] | None = None,
     ) -> None:
+        """
+        @param tables: The tables that there are.
+        @param rules: What holds for each topic.
+        @param access: Who may read which tables, by patterns.
+        """
         self.clock = Clock()
         self.clock.advance(1_000_000_000)
         self.projects = projects or {"p": makeProject()}
@@ -345,6 +396,7 @@ class World:
         self.queries: list[tuple[str, list[Any]]] = []
         self._grace = grace
         self._tables = tables
+        self._access = access or {}
         self._rules = rules or Rules([], Rule(Depth(1000, 1_000_000, 300.0)))
         self._ids = iter(range(1, 1_000_000))
         self._epochs = iter(range(1, 1_000_000))
@@ -360,6 +412,7 @@ class World:
         self._begin()
         self.tracker.shape = before.shape
         self.tracker.changes = before.changes
+        self.tracker.forgotten = before.forgotten
         self.tracker.position = before.changes[-1].seq if before.changes else 0
         self.tracker.reading = before.reading
         for kept in self.history.messages:
@@ -382,15 +435,24 @@ class World:
             ),
             Repeats(120.0, 1000),
         )
-        self.feeds = TableFeeds(self.hub, Patterns(["*"]), self.projects, self._makeTracker)
+        self.feeds = TableFeeds(
+            self.hub,
+            Patterns(["*"]),
+            Access(self.projects, self._access),
+            self.projects,
+            self._makeTracker,
+        )
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
         self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
+        self.recovery = Recovery(
+            self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
+        )
         self.surroundings = Surroundings(
             self.clock,
             self.hub,
             self.feeds,
-            Recovery(self.clock, self.hub, self.feeds, self.history, 1000),
+            self.recovery,
             self.authenticator,
             self.limits,
             self.deadlines,

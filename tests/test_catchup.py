@@ -126,3 +126,113 @@ class CatchupTests(SynchronousTestCase):
         self.assertEqual(self.catchup.held, 6)
         self.assertEqual(names(self.catchup.take(1)), "a")
         self.assertEqual(self.catchup.held, 3)
+
+
+class BehindTests(SynchronousTestCase):
+    """
+    A client that is behind with a log that can be read again.
+    """
+
+    def setUp(self) -> None:
+        self.catchup = Catchup()
+
+    def live(self, *names: str) -> Frame:
+        """
+        Frames of the log, each of which can be read again from what its name stands for;
+        in capitals, those that cannot.
+        """
+        made = frames(*names)
+        for name, frame in zip(names, made, strict=True):
+            if name.islower():
+                frame.before = f"before {name}"
+        return joinFrames(made)
+
+    def begin(self, stream: str = "", *pages: Deferred[Sequence[Frame]]) -> None:
+        """
+        Say what there is.
+        """
+        self.catchup.begin(frames(*stream), iter(pages), lambda: None, lambda _: None)
+
+    def test_forgets(self) -> None:
+        """
+        What is held and can be read again can be forgotten, and nothing of the log is held
+        from then on; what cannot be read again stays.
+        """
+        self.begin("x")
+        self.catchup.hold(self.live("a", "B", "c"))
+        self.assertTrue(self.catchup.fallBehind())
+        self.assertEqual((self.catchup.behind, self.catchup.held), ("before a", 3))
+        self.catchup.hold(self.live("d", "E"))
+        self.assertEqual(self.catchup.held, 6)
+        self.assertEqual(names(self.catchup.take(1000)), "xBE")
+        self.assertFalse(self.catchup.done)
+
+    def test_nothingToForget(self) -> None:
+        """
+        Where nothing can be read again nothing is forgotten.
+        """
+        self.begin()
+        self.catchup.hold(self.live("A"))
+        self.assertFalse(self.catchup.fallBehind())
+        self.assertEqual(names(self.catchup.take(1000)), "A")
+        self.catchup.hold(self.live("b"))
+        self.assertTrue(self.catchup.fallBehind())
+        self.assertFalse(self.catchup.fallBehind())
+
+    def test_readsOn(self) -> None:
+        """
+        Once all before is sent the log is read on; what is published from then on is held
+        again, and comes behind.
+        """
+        page: Deferred[Sequence[Frame]] = Deferred()
+        self.begin("c", succeed(frames("a")), page)
+        self.catchup.hold(self.live("d"))
+        self.catchup.fallBehind()
+        self.assertFalse(self.catchup.isBehind)
+        self.assertEqual(names(self.catchup.take(1000)), "a")
+        self.assertFalse(self.catchup.isBehind)
+        page.callback(frames("b"))
+        self.assertEqual(names(self.catchup.take(6)), "bc")
+        self.assertTrue(self.catchup.isBehind)
+        self.assertEqual(self.catchup.readOn(), "before d")
+        self.assertTrue(self.catchup.isWaiting)
+        self.catchup.hold(self.live("f"))
+        self.begin("de")
+        self.assertEqual(names(self.catchup.take(1000)), "def")
+        self.assertTrue(self.catchup.done)
+
+    def test_notForgotten(self) -> None:
+        """
+        To look whether all before is sent takes nothing away.
+        """
+        self.begin("ab")
+        self.catchup.hold(self.live("c"))
+        self.catchup.fallBehind()
+        for _ in range(3):
+            self.assertFalse(self.catchup.isBehind)
+        self.assertEqual(names(self.catchup.take(1000)), "ab")
+
+    def test_behindFromTheBeginning(self) -> None:
+        """
+        One that begins behind reads on first of all.
+        """
+        catchup = Catchup("here")
+        self.assertTrue(catchup.isBehind)
+        catchup.hold(self.live("a"))
+        self.assertEqual((catchup.take(1000), catchup.done), ([], False))
+        self.assertEqual(catchup.readOn(), "here")
+
+    def test_interrupted(self) -> None:
+        """
+        When the log cannot be read, what was read is sent and the rest waits to be read
+        again.
+        """
+        self.begin("d", succeed(frames("a", "b")))
+        self.catchup.take(1)
+        self.catchup.hold(self.live("e", "F"))
+        self.catchup.interrupt("behind b")
+        self.assertEqual((self.catchup.isWaiting, self.catchup.held), (True, 3))
+        self.catchup.beginWithNothing()
+        self.assertEqual(names(self.catchup.take(1000)), "bF")
+        self.assertTrue(self.catchup.isBehind)
+        self.assertEqual(self.catchup.readOn(), "behind b")

@@ -494,7 +494,9 @@ class TokenTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        project = makeProject(jwt=JWTConfig("HS256", TOKEN_SECRET, None))
+        project = makeProject(
+            jwt=JWTConfig("HS256", TOKEN_SECRET, None), defaultRead=("anonymous", "token")
+        )
         self.world = World({"p": project}, LimitsConfig(pingInterval=3600))
 
     def token(self, lasts: float | None = 60, **claims: Any) -> str:

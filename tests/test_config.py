@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+import aerostack.config
 from aerostack.config import Config, ConfigError, load
 from aerostack.credentials import Pending
 from aerostack.settings import (
@@ -22,6 +23,7 @@ from aerostack.settings import (
     LimitsConfig,
     LogConfig,
     PresenceConfig,
+    TableConfig,
     TrackerConfig,
     reference,
 )
@@ -176,6 +178,32 @@ class LoadTests(LoadCase):
         """Four slashes begin an absolute path."""
         config = self.load(SERVER + '[database]\nurl = "sqlite:////srv/rt.db"\n' + PROJECT)
         self.assertEqual(config.database.path, Path("/srv/rt.db"))
+
+    def test_postgres(self) -> None:
+        """
+        A PostgreSQL database's password is taken out of its URL, or read from where it
+        is; the files that the URL names begin at the configuration's directory.
+        """
+        (self.base / "ca.pem").touch()
+        (self.base / "rt.password").write_text("s3cret\n")
+        (self.base / "rt.password").chmod(0o600)
+        for url, password, shown in (
+            ("postgresql://rt:s3cret@db.test:5/shop", "", "postgresql://rt@db.test:5/shop"),
+            ("postgres://h/d?password=s3cret", "", "postgres://h/d"),
+            ("postgresql://h/d", 'password = "s3cret"', "postgresql://h/d"),
+            ("postgresql://h/d", 'password = { env = "PW" }', "postgresql://h/d"),
+            (
+                "postgresql://h/d?sslrootcert=ca.pem&sslmode=verify-full",
+                'password = { file = "rt.password" }',
+                f"postgresql://h/d?sslrootcert={self.base}/ca.pem&sslmode=verify-full",
+            ),
+        ):
+            text = f'{SERVER}[database]\nurl = "{url}"\n{password}\n{PROJECT}'
+            config = self.load(text, PW="s3cret")
+            self.assertEqual((config.database.url, config.database.password), (shown, "s3cret"))
+            self.assertNotIn("s3cret", repr(config))
+        config = self.load(f'{SERVER}[database]\nurl = "postgresql:///d"\n{PROJECT}')
+        self.assertIsNone(config.database.password)
 
     def test_reproducible(self) -> None:
         """A configuration that is read again is equal."""
@@ -388,13 +416,19 @@ class ProblemTests(LoadCase):
         )
 
     def test_database(self) -> None:
-        """A database that is not SQLite's, or no file, is told without its password."""
+        """A database that cannot be used is told without its password."""
         for url, word in (
-            ("postgresql://u:pw@h/d", "speaks SQLite only"),
-            ("postgres://u:pw@h/d", "speaks SQLite only"),
-            ("mysql://u:pw@h/d", "does not begin"),
-            ("rt.db", "does not begin"),
-            ("sqlite://rt.db", "does not begin"),
+            ("postgresql://u:pw@h", "names no database"),
+            ("postgres://u:p/w@h/d", "%2F"),
+            (
+                "postgresql://u:pw@h/d?sslrootcert=no.pem",
+                f"No such file or directory): {self.base}",
+            ),
+            ("postgresql+psycopg://u:pw@h/d", "begins with neither"),
+            ("mysql://u:pw@h/d", "begins with neither"),
+            ("u:pw\\n@h/d", "a string"),
+            ("rt.db", "begins with neither"),
+            ("sqlite://rt.db", "begins with neither"),
             ("sqlite:///", "names no file"),
             ("sqlite:///:memory:", "names no file"),
             ("sqlite:///rt.db?mode=ro", "options"),
@@ -403,6 +437,27 @@ class ProblemTests(LoadCase):
             text = f'{SERVER}[database]\nurl = "{url}"\n{PROJECT}'
             self.assertProblem(text, "database.url", word, "sqlite:////absolute")
             self.assertNotIn("pw", str(self.problems(text)))
+
+    def test_databasePassword(self) -> None:
+        """A password that cannot be read, or stands where none belongs, is told."""
+        for url, password, word in (
+            ("sqlite:///rt.db", '"pw"', "SQLite has none"),
+            ("postgresql://u:pw@h/d", '"pw"', "one of the two"),
+            ("postgresql://u@h/d", '{ env = "PW_UNSET" }', "PW_UNSET"),
+            ("postgresql://u@h/d", '{ file = "rt.password" }', "chmod"),
+            ("postgresql://u@h/d", "5", "neither a string nor a table"),
+        ):
+            (self.base / "rt.password").write_text("pw")
+            (self.base / "rt.password").chmod(0o644)
+            text = f'{SERVER}[database]\nurl = "{url}"\npassword = {password}\n{PROJECT}'
+            self.assertProblem(text, "database.password", word)
+            self.assertNotIn("pw", str(self.problems(text)))
+
+    def test_noDriver(self) -> None:
+        """Where PostgreSQL's driver is not installed, the command that does it is told."""
+        self.patch(aerostack.config, "find_spec", lambda name: None)
+        text = f'{SERVER}[database]\nurl = "postgresql://h/d"\n{PROJECT}'
+        self.assertProblem(text, "database.url", "pip install 'aerostack-rt[postgres]'")
 
     def test_limits(self) -> None:
         """Limits that contradict each other are told."""
@@ -418,6 +473,76 @@ class ProblemTests(LoadCase):
         """A limit that is wrong in itself is not told a second time for what it does to others."""
         text = "frame_bytes = 99999999999\nmessage_bytes = 2097152\noutbox_bytes = 4096"
         self.assertProblem(f"{HEAD}{PROJECT}[limits]\n{text}\n", "limits.frame_bytes")
+
+
+class RuleTests(LoadCase):
+    """
+    Tests for rules that tables, and topics, have under patterns.
+    """
+
+    def test_tables(self) -> None:
+        """Rules for tables keep their order, in the file and in a project."""
+        config = self.load(
+            f"""{HEAD}{PROJECT}default_read = ["token"]
+            [projects.p.tables."b_*"]
+            hidden = ["x", "y"]
+            [tables.orders]
+            read = ["token", "key"]
+            rows = "owner = :sub"
+            [tables."*"]
+            read = []
+            """
+        )
+        self.assertEqual(
+            list(config.tables.items()),
+            [("orders", TableConfig(("token", "key"), (), "owner = :sub")), ("*", TableConfig(()))],
+        )
+        project = config.projects["p"]
+        self.assertEqual(project.defaultRead, ("token",))
+        self.assertEqual(project.tables, {"b_*": TableConfig(None, ("x", "y"))})
+        self.assertEqual(self.load(HEAD + PROJECT).projects["p"].defaultRead, ("anonymous", "key"))
+
+    def test_rows(self) -> None:
+        """A row rule that is malformed is told with its table and place, wherever it stands."""
+        for section, key in (
+            ("tables.orders", "tables.'orders'.rows"),
+            ('projects.p.tables."a_*"', "projects.p.tables.'a_*'.rows"),
+        ):
+            self.assertProblem(
+                f'{HEAD}{PROJECT}[{section}]\nrows = "a = 1 or b = 2"\n',
+                key,
+                "at character 7: expected AND or the end, not or",
+            )
+
+    def test_nobodyCould(self) -> None:
+        """A row rule that asks for claims is of no use where no token may read."""
+        for read in ("", "read = []\n", 'read = ["anonymous", "key"]\n'):
+            self.assertProblem(
+                f'{HEAD}{PROJECT}[tables.orders]\n{read}rows = "a = :sub"\n',
+                "tables.'orders'.rows",
+                "with 'token' in tables.'orders'.read",
+            )
+        self.load(f"{HEAD}{PROJECT}[tables.orders]\nrows = \"a = 'x'\"\n")
+        self.assertProblem(
+            f'{HEAD}{PROJECT}[tables.orders]\nread = ["tokens"]\nrows = "a = :sub"\n',
+            "tables.'orders'.read",
+            "entry 1 is 'tokens'",
+        )
+
+    def test_malformed(self) -> None:
+        """What should be tables and is not is told."""
+        for text, key, words in (
+            ("topics = 1", "topics", "tables such as [topics.'cursors/*']"),
+            ("topics.a = 1", "topics.'a'", "[topics.'a']"),
+            ("tables = []", "tables", "tables such as [tables.'shop_*']"),
+            ("tables.a = 'x'", "tables.'a'", "[tables.'a']"),
+            ("tables.a.row = 'x'", "tables.'a'.row", "did you mean 'rows'?"),
+            ("tables.sales.orders.read = []", "tables.'sales'.orders", "unknown key"),
+        ):
+            self.assertProblem(f"{text}\n{HEAD}{PROJECT}", key, words)
+        self.assertProblem(
+            f"{HEAD}{PROJECT}tables = 1\n", "projects.p.tables", "tables, each under a pattern"
+        )
 
 
 class ProjectProblemTests(LoadCase):
@@ -550,12 +675,10 @@ class SturdinessTests(LoadCase):
             load(self.path, {})
         except ConfigError as error:
             for problem in error.problems:
-                self.assertTrue(
-                    problem.key.startswith(
-                        key.rpartition(".")[0].replace("topics.t", "topics.'t'")
-                    ),
-                    str(error),
-                )
+                prefix = re.sub(r"(topics|tables)\.t\b", r"\1.'t'", key.rpartition(".")[0])
+                # A project that has rules only is one that nobody could connect to.
+                alone = ".tables." in key and problem.key == "projects.q"
+                self.assertTrue(alone or problem.key.startswith(prefix), str(error))
 
 
 def toml(value: Any) -> str:

@@ -392,13 +392,16 @@ class CredentialsOfTests(FilesCase):
     """
 
     def test_all(self) -> None:
-        """Every key of every project is a credential, shared secrets of a key set too."""
+        """
+        Every key of every project is a credential, shared secrets of a key set too, and
+        the database's password.
+        """
         self.write("jwks.json", json.dumps({"keys": [shared(32)]}))
         path = self.write(
             "rt.toml",
             """
             server.listen = ["tcp:0"]
-            database.url = "sqlite:///rt.db"
+            database.url = "postgresql://rt:pppp@db.test/shop"
             [projects.a]
             public_key = "pk_aaaaaaaaaaaaaaaa"
             secret_key = "sk_aaaaaaaaaaaaaaaa"
@@ -411,5 +414,5 @@ class CredentialsOfTests(FilesCase):
         )
         self.assertEqual(
             credentialsOf(load(path, {})),
-            {"pk_aaaaaaaaaaaaaaaa", "sk_aaaaaaaaaaaaaaaa", "s" * 32, shared(32)["k"]},
+            {"pk_aaaaaaaaaaaaaaaa", "sk_aaaaaaaaaaaaaaaa", "s" * 32, shared(32)["k"], "pppp"},
         )

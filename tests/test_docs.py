@@ -10,8 +10,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core import conditions, filters
+from aerostack.core.conninfo import OPTIONS
 from aerostack.errors import CLOSE_CODES, ERRORS
-from aerostack.wire import values
+from aerostack.net.metrics import METRICS
+from aerostack.wire import postgres, values
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,6 +93,21 @@ class DatabaseDocumentTests(SynchronousTestCase):
     Tests for C{docs/database.rst}.
     """
 
+    def test_operators(self) -> None:
+        """
+        The document has every operator of filters, and no other, and their limits.
+        """
+        text = (ROOT / "docs/database.rst").read_text()
+        table = text.partition("operator     takes")[2].partition("As in SQL")[0]
+        found = [row[0].strip("`") for row in rows(table, 3) if row[0].startswith("`")]
+        self.assertEqual(found, list(conditions.OPERATORS))
+        for limit in (
+            f"a list of up to {filters.MAX_VALUES} values",
+            f"a pattern of up to {filters.MAX_PATTERN} characters",
+            f"up to {filters.MAX_CONDITIONS} conditions",
+        ):
+            self.assertIn(limit, text)
+
     def test_values(self) -> None:
         """
         The JSON forms that the document shows are those that are sent.
@@ -102,3 +120,33 @@ class DatabaseDocumentTests(SynchronousTestCase):
         ):
             self.assertIn(f"``{shown}``", text)
             self.assertEqual(values.toJSON(value), json.loads(shown))
+        for oid, written, shown in (
+            (1700, "1234567890.123456", '"1234567890.123456"'),
+            (1184, "2026-01-02 03:04:05.678+00", '"2026-01-02T03:04:05.678+00:00"'),
+            (1114, "2026-01-02 03:04:05.678", '"2026-01-02T03:04:05.678"'),
+        ):
+            self.assertIn(f"``{shown}``", text)
+            self.assertEqual(postgres.SCALARS[oid](written), json.loads(shown))
+
+    def test_options(self) -> None:
+        """
+        Every option that a database's URL may have is named, but the password's.
+        """
+        text = (ROOT / "docs/database.rst").read_text()
+        for name in OPTIONS:
+            if name != "password":
+                self.assertIn(f"``{name}``", text)
+
+
+class OperatingDocumentTests(SynchronousTestCase):
+    """
+    Tests for C{docs/operating.rst}.
+    """
+
+    def test_metrics(self) -> None:
+        """
+        The document has every metric with its kind and meaning, and no other.
+        """
+        text = (ROOT / "docs/operating.rst").read_text()
+        found = [(name.strip("`"), *row) for name, *row in rows(text, 3) if name.startswith("``a")]
+        self.assertEqual(found, [(m.name, m.kind, m.meaning) for m in METRICS])

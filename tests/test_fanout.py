@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from aerostack.fanout import Fanout
+from aerostack.fanout import ROOM, Fanout
 from aerostack.interfaces import ISubscriber
 from aerostack.wire.framing import Frame, textFrame
 
@@ -228,6 +228,75 @@ class FanoutTests(SynchronousTestCase):
         while self.fanout.isSending("a"):
             self.turn()
         self.assertEqual(self.fanout.backlog("a"), 0)
+
+    def test_handOver(self) -> None:
+        """
+        What waits for somebody can be had at once, and does not come again; for others it
+        waits its turn.
+        """
+        readers = crowd(25)
+        self.send("a", readers, "1")
+        self.send("a", readers, "2", "3")
+        self.fanout.handOver("a", readers[-1])
+        self.fanout.handOver("a", readers[-1])
+        self.assertEqual((readers[-1].text, readers[-2].text), ("123", ""))
+        self.send("a", readers, "4")
+        while self.fanout.isSending("a"):
+            self.turn()
+        self.assertEqual({reader.text for reader in readers}, {"1234"})
+        self.fanout.handOver("a", readers[-1])
+        self.fanout.handOver("b", readers[-1])
+        self.assertEqual(readers[-1].text, "1234")
+
+    def test_handOverWithin(self) -> None:
+        """
+        Whom a pass has come to already gets nothing more of it.
+        """
+        readers = crowd(25)
+        self.send("a", readers, "1")
+        self.turn()
+        self.fanout.handOver("a", readers[0])
+        self.assertEqual(readers[0].text, "1")
+
+    def test_handOverToNewcomer(self) -> None:
+        """
+        Nor does somebody get what was published before it came.
+        """
+        readers = crowd(25)
+        self.send("a", readers, "1")
+        self.fanout.changing("a", readers[-1])
+        self.fanout.handOver("a", readers[-1])
+        self.assertEqual(readers[-1].text, "")
+
+    def test_room(self) -> None:
+        """
+        Who can wait is told when there is room again.
+        """
+        many = crowd(25)
+        self.assertIsNone(self.fanout.room())
+        frame = textFrame(b"x" * (ROOM // 2), "a")
+        for _ in range(3):
+            self.fanout.send("a", many, frame)
+        self.fanout.send("b", many, frame)
+        waiting = self.fanout.room()
+        assert waiting is not None
+        for _ in range(2):
+            self.turn()
+            self.assertNoResult(waiting)
+        while self.fanout.isSending("a") or self.fanout.isSending("b"):
+            self.turn()
+        self.assertIsNone(self.successResultOf(waiting))
+        self.assertIsNone(self.fanout.room())
+
+    def test_delivered(self) -> None:
+        """
+        Every frame that somebody gets is counted.
+        """
+        readers = crowd(25)
+        self.send("a", readers[:3], "1", "2", "3")
+        self.send("b", readers, "4")
+        self.fanout.flush()
+        self.assertEqual(self.fanout.delivered, 34)
 
     def test_flush(self) -> None:
         """

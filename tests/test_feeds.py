@@ -4,6 +4,7 @@ Tests for L{aerostack.feeds}.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,6 +13,7 @@ from zope.interface.verify import verifyObject
 from aerostack.core.changes import DELETE, INSERT, UPDATE, Change, Row
 from aerostack.core.patterns import Patterns
 from aerostack.errors import RealtimeError
+from aerostack.fanout import ROOM, Fanout
 from aerostack.interfaces import IChangeListener
 from aerostack.testing import Frame, MemoryClient, World, makeProject
 
@@ -25,9 +27,9 @@ def change(operation: str, data: Row, old: Row | None = None, table: str = "orde
     return Change(1, table, operation, data, old, 7)
 
 
-class FeedsTests(SynchronousTestCase):
+class FeedsCase(SynchronousTestCase):
     """
-    Tests for L{TableFeeds}, with two projects on one database.
+    Two projects on one database.
     """
 
     def setUp(self) -> None:
@@ -46,6 +48,12 @@ class FeedsTests(SynchronousTestCase):
         (answer,) = client.ask(type="subscribe", topic=topic, filter=filter)
         self.assertEqual(answer["type"], "subscribed")
         return client
+
+
+class FeedsTests(FeedsCase):
+    """
+    Tests for L{TableFeeds}.
+    """
 
     def operations(self, frames: list[Frame]) -> list[tuple[str, Any]]:
         """
@@ -184,3 +192,143 @@ class FeedsTests(SynchronousTestCase):
         self.assertEqual(error.code, "unknown_table")
         self.assertIn("did you mean orders?", error.message)
         self.assertEqual(self.world.tracker.watched, {})
+
+    def test_omitted(self) -> None:
+        """
+        What was too large to be told is told to be so, in both rows; only to those who get
+        the column at all.
+        """
+        everything = self.subscribed()
+        (answer,) = (few := self.world.connect(projectId="p")).ask(
+            type="subscribe", topic="orders", columns=["id", "status"]
+        )
+        self.assertEqual(answer["type"], "subscribed")
+        large = replace(
+            change(UPDATE, {"id": 1, "side": 2}, {"id": 1, "side": 1}), omitted=("status", "body")
+        )
+        self.feeds.changed([large])
+        (frame,) = everything.take()
+        self.assertEqual(frame["data"], {"id": 1, "side": 2, "status": None, "body": None})
+        self.assertEqual(frame["old"], {"id": 1, "side": 1, "status": None, "body": None})
+        self.assertEqual(frame["omitted"], ["status", "body"])
+        (frame,) = few.take()
+        self.assertEqual(frame["data"], {"id": 1, "status": None})
+        self.assertEqual(frame["omitted"], ["status"])
+        self.feeds.changed([change(INSERT, {"id": 2})])
+        self.assertNotIn("omitted", everything.take()[0])
+
+    def test_omittedFiltered(self) -> None:
+        """
+        A filter on a column that was too large lets nothing through, also where it asks for
+        NULL.
+        """
+        clients = [
+            self.subscribed(filter={"status": condition}) for condition in (None, {"neq": "x"})
+        ]
+        self.feeds.changed([replace(change(INSERT, {"id": 1}), omitted=("status",))])
+        self.assertEqual([client.take() for client in clients], [[], []])
+
+    def test_room(self) -> None:
+        """
+        When more is on its way than should be, whoever tells of changes is asked to wait.
+        """
+        self.world.hub.fanout = Fanout(self.world.clock, 1)
+        for _ in range(3):
+            self.subscribed()
+        large = change(INSERT, {"id": 1, "body": "x" * (ROOM // 2)})
+        self.assertIsNone(self.feeds.changed([change(INSERT, {"id": 1})]))
+        room = self.feeds.changed([large, large, large])
+        assert room is not None
+        self.assertNoResult(room)
+        self.world.turn()
+        self.successResultOf(room)
+
+
+class StatusTests(FeedsCase):
+    """
+    A feed that is down.
+    """
+
+    def statuses(self, client: MemoryClient) -> list[tuple[str, str]]:
+        """
+        What a client is told of it.
+        """
+        frames = client.take()
+        self.assertEqual({frame["type"] for frame in frames} | {"status"}, {"status"})
+        return [(frame["topic"], frame["feed"]) for frame in frames]
+
+    def test_told(self) -> None:
+        """
+        Everybody who is subscribed to a table hears of it, once for each topic, and when it
+        is over.
+        """
+        both = self.subscribed("orders", filter={"status": "new"})
+        both.ask(type="subscribe", topic="bills")
+        other = self.subscribed("bills", project="q")
+        chatting = self.world.connect()
+        chatting.ask(type="subscribe", topic="chat/a")
+        self.feeds.feedDown("The database is asleep.")
+        self.assertEqual(
+            self.statuses(both), [("table/orders/p", "down"), ("table/bills/p", "down")]
+        )
+        (frame,) = other.take()
+        self.assertEqual(
+            frame,
+            {
+                "type": "status",
+                "topic": "table/bills/q",
+                "feed": "down",
+                "message": "The database is asleep.",
+                "since": 1_000_000_000_000,
+            },
+        )
+        self.feeds.feedUp()
+        self.assertEqual(self.statuses(both), [("table/orders/p", "up"), ("table/bills/p", "up")])
+        (frame,) = other.take()
+        self.assertNotIn("since", frame)
+        self.assertEqual(chatting.take(), [])
+
+    def test_newcomer(self) -> None:
+        """
+        Who subscribes meanwhile hears of it behind the answer, with the time at which it
+        began; who subscribes to a topic of another kind does not.
+        """
+        self.feeds.feedDown("The database is asleep.")
+        self.world.advance(5)
+        client = self.world.connect()
+        answer, status = client.ask(type="subscribe", topic="orders")
+        self.assertEqual((answer["type"], status["feed"]), ("subscribed", "down"))
+        self.assertEqual(status["since"], 1_000_000_000_000)
+        (answer,) = client.ask(type="subscribe", topic="chat/a")
+        self.assertEqual(answer["type"], "subscribed")
+        self.feeds.feedUp()
+        self.assertEqual(self.statuses(client), [("table/orders/p", "up")])
+        (answer,) = self.world.connect().ask(type="subscribe", topic="orders")
+
+    def test_inOrder(self) -> None:
+        """
+        It comes in its place among the changes.
+        """
+        client = self.subscribed()
+        self.feeds.changed([change(INSERT, {"id": 1}), change(INSERT, {"id": 2})])
+        self.feeds.feedDown("It sleeps.")
+        self.feeds.feedUp()
+        self.feeds.changed([change(INSERT, {"id": 3})])
+        self.assertEqual(
+            [frame.get("feed") or frame["data"]["id"] for frame in client.take()],
+            [1, 2, "down", "up", 3],
+        )
+
+    def test_comingBack(self) -> None:
+        """
+        Who comes back for what only the database has is told to try again, at once: many
+        who ask must not stand in the way of the feed once it is up again.
+        """
+        self.feeds.feedDown("It sleeps.")
+        asked: list[Any] = []
+        self.patch(self.world.tracker, "surveyPast", lambda *args: asked.append(args))
+        frames = self.world.connect().ask(type="subscribe", topic="orders", since="e0--0-j1")
+        error, unsubscribed = frames
+        self.assertEqual((error["code"], error["retryAfter"]), ("database_unavailable", 1000))
+        self.assertEqual(unsubscribed["type"], "unsubscribed")
+        self.assertEqual(asked, [])

@@ -21,14 +21,24 @@ RANKS = {
     **dict.fromkeys(("wire", "core"), 1),
     **dict.fromkeys(
         (
-            *("hub", "lanes", "fanout", "feeds", "telling", "recovery", "past", "catchup"),
+            *(
+                "hub",
+                "lanes",
+                "fanout",
+                "feeds",
+                "telling",
+                "recovery",
+                "past",
+                "catchup",
+                "snapshots",
+            ),
             *("outlet", "surroundings", "commands", "session", "auth", "rpc", "housekeeping"),
-            *("farewell", "pulse"),
+            *("farewell", "pulse", "heartbeat"),
         ),
         2,
     ),
     **dict.fromkeys(("net", "storage", "tracker", "engine"), 3),
-    **dict.fromkeys(("config", "credentials", "logs", "daemon", "service", "cli"), 4),
+    **dict.fromkeys(("config", "credentials", "logs", "databases", "daemon", "service", "cli"), 4),
 }
 
 # On these floors a room does not know its neighbours.
@@ -198,7 +208,20 @@ class OutsideTests(SynchronousTestCase):
         """
         self.assertEqual(set(imported({"twisted.enterprise"})), {"storage.pool"})
         for name in imported({"sqlite3"}):
-            self.assertIn(room(name), ("storage", "tracker", "cli", "daemon", TESTING), name)
+            self.assertIn(room(name), ("storage", "tracker", "databases", TESTING), name)
+        for name in imported({"psycopg"}):
+            self.assertIn(room(name), ("storage", "tracker"), name)
+
+    def test_withoutPostgreSQL(self) -> None:
+        """
+        PostgreSQL's driver, which not everybody has, is imported by nothing that others
+        need.
+        """
+        ours = {name for name in NAMES if "postgres" in name and "wire" not in name}
+        for importer, path in modules():
+            for meant, line, own in imports(path.read_text()):
+                if own and f"aerostack.{importer}" not in ours:
+                    self.assertNotIn(meant, {*ours, "psycopg"}, f"{importer}:{line}")
 
     def test_sql(self) -> None:
         """

@@ -328,6 +328,9 @@ class CredentialTests(SynchronousTestCase):
             "{b'X-Aerostack-Key': [b'wrong-one']}",
             '{"type": "auth", "token": "wrong-one"}',
             "{'type': 'auth', 'token': 'wrong-one'}",
+            "postgresql://rt:wrong-one@db.test:5432/shop",
+            "connect(host='db.test' password=wrong-one)",
+            '{"user": "rt", "password": "wrong-one"}',
         ):
             for format in ("text", "json"):
                 for line in self.everywhere(format, text, []):
@@ -347,7 +350,10 @@ class CredentialTests(SynchronousTestCase):
 
     def test_ordinary(self) -> None:
         """Words that only resemble a credential stay."""
-        text = "invalid token: expired; key aerostack.keyJobs.run; bearers of news"
+        text = (
+            "invalid token: expired; key aerostack.keyJobs.run; bearers of news;"
+            " http://127.0.0.1:8787/a@b postgresql://rt@db.test:5432/shop"
+        )
         self.assertIn(text, write("text", {"log_format": text}))
 
     def test_prefix(self) -> None:

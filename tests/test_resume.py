@@ -17,6 +17,8 @@ from aerostack.core.positions import parsePosition
 from aerostack.core.rules import Rule, Rules
 from aerostack.core.stream import Depth, Stream
 from aerostack.core.topics import Topic, tableTopic
+from aerostack.errors import CLOSE_SLOW
+from aerostack.settings import LimitsConfig
 from aerostack.testing import MemoryClient, World, readFrames
 from aerostack.wire.framing import Frame
 
@@ -68,7 +70,7 @@ class Truth:
         self._offsets[position.epoch].append(len(self.log))
         assert position.offset == len(self._offsets[position.epoch])
         self.log.append(number(each))
-        if self.topic.table is not None:
+        if each["type"] == "db_change":
             self.kept.add(number(each))
 
     def write(self, entry: int) -> None:
@@ -123,6 +125,8 @@ class Reader:
         # Whether anything was kept when it asked.
         self._kept: dict[str, bool] = {}
         self._choked = False
+        # How often it was closed as too slow.
+        self.closed = 0
 
     def cut(self) -> None:
         """
@@ -174,6 +178,8 @@ class Reader:
             return
         frames, self.client.connection.frames = self.client.connection.frames, []
         for frame in frames:
+            if frame.get("code") == "lagging":
+                continue
             topic = frame["topic"]
             if frame["type"] == "subscribed":
                 self._answer(topic, frame)
@@ -184,6 +190,11 @@ class Reader:
                 if frame["type"] != "commit":
                     self.got[topic].append(number(frame))
             self._since[topic] = frame["pos"]
+        closing = self.client.connection.closing
+        if closing is not None:
+            assert closing[0] == CLOSE_SLOW, closing
+            self.closed += 1
+            self.cut()
 
     def _answer(self, topic: str, frame: dict[str, Any]) -> None:
         truth = self._truths[topic]
@@ -244,8 +255,14 @@ class Story:
     Something that happens to a daemon and two of its clients.
     """
 
-    def __init__(self, depth: int, deep: bool) -> None:
-        self.world = World(rules=Rules([], Rule(Depth(depth, 1_000_000, 300.0))))
+    def __init__(self, depth: int, deep: bool, outbox: int = 4_194_304) -> None:
+        """
+        @param outbox: How many bytes may wait for a client.
+        """
+        self.world = World(
+            rules=Rules([], Rule(Depth(depth, 1_000_000, 300.0))),
+            limits=LimitsConfig(outboxBytes=outbox),
+        )
         self.truths = {CHAT: Truth(ROOM), TABLE: Truth(ORDERS)}
         self.readers = [Reader(None, self.truths, deep), Reader(0, self.truths, deep)]
         self._count = 0
@@ -328,6 +345,26 @@ class Story:
         """Write a row, and more in the same transaction later."""
         self.world.tracker.change(self._change(), last=False)
 
+    def flood(self) -> None:
+        """Write many rows at once."""
+        self.world.tracker.change(*(self._change() for _ in range(20)))
+
+    def emit(self) -> None:
+        """Publish something on the table's topic, that is nowhere but in the stream."""
+        while self._number() % 2:
+            # It is told whatever the filter is.
+            pass
+        self.world.hub.publish(ORDERS, "e", b"%d" % self._count, None, False)
+
+    def fail(self) -> None:
+        """Let no table's past be read for a while."""
+        self.world.tracker.fault = OSError("no")
+
+    def mend(self) -> None:
+        """Let it be read again."""
+        self.world.tracker.fault = None
+        self.world.clock.advance(recovery.RETRY)
+
     def _change(self) -> Change:
         entry = self._number()
         return Change(entry, "orders", INSERT, {"id": entry, "side": entry % 2}, None, 7)
@@ -373,15 +410,18 @@ class Story:
         """
         self.release()
         self.fast()
+        self.mend()
+        for _ in range(2):
+            for reader in self.readers:
+                reader.back(self.world)
+                reader.ease()
+                reader.read()
+            self.insert()
+            self.say()
+            self.world.turn()
+            for reader in self.readers:
+                reader.read()
         for reader in self.readers:
-            reader.back(self.world)
-            reader.ease()
-            reader.read()
-        self.insert()
-        self.say()
-        self.world.turn()
-        for reader in self.readers:
-            reader.read()
             reader.check()
 
 
@@ -392,6 +432,18 @@ HAPPENINGS = [
     *(f"{what} {who}" for what in ("cut", "back", "back", "choke", "ease") for who in (0, 1)),
 ]
 
+SLOW = [
+    "flood",
+    "flood",
+    "emit",
+    *(f"{what} {who}" for what in ("choke", "ease") for who in (0, 1)),
+]
+
+TABLES = [
+    *("insert", "part", "flood", "slow", "answer", "fast", "turn", "turn", "tick", "fail", "mend"),
+    *(f"{what} {who}" for what in ("choke", "ease", "ease") for who in (0, 1)),
+]
+
 
 class ResumeTests(SynchronousTestCase):
     """
@@ -400,15 +452,17 @@ class ResumeTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         # Small pieces, so that much can happen between them.
-        self.patch(past, "PAGE", 2)
+        self.patch(past, "PAGE", 3)
+        self.patch(past, "PAGE_BYTES", 40)
         self.patch(recovery, "CHUNK", 150)
         self.patch(recovery, "TURN", 200)
 
-    def _tell(self, depth: int, deep: bool, story: list[str]) -> None:
-        told = Story(depth, deep)
+    def _tell(self, depth: int, deep: bool, story: list[str], **more: int) -> Story:
+        told = Story(depth, deep, **more)
         for what in ["back 0", "back 1", *story]:
             told.happen(what)
         told.end()
+        return told
 
     @settings(max_examples=400, deadline=None)
     @given(st.lists(st.sampled_from(HAPPENINGS), max_size=60))
@@ -427,3 +481,32 @@ class ResumeTests(SynchronousTestCase):
         what was not is told as a gap.
         """
         self._tell(depth, False, story)
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        st.sampled_from([3, 10_000]),
+        st.integers(600, 3000),
+        st.lists(st.sampled_from([*HAPPENINGS, *SLOW]), max_size=60),
+    )
+    def test_slow(self, depth: int, outbox: int, story: list[str]) -> None:
+        """
+        However little may wait for a client, it has everything in the end, if need be after
+        it was closed and came back.
+        """
+        self._tell(depth, depth > 1000, story, outbox=outbox)
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        st.sampled_from([3, 30, 10_000]),
+        st.integers(600, 6000),
+        st.lists(st.sampled_from(TABLES), max_size=60),
+    )
+    def test_flood(self, depth: int, outbox: int, story: list[str]) -> None:
+        """
+        However many rows are written at once, and however slowly a client reads, it is not
+        closed, and has them all.
+        """
+        told = self._tell(depth, True, story, outbox=outbox)
+        self.assertEqual([reader.closed for reader in told.readers], [0, 0])
+        self.assertEqual([reader.excused[TABLE] for reader in told.readers], [set(), set()])
+        self.flushLoggedErrors(OSError)

@@ -189,7 +189,7 @@ class RPCTests(SynchronousTestCase):
             self.call("db.query", *args)
         self.assertEqual(
             self.world.queries,
-            [("SELECT ?", [1, "x", None, 1, b"\0"]), *[("SELECT 1", [])] * 3],
+            [("SELECT ?", [1, "x", None, True, b"\0"]), *[("SELECT 1", [])] * 3],
         )
 
     def test_queryArguments(self) -> None:

@@ -18,6 +18,7 @@ from aerostack.kinds import (
     Network,
     Number,
     Origin,
+    Patterned,
     Secret,
     Section,
     Text,
@@ -31,6 +32,7 @@ from aerostack.settings import (
     JWTConfig,
     LimitsConfig,
     ProjectConfig,
+    TableConfig,
     keysOf,
     reference,
 )
@@ -58,7 +60,7 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_everyField(self) -> None:
         """Every field is a key, but for a project's id."""
-        for table in (*SECTIONS.values(), JWTConfig, ProjectConfig):
+        for table in (*SECTIONS.values(), JWTConfig, ProjectConfig, TableConfig):
             attributes = [key.attribute for key in keysOf(table).values()]
             names = [each.name for each in dataclasses.fields(table) if each.name != "id"]
             self.assertEqual(attributes, names)
@@ -106,11 +108,13 @@ class ValueTests(SynchronousTestCase):
         token = JWTConfig("HS256", key="unseen-1", jwks={"keys": ["unseen-2"]})
         project = ProjectConfig("shop", publicKey="unseen-3", secretKey="unseen-4", jwt=token)
         self.assertNotIn("unseen", repr(project))
+        self.assertNotIn("unseen", repr(DatabaseConfig("postgresql://h/d", "unseen")))
         self.assertIn("shop", repr(project))
 
     def test_path(self) -> None:
-        """A database's path is what follows the third slash."""
+        """A database's path is what follows the third slash, where it is a file's."""
         self.assertEqual(DatabaseConfig("sqlite:////srv/rt.db").path, Path("/srv/rt.db"))
+        self.assertIsNone(DatabaseConfig("postgresql://h/d").path)
 
 
 class KindTests(SynchronousTestCase):
@@ -161,6 +165,8 @@ class KindTests(SynchronousTestCase):
         """A text is a string of printable characters, at least one."""
         self.assertEqual(Text("a name").read("né me"), "né me")
         self.assertRefuses(Text("a name"), "", "a\nb", "a\x00", 1)
+        error = self.assertRaises(ValueError, Text("a URL", private=True).read, "pw\n")
+        self.assertEqual(str(error), "a string")
 
     def test_many(self) -> None:
         """A list is long enough, has no entry twice and says which entry is wrong."""
@@ -220,6 +226,11 @@ class KindTests(SynchronousTestCase):
         """A section is a table."""
         self.assertEqual(Section(JWTConfig).read({"a": 1}), {"a": 1})
         self.assertRefuses(Section(JWTConfig), "a", [{}], datetime.date(2026, 1, 1))
+
+    def test_patterned(self) -> None:
+        """Tables under patterns are a table."""
+        self.assertEqual(Patterned(TableConfig).read({"a": {}}), {"a": {}})
+        self.assertRefuses(Patterned(TableConfig), "a", [{}], 1)
 
     def test_found(self) -> None:
         """A refusal shows no string that is where none belongs, and long ones shortened."""

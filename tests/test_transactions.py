@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack import recovery
+from aerostack import past, recovery
 from aerostack.core.changes import INSERT, Change
 from aerostack.core.rules import LATEST, Rule, Rules
 from aerostack.core.stream import Depth
@@ -382,7 +382,7 @@ class StoryTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         # Small pieces, so that much can happen between them.
-        self.patch(recovery, "PAGE", 2)
+        self.patch(past, "PAGE", 2)
         self.patch(recovery, "CHUNK", 150)
         self.patch(recovery, "TURN", 200)
 

@@ -57,6 +57,14 @@ class Proxies:
         return address is not None and any(address in network for network in self._networks)
 
 
+def isLoopback(peer: str) -> bool:
+    """
+    Whether a connection's address is this machine's own.
+    """
+    address = _parse(peer)
+    return address is not None and address.is_loopback
+
+
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
     # Some proxies add the port: 192.0.2.1:4711 or [2001:db8::1]:4711.
     if text.startswith("["):

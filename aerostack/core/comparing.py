@@ -53,7 +53,7 @@ _NAMED_NUMBERS: dict[str, Any] = {
 
 def _readNumber(value: Any) -> Any:
     if isinstance(value, int):
-        return int(value)
+        return value
     if isinstance(value, float):
         # 0.1 is what was written, not the double that is nearest to it.
         return value if value.is_integer() else Decimal(repr(value))

@@ -99,6 +99,8 @@ def makeCondition(columns: Columns, column: str, operator: str, value: Any) -> C
             raise ValueError(f"like is for text, and the column holds {type.value}")
         if not isinstance(value, str):
             raise ValueError("like takes a string")
+        if re.fullmatch(r"(?:[^\\]|\\.)*", value, re.S) is None:
+            raise ValueError("a backslash stands before a character, not at a pattern's end")
         return Condition(column, operator, value, type)
     if operator == IN:
         if not isinstance(value, (list, tuple)):
@@ -139,7 +141,7 @@ def likeExpression(pattern: str) -> re.Pattern[str]:
     C{%} is looked for once, and never again further on.
     """
     pieces = [""]
-    for token in re.findall(r"\\.|.|\\", pattern, re.S):
+    for token in re.findall(r"\\.|.", pattern, re.S):
         if token == "%":
             pieces.append("")
         else:

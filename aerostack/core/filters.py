@@ -4,7 +4,7 @@ Filters: which of a table's rows a subscriber wants.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,7 @@ class Filter:
     """
     Rows that meet all of some conditions.
 
-    @ivar conditions: Each once, and in an order of their own, so that filters that say the
-        same are equal.
+    @ivar conditions: In an order of their own, so that filters that say the same are equal.
     """
 
     conditions: tuple[Condition, ...]
@@ -39,15 +38,6 @@ class Filter:
         Whether a row is within the filter.
         """
         return all(condition.match(row) for condition in self.conditions)
-
-
-def makeFilter(conditions: Iterable[Condition]) -> Filter:
-    """
-    Make a filter of conditions in any order.
-    """
-    return Filter(
-        tuple(sorted(set(conditions), key=lambda c: (c.column, c.operator, repr(c.value))))
-    )
 
 
 def parseFilter(filter: Mapping[str, Any] | None, columns: Columns) -> Filter | None:
@@ -72,7 +62,7 @@ def parseFilter(filter: Mapping[str, Any] | None, columns: Columns) -> Filter | 
             conditions.append(makeCondition(columns, column, operator, value))
         except ValueError as error:
             raise RealtimeError("invalid_filter", f"filter.{column}: {error}.") from None
-    return makeFilter(conditions)
+    return Filter(tuple(sorted(conditions, key=lambda c: (c.column, c.operator))))
 
 
 def _wanted(filter: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

@@ -49,6 +49,7 @@ class Identity:
     @ivar userId: The user, if there is one that we believe.
     @ivar expires: When its token ends, seconds since the epoch; L{None} for never.
     @ivar allowed: The topics on which each action is allowed, by path.
+    @ivar claims: What its token says, L{None} where there is no token.
     """
 
     project: str
@@ -56,6 +57,7 @@ class Identity:
     userId: str | None = None
     expires: float | None = None
     allowed: Mapping[Action, Patterns] = field(default_factory=lambda: _ALL)
+    claims: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def check(self, action: Action, topic: Topic) -> None:
         """

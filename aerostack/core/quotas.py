@@ -52,6 +52,11 @@ class Counts:
         else:
             del self._counts[key]
 
+    @property
+    def total(self) -> int:
+        """How many all of them have together."""
+        return sum(self._counts.values())
+
     def __getitem__(self, key: str) -> int:
         return self._counts.get(key, 0)
 

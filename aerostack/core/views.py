@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aerostack.core.changes import DELETE, INSERT, UPDATE, Change, Row
 from aerostack.core.columns import Columns
@@ -191,8 +191,7 @@ def judge(change: Change, view: View) -> str | None:
     return operation
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """
     A change as it is told.
 

@@ -26,6 +26,7 @@ from aerostack.net.http import (
     BoundedRequest,
     JSONResource,
     NotFoundResource,
+    bearerOf,
     headerOf,
     headersOf,
     queryOf,
@@ -89,17 +90,6 @@ class HealthResource(JSONResource):
         return 503 if failing else 200, body
 
 
-def _bearer(request: Request, authenticator: Authenticator) -> Credentials | None:
-    """Read C{Authorization: Bearer} (RFC 6750, 2.1)."""
-    header = headerOf(request, "authorization")
-    if header is None:
-        return None
-    scheme, _, value = header.partition(" ")
-    if scheme.lower() != "bearer" or not value.strip():
-        raise RealtimeError("unauthorized", "Authorization must be Bearer and a key or token.")
-    return authenticator.bearer(value.strip())
-
-
 class HistoryResource(JSONResource):
     """
     The kept messages of a topic, a page at a time.
@@ -145,7 +135,7 @@ class HistoryResource(JSONResource):
         return page.addCallback(_page)
 
     def _identify(self, request: Request, room: str) -> Identity:
-        bearer = _bearer(request, self._authenticator) or Credentials()
+        bearer = bearerOf(request, self._authenticator) or Credentials()
         # A request that brings nothing can still name its project: by the topic.
         named = room.rpartition("/")[2]
         brought = headerOf(request, "x-aerostack-key") or bearer.key or bearer.token
@@ -203,7 +193,7 @@ class RPCResource(JSONResource):
         self._clock = clock
 
     def answer(self, request: BoundedRequest) -> Any:
-        bearer = _bearer(request, self._authenticator)
+        bearer = bearerOf(request, self._authenticator)
         if bearer is None:
             raise RealtimeError("unauthorized", "Bring Authorization: Bearer and the secret key.")
         now = self._clock.seconds()

@@ -16,6 +16,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from aerostack.auth import Authenticator, Credentials
 from aerostack.errors import RealtimeError
 from aerostack.settings import LimitsConfig
 from aerostack.wire.codec import encodeValue
@@ -37,6 +38,21 @@ def headerOf(request: Request, name: str) -> str | None:
     """
     values = request.requestHeaders.getRawHeaders(name.encode("latin-1"))
     return values[-1].decode("latin-1") if values else None
+
+
+def bearerOf(request: Request, authenticator: Authenticator) -> Credentials | None:
+    """
+    Read C{Authorization: Bearer} (RFC 6750, 2.1).
+
+    @raise RealtimeError: C{unauthorized}: it is another kind of authorization.
+    """
+    header = headerOf(request, "authorization")
+    if header is None:
+        return None
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "bearer" or not value.strip():
+        raise RealtimeError("unauthorized", "Authorization must be Bearer and a key or token.")
+    return authenticator.bearer(value.strip())
 
 
 def queryOf(request: Request) -> Mapping[str, str]:
@@ -146,10 +162,18 @@ class JSONResource(Resource):
             request, RealtimeError("internal_error", "The daemon failed; its log says how.")
         )
 
+    def encode(self, body: Any) -> tuple[bytes, bytes]:
+        """
+        Make an answer's bytes.
+
+        @return: The bytes, and their media type.
+        """
+        return encodeValue(body), b"application/json"
+
     def _respond(self, request: Request, status: int, body: Any) -> bytes:
-        data = encodeValue(body)
+        data, kind = self.encode(body)
         request.setResponseCode(status)
-        request.setHeader(b"content-type", b"application/json")
+        request.setHeader(b"content-type", kind)
         request.setHeader(b"cache-control", b"no-store")
         request.setHeader(b"content-length", str(len(data)).encode())
         return b"" if request.method == b"HEAD" else data

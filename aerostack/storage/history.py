@@ -4,10 +4,9 @@ The kept messages of every topic.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import deque
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
@@ -15,12 +14,20 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.messages import Kept, Message
-from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
+from aerostack.core.stream import EXPIRED
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IDatabase, IHistory
-from aerostack.storage.schema import MESSAGES
+from aerostack.storage.dialect import Dialect
+from aerostack.storage.messages import (
+    InDoubt,
+    deleteExpired,
+    insertMessages,
+    selectPage,
+    selectPast,
+    surveyMessages,
+)
 
-_COLUMNS = "id, room_id, kind, event, data, user_id, created_at, publish_id"
+T = TypeVar("T")
 
 
 @implementer(IHistory)
@@ -39,16 +46,24 @@ class History:
     batch = 500
     maxWaiting = 10_000
 
-    def __init__(self, database: IDatabase, maxAge: float | None, maxCount: int | None) -> None:
+    def __init__(
+        self, database: IDatabase, dialect: Dialect, maxAge: float | None, maxCount: int | None
+    ) -> None:
         """
         @param maxAge: For how many seconds a message is kept; L{None} for ever.
         @param maxCount: How many messages of a topic are kept; L{None} for all.
         """
         self._database = database
+        self._dialect = dialect
         self._maxAge = maxAge
         self._maxCount = maxCount
         self._waiting: deque[tuple[Message, Deferred[Kept]]] = deque()
         self._writing: Deferred[None] | None = None
+        # The ids of messages whose publishers were told that they were not kept, although
+        # the database may have kept them.
+        self._unkept: set[str] = set()
+        # How many messages were not kept since the last that was.
+        self._failed = 0
         # Topics that may hold too many messages; None for any may.
         self._grown: set[str] | None = None
 
@@ -56,6 +71,10 @@ class History:
         if len(self._waiting) >= self.maxWaiting:
             return fail(
                 RealtimeError("database_unavailable", "Too much waits for the database.", 1000)
+            )
+        if not _storable(message.userId or "", self._dialect.forbidden):
+            return fail(
+                RealtimeError("invalid_arguments", "The user's id cannot be kept in the database.")
             )
         kept: Deferred[Kept] = Deferred()
         self._waiting.append((message, kept))
@@ -66,18 +85,26 @@ class History:
     def _write(self) -> None:
         count = min(self.batch, len(self._waiting))
         batch = [self._waiting.popleft() for _ in range(count)]
+        unkept = tuple(self._unkept)
         self._writing = Deferred()
 
         def done(times: list[int]) -> None:
+            self._unkept.difference_update(unkept)
+            if self._failed:
+                self.log.info("messages are kept again; {n} were not", n=self._failed)
+                self._failed = 0
             for (message, kept), createdAt in zip(batch, times, strict=True):
                 if self._grown is not None:
                     self._grown.add(message.topic)
                 kept.callback(Kept(message, createdAt))
 
         def failed(failure: Failure) -> None:
-            self.log.error(
-                "{count} messages were not kept: {error}", count=len(batch), error=failure.value
-            )
+            if failure.check(InDoubt):
+                self._unkept.update(message.id for message, _ in batch)
+            # Once is enough: who publishes meanwhile may be many.
+            if not self._failed:
+                self.log.error("messages cannot be kept: {error}", error=failure.value)
+            self._failed += len(batch)
             error = RealtimeError(
                 "database_unavailable", "The message could not be kept; send it again.", 1000
             )
@@ -92,7 +119,8 @@ class History:
             finished.callback(None)
 
         messages = [message for message, _ in batch]
-        self._database.run(insertMessages, messages).addCallbacks(done, failed).addCallback(next)
+        written = self._database.run(insertMessages, self._dialect, messages, unkept)
+        written.addCallbacks(done, failed).addCallback(next)
 
     def flushed(self) -> Deferred[None]:
         """
@@ -109,7 +137,7 @@ class History:
         return waiting
 
     def page(self, topic: str, limit: int, before: int | None) -> Deferred[list[Kept]]:
-        return self._database.run(selectPage, topic, limit, before)
+        return self._ask(selectPage, topic, limit, before)
 
     def surveyPast(
         self, topic: str, after: int, until: int, most: int, now: int
@@ -117,10 +145,20 @@ class History:
         if self._maxAge is not None and after < now - int(self._maxAge * 1000):
             # What followed may have been forgotten since.
             return succeed(EXPIRED.reason)
-        return self._database.run(surveyMessages, topic, after, until, most, self._maxCount)
+        return self._ask(surveyMessages, topic, after, until, most, self._maxCount)
 
     def readPast(self, topic: str, after: int, until: int, limit: int) -> Deferred[list[Kept]]:
-        return self._database.run(selectPast, topic, after, until, limit)
+        return self._ask(selectPast, topic, after, until, limit)
+
+    def _ask(self, question: Callable[..., T], *args: Any) -> Deferred[T]:
+        def failed(failure: Failure) -> T:
+            failure.trap(*self._dialect.passing)
+            self.log.debug("kept messages cannot be read: {error}", error=failure.value)
+            raise RealtimeError(
+                "database_unavailable", "Kept messages cannot be read now; try again.", 1000
+            )
+
+        return self._database.run(question, self._dialect, *args).addErrback(failed)
 
     def expire(self, now: int) -> Deferred[int]:
         """
@@ -129,10 +167,14 @@ class History:
         @param now: Milliseconds since the epoch.
         @return: How many messages were forgotten; call again while it is not 0.
         """
+        if self._unkept and self._writing is None:
+            self._write()
         grown = self._grown
         self._grown = set()
         oldest = None if self._maxAge is None else now - int(self._maxAge * 1000)
-        step = self._database.run(deleteExpired, oldest, self._maxCount, grown, self.batch)
+        step = self._database.run(
+            deleteExpired, self._dialect, oldest, self._maxCount, grown, self.batch
+        )
 
         def done(result: tuple[int, set[str]]) -> int:
             deleted, unfinished = result
@@ -141,197 +183,14 @@ class History:
             return deleted
 
         def failed(failure: Failure) -> int:
-            failure.trap(sqlite3.OperationalError)
-            # Somebody holds the database; there is no hurry.
+            failure.trap(*self._dialect.passing)
+            # Somebody holds the database, or it is away; there is no hurry.
             self._grown = None if grown is None or self._grown is None else self._grown | grown
             return 0
 
         return step.addCallbacks(done, failed)
 
 
-def insertMessages(cursor: Any, messages: Sequence[Message]) -> list[int]:
-    """
-    Keep messages, in one transaction.
-
-    Each gets a C{created_at} of its own within its topic: the time at which it
-    came, or the next free millisecond after the topic's newest.  New messages
-    therefore always stand before the pages that somebody has already read.
-
-    @return: The C{created_at} of each.
-    """
-    cursor.execute("BEGIN IMMEDIATE")
-    newest: dict[str, int] = {}
-    times = []
-    for message in messages:
-        if message.topic not in newest:
-            cursor.execute(
-                f"SELECT coalesce(max(created_at), 0) FROM {MESSAGES} WHERE room_id = ?",
-                (message.topic,),
-            )
-            (newest[message.topic],) = cursor.fetchone()
-        newest[message.topic] = max(message.timestamp, newest[message.topic] + 1)
-        times.append(newest[message.topic])
-    cursor.executemany(
-        f"INSERT INTO {MESSAGES} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                message.id,
-                message.topic,
-                message.kind,
-                message.event,
-                message.data.decode("utf-8"),
-                message.userId,
-                createdAt,
-                message.publishId,
-            )
-            for message, createdAt in zip(messages, times, strict=True)
-        ],
-    )
-    cursor.execute("COMMIT")
-    return times
-
-
-def selectPage(cursor: Any, topic: str, limit: int, before: int | None) -> list[Kept]:
-    """
-    Read a page of a topic's messages, newest first.
-    """
-    older = "" if before is None else " AND created_at < ?"
-    parameters = (topic, limit) if before is None else (topic, before, limit)
-    cursor.execute(
-        f"SELECT {_COLUMNS} FROM {MESSAGES} WHERE room_id = ?{older}"
-        " ORDER BY created_at DESC LIMIT ?",
-        parameters,
-    )
-    return [_kept(row) for row in cursor.fetchall()]
-
-
-def surveyMessages(
-    cursor: Any, topic: str, after: int, until: int, most: int, maxCount: int | None
-) -> str | None:
-    """
-    Look whether what was kept after a message is all there.
-
-    @param maxCount: How many messages of a topic are kept, the newest.  As long as
-        fewer than that follow, none of those that do was forgotten for their number.
-    @return: See L{IHistory.surveyPast}.
-    """
-    cursor.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM {MESSAGES} WHERE room_id = ? AND created_at > ?"
-        " AND created_at <= ? LIMIT ?)",
-        (topic, after, until, most + 1),
-    )
-    (count,) = cursor.fetchone()
-    if count > most:
-        return LIMIT.reason
-    if maxCount is not None:
-        cursor.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM {MESSAGES} WHERE room_id = ?"
-            " AND created_at > ? LIMIT ?)",
-            (topic, after, maxCount),
-        )
-        if cursor.fetchone()[0] >= maxCount:
-            return EXPIRED.reason
-    if not count:
-        cursor.execute(f"SELECT 1 FROM {MESSAGES} WHERE room_id = ? LIMIT 1", (topic,))
-        if cursor.fetchone() is None:
-            return UNKNOWN.reason
-    return None
-
-
-def selectPast(cursor: Any, topic: str, after: int, until: int, limit: int) -> list[Kept]:
-    """
-    Read messages of a topic, oldest first.
-    """
-    cursor.execute(
-        f"SELECT {_COLUMNS} FROM {MESSAGES} WHERE room_id = ? AND created_at > ?"
-        " AND created_at <= ? ORDER BY created_at LIMIT ?",
-        (topic, after, until, limit),
-    )
-    return [_kept(row) for row in cursor.fetchall()]
-
-
-def selectRepeatable(cursor: Any, since: int, limit: int) -> list[Kept]:
-    """
-    Read the newest messages that their publishers may send again, oldest first.
-
-    @param since: Only messages kept since then, ms.
-    """
-    cursor.execute(
-        f"SELECT {_COLUMNS} FROM {MESSAGES} WHERE created_at >= ? AND publish_id IS NOT NULL"
-        " ORDER BY created_at DESC LIMIT ?",
-        (since, limit),
-    )
-    return [_kept(row) for row in reversed(cursor.fetchall())]
-
-
-def newestMessage(cursor: Any) -> int:
-    """
-    The C{created_at} of the newest message of all, 0 if there is none.
-    """
-    cursor.execute(f"SELECT coalesce(max(created_at), 0) FROM {MESSAGES}")
-    return int(cursor.fetchone()[0])
-
-
-def _kept(row: Sequence[Any]) -> Kept:
-    messageId, room, kind, event, data, userId, createdAt, publishId = row
-    message = Message(
-        id=messageId,
-        topic=room,
-        kind=kind,
-        event=event,
-        data=data.encode("utf-8"),
-        userId=userId,
-        timestamp=createdAt,
-        publishId=publishId,
-    )
-    return Kept(message, createdAt)
-
-
-def deleteExpired(
-    cursor: Any, oldest: int | None, maxCount: int | None, grown: set[str] | None, limit: int
-) -> tuple[int, set[str]]:
-    """
-    Delete messages that are older than a time, or too many for their topic.
-
-    @param oldest: Messages with a lower C{created_at} go; L{None} for none.
-    @param maxCount: How many messages a topic keeps; L{None} for all.
-    @param grown: The topics to look at for too many; L{None} for every topic.
-    @param limit: How many messages are deleted at the most, so that no writer
-        waits long.
-    @return: How many were deleted, and the topics not looked at to the end.
-    """
-    cursor.execute("BEGIN IMMEDIATE")
-    deleted = 0
-    if oldest is not None:
-        deleted += _delete(cursor, "created_at < ?", (oldest,), limit)
-    unfinished: set[str] = set()
-    if maxCount is not None:
-        if grown is None:
-            cursor.execute(f"SELECT DISTINCT room_id FROM {MESSAGES}")
-            grown = {room for (room,) in cursor.fetchall()}
-        for topic in grown:
-            if deleted >= limit:
-                unfinished.add(topic)
-                continue
-            here = _delete(
-                cursor,
-                "room_id = ? AND created_at <= (SELECT created_at FROM"
-                f" {MESSAGES} WHERE room_id = ? ORDER BY created_at DESC LIMIT 1 OFFSET ?)",
-                (topic, topic, maxCount),
-                limit - deleted,
-            )
-            deleted += here
-            if deleted >= limit:
-                unfinished.add(topic)
-    cursor.execute("COMMIT")
-    return deleted, unfinished
-
-
-def _delete(cursor: Any, condition: str, parameters: tuple[Any, ...], limit: int) -> int:
-    """Delete the oldest messages that meet a condition, at most so many."""
-    cursor.execute(
-        f"DELETE FROM {MESSAGES} WHERE id IN (SELECT id FROM {MESSAGES} WHERE {condition}"
-        " ORDER BY created_at LIMIT ?)",
-        (*parameters, limit),
-    )
-    return int(cursor.rowcount)
+def _storable(text: str, forbidden: str) -> bool:
+    """Whether a text can be in the database; a lone surrogate can be in none."""
+    return text.encode("utf-8", "replace").decode() == text and not set(text) & set(forbidden)

@@ -1,59 +1,67 @@
 """
-Connections to the database, on threads of their own.
+Connections to a database, on threads of their own.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import sys
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from twisted.enterprise.adbapi import ConnectionPool
+from twisted.enterprise.adbapi import Connection, ConnectionPool
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore
 from zope.interface import implementer
 
-from aerostack.core.messages import Kept
 from aerostack.interfaces import IDatabase
-from aerostack.storage.history import newestMessage, selectRepeatable
-from aerostack.storage.schema import migrate
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT = 5.0
-"""For how many seconds a statement waits for another's lock."""
-
 
 @implementer(IDatabase)
-class SQLiteDatabase:
+class PooledDatabase:
     """
-    A SQLite file behind a pool.
+    A database behind a pool of threads.
 
-    @ivar path: The file.
+    A connection that is found dead, or comes to its end under an interaction, is thrown
+    away, and the next interaction on its thread opens another.
     """
 
-    def __init__(self, reactor: IReactorCore, path: Path, threads: int) -> None:
+    def __init__(
+        self, reactor: IReactorCore, threads: int, driver: str, *args: Any, **options: Any
+    ) -> None:
         """
         @param threads: How many interactions may run at once.  Each thread has a
             connection of its own.
+        @param driver: The DB-API module; its C{connect} gets the rest.
         """
-        self.path = path
         self._pool = ConnectionPool(
-            "sqlite3",
-            str(path),
-            timeout=BUSY_TIMEOUT,
-            # The interactions say themselves where a transaction begins.
-            isolation_level=None,
-            # adbapi closes its connections from the reactor's thread.
-            check_same_thread=False,
+            driver,
+            *args,
             cp_reactor=reactor,
             cp_min=1,
             cp_max=threads,
             cp_noisy=False,
-            cp_openfun=_configure,
+            cp_openfun=self.opened,
+            **options,
         )
+        self._pool.connectionFactory = self._connection  # type: ignore[assignment]
+
+    def _connection(self, pool: ConnectionPool) -> _PooledConnection:
+        return _PooledConnection(pool, self.usable)
+
+    def opened(self, connection: Any) -> None:
+        """
+        Prepare a new connection.
+        """
+
+    def usable(self, connection: Any, error: BaseException | None) -> bool:
+        """
+        Whether a connection can be used any longer.
+
+        @param error: What it has just failed with; L{None} before it is used.
+        """
+        return True
 
     def run(self, interaction: Callable[..., T], *args: Any) -> Deferred[T]:
         return self._pool.runInteraction(interaction, *args)
@@ -65,6 +73,11 @@ class SQLiteDatabase:
         if not self._pool.running:
             self._pool.start()
 
+    def sever(self) -> None:
+        """
+        Fail what waits for an answer, where that has to come from another machine.
+        """
+
     def close(self) -> None:
         """
         Wait for what is running, and close every connection.
@@ -72,61 +85,29 @@ class SQLiteDatabase:
         self._pool.close()
 
 
-def _configure(connection: sqlite3.Connection) -> None:
-    # SQLite does not check that text is UTF-8; a row that is not must not stop the
-    # rows behind it.
-    connection.text_factory = lambda data: data.decode("utf-8", "replace")
-
-
-def createDatabase(path: Path) -> bool:
+class _PooledConnection(Connection):
     """
-    Create an SQLite file that is not there, ready for readers beside a writer.
-
-    A file that exists is somebody's, and keeps the journal mode that it has.
-
-    @return: Whether it was created.
-    @raise OSError: The folder cannot be made.
-    @raise sqlite3.Error: The file cannot be.
-    """
-    if path.exists():
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
-    return True
-
-
-@dataclass(frozen=True)
-class Found:
-    """
-    What an earlier run left.
-
-    @ivar newest: The C{createdAt} of the newest message, 0 for none.
-    @ivar repeatable: Messages that their publishers may send again, oldest first.
+    A thread's connection, for one interaction.
     """
 
-    newest: int
-    repeatable: Sequence[Kept]
+    def __init__(
+        self, pool: ConnectionPool, usable: Callable[[Any, BaseException | None], bool]
+    ) -> None:
+        self._usable = usable
+        super().__init__(pool)
 
+    def reconnect(self) -> None:
+        super().reconnect()
+        if not self._usable(self._connection, None):
+            super().reconnect()
 
-def prepareDatabase(path: Path, since: int, limit: int) -> Found:
-    """
-    Create the file if there is none, and bring the daemon's tables up to date.
-
-    @param since: Messages kept before this time, ms, are not sent again any more.
-    @param limit: How many such messages to read.
-    @raise OSError: The folder cannot be made.
-    @raise sqlite3.Error: The file cannot be opened, is no database, or is locked.
-    @raise SchemaTooNew: A later version of the daemon used it.
-    """
-    createDatabase(path)
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
-    try:
-        cursor = connection.cursor()
-        migrate(cursor)
-        return Found(newestMessage(cursor), selectRepeatable(cursor, since, limit))
-    finally:
-        connection.close()
+    def rollback(self) -> None:
+        connection: Any = self._connection
+        if self._usable(connection, sys.exc_info()[1]):
+            try:
+                connection.rollback()
+                return
+            except self._pool.dbapi.Error:
+                # What is wrong is told by the error that led here.
+                pass
+        self._pool.disconnect(connection)

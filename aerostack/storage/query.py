@@ -1,141 +1,58 @@
 """
-The statements of C{db.query}.
+What C{db.query} answers, whatever the database.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from aerostack.errors import RealtimeError
-from aerostack.wire.values import toJSON
-
-_READABLE_PRAGMAS = frozenset(
-    {
-        "foreign_key_list",
-        "index_info",
-        "index_list",
-        "index_xinfo",
-        "table_info",
-        "table_list",
-        "table_xinfo",
-    }
-)
-
-_WRITES = frozenset(
-    {
-        sqlite3.SQLITE_INSERT,
-        sqlite3.SQLITE_UPDATE,
-        sqlite3.SQLITE_DELETE,
-        sqlite3.SQLITE_DROP_TABLE,
-        sqlite3.SQLITE_DROP_INDEX,
-        sqlite3.SQLITE_DROP_TRIGGER,
-    }
-)
-
-# They stay on the pooled connection, and stand before tables of the same name there.
-_TEMPORARY = frozenset(
-    {
-        sqlite3.SQLITE_CREATE_TEMP_INDEX,
-        sqlite3.SQLITE_CREATE_TEMP_TABLE,
-        sqlite3.SQLITE_CREATE_TEMP_TRIGGER,
-        sqlite3.SQLITE_CREATE_TEMP_VIEW,
-    }
-)
-
-# What these change is their second argument.
-_ON_TABLES = frozenset(
-    {sqlite3.SQLITE_ALTER_TABLE, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_CREATE_TRIGGER}
-)
-
-_OURS = ("_aerostack_", "realtime_")
-
-# How many of SQLite's virtual machine steps go by between two looks at the clock.
-_STEPS = 10_000
 
 
-def _authorize(
-    action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
-) -> int:
-    """
-    Decide what a statement may do (https://sqlite.org/c3ref/set_authorizer.html).
-
-    Not allowed is what would outlive the statement on a pooled connection (a
-    transaction, an attached file, a setting), and writing to the daemon's own
-    tables, other than by its triggers.
-    """
-    if action in (
-        sqlite3.SQLITE_TRANSACTION,
-        sqlite3.SQLITE_SAVEPOINT,
-        sqlite3.SQLITE_ATTACH,
-        sqlite3.SQLITE_DETACH,
-        *_TEMPORARY,
-    ):
-        return sqlite3.SQLITE_DENY
-    if action == sqlite3.SQLITE_PRAGMA:
-        return sqlite3.SQLITE_OK if first in _READABLE_PRAGMAS else sqlite3.SQLITE_DENY
-    written = first if action in _WRITES else second if action in _ON_TABLES else None
-    if trigger is None and (written or "").lower().startswith(_OURS):
-        return sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_OK
-
-
-def runQuery(
-    cursor: Any, sql: str, parameters: list[Any], maxRows: int, maxSeconds: float
+def makeAnswer(
+    rows: Sequence[dict[str, Any]], changes: int, lastRow: Any, started: float
 ) -> dict[str, Any]:
     """
-    Run one statement in a transaction of its own.
+    Make the answer.
 
-    @param parameters: One database value for each C{?}.
-    @param maxRows: How many rows it may return.
-    @param maxSeconds: How long it may take.
-    @return: C{results} (the rows in JSON form, by column), C{success}, and C{meta}
-        with C{changes}, C{last_row_id} and C{duration} (ms).
-    @raise RealtimeError: C{sql_error} or C{database_unavailable}.
+    @param rows: The rows in JSON form, by column.
+    @param changes: How many rows were written.
+    @param lastRow: The id of the last row that was inserted, L{None} where the database
+        has none.
+    @param started: When, by L{time.monotonic}.
     """
-    connection: sqlite3.Connection = cursor.connection
-    started = time.monotonic()
-    late = started + maxSeconds
-    cursor.execute("BEGIN")
-    connection.set_authorizer(_authorize)
-    connection.set_progress_handler(lambda: time.monotonic() > late, _STEPS)
-    try:
-        cursor.execute(sql, parameters)
-        rows = cursor.fetchmany(maxRows + 1)
-        if len(rows) > maxRows:
-            raise RealtimeError(
-                "sql_error", f"The result has more than {maxRows} rows; add a LIMIT."
-            )
-    except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
-        raise _explain(error, maxSeconds) from None
-    finally:
-        connection.set_authorizer(None)
-        connection.set_progress_handler(None, 0)
-    columns = [column[0] for column in cursor.description or ()]
     meta = {
-        "changes": max(0, cursor.rowcount),
-        "last_row_id": toJSON(cursor.lastrowid),
+        "changes": changes,
+        "last_row_id": lastRow,
         "duration": round((time.monotonic() - started) * 1000, 3),
     }
-    results = [dict(zip(columns, map(toJSON, row), strict=True)) for row in rows]
-    try:
-        cursor.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise _explain(error, maxSeconds) from None
-    return {"results": results, "success": True, "meta": meta}
+    return {"results": rows, "success": True, "meta": meta}
 
 
-def _explain(error: Exception, maxSeconds: float) -> RealtimeError:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return RealtimeError("database_unavailable", "Somebody else holds the database.", 1000)
-    if code == sqlite3.SQLITE_INTERRUPT:
-        return RealtimeError("sql_error", f"The statement took longer than {maxSeconds:g} s.")
-    if code == sqlite3.SQLITE_AUTH:
-        return RealtimeError(
-            "sql_error",
-            f"{error}: db.query takes no transaction control, ATTACH or settings, and leaves the"
-            " daemon's own tables alone.",
-        )
-    return RealtimeError("sql_error", f"The database says: {error}.")
+def tooManyRows(most: int) -> RealtimeError:
+    """
+    The refusal of a result that is too long.
+    """
+    return RealtimeError("sql_error", f"The result has more than {most} rows; add a LIMIT.")
+
+
+def tooLong(seconds: float) -> RealtimeError:
+    """
+    The refusal of a statement that takes too long.
+    """
+    return RealtimeError("sql_error", f"The statement took longer than {seconds:g} s.")
+
+
+def notAllowed(said: str) -> RealtimeError:
+    """
+    The refusal of a statement that does what it may not.
+
+    @param said: What it was.
+    """
+    return RealtimeError(
+        "sql_error",
+        f"{said}: db.query takes no transaction control, ATTACH or settings, and leaves the"
+        " daemon's own tables alone.",
+    )

@@ -11,8 +11,14 @@ order of commits.  The daemon reads the journal on a timer.
   - L{aerostack.tracker.ledger} keeps our own tables in the user's database,
   - L{aerostack.tracker.repair} follows the changes of the user's schema,
   - L{aerostack.tracker.columns} remembers what columns the tables have,
+  - L{aerostack.tracker.entries} makes of the journal's entries what they tell, and
+    L{aerostack.tracker.oversize} sees what of it is too large to be told,
   - L{aerostack.tracker.sqlite} is the journal that the daemon reads,
-  - L{aerostack.tracker.tracker} is the timer and the only live part.
+  - L{aerostack.tracker.tracker} is the timer; L{aerostack.tracker.line} asks the database
+    for it, L{aerostack.tracker.outage} says when what failed is tried again,
+    L{aerostack.tracker.interests} knows who watches what, and
+    L{aerostack.tracker.herald} tells them,
+  - L{aerostack.tracker.wake} notices what others write before the timer does.
 
 All that is ours in the user's database is named C{_aerostack_*}, and
 L{SQLiteJournal.remove<aerostack.tracker.sqlite.SQLiteJournal.remove>} takes all of

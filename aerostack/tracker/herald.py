@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from aerostack.core.changes import Change
+from aerostack.core.columns import Columns
 from aerostack.interfaces import IChangeListener
 from aerostack.tracker.interests import Interests
 from aerostack.tracker.journal import Loss
@@ -68,7 +69,6 @@ class Herald:
                 await self._tellChanges(changes)
                 changes = []
                 self._guard(self._listener.tableLost, event.table, event.error, event.seq)
-                self.position = event.seq
         await self._tellChanges(changes)
 
     async def _tellChanges(self, changes: Sequence[Change]) -> None:
@@ -77,6 +77,12 @@ class Herald:
             self.position = changes[-1].seq
             if room is not None:
                 await room
+
+    def altered(self, table: str, columns: Columns) -> None:
+        """
+        Tell that a table may have other columns.
+        """
+        self._guard(self._listener.tableAltered, table, columns)
 
     def left(self, table: str) -> None:
         """

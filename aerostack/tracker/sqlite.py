@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
+from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
@@ -20,6 +21,7 @@ from aerostack.tracker.entries import EntryReader
 from aerostack.tracker.journal import Lag, Loss, Poll
 from aerostack.tracker.ledger import Record, transaction
 from aerostack.tracker.oversize import CHANGE_BYTES
+from aerostack.tracker.rows import readRows
 from aerostack.tracker.schema import columnTypes, describe, fold
 
 LEASE = 2 * 3600 * 1000
@@ -214,6 +216,19 @@ class SQLiteJournal:
             rows, _ = entries.take(found, limit, size)
             reader = EntryReader(cursor, self._changeBytes)
             return [reader.change(record, row) for row in rows]
+
+    def snapshot(
+        self, cursor: sqlite3.Cursor, table: str, selection: Selection, bounds: Bounds
+    ) -> Snapshot:
+        # What is asked first begins the transaction, and with it the view of the database
+        # that everything else is read from.
+        with transaction(cursor, "BEGIN"):
+            position = ledger.newest(cursor)
+            lineage = self.lineage(cursor, table)
+            described = describe(cursor, table)
+            names = [column.name for column in described.columns]
+            rows, size = readRows(cursor, described.name, names, selection, bounds)
+        return Snapshot(rows, position, lineage, size)
 
     def renew(self, cursor: sqlite3.Cursor, timestamp: int) -> None:
         if ledger.isComplete(cursor):

@@ -5,19 +5,17 @@ The timer that asks the journal what has changed, and tells.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
+from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal, IWaker
 from aerostack.tracker.columns import ColumnCache
@@ -25,6 +23,7 @@ from aerostack.tracker.faults import SILENT, describe
 from aerostack.tracker.herald import Herald
 from aerostack.tracker.interests import Interest, Interests
 from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.line import READING, Line
 from aerostack.tracker.outage import Outage
 
 RENEWAL = 3600.0
@@ -32,13 +31,6 @@ RENEWAL = 3600.0
 
 PRUNING = 60.0
 """How often, in seconds, old entries are forgotten."""
-
-PATIENCE = 2.0
-"""For how many seconds a read of the journal may take before that is told."""
-
-WRITING = 6.0
-"""For how many seconds other questions may take: they wait for locks, while which no one
-else can change anything either."""
 
 BATCH_BYTES = 4_194_304
 """How many bytes of values are read in one step, about."""
@@ -68,9 +60,6 @@ class ChangeTracker:
     was not is still there.  That a table cannot be attached, or old entries not be
     forgotten, holds up nobody who waits for changes: on a full disk they can still be
     read.
-
-    @ivar lastTick: When the database last answered, by the clock; L{None} if it never
-        did.
     """
 
     log = Logger()
@@ -83,6 +72,7 @@ class ChangeTracker:
         listener: IChangeListener,
         pollInterval: float = 0.2,
         *,
+        reads: IDatabase | None = None,
         waker: IWaker | None = None,
         batch: int = 1000,
         retention: float = 3600.0,
@@ -91,6 +81,8 @@ class ChangeTracker:
         """
         @param database: Where the journal is.  Nobody else may write through it.
         @param pollInterval: Seconds from one tick to the next.
+        @param reads: The same database, through which rows and the past are read, so that
+            this takes no time from the ticks; C{database} if not given.
         @param waker: Notices changes between two ticks, if anybody does.
         @param batch: How many changes to read or forget in one step.  The reactor turns
             between two steps.
@@ -98,9 +90,8 @@ class ChangeTracker:
         @param grace: For how many seconds a table that nobody watches any more is still
             followed, because changing its triggers changes the user's schema.
         """
-        self.lastTick: float | None = None
         self._clock = clock
-        self._database = database
+        self._reads = reads or database
         self._journal = journal
         self._pollInterval = pollInterval
         self._batch = batch
@@ -109,7 +100,10 @@ class ChangeTracker:
         self._requests: deque[_Request] = deque()
         self._interests = Interests(grace, journal.fold)
         self._herald = Herald(clock, listener, self._interests)
+        self._line = Line(clock, database, self._herald, pollInterval)
         self._columns = ColumnCache(database, journal)
+        # Tables that were altered, as long as that was not told.
+        self._altered: set[str] = set()
         # Up to where the journal was read; None until it is prepared.
         self._after: int | None = None
         # When the journal was asked, and had no more.
@@ -117,12 +111,14 @@ class ChangeTracker:
         self._renewAt = 0.0
         self._pruneAt = 0.0
 
+        # Snapshots that have seen more than was told.
+        self._awaited: list[tuple[Snapshot, Deferred[Snapshot]]] = []
+
         self._turn = DeferredLock()
         # A poke waits for its turn, first for the reactor's, then for the database's.
         self._poked = False
         self._pokeCall: IDelayedCall | None = None
         self._stopping = False
-        self._reading = Outage(pollInterval)
         self._attaching = Outage(pollInterval)
         self._tidying = Outage(PRUNING / 4)
         self._waker = waker
@@ -163,12 +159,15 @@ class ChangeTracker:
         return self._clock.seconds() - since
 
     def health(self) -> str | None:
-        if not self._isBusy() and self._reading.reason is None:
+        line, now = self._line, self._clock.seconds()
+        if not self._isBusy() and line.outage.reason is None:
             return None
-        now, patience = self._clock.seconds(), max(5.0, 10 * self._pollInterval)
-        silent = now - (self._since if self.lastTick is None else max(self._since, self.lastTick))
+        patience = max(5.0, 10 * self._pollInterval)
+        silent = now - (
+            self._since if line.answeredAt is None else max(self._since, line.answeredAt)
+        )
         if silent > patience:
-            reason = self._reading.reason or SILENT
+            reason = line.outage.reason or SILENT
             return f"Table changes have not been read for {silent:.0f} s: the database {reason}."
         waiting = now - self._attaching.since
         if self._attaching.reason is not None and self._requests and waiting > patience:
@@ -191,7 +190,7 @@ class ChangeTracker:
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> Deferred[str | None]:
-        return self._database.run(self._journal.surveyPast, table, lineage, after, until, most)
+        return self._reads.run(self._journal.surveyPast, table, lineage, after, until, most)
 
     def readPast(
         self,
@@ -202,7 +201,19 @@ class ChangeTracker:
         limit: int,
         size: int | None = None,
     ) -> Deferred[list[Change]]:
-        return self._database.run(self._journal.readPast, table, lineage, after, until, limit, size)
+        return self._reads.run(self._journal.readPast, table, lineage, after, until, limit, size)
+
+    def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
+        def read(snapshot: Snapshot) -> Deferred[Snapshot] | Snapshot:
+            if snapshot.position <= self.position:
+                return snapshot
+            told: Deferred[Snapshot] = Deferred()
+            self._awaited.append((snapshot, told))
+            self.poke()
+            return told
+
+        reading = self._reads.run(self._journal.snapshot, table, selection, bounds)
+        return reading.addCallback(read)
 
     # Running
 
@@ -263,9 +274,9 @@ class ChangeTracker:
         isBusy = not self._stopping and self._isBusy()
         self._listen(isBusy)
         if not isBusy:
-            self._rise("Nobody waits for table changes any more.")
+            self._line.worked("Nobody waits for table changes any more.")
             return succeed(None)
-        if not self._reading.allows(self._clock.seconds(), urgent):
+        if not self._line.outage.allows(self._clock.seconds(), urgent):
             return succeed(None)
         return Deferred.fromCoroutine(self._converse())
 
@@ -290,45 +301,10 @@ class ChangeTracker:
                 await deferLater(self._clock, 0)
                 await self._attachRequested()
         except Exception as error:
-            # What else failed before it, did so for the same reason.
-            self._attaching.worked()
-            self._failed(error)
+            self._line.failed(error)
             return
-        self._rise("Table changes can be read again.")
+        self._line.worked("Table changes can be read again.")
         await self._keepHouse()
-
-    async def _ask(
-        self, question: Callable[..., Any], *args: Any, patience: float = WRITING
-    ) -> Any:
-        late = self._clock.callLater(patience, self._silent)
-        try:
-            answer = await self._database.run(question, *args)
-        finally:
-            if late.active():
-                late.cancel()
-        self.lastTick = self._clock.seconds()
-        return answer
-
-    def _silent(self) -> None:
-        """Note that the database takes its time: something is wrong with it."""
-        if self._reading.reason is None:
-            self.log.warn("The database does not answer.")
-            self._fall(SILENT)
-
-    def _failed(self, error: Exception) -> None:
-        """Note that the database cannot be read; the first time that is worth a traceback."""
-        if self._reading.reason in (None, SILENT):
-            self.log.failure("Table changes cannot be read; trying again.", Failure(error))
-        self._fall(describe(error))
-
-    def _fall(self, reason: str) -> None:
-        if self._reading.failed(self._clock.seconds(), reason):
-            self._herald.down(f"The database {reason}; changes come late, none is lost.")
-
-    def _rise(self, sentence: str) -> None:
-        if self._reading.worked():
-            self.log.info(sentence)
-            self._herald.up()
 
     # Attaching
 
@@ -358,9 +334,9 @@ class ChangeTracker:
                 answer = interest.name
             else:
                 try:
-                    name: str = await self._ask(self._journal.attach, request.table)
+                    name: str = await self._line.ask(self._journal.attach, request.table)
                     self._columns.forget([name])
-                    lineage = await self._ask(self._journal.lineage, name)
+                    lineage = await self._line.ask(self._journal.lineage, name)
                     answer = name
                 except RealtimeError as error:
                     answer = error
@@ -384,10 +360,10 @@ class ChangeTracker:
             self._interests.leave(interest, self._clock.seconds())
 
     async def _prepare(self) -> None:
-        after = await self._ask(self._journal.prepare)
+        after = await self._line.ask(self._journal.prepare)
         # What an earlier run followed and nobody asks for again must not go on costing
         # its writers.
-        for name in await self._ask(self._journal.attached):
+        for name in await self._line.ask(self._journal.attached):
             self._interests.inherit(name, self._clock.seconds())
         self._after = self._herald.position = after
 
@@ -400,16 +376,41 @@ class ChangeTracker:
         @return: Whether there is more.
         """
         asked = self._clock.seconds()
-        poll: Poll = await self._ask(
-            self._journal.poll, self._after, self._batch, BATCH_BYTES, patience=PATIENCE
+        poll: Poll = await self._line.ask(
+            self._journal.poll, self._after, self._batch, BATCH_BYTES, patience=READING
         )
+        self._altered |= poll.altered
+        await self._tellAltered()
         self._after = poll.after
-        self._columns.forget(poll.altered)
         self._columns.forget([e.table for e in poll.events if isinstance(e, Loss)])
         await self._herald.tell(poll.events, poll.after)
+        self._release()
         if not poll.more:
             self._currentAt = asked
         return poll.more and not self._stopping
+
+    async def _tellAltered(self) -> None:
+        """
+        Tell of other columns, before anything is told of rows that have them.
+        """
+        self._columns.forget(self._altered)
+        for table in tuple(self._altered):
+            if self._interests.get(table) is not None:
+                try:
+                    self._herald.altered(table, await self._columns.of(table))
+                except RealtimeError:
+                    # It is not there any more, and that is told in its turn.
+                    self.log.debug("{table} is gone", table=table)
+            self._altered.discard(table)
+
+    def _release(self) -> None:
+        """Let go the snapshots of which all was told."""
+        waiting, self._awaited = self._awaited, []
+        for snapshot, told in waiting:
+            if snapshot.position <= self.position:
+                told.callback(snapshot)
+            else:
+                self._awaited.append((snapshot, told))
 
     # Keeping house
 
@@ -432,11 +433,11 @@ class ChangeTracker:
         for interest in self._interests.due(now):
             await self._detach(interest)
         if now >= self._renewAt:
-            await self._ask(self._journal.renew, int(now * 1000))
+            await self._line.ask(self._journal.renew, int(now * 1000))
             self._renewAt = now + RENEWAL
         if now >= self._pruneAt:
             before = int((now - self._retention) * 1000)
-            count = await self._ask(self._journal.prune, self._after, before, self._batch)
+            count = await self._line.ask(self._journal.prune, self._after, before, self._batch)
             if count < self._batch:
                 # Else there may be more; the next tick goes on with it.
                 self._pruneAt = now + PRUNING
@@ -444,7 +445,7 @@ class ChangeTracker:
     async def _detach(self, interest: Interest) -> None:
         # Before the first change that nobody sees.
         self._herald.left(interest.name)
-        await self._ask(self._journal.detach, interest.name)
+        await self._line.ask(self._journal.detach, interest.name)
         self._columns.forget([interest.name])
         # Those who ask for it meanwhile wait for this turn to end.
         self._interests.remove(interest)

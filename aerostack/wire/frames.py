@@ -28,6 +28,9 @@ class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
     event: str | list[str] | None = None
     columns: list[str] | None = None
     since: str | None = None
+    snapshot: bool | None = None
+    order: Any = None
+    limit: int | None = None
 
 
 class Unsubscribe(ClientFrame, frozen=True, tag="unsubscribe"):
@@ -102,6 +105,13 @@ class DbChange(ServerFrame, frozen=True, tag="db_change"):
     tx: str | UnsetType = UNSET
     commit: bool | UnsetType = UNSET
     omitted: list[str] | UnsetType = UNSET
+    pos: str | UnsetType = UNSET
+
+
+class SnapshotPage(ServerFrame, frozen=True, tag="snapshot"):
+    topic: str
+    rows: list[Raw]
+    more: bool
     pos: str | UnsetType = UNSET
 
 

@@ -12,6 +12,7 @@ integer within +-(2^53-1)  number
 integer beyond             string of its decimal digits
 finite real                number
 infinite real              C{"Infinity"} or C{"-Infinity"}
+decimal fraction           number, if a double keeps its digits; else string
 text                       string; bytes that are not UTF-8 become U+FFFD
 blob                       C{{"base64": "..."}}
 =========================  =============================================
@@ -22,11 +23,34 @@ from __future__ import annotations
 import math
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from decimal import Decimal
 from typing import Any
 
 MAX_SAFE_INTEGER = 2**53 - 1
 """The largest integer that an IEEE 754 double, so JavaScript, keeps exactly
 (ECMA-262, C{Number.MAX_SAFE_INTEGER})."""
+
+
+DECIMAL_DIGITS = 15
+"""How many significant digits of a decimal fraction an IEEE 754 double always keeps."""
+
+
+def decimalToJSON(text: str) -> Any:
+    """
+    Give a decimal number's JSON form.
+
+    @param text: Its digits, as PostgreSQL writes a C{numeric}: a sign, digits, perhaps a
+        point and digits; or C{NaN}, C{Infinity} or C{-Infinity}.
+    """
+    if "." not in text:
+        # 2^53 - 1 has 16 digits.
+        short = len(text) <= 17 and text.lstrip("-").isdigit()
+        return toJSON(int(text)) if short else text
+    digits = text.replace(".", "").strip("-0")
+    number = float(text)
+    # A fraction may also be smaller than the smallest double.
+    kept = len(digits) <= DECIMAL_DIGITS and Decimal(repr(number)) == Decimal(text)
+    return number if kept else text
 
 
 def toJSON(value: Any) -> Any:
@@ -52,17 +76,17 @@ def toJSON(value: Any) -> Any:
 
 def fromJSON(value: Any) -> Any:
     """
-    Give the database value of a JSON parameter: the scalars as they are, C{true}
-    and C{false} as 1 and 0, C{{"base64": ...}} as a blob.
+    Give the database value of a JSON parameter: the scalars as they are,
+    C{{"base64": ...}} as a blob.
 
     @raise ValueError: The value has no database form; the message says why.
     """
-    if value is None or isinstance(value, (str, float)):
+    if value is None or isinstance(value, (str, float, bool)):
         return value
     if isinstance(value, int):
         if not -(2**63) <= value < 2**63:
             raise ValueError("an integer must fit 64 bits")
-        return int(value)
+        return value
     if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
         try:
             return b64decode(value["base64"], validate=True)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.addresses import UNIX, Proxies
+from aerostack.core.addresses import UNIX, Proxies, isLoopback
 
 addresses = st.ip_addresses(v=4).map(str)
 
@@ -98,3 +98,18 @@ class ProxiesTests(SynchronousTestCase):
         counted = trusted.client("10.0.0.1", [forged, ", ".join([client, *proxies])])
         if not client.startswith("10."):
             self.assertEqual(counted, client)
+
+
+class LoopbackTests(SynchronousTestCase):
+    """
+    Tests for L{isLoopback}.
+    """
+
+    def test_loopback(self) -> None:
+        """
+        This machine's own addresses are known in every form in which a socket names them.
+        """
+        for peer in ("127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"):
+            self.assertTrue(isLoopback(peer), peer)
+        for peer in ("192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "0.0.0.0", "localhost", ""):
+            self.assertFalse(isLoopback(peer), peer)

@@ -4,57 +4,83 @@ Tests for L{aerostack.core.filters}.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import given
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.changes import DELETE, INSERT, UPDATE, Change, Row
-from aerostack.core.filters import Filter, judge, parseFilter
+from aerostack.core.changes import Row
+from aerostack.core.filters import MAX_CONDITIONS, MAX_PATTERN, MAX_VALUES, Filter, parseFilter
 from aerostack.errors import RealtimeError
-
-scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(-2, 2), st.sampled_from([0.5, 1.0, "", "1", "a"])
-)
-columns = st.sampled_from(["id", "state", "owner"])
-conditions = st.dictionaries(columns, scalars, max_size=2)
-stored = st.one_of(st.none(), st.integers(-2, 2), st.sampled_from([0.5, "", "1", "a"]))
-rows = st.fixed_dictionaries({"state": stored, "owner": stored})
-# Each step is (which row, its new values, or None to delete it).
-histories = st.lists(st.tuples(st.integers(0, 4), st.one_of(st.none(), rows)), max_size=25)
+from tests.core.tables import COLUMNS, filters, rows
 
 
-def changesOf(history: list[tuple[int, dict[str, Any] | None]]) -> list[Change]:
+def parse(filter: dict[str, Any]) -> Filter:
     """
-    What a table would report of a history.
+    Read a filter that is there.
     """
-    table: dict[int, Row] = {}
-    changes = []
-    for seq, (key, values) in enumerate(history, 1):
-        old = table.pop(key, None)
-        if values is not None:
-            row = table[key] = {"id": key, **values}
-            operation = INSERT if old is None else UPDATE
-            changes.append(Change(seq, "orders", operation, row, old, seq))
-        elif old is not None:
-            changes.append(Change(seq, "orders", DELETE, old, old, seq))
-    return changes
+    parsed = parseFilter(filter, COLUMNS)
+    assert parsed is not None
+    return parsed
 
 
-def apply(mirror: dict[int, Row], change: Change) -> None:
+def order(value: Any) -> tuple[int, Any]:
     """
-    Do what a client does that shows a list; one that is told nonsense fails.
+    A value's kind, and itself as it compares with others of the kind.
     """
-    key = change.data["id"]
-    if change.operation == INSERT:
-        assert key not in mirror and change.old is None
-        mirror[key] = change.data
-    elif change.operation == UPDATE:
-        assert mirror[key] == change.old
-        mirror[key] = change.data
-    else:
-        assert mirror.pop(key) == change.data == change.old
+    if isinstance(value, str) and not value.isdigit():
+        return 1, value
+    return (0, Decimal(str(value)) if not isinstance(value, bool) else Decimal(int(value)))
+
+
+def plainly(column: str, found: Any, operator: str, wanted: Any) -> bool:
+    """
+    Whether a value meets a condition, told the long way.
+    """
+    if operator == "is_null":
+        return (found is None) == wanted
+    if found is None:
+        return False
+    if operator == "in":
+        return any(plainly(column, found, "eq", each) for each in wanted)
+    if operator == "like":
+        if not isinstance(found, str):
+            return False
+        beginning, _, end = wanted.partition("%")
+        if "_" in wanted:
+            return len(found) == 1
+        return found.startswith(beginning) and found.endswith(end)
+    one, other = order(found), order(wanted)
+    if column == "owner" or (column == "note" and isinstance(found, str)):
+        one = (1, found)
+    if column == "owner" or (column == "note" and isinstance(wanted, str)):
+        other = (1, wanted)
+    if operator == "neq":
+        return one != other
+    if one[0] != other[0]:
+        return False
+    return {
+        "eq": one == other,
+        "gt": one > other,
+        "gte": one >= other,
+        "lt": one < other,
+        "lte": one <= other,
+    }[operator]
+
+
+def reference(filter: dict[str, Any], row: Row) -> bool:
+    """
+    Whether a row is within a filter, told the long way.
+    """
+    for column, wanted in filter.items():
+        operators = wanted if isinstance(wanted, dict) else {"eq": wanted}
+        if wanted is None:
+            operators = {"is_null": True}
+        for operator, value in operators.items():
+            if not plainly(column, row[column], operator, value):
+                return False
+    return True
 
 
 class ParseTests(SynchronousTestCase):
@@ -62,35 +88,63 @@ class ParseTests(SynchronousTestCase):
     Tests for L{parseFilter}.
     """
 
+    def refused(self, filter: dict[str, Any]) -> str:
+        error = self.assertRaises(RealtimeError, parseFilter, filter, COLUMNS)
+        self.assertEqual(error.code, "invalid_filter")
+        return error.message
+
     def test_nothing(self) -> None:
         """
         No filter and an empty one filter nothing.
         """
-        self.assertIsNone(parseFilter(None))
-        self.assertIsNone(parseFilter({}))
+        self.assertIsNone(parseFilter(None, COLUMNS))
+        self.assertIsNone(parseFilter({}, COLUMNS))
 
-    def test_order(self) -> None:
+    def test_same(self) -> None:
         """
-        The order of the columns makes no difference, even where the values cannot be
-        compared.
+        Filters that say the same are equal, however they are written.
         """
-        self.assertEqual(parseFilter({"a": 1, "b": None}), parseFilter({"b": None, "a": 1}))
+        one = parse({"state": 1, "owner": None, "note": {"gt": 1, "eq": "1"}})
+        other = parse(
+            {"note": {"eq": "1", "gt": 1.0}, "owner": {"is_null": True}, "state": {"eq": "1.0"}}
+        )
+        self.assertEqual((one, hash(one)), (other, hash(other)))
+        self.assertEqual(len(one.conditions), 4)
 
-    def test_boolean(self) -> None:
+    def test_named(self) -> None:
         """
-        True and false are 1 and 0, as the database has them.
+        An error names the column, and says what is allowed.
         """
-        self.assertEqual(parseFilter({"done": True}), Filter((("done", 1),)))
-        self.assertIs(type(parseFilter({"done": False}).columns[0][1]), int)
+        for filter, said in (
+            ({"id": 1, "total": 5}, ("filter.total", "id, state, owner, note")),
+            ({"id": 1, "state": "open"}, ("filter.state", "a number")),
+            ({"owner": {"eq": "a", "gt": 5}}, ("filter.owner", "gt", "a string")),
+            ({"owner": {"starts": "a"}}, ("filter.owner", "'starts'", "like")),
+            ({"owner": ["a"]}, ("filter.owner", "a string")),
+            ({"owner": {}}, ("filter.owner", "at least one operator")),
+            ({"state": {"in": [1, {}]}}, ("filter.state", "in takes a number")),
+        ):
+            message = self.refused(filter)
+            for words in said:
+                self.assertIn(words, message)
 
-    def test_nested(self) -> None:
+    def test_limits(self) -> None:
         """
-        A list or an object is refused, and the column named.
+        A filter has so many conditions, values and characters at the most.
         """
-        for value in ([], {}, [1], {"gt": 1}):
-            error = self.assertRaises(RealtimeError, parseFilter, {"id": 1, "total": value})
-            self.assertEqual(error.code, "invalid_frame")
-            self.assertIn("filter.total", error.message)
+        columns = {f"c{n}": COLUMNS["state"] for n in range(MAX_CONDITIONS + 1)}
+        wanted = dict.fromkeys(columns, 1)
+        error = self.assertRaises(RealtimeError, parseFilter, wanted, columns)
+        self.assertIn(str(MAX_CONDITIONS), error.message)
+        del wanted["c0"]
+        parsed = parseFilter(wanted, columns)
+        assert parsed is not None
+        self.assertEqual(len(parsed.conditions), MAX_CONDITIONS)
+        for operator, most, value in (("in", MAX_VALUES, ["a"]), ("like", MAX_PATTERN, "a")):
+            parse({"owner": {operator: value * most}})
+            message = self.refused({"owner": {operator: value * (most + 1)}})
+            self.assertIn("filter.owner", message)
+            self.assertIn(str(most), message)
 
 
 class MatchTests(SynchronousTestCase):
@@ -100,78 +154,19 @@ class MatchTests(SynchronousTestCase):
 
     def test_all(self) -> None:
         """
-        Every column must have its value.
+        Every condition must be met.
         """
-        filter = Filter((("owner", "ann"), ("state", 1)))
+        filter = parse({"owner": {"gte": "a", "lt": "b"}, "state": 1})
         self.assertTrue(filter.match({"owner": "ann", "state": 1, "id": 7}))
         self.assertFalse(filter.match({"owner": "ann", "state": 2}))
         self.assertFalse(filter.match({"owner": "bob", "state": 1}))
 
-    def test_missing(self) -> None:
+    @given(filters, rows)
+    def test_reference(self, filter: dict[str, Any], row: Row) -> None:
         """
-        A column that the row does not have matches nothing, not even null.
+        Whatever is asked for, the row is within it that plainly is.
         """
-        self.assertFalse(Filter((("owner", None),)).match({"id": 1}))
-        self.assertTrue(Filter((("owner", None),)).match({"owner": None}))
-
-    def test_kinds(self) -> None:
-        """
-        A number is not its digits, and null is neither zero nor empty.
-        """
-        self.assertFalse(Filter((("id", 1),)).match({"id": "1"}))
-        self.assertFalse(Filter((("id", None),)).match({"id": 0}))
-        self.assertFalse(Filter((("id", ""),)).match({"id": None}))
-
-
-class JudgeTests(SynchronousTestCase):
-    """
-    Tests for L{judge}.
-    """
-
-    def test_unfiltered(self) -> None:
-        """
-        Who has no filter is told everything as it was.
-        """
-        for change in changesOf([(1, {"state": 1}), (1, {"state": 2}), (1, None)]):
-            judged = judge(change, None)
-            self.assertIs(judged.change, change)
-            self.assertFalse(judged.moved)
-
-    def test_moved(self) -> None:
-        """
-        A row that is updated into the filter comes, one that is updated out of it goes,
-        and both are marked.
-        """
-        filter = parseFilter({"state": "open"})
-        changes = changesOf([(1, {"state": "new"}), (1, {"state": "open"}), (1, {"state": "done"})])
-        self.assertIsNone(judge(changes[0], filter))
-        came, went = judge(changes[1], filter), judge(changes[2], filter)
-        self.assertTrue(came.moved and went.moved)
-        self.assertEqual((came.change.operation, came.change.old), (INSERT, None))
-        self.assertEqual(came.change.data, {"id": 1, "state": "open"})
-        self.assertEqual(went.change.operation, DELETE)
-        self.assertEqual(went.change.data, {"id": 1, "state": "open"})
-        self.assertEqual(went.change.old, {"id": 1, "state": "open"})
-
-    @given(histories, conditions)
-    def test_mirror(
-        self, history: list[tuple[int, dict[str, Any] | None]], condition: dict[str, Any]
-    ) -> None:
-        """
-        A list that follows the judged changes holds at every moment what filtering the
-        whole table would give.
-        """
-        filter = parseFilter(condition)
-        whole: dict[int, Row] = {}
-        filtered: dict[int, Row] = {}
-        for change in changesOf(history):
-            apply(whole, change)
-            judged = judge(change, filter)
-            if judged is not None:
-                apply(filtered, judged.change)
-                self.assertEqual((judged.change.seq, judged.change.table), (change.seq, "orders"))
-                self.assertEqual(judged.moved, judged.change.operation != change.operation)
-            expected = {
-                key: row for key, row in whole.items() if filter is None or filter.match(row)
-            }
-            self.assertEqual(filtered, expected)
+        parsed = parseFilter(filter, COLUMNS)
+        self.assertEqual(parsed is None, not filter)
+        if parsed is not None:
+            self.assertEqual(parsed.match(row), reference(filter, row), (filter, row))

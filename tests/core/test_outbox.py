@@ -107,6 +107,31 @@ class OutboxTests(SynchronousTestCase):
             self.assertIsNot(outbox.add(Item(number, 90, "cursor")), Verdict.FULL)
         self.assertEqual([item.number for item in outbox.take(1000)], [9])
 
+    @given(items, st.integers(1, 7))
+    def test_extract(self, drawn: list[tuple[int, str | None]], divisor: int) -> None:
+        """
+        What is taken out from the middle comes in its order, and so does what stays.
+        """
+        outbox: Outbox[Item] = Outbox(1_000_000)
+        put = [Item(n, size) for n, (size, _) in enumerate(drawn)]
+        for item in put:
+            outbox.add(item)
+        taken = outbox.extract(lambda item: item.number % divisor == 0)
+        self.assertEqual(taken, [item for item in put if item.number % divisor == 0])
+        left = [item for item in put if item.number % divisor]
+        self.assertEqual(outbox.waiting, sum(map(len, left)))
+        self.assertEqual(outbox.take(1_000_000), left)
+
+    def test_extractedLagging(self) -> None:
+        """
+        When most is taken out from the middle, it says again when the half is reached.
+        """
+        outbox: Outbox[Item] = Outbox(100)
+        outbox.add(Item(1, 20))
+        self.assertIs(outbox.add(Item(2, 60)), Verdict.LAGGING)
+        outbox.extract(lambda item: item.number == 2)
+        self.assertIs(outbox.add(Item(3, 60)), Verdict.LAGGING)
+
     def test_clear(self) -> None:
         """
         Nothing is left of what is thrown away.

@@ -12,7 +12,9 @@ from aerostack.core.positions import Position, parsePosition
 
 names = st.text("0123456789abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=24)
 numbers = st.integers(0, 16**15 - 1)
-positions = st.builds(Position, names, st.none() | numbers, numbers, names | st.just(""))
+positions = st.builds(
+    Position, names, st.none() | numbers, numbers, names | st.just(""), st.booleans()
+)
 
 
 class PositionTests(SynchronousTestCase):
@@ -51,3 +53,4 @@ class PositionTests(SynchronousTestCase):
         """
         self.assertEqual(str(Position("e", 255, 4096)), "e-ff-1000")
         self.assertEqual(str(Position("e", None, 16, "j")), "e--10-j")
+        self.assertEqual(str(Position("e", 1, 16, "j", True)), "e-1-10-j+")

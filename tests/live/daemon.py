@@ -30,6 +30,7 @@ from aerostack.settings import (
     ProjectConfig,
     ServerConfig,
     StreamsConfig,
+    TableConfig,
     TrackerConfig,
 )
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, makeProject
@@ -67,6 +68,10 @@ class DaemonTests(TestCase):
         """The projects that the daemon serves."""
         return {"p": makeProject(origins=(ORIGIN,))}
 
+    def tables(self) -> dict[str, TableConfig]:
+        """The rules for tables."""
+        return {}
+
     def config(self) -> Config:
         """The configuration that the daemon runs on."""
         return Config(
@@ -78,6 +83,7 @@ class DaemonTests(TestCase):
             history=HistoryConfig(),
             streams=StreamsConfig(),
             topics={},
+            tables=self.tables(),
             limits=LimitsConfig(**self.limits),
             log=LogConfig(),
             projects=self.projects(),

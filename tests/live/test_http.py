@@ -15,7 +15,7 @@ import jwt
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
 from aerostack.settings import JWTConfig, ProjectConfig
-from aerostack.storage import pool
+from aerostack.storage import sqlite
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.live.daemon import DaemonTests
 
@@ -228,12 +228,20 @@ class PathTests(HTTPTests):
         Health is 200 while all is well, and 503 with the reason when it is not.
         """
         status, body, _ = await self.http("GET", "/health")
-        self.assertEqual((status, body), (200, {"status": "ok", "checks": {"tracker": "ok"}}))
+        self.assertEqual(
+            (status, body), (200, {"status": "ok", "checks": {"database": "ok", "tracker": "ok"}})
+        )
         self.patch(self.daemon.tracker, "health", lambda: "Nothing was read for 60 s.")
         status, body, _ = await self.http("GET", "/health")
         self.assertEqual(
             (status, body),
-            (503, {"status": "failing", "checks": {"tracker": "Nothing was read for 60 s."}}),
+            (
+                503,
+                {
+                    "status": "failing",
+                    "checks": {"database": "ok", "tracker": "Nothing was read for 60 s."},
+                },
+            ),
         )
 
     async def test_page(self) -> None:
@@ -448,7 +456,7 @@ class LockedTests(ThingsTests):
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
-        self.patch(pool, "BUSY_TIMEOUT", 0.2)
+        self.patch(sqlite, "BUSY_TIMEOUT", 0.2)
         await super().setUp()
 
     async def test_locked(self) -> None:

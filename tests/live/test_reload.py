@@ -114,6 +114,31 @@ class ReloadTests(ProgramTests):
         wire.tell({"type": "subscribe", "topic": "chat/b"})
         self.assertEqual((await wire.frame())["type"], "error")
 
+    async def test_rules(self) -> None:
+        """
+        Who may read a table follows the configuration, for those who are there as for those
+        who come.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER, cost INTEGER)")
+        daemon = await self.serve(self.configure())
+        wire, server = await self.subscribed("orders"), await self.subscribed("orders", SECRET_KEY)
+        await self.reload(daemon, more='[tables.orders]\nhidden = ["cost"]')
+        await wire.barrier()
+        self.execute("INSERT INTO orders VALUES (1, 2)")
+        for each in (wire, server):
+            self.assertEqual((await each.frame())["data"], {"id": 1})
+        await self.reload(daemon, more="[tables.orders]\nread = []")
+        self.assertEqual((await wire.frame())["code"], "forbidden")
+        self.assertEqual((await wire.frame())["type"], "unsubscribed")
+        wire.tell({"type": "subscribe", "topic": "orders"})
+        self.assertEqual((await wire.frame())["code"], "forbidden")
+        self.execute("INSERT INTO orders VALUES (2, 3)")
+        self.assertEqual((await server.frame())["data"], {"id": 2, "cost": 3})
+        await self.reload(daemon)
+        wire.tell({"type": "subscribe", "topic": "orders"})
+        self.assertEqual((await wire.frame())["type"], "subscribed")
+        self.assertNotIn("takes a restart", daemon.output)
+
     async def test_restartNeeded(self) -> None:
         """
         What takes a restart is named, and what stands beside it is taken up.

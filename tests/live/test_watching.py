@@ -181,7 +181,7 @@ class HealthTests(ProgramTests):
         self.execute("CREATE TABLE orders (id INTEGER)")
         self.assertEqual(await self.health(), 503)
         _, body = await self.http("GET", "/health")
-        self.assertIn("restart the daemon", body["checks"]["tracker"])
+        self.assertIn("restart the daemon", body["checks"]["database"])
         os.rename(aside, self.path)
         self.assertEqual(await self.health(), 200)
 

@@ -29,18 +29,18 @@ class TypeScriptTests(ClientTests):
         for client in (page, node):
             answer = {"type": "subscribed", "topic": "table/orders/p"}
             self.assertEqual(await client.frame(), answer)
-        self.execute("INSERT INTO orders VALUES (1, 'old'), (2, 'new')")
-        self.execute("UPDATE orders SET status = 'gone' WHERE id = 2")
-        self.execute("DELETE FROM orders WHERE id = 1")
         change: Frame = {"type": "db_change", "topic": "table/orders/p"}
         old, new, gone = ({"id": n, "status": s} for n, s in ((1, "old"), (2, "new"), (2, "gone")))
+        last = {**change, "commit": True}
+        self.execute("INSERT INTO orders VALUES (1, 'old'), (2, 'new')")
         self.told(await page.frame(), **change, operation="INSERT", data=old)
         for client in (page, node):
-            self.told(await client.frame(), **change, operation="INSERT", data=new)
-        self.told(await page.frame(), **change, operation="UPDATE", data=gone, old=new)
-        self.told(await page.frame(), **change, operation="DELETE", data=old, old=old)
-        moved = await node.frame()
-        self.assertEqual((moved["operation"], moved["data"]), ("DELETE", new))
+            self.told(await client.frame(), **last, operation="INSERT", data=new)
+        self.execute("UPDATE orders SET status = 'gone' WHERE id = 2")
+        self.told(await page.frame(), **last, operation="UPDATE", data=gone, old=new)
+        self.told(await node.frame(), **last, operation="DELETE", data=new, old=new, moved=True)
+        self.execute("DELETE FROM orders WHERE id = 1")
+        self.told(await page.frame(), **last, operation="DELETE", data=old, old=old)
 
         for client in (page, node):
             client.text(b'{"type":"subscribe","topic":"chat/general/p"}')
@@ -206,6 +206,7 @@ class OtherClientsTests(ClientTests):
             topic="table/orders/p",
             operation="INSERT",
             data={"id": 7},
+            commit=True,
         )
         dart.text(
             b'{"type":"publish","topic":"chat/x/p","event":"cursor","data":{"x":1},'

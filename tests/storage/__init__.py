@@ -1,3 +1,3 @@
 """
-Tests of L{aerostack.storage}, on real SQLite files.
+Tests of L{aerostack.storage}, on real databases.
 """

@@ -1,17 +1,21 @@
 """
-Tests for L{aerostack.storage.schema}.
+Tests for L{aerostack.storage.schema}, on SQLite.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.storage import schema
-from aerostack.storage.schema import MIGRATIONS, SchemaTooNew, migrate, remove
+from aerostack.storage.dialect import Dialect
+from aerostack.storage.schema import SchemaTooNew, migrate, remove
+from aerostack.storage.sqlite import SQLITE
 from aerostack.testing import SynchronousDatabase
+
+MIGRATIONS = SQLITE.migrations
 
 
 class SchemaTests(SynchronousTestCase):
@@ -37,11 +41,11 @@ class SchemaTests(SynchronousTestCase):
         """
         return self.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
 
-    def migrate(self) -> int:
+    def migrate(self, dialect: Dialect = SQLITE) -> int:
         """
         Bring the database up to date.
         """
-        found: int = self.successResultOf(self.database.run(migrate))
+        found: int = self.successResultOf(self.database.run(migrate, dialect))
         return found
 
     def insert(self) -> None:
@@ -71,10 +75,10 @@ class SchemaTests(SynchronousTestCase):
         self.migrate()
         self.insert()
         more = ["ALTER TABLE realtime_messages ADD COLUMN mood TEXT DEFAULT 'good'"]
-        self.patch(schema, "MIGRATIONS", (*MIGRATIONS, more))
-        self.assertEqual(self.migrate(), len(MIGRATIONS))
+        later = replace(SQLITE, migrations=(*MIGRATIONS, more))
+        self.assertEqual(self.migrate(later), len(MIGRATIONS))
         self.assertEqual(self.execute("SELECT id, mood FROM realtime_messages"), [("m", "good")])
-        self.assertEqual(self.migrate(), len(MIGRATIONS) + 1)
+        self.assertEqual(self.migrate(later), len(MIGRATIONS) + 1)
 
     def test_failing(self) -> None:
         """
@@ -83,8 +87,8 @@ class SchemaTests(SynchronousTestCase):
         self.migrate()
         before = self.objects()
         more = ["CREATE TABLE realtime_more (a)", "CREATE TABLE orders (a)"]
-        self.patch(schema, "MIGRATIONS", (*MIGRATIONS, more))
-        self.failureResultOf(self.database.run(migrate), sqlite3.OperationalError)
+        later = replace(SQLITE, migrations=(*MIGRATIONS, more))
+        self.failureResultOf(self.database.run(migrate, later), sqlite3.OperationalError)
         self.assertEqual(self.objects(), before)
         self.assertEqual(
             self.execute("SELECT max(version) FROM realtime_schema"), [(len(MIGRATIONS),)]
@@ -96,7 +100,7 @@ class SchemaTests(SynchronousTestCase):
         """
         self.migrate()
         self.execute(f"INSERT INTO realtime_schema VALUES ({len(MIGRATIONS) + 1})")
-        failure = self.failureResultOf(self.database.run(migrate), SchemaTooNew)
+        failure = self.failureResultOf(self.database.run(migrate, SQLITE), SchemaTooNew)
         self.assertIn(f"version {len(MIGRATIONS) + 1}", str(failure.value))
         self.assertIn(f"knows {len(MIGRATIONS)}", str(failure.value))
         self.assertFalse(self.database.connection.in_transaction)
@@ -120,7 +124,7 @@ class SchemaTests(SynchronousTestCase):
         """
         self.migrate()
         self.insert()
-        names = self.successResultOf(self.database.run(remove))
+        names = self.successResultOf(self.database.run(remove, SQLITE))
         self.assertEqual(names, ["realtime_messages", "realtime_schema"])
         self.assertEqual(self.objects(), self.empty)
-        self.assertEqual(self.successResultOf(self.database.run(remove)), [])
+        self.assertEqual(self.successResultOf(self.database.run(remove, SQLITE)), [])

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from aerostack.core.changes import INSERT, Change
 from aerostack.core.columns import Columns, ColumnType
+from aerostack.core.selection import Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IDatabase, IJournal
 from aerostack.tracker.journal import Lag, Loss, Poll
@@ -86,11 +87,14 @@ class FakeDatabase:
 class FakeJournal:
     """
     A journal in memory: the tables C{a}, C{b} and C{c} are there, in capitals if asked so.
+
+    @ivar altered: What each read says to be altered.
     """
 
     def __init__(self) -> None:
         self.entries: list[Change | Loss] = []
         self.followed: list[str] = []
+        self.altered: frozenset[str] = frozenset()
         self.leases: list[int] = []
         self.prunings: list[tuple[int, int, int]] = []
         self.pruned: list[int] = []
@@ -129,6 +133,10 @@ class FakeJournal:
     def lineage(self, cursor: Any, table: str) -> str:
         return f"of{table}"
 
+    def snapshot(self, cursor: Any, table: str, selection: Any, bounds: Any) -> Snapshot:
+        rows = [each.data for each in self.entries if isinstance(each, Change)]
+        return Snapshot(rows, len(self.entries), self.lineage(cursor, table), 0)
+
     def surveyPast(
         self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> str | None:
@@ -149,7 +157,7 @@ class FakeJournal:
 
     def poll(self, cursor: Any, after: int, limit: int, size: int | None = None) -> Poll:
         events = tuple(self.entries[after : after + limit])
-        return Poll(events, after + len(events), len(events) == limit)
+        return Poll(events, after + len(events), len(events) == limit, self.altered)
 
     def renew(self, cursor: Any, timestamp: int) -> None:
         self.leases.append(timestamp)
@@ -173,6 +181,7 @@ class Listener:
     """
     Remembers what it was told.
 
+    @ivar altered: Of each table that was altered the columns, and how much was heard before.
     @ivar down: Each time that it heard of trouble the reason, and L{None} for its end.
     @ivar room: What L{changed} answers.
     """
@@ -180,6 +189,7 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[Any] = []
         self.left: list[str] = []
+        self.altered: list[tuple[str, Columns, int]] = []
         self.down: list[str | None] = []
         self.fault: Exception | None = None
         self.room: Deferred[None] | None = None
@@ -194,6 +204,9 @@ class Listener:
         self.heard.append((table, error.code))
         if self.fault is not None:
             raise self.fault
+
+    def tableAltered(self, table: str, columns: Columns) -> None:
+        self.altered.append((table, columns, len(self.heard)))
 
     def tableLeft(self, table: str) -> None:
         self.left.append(table)

@@ -65,6 +65,7 @@ class OmissionsTests(SynchronousTestCase):
         self.assertEqual(self.omitted(row), "cd")
         self.assertEqual(self.omitted(row, limit=160), "c")
         self.assertEqual(self.omitted(row, limit=20), "bcd")
+        self.assertEqual(self.omitted({"a": '"' * 60, "b": "\x01"}), "a")
 
     def test_bothRows(self) -> None:
         """

@@ -7,9 +7,10 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError
 from zope.interface.verify import verifyObject
 
+from aerostack.core.selection import Bounds, Selection
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal
-from tests.tracker.fakes import TrackerCase
+from tests.tracker.fakes import FakeDatabase, TrackerCase
 
 
 class WatchTests(TrackerCase):
@@ -279,6 +280,38 @@ class TickTests(TrackerCase):
         self.journal.write("a")
         self.database.release()
         self.assertEqual(self.listener.heard, [[("a", 1)]])
+
+    def test_snapshot(self) -> None:
+        """
+        Rows are there once everything that they have seen was told; others' conversations
+        with the database are not waited for.
+        """
+        self.watch("a")
+        reads = FakeDatabase()
+        self.tracker = self.makeTracker(reads=reads)
+        self.tracker.start()
+        self.watch("a")
+        self.journal.write("a", "a", "a", "a")
+        self.database.holding = True
+        reading = self.tracker.snapshot("a", Selection(), Bounds(10, 1000, 1.0))
+        self.clock.advance(0)
+        self.assertNoResult(reading)
+        self.database.holding = False
+        self.database.release()
+        self.turn()
+        snapshot = self.successResultOf(reading)
+        self.assertEqual((len(snapshot.rows), snapshot.position), (4, 4))
+        self.assertEqual(self.tracker.position, 4)
+
+    def test_snapshotToldAlready(self) -> None:
+        """
+        Rows that have seen no more than was told are there at once.
+        """
+        self.watch("a")
+        self.journal.write("a")
+        self.tick()
+        reading = self.tracker.snapshot("a", Selection(), Bounds(10, 1000, 1.0))
+        self.assertEqual(self.successResultOf(reading).position, 1)
 
     def test_stop(self) -> None:
         """

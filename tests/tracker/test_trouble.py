@@ -210,6 +210,36 @@ class TroubleTests(TroubleCase):
         self.assertEqual(self.logged(), 1)
         self.assertEqual(len(self.listener.down), 1)
 
+    def test_failsThenSilent(self) -> None:
+        """
+        Nor is it worth another line when it is silent between two failures.
+        """
+        self.watch("a")
+        self.database.fault = LOCKED
+        self.tick()
+        self.database.holding = True
+        self.tick(20)
+        self.database.holding = False
+        self.database.release()
+        self.tick(20)
+        self.assertEqual(self.logged(), 1)
+        self.assertEqual(len(self.listener.down), 1)
+
+    def test_attachedWithTheFirstAnswer(self) -> None:
+        """
+        Who waited for a table need not wait any longer once the database answers.
+        """
+        self.watch("a")
+        self.database.fault = LOCKED
+        watching = self.tracker.watch("b")
+        self.tick(30)
+        self.database.fault = None
+        self.journal.write("a")
+        while not self.listener.heard:
+            self.tick()
+        self.assertEqual(self.successResultOf(watching), "b")
+        self.logged()
+
     def test_nobodyLeft(self) -> None:
         """
         When the last one who waited has gone it is not asked any more, and it is over.

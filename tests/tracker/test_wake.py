@@ -346,6 +346,17 @@ class WALWakerTests(TestCase):
         self.waker.start(self.wake)
         self.assertEqual(self.watches(), before - 1)
 
+    async def test_folderGoneMeanwhile(self) -> None:
+        """
+        When it is removed while a commit is still asked for, that comes to its end.
+        """
+        await self.rest()
+        self.connection.execute("INSERT INTO t VALUES (1)")
+        await self.wokenNext()
+        self.connection.close()
+        shutil.rmtree(self.directory)
+        self.assertGreater(await self.rest(), 5)
+
     async def test_link(self) -> None:
         """
         The files of a database that is reached through a link stand beside the real one.

@@ -57,7 +57,12 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "ping": {},
 }
 OPTIONAL: dict[str, dict[str, Any]] = {
-    "subscribe": {"filter": st.none() | objects},
+    "subscribe": {
+        "filter": st.none() | objects,
+        "event": st.none() | texts | st.lists(texts),
+        "columns": st.none() | st.lists(texts),
+        "since": st.none() | texts,
+    },
     "publish": {
         "data": values,
         "persist": st.none() | st.booleans(),

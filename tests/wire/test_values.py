@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.wire.values import MAX_SAFE_INTEGER, fromJSON, toJSON
+from aerostack.wire.values import MAX_SAFE_INTEGER, decimalToJSON, fromJSON, toJSON
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -65,6 +66,49 @@ class ToJSONTests(SynchronousTestCase):
             self.assertEqual(int(float(form)), form)
 
 
+class DecimalTests(SynchronousTestCase):
+    """
+    Decimal numbers in JSON.
+    """
+
+    def test_documented(self) -> None:
+        """
+        A number that a double does not keep is a string of its digits.
+        """
+        for text, expected in (
+            ("0", 0),
+            ("-12", -12),
+            ("9007199254740991", 2**53 - 1),
+            ("-9007199254740991", -(2**53) + 1),
+            ("9007199254740992", "9007199254740992"),
+            ("1" * 5000, "1" * 5000),
+            ("12.50", 12.5),
+            ("-0.1", -0.1),
+            ("0.000", 0.0),
+            ("0.000123456789012345", 0.000123456789012345),
+            ("1234567890123.450000", 1234567890123.45),
+            ("1000000000000000.0", 1e15),
+            ("1234567890.123456", "1234567890.123456"),
+            ("0." + "0" * 400 + "1", "0." + "0" * 400 + "1"),
+            ("1" * 400 + ".5", "1" * 400 + ".5"),
+            ("NaN", "NaN"),
+            ("-Infinity", "-Infinity"),
+        ):
+            self.assertEqual(repr(decimalToJSON(text)), repr(expected))
+
+    @given(st.decimals(allow_nan=False, allow_infinity=False).map(lambda d: f"{d:f}"))
+    def test_kept(self, text: str) -> None:
+        """
+        Whatever becomes a number is the same number once JavaScript has read it.
+        """
+        form = decimalToJSON(text)
+        if isinstance(form, str):
+            self.assertEqual(form, text)
+        else:
+            self.assertEqual(Decimal(json.dumps(form)), Decimal(text))
+            self.assertEqual(Decimal(repr(float(form))), Decimal(text))
+
+
 class FromJSONTests(SynchronousTestCase):
     """
     JSON parameters in the database.
@@ -92,9 +136,10 @@ class FromJSONTests(SynchronousTestCase):
 
     def test_booleans(self) -> None:
         """
-        Booleans are 1 and 0.
+        Booleans stay booleans: what a database without them makes of them is its driver's
+        to say.
         """
-        self.assertEqual([repr(fromJSON(value)) for value in (True, False)], ["1", "0"])
+        self.assertEqual([repr(fromJSON(value)) for value in (True, False)], ["True", "False"])
 
     def test_refused(self) -> None:
         """

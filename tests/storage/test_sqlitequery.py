@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.storage.query}.
+Tests for L{aerostack.storage.sqlitequery}.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.errors import RealtimeError
-from aerostack.storage.query import runQuery
 from aerostack.storage.schema import migrate
+from aerostack.storage.sqlite import SQLITE
+from aerostack.storage.sqlitequery import runQuery
 from aerostack.testing import SynchronousDatabase
 from aerostack.tracker.sqlite import SQLiteJournal
 
@@ -27,7 +28,7 @@ class QueryTests(SynchronousTestCase):
         self.path = self.mktemp()
         self.database = SynchronousDatabase(self.path)
         self.addCleanup(self.database.close)
-        self.successResultOf(self.database.run(migrate))
+        self.successResultOf(self.database.run(migrate, SQLITE))
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, a, b)")
 
     def execute(self, statement: str) -> list[Any]:

@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.storage.pool}.
+Tests for L{aerostack.storage.sqlite}, and of L{aerostack.storage.pool} with it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from aerostack.storage.pool import SQLiteDatabase, createDatabase, prepareDatabase
+from aerostack.storage.sqlite import SQLiteDatabase, createDatabase, prepareDatabase
 
 
 class SQLiteDatabaseTests(TestCase):

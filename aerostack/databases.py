@@ -1,0 +1,287 @@
+"""
+The configured database, and all that differs from one kind of database to another.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+
+from aerostack.core.conninfo import parseConninfo
+from aerostack.heartbeat import Heartbeat
+from aerostack.interfaces import IJournal, IWaker
+from aerostack.settings import DatabaseConfig, TrackerConfig
+from aerostack.storage import sqlite, sqlitequery
+from aerostack.storage.dialect import Dialect
+from aerostack.storage.messages import Found
+from aerostack.storage.pool import PooledDatabase
+from aerostack.storage.schema import SchemaTooNew, remove
+from aerostack.tracker.sqlite import SQLiteJournal
+from aerostack.tracker.wake import WALWaker
+
+
+class Unusable(Exception):
+    """
+    The database cannot be used; the message says why.
+    """
+
+
+@dataclass(frozen=True)
+class Pools:
+    """
+    The connections to the database, by what they are for.
+
+    @ivar history: For what is kept.
+    @ivar tracker: For the journal; one connection.
+    @ivar reads: For what clients begin with, which may take its time and must not delay
+        the changes.
+    @ivar query: For C{db.query}, whose statements may take their time and must not keep
+        a message from being kept.
+    @ivar pulse: For the heartbeat, where the database has one; one connection.
+    """
+
+    history: PooledDatabase
+    tracker: PooledDatabase
+    reads: PooledDatabase
+    query: PooledDatabase
+    pulse: PooledDatabase | None = None
+
+    def __iter__(self) -> Iterator[PooledDatabase]:
+        made = (self.history, self.tracker, self.reads, self.query, self.pulse)
+        return (pool for pool in made if pool is not None)
+
+    def start(self) -> None:
+        """
+        Begin.
+        """
+        for pool in self:
+            pool.start()
+
+    def sever(self) -> None:
+        """
+        Fail what waits for an answer from another machine.
+        """
+        for pool in self:
+            pool.sever()
+
+    def close(self) -> None:
+        """
+        Wait for what is running, and close every connection.
+        """
+        for pool in self:
+            pool.close()
+
+
+class Backend(ABC):
+    """
+    A configured database.
+
+    @ivar name: What it is called where people read.
+    @ivar dialect: How it speaks.
+    """
+
+    name: str
+    dialect: Dialect
+
+    @abstractmethod
+    def prepare(self, since: int, limit: int) -> Found:
+        """
+        Bring the daemon's tables up to date.
+
+        @param since: Messages kept before this time, ms, are not sent again any more.
+        @param limit: How many such messages to read.
+        @raise Unusable: That cannot be done.
+        """
+
+    @abstractmethod
+    def pools(self, reactor: Any) -> Pools:
+        """
+        Make the connections, which are opened when they are needed.
+        """
+
+    @abstractmethod
+    def journal(self, config: TrackerConfig) -> IJournal:
+        """
+        Make what records the changes of tables.
+        """
+
+    def waker(self, reactor: Any) -> IWaker | None:
+        """
+        Make what notices changes between two looks at the journal, if anything does.
+        """
+        return None
+
+    @abstractmethod
+    def watch(self, reactor: Any, pools: Pools) -> FileWatch | Heartbeat:
+        """
+        Make the service that knows whether the database is well.
+        """
+
+    @abstractmethod
+    def runQuery(
+        self, cursor: Any, sql: str, parameters: list[Any], maxRows: int, maxSeconds: float
+    ) -> dict[str, Any]:
+        """
+        Run a statement of C{db.query}; see L{sqlitequery.runQuery}.
+        """
+
+    @abstractmethod
+    def remove(self, keepHistory: bool) -> list[str]:
+        """
+        Take out again what the daemon has put in.
+
+        @param keepHistory: Whether to leave the kept messages.
+        @return: The names of what was taken out.
+        @raise Unusable: That cannot be done.
+        """
+
+    def _removeWith(self, cursor: Any, keepHistory: bool) -> list[str]:
+        names = self.journal(TrackerConfig()).remove(cursor)
+        return names if keepHistory else [*names, *remove(cursor, self.dialect)]
+
+
+class SQLiteBackend(Backend):
+    """
+    An SQLite file.
+    """
+
+    dialect = sqlite.SQLITE
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+
+    def prepare(self, since: int, limit: int) -> Found:
+        try:
+            return sqlite.prepareDatabase(self._path, since, limit)
+        except (OSError, sqlite3.Error, SchemaTooNew) as error:
+            raise Unusable(str(error)) from None
+
+    def pools(self, reactor: Any) -> Pools:
+        # The tracker's connection is its own, because PRAGMA data_version counts what
+        # others commit.
+        return Pools(*(sqlite.SQLiteDatabase(reactor, self._path, n) for n in (2, 1, 2, 4)))
+
+    def journal(self, config: TrackerConfig) -> IJournal:
+        return SQLiteJournal(changeBytes=config.changeBytes)
+
+    def waker(self, reactor: Any) -> IWaker:
+        return WALWaker(reactor, self._path)
+
+    def watch(self, reactor: Any, pools: Pools) -> FileWatch:
+        return FileWatch(self._path)
+
+    def runQuery(self, *args: Any) -> dict[str, Any]:
+        return sqlitequery.runQuery(*args)
+
+    def remove(self, keepHistory: bool) -> list[str]:
+        if not self._path.exists():
+            raise Unusable(f"there is no database at {self.name}")
+        try:
+            with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+                return self._removeWith(connection.cursor(), keepHistory)
+        except sqlite3.Error as error:
+            raise Unusable(f"{self.name}: {error}") from None
+
+
+class FileWatch(Service):
+    """
+    Looks whether a database's file is still the one that was opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def privilegedStartService(self) -> None:
+        super().privilegedStartService()
+        self._file = _identity(self._path)
+
+    def fault(self) -> str | None:
+        """
+        @return: What is wrong, as a sentence; L{None} for nothing.
+        """
+        # The connections would go on with a file that nobody else finds any more.
+        with suppress(OSError):
+            if _identity(self._path) == self._file:
+                return None
+        return "The database's file was removed or replaced; restart the daemon."
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells a file from another one of the same name."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+class PostgresBackend(Backend):
+    """
+    A PostgreSQL database.
+    """
+
+    def __init__(self, config: DatabaseConfig) -> None:
+        # Not every installation has the driver.
+        from aerostack.storage import postgres, postgresquery
+
+        self.name = config.url
+        self.dialect = postgres.POSTGRES
+        self._postgres = postgres
+        self._query = postgresquery
+        self._options = parseConninfo(config.url).options
+        if config.password is not None:
+            self._options["password"] = config.password
+        self._faults = (postgres.Unsuitable, SchemaTooNew, postgres.psycopg.Error)
+
+    def prepare(self, since: int, limit: int) -> Found:
+        try:
+            return self._postgres.prepareDatabase(self._options, since, limit)
+        except self._faults as error:
+            raise Unusable(self._postgres.sentence(error)) from None
+
+    def pools(self, reactor: Any) -> Pools:
+        def pool(threads: int, purpose: str, timeout: float | None = None) -> PooledDatabase:
+            return self._postgres.PostgresDatabase(
+                reactor, self._options, threads, purpose, timeout, prepare=purpose != "query"
+            )
+
+        # A statement of db.query brings its own time-out.  It is never prepared, because
+        # then it could not be run any more once somebody has altered its tables.
+        return Pools(
+            history=pool(2, "history", 10.0),
+            tracker=pool(1, "tracker", 30.0),
+            reads=pool(2, "reads"),
+            query=pool(4, "query"),
+            pulse=pool(1, "pulse", 10.0),
+        )
+
+    def journal(self, config: TrackerConfig) -> IJournal:
+        from aerostack.tracker.postgres import PostgresJournal
+
+        return PostgresJournal(changeBytes=config.changeBytes)
+
+    def watch(self, reactor: Any, pools: Pools) -> Heartbeat:
+        assert pools.pulse is not None
+        return Heartbeat(reactor, pools.pulse, self._postgres.ping, pools.sever)
+
+    def runQuery(self, *args: Any) -> dict[str, Any]:
+        return self._query.runQuery(*args)
+
+    def remove(self, keepHistory: bool) -> list[str]:
+        try:
+            with self._postgres.openConnection(self._options, "detach") as connection:
+                return self._removeWith(connection.cursor(), keepHistory)
+        except self._faults as error:
+            raise Unusable(f"{self.name}: {self._postgres.sentence(error)}") from None
+
+
+def openBackend(config: DatabaseConfig) -> Backend:
+    """
+    The backend for a database.  Nothing is opened yet.
+    """
+    return PostgresBackend(config) if config.path is None else SQLiteBackend(config.path)

@@ -1,0 +1,95 @@
+"""
+The heartbeat of a database that is elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from aerostack.interfaces import IDatabase
+
+
+class Heartbeat(Service):
+    """
+    Asks a database for a sign of life, steadily.
+
+    @cvar interval: Seconds from one question to the next; there is never more than one.
+    @cvar patience: After how many seconds without an answer the database counts as gone.
+    @cvar limit: After how many seconds without an answer nobody waits for one any more.
+    """
+
+    log = Logger()
+    interval = 2.0
+    patience = 5.0
+    limit = 15.0
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        database: IDatabase,
+        ping: Callable[[Any], object],
+        sever: Callable[[], None],
+    ) -> None:
+        """
+        @param database: The database, by a connection that nobody else uses.
+        @param ping: An interaction that any database that is well carries out at once.
+        @param sever: Fails whatever waits for an answer.  A machine that hangs keeps its
+            connections, and somebody else may have taken its place by now.
+        """
+        self._clock = clock
+        self._database = database
+        self._ping = ping
+        self._sever = sever
+        # Since when an answer is awaited.
+        self._asked: float | None = None
+        self._trouble: str | None = None
+        self._beating = LoopingCall(self._beat)
+        self._beating.clock = clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._beating.start(self.interval)
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._beating.running:
+            self._beating.stop()
+
+    def fault(self) -> str | None:
+        """
+        @return: What is wrong, as a sentence; L{None} for nothing.
+        """
+        if self._asked is not None:
+            silent = self._clock.seconds() - self._asked
+            if silent > self.patience:
+                return f"The database has not answered for {silent:.0f} s."
+        return self._trouble
+
+    def _beat(self) -> None:
+        if self._asked is None:
+            self._asked = self._clock.seconds()
+            self._database.run(self._ping).addCallbacks(self._answered, self._failed)
+        elif self._clock.seconds() - self._asked >= self.limit:
+            self.log.error("the database does not answer; its connections are given up")
+            self._sever()
+
+    def _answered(self, _: object) -> None:
+        self._asked = None
+        if self._trouble is not None:
+            self.log.info("the database answers again")
+        self._trouble = None
+
+    def _failed(self, failure: Failure) -> None:
+        self._asked = None
+        if self._trouble is None:
+            said = " ".join(failure.getErrorMessage().split())
+            self.log.error("the database does not answer: {error}", error=said)
+        # What a driver says may hold addresses and accounts.
+        self._trouble = "The database does not answer; the log says why."

@@ -1,0 +1,282 @@
+"""
+The table of the kept messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aerostack.core.messages import Kept, Message
+from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
+from aerostack.storage.dialect import Dialect
+
+_COLUMNS = "id, room_id, kind, event, data, user_id, created_at, publish_id"
+
+
+@dataclass(frozen=True)
+class Found:
+    """
+    What an earlier run left.
+
+    @ivar newest: The C{createdAt} of the newest message, 0 for none.
+    @ivar repeatable: Messages that their publishers may send again, oldest first.
+    """
+
+    newest: int
+    repeatable: Sequence[Kept]
+
+
+class InDoubt(Exception):
+    """
+    Nobody knows whether a transaction was committed: the answer did not come.
+    """
+
+
+def insertMessages(
+    cursor: Any, dialect: Dialect, messages: Sequence[Message], unkept: Iterable[str] = ()
+) -> list[int]:
+    """
+    Keep messages, in one transaction.
+
+    Each gets a C{created_at} of its own within its topic: the time at which it
+    came, or the next free millisecond after the topic's newest.  New messages
+    therefore always stand before the pages that somebody has already read.
+
+    @param unkept: The ids of messages that are not to be there, whether they are or not.
+    @return: The C{created_at} of each.
+    @raise InDoubt: They may be kept, or not.
+    """
+    dialect.transact(cursor)
+    for messageId in unkept:
+        dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", (messageId,))
+    times = []
+    if messages:
+        newest = _newest(cursor, dialect, list({message.topic for message in messages}))
+        for message in messages:
+            createdAt = max(message.timestamp, newest[message.topic] + 1)
+            newest[message.topic] = createdAt
+            times.append(createdAt)
+        marks = ", ".join([dialect.mark] * 8)
+        cursor.executemany(
+            f"INSERT INTO {dialect.messages} ({_COLUMNS}) VALUES ({marks})",
+            [
+                (
+                    message.id,
+                    message.topic,
+                    message.kind,
+                    message.event,
+                    message.data.decode("utf-8"),
+                    message.userId,
+                    createdAt,
+                    message.publishId,
+                )
+                for message, createdAt in zip(messages, times, strict=True)
+            ],
+        )
+    try:
+        cursor.execute("COMMIT")
+    except Exception as error:
+        raise InDoubt(str(error)) from error
+    return times
+
+
+def _newest(cursor: Any, dialect: Dialect, topics: Sequence[str]) -> dict[str, int]:
+    """The newest C{created_at} of each topic, in one question."""
+    values = ", ".join(["(?)"] * len(topics))
+    dialect.execute(
+        cursor,
+        f"WITH topics (topic) AS (VALUES {values}) SELECT topic, (SELECT max(created_at) FROM"
+        f" {dialect.messages} WHERE room_id = topic) FROM topics",
+        topics,
+    )
+    return {topic: newest or 0 for topic, newest in cursor.fetchall()}
+
+
+def selectPage(
+    cursor: Any, dialect: Dialect, topic: str, limit: int, before: int | None
+) -> list[Kept]:
+    """
+    Read a page of a topic's messages, newest first.
+    """
+    older = "" if before is None else " AND created_at < ?"
+    parameters = (topic, limit) if before is None else (topic, before, limit)
+    dialect.execute(
+        cursor,
+        f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE room_id = ?{older}"
+        " ORDER BY created_at DESC LIMIT ?",
+        parameters,
+    )
+    return [_kept(row) for row in cursor.fetchall()]
+
+
+def surveyMessages(
+    cursor: Any,
+    dialect: Dialect,
+    topic: str,
+    after: int,
+    until: int,
+    most: int,
+    maxCount: int | None,
+) -> str | None:
+    """
+    Look whether what was kept after a message is all there.
+
+    @param maxCount: How many messages of a topic are kept, the newest.  As long as
+        fewer than that follow, none of those that do was forgotten for their number.
+    @return: See L{IHistory.surveyPast}.
+    """
+    dialect.execute(
+        cursor,
+        f"SELECT count(*) FROM (SELECT 1 FROM {dialect.messages} WHERE room_id = ?"
+        " AND created_at > ? AND created_at <= ? LIMIT ?) AS found",
+        (topic, after, until, most + 1),
+    )
+    (count,) = cursor.fetchone()
+    if count > most:
+        return LIMIT.reason
+    if maxCount is not None:
+        dialect.execute(
+            cursor,
+            f"SELECT count(*) FROM (SELECT 1 FROM {dialect.messages} WHERE room_id = ?"
+            " AND created_at > ? LIMIT ?) AS found",
+            (topic, after, maxCount),
+        )
+        if cursor.fetchone()[0] >= maxCount:
+            return EXPIRED.reason
+    if not count:
+        dialect.execute(
+            cursor, f"SELECT 1 FROM {dialect.messages} WHERE room_id = ? LIMIT 1", (topic,)
+        )
+        if cursor.fetchone() is None:
+            return UNKNOWN.reason
+    return None
+
+
+def selectPast(
+    cursor: Any, dialect: Dialect, topic: str, after: int, until: int, limit: int
+) -> list[Kept]:
+    """
+    Read messages of a topic, oldest first.
+    """
+    dialect.execute(
+        cursor,
+        f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE room_id = ? AND created_at > ?"
+        " AND created_at <= ? ORDER BY created_at LIMIT ?",
+        (topic, after, until, limit),
+    )
+    return [_kept(row) for row in cursor.fetchall()]
+
+
+def selectRepeatable(cursor: Any, dialect: Dialect, since: int, limit: int) -> list[Kept]:
+    """
+    Read the newest messages that their publishers may send again, oldest first.
+
+    @param since: Only messages kept since then, ms.
+    """
+    dialect.execute(
+        cursor,
+        f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE created_at >= ?"
+        " AND publish_id IS NOT NULL ORDER BY created_at DESC LIMIT ?",
+        (since, limit),
+    )
+    return [_kept(row) for row in reversed(cursor.fetchall())]
+
+
+def findMessages(cursor: Any, dialect: Dialect, since: int, limit: int) -> Found:
+    """
+    Look for what an earlier run left.
+
+    @param since: Messages kept before this time, ms, are not sent again any more.
+    @param limit: How many such messages to read.
+    """
+    cursor.execute(f"SELECT coalesce(max(created_at), 0) FROM {dialect.messages}")
+    newest = int(cursor.fetchone()[0])
+    return Found(newest, selectRepeatable(cursor, dialect, since, limit))
+
+
+def _kept(row: Sequence[Any]) -> Kept:
+    messageId, room, kind, event, data, userId, createdAt, publishId = row
+    message = Message(
+        id=messageId,
+        topic=room,
+        kind=kind,
+        event=event,
+        data=data.encode("utf-8"),
+        userId=userId,
+        timestamp=createdAt,
+        publishId=publishId,
+    )
+    return Kept(message, createdAt)
+
+
+def deleteExpired(
+    cursor: Any,
+    dialect: Dialect,
+    oldest: int | None,
+    maxCount: int | None,
+    grown: set[str] | None,
+    limit: int,
+) -> tuple[int, set[str]]:
+    """
+    Delete messages that are older than a time, or too many for their topic.
+
+    @param oldest: Messages with a lower C{created_at} go; L{None} for none.
+    @param maxCount: How many messages a topic keeps; L{None} for all.
+    @param grown: The topics to look at for too many; L{None} for every topic.
+    @param limit: How many messages are deleted at the most, so that no writer
+        waits long.
+    @return: How many were deleted, and the topics not looked at to the end.
+    """
+    if grown is None and maxCount is not None:
+        grown = _topics(cursor, dialect)
+    dialect.transact(cursor)
+    deleted = 0
+    if oldest is not None:
+        deleted += _delete(cursor, dialect, "created_at < ?", (oldest,), limit)
+    unfinished: set[str] = set()
+    if maxCount is not None and grown is not None:
+        for topic in grown:
+            if deleted >= limit:
+                unfinished.add(topic)
+                continue
+            here = _delete(
+                cursor,
+                dialect,
+                "room_id = ? AND created_at <= (SELECT created_at FROM"
+                f" {dialect.messages} WHERE room_id = ? ORDER BY created_at DESC LIMIT 1 OFFSET ?)",
+                (topic, topic, maxCount),
+                limit - deleted,
+            )
+            deleted += here
+            if deleted >= limit:
+                unfinished.add(topic)
+    cursor.execute("COMMIT")
+    return deleted, unfinished
+
+
+def _topics(cursor: Any, dialect: Dialect) -> set[str]:
+    """
+    Every topic that has messages.  Each is looked up behind the one before: DISTINCT would
+    read the whole table.
+    """
+    cursor.execute(
+        f"WITH RECURSIVE topics (topic) AS (SELECT min(room_id) FROM {dialect.messages}"
+        f" UNION ALL SELECT (SELECT min(room_id) FROM {dialect.messages} WHERE room_id > topic)"
+        " FROM topics WHERE topic IS NOT NULL) SELECT topic FROM topics WHERE topic IS NOT NULL"
+    )
+    return {topic for (topic,) in cursor.fetchall()}
+
+
+def _delete(
+    cursor: Any, dialect: Dialect, condition: str, parameters: tuple[Any, ...], limit: int
+) -> int:
+    """Delete the oldest messages that meet a condition, at most so many."""
+    dialect.execute(
+        cursor,
+        f"DELETE FROM {dialect.messages} WHERE id IN (SELECT id FROM {dialect.messages}"
+        f" WHERE {condition} ORDER BY created_at LIMIT ?)",
+        (*parameters, limit),
+    )
+    return int(cursor.rowcount)

@@ -1,0 +1,128 @@
+"""
+The JSON form of PostgreSQL's values, which come as text.
+
+It is the form of L{aerostack.wire.values}; times are ISO 8601, arrays are lists, rows
+are objects, C{json} and C{jsonb} are what they are, and everything else is text as the
+database writes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Raw
+
+from aerostack.wire.values import decimalToJSON, toJSON
+
+Form = Callable[[str], Any]
+"""Gives a value's JSON form, from its text."""
+
+_ZONE = re.compile(r"([+-]\d\d)(?= BC$|$)")
+# A quoted element, a bracket, what parts elements, or an element without quotes; only
+# what is quoted is never NULL.
+_ELEMENT = r'"((?:[^"\\]|\\.)*+)"|([{{}}])|({delimiter})|([^{{}}"{delimiter}]++)'
+_BOUNDS = re.compile(r"(?:\[-?\d+:-?\d+\])++=")
+_FIELD = re.compile(r'[(,]("(?:[^"\\]|\\.|"")*+"|[^,()"]*+)')
+_ESCAPED = re.compile(r'\\(.)|""', re.DOTALL)
+
+
+def _boolean(text: str) -> bool:
+    return text == "t"
+
+
+def _integer(text: str) -> Any:
+    return toJSON(int(text))
+
+
+def _float(text: str) -> Any:
+    return toJSON(float(text))
+
+
+def _bytes(text: str) -> Any:
+    # As bytea_output = hex writes it.
+    return toJSON(bytes.fromhex(text[2:]))
+
+
+def _json(text: str) -> Raw:
+    return Raw(text.encode("utf-8"))
+
+
+def _time(text: str) -> str:
+    # In UTC the zone is hours only, which ISO 8601's extended format doesn't know.
+    return _ZONE.sub(r"\1:00", text.replace(" ", "T", 1)) if text[:1].isdigit() else text
+
+
+def plain(text: str) -> str:
+    """
+    The form of what is text already.
+    """
+    return text
+
+
+SCALARS: Mapping[int, Form] = {
+    16: _boolean,
+    17: _bytes,
+    **dict.fromkeys((20, 21, 23), _integer),
+    **dict.fromkeys((114, 3802), _json),
+    **dict.fromkeys((700, 701), _float),
+    **dict.fromkeys((1114, 1184), _time),
+    1700: decimalToJSON,
+}
+"""The forms of the types that have one of their own, by the number that each of
+PostgreSQL's types has in every database (C{pg_type.dat})."""
+
+
+def arrayForm(element: Form, delimiter: str = ",") -> Form:
+    """
+    The form of arrays: lists, of lists where there are several dimensions.
+
+    @param delimiter: What stands between two elements.
+    """
+    tokens = re.compile(_ELEMENT.format(delimiter=re.escape(delimiter)), re.DOTALL)
+
+    def form(text: str) -> list[Any]:
+        bounds = _BOUNDS.match(text)
+        lists: list[list[Any]] = [[]]
+        for match in tokens.finditer(text, bounds.end() if bounds else 0):
+            quoted, bracket, parting, bare = match.groups()
+            if bracket == "{":
+                lists[-1].append([])
+                lists.append(lists[-1][-1])
+            elif bracket == "}":
+                lists.pop()
+            elif quoted is not None:
+                lists[-1].append(element(_ESCAPED.sub(r"\1", quoted)))
+            elif bare is not None:
+                lists[-1].append(None if bare.upper() == "NULL" else element(bare))
+            else:
+                assert parting
+        array: list[Any] = lists[0][0]
+        return array
+
+    return form
+
+
+def rowForm(fields: Sequence[tuple[str, Form]]) -> Form:
+    """
+    The form of rows and of other composite values: objects.
+
+    @param fields: The name and the form of each field.
+    """
+
+    def form(text: str) -> dict[str, Any]:
+        values = _FIELD.findall(text) if fields else ()
+        return {
+            name: _field(value, inner) for (name, inner), value in zip(fields, values, strict=True)
+        }
+
+    return form
+
+
+def _field(text: str, form: Form) -> Any:
+    if not text:
+        return None
+    if text.startswith('"'):
+        text = _ESCAPED.sub(lambda match: match[1] or '"', text[1:-1])
+    return form(text)

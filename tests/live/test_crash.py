@@ -1,0 +1,235 @@
+"""
+The daemon's process killed under load: nothing that it said it had is lost.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost, ConnectionRefusedError
+
+from aerostack.testing import PUBLIC_KEY
+from tests.live.program import ProgramTests
+from tests.live.wire import Frame, Wire
+
+CHAT, ORDERS = "chat/a/p", "table/orders/p"
+KILLS = 3
+
+
+class Person:
+    """
+    A client that comes back for as long as it is wanted.
+
+    @ivar wanted: Whether it is.
+    """
+
+    def __init__(self, test: CrashTests, name: str) -> None:
+        self.wanted = True
+        self._test = test
+        self._name = name
+        self._wire: Wire | None = None
+        self.ended = Deferred.fromCoroutine(self._live())
+        test.addCleanup(self.leave)
+
+    async def _live(self) -> None:
+        while self.wanted:
+            try:
+                self._wire = await self._test.come(self._name)
+                self.begin(self._wire)
+                while True:
+                    self.receive(await self._wire.frame())
+            except (ConnectionRefusedError, ConnectionLost, ConnectionResetError):
+                await self._test.sleep(0.02)
+
+    def leave(self) -> Deferred[None]:
+        """
+        Be wanted no longer.
+        """
+        self.wanted = False
+        if self._wire is not None:
+            self._wire.drop()
+        return self.ended
+
+    def begin(self, wire: Wire) -> None:
+        """
+        Do what is to be done first on a new connection.
+        """
+        raise NotImplementedError
+
+    def receive(self, frame: Frame) -> None:
+        """
+        Take a frame.
+        """
+        raise NotImplementedError
+
+
+class Publisher(Person):
+    """
+    Publishes numbers, to be kept, each until it was acknowledged.
+
+    @ivar acknowledged: The numbers that were.
+    """
+
+    def __init__(self, test: CrashTests, name: str) -> None:
+        self.acknowledged: set[int] = set()
+        self._open: dict[int, None] = {}
+        self._count = 0
+        self._link: Wire | None = None
+        super().__init__(test, name)
+
+    def begin(self, wire: Wire) -> None:
+        self._link = wire
+        for number in self._open:
+            self._send(number)
+
+    def publish(self) -> None:
+        """
+        Publish the next number.
+        """
+        self._count += 1
+        self._open[self._count] = None
+        self._send(self._count)
+
+    def _send(self, number: int) -> None:
+        if self._link is not None and self._link.transport is not None:
+            self._link.tell(
+                {
+                    "type": "publish",
+                    "topic": "chat/a",
+                    "event": "e",
+                    "data": [self._name, number],
+                    "persist": True,
+                    "id": number,
+                }
+            )
+
+    def receive(self, frame: Frame) -> None:
+        assert frame["type"] == "ack", frame
+        self._open.pop(frame["id"], None)
+        self.acknowledged.add(frame["id"])
+
+    @property
+    def waiting(self) -> int:
+        """How many numbers have not been acknowledged."""
+        return len(self._open)
+
+
+class Watcher(Person):
+    """
+    Wants everything of two topics, and brings its positions back.
+
+    @ivar got: By topic, the data of what came.
+    @ivar answers: What it was told when it had come back.
+    """
+
+    def __init__(self, test: CrashTests, name: str) -> None:
+        self.got: dict[str, list[Any]] = {CHAT: [], ORDERS: []}
+        self.answers: list[Frame] = []
+        self._since: dict[str, str] = {}
+        super().__init__(test, name)
+
+    def begin(self, wire: Wire) -> None:
+        wire.positions = True
+        for topic in (CHAT, ORDERS):
+            wire.tell({"type": "subscribe", "topic": topic, "since": self._since.get(topic)})
+
+    def receive(self, frame: Frame) -> None:
+        topic = frame["topic"]
+        if frame["type"] in ("db_change", "event"):
+            self.got[topic].append(frame["data"])
+        elif frame["type"] == "subscribed" and topic in self._since:
+            self.answers.append(frame)
+        self._since[topic] = frame["pos"]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it was let in once."""
+        return len(self._since) == 2
+
+
+class CrashTests(ProgramTests):
+    """
+    C{SIGKILL} while clients publish, a program writes, and others watch.
+    """
+
+    async def come(self, name: str) -> Wire:
+        """
+        Connect under a name.
+        """
+        wire = await self.wire()
+        protocols = f"aerostack-key.{PUBLIC_KEY}, aerostack-v1"
+        path = f"/api/realtime?projectId=p&userId={name}"
+        await wire.upgrade(path, {"Sec-WebSocket-Protocol": protocols})
+        return wire
+
+    async def test_killed(self) -> None:
+        """
+        Whatever was acknowledged is in the history, once, although it was sent again until it
+        was acknowledged; and who comes back has each message and each table change once, in
+        order.
+        """
+        daemon = await self.serve(self.configure(more="anonymous = true"))
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+        watchers = [Watcher(self, f"w{n}") for n in range(3)]
+        publishers = [Publisher(self, f"p{n}") for n in range(2)]
+        people = [*watchers, *publishers]
+        await self.until(lambda: all(watcher.ready for watcher in watchers))
+        rows = 0
+
+        async def work(enough: Any) -> None:
+            nonlocal rows
+            while not enough():
+                assert not any(person.ended.called for person in people), "somebody gave up"
+                rows += 1
+                self.execute(f"INSERT INTO orders VALUES ({rows})")
+                for publisher in publishers:
+                    if publisher.waiting < 50:
+                        publisher.publish()
+                await self.sleep(0.005)
+
+        for _ in range(KILLS):
+            # Long enough for all of it to be under way.
+            acknowledged = [len(publisher.acknowledged) for publisher in publishers]
+            seen = [len(watcher.got[ORDERS]) for watcher in watchers]
+
+            def under_way(acknowledged: Any = acknowledged, seen: Any = seen) -> bool:
+                return all(
+                    len(publisher.acknowledged) > before + 30
+                    for publisher, before in zip(publishers, acknowledged, strict=True)
+                ) and all(
+                    len(watcher.got[ORDERS]) > before + 20
+                    for watcher, before in zip(watchers, seen, strict=True)
+                )
+
+            await work(under_way)
+            daemon.signal("KILL")
+            await daemon.ended
+            # The program goes on; the daemon is not there to see it.
+            until = rows + 20
+            await work(lambda until=until: rows >= until)
+            daemon = await self.serve()
+
+        await self.until(lambda: not any(publisher.waiting for publisher in publishers))
+        kept = [
+            json.loads(data)
+            for (data,) in self.execute("SELECT data FROM realtime_messages ORDER BY created_at")
+        ]
+        for n, publisher in enumerate(publishers):
+            mine = [number for name, number in kept if name == f"p{n}"]
+            self.assertEqual(sorted(mine), sorted(publisher.acknowledged))
+        for watcher in watchers:
+            await self.until(
+                lambda watcher=watcher: (
+                    len(watcher.got[ORDERS]) >= rows and len(watcher.got[CHAT]) >= len(kept)
+                )
+            )
+        for person in people:
+            await person.leave()
+        for watcher in watchers:
+            self.assertEqual(watcher.got[ORDERS], [{"id": number} for number in range(1, rows + 1)])
+            self.assertEqual(watcher.got[CHAT], kept)
+            self.assertEqual(len(watcher.answers), 2 * KILLS)
+            for answer in watcher.answers:
+                self.assertTrue(answer["recovered"], answer)

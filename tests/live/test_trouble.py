@@ -1,0 +1,179 @@
+"""
+A database that is in trouble, and floods, with real clients.
+"""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+from tests.live.daemon import DaemonTests
+from tests.live.wire import Wire
+from tests.net import Child
+
+LOCKER = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
+connection.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+connection.execute("INSERT INTO orders (n) VALUES (-1)")
+time.sleep(float(sys.argv[2]))
+connection.execute("COMMIT")
+print("free", flush=True)
+"""
+
+
+class LockTests(DaemonTests):
+    """
+    Another program that has the database to itself for long.
+    """
+
+    def lock(self, seconds: float) -> Child:
+        """
+        Have another process lock the database, and write a row that is C{-1}.
+        """
+        child = Child.spawn(self.reactor, ["-c", LOCKER, str(self.path), str(seconds)])
+        self.addCleanup(child.kill)
+        return child
+
+    async def test_locked(self) -> None:
+        """
+        While another process locks the database for more than six seconds connections stay;
+        subscribers hear of it, and when it is over, and then get every change once.
+        """
+        self.execute(
+            "PRAGMA journal_mode = DELETE",
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY, n INTEGER)",
+        )
+        first = await self.subscribed("orders")
+        self.execute("INSERT INTO orders (n) VALUES (0)")
+        self.assertEqual((await first.frame())["data"]["n"], 0)
+        locker = self.lock(6.5)
+        await locker.wrote("locked")
+        status = await first.frame()
+        self.assertEqual((status["type"], status["feed"]), ("status", "down"))
+        self.assertEqual(status["topic"], "table/orders/p")
+        self.assertNotIn("free", locker.output)
+        # Who is here already need not wait for the database, nor who talks of other things.
+        second = await self.subscribed("orders")
+        self.assertEqual((await second.frame())["feed"], "down")
+        chat = await self.subscribed("chat/a")
+        chat.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": 1})
+        self.assertEqual((await chat.frame())["data"], 1)
+        await locker.ended
+        self.assertIn("free", locker.output)
+        for n in range(1, 20):
+            self.execute(f"INSERT INTO orders (n) VALUES ({n})")
+        for wire in (first, second):
+            frames = await wire.frames(21)
+            self.assertEqual([f["feed"] for f in frames if f["type"] == "status"], ["up"])
+            self.assertEqual(
+                [f["data"]["n"] for f in frames if f["type"] == "db_change"], [-1, *range(1, 20)]
+            )
+            self.assertEqual(await wire.barrier(), [])
+        self.flushLoggedErrors(sqlite3.OperationalError)
+
+
+class FloodTests(DaemonTests):
+    """
+    A hundred thousand rows in one statement, with less room than they take.
+    """
+
+    timeout = 240
+    rows = 100_000
+    limits = {"outboxBytes": 2_097_152}  # noqa: RUF012
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        await super().setUp()
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, side INTEGER, body TEXT)")
+
+    def stall(self, wire: Wire) -> None:
+        """
+        Let a client read no more.
+        """
+        transport: Any = wire.transport
+        transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        transport.pauseProducing()
+
+    def flood(self) -> None:
+        """
+        Write all the rows in one statement.
+        """
+        with closing(sqlite3.connect(self.path, timeout=10)) as connection:
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+                " INSERT INTO orders SELECT i, i % 1000, 'xxxxxxxxxxxxxxxxxxxxxxxxxxxx' FROM n",
+                (self.rows,),
+            )
+            connection.commit()
+
+    async def ids(self, wire: Wire, count: int) -> list[int]:
+        """
+        The rows that come next.
+        """
+        return [frame["data"]["id"] for frame in await wire.frames(count)]
+
+    async def test_flood(self) -> None:
+        """
+        One that reads gets them all, and so do one that stalled and one with a filter that
+        stalled; what waits for those is bounded meanwhile, and others are served.
+        """
+        reader, stalled, filtered = [await self.subscribed("orders") for _ in range(3)]
+        filtered.tell({"type": "subscribe", "topic": "orders", "filter": {"side": {"lt": 500}}})
+        await filtered.frame()
+        for wire in (stalled, filtered):
+            self.stall(wire)
+        chat = await self.subscribed("chat/a")
+        self.flood()
+        waiting = 0
+        for start in range(1, self.rows, 1000):
+            self.assertEqual(await self.ids(reader, 1000), list(range(start, start + 1000)))
+            for session in self.daemon.connections.sessions():
+                waiting = max(waiting, session._outbox.waiting)
+            if start % 10_000 == 1:
+                chat.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": start})
+                self.assertEqual((await chat.frame())["data"], start)
+        self.assertLessEqual(waiting, 2_097_152)
+        for wire in (stalled, filtered):
+            transport: Any = wire.transport
+            transport.resumeProducing()
+        self.assertEqual(await self.ids(stalled, self.rows), list(range(1, self.rows + 1)))
+        wanted = [n for n in range(1, self.rows + 1) if n % 1000 < 500]
+        self.assertEqual(await self.ids(filtered, len(wanted)), wanted)
+        self.execute("INSERT INTO orders VALUES (0, 0, 'last')")
+        for wire in (reader, stalled, filtered):
+            # A filtered one may hear first that the transaction is over.
+            frames = [await wire.frame()]
+            if frames[0]["type"] == "commit":
+                frames.append(await wire.frame())
+            self.assertEqual(frames[-1]["data"]["id"], 0)
+
+
+class LargeTests(DaemonTests):
+    """
+    A row that is too large to be sent.
+    """
+
+    async def test_omitted(self) -> None:
+        """
+        It is told without its large columns, live and to one who comes back, and the
+        connection stays.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, body BLOB, name TEXT)")
+        client = await self.client()
+        client.positions = True
+        client.tell({"type": "subscribe", "topic": "orders"})
+        pos = (await client.frame())["pos"]
+        self.execute("INSERT INTO orders VALUES (1, zeroblob(20000000), 'tea')")
+        live = await client.frame()
+        self.assertEqual(live["data"], {"id": 1, "name": "tea", "body": None})
+        self.assertEqual(live["omitted"], ["body"])
+        await self.stop()
+        await self.start()
+        again = await self.client()
+        again.tell({"type": "subscribe", "topic": "orders", "since": pos})
+        self.assertTrue((await again.frame())["recovered"])
+        self.assertEqual((await again.frame())["omitted"], ["body"])

@@ -1,0 +1,147 @@
+"""
+Tests for L{aerostack.tracker.columns}, and for what the tracker makes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.columns import Columns, ColumnType
+from aerostack.errors import RealtimeError
+from aerostack.tracker.columns import ColumnCache
+from tests.tracker.fakes import FakeJournal, TrackerCase
+
+OLD: Columns = {"n": ColumnType.NUMBER}
+NEW: Columns = {"n": ColumnType.TEXT}
+
+
+class SlowDatabase:
+    """
+    A database that answers when the test says so.
+
+    @ivar questions: What it was asked and has not answered.
+    """
+
+    def __init__(self) -> None:
+        self.questions: list[Deferred[Any]] = []
+
+    def run(self, interaction: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        self.questions.append(Deferred())
+        return self.questions[-1]
+
+
+class ColumnCacheTests(SynchronousTestCase):
+    """
+    Tests for L{ColumnCache}.
+    """
+
+    def setUp(self) -> None:
+        self.database = SlowDatabase()
+        self.cache = ColumnCache(self.database, FakeJournal())
+
+    def answer(self, columns: Columns) -> None:
+        self.database.questions.pop(0).callback(columns)
+
+    def test_once(self) -> None:
+        """
+        Those who want to know at the same time are told by one answer, and those who come
+        later by the same.
+        """
+        asking = [self.cache.of("a") for _ in range(3)]
+        self.assertEqual(len(self.database.questions), 1)
+        self.answer(OLD)
+        asking.append(self.cache.of("a"))
+        self.assertEqual([self.successResultOf(each) for each in asking], [OLD] * 4)
+        self.assertEqual(self.database.questions, [])
+
+    def test_forget(self) -> None:
+        """
+        Of a table that was altered it is asked anew, of others not.
+        """
+        for table in ("a", "b"):
+            self.cache.of(table)
+            self.answer(OLD)
+        self.cache.forget({"a", "never asked"})
+        self.assertEqual(self.successResultOf(self.cache.of("b")), OLD)
+        asking = self.cache.of("a")
+        self.answer(NEW)
+        self.assertEqual(self.successResultOf(asking), NEW)
+
+    def test_forgetMeanwhile(self) -> None:
+        """
+        An answer from before the table was altered is good for those who asked before, and
+        not remembered, whenever it comes.
+        """
+        before = self.cache.of("a")
+        self.cache.forget(["a"])
+        after = self.cache.of("a")
+        first, second = self.database.questions
+        second.callback(NEW)
+        first.callback(OLD)
+        self.assertEqual(self.successResultOf(before), OLD)
+        self.assertEqual(self.successResultOf(after), NEW)
+        self.assertEqual(self.successResultOf(self.cache.of("a")), NEW)
+
+    def test_failure(self) -> None:
+        """
+        Whoever wanted to know hears what went wrong; the next asks again.
+        """
+        asking = [self.cache.of("a") for _ in range(2)]
+        self.database.questions.pop().errback(RealtimeError("unknown_table", "It is gone."))
+        for each in asking:
+            self.assertEqual(self.failureResultOf(each, RealtimeError).value.code, "unknown_table")
+        self.cache.of("a")
+        self.assertEqual(len(self.database.questions), 1)
+
+
+class TrackerColumnsTests(TrackerCase):
+    """
+    When the tracker forgets what it knew of columns.
+    """
+
+    def asked(self) -> int:
+        """
+        How often the database was asked for columns, C{a}'s being asked for once more.
+        """
+        self.successResultOf(self.tracker.columns("a"))
+        return self.database.calls.count("columns")
+
+    def test_altered(self) -> None:
+        """
+        Columns are remembered until the journal says that the table was altered or lost;
+        those of altered tables are asked for at once, to be told.
+        """
+        self.watch("a", "b")
+        self.assertEqual((self.asked(), self.asked()), (1, 1))
+        self.journal.altered = frozenset({"b"})
+        self.tick()
+        self.assertEqual(self.asked(), 2)
+        self.journal.altered = frozenset({"a"})
+        self.tick()
+        self.journal.altered = frozenset()
+        self.tick()
+        self.assertEqual((self.asked(), self.asked()), (3, 3))
+        self.journal.lose("a")
+        self.tick()
+        self.assertEqual(self.asked(), 4)
+
+    def test_attachedAgain(self) -> None:
+        """
+        A table that was attached anew may have other columns.
+        """
+        self.watch("a")
+        self.journal.lose("a")
+        self.tick()
+        self.asked()
+        self.watch("a")
+        self.assertEqual(self.asked(), 2)
+        self.tracker.unwatch("a")
+        self.tracker.unwatch("a")
+        self.tick(302)
+        self.assertEqual(self.journal.followed, [])
+        error = self.failureResultOf(self.tracker.columns("a"), RealtimeError).value
+        self.assertEqual(error.code, "unknown_table")
