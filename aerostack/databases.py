@@ -263,7 +263,10 @@ class PostgresBackend(Backend):
     def journal(self, config: TrackerConfig) -> IJournal:
         from aerostack.tracker.postgres import PostgresJournal
 
-        return PostgresJournal(changeBytes=config.changeBytes)
+        return PostgresJournal(
+            changeBytes=config.changeBytes,
+            connect=lambda: self._postgres.openConnection(self._options, "snapshot"),
+        )
 
     def watch(self, reactor: Any, pools: Pools) -> Heartbeat:
         assert pools.pulse is not None
