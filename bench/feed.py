@@ -46,6 +46,16 @@ def insert(store: Store, connection: Any, n: int) -> None:
     connection.execute(f"INSERT INTO events (n, text) VALUES ({mark}, {mark})", (n, "x" * 100))
 
 
+def rowsSQL(count: int) -> str:
+    """
+    The statement that inserts so many rows.
+    """
+    return (
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n <"
+        f" {count:d}) INSERT INTO events (n, text) SELECT n, 'a row among many others' FROM c"
+    )
+
+
 def latency(store: Store, directory: Path, options: argparse.Namespace) -> Iterator[Mark]:
     """
     From the commit to the client, woken and polled.
@@ -87,16 +97,11 @@ def sustained(store: Store, directory: Path, options: argparse.Namespace) -> Ite
     times: list[float] = []
     with daemon(store, directory) as port:
         subscriber = Subscriber(port, KEY, "events", lambda frame, at: times.append(at))
-        mark, count = store.mark, options.changes
+        count = options.changes
         began = time.time()
         with closing(store.connect()) as connection:
             for _ in range(count // 100):
-                connection.execute("BEGIN")
-                for n in range(100):
-                    connection.execute(
-                        f"INSERT INTO events (n, text) VALUES ({mark}, {mark})", (n, "x" * 100)
-                    )
-                connection.execute("COMMIT")
+                connection.execute(rowsSQL(100))
         until(lambda: len(times) >= count, 120, f"{count} changes")
         subscriber.close()
     rate = count / (times[-1] - began)
@@ -169,10 +174,7 @@ def bulkRate(store: Store, options: argparse.Namespace) -> float:
     count = options.changes
     with closing(store.connect()) as connection:
         began = time.monotonic()
-        connection.execute(
-            "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n <"
-            f" {count:d}) INSERT INTO events (n, text) SELECT n, 'a row of a bulk' FROM c"
-        )
+        connection.execute(rowsSQL(count))
         return count / (time.monotonic() - began)
 
 
@@ -183,9 +185,8 @@ def committed(store: Store, directory: Path, options: argparse.Namespace) -> Ite
     seen: Counter[int] = Counter()
     kept: list[int] = []
     lock = threading.Lock()
-    stop = time.monotonic() + options.torture
 
-    def write(number: int) -> None:
+    def write(number: int, stop: float) -> None:
         chance = random.Random(number)
         mine = 0
         begin = "BEGIN IMMEDIATE" if store.name == "SQLite" else "BEGIN"
@@ -216,7 +217,8 @@ def committed(store: Store, directory: Path, options: argparse.Namespace) -> Ite
         subscriber = Subscriber(
             port, KEY, "events", lambda frame, at: seen.update([frame["data"]["n"]])
         )
-        threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        stop = time.monotonic() + options.torture
+        threads = [threading.Thread(target=write, args=(number, stop)) for number in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
