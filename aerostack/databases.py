@@ -40,21 +40,21 @@ class Pools:
 
     @ivar history: For what is kept.
     @ivar tracker: For the journal; one connection.
-    @ivar reads: For what clients begin with, which may take its time and must not delay
-        the changes.
     @ivar query: For C{db.query}, whose statements may take their time and must not keep
         a message from being kept.
+    @ivar reads: For what clients begin with, which may take its time and must not delay
+        the changes; L{None} where one connection has to do for the journal.
     @ivar pulse: For the heartbeat, where the database has one; one connection.
     """
 
     history: PooledDatabase
     tracker: PooledDatabase
-    reads: PooledDatabase
     query: PooledDatabase
+    reads: PooledDatabase | None = None
     pulse: PooledDatabase | None = None
 
     def __iter__(self) -> Iterator[PooledDatabase]:
-        made = (self.history, self.tracker, self.reads, self.query, self.pulse)
+        made = (self.history, self.tracker, self.query, self.reads, self.pulse)
         return (pool for pool in made if pool is not None)
 
     def start(self) -> None:
@@ -112,11 +112,11 @@ class Backend(ABC):
         Make what records the changes of tables.
         """
 
-    def waker(self, reactor: Any) -> IWaker | None:
+    @abstractmethod
+    def waker(self, reactor: Any) -> IWaker:
         """
-        Make what notices changes between two looks at the journal, if anything does.
+        Make what notices changes between two looks at the journal.
         """
-        return None
 
     @abstractmethod
     def watch(self, reactor: Any, pools: Pools) -> FileWatch | Heartbeat:
@@ -167,7 +167,7 @@ class SQLiteBackend(Backend):
     def pools(self, reactor: Any) -> Pools:
         # The tracker's connection is its own, because PRAGMA data_version counts what
         # others commit.
-        return Pools(*(sqlite.SQLiteDatabase(reactor, self._path, n) for n in (2, 1, 2, 4)))
+        return Pools(*(sqlite.SQLiteDatabase(reactor, self._path, n) for n in (2, 1, 4, 2)))
 
     def journal(self, config: TrackerConfig) -> IJournal:
         return SQLiteJournal(changeBytes=config.changeBytes)
@@ -250,12 +250,12 @@ class PostgresBackend(Backend):
                 reactor, self._options, threads, purpose, timeout, prepare=purpose != "query"
             )
 
-        # A statement of db.query brings its own time-out.  It is never prepared, because
-        # then it could not be run any more once somebody has altered its tables.
+        # A statement of db.query brings its own time-out, and nothing is prepared where every
+        # statement takes away what the one before has left.
         return Pools(
             history=pool(2, "history", 10.0),
+            # A journal's reader is a session of the server's.
             tracker=pool(1, "tracker", 30.0),
-            reads=pool(2, "reads"),
             query=pool(4, "query"),
             pulse=pool(1, "pulse", 10.0),
         )
@@ -263,7 +263,15 @@ class PostgresBackend(Backend):
     def journal(self, config: TrackerConfig) -> IJournal:
         from aerostack.tracker.postgres import PostgresJournal
 
-        return PostgresJournal(changeBytes=config.changeBytes)
+        return PostgresJournal(
+            changeBytes=config.changeBytes,
+            connect=lambda: self._postgres.openConnection(self._options, "snapshot"),
+        )
+
+    def waker(self, reactor: Any) -> IWaker:
+        from aerostack.tracker.listen import PostgresWaker
+
+        return PostgresWaker(reactor, self._postgres.connectionOptions(self._options, "listen"))
 
     def watch(self, reactor: Any, pools: Pools) -> Heartbeat:
         assert pools.pulse is not None

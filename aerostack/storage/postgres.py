@@ -121,6 +121,16 @@ _SETTINGS = {
 }
 
 
+def connectionOptions(options: Mapping[str, str], purpose: str) -> dict[str, Any]:
+    """
+    How to connect, as C{psycopg.connect} takes it.
+
+    @param options: How to find the server and be let in, by libpq's keywords.
+    @param purpose: What the connection is for, as the server shows it.
+    """
+    return {**_CONNECTION, **options, "application_name": f"aerostack-rt {purpose}"}
+
+
 def sessionSettings(statementTimeout: float | None) -> str:
     """
     A statement that gives a session our settings.
@@ -142,13 +152,12 @@ class PostgresDatabase(PooledDatabase):
         reactor: IReactorCore,
         options: Mapping[str, str],
         threads: int,
-        name: str,
+        purpose: str,
         statementTimeout: float | None = None,
         prepare: bool = True,
     ) -> None:
         """
-        @param options: How to connect, by libpq's keywords.
-        @param name: What the connections are for, as the server shows it.
+        @param options: As L{connectionOptions}', and C{purpose}.
         @param statementTimeout: How many seconds a statement may take; L{None} for any.
         @param prepare: Whether statements that come often are planned once.
         """
@@ -157,12 +166,8 @@ class PostgresDatabase(PooledDatabase):
             reactor,
             threads,
             "psycopg",
-            **{
-                **_CONNECTION,
-                **options,
-                "application_name": f"aerostack-rt {name}",
-                "prepare_threshold": 5 if prepare else None,
-            },
+            prepare_threshold=5 if prepare else None,
+            **connectionOptions(options, purpose),
         )
 
     def opened(self, connection: Any) -> None:
@@ -216,17 +221,15 @@ class Unsuitable(Exception):
     """
 
 
-def openConnection(options: Mapping[str, str], name: str) -> psycopg.Connection[Any]:
+def openConnection(options: Mapping[str, str], purpose: str) -> psycopg.Connection[Any]:
     """
     Connect, outside of any pool.
 
-    @param name: As L{PostgresDatabase}'s.
+    @param options: As L{connectionOptions}', and C{purpose}.
     @raise psycopg.Error: The server cannot be reached or lets nobody in.
     @raise Unsuitable: It is none that the daemon can work with.
     """
-    connection = psycopg.connect(
-        **{**_CONNECTION, **options, "application_name": f"aerostack-rt {name}"}  # type: ignore[arg-type]
-    )
+    connection: psycopg.Connection[Any] = psycopg.connect(**connectionOptions(options, purpose))
     found, encoding = (
         connection.info.server_version,
         connection.info.parameter_status("server_encoding"),

@@ -329,8 +329,9 @@ class Following:
         before = {r.name: (r.tid, r.shapes) for r in self.records.values() if r.ended is None}
         self.records = records
         for record in records.values():
-            known = before.get(record.name) if record.ended is None else None
-            if known is not None and known != (record.tid, record.shapes):
+            # Of one that is new here, somebody may have asked for the columns before this.
+            shape = (record.tid, record.shapes)
+            if record.ended is None and before.get(record.name) != shape:
                 self.altered.add(record.name)
 
 

@@ -51,7 +51,7 @@ def _json(text: str) -> Raw:
 
 def _time(text: str) -> str:
     # In UTC the zone is hours only, which ISO 8601's extended format doesn't know.
-    return _ZONE.sub(r"\1:00", text.replace(" ", "T", 1)) if text[:1].isdigit() else text
+    return _ZONE.sub(r"\1:00", text.replace(" ", "T", 1))
 
 
 def plain(text: str) -> str:

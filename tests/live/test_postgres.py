@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 
 from aerostack.daemon import Daemon, StartError
@@ -34,6 +35,8 @@ class PostgresDaemonTests(DaemonTests):
         globalLogPublisher.addObserver(self.observe)
         self.addCleanup(globalLogPublisher.removeObserver, self.observe)
         await super().setUp()
+        # The database is dropped when the test is over, and that is before it is torn down.
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.stop()))
 
     def observe(self, event: dict[str, Any]) -> None:
         """

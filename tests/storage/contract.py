@@ -486,13 +486,15 @@ class ExpireContract(HistoryContract):
 
     def test_earlierRun(self) -> None:
         """
-        The topics of an earlier run are looked at too.
+        The topics of an earlier run are looked at too, each of them.
         """
-        for time in (1, 2, 3):
-            self.keep(time)
+        topics = ("chat/a/p", "chat/a/pp", "chat/a/p/p", "chat/ab/p", "chat/é/p", "chat/A/p")
+        for topic in topics:
+            for time in (1, 2, 3):
+                self.keep(time, topic)
         self.history = self.makeHistory(None, 1)
         self.expire()
-        self.assertEqual(self.times(), [3])
+        self.assertEqual([self.times(topic) for topic in topics], [[3]] * len(topics))
 
     def test_smallSteps(self) -> None:
         """

@@ -74,7 +74,7 @@ class PoolCase(TestCase):
         """
         Open the database, for somebody who closes it.
         """
-        options = {"options": optionsOf(self.postgres), "name": "test", **options}
+        options = {"options": optionsOf(self.postgres), "purpose": "test", **options}
         database = PostgresDatabase(self.reactor, threads=threads, **options)
         database.start()
         return database
@@ -215,6 +215,17 @@ class PoolTests(PoolCase):
         pid = await self.ask("SELECT pg_backend_pid()")
         await self.fails("SELECT pg_sleep(60)", QueryCanceled)
         self.assertEqual(await self.ask("SELECT pg_backend_pid()"), pid)
+
+    async def test_prepared(self) -> None:
+        """
+        Statements that come often are planned once, unless that is not wanted.
+        """
+        for prepare, expected in ((True, 1), (False, 0)):
+            database = self.open(1, prepare=prepare)
+            for _ in range(10):
+                await database.run(lambda cursor: cursor.execute("SELECT %s::int", (1,)) and None)
+            count = await self.ask("SELECT count(*) FROM pg_prepared_statements", database)
+            self.assertEqual(count, expected)
 
     async def test_close(self) -> None:
         """
