@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.tracker.postgreswake}.
+Tests for L{aerostack.tracker.listen}.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from aerostack.interfaces import IWaker
-from aerostack.tracker import postgreswake
-from aerostack.tracker.postgreswake import PostgresWaker
+from aerostack.tracker import listen
+from aerostack.tracker.listen import PostgresWaker
 from aerostack.tracker.postgrestriggers import CHANNEL
 from tests.postgres import ADMIN, ROLE, freshDatabase
 
@@ -29,7 +29,7 @@ class WakerTests(TestCase):
 
     def setUp(self) -> None:
         self.database = freshDatabase(self)
-        self.patch(postgreswake, "FIRST", 0.01)
+        self.patch(listen, "FIRST", 0.01)
         self.woken = 0
         self.waiting: Deferred[None] | None = None
         self.waker = self.make()
