@@ -11,7 +11,7 @@ A comment of reStructuredText before a literal block says what the block is:
   - C{.. not run: REASON}: none of these.
 
 A language is one of L{LANGUAGES}; a form is C{text} or C{json}, where it does not matter how
-the JSON is laid out.
+the JSON is laid out, nor in which order fields are.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ _VARYING = (
     r'"pos": ?"[^"]*"',
     r'"duration": ?[\d.]+',
 )
+# What a frame has or has not: on SQLite it stands at the last change that a look has found.
+_CHANCE = ("commit",)
+
 _SPECIAL = re.compile("|".join(f"({kind})" for kind in (*_VARYING, "…")))
 _ACCEPTED = (*_VARYING, ".*")
 
@@ -127,7 +130,7 @@ def _place(page: Path, block: nodes.literal_block) -> str:
 
 def documents(text: str) -> list[str]:
     """
-    The JSON documents in a text, one behind the other, each on a line of its own.
+    The JSON documents in a text, one behind the other, each in one form.
 
     @raise ValueError: There is something else in it.
     """
@@ -136,7 +139,9 @@ def documents(text: str) -> list[str]:
     text = text.strip()
     while text:
         value, end = decoder.raw_decode(text)
-        found.append(json.dumps(value, ensure_ascii=False))
+        if isinstance(value, dict):
+            value = {name: value[name] for name in value if name not in _CHANCE}
+        found.append(json.dumps(value, ensure_ascii=False, sort_keys=True))
         text = text[end:].lstrip()
     return found
 

@@ -141,10 +141,12 @@ class ShownTests(SynchronousTestCase):
 
     def test_documents(self) -> None:
         """
-        JSON is the same however it is laid out; what is none is refused.
+        JSON is the same however it is laid out, and what a frame has by chance does not
+        count; what is no JSON is refused.
         """
         self.assertEqual(
-            documents('{"a":\n [1, "é"]}\n\n2 {"b":null}'), ['{"a": [1, "é"]}', "2", '{"b": null}']
+            documents('{"b": 2, "a":\n [1, "é"]}\n\n2 {"b":null, "commit": true}'),
+            ['{"a": [1, "é"], "b": 2}', "2", '{"b": null}'],
         )
         self.assertEqual(documents(" "), [])
         self.assertRaises(ValueError, documents, '{"a": 1} and')
