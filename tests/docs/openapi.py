@@ -63,7 +63,7 @@ def answerFaults(
     In what an answer is not as documented.
 
     @param headers: By their lower-case names.
-    @param body: Decoded; L{None} where there is none.
+    @param body: JSON decoded, else a text; L{None} where there is none.
     """
     answers = operation(operationId)["responses"]
     if str(status) not in answers:
@@ -76,7 +76,9 @@ def answerFaults(
             yield from faults(header["schema"], value)
         elif header.get("required"):
             yield f"{name} is missing"
-    if "content" in answer:
-        yield from faults(answer["content"]["application/json"]["schema"], body)
-    elif body is not None:
-        yield f"there is a body: {body}"
+    kind = headers.get("content-type", "").partition(";")[0]
+    content = answer.get("content", {})
+    if kind in content:
+        yield from faults(content[kind]["schema"], body)
+    elif content or body is not None:
+        yield f"the body is {kind}: {body}"

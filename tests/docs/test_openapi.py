@@ -11,12 +11,14 @@ from contextlib import closing
 from typing import Any
 
 import jwt
+import treq
 from openapi_spec_validator import validate
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.client import Agent
 
 from aerostack.errors import ERRORS
 from aerostack.settings import JWTConfig, ProjectConfig
-from aerostack.storage import pool
+from aerostack.storage import sqlite
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.docs import openapi
 from tests.live.daemon import ORIGIN, DaemonTests
@@ -61,16 +63,17 @@ class DocumentTests(SynchronousTestCase):
         """
         What is not as documented is found.
         """
-        retry = {"retry-after": "1"}
+        retry = {"retry-after": "1", "content-type": "application/json"}
         passing = {"error": "rate_limited", "message": "Wait.", "retryAfter": 1}
         self.assertEqual(list(openapi.answerFaults("callRPC", 429, retry, passing)), [])
         for status, headers, body in (
-            (429, {}, passing),
-            (429, {"retry-after": "soon"}, passing),
+            (429, {"content-type": "application/json"}, passing),
+            (429, {**retry, "retry-after": "soon"}, passing),
+            (429, {**retry, "content-type": "text/html"}, passing),
             (429, retry, {**passing, "error": "Too Fast"}),
             (429, retry, {"error": "rate_limited", "message": "Wait."}),
-            (200, {}, {"success": False}),
-            (418, {}, passing),
+            (200, retry, {"success": False}),
+            (418, retry, passing),
         ):
             found = list(openapi.answerFaults("callRPC", status, headers, body))
             self.assertEqual(len(found), 1, found)
@@ -84,7 +87,7 @@ class AnswerTests(DaemonTests):
     limits: Mapping[str, Any] = {"bodyBytes": 4096}
 
     async def setUp(self) -> None:  # type: ignore[override]
-        self.patch(pool, "BUSY_TIMEOUT", 0.2)
+        self.patch(sqlite, "BUSY_TIMEOUT", 0.2)
         await super().setUp()
 
     def projects(self) -> dict[str, ProjectConfig]:
@@ -112,10 +115,20 @@ class AnswerTests(DaemonTests):
         @return: Its status.
         """
         data = None if body is None else json.dumps(body).encode()
-        status, answer, raw = await self.http(method, path, data, **headers)
+        response = await treq.request(
+            method,
+            f"http://127.0.0.1:{self.port}{path}",
+            data=data,
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            agent=Agent(self.reactor, pool=self.pool),
+        )
+        status, text = response.code, (await response.content()).decode()
         found = {
-            name.decode().lower(): values[-1].decode() for name, values in raw.getAllRawHeaders()
+            name.decode().lower(): values[-1].decode()
+            for name, values in response.headers.getAllRawHeaders()
         }
+        isJSON = found.get("content-type") == "application/json"
+        answer = json.loads(text) if isJSON else text or None
         self.assertEqual(
             list(openapi.answerFaults(operationId, status, found, answer)), [], (status, answer)
         )
@@ -226,6 +239,22 @@ class AnswerTests(DaemonTests):
         self.patch(self.daemon.tracker, "health", lambda: "Nothing was read for 60 s.")
         statuses.add(await self.ask("getHealth", "GET", "/health"))
         self.assertEqual(statuses, openapi.statuses("getHealth"))
+
+    async def test_metrics(self) -> None:
+        """
+        Metrics, from this machine and through a proxy.
+        """
+
+        async def ask(**headers: str) -> int:
+            return await self.ask("getMetrics", "GET", "/metrics", **headers)
+
+        statuses = {
+            await ask(),
+            await ask(Via="1.1 proxy"),
+            await ask(Via="1.1 proxy", Authorization=f"Bearer {PUBLIC_KEY}"),
+            await ask(Via="1.1 proxy", Authorization=f"Bearer {SECRET_KEY}"),
+        }
+        self.assertEqual(statuses, openapi.statuses("getMetrics"))
 
     async def test_examples(self) -> None:
         """
