@@ -16,8 +16,8 @@ from tests.live.browser import Browser
 from tests.net import ROOT
 
 PAGES = (ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst")))
-# Its snippets are whole applications, and compiled and run as such.
-ELSEWHERE = ("javascript.rst",)
+# Their snippets are run by the tests of what they are about.
+ELSEWHERE = ("javascript.rst", "python.rst", "cli.rst")
 PLAYED = [page for page in PAGES if snippets.read(page)]
 
 
