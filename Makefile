@@ -7,7 +7,7 @@ BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--config-settings editable_mode=compat --editable
 
-.PHONY: run test lint check clean
+.PHONY: run test lint docs check clean
 
 run: .venv/ready
 	$(BIN)/twistd --nodaemon --pidfile= aerostack-rt --config etc/rt.toml
@@ -20,7 +20,12 @@ lint: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test
+# Every page, into build/docs; what is wrong with one is an error.
+docs: .venv/ready-dev
+	$(BIN)/sphinx-build --builder html --nitpicky --fail-on-warning --fresh-env --quiet \
+		docs build/docs
+
+check: lint docs test
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
