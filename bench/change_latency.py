@@ -24,12 +24,10 @@ from statistics import quantiles
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint
-from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import deferLater, react
 
-from aerostack.client.address import Address
-from aerostack.client.connection import Frame, Wire, WireFactory
+from aerostack.client.head import Frame
+from aerostack.client.realtime import RealtimeClient
 
 KEY = "pk_bench_0123456789"
 
@@ -106,29 +104,16 @@ async def follow(
     """
     arrived: dict[int, float] = {}
     done: Deferred[None] = Deferred()
-    subscribed: Deferred[None] = Deferred()
 
     def received(frame: Frame) -> None:
-        if frame["type"] == "subscribed":
-            subscribed.callback(None)
-        elif frame["type"] == "db_change":
-            arrived[frame["data"]["n"]] = time.time()
-            if len(arrived) == options.changes:
-                done.callback(None)
+        arrived[frame["data"]["n"]] = time.time()
+        if len(arrived) == options.changes:
+            done.callback(None)
 
-    def opened(wire: Wire) -> None:
-        wire.tell({"type": "subscribe", "topic": "events"})
-
-    address = Address(f"ws://127.0.0.1:{options.port}", "bench", key=KEY)
-    factory = WireFactory(reactor, address, opened, received, lambda code, reason: None)
-    endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", options.port)
-    for _ in range(100):
-        try:
-            wire = await endpoint.connect(factory)
-            break
-        except ConnectionRefusedError:
-            await deferLater(reactor, 0.1)
-    await subscribed
+    url = f"ws://127.0.0.1:{options.port}"
+    client = RealtimeClient(reactor, url, projectId="bench", apiKey=KEY)
+    client.startService()
+    await client.channel("events").on("INSERT", received).subscribe()
     arguments = (str(database), str(options.changes), str(options.rate))
     with tempfile.TemporaryFile("w+") as written:
         writer = subprocess.Popen([sys.executable, "-c", WRITER, *arguments], stdout=written)
@@ -139,7 +124,7 @@ async def follow(
     used = processorSeconds(pid)
     await deferLater(reactor, options.idle)
     idle = (processorSeconds(pid) - used) / options.idle
-    wire.sendClose(1000)
+    await client.stopService()
     return [(committed[n], at) for n, at in arrived.items()], idle
 
 

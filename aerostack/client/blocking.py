@@ -94,7 +94,8 @@ class BlockingSDK:
         """
         Ask whether the daemon does its work.
 
-        @return: What C{/health} says.
+        @return: What C{/health} says: C{status} is C{ok} or C{failing}, and C{checks}
+            tells each part's.
         """
         return self._ask(health())
 
@@ -156,7 +157,7 @@ class BlockingSDK:
             connection.close()
         else:
             self._idle.append((time.monotonic(), connection))
-        return readAnswer(response.status, response.getheader("retry-after"), body)
+        return readAnswer(call, response.status, response.getheader("retry-after"), body)
 
     def _read(self, connection: HTTPConnection, response: HTTPResponse, until: float) -> bytes:
         pieces = []

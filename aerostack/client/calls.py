@@ -35,12 +35,14 @@ class Call:
     A request.
 
     @ivar path: With its query.
+    @ivar expects: What the answer, a JSON object, has in any case.
     @ivar body: What is sent as JSON, if anything.
     @ivar repeatable: Whether it may be made twice without harm.
     """
 
     method: str
     path: str
+    expects: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = None
     repeatable: bool = True
@@ -64,7 +66,7 @@ def rpc(address: Address, method: str, args: Sequence[Any]) -> Call:
     headers = {"Content-Type": "application/json"}
     if address.key is not None:
         headers["Authorization"] = f"Bearer {address.key}"
-    return Call("POST", "/internal/hooks/rpc", headers, encodeValue(body), repeatable=False)
+    return Call("POST", "/internal/hooks/rpc", "success", headers, encodeValue(body), False)
 
 
 def history(address: Address, topic: str, limit: int, before: int | None) -> Call:
@@ -80,31 +82,34 @@ def history(address: Address, topic: str, limit: int, before: int | None) -> Cal
         headers["X-Aerostack-Key"] = address.key
     if address.token is not None:
         headers["Authorization"] = f"Bearer {address.token}"
-    return Call("GET", f"/api/v1/public/realtime/history?{urlencode(query)}", headers)
+    path = f"/api/v1/public/realtime/history?{urlencode(query)}"
+    return Call("GET", path, "messages", headers)
 
 
 def health() -> Call:
     """
     Ask whether the daemon does its work.
     """
-    return Call("GET", "/health")
+    return Call("GET", "/health", "checks")
 
 
-def readAnswer(status: int, retryAfter: str | None, body: bytes) -> Any:
+def readAnswer(call: Call, status: int, retryAfter: str | None, body: bytes) -> Any:
     """
     Read an answer.
 
     @param retryAfter: The header C{Retry-After}, if there was one.
     @raise ClientError: It is a refusal, or none of the daemon's.
     """
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = None
+    # A daemon that is not well says so with 503, and is no less an answer.
+    if isinstance(answer, dict) and call.expects in answer:
+        return answer
     if status != 200:
         raise refusal(status, retryAfter, body)
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ClientError(
-            "bad_answer", f"What answers is no aerostack-rt daemon: {excerpt(body)}"
-        ) from None
+    raise ClientError("bad_answer", f"What answers is no aerostack-rt daemon: {excerpt(body)}")
 
 
 def pause(call: Call, error: ClientError, attempts: int) -> float | None:

@@ -110,7 +110,7 @@ class Web:
             # What comes after a time-out is not kept.
             body.done = True
         retryAfter = response.headers.getRawHeaders("retry-after")
-        return readAnswer(response.code, retryAfter[0] if retryAfter else None, body.value)
+        return readAnswer(call, response.code, retryAfter[0] if retryAfter else None, body.value)
 
     def _late(self, result: Any, timeout: float) -> Any:
         if isinstance(result, Failure) and result.check(CancelledError, ResponseFailed):

@@ -87,14 +87,15 @@ class RealtimeClient(Service):
         super().startService()
         self._conversation.start()
 
-    def stopService(self) -> Deferred[Any]:
+    def stopService(self) -> Deferred[None]:
         """
         Disconnect.  Whoever waits for an answer is told that none will come.
 
         @return: Fires when the connection is gone.
         """
         super().stopService()
-        return gatherResults([self._conversation.stop(), self._web.close()])
+        gone = gatherResults([self._conversation.stop(), self._web.close()])
+        return gone.addCallback(lambda _: None)
 
     def connect(self) -> None:
         """
@@ -105,7 +106,7 @@ class RealtimeClient(Service):
         else:
             self.startService()
 
-    def disconnect(self) -> Deferred[Any]:
+    def disconnect(self) -> Deferred[None]:
         """
         As L{stopService}.
         """

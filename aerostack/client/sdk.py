@@ -59,7 +59,8 @@ class TwistedSDK:
         """
         Ask whether the daemon does its work.
 
-        @return: Fires with what C{/health} says.  Fails if it does not.
+        @return: Fires with what C{/health} says: C{status} is C{ok} or C{failing}, and
+            C{checks} tells each part's.
         """
         return self._web.ask(health())
 

@@ -16,7 +16,7 @@ from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from aerostack.cli import CONFIGS
+from aerostack.cli.options import CONFIGS
 from aerostack.testing import SECRET_KEY
 from tests.live.program import CLI, ProgramTests
 from tests.net import ROOT, Child
