@@ -4,7 +4,7 @@ Channels: topics as an application uses them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
@@ -16,7 +16,6 @@ from aerostack.client.errors import ClientError
 from aerostack.client.head import Frame, Head
 from aerostack.client.presence import PREFIX, Presence
 from aerostack.client.subscription import Subscription
-from aerostack.client.window import Window
 from aerostack.wire.codec import encodeValue
 
 if TYPE_CHECKING:
@@ -33,14 +32,16 @@ class Channel:
     done anew on each later one: it is subscribed where it left off, and its presence is
     told again.
 
-    @ivar topic: The topic, without the project.
+    @ivar topic: The topic, as the application calls it.
+    @ivar path: The topic, as the daemon does, without the project.
     @ivar presence: Who is there.
     """
 
     log = Logger()
 
-    def __init__(self, owner: Conversation, topic: str, filter: Any) -> None:
+    def __init__(self, owner: Conversation, topic: str, path: str, filter: Any) -> None:
         self.topic = topic
+        self.path = path
         self.filter = filter
         self.presence = Presence()
         self._owner = owner
@@ -241,15 +242,16 @@ class Channel:
         """Whether the application has done with it, and the daemon knows."""
         return self._released and self._told and self._state is None and self._subscription.settled
 
-    def due(self, window: Window) -> Iterator[bytes]:
+    def next(self) -> bytes | None:
         """
-        What is to be told to the daemon now.
+        What is to be told to the daemon next.  Whoever takes it sends it.
         """
-        if self._subscription.pending and window.enter():
-            yield encodeValue({**self._subscription.ask(), "topic": self.topic})
+        if self._subscription.pending:
+            return encodeValue({**self._subscription.ask(), "topic": self.topic})
         if self._canTell:
             self._told = self._known = True
-            yield encodeValue(self._presenceFrame())
+            return encodeValue(self._presenceFrame())
+        return None
 
     @property
     def _canTell(self) -> bool:

@@ -23,8 +23,8 @@ from aerostack.client.errors import ClientError, seconds
 from aerostack.client.head import Frame, Head
 from aerostack.client.interfaces import OpenWire
 from aerostack.client.line import CONNECTED, ILineUser, Line
+from aerostack.client.pacer import Pacer
 from aerostack.client.publications import Publications
-from aerostack.client.window import Window
 from aerostack.wire.codec import encodeValue
 
 STATUS, ERROR, EXHAUSTED = "status", "error", "exhausted"
@@ -76,7 +76,7 @@ class Conversation:
         self._known: WeakValueDictionary[str, Channel] = WeakValueDictionary()
         # Those that have something to say to the daemon.
         self._pending: dict[Channel, None] = {}
-        self._window = Window()
+        self._pacer = Pacer()
         self._publications = Publications(queueSize)
         # No two clients use the same ids.
         self._name = uuid4().hex[:16]
@@ -87,7 +87,8 @@ class Conversation:
         self._timers: set[IDelayedCall] = set()
         # Channels whose members may have left while we were away.
         self._outdated: dict[Channel, None] = {}
-        self._refreshing = False
+        # Whether a ping is under way, behind which nothing of before is to come any more.
+        self._barrier = False
 
     # From the application
 
@@ -129,7 +130,7 @@ class Conversation:
         path = pathOf(topic, self.line.address.projectId)
         channel = self._known.get(path)
         if channel is None:
-            channel = self._known[path] = Channel(self, topic, filter)
+            channel = self._known[path] = Channel(self, topic, path, filter)
         elif filter is not None:
             channel.filter = filter
         self._channels[path] = channel
@@ -141,8 +142,7 @@ class Conversation:
         """
         if self._over is not None:
             channel.fail(self._over)
-        self._keep(channel)
-        self._pending[channel] = None
+        self._touch(channel)
         self.flush()
 
     def publish(self, topic: str, event: str, data: Any, persist: bool) -> Deferred[None]:
@@ -169,15 +169,39 @@ class Conversation:
         """
         if self.line.status != CONNECTED or self._paused:
             return
-        for channel in tuple(self._pending):
-            for payload in channel.due(self._window):
-                self.line.send(payload)
-            if channel.pending:
-                # More is under way than may be.
-                break
-            del self._pending[channel]
-        for payload in self._publications.due():
+        payload = None
+        while self._pacer.left and (payload := self._next()) is not None:
+            self._pacer.left -= 1
             self.line.send(payload)
+        if (self._outdated or not self._pacer.left) and not self._barrier:
+            self._barrier = True
+            outdated, self._outdated = self._outdated, {}
+            self.line.ping().addCallbacks(
+                self._caughtUp, self._notCaughtUp, (outdated,), errbackArgs=(outdated,)
+            )
+
+    def _next(self) -> bytes | None:
+        while self._pending:
+            channel = next(iter(self._pending))
+            payload = channel.next()
+            if payload is not None:
+                return payload
+            del self._pending[channel]
+        return self._publications.next()
+
+    def _caughtUp(self, _: None, outdated: dict[Channel, None]) -> None:
+        """The daemon has dealt with all that it was sent."""
+        self._barrier = False
+        self._pacer.refill()
+        for channel in outdated:
+            # Where nobody is present, it says nothing: now that is certain.
+            channel.refresh()
+        self.flush()
+
+    def _notCaughtUp(self, _: object, outdated: dict[Channel, None]) -> None:
+        """The connection is gone, or even that came too fast."""
+        self._barrier = False
+        self._outdated |= outdated
 
     # From the line
 
@@ -206,12 +230,10 @@ class Conversation:
         elif head.topic is not None:
             channel = self._find(head.topic)
             if channel is not None:
-                asking = channel.asking
                 channel.received(head, frame)
-                self._answered(channel, asking)
+                self._touch(channel)
                 if channel.presence.stale and head.type == "subscribed":
                     self._outdated[channel] = None
-                    self._refresh()
         self.flush()
 
     def _find(self, topic: str) -> Channel | None:
@@ -219,19 +241,14 @@ class Conversation:
         path = pathOf(topic, self.line.address.projectId)
         return self._channels.get(path) or self._channels.get(topic.rpartition("/")[0])
 
-    def _answered(self, channel: Channel, asking: bool, tooFast: bool = False) -> None:
-        if asking and not channel.asking:
-            self._window.answered(tooFast)
+    def _touch(self, channel: Channel) -> None:
+        """Look whether a channel has something to say, and is used at all."""
         if channel.pending:
             self._pending[channel] = None
-        self._keep(channel)
-
-    def _keep(self, channel: Channel) -> None:
-        path = pathOf(channel.topic, self.line.address.projectId)
         if channel.idle:
-            self._channels.pop(path, None)
+            self._channels.pop(channel.path, None)
         else:
-            self._channels[path] = channel
+            self._channels[channel.path] = channel
 
     def _refused(self, head: Head) -> None:
         wait = seconds(head.retryAfter)
@@ -240,58 +257,40 @@ class Conversation:
             head.message or "The daemon says no, and not why.",
             None if wait is None else int(wait * 1000),
         )
-        tooFast = error.code == "rate_limited"
+        channel = self._find(head.topic) if head.topic else None
         if wait is not None:
             wait = max(wait, SHORTEST_WAIT)
-            if tooFast:
-                self._pause(wait)
-            if self._publications.postpone(head.id, tooFast):
+            if error.code == "rate_limited":
+                self._slowDown(wait)
+                if head.id is None and channel is None and self.line.pingRefused(error):
+                    return
+            if self._publications.postpone(head.id):
                 self._later(wait, self._publications.again, head.id)
                 return
         if self._publications.refuse(head.id, error):
             return
         # What has an id is no answer to a subscription.
-        channel = self._find(head.topic) if head.topic and head.id is None else None
-        if channel is None:
+        if channel is None or head.id is not None:
             self._notice(error)
-            return
-        asking = channel.asking
-        if wait is None:
+        elif wait is None:
             channel.refused(error)
+            self._touch(channel)
         else:
             channel.postpone()
             self._later(wait, self._again, channel)
-        self._answered(channel, asking, tooFast)
 
     def _again(self, channel: Channel) -> None:
         channel.again()
-        self._answered(channel, asking=False)
+        self._touch(channel)
 
     def _notice(self, error: ClientError) -> None:
         if not self.notices.call(ERROR, error):
             self.log.warn("{error}", error=error)
 
-    # Presence
-
-    def _refresh(self) -> None:
-        """
-        Find out who of the members that we know has left: where nobody is present, the
-        daemon says nothing, so it is asked for something else that comes behind.
-        """
-        if not self._refreshing and self._outdated:
-            self._refreshing = True
-            outdated, self._outdated = self._outdated, {}
-            self.line.ping().addCallbacks(self._refreshed, _ignore, callbackArgs=(outdated,))
-
-    def _refreshed(self, _: None, outdated: dict[Channel, None]) -> None:
-        self._refreshing = False
-        for channel in outdated:
-            channel.refresh()
-        self._refresh()
-
     # Time
 
-    def _pause(self, wait: float) -> None:
+    def _slowDown(self, wait: float) -> None:
+        self._pacer.tooFast()
         if not self._paused:
             self._paused = True
             self._later(wait, self._resume)
@@ -315,13 +314,13 @@ class Conversation:
         timers, self._timers = self._timers, set()
         for timer in timers:
             timer.cancel()
-        self._paused = self._refreshing = False
+        self._paused = False
         self._outdated.clear()
-        self._window.lost()
+        self._pacer.lost()
         self._publications.lost()
         for channel in tuple(self._channels.values()):
             channel.lost()
-            self._keep(channel)
+            self._touch(channel)
 
     def _end(self, error: ClientError) -> None:
         """Let nobody wait for an answer any more."""
@@ -330,7 +329,3 @@ class Conversation:
         self._publications.fail(error)
         for channel in tuple(self._channels.values()):
             channel.fail(error)
-
-
-def _ignore(_: object) -> None:
-    """The connection is gone; the next one asks again."""

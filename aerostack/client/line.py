@@ -185,6 +185,17 @@ class Line:
             self._failPings(ClientError("unreachable", "There is no connection."))
         return answered
 
+    def pingRefused(self, error: ClientError) -> bool:
+        """
+        The daemon does not answer a ping: the first of those that it has not answered yet.
+
+        @return: Whether there is one.
+        """
+        if not self._pings:
+            return False
+        self._pings.pop(0).errback(error)
+        return True
+
     # From the wire
 
     def opened(self) -> None:

@@ -5,13 +5,11 @@ What was published and not yet acknowledged.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred, fail
 
 from aerostack.client.errors import ClientError
-from aerostack.client.window import Window
 
 
 @dataclass
@@ -34,7 +32,6 @@ class Publications:
         @param limit: How many there may be.
         """
         self._limit = limit
-        self._window = Window()
         self._open: dict[str, _Publication] = {}
         # Those to be sent, by the order in which they were published.
         self._due: list[tuple[int, str]] = []
@@ -61,19 +58,17 @@ class Publications:
         self.again(id)
         return publication.acknowledged
 
-    def due(self) -> Iterator[bytes]:
+    def next(self) -> bytes | None:
         """
-        What is to be sent now, as much as may be under way at once.
+        What is to be sent next.  Whoever takes it sends it.
         """
         while self._due:
-            publication = self._open.get(self._due[0][1])
-            unsent = publication is not None and not publication.sent
-            if unsent and not self._window.enter():
-                return
-            heapq.heappop(self._due)
-            if publication is not None and unsent:
+            _, id = heapq.heappop(self._due)
+            publication = self._open.get(id)
+            if publication is not None and not publication.sent:
                 publication.sent = True
-                yield publication.payload
+                return publication.payload
+        return None
 
     def acknowledge(self, id: object) -> bool:
         """
@@ -97,19 +92,16 @@ class Publications:
             publication.acknowledged.errback(error)
         return publication is not None
 
-    def postpone(self, id: object, tooFast: bool) -> bool:
+    def postpone(self, id: object) -> bool:
         """
         The daemon does not take one now; send it L{again} later.
 
         @return: Whether there is such a one.
         """
         publication = self._open.get(id) if isinstance(id, str) else None
-        if publication is None:
-            return False
-        if publication.sent:
+        if publication is not None:
             publication.sent = False
-            self._window.answered(tooFast)
-        return True
+        return publication is not None
 
     def again(self, id: str) -> None:
         """
@@ -123,7 +115,6 @@ class Publications:
         """
         The connection is gone, and with it what was under way.
         """
-        self._window.lost()
         self._due = [(publication.number, id) for id, publication in self._open.items()]
         for publication in self._open.values():
             publication.sent = False
@@ -137,7 +128,4 @@ class Publications:
             publication.acknowledged.errback(error)
 
     def _answered(self, id: object) -> _Publication | None:
-        publication = self._open.pop(id, None) if isinstance(id, str) else None
-        if publication is not None and publication.sent:
-            self._window.answered()
-        return publication
+        return self._open.pop(id, None) if isinstance(id, str) else None
