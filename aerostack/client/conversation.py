@@ -104,7 +104,9 @@ class Conversation:
         Disconnect, and stay away.  What is subscribed and tracked is so again after
         another L{start}.
         """
-        self._end(ClientError("stopped", "The client was stopped."))
+        self._over = ClientError("stopped", "The client was stopped.")
+        self._lost()
+        self._fail(self._over)
         return self.line.stop()
 
     def setToken(self, token: str) -> None:
@@ -217,10 +219,14 @@ class Conversation:
         self._notice(error)
 
     def gaveUp(self, error: ClientError, exhausted: bool) -> None:
-        self._end(error)
+        self._over = error
+        self._lost()
         self._notice(error)
         if exhausted:
             self.notices.call(EXHAUSTED)
+        if self._over is error:
+            # Nobody who was told has started it again.
+            self._fail(error)
 
     def received(self, head: Head, frame: Frame) -> None:
         if head.type == "ack":
@@ -322,10 +328,8 @@ class Conversation:
             channel.lost()
             self._touch(channel)
 
-    def _end(self, error: ClientError) -> None:
+    def _fail(self, error: ClientError) -> None:
         """Let nobody wait for an answer any more."""
-        self._over = error
-        self._lost()
         self._publications.fail(error)
         for channel in tuple(self._channels.values()):
             channel.fail(error)

@@ -124,11 +124,13 @@ class Web:
         url, why = self.address.url, failure.getErrorMessage().rstrip(".")
         if failure.check(ConnectError, DNSLookupError, TimeoutError):
             raise Unsent("unreachable", f"Nobody can be reached at {url}: {why}.") from None
+        reasons = [failure]
         if isinstance(failure.value, (ResponseFailed, RequestTransmissionFailed)):
             reasons = failure.value.reasons
             why = "; ".join(reason.getErrorMessage() for reason in reasons).rstrip(".")
-            if any(reason.check(ParseError, _TooLarge) for reason in reasons):
-                raise ClientError("bad_answer", f"What answers at {url} is no daemon: {why}.")
+        if any(reason.check(ParseError, _TooLarge) for reason in reasons):
+            raise ClientError("bad_answer", f"What answers at {url} is no daemon: {why}.") from None
+        if reasons != [failure]:
             raise ClientError("unreachable", f"{url} broke off: {why}.") from None
         return failure
 

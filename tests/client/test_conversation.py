@@ -642,7 +642,8 @@ class PublishingTests(WorldTestCase):
 
 class FloodTests(WorldTestCase):
     """
-    Tests for a client that has more to say than it may.
+    Tests for a client that has more to say than it may.  What is refused for that may be
+    overtaken by what comes behind it.
     """
 
     limits = LimitsConfig(framesPerSecond=20.0, framesBurst=30)
@@ -836,7 +837,24 @@ class TokenTests(WorldTestCase):
         client.onError(
             lambda error: error.code == "token_expired" and client.setToken(self.token(600))
         )
+        self.world.history.held = []
+        waiting = client.channel("chat/a").publish("e", 1, persist=True)
         self.world.advance(AWAY)
+        self.assertEqual(client.status, "connected")
+        # Whoever waited goes on waiting.
+        self.world.history.release()
+        self.result(waiting)
+
+    def test_refusedAndRenewed(self) -> None:
+        """
+        Who answers the refusal to be let in with another token is let in, and what waited
+        is done.
+        """
+        client = self.world.realtime(token=self.token(-5), projectId="p")
+        client.onError(lambda error: client.setToken(self.token(600)))
+        waiting = client.channel("chat/a").publish("e", 1)
+        client.startService()
+        self.result(waiting)
         self.assertEqual(client.status, "connected")
 
     def test_bad(self) -> None:
@@ -980,6 +998,7 @@ class StoryTests(SynchronousTestCase):
                 st.tuples(st.just("publish"), st.booleans()),
                 st.tuples(st.just("emit"), st.booleans()),
                 st.tuples(st.just("cut"), st.none()),
+                st.tuples(st.just("restart"), st.none()),
                 st.tuples(st.just("unreachable"), st.none()),
                 st.tuples(st.just("reachable"), st.none()),
                 st.tuples(st.just("wait"), st.sampled_from([0, 1, 5])),
@@ -1004,6 +1023,8 @@ class StoryTests(SynchronousTestCase):
         present: dict[str, Any] = dict.fromkeys(self.TOPICS)
         wanted = dict.fromkeys(self.TOPICS, False)
         published: list[Deferred[None]] = []
+        # What is not kept does not outlive a restart.
+        keep = ("restart", None) in story
         count = 0
 
         def step(action: str, what: Any) -> None:
@@ -1023,11 +1044,13 @@ class StoryTests(SynchronousTestCase):
                 present[what] = None
                 channels[what].untrack()
             elif action == "publish":
-                published.append(channels["chat/a"].publish("e", count, what))
+                published.append(channels["chat/a"].publish("e", count, what or keep))
             elif action == "emit":
-                world.sdk().socket.emit("e", count, "chat/a", persist=what)
-            elif action == "cut":
+                world.sdk().socket.emit("e", count, "chat/a", persist=what or keep)
+            elif action in ("cut", "restart"):
                 world.cut()
+                if action == "restart":
+                    world.restart()
             elif action == "wait":
                 world.advance(what)
             elif action == "step":
