@@ -33,6 +33,15 @@ class Odd(Protocol):
         before, self._heard = b"\r\n\r\n" in self._heard, self._heard + data
         if not before and b"\r\n\r\n" in self._heard:
             self._do(self.factory.answer)
+        elif before:
+            self._leaveIfAsked(data)
+
+    def _leaveIfAsked(self, data: bytes) -> None:
+        """Go when a close frame comes, whoever began.  All frames here are short."""
+        while len(data) > 1 and data[1] < 0x80 | 126:
+            if data[0] == 0x88 and self.transport is not None:
+                self.transport.loseConnection()
+            data = data[6 + (data[1] & 0x7F) :]
 
     def connectionLost(self, reason: Any = None) -> None:
         self.factory.open.remove(self)
@@ -79,6 +88,14 @@ def says(said: bytes) -> Callable[[bytes], bytes]:
     Always the same.
     """
     return lambda heard: said
+
+
+def inTurn(*answers: Callable[[bytes], bytes | None]) -> Callable[[bytes], bytes | None]:
+    """
+    One after the other.
+    """
+    left = iter(answers)
+    return lambda heard: next(left)(heard)
 
 
 def http(status: str, body: bytes, **headers: str) -> Callable[[bytes], bytes]:

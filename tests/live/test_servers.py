@@ -25,6 +25,7 @@ from tests.live.servers import (
     ServerTests,
     close,
     http,
+    inTurn,
     refusal,
     says,
     text,
@@ -162,15 +163,13 @@ class ClientTests(ServerTests):
             ("429 Too Many Requests", "too_many_connections"),
             ("503 Service Unavailable", "overloaded"),
         ):
-            server = Server(answer=refusal(status, code, retryAfter=50))
-            client = self.client(self.listen(server))
-            while server.connections < 2:
-                await deferLater(self.reactor, 0.01)
-            self.assertEqual((self.errors[0].code, self.errors[0].retryAfter), (code, 50))
             subscribed = text(b'{"type":"subscribed","topic":"chat/a/p","pos":"1"}')
-            server.answer = webSocket(subscribed)
+            answers = [refusal(status, code, retryAfter=50), webSocket(subscribed)]
+            server = Server(answer=inTurn(*answers))
+            client = self.client(self.listen(server))
             await client.channel("chat/a").subscribe()
-            self.assertEqual(client.status, "connected")
+            self.assertEqual((client.status, server.connections), ("connected", 2))
+            self.assertEqual([(e.code, e.retryAfter) for e in self.errors], [(code, 50)])
 
     async def test_sentAway(self) -> None:
         """
@@ -266,14 +265,11 @@ class SDKTests(ServerTests):
         What is refused for a while, untouched, is asked again.
         """
         for ask in range(2):
-            server = Server(
-                answer=refusal("503 Service Unavailable", "overloaded", retryAfter=50), closes=True
-            )
+            later = refusal("503 Service Unavailable", "overloaded", retryAfter=50)
+            taken = http("200 OK", b'{"success": true}')
+            server = Server(answer=inTurn(later, taken), closes=True)
             waiting = self.asking(self.listen(server), 60.0)[ask]()
-            while server.connections < 2:
-                await deferLater(self.reactor, 0.01)
-            server.answer = http("200 OK", b'{"success": true}')
-            self.assertEqual(await waiting, {"success": True})
+            self.assertEqual((await waiting, server.connections), ({"success": True}, 2))
 
     async def test_nobody(self) -> None:
         """
