@@ -7,20 +7,25 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from aerostack import __version__
-from aerostack.cli import detach, emit, history, presence, publish, status, tail, token
-from aerostack.cli.options import CommandError
-from aerostack.cli.output import say
-from aerostack.client.errors import ClientError
-from aerostack.config import ConfigError
 
-# In the order in which the help shows them.
-_COMMANDS = (tail, emit, publish, presence, history, token, status, detach)
+COMMANDS = {
+    "tail": "show what happens on tables and topics",
+    "emit": "send an event as a server does",
+    "publish": "send an event as a user does",
+    "presence": "show who is on a topic",
+    "history": "show what was kept of a topic",
+    "token": "make a token for a user",
+    "status": "ask whether the daemon does its work",
+    "detach": "take everything of the daemon's out of the database",
+}
+"""Every command, which is a module of this package, and what it does."""
 
 # What to do about what a client cannot do, where its message does not say it.
 _ADVICE = {
-    "unreachable": "is the daemon running, and is it there?",
+    "unreachable": "is the daemon running there?",
     "timed_out": "is --url the daemon's?",
     "bad_answer": "is --url the daemon's?",
     "unauthorized": "give another --key, or a --token",
@@ -36,7 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     @param arguments: Those behind the program's name; L{None} for the process's.
     @return: The exit status: 0 for done, 1 for not done, 2 for misuse.
     """
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser(arguments).parse_args(arguments)
+    # Not before, because a command that is misspelt should not take long to say so.
+    from aerostack.cli.options import CommandError
+    from aerostack.cli.output import say
+    from aerostack.client.errors import ClientError
+    from aerostack.config import ConfigError
+
     try:
         options.run(options)
     except ConfigError as error:
@@ -55,12 +67,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """
+    @param arguments: What is to be parsed: only the command that it names is loaded, since
+        some take long.
+    """
     parser = argparse.ArgumentParser(
         prog="aerostack-rt", description="Talks to an aerostack-rt daemon, and cleans up after it."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    named = next((given for given in arguments if not given.startswith("-")), None)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        command.add(commands)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        if name == named:
+            import_module(f"aerostack.cli.{name}").configure(command)
     return parser

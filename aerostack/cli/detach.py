@@ -8,7 +8,6 @@ import argparse
 import socket
 import sqlite3
 from contextlib import closing
-from typing import Any
 from urllib.parse import urlsplit
 
 from aerostack.cli.options import CommandError, addConfig, loadConfig
@@ -17,15 +16,13 @@ from aerostack.storage.schema import remove as removeMessages
 from aerostack.tracker.sqlite import SQLiteJournal
 
 
-def add(commands: Any) -> None:
+def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say what the command is told.
     """
-    parser = commands.add_parser(
-        "detach",
-        help="take everything of the daemon's out of the database",
-        description="Takes the triggers and tables that the daemon has put into the database out"
-        " again, kept messages among them. Stop the daemon first.",
+    parser.description = (
+        "Takes the triggers and tables that the daemon has put into the database out"
+        " again, kept messages among them. Stop the daemon first."
     )
     parser.add_argument("--keep-history", action="store_true", help="leave the kept messages")
     parser.add_argument("--force", action="store_true", help="even if the daemon seems to run")

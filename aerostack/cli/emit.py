@@ -22,15 +22,13 @@ from aerostack.cli.output import Output
 from aerostack.client.blocking import BlockingSDK
 
 
-def add(commands: Any) -> None:
+def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say what the command is told.
     """
-    parser = commands.add_parser(
-        "emit",
-        help="send an event as a server does",
-        description="Sends an event to everybody who is subscribed to a topic, as a server"
-        " does, with the project's secret key.",
+    parser.description = (
+        "Sends an event to everybody who is subscribed to a topic, as a server"
+        " does, with the project's secret key."
     )
     addEvent(parser)
     parser.add_argument("--user", help="whom it is said to come from")

@@ -5,7 +5,6 @@ C{history}: what was kept of a topic.
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from aerostack.cli.formats import formatJSON, formatMessage
 from aerostack.cli.options import addAddress, addJSON, addressFor, addTimeout
@@ -13,15 +12,13 @@ from aerostack.cli.output import Output, say
 from aerostack.client.blocking import BlockingSDK
 
 
-def add(commands: Any) -> None:
+def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say what the command is told.
     """
-    parser = commands.add_parser(
-        "history",
-        help="show what was kept of a topic",
-        description="Shows the newest messages that were kept of a topic, the oldest of them"
-        " first: readable on a terminal, JSON lines in a pipe.",
+    parser.description = (
+        "Shows the newest messages that were kept of a topic, the oldest of them"
+        " first: readable on a terminal, JSON lines in a pipe."
     )
     parser.add_argument("topic", metavar="TOPIC", help="chat/general, or orders")
     parser.add_argument("-n", "--limit", type=int, default=50, help="how many; 50")

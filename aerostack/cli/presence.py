@@ -19,15 +19,12 @@ from aerostack.client.presence import PREFIX
 from aerostack.client.realtime import RealtimeClient
 
 
-def add(commands: Any) -> None:
+def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say what the command is told.
     """
-    parser = commands.add_parser(
-        "presence",
-        help="show who is on a topic",
-        description="Shows who is present on a topic: a member a line, readable on a terminal,"
-        " JSON in a pipe.",
+    parser.description = (
+        "Shows who is present on a topic: a member a line, readable on a terminal, JSON in a pipe."
     )
     parser.add_argument("topic", metavar="TOPIC", help="orders, or chat/general")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with who comes and goes")

@@ -15,15 +15,13 @@ from aerostack.cli.talk import talk, within
 from aerostack.client.realtime import RealtimeClient
 
 
-def add(commands: Any) -> None:
+def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say what the command is told.
     """
-    parser = commands.add_parser(
-        "publish",
-        help="send an event as a user does",
-        description="Publishes an event on a topic as a user does, over a WebSocket, and waits"
-        " until the daemon has taken it.",
+    parser.description = (
+        "Publishes an event on a topic as a user does, over a WebSocket, and waits"
+        " until the daemon has taken it."
     )
     addEvent(parser)
     addTimeout(parser)

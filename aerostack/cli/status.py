@@ -13,15 +13,13 @@ from aerostack.cli.output import Output
 from aerostack.client.blocking import BlockingSDK
 
 
-def add(commands: Any) -> None:
+def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say what the command is told.
     """
-    parser = commands.add_parser(
-        "status",
-        help="ask whether the daemon does its work",
-        description="Asks the daemon whether it does its work. The exit status is 0 if it"
-        " does, 1 if it does not or is not there.",
+    parser.description = (
+        "Asks the daemon whether it does its work. The exit status is 0 if it"
+        " does, 1 if it does not or is not there."
     )
     addTimeout(parser)
     addJSON(parser)

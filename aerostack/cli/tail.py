@@ -20,16 +20,14 @@ from aerostack.client.line import DISCONNECTED
 from aerostack.client.realtime import RealtimeClient
 
 
-def add(commands: Any) -> None:
+def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say what the command is told.
     """
-    parser = commands.add_parser(
-        "tail",
-        help="show what happens on tables and topics",
-        description="Shows what happens on tables and topics: readable on a terminal, one JSON"
+    parser.description = (
+        "Shows what happens on tables and topics: readable on a terminal, one JSON"
         " frame a line in a pipe. When the daemon restarts it comes back by itself, and shows"
-        " what it missed.",
+        " what it missed."
     )
     parser.add_argument("topics", nargs="+", metavar="TOPIC", help="orders, or chat/general")
     parser.add_argument("--filter", metavar="JSON", help="which rows of the tables")

@@ -24,15 +24,13 @@ from aerostack.settings import JWTConfig, ProjectConfig
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def add(commands: Any) -> None:
+def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Add the command.
+    Say what the command is told.
     """
-    parser = commands.add_parser(
-        "token",
-        help="make a token for a user",
-        description="Makes a token for one of the project's users, as your application would:"
-        " signed with the configuration's shared secret, or with the private key that you give.",
+    parser.description = (
+        "Makes a token for one of the project's users, as your application would:"
+        " signed with the configuration's shared secret, or with the private key that you give."
     )
     parser.add_argument("user", metavar="USER", help="who the token is for, its claim sub")
     parser.add_argument(

@@ -74,10 +74,10 @@ class Protocol(WebSocketClientProtocol):
     def _endingOf(self, wasClean: bool, code: int | None, reason: str | None) -> Ending:
         if wasClean:
             return closed(code, reason)
-        url, why = self.factory.address.url, self.wasNotCleanReason
+        url, why = self.factory.address.url, str(self.wasNotCleanReason).rstrip(".")
         if self.failedByMe:
-            return Ending(ClientError("bad_answer", f"{url} does not speak as it should: {why}"))
-        return broken(f"The connection to {url} is gone: {why}")
+            return Ending(ClientError("bad_answer", f"{url} does not speak as it should: {why}."))
+        return broken(f"The connection to {url} is gone: {why}.")
 
     def failHandshake(self, reason: str) -> None:
         # Not as Autobahn does it, which logs the reason: what it says of subprotocols has
@@ -159,7 +159,7 @@ class WebSocketWire:
     def _failed(self, failure: Failure) -> None:
         why = failure.getErrorMessage().rstrip(".")
         self._factory.user.closed(
-            broken(f"Nobody can be reached at {self._factory.address.url}: {why}")
+            broken(f"Nobody can be reached at {self._factory.address.url}: {why}.")
         )
 
     def send(self, payload: bytes) -> None:

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from aerostack.cli.options import CONFIGS
 from aerostack.testing import SECRET_KEY, TOKEN_SECRET
 from tests.live.clients import makeToken
+from tests.live.daemon import gather
 from tests.live.program import CLI, ProgramTests
 from tests.net import ROOT, Child
 
@@ -292,17 +293,18 @@ class ConversingTests(CommandTests):
         """
         What is refused is said, with what to do, and the status is 1.
         """
-        for arguments, text in (
-            (("publish", "orders", "e", "1"), "Only a server with the secret key"),
-            (("publish", "chat/a", "presence:join", "1"), "are the daemon's own. [invalid_event]"),
-            (("publish", "chat/a", "e", "hello"), "DATA is no JSON"),
-            (("emit", "chat/;", "e", "1"), "[invalid_topic]"),
-            (("emit", "chat/a", "e", "1", "--key", "pk_wrong_wrong_wr"), "give another --key"),
-            (("history", "chat/;"), "[invalid_topic]"),
-            (("presence", "nothing"), "[unknown_table]"),
-            (("presence", "chat/a", "--token", "a.b.c"), "give another --token"),
-        ):
-            status, lines, errors = await self.carryOut(*arguments)
+        cases = {
+            ("publish", "orders", "e", "1"): "Only a server with the secret key",
+            ("publish", "chat/a", "presence:join", "1"): "are the daemon's own. [invalid_event]",
+            ("publish", "chat/a", "e", "hello"): "DATA is no JSON",
+            ("emit", "chat/;", "e", "1"): "[invalid_topic]",
+            ("emit", "chat/a", "e", "1", "--key", "pk_wrong_wrong_wr"): "give another --key",
+            ("history", "chat/;"): "[invalid_topic]",
+            ("presence", "nothing"): "[unknown_table]",
+            ("presence", "chat/a", "--token", "a.b.c"): "give another --token",
+        }
+        ended = await gather(*(self.carryOut(*arguments) for arguments in cases))
+        for (status, lines, errors), text in zip(ended, cases.values(), strict=True):
             self.assertEqual((status, lines), (1, []), errors)
             self.assertIn(text, errors)
             self.assertEqual(errors.count("\n"), 1, errors)
@@ -396,14 +398,17 @@ class NobodyTests(CommandTests):
         Every command says so at once, asks whether it runs, and its status is 1.
         """
         self.config.write_text(self.configure())
-        for arguments in (
-            ("emit", "chat/a", "e", "1"),
-            ("publish", "chat/a", "e", "1"),
-            ("presence", "chat/a"),
-            ("history", "chat/a"),
-            ("status",),
-        ):
-            child = self.command(*arguments, "--config", str(self.config))
+        children = [
+            self.command(*arguments, "--config", str(self.config))
+            for arguments in (
+                ("emit", "chat/a", "e", "1"),
+                ("publish", "chat/a", "e", "1"),
+                ("presence", "chat/a"),
+                ("history", "chat/a"),
+                ("status",),
+            )
+        ]
+        for child in children:
             self.assertEqual((await child.ended, child.output), (1, ""), child.errors)
             self.assertRegex(
                 child.errors, "^aerostack-rt: Nobody can be reached at ws://.*is the daemon running"
