@@ -1,5 +1,5 @@
 """
-The client.
+The client that applications use.
 """
 
 from __future__ import annotations
