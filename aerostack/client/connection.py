@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 from aerostack.client.address import Address
 from aerostack.client.endings import Ending, broken, closed, refused
-from aerostack.client.errors import ClientError, excerpt
+from aerostack.client.errors import ClientError, excerpt, wholeNumber
 from aerostack.client.interfaces import IWire, IWireUser, OpenWire
 
 txaio.use_twisted()
@@ -88,8 +88,7 @@ class Protocol(WebSocketClientProtocol):
             return
         body = self.data.partition(b"\r\n\r\n")[2]
         ending = refused(int(refusal[1]), self.http_headers.get("retry-after"), body)
-        length = self.http_headers.get("content-length", "0").strip()
-        if length.isdigit() and len(body) < int(length):
+        if len(body) < (wholeNumber(self.http_headers.get("content-length")) or 0):
             # The daemon says in the body what was wrong.  We are called again when more
             # of it has come.
             self._ending = ending

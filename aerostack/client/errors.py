@@ -5,6 +5,7 @@ What goes wrong between a client and the daemon.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -66,6 +67,16 @@ def seconds(milliseconds: object) -> float | None:
     return min(milliseconds / 1000, LONGEST_DELAY)
 
 
+def wholeNumber(header: str | None) -> int | None:
+    """
+    Read a number that stands in a header.
+
+    @return: L{None} if it is none.
+    """
+    found = re.fullmatch(r"[0-9]{1,15}", (header or "").strip())
+    return int(found[0]) if found else None
+
+
 def refusal(status: int, retryAfter: str | None, body: bytes) -> ClientError:
     """
     Read an HTTP answer that is a refusal.
@@ -81,8 +92,9 @@ def refusal(status: int, retryAfter: str | None, body: bytes) -> ClientError:
     if isinstance(decoded, dict):
         said = decoded
     wait = seconds(said.get("retryAfter"))
-    if wait is None and retryAfter is not None and retryAfter.strip().isdigit():
-        wait = seconds(int(retryAfter) * 1000)
+    if wait is None:
+        inSeconds = wholeNumber(retryAfter)
+        wait = None if inSeconds is None else seconds(inSeconds * 1000)
     milliseconds = None if wait is None else int(wait * 1000)
     code, message = said.get("error"), said.get("message")
     if isinstance(code, str) and isinstance(message, str):

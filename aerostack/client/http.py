@@ -61,8 +61,6 @@ class Web:
         self._pool = pool = HTTPConnectionPool(self._reactor)
         # Twisted says int, and takes any time.
         pool.cachedConnectionTimeout = _IDLE  # type: ignore[assignment]
-        # Whether to ask again is for us to say.
-        pool.retryAutomatically = False
         if self.address.unixPath is None:
             return Agent(self._reactor, pool=pool)
         endpoints = _UnixEndpoints(self._reactor, self.address.unixPath)

@@ -119,6 +119,21 @@ class CallbacksTests(SynchronousTestCase):
         self.callbacks.call("e", 2)
         self.assertEqual((self.called, other), ([1], [2]))
 
+    def test_once(self) -> None:
+        """
+        One that takes itself back does not cost the next its turn.
+        """
+
+        def callback(x: int) -> None:
+            takeBack()
+            self.called.append(-x)
+
+        takeBack = self.callbacks.add("e", callback)
+        self.callbacks.add("e", self.called.append)
+        self.callbacks.call("e", 1)
+        self.callbacks.call("e", 2)
+        self.assertEqual(self.called, [-1, 1, 2])
+
     def test_notCallable(self) -> None:
         """
         What cannot be called is refused at once.

@@ -6,6 +6,7 @@ memory.
 from __future__ import annotations
 
 import gc
+import json
 from typing import Any
 
 from hypothesis import given, settings
@@ -487,8 +488,6 @@ class SnapshotTests(WorldTestCase):
         """
         Let the client hear a frame.
         """
-        import json
-
         payload = json.dumps({"topic": "table/orders/p", **frame}).encode()
         self.world.wires[0]._user.received(payload)
 
@@ -627,6 +626,37 @@ class PublishingTests(WorldTestCase):
         self.world.advance(2)
         self.successResultOf(waiting)
         self.assertEqual(self.got, [1])
+
+    def test_stoppedMeanwhile(self) -> None:
+        """
+        Stopped while something waits for its time, nothing is left behind.
+        """
+        self.world.history.held = []
+        waiting = self.channel.publish("e", 1, persist=True)
+        self.world.turn()
+        self.world.history.refuse()
+        self.world.turn()
+        self.result(self.publisher.stopService())
+        self.assertEqual(self.refusal(waiting), "stopped")
+        for wire in self.world.wires:
+            wire._user._user.stop()
+        self.world.turn()
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])
+
+    def test_strange(self) -> None:
+        """
+        An error about a publication that nobody knows is none of a subscription's.
+        """
+        self.world.tracker.waiting = []
+        client = self.client("carl")
+        subscribed = client.channel("orders").subscribe()
+        self.world.turn()
+        error = {"type": "error", "code": "forbidden", "message": "No.", "topic": "table/orders/p"}
+        self.world.wires[-1]._user.received(json.dumps({**error, "id": "strange"}).encode())
+        self.assertNoResult(subscribed)
+        self.assertEqual(self.errors, ["forbidden"])
+        self.world.wires[-1]._user.received(json.dumps(error).encode())
+        self.assertEqual(self.refusal(subscribed), "forbidden")
 
     def test_history(self) -> None:
         """
@@ -777,6 +807,23 @@ class PresenceTests(WorldTestCase):
         channel.track({})
         self.assertEqual(self.refusal(waiting), "forbidden")
         self.assertEqual((codes, [name for name, _ in self.there()]), ([], ["ann"]))
+
+    def test_refusedMeanwhile(self) -> None:
+        """
+        A state that is refused while a subscription takes its time is not taken for that.
+        """
+        self.world.tracker.waiting = []
+        channel = self.client().channel("orders")
+        codes: list[str] = []
+        channel.onError(lambda error: codes.append(error.code))
+        waiting = channel.subscribe()
+        channel.track({"a": "x" * 100_000})
+        self.world.turn()
+        self.assertNoResult(waiting)
+        for watch in self.world.tracker.waiting:
+            watch()
+        self.result(waiting)
+        self.assertEqual(codes, ["too_large"])
 
     def test_otherUser(self) -> None:
         """

@@ -84,7 +84,10 @@ class RefusalTests(SynchronousTestCase):
         Where the body says no time, the header may.
         """
         body = b'{"error": "overloaded", "message": "Later."}'
-        for header, expected in (("8", 8000), (None, None), ("soon", None), ("-1", None)):
+        for header, expected in (
+            *(("8", 8000), (" 0 ", 0), (None, None), ("soon", None), ("-1", None)),
+            *(("²", None), ("", None), ("9" * 5000, None)),
+        ):
             self.assertEqual(refusal(503, header, body).retryAfter, expected)
 
     def test_proxy(self) -> None:

@@ -380,12 +380,14 @@ class ReturnTests(LineTestCase):
             self.lose()
             self.clock.advance(30)
             self.line.opened()
+        self.hear(type="reconnect", delay=0)
         self.lose()
         self.assertBack(30)
         self.line.opened()
         self.clock.advance(STABLE)
+        self.hear(type="reconnect", delay=100)
         self.lose()
-        self.assertBack(BACKOFF)
+        self.assertBack(0.1)
 
     def test_forGood(self) -> None:
         """
