@@ -12,7 +12,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 run: .venv/ready
 	$(BIN)/twistd --nodaemon --pidfile= aerostack-rt --config etc/rt.toml
 
-test: .venv/ready-dev
+test: .venv/ready-dev tests/web/node_modules/ready
 	$(BIN)/trial tests
 
 lint: .venv/ready-dev
@@ -41,5 +41,12 @@ check: lint docs test
 	$(INSTALL) '.[dev]'
 	@touch $@
 
+# What the tests of the browser client need; nothing of it is shipped.
+tests/web/node_modules/ready: tests/web/package.json tests/web/package-lock.json
+	@command -v npm >/dev/null \
+		|| { echo "The tests need Node.js 20 and npm; on Debian: apt install nodejs npm"; exit 1; }
+	cd tests/web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info _trial_temp*
+	rm -rf tests/web/node_modules .venv build dist *.egg-info _trial_temp*
