@@ -201,7 +201,7 @@ class PostgresJournal:
             raise _expired(table)
         with (
             closing(self._connect()) as other,
-            select.point(cursor, other, bounds.seconds) as position,
+            select.point(cursor, other) as position,
         ):
             described = describe(cursor, table)
             record = find(active(cursor), table)
