@@ -4,7 +4,7 @@ The journal of a PostgreSQL database.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -31,7 +31,7 @@ from aerostack.tracker import postgresselect as select
 from aerostack.tracker.journal import Holder, Lag, Loss, Poll
 from aerostack.tracker.oversize import CHANGE_BYTES
 from aerostack.tracker.postgrescatalog import columnTypes, describe
-from aerostack.tracker.postgresentries import EntryReader
+from aerostack.tracker.postgresentries import Entry, EntryReader
 from aerostack.tracker.postgresfollowing import (
     REMOVING,
     REPAIRING,
@@ -293,6 +293,11 @@ class PostgresJournal:
                 entries.sequence(cursor)
             self._waits = waiting is not None
         found, more = entries.read(cursor, after, limit, size)
+        events = self._tell(cursor, found)
+        if any([reader.isSurprised() for _, reader in self._readers.values()]):
+            # Columns may be others than we know.
+            following.check(cursor, now, after, isUrgent=True)
+            events = self._tell(cursor, found)
         altered = frozenset(following.altered)
         following.altered.clear()
         if not found:
@@ -301,20 +306,25 @@ class PostgresJournal:
                 return Poll((), after, False, altered)
             # We read further than the journal goes: it is an older one now.
             return Poll(tuple(self._tellGap(after)), newest, False, altered)
-        events: list[Change | Loss] = []
         if found[0][0] > after + 1:
-            events.extend(self._tellGap(found[0][0] - 1))
+            events = [*self._tellGap(found[0][0] - 1), *events]
+        return Poll(tuple(events), found[-1][0], more, altered)
+
+    def _tell(self, cursor: Any, found: Iterable[Entry]) -> list[Change | Loss]:
+        events = []
         for entry in found:
-            record = following.records.get(entry[1])
+            record = self._following.records.get(entry[1])
             if record is not None and record.shapes:
                 events.append(self._readerOf(record).event(cursor, entry))
-        return Poll(tuple(events), found[-1][0], more, altered)
+        return events
 
     def _readerOf(self, record: Record) -> EntryReader:
         known = self._readers.get(record.tid)
-        if known is not None and known[0] is record:
+        if known is not None and (known[0] is record or known[0] == record):
             return known[1]
         reader = EntryReader(record.name, record.oid, Rows(record.shapes), self._changeBytes)
+        records = self._following.records
+        self._readers = {tid: known for tid, known in self._readers.items() if tid in records}
         self._readers[record.tid] = record, reader
         return reader
 
