@@ -185,6 +185,9 @@ class Tail:
         if frame["type"] == "error":
             self._say(f"{frame.get('topic', 'the daemon')}: {frame['message']} [{frame['code']}]")
             return
+        if frame["type"] == "status":
+            self._say(f"{frame['topic']} is {frame['feed']}: {frame['message']}")
+            return
         line = self._format(frame)
         if line is None or self._done.called:
             return

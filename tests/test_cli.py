@@ -140,11 +140,15 @@ class TailTests(SynchronousTestCase):
         """
         self.tail._received({"type": "subscribed", "topic": "chat/a/p"})
         self.tail._received({"type": "error", "code": "unknown_table", "message": "There is none."})
+        self.tail._received(
+            {"type": "status", "topic": "table/a/p", "feed": "down", "message": "It is locked."}
+        )
         self.assertEqual(self.output.getvalue(), "")
         self.assertEqual(
             self.errors.getvalue(),
             "aerostack-rt: watching chat/a/p\n"
-            "aerostack-rt: the daemon: There is none. [unknown_table]\n",
+            "aerostack-rt: the daemon: There is none. [unknown_table]\n"
+            "aerostack-rt: table/a/p is down: It is locked.\n",
         )
         self.assertNoResult(self.tail._done)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from twisted.internet.defer import Deferred
+import psycopg
 from twisted.logger import formatEvent, globalLogPublisher
 
 from aerostack.daemon import Daemon, StartError
@@ -18,7 +18,7 @@ from tests.live.daemon import DaemonTests
 from tests.live.program import CLI, ProgramTests
 from tests.live.wire import Wire
 from tests.net import Child
-from tests.postgres import PASSWORD, ROLE, freshDatabase
+from tests.postgres import PASSWORD, ROLE, Database, freshDatabase, server
 
 PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
 HISTORY = "/api/v1/public/realtime/history?room=chat/a/p"
@@ -29,14 +29,19 @@ class PostgresDaemonTests(DaemonTests):
     Runs a daemon on a PostgreSQL database of its own, by TCP and with a password.
     """
 
+    timeout = 180
+
     async def setUp(self) -> None:  # type: ignore[override]
-        self.postgres = freshDatabase(self)
+        # Trial cleans up before it tears down, and the daemon is to stop first.
+        self.postgres = Database(server())
         self.logged: list[str] = []
         globalLogPublisher.addObserver(self.observe)
         self.addCleanup(globalLogPublisher.removeObserver, self.observe)
         await super().setUp()
-        # The database is dropped when the test is over, and that is before it is torn down.
-        self.addCleanup(lambda: Deferred.fromCoroutine(self.stop()))
+
+    async def tearDown(self) -> None:  # type: ignore[override]
+        await super().tearDown()
+        self.postgres.drop()
 
     def observe(self, event: dict[str, Any]) -> None:
         """
@@ -190,6 +195,38 @@ class QueryTests(PostgresDaemonTests):
             status, body = await self.rpc("db.query", sql)
             self.assertEqual((status, body["error"]), (400, "sql_error"))
             self.assertIn(said, body["message"])
+
+
+class WatchingTests(PostgresDaemonTests):
+    """
+    Tables that are watched.
+    """
+
+    async def change(self, wire: Wire) -> tuple[str, Any]:
+        """
+        The next change.
+        """
+        while (frame := await wire.frame())["type"] != "db_change":
+            pass
+        return frame["operation"], frame["data"]
+
+    async def test_restarted(self) -> None:
+        """
+        Changes are told on the same socket after the server was restarted, those that were
+        made before the daemon was there again among them; C{db.query}'s as well.
+        """
+        self.execute("CREATE TABLE orders (id int PRIMARY KEY, status text)")
+        wire = await self.subscribed("orders")
+        for number, mode in enumerate(("fast", "immediate")):
+            self.execute(f"INSERT INTO orders VALUES ({number}, 'new')")
+            self.assertEqual(await self.change(wire), ("INSERT", {"id": number, "status": "new"}))
+            self.postgres.server.restart(mode)
+            self.execute(f"UPDATE orders SET status = 'paid' WHERE id = {number}")
+            self.assertEqual(await self.change(wire), ("UPDATE", {"id": number, "status": "paid"}))
+            await self.query("DELETE FROM orders WHERE id = ?", [number])
+            self.assertEqual((await self.change(wire))[0], "DELETE")
+        # A look at the journal may have been under way.
+        self.flushLoggedErrors(psycopg.OperationalError)
 
 
 class TroubleTests(PostgresDaemonTests):
@@ -350,7 +387,11 @@ class ProcessTests(ProgramTests):
         """
         C{aerostack-rt detach} takes everything out again.
         """
+        self.postgres.execute("CREATE TABLE orders (id int PRIMARY KEY)")
         child = await self.serve()
+        wire = await self.subscribed("orders")
+        self.postgres.execute("INSERT INTO orders VALUES (1)")
+        self.assertEqual((await wire.frame())["data"], {"id": 1})
         child.signal("TERM")
         await child.ended
         detach = ("detach", "--config", str(self.config))
@@ -362,6 +403,9 @@ class ProcessTests(ProgramTests):
         self.assertEqual(
             self.postgres.execute("SELECT count(*) FROM pg_namespace WHERE nspname = '_aerostack'"),
             [(0,)],
+        )
+        self.assertEqual(
+            self.postgres.execute("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"), [(0,)]
         )
         self.assertEqual(await self.ran(*detach), (0, "Nothing to remove.\n"))
         self.configured("postgresql:///shop?host=/nowhere")

@@ -76,6 +76,29 @@ class LockTests(DaemonTests):
         self.flushLoggedErrors(sqlite3.OperationalError)
 
 
+class ConnectionTests(DaemonTests):
+    """
+    Connections to the database that are found dead.
+    """
+
+    async def test_dead(self) -> None:
+        """
+        The feed goes on with others, from where it was, and so does the history.
+        """
+        self.execute("CREATE TABLE orders (n INTEGER)")
+        client = await self.subscribed("orders")
+        self.execute("INSERT INTO orders VALUES (1)")
+        self.assertEqual((await client.frame())["data"]["n"], 1)
+        for round in (2, 4):
+            for pool in self.daemon._pools:
+                for connection in pool._pool.connections.values():
+                    connection.close()
+            self.execute(f"INSERT INTO orders VALUES ({round}), ({round + 1})")
+            found = [frame["data"]["n"] for frame in await client.frames(2)]
+            self.assertEqual(found, [round, round + 1])
+            await self.emit("e", 1, "chat/a", persist=True)
+
+
 class FloodTests(DaemonTests):
     """
     A hundred thousand rows in one statement, with less room than they take.
