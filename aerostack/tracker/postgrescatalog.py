@@ -42,8 +42,9 @@ ORDER BY asked.rank LIMIT 1
 
 # What a column has in rows that were there before it, the tables know that hold rows.
 _COLUMNS = """
-SELECT a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), b.typname, b.typcategory::text,
-  coalesce(e.typname, ''), coalesce(e.typrelid, b.typrelid), a.attgenerated = 'v',
+SELECT coalesce(e.typrelid, b.typrelid), a.attnum, a.attname,
+  format_type(a.atttypid, a.atttypmod), b.typname, b.typcategory::text,
+  coalesce(e.typname, ''), a.attgenerated = 'v',
   (SELECT (array_to_json(m.attmissingval) -> 0)::text FROM pg_attribute m
    WHERE m.attrelid = ANY (%s) AND m.attname = a.attname AND m.atthasmissing LIMIT 1)
 FROM pg_attribute a
@@ -88,25 +89,25 @@ class Column:
     """
     One column.
 
+    @ivar fields: What the composite type's fields hold that it is of, or its elements are;
+        empty for any other.
     @ivar number: What tells it from every other column that the table has or had.
     @ivar type: Its type, as SQL writes it.
     @ivar base: The name of that type, or of the one beneath a domain.
     @ivar category: What kind of type that is.
     @ivar element: The name of an array's elements' type, else empty.
-    @ivar fields: What the composite type's fields hold that it is of, or its elements are;
-        empty for any other.
     @ivar isVirtual: It is computed when it is read, so the triggers do not see it.
     @ivar fallback: The JSON text of the value that it has in rows that were there before
         it, L{None} for NULL.
     """
 
+    fields: tuple[Column, ...]
     number: int
     name: str
     type: str
     base: str
     category: str
     element: str
-    fields: tuple[Column, ...]
     isVirtual: bool
     fallback: str | None
 
@@ -205,8 +206,7 @@ def _readColumns(cursor: Any, oid: int, members: list[int]) -> tuple[Column, ...
     """
     rows = cursor.execute(_COLUMNS, (members, oid)).fetchall()
     return tuple(
-        Column(*known, _readColumns(cursor, part, []) if part else (), isVirtual, fallback)
-        for *known, part, isVirtual, fallback in rows
+        Column(_readColumns(cursor, part, []) if part else (), *known) for part, *known in rows
     )
 
 
