@@ -166,7 +166,8 @@ class MatchingTests(SnapshotCase):
             value = data.draw(st.booleans())
         elif operator == IN:
             value = [value, data.draw(NUMBERS if column == "n" else TEXTS)]
-        elif operator == LIKE and column == "n":
+        elif operator == LIKE and (column == "n" or value.endswith("\\")):
+            # The one is no text, the other no pattern.
             return
         condition = makeCondition(COLUMNS, column, operator, value)
         self.run_("DELETE FROM t")
