@@ -277,10 +277,13 @@ class MemoryTracker:
         return "j1"
 
     def columns(self, table: str) -> Deferred[Columns]:
-        # What was told once is remembered.
+        def told(shape: Columns) -> Columns:
+            # What was told once is remembered.
+            self._described.add(table)
+            return shape
+
         known = table in self._described
-        self._described.add(table)
-        return _answer(None if known else self.reading, self.shape)
+        return _answer(None if known else self.reading, self.shape).addCallback(told)
 
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int | None
