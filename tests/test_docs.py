@@ -96,7 +96,7 @@ class PythonDocumentTests(SynchronousTestCase):
         The defaults that are told are those that there are.
         """
         parameters = signature(RealtimeClient).parameters
-        for name in ("queueSize", "timeout"):
+        for name in ("maxQueue", "timeout"):
             default = f"{parameters[name].default:g}"
             self.assertRegex(self.text, rf"``{name}`` .*; {default}\n")
 

@@ -88,7 +88,7 @@ class Tail:
             channel.onSubscribed(self._subscribed)
             channel.onGap(partial(self._missed, topic))
             channel.onError(partial(self._refused, topic))
-            channel.onFeedStatus(self._feed)
+            channel.onFeedChange(partial(self._feed, topic))
             channel.subscribe(**self._wishes).addErrback(self._unwatched, topic)
         client.startService()
         await self._done
@@ -122,8 +122,8 @@ class Tail:
     def _refused(self, topic: str, error: ClientError) -> None:
         say(f"{topic}: {error}")
 
-    def _feed(self, frame: Frame) -> None:
-        say(f"{frame['topic']}: the feed is {frame.get('feed')}. {frame.get('message', '')}")
+    def _feed(self, topic: str, feed: str | None, message: str) -> None:
+        say(f"{topic}: the feed is {feed}. {message}")
 
     def _unwatched(self, failure: Any, topic: str) -> None:
         failure.trap(ClientError)

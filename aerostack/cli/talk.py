@@ -25,7 +25,7 @@ def talk(address: Address, maxRetries: int | None, body: Talk) -> None:
     """
     Run a reactor and a client until something is done.
 
-    @param maxRetries: See L{RealtimeClient}.
+    @param maxRetries: How many attempts in a row may fail after the first.
     @raise CommandError: What it raised.
     @raise ClientError: What it raised.
     """
@@ -38,7 +38,7 @@ def talk(address: Address, maxRetries: int | None, body: Talk) -> None:
             projectId=address.projectId,
             apiKey=address.key,
             token=address.token,
-            maxRetries=maxRetries,
+            maxReconnectAttempts=maxRetries,
         )
         try:
             await body(reactor, client)

@@ -85,17 +85,18 @@ class Channel:
         Call somebody when what was missed cannot be had any more, before anything new
         comes: what was made of the topic must be loaded again.
 
-        @param callback: Gets a dictionary with the C{reason}.
+        @param callback: Gets a dictionary with the C{topic} and the C{reason}: C{expired},
+            C{unknown} or C{limit}, or C{table_lost} for a table that was dropped or rebuilt.
         @return: Takes the callback back.
         """
         return self._notices.add(_GAP, callback)
 
-    def onFeedStatus(self, callback: Callback) -> Callable[[], None]:
+    def onFeedChange(self, callback: Callback) -> Callable[[], None]:
         """
         Call somebody when the database cannot be followed for a while, and when it can
         again.
 
-        @param callback: Gets the frame; its C{feed} is C{down} or C{up}.
+        @param callback: Gets C{down} or C{up}, and what the daemon says to it.
         @return: Takes the callback back.
         """
         return self._notices.add(_FEED, callback)
@@ -122,7 +123,7 @@ class Channel:
     # Subscribing
 
     @property
-    def subscribed(self) -> bool:
+    def isSubscribed(self) -> bool:
         """Whether it is subscribed, or is to be."""
         return self._subscription.wanted
 
@@ -281,7 +282,7 @@ class Channel:
             self._subscription.advance(head.pos)
             self._events.call("commit", frame)
         elif head.type == "status":
-            self._notices.call(_FEED, frame)
+            self._notices.call(_FEED, head.feed, head.message or "")
 
     def _emit(self, head: Head, frame: Frame) -> None:
         name = head.operation if head.type == "db_change" else head.event
@@ -297,13 +298,17 @@ class Channel:
         self.presence.stale = bool(self.presence.members)
         if not self._subscription.subscribed(head, frame):
             return
-        if head.gap is not None and not self._notices.call(_GAP, head.gap):
-            self.log.warn(
-                "{topic}: what was missed cannot be had any more ({gap}); load it again",
-                topic=self.topic,
-                gap=head.gap.get("reason"),
-            )
+        if head.gap is not None:
+            self._missed(head.gap.get("reason"))
         self._notices.call(_SUBSCRIBED, frame)
+
+    def _missed(self, reason: Any) -> None:
+        if not self._notices.call(_GAP, {"topic": self.topic, "reason": reason}):
+            self.log.warn(
+                "{topic}: something was missed ({reason}); load it again",
+                topic=self.topic,
+                reason=reason,
+            )
 
     def _filled(self, head: Head, frame: Frame) -> None:
         first = self._subscription.page()
@@ -324,8 +329,13 @@ class Channel:
         """
         The daemon does not do what it was told.
         """
-        if not self._subscription.refused(error) and not self._notices.call(_ERROR, error):
+        if self._subscription.refused(error):
+            return
+        if not self._notices.call(_ERROR, error):
             self.log.warn("{topic}: {error}", topic=self.topic, error=error)
+        if error.code == "table_lost":
+            # The subscription stays; what was made of the rows does not.
+            self._missed(error.code)
 
     def postpone(self) -> None:
         """

@@ -27,6 +27,7 @@ class Head(msgspec.Struct, frozen=True):
     pos: str | None = None
     gap: dict[str, Any] | None = None
     more: bool | None = None
+    feed: str | None = None
     id: str | int | None = None
     code: str | None = None
     message: str | None = None

@@ -38,8 +38,8 @@ class RealtimeClient(Service):
         apiKey: str | None = None,
         token: str | None = None,
         userId: str | None = None,
-        maxRetries: int | None = None,
-        queueSize: int = 1000,
+        maxReconnectAttempts: int | None = None,
+        maxQueue: int = 1000,
         timeout: float = 10.0,
         endpoint: IStreamClientEndpoint | None = None,
         agent: IAgent | None = None,
@@ -52,9 +52,9 @@ class RealtimeClient(Service):
         @param apiKey: The project's public key, or on a server the secret one.
         @param token: A JWT.
         @param userId: Who to be, where the project believes it.
-        @param maxRetries: How many attempts in a row may fail after the first; L{None} for
-            any number.
-        @param queueSize: How many publications may wait to be acknowledged.
+        @param maxReconnectAttempts: How many attempts in a row may fail after the first;
+            L{None} for any number.
+        @param maxQueue: How many publications may wait to be acknowledged.
         @param timeout: Seconds that reading the history may take.
         @param endpoint: Where to connect, if not where the URL says: through a proxy
             perhaps, or with other certificates.
@@ -69,8 +69,8 @@ class RealtimeClient(Service):
             openWire or webSockets(reactor, endpoint or clientEndpoint(reactor, address)),
             address,
             self._history,
-            maxRetries,
-            queueSize,
+            maxReconnectAttempts,
+            maxQueue,
         )
 
     @property
@@ -160,7 +160,7 @@ class RealtimeClient(Service):
 
     def onMaxRetriesExceeded(self, callback: Callback) -> Callable[[], None]:
         """
-        Call somebody when it has given up after C{maxRetries}.
+        Call somebody when it has given up after C{maxReconnectAttempts}.
 
         @return: Takes the callback back.
         """

@@ -280,7 +280,7 @@ class SubscribingTests(WorldTestCase):
         self.assertRaises(TypeError, channel.track, [1])
         self.assertRaises(TypeError, channel.subscribe, filter=object())
         self.world.turn()
-        self.assertFalse(channel.subscribed)
+        self.assertFalse(channel.isSubscribed)
 
     def test_raisingCallback(self) -> None:
         """
@@ -327,7 +327,9 @@ class SubscribingTests(WorldTestCase):
         self.result(chat.subscribe())
         client.setToken(token)
         self.world.turn()
-        self.assertEqual((refused, news.subscribed, chat.subscribed), (["forbidden"], False, True))
+        self.assertEqual(
+            (refused, news.isSubscribed, chat.isSubscribed), (["forbidden"], False, True)
+        )
         self.away()
         self.assertEqual((self.subscribers("news/a/p"), self.subscribers("chat/a/p")), (0, 1))
         self.world.sdk().socket.emit("e", 1, "chat/a")
@@ -413,7 +415,8 @@ class ResumeTests(WorldTestCase):
         self.world.advance(AWAY)
         self.emit(3)
         self.assertEqual(order, [1, self.gaps[0], 3])
-        self.assertIn("reason", self.gaps[0])
+        self.assertEqual(self.gaps[0]["topic"], "chat/a")
+        self.assertIn(self.gaps[0]["reason"], ("expired", "unknown"))
 
     def test_gapUnheard(self) -> None:
         """
@@ -422,7 +425,7 @@ class ResumeTests(WorldTestCase):
         channel = self.subscriber.channel("chat/b")
         self.result(channel.subscribe(since="nonsense"))
         # It is no error, and trial shows only those.
-        self.assertTrue(channel.subscribed)
+        self.assertTrue(channel.isSubscribed)
 
     def test_restart(self) -> None:
         """
@@ -437,6 +440,21 @@ class ResumeTests(WorldTestCase):
         self.emit(3)
         self.assertEqual(self.got, [1, 2, 3])
         self.assertTrue(self.begun[-1]["keptOnly"])
+
+    def test_tableLost(self) -> None:
+        """
+        A table that is lost is an error and a gap, and its subscription stays.
+        """
+        told: list[Any] = []
+        orders = self.subscriber.channel("orders")
+        orders.onError(lambda error: told.append(error.code))
+        orders.onGap(told.append)
+        self.result(orders.subscribe())
+        lost = RealtimeError("table_lost", "It was dropped.")
+        self.world.tracker.listener.tableLost("orders", lost, 5)
+        self.world.turn()
+        self.assertEqual(told, ["table_lost", {"topic": "orders", "reason": "table_lost"}])
+        self.assertTrue(orders.isSubscribed)
 
     def test_since(self) -> None:
         """
@@ -516,7 +534,7 @@ class SnapshotTests(WorldTestCase):
         looked at.
         """
         told: list[Any] = []
-        self.channel.onFeedStatus(told.append)
+        self.channel.onFeedChange(lambda feed, message: told.append((feed, message)))
         self.channel.on("commit", told.append).on("*", told.append)
         self.result(self.channel.subscribe())
         self.hear(type="status", feed="down", message="The database is gone.")
@@ -524,7 +542,8 @@ class SnapshotTests(WorldTestCase):
         self.hear(type="new", topic="table/orders/p")
         self.hear(type="event", event="e", topic="chat/unknown/p")
         self.hear(type="new", topic=None)
-        self.assertEqual([frame["type"] for frame in told], ["status", "commit"])
+        self.assertEqual(told[0], ("down", "The database is gone."))
+        self.assertEqual([frame["type"] for frame in told[1:]], ["commit"])
         self.assertEqual(self.channel.position, "y")
 
 
@@ -588,7 +607,7 @@ class PublishingTests(WorldTestCase):
         What is published while there is no connection waits for one, in its order, as much
         as may.
         """
-        client = self.client("carl", queueSize=3)
+        client = self.client("carl", maxQueue=3)
         self.world.reachable = False
         self.world.cut()
         self.world.turn()
@@ -951,7 +970,7 @@ class EndsTests(WorldTestCase):
         """
         told: list[Any] = []
         self.world.reachable = False
-        client = self.world.realtime(maxRetries=2)
+        client = self.world.realtime(maxReconnectAttempts=2)
         client.onStatusChange(told.append)
         client.onMaxRetriesExceeded(lambda: told.append("exceeded"))
         client.startService()
@@ -1117,7 +1136,7 @@ class StoryTests(SynchronousTestCase):
             canonical = "chat/a/p" if topic == "chat/a" else "table/orders/p"
             subscribers = len(world.hub.registry.subscribers(canonical))
             self.assertEqual(subscribers, wanted[topic] + (topic == "chat/a"), topic)
-            self.assertEqual(channels[topic].subscribed, wanted[topic])
+            self.assertEqual(channels[topic].isSubscribed, wanted[topic])
             states = [m.state for m in world.hub._presence.members(canonical)]
             self.assertEqual(len(states), present[topic] is not None)
         # The watcher was subscribed all the time: everything, once.  The order of what was
@@ -1144,7 +1163,7 @@ class ErrorTests(SynchronousTestCase):
         """
         world = World()
         world.reachable = False
-        client = world.realtime(maxRetries=0)
+        client = world.realtime(maxReconnectAttempts=0)
         client.startService()
         waiting = client.channel("chat/a").subscribe()
         world.turn()

@@ -56,6 +56,18 @@ class PresenceTests(SynchronousTestCase):
         self.presence.members.clear()
         self.assertEqual(len(self.presence.members), 1)
 
+    def test_onChange(self) -> None:
+        """
+        Who wants to know is called with each new set, until it takes that back.
+        """
+        sets: list[int] = []
+        takeBack = self.presence.onChange(lambda members: sets.append(len(members)))
+        self.presence.told("presence:sync", {"members": [member("c1"), member("c2")]})
+        self.presence.told("presence:leave", member("c1"))
+        takeBack()
+        self.presence.told("presence:join", member("c3"))
+        self.assertEqual(sets, [2, 1])
+
     def test_nonsense(self) -> None:
         """
         What is no member is none.

@@ -117,7 +117,7 @@ class ClientTests(DaemonTests):
         self.assertEqual(errors, ["invalid_token"])
         client.setToken(makeToken("ann", projectId="q"))
         await channel.publish("e")
-        self.assertTrue(channel.subscribed)
+        self.assertTrue(channel.isSubscribed)
 
     async def test_many(self) -> None:
         """

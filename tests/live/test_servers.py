@@ -92,7 +92,7 @@ class ClientTests(ServerTests):
         """
         for name, make in NONSENSE.items():
             server = make()
-            client = self.client(self.listen(server), maxRetries=0)
+            client = self.client(self.listen(server), maxReconnectAttempts=0)
             waiting = client.channel("chat/a").subscribe()
             error = await self.assertFailure(waiting, ClientError)
             self.assertEqual(error.code, "bad_answer", name)
@@ -136,7 +136,7 @@ class ClientTests(ServerTests):
         Where nobody listens, that is said.
         """
         port = freePort()
-        client = self.client(f"127.0.0.1:{port}", maxRetries=1)
+        client = self.client(f"127.0.0.1:{port}", maxReconnectAttempts=1)
         error = await self.assertFailure(client.channel("chat/a").subscribe(), ClientError)
         self.assertEqual(error.code, "unreachable")
         self.assertRegex(
@@ -230,7 +230,7 @@ class SDKTests(ServerTests):
         """
         Nor is who closes in the middle of its answer.
         """
-        said = says(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"success": true')
+        said = says(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"success": true}')
         for ask in self.asking(self.listen(Server(answer=said, closes=True)), 60.0):
             error = await self.assertFailure(ask(), ClientError)
             self.assertIn(error.code, ("unreachable", "bad_answer"))

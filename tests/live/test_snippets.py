@@ -113,6 +113,7 @@ class SnippetTests(ProgramTests):
                 # Those of the daemon in memory are the last.
                 if names["client"] is client:
                     await client.ping()
+            await client.stopService()
         # It has moved out of the filter.
         self.assertIn("gone: {'id': 1, 'status': 'new'}", output.getvalue())
         self.assertIn("[{'status': 'shipped'}]", output.getvalue())

@@ -174,7 +174,9 @@ class ClientTests(TLSProgramTests):
         """
         await self.serve(self.configure())
         url = f"wss://localhost:{self.port}"
-        client = RealtimeClient(self.reactor, url, projectId="p", apiKey=PUBLIC_KEY, maxRetries=0)
+        client = RealtimeClient(
+            self.reactor, url, projectId="p", apiKey=PUBLIC_KEY, maxReconnectAttempts=0
+        )
         self.addCleanup(client.stopService)
         client.startService()
         return client
