@@ -9,7 +9,8 @@ pushes come back up through the interfaces only:
 1. pure, no I/O and no clock: L{aerostack.wire}, L{aerostack.core};
 2. live: L{aerostack.hub}, L{aerostack.lanes}, L{aerostack.fanout}, L{aerostack.feeds},
    L{aerostack.telling}, L{aerostack.recovery}, L{aerostack.past}, L{aerostack.catchup},
-   L{aerostack.snapshots}, L{aerostack.outlet}, L{aerostack.session}, L{aerostack.commands},
+   L{aerostack.snapshots}, L{aerostack.outlet}, L{aerostack.session},
+   L{aerostack.subscriptions}, L{aerostack.commands},
    L{aerostack.auth}, L{aerostack.rpc}, L{aerostack.farewell}, L{aerostack.pulse},
    L{aerostack.heartbeat};
 3. adapters, one outside system each: L{aerostack.net}, L{aerostack.storage},

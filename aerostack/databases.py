@@ -263,7 +263,10 @@ class PostgresBackend(Backend):
     def journal(self, config: TrackerConfig) -> IJournal:
         from aerostack.tracker.postgres import PostgresJournal
 
-        return PostgresJournal(changeBytes=config.changeBytes)
+        return PostgresJournal(
+            changeBytes=config.changeBytes,
+            connect=lambda: self._postgres.openConnection(self._options, "snapshot"),
+        )
 
     def waker(self, reactor: Any) -> IWaker:
         from aerostack.tracker.listen import PostgresWaker

@@ -4,6 +4,9 @@ The journal of a PostgreSQL database.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 from psycopg.errors import (
@@ -16,6 +19,7 @@ from zope.interface import implementer
 
 from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
+from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
@@ -23,10 +27,11 @@ from aerostack.tracker import postgresentries as entries
 from aerostack.tracker import postgresholders as holders
 from aerostack.tracker import postgresledger as ledger
 from aerostack.tracker import postgresrepair as repair
+from aerostack.tracker import postgresselect as select
 from aerostack.tracker.journal import Holder, Lag, Loss, Poll
 from aerostack.tracker.oversize import CHANGE_BYTES
 from aerostack.tracker.postgrescatalog import columnTypes, describe
-from aerostack.tracker.postgresentries import EntryReader
+from aerostack.tracker.postgresentries import Entry, EntryReader
 from aerostack.tracker.postgresfollowing import (
     REMOVING,
     REPAIRING,
@@ -38,6 +43,7 @@ from aerostack.tracker.postgresledger import Facts, Record, transaction
 from aerostack.tracker.postgresreaders import Session
 from aerostack.tracker.postgresrows import Rows
 from aerostack.tracker.postgresschema import clear, dropSchema, isComplete
+from aerostack.tracker.postgrestriggers import FORMATS
 
 LATE = 1.0
 """For how many seconds a change waits for the leader, before others give it its number."""
@@ -60,6 +66,7 @@ class PostgresJournal:
         rebuiltRows: int = 1000,
         changeBytes: int = CHANGE_BYTES,
         notify: bool | None = None,
+        connect: Callable[[], Any] | None = None,
     ) -> None:
         """
         @param rebuiltRows: How many rows a table that was made again, or was truncated, may
@@ -67,8 +74,11 @@ class PostgresJournal:
         @param changeBytes: How many bytes the values of one change may take in JSON.
         @param notify: Whether writers notify readers.  Transactions that do cannot be
             prepared; so L{None} is to notify where the server lets nobody prepare any.
+        @param connect: Opens another connection to the database, in autocommit mode;
+            without it no snapshot can be taken.
         """
         self._changeBytes = changeBytes
+        self._connect = connect
         self._session = Session()
         self._following = Following(self._session, rebuiltRows, notify)
         self._after = 0
@@ -182,6 +192,27 @@ class PostgresJournal:
         events = [reader.event(cursor, entry) for entry in found]
         return [event for event in events if isinstance(event, Change)]
 
+    def snapshot(self, cursor: Any, table: str, selection: Selection, bounds: Bounds) -> Snapshot:
+        if self._connect is None:
+            raise ValueError("a journal that takes snapshots needs to open connections")
+        for setting, value in FORMATS.items():
+            cursor.execute("SELECT set_config(%s, %s, false)", (setting, value))
+        if not isComplete(cursor):
+            raise _expired(table)
+        with (
+            closing(self._connect()) as other,
+            select.point(cursor, other, bounds.seconds) as position,
+        ):
+            described = describe(cursor, table)
+            record = find(active(cursor), table)
+            if position < 0 or record is None or not record.shapes:
+                raise _expired(table)
+            rows = Rows(record.shapes)
+            # Behind the newest change a row has the table's present shape.
+            tell = partial(rows.tell, seq=position + 1)
+            found, size = select.readRows(cursor, described, tell, selection, bounds)
+            return Snapshot(found, position, _lineage(ledger.facts(cursor), record), size)
+
     def renew(self, cursor: Any, timestamp: int) -> None:
         self._meet(cursor)
         if isComplete(cursor):
@@ -262,6 +293,11 @@ class PostgresJournal:
                 entries.sequence(cursor)
             self._waits = waiting is not None
         found, more = entries.read(cursor, after, limit, size)
+        events = self._tell(cursor, found)
+        if any([reader.isSurprised() for _, reader in self._readers.values()]):
+            # Columns may be others than we know.
+            following.check(cursor, now, after, isUrgent=True)
+            events = self._tell(cursor, found)
         altered = frozenset(following.altered)
         following.altered.clear()
         if not found:
@@ -270,20 +306,25 @@ class PostgresJournal:
                 return Poll((), after, False, altered)
             # We read further than the journal goes: it is an older one now.
             return Poll(tuple(self._tellGap(after)), newest, False, altered)
-        events: list[Change | Loss] = []
         if found[0][0] > after + 1:
-            events.extend(self._tellGap(found[0][0] - 1))
+            events = [*self._tellGap(found[0][0] - 1), *events]
+        return Poll(tuple(events), found[-1][0], more, altered)
+
+    def _tell(self, cursor: Any, found: Iterable[Entry]) -> list[Change | Loss]:
+        events = []
         for entry in found:
-            record = following.records.get(entry[1])
+            record = self._following.records.get(entry[1])
             if record is not None and record.shapes:
                 events.append(self._readerOf(record).event(cursor, entry))
-        return Poll(tuple(events), found[-1][0], more, altered)
+        return events
 
     def _readerOf(self, record: Record) -> EntryReader:
         known = self._readers.get(record.tid)
-        if known is not None and known[0] is record:
+        if known is not None and (known[0] is record or known[0] == record):
             return known[1]
         reader = EntryReader(record.name, record.oid, Rows(record.shapes), self._changeBytes)
+        records = self._following.records
+        self._readers = {tid: known for tid, known in self._readers.items() if tid in records}
         self._readers[record.tid] = record, reader
         return reader
 

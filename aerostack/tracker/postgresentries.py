@@ -35,7 +35,7 @@ _READ = f"""
 SELECT e.seq, e.tid, e.xid, e.last, e.op, e.at, e.new, e.old, e.count
 FROM (
   SELECT c.seq, c.tid, c.xid::text, c.last, i.op::text, i.new, i.old,
-    (extract(epoch FROM c.at) * 1000)::bigint AS at, count(*) OVER () AS count,
+    floor(extract(epoch FROM c.at) * 1000)::bigint AS at, count(*) OVER () AS count,
     sum(coalesce(i.size, 0)) OVER (ORDER BY c.seq) - coalesce(i.size, 0) AS held
   FROM (
     SELECT * FROM {SCHEMA}.changes WHERE {{condition}} ORDER BY seq LIMIT %(limit)s
@@ -212,6 +212,12 @@ class EntryReader:
         self._oid = oid
         self._rows = rows
         self._changeBytes = changeBytes
+
+    def isSurprised(self) -> bool:
+        """
+        Tell, once, whether a row looked as no row of the table's did before.
+        """
+        return self._rows.isSurprised()
 
     def event(self, cursor: Any, entry: Entry) -> Change | Loss:
         """

@@ -39,6 +39,10 @@ DROPPING = 50
 REMOVING = 5000
 """The same, where everything is made, or taken out."""
 
+CHECKING = 0.1
+"""For how many seconds it is not looked again whether everything is as it should be, unless
+a row looks as no row did before.  A reader may be woken hundreds of times a second."""
+
 PATIENCE = 2.0
 """After how many seconds what had to wait for a lock is tried again."""
 
@@ -53,7 +57,7 @@ class Following:
 
     @ivar records: What is known of tables, by number.
     @ivar altered: Tables whose columns may be others than when this was last emptied.
-    @ivar isSettled: Nothing waits to be put right.
+    @ivar isSettled: All was as it should be when it was last asked for changes.
     """
 
     def __init__(self, session: Session, rebuiltRows: int, notify: bool | None) -> None:
@@ -64,6 +68,7 @@ class Following:
         """
         self.records: Mapping[int, Record] = {}
         self.altered: set[str] = set()
+        self.isSettled = False
         self._session = session
         self._rebuiltRows = rebuiltRows
         self._notify = notify
@@ -72,13 +77,10 @@ class Following:
         # What to look at, and what was seen there when all was as it should be.
         self._needs: repair.Needs | None = None
         self._signature: str | None = None
+        self._checkedAt = 0.0
         self._retryAt: float | None = None
         # Since when nobody is known to follow a table.
         self._orphans: dict[str, float] = {}
-
-    @property
-    def isSettled(self) -> bool:
-        return self._retryAt is None
 
     @property
     def isWanted(self) -> bool:
@@ -182,16 +184,22 @@ class Following:
         self.forget()
         self.sweep(cursor)
 
-    def check(self, cursor: Any, now: float, after: int) -> None:
+    def check(self, cursor: Any, now: float, after: int, isUrgent: bool = False) -> None:
         """
         See whether everything is followed as it should be, and put right what is not.
 
         @param now: The server's time in seconds.
         @param after: The last change that was read.
+        @param isUrgent: Something looks as if it were not.
         """
         if self._needs is not None and self._signature is not None:
+            if not isUrgent and 0 <= now - self._checkedAt < CHECKING:
+                self.isSettled = False
+                return
             isDue = self._retryAt is not None and now >= self._retryAt
             if not isDue and repair.signature(cursor, self._needs) == self._signature:
+                self._checkedAt = now
+                self.isSettled = self._retryAt is None
                 return
         self.ensure(cursor, after)
         self.expire(cursor)
@@ -211,6 +219,8 @@ class Following:
         self._take(records)
         self._needs, self._signature = needs, signature
         self._retryAt = now + PATIENCE if broken else None
+        self._checkedAt = now
+        self.isSettled = not broken
 
     def _manner(self, facts: Facts) -> Manner:
         return Manner(facts.until, facts.notifies, self._rebuiltRows)
@@ -319,8 +329,9 @@ class Following:
         before = {r.name: (r.tid, r.shapes) for r in self.records.values() if r.ended is None}
         self.records = records
         for record in records.values():
-            known = before.get(record.name) if record.ended is None else None
-            if known is not None and known != (record.tid, record.shapes):
+            # Of one that is new here, somebody may have asked for the columns before this.
+            shape = (record.tid, record.shapes)
+            if record.ended is None and before.get(record.name) != shape:
                 self.altered.add(record.name)
 
 

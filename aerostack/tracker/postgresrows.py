@@ -113,6 +113,14 @@ class Rows:
         self._present = [field for field in shapes[-1].fields if field.form != HIDDEN]
         self._isApart = any(f.form == JSON for shape in shapes for f in shape.fields)
         self._ways: dict[tuple[int, tuple[str, ...]], _Way] = {}
+        self._isSurprised = False
+
+    def isSurprised(self) -> bool:
+        """
+        Tell, once, whether there was a row whose columns are none of the table's shapes.
+        """
+        isSurprised, self._isSurprised = self._isSurprised, False
+        return isSurprised
 
     def tell(self, text: str, seq: int) -> dict[str, Any]:
         """
@@ -149,6 +157,7 @@ class Rows:
             for i in nearest:
                 fields = self._shapes[i].fields
                 if fits(fields, names):
+                    self._isSurprised = self._isSurprised or fits is not _isSame
                     return _Way(self._present, fields, names, self._isApart)
         raise AssertionError("the last one fits whatever there is")
 

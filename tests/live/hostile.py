@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from twisted.internet.interfaces import ITransport
+from twisted.internet.interfaces import ITCPTransport
 
 from tests.live.daemon import DaemonTests
 from tests.live.wire import Frame, Wire
@@ -111,7 +111,7 @@ class HostileTests(DaemonTests):
         registry = self.daemon.hub.registry
         topics = {topic: len(registry.subscribers(topic)) for topic in registry}
         # Whatever else the reactor reads is not there for a client.
-        sockets = [each for each in self.reactor.getReaders() if ITransport.providedBy(each)]
+        sockets = [each for each in self.reactor.getReaders() if ITCPTransport.providedBy(each)]
         return len(self.daemon.connections), topics, len(sockets)
 
     async def beat(self) -> None:

@@ -11,12 +11,13 @@ import jwt
 from aerostack.settings import JWTConfig, ProjectConfig, TableConfig
 from aerostack.testing import TOKEN_SECRET, makeProject
 from tests.live.daemon import DaemonTests
+from tests.live.test_postgres import PostgresDaemonTests
 from tests.live.wire import Wire
 
 TOPIC = "table/orders/p"
 
 
-class RuleTests(DaemonTests):
+class RuleStories:
     """
     Two users of one table.
     """
@@ -100,12 +101,6 @@ class RuleTests(DaemonTests):
             await self.stop()
             await self.start()
 
-        self.execute("INSERT INTO orders VALUES (9, 7, 1, 'card-7')")
-        for sub, numbers in (("7", [9]), ("8", [3])):
-            wire, _ = await self.user(sub, snapshot=True)
-            page = await self.frame(wire)
-            self.assertEqual([each["id"] for each in page["rows"]], numbers)
-
         wire, _ = await self.user("7")
         wire.tell({"type": "auth", "token": self.token("8")})
         await wire.barrier()
@@ -155,3 +150,41 @@ class RuleTests(DaemonTests):
         self.assertEqual(refused["code"], "rule_mismatch")
         self.assertEqual([told for told in self.told if "card" in told], [])
         self.flushLoggedErrors()
+
+
+class SQLiteRuleTests(RuleStories, DaemonTests):
+    """
+    Row rules on SQLite.
+    """
+
+    async def test_snapshot(self) -> None:
+        """
+        Who begins with rows begins with its own.
+        """
+        self.execute("INSERT INTO orders VALUES (1, 7, 1, 'card-1'), (2, 8, 2, 'card-2')")
+        for sub, numbers in (("7", [1]), ("8", [2]), ("9", [])):
+            wire, _ = await self.user(sub, snapshot=True)
+            page = await self.frame(wire)
+            self.assertEqual([each["id"] for each in page["rows"]], numbers)
+        self.assertEqual([told for told in self.told if "card" in told], [])
+
+
+class PostgresRuleTests(RuleStories, PostgresDaemonTests):
+    """
+    Row rules on PostgreSQL.
+    """
+
+    async def test_schemas(self) -> None:
+        """
+        A table cannot be had by another name than the one that its rule is for.
+        """
+        self.execute(
+            "CREATE SCHEMA sales",
+            "CREATE TABLE sales.orders (id int)",
+            "GRANT USAGE ON SCHEMA sales TO rt",
+        )
+        wire, _ = await self.user("7")
+        for name in ("public.orders", "Orders", '"orders"', "sales.orders", "shop.public.orders"):
+            wire.tell({"type": "subscribe", "topic": f"table/{name}"})
+            answer = await self.frame(wire)
+            self.assertEqual(answer["type"], "error", name)

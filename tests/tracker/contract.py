@@ -297,6 +297,17 @@ class ChangeContract(Contract):
         error = self.assertRaises(RealtimeError, columns, cursor, "nothing")
         self.assertEqual(error.code, "unknown_table")
 
+    def test_alteredAtOnce(self) -> None:
+        """
+        Columns that were asked for before the first read are told to be out of date with it.
+        """
+        self.run_("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)")
+        self.reader.attach("t")
+        self.reader.journal.columns(self.reader.cursor, "t")
+        self.run_("ALTER TABLE t RENAME COLUMN a TO b")
+        poll = self.reader.journal.poll(self.reader.cursor, self.reader.after, 10)
+        self.assertEqual(poll.altered, {"t"})
+
     def test_lag(self) -> None:
         """
         A database on which nothing waits has no lag.

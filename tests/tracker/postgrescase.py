@@ -11,6 +11,7 @@ from psycopg.pq import TransactionStatus
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.changes import Row
+from aerostack.tracker import postgresfollowing
 from aerostack.tracker.postgres import PostgresJournal
 from aerostack.wire.values import toJSON
 from tests.postgres import OWNER, ROLE, freshDatabase
@@ -38,6 +39,8 @@ class PostgresCase(Steps, SynchronousTestCase):
     error = psycopg.Error
 
     def setUp(self) -> None:
+        # Every poll sees what was done before it.
+        self.patch(postgresfollowing, "CHECKING", 0.0)
         self.database = freshDatabase(self)
         self.writer = self.connect()
         self.reader = self.makeReader()

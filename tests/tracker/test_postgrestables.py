@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from aerostack.errors import RealtimeError
+from aerostack.tracker import postgresfollowing
 from tests.postgres import ADMIN, OWNER, ROLE
 from tests.tracker.support import Mirror, brief, lossOf
 
@@ -586,3 +587,27 @@ class AlteredTests(TableCase):
         self.assertEqual(
             brief(update), [("INSERT", 9, "x"), ("UPDATE", 9, "y"), ("DELETE", 9, "y")]
         )
+
+    def test_betweenLooks(self) -> None:
+        """
+        It is not looked at the schema all the time; but a row with other columns is told
+        in the shape that the table has now, and a table that is gone is noticed a little
+        later.
+        """
+        self.patch(postgresfollowing, "CHECKING", 3600.0)
+        self.run_("INSERT INTO t VALUES (1, 2)")
+        self.events()
+        self.assertEqual(
+            self.inserted(
+                "ALTER TABLE t ADD COLUMN b int DEFAULT 7", "INSERT INTO t VALUES (3, 4)"
+            ),
+            [{"id": 3, "a": 4, "b": 7}],
+        )
+        self.assertEqual(
+            self.inserted("ALTER TABLE t RENAME a TO c", "INSERT INTO t VALUES (5, 6)"),
+            [{"id": 5, "c": 6, "b": 7}],
+        )
+        self.assertEqual(self.changes("DROP TABLE t"), [])
+        self.assertEqual(self.changes(), [])
+        self.patch(postgresfollowing, "CHECKING", 0.0)
+        self.assertLost("dropped")

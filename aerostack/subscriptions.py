@@ -1,0 +1,286 @@
+"""
+The subscriptions of one session: how they begin, what is told by them, and how they end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from twisted.python.failure import Failure
+
+from aerostack.core.access import Grant
+from aerostack.core.columns import Columns
+from aerostack.core.permissions import Action
+from aerostack.core.selection import Selection, parseSelection
+from aerostack.core.topics import Topic, topicOf
+from aerostack.core.views import View, parseEvents
+from aerostack.errors import RealtimeError
+from aerostack.recovery import Wish
+from aerostack.surroundings import Surroundings
+from aerostack.wire.frames import Subscribe, Unsubscribed
+
+if TYPE_CHECKING:
+    from aerostack.session import Session
+
+
+class Subscriptions:
+    """
+    What one session is subscribed to.
+    """
+
+    __slots__ = ("_all", "_hub", "_limits", "_pending", "_requests", "_session")
+
+    def __init__(self, session: Session, surroundings: Surroundings) -> None:
+        self._session = session
+        self._all = surroundings
+        self._hub = surroundings.hub
+        self._limits = surroundings.limits
+        # Table subscriptions that wait for the tracker to confirm them, or for what columns
+        # the table has.
+        self._pending: dict[str, Subscribe] = {}
+        # What was asked for of each table that is subscribed, to be judged again.
+        self._requests: dict[str, Subscribe] = {}
+
+    def end(self) -> None:
+        """
+        End all: the session is over.
+        """
+        self._pending.clear()
+        for canonical in self._hub.registry.topicsOf(self._session):
+            self._end(topicOf(canonical))
+
+    # Beginning
+
+    def checkRoom(self, canonical: str) -> None:
+        """
+        Make sure that the client may hold one topic more.
+
+        @raise RealtimeError: C{too_many_subscriptions}.
+        """
+        if canonical in self._pending:
+            return
+        begun = self._hub.registry.count(self._session)
+        begun += sum(
+            self._session not in self._hub.registry.subscribers(topic) for topic in self._pending
+        )
+        held = begun + len(tuple(self._hub.presentOn(self._session.connectionId)))
+        if held >= self._limits.subscriptions:
+            raise RealtimeError(
+                "too_many_subscriptions",
+                f"A connection holds at most {self._limits.subscriptions} topics; leave some.",
+            )
+
+    def subscribe(self, topic: Topic, frame: Subscribe) -> None:
+        """
+        Begin a subscription, or change one.
+
+        @raise RealtimeError: It cannot be, or may not be.
+        """
+        self._session.identity.check(Action.SUBSCRIBE, topic)
+        canonical = topic.canonical
+        again = self._session in self._hub.registry.subscribers(canonical)
+        if not again:
+            self.checkRoom(canonical)
+            self._all.quotas.checkSubscriptions(topic.project)
+        if topic.table is None:
+            if frame.filter or frame.columns is not None or parseEvents(frame.event) is not None:
+                raise RealtimeError(
+                    "invalid_frame", "Only a table's topic takes a filter, columns or an event."
+                )
+            if frame.snapshot:
+                raise RealtimeError("invalid_frame", "Only a table's topic has a snapshot.")
+            self._begin(topic, frame, None, None)
+            return
+        if not frame.snapshot and (frame.order is not None or frame.limit is not None):
+            raise RealtimeError("invalid_frame", "order and limit are for a snapshot; ask for one.")
+        # Who may read nothing has no table followed.
+        self._all.feeds.grant(self._session.identity, topic)
+        self._pending[canonical] = frame
+        if again:
+            self._view(topic, frame, None)
+        else:
+            self._all.feeds.watch(topic.table).addCallbacks(
+                partial(self._view, topic, frame),
+                partial(self._unwatchable, topic, frame, None),
+            ).addErrback(self._session.fail)
+
+    def _view(
+        self, topic: Topic, frame: Subscribe, watched: str | None, columns: Columns | None = None
+    ) -> None:
+        """
+        Find out what is told of a table, and begin.
+
+        @param watched: The table, if the request holds an interest of its own in it.
+        @param columns: The table's, if somebody has asked for them.
+        """
+        # The client may have gone, thought better of it, or asked again meanwhile.
+        if self._pending.get(topic.canonical) is not frame:
+            self._release(watched)
+            return
+        try:
+            # It may be somebody else by now.
+            grant = self._all.feeds.grant(self._session.identity, topic)
+            if columns is None and _needsColumns(frame, grant):
+                self._askColumns(
+                    topic,
+                    partial(self._view, topic, frame, watched),
+                    partial(self._unwatchable, topic, frame, watched),
+                )
+                return
+            del self._pending[topic.canonical]
+            if watched is not None:
+                # Others may have taken what was left.
+                self._all.quotas.checkSubscriptions(topic.project)
+            elif self._session not in self._hub.registry.subscribers(topic.canonical):
+                # What was to be changed has ended meanwhile.
+                self.subscribe(topic, frame)
+                return
+            view = self._all.feeds.view(grant, frame, columns or {})
+            selection = None
+            if frame.snapshot:
+                selection = parseSelection(frame.order, frame.limit, columns or {}, view)
+        except RealtimeError as error:
+            self._pending.pop(topic.canonical, None)
+            self._release(watched)
+            self._session.sendError(error, None, topic.canonical)
+            return
+        self._requests[topic.canonical] = frame
+        self._begin(topic, frame, view, selection)
+
+    def _unwatchable(
+        self, topic: Topic, frame: Subscribe, watched: str | None, failure: Failure
+    ) -> None:
+        self._release(watched)
+        if self._pending.get(topic.canonical) is frame:
+            del self._pending[topic.canonical]
+        self._session.sendError(refusal(failure), None, topic.canonical)
+
+    def _release(self, watched: str | None) -> None:
+        """Take the interest back that a request had in a table."""
+        if watched is not None:
+            self._all.feeds.unwatch(watched)
+
+    def _begin(
+        self, topic: Topic, frame: Subscribe, view: View | None, selection: Selection | None
+    ) -> None:
+        if self._hub.subscribe(self._session, topic, view):
+            self._all.quotas.subscriptions.add(topic.project)
+        refuse = partial(self._giveUp, topic)
+        wish = Wish(topic, view, frame.since, selection, refuse)
+        self._all.recovery.begin(self._session, wish)
+
+    def _askColumns(
+        self,
+        topic: Topic,
+        told: Callable[[Columns], object],
+        failed: Callable[[Failure], object],
+    ) -> None:
+        assert topic.table is not None
+        asked = self._all.feeds.columns(topic.table)
+        asked.addCallbacks(told, failed).addErrback(self._session.fail)
+
+    # Going on
+
+    def judge(self, topic: str | None = None) -> None:
+        """
+        End what the present identity may not have, and change what it may have otherwise.
+
+        @param topic: See L{aerostack.interfaces.ISubscriber.judge}.
+        """
+        if topic is not None:
+            self._judgeTable(topicOf(topic))
+            return
+        for canonical in self._hub.registry.topicsOf(self._session):
+            held = topicOf(canonical)
+            if held.table is not None:
+                self._judgeTable(held)
+                continue
+            try:
+                self._session.identity.check(Action.SUBSCRIBE, held)
+            except RealtimeError as error:
+                self._giveUp(held, error)
+
+    def _judgeTable(self, topic: Topic, columns: Columns | None = None) -> None:
+        """
+        Judge the subscription to a table again.
+
+        @param columns: The table's, if somebody has asked for them.
+        """
+        frame = self._requests.get(topic.canonical)
+        if frame is None:
+            # It has ended meanwhile.
+            return
+        try:
+            grant = self._all.feeds.grant(self._session.identity, topic)
+            if columns is None and _needsColumns(frame, grant):
+                self._askColumns(
+                    topic, partial(self._judgeTable, topic), partial(self._lose, topic)
+                )
+                return
+            view = self._all.feeds.view(grant, frame, columns or {})
+        except RealtimeError as error:
+            self._giveUp(topic, error)
+            return
+        self._goOn(topic, view)
+
+    def _goOn(self, topic: Topic, view: View | None) -> None:
+        """Let a subscription go on with another view, if it is another."""
+        if view == self._hub.registry.subscribers(topic.canonical)[self._session]:
+            return
+        if self._session.catchingUp(topic.canonical) is None:
+            self._all.feeds.change(self._session, topic, view)
+            return
+        self._giveUp(
+            topic,
+            RealtimeError(
+                "view_changed",
+                "What you may read has changed while you were sent what you had missed; subscribe"
+                " again since the last pos.",
+            ),
+        )
+
+    def _lose(self, topic: Topic, failure: Failure) -> None:
+        error = refusal(failure)
+        if topic.canonical in self._requests:
+            self._giveUp(topic, error)
+
+    # Ending
+
+    def unsubscribe(self, topic: Topic) -> None:
+        """
+        End a subscription, whether there is one or not.
+        """
+        self._pending.pop(topic.canonical, None)
+        self._end(topic)
+        self._session.send(Unsubscribed(topic=topic.canonical))
+
+    def _giveUp(self, topic: Topic, error: RealtimeError) -> None:
+        """End a subscription that cannot go on, and say why."""
+        self._end(topic)
+        self._session.sendError(error, None, topic.canonical)
+        self._session.send(Unsubscribed(topic=topic.canonical))
+
+    def _end(self, topic: Topic) -> None:
+        self._session.endCatchUp(topic.canonical)
+        self._requests.pop(topic.canonical, None)
+        if self._hub.unsubscribe(self._session, topic):
+            self._all.quotas.subscriptions.remove(topic.project)
+            if topic.table is not None:
+                self._all.feeds.unwatch(topic.table)
+
+
+def _needsColumns(frame: Subscribe, grant: Grant) -> bool:
+    """Whether what is told depends on what columns the table has."""
+    wanted = (frame.columns, frame.order)
+    return bool(frame.filter) or wanted != (None, None) or not grant.isWhole
+
+
+def refusal(failure: Failure) -> RealtimeError:
+    """
+    What a client is told of a failure, if it is one to be told; else raise it.
+    """
+    if isinstance(failure.value, RealtimeError):
+        return failure.value
+    failure.raiseException()

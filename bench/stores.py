@@ -1,0 +1,139 @@
+"""
+The databases whose changes are fed, each empty and with a daemon on it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from processes import freePort
+
+KEY = "pk_bench_0123456789"
+
+CONFIG = """
+[server]
+listen = ["tcp:{port}:interface=127.0.0.1"]
+[database]
+url = "{url}"
+[tracker]
+wake = {wake}
+tables = ["events"]
+[limits]
+outbox_bytes = 67108864
+[projects.bench]
+public_key = "{key}"
+"""
+
+SCHEMA = "CREATE TABLE events (id {key}, n INTEGER, text TEXT)"
+
+
+class Store(Protocol):
+    """
+    A database with a table C{events}.
+    """
+
+    name: str
+    mark: str
+    """What stands for a value in a statement."""
+
+    def url(self) -> str:
+        """Its address, for the daemon."""
+
+    def connect(self) -> Any:
+        """A writer's connection, in autocommit mode."""
+
+
+class SQLiteStore:
+    """
+    A file in WAL mode, with the settings that SQLite comes with otherwise.
+    """
+
+    name = "SQLite"
+    mark = "?"
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "bench.db"
+        with self.connect() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(SCHEMA.format(key="INTEGER PRIMARY KEY"))
+
+    def url(self) -> str:
+        return f"sqlite:///{self._path}"
+
+    def connect(self) -> Any:
+        return sqlite3.connect(
+            self._path, isolation_level=None, timeout=30, check_same_thread=False
+        )
+
+
+class PostgresStore:
+    """
+    A server of its own, with the settings that it comes with.
+    """
+
+    name = "PostgreSQL"
+    mark = "%s"
+
+    def __init__(self, directory: Path) -> None:
+        # The checkout has what starts a server for the tests.
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+        from tests.postgres import Database, Server
+
+        server = Server()
+        for setting in ("fsync", "full_page_writes", "shared_buffers"):
+            server.execute(f"ALTER SYSTEM SET {setting} TO DEFAULT")
+        server.execute("ALTER SYSTEM SET fsync = on", "ALTER SYSTEM SET full_page_writes = on")
+        server.execute("ALTER SYSTEM SET shared_buffers = '128MB'")
+        # Who may prepare transactions cannot be notified.
+        server.execute("ALTER SYSTEM SET max_prepared_transactions = 0")
+        server.restart()
+        self._database = Database(server)
+        self._database.execute(SCHEMA.format(key="bigserial PRIMARY KEY"))
+
+    def url(self) -> str:
+        return self._database.url
+
+    def connect(self) -> Any:
+        return self._database.connect()
+
+
+@contextmanager
+def daemon(store: Store, directory: Path, wake: bool = True) -> Iterator[int]:
+    """
+    Run a daemon on a database.
+
+    @return: The port at which it listens.
+    """
+    port = freePort()
+    config = directory / "rt.toml"
+    url = store.url()
+    config.write_text(CONFIG.format(port=port, url=url, wake=str(wake).lower(), key=KEY))
+    command = [
+        str(Path(sys.executable).with_name("twistd")),
+        *("--nodaemon", "--pidfile=", "aerostack-rt", "--config", str(config)),
+    ]
+    with open(directory / "log", "a") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    """
+    Wait until something holds.
+    """
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what} took longer than {seconds:g} s")
+        time.sleep(0.01)

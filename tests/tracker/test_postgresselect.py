@@ -1,0 +1,248 @@
+"""
+Tests for L{aerostack.tracker.postgresselect}, and for snapshots of a PostgreSQL database.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aerostack.core.conditions import IN, IS_NULL, LIKE, OPERATORS, makeCondition
+from aerostack.core.selection import Bounds, Selection, Snapshot
+from aerostack.errors import RealtimeError
+from tests.postgres import ROLE
+from tests.tracker.postgrescase import PostgresCase
+from tests.tracker.support import Mirror
+
+BOUNDS = Bounds(rows=1000, size=1_000_000, seconds=30.0)
+
+TEXTS = st.text(alphabet="aAb%_\\é ", max_size=3)
+INTEGERS = st.one_of(st.integers(-3, 3), st.sampled_from([2**53 + 1, 2**63 - 1, -(2**63)]))
+DECIMALS = st.sampled_from(
+    [Decimal(text) for text in ("0", "0.1", "0.10000000000000001", "-7.5", "1e20", "NaN")]
+)
+FLOATS = st.sampled_from([0.0, 0.1, 0.1 + 0.2, 0.3, -7.5, 1e300, float("inf")])
+TIMES = st.integers(-(10**9), 10**9).map(
+    lambda micros: datetime(2026, 11, 24, 12) + timedelta(microseconds=micros * 1_000_003)
+)
+UUIDS = st.sampled_from([f"{n:032x}" for n in range(4)]).map(
+    lambda digits: f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+)
+MOODS = st.sampled_from(["sad", "ok"])
+VALUES = {
+    "i": INTEGERS,
+    "n": DECIMALS,
+    "f": FLOATS,
+    "r": FLOATS.filter(lambda f: f != 1e300),
+    "t": TEXTS,
+    "c": TEXTS,
+    "b": st.booleans(),
+    "at": TIMES,
+    "d": TIMES,
+    "u": UUIDS,
+    "m": MOODS,
+}
+# What a client may ask for: as a row tells it.
+ASKED: dict[str, st.SearchStrategy[Any]] = {
+    "i": st.one_of(INTEGERS, st.sampled_from([0.5, "9007199254740993"])),
+    "n": st.one_of(DECIMALS.map(str), FLOATS.filter(lambda f: f < 1e301)),
+    "f": FLOATS.filter(lambda f: f < 1e301),
+    "r": FLOATS.filter(lambda f: f < 1e301),
+    "t": TEXTS,
+    "c": TEXTS,
+    "b": st.booleans(),
+    "at": st.one_of(TIMES.map(lambda t: t.isoformat() + "Z"), st.just("infinity")),
+    "d": TIMES.map(lambda t: t.date().isoformat()),
+    "u": st.one_of(UUIDS, UUIDS.map(str.upper), st.just("no")),
+    "m": st.one_of(MOODS, st.just("nobody")),
+}
+
+TABLE = (
+    "CREATE TYPE mood AS ENUM ('sad', 'ok')",
+    "CREATE TABLE t (id serial PRIMARY KEY, i bigint, n numeric, f float8, r float4, t text,"
+    " c char(4), b boolean, at timestamptz, d date, u uuid, m mood)",
+)
+
+
+class SnapshotCase(PostgresCase):
+    """
+    A table, and snapshots of it.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.run_(*TABLE)
+        self.reader = self.makeReader(connect=lambda: self.database.connect(ROLE))
+        self.follow("t")
+        self.columns = self.reader.journal.columns(self.reader.cursor, "t")
+        self.cursor = self.connect(ROLE).cursor()
+
+    def snapshot(self, *conditions: Any, bounds: Bounds = BOUNDS, **selected: Any) -> Snapshot:
+        journal = self.reader.journal
+        return journal.snapshot(self.cursor, "t", Selection(conditions, **selected), bounds)
+
+
+class SnapshotTests(SnapshotCase):
+    """
+    Tests for L{PostgresJournal.snapshot<aerostack.tracker.postgres.PostgresJournal.snapshot>}.
+    """
+
+    def test_told(self) -> None:
+        """
+        Rows look as their changes do.
+        """
+        changes = self.changes(
+            "INSERT INTO t (i, n, f, r, t, c, b, at, d, u, m) VALUES (9007199254740993, 1.50,"
+            " 0.1, 0.1, 'x', 'x', true, '2026-01-02 03:04:05.678+05:45', '2026-01-02',"
+            " '00000000-0000-0000-0000-00000000000a', 'ok')"
+        )
+        self.assertEqual(self.snapshot().rows, [changes[0].data])
+
+    def test_open(self) -> None:
+        """
+        What is not committed is neither in the rows nor before their position, however low
+        its number may have been.
+        """
+        other = self.connect()
+        other.execute("BEGIN")
+        other.execute("INSERT INTO t (i) VALUES (1)")
+        self.run_("INSERT INTO t (i) VALUES (2)")
+        snapshot = self.snapshot()
+        self.assertEqual([row["i"] for row in snapshot.rows], [2])
+        other.execute("COMMIT")
+        self.reader.after = snapshot.position
+        self.assertEqual([change.data["i"] for change in self.changes()], [1])
+
+    def test_writers(self) -> None:
+        """
+        With writers that do not stop, each snapshot and the changes after its position make
+        the table that there is in the end.
+        """
+        stop = threading.Event()
+
+        def write(connection: Any) -> None:
+            with closing(connection):
+                while not stop.is_set():
+                    with connection.transaction():
+                        connection.execute("INSERT INTO t (i) VALUES (0)")
+                        connection.execute("UPDATE t SET i = i + 1 WHERE id % 7 = 3")
+                        connection.execute("DELETE FROM t WHERE id % 5 = 1 AND i > 2")
+
+        writers = [threading.Thread(target=write, args=(self.connect(),)) for _ in range(3)]
+        for writer in writers:
+            writer.start()
+        try:
+            snapshots = [self.snapshot() for _ in range(15)]
+        finally:
+            stop.set()
+            for writer in writers:
+                writer.join()
+        rows = Mirror(self.snapshot().rows).sorted()
+        for snapshot in snapshots:
+            mirror = Mirror(snapshot.rows)
+            self.reader.after = snapshot.position
+            mirror.apply(self.events())
+            self.assertEqual(mirror.sorted(), rows)
+
+    def test_feedGoesOn(self) -> None:
+        """
+        While rows are read, changes get their numbers.
+        """
+        self.run_("INSERT INTO t (i) SELECT 1 FROM generate_series(1, 300)")
+        self.events()
+        seen: list[Any] = []
+
+        class Watching(Selection):
+            def match(selection, row: Any) -> bool:
+                if not seen:
+                    self.run_("INSERT INTO t (i) VALUES (7)")
+                    seen.extend(self.events())
+                return True
+
+        snapshot = self.reader.journal.snapshot(self.cursor, "t", Watching(), BOUNDS)
+        self.assertEqual(len(snapshot.rows), 300)
+        self.assertEqual([change.data["i"] for change in seen], [7])
+        self.assertEqual(seen[0].seq, snapshot.position + 1)
+
+    def test_order(self) -> None:
+        """
+        Rows come in the order that was asked for, with nulls last, and only so many.
+        """
+        self.run_("INSERT INTO t (i, t) VALUES (2, 'b'), (NULL, 'c'), (1, 'a'), (2, 'a')")
+        order = (("i", True), ("t", False))
+        rows = self.snapshot(order=order).rows
+        self.assertEqual([r["i"] for r in rows], [2, 2, 1, None])
+        self.assertEqual([r["t"] for r in rows], ["a", "b", "a", "c"])
+        self.assertEqual(self.snapshot(order=order, limit=2).rows, rows[:2])
+
+    def test_bounds(self) -> None:
+        """
+        Too many rows, and a read that takes too long, are refused; the connection goes on.
+        """
+        self.run_("INSERT INTO t (i) VALUES (1), (2), (3)")
+        few = Bounds(rows=2, size=1000, seconds=30.0)
+        error = self.assertRaises(RealtimeError, self.snapshot, bounds=few)
+        self.assertEqual(error.code, "too_large")
+        self.assertEqual(len(self.snapshot(bounds=few, limit=2).rows), 2)
+        self.run_("INSERT INTO t (t) SELECT repeat('x', 500) FROM generate_series(1, 20000)")
+        never = makeCondition(self.columns, "t", LIKE, "y%")
+        brief = Bounds(rows=2, size=1000, seconds=0.001)
+        error = self.assertRaises(RealtimeError, self.snapshot, never, bounds=brief)
+        self.assertIn("took longer", error.message)
+        self.assertEqual(self.snapshot(never).rows, [])
+
+    def test_refused(self) -> None:
+        """
+        A table that the daemon's role may not read has no rows to begin with, and the error
+        says what to do.
+        """
+        self.run_(f"REVOKE SELECT ON t FROM {ROLE}")
+        error = self.assertRaises(RealtimeError, self.snapshot)
+        self.assertEqual(error.code, "table_not_allowed")
+        self.assertIn("GRANT", error.message)
+
+
+class MatchingTests(SnapshotCase):
+    """
+    What the database finds and what the conditions say.
+    """
+
+    @settings(
+        max_examples=120, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
+    )
+    @given(
+        st.lists(st.fixed_dictionaries(VALUES), max_size=6),
+        st.sampled_from(sorted(VALUES)),
+        st.sampled_from(OPERATORS),
+        st.data(),
+    )
+    def test_same(self, rows: list[dict[str, Any]], column: str, operator: str, data: Any) -> None:
+        """
+        Exactly those rows are read that meet the condition, whatever is in the table.
+        """
+        value: Any = data.draw(ASKED[column])
+        if operator == IS_NULL:
+            value = data.draw(st.booleans())
+        elif operator == IN:
+            value = [value, data.draw(ASKED[column])]
+        try:
+            condition = makeCondition(self.columns, column, operator, value)
+        except ValueError:
+            # Not every type has every operator.
+            return
+        self.run_("DELETE FROM t", "INSERT INTO t DEFAULT VALUES")
+        for row in rows:
+            names = ", ".join(row)
+            marks = ", ".join(f"%({name})s" for name in row)
+            self.writer.execute(f"INSERT INTO t ({names}) VALUES ({marks})", row)
+        everything = self.snapshot(order=(("id", False),)).rows
+        expected = [row for row in everything if condition.match(row)]
+        self.assertEqual(self.snapshot(condition, order=(("id", False),)).rows, expected)
+        limited = self.snapshot(condition, limit=2, order=(("id", False),)).rows
+        self.assertEqual(limited, expected[:2])
