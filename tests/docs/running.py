@@ -17,6 +17,7 @@ from tests.docs import snippets
 from tests.docs.snippets import Snippet
 from tests.live.program import ProgramTests, freePort
 from tests.net import ROOT, Child
+from tests.web import CLIENT
 
 PORTS = ("8787", "8000")
 """The daemon's port and a page's, as they are written everywhere; in a test they are others."""
@@ -118,6 +119,9 @@ class PageTests(ProgramTests):
         self.config.write_text(self.here(shipped))
         self.path = self.directory / "var" / "rt.db"
         (self.directory / ".venv").symlink_to(sys.prefix)
+        package = self.directory / "node_modules" / "aerostack-rt"
+        package.parent.mkdir()
+        package.symlink_to(CLIENT)
         # It gives up at once where somebody else writes; a person tries again.
         shell = self.directory / "bin" / "sqlite3"
         shell.parent.mkdir()

@@ -7,11 +7,12 @@ A comment of reStructuredText before a literal block says what the block is:
   - C{.. stays: LANGUAGE}: it is started, and goes on until the end of the page;
   - C{.. answers: FORM}: what the last one that was run to its end has written, all of it;
   - C{.. shows: FORM}: what the last one that stays writes next, perhaps among more;
+  - C{.. compiles: LANGUAGE}: it is an application's code, and compiles;
   - C{.. file: NAME}: a file, for those behind it;
   - C{.. not run: REASON}: none of these.
 
-A language is one of L{LANGUAGES}; a form is C{text} or C{json}, where it does not matter how
-the JSON is laid out, nor in which order fields are.
+A language is one of L{LANGUAGES}, or of L{COMPILED}; a form is C{text} or C{json}, where it
+does not matter how the JSON is laid out, nor in which order fields are.
 """
 
 from __future__ import annotations
@@ -25,15 +26,24 @@ from pathlib import Path
 from docutils import nodes
 from docutils.core import publish_doctree
 
+COMPILED = ("tsx",)
 LANGUAGES = ("shell", "terminal", "python", "javascript")
 FORMS = ("text", "json")
+
+_CHOICES = {
+    "runs": LANGUAGES,
+    "stays": LANGUAGES,
+    "answers": FORMS,
+    "shows": FORMS,
+    "compiles": COMPILED,
+}
 
 RUNNABLE = frozenset(
     {"bash", "sh", "shell", "console", "python", "javascript", "jsx", "ts", "tsx", "html"}
 )
 """A block that says that it is one of these has to say whether it is run, too."""
 
-_MARKER = re.compile(r"(runs|stays|answers|shows|file|not run): (.+)", re.S)
+_MARKER = re.compile(r"(runs|stays|answers|shows|compiles|file|not run): (.+)", re.S)
 
 # What is another one each time.  Each matches what is shown as well as what came.
 _VARYING = (
@@ -118,7 +128,7 @@ def _checkUsed(page: Path, marker: re.Match[str] | None) -> None:
 
 def _snippet(page: Path, marker: re.Match[str], block: nodes.literal_block) -> Snippet:
     does, what = marker.groups()
-    choices = {"runs": LANGUAGES, "stays": LANGUAGES, "answers": FORMS, "shows": FORMS}.get(does)
+    choices = _CHOICES.get(does)
     if choices is not None and what not in choices:
         raise MarkerError(f"{page.name}: {marker[0]!r} has to be one of {', '.join(choices)}")
     return Snippet(does, what, block.astext(), _place(page, block))
