@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 import psycopg
+from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 
 from aerostack.daemon import Daemon, StartError
@@ -18,7 +19,7 @@ from tests.live.daemon import DaemonTests
 from tests.live.program import CLI, ProgramTests
 from tests.live.wire import Wire
 from tests.net import Child
-from tests.postgres import PASSWORD, ROLE, Database, freshDatabase, server
+from tests.postgres import PASSWORD, ROLE, freshDatabase
 
 PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
 HISTORY = "/api/v1/public/realtime/history?room=chat/a/p"
@@ -32,16 +33,13 @@ class PostgresDaemonTests(DaemonTests):
     timeout = 180
 
     async def setUp(self) -> None:  # type: ignore[override]
-        # Trial cleans up before it tears down, and the daemon is to stop first.
-        self.postgres = Database(server())
+        self.postgres = freshDatabase(self)
         self.logged: list[str] = []
         globalLogPublisher.addObserver(self.observe)
         self.addCleanup(globalLogPublisher.removeObserver, self.observe)
         await super().setUp()
-
-    async def tearDown(self) -> None:  # type: ignore[override]
-        await super().tearDown()
-        self.postgres.drop()
+        # The database is dropped when the test is over, and that is before it is torn down.
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.stop()))
 
     def observe(self, event: dict[str, Any]) -> None:
         """
