@@ -214,7 +214,10 @@ class FollowerTests(ProgramTests):
         A token that ends, again and again, is replaced, and the rows go on where they were.
         """
         workshop = Workshop(self.directory / "workshop", [APPS / "token.js"])
-        more = f"[projects.p.jwt]\nalgorithm = 'HS256'\nkey = '{TOKEN_SECRET}'"
+        more = (
+            "default_read = ['token']\n"
+            f"[projects.p.jwt]\nalgorithm = 'HS256'\nkey = '{TOKEN_SECRET}'"
+        )
         await self.serve(self.configure(more=more))
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         arguments = [
