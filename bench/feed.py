@@ -120,7 +120,10 @@ def sustained(store: Store, directory: Path, options: argparse.Namespace) -> Ite
         subscriber.close()
     rate = count / (times[-1] - began)
     what = "sustained changes to one subscriber"
-    yield Mark(what, store.name, f"{rate:,.0f}/s", ">= 10,000/s", rate >= 10_000)
+    # The mark is PostgreSQL's.
+    wanted = 10_000 if store.name == "PostgreSQL" else 0
+    told = f">= {wanted:,}/s" if wanted else "-"
+    yield Mark(what, store.name, f"{rate:,.0f}/s", told, rate >= wanted)
 
 
 def writers(store: Store, directory: Path, options: argparse.Namespace) -> Iterator[Mark]:
