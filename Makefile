@@ -7,12 +7,12 @@ BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--config-settings editable_mode=compat --editable
 
-.PHONY: run test lint check clean
+.PHONY: run test lint docs check clean
 
 run: .venv/ready
 	$(BIN)/twistd --nodaemon --pidfile= aerostack-rt --config etc/rt.toml
 
-test: .venv/ready-dev
+test: .venv/ready-dev tests/web/node_modules/ready
 	$(BIN)/trial tests
 
 lint: .venv/ready-dev
@@ -20,7 +20,12 @@ lint: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test
+# Every page, into build/docs; what is wrong with one is an error.
+docs: .venv/ready-dev
+	$(BIN)/sphinx-build --builder html --nitpicky --fail-on-warning --fresh-env --quiet \
+		docs build/docs
+
+check: lint docs test
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -36,5 +41,12 @@ check: lint test
 	$(INSTALL) '.[dev]'
 	@touch $@
 
+# What the tests of the browser client need; nothing of it is shipped.
+tests/web/node_modules/ready: tests/web/package.json tests/web/package-lock.json
+	@command -v npm >/dev/null \
+		|| { echo "The tests need Node.js 20 and npm; on Debian: apt install nodejs npm"; exit 1; }
+	cd tests/web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info _trial_temp*
+	rm -rf tests/web/node_modules .venv build dist *.egg-info _trial_temp*

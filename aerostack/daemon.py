@@ -46,7 +46,6 @@ from aerostack.interfaces import IChangeListener, IConnection
 from aerostack.net.api import (
     HealthResource,
     HistoryResource,
-    PageResource,
     RealtimeResource,
     RPCResource,
     makeRoot,
@@ -55,6 +54,7 @@ from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.gate import Gate
 from aerostack.net.http import BoundedSite
 from aerostack.net.metrics import MetricsResource
+from aerostack.net.pages import clientFiles, makePage
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
 from aerostack.pulse import Pulse
@@ -229,7 +229,8 @@ class Daemon(MultiService):
         )
         root = makeRoot(
             {
-                "": PageResource(_openProject(config)),
+                "": makePage(_openProject(config)),
+                **clientFiles(),
                 "api/realtime": self._realtime,
                 "api/v1/public/realtime/history": self._historyResource,
                 "internal/hooks/rpc": RPCResource(

@@ -224,7 +224,10 @@ class IWaker(Interface):
 
     def stop():
         """
-        Call it no more.
+        Call it no more.  It may be started again.
+
+        @return: L{None}; or, where that takes its time, a L{Deferred} that fires when
+            nothing of it is left.
         """
 
 

@@ -14,11 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.web.resource import Resource
 from zope.interface import implementer
 
 from aerostack.auth import Authenticator, Credentials
+from aerostack.client.address import Address
+from aerostack.client.endings import Ending, broken, closed, refused
+from aerostack.client.interfaces import IWire, IWireUser
+from aerostack.client.realtime import RealtimeClient
+from aerostack.client.sdk import TwistedSDK
 from aerostack.core.access import Access
 from aerostack.core.changes import DELETE, Change, Row
 from aerostack.core.columns import Columns, ColumnType
@@ -43,11 +50,13 @@ from aerostack.interfaces import (
     IDatabase,
     IHistory,
 )
+from aerostack.net.api import HistoryResource, RPCResource, makeRoot
 from aerostack.recovery import Recovery
 from aerostack.rpc import RPC
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig, ProjectConfig, TableConfig
 from aerostack.surroundings import Surroundings
+from aerostack.wire.codec import encodeValue
 
 T = TypeVar("T")
 
@@ -55,6 +64,7 @@ Frame = dict[str, Any]
 
 PUBLIC_KEY = "pk_0123456789abcdef"
 SECRET_KEY = "sk_0123456789abcdef"
+URL = "ws://world.test"
 TOKEN_SECRET = "a shared secret of thirty-two by"
 
 
@@ -267,10 +277,13 @@ class MemoryTracker:
         return "j1"
 
     def columns(self, table: str) -> Deferred[Columns]:
-        # What was told once is remembered.
+        def told(shape: Columns) -> Columns:
+            # What was told once is remembered.
+            self._described.add(table)
+            return shape
+
         known = table in self._described
-        self._described.add(table)
-        return _answer(None if known else self.reading, self.shape)
+        return _answer(None if known else self.reading, self.shape).addCallback(told)
 
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int | None
@@ -371,7 +384,13 @@ class World:
     """
     A whole daemon without sockets, database or time.
 
+    To test an application, give it clients of L{realtime} and an SDK of L{sdk}, call
+    L{turn} where the network would have had its time, L{advance} where more has to pass,
+    and make trouble with L{cut}.
+
     @ivar clock: Its time; begins at one billion seconds.
+    @ivar reachable: Whether clients of L{realtime} can connect.
+    @ivar wires: Their connections.
     """
 
     def __init__(
@@ -401,6 +420,8 @@ class World:
         self._ids = iter(range(1, 1_000_000))
         self._epochs = iter(range(1, 1_000_000))
         self._serial = iter(range(1, 1_000_000))
+        self.reachable = True
+        self.wires: list[MemoryWire] = []
         self._begin()
 
     def restart(self) -> None:
@@ -479,6 +500,52 @@ class World:
             credentials["projectId"] = "p"
         identity = self.authenticator.identify(Credentials(**credentials), self.clock.seconds())
         return MemoryClient(self, MemoryConnection(f"c{next(self._serial)}"), identity)
+
+    def realtime(self, **options: Any) -> RealtimeClient:
+        """
+        A client as applications use it.
+
+        @param options: Those of L{RealtimeClient}; the project is C{p} if nothing else
+            names one.
+        """
+        if not options.keys() & {"projectId", "apiKey", "token"}:
+            options["projectId"] = "p"
+        return RealtimeClient(
+            self.clock, URL, openWire=self._openWire, agent=self._agent(), **options
+        )
+
+    def sdk(self, secretKey: str = SECRET_KEY) -> TwistedSDK:
+        """
+        What servers use.
+        """
+        return TwistedSDK(self.clock, URL, secretKey, agent=self._agent())
+
+    def _openWire(self, address: Address, user: IWireUser) -> IWire:
+        return MemoryWire(self, address, user)
+
+    def _agent(self) -> RequestTraversalAgent:
+        quotas, limits = self.quotas, self.limits
+        return RequestTraversalAgent(
+            _Unbounded(
+                makeRoot(
+                    {
+                        "api/v1/public/realtime/history": HistoryResource(
+                            self.history, self.authenticator, self.clock, limits, 500, quotas
+                        ),
+                        "internal/hooks/rpc": RPCResource(
+                            self.rpc, self.authenticator, self.clock, quotas
+                        ),
+                    }
+                )
+            )
+        )
+
+    def cut(self) -> None:
+        """
+        Take every connection of L{realtime}'s clients away, without a word.
+        """
+        for wire in tuple(self.wires):
+            wire.cut()
 
     def turn(self) -> None:
         """
@@ -569,3 +636,140 @@ class MemoryClient:
         Be gone without a word.
         """
         self.session.closed(clean=False)
+
+
+class _Unbounded(Resource):
+    """
+    Serves resources to requests that are not bounded, since nobody else makes them.
+    """
+
+    def __init__(self, root: Resource) -> None:
+        super().__init__()
+        self._root = root
+
+    def getChild(self, path: bytes, request: Any) -> Any:
+        request.tooLarge = False
+        return self._root.getChildWithDefault(path, request)
+
+
+@implementer(IWire)
+class MemoryWire:
+    """
+    A connection between a client and a L{World}.  What is sent on it, either way, arrives
+    in the next turn.
+    """
+
+    def __init__(self, world: World, address: Address, user: IWireUser) -> None:
+        self._world = world
+        self._address = address
+        self._user = user
+        self._session: Session | None = None
+        self._over = False
+
+    # From the client
+
+    def open(self) -> None:
+        self._later(self._knock)
+
+    def send(self, payload: bytes) -> None:
+        self._later(self._reach, payload)
+
+    def close(self, code: int, reason: str) -> None:
+        self._user.closing()
+        self._later(self._end, closed(code, reason), True)
+
+    def abort(self) -> None:
+        self._later(self._end, broken("The connection was dropped."), False)
+
+    def cut(self) -> None:
+        """
+        Be gone without a word.
+        """
+        self._end(broken("The connection is gone."), False)
+
+    # To the daemon
+
+    def _knock(self) -> None:
+        world, address = self._world, self._address
+        if not world.reachable:
+            self._end(broken("Nobody is there."), False)
+            return
+        credentials = Credentials(address.projectId, address.userId, address.key, address.token)
+        try:
+            identity = world.authenticator.identify(credentials, world.clock.seconds())
+        except RealtimeError as error:
+            body = {"error": error.code, "message": error.message, "retryAfter": error.retryAfter}
+            self._end(refused(error.http, None, encodeValue(body)), False)
+            return
+        connection = _FarEnd(f"c{next(world._serial)}", self)
+        self._session = Session(connection, identity, world.surroundings)
+        world.wires.append(self)
+        self._user.opened()
+
+    def _reach(self, payload: bytes) -> None:
+        if self._session is not None:
+            self._session.heard()
+            self._session.received(payload, False)
+
+    # From the daemon
+
+    def deliver(self, data: bytes) -> None:
+        """
+        Let the client receive what the daemon sends.
+        """
+        for received in readFrames(data):
+            self._later(self._user.received, encodeValue(received))
+
+    def pinged(self) -> None:
+        """
+        Let the client be pinged, and answer.
+        """
+        self._later(self._user.heard)
+        if self._session is not None:
+            self._later(self._session.heard)
+
+    def left(self, ending: Ending) -> None:
+        """
+        Let the client know that the daemon has closed.
+        """
+        self._later(self._user.closing)
+        self._later(self._end, ending, False)
+
+    def _later(self, call: Callable[..., None], *args: Any) -> None:
+        def arrive() -> None:
+            if not self._over:
+                call(*args)
+
+        self._world.clock.callLater(0, arrive)
+
+    def _end(self, ending: Ending, clean: bool) -> None:
+        self._over = True
+        if self in self._world.wires:
+            self._world.wires.remove(self)
+        session, self._session = self._session, None
+        if session is not None:
+            session.closed(clean)
+        self._user.closed(ending)
+
+
+@implementer(IConnection)
+class _FarEnd:
+    """
+    A L{MemoryWire} as the daemon sees it.
+    """
+
+    def __init__(self, connectionId: str, wire: MemoryWire) -> None:
+        self.connectionId = connectionId
+        self._wire = wire
+
+    def send(self, frame: bytes) -> None:
+        self._wire.deliver(frame)
+
+    def ping(self) -> None:
+        self._wire.pinged()
+
+    def close(self, code: int, reason: str) -> None:
+        self._wire.left(closed(code, reason))
+
+    def abort(self) -> None:
+        self._wire.cut()

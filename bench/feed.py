@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -46,6 +47,16 @@ def insert(store: Store, connection: Any, n: int) -> None:
     connection.execute(f"INSERT INTO events (n, text) VALUES ({mark}, {mark})", (n, "x" * 100))
 
 
+def rowsSQL(count: int) -> str:
+    """
+    The statement that inserts so many rows.
+    """
+    return (
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n <"
+        f" {count:d}) INSERT INTO events (n, text) SELECT n, 'a row among many others' FROM c"
+    )
+
+
 def latency(store: Store, directory: Path, options: argparse.Namespace) -> Iterator[Mark]:
     """
     From the commit to the client, woken and polled.
@@ -57,7 +68,7 @@ def latency(store: Store, directory: Path, options: argparse.Namespace) -> Itera
         def received(frame: dict[str, Any], at: float, arrived: Any = arrived) -> None:
             arrived.setdefault(frame["data"]["n"], at)
 
-        with daemon(store, directory, wake) as port:
+        with daemon(store, directory, wake) as (port, pid):
             subscriber = Subscriber(port, KEY, "events", received)
             due = time.time()
             with closing(store.connect()) as connection:
@@ -67,6 +78,9 @@ def latency(store: Store, directory: Path, options: argparse.Namespace) -> Itera
                     insert(store, connection, n)
                     committed[n] = time.time()
             until(lambda c=committed, a=arrived: len(a) == len(c), 30, "the last change")
+            used = processorSeconds(pid)
+            time.sleep(options.seconds)
+            idle = (processorSeconds(pid) - used) / options.seconds
             subscriber.close()
         delays = sorted((at - committed[n]) * 1000 for n, at in arrived.items())
         p50, p99 = (quantiles(delays, n=100)[p - 1] for p in (50, 99))
@@ -74,10 +88,20 @@ def latency(store: Store, directory: Path, options: argparse.Namespace) -> Itera
         if wake:
             reached = p50 <= 10 and p99 <= 30
             yield Mark("commit to client, woken, 500/s", store.name, found, "10 ms, 30 ms", reached)
+            share = f"{idle * 100:.1f} % of a processor"
+            yield Mark("a subscriber, and nobody writes", store.name, share, "-", True)
         else:
             yield Mark(
                 "commit to client, polled", store.name, found, "0.2 s + one query", p99 <= 220
             )
+
+
+def processorSeconds(pid: int) -> float:
+    """
+    The processor time that a process has used so far (proc(5), utime and stime).
+    """
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def sustained(store: Store, directory: Path, options: argparse.Namespace) -> Iterator[Mark]:
@@ -85,18 +109,13 @@ def sustained(store: Store, directory: Path, options: argparse.Namespace) -> Ite
     As many changes as one subscriber can be sent, while they are written.
     """
     times: list[float] = []
-    with daemon(store, directory) as port:
+    with daemon(store, directory) as (port, _):
         subscriber = Subscriber(port, KEY, "events", lambda frame, at: times.append(at))
-        mark, count = store.mark, options.changes
+        count = options.changes
         began = time.time()
         with closing(store.connect()) as connection:
             for _ in range(count // 100):
-                connection.execute("BEGIN")
-                for n in range(100):
-                    connection.execute(
-                        f"INSERT INTO events (n, text) VALUES ({mark}, {mark})", (n, "x" * 100)
-                    )
-                connection.execute("COMMIT")
+                connection.execute(rowsSQL(100))
         until(lambda: len(times) >= count, 120, f"{count} changes")
         subscriber.close()
     rate = count / (times[-1] - began)
@@ -116,7 +135,7 @@ def writers(store: Store, directory: Path, options: argparse.Namespace) -> Itera
                 single[tracked].append(singleRate(store, options))
                 bulk[tracked].append(bulkRate(store, options))
                 continue
-            with daemon(store, directory) as port:
+            with daemon(store, directory) as (port, _):
                 subscriber = Subscriber(port, KEY, "events", lambda frame, at: None)
                 single[tracked].append(singleRate(store, options))
                 bulk[tracked].append(bulkRate(store, options))
@@ -169,10 +188,7 @@ def bulkRate(store: Store, options: argparse.Namespace) -> float:
     count = options.changes
     with closing(store.connect()) as connection:
         began = time.monotonic()
-        connection.execute(
-            "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n <"
-            f" {count:d}) INSERT INTO events (n, text) SELECT n, 'a row of a bulk' FROM c"
-        )
+        connection.execute(rowsSQL(count))
         return count / (time.monotonic() - began)
 
 
@@ -183,9 +199,8 @@ def committed(store: Store, directory: Path, options: argparse.Namespace) -> Ite
     seen: Counter[int] = Counter()
     kept: list[int] = []
     lock = threading.Lock()
-    stop = time.monotonic() + options.torture
 
-    def write(number: int) -> None:
+    def write(number: int, stop: float) -> None:
         chance = random.Random(number)
         mine = 0
         begin = "BEGIN IMMEDIATE" if store.name == "SQLite" else "BEGIN"
@@ -212,11 +227,12 @@ def committed(store: Store, directory: Path, options: argparse.Namespace) -> Ite
                 with lock:
                     kept.extend(rows)
 
-    with daemon(store, directory) as port:
+    with daemon(store, directory) as (port, _):
         subscriber = Subscriber(
             port, KEY, "events", lambda frame, at: seen.update([frame["data"]["n"]])
         )
-        threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        stop = time.monotonic() + options.torture
+        threads = [threading.Thread(target=write, args=(number, stop)) for number in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

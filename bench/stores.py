@@ -105,11 +105,11 @@ class PostgresStore:
 
 
 @contextmanager
-def daemon(store: Store, directory: Path, wake: bool = True) -> Iterator[int]:
+def daemon(store: Store, directory: Path, wake: bool = True) -> Iterator[tuple[int, int]]:
     """
     Run a daemon on a database.
 
-    @return: The port at which it listens.
+    @return: The port at which it listens, and its process.
     """
     port = freePort()
     config = directory / "rt.toml"
@@ -122,7 +122,7 @@ def daemon(store: Store, directory: Path, wake: bool = True) -> Iterator[int]:
     with open(directory / "log", "a") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait()

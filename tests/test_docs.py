@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import json
 import re
+from inspect import signature
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.cli import COMMANDS
+from aerostack.client.errors import CLIENT_ERRORS
+from aerostack.client.realtime import RealtimeClient
 from aerostack.core import conditions, filters
 from aerostack.core.conninfo import OPTIONS
 from aerostack.errors import CLOSE_CODES, ERRORS
@@ -26,6 +30,11 @@ def rows(text: str, columns: int) -> list[tuple[str, ...]]:
         for line in text.splitlines()
         if len(re.split(r"\s{2,}", line.strip())) >= columns and not line.startswith("=")
     ]
+
+
+def named(text: str) -> dict[str, str]:
+    """The rows of the tables of two columns whose first cell is a word of code."""
+    return {cell[2:-2]: meaning for cell, meaning in rows(text, 2) if re.match(r"``\w+``$", cell)}
 
 
 class ErrorsDocumentTests(SynchronousTestCase):
@@ -58,6 +67,50 @@ class ErrorsDocumentTests(SynchronousTestCase):
                 for code, close in CLOSE_CODES.items()
             },
         )
+
+
+class PythonDocumentTests(SynchronousTestCase):
+    """
+    Tests for C{docs/python.rst}.
+    """
+
+    def setUp(self) -> None:
+        self.text = (ROOT / "docs/python.rst").read_text()
+
+    def test_errors(self) -> None:
+        """
+        The document has every code of the client's own with its meaning, and no other.
+        """
+        found = {code: text for code, text in named(self.text).items() if text.endswith(".")}
+        self.assertEqual(found, CLIENT_ERRORS)
+
+    def test_parameters(self) -> None:
+        """
+        Every parameter of the client's that is not for tests is there.
+        """
+        parameters = set(signature(RealtimeClient).parameters) - {"reactor", "openWire"}
+        self.assertLessEqual(parameters, set(named(self.text)))
+
+    def test_limits(self) -> None:
+        """
+        The defaults that are told are those that there are.
+        """
+        parameters = signature(RealtimeClient).parameters
+        for name in ("maxQueue", "timeout"):
+            default = f"{parameters[name].default:g}"
+            self.assertRegex(self.text, rf"``{name}`` .*; {default}\n")
+
+
+class CommandsDocumentTests(SynchronousTestCase):
+    """
+    Tests for C{docs/cli.rst}.
+    """
+
+    def test_commands(self) -> None:
+        """
+        The document has every command with what it does, and no other.
+        """
+        self.assertEqual(named((ROOT / "docs/cli.rst").read_text()), COMMANDS)
 
 
 class ReadmeTests(SynchronousTestCase):

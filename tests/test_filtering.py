@@ -219,9 +219,8 @@ class WaitingTests(SynchronousTestCase):
         """
         Of several filters the last counts, and the table is watched once.
         """
-        self.ask(filter={"id": 1})
-        self.ask(filter={"id": 2})
-        self.assertEqual(codes(self.answer()), ["subscribed"])
+        told = self.ask(filter={"id": 1}) + self.ask(filter={"id": 2}) + self.answer()
+        self.assertEqual(codes(told), ["subscribed"])
         self.world.tracker.change(Change(1, "orders", INSERT, {"id": 1}, None, 7))
         self.world.tracker.change(Change(2, "orders", INSERT, {"id": 2}, None, 7))
         self.assertEqual([frame["data"]["id"] for frame in self.client.take()], [2])
@@ -246,7 +245,7 @@ class WaitingTests(SynchronousTestCase):
         """
         self.ask()
         self.ask(filter={"id": 2})
-        self.client.session._commands._giveUp(
+        self.client.session._commands._subscriptions._giveUp(
             tableTopic("orders", "p"), RealtimeError("table_lost", "Gone.")
         )
         self.assertEqual(codes(self.client.take()), ["table_lost", "unsubscribed"])

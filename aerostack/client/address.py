@@ -4,6 +4,7 @@ Where a daemon is, and what it wants to see.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
@@ -13,13 +14,20 @@ from aerostack.settings import Config
 # Who listens everywhere listens on the loopback interface too.
 _HERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
+# What a URL may begin with, and how a WebSocket's would.
+_SCHEMES = {"http": "ws", "https": "wss", "http+unix": "ws+unix"}
+
+# Credentials travel as subprotocols, which are tokens (RFC 9110, 5.6.2).
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
 
 @dataclass(frozen=True)
 class Address:
     """
     A daemon to connect to, and as whom.
 
-    @ivar url: C{ws://}, C{wss://} or C{ws+unix://} and a path.
+    @ivar url: C{ws://}, C{wss://} or C{ws+unix://} and a path; C{http} stands for
+        C{ws} as well.  Behind a proxy that has a path for the daemon, with that path.
     @ivar projectId: The project, if it is named.
     @ivar userId: The user to be, where the project believes it.
     @ivar key: An API key.
@@ -32,12 +40,37 @@ class Address:
     key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        scheme, separator, rest = self.url.partition("://")
+        scheme = _SCHEMES.get(scheme.lower(), scheme.lower())
+        url = f"{scheme}{separator}{rest.rstrip('/')}"
+        # The dataclass is frozen for everybody else.
+        object.__setattr__(self, "url", url)
+        if not _isAddress(url):
+            # Not shown where it holds a password.
+            shown = "that" if "@" in url else repr(url)
+            raise ValueError(
+                f"{shown} is no address of a daemon; write it as ws://host:8787, wss://host or"
+                " ws+unix:///path/of.sock, without credentials and parameters"
+            )
+        for name, value in (("key", self.key), ("token", self.token)):
+            if value is not None and not _TOKEN.fullmatch(value):
+                raise ValueError(
+                    f"the {name} is empty or has characters that cannot travel in a header;"
+                    " was it read with its line end?"
+                )
+
     @property
     def path(self) -> str:
         """The path and query of the opening request."""
         named = {"projectId": self.projectId, "userId": self.userId}
         query = urlencode({name: value for name, value in named.items() if value})
-        return f"/api/realtime?{query}" if query else "/api/realtime"
+        return f"{self.prefix}/api/realtime{'?' if query else ''}{query}"
+
+    @property
+    def prefix(self) -> str:
+        """What stands before every path of the daemon's."""
+        return "" if self.unixPath else urlsplit(self.url).path
 
     @property
     def protocols(self) -> list[str]:
@@ -55,20 +88,57 @@ class Address:
         parts = urlsplit(self.url)
         return parts.path if parts.scheme == "ws+unix" else None
 
+    @property
+    def secure(self) -> bool:
+        """Whether the daemon speaks TLS."""
+        return self.url.startswith("wss:")
 
-def addressOf(config: Config, projectId: str | None) -> Address:
+    @property
+    def host(self) -> str:
+        """The host to connect to; one that stands for a Unix socket."""
+        return urlsplit(self.url).hostname or "localhost"
+
+    @property
+    def port(self) -> int:
+        """The port to connect to."""
+        return urlsplit(self.url).port or (443 if self.secure else 80)
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as they stand in a URL."""
+        return "localhost" if self.unixPath else urlsplit(self.url).netloc
+
+
+def _isAddress(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        where = parts.path if parts.scheme == "ws+unix" else parts.hostname and parts.port != 0
+    except ValueError:
+        return False
+    odd = parts.query or parts.fragment or "@" in parts.netloc
+    return parts.scheme in ("ws", "wss", "ws+unix") and bool(where) and not odd
+
+
+def addressOf(config: Config, projectId: str | None, secret: bool = False) -> Address:
     """
     Find the daemon that runs on a configuration, from the machine it runs on.
 
     @param projectId: One of its projects; L{None} for the first.
-    @raise ValueError: It has no such project, or listens nowhere that can be
-        connected to.
+    @param secret: Whether to come with the project's secret key, as a server.
+    @raise ValueError: It has no such project, that has no secret key, or the daemon
+        listens nowhere that can be connected to.
     """
     project = config.projects.get(projectId or next(iter(config.projects)))
     if project is None:
         raise ValueError(f"the configuration has no project {projectId}")
+    if secret and project.secretKey is None:
+        raise ValueError(
+            f"projects.{project.id} has no secret_key, which servers carry, or it is yet to be made"
+            " at the first start of the daemon"
+        )
+    key = project.secretKey if secret else project.publicKey
     for url in urlsOf(config):
-        return Address(url, project.id, key=project.publicKey)
+        return Address(url, project.id, key=key)
     raise ValueError("none of server.listen can be connected to from here; give --url")
 
 

@@ -1,100 +1,184 @@
 """
-A WebSocket to a daemon.
+WebSockets to a daemon, by Autobahn.
+
+Its timers stay off: they run on a global loop, and L{aerostack.client.line} keeps the
+time.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import txaio
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
-from twisted.application.internet import ClientService, backoffPolicy
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
 from twisted.internet.ssl import optionsForClientTLS
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from aerostack.client.address import Address
+from aerostack.client.endings import Ending, broken, closed, refused
+from aerostack.client.errors import ClientError, excerpt, wholeNumber
+from aerostack.client.interfaces import IWire, IWireUser, OpenWire
 
 txaio.use_twisted()
 
-Frame = dict[str, Any]
+LARGEST_HEAD = 65536
+"""How many bytes the answer to an opening may have."""
 
-_REFUSED = re.compile(r"WebSocket connection upgrade failed \[(\d+)\]: (.*)")
+LARGEST_MESSAGE = 67_108_864
+"""How many bytes a message may have: what the daemon's limits allow at the most."""
+
+_REFUSED = re.compile(r"WebSocket connection upgrade failed \[(\d+)\]")
 
 
-class Wire(WebSocketClientProtocol):
+class Protocol(WebSocketClientProtocol):
     """
-    One connection to a daemon.
+    One connection.
     """
 
-    factory: WireFactory
-    _refusal: tuple[int, str] | None = None
+    factory: Factory
+    transport: Any
+    _ending: Ending | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        self.factory.user.heard()
+        if self.state == self.STATE_CONNECTING and len(self.data) + len(data) > LARGEST_HEAD:
+            self._fail(self._nonsense(self.data + data))
+            return
+        try:
+            self._dataReceived(data)
+        except Exception:
+            # What Autobahn does not expect to read, such as a head that is not UTF-8.
+            self._fail(self._nonsense(data))
 
     def onOpen(self) -> None:
-        self.factory.opened(self)
+        self.factory.user.opened()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        frame = json.loads(payload)
-        if frame["type"] == "reconnect":
-            self.factory.delay = frame["delay"] / 1000
-        else:
-            self.factory.received(frame)
+        self.factory.user.received(payload)
+
+    def sendCloseFrame(
+        self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
+    ) -> None:
+        super().sendCloseFrame(code=code, reasonUtf8=reasonUtf8, isReply=isReply)
+        self.factory.user.closing()
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        self.factory.closed(*(self._refusal or (code, reason)))
+        self.factory.user.closed(self._ending or self._endingOf(wasClean, code, reason))
+
+    def _endingOf(self, wasClean: bool, code: int | None, reason: str | None) -> Ending:
+        if wasClean:
+            return closed(code, reason)
+        url, why = self.factory.address.url, str(self.wasNotCleanReason).rstrip(".")
+        if self.failedByMe:
+            return Ending(ClientError("bad_answer", f"{url} does not speak as it should: {why}."))
+        return broken(f"The connection to {url} is gone: {why}.")
 
     def failHandshake(self, reason: str) -> None:
+        # Not as Autobahn does it, which logs the reason: what it says of subprotocols has
+        # our credentials in it.
         refusal = _REFUSED.match(reason)
-        if refusal is not None:
-            message = refusal[2]
-            # The daemon says in the body what was wrong; Autobahn does not read it.
-            with suppress(ValueError, KeyError, TypeError):
-                body = json.loads(self.data.partition(b"\r\n\r\n")[2])
-                message = str(body["message"])
-                self.factory.delay = float(body["retryAfter"]) / 1000
-            self._refusal = int(refusal[1]), message
-        super().failHandshake(reason)
+        if refusal is None:
+            self._fail(self._nonsense(self.data))
+            return
+        body = self.data.partition(b"\r\n\r\n")[2]
+        ending = refused(int(refusal[1]), self.http_headers.get("retry-after"), body)
+        if len(body) < (wholeNumber(self.http_headers.get("content-length")) or 0):
+            # The daemon says in the body what was wrong.  We are called again when more
+            # of it has come.
+            self._ending = ending
+        else:
+            self._fail(ending)
 
-    def tell(self, frame: Frame) -> None:
-        """
-        Send one frame.
-        """
-        self.sendMessage(json.dumps(frame).encode("utf-8"))
+    def _nonsense(self, data: bytes) -> Ending:
+        url = self.factory.address.url
+        return Ending(
+            ClientError("bad_answer", f"What answers at {url} is no daemon: {excerpt(data)}")
+        )
+
+    def _fail(self, ending: Ending) -> None:
+        self._ending = ending
+        self.wasNotCleanReason = ending.error.message
+        self.dropConnection(abort=True)
 
 
-class WireFactory(WebSocketClientFactory):
+class Factory(WebSocketClientFactory):
     """
-    Makes connections to one daemon, and passes on what happens on them.
-
-    @ivar opened: Called with each L{Wire} that has opened.
-    @ivar received: Called with each frame that is for the application.
-    @ivar delay: The seconds after which the daemon wants the client back, if it said so.
-    @ivar closed: Called with the close code and reason of each that is gone; if the
-        daemon refused to open it, with the HTTP status, which is below 1000.
+    Makes the connection to one address.
     """
 
-    protocol: Any = Wire
-    delay: float | None = None
+    protocol: Any = Protocol
+    noisy = False
+
+    def __init__(self, reactor: Any, address: Address, user: IWireUser) -> None:
+        # Autobahn wants a host; to a Unix socket it does not matter which.
+        scheme = "wss" if address.secure else "ws"
+        super().__init__(
+            f"{scheme}://{address.authority}{address.path}",
+            protocols=address.protocols,
+            reactor=reactor,
+        )
+        self.setProtocolOptions(
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            serverConnectionDropTimeout=0,
+            maxMessagePayloadSize=LARGEST_MESSAGE,
+            maxFramePayloadSize=LARGEST_MESSAGE,
+        )
+        self.address = address
+        self.user = user
+
+
+@implementer(IWire)
+class WebSocketWire:
+    """
+    A WebSocket over an endpoint.
+    """
 
     def __init__(
-        self,
-        reactor: Any,
-        address: Address,
-        opened: Callable[[Wire], None],
-        received: Callable[[Frame], None],
-        closed: Callable[[int | None, str | None], None],
+        self, reactor: Any, endpoint: IStreamClientEndpoint, address: Address, user: IWireUser
     ) -> None:
-        parts = urlsplit(address.url)
-        host = "ws://localhost" if address.unixPath else f"{parts.scheme}://{parts.netloc}"
-        super().__init__(host + address.path, protocols=address.protocols, reactor=reactor)
-        self.opened = opened
-        self.received = received
-        self.closed = closed
+        self._endpoint = endpoint
+        self._factory = Factory(reactor, address, user)
+        self._connecting: Deferred[IProtocol] | None = None
+        self._protocol: Any = None
+
+    def open(self) -> None:
+        self._connecting = self._endpoint.connect(self._factory)
+        self._connecting.addCallbacks(self._connected, self._failed)
+
+    def _connected(self, protocol: IProtocol) -> None:
+        self._protocol = protocol
+
+    def _failed(self, failure: Failure) -> None:
+        why = failure.getErrorMessage().rstrip(".")
+        self._factory.user.closed(
+            broken(f"Nobody can be reached at {self._factory.address.url}: {why}.")
+        )
+
+    def send(self, payload: bytes) -> None:
+        self._protocol.sendMessage(payload)
+
+    def close(self, code: int, reason: str) -> None:
+        self._protocol.sendClose(code, reason)
+
+    def abort(self) -> None:
+        if self._protocol is not None:
+            self._protocol.transport.abortConnection()
+        elif self._connecting is not None:
+            self._connecting.cancel()
+
+
+def webSockets(reactor: Any, endpoint: IStreamClientEndpoint) -> OpenWire:
+    """
+    What makes WebSockets over an endpoint.
+    """
+    return partial(WebSocketWire, reactor, endpoint)
 
 
 def clientEndpoint(reactor: Any, address: Address) -> IStreamClientEndpoint:
@@ -103,28 +187,5 @@ def clientEndpoint(reactor: Any, address: Address) -> IStreamClientEndpoint:
     """
     if address.unixPath:
         return UNIXClientEndpoint(reactor, address.unixPath)
-    parts = urlsplit(address.url)
-    host = parts.hostname or "localhost"
-    if parts.scheme == "wss":
-        tcp = HostnameEndpoint(reactor, host, parts.port or 443)
-        return wrapClientTLS(optionsForClientTLS(host), tcp)
-    return HostnameEndpoint(reactor, host, parts.port or 80)
-
-
-def reconnecting(reactor: Any, address: Address, factory: WireFactory) -> ClientService:
-    """
-    A service that keeps a connection, and makes a new one when it is gone: after the
-    delay that the daemon told, if it told one, else after one that grows.
-    """
-    backOff = backoffPolicy(initialDelay=0.5, maxDelay=30.0)
-
-    def wait(failures: int) -> float:
-        told, factory.delay = factory.delay, None
-        return float(backOff(failures)) if told is None else told
-
-    return ClientService(
-        clientEndpoint(reactor, address),
-        factory,
-        retryPolicy=wait,
-        clock=reactor,
-    )
+    tcp = HostnameEndpoint(reactor, address.host, address.port)
+    return wrapClientTLS(optionsForClientTLS(address.host), tcp) if address.secure else tcp

@@ -1,11 +1,10 @@
 """
-The resources of the daemon: the WebSocket's path, history, RPC, health, the page.
+The resources of the daemon: the WebSocket's path, history, RPC, health.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.resources import files
 from typing import Any
 
 from msgspec import Raw
@@ -202,38 +201,6 @@ class RPCResource(JSONResource):
         self._quotas.spend(identity.project, len(body), now)
         called: Deferred[Any] = self._rpc.call(identity, decodeValue(body))
         return called.addCallback(lambda answer: (200, answer))
-
-
-class PageResource(Resource):
-    """
-    The page that shows the daemon at work.
-    """
-
-    isLeaf = True
-
-    def __init__(self, projectId: str) -> None:
-        """
-        @param projectId: The project that the page begins with.
-        """
-        super().__init__()
-        page = files("aerostack.web").joinpath("index.html").read_text("utf-8")
-        # A project's id has no character that means anything in HTML.
-        self._page = page.replace("{{projectId}}", projectId).encode("utf-8")
-
-    def render_HEAD(self, request: Request) -> bytes:
-        request.setHeader(b"content-length", str(len(self.render_GET(request))).encode())
-        return b""
-
-    def render_GET(self, request: Request) -> bytes:
-        request.setHeader(b"content-type", b"text/html; charset=utf-8")
-        request.setHeader(b"cache-control", b"no-cache")
-        request.setHeader(b"x-content-type-options", b"nosniff")
-        request.setHeader(
-            b"content-security-policy",
-            b"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline';"
-            b" connect-src 'self' ws: wss:; frame-ancestors 'none'",
-        )
-        return self._page
 
 
 def makeRoot(resources: Mapping[str, Resource]) -> Resource:

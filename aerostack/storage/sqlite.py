@@ -76,6 +76,14 @@ class SQLiteDatabase(PooledDatabase):
             check_same_thread=False,
         )
 
+    def usable(self, connection: sqlite3.Connection, error: BaseException | None) -> bool:
+        try:
+            connection.total_changes  # noqa: B018
+        except sqlite3.ProgrammingError:
+            # It is closed.
+            return False
+        return True
+
     def opened(self, connection: sqlite3.Connection) -> None:
         # SQLite does not check that text is UTF-8; a row that is not must not stop the
         # rows behind it.

@@ -201,17 +201,18 @@ class PostgresJournal:
             raise _expired(table)
         with (
             closing(self._connect()) as other,
-            select.point(cursor, other, bounds.seconds) as position,
+            select.point(cursor, other) as position,
         ):
             described = describe(cursor, table)
             record = find(active(cursor), table)
             if position < 0 or record is None or not record.shapes:
                 raise _expired(table)
             rows = Rows(record.shapes)
+            lineage = _lineage(ledger.facts(cursor), record)
             # Behind the newest change a row has the table's present shape.
             tell = partial(rows.tell, seq=position + 1)
             found, size = select.readRows(cursor, described, tell, selection, bounds)
-            return Snapshot(found, position, _lineage(ledger.facts(cursor), record), size)
+            return Snapshot(found, position, lineage, size)
 
     def renew(self, cursor: Any, timestamp: int) -> None:
         self._meet(cursor)

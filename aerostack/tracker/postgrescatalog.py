@@ -42,7 +42,8 @@ ORDER BY asked.rank LIMIT 1
 
 # What a column has in rows that were there before it, the tables know that hold rows.
 _COLUMNS = """
-SELECT a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), b.typname, b.typcategory::text,
+SELECT coalesce(e.typrelid, b.typrelid), a.attnum, a.attname,
+  format_type(a.atttypid, a.atttypmod), b.typname, b.typcategory::text,
   coalesce(e.typname, ''), a.attgenerated = 'v',
   (SELECT (array_to_json(m.attmissingval) -> 0)::text FROM pg_attribute m
    WHERE m.attrelid = ANY (%s) AND m.attname = a.attname AND m.atthasmissing LIMIT 1)
@@ -88,6 +89,8 @@ class Column:
     """
     One column.
 
+    @ivar fields: What the composite type's fields hold that it is of, or its elements are;
+        empty for any other.
     @ivar number: What tells it from every other column that the table has or had.
     @ivar type: Its type, as SQL writes it.
     @ivar base: The name of that type, or of the one beneath a domain.
@@ -98,6 +101,7 @@ class Column:
         it, L{None} for NULL.
     """
 
+    fields: tuple[Column, ...]
     number: int
     name: str
     type: str
@@ -181,8 +185,7 @@ def describe(cursor: Any, name: str) -> Table:
     if not isUsable:
         raise _untrackable(f"The daemon's role may not use the schema {schema!r}; grant it USAGE.")
     members, isBusy = _readMembers(cursor, oid, spelled)
-    rows = cursor.execute(_COLUMNS, ([member.oid for member in members], oid)).fetchall()
-    columns = tuple(Column(*row) for row in rows)
+    columns = _readColumns(cursor, oid, [member.oid for member in members])
     return Table(oid, spelled, columns, members, isBusy)
 
 
@@ -195,6 +198,16 @@ def _readings(name: str) -> Iterator[tuple[str | None, str]]:
         parts = spelled.split(".")
         for i in range(1, len(parts)):
             yield ".".join(parts[:i]), ".".join(parts[i:])
+
+
+def _readColumns(cursor: Any, oid: int, members: list[int]) -> tuple[Column, ...]:
+    """
+    Read the columns of a table, or the fields of a composite type.
+    """
+    rows = cursor.execute(_COLUMNS, (members, oid)).fetchall()
+    return tuple(
+        Column(_readColumns(cursor, part, []) if part else (), *known) for part, *known in rows
+    )
 
 
 def _readMembers(cursor: Any, oid: int, name: str) -> tuple[tuple[Member, ...], bool]:

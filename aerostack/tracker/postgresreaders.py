@@ -22,6 +22,9 @@ _SETTINGS = {
     **FORMATS,
     # The locks that exclude others are had before it is seen what they did.
     "default_transaction_isolation": "read committed",
+    # To number what somebody changed by the million takes its time, and all of it.  What
+    # waits for a lock has a bound of its own.
+    "statement_timeout": "10min",
     "tcp_keepalives_idle": "4",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",

@@ -10,7 +10,7 @@ name when the row was written.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,10 @@ from msgspec import Raw
 
 from aerostack.tracker.postgrescatalog import Column
 from aerostack.wire.values import MAX_SAFE_INTEGER, toJSON
+
+Form = str | dict[str, Any]
+"""What is to be done with the values of a type; for a composite type, with those of its
+fields."""
 
 PLAIN = ""
 JSON = "json"
@@ -43,8 +47,8 @@ class Field:
 
     @ivar number: What tells it from every other column that the table has or had.
     @ivar type: Its type, as SQL writes it.
-    @ivar form: L{JSON}, L{BYTES} or L{FLOAT} if its values need a form of their own,
-        L{HIDDEN} if they are not told.
+    @ivar form: L{JSON}, L{BYTES}, L{FLOAT} or those of a composite type's fields, if its
+        values need a form of their own; L{HIDDEN} if they are not told.
     @ivar fallback: The JSON text of its value in rows that were written before it was
         there, L{None} for NULL.
     """
@@ -52,7 +56,7 @@ class Field:
     number: int
     name: str
     type: str
-    form: str
+    form: Form
     fallback: str | None
 
 
@@ -72,16 +76,23 @@ def fieldOf(column: Column) -> Field:
     """
     Give what is kept of a column.
     """
-    kind = column.element if column.category == "A" else column.base
-    if column.isVirtual:
-        form = HIDDEN
-    elif kind == "bytea":
-        form = BYTES
-    elif kind in ("float4", "float8"):
-        form = FLOAT
-    else:
-        form = JSON if kind in ("json", "jsonb") and column.category != "A" else PLAIN
+    form = HIDDEN if column.isVirtual else _formOf(column)
+    if column.base in ("json", "jsonb"):
+        form = JSON
     return Field(column.number, column.name, column.type, form, column.fallback)
+
+
+def _formOf(column: Column) -> Form:
+    """
+    Tell what is to be done with a value, or with each of an array's.
+    """
+    kind = column.element if column.category == "A" else column.base
+    if kind == "bytea":
+        return BYTES
+    if kind in ("float4", "float8"):
+        return FLOAT
+    forms = {field.name: _formOf(field) for field in column.fields}
+    return {name: form for name, form in forms.items() if form} or PLAIN
 
 
 def isRewritten(old: Sequence[Field], new: Sequence[Field]) -> bool:
@@ -194,7 +205,7 @@ class _Way:
             if known is None:
                 self._steps.append((field.name, None, None, _fallback(field)))
             else:
-                self._steps.append((field.name, known.name, _FORMS[known.form], None))
+                self._steps.append((field.name, known.name, _teller(known.form), None))
         self._isSame = (
             not isApart
             and tuple(names) == tuple(field.name for field in present)
@@ -284,19 +295,29 @@ def _float(value: Any) -> Any:
     return float(value) if isinstance(value, str) and value[-1].isdigit() else value
 
 
-_FORMS: dict[str, Callable[[Any], Any] | None] = {
-    PLAIN: None,
-    JSON: _json,
-    BYTES: _bytes,
-    FLOAT: _float,
-    HIDDEN: None,
-}
+def _teller(form: Form) -> Callable[[Any], Any] | None:
+    """
+    Give what makes of a value what is told of it; L{None} if that is the value.
+    """
+    if isinstance(form, dict):
+        inner = {name: _teller(part) for name, part in form.items()}
+        return lambda value: _composite(inner, value)
+    return {JSON: _json, BYTES: _bytes, FLOAT: _float}.get(form)
+
+
+def _composite(tellers: Mapping[str, Callable[[Any], Any] | None], value: Any) -> Any:
+    if isinstance(value, list):
+        return [_composite(tellers, item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: tellers.get(name) for name in value}
+    return {name: tell(value[name]) if tell else value[name] for name, tell in found.items()}
 
 
 def _fallback(field: Field) -> Any:
     if field.fallback is None:
         return None
-    form = _FORMS[field.form]
+    form = _teller(field.form)
     if form is _json:
         return _json(_readable(field.fallback))
     value = _exact(_whole(field.fallback))

@@ -83,7 +83,8 @@ _CREATE = (
     " notifies boolean)",
     f"CREATE SEQUENCE {SCHEMA}.readers AS integer CYCLE",
     f"""
-CREATE FUNCTION {SCHEMA}.sequence() RETURNS bigint LANGUAGE plpgsql {_PLANS} AS $$
+CREATE FUNCTION {SCHEMA}.sequence() RETURNS bigint LANGUAGE plpgsql {_PLANS}
+SET work_mem = '64MB' AS $$
 DECLARE
   _newest bigint;
   _seen pg_snapshot;

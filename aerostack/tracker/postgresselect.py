@@ -154,7 +154,7 @@ def selectionSQL(table: Table, selection: Selection) -> tuple[str, list[Any]]:
 
 
 @contextmanager
-def point(cursor: Any, other: Any, seconds: float) -> Iterator[int]:
+def point(cursor: Any, other: Any) -> Iterator[int]:
     """
     Hold still at one point among the changes: what is read of the database in the block is
     as it was there, while others write on.
@@ -166,7 +166,6 @@ def point(cursor: Any, other: Any, seconds: float) -> Iterator[int]:
 
     @param cursor: A cursor in autocommit mode.
     @param other: Another connection to the same database.
-    @param seconds: How long a statement may take.
     @return: The number of the newest change that is seen.
     """
     with other.cursor() as numbering:
@@ -179,7 +178,6 @@ def point(cursor: Any, other: Any, seconds: float) -> Iterator[int]:
             cursor.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(name))
             numbering.execute("COMMIT")
             numbering.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCKS, SEQUENCER))
-            cursor.execute(f"SET LOCAL statement_timeout = {int(seconds * 1000):d}")
             yield int(newest)
         finally:
             cursor.execute("ROLLBACK")
@@ -201,6 +199,7 @@ def readRows(
         C{too_large}: there is more than is read at once, or it takes too long.
     """
     statement, parameters = selectionSQL(table, selection)
+    cursor.execute(f"SET LOCAL statement_timeout = {int(bounds.seconds * 1000):d}")
     try:
         with cursor.connection.cursor(name="_aerostack_rows") as found:
             found.execute(statement, parameters)

@@ -123,6 +123,8 @@ class ChangeTracker:
         self._tidying = Outage(PRUNING / 4)
         self._waker = waker
         self._isAwake = False
+        # Fires when the waker that was stopped is gone, if that takes its time.
+        self._hushed: Deferred[None] | None = None
         # Since when a tick has been owed.
         self._since = clock.seconds()
         self._loop = LoopingCall(self._takeTurn)
@@ -244,7 +246,7 @@ class ChangeTracker:
                 self._requests.popleft().deferred.errback(_shuttingDown())
 
         done: Deferred[None] = self._turn.run(lambda: None)
-        return done.addCallback(refuse)
+        return done.addCallback(refuse).addCallback(lambda _: self._hushed)
 
     def poke(self) -> None:
         """
@@ -287,7 +289,7 @@ class ChangeTracker:
             if wanted:
                 self._waker.start(self.poke)
             else:
-                self._waker.stop()
+                self._hushed = self._waker.stop()
 
     async def _converse(self) -> None:
         """

@@ -119,6 +119,13 @@ class Browser:
             await deferLater(self._reactor, 0.05, lambda: None)
         return result
 
+    async def setOffline(self, offline: bool) -> None:
+        """
+        Take the network away from the browser, or give it back; its pages are told.
+        """
+        conditions = {"offline": offline, "latency": 0, "throughput": 1 << 30}
+        await self._ask("POST", "/chromium/network_conditions", {"network_conditions": conditions})
+
     async def complaints(self) -> list[str]:
         """
         What the page has written to the console as errors.

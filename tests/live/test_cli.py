@@ -16,8 +16,10 @@ from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from aerostack.cli import CONFIGS
-from aerostack.testing import SECRET_KEY
+from aerostack.cli.options import CONFIGS
+from aerostack.testing import SECRET_KEY, TOKEN_SECRET
+from tests.live.clients import makeToken
+from tests.live.daemon import gather
 from tests.live.program import CLI, ProgramTests
 from tests.net import ROOT, Child
 
@@ -97,8 +99,9 @@ class TailTests(CommandTests):
         await self.serve()
         tail = self.tail("nothing")
         await self.said(tail, "[unknown_table]")
-        self.assertIn("table/nothing/p", tail.errors)
-        self.assertEqual(tail.output, "")
+        self.assertIn("The database has no table 'nothing'.", tail.errors)
+        self.assertEqual((await tail.ended, tail.output), (1, ""))
+        self.assertIn("there is nothing left to watch", tail.errors)
 
     async def test_refused(self) -> None:
         """
@@ -107,26 +110,31 @@ class TailTests(CommandTests):
         await self.serve()
         tail = self.tail("orders", AEROSTACK_KEY="pk_wrong_wrong_wrong")
         self.assertEqual(await tail.ended, 1)
-        self.assertIn("refused: That API key is not one of this daemon's. [401]", tail.errors)
+        refusal = "That API key is not one of this daemon's. [unauthorized]; give another --key"
+        self.assertIn(refusal, tail.errors)
         self.assertNotIn("pk_wrong", tail.errors)
 
     async def test_restart(self) -> None:
         """
-        When the daemon has restarted it comes back by itself and goes on.
+        When the daemon has restarted it comes back by itself, and shows what it missed.
         """
-        daemon = await self.serve()
-        tail = self.tail("chat/a", "-n", "2")
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+        config = self.configure(server="restart_time = 0\nreconnect_spread = 0")
+        daemon = await self.serve(config)
+        tail = self.tail("orders", "-n", "3")
         await self.said(tail, "watching")
-        await self.emit("before")
-        await tail.wrote("before")
+        self.execute("INSERT INTO orders VALUES (1)")
+        await tail.wrote("db_change")
         daemon.signal("TERM")
         await daemon.ended
-        await self.said(tail, "coming back")
+        await self.said(tail, "trying again")
+        self.execute("INSERT INTO orders VALUES (2)")
         await self.serve()
-        await self.until(lambda: tail.errors.count("watching") == 2)
-        await self.emit("after")
+        await self.said(tail, "watching table/orders/p again, from where it left off")
+        self.execute("INSERT INTO orders VALUES (3)")
         self.assertEqual(await tail.ended, 0)
-        self.assertEqual([json.loads(x)["data"] for x in tail.output.splitlines()][1:], ["after"])
+        rows = [json.loads(line)["data"] for line in tail.output.splitlines()]
+        self.assertEqual(rows, [{"id": 1}, {"id": 2}, {"id": 3}])
 
     async def test_notThere(self) -> None:
         """
@@ -197,6 +205,214 @@ class TailTests(CommandTests):
         tail = self.command("tail", "orders")
         self.assertEqual(await tail.ended, 1)
         self.assertIn("give --config, or --url and --key", tail.errors)
+
+
+class ConversingTests(CommandTests):
+    """
+    Tests for the commands that ask and tell.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        super().setUp()
+        await self.serve(
+            self.configure(
+                more=f"""anonymous = true
+                [projects.p.jwt]
+                algorithm = "HS256"
+                key = "{TOKEN_SECRET}"
+                """
+            )
+        )
+
+    async def carryOut(self, *arguments: str, stdin: str | None = None, **environ: str) -> Any:
+        """
+        Run a command to its end, in a pipe.
+
+        @return: Its exit status, its lines, decoded, and what it said.
+        """
+        child = self.command(*arguments, "--config", str(self.config), **environ)
+        if stdin is not None:
+            child.transport.write(stdin.encode())
+            child.transport.closeStdin()
+        status = await child.ended
+        return status, [json.loads(line) for line in child.output.splitlines()], child.errors
+
+    async def shown(self, *arguments: str) -> list[str]:
+        """
+        Run a command on a terminal.
+
+        @return: What it shows.
+        """
+        terminal = Terminal()
+        command = ["-c", CLI, *arguments, "--config", str(self.config)]
+        terminal.spawn(self.reactor, command)
+        self.addCleanup(terminal.kill)
+        self.assertEqual(await terminal.ended, 0, terminal.text)
+        return terminal.text.splitlines()
+
+    async def test_emit(self) -> None:
+        """
+        C{emit} sends an event as a server does, with the configuration's secret key.
+        """
+        wire = await self.subscribed("chat/a")
+        status, lines, _ = await self.carryOut("emit", "chat/a", "e", '{"n": 1}', "--user", "bot")
+        self.assertEqual((status, lines), (0, [{"success": True}]))
+        frame = await wire.frame()
+        self.assertEqual((frame["data"], frame["userId"]), ({"n": 1}, "bot"))
+        said = await self.shown("emit", "chat/a", "e", "hi there", "--text", "--persist")
+        self.assertRegex(said[0], "^sent e on chat/a, kept as [0-9a-f]+$")
+        self.assertEqual((await wire.frame())["data"], "hi there")
+
+    async def test_emitLines(self) -> None:
+        """
+        Of what comes in a pipe every line is an event.
+        """
+        wire = await self.subscribed("ai/a")
+        tokens = [f"token {n}" for n in range(20)]
+        status, lines, _ = await self.carryOut(
+            *("emit", "ai/a", "ai:token", "-", "--text"), stdin="\n".join(tokens)
+        )
+        self.assertEqual((status, len(lines)), (0, 20))
+        self.assertEqual([frame["data"] for frame in await wire.frames(20)], tokens)
+
+    async def test_publish(self) -> None:
+        """
+        C{publish} sends an event as a user does, and waits until it is taken.
+        """
+        token = makeToken("ann")
+        wire = await self.subscribed("chat/a")
+        status, lines, _ = await self.carryOut("publish", "chat/a", "e", "1", AEROSTACK_TOKEN=token)
+        self.assertEqual((status, lines), (0, [{"published": "e", "topic": "chat/a"}]))
+        frame = await wire.frame()
+        self.assertEqual((frame["data"], frame["userId"]), (1, "ann"))
+        self.assertEqual(
+            await self.shown("publish", "chat/a", "e", "2", "--persist"), ["published e on chat/a"]
+        )
+
+    async def test_refused(self) -> None:
+        """
+        What is refused is said, with what to do, and the status is 1.
+        """
+        cases = {
+            ("publish", "orders", "e", "1"): "Only a server with the secret key",
+            ("publish", "chat/a", "presence:join", "1"): "are the daemon's own. [invalid_event]",
+            ("publish", "chat/a", "e", "hello"): "DATA is no JSON",
+            ("emit", "chat/;", "e", "1"): "[invalid_topic]",
+            ("emit", "chat/a", "e", "1", "--key", "pk_wrong_wrong_wr"): "give another --key",
+            ("history", "chat/;"): "[invalid_topic]",
+            ("presence", "nothing"): "[unknown_table]",
+            ("presence", "chat/a", "--token", "a.b.c"): "give another --token",
+        }
+        ended = await gather(*(self.carryOut(*arguments) for arguments in cases))
+        for (status, lines, errors), text in zip(ended, cases.values(), strict=True):
+            self.assertEqual((status, lines), (1, []), errors)
+            self.assertIn(text, errors)
+            self.assertEqual(errors.count("\n"), 1, errors)
+
+    async def test_history(self) -> None:
+        """
+        C{history} shows what was kept, as it happened.
+        """
+        self.assertEqual(
+            await self.shown("history", "chat/a"), ["aerostack-rt: nothing was kept of chat/a"]
+        )
+        await self.carryOut(
+            *("emit", "chat/a", "e", "-", "--persist", "--user", "ann"), stdin="1\n2\n3\n"
+        )
+        status, lines, _ = await self.carryOut("history", "chat/a", "-n", "2")
+        self.assertEqual((status, [line["data"] for line in lines]), (0, [2, 3]))
+        before = str(lines[0]["created_at"])
+        status, lines, _ = await self.carryOut("history", "chat/a", "--before", before)
+        self.assertEqual([line["data"] for line in lines], [1])
+        self.assertRegex(
+            (await self.shown("history", "chat/a"))[-1],
+            r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} e ann: 3$",
+        )
+
+    async def test_presence(self) -> None:
+        """
+        C{presence} shows who is there, and with C{-f} who comes and goes.
+        """
+        self.assertEqual(
+            await self.shown("presence", "doc/1"), ["aerostack-rt: nobody is present on doc/1"]
+        )
+        wire = await self.client()
+        wire.tell({"type": "track", "topic": "doc/1", "state": {"n": 1}})
+        await wire.barrier()
+        status, lines, _ = await self.carryOut("presence", "doc/1")
+        self.assertEqual((status, [line["state"] for line in lines]), (0, [{"n": 1}]))
+        (line,) = await self.shown("presence", "doc/1")
+        self.assertRegex(line, r'^somebody \(c\S+\) {"n": 1} since \d\d:')
+        follow = self.command("presence", "doc/1", "-f", "--config", str(self.config))
+        await follow.wrote('{"n": 1}')
+        wire.tell({"type": "track", "topic": "doc/1", "state": {"n": 2}})
+        await follow.wrote("presence:update")
+        await wire.closeCleanly()
+        await follow.wrote("presence:leave")
+
+    async def test_token(self) -> None:
+        """
+        C{token} makes one that the daemon takes.
+        """
+        child = self.command(
+            *("token", "ann", "--subscribe", "chat/*", "--config", str(self.config))
+        )
+        self.assertEqual((await child.ended, child.errors), (0, ""))
+        token = child.output.strip()
+        wire = await self.wire()
+        await wire.upgrade(
+            "/api/realtime", {"Sec-WebSocket-Protocol": f"aerostack-token.{token}, aerostack-v1"}
+        )
+        wire.tell({"type": "subscribe", "topic": "chat/a"})
+        self.assertEqual((await wire.frame())["type"], "subscribed")
+        wire.tell({"type": "publish", "topic": "chat/a", "event": "e"})
+        self.assertEqual((await wire.frame())["code"], "forbidden")
+
+    async def test_status(self) -> None:
+        """
+        C{status} says whether the daemon does its work.
+        """
+        status, lines, _ = await self.carryOut("status")
+        self.assertEqual((status, lines[0]["status"]), (0, "ok"))
+        self.assertRegex(
+            (await self.shown("status"))[0], rf"^daemon at ws://127.0.0.1:{self.port} +ok$"
+        )
+
+    async def test_reader(self) -> None:
+        """
+        One whose lines nobody reads any more ends quietly.
+        """
+        await self.carryOut("emit", "chat/a", "e", "-", "--persist", stdin="1\n" * 50)
+        child = self.command("history", "chat/a", "--config", str(self.config), PYTHONUNBUFFERED="")
+        child.transport.closeChildFD(1)
+        self.assertEqual((await child.ended, child.errors), (0, ""))
+
+
+class NobodyTests(CommandTests):
+    """
+    Tests for commands where no daemon runs.
+    """
+
+    async def test_nobody(self) -> None:
+        """
+        Every command says so at once, asks whether it runs, and its status is 1.
+        """
+        self.config.write_text(self.configure())
+        children = [
+            self.command(*arguments, "--config", str(self.config))
+            for arguments in (
+                ("emit", "chat/a", "e", "1"),
+                ("publish", "chat/a", "e", "1"),
+                ("presence", "chat/a"),
+                ("history", "chat/a"),
+                ("status",),
+            )
+        ]
+        for child in children:
+            self.assertEqual((await child.ended, child.output), (1, ""), child.errors)
+            self.assertRegex(
+                child.errors, "^aerostack-rt: Nobody can be reached at ws://.*is the daemon running"
+            )
 
 
 class DetachTests(CommandTests):

@@ -1,5 +1,5 @@
 """
-What is served over HTTP beside the WebSocket: RPC, health, the page.
+What is served over HTTP beside the WebSocket: RPC, health.
 """
 
 from __future__ import annotations
@@ -243,25 +243,6 @@ class PathTests(HTTPTests):
                 },
             ),
         )
-
-    async def test_page(self) -> None:
-        """
-        The page is HTML that may load nothing from elsewhere and be framed by nobody.
-        """
-        wire = await self.wire()
-        wire.keepRaw()
-        wire.write(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
-        await wire.lost
-        head, _, body = wire.received.partition(b"\r\n\r\n")
-        self.assertEqual(head.split()[1], b"200")
-        lines = head.lower().split(b"\r\n")
-        self.assertIn(b"content-type: text/html; charset=utf-8", lines)
-        self.assertIn(b"x-content-type-options: nosniff", lines)
-        (policy,) = [line for line in lines if line.startswith(b"content-security-policy:")]
-        self.assertIn(b"default-src 'none'", policy)
-        self.assertIn(b"frame-ancestors 'none'", policy)
-        self.assertIn(b"<html", body.lower())
-        self.assertNotIn(b"{{projectId}}", body)
 
 
 class ThingsTests(HTTPTests):

@@ -108,6 +108,17 @@ class RuleStories:
         self.assertEqual(await self.changes(wire, 1), [("INSERT", 5, 5)])
         self.assertEqual([told for told in self.told if "card" in told], [])
 
+    async def test_snapshot(self) -> None:
+        """
+        Who begins with rows begins with its own.
+        """
+        self.execute("INSERT INTO orders VALUES (1, 7, 1, 'card-1'), (2, 8, 2, 'card-2')")
+        for sub, numbers in (("7", [1]), ("8", [2]), ("9", [])):
+            wire, _ = await self.user(sub, snapshot=True)
+            page = await self.frame(wire)
+            self.assertEqual([each["id"] for each in page["rows"]], numbers)
+        self.assertEqual([told for told in self.told if "card" in told], [])
+
     async def test_refused(self) -> None:
         """
         Who is not let read, or asks for what is hidden, is told so; a table without a rule
@@ -156,17 +167,6 @@ class SQLiteRuleTests(RuleStories, DaemonTests):
     """
     Row rules on SQLite.
     """
-
-    async def test_snapshot(self) -> None:
-        """
-        Who begins with rows begins with its own.
-        """
-        self.execute("INSERT INTO orders VALUES (1, 7, 1, 'card-1'), (2, 8, 2, 'card-2')")
-        for sub, numbers in (("7", [1]), ("8", [2]), ("9", [])):
-            wire, _ = await self.user(sub, snapshot=True)
-            page = await self.frame(wire)
-            self.assertEqual([each["id"] for each in page["rows"]], numbers)
-        self.assertEqual([told for told in self.told if "card" in told], [])
 
 
 class PostgresRuleTests(RuleStories, PostgresDaemonTests):

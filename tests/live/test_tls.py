@@ -8,20 +8,18 @@ import os
 import socket
 import ssl
 from base64 import b64encode
-from typing import Any
 
 from OpenSSL.SSL import Error as SSLError
-from twisted.application.internet import ClientService
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.internet.threads import deferToThread
 
-from aerostack.client.address import Address
-from aerostack.client.connection import Wire as ClientWire
-from aerostack.client.connection import WireFactory, reconnecting
-from aerostack.testing import PUBLIC_KEY, readFrames
+from aerostack.client.blocking import BlockingSDK
+from aerostack.client.errors import ClientError
+from aerostack.client.realtime import RealtimeClient
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY, readFrames
 from tests.live.program import ProgramTests
 from tests.live.wire import Wire, maskedFrame
 from tests.net.certificates import Authority
@@ -170,45 +168,56 @@ class ClientTests(TLSProgramTests):
         self.addCleanup(restore)
         os.environ["SSL_CERT_FILE"] = str(path)
 
-    def connect(self) -> tuple[Deferred[Any], Deferred[Any]]:
+    async def client(self) -> RealtimeClient:  # type: ignore[override]
         """
-        Connect and send a ping.
-
-        @return: What fires with the first frame, and with the reason for which the
-            connection is gone.
+        Start the daemon and a client.
         """
-        received: Deferred[Any] = Deferred()
-        closed: Deferred[Any] = Deferred()
-
-        def opened(wire: ClientWire) -> None:
-            wire.tell({"type": "ping"})
-
-        def gone(code: int | None, reason: str | None) -> None:
-            if not closed.called:
-                closed.callback(reason)
-
-        address = Address(f"wss://localhost:{self.port}", "p", key=PUBLIC_KEY)
-        factory = WireFactory(self.reactor, address, opened, received.callback, gone)
-        service: ClientService = reconnecting(self.reactor, address, factory)
-        service.startService()
-        self.addCleanup(service.stopService)
-        return received, closed
+        await self.serve(self.configure())
+        url = f"wss://localhost:{self.port}"
+        client = RealtimeClient(
+            self.reactor, url, projectId="p", apiKey=PUBLIC_KEY, maxReconnectAttempts=0
+        )
+        self.addCleanup(client.stopService)
+        client.startService()
+        return client
 
     async def test_believed(self) -> None:
         """
         It connects where the certificate is signed by somebody it believes.
         """
         self.believe(self.authority)
-        await self.serve(self.configure())
-        received, _ = self.connect()
-        self.assertEqual(await received, {"type": "pong"})
+        client = await self.client()
+        channel = client.channel("chat/a")
+        await channel.subscribe()
+        await channel.publish("e", persist=True)
+        self.assertEqual([message["event"] for message in await channel.getHistory()], ["e"])
 
     async def test_notBelieved(self) -> None:
         """
         It does not connect where it is not, and says why.
         """
         self.believe(Authority("Other CA"))
+        client = await self.client()
+        error = await self.assertFailure(client.channel("chat/a").subscribe(), ClientError)
+        self.assertEqual(error.code, "unreachable")
+        self.assertIn("certificate verify failed", error.message)
+
+    async def test_blocking(self) -> None:
+        """
+        What waits for its answers believes the same.
+        """
+        self.believe(self.authority)
         await self.serve(self.configure())
-        received, closed = self.connect()
-        self.assertIn("certificate verify failed", await closed)
-        self.assertNoResult(received)
+
+        def ask() -> object:
+            with BlockingSDK(f"https://localhost:{self.port}", SECRET_KEY) as sdk:
+                return sdk.socket.emit("e", 1, "chat/a")
+
+        self.assertEqual(await deferToThread(ask), {"success": True})
+        self.believe(Authority("Other CA"))
+
+        def fail() -> ClientError:
+            with BlockingSDK(f"https://localhost:{self.port}", SECRET_KEY, retry=False) as sdk:
+                return self.assertRaises(ClientError, sdk.socket.emit, "e", 1, "chat/a")
+
+        self.assertIn("unable to get local issuer", (await deferToThread(fail)).message)

@@ -30,6 +30,14 @@ class LockTests(DaemonTests):
     Another program that has the database to itself for long.
     """
 
+    async def start(self, port: int = 0) -> None:
+        # In WAL mode nobody can lock readers out.  The daemon leaves a file as it is.
+        self.execute(
+            "PRAGMA journal_mode = DELETE",
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY, n INTEGER)",
+        )
+        await super().start(port)
+
     def lock(self, seconds: float) -> Child:
         """
         Have another process lock the database, and write a row that is C{-1}.
@@ -43,10 +51,6 @@ class LockTests(DaemonTests):
         While another process locks the database for more than six seconds connections stay;
         subscribers hear of it, and when it is over, and then get every change once.
         """
-        self.execute(
-            "PRAGMA journal_mode = DELETE",
-            "CREATE TABLE orders (id INTEGER PRIMARY KEY, n INTEGER)",
-        )
         first = await self.subscribed("orders")
         self.execute("INSERT INTO orders (n) VALUES (0)")
         self.assertEqual((await first.frame())["data"]["n"], 0)
@@ -74,6 +78,29 @@ class LockTests(DaemonTests):
             )
             self.assertEqual(await wire.barrier(), [])
         self.flushLoggedErrors(sqlite3.OperationalError)
+
+
+class ConnectionTests(DaemonTests):
+    """
+    Connections to the database that are found dead.
+    """
+
+    async def test_dead(self) -> None:
+        """
+        The feed goes on with others, from where it was, and so does the history.
+        """
+        self.execute("CREATE TABLE orders (n INTEGER)")
+        client = await self.subscribed("orders")
+        self.execute("INSERT INTO orders VALUES (1)")
+        self.assertEqual((await client.frame())["data"]["n"], 1)
+        for round in (2, 4):
+            for pool in self.daemon._pools:
+                for connection in tuple(pool._pool.connections.values()):
+                    connection.close()
+            self.execute(f"INSERT INTO orders VALUES ({round}), ({round + 1})")
+            found = [frame["data"]["n"] for frame in await client.frames(2)]
+            self.assertEqual(found, [round, round + 1])
+            await self.emit("e", 1, "chat/a", persist=True)
 
 
 class FloodTests(DaemonTests):

@@ -19,7 +19,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack import __version__
 from tests.net import ROOT
 
-NOT_SHIPPED = (".*", "_trial_temp*", "*.egg-info", "__pycache__", "build", "dist", "var")
+NOT_SHIPPED = (
+    ".*",
+    "_trial_temp*",
+    "*.egg-info",
+    "__pycache__",
+    "build",
+    "dist",
+    "var",
+    "node_modules",
+)
 
 TWISTD = "from twisted.scripts.twistd import run; run()"
 

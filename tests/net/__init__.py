@@ -39,16 +39,17 @@ class Child(ProcessProtocol):
         arguments: list[str],
         environ: dict[str, str] | None = None,
         descriptors: dict[int, int] | None = None,
+        program: str = sys.executable,
     ) -> Child:
         """
-        Start Python.  A shell in front of it tells it its own process number, as
-        systemd would.
+        Start Python, or something else.  A shell in front of it tells it its own process
+        number, as systemd would.
 
         @param descriptors: More file descriptors for the child, by the number they
             have there.
         """
         child = cls()
-        command = ["sh", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', sys.executable, *arguments]
+        command = ["sh", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', program, *arguments]
         reactor.spawnProcess(
             child,
             "/bin/sh",

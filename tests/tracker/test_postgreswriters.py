@@ -348,6 +348,27 @@ class HarmlessTests(PostgresCase):
         stranger.close()
         self.run_("REVOKE ALL ON t FROM stranger")
 
+    def test_searchPath(self) -> None:
+        """
+        What a writer puts in the place of the database's own functions and operators is not
+        called with the daemon's rights.
+        """
+        self.run_(
+            "CREATE TABLE t (id int)",
+            "CREATE SCHEMA evil",
+            f"GRANT USAGE ON SCHEMA evil TO {ROLE}",
+            "CREATE FUNCTION evil.to_json(anyelement) RETURNS json LANGUAGE plpgsql"
+            " AS $$ BEGIN RAISE 'caught'; END $$",
+            "CREATE FUNCTION evil.later(timestamptz, timestamptz) RETURNS bool LANGUAGE plpgsql"
+            " AS $$ BEGIN RAISE 'caught'; END $$",
+            "CREATE OPERATOR evil.> (LEFTARG = timestamptz, RIGHTARG = timestamptz,"
+            " FUNCTION = evil.later)",
+        )
+        self.follow("t", "SET search_path = evil, public, pg_catalog")
+        self.assertEqual(
+            self.summary("INSERT INTO t VALUES (1)", "TRUNCATE t"), [("INSERT", 1), ("DELETE", 1)]
+        )
+
     def test_settings(self) -> None:
         """
         A writer's own settings are in force for it, before and after.

@@ -166,9 +166,11 @@ class MatchingTests(SnapshotCase):
             value = data.draw(st.booleans())
         elif operator == IN:
             value = [value, data.draw(NUMBERS if column == "n" else TEXTS)]
-        elif operator == LIKE and column == "n":
+        try:
+            condition = makeCondition(COLUMNS, column, operator, value)
+        except ValueError:
+            # Not every type has every operator, and not every text is a pattern.
             return
-        condition = makeCondition(COLUMNS, column, operator, value)
         self.run_("DELETE FROM t")
         for row in rows:
             self.writer.execute("INSERT INTO t (n, t, a) VALUES (:n, :t, :a)", row)

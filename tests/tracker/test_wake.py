@@ -118,14 +118,16 @@ class WakenTests(TrackerCase):
         """
 
         wake: Any = None
+        gone: Deferred[None] | None = None
 
         def start(self, wake: Any) -> None:
             assert self.wake is None
             self.wake = wake
 
-        def stop(self) -> None:
+        def stop(self) -> Deferred[None] | None:
             assert self.wake is not None
             self.wake = None
+            return self.gone
 
     def setUp(self) -> None:
         self.waker = self.Waker()
@@ -159,6 +161,17 @@ class WakenTests(TrackerCase):
         self.assertIsNotNone(self.waker.wake)
         self.successResultOf(self.tracker.stop())
         self.assertIsNone(self.waker.wake)
+
+    def test_slowToStop(self) -> None:
+        """
+        The tracker has not stopped before what wakes it has.
+        """
+        self.watch("a")
+        self.waker.gone = Deferred()
+        stopping = self.tracker.stop()
+        self.assertNoResult(stopping)
+        self.waker.gone.callback(None)
+        self.successResultOf(stopping)
 
     def test_neverStarted(self) -> None:
         """

@@ -1,0 +1,85 @@
+"""
+The command line, a module a command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from aerostack import __version__
+
+COMMANDS = {
+    "tail": "show what happens on tables and topics",
+    "emit": "send an event as a server does",
+    "publish": "send an event as a user does",
+    "presence": "show who is on a topic",
+    "history": "show what was kept of a topic",
+    "token": "make a token for a user",
+    "status": "ask whether the daemon does its work",
+    "detach": "take everything of the daemon's out of the database",
+}
+"""Every command, which is a module of this package, and what it does."""
+
+# What to do about what a client cannot do, where its message does not say it.
+_ADVICE = {
+    "unreachable": "is the daemon running there?",
+    "timed_out": "is --url the daemon's?",
+    "bad_answer": "is --url the daemon's?",
+    "unauthorized": "give another --key, or a --token",
+    "invalid_token": "give another --token",
+    "token_expired": "give another --token",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run a command.
+
+    @param arguments: Those behind the program's name; L{None} for the process's.
+    @return: The exit status: 0 for done, 1 for not done, 2 for misuse.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser(arguments).parse_args(arguments)
+    # Not before, because a command that is misspelt should not take long to say so.
+    from aerostack.cli.options import CommandError
+    from aerostack.cli.output import say
+    from aerostack.client.errors import ClientError
+    from aerostack.config import ConfigError
+
+    try:
+        options.run(options)
+    except ConfigError as error:
+        # Many lines, and all of them ours.
+        print(f"aerostack-rt: {error}", file=sys.stderr)
+        return 1
+    except ClientError as error:
+        advice = _ADVICE.get(error.code)
+        say(f"{error}; {advice}" if advice else str(error))
+        return 1
+    except (CommandError, ValueError) as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """
+    @param arguments: What is to be parsed: only the command that it names is loaded, since
+        some take long.
+    """
+    parser = argparse.ArgumentParser(
+        prog="aerostack-rt", description="Talks to an aerostack-rt daemon, and cleans up after it."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    named = next((given for given in arguments if not given.startswith("-")), None)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        if name == named:
+            import_module(f"aerostack.cli.{name}").configure(command)
+    return parser

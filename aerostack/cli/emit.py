@@ -1,0 +1,99 @@
+"""
+C{emit}: what a server tells its users.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from aerostack.cli.formats import formatJSON
+from aerostack.cli.options import (
+    CommandError,
+    addAddress,
+    addJSON,
+    addressFor,
+    addTimeout,
+    readJSON,
+)
+from aerostack.cli.output import Output
+from aerostack.client.blocking import BlockingSDK
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """
+    Say what the command is told.
+    """
+    parser.description = (
+        "Sends an event to everybody who is subscribed to a topic, as a server"
+        " does, with the project's secret key."
+    )
+    addEvent(parser)
+    parser.add_argument("--user", help="whom it is said to come from")
+    addTimeout(parser)
+    addJSON(parser)
+    addAddress(parser, token=False)
+    parser.set_defaults(run=_run)
+
+
+def addEvent(parser: argparse.ArgumentParser) -> None:
+    """
+    Let a command be told an event.
+    """
+    parser.add_argument("topic", metavar="TOPIC", help="orders, or chat/general")
+    parser.add_argument("event", metavar="EVENT", help="the event's name")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="?",
+        help="the event's data, as JSON; - for an event for each line of the input",
+    )
+    parser.add_argument("--text", action="store_true", help="DATA is text, not JSON")
+    parser.add_argument("--persist", action="store_true", help="keep it in the topic's history")
+
+
+def dataOf(options: argparse.Namespace) -> Iterator[Any]:
+    """
+    The data of each event that is to be sent.
+
+    @raise CommandError: It is no JSON.
+    """
+    if options.data != "-":
+        yield _read(options, options.data or "null", "DATA")
+        return
+    for number, line in enumerate(sys.stdin, 1):
+        line = line.rstrip("\n")
+        if line.strip() or options.text:
+            yield _read(options, line, f"line {number}")
+
+
+def _read(options: argparse.Namespace, text: str, what: str) -> Any:
+    if options.text:
+        return text
+    try:
+        return readJSON(text, what)
+    except CommandError as error:
+        raise CommandError(f"{error}. Text is written with quotes in it, or with --text") from None
+
+
+def _run(options: argparse.Namespace) -> None:
+    output = Output(options.json)
+    address = addressFor(options, secret=True)
+    with BlockingSDK(
+        address.url,
+        address.key,
+        projectId=address.projectId,
+        timeout=options.timeout,
+        retry=False,
+    ) as sdk:
+        for data in dataOf(options):
+            answer = sdk.socket.emit(
+                options.event, data, options.topic, persist=options.persist, userId=options.user
+            )
+            if output.pretty:
+                kept = f", kept as {answer['id']}" if "id" in answer else ""
+                output.line(f"sent {options.event} on {options.topic}{kept}")
+            else:
+                output.line(formatJSON(answer))

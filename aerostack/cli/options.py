@@ -1,0 +1,117 @@
+"""
+What the commands have in common: where the daemon is, and as whom to come.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aerostack.client.address import Address, addressOf
+from aerostack.config import load
+from aerostack.settings import Config
+
+CONFIGS = (Path("etc/rt.toml"), Path("/etc/aerostack-rt/rt.toml"))
+
+
+class CommandError(Exception):
+    """
+    A command cannot do what it was asked; the message says why.
+    """
+
+
+def addConfig(parser: argparse.ArgumentParser) -> None:
+    """
+    Let a command be told which configuration to read.
+    """
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        help=f"the daemon's configuration; {' or '.join(map(str, CONFIGS))} if not given",
+    )
+
+
+def addAddress(parser: argparse.ArgumentParser, token: bool = True) -> None:
+    """
+    Let a command be told where the daemon is, and as whom to come.
+
+    @param token: Whether a token is any good for it.
+    """
+    parser.add_argument("--url", help="the daemon, such as wss://rt.example.com")
+    parser.add_argument("--project", help="the project's id")
+    parser.add_argument("--key", help="an API key; better in AEROSTACK_KEY")
+    if token:
+        parser.add_argument("--token", help="a JWT; better in AEROSTACK_TOKEN")
+    addConfig(parser)
+
+
+def addJSON(parser: argparse.ArgumentParser) -> None:
+    """
+    Let a command write as for a program.
+    """
+    parser.add_argument("--json", action="store_true", help="JSON lines, on a terminal too")
+
+
+def addTimeout(parser: argparse.ArgumentParser) -> None:
+    """
+    Let a command be told how long to wait.
+    """
+    parser.add_argument(
+        "--timeout", type=positive, default=10.0, help="seconds to wait for an answer; 10"
+    )
+
+
+def positive(text: str) -> float:
+    """
+    Read a number of seconds.
+    """
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise ValueError
+    return value
+
+
+def loadConfig(given: Path | None) -> Config:
+    """
+    Read the configuration.
+
+    @raise CommandError: There is none.
+    """
+    found = given or next((path for path in CONFIGS if path.exists()), None)
+    if found is None:
+        raise CommandError("there is no configuration here; give --config, or --url and --key")
+    return load(found, os.environ)
+
+
+def addressFor(options: argparse.Namespace, secret: bool = False) -> Address:
+    """
+    Find out where the daemon is, and as whom to come.
+
+    @param secret: Whether as a server, with the configuration's secret key.
+    """
+    key = options.key or os.environ.get("AEROSTACK_KEY")
+    token = getattr(options, "token", None) or (
+        None if secret else os.environ.get("AEROSTACK_TOKEN")
+    )
+    if options.url:
+        return Address(options.url, options.project, key=key, token=token)
+    config = loadConfig(options.config)
+    address = addressOf(config, options.project, secret and key is None)
+    return replace(address, key=key or address.key, token=token)
+
+
+def readJSON(text: str, what: str) -> Any:
+    """
+    Read JSON that somebody typed.
+
+    @raise CommandError: It is none.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"{what} is no JSON: {error}") from None

@@ -1,0 +1,48 @@
+"""
+C{publish}: what a user tells the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from aerostack.cli.emit import addEvent, dataOf
+from aerostack.cli.formats import formatJSON
+from aerostack.cli.options import addAddress, addJSON, addressFor, addTimeout
+from aerostack.cli.output import Output
+from aerostack.cli.talk import talk, within
+from aerostack.client.realtime import RealtimeClient
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """
+    Say what the command is told.
+    """
+    parser.description = (
+        "Publishes an event on a topic as a user does, over a WebSocket, and waits"
+        " until the daemon has taken it."
+    )
+    addEvent(parser)
+    addTimeout(parser)
+    addJSON(parser)
+    addAddress(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    output = Output(options.json)
+
+    async def publish(reactor: Any, client: RealtimeClient) -> None:
+        channel = client.channel(options.topic)
+        for data in dataOf(options):
+            if not client.running:
+                client.startService()
+            taken = channel.publish(options.event, data, options.persist)
+            await within(reactor, options.timeout, taken)
+            if output.pretty:
+                output.line(f"published {options.event} on {options.topic}")
+            else:
+                output.line(formatJSON({"published": options.event, "topic": options.topic}))
+
+    talk(addressFor(options), 0, publish)

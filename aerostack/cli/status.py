@@ -1,0 +1,54 @@
+"""
+C{status}: whether the daemon does its work.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from aerostack.cli.formats import formatJSON, plain
+from aerostack.cli.options import CommandError, addAddress, addJSON, addressFor, addTimeout
+from aerostack.cli.output import Output
+from aerostack.client.blocking import BlockingSDK
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """
+    Say what the command is told.
+    """
+    parser.description = (
+        "Asks the daemon whether it does its work. The exit status is 0 if it"
+        " does, 1 if it does not or is not there."
+    )
+    addTimeout(parser)
+    addJSON(parser)
+    addAddress(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    output = Output(options.json)
+    address = addressFor(options)
+    with BlockingSDK(address.url, None, timeout=options.timeout, retry=False) as sdk:
+        health = sdk.health()
+    if not output.pretty:
+        output.line(formatJSON(health))
+    else:
+        for line in describe(address.url, health):
+            output.line(plain(line))
+    if health.get("status") != "ok":
+        raise CommandError(f"the daemon at {address.url} does not do its work")
+
+
+def describe(url: str, health: dict[str, Any]) -> list[str]:
+    """
+    What C{/health} says, for a person: a part a line.
+    """
+    parts = {f"daemon at {url}": health.get("status"), **dict(health.get("checks", {}))}
+    parts |= {name: value for name, value in health.items() if name not in ("status", "checks")}
+    width = max(len(name) for name in parts)
+    return [
+        f"{name:{width}}  {value if isinstance(value, str) else formatJSON(value)}"
+        for name, value in parts.items()
+    ]

@@ -1,0 +1,151 @@
+"""
+C{tail}: what happens on tables and topics.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from aerostack.cli.formats import Frame, formatFrame, formatJSON, formatRow
+from aerostack.cli.options import CommandError, addAddress, addJSON, addressFor, readJSON
+from aerostack.cli.output import Output, say
+from aerostack.cli.talk import talk
+from aerostack.client.errors import ClientError
+from aerostack.client.line import DISCONNECTED
+from aerostack.client.realtime import RealtimeClient
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """
+    Say what the command is told.
+    """
+    parser.description = (
+        "Shows what happens on tables and topics: readable on a terminal, one JSON"
+        " frame a line in a pipe. When the daemon restarts it comes back by itself, and shows"
+        " what it missed."
+    )
+    parser.add_argument("topics", nargs="+", metavar="TOPIC", help="orders, or chat/general")
+    parser.add_argument("--filter", metavar="JSON", help="which rows of the tables")
+    parser.add_argument("--snapshot", action="store_true", help="the rows that are there first")
+    parser.add_argument("--since", metavar="POS", help="begin behind this position")
+    parser.add_argument("-n", "--count", type=int, help="stop after so many lines")
+    addJSON(parser)
+    addAddress(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    wishes = {"since": options.since, "snapshot": options.snapshot or None}
+    if options.filter is not None:
+        wishes["filter"] = readJSON(options.filter, "--filter")
+    tail = Tail(options.topics, wishes, Output(options.json), options.count)
+    address = addressFor(options)
+    say(f"connecting to {address.url}")
+    talk(address, None, tail.follow)
+
+
+class Tail:
+    """
+    Follows topics, and writes what comes.
+    """
+
+    def __init__(
+        self,
+        topics: Sequence[str],
+        wishes: dict[str, Any],
+        output: Output,
+        count: int | None = None,
+    ) -> None:
+        """
+        @param wishes: How to subscribe; see L{aerostack.client.channel.Channel.subscribe}.
+        @param count: After how many lines to end; L{None} for never.
+        """
+        self._topics = dict.fromkeys(topics)
+        self._wishes = wishes
+        self._output = output
+        self._left = count
+        self._client: RealtimeClient | None = None
+        self._said = ""
+        self._done: Deferred[None] = Deferred()
+
+    async def follow(self, reactor: Any, client: RealtimeClient) -> None:
+        """
+        Follow until there is nothing left to do.
+
+        @raise CommandError: There is nothing left to follow.
+        @raise ClientError: The daemon does not let us in.
+        """
+        self._client = client
+        client.onError(self._failed)
+        for topic in self._topics:
+            channel = client.channel(topic)
+            channel.on("*", self._received).on("snapshot", self._received)
+            channel.onSubscribed(self._subscribed)
+            channel.onGap(partial(self._missed, topic))
+            channel.onError(partial(self._refused, topic))
+            channel.onFeedChange(partial(self._feed, topic))
+            channel.subscribe(**self._wishes).addErrback(self._unwatched, topic)
+        client.startService()
+        await self._done
+
+    def _received(self, frame: Frame) -> None:
+        for line in self._lines(frame):
+            if self._done.called:
+                return
+            self._output.line(line)
+            if self._left is not None:
+                self._left -= 1
+            if self._output.closed or self._left == 0:
+                self._done.callback(None)
+
+    def _lines(self, frame: Frame) -> list[str]:
+        if not self._output.pretty:
+            return [formatJSON(frame)]
+        if frame["type"] == "snapshot":
+            return [formatRow(frame["topic"], row) for row in frame.get("rows", [])]
+        line = formatFrame(frame)
+        return [] if line is None else [line]
+
+    def _subscribed(self, frame: Frame) -> None:
+        self._said = ""
+        again = " again, from where it left off" if frame.get("recovered") else ""
+        say(f"watching {frame['topic']}{again}")
+
+    def _missed(self, topic: str, gap: Frame) -> None:
+        say(f"{topic}: something was missed that cannot be had any more ({gap.get('reason')})")
+
+    def _refused(self, topic: str, error: ClientError) -> None:
+        say(f"{topic}: {error}")
+
+    def _feed(self, topic: str, feed: str | None, message: str) -> None:
+        say(f"{topic}: the feed is {feed}. {message}")
+
+    def _unwatched(self, failure: Any, topic: str) -> None:
+        failure.trap(ClientError)
+        if self._done.called or self._over:
+            return
+        say(f"{topic}: {failure.value}")
+        self._topics.pop(topic, None)
+        if not self._topics:
+            self._done.errback(CommandError("there is nothing left to watch"))
+
+    @property
+    def _over(self) -> bool:
+        """Whether no topic can be watched any more, and it is said why."""
+        return self._client is not None and self._client.status == DISCONNECTED
+
+    def _failed(self, error: ClientError) -> None:
+        if self._done.called:
+            return
+        if self._over:
+            self._done.errback(error)
+            return
+        # Not every attempt is news.
+        if str(error) != self._said:
+            self._said = str(error)
+            say(f"{error}; trying again")

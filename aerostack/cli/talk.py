@@ -1,0 +1,67 @@
+"""
+Commands that hold a conversation with the daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+
+from aerostack.cli.options import CommandError
+from aerostack.client.address import Address
+from aerostack.client.errors import ClientError
+from aerostack.client.realtime import RealtimeClient
+
+T = TypeVar("T")
+
+Talk = Callable[[Any, RealtimeClient], Awaitable[None]]
+"""Is given the reactor and a client, which is not started yet."""
+
+
+def talk(address: Address, maxRetries: int | None, body: Talk) -> None:
+    """
+    Run a reactor and a client until something is done.
+
+    @param maxRetries: How many attempts in a row may fail after the first.
+    @raise CommandError: What it raised.
+    @raise ClientError: What it raised.
+    """
+    faults: list[Exception] = []
+
+    async def run(reactor: Any) -> None:
+        client = RealtimeClient(
+            reactor,
+            address.url,
+            projectId=address.projectId,
+            apiKey=address.key,
+            token=address.token,
+            maxReconnectAttempts=maxRetries,
+        )
+        try:
+            await body(reactor, client)
+        except (CommandError, ClientError) as error:
+            faults.append(error)
+        if client.running:
+            await client.stopService()
+
+    try:
+        react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+    except SystemExit as end:
+        if end.code and not faults:
+            raise
+    if faults:
+        raise faults[0]
+
+
+def within(reactor: Any, seconds: float, waiting: Deferred[T]) -> Deferred[T]:
+    """
+    Wait for something, but not for ever.
+    """
+
+    def late(result: Any, timeout: float) -> Any:
+        raise CommandError(f"no answer came within {timeout:g} seconds")
+
+    return waiting.addTimeout(seconds, reactor, onTimeoutCancel=late)

@@ -1,0 +1,156 @@
+"""
+C{token}: a token for one of the project's users.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from aerostack.auth import PROJECT_CLAIM, Authenticator, Credentials
+from aerostack.cli.options import CommandError, addConfig, loadConfig, readJSON
+from aerostack.cli.output import say
+from aerostack.core.permissions import CLAIM, Action
+from aerostack.errors import RealtimeError
+from aerostack.settings import JWTConfig, ProjectConfig
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """
+    Say what the command is told.
+    """
+    parser.description = (
+        "Makes a token for one of the project's users, as your application would:"
+        " signed with the configuration's shared secret, or with the private key that you give."
+    )
+    parser.add_argument("user", metavar="USER", help="who the token is for, its claim sub")
+    parser.add_argument(
+        "--expires", type=duration, default=3600, metavar="TIME", help="90s, 15m, 12h, 7d; 1h"
+    )
+    for action in Action:
+        parser.add_argument(
+            f"--{action.value}",
+            action="append",
+            metavar="PATTERN",
+            help=f"where it allows {action.value}, such as 'chat/*'; everywhere, if none of these"
+            " is given",
+        )
+    parser.add_argument(
+        "--claim", action="append", default=[], metavar="NAME=JSON", help="another claim"
+    )
+    parser.add_argument("--private-key", type=Path, metavar="PEM", help="the key to sign with")
+    parser.add_argument("--key-id", help="the kid that the key has in a key set")
+    parser.add_argument("--project", help="the project's id")
+    addConfig(parser)
+    parser.set_defaults(run=_run)
+
+
+def duration(text: str) -> int:
+    """
+    Read how long something lasts.
+
+    @return: Seconds.
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,9})([smhd]?)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 90s, 15m, 12h or 7d")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _run(options: argparse.Namespace) -> None:
+    config = loadConfig(options.config)
+    project = config.projects.get(options.project or next(iter(config.projects)))
+    if project is None:
+        raise CommandError(f"the configuration has no project {options.project}")
+    now = int(time.time())
+    token = mint(project, claimsOf(options, project, now), options.private_key, options.key_id)
+    _check(project, token, now)
+    print(token)
+    if sys.stdout.isatty():
+        say(f"for {options.user}, on {project.id}, for {options.expires} seconds")
+
+
+def claimsOf(options: argparse.Namespace, project: ProjectConfig, now: int) -> dict[str, Any]:
+    """
+    What a token is to say.
+
+    @raise CommandError: A claim is malformed.
+    """
+    claims: dict[str, Any] = {
+        "sub": options.user,
+        "iat": now,
+        "exp": now + options.expires,
+        PROJECT_CLAIM: project.id,
+    }
+    if project.jwt is not None:
+        named = {"aud": project.jwt.audience, "iss": project.jwt.issuer}
+        claims |= {name: value for name, value in named.items() if value is not None}
+    patterns = {action.value: getattr(options, action.value) for action in Action}
+    narrowed = {name: given for name, given in patterns.items() if given}
+    if narrowed:
+        claims[CLAIM] = narrowed
+    for text in options.claim:
+        name, given, value = text.partition("=")
+        if not name or not given:
+            raise CommandError(f"--claim {text} is not NAME=JSON")
+        claims[name] = readJSON(value, f"--claim {name}")
+    return claims
+
+
+def mint(
+    project: ProjectConfig, claims: dict[str, Any], privateKey: Path | None, keyId: str | None
+) -> str:
+    """
+    Sign a token.
+
+    @param privateKey: The file with the key to sign with; L{None} for the shared secret of
+        the configuration.
+    @param keyId: The C{kid}, if there is to be one.
+    @raise CommandError: There is no key, or it is none.
+    """
+    if project.jwt is None:
+        raise CommandError(
+            f"the project {project.id} takes no tokens; add a table [projects.{project.id}.jwt]"
+            " with an algorithm and a key to the configuration"
+        )
+    key = _key(project.jwt, privateKey)
+    try:
+        return jwt.encode(
+            claims, key, project.jwt.algorithm, headers={"kid": keyId} if keyId else None
+        )
+    except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError) as error:
+        raise CommandError(f"that cannot be signed with {project.jwt.algorithm}: {error}") from None
+
+
+def _key(config: JWTConfig, privateKey: Path | None) -> str:
+    if privateKey is not None:
+        try:
+            return privateKey.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{privateKey}: {error}") from None
+    if not config.algorithm.startswith("HS"):
+        raise CommandError(
+            f"the daemon has the public half of the key only; give the private one, for"
+            f" {config.algorithm}, with --private-key"
+        )
+    if config.key is None:
+        raise CommandError("the secret is in a key set; give it with --private-key and --key-id")
+    return config.key
+
+
+def _check(project: ProjectConfig, token: str, now: int) -> None:
+    """Make sure that the daemon would take the token."""
+    authenticator = Authenticator({project.id: project})
+    try:
+        authenticator.identify(Credentials(projectId=project.id, token=token), now)
+    except RealtimeError as error:
+        raise CommandError(f"the daemon would refuse this token: {error.message}") from None

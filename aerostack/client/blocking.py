@@ -1,0 +1,252 @@
+"""
+What servers use, for those that wait for their answers: Django, Flask, scripts.
+
+The standard library is all that it needs; nothing here knows Twisted.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import ssl
+import time
+from collections import deque
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any
+
+from aerostack.client.address import Address
+from aerostack.client.calls import (
+    LARGEST_ANSWER,
+    Call,
+    Database,
+    Socket,
+    health,
+    history,
+    pause,
+    readAnswer,
+)
+from aerostack.client.errors import ClientError, Unsent
+
+_IDLE = 5.0
+"""Seconds for which a connection is kept for the next call; the daemon keeps it longer."""
+
+_KEPT = 16
+"""How many connections are kept."""
+
+_CHUNK = 65536
+
+
+class BlockingSDK:
+    """
+    Tells users what happens, and asks the database.  Every call waits for its answer, and
+    raises L{ClientError}.
+
+    May be used by many threads at once, and made before a process forks.
+
+    @ivar socket: See L{Socket}.
+    @ivar db: See L{Database}.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        secretKey: str | None,
+        *,
+        projectId: str | None = None,
+        token: str | None = None,
+        timeout: float = 10.0,
+        retry: bool = True,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        """
+        @param url: The daemon, such as C{https://rt.example.com}.
+        @param secretKey: The project's secret key; another one will do where only the
+            history is read.
+        @param projectId: The project, which the key names as well.
+        @param token: A JWT, to read the history with.
+        @param timeout: Seconds that a call may take in all.
+        @param retry: Whether calls that certainly were not acted on are made again within
+            that time: nobody was there, or the daemon said that it has too much to do.
+        @param context: How TLS is spoken; L{None} for believing whom the machine believes.
+        @raise ValueError: The URL or the key cannot be one.
+        """
+        self._address = Address(url, projectId, key=secretKey, token=token)
+        self._timeout = timeout
+        self._retry = retry
+        self._context = context
+        # Connections that are not in use, and since when; those used last are at the end.
+        self._idle: deque[tuple[float, HTTPConnection]] = deque()
+        self._process = os.getpid()
+        self.socket: Socket[Any] = Socket(self._address, self._ask)
+        self.db: Database[Any] = Database(self._address, self._ask)
+
+    def history(self, topic: str, limit: int = 50, before: int | None = None) -> Any:
+        """
+        Read what was kept of a topic.
+
+        @param before: The C{created_at} of the oldest message of the page before.
+        @return: The messages, newest first.
+        """
+        return self._ask(history(self._address, topic, limit, before))["messages"]
+
+    def health(self) -> Any:
+        """
+        Ask whether the daemon does its work.
+
+        @return: What C{/health} says: C{status} is C{ok} or C{failing}, and C{checks}
+            tells each part's.
+        """
+        return self._ask(health())
+
+    def close(self) -> None:
+        """
+        Let go of the connections that are kept for the next call.
+        """
+        while (connection := self._take()) is not None:
+            connection.close()
+
+    def __enter__(self) -> BlockingSDK:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _ask(self, call: Call) -> Any:
+        until = time.monotonic() + self._timeout
+        attempts = 0
+        while True:
+            try:
+                return self._once(call, until)
+            except ClientError as error:
+                attempts += 1
+                wait = pause(call, error, attempts) if self._retry else None
+                if wait is None or time.monotonic() + wait >= until:
+                    raise
+            time.sleep(wait)
+
+    def _once(self, call: Call, until: float) -> Any:
+        connection = self._take() or self._connect(until)
+        url = self._address.url
+        try:
+            connection.timeout = _left(until)
+            assert connection.sock is not None
+            connection.sock.settimeout(_left(until))
+            connection.request(
+                call.method,
+                f"{self._address.prefix}{call.path}",
+                call.body,
+                {**call.headers, "Accept": "application/json"},
+            )
+            response = connection.getresponse()
+            body = self._read(connection, response, until)
+        except TimeoutError:
+            connection.close()
+            raise ClientError(
+                "timed_out", f"{url} did not answer within {self._timeout:g} seconds."
+            ) from None
+        except OSError as error:
+            connection.close()
+            raise ClientError("unreachable", f"{url} broke off: {_why(error)}.") from None
+        except HTTPException as error:
+            connection.close()
+            raise ClientError(
+                "bad_answer", f"What answers at {url} is no daemon: {_why(error)}."
+            ) from None
+        if response.will_close or len(self._idle) >= _KEPT:
+            connection.close()
+        else:
+            self._idle.append((time.monotonic(), connection))
+        return readAnswer(call, response.status, response.getheader("retry-after"), body)
+
+    def _read(self, connection: HTTPConnection, response: HTTPResponse, until: float) -> bytes:
+        pieces = []
+        size = 0
+        while piece := response.read1(_CHUNK):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LARGEST_ANSWER:
+                raise HTTPException(f"more than {LARGEST_ANSWER} bytes")
+            if connection.sock is not None:
+                connection.sock.settimeout(_left(until))
+        if response.length:
+            raise HTTPException("the answer is cut off")
+        # Else the connection would wait for somebody to ask for more.
+        response.close()
+        return b"".join(pieces)
+
+    # Connections
+
+    def _connect(self, until: float) -> HTTPConnection:
+        address = self._address
+        connection: HTTPConnection
+        if address.unixPath is not None:
+            connection = _UnixConnection(address.unixPath, _left(until))
+        elif address.secure:
+            connection = HTTPSConnection(
+                address.host, address.port, timeout=_left(until), context=self._context
+            )
+        else:
+            connection = HTTPConnection(address.host, address.port, timeout=_left(until))
+        try:
+            connection.connect()
+        except OSError as error:
+            connection.close()
+            raise Unsent(
+                "unreachable", f"Nobody can be reached at {address.url}: {_why(error)}."
+            ) from None
+        return connection
+
+    def _take(self) -> HTTPConnection | None:
+        """Take a connection that is kept and still good."""
+        if self._process != os.getpid():
+            # They are the parent's.
+            self._idle, self._process = deque(), os.getpid()
+        while True:
+            try:
+                since, connection = self._idle.pop()
+            except IndexError:
+                return None
+            if time.monotonic() - since < _IDLE and not _isSpent(connection):
+                return connection
+            connection.close()
+
+
+class _UnixConnection(HTTPConnection):
+    """
+    HTTP over a Unix socket.
+    """
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _isSpent(connection: HTTPConnection) -> bool:
+    """Whether the other side has closed a connection, or said what nobody asked for."""
+    if connection.sock is None:
+        return True
+    # Not select(), which knows no descriptor beyond 1023.
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _left(until: float) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,188 @@
+"""
+The daemon's HTTP interface, as plain data: what is asked, what an answer means, and when to
+ask again.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from aerostack.client.address import Address
+from aerostack.client.errors import ClientError, Unsent, excerpt, refusal
+from aerostack.wire.codec import encodeValue
+
+T = TypeVar("T", covariant=True)
+
+LARGEST_ANSWER = 268_435_456
+"""How many bytes an answer may have."""
+
+# The daemon says these before it does anything.
+_UNTOUCHED = ("rate_limited", "overloaded", "shutting_down", "too_many_connections")
+
+# And these pass, if it does no harm to ask twice.
+_PASSING = (*_UNTOUCHED, "unreachable", "database_unavailable")
+
+
+@dataclass(frozen=True)
+class Call:
+    """
+    A request.
+
+    @ivar path: With its query.
+    @ivar expects: What the answer, a JSON object, has in any case.
+    @ivar body: What is sent as JSON, if anything.
+    @ivar repeatable: Whether it may be made twice without harm.
+    """
+
+    method: str
+    path: str
+    expects: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = None
+    repeatable: bool = True
+
+
+class Ask(Protocol[T]):
+    """
+    Makes a call, and gives its answer in its own way.
+    """
+
+    def __call__(self, call: Call) -> T: ...
+
+
+def rpc(address: Address, method: str, args: Sequence[Any]) -> Call:
+    """
+    Call one of the daemon's methods.
+    """
+    body: dict[str, Any] = {"method": method, "args": args}
+    if address.projectId is not None:
+        body["projectId"] = address.projectId
+    headers = {"Content-Type": "application/json"}
+    if address.key is not None:
+        headers["Authorization"] = f"Bearer {address.key}"
+    return Call("POST", "/internal/hooks/rpc", "success", headers, encodeValue(body), False)
+
+
+def history(address: Address, topic: str, limit: int, before: int | None) -> Call:
+    """
+    Read a page of what was kept of a topic.
+    """
+    if address.projectId is not None and not topic.endswith(f"/{address.projectId}"):
+        # Who brings no credential names the project by it.
+        topic = f"{topic if '/' in topic else f'table/{topic}'}/{address.projectId}"
+    query = {"room": topic, "limit": limit, **({} if before is None else {"before": before})}
+    headers: dict[str, str] = {}
+    if address.key is not None:
+        headers["X-Aerostack-Key"] = address.key
+    if address.token is not None:
+        headers["Authorization"] = f"Bearer {address.token}"
+    path = f"/api/v1/public/realtime/history?{urlencode(query)}"
+    return Call("GET", path, "messages", headers)
+
+
+def health() -> Call:
+    """
+    Ask whether the daemon does its work.
+    """
+    return Call("GET", "/health", "checks")
+
+
+def readAnswer(call: Call, status: int, retryAfter: str | None, body: bytes) -> Any:
+    """
+    Read an answer.
+
+    @param retryAfter: The header C{Retry-After}, if there was one.
+    @raise ClientError: It is a refusal, or none of the daemon's.
+    """
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = None
+    # A daemon that is not well says so with 503, and is no less an answer.
+    if isinstance(answer, dict) and call.expects in answer:
+        return answer
+    if status != 200:
+        raise refusal(status, retryAfter, body)
+    raise ClientError("bad_answer", f"What answers is no aerostack-rt daemon: {excerpt(body)}")
+
+
+def pause(call: Call, error: ClientError, attempts: int) -> float | None:
+    """
+    Decide whether a call that failed is made again.
+
+    @param attempts: How often it was made.
+    @return: The seconds to wait before; L{None} if it is not: it might have been acted
+        on, or will not be.
+    """
+    safe = isinstance(error, Unsent) or error.code in _UNTOUCHED
+    if not safe and not (call.repeatable and error.code in _PASSING):
+        return None
+    return max((error.retryAfter or 0) / 1000, min(0.1 * 2**attempts, 2.0))
+
+
+class Socket(Generic[T]):
+    """
+    What a server tells its users.
+    """
+
+    def __init__(self, address: Address, ask: Ask[T]) -> None:
+        self._address = address
+        self._ask = ask
+
+    def emit(
+        self,
+        event: str,
+        data: Any,
+        topic: str,
+        *,
+        persist: bool = False,
+        userId: str | None = None,
+    ) -> T:
+        """
+        Send an event to everybody who is subscribed to a topic.
+
+        @param data: Anything that can be written as JSON.
+        @param persist: Whether it is kept in the topic's history.
+        @param userId: Whom it is said to come from.
+        @return: C{{"success": true}}, with C{id} and C{created_at} where it was kept.
+        """
+        options: dict[str, Any] = {"persist": True} if persist else {}
+        if userId is not None:
+            options["userId"] = userId
+        args = [event, data, topic, *([options] if options else [])]
+        return self._ask(rpc(self._address, "socket.emit", args))
+
+
+class Database(Generic[T]):
+    """
+    The daemon's database.
+    """
+
+    def __init__(self, address: Address, ask: Ask[T]) -> None:
+        self._address = address
+        self._ask = ask
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> T:
+        """
+        Run one statement in a transaction of its own.
+
+        @param params: One value for each C{?}.
+        @return: C{results}, a list of rows, each a dictionary; C{success}; and C{meta}
+            with C{changes}, C{last_row_id} and C{duration} (ms).
+        """
+        if isinstance(params, (str, bytes, Mapping)):
+            raise TypeError(f"params is a list with one value for each ?, not {params!r}")
+        given = [_parameter(value) for value in params]
+        return self._ask(rpc(self._address, "db.query", [sql, given]))
+
+
+def _parameter(value: Any) -> Any:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return {"base64": b64encode(value).decode("ascii")}
+    return value

@@ -1,0 +1,335 @@
+"""
+What is said over the line: subscriptions, publications and presence, told again on each
+new connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from aerostack.client.address import Address
+from aerostack.client.callbacks import Callbacks
+from aerostack.client.channel import Channel
+from aerostack.client.errors import ClientError, seconds
+from aerostack.client.head import Frame, Head
+from aerostack.client.interfaces import OpenWire
+from aerostack.client.line import CONNECTED, ILineUser, Line
+from aerostack.client.pacer import Pacer
+from aerostack.client.publications import Publications
+from aerostack.wire.codec import encodeValue
+
+STATUS, ERROR, EXHAUSTED = "status", "error", "exhausted"
+
+SHORTEST_WAIT = 0.1
+"""Seconds that are waited at the least before something refused is said again."""
+
+History = Callable[[str, int, int | None], Deferred[list[Frame]]]
+"""Reads a page of a topic's history."""
+
+
+def pathOf(topic: str, projectId: str | None) -> str:
+    """
+    What the daemon calls a topic, without the project behind it.
+
+    @param topic: In any of the forms that the daemon takes.
+    """
+    path = topic.removesuffix(f"/{projectId}") if projectId else topic
+    return f"table/{topic}" if path == topic and "/" not in topic else path
+
+
+@implementer(ILineUser)
+class Conversation:
+    """
+    Keeps the daemon's idea of what the application wants up to date.
+
+    @ivar line: The line it is held over.
+    @ivar notices: Called by the names L{STATUS}, L{ERROR} and L{EXHAUSTED}.
+    @ivar history: See L{History}.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        openWire: OpenWire,
+        address: Address,
+        history: History,
+        maxRetries: int | None,
+        queueSize: int,
+    ) -> None:
+        self.line = Line(clock, openWire, address, self, maxRetries)
+        self.notices = Callbacks()
+        self.history = history
+        self._clock = clock
+        # By path.  Those that the application has done with live as long as it holds them.
+        self._channels: dict[str, Channel] = {}
+        self._known: WeakValueDictionary[str, Channel] = WeakValueDictionary()
+        # Those that have something to say to the daemon.
+        self._pending: dict[Channel, None] = {}
+        self._pacer = Pacer()
+        self._publications = Publications(queueSize)
+        # No two clients use the same ids.
+        self._name = uuid4().hex[:16]
+        self._count = 0
+        # Why nothing will be answered, if nothing will.
+        self._over: ClientError | None = None
+        self._paused = False
+        self._timers: set[IDelayedCall] = set()
+        # Channels whose members may have left while we were away.
+        self._outdated: dict[Channel, None] = {}
+        # Whether a ping is under way, behind which nothing of before is to come any more.
+        self._barrier = False
+
+    # From the application
+
+    def start(self) -> None:
+        """
+        Connect, or come back at once.
+        """
+        self._over = None
+        self.line.start()
+
+    def stop(self) -> Deferred[None]:
+        """
+        Disconnect, and stay away.  What is subscribed and tracked is so again after
+        another L{start}.
+        """
+        self._over = ClientError("stopped", "The client was stopped.")
+        self._lost()
+        self._fail(self._over)
+        return self.line.stop()
+
+    def setToken(self, token: str) -> None:
+        """
+        Go on under another token.
+        """
+        self.line.address = replace(self.line.address, token=token)
+        if self.line.status == CONNECTED:
+            self.line.send(encodeValue({"type": "auth", "token": token}))
+            # If it is another user's, the daemon has ended the presence of the one before.
+            for channel in self._channels.values():
+                channel.retell()
+            self.up()
+        elif self.line.lacksToken:
+            self.start()
+
+    def channel(self, topic: str, filter: Any) -> Channel:
+        """
+        The channel of a topic: always the same, as long as it is used.
+        """
+        if not isinstance(topic, str) or not topic:
+            raise ValueError(f"a topic is text such as 'orders' or 'chat/general', not {topic!r}")
+        path = pathOf(topic, self.line.address.projectId)
+        channel = self._known.get(path)
+        if channel is None:
+            channel = self._known[path] = Channel(self, topic, path, filter)
+        elif filter is not None:
+            channel.filter = filter
+        self._channels[path] = channel
+        return channel
+
+    def changed(self, channel: Channel) -> None:
+        """
+        The application wants something else of a channel.
+        """
+        if self._over is not None:
+            channel.fail(self._over)
+        self._touch(channel)
+        self.flush()
+
+    def publish(self, topic: str, event: str, data: Any, persist: bool) -> Deferred[None]:
+        """
+        Publish an event.
+        """
+        if not isinstance(event, str):
+            raise TypeError(f"an event's name is text, not {event!r}")
+        self._count += 1
+        id = f"{self._name}-{self._count}"
+        frame = {"type": "publish", "topic": topic, "event": event, "data": data, "id": id}
+        payload = encodeValue({**frame, "persist": True} if persist else frame)
+        if self._over is not None:
+            return fail(self._over)
+        acknowledged = self._publications.add(id, payload)
+        self.flush()
+        return acknowledged
+
+    # To the daemon
+
+    def flush(self) -> None:
+        """
+        Tell the daemon what it is to be told now.
+        """
+        if self.line.status != CONNECTED or self._paused:
+            return
+        payload = None
+        while self._pacer.left and (payload := self._next()) is not None:
+            self._pacer.left -= 1
+            self.line.send(payload)
+        if (self._outdated or not self._pacer.left) and not self._barrier:
+            self._barrier = True
+            outdated, self._outdated = self._outdated, {}
+            self.line.ping().addCallbacks(
+                self._caughtUp, self._notCaughtUp, (outdated,), errbackArgs=(outdated,)
+            )
+
+    def _next(self) -> bytes | None:
+        while self._pending:
+            channel = next(iter(self._pending))
+            payload = channel.next()
+            if payload is not None:
+                return payload
+            del self._pending[channel]
+        return self._publications.next()
+
+    def _caughtUp(self, _: None, outdated: dict[Channel, None]) -> None:
+        """The daemon has dealt with all that it was sent."""
+        self._barrier = False
+        self._pacer.refill()
+        for channel in outdated:
+            # Where nobody is present, it says nothing: now that is certain.
+            channel.refresh()
+        self.flush()
+
+    def _notCaughtUp(self, _: object, outdated: dict[Channel, None]) -> None:
+        """The connection is gone, or even that came too fast."""
+        self._barrier = False
+        self._outdated |= outdated
+
+    # From the line
+
+    def statusChanged(self, status: str) -> None:
+        self.notices.call(STATUS, status)
+
+    def up(self) -> None:
+        self._pending = dict.fromkeys(self._channels.values())
+        self.flush()
+
+    def down(self, error: ClientError) -> None:
+        self._lost()
+        self._notice(error)
+
+    def gaveUp(self, error: ClientError, exhausted: bool) -> None:
+        self._over = error
+        self._lost()
+        self._notice(error)
+        if exhausted:
+            self.notices.call(EXHAUSTED)
+        if self._over is error:
+            # Nobody who was told has started it again.
+            self._fail(error)
+
+    def received(self, head: Head, frame: Frame) -> None:
+        if head.type == "ack":
+            self._publications.acknowledge(head.id)
+        elif head.type == "error":
+            self._refused(head)
+        elif head.topic is not None:
+            channel = self._find(head.topic)
+            if channel is not None:
+                channel.received(head, frame)
+                self._touch(channel)
+                if channel.presence.stale and head.type == "subscribed":
+                    self._outdated[channel] = None
+        self.flush()
+
+    def _find(self, topic: str) -> Channel | None:
+        # Where the project is not known, it is what stands last.
+        path = pathOf(topic, self.line.address.projectId)
+        return self._channels.get(path) or self._channels.get(topic.rpartition("/")[0])
+
+    def _touch(self, channel: Channel) -> None:
+        """Look whether a channel has something to say, and is used at all."""
+        if channel.pending:
+            self._pending[channel] = None
+        if channel.idle:
+            self._channels.pop(channel.path, None)
+        else:
+            self._channels[channel.path] = channel
+
+    def _refused(self, head: Head) -> None:
+        wait = seconds(head.retryAfter)
+        error = ClientError(
+            head.code or "bad_answer",
+            head.message or "The daemon says no, and not why.",
+            None if wait is None else int(wait * 1000),
+        )
+        channel = self._find(head.topic) if head.topic else None
+        if wait is not None:
+            wait = max(wait, SHORTEST_WAIT)
+            if error.code == "rate_limited":
+                self._slowDown(wait)
+                if head.id is None and channel is None and self.line.pingRefused(error):
+                    return
+            if self._publications.postpone(head.id):
+                self._later(wait, self._publications.again, head.id)
+                return
+        if self._publications.refuse(head.id, error):
+            return
+        # What has an id is no answer to a subscription.
+        if channel is None or head.id is not None:
+            self._notice(error)
+        elif wait is None:
+            channel.refused(error)
+            self._touch(channel)
+        else:
+            channel.postpone()
+            self._later(wait, self._again, channel)
+
+    def _again(self, channel: Channel) -> None:
+        channel.again()
+        self._touch(channel)
+
+    def _notice(self, error: ClientError) -> None:
+        if not self.notices.call(ERROR, error):
+            self.log.warn("{error}", error=error)
+
+    # Time
+
+    def _slowDown(self, wait: float) -> None:
+        self._pacer.tooFast()
+        if not self._paused:
+            self._paused = True
+            self._later(wait, self._resume)
+
+    def _resume(self) -> None:
+        self._paused = False
+
+    def _later(self, wait: float, call: Callable[..., None], *args: Any) -> None:
+        def fire() -> None:
+            self._timers.discard(timer)
+            call(*args)
+            self.flush()
+
+        timer = self._clock.callLater(wait, fire)
+        self._timers.add(timer)
+
+    # Ends
+
+    def _lost(self) -> None:
+        """Forget what the connection that is gone was told."""
+        timers, self._timers = self._timers, set()
+        for timer in timers:
+            timer.cancel()
+        self._paused = False
+        self._outdated.clear()
+        self._pacer.lost()
+        self._publications.lost()
+        for channel in tuple(self._channels.values()):
+            channel.lost()
+            self._touch(channel)
+
+    def _fail(self, error: ClientError) -> None:
+        """Let nobody wait for an answer any more."""
+        self._publications.fail(error)
+        for channel in tuple(self._channels.values()):
+            channel.fail(error)

@@ -1,0 +1,75 @@
+"""
+How connections end, and whether to come back.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aerostack.client.errors import ClientError, refusal, seconds
+from aerostack.errors import CLOSE_CODES, CLOSE_TOKEN, ERRORS
+
+# Answers to an opening that may be another one in a moment, besides those that say that
+# something failed (RFC 9110, 15.6): too slow, too many.
+_PASSING = (408, 425, 429)
+
+_DELAY = re.compile(r"reconnect in (\d+) ms")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """
+    How a connection ended, or why there was none.
+
+    @ivar error: What the application is told.
+    @ivar again: Whether coming back can help.
+    @ivar token: Whether it can once there is another token.
+    @ivar delay: The seconds after which the daemon wants the client back, if it said so.
+    """
+
+    error: ClientError
+    again: bool = True
+    token: bool = False
+    delay: float | None = None
+
+
+def broken(reason: str) -> Ending:
+    """
+    The connection was lost without a close, or could not be made.
+    """
+    return Ending(ClientError("unreachable", reason))
+
+
+def refused(status: int, retryAfter: str | None, body: bytes) -> Ending:
+    """
+    The opening was answered, but not by letting us in.
+
+    @param retryAfter: The header C{Retry-After}, if there was one.
+    """
+    error = refusal(status, retryAfter, body)
+    return Ending(
+        error,
+        again=status >= 500 or status in _PASSING,
+        token=status == 401,
+        delay=seconds(error.retryAfter),
+    )
+
+
+def closed(code: int | None, reason: str | None) -> Ending:
+    """
+    The daemon closed, by the code and reason of its close frame.
+    """
+    known = CLOSE_CODES.get(code or 0)
+    told = _DELAY.search(reason or "")
+    words = reason or (known.meaning.rstrip(".") if known else "no reason")
+    return Ending(
+        ClientError(
+            reason if reason in ERRORS else "closed",
+            f"The daemon closed the connection with {code or 'no code'}: {words}.",
+        ),
+        # What is in no table may be anybody's, a proxy's for instance.
+        again=known is None or (known.reconnect and code != CLOSE_TOKEN),
+        token=code == CLOSE_TOKEN,
+        delay=seconds(int(told[1])) if told else None,
+    )

@@ -1,0 +1,117 @@
+"""
+What goes wrong between a client and the daemon.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import msgspec
+
+CLIENT_ERRORS: dict[str, str] = {
+    "unreachable": "Nobody answers there, or the connection broke before the answer had come."
+    " Whether a call was acted on is not known.",
+    "timed_out": "The answer did not come in time. Whether a call was acted on is not known.",
+    "bad_answer": "What answers is no aerostack-rt daemon. The message shows what it said.",
+    "closed": "The daemon closed the connection. The message has the close code and the reason.",
+    "queue_full": "As many publications as may wait for an answer do. Publish more slowly.",
+    "unsubscribed": "The channel was unsubscribed before its subscription was answered.",
+    "stopped": "The client was stopped before the answer came.",
+}
+"""The codes that a client's errors have besides those of L{aerostack.errors.ERRORS}."""
+
+LONGEST_DELAY = 4200.0
+"""Seconds for which a client stays away at the most, whatever it is told: what
+C{server.restart_time} and C{server.reconnect_spread} may come to together."""
+
+
+class ClientError(Exception):
+    """
+    Something that a client could not do.
+
+    @ivar code: One of L{CLIENT_ERRORS}, or what the daemon said: one of
+        L{aerostack.errors.ERRORS}.
+    @ivar message: One sentence: what was wrong and what to do.
+    @ivar retryAfter: Milliseconds after which trying again may help, or L{None} where
+        that was not said.
+    """
+
+    def __init__(self, code: str, message: str, retryAfter: int | None = None) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.retryAfter = retryAfter
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.code}]"
+
+
+class Unsent(ClientError):
+    """
+    What was asked for did not even reach the daemon: asking again does no harm.
+    """
+
+
+def seconds(milliseconds: object) -> float | None:
+    """
+    Read a time to wait that somebody else wrote.
+
+    @return: Seconds, within reason; L{None} if it is no time.
+    """
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
+        return None
+    if not math.isfinite(milliseconds) or milliseconds < 0:
+        return None
+    return min(milliseconds / 1000, LONGEST_DELAY)
+
+
+def wholeNumber(header: str | None) -> int | None:
+    """
+    Read a number that stands in a header.
+
+    @return: L{None} if it is none.
+    """
+    found = re.fullmatch(r"[0-9]{1,15}", (header or "").strip())
+    return int(found[0]) if found else None
+
+
+def refusal(status: int, retryAfter: str | None, body: bytes) -> ClientError:
+    """
+    Read an HTTP answer that is a refusal.
+
+    @param retryAfter: The header C{Retry-After}, if there was one.
+    @param body: What came with it; the daemon says there what was wrong.
+    """
+    said: dict[str, Any] = {}
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        decoded = None
+    if isinstance(decoded, dict):
+        said = decoded
+    wait = seconds(said.get("retryAfter"))
+    if wait is None:
+        inSeconds = wholeNumber(retryAfter)
+        wait = None if inSeconds is None else seconds(inSeconds * 1000)
+    milliseconds = None if wait is None else int(wait * 1000)
+    code, message = said.get("error"), said.get("message")
+    if isinstance(code, str) and isinstance(message, str):
+        return ClientError(code, message, milliseconds)
+    if status in (502, 503, 504):
+        # A proxy whose daemon is not there.
+        return ClientError("unreachable", f"HTTP status {status} and no reason.", milliseconds)
+    return ClientError(
+        "bad_answer",
+        f"HTTP status {status}, but not as an aerostack-rt daemon says it: {excerpt(body)}",
+        milliseconds,
+    )
+
+
+def excerpt(data: bytes) -> str:
+    """
+    The beginning of what somebody sent, for a message.
+    """
+    text = data[:80].decode("utf-8", "replace")
+    return f"{text!r}{'…' if len(data) > 80 else ''}"

@@ -1,0 +1,71 @@
+"""
+What servers use, for those that run on Twisted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.web.iweb import IAgent
+
+from aerostack.client.address import Address
+from aerostack.client.calls import Database, Socket, health, history
+from aerostack.client.http import Web
+
+
+class TwistedSDK:
+    """
+    Tells users what happens, and asks the database.  Everything gives a L{Deferred}, which
+    fails with L{aerostack.client.errors.ClientError}.
+
+    @ivar socket: See L{Socket}.
+    @ivar db: See L{Database}.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        url: str,
+        secretKey: str,
+        *,
+        projectId: str | None = None,
+        timeout: float = 10.0,
+        agent: IAgent | None = None,
+    ) -> None:
+        """
+        @param url: The daemon, such as C{https://rt.example.com}.
+        @param secretKey: The project's secret key.
+        @param projectId: The project, which the key names as well.
+        @param timeout: Seconds that a call may take in all.
+        @param agent: What makes requests, if it is to be done in a way of yours.
+        @raise ValueError: The URL or the key cannot be one.
+        """
+        self._web = Web(reactor, Address(url, projectId, key=secretKey), timeout, agent)
+        self.socket: Socket[Deferred[Any]] = Socket(self._web.address, self._web.ask)
+        self.db: Database[Deferred[Any]] = Database(self._web.address, self._web.ask)
+
+    def history(self, topic: str, limit: int = 50, before: int | None = None) -> Deferred[Any]:
+        """
+        Read what was kept of a topic.
+
+        @param before: The C{created_at} of the oldest message of the page before.
+        @return: Fires with the messages, newest first.
+        """
+        asked: Deferred[Any] = self._web.ask(history(self._web.address, topic, limit, before))
+        return asked.addCallback(lambda answer: answer["messages"])
+
+    def health(self) -> Deferred[Any]:
+        """
+        Ask whether the daemon does its work.
+
+        @return: Fires with what C{/health} says: C{status} is C{ok} or C{failing}, and
+            C{checks} tells each part's.
+        """
+        return self._web.ask(health())
+
+    def close(self) -> Deferred[None]:
+        """
+        Let go of the connections that are kept for the next call.
+        """
+        return self._web.close()

@@ -1,0 +1,244 @@
+"""
+A channel's subscription: what the application wants, what the daemon was asked, and what
+it has answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+
+from aerostack.client.errors import ClientError
+from aerostack.client.head import Frame, Head
+
+_UNSUBSCRIBED = "The channel was unsubscribed before its subscription was answered."
+
+
+@dataclass(eq=False)
+class _Request:
+    """
+    @ivar fields: Those of the C{subscribe} frame.
+    @ivar waiting: Who waits for the answer.
+    """
+
+    fields: dict[str, Any]
+    waiting: list[Deferred[Frame]] = field(default_factory=list)
+
+    def answer(self, result: Frame | ClientError) -> None:
+        waiting, self.waiting = self.waiting, []
+        for deferred in waiting:
+            if isinstance(result, ClientError):
+                deferred.errback(result)
+            else:
+                deferred.callback(result)
+
+
+class Subscription:
+    """
+    One thing is asked at a time, so that it is clear what an answer answers.
+
+    @ivar position: Where to resume, if there is something to resume.
+    @ivar postponed: Whether nothing is to be asked for a while.
+    @ivar filling: Whether the pages of a snapshot are yet to come, all or some.
+    """
+
+    def __init__(self) -> None:
+        self.position: str | None = None
+        self.filling = False
+        self.postponed = False
+        self._pages = 0
+        self._wanted: _Request | None = None
+        # What the present connection was asked and has not answered.
+        self._asked: _Request | None = None
+        # What it has confirmed, and how.
+        self._held: _Request | None = None
+        self._answer: Frame = {}
+        self._leaving: list[Deferred[None]] = []
+        self._askedToLeave = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the application is subscribed, or wants to be."""
+        return self._wanted is not None
+
+    @property
+    def asking(self) -> bool:
+        """Whether the daemon has yet to answer something."""
+        return self._asked is not None or self._askedToLeave
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to be asked now."""
+        return self._held is not self._wanted and not self.asking and not self.postponed
+
+    @property
+    def settled(self) -> bool:
+        """Whether all is as the application wants it."""
+        return self._held is self._wanted and not self.asking
+
+    # From the application
+
+    def want(self, fields: dict[str, Any]) -> Deferred[Frame]:
+        """
+        Be subscribed.
+
+        @param fields: Those of the C{subscribe} frame.
+        @return: Fires with the answer.
+        """
+        before = self._wanted
+        if before is None or before.fields != fields:
+            self._wanted = _Request(fields)
+            self.position = fields.get("since")
+            if before is not None and before is not self._asked:
+                # Whoever waited to be subscribed will be, if otherwise.
+                self._wanted.waiting = before.waiting
+        elif self._held is before:
+            return succeed(self._answer)
+        assert self._wanted is not None
+        answered: Deferred[Frame] = Deferred()
+        self._wanted.waiting.append(answered)
+        return answered
+
+    def leave(self) -> Deferred[None]:
+        """
+        Be subscribed no more.
+
+        @return: Fires when the daemon has answered, or there is nothing to be left.
+        """
+        wanted, self._wanted = self._wanted, None
+        self.position = None
+        if wanted is not None and wanted is not self._asked:
+            wanted.answer(ClientError("unsubscribed", _UNSUBSCRIBED))
+        if self._asked is None and self._held is None:
+            return succeed(None)
+        left: Deferred[None] = Deferred()
+        self._leaving.append(left)
+        return left
+
+    # To the daemon
+
+    def ask(self) -> Frame:
+        """
+        Ask for what is L{pending}.
+
+        @return: The frame that is to be sent, but for its topic.
+        """
+        if self._wanted is None:
+            self._askedToLeave = True
+            return {"type": "unsubscribe"}
+        self._asked = self._wanted
+        since = {} if self.position is None else {"since": self.position}
+        return {"type": "subscribe", **self._wanted.fields, **since}
+
+    # From the daemon
+
+    def subscribed(self, head: Head, frame: Frame) -> bool:
+        """
+        It is so.
+
+        @return: Whether that was asked.
+        """
+        request, self._asked = self._asked, None
+        if request is None:
+            return False
+        self._held, self._answer = request, frame
+        if request is self._wanted:
+            self.position = head.pos
+            self.filling = head.pos is None and bool(request.fields.get("snapshot"))
+            self._pages = 0
+        self._left()
+        request.answer(frame)
+        return True
+
+    def unsubscribed(self) -> bool:
+        """
+        It is so no more.
+
+        @return: Whether that was asked.
+        """
+        asked, self._askedToLeave = self._askedToLeave, False
+        if not asked and not self.postponed and self._wanted is self._held:
+            # Had it been for a while only, we would know.
+            self._wanted = None
+        self._held = None
+        self._left()
+        return asked
+
+    def refused(self, error: ClientError) -> bool:
+        """
+        It will not be so.
+
+        @return: Whether there was something to refuse.
+        """
+        request, self._asked = self._asked, None
+        if request is None:
+            return False
+        if request is self._wanted:
+            # Where it was to be changed only, it stays as it was.
+            self._wanted = self._held
+        if self._held is None:
+            self._left()
+        request.answer(error)
+        return True
+
+    def postpone(self) -> None:
+        """
+        Not now: nothing is asked until L{again} is called.
+        """
+        self._asked, self._askedToLeave, self.postponed = None, False, True
+
+    def again(self) -> None:
+        """
+        Go on with what was postponed.
+        """
+        self.postponed = False
+
+    def advance(self, position: str | None) -> None:
+        """
+        Something came that is part of the topic's log.
+        """
+        if position is not None and not self.filling:
+            self.position = position
+
+    def page(self) -> bool:
+        """
+        A page of a snapshot came.
+
+        @return: Whether it is the first one.
+        """
+        self._pages += 1
+        return self._pages == 1
+
+    def filled(self, position: str | None) -> None:
+        """
+        The last page of a snapshot came.
+        """
+        self.filling = False
+        self.advance(position)
+
+    def lost(self) -> None:
+        """
+        The connection is gone.
+        """
+        asked, self._asked, self._held = self._asked, None, None
+        self._askedToLeave = self.postponed = self.filling = False
+        if asked is not None and asked is not self._wanted:
+            if self._wanted is not None:
+                self._wanted.waiting[:0] = asked.waiting
+            else:
+                asked.answer(ClientError("unsubscribed", _UNSUBSCRIBED))
+        self._left()
+
+    def fail(self, error: ClientError) -> None:
+        """
+        Nobody is there to answer any more.  What is wanted stays.
+        """
+        if self._wanted is not None:
+            self._wanted.answer(error)
+
+    def _left(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        for deferred in leaving:
+            deferred.callback(None)

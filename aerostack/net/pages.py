@@ -1,0 +1,103 @@
+"""
+What the daemon serves to browsers as files: its page, and the client that pages use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from twisted.web.http import CACHED
+from twisted.web.resource import Resource
+
+from aerostack.net.http import BoundedRequest, NotFoundResource
+
+TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    # What a compiler reads is no video, which .ts would stand for.
+    ".d.ts": "text/plain; charset=utf-8",
+}
+"""What is served of the web room, by how its name ends; nothing else is."""
+
+
+class FileResource(Resource):
+    """
+    A file, read once.
+
+    Browsers ask every time whether it has changed, and get it only if it has: whoever
+    upgrades the daemon has upgraded the pages.
+    """
+
+    isLeaf = True
+
+    def __init__(self, content: bytes, contentType: str, headers: Mapping[str, str]) -> None:
+        """
+        @param headers: More headers for it.
+        """
+        super().__init__()
+        self._content = content
+        self._tag = f'"{sha256(content).hexdigest()[:24]}"'.encode()
+        self._headers = {
+            "Content-Type": contentType,
+            "Cache-Control": "no-cache",
+            "X-Content-Type-Options": "nosniff",
+            **headers,
+        }
+
+    def render_GET(self, request: BoundedRequest) -> bytes:
+        if request.postpath:
+            body: bytes = NotFoundResource().render(request)
+            return body
+        for name, value in self._headers.items():
+            request.setHeader(name.encode(), value.encode())
+        if request.setETag(self._tag) is CACHED:
+            return b""
+        request.setHeader(b"content-length", str(len(self._content)).encode())
+        return b"" if request.method == b"HEAD" else self._content
+
+
+def makePage(projectId: str) -> FileResource:
+    """
+    The page that shows the daemon at work.
+
+    @param projectId: The project that the page begins with.
+    """
+    page = files("aerostack.web").joinpath("index.html").read_text("utf-8")
+    return FileResource(
+        # A project's id has no character that means anything in HTML.
+        page.replace("{{projectId}}", projectId).encode("utf-8"),
+        "text/html; charset=utf-8",
+        {
+            "Content-Security-Policy": "default-src 'none'; script-src 'self' 'unsafe-inline';"
+            " style-src 'unsafe-inline'; connect-src 'self' ws: wss:; frame-ancestors 'none'"
+        },
+    )
+
+
+def clientFiles() -> dict[str, Resource]:
+    """
+    The client for browsers, by path.
+
+    The names are those that are there when the daemon starts, so that nothing that a
+    request says ever becomes the name of a file.
+    """
+    folder = files("aerostack.web").joinpath("client")
+    return {f"client/{file.name}": _clientFile(file, kind) for file, kind in _served(folder)}
+
+
+def _served(folder: Traversable) -> Iterator[tuple[Traversable, str]]:
+    for file in folder.iterdir():
+        for ending, kind in TYPES.items():
+            if file.name.endswith(ending):
+                yield file, kind
+
+
+def _clientFile(file: Traversable, contentType: str) -> FileResource:
+    return FileResource(
+        file.read_bytes(),
+        contentType,
+        # It is public, and modules are only loaded from elsewhere if that is said.
+        {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"},
+    )

@@ -1,0 +1,232 @@
+/**
+ * React hooks for the client of aerostack-rt.
+ *
+ *     <AerostackProvider baseUrl="http://127.0.0.1:8787" projectId="local">
+ *       <App />
+ *     </AerostackProvider>
+ *
+ * Every hook holds a channel of its own, so that components come and go without ending what
+ * others watch.  What each one takes and gives stands in react.d.ts.
+ */
+
+import {
+  createContext,
+  createElement,
+  useCallback,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from "react";
+
+import { RealtimeClient } from "./realtime.js";
+
+const Context = createContext(null);
+const NONE = Object.freeze([]);
+const ignore = () => {};
+
+/** What was rendered last, for callbacks that are made once. */
+function useLatest(value) {
+  const latest = useRef(value);
+  useEffect(() => {
+    latest.current = value;
+  });
+  return latest;
+}
+
+/** A value that stays the same object as long as it is the same in JSON. */
+function useStable(value) {
+  const text = JSON.stringify(value);
+  return useMemo(() => value, [text]);
+}
+
+export function AerostackProvider(props) {
+  const { children, client, baseUrl, projectId, apiKey, token, userId, options } = props;
+  const { onError, onTokenExpired } = props;
+  // Making one opens nothing, so one that React throws away leaves nothing behind.
+  const realtime = useMemo(
+    () => client ?? new RealtimeClient({ ...options, baseUrl, projectId, apiKey, token, userId }),
+    [client, baseUrl, projectId, apiKey, userId],
+  );
+  useEffect(() => {
+    if (token !== undefined) realtime.setToken(token);
+  }, [realtime, token]);
+  useEffect(() => (onError ? realtime.onError(onError) : undefined), [realtime, onError]);
+  useEffect(
+    () => (onTokenExpired ? realtime.onTokenExpired(onTokenExpired) : undefined),
+    [realtime, onTokenExpired],
+  );
+  useEffect(() => {
+    // Whoever brings a client decides when it connects.
+    if (client) return undefined;
+    realtime.connect();
+    return () => realtime.disconnect();
+  }, [realtime, client]);
+  const value = useMemo(
+    () => ({ realtime, sdk: { realtime }, projectId: realtime.projectId }),
+    [realtime],
+  );
+  return createElement(Context.Provider, { value }, children);
+}
+
+export function useAerostack() {
+  const value = useContext(Context);
+  if (value === null) {
+    throw new Error("There is no <AerostackProvider> around this component.");
+  }
+  return value;
+}
+
+export function useRealtimeStatus() {
+  const { realtime } = useAerostack();
+  return useSyncExternalStore(
+    useCallback((changed) => realtime.onStatusChange(changed), [realtime]),
+    () => realtime.status,
+    () => "idle",
+  );
+}
+
+/** Call the handlers that are for a payload. */
+function handle(handlers, payload) {
+  if (typeof handlers === "function") {
+    handlers(payload);
+  } else if (handlers) {
+    handlers[payload.operation ?? payload.event]?.(payload);
+    handlers["*"]?.(payload);
+  }
+}
+
+export function useChannel(topic, handlers, options = {}) {
+  const { realtime } = useAerostack();
+  const { onGap, ...rest } = options;
+  const latest = useLatest({ handlers, onGap });
+  const wanted = useStable(rest);
+  const [held, setHeld] = useState({ channel: null, fault: null });
+
+  useEffect(() => {
+    if (!topic) return undefined;
+    let channel;
+    try {
+      channel = realtime.channel(topic, { ...wanted, shared: false });
+      channel.on("*", (payload) => handle(latest.current.handlers, payload));
+      channel.onGap((gap) => latest.current.onGap?.(gap));
+      channel.subscribe();
+    } catch (fault) {
+      // Another component watches the topic with other options; this one shows it.
+      setHeld({ channel: null, fault });
+      return undefined;
+    }
+    setHeld({ channel, fault: null });
+    return () => {
+      channel.untrack();
+      channel.unsubscribe();
+      setHeld({ channel: null, fault: null });
+    };
+  }, [realtime, topic, wanted, latest]);
+
+  const { channel, fault } = held;
+  const watch = useCallback(
+    (changed) => {
+      if (channel === null) return ignore;
+      const ends = [
+        channel.onStateChange(changed),
+        channel.onRows(changed),
+        channel.onFeedChange(changed),
+      ];
+      return () => ends.forEach((end) => end());
+    },
+    [channel],
+  );
+  const see = (look, without) => [watch, () => (channel ? look(channel) : without), () => without];
+  const state = useSyncExternalStore(...see((it) => it.state, "idle"));
+  const rows = useSyncExternalStore(...see((it) => it.rows, NONE));
+  const feed = useSyncExternalStore(...see((it) => it.feed, "up"));
+  const error = useSyncExternalStore(...see((it) => it.error, null));
+  const publish = useCallback(
+    (event, data, how) => realtime.channel(topic, { shared: false }).publish(event, data, how),
+    [realtime, topic],
+  );
+  return { channel, state, rows, feed, error: error ?? fault, publish };
+}
+
+export function usePresence(topic, state) {
+  const { channel, error } = useChannel(topic);
+  const mine = useStable(state);
+  const [members, setMembers] = useState(NONE);
+
+  useEffect(() => {
+    if (channel === null) return undefined;
+    const show = () => setMembers([...channel.presence.members.values()]);
+    show();
+    const end = channel.presence.onChange(show);
+    return () => {
+      end();
+      setMembers(NONE);
+    };
+  }, [channel]);
+
+  useEffect(() => {
+    // It may have been left in the very same moment, for another topic.
+    if (!channel?.isSubscribed) return;
+    if (mine) channel.track(mine);
+    else channel.untrack();
+  }, [channel, mine]);
+
+  return { members, error };
+}
+
+const NOTHING_YET = { messages: NONE, loading: false, hasMore: true, error: null };
+
+export function useHistory(topic, { limit = 50 } = {}) {
+  const { realtime } = useAerostack();
+  const [held, setHeld] = useState(NOTHING_YET);
+  // Which topic's pages are wanted, and whether one is on its way.
+  const wanted = useRef({ loading: false });
+
+  const load = useCallback(
+    async (before) => {
+      const mine = wanted.current;
+      if (!topic || mine.loading) return;
+      mine.loading = true;
+      setHeld((now) => ({ ...now, loading: true }));
+      const shown = (change) => {
+        mine.loading = false;
+        if (wanted.current === mine) setHeld((now) => ({ ...now, loading: false, ...change(now) }));
+      };
+      try {
+        const page = await realtime.channel(topic, { shared: false }).getHistory(limit, before);
+        shown((now) => ({
+          messages: before === undefined ? page : [...now.messages, ...page],
+          // The daemon may give fewer than it was asked for, but not none.
+          hasMore: page.length > 0,
+          error: null,
+        }));
+      } catch (error) {
+        shown(() => ({ error }));
+      }
+    },
+    [realtime, topic, limit],
+  );
+
+  useEffect(() => {
+    wanted.current = { loading: false };
+    setHeld(NOTHING_YET);
+    load();
+    return () => {
+      wanted.current = { loading: true };
+    };
+  }, [load]);
+
+  const oldest = held.messages.at(-1)?.created_at;
+  const loadMore = useCallback(() => load(oldest), [load, oldest]);
+  const reload = useCallback(() => load(), [load]);
+  return { ...held, loadMore, reload };
+}
+
+export function useSubscription(topic, { event = "*", ...options } = {}) {
+  const [data, setData] = useState(null);
+  const { state, error } = useChannel(topic, { [event]: setData }, options);
+  return { data, error, loading: state === "subscribing" || (state === "idle" && !error) };
+}

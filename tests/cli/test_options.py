@@ -1,0 +1,206 @@
+"""
+Tests for what the commands have in common.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.cli import main
+from aerostack.cli.emit import dataOf
+from aerostack.cli.options import CommandError, addressFor
+from aerostack.cli.output import Output, say
+from aerostack.cli.status import describe
+
+
+class AddressTests(SynchronousTestCase):
+    """
+    Tests for L{addressFor}.
+    """
+
+    def setUp(self) -> None:
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        self.config = directory / "rt.toml"
+        self.config.write_text(
+            """
+            server.listen = ["tcp:1"]
+            database.url = "sqlite:///rt.db"
+            projects.p.public_key = "pk_0123456789abcdef"
+            projects.p.secret_key = "sk_0123456789abcdef"
+            projects.q.anonymous = true
+            """
+        )
+
+    def options(self, **given: str) -> argparse.Namespace:
+        """
+        Options as they are parsed.
+        """
+        names = ("url", "project", "key", "token")
+        return argparse.Namespace(config=self.config, **{**dict.fromkeys(names), **given})
+
+    def address(self, secret: bool = False, environ: dict[str, str] | None = None, **given: str):
+        """
+        Where to go, and with what.
+        """
+        with patch.dict(os.environ, environ or {}):
+            address = addressFor(self.options(**given), secret)
+        return address.url, address.projectId, address.key, address.token
+
+    def test_config(self) -> None:
+        """
+        The configuration says where the daemon is, and has the keys.
+        """
+        self.assertEqual(self.address(), ("ws://127.0.0.1:1", "p", "pk_0123456789abcdef", None))
+        self.assertEqual(self.address(secret=True)[2], "sk_0123456789abcdef")
+        self.assertEqual(self.address(project="q")[1:3], ("q", None))
+
+    def test_url(self) -> None:
+        """
+        Where a URL is given, no configuration is looked at.
+        """
+        self.config = Path("/nowhere")
+        found = self.address(url="https://h", key="pk_1")
+        self.assertEqual(found, ("wss://h", None, "pk_1", None))
+
+    def test_environment(self) -> None:
+        """
+        Credentials may come from the environment; what is given counts first.
+        """
+        environ = {"AEROSTACK_KEY": "pk_e", "AEROSTACK_TOKEN": "a.b.c"}
+        self.assertEqual(self.address(environ=environ)[2:], ("pk_e", "a.b.c"))
+        self.assertEqual(self.address(environ=environ, key="k", token="t")[2:], ("k", "t"))
+        # A server comes with its key alone.
+        self.assertEqual(self.address(True, environ, project="q")[2:], ("pk_e", None))
+
+
+class DataTests(SynchronousTestCase):
+    """
+    Tests for L{dataOf}.
+    """
+
+    def data(self, data: str | None, text: bool = False, stdin: str = "") -> list[object]:
+        """
+        What is to be sent.
+        """
+        self.patch(sys, "stdin", io.StringIO(stdin))
+        return list(dataOf(argparse.Namespace(data=data, text=text)))
+
+    def test_data(self) -> None:
+        """
+        Data is JSON, or text where that is said, or nothing.
+        """
+        self.assertEqual(self.data('{"a": [1]}'), [{"a": [1]}])
+        self.assertEqual(self.data("hello there", text=True), ["hello there"])
+        self.assertEqual(self.data(None), [None])
+
+    def test_lines(self) -> None:
+        """
+        There may be one in each line of the input.
+        """
+        self.assertEqual(self.data("-", stdin='1\n\n"é"\n'), [1, "é"])
+        self.assertEqual(self.data("-", True, "a\n\nb"), ["a", "", "b"])
+
+    def test_wrong(self) -> None:
+        """
+        What is no JSON is refused, with what to do.
+        """
+        error = self.assertRaises(CommandError, self.data, "hello")
+        self.assertRegex(str(error), "^DATA is no JSON: .* --text$")
+        error = self.assertRaises(CommandError, self.data, "-", False, "1\nhello\n")
+        self.assertIn("line 2 is no JSON", str(error))
+
+
+class OutputTests(SynchronousTestCase):
+    """
+    Tests for L{Output} and L{say}.
+    """
+
+    def test_pretty(self) -> None:
+        """
+        A person is on a terminal, unless it wants what programs get.
+        """
+
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        self.assertTrue(Output(False, Terminal()).pretty)
+        self.assertFalse(Output(True, Terminal()).pretty)
+        self.assertFalse(Output(False, io.StringIO()).pretty)
+
+    def test_say(self) -> None:
+        """
+        What is said to a person moves no cursor.
+        """
+        errors = io.StringIO()
+        self.patch(sys, "stderr", errors)
+        say("a\x1b[2J\nb")
+        self.assertEqual(errors.getvalue(), "aerostack-rt: a\\u001b[2J\\u000ab\n")
+
+
+class StatusTests(SynchronousTestCase):
+    """
+    Tests for L{describe}.
+    """
+
+    def test_parts(self) -> None:
+        """
+        Each part is a line, whatever there is.
+        """
+        health = {"status": "failing", "checks": {"tracker": "It hangs."}, "lag": {"ms": 5}}
+        self.assertEqual(
+            describe("ws://h", health),
+            [
+                "daemon at ws://h  failing",
+                "tracker           It hangs.",
+                'lag               {"ms": 5}',
+            ],
+        )
+
+
+class MainTests(SynchronousTestCase):
+    """
+    Tests for L{main}.
+    """
+
+    def execute(self, *arguments: str) -> tuple[int, str]:
+        """
+        Run a command.
+        """
+        errors = io.StringIO()
+        self.patch(sys, "stderr", errors)
+        return main(arguments), errors.getvalue()
+
+    def test_fault(self) -> None:
+        """
+        What cannot be done is said in one line, and the status is 1.
+        """
+        status, errors = self.execute("detach", "--config", "/nowhere/rt.toml")
+        self.assertEqual(status, 1)
+        self.assertRegex(errors, r"^aerostack-rt: /nowhere/rt.toml: cannot be read.*\n$")
+
+    def test_url(self) -> None:
+        """
+        A URL that is none is said to be so.
+        """
+        for command in (["tail", "a"], ["status"], ["emit", "a", "e"], ["presence", "a"]):
+            status, errors = self.execute(*command, "--url", "localhost")
+            self.assertEqual(status, 1)
+            self.assertIn("'localhost' is no address of a daemon; write it as", errors)
+
+    def test_advice(self) -> None:
+        """
+        Where nobody is, it asks what a person would.
+        """
+        status, errors = self.execute("status", "--url", "ws+unix:///nowhere/rt.sock")
+        self.assertEqual(status, 1)
+        self.assertRegex(errors, r"^aerostack-rt: Nobody can be reached.*; is the daemon running")
+        self.assertEqual(errors.count("\n"), 1)

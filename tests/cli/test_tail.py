@@ -1,0 +1,138 @@
+"""
+Tests for L{aerostack.cli.tail}, with a daemon in memory.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.cli.options import CommandError
+from aerostack.cli.output import Output
+from aerostack.cli.tail import Tail
+from aerostack.client.errors import ClientError
+from aerostack.testing import World
+
+
+class TailTests(SynchronousTestCase):
+    """
+    Tests for L{Tail}.
+    """
+
+    def setUp(self) -> None:
+        self.output, self.errors = io.StringIO(), io.StringIO()
+        self.patch(sys, "stderr", self.errors)
+        self.world = World()
+        self.sdk = self.world.sdk()
+
+    def follow(self, *topics: str, count: int | None = None, **options: Any) -> Deferred[None]:
+        """
+        Follow some topics.
+        """
+        tail = Tail(topics, {}, Output(True, self.output), count)
+        self.client = self.world.realtime(**options)
+        done: Deferred[None] = Deferred.fromCoroutine(tail.follow(None, self.client))
+        self.world.turn()
+        return done
+
+    def emit(self, *data: Any) -> None:
+        """
+        Emit events on C{chat/a}.
+        """
+        for each in data:
+            self.sdk.socket.emit("e", each, "chat/a")
+        self.world.turn()
+
+    def test_notNews(self) -> None:
+        """
+        Answers and errors are for the person, not among the lines, and don't count.
+        """
+        done = self.follow("chat/a", "nothing", count=2)
+        self.assertEqual(self.output.getvalue(), "")
+        self.assertEqual(
+            self.errors.getvalue(),
+            "aerostack-rt: watching chat/a/p\n"
+            "aerostack-rt: nothing: There is no table nothing. [unknown_table]\n",
+        )
+        self.assertNoResult(done)
+
+    def test_count(self) -> None:
+        """
+        It ends after as many lines as were asked for, and writes no more.
+        """
+        done = self.follow("chat/a", count=2)
+        self.emit(1, 2, 3)
+        self.assertEqual(self.output.getvalue().count("\n"), 2)
+        self.successResultOf(done)
+
+    def test_comesBack(self) -> None:
+        """
+        A connection that is lost is made again, this is said once, and what was missed is
+        shown.
+        """
+        done = self.follow("chat/a")
+        self.world.reachable = False
+        self.world.cut()
+        self.emit(1)
+        self.world.advance(20)
+        self.world.reachable = True
+        self.world.advance(60)
+        self.emit(2)
+        self.assertNoResult(done)
+        self.assertEqual(self.output.getvalue().count('"type": "event"'), 2)
+        said = self.errors.getvalue().splitlines()[1:]
+        self.assertEqual(
+            said,
+            [
+                "aerostack-rt: The connection is gone. [unreachable]; trying again",
+                "aerostack-rt: Nobody is there. [unreachable]; trying again",
+                "aerostack-rt: watching chat/a/p again, from where it left off",
+            ],
+        )
+
+    def test_gap(self) -> None:
+        """
+        What is lost for good is told.
+        """
+        self.follow("chat/a")
+        self.world.cut()
+        self.world.restart()
+        self.world.advance(60)
+        self.assertIn("chat/a: something was missed that cannot be had", self.errors.getvalue())
+
+    def test_refused(self) -> None:
+        """
+        One that is refused for good is not made again, and this is said once.
+        """
+        done = self.follow("chat/a", "chat/b", apiKey="pk_wrong_wrong_wrong")
+        self.assertEqual(self.failureResultOf(done, ClientError).value.code, "unauthorized")
+        self.assertEqual(self.errors.getvalue(), "")
+
+    def test_nothingLeft(self) -> None:
+        """
+        Where nothing can be watched it ends.
+        """
+        done = self.follow("nothing", "chat/;")
+        self.failureResultOf(done, CommandError)
+        self.assertIn("[unknown_table]", self.errors.getvalue())
+        self.assertIn("[invalid_topic]", self.errors.getvalue())
+
+    def test_lines(self) -> None:
+        """
+        For a person there is a line for each row of a snapshot, and none for what is no
+        news.
+        """
+        output = Output(False, self.output)
+        output.pretty = True
+        tail = Tail(["orders"], {}, output)
+        rows = {"type": "snapshot", "topic": "table/orders/p", "rows": [{"id": 1}, {"id": 2}]}
+        tail._received(rows)
+        tail._received({"type": "commit", "topic": "table/orders/p"})
+        self.assertEqual(
+            [line.strip() for line in self.output.getvalue().splitlines()],
+            ['ROW orders {"id": 1}', 'ROW orders {"id": 2}'],
+        )

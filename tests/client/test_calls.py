@@ -1,0 +1,238 @@
+"""
+Tests for L{aerostack.client.calls}.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+import aerostack
+from aerostack.client.address import Address
+from aerostack.client.calls import (
+    Call,
+    Database,
+    Socket,
+    health,
+    history,
+    pause,
+    readAnswer,
+    rpc,
+)
+from aerostack.client.errors import ClientError, Unsent
+
+SERVER = Address("ws://h", "p", key="sk_1")
+ASK = health()
+TELL = rpc(SERVER, "socket.emit", [])
+
+
+class RequestTests(SynchronousTestCase):
+    """
+    Tests for what is asked.
+    """
+
+    def body(self, call: Call) -> object:
+        assert call.body is not None
+        return json.loads(call.body)
+
+    def test_emit(self) -> None:
+        """
+        An event is emitted with the secret key, and options only where there are any.
+        """
+        socket: Socket[Call] = Socket(SERVER, lambda call: call)
+        call = socket.emit("e", {"a": 1}, "orders")
+        self.assertEqual((call.method, call.path), ("POST", "/internal/hooks/rpc"))
+        self.assertEqual(call.headers["Authorization"], "Bearer sk_1")
+        self.assertFalse(call.repeatable)
+        self.assertEqual(
+            self.body(call),
+            {"method": "socket.emit", "args": ["e", {"a": 1}, "orders"], "projectId": "p"},
+        )
+        call = socket.emit("e", None, "chat/a", persist=True, userId="ann")
+        self.assertEqual(
+            self.body(call),
+            {
+                "method": "socket.emit",
+                "args": ["e", None, "chat/a", {"persist": True, "userId": "ann"}],
+                "projectId": "p",
+            },
+        )
+
+    def test_query(self) -> None:
+        """
+        Parameters travel as JSON, bytes in the form that the daemon gives them.
+        """
+        db: Database[Call] = Database(Address("ws://h", key="sk_1"), lambda call: call)
+        self.assertEqual(
+            self.body(db.query("SELECT ?, ?", (b"\x00\x01", 2))),
+            {"method": "db.query", "args": ["SELECT ?, ?", [{"base64": "AAE="}, 2]]},
+        )
+        self.assertEqual(
+            self.body(db.query("SELECT 1")), {"method": "db.query", "args": ["SELECT 1", []]}
+        )
+
+    def test_params(self) -> None:
+        """
+        What is no list of parameters is refused at once.
+        """
+        db: Database[Call] = Database(SERVER, lambda call: call)
+        for params in ("abc", b"abc", {"a": 1}):
+            error = self.assertRaises(TypeError, db.query, "SELECT ?", params)
+            self.assertIn("one value for each ?", str(error))
+        self.assertRaises(TypeError, db.query, "SELECT ?", [object()])
+
+    def test_history(self) -> None:
+        """
+        The history is asked for by the topic's canonical name, with whatever credentials
+        there are.
+        """
+        call = history(Address("ws://h", "p", key="pk_1", token="a.b.c"), "chat/a b", 5, 7)
+        parts = urlsplit(call.path)
+        self.assertEqual(parts.path, "/api/v1/public/realtime/history")
+        self.assertEqual(
+            parse_qs(parts.query), {"room": ["chat/a b/p"], "limit": ["5"], "before": ["7"]}
+        )
+        self.assertEqual(call.headers, {"X-Aerostack-Key": "pk_1", "Authorization": "Bearer a.b.c"})
+        self.assertTrue(call.repeatable)
+
+    def test_rooms(self) -> None:
+        """
+        Any form of a topic will do; without a project it goes as it is.
+        """
+        for topic, room in (
+            ("orders", "table/orders/p"),
+            ("table/orders", "table/orders/p"),
+            ("chat/a/p", "chat/a/p"),
+        ):
+            query = urlsplit(history(Address("ws://h", "p"), topic, 5, None).path).query
+            self.assertEqual(parse_qs(query), {"room": [room], "limit": ["5"]})
+        query = urlsplit(history(Address("ws://h"), "orders", 5, None).path).query
+        self.assertEqual(parse_qs(query)["room"], ["orders"])
+
+    def test_secrets(self) -> None:
+        """
+        A call shows no credential.
+        """
+        self.assertNotIn("sk_1", repr(TELL))
+
+
+class AnswerTests(SynchronousTestCase):
+    """
+    Tests for L{readAnswer}.
+    """
+
+    def test_answer(self) -> None:
+        """
+        An answer is one if it has what is expected.
+        """
+        self.assertEqual(readAnswer(ASK, 200, None, b'{"checks": {}}'), {"checks": {}})
+
+    def test_notWell(self) -> None:
+        """
+        A daemon that is not well answers all the same.
+        """
+        answer = readAnswer(ASK, 503, None, b'{"checks": {"tracker": "It hangs."}}')
+        self.assertEqual(answer["checks"], {"tracker": "It hangs."})
+
+    def test_refused(self) -> None:
+        """
+        A refusal is raised.
+        """
+        body = b'{"error": "forbidden", "message": "No."}'
+        error = self.assertRaises(ClientError, readAnswer, TELL, 403, None, body)
+        self.assertEqual((error.code, error.message), ("forbidden", "No."))
+
+    def test_nonsense(self) -> None:
+        """
+        What is no answer of ours is none, whatever its status.
+        """
+        for body in (b"", b"<html>", b"[]", b"{}", b'{"messages": []}', b"\xff"):
+            error = self.assertRaises(ClientError, readAnswer, ASK, 200, None, body)
+            self.assertEqual(error.code, "bad_answer")
+
+    @given(st.integers(100, 599), st.binary())
+    def test_anything(self, status: int, body: bytes) -> None:
+        """
+        Whatever comes is an answer or an error.
+        """
+        try:
+            readAnswer(ASK, status, None, body)
+        except ClientError as error:
+            self.assertTrue(error.code)
+
+
+class PauseTests(SynchronousTestCase):
+    """
+    Tests for L{pause}.
+    """
+
+    def test_unsent(self) -> None:
+        """
+        What did not reach the daemon is asked again, ever more rarely.
+        """
+        error = Unsent("unreachable", "Nobody is there.")
+        waits = [pause(TELL, error, attempts) for attempts in range(10)]
+        self.assertEqual(waits, sorted(waits, key=lambda wait: wait or 0))
+        self.assertEqual((waits[0], waits[-1]), (0.1, 2.0))
+
+    def test_untouched(self) -> None:
+        """
+        So is what the daemon said that it did not act on, not before it said.
+        """
+        for code in ("rate_limited", "overloaded", "shutting_down", "too_many_connections"):
+            self.assertEqual(pause(TELL, ClientError(code, "Later.", 5000), 0), 5.0)
+            self.assertEqual(pause(TELL, ClientError(code, "Later."), 0), 0.1)
+
+    def test_unknown(self) -> None:
+        """
+        What may have been acted on is not, unless it does no harm.
+        """
+        for code in ("unreachable", "database_unavailable"):
+            self.assertIsNone(pause(TELL, ClientError(code, "Gone."), 0))
+            self.assertEqual(pause(ASK, ClientError(code, "Gone."), 0), 0.1)
+
+    def test_forGood(self) -> None:
+        """
+        What is refused for good is not asked again.
+        """
+        for code in ("sql_error", "forbidden", "bad_answer", "timed_out"):
+            for call in (ASK, TELL):
+                self.assertIsNone(pause(call, ClientError(code, "No."), 0))
+
+
+class DependencyTests(SynchronousTestCase):
+    """
+    Tests for what a server that waits for its answers has to load.
+    """
+
+    def test_noTwisted(self) -> None:
+        """
+        The SDK that waits knows nothing of Twisted, nor does anything that it uses.
+        """
+        source = Path(aerostack.__file__).parent
+        seen: set[str] = set()
+        waiting = ["aerostack.client.blocking"]
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            path = source.joinpath(*name.split(".")[1:]).with_suffix(".py")
+            if not path.exists():
+                path = path.with_suffix("") / "__init__.py"
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [alias.name for alias in getattr(node, "names", [])]
+                module = getattr(node, "module", None)
+                for meant in [module] if isinstance(node, ast.ImportFrom) else names:
+                    if not isinstance(node, (ast.Import, ast.ImportFrom)) or meant is None:
+                        continue
+                    self.assertNotIn(meant.partition(".")[0], ("twisted", "autobahn", "treq"), name)
+                    if meant.startswith("aerostack"):
+                        waiting.append(meant)
+        self.assertIn("aerostack.client.calls", seen)

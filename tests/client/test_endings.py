@@ -1,0 +1,100 @@
+"""
+Tests for L{aerostack.client.endings}.
+"""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.client.endings import broken, closed, refused
+from aerostack.errors import CLOSE_CODES, CLOSE_TOKEN
+
+
+class ClosedTests(SynchronousTestCase):
+    """
+    Tests for L{closed}.
+    """
+
+    def test_table(self) -> None:
+        """
+        Every close code of the daemon's means what the table says; the one that asks for
+        another token wants that first.
+        """
+        for code, close in CLOSE_CODES.items():
+            ending = closed(code, None)
+            self.assertEqual(ending.again, close.reconnect and code != CLOSE_TOKEN, code)
+            self.assertEqual(ending.token, code == CLOSE_TOKEN)
+            self.assertIn(f"with {code}: {close.meaning}", ending.error.message)
+            self.assertEqual(ending.error.code, "closed")
+
+    def test_others(self) -> None:
+        """
+        After anybody else's code one comes back.
+        """
+        for code in (None, 1006, 1012, 3000, 4999):
+            ending = closed(code, "because")
+            self.assertTrue(ending.again)
+            self.assertIn("because", ending.error.message)
+
+    def test_delay(self) -> None:
+        """
+        The reason may say when.
+        """
+        self.assertEqual(closed(1001, "restarting; reconnect in 4711 ms").delay, 4.711)
+        self.assertIsNone(closed(1001, "restarting; reconnect in a while").delay)
+        self.assertIsNone(closed(1001, None).delay)
+
+    def test_reason(self) -> None:
+        """
+        Where the reason is an error's code, that is the error's.
+        """
+        self.assertEqual(closed(4001, "token_expired").error.code, "token_expired")
+
+
+class RefusedTests(SynchronousTestCase):
+    """
+    Tests for L{refused}.
+    """
+
+    def test_passing(self) -> None:
+        """
+        What says that something failed, or is too much, passes; what says no does not.
+        """
+        for status in (408, 425, 429, 500, 502, 503, 504):
+            self.assertTrue(refused(status, None, b"").again, status)
+        for status in (200, 301, 400, 401, 403, 404, 426, 431):
+            self.assertFalse(refused(status, None, b"").again, status)
+
+    def test_token(self) -> None:
+        """
+        Another token can help where the credentials were refused.
+        """
+        body = json.dumps({"error": "token_expired", "message": "It is over."}).encode()
+        ending = refused(401, None, body)
+        self.assertTrue(ending.token)
+        self.assertEqual(ending.error.code, "token_expired")
+        self.assertFalse(refused(403, None, b"").token)
+
+    def test_delay(self) -> None:
+        """
+        A refusal may say when to come back.
+        """
+        body = json.dumps({"error": "overloaded", "message": "Later.", "retryAfter": 7500})
+        self.assertEqual(refused(503, None, body.encode()).delay, 7.5)
+        self.assertEqual(refused(503, "3", b"").delay, 3.0)
+
+
+class BrokenTests(SynchronousTestCase):
+    """
+    Tests for L{broken}.
+    """
+
+    def test_broken(self) -> None:
+        """
+        A connection that broke may be made again.
+        """
+        ending = broken("Gone.")
+        self.assertTrue(ending.again)
+        self.assertEqual((ending.error.code, ending.error.message), ("unreachable", "Gone."))

@@ -1,0 +1,54 @@
+"""
+Tests for L{aerostack.client.pacer}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.client.pacer import MOST, START, Pacer
+
+
+class PacerTests(SynchronousTestCase):
+    """
+    Tests for L{Pacer}.
+    """
+
+    def setUp(self) -> None:
+        self.pacer = Pacer()
+
+    def test_grows(self) -> None:
+        """
+        More go out at a time as long as all goes well, up to a bound.
+        """
+        self.assertEqual(self.pacer.left, START)
+        before = START
+        while before < MOST:
+            self.pacer.left = 0
+            self.pacer.refill()
+            self.assertGreater(self.pacer.left, before)
+            before = self.pacer.left
+        self.pacer.refill()
+        self.assertEqual(self.pacer.left, MOST)
+
+    def test_tooFast(self) -> None:
+        """
+        When something came too fast nothing goes out, then one, then a few.
+        """
+        self.pacer.tooFast()
+        lefts = [self.pacer.left]
+        for _ in range(6):
+            self.pacer.refill()
+            lefts.append(self.pacer.left)
+        self.assertEqual(lefts, [0, 1, 1, 1, 1, 2, 2])
+
+    def test_lost(self) -> None:
+        """
+        On another connection it goes on at its pace, and never stands still.
+        """
+        self.pacer.left = 0
+        self.pacer.lost()
+        self.assertEqual(self.pacer.left, START)
+        self.pacer.tooFast()
+        self.pacer.lost()
+        self.assertEqual(self.pacer.left, 1)

@@ -1,0 +1,113 @@
+"""
+Tests for L{aerostack.client.publications}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.client.errors import ClientError
+from aerostack.client.publications import Publications
+
+
+class PublicationsTests(SynchronousTestCase):
+    """
+    Tests for L{Publications}.
+    """
+
+    def setUp(self) -> None:
+        self.publications = Publications(5)
+
+    def add(self, *ids: str) -> list[Deferred[None]]:
+        return [self.publications.add(id, id.encode()) for id in ids]
+
+    def due(self) -> list[str]:
+        return [payload.decode() for payload in iter(self.publications.next, None)]
+
+    def test_order(self) -> None:
+        """
+        They are sent once, in their order.
+        """
+        self.add("b", "a", "c")
+        self.assertEqual(self.due(), ["b", "a", "c"])
+        self.assertEqual(self.due(), [])
+
+    def test_answers(self) -> None:
+        """
+        Each is answered by its id, and then forgotten.
+        """
+        one, two = self.add("1", "2")
+        self.due()
+        self.assertTrue(self.publications.acknowledge("2"))
+        self.successResultOf(two)
+        self.assertNoResult(one)
+        self.assertTrue(self.publications.refuse("1", ClientError("forbidden", "No.")))
+        self.assertEqual(self.failureResultOf(one, ClientError).value.code, "forbidden")
+        self.assertEqual(len(self.publications), 0)
+        for id in ("1", "never", 1, None):
+            self.assertFalse(self.publications.acknowledge(id))
+            self.assertFalse(self.publications.refuse(id, ClientError("forbidden", "No.")))
+            self.assertFalse(self.publications.postpone(id))
+
+    def test_lost(self) -> None:
+        """
+        What was not answered is sent again on the next connection, in its order, before
+        what is new.
+        """
+        self.add("1", "2", "3")
+        self.due()
+        self.publications.acknowledge("2")
+        self.publications.lost()
+        self.add("4")
+        self.assertEqual(self.due(), ["1", "3", "4"])
+
+    def test_limit(self) -> None:
+        """
+        There are never more than so many.
+        """
+        *_, last, more = self.add("1", "2", "3", "4", "5", "6")
+        self.assertNoResult(last)
+        self.assertEqual(self.failureResultOf(more, ClientError).value.code, "queue_full")
+        self.due()
+        self.publications.acknowledge("1")
+        (another,) = self.add("7")
+        self.assertNoResult(another)
+        self.assertEqual(self.due(), ["7"])
+
+    def test_postponed(self) -> None:
+        """
+        One that is not taken now is sent again when it is time, and before later ones
+        that have yet to be sent.
+        """
+        self.add("1", "2")
+        self.due()
+        self.assertTrue(self.publications.postpone("1"))
+        self.assertEqual(self.due(), [])
+        self.add("3")
+        self.publications.again("1")
+        self.publications.again("1")
+        self.publications.again("2")
+        self.publications.again("never")
+        self.assertEqual(self.due(), ["1", "3"])
+
+    def test_fail(self) -> None:
+        """
+        When none will be answered any more, everybody is told.
+        """
+        waiting = self.add("1", "2")
+        self.publications.fail(ClientError("stopped", "It was stopped."))
+        for each in waiting:
+            self.assertEqual(self.failureResultOf(each, ClientError).value.code, "stopped")
+        self.assertEqual(self.due(), [])
+        self.assertEqual(len(self.publications), 0)
+
+    def test_cancelled(self) -> None:
+        """
+        Somebody who waits no longer changes nothing for the daemon.
+        """
+        (one,) = self.add("1")
+        one.addErrback(lambda failure: None)
+        one.cancel()
+        self.assertEqual(self.due(), ["1"])
+        self.assertTrue(self.publications.acknowledge("1"))

@@ -1,0 +1,3 @@
+"""
+Tests that what is written for people is so.
+"""

@@ -1,0 +1,269 @@
+"""
+Tests for C{docs/openapi.yaml}, and that the daemon answers as it says.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+import jwt
+import treq
+from openapi_spec_validator import validate
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.client import Agent
+
+from aerostack.errors import ERRORS
+from aerostack.settings import JWTConfig, ProjectConfig
+from aerostack.storage import sqlite
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
+from tests.docs import openapi
+from tests.live.daemon import ORIGIN, DaemonTests
+from tests.live.wire import Refused
+
+ROOM = "/api/v1/public/realtime/history?room=chat/a"
+SMALL_KEY, SMALL_SECRET = "pk_of_small_89abcdef", "sk_of_small_89abcdef"
+
+EMIT = {"method": "socket.emit", "args": ["e", 1, "chat/a", {"persist": True}]}
+QUERY = {"method": "db.query", "args": ["SELECT 1 AS one, ? AS two, 3 AS three", ["x"]]}
+
+
+class DocumentTests(SynchronousTestCase):
+    """
+    The document by itself.
+    """
+
+    def test_valid(self) -> None:
+        """
+        It is OpenAPI.
+        """
+        validate(openapi.DOCUMENT)
+
+    def test_codes(self) -> None:
+        """
+        The error codes that it names are codes of that status.
+        """
+        answers = openapi.DOCUMENT["components"]["responses"]
+        for name, status in (
+            ("BadRequest", {400}),
+            ("Unauthorized", {401}),
+            ("Forbidden", {403}),
+            ("NotFound", {404}),
+            ("TooMany", {429}),
+            ("Unavailable", {503}),
+            ("Failed", {500}),
+        ):
+            codes = [word for word in answers[name]["description"].split("`")[1::2]]
+            self.assertEqual({ERRORS[code].http for code in codes}, status, name)
+
+    def test_strict(self) -> None:
+        """
+        What is not as documented is found.
+        """
+        retry = {"retry-after": "1", "content-type": "application/json"}
+        passing = {"error": "rate_limited", "message": "Wait.", "retryAfter": 1}
+        self.assertEqual(list(openapi.answerFaults("callRPC", 429, retry, passing)), [])
+        for status, headers, body in (
+            (429, {"content-type": "application/json"}, passing),
+            (429, {**retry, "retry-after": "soon"}, passing),
+            (429, {**retry, "content-type": "text/html"}, passing),
+            (429, retry, {**passing, "error": "Too Fast"}),
+            (429, retry, {"error": "rate_limited", "message": "Wait."}),
+            (200, retry, {"success": False}),
+            (418, retry, passing),
+        ):
+            found = list(openapi.answerFaults("callRPC", status, headers, body))
+            self.assertEqual(len(found), 1, found)
+
+
+class AnswerTests(DaemonTests):
+    """
+    A daemon is brought to give every answer that is documented.
+    """
+
+    limits: Mapping[str, Any] = {"bodyBytes": 4096}
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.patch(sqlite, "BUSY_TIMEOUT", 0.2)
+        await super().setUp()
+
+    def projects(self) -> dict[str, ProjectConfig]:
+        return {
+            "p": makeProject(
+                origins=(ORIGIN,),
+                anonymous=False,
+                jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET),
+            ),
+            "small": makeProject(
+                id="small",
+                publicKey=SMALL_KEY,
+                secretKey=SMALL_SECRET,
+                connections=1,
+                framesPerSecond=0.5,
+            ),
+        }
+
+    async def ask(
+        self, operationId: str, method: str, path: str, body: Any = None, **headers: str
+    ) -> int:
+        """
+        Ask, and make sure that the answer is as documented.
+
+        @return: Its status.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        response = await treq.request(
+            method,
+            f"http://127.0.0.1:{self.port}{path}",
+            data=data,
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            agent=Agent(self.reactor, pool=self.pool),
+        )
+        status, text = response.code, (await response.content()).decode()
+        found = {
+            name.decode().lower(): values[-1].decode()
+            for name, values in response.headers.getAllRawHeaders()
+        }
+        isJSON = found.get("content-type") == "application/json"
+        answer = json.loads(text) if isJSON else text or None
+        self.assertEqual(
+            list(openapi.answerFaults(operationId, status, found, answer)), [], (status, answer)
+        )
+        return status
+
+    async def come(self, query: str = "projectId=p", **headers: str) -> int:
+        """
+        Open a WebSocket, and make sure that the answer is as documented.
+
+        @return: Its status.
+        """
+        wire = await self.wire()
+        try:
+            await wire.upgrade(
+                f"/api/realtime?{query}",
+                {name.replace("_", "-"): value for name, value in headers.items()},
+            )
+        except Refused as refused:
+            status, answer, found = refused.status, refused.body, refused.headers
+        else:
+            status, answer, found = 101, None, wire.headers
+        self.assertEqual(
+            list(openapi.answerFaults("openWebSocket", status, found, answer)), [], answer
+        )
+        return status
+
+    async def test_opening(self) -> None:
+        """
+        The opening of a WebSocket.
+        """
+        offer = f"aerostack-key.{PUBLIC_KEY}, aerostack-v1"
+        small = f"aerostack-key.{SMALL_KEY}, aerostack-v1"
+        statuses = {
+            await self.come(Sec_WebSocket_Protocol=offer),
+            await self.come("projectId=p&token=x"),
+            await self.come(Sec_WebSocket_Protocol="aerostack-key.pk_nobody_0123456"),
+            await self.come(Sec_WebSocket_Protocol=offer, Origin="http://other.test"),
+            await self.come("projectId=nowhere"),
+            await self.come(Sec_WebSocket_Version="8"),
+            await self.come("", Sec_WebSocket_Protocol=small),
+            await self.come("", Sec_WebSocket_Protocol=small),
+        }
+        self.daemon.connections.stopping = True
+        statuses.add(await self.come(Sec_WebSocket_Protocol=offer))
+        self.assertEqual(statuses, openapi.statuses("openWebSocket"))
+
+    async def test_history(self) -> None:
+        """
+        A page of history, from a browser's page as well.
+        """
+        await self.emit("e", {"text": "hello"}, "chat/a", persist=True, userId="ann")
+        await self.emit("e", None, "chat/a", persist=True)
+        token = jwt.encode({"sub": "ann", "topics": {}}, TOKEN_SECRET, "HS256")
+        lost = jwt.encode({"sub": "ann", "projectId": "nowhere"}, TOKEN_SECRET, "HS256")
+
+        async def ask(path: str = ROOM, **headers: str) -> int:
+            return await self.ask("getHistory", "GET", path, **headers)
+
+        statuses = {
+            await ask(X_Aerostack_Key=PUBLIC_KEY, Origin=ORIGIN),
+            await ask(f"{ROOM}&limit=0", X_Aerostack_Key=PUBLIC_KEY),
+            await ask(f"{ROOM}/p"),
+            await ask(Authorization=f"Bearer {token}"),
+            await ask(Authorization=f"Bearer {lost}"),
+            await ask(X_Aerostack_Key=SMALL_KEY),
+            await ask(X_Aerostack_Key=SMALL_KEY),
+        }
+        self.assertEqual(statuses, openapi.statuses("getHistory"))
+        preflight = await self.ask("preflightHistory", "OPTIONS", ROOM, Origin=ORIGIN)
+        self.assertEqual({preflight}, openapi.statuses("preflightHistory"))
+
+    async def test_rpc(self) -> None:
+        """
+        What servers call; a call that is answered is itself as documented.
+        """
+        schema = openapi.operation("callRPC")["requestBody"]["content"]["application/json"]
+
+        async def call(body: Any, key: str = SECRET_KEY) -> int:
+            status = await self.ask(
+                "callRPC", "POST", "/internal/hooks/rpc", body, Authorization=f"Bearer {key}"
+            )
+            if status == 200:
+                self.assertEqual(list(openapi.faults(schema["schema"], body)), [])
+            return status
+
+        statuses = {
+            await call(EMIT),
+            await call(QUERY),
+            await call({"method": "socket.emit", "args": ["e", 1, "chat/a"]}),
+            await call({"method": "db.query", "args": ["NOT SQL"]}),
+            await call(EMIT, "sk_of_nobody_0123456"),
+            await call(EMIT, PUBLIC_KEY),
+            await call({"method": "db.drop", "args": []}),
+            await call({"method": "socket.emit", "args": ["e", "x" * 5000, "chat/a"]}),
+            await call(EMIT, SMALL_SECRET),
+            await call(EMIT, SMALL_SECRET),
+        }
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            statuses.add(await call({"method": "db.query", "args": ["CREATE TABLE t (a)"]}))
+        self.assertEqual(statuses, openapi.statuses("callRPC"))
+
+    async def test_health(self) -> None:
+        """
+        Health, good and bad.
+        """
+        statuses = {await self.ask("getHealth", "GET", "/health")}
+        self.patch(self.daemon.tracker, "health", lambda: "Nothing was read for 60 s.")
+        statuses.add(await self.ask("getHealth", "GET", "/health"))
+        self.assertEqual(statuses, openapi.statuses("getHealth"))
+
+    async def test_metrics(self) -> None:
+        """
+        Metrics, from this machine and through a proxy.
+        """
+
+        async def ask(**headers: str) -> int:
+            return await self.ask("getMetrics", "GET", "/metrics", **headers)
+
+        statuses = {
+            await ask(),
+            await ask(Via="1.1 proxy"),
+            await ask(Via="1.1 proxy", Authorization=f"Bearer {PUBLIC_KEY}"),
+            await ask(Via="1.1 proxy", Authorization=f"Bearer {SECRET_KEY}"),
+        }
+        self.assertEqual(statuses, openapi.statuses("getMetrics"))
+
+    async def test_examples(self) -> None:
+        """
+        The calls that are shown as examples can be made.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        schema = openapi.operation("callRPC")["requestBody"]["content"]["application/json"]
+        for example in schema["examples"].values():
+            call = example["value"]
+            self.assertEqual(list(openapi.faults(schema["schema"], call)), [])
+            status, answer = await self.rpc(call["method"], *call["args"])
+            self.assertEqual(status, 200, answer)

@@ -1,0 +1,294 @@
+"""
+Our Python client against a running daemon.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+
+from aerostack.client.channel import Channel
+from aerostack.client.errors import ClientError
+from aerostack.client.realtime import RealtimeClient
+from aerostack.settings import JWTConfig, ProjectConfig
+from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, makeProject
+from tests.live.clients import makeToken
+from tests.live.daemon import ORIGIN, DaemonTests
+from tests.live.program import ProgramTests
+
+
+class ClientTests(DaemonTests):
+    """
+    A client over a real WebSocket.
+    """
+
+    limits = {"messageBytes": 600_000, "framesBurst": 5000}  # noqa: RUF012
+
+    def projects(self) -> dict[str, ProjectConfig]:
+        return {"p": makeProject(origins=(ORIGIN,)), "q": self.withTokens()}
+
+    def withTokens(self) -> ProjectConfig:
+        """A project whose users have tokens."""
+        return makeProject(
+            id="q",
+            publicKey="pk_of_q_23456789abcd",
+            secretKey="sk_of_q_23456789abcd",
+            anonymous=False,
+            jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET),
+        )
+
+    def started(self, **options: Any) -> RealtimeClient:
+        """
+        Start a client.
+        """
+        if not options:
+            options = {"projectId": "p", "apiKey": PUBLIC_KEY, "userId": "ann"}
+        client = RealtimeClient(self.reactor, f"ws://127.0.0.1:{self.port}", **options)
+        self.addCleanup(client.stopService)
+        client.startService()
+        return client
+
+    async def until(self, holds: Any) -> None:
+        """
+        Wait until something holds.
+        """
+        while not holds():
+            await self.sleep(0.01)
+
+    async def test_tour(self) -> None:
+        """
+        Events, changes, history and presence, as an application sees them.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        client = self.started()
+        statuses: list[str] = []
+        client.onStatusChange(statuses.append)
+        inserted: Deferred[Any] = Deferred()
+        orders = client.channel("orders").on("INSERT", inserted.callback)
+        await orders.subscribe()
+        self.execute("INSERT INTO orders VALUES (1, 'new')")
+        self.assertEqual((await inserted)["data"], {"id": 1, "status": "new"})
+
+        said: Deferred[Any] = Deferred()
+        chat = client.channel("chat/a").on("message", said.callback)
+        await chat.subscribe()
+        await chat.publish("message", {"text": "hi"}, persist=True)
+        self.assertEqual((await said)["userId"], "ann")
+        (kept,) = await chat.getHistory(10)
+        self.assertEqual(kept["data"], {"text": "hi"})
+
+        chat.track({"typing": True})
+        await client.ping()
+        self.assertEqual([m["state"] for m in chat.presence.members], [{"typing": True}])
+        await client.stopService()
+        self.assertEqual(statuses, ["connected", "disconnected"])
+        self.assertEqual(list(self.daemon.hub._presence.members("chat/a/p")), [])
+        self.assertEqual(len(self.daemon.connections), 0)
+
+    async def test_tokens(self) -> None:
+        """
+        The token names project and user, and can be changed while connected.
+        """
+        client = self.started(token=makeToken("ann", projectId="q"))
+        heard: list[Any] = []
+        channel = client.channel("chat/a").on("e", lambda frame: heard.append(frame["userId"]))
+        await channel.subscribe()
+        await channel.publish("e")
+        client.setToken(makeToken("bob", projectId="q"))
+        await channel.publish("e")
+        await self.until(lambda: len(heard) == 2)
+        self.assertEqual(heard, ["ann", "bob"])
+        self.assertEqual(len(await channel.getHistory()), 0)
+
+    async def test_badToken(self) -> None:
+        """
+        A token that is refused ends the client; another one brings it back.
+        """
+        errors: list[str] = []
+        client = self.started(token="a.b.c", projectId="q")
+        client.onError(lambda error: errors.append(error.code))
+        channel = client.channel("chat/a")
+        failing = channel.subscribe()
+        error = await self.assertFailure(failing, ClientError)
+        self.assertEqual((error.code, client.status), ("invalid_token", "disconnected"))
+        self.assertEqual(errors, ["invalid_token"])
+        client.setToken(makeToken("ann", projectId="q"))
+        await channel.publish("e")
+        self.assertTrue(channel.isSubscribed)
+
+    async def test_many(self) -> None:
+        """
+        Thousands of publications, as fast as they can be made, arrive in their order.
+        """
+        client = self.started()
+        got: list[int] = []
+        channel = client.channel("chat/a").on("e", lambda frame: got.append(frame["data"]))
+        await channel.subscribe()
+        for start in range(0, 1500, 500):
+            waiting = [channel.publish("e", n) for n in range(start, start + 500)]
+            for each in waiting:
+                await each
+        await client.ping()
+        self.assertEqual(got, list(range(1500)))
+
+    async def test_large(self) -> None:
+        """
+        A large message fits, and one that is too large is refused as such.
+        """
+        client = self.started()
+        got: list[int] = []
+        channel = client.channel("chat/a").on("e", lambda frame: got.append(len(frame["data"])))
+        await channel.subscribe()
+        await channel.publish("e", "x" * 500_000)
+        error = await self.assertFailure(channel.publish("e", "x" * 700_000), ClientError)
+        self.assertEqual((error.code, client.status), ("too_large", "connected"))
+        await client.ping()
+        self.assertEqual(got, [500_000])
+
+    async def test_tooLargeForAFrame(self) -> None:
+        """
+        One for which the daemon closes fails, with the reason, and is not sent again.
+        """
+        client = self.started()
+        channel = client.channel("chat/a")
+        error = await self.assertFailure(channel.publish("e", "x" * 2_000_000), ClientError)
+        self.assertEqual((error.code, client.status), ("closed", "disconnected"))
+        self.assertIn("1009", error.message)
+        client.connect()
+        await channel.publish("e", 1)
+
+    async def test_endpoint(self) -> None:
+        """
+        It connects where it is told to, whatever the URL says.
+        """
+        endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port)
+        client = RealtimeClient(
+            self.reactor, "ws://elsewhere.invalid", projectId="p", endpoint=endpoint
+        )
+        self.addCleanup(client.stopService)
+        client.startService()
+        await client.channel("chat/a").publish("e")
+
+    async def test_sameName(self) -> None:
+        """
+        Two clients that publish the same are two publishers.
+        """
+        got: list[Any] = []
+        watcher = self.started().channel("chat/a").on("e", got.append)
+        await watcher.subscribe()
+        for _ in range(2):
+            await self.started().channel("chat/a").publish("e", "same")
+        await self.until(lambda: len(got) == 2)
+
+
+class RestartTests(ProgramTests):
+    """
+    A daemon that goes away under its clients.
+    """
+
+    def user(self, name: str) -> RealtimeClient:
+        """
+        Start a client.
+        """
+        client = RealtimeClient(
+            self.reactor,
+            f"ws://127.0.0.1:{self.port}",
+            projectId="p",
+            apiKey=PUBLIC_KEY,
+            userId=name,
+        )
+        self.addCleanup(client.stopService)
+        client.startService()
+        return client
+
+    def watch(self, topic: str, event: str) -> tuple[Channel, list[Any], list[Any]]:
+        """
+        Watch a topic.
+
+        @return: The channel, what comes, and what is told of gaps.
+        """
+        got: list[Any] = []
+        gaps: list[Any] = []
+        channel = self.user("eve").channel(topic)
+        channel.on(event, lambda frame: got.append(frame["data"]))
+        channel.onGap(gaps.append)
+        return channel, got, gaps
+
+    async def test_everything(self) -> None:
+        """
+        Killed twice, and restarted once as one should: everything that was published and
+        written comes once and in its order, and everything published is kept once.
+        """
+        daemon = await self.serve(
+            self.configure(server="restart_time = 0\nreconnect_spread = 0", more="anonymous = true")
+        )
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+        chat, said, chatGaps = self.watch("chat/a", "e")
+        orders, rows, orderGaps = self.watch("orders", "INSERT")
+        await chat.subscribe()
+        await orders.subscribe()
+        publisher = self.user("ann")
+        channel = publisher.channel("chat/a")
+        waiting: list[Deferred[None]] = []
+
+        def work(count: int) -> None:
+            for _ in range(count):
+                waiting.append(channel.publish("e", len(waiting), persist=True))
+                self.execute(f"INSERT INTO orders VALUES ({len(waiting)})")
+
+        for signal in ("KILL", "TERM", "KILL"):
+            work(20)
+            # Some of it is on its way, some is not.
+            await waiting[-15]
+            daemon.signal(signal)
+            work(5)
+            await daemon.ended
+            work(20)
+            daemon = await self.serve()
+        work(20)
+        for each in waiting:
+            await each
+        count = len(waiting)
+        await self.until(lambda: len(said) >= count and len(rows) >= count)
+        self.assertEqual(said, list(range(count)))
+        self.assertEqual(rows, [{"id": n} for n in range(1, count + 1)])
+        self.assertEqual(chatGaps + orderGaps, [])
+        kept = self.execute("SELECT data FROM realtime_messages ORDER BY created_at")
+        self.assertEqual([json.loads(data) for (data,) in kept], list(range(count)))
+
+    async def test_presence(self) -> None:
+        """
+        Who was present is so again.
+        """
+        daemon = await self.serve(
+            self.configure(server="restart_time = 0\nreconnect_spread = 0", more="anonymous = true")
+        )
+        channel, _, _ = self.watch("doc/1", "e")
+        await channel.subscribe()
+        self.user("ann").channel("doc/1").track({"n": 1})
+        await self.until(lambda: channel.presence.members)
+        joined: list[Any] = []
+        channel.on("presence:join", joined.append).on("presence:sync", joined.append)
+        daemon.signal("TERM")
+        await daemon.ended
+        await self.serve()
+        # Whoever is back first sees nobody yet.
+        await self.until(lambda: joined and channel.presence.members)
+        self.assertEqual([m["userId"] for m in channel.presence.members], ["ann"])
+
+    async def test_unix(self) -> None:
+        """
+        A Unix socket leads there too, over HTTP as well.
+        """
+        await self.serve(self.configure(f"unix:{self.directory}/rt.sock", more="anonymous = true"))
+        client = RealtimeClient(
+            self.reactor, f"ws+unix://{self.directory}/rt.sock", apiKey=PUBLIC_KEY
+        )
+        self.addCleanup(client.stopService)
+        client.startService()
+        channel = client.channel("chat/a")
+        await channel.publish("e", 1, persist=True)
+        self.assertEqual([m["data"] for m in await channel.getHistory()], [1])

@@ -1,0 +1,125 @@
+"""
+What is served to browsers as files.
+"""
+
+from __future__ import annotations
+
+from tests.live.daemon import DaemonTests
+from tests.web import CLIENT
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class FileTests(DaemonTests):
+    """
+    The page, and the client for browsers.
+    """
+
+    async def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        """
+        Ask for a path exactly as it is written.
+
+        @return: The status, the headers by lower-case names, and the body.
+        """
+        wire = await self.wire()
+        wire.keepRaw()
+        lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        request = [f"{method} {path} HTTP/1.0", "Host: a", *lines, "", ""]
+        wire.write("\r\n".join(request).encode())
+        await wire.lost
+        head, _, body = wire.received.partition(b"\r\n\r\n")
+        status, *fields = head.decode().split("\r\n")
+        pairs = (field.split(": ", 1) for field in fields)
+        return int(status.split()[1]), {name.lower(): value for name, value in pairs}, body
+
+    async def test_page(self) -> None:
+        """
+        The page is HTML that may load nothing from elsewhere and be framed by nobody.
+        """
+        status, headers, body = await self.ask("/")
+        self.assertEqual(status, 200)
+        self.assertEqual(headers["content-type"], "text/html; charset=utf-8")
+        self.assertEqual(headers["x-content-type-options"], "nosniff")
+        policy = headers["content-security-policy"]
+        self.assertIn("default-src 'none'", policy)
+        self.assertIn("frame-ancestors 'none'", policy)
+        self.assertNotIn("access-control-allow-origin", headers)
+        self.assertIn(b"<html", body.lower())
+        self.assertNotIn(b"{{projectId}}", body)
+
+    async def test_client(self) -> None:
+        """
+        Every module of the client is served as it is, as what it is, to pages from anywhere.
+        """
+        served = {
+            ".js": "text/javascript; charset=utf-8",
+            ".d.ts": "text/plain; charset=utf-8",
+        }
+        files = [
+            (path, kind)
+            for path in CLIENT.iterdir()
+            for ending, kind in served.items()
+            if path.name.endswith(ending)
+        ]
+        self.assertGreater(len(files), 5)
+        for path, kind in files:
+            status, headers, body = await self.ask(f"/client/{path.name}?v=1")
+            self.assertEqual((status, body), (200, path.read_bytes()), path.name)
+            self.assertEqual(headers["content-type"], kind)
+            self.assertEqual(headers["content-length"], str(len(body)))
+            self.assertEqual(headers["x-content-type-options"], "nosniff")
+            self.assertEqual(headers["access-control-allow-origin"], "*")
+
+    async def test_unchanged(self) -> None:
+        """
+        Who asks again is told that nothing has changed, as long as nothing has.
+        """
+        _, headers, body = await self.ask("/client/realtime.js")
+        self.assertEqual(headers["cache-control"], "no-cache")
+        tag = headers["etag"]
+        status, headers, again = await self.ask("/client/realtime.js", If_None_Match=tag)
+        self.assertEqual((status, again, headers["etag"]), (304, b"", tag))
+        status, _, again = await self.ask("/client/realtime.js", If_None_Match='"other"')
+        self.assertEqual((status, again), (200, body))
+        _, headers, _ = await self.ask("/client/link.js")
+        self.assertNotEqual(headers["etag"], tag)
+
+    async def test_head(self) -> None:
+        """
+        C{HEAD} gives the headers alone.
+        """
+        for path in ("/", "/client/realtime.js"):
+            _, wanted, body = await self.ask(path)
+            status, headers, nothing = await self.ask(path, "HEAD")
+            self.assertEqual((status, nothing), (200, b""))
+            self.assertEqual(headers["content-length"], str(len(body)))
+            self.assertEqual(headers["etag"], wanted["etag"])
+
+    async def test_nothingElse(self) -> None:
+        """
+        Nothing else of the disk can be had, however it is asked for.
+        """
+        for path in (
+            "/client",
+            "/client/",
+            "/client/package.json",
+            "/client/README.md",
+            "/client/realtime.js/",
+            "/client/realtime.js/x",
+            "/client//realtime.js",
+            "/client/./realtime.js",
+            "/client/REALTIME.JS",
+            "/client/../index.html",
+            "/client/../__init__.py",
+            "/client/%2e%2e/__init__.py",
+            "/client/..%2f__init__.py",
+            "/client/..%5c__init__.py",
+            "/client/%2fetc%2fpasswd",
+            "/client/realtime.js%00",
+            "/index.html",
+            "/web/index.html",
+            "/../../etc/passwd",
+        ):
+            status, _, body = await self.ask(path)
+            self.assertEqual(status, 404, path)
+            self.assertIn(b'"error":"not_found"', body, path)

@@ -1,0 +1,207 @@
+"""
+The React examples, in a browser.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+from twisted.web.static import Data
+
+from tests.live.test_browser import PageTests
+from tests.web import HERE, Workshop
+from tests.web.documents import codeBlocks
+from tests.web.test_package import DOCUMENT
+
+HTML = b"""<!doctype html>
+<link rel="icon" href="data:,">
+<div id="root"></div>
+<script type="module" src="app.js"></script>
+"""
+
+QUICKSTART, _, HOOKS = [code for language, code in codeBlocks(DOCUMENT) if language == "tsx"]
+(TABLE_PAGE,) = [code for language, code in codeBlocks(DOCUMENT) if language == "html"]
+
+
+class ReactTests(PageTests):
+    """
+    A page from elsewhere, with the daemon beside it, in React's strict mode.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        await super().setUp()
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+
+    async def serve(self, **files: tuple[bytes, str]) -> str:
+        """
+        Serve files to the browser.
+
+        @param files: Contents and types; C{index} is the root.
+        @return: Where they are.
+        """
+        root = Resource()
+        for name, (content, kind) in files.items():
+            root.putChild(b"" if name == "index" else f"{name}.js".encode(), Data(content, kind))
+        site = self.reactor.listenTCP(0, Site(root), interface="127.0.0.1")
+        self.addCleanup(site.stopListening)
+        return f"http://127.0.0.1:{site.getHost().port}/"
+
+    async def openExamples(self) -> None:
+        """
+        Build the page, and open it.
+        """
+        workshop = Workshop(self.directory / "workshop", [HERE / "apps" / "react.jsx"])
+        (workshop.folder / "quickstart.tsx").write_text(f"{QUICKSTART}\nexport {{ LiveFeed }}\n")
+        (workshop.folder / "hooks.tsx").write_text(HOOKS)
+        script = workshop.bundle("react.jsx")
+        page = await self.serve(index=(HTML, "text/html"), app=(script, "text/javascript"))
+        await self.browser.open(f"{page}?baseUrl=http://127.0.0.1:{self.port}")
+
+    async def show(self, **change: Any) -> None:
+        """
+        Let components come and go.
+        """
+        await self.browser.run("show(arguments[0])", change)
+
+    async def reads(self, where: str, text: str) -> None:
+        """
+        Wait until a part of the page reads like this.
+        """
+        await self.browser.until(
+            "return document.getElementById(arguments[0])?.innerText === arguments[1]", where, text
+        )
+
+    async def watchers(self, topic: str, count: int) -> None:
+        """
+        Wait until the daemon has so many subscribers of a topic.
+        """
+        while len(self.daemon.hub.registry.subscribers(f"{topic}/p")) != count:
+            await self.sleep(0.02)
+
+    async def test_quickStart(self) -> None:
+        """
+        The quick start runs as it is written; strict mode opens one connection; and however
+        often it comes and goes, nothing is left of it.
+        """
+        await self.openExamples()
+        await self.watchers("table/orders", 1)
+        await self.query("INSERT INTO orders VALUES (1, 'new'), (2, 'new')")
+        await self.reads("feed", "new\nnew")
+        await self.query("UPDATE orders SET status = ? WHERE id = ?", ["shipped", 1])
+        await self.reads("feed", "new\nshipped")
+        for _ in range(5):
+            await self.show(feed=False)
+            await self.show(feed=True)
+        await self.watchers("table/orders", 1)
+        # Whoever would still be called would add a line of its own.
+        await self.query("INSERT INTO orders VALUES (3, 'third')")
+        await self.reads("feed", "third")
+        await self.show(feed=False)
+        await self.watchers("table/orders", 0)
+        self.assertEqual(len(self.daemon.connections), 1)
+
+        await self.show(provider=False)
+        while len(self.daemon.connections):
+            await self.sleep(0.02)
+        await self.show(provider=True, feed=True)
+        await self.watchers("table/orders", 1)
+        self.assertEqual(await self.browser.run("return opened"), 2)
+        self.assertEqual(await self.browser.complaints(), [])
+
+    async def test_hooks(self) -> None:
+        """
+        Components share what they watch, and leave it one by one; rows, presence, history
+        and what is published are there.
+        """
+        await self.query("INSERT INTO orders VALUES (1, 'there before')")
+        for n in range(30):
+            await self.emit("message", {"text": f"m{n}"}, "chat/x", persist=True)
+        await self.openExamples()
+        await self.show(feed=False)
+        await self.show(orders=True, last=True, open=True)
+        await self.reads("orders", "there before")
+        # There is one subscription, and it has no filter.
+        await self.reads("open", "conflict")
+        await self.show(open=False)
+        await self.query("UPDATE orders SET status = 'changed'")
+        await self.reads("orders", "changed")
+        await self.show(orders=False)
+        await self.query("INSERT INTO orders VALUES (2, 'b')")
+        await self.reads("last", '{"id":2,"status":"b"}')
+        await self.show(feed=True, last=False)
+        await self.query("INSERT INTO orders VALUES (3, 'c')")
+        await self.reads("feed", "c")
+
+        await self.show(room="chat/x")
+        room = "document.getElementById('room')"
+        await self.browser.until(f"return {room}.innerText.includes('1 here')")
+        await self.browser.until(f"return {room}.querySelectorAll('p').length === 21")
+        await self.browser.run(f"{room}.querySelector('button').click()")
+        await self.browser.until(f"return {room}.querySelectorAll('p').length === 31")
+        texts = await self.browser.run(
+            f"return [...{room}.querySelectorAll('p')].map((it) => it.innerText)"
+        )
+        self.assertEqual(texts, [*(f"m{n}" for n in range(30)), "1 here"])
+
+        bob = await self.subscribed("chat/x", "bob")
+        self.assertEqual((await bob.frame())["event"], "presence:sync")
+        bob.tell({"type": "track", "topic": "chat/x", "state": {}})
+        await self.browser.until(f"return {room}.innerText.includes('2 here')")
+        await self.browser.run(f"[...{room}.querySelectorAll('button')].at(-1).click()")
+        await self.browser.until(f"return {room}.innerText.includes('hello\\n\\n2 here')")
+        await self.show(room="chat/y")
+        await self.browser.until(f"return {room}.innerText.includes('1 here')")
+        # What was said stays with the component, what was kept with the topic.
+        await self.browser.until(f"return {room}.querySelectorAll('p').length === 2")
+        left = [frame["event"] for frame in await bob.frames(4)]
+        self.assertEqual(left, ["presence:join", "presence:sync", "message", "presence:leave"])
+        await self.show(room=None)
+        await self.watchers("chat/y", 0)
+        self.assertEqual(await self.browser.complaints(), [])
+
+    async def test_props(self) -> None:
+        """
+        A hook that gets another topic has left the one before, whatever else changes with it,
+        and what comes late of that is not shown.
+        """
+        one, two = [await self.subscribed(topic) for topic in ("doc/1", "doc/2")]
+        await self.openExamples()
+        await self.show(feed=False, cursor=["doc/1", 1])
+        self.assertEqual((await one.frame())["event"], "presence:join")
+        await self.show(cursor=["doc/2", 2])
+        self.assertEqual((await one.frame())["event"], "presence:leave")
+        self.assertEqual((await two.frame())["data"]["state"], {"line": 2})
+        await self.show(cursor=None)
+        self.assertEqual((await two.frame())["event"], "presence:leave")
+        one.tell({"type": "ping"})
+        self.assertEqual((await one.frame())["type"], "pong")
+
+        await self.emit("message", {"text": "late"}, "chat/slow", persist=True)
+        await self.emit("message", {"text": "right"}, "chat/x", persist=True)
+        await self.show(room="chat/slow")
+        await self.show(room="chat/x")
+        room = "document.getElementById('room')"
+        await self.browser.until(f"return {room}.innerText.includes('right')")
+        await self.browser.run(
+            "answerSlowly(); return new Promise((resolve) => setTimeout(resolve, 200));"
+        )
+        self.assertNotIn("late", await self.browser.run(f"return {room}.innerText"))
+        self.assertEqual(await self.browser.complaints(), [])
+
+    async def test_pageOfOnesOwn(self) -> None:
+        """
+        The page that the documentation begins with shows a table's rows, and follows them.
+        """
+        await self.query("INSERT INTO orders VALUES (1, 'new')")
+        page = TABLE_PAGE.replace(":8787", f":{self.port}").replace('"local"', '"p"')
+        await self.browser.open(await self.serve(index=(page.encode(), "text/html")))
+        await self.reads("orders", "1: new")
+        await self.query("INSERT INTO orders VALUES (2, 'newer')")
+        await self.reads("orders", "1: new\n2: newer")
+        port = self.port
+        await self.stop()
+        self.execute("DELETE FROM orders WHERE id = 1")
+        await self.start(port)
+        await self.reads("orders", "2: newer")

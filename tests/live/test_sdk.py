@@ -1,0 +1,236 @@
+"""
+The SDKs against a running daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+from twisted.internet.threads import deferToThread
+
+from aerostack.client.blocking import BlockingSDK
+from aerostack.client.errors import ClientError
+from aerostack.client.sdk import TwistedSDK
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY
+from tests.live.daemon import DaemonTests
+from tests.live.program import ProgramTests
+
+
+class SDKTestCase(DaemonTests):
+    """
+    What both are asked.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the daemon is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def ask(self, method: str, *args: Any, **options: Any) -> Any:
+        """
+        Call a method, such as C{db.query}.
+        """
+        raise NotImplementedError
+
+    async def fail(self, *call: Any) -> ClientError:  # type: ignore[override]
+        """
+        Make a call that fails.
+        """
+        try:
+            answer = await self.ask(*call)
+        except ClientError as error:
+            return error
+        raise AssertionError(answer)
+
+
+class SDKTestsMixin:
+    """
+    Tests of what both do.
+    """
+
+    async def test_emit(self: Any) -> None:
+        """
+        An event reaches who is subscribed; where it is to be, it is kept.
+        """
+        wire = await self.subscribed("chat/a")
+        await self.ask("socket.emit", "e", {"text": "é"}, "chat/a")
+        answer = await self.ask("socket.emit", "e", 2, "chat/a", persist=True, userId="bot")
+        first, second = await wire.frames(2)
+        self.assertEqual((first["data"], "userId" in first), ({"text": "é"}, False))
+        self.assertEqual((second["data"], second["userId"]), (2, "bot"))
+        (kept,) = await self.ask("history", "chat/a", 10)
+        self.assertEqual((kept["id"], kept["user_id"]), (answer["id"], "bot"))
+        before = kept["created_at"]
+        self.assertEqual(await self.ask("history", "chat/a", before=before), [])
+
+    async def test_query(self: Any) -> None:
+        """
+        A statement is run, with values of every kind.
+        """
+        await self.ask("db.query", "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b, c, d)")
+        params = [1.5, "é", None, b"\x00\xff"]
+        answer = await self.ask(
+            "db.query", "INSERT INTO t (a, b, c, d) VALUES (?, ?, ?, ?)", params
+        )
+        self.assertEqual((answer["meta"]["changes"], answer["meta"]["last_row_id"]), (1, 1))
+        answer = await self.ask("db.query", "SELECT * FROM t")
+        self.assertEqual(
+            answer["results"], [{"id": 1, "a": 1.5, "b": "é", "c": None, "d": {"base64": "AP8="}}]
+        )
+
+    async def test_refused(self: Any) -> None:
+        """
+        What the daemon refuses is raised, with its reason.
+        """
+        for call, code, text in (
+            (("db.query", "SELEC 1"), "sql_error", "SELEC"),
+            (("socket.emit", "e", 1, "chat/;"), "invalid_topic", "';'"),
+            (("socket.emit", "", 1, "chat/a"), "invalid_event", "empty"),
+            (("socket.emit", "e", "x" * 2_000_000, "chat/a"), "too_large", "bytes"),
+        ):
+            error = await self.fail(*call)
+            self.assertEqual(error.code, code)
+            self.assertIn(text, error.message)
+
+    async def test_health(self: Any) -> None:
+        """
+        The daemon says whether it is well.
+        """
+        self.assertEqual((await self.ask("health"))["status"], "ok")
+
+
+class TwistedTests(SDKTestsMixin, SDKTestCase):
+    """
+    Tests for L{TwistedSDK}.
+    """
+
+    async def ask(self, method: str, *args: Any, **options: Any) -> Any:
+        sdk = TwistedSDK(self.reactor, self.url, SECRET_KEY)
+        call: Any = sdk
+        for name in method.split("."):
+            call = getattr(call, name)
+        try:
+            return await call(*args, **options)
+        finally:
+            await sdk.close()
+
+    async def test_keepsConnection(self) -> None:
+        """
+        One connection serves many calls.
+        """
+        sdk = TwistedSDK(self.reactor, self.url, SECRET_KEY)
+        self.addCleanup(sdk.close)
+        await sdk.health()
+        before = len(self.reactor.getReaders())
+        for _ in range(20):
+            await sdk.socket.emit("e", 1, "chat/a")
+        self.assertEqual(len(self.reactor.getReaders()), before)
+
+
+class BlockingTests(SDKTestsMixin, SDKTestCase):
+    """
+    Tests for L{BlockingSDK}, in a thread.
+    """
+
+    async def ask(self, method: str, *args: Any, **options: Any) -> Any:
+        with BlockingSDK(self.url, SECRET_KEY) as sdk:
+            call: Any = sdk
+            for name in method.split("."):
+                call = getattr(call, name)
+            return await deferToThread(call, *args, **options)
+
+    async def test_threads(self) -> None:
+        """
+        Many threads use one at once, and each gets its own answers, over few connections.
+        """
+        opened: list[object] = []
+        with BlockingSDK(self.url, SECRET_KEY) as sdk:
+            connect = sdk._connect
+            self.patch(sdk, "_connect", lambda until: opened.append(1) or connect(until))
+            failed: list[Any] = []
+
+            def work(thread: int) -> None:
+                for n in range(40):
+                    answer = sdk.db.query("SELECT ? AS thread, ? AS n", [thread, n])
+                    if answer["results"] != [{"thread": thread, "n": n}]:
+                        failed.append(answer)
+
+            def all_at_once() -> None:
+                threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+
+            await deferToThread(all_at_once)
+            self.assertEqual(failed, [])
+            self.assertLessEqual(len(opened), 8)
+
+    async def test_spentConnection(self) -> None:
+        """
+        A connection that the daemon has closed meanwhile is not used again, and nobody
+        notices.
+        """
+        with BlockingSDK(self.url, SECRET_KEY, retry=False) as sdk:
+            await deferToThread(sdk.socket.emit, "e", 1, "chat/a")
+            port = self.port
+            await self.stop()
+            await self.start(port)
+            await deferToThread(sdk.socket.emit, "e", 2, "chat/a")
+
+    async def test_fork(self) -> None:
+        """
+        A process that has forked leaves its parent's connections alone.
+        """
+        with BlockingSDK(self.url, SECRET_KEY) as sdk:
+            await deferToThread(sdk.health)
+            self.assertEqual(len(sdk._idle), 1)
+            (_, parents), *_ = sdk._idle
+            self.patch(os, "getpid", lambda: -1)
+            self.assertIsNone(sdk._take())
+            self.assertIsNotNone(parents.sock)
+            parents.close()
+
+    async def test_keys(self) -> None:
+        """
+        The history can be read with the public key as well, and nothing else be done.
+        """
+        with BlockingSDK(self.url, PUBLIC_KEY, projectId="p") as sdk:
+            self.assertEqual(await deferToThread(sdk.history, "chat/a"), [])
+            error = await self.assertFailure(deferToThread(sdk.db.query, "SELECT 1"), ClientError)
+            self.assertEqual(error.code, "forbidden")
+
+
+class ProcessTests(ProgramTests):
+    """
+    Tests with a daemon that comes and goes.
+    """
+
+    async def test_restart(self) -> None:
+        """
+        A call that is made while the daemon restarts waits for it.
+        """
+        config = self.configure(server="restart_time = 0\nreconnect_spread = 0")
+        daemon = await self.serve(config)
+        with BlockingSDK(f"http://127.0.0.1:{self.port}", SECRET_KEY, timeout=60) as sdk:
+            await deferToThread(sdk.socket.emit, "e", 1, "chat/a", persist=True)
+            daemon.signal("TERM")
+            await daemon.ended
+            waiting = deferToThread(sdk.socket.emit, "e", 2, "chat/a", persist=True)
+            await self.serve()
+            await waiting
+            messages = await deferToThread(sdk.history, "chat/a")
+        self.assertEqual([message["data"] for message in messages], [2, 1])
+
+    async def test_unix(self) -> None:
+        """
+        A Unix socket leads there too.
+        """
+        await self.serve(self.configure(f"unix:{self.directory}/rt.sock"))
+        with BlockingSDK(f"http+unix://{self.directory}/rt.sock", SECRET_KEY) as sdk:
+            self.assertEqual((await deferToThread(sdk.health))["status"], "ok")
+        with BlockingSDK(f"http+unix://{self.directory}/no.sock", SECRET_KEY, retry=False) as sdk:
+            error = await self.assertFailure(deferToThread(sdk.health), ClientError)
+            self.assertIn("No such file", error.message)

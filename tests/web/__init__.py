@@ -1,0 +1,119 @@
+"""
+Tests of the files in L{aerostack.web}, with Node.js.
+
+C{unit} has tests in JavaScript, of plain code under a clock and a daemon that are faked;
+C{package.json} names what the tests need, which C{make test} fetches first.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tests.net import ROOT
+
+HERE = Path(__file__).parent
+CLIENT = ROOT / "aerostack" / "web" / "client"
+MODULES = HERE / "node_modules"
+
+
+def program(name: str) -> str:
+    """
+    The path of a program that runs JavaScript, or is written in it.
+    """
+    own = MODULES / ".bin" / name
+    found = str(own) if own.exists() else shutil.which(name)
+    assert found, f"there is no {name}; run `make test`, which fetches what the tests need"
+    return found
+
+
+def run(*command: str, folder: Path) -> str:
+    """
+    Run one of these programs.
+
+    @return: What it wrote.
+    @raise AssertionError: It failed; the message has what it wrote.
+    """
+    name, *arguments = command
+    done = subprocess.run(
+        [program(name), *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+class Workshop:
+    """
+    A folder like that of an application: it has the client as an npm package, as it
+    would be published, and all that the tests need beside it.
+
+    @ivar folder: The folder.
+    """
+
+    def __init__(self, folder: Path, files: Mapping[str, str] | Iterable[Path] = ()) -> None:
+        """
+        @param folder: Where to make it.
+        @param files: The application's files: by name, or to be copied.
+        """
+        self.folder = folder
+        modules = folder / "node_modules"
+        modules.mkdir(parents=True)
+        (folder / "package.json").write_text('{"type": "module"}')
+        for module in MODULES.iterdir():
+            (modules / module.name).symlink_to(module)
+        packed = run("npm", "pack", "--silent", str(CLIENT), folder=folder).split()[-1]
+        with tarfile.open(folder / packed) as archive:
+            archive.extractall(folder, filter="data")
+        (folder / "package").rename(modules / "aerostack-rt")
+        if isinstance(files, Mapping):
+            for name, text in files.items():
+                (folder / name).write_text(text)
+        else:
+            for path in files:
+                shutil.copy(path, folder)
+
+    @property
+    def package(self) -> Path:
+        """The package, where it is installed."""
+        return self.folder / "node_modules" / "aerostack-rt"
+
+    def check(self, *names: str, **options: object) -> None:
+        """
+        Let the TypeScript compiler check files, and only check.
+
+        @param options: Further options of the compiler.
+        """
+        config = {
+            "compilerOptions": {
+                "strict": True,
+                "noEmit": True,
+                "allowJs": True,
+                "checkJs": True,
+                "jsx": "react-jsx",
+                "lib": ["es2022", "dom", "dom.iterable"],
+                "module": "nodenext",
+                "target": "es2022",
+                "types": [],
+                **options,
+            },
+            "files": names,
+        }
+        (self.folder / "tsconfig.json").write_text(json.dumps(config))
+        run("tsc", "--project", ".", folder=self.folder)
+
+    def bundle(self, name: str) -> bytes:
+        """
+        Put a file and all that it imports into one script for a page.
+        """
+        options = ["--bundle", "--format=esm", "--jsx=automatic", "--log-level=warning"]
+        development = '--define:process.env.NODE_ENV="development"'
+        run("esbuild", name, *options, development, "--outfile=bundle.js", folder=self.folder)
+        return (self.folder / "bundle.js").read_bytes()

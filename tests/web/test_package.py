@@ -1,0 +1,131 @@
+"""
+Tests for the browser client, as far as Node.js and compilers can tell.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack import __version__
+from aerostack.errors import CLOSE_CODES, CLOSE_TOKEN
+from tests.net import ROOT
+from tests.web import CLIENT, HERE, Workshop, run
+from tests.web.documents import codeBlocks
+
+DOCUMENT = ROOT / "docs" / "javascript.rst"
+
+PREAMBLE = """\
+import { RealtimeClient } from "aerostack-rt";
+const realtime = new RealtimeClient({ projectId: "local" });
+"""
+"""What the document's first piece of code leaves for those after it."""
+
+
+class UnitTests(SynchronousTestCase):
+    """
+    The tests that are written in JavaScript.
+    """
+
+    timeout = 300
+
+    def test_unit(self) -> None:
+        """
+        All of them pass, and none is left out.
+        """
+        files = sorted(str(path) for path in (HERE / "unit").glob("*.test.js"))
+        written = run("node", "--test", "--test-reporter=tap", *files, folder=HERE)
+        counts = dict(re.findall(r"(?m)^# (\w+) (\d+)$", written))
+        self.assertGreater(int(counts["pass"]), 50)
+        self.assertEqual([counts[name] for name in ("fail", "skipped", "todo")], ["0", "0", "0"])
+
+
+class PackageTests(SynchronousTestCase):
+    """
+    What is published to npm.
+    """
+
+    timeout = 300
+
+    def setUp(self) -> None:
+        self.manifest = json.loads((CLIENT / "package.json").read_text())
+
+    def test_version(self) -> None:
+        """
+        The daemon and its client have one version.
+        """
+        self.assertEqual(self.manifest["version"], __version__)
+
+    def test_closes(self) -> None:
+        """
+        After which closes the client comes back is what the daemon's table says.
+        """
+        text = (CLIENT / "link.js").read_text()
+        final = re.search(r"FINAL_CLOSES = new Set\(\[(.*?)\]\)", text)
+        token = re.search(r"TOKEN_CLOSE = (\d+);", text)
+        assert final and token
+        self.assertEqual(
+            {int(code) for code in final[1].split(",")},
+            {code for code, close in CLOSE_CODES.items() if not close.reconnect},
+        )
+        self.assertEqual(int(token[1]), CLOSE_TOKEN)
+
+    def test_types(self) -> None:
+        """
+        Applications that use all of it compile under strict rules, and mistakes in
+        them are found.
+        """
+        workshop = Workshop(Path(self.mktemp()).absolute(), [HERE / "types" / "usage.tsx"])
+        workshop.check("usage.tsx")
+        shipped = {path.name for path in workshop.package.iterdir()}
+        self.assertEqual(shipped, {path.name for path in CLIENT.iterdir()})
+        exported = self.manifest["exports"].values()
+        for name in (file for kinds in exported for file in kinds.values()):
+            self.assertIn(name.removeprefix("./"), shipped)
+
+    def test_lockfile(self) -> None:
+        """
+        What the tests fetch is known by its contents, wherever it is fetched from.
+        """
+        lock = json.loads((HERE / "package-lock.json").read_text())
+        for name, package in lock["packages"].items():
+            self.assertNotIn("resolved", package, name)
+            self.assertEqual("integrity" in package, bool(name), name)
+
+
+class DocumentTests(SynchronousTestCase):
+    """
+    Tests for C{docs/javascript.rst}.
+    """
+
+    timeout = 300
+
+    def test_compiles(self) -> None:
+        """
+        Every piece of code in it compiles.  As it leaves types out, it is not held to what
+        needs them.
+        """
+        files = {}
+        for language, code in codeBlocks(DOCUMENT):
+            name = f"block{len(files)}.{'js' if language == 'javascript' else 'tsx'}"
+            if language == "html":
+                code = code.partition('<script type="module">')[2].partition("</script>")[0]
+                code = code.replace("http://127.0.0.1:8787/client/realtime.js", "aerostack-rt")
+            elif "import" not in code:
+                code = PREAMBLE + code
+            files[name] = code + "export {};\n"
+        self.assertGreater(len(files), 8)
+        workshop = Workshop(Path(self.mktemp()).absolute(), files)
+        workshop.check(*files, strictNullChecks=False, noImplicitAny=False)
+
+    def test_codes(self) -> None:
+        """
+        It has every error code of the client's own, and no other.
+        """
+        source = "".join(path.read_text() for path in CLIENT.glob("*.js"))
+        documented = re.findall(r"(?m)^``(\w+)`` {2,}", DOCUMENT.read_text())
+        self.assertEqual(set(re.findall(r'RealtimeError\(\s*"(\w+)"', source)), set(documented))
+        self.assertEqual(len(documented), len(set(documented)))
