@@ -15,13 +15,20 @@ from aerostack.storage.postgres import openConnection
 from tests.postgres import Database
 
 
+def optionsOf(database: Database, **more: str) -> dict[str, str]:
+    """
+    How to connect to a database.
+    """
+    return {**parseConninfo(database.url).options, **more}
+
+
 class SynchronousPostgres:
     """
     A real PostgreSQL database whose interactions run at once, on the caller's thread.
     """
 
     def __init__(self, database: Database) -> None:
-        self.connection = openConnection(parseConninfo(database.url).options, "test")
+        self.connection = openConnection(optionsOf(database), "test")
 
     def run(self, interaction: Callable[..., Any], *args: Any) -> Deferred[Any]:
         with closing(self.connection.cursor()) as cursor:
