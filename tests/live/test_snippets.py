@@ -47,6 +47,7 @@ class SnippetTests(ProgramTests):
         self.path = self.directory / "etc" / "rt.db"
         text = self.configure(
             more=f"""anonymous = true
+            default_read = ["anonymous", "key", "token"]
             [projects.local.jwt]
             algorithm = "HS256"
             key = "{TOKEN_SECRET}"
