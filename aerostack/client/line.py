@@ -19,6 +19,7 @@ from aerostack.client.endings import Ending
 from aerostack.client.errors import ClientError, seconds
 from aerostack.client.head import Frame, Head, readFrame
 from aerostack.client.interfaces import IWire, IWireUser, OpenWire
+from aerostack.errors import CLOSE_NORMAL
 
 IDLE = "idle"
 CONNECTING = "connecting"
@@ -158,7 +159,7 @@ class Line:
         gone: Deferred[None] = Deferred()
         self._leaving.append(gone)
         if self._canSend:
-            self._wire.close(1000, "bye")
+            self._wire.close(CLOSE_NORMAL, "bye")
         else:
             self._wire.abort()
         return gone
