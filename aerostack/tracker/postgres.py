@@ -9,12 +9,6 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
-from psycopg.errors import (
-    InvalidSchemaName,
-    UndefinedColumn,
-    UndefinedFunction,
-    UndefinedTable,
-)
 from zope.interface import implementer
 
 from aerostack.core.changes import Change
@@ -35,6 +29,7 @@ from aerostack.tracker.postgresentries import Entry, EntryReader
 from aerostack.tracker.postgresfollowing import (
     REMOVING,
     REPAIRING,
+    TAMPERED,
     Following,
     active,
     find,
@@ -47,8 +42,6 @@ from aerostack.tracker.postgrestriggers import FORMATS
 
 LATE = 1.0
 """For how many seconds a change waits for the leader, before others give it its number."""
-
-_TAMPERED = (UndefinedTable, UndefinedFunction, UndefinedColumn, InvalidSchemaName)
 
 
 @implementer(IJournal)
@@ -131,7 +124,7 @@ class PostgresJournal:
         self._after = after
         try:
             poll = self._read(cursor, now, after, limit, size)
-        except _TAMPERED:
+        except TAMPERED:
             # Somebody took our tables away.
             self._following.forget()
             self._ensure(cursor)

@@ -7,7 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from psycopg.errors import LockNotAvailable
+from psycopg import ProgrammingError
+from psycopg.errors import (
+    InvalidSchemaName,
+    LockNotAvailable,
+    UndefinedColumn,
+    UndefinedFunction,
+    UndefinedTable,
+)
 
 from aerostack.errors import RealtimeError
 from aerostack.tracker import postgresledger as ledger
@@ -19,6 +26,9 @@ from aerostack.tracker.postgresledger import Facts, Record, transaction
 from aerostack.tracker.postgresreaders import Session
 from aerostack.tracker.postgresschema import create, dropFunctions, isComplete, isCopied
 from aerostack.tracker.postgrestriggers import Manner
+
+TAMPERED = (UndefinedTable, UndefinedFunction, UndefinedColumn, InvalidSchemaName)
+"""What is raised where somebody took away what is ours."""
 
 LEASE = 36 * 3600 * 1000
 """For how long, in ms, changes are recorded after it was said that somebody reads."""
@@ -156,6 +166,12 @@ class Following:
                 else:
                     repair.follow(cursor, described, record, manner)
                 readers.follow(cursor, self._session.enter(cursor), [name])
+        except TAMPERED:
+            raise
+        except ProgrammingError as error:
+            raise RealtimeError(
+                "untrackable_table", f"{table!r} cannot be followed: {_sentence(error)}."
+            ) from None
         except LockNotAvailable:
             raise RealtimeError(
                 "database_unavailable",
@@ -239,7 +255,7 @@ class Following:
         """
         Put the following of one table right.
 
-        @return: Whether that did not fail because somebody uses the table.
+        @return: Whether that could be done.
         """
         try:
             with transaction(cursor, REPAIRING):
@@ -248,6 +264,15 @@ class Following:
                 if record.ended is None and not repair.isCurrent(cursor, record, manner):
                     repair.repairTable(cursor, record, manner)
         except LockNotAvailable:
+            # Somebody uses the table.
+            return False
+        except TAMPERED:
+            raise
+        except ProgrammingError as error:
+            # One table that cannot be followed must not keep the others from being.
+            with transaction(cursor, REPAIRING):
+                reason = f"The table {record.name!r} cannot be followed: {_sentence(error)}."
+                repair.lose(cursor, record, reason)
             return False
         return True
 
@@ -340,6 +365,11 @@ def active(cursor: Any) -> list[Record]:
     The tables that are followed.
     """
     return [record for record in ledger.records(cursor).values() if record.ended is None]
+
+
+def _sentence(error: ProgrammingError) -> str:
+    """What the server said was wrong."""
+    return error.diag.message_primary or type(error).__name__
 
 
 def find(records: Iterable[Record], name: str) -> Record | None:

@@ -102,17 +102,13 @@ def repairTable(cursor: Any, record: Record, manner: Manner) -> None:
     try:
         table = describe(cursor, name)
     except RealtimeError as error:
-        if not record.missing:
-            ledger.silence(cursor, record.tid)
-            ledger.setMissing(cursor, record.tid)
-            ledger.addLoss(
-                cursor,
-                record.tid,
+        reason = error.message
+        if error.code == "unknown_table":
+            reason = (
                 f"The table {name!r} was dropped or renamed; its changes are told again once it"
                 " is back."
-                if error.code == "unknown_table"
-                else error.message,
             )
+        lose(cursor, record, reason)
         return
     if record.oid is None:
         # It was followed, but nobody knows any more how.
@@ -133,6 +129,16 @@ def repairTable(cursor: Any, record: Record, manner: Manner) -> None:
         _anew(cursor, record, table, manner, reason)
     else:
         _reshape(cursor, record, table, manner)
+
+
+def lose(cursor: Any, record: Record, reason: str) -> None:
+    """
+    Have a table be as if it were not there, because it cannot be followed for now.
+    """
+    if not record.missing:
+        ledger.silence(cursor, record.tid)
+        ledger.setMissing(cursor, record.tid)
+        ledger.addLoss(cursor, record.tid, reason)
 
 
 def begin(cursor: Any, table: Table, name: str, manner: Manner) -> int:
@@ -273,8 +279,9 @@ def _equip(cursor: Any, tid: int, table: Table, reserves: bool, manner: Manner) 
         *equipment.functions.values(),
         *(t.sql for t in equipment.triggers if (t.relation, t.name) not in standing),
     ]
-    # In one message, so that the tables are locked for as short as can be.
-    cursor.execute("; ".join(statements))
+    # In one message, so that the tables are locked for as short as can be; of several
+    # statements none can be prepared.
+    cursor.execute("; ".join(statements), prepare=False)
     ledger.silence(cursor, tid, keep=equipment.functions)
     members = [member.oid for member in table.members]
     ledger.setEquipment(cursor, tid, members, reserves, equipment.digest)

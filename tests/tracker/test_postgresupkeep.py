@@ -10,7 +10,8 @@ from typing import Any
 
 import psycopg
 
-from aerostack.tracker import postgres
+from aerostack.errors import RealtimeError
+from aerostack.tracker import postgres, postgresfollowing
 from aerostack.tracker.postgresfollowing import LEASE
 from tests.postgres import ADMIN, ROLE
 from tests.tracker.support import Reader, brief, lossOf
@@ -323,6 +324,36 @@ class UpkeepTests(KeptCase):
             self.writer.execute("SELECT to_regnamespace('_aerostack')::text").fetchone(),
             ("_aerostack",),
         )
+
+    def test_forbidden(self) -> None:
+        """
+        A table that the database lets us put nothing on is told to be lost, with what the
+        database says, and the others go on; it is found again when that is over.
+        """
+        self.follow("u", "CREATE TABLE u (a int)")
+        self.patch(postgresfollowing, "PATIENCE", 0.0)
+        self.database.execute(
+            "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " RAISE 'no triggers here' USING ERRCODE = '42501'; END $$",
+            "CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE TRIGGER')"
+            " EXECUTE FUNCTION refuse()",
+            user=ADMIN,
+        )
+        self.run_("DROP TABLE t", "CREATE TABLE t (a int)", "CREATE TABLE v (a int)")
+        ((table, lost),) = self.losses()
+        self.assertEqual(table, "t")
+        self.assertIn("no triggers here", lost.message)
+        self.assertEqual(self.summary("INSERT INTO u VALUES (1)"), [("INSERT", 1)])
+        refused = self.assertRaises(RealtimeError, self.reader.attach, "v")
+        self.assertEqual(refused.code, "untrackable_table")
+        self.assertIn("no triggers here", refused.message)
+        self.run_("INSERT INTO t VALUES (2)")
+        for _ in range(6):
+            # However often it is tried.
+            self.assertEqual(self.changes("INSERT INTO v VALUES (1)"), [])
+        self.database.execute("DROP EVENT TRIGGER refuse", user=ADMIN)
+        self.assertEqual(self.summary("INSERT INTO u VALUES (3)"), [("INSERT", 3), ("INSERT", 2)])
+        self.assertEqual(self.summary("INSERT INTO t VALUES (4)"), [("INSERT", 4)])
 
     def test_heldRemove(self) -> None:
         """
