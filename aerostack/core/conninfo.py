@@ -73,7 +73,10 @@ class Conninfo:
             "port": ",".join(match["port"] or "" for match in hosts),
             "dbname": unquote(self.database),
         }
-        return {**{k: v for k, v in found.items() if v.strip(",")}, **self.query}
+        # Servers of which none is said in full are left to libpq; a name may be of commas.
+        lists = ("host", "port")
+        said = {k: v for k, v in found.items() if (v.strip(",") if k in lists else v)}
+        return {**said, **self.query}
 
     def withFiles(self, locate: Callable[[str], str]) -> Conninfo:
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -117,6 +117,7 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(system.withFiles(lambda name: "/etc").options["sslrootcert"], "system")
 
     @given(TEXT, TEXT, TEXT, TEXT)
+    @example(",", ",", ",", ",")
     def test_anyText(self, user: str, password: str, database: str, host: str) -> None:
         """
         Whatever a name or a password consists of, escaped it comes through, and the
