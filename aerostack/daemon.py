@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
+from aerostack.console import Console
 from aerostack.core.access import Access
 from aerostack.core.addresses import Proxies
 from aerostack.core.admission import Admission
@@ -32,9 +33,11 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
+from aerostack.core.samples import Counts
 from aerostack.core.selection import Bounds
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
+from aerostack.core.traces import Traces
 from aerostack.databases import Unusable, openBackend
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
@@ -102,11 +105,12 @@ class Daemon(MultiService):
         # Ids are told apart across restarts too, so that positions and logs can be.
         run = uuid4().hex[:6]
         epochs, serial = count(1), count(1)
+        presence = Presence(config.presence.grace)
         self.hub = Hub(
             reactor,
             MemoryEngine(),
             self.history,
-            Presence(config.presence.grace),
+            presence,
             lambda: uuid4().hex,
             rules,
             Streams(
@@ -124,6 +128,7 @@ class Daemon(MultiService):
             self._makeTracker,
         )
         self._deadlines = Deadlines()
+        self.traces = Traces()
         self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
         self._surroundings = Surroundings(
             reactor,
@@ -141,6 +146,7 @@ class Daemon(MultiService):
             limits,
             self._deadlines,
             self.quotas,
+            self.traces,
         )
         server = config.server
         self.connections = Connections(
@@ -163,6 +169,21 @@ class Daemon(MultiService):
             Proxies(server.trustedProxies),
         )
         self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
+        self.console = Console(
+            reactor,
+            server.console,
+            self.authenticator,
+            limits,
+            self.hub,
+            self.feeds,
+            presence,
+            self.traces,
+            self.connections.sessions,
+            self._counts,
+            self.health,
+            self.metrics,
+        )
+        self.console.setServiceParent(self)
         self._site = self._makeSite()
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
         Pulse(reactor, self.admission).setServiceParent(self)
@@ -236,6 +257,7 @@ class Daemon(MultiService):
                 "internal/hooks/rpc": RPCResource(
                     self.rpc, self.authenticator, reactor, self.quotas
                 ),
+                **self.console.resources(),
                 "health": HealthResource(self.health),
                 "metrics": MetricsResource(self.metrics, self.authenticator, reactor),
             }
@@ -247,6 +269,15 @@ class Daemon(MultiService):
         What is wrong with each part, as a sentence; L{None} for nothing.
         """
         return {"database": self._watch.fault(), "tracker": self.tracker.health()}
+
+    def _counts(self) -> Counts:
+        return Counts(
+            len(self.connections),
+            self.quotas.subscriptions.total,
+            self.hub.published,
+            self.feeds.changes,
+            self.hub.fanout.delivered,
+        )
 
     def metrics(self) -> Mapping[str, float]:
         """
@@ -366,7 +397,7 @@ class Daemon(MultiService):
         """
         Take up what of a configuration can be taken up while connections are open:
         projects and their keys, limits, tables and who may read them, trusted proxies, how
-        a stop spreads clients, certificates.
+        a stop spreads clients, from where the console can be reached, certificates.
 
         A certificate that cannot be served is told in the log, and the old one
         stays.
@@ -384,6 +415,7 @@ class Daemon(MultiService):
                 trustedProxies=server.trustedProxies,
                 restartTime=server.restartTime,
                 reconnectSpread=server.reconnectSpread,
+                console=server.console,
             ),
         )
         for name in (*SECTIONS, "topics"):
@@ -400,6 +432,7 @@ class Daemon(MultiService):
         self._surroundings.recovery.snapshots.bounds = snapshotBounds(limits)
         self._gate.limits = self._historyResource.limits = self.rpc.limits = limits
         self._gate.proxies = Proxies(server.trustedProxies)
+        self.console.load(server.console, limits)
         self._departures.away = server.restartTime
         self._departures.spread = server.reconnectSpread
         self.quotas.load(config.projects, limits.connectionsPerAddress)
@@ -421,6 +454,7 @@ class Daemon(MultiService):
             for session in self.connections.sessions():
                 session.judge()
                 yield
+            self.console.watchers.judge()
 
         # All of them in one turn would keep everything else waiting.
         Cooperator(scheduler=partial(self._reactor.callLater, 0)).coiterate(work())
