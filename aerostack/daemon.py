@@ -64,11 +64,15 @@ from aerostack.session import Session
 from aerostack.settings import SECTIONS, Config, LimitsConfig
 from aerostack.storage.history import History
 from aerostack.surroundings import Surroundings
+from aerostack.tracker.journal import Lag
 from aerostack.tracker.tracker import ChangeTracker
 from aerostack.wire.deflate import Compressor
 
 MAX_REPEATS = 50_000
 """How many publications are remembered, to be recognized when they come again."""
+
+HELD = 10.0
+"""For how many seconds a transaction is open before C{/health} speaks of it."""
 
 
 class Daemon(MultiService):
@@ -236,7 +240,7 @@ class Daemon(MultiService):
                 "internal/hooks/rpc": RPCResource(
                     self.rpc, self.authenticator, reactor, self.quotas
                 ),
-                "health": HealthResource(self.health),
+                "health": HealthResource(self.health, self.notices),
                 "metrics": MetricsResource(self.metrics, self.authenticator, reactor),
             }
         )
@@ -248,10 +252,22 @@ class Daemon(MultiService):
         """
         return {"database": self._watch.fault(), "tracker": self.tracker.health()}
 
+    def notices(self) -> Mapping[str, str]:
+        """
+        What somebody should look at although every part does its work, as sentences.
+        """
+        waiting = self.tracker.waiting
+        holder = None if waiting is None else waiting.holder
+        if holder is None or holder.age < HELD:
+            return {}
+        return {"transactions": holder.describe()}
+
     def metrics(self) -> Mapping[str, float]:
         """
         What there is to count; see L{aerostack.net.metrics.METRICS}.
         """
+        waiting = self.tracker.waiting or Lag(0.0, None)
+        holder = waiting.holder
         return {
             "aerostack_connections": len(self.connections),
             "aerostack_subscriptions": self.quotas.subscriptions.total,
@@ -261,7 +277,9 @@ class Daemon(MultiService):
             "aerostack_delivered_total": self.hub.fanout.delivered,
             "aerostack_feed_up": int(not self.feeds.isDown),
             "aerostack_feed_lag_seconds": round(self.tracker.lag(), 3),
+            "aerostack_feed_unnumbered_seconds": round(waiting.age, 3),
             "aerostack_feed_position": self.tracker.position,
+            "aerostack_open_transaction_seconds": round(holder.age, 3) if holder else 0,
             "aerostack_healthy": int(not any(self.health().values())),
         }
 

@@ -72,20 +72,29 @@ class HealthResource(JSONResource):
     Whether the daemon does its work.
     """
 
-    def __init__(self, health: Callable[[], Mapping[str, str | None]]) -> None:
+    def __init__(
+        self,
+        health: Callable[[], Mapping[str, str | None]],
+        notices: Callable[[], Mapping[str, str]],
+    ) -> None:
         """
         @param health: Gives each part's fault as one sentence, L{None} for none.
+        @param notices: Gives what is no fault, but somebody should know, by what it is about.
         """
         super().__init__()
         self._health = health
+        self._notices = notices
 
     def answer(self, request: BoundedRequest) -> Any:
         parts = self._health()
         failing = {name: fault for name, fault in parts.items() if fault is not None}
-        body = {
+        body: dict[str, Any] = {
             "status": "failing" if failing else "ok",
             "checks": {name: fault or "ok" for name, fault in parts.items()},
         }
+        notices = self._notices()
+        if notices:
+            body["notices"] = notices
         return 503 if failing else 200, body
 
 

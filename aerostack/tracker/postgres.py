@@ -238,11 +238,11 @@ class PostgresJournal:
         _, now = self._look(cursor)
         found = holders.find(cursor)
         # Whose other sessions we may not look at do not tell when they began.
-        self._openSince = {who: self._openSince.get(who, now) for who, _, _ in found}
+        since = self._openSince = {who: self._openSince.get(who, now) for who, *_ in found}
         oldest = max(
             (
-                Holder(now - self._openSince[who] if age is None else age, who, isRecorded)
-                for who, age, isRecorded in found
+                Holder(now - since[who] if age is None else age, who, role, remedy, isRecorded)
+                for who, role, remedy, age, isRecorded in found
             ),
             key=lambda holder: holder.age,
             default=None,
