@@ -103,6 +103,7 @@ class ChangeTracker:
             self._herald,
             self._interests,
             self._columns,
+            pollInterval,
             batch,
             retention,
         )
@@ -120,6 +121,8 @@ class ChangeTracker:
         # A poke waits for its turn, first for the reactor's, then for the database's.
         self._poked = False
         self._pokeCall: IDelayedCall | None = None
+        # Somebody is to poke after a while.
+        self._pause: IDelayedCall | None = None
         self._stopping = False
         self._attaching = Outage(pollInterval)
         self._waker = waker
@@ -244,6 +247,7 @@ class ChangeTracker:
         """
         self._stopping = True
         self._listen(False)
+        self._cancelPause()
         if self._loop.running:
             self._loop.stop()
         if self._pokeCall is not None:
@@ -310,6 +314,7 @@ class ChangeTracker:
                 await self._prepare()
             await self._attachRequested()
             while await self._readOn():
+                await self._upkeep.prune()
                 await deferLater(self._clock, 0)
                 await self._attachRequested()
         except Exception as error:
@@ -318,6 +323,20 @@ class ChangeTracker:
             return
         self._line.worked("Table changes can be read again.")
         await self._upkeep.keep()
+        await self._upkeep.prune()
+        self._goOn(self._upkeep.pruneAt - self._clock.seconds())
+
+    def _goOn(self, pause: float) -> None:
+        """
+        Tick after a pause, if that is sooner than the next tick.
+        """
+        if 0 < pause < self._pollInterval and not self._stopping:
+            self._cancelPause()
+            self._pause = self._clock.callLater(pause, self.poke)
+
+    def _cancelPause(self) -> None:
+        if self._pause is not None and self._pause.active():
+            self._pause.cancel()
 
     # Attaching
 

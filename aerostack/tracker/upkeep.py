@@ -25,6 +25,12 @@ RENEWAL = 3600.0
 PRUNING = 60.0
 """How often, in seconds, old entries are forgotten."""
 
+MEASURING = 1.0
+"""For how long, in seconds, it is counted at the least how many changes come."""
+
+SHORTEST = 0.02
+"""The shortest pause after a step of that, in seconds: writers get their turns."""
+
 ASKING = 5.0
 """How often, in seconds, the journal is asked what has still to be told."""
 
@@ -36,6 +42,7 @@ class Upkeep:
 
     What fails is tried again, and holds up nothing else.
 
+    @ivar pruneAt: When old changes are to be forgotten next.
     @ivar lag: What there was still to be told when the journal was asked last; L{None} if that
         is not known.
     """
@@ -50,13 +57,16 @@ class Upkeep:
         herald: Herald,
         interests: Interests,
         columns: ColumnCache,
+        interval: float,
         batch: int,
         retention: float,
     ) -> None:
         """
+        @param interval: Seconds from one tick to the next.
         @param batch: How many changes to forget in one step.
         @param retention: For how many seconds a change that was told is kept.
         """
+        self.pruneAt = 0.0
         self.lag: Lag | None = None
         self._clock = clock
         self._line = line
@@ -64,23 +74,37 @@ class Upkeep:
         self._herald = herald
         self._interests = interests
         self._columns = columns
+        self._interval = interval
         self._batch = batch
         self._retention = retention
         self._renewAt = 0.0
-        self._pruneAt = 0.0
         self._askAt = 0.0
+        # How many changes come in a second; when that was seen last, and the newest then.
+        self._rate = 0.0
+        self._seenAt = 0.0
+        self._seen = 0
         self._tidying = Outage(PRUNING / 4)
+        self._pruning = Outage(PRUNING / 4)
         self._asking = Outage(ASKING)
 
     async def keep(self) -> None:
         """
-        Do what is due.
+        Do what is due, but for L{prune}.
         """
         await self._attempt(
             self._tidying, "The journal could not be kept in order; trying again.", self._tidy
         )
         await self._attempt(
             self._asking, "What holds changes up is not known; trying again.", self._ask
+        )
+
+    async def prune(self) -> None:
+        """
+        Forget old changes, if it is time to, in one step.  As long as there are more, the next
+        step is due the sooner the more changes come.
+        """
+        await self._attempt(
+            self._pruning, "Old changes could not be forgotten; trying again.", self._prune
         )
 
     async def _attempt(
@@ -106,13 +130,20 @@ class Upkeep:
         if now >= self._renewAt:
             await self._line.ask(self._journal.renew, int(now * 1000))
             self._renewAt = now + RENEWAL
-        if now >= self._pruneAt:
-            before = int((now - self._retention) * 1000)
-            told = self._herald.position
-            count = await self._line.ask(self._journal.prune, told, before, self._batch)
-            if count < self._batch:
-                # Else there may be more; the next tick goes on with it.
-                self._pruneAt = now + PRUNING
+
+    async def _prune(self, now: float) -> None:
+        told = self._herald.position
+        if now - self._seenAt >= MEASURING:
+            self._rate = (told - self._seen) / (now - self._seenAt)
+            self._seenAt, self._seen = now, told
+        if now < self.pruneAt:
+            return
+        before = int((now - self._retention) * 1000)
+        count = await self._line.ask(self._journal.prune, told, before, self._batch)
+        pause = PRUNING
+        if count >= self._batch:
+            pause = pauseFor(self._batch, self._rate, self._interval)
+        self.pruneAt = max(now + pause, self._clock.seconds() + SHORTEST)
 
     async def _detach(self, interest: Interest) -> None:
         # Before the first change that nobody sees.
@@ -134,3 +165,17 @@ class Upkeep:
         """
         self.lag = None
         self._askAt = 0.0
+
+
+def pauseFor(step: int, rate: float, longest: float) -> float:
+    """
+    Give the time from one step of forgetting to the next, so that twice as many changes go
+    as come, and what has piled up is worked off.
+
+    @param step: How many go in a step.
+    @param rate: How many come in a second.
+    @param longest: The longest time.
+    """
+    if 2 * rate * longest <= step:
+        return longest
+    return max(SHORTEST, step / (2 * rate))

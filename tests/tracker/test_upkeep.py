@@ -8,7 +8,10 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from aerostack.tracker.journal import Holder, Lag
+from aerostack.tracker.upkeep import SHORTEST, pauseFor
 from tests.tracker.fakes import FULL, LOCKED, TrackerCase
 
 HELD = Lag(1.5, Holder(60.0, "prepared transaction 'left'", "shop", "ROLLBACK", True))
@@ -93,6 +96,43 @@ class UpkeepTests(TrackerCase):
         self.assertEqual(len(self.journal.prunings), 4)
         self.assertEqual(self.journal.prunings[-1][0], 2)
 
+    def test_pruneMuch(self) -> None:
+        """
+        Where many changes come, more are forgotten than come, in steps of the same size with
+        pauses in between.
+        """
+        self.watch("a")
+        self.tick(300)
+        self.journal.pruned = [3] * 10_000
+
+        def steps() -> int:
+            before = len(self.journal.prunings)
+            for _ in range(50):
+                self.journal.write(*"a" * 9)
+                self.clock.pump([0.01] * 20)
+            return len(self.journal.prunings) - before
+
+        steps()
+        self.assertGreater(3 * steps(), 1.5 * 450)
+        self.assertLess(3 * steps(), 2.1 * 450)
+        self.successResultOf(self.tracker.stop())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual({limit for _, _, limit in self.journal.prunings}, {3})
+
+    def test_pruneInFlood(self) -> None:
+        """
+        A flood that does not end keeps nothing from being forgotten.
+        """
+        self.watch("a")
+        self.database.holding = True
+        self.clock.advance(61)
+        for _ in range(10):
+            self.journal.write(*"aaa")
+            self.database.release()
+            self.turn(2)
+        self.assertEqual(len(self.journal.prunings), 2)
+        self.assertEqual(len(self.journal.entries) - self.tracker.position, 3)
+
     def test_lease(self) -> None:
         """
         The journal hears at the start, and then once an hour, that somebody reads it.
@@ -144,3 +184,23 @@ class UpkeepTests(TrackerCase):
         self.tick(60 * 5)
         self.assertIsNotNone(self.tracker.waiting)
         self.flushLoggedErrors(sqlite3.OperationalError)
+
+
+class PauseTests(SynchronousTestCase):
+    """
+    Tests for L{pauseFor}.
+    """
+
+    def test_twice(self) -> None:
+        """
+        Twice as many go as come, but no fewer than with the longest pause, and with no
+        shorter pause than the writers need.
+        """
+        for rate, pause in (
+            (0, 0.2),
+            (2500, 0.2),
+            (5000, 0.1),
+            (10_000, 0.05),
+            (1_000_000, SHORTEST),
+        ):
+            self.assertAlmostEqual(pauseFor(1000, rate, 0.2), pause, msg=str(rate))
