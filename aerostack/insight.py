@@ -73,6 +73,7 @@ class Insight:
                 for table in tracker.watchedTables()
                 if tableTopic(table, project).canonical in self._hub.registry
             ),
+            "waiting": tracker.waiting,
         }
 
     # Connections

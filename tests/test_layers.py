@@ -40,7 +40,18 @@ RANKS = {
     ),
     **dict.fromkeys(("net", "storage", "tracker", "engine"), 3),
     **dict.fromkeys(
-        ("config", "credentials", "logs", "databases", "console", "daemon", "service", "cli"), 4
+        (
+            "config",
+            "credentials",
+            "logs",
+            "databases",
+            "condition",
+            "console",
+            "daemon",
+            "service",
+            "cli",
+        ),
+        4,
     ),
 }
 

@@ -687,7 +687,7 @@ class PublishingTests(WorldTestCase):
         """
         An error about a publication that nobody knows is none of a subscription's.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         client = self.client("carl")
         subscribed = client.channel("orders").subscribe()
         self.world.turn()
@@ -852,7 +852,7 @@ class PresenceTests(WorldTestCase):
         """
         A state that is refused while a subscription takes its time is not taken for that.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         channel = self.client().channel("orders")
         codes: list[str] = []
         channel.onError(lambda error: codes.append(error.code))
@@ -860,7 +860,7 @@ class PresenceTests(WorldTestCase):
         channel.track({"a": "x" * 100_000})
         self.world.turn()
         self.assertNoResult(waiting)
-        for watch in self.world.tracker.waiting:
+        for watch in self.world.tracker.asked:
             watch()
         self.result(waiting)
         self.assertEqual(codes, ["too_large"])
