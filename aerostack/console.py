@@ -12,7 +12,6 @@ from twisted.web.resource import Resource
 
 from aerostack.auth import Authenticator
 from aerostack.condition import Condition
-from aerostack.core.presence import Presence
 from aerostack.core.traces import Traces
 from aerostack.feeds import TableFeeds
 from aerostack.hub import Hub
@@ -53,7 +52,6 @@ class Console(MultiService):
         limits: LimitsConfig,
         hub: Hub,
         feeds: TableFeeds,
-        presence: Presence,
         traces: Traces,
         sessions: Callable[[], Sequence[Session]],
         condition: Condition,
@@ -68,7 +66,7 @@ class Console(MultiService):
         self._condition = condition
         self.watchers = Watchers(clock, hub, feeds)
         self.watchers.setServiceParent(self)
-        self._insight = Insight(clock, hub, feeds, presence, self.watchers, sessions)
+        self._insight = Insight(clock, hub, feeds, self.watchers, sessions)
         self._reasons = Reasons(hub, feeds, traces, sessions, self._insight.feed)
         self.sampler = Sampler(clock, condition.counts, feeds.latencies, hub.latencies)
         self.sampler.setServiceParent(self)

@@ -106,12 +106,11 @@ class Daemon(MultiService):
         # Ids are told apart across restarts too, so that positions and logs can be.
         run = uuid4().hex[:6]
         epochs, serial = count(1), count(1)
-        presence = Presence(config.presence.grace)
         self.hub = Hub(
             reactor,
             MemoryEngine(),
             self.history,
-            presence,
+            Presence(config.presence.grace),
             lambda: uuid4().hex,
             rules,
             Streams(
@@ -180,7 +179,6 @@ class Daemon(MultiService):
             limits,
             self.hub,
             self.feeds,
-            presence,
             self.traces,
             self.connections.sessions,
             self.condition,

@@ -583,7 +583,7 @@ class World:
             seconds -= step
             for session in self.deadlines.expire(self.clock.seconds()):
                 session.due()  # type: ignore[attr-defined]
-            self.hub.sweep()
+            self.hub.attendance.sweep()
 
 
 class MemoryClient:

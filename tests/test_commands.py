@@ -616,7 +616,7 @@ class TokenTests(SynchronousTestCase):
         )
         self.assertEqual(set(self.world.hub.registry), {"chat/a/p"})
         self.assertEqual(self.world.tracker.watched, {})
-        self.assertEqual(list(self.world.hub.presentOn(client.connectionId)), [])
+        self.assertEqual(list(self.world.hub.attendance.topicsOf(client.connectionId)), [])
 
     def test_otherUser(self) -> None:
         """

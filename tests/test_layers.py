@@ -27,6 +27,7 @@ RANKS = {
                 "fanout",
                 "feeds",
                 "telling",
+                "attendance",
                 "recovery",
                 "past",
                 "catchup",
