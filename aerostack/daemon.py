@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
+from aerostack.console import Console
 from aerostack.core.access import Access
 from aerostack.core.addresses import Proxies
 from aerostack.core.admission import Admission
@@ -32,9 +33,11 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
+from aerostack.core.samples import Counts
 from aerostack.core.selection import Bounds
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
+from aerostack.core.traces import Traces
 from aerostack.databases import Unusable, openBackend
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
@@ -48,6 +51,7 @@ from aerostack.net.api import (
     HistoryResource,
     RealtimeResource,
     RPCResource,
+    healthBody,
     makeRoot,
 )
 from aerostack.net.endpoints import Listener, serverEndpoint
@@ -106,11 +110,12 @@ class Daemon(MultiService):
         # Ids are told apart across restarts too, so that positions and logs can be.
         run = uuid4().hex[:6]
         epochs, serial = count(1), count(1)
+        presence = Presence(config.presence.grace)
         self.hub = Hub(
             reactor,
             MemoryEngine(),
             self.history,
-            Presence(config.presence.grace),
+            presence,
             lambda: uuid4().hex,
             rules,
             Streams(
@@ -128,6 +133,7 @@ class Daemon(MultiService):
             self._makeTracker,
         )
         self._deadlines = Deadlines()
+        self.traces = Traces()
         self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
         self._surroundings = Surroundings(
             reactor,
@@ -145,6 +151,7 @@ class Daemon(MultiService):
             limits,
             self._deadlines,
             self.quotas,
+            self.traces,
         )
         server = config.server
         self.connections = Connections(
@@ -167,6 +174,21 @@ class Daemon(MultiService):
             Proxies(server.trustedProxies),
         )
         self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
+        self.console = Console(
+            reactor,
+            server.console,
+            self.authenticator,
+            limits,
+            self.hub,
+            self.feeds,
+            presence,
+            self.traces,
+            self.connections.sessions,
+            self._counts,
+            self._tellHealth,
+            self.metrics,
+        )
+        self.console.setServiceParent(self)
         self._site = self._makeSite()
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
         Pulse(reactor, self.admission).setServiceParent(self)
@@ -240,7 +262,8 @@ class Daemon(MultiService):
                 "internal/hooks/rpc": RPCResource(
                     self.rpc, self.authenticator, reactor, self.quotas
                 ),
-                "health": HealthResource(self.health, self.notices),
+                **self.console.resources(),
+                "health": HealthResource(self._tellHealth),
                 "metrics": MetricsResource(self.metrics, self.authenticator, reactor),
             }
         )
@@ -261,6 +284,18 @@ class Daemon(MultiService):
         if holder is None or holder.age < HELD:
             return {}
         return {"transactions": holder.describe()}
+
+    def _tellHealth(self) -> dict[str, Any]:
+        return healthBody(self.health(), self.notices())
+
+    def _counts(self) -> Counts:
+        return Counts(
+            len(self.connections),
+            self.quotas.subscriptions.total,
+            self.hub.published,
+            self.feeds.changes,
+            self.hub.fanout.delivered,
+        )
 
     def metrics(self) -> Mapping[str, float]:
         """
@@ -384,7 +419,7 @@ class Daemon(MultiService):
         """
         Take up what of a configuration can be taken up while connections are open:
         projects and their keys, limits, tables and who may read them, trusted proxies, how
-        a stop spreads clients, certificates.
+        a stop spreads clients, from where the console can be reached, certificates.
 
         A certificate that cannot be served is told in the log, and the old one
         stays.
@@ -402,6 +437,7 @@ class Daemon(MultiService):
                 trustedProxies=server.trustedProxies,
                 restartTime=server.restartTime,
                 reconnectSpread=server.reconnectSpread,
+                console=server.console,
             ),
         )
         for name in (*SECTIONS, "topics"):
@@ -418,6 +454,7 @@ class Daemon(MultiService):
         self._surroundings.recovery.snapshots.bounds = snapshotBounds(limits)
         self._gate.limits = self._historyResource.limits = self.rpc.limits = limits
         self._gate.proxies = Proxies(server.trustedProxies)
+        self.console.load(server.console, limits)
         self._departures.away = server.restartTime
         self._departures.spread = server.reconnectSpread
         self.quotas.load(config.projects, limits.connectionsPerAddress)
@@ -439,6 +476,7 @@ class Daemon(MultiService):
             for session in self.connections.sessions():
                 session.judge()
                 yield
+            self.console.watchers.judge()
 
         # All of them in one turn would keep everything else waiting.
         Cooperator(scheduler=partial(self._reactor.callLater, 0)).coiterate(work())

@@ -39,6 +39,7 @@ from aerostack.core.rules import Rule, Rules
 from aerostack.core.selection import Bounds, Selection, Snapshot, collect
 from aerostack.core.stream import EXPIRED, UNKNOWN, Depth
 from aerostack.core.streams import Streams
+from aerostack.core.traces import Traces
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
 from aerostack.feeds import TableFeeds
@@ -99,6 +100,8 @@ class MemoryConnection:
 
     def __init__(self, connectionId: str) -> None:
         self.connectionId = connectionId
+        self.address: str | None = None
+        self.compressed = False
         self.frames: list[Frame] = []
         self.pings = 0
         self.closing: tuple[int, str] | None = None
@@ -248,6 +251,9 @@ class MemoryTracker:
         else:
             self.waiting.append(fire)
         return watching
+
+    def watchedTables(self) -> list[str]:
+        return list(self.watched)
 
     def unwatch(self, table: str) -> None:
         self.watched[table] -= 1
@@ -465,6 +471,7 @@ class World:
         )
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
+        self.traces = Traces()
         self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
         self.recovery = Recovery(
             self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
@@ -478,6 +485,7 @@ class World:
             self.limits,
             self.deadlines,
             self.quotas,
+            self.traces,
         )
         self.rpc = RPC(self.hub, self.authenticator, self.limits, self._query)
 
@@ -760,6 +768,8 @@ class _FarEnd:
 
     def __init__(self, connectionId: str, wire: MemoryWire) -> None:
         self.connectionId = connectionId
+        self.address: str | None = None
+        self.compressed = False
         self._wire = wire
 
     def send(self, frame: bytes) -> None:
