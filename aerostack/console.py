@@ -59,7 +59,6 @@ class Console(MultiService):
         """
         @param console: From where it can be reached: C{server.console}.
         @param sessions: Gives all sessions, in order of opening.
-        @param health: Gives what C{/health} says.
         """
         super().__init__()
         self.door = Door(console, authenticator, clock, limits)
