@@ -15,7 +15,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from aerostack import watching
 from aerostack.settings import TableConfig
-from aerostack.testing import SECRET_KEY
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from aerostack.watching import Watchers
 from tests.live.console import OTHER_SECRET, ConsoleTests
 
@@ -216,6 +216,20 @@ class OnlookerTests(ConsoleTests):
             "HEAD", "/internal/admin/watch?topic=chat/a", Authorization=f"Bearer {SECRET_KEY}"
         )
         self.assertEqual((found, body), (200, None))
+        self.assertTrue(self.left())
+
+    async def test_elsewhere(self) -> None:
+        """
+        Nobody looks on from where the console cannot be reached, or without the secret key.
+        """
+        secret = {"Authorization": f"Bearer {SECRET_KEY}"}
+        for headers, status in (
+            ({**secret, "X_Forwarded_For": "127.0.0.1"}, 403),
+            ({"Authorization": f"Bearer {PUBLIC_KEY}"}, 403),
+            ({}, 401),
+        ):
+            found, _, _ = await self.http("GET", "/internal/admin/watch?topic=chat/a", **headers)
+            self.assertEqual(found, status)
         self.assertTrue(self.left())
 
     async def test_project(self) -> None:
