@@ -18,7 +18,10 @@ class AccessTests(ConsoleTests):
     Who may look.
     """
 
-    paths = ("overview", "connections", "topics", "topic?topic=chat/a")
+    paths = (
+        *("overview", "connections", "topics", "topic?topic=chat/a"),
+        "explain?user=ann&topic=chat/a",
+    )
 
     async def statuses(self, **headers: str) -> set[tuple[int, str | None]]:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,7 +15,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from aerostack import watching
 from aerostack.settings import TableConfig
-from aerostack.testing import SECRET_KEY
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from aerostack.watching import Watchers
 from tests.live.console import OTHER_SECRET, ConsoleTests
 
@@ -165,6 +166,21 @@ class OnlookerTests(ConsoleTests):
         self.execute("INSERT INTO staff VALUES (2, 100, 'Ann')")
         self.assertEqual((await onlooker.line())["data"], {"id": 2, "name": "Ann"})
 
+    async def test_rules(self) -> None:
+        """
+        New rules hold for those who look on already.
+        """
+        self.execute("CREATE TABLE staff (id INTEGER, salary INTEGER)")
+        onlooker = await self.watch("staff")
+        config = self.daemon.config
+        self.daemon.reload(replace(config, tables={"staff": TableConfig(hidden=("id",))}))
+        registry = self.daemon.hub.registry
+        (watcher,) = registry.subscribers("table/staff/p")
+        view = registry.subscribers("table/staff/p")[watcher]
+        await self.until(lambda: registry.subscribers("table/staff/p")[watcher] != view)
+        self.execute("INSERT INTO staff VALUES (1, 100)")
+        self.assertEqual((await onlooker.line())["data"], {"salary": 100})
+
     async def test_unfit(self) -> None:
         """
         Where a table changes so that it is not known any more what may be shown, it is said
@@ -200,6 +216,20 @@ class OnlookerTests(ConsoleTests):
             "HEAD", "/internal/admin/watch?topic=chat/a", Authorization=f"Bearer {SECRET_KEY}"
         )
         self.assertEqual((found, body), (200, None))
+        self.assertTrue(self.left())
+
+    async def test_elsewhere(self) -> None:
+        """
+        Nobody looks on from where the console cannot be reached, or without the secret key.
+        """
+        secret = {"Authorization": f"Bearer {SECRET_KEY}"}
+        for headers, status in (
+            ({**secret, "X_Forwarded_For": "127.0.0.1"}, 403),
+            ({"Authorization": f"Bearer {PUBLIC_KEY}"}, 403),
+            ({}, 401),
+        ):
+            found, _, _ = await self.http("GET", "/internal/admin/watch?topic=chat/a", **headers)
+            self.assertEqual(found, status)
         self.assertTrue(self.left())
 
     async def test_project(self) -> None:
