@@ -125,8 +125,10 @@ class Commands:
     def _chat(self, frame: Chat) -> None:
         topic = self._topic(f"chat/{frame.roomId}")
         self._session.identity.check(Action.PUBLISH, topic)
-        said = self._hub.chat(topic, frame.text, frame.metadata, self._userId)
-        self._acknowledge(said, None, topic)
+        said = self._hub.chat(
+            topic, frame.text, frame.metadata, self._userId, *self._repeatable(frame.id)
+        )
+        self._acknowledge(said, frame.id, topic)
 
     def _acknowledge(
         self, published: Deferred[Kept | None], messageId: MessageId | None, topic: Topic

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, Raw
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -35,6 +36,17 @@ from aerostack.wire.framing import Frame, textFrame
 
 MAX_BACKLOG = 1_048_576
 """How many bytes of one topic may wait to be sent to its subscribers."""
+
+
+_SAID = "message"
+"""The event of what is said in a room."""
+
+
+class _Said(msgspec.Struct):
+    """What somebody said, without the id that it was given."""
+
+    text: str
+    metadata: dict[str, Raw] | None
 
 
 def wireFrame(
@@ -203,13 +215,23 @@ class Hub:
             Fails with C{overloaded} where the topic's subscribers get more than can be
             sent.
         """
+
+        def enter() -> Deferred[Kept | None]:
+            publication = Publication(topic.canonical, EVENT, event, data, userId, self.now())
+            return self._enter(publication, self._newId() if persist else None, publishId)
+
         if repeatKey is None:
-            return self._publish(topic, event, data, userId, persist, None)
-        key = (topic.canonical, repeatKey, fingerprint(event, data))
+            return enter()
+        return self._once((topic.canonical, repeatKey, fingerprint(event, data)), enter)
+
+    def _once(
+        self, key: Hashable, enter: Callable[[], Deferred[Kept | None]]
+    ) -> Deferred[Kept | None]:
+        """Publish something, unless it has been; then its outcome is that of the first time."""
         now = self._clock.seconds()
         first = self._repeats.find(key, now)
         if first is None:
-            first = self._publish(topic, event, data, userId, persist, publishId)
+            first = enter()
             self._repeats.note(key, first, now)
             first.addErrback(self._forget, key)
         again: Deferred[Kept | None] = Deferred()
@@ -223,40 +245,47 @@ class Hub:
         message = kept.message
         if message.userId is None or message.publishId is None:
             return
+        data = message.data
+        if message.kind == CHAT_MESSAGE:
+            data = encodeValue(msgspec.json.decode(data, type=_Said))
         repeatKey = userRepeatKey(message.userId, message.publishId)
-        key = (message.topic, repeatKey, fingerprint(message.event, message.data))
+        key = (message.topic, repeatKey, fingerprint(message.event, data))
         self._repeats.note(key, succeed(kept), kept.createdAt / 1000)
 
     def _forget(self, failure: Failure, key: Hashable) -> Failure:
         self._repeats.forget(key)
         return failure
 
-    def _publish(
+    def chat(
         self,
         topic: Topic,
-        event: str,
-        data: bytes,
+        text: str,
+        metadata: dict[str, Raw] | None,
         userId: str | None,
-        persist: bool,
-        publishId: str | None,
-    ) -> Deferred[Kept | None]:
-        publication = Publication(topic.canonical, EVENT, event, data, userId, self.now())
-        return self._enter(publication, self._newId() if persist else None, publishId)
-
-    def chat(
-        self, topic: Topic, text: str, metadata: dict[str, Raw] | None, userId: str | None
+        repeatKey: Hashable = None,
+        publishId: str | None = None,
     ) -> Deferred[Kept | None]:
         """
         Say something in a room: a message that is always kept.
 
+        @param repeatKey: As for L{publish}.
+        @param publishId: As for L{publish}.
         @return: As L{publish}.
         """
-        messageId = self._newId()
-        data = encodeValue({"id": messageId, "text": text, "metadata": metadata})
-        publication = Publication(
-            topic.canonical, CHAT_MESSAGE, "message", data, userId, self.now()
-        )
-        return self._enter(publication, messageId, None)
+
+        def enter() -> Deferred[Kept | None]:
+            messageId = self._newId()
+            data = encodeValue({"id": messageId, "text": text, "metadata": metadata})
+            publication = Publication(
+                topic.canonical, CHAT_MESSAGE, _SAID, data, userId, self.now()
+            )
+            return self._enter(publication, messageId, publishId)
+
+        if repeatKey is None:
+            return enter()
+        # Each gets an id of its own, so that what is compared is the rest.
+        said = encodeValue(_Said(text, metadata))
+        return self._once((topic.canonical, repeatKey, fingerprint(_SAID, said)), enter)
 
     def _enter(
         self, publication: Publication, messageId: str | None, publishId: str | None

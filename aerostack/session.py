@@ -28,6 +28,7 @@ from aerostack.outlet import Outlet
 from aerostack.surroundings import Surroundings
 from aerostack.wire.codec import decode, reference
 from aerostack.wire.frames import (
+    Chat,
     ClientFrame,
     Error,
     MessageId,
@@ -281,7 +282,7 @@ class Session(Outlet):
         try:
             self._commands.carryOut(frame)
         except RealtimeError as error:
-            messageId = frame.id if isinstance(frame, Publish) else None
+            messageId = frame.id if isinstance(frame, (Publish, Chat)) else None
             topic = self._commands.nameTopic(getattr(frame, "topic", None))
             self.sendError(error, messageId, topic)
         except Exception:

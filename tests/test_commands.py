@@ -344,6 +344,52 @@ class PublishTests(SynchronousTestCase):
         self.assertEqual(json.loads(kept.message.data), message["data"])
         self.assertEqual(kept.message.id, "m1")
 
+    def test_chatAcknowledged(self) -> None:
+        """
+        What is said under an id is acknowledged once it is kept, or refused by that id.
+        """
+        said = {"type": "chat", "roomId": "x", "text": "hello", "id": "k"}
+        self.world.history.held = []
+        self.assertEqual(self.ann.ask(**said), [])
+        self.world.history.release()
+        message, ack = self.ann.take()
+        self.assertEqual((message["data"]["text"], ack), ("hello", {"type": "ack", "id": "k"}))
+        self.world.history.held = []
+        self.ann.send(**{**said, "id": 2})
+        self.world.history.refuse()
+        (error,) = self.ann.take()
+        self.assertEqual((error["code"], error["id"]), ("database_unavailable", 2))
+        (error,) = self.ann.ask(type="chat", roomId="x", text=3, id="n")
+        self.assertEqual((error["code"], error["id"]), ("invalid_frame", "n"))
+        (error,) = self.ann.ask(type="chat", roomId="", text="t", id="n")
+        self.assertEqual((error["code"], error["id"]), ("invalid_topic", "n"))
+
+    def test_chatAgain(self) -> None:
+        """
+        What comes again under its id is acknowledged again and said once; other words
+        under the same id are another message.
+        """
+        said = {"type": "chat", "roomId": "x", "text": "hello", "metadata": {"a": [1]}, "id": 1}
+        first, _ = self.ann.ask(**said)
+        self.assertEqual(self.ann.ask(**said), [{"type": "ack", "id": 1}])
+        self.assertEqual(self.bob.take(), [first])
+        for other in ({"text": "bye"}, {"metadata": {"a": [2]}}, {"metadata": None}, {"id": 2}):
+            self.ann.ask(**{**said, **other})
+            self.assertEqual(len(self.bob.take()), 1, other)
+
+    def test_chatAfterRestart(self) -> None:
+        """
+        What an earlier run kept under an id is not said again.
+        """
+        said = {"type": "chat", "roomId": "x", "text": "h\u00e9", "metadata": {"a": 1.50}, "id": 1}
+        self.ann.ask(**said)
+        (kept,) = self.world.history.messages
+        later = World()
+        later.hub.remember(kept)
+        ann = later.connect(userId="ann")
+        self.assertEqual(ann.ask(**said), [{"type": "ack", "id": 1}])
+        self.assertEqual(later.history.messages, [])
+
     def test_tableTopic(self) -> None:
         """
         A client cannot publish on a table's topic.

@@ -585,6 +585,27 @@ class PublishingTests(WorldTestCase):
         self.result(self.channel.publish("e", 2))
         self.assertEqual((self.got, self.errors), ([2], []))
 
+    def test_chat(self) -> None:
+        """
+        What is said in a room comes to those who are there, is kept once however often it
+        had to be sent, and fails where it may not be said.
+        """
+        room = self.publisher.chatRoom("a")
+        self.assertIs(room, self.channel)
+        waiting = self.publisher.sendChat("a", "hello", {"mood": "fine"})
+        # The daemon gets it, and its answer gets lost.
+        self.world.clock.advance(0)
+        self.away()
+        self.successResultOf(waiting)
+        self.result(self.publisher.sendChat("a", "bye"))
+        self.assertEqual(
+            [(said["text"], said["metadata"]) for said in self.got],
+            [("hello", {"mood": "fine"}), ("bye", None)],
+        )
+        self.assertEqual(self.refusal(self.publisher.sendChat("a;", "hello")), "invalid_topic")
+        self.assertEqual(self.refusal(self.publisher.sendChat("a", "x", [1])), "invalid_frame")
+        self.assertRaises(TypeError, self.publisher.sendChat, "a", None)
+
     def test_again(self) -> None:
         """
         What was not acknowledged is sent again after a reconnect, and counts once, whether
