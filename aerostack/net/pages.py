@@ -1,5 +1,6 @@
 """
-What the daemon serves to browsers as files: its page, and the client that pages use.
+What the daemon serves to browsers as files: its page, its console, and the client that
+pages use.
 """
 
 from __future__ import annotations
@@ -19,7 +20,25 @@ TYPES = {
     # What a compiler reads is no video, which .ts would stand for.
     ".d.ts": "text/plain; charset=utf-8",
 }
-"""What is served of the web room, by how its name ends; nothing else is."""
+"""What is served of the client, by how its name ends; nothing else is."""
+
+CONSOLE_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+"""What is served of the console and of its charts, by how its name ends; nothing else is."""
+
+CONSOLE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+CHARTS = ("node_modules", "uplot", "dist")
+"""Where the console's folder has the library for charts, once it is installed."""
+
+CHART_FILES = ("uPlot.esm.js", "uPlot.min.css")
+"""What the console takes of it."""
 
 
 class FileResource(Resource):
@@ -84,12 +103,33 @@ def clientFiles() -> dict[str, Resource]:
     request says ever becomes the name of a file.
     """
     folder = files("aerostack.web").joinpath("client")
-    return {f"client/{file.name}": _clientFile(file, kind) for file, kind in _served(folder)}
+    return {f"client/{file.name}": _clientFile(file, kind) for file, kind in _served(folder, TYPES)}
 
 
-def _served(folder: Traversable) -> Iterator[tuple[Traversable, str]]:
+def consoleFiles() -> dict[str, Resource]:
+    """
+    The console, by path, and the library for its charts if that is installed.
+    """
+    folder = files("aerostack.web").joinpath("console")
+    page = FileResource(
+        folder.joinpath("index.html").read_bytes(),
+        "text/html; charset=utf-8",
+        {"Content-Security-Policy": CONSOLE_POLICY, "Referrer-Policy": "no-referrer"},
+    )
+    found: dict[str, Resource] = {"console/": page}
+    for file, kind in _served(folder, CONSOLE_TYPES):
+        found[f"console/{file.name}"] = _consoleFile(file, kind)
+    charts = folder.joinpath(*CHARTS)
+    if charts.is_dir():
+        for file, kind in _served(charts, CONSOLE_TYPES):
+            if file.name in CHART_FILES:
+                found[f"console/chart/{file.name}"] = _consoleFile(file, kind)
+    return found
+
+
+def _served(folder: Traversable, types: Mapping[str, str]) -> Iterator[tuple[Traversable, str]]:
     for file in folder.iterdir():
-        for ending, kind in TYPES.items():
+        for ending, kind in types.items():
             if file.name.endswith(ending):
                 yield file, kind
 
@@ -101,3 +141,8 @@ def _clientFile(file: Traversable, contentType: str) -> FileResource:
         # It is public, and modules are only loaded from elsewhere if that is said.
         {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"},
     )
+
+
+def _consoleFile(file: Traversable, contentType: str) -> FileResource:
+    headers = {"Cross-Origin-Resource-Policy": "same-origin"}
+    return FileResource(file.read_bytes(), contentType, headers)
