@@ -41,17 +41,18 @@ class Commands:
     """
     Carries out the frames of one session.
 
+    @ivar subscriptions: What it is subscribed to.
     @ivar unanswered: How many publications have yet to be kept, or not.
     """
 
-    __slots__ = ("_all", "_hub", "_limits", "_session", "_subscriptions", "unanswered")
+    __slots__ = ("_all", "_hub", "_limits", "_session", "subscriptions", "unanswered")
 
     def __init__(self, session: Session, surroundings: Surroundings) -> None:
         self._session = session
         self._all = surroundings
         self._hub = surroundings.hub
         self._limits = surroundings.limits
-        self._subscriptions = Subscriptions(session, surroundings)
+        self.subscriptions = Subscriptions(session, surroundings)
         self.unanswered = 0
 
     def carryOut(self, frame: ClientFrame) -> None:
@@ -73,7 +74,7 @@ class Commands:
             self._hub.leave(self._session.connectionId)
         else:
             self._hub.lose(self._session.connectionId)
-        self._subscriptions.end()
+        self.subscriptions.end()
 
     def judge(self, topic: str | None = None) -> None:
         """
@@ -81,7 +82,7 @@ class Commands:
 
         @param topic: See L{aerostack.interfaces.ISubscriber.judge}.
         """
-        self._subscriptions.judge(topic)
+        self.subscriptions.judge(topic)
         if topic is not None:
             return
         for canonical in self._hub.presentOn(self._session.connectionId):
@@ -93,10 +94,10 @@ class Commands:
                 self._session.sendError(error, None, canonical)
 
     def _subscribe(self, frame: Subscribe) -> None:
-        self._subscriptions.subscribe(self._topic(frame.topic), frame)
+        self.subscriptions.subscribe(self._topic(frame.topic), frame)
 
     def _unsubscribe(self, frame: Unsubscribe) -> None:
-        self._subscriptions.unsubscribe(self._topic(frame.topic))
+        self.subscriptions.unsubscribe(self._topic(frame.topic))
 
     def _publish(self, frame: Publish) -> None:
         topic = self._topic(frame.topic)
@@ -158,7 +159,7 @@ class Commands:
                 "too_large", f"A presence state has at most {self._limits.stateBytes} bytes."
             )
         if topic.canonical not in self._hub.presentOn(self._session.connectionId):
-            self._subscriptions.checkRoom(topic.canonical)
+            self.subscriptions.checkRoom(topic.canonical)
         self._hub.track(self._session, self._session.connectionId, topic, self._userId, state)
 
     def _untrack(self, frame: Untrack) -> None:

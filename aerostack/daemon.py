@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
+from aerostack.console import Console
 from aerostack.core.access import Access
 from aerostack.core.addresses import Proxies
 from aerostack.core.admission import Admission
@@ -32,6 +33,7 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
+from aerostack.core.samples import Counts
 from aerostack.core.selection import Bounds
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
@@ -102,11 +104,12 @@ class Daemon(MultiService):
         # Ids are told apart across restarts too, so that positions and logs can be.
         run = uuid4().hex[:6]
         epochs, serial = count(1), count(1)
+        presence = Presence(config.presence.grace)
         self.hub = Hub(
             reactor,
             MemoryEngine(),
             self.history,
-            Presence(config.presence.grace),
+            presence,
             lambda: uuid4().hex,
             rules,
             Streams(
@@ -163,6 +166,20 @@ class Daemon(MultiService):
             Proxies(server.trustedProxies),
         )
         self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
+        self.console = Console(
+            reactor,
+            server.console,
+            self.authenticator,
+            limits,
+            self.hub,
+            self.feeds,
+            presence,
+            self.connections.sessions,
+            self._counts,
+            self.health,
+            self.metrics,
+        )
+        self.console.setServiceParent(self)
         self._site = self._makeSite()
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
         Pulse(reactor, self.admission).setServiceParent(self)
@@ -237,6 +254,7 @@ class Daemon(MultiService):
                 "internal/hooks/rpc": RPCResource(
                     self.rpc, self.authenticator, reactor, self.quotas
                 ),
+                **self.console.resources(),
                 "health": HealthResource(self.health),
                 "metrics": MetricsResource(self.metrics, self.authenticator, reactor),
             }
@@ -248,6 +266,15 @@ class Daemon(MultiService):
         What is wrong with each part, as a sentence; L{None} for nothing.
         """
         return {"database": self._watch.fault(), "tracker": self.tracker.health()}
+
+    def _counts(self) -> Counts:
+        return Counts(
+            len(self.connections),
+            self.quotas.subscriptions.total,
+            self.hub.published,
+            self.feeds.changes,
+            self.hub.fanout.delivered,
+        )
 
     def metrics(self) -> Mapping[str, float]:
         """
@@ -367,7 +394,7 @@ class Daemon(MultiService):
         """
         Take up what of a configuration can be taken up while connections are open:
         projects and their keys, limits, tables and who may read them, trusted proxies, how
-        a stop spreads clients, certificates.
+        a stop spreads clients, from where the console can be reached, certificates.
 
         A certificate that cannot be served is told in the log, and the old one
         stays.
@@ -385,6 +412,7 @@ class Daemon(MultiService):
                 trustedProxies=server.trustedProxies,
                 restartTime=server.restartTime,
                 reconnectSpread=server.reconnectSpread,
+                console=server.console,
             ),
         )
         for name in (*SECTIONS, "topics"):
@@ -401,6 +429,7 @@ class Daemon(MultiService):
         self._surroundings.recovery.snapshots.bounds = snapshotBounds(limits)
         self._gate.limits = self._historyResource.limits = self.rpc.limits = limits
         self._gate.proxies = Proxies(server.trustedProxies)
+        self.console.load(server.console, limits)
         self._departures.away = server.restartTime
         self._departures.spread = server.reconnectSpread
         self.quotas.load(config.projects, limits.connectionsPerAddress)

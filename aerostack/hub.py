@@ -8,7 +8,7 @@ its position and becomes bytes, once, whoever receives it.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw
@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from aerostack.core.latencies import Latencies
 from aerostack.core.messages import CHAT_MESSAGE, EVENT, PRESENCE, Kept, Message, Publication
 from aerostack.core.positions import Position
 from aerostack.core.presence import Left, Member, Presence
@@ -33,6 +34,8 @@ from aerostack.lanes import Lanes
 from aerostack.wire.codec import encode, encodeValue, fieldOf
 from aerostack.wire.frames import ChatMessage, Event, ServerFrame
 from aerostack.wire.framing import Frame, textFrame
+
+T = TypeVar("T")
 
 MAX_BACKLOG = 1_048_576
 """How many bytes of one topic may wait to be sent to its subscribers."""
@@ -107,6 +110,7 @@ class Hub:
     @ivar streams: The topics' logs, as far as they are in memory.
     @ivar fanout: Sends what is published.
     @ivar published: How much was published, presence apart.
+    @ivar latencies: How long it took from there until subscribers' sockets were handed it.
     @ivar floor: No message and no stream begins before this time, ms: that of the
         newest message that an earlier run kept.  A clock that was set back would put
         new messages before it, where nobody looks for them.
@@ -132,6 +136,7 @@ class Hub:
         self.streams = streams
         self.fanout = Fanout(clock)
         self.published = 0
+        self.latencies = Latencies()
         self.floor = 0
         self._clock = clock
         self._engine = engine
@@ -296,13 +301,32 @@ class Hub:
                     "overloaded", "More is published here than its subscribers can be sent.", 200
                 )
             )
-        if messageId is None:
-            return self._lanes.enter(publication, None)
+        began = self._clock.seconds() if self.latencies.due() else None
+        message = (
+            None if messageId is None else self._makeMessage(publication, messageId, publishId)
+        )
+        entered = self._lanes.enter(publication, message)
+        if began is not None:
+            entered.addCallback(self._measure, publication.topic, began)
+        return entered
+
+    def _measure(self, result: T, topic: str, began: float) -> T:
+        """Note how long something published took, once everybody has been handed it."""
+
+        def sent() -> None:
+            self.latencies.add(self._clock.seconds() - began)
+
+        self.fanout.whenSent(topic, sent)
+        return result
+
+    def _makeMessage(
+        self, publication: Publication, messageId: str, publishId: str | None
+    ) -> Message:
         # The stream is there before the message is, so that what is kept from now on has
         # a later mark than what was kept before.
         stream = self.stream(publication.topic)
         stream.touched = self._clock.seconds()
-        message = Message(
+        return Message(
             messageId,
             publication.topic,
             publication.kind,
@@ -312,7 +336,6 @@ class Hub:
             max(publication.timestamp, stream.mark + 1),
             publishId,
         )
-        return self._lanes.enter(publication, message)
 
     def _deliver(self, publication: Publication) -> None:
         """Encode a publication once, and give it to every subscriber of its topic."""

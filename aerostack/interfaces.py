@@ -238,6 +238,11 @@ class IChangeTracker(Interface):
 
     position = Attribute("The number of the newest change that was told, or was none's.")
 
+    def watchedTables():
+        """
+        @return: The names of the tables that somebody watches now, as a list.
+        """
+
     def watch(table):
         """
         Begin to watch a table, or count one more interest in it.
@@ -399,6 +404,8 @@ class IConnection(Interface):
     """
 
     connectionId = Attribute("A short string, unique in this daemon's life.")
+    address = Attribute("The client's address as it is counted; None if it is not.")
+    compressed = Attribute("Whether frames are compressed for it.")
 
     def send(frame):
         """

@@ -78,6 +78,22 @@ class Outlet:
         """The connection's id, as it stands in logs and in presence."""
         return self._connection.connectionId
 
+    @property
+    def isCongested(self) -> bool:
+        """Whether the client's socket takes no more for now."""
+        return self._congested
+
+    @property
+    def queued(self) -> int:
+        """How many bytes wait for the client, those that are held back with them."""
+        held = sum(each.held for each in self._catchups.values()) if self._catchups else 0
+        return self._outbox.waiting + held
+
+    @property
+    def connection(self) -> IConnection:
+        """The client's socket."""
+        return self._connection
+
     def send(self, frame: ServerFrame) -> None:
         """
         Send a frame to this client alone.

@@ -25,6 +25,7 @@ from aerostack.errors import (
 )
 from aerostack.interfaces import IConnection
 from aerostack.outlet import Outlet
+from aerostack.subscriptions import Subscriptions
 from aerostack.surroundings import Surroundings
 from aerostack.wire.codec import decode, reference
 from aerostack.wire.frames import (
@@ -55,6 +56,7 @@ class Session(Outlet):
     and, last of all, L{closed}; whoever sweeps the deadlines calls L{due}.
 
     @ivar identity: Who the client is.
+    @ivar opened: When it came, seconds.
     """
 
     __slots__ = (
@@ -68,6 +70,7 @@ class Session(Outlet):
         "_returns",
         "_state",
         "identity",
+        "opened",
     )
 
     log = Logger()
@@ -82,7 +85,7 @@ class Session(Outlet):
         self._all = surroundings
         self._limits = limits
         self._state = State.OPEN
-        now = surroundings.clock.seconds()
+        self.opened = now = surroundings.clock.seconds()
         self._allowance = Allowance(
             TokenBucket(limits.framesPerSecond, limits.framesBurst, now),
             None
@@ -98,6 +101,11 @@ class Session(Outlet):
         self._pongDue: float | None = None
         self._commands = Commands(self, surroundings)
         self._setDeadline()
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """What the client is subscribed to."""
+        return self._commands.subscriptions
 
     # From the socket
 

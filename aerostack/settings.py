@@ -98,6 +98,13 @@ class ServerConfig:
     compressionThreshold: int = setting(
         "Frames with fewer bytes are not compressed.", Number("bytes", 0, 67_108_864), 256
     )
+    console: str = setting(
+        "From where the console can be reached, which needs the secret key in any case:"
+        " 'loopback' is this machine and through no proxy, 'everywhere' is anywhere, 'off' is"
+        " nowhere.",
+        Word(("loopback", "everywhere", "off")),
+        "loopback",
+    )
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,24 @@ class Subscriptions:
         for canonical in self._hub.registry.topicsOf(self._session):
             self._end(topicOf(canonical))
 
+    # Looking
+
+    def asked(self, canonical: str) -> Subscribe | None:
+        """
+        What was asked for of a table, L{None} if nothing was.
+        """
+        return self._pending.get(canonical) or self._requests.get(canonical)
+
+    def state(self, canonical: str) -> str:
+        """
+        How far a subscription is: C{live}, C{catching up} (what was missed, or the rows that
+        are there, is being sent), C{asked} (it is not known yet whether it can be) or C{none}.
+        """
+        if self._session in self._hub.registry.subscribers(canonical):
+            caughtUp = self._session.catchingUp(canonical) is None
+            return "live" if caughtUp else "catching up"
+        return "asked" if canonical in self._pending else "none"
+
     # Beginning
 
     def checkRoom(self, canonical: str) -> None:

@@ -99,6 +99,8 @@ class MemoryConnection:
 
     def __init__(self, connectionId: str) -> None:
         self.connectionId = connectionId
+        self.address: str | None = None
+        self.compressed = False
         self.frames: list[Frame] = []
         self.pings = 0
         self.closing: tuple[int, str] | None = None
@@ -248,6 +250,9 @@ class MemoryTracker:
         else:
             self.waiting.append(fire)
         return watching
+
+    def watchedTables(self) -> list[str]:
+        return list(self.watched)
 
     def unwatch(self, table: str) -> None:
         self.watched[table] -= 1
@@ -760,6 +765,8 @@ class _FarEnd:
 
     def __init__(self, connectionId: str, wire: MemoryWire) -> None:
         self.connectionId = connectionId
+        self.address: str | None = None
+        self.compressed = False
         self._wire = wire
 
     def send(self, frame: bytes) -> None:

@@ -34,11 +34,14 @@ RANKS = {
             ),
             *("outlet", "surroundings", "subscriptions", "commands", "session", "auth", "rpc"),
             *("housekeeping", "farewell", "pulse", "heartbeat"),
+            *("sampler", "insight"),
         ),
         2,
     ),
     **dict.fromkeys(("net", "storage", "tracker", "engine"), 3),
-    **dict.fromkeys(("config", "credentials", "logs", "databases", "daemon", "service", "cli"), 4),
+    **dict.fromkeys(
+        ("config", "credentials", "logs", "databases", "console", "daemon", "service", "cli"), 4
+    ),
 }
 
 # On these floors a room does not know its neighbours.

@@ -28,6 +28,7 @@ from aerostack.net.http import (
     bearerOf,
     headerOf,
     headersOf,
+    numberOf,
     queryOf,
 )
 from aerostack.net.opening import checkUpgrade, readCredentials
@@ -80,13 +81,20 @@ class HealthResource(JSONResource):
         self._health = health
 
     def answer(self, request: BoundedRequest) -> Any:
-        parts = self._health()
-        failing = {name: fault for name, fault in parts.items() if fault is not None}
-        body = {
-            "status": "failing" if failing else "ok",
-            "checks": {name: fault or "ok" for name, fault in parts.items()},
-        }
-        return 503 if failing else 200, body
+        body = healthBody(self._health())
+        return 200 if body["status"] == "ok" else 503, body
+
+
+def healthBody(parts: Mapping[str, str | None]) -> dict[str, Any]:
+    """
+    What is said of the daemon's health.
+
+    @param parts: Each part's fault as one sentence, L{None} for none.
+    """
+    return {
+        "status": "ok" if all(fault is None for fault in parts.values()) else "failing",
+        "checks": {name: fault or "ok" for name, fault in parts.items()},
+    }
 
 
 class HistoryResource(JSONResource):
@@ -128,9 +136,9 @@ class HistoryResource(JSONResource):
             room, identity.project, self._authenticator.projects, self.limits.topicLength
         )
         identity.check(Action.SUBSCRIBE, topic)
-        limit = _number(query, "limit", 1)
+        limit = numberOf(query, "limit", 1)
         limit = self.defaultLimit if limit is None else min(limit, self.pageSize)
-        page = self._history.page(topic.canonical, limit, _number(query, "before", 0))
+        page = self._history.page(topic.canonical, limit, numberOf(query, "before", 0))
         return page.addCallback(_page)
 
     def _identify(self, request: Request, room: str) -> Identity:
@@ -147,16 +155,6 @@ class HistoryResource(JSONResource):
             ),
             self._clock.seconds(),
         )
-
-
-def _number(query: Mapping[str, str], name: str, least: int) -> int | None:
-    text = query.get(name)
-    if text is None:
-        return None
-    # 16 digits hold every millisecond until the year 318857.
-    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) >= least):
-        raise RealtimeError("invalid_arguments", f"{name} must be a whole number from {least}.")
-    return int(text)
 
 
 def _page(messages: list[Kept]) -> tuple[int, Any]:

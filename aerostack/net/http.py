@@ -17,6 +17,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from aerostack.auth import Authenticator, Credentials
+from aerostack.core.addresses import isLoopback
+from aerostack.core.permissions import Identity, Role
 from aerostack.errors import RealtimeError
 from aerostack.settings import LimitsConfig
 from aerostack.wire.codec import encodeValue
@@ -55,6 +57,40 @@ def bearerOf(request: Request, authenticator: Authenticator) -> Credentials | No
     return authenticator.bearer(value.strip())
 
 
+def isLocal(request: Request) -> bool:
+    """
+    Whether a request comes from this machine, and through no proxy.
+    """
+    # A Unix socket's address has no host; who stands before it is not known.
+    peer = getattr(request.getClientAddress(), "host", None)
+    return (
+        peer is not None
+        and isLoopback(peer)
+        and all(headerOf(request, name) is None for name in _FORWARDED)
+    )
+
+
+# What proxies add.  A client of theirs is not on this machine, although they may be.
+_FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
+
+
+def operatorOf(request: Request, authenticator: Authenticator, now: float, what: str) -> Identity:
+    """
+    Make sure that a request brings a project's secret key.
+
+    @param now: The time in seconds.
+    @param what: What is for the secret key, as the beginning of a sentence.
+    @raise RealtimeError: C{unauthorized} or C{forbidden}.
+    """
+    bearer = bearerOf(request, authenticator)
+    if bearer is None:
+        raise RealtimeError("unauthorized", "Bring Authorization: Bearer and the secret key.")
+    identity = authenticator.identify(bearer, now)
+    if identity.role is not Role.SECRET:
+        raise RealtimeError("forbidden", f"{what} for the secret key.")
+    return identity
+
+
 def queryOf(request: Request) -> Mapping[str, str]:
     """
     A request's URL parameters; of one that is repeated, the first.
@@ -68,6 +104,22 @@ def queryOf(request: Request) -> Mapping[str, str]:
         }
     except UnicodeDecodeError:
         raise RealtimeError("invalid_arguments", "The URL's parameters are not UTF-8.") from None
+
+
+def numberOf(query: Mapping[str, str], name: str, least: int) -> int | None:
+    """
+    Read a whole number among a request's URL parameters.
+
+    @return: L{None} if it is not there.
+    @raise RealtimeError: C{invalid_arguments}: it is none, or less than it may be.
+    """
+    text = query.get(name)
+    if text is None:
+        return None
+    # 16 digits hold every millisecond until the year 318857.
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) >= least):
+        raise RealtimeError("invalid_arguments", f"{name} must be a whole number from {least}.")
+    return int(text)
 
 
 class BoundedRequest(Request):

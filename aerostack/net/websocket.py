@@ -84,6 +84,11 @@ class Connection(WebSocketServerProtocol):
         self.address: str | None = None
 
     @property
+    def compressed(self) -> bool:
+        """Whether frames are compressed for the client."""
+        return self._compressor is not None
+
+    @property
     def is_closed(self) -> Deferred[Any]:
         """What Autobahn fires when it closes; nobody waits for it."""
         return Deferred()

@@ -154,6 +154,9 @@ class ChangeTracker:
         if not interest.count:
             self._interests.leave(interest, self._clock.seconds())
 
+    def watchedTables(self) -> list[str]:
+        return self._interests.names()
+
     def lag(self) -> float:
         if not self._interests:
             return 0.0

@@ -1,0 +1,93 @@
+"""
+What the console stands on, put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+
+from aerostack.auth import Authenticator
+from aerostack.core.presence import Presence
+from aerostack.core.samples import Counts
+from aerostack.feeds import TableFeeds
+from aerostack.hub import Hub
+from aerostack.insight import Insight
+from aerostack.net.admin import (
+    ConnectionsResource,
+    Door,
+    OverviewResource,
+    TopicResource,
+    TopicsResource,
+)
+from aerostack.net.api import healthBody
+from aerostack.sampler import Sampler
+from aerostack.session import Session
+from aerostack.settings import LimitsConfig
+
+PATH = "internal/admin"
+"""Under which path the console asks."""
+
+
+class Console(MultiService):
+    """
+    Everything that is there for the console.
+
+    @ivar door: Stands before it.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        console: str,
+        authenticator: Authenticator,
+        limits: LimitsConfig,
+        hub: Hub,
+        feeds: TableFeeds,
+        presence: Presence,
+        sessions: Callable[[], Sequence[Session]],
+        count: Callable[[], Counts],
+        health: Callable[[], Mapping[str, str | None]],
+        metrics: Callable[[], Mapping[str, float]],
+    ) -> None:
+        """
+        @param console: From where it can be reached: C{server.console}.
+        @param sessions: Gives all sessions, in order of opening.
+        """
+        super().__init__()
+        self.door = Door(console, authenticator, clock, limits)
+        self._clock = clock
+        self._health = health
+        self._metrics = metrics
+        self._insight = Insight(clock, hub, feeds, presence, sessions)
+        self._sampler = Sampler(clock, count, feeds.latencies, hub.latencies)
+        self._sampler.setServiceParent(self)
+
+    def resources(self) -> dict[str, Resource]:
+        """
+        What it asks, by path.
+        """
+        door, insight = self.door, self._insight
+
+        def health() -> dict[str, Any]:
+            return healthBody(self._health())
+
+        return {
+            f"{PATH}/overview": OverviewResource(
+                door, insight, self._sampler, health, self._metrics, self._clock
+            ),
+            f"{PATH}/connections": ConnectionsResource(door, insight),
+            f"{PATH}/topics": TopicsResource(door, insight),
+            f"{PATH}/topic": TopicResource(door, insight),
+        }
+
+    def load(self, console: str, limits: LimitsConfig) -> None:
+        """
+        Go on with other settings.
+        """
+        self.door.console = console
+        self.door.limits = limits
