@@ -248,7 +248,7 @@ class Daemon(MultiService):
             {
                 "": makePage(_openProject(config)),
                 **clientFiles(),
-                **consoleFiles(),
+                **consoleFiles(self.console.door.check),
                 "api/realtime": self._realtime,
                 "api/v1/public/realtime/history": self._historyResource,
                 "internal/hooks/rpc": RPCResource(

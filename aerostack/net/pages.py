@@ -5,15 +5,18 @@ pages use.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any
 
 from twisted.web.http import CACHED
 from twisted.web.resource import Resource
+from twisted.web.server import Request
 
-from aerostack.net.http import BoundedRequest, NotFoundResource
+from aerostack.errors import RealtimeError
+from aerostack.net.http import BoundedRequest, NotFoundResource, RefusalResource
 
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -77,6 +80,29 @@ class FileResource(Resource):
         return b"" if request.method == b"HEAD" else self._content
 
 
+class GuardedResource(Resource):
+    """
+    Something that not everybody gets.
+    """
+
+    isLeaf = True
+
+    def __init__(self, resource: Resource, check: Callable[[Request], None]) -> None:
+        """
+        @param check: Raises L{RealtimeError} for a request that is refused.
+        """
+        super().__init__()
+        self._resource = resource
+        self._check = check
+
+    def render(self, request: BoundedRequest) -> Any:
+        try:
+            self._check(request)
+        except RealtimeError as error:
+            return RefusalResource(error).render(request)
+        return self._resource.render(request)
+
+
 def makePage(projectId: str) -> FileResource:
     """
     The page that shows the daemon at work.
@@ -106,9 +132,11 @@ def clientFiles() -> dict[str, Resource]:
     return {f"client/{file.name}": _clientFile(file, kind) for file, kind in _served(folder, TYPES)}
 
 
-def consoleFiles() -> dict[str, Resource]:
+def consoleFiles(check: Callable[[Request], None]) -> dict[str, Resource]:
     """
     The console, by path, and the library for its charts if that is installed.
+
+    @param check: Raises L{RealtimeError} for a request that may not have it.
     """
     folder = files("aerostack.web").joinpath("console")
     page = FileResource(
@@ -124,7 +152,7 @@ def consoleFiles() -> dict[str, Resource]:
         for file, kind in _served(charts, CONSOLE_TYPES):
             if file.name in CHART_FILES:
                 found[f"console/chart/{file.name}"] = _consoleFile(file, kind)
-    return found
+    return {path: GuardedResource(resource, check) for path, resource in found.items()}
 
 
 def _served(folder: Traversable, types: Mapping[str, str]) -> Iterator[tuple[Traversable, str]]:

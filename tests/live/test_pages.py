@@ -4,6 +4,8 @@ What is served to browsers as files.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.live.daemon import DaemonTests
 from tests.web import CLIENT, CONSOLE
 
@@ -100,6 +102,26 @@ class FileTests(DaemonTests):
         """
         status, headers, body = await self.ask("/console?x=1")
         self.assertEqual((status, headers["location"], body), (308, "console/", b""))
+
+    async def test_consoleElsewhere(self) -> None:
+        """
+        Who comes through a proxy gets no file of the console, and is told why, unless it is
+        open to all; where it is off, nobody gets one.
+        """
+        for console, local, proxied in (
+            ("loopback", 200, 403),
+            ("everywhere", 200, 200),
+            ("off", 404, 404),
+        ):
+            config = self.daemon.config
+            self.daemon.reload(replace(config, server=replace(config.server, console=console)))
+            for path in ("/console/", "/console/main.js", "/console/chart/uPlot.esm.js"):
+                status, _, _ = await self.ask(path)
+                self.assertEqual(status, local, (console, path))
+                status, _, body = await self.ask(path, X_Forwarded_For="127.0.0.1")
+                self.assertEqual(status, proxied, (console, path))
+                if proxied == 403:
+                    self.assertIn(b"server.console", body)
 
     async def test_unchanged(self) -> None:
         """

@@ -14,8 +14,9 @@ import { Table } from "./tables.js";
 export function narrowing({ filter, columns, events }) {
   const parts = [];
   if (filter) parts.push(`filter ${JSON.stringify(filter)}`);
-  if (columns) parts.push(`columns ${columns.join(", ")}`);
-  if (events) parts.push(`events ${events.join(", ")}`);
+  // One may stand without a list.
+  if (columns) parts.push(`columns ${[columns].flat().join(", ")}`);
+  if (events) parts.push(`events ${[events].flat().join(", ")}`);
   return parts.join("; ") || "everything";
 }
 
