@@ -205,6 +205,13 @@ class Browser:
         keyboard = {"type": "key", "id": "keyboard", "actions": pressed}
         await self._ask("POST", "/actions", {"actions": [keyboard]})
 
+    async def block(self, *urls: str) -> None:
+        """
+        Let the browser fetch nothing from some URLs, in which C{*} stands for any text.
+        """
+        await self._command("Network.enable")
+        await self._command("Network.setBlockedURLs", urls=urls)
+
     async def complaints(self) -> list[str]:
         """
         What the page has written to the console as errors.
