@@ -23,11 +23,13 @@ from aerostack.net.admin import (
     OverviewResource,
     TopicResource,
     TopicsResource,
+    WatchResource,
 )
 from aerostack.net.api import healthBody
 from aerostack.sampler import Sampler
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig
+from aerostack.watching import Watchers
 
 PATH = "internal/admin"
 """Under which path the console asks."""
@@ -38,6 +40,7 @@ class Console(MultiService):
     Everything that is there for the console.
 
     @ivar door: Stands before it.
+    @ivar watchers: Who looks on at topics.
     """
 
     def __init__(
@@ -63,7 +66,9 @@ class Console(MultiService):
         self._clock = clock
         self._health = health
         self._metrics = metrics
-        self._insight = Insight(clock, hub, feeds, presence, sessions)
+        self.watchers = Watchers(clock, hub, feeds)
+        self.watchers.setServiceParent(self)
+        self._insight = Insight(clock, hub, feeds, presence, self.watchers, sessions)
         self._sampler = Sampler(clock, count, feeds.latencies, hub.latencies)
         self._sampler.setServiceParent(self)
 
@@ -83,11 +88,15 @@ class Console(MultiService):
             f"{PATH}/connections": ConnectionsResource(door, insight),
             f"{PATH}/topics": TopicsResource(door, insight),
             f"{PATH}/topic": TopicResource(door, insight),
+            f"{PATH}/watch": WatchResource(door, self.watchers),
         }
 
     def load(self, console: str, limits: LimitsConfig) -> None:
         """
         Go on with other settings.
         """
+        if console != self.door.console:
+            # Who looks on from where it may not any more must not go on with it.
+            self.watchers.endAll()
         self.door.console = console
         self.door.limits = limits

@@ -451,6 +451,7 @@ class Daemon(MultiService):
             for session in self.connections.sessions():
                 session.judge()
                 yield
+            self.console.watchers.judge()
 
         # All of them in one turn would keep everything else waiting.
         Cooperator(scheduler=partial(self._reactor.callLater, 0)).coiterate(work())

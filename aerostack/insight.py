@@ -23,6 +23,7 @@ from aerostack.core.topics import Topic, tableTopic, topicOf
 from aerostack.feeds import TableFeeds
 from aerostack.hub import Hub
 from aerostack.session import Session
+from aerostack.watching import Watchers
 
 Shown = dict[str, Any]
 """Something as it is shown, for JSON."""
@@ -45,6 +46,7 @@ class Insight:
         hub: Hub,
         feeds: TableFeeds,
         presence: Presence,
+        watchers: Watchers,
         sessions: Callable[[], Sequence[Session]],
     ) -> None:
         """
@@ -53,6 +55,7 @@ class Insight:
         self._hub = hub
         self._feeds = feeds
         self._presence = presence
+        self._watchers = watchers
         self._sessions = sessions
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
 
@@ -188,7 +191,9 @@ class Insight:
         return {
             "topic": canonical,
             "table": topicOf(canonical).table,
-            "subscribers": len(self._hub.registry.subscribers(canonical)),
+            # Whoever looks on is no subscriber, and often the one who asks.
+            "subscribers": len(self._hub.registry.subscribers(canonical))
+            - self._watchers.count(canonical),
             "present": self._presence.count(canonical),
             "published": None if stream is None else stream.head,
             "held": 0 if stream is None else len(stream),

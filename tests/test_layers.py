@@ -34,7 +34,7 @@ RANKS = {
             ),
             *("outlet", "surroundings", "subscriptions", "commands", "session", "auth", "rpc"),
             *("housekeeping", "farewell", "pulse", "heartbeat"),
-            *("sampler", "insight"),
+            *("sampler", "insight", "watching"),
         ),
         2,
     ),

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-from twisted.web.server import Request
+from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
@@ -26,6 +27,7 @@ from aerostack.net.http import (
 )
 from aerostack.sampler import Sampler
 from aerostack.settings import LimitsConfig
+from aerostack.watching import Watcher, Watchers
 
 LIMIT = 100
 """How many entries a page has, where it is not said."""
@@ -100,13 +102,13 @@ class _ConsoleResource(JSONResource):
 
     def answer(self, request: BoundedRequest) -> Any:
         identity = self.door.enter(request)
-        return self.tell(request, identity.project, queryOf(request))
+        return self.tell(request, identity, queryOf(request))
 
-    def tell(self, request: BoundedRequest, project: str, query: Mapping[str, str]) -> Any:
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         """
         Answer a request that may be answered; see L{JSONResource.answer}.
 
-        @param project: Of which it may know.
+        @param identity: Of whose project it may know.
         @param query: Its URL parameters.
         """
         raise NotImplementedError
@@ -137,16 +139,16 @@ class OverviewResource(_ConsoleResource):
         self._metrics = metrics
         self._clock = clock
 
-    def tell(self, request: BoundedRequest, project: str, query: Mapping[str, str]) -> Any:
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         since = numberOf(query, "since", 0)
         return 200, {
             "version": __version__,
-            "project": project,
+            "project": identity.project,
             "now": int(self._clock.seconds() * 1000),
             "started": int(self._sampler.started * 1000),
             "health": self._health(),
             "metrics": self._metrics(),
-            "feed": self._insight.feed(project),
+            "feed": self._insight.feed(identity.project),
             "samples": self._sampler.samples.since(since or 0),
         }
 
@@ -160,10 +162,14 @@ class ConnectionsResource(_ConsoleResource):
         super().__init__(door)
         self._insight = insight
 
-    def tell(self, request: BoundedRequest, project: str, query: Mapping[str, str]) -> Any:
-        topic = self.door.topic(query["topic"], project) if query.get("topic") else None
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        topic = self.door.topic(query["topic"], identity.project) if query.get("topic") else None
         found = self._insight.connections(
-            project, query.get("user") or None, topic, _limit(query), query.get("after", "")
+            identity.project,
+            query.get("user") or None,
+            topic,
+            _limit(query),
+            query.get("after", ""),
         )
         return found.addCallback(_good)
 
@@ -177,9 +183,9 @@ class TopicsResource(_ConsoleResource):
         super().__init__(door)
         self._insight = insight
 
-    def tell(self, request: BoundedRequest, project: str, query: Mapping[str, str]) -> Any:
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         found = self._insight.topics(
-            project, query.get("prefix", ""), _limit(query), query.get("after", "")
+            identity.project, query.get("prefix", ""), _limit(query), query.get("after", "")
         )
         return found.addCallback(_good)
 
@@ -193,8 +199,63 @@ class TopicResource(_ConsoleResource):
         super().__init__(door)
         self._insight = insight
 
-    def tell(self, request: BoundedRequest, project: str, query: Mapping[str, str]) -> Any:
-        return 200, self._insight.topic(self.door.topic(query.get("topic"), project))
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        return 200, self._insight.topic(self.door.topic(query.get("topic"), identity.project))
+
+
+class WatchResource(_ConsoleResource):
+    """
+    What passes on a topic, as long as the client stays.
+    """
+
+    def __init__(self, door: Door, watchers: Watchers) -> None:
+        super().__init__(door)
+        self._watchers = watchers
+
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        topic = self.door.topic(query.get("topic"), identity.project)
+        reader = _LineReader(request)
+        if request.method == b"HEAD":
+            reader.finish()
+            return NOT_DONE_YET
+        watcher = Watcher(identity, topic, reader)
+        reader.pauseProducing, reader.resumeProducing = watcher.pause, watcher.resume
+        request.notifyFinish().addBoth(lambda _: self._watchers.leave(watcher))
+        return self._watchers.watch(watcher).addCallback(lambda _: NOT_DONE_YET)
+
+
+@implementer(IPushProducer)
+class _LineReader:
+    """
+    Somebody who reads an answer line by line while it goes on.
+    """
+
+    pauseProducing: Callable[[], None]
+    resumeProducing: Callable[[], None]
+
+    def __init__(self, request: BoundedRequest) -> None:
+        self._request = request
+        self._begun = False
+
+    def write(self, line: bytes) -> None:
+        self._begin()
+        self._request.write(line)
+
+    def finish(self) -> None:
+        """End the answer."""
+        self._begin()
+        self._request.unregisterProducer()
+        self._request.finish()
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._request.setHeader(b"content-type", b"application/x-ndjson")
+            self._request.setHeader(b"cache-control", b"no-store")
+            self._request.registerProducer(self, True)
+
+    def stopProducing(self) -> None:
+        """The client is gone, which the request tells."""
 
 
 def _limit(query: Mapping[str, str]) -> int:

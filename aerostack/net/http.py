@@ -159,8 +159,8 @@ class JSONResource(Resource):
         """
         Answer a request.
 
-        @return: The answer, for JSON, or a L{Deferred} of it, or L{NOT_DONE_YET}
-            where the request is taken over.
+        @return: The answer, for JSON, or L{NOT_DONE_YET} where the request is taken
+            over, or a L{Deferred} of either.
         @raise RealtimeError: It is refused.
         """
         raise NotImplementedError
@@ -197,7 +197,9 @@ class JSONResource(Resource):
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
 
-        def finish(answered: tuple[int, Any]) -> None:
+        def finish(answered: Any) -> None:
+            if answered is NOT_DONE_YET:
+                return
             body = self._respond(request, *answered)
             if not gone:
                 request.write(body)
