@@ -3,10 +3,12 @@
  */
 
 import { make, setText } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, minute } from "./format.js";
 import { summary } from "./samples.js";
 
 const HEIGHT = 150;
+// Steps between the lines of an axis on which half a thing means nothing.
+const WHOLE = [1, 2, 5].flatMap((step) => [...Array(12).keys()].map((n) => step * 10 ** n)).sort((a, b) => a - b);
 const DASHES = { full: [], dashed: [4, 4] };
 
 /** The library, or null where it is not installed. */
@@ -22,6 +24,16 @@ export async function loadLibrary() {
   return library.default;
 }
 
+/** Where values stand alone, so that no line goes to or from them. */
+function alone(column) {
+  const indices = [];
+  column.forEach((value, index) => {
+    const near = [column[index - 1], column[index + 1]];
+    if (value !== null && near.every((it) => (it ?? null) === null)) indices.push(index);
+  });
+  return indices;
+}
+
 /** A colour of the style sheet, as it is in the present scheme. */
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -31,7 +43,7 @@ function colour(name) {
  * A figure of several lines over the last minutes.
  *
  * Each of the series has a `path` in the samples, a `label`, the number of its `colour`, and
- * may be `dashed`.  `format` writes a value.
+ * may be `dashed`.  `format` writes a value; where values are `whole`, so are the axis's.
  */
 export class Chart {
   element;
@@ -40,16 +52,18 @@ export class Chart {
   #title;
   #series;
   #format;
+  #whole;
   #cells;
   #moment;
   #data = null;
   #span;
   #spoken = "";
 
-  constructor({ title, unit, series, format, span }) {
+  constructor({ title, unit, series, format, whole = false, span }) {
     this.#title = title;
     this.#series = series;
     this.#format = format;
+    this.#whole = whole;
     this.#span = span;
     this.#place = make("div", { class: "plot", role: "img", "aria-label": title });
     this.#place.hidden = true;
@@ -111,7 +125,7 @@ export class Chart {
       width: this.#place.clientWidth || 300,
       height: HEIGHT,
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 16, 0, 0],
       cursor: {
         y: false,
         drag: { x: false, y: false },
@@ -120,12 +134,13 @@ export class Chart {
       },
       scales: { x: { time: true }, y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.15 : 1] } },
       axes: [
-        { ...axis, size: 24, gap: 4, space: 70, values: (_plot, times) => times.map((at) => clock(at * 1000)) },
+        { ...axis, size: 24, gap: 4, space: 70, values: (_plot, times) => times.map((at) => minute(at * 1000)) },
         {
           ...axis,
           size: 62,
           gap: 6,
           space: 34,
+          incrs: this.#whole ? WHOLE : undefined,
           values: (_plot, values) => values.map((value) => this.#format(value)),
         },
       ],
@@ -135,7 +150,7 @@ export class Chart {
           stroke: () => colour(`series-${each.colour}`),
           width: 1.75,
           dash: DASHES[each.dashed ? "dashed" : "full"],
-          points: { show: false },
+          points: { show: true, size: 4, filter: (plot, line) => alone(plot.data[line]) },
         })),
       ],
       hooks: { setCursor: [() => this.#write()] },

@@ -5,6 +5,7 @@
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const MINUTE = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
 const STAMP = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 const SPANS = [
@@ -74,6 +75,11 @@ export function age(value) {
 /** The time of the day. */
 export function clock(at) {
   return isNumber(at) ? CLOCK.format(at) : NONE;
+}
+
+/** The time of the day without its seconds. */
+export function minute(at) {
+  return MINUTE.format(at);
 }
 
 /** The day and its time. */

@@ -150,7 +150,7 @@ export class Inspector {
     const { shown, passed, skipped, waiting, isPaused } = this.#frames;
     const parts = [`${format.plural(passed, "frame")} passed`];
     if (skipped) parts.push(`${format.count(skipped)} were too fast to be shown`);
-    if (isPaused) parts.push(waiting ? `${waiting} more wait` : "paused");
+    if (isPaused) parts.push(waiting ? `${waiting} waiting` : "paused");
     setText(at("frames-count"), parts.join(", "));
     const numbers = new Set(shown.map(({ number }) => number));
     keepFocus(this.#list, at("frames-title"), () => {

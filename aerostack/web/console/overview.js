@@ -32,6 +32,7 @@ const CHARTS = [
     title: "Clients",
     unit: "open",
     format: format.count,
+    whole: true,
     series: [
       { label: "Connections", path: "connections", colour: 1 },
       { label: "Subscriptions", path: "subscriptions", colour: 4 },
