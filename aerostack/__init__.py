@@ -13,7 +13,7 @@ pushes come back up through the interfaces only:
    L{aerostack.subscriptions}, L{aerostack.commands},
    L{aerostack.auth}, L{aerostack.rpc}, L{aerostack.farewell}, L{aerostack.pulse},
    L{aerostack.heartbeat}, L{aerostack.sampler}, L{aerostack.insight},
-   L{aerostack.watching};
+   L{aerostack.watching}, L{aerostack.why};
 3. adapters, one outside system each: L{aerostack.net}, L{aerostack.storage},
    L{aerostack.tracker}, L{aerostack.engine};
 4. composition: L{aerostack.config}, L{aerostack.databases}, L{aerostack.console},

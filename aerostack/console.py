@@ -14,12 +14,14 @@ from twisted.web.resource import Resource
 from aerostack.auth import Authenticator
 from aerostack.core.presence import Presence
 from aerostack.core.samples import Counts
+from aerostack.core.traces import Traces
 from aerostack.feeds import TableFeeds
 from aerostack.hub import Hub
 from aerostack.insight import Insight
 from aerostack.net.admin import (
     ConnectionsResource,
     Door,
+    ExplainResource,
     OverviewResource,
     TopicResource,
     TopicsResource,
@@ -30,6 +32,7 @@ from aerostack.sampler import Sampler
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig
 from aerostack.watching import Watchers
+from aerostack.why import Reasons
 
 PATH = "internal/admin"
 """Under which path the console asks."""
@@ -52,6 +55,7 @@ class Console(MultiService):
         hub: Hub,
         feeds: TableFeeds,
         presence: Presence,
+        traces: Traces,
         sessions: Callable[[], Sequence[Session]],
         count: Callable[[], Counts],
         health: Callable[[], Mapping[str, str | None]],
@@ -69,6 +73,7 @@ class Console(MultiService):
         self.watchers = Watchers(clock, hub, feeds)
         self.watchers.setServiceParent(self)
         self._insight = Insight(clock, hub, feeds, presence, self.watchers, sessions)
+        self._reasons = Reasons(hub, feeds, traces, sessions, self._insight.feed)
         self._sampler = Sampler(clock, count, feeds.latencies, hub.latencies)
         self._sampler.setServiceParent(self)
 
@@ -88,6 +93,7 @@ class Console(MultiService):
             f"{PATH}/connections": ConnectionsResource(door, insight),
             f"{PATH}/topics": TopicsResource(door, insight),
             f"{PATH}/topic": TopicResource(door, insight),
+            f"{PATH}/explain": ExplainResource(door, self._reasons),
             f"{PATH}/watch": WatchResource(door, self.watchers),
         }
 

@@ -37,6 +37,7 @@ from aerostack.core.samples import Counts
 from aerostack.core.selection import Bounds
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
+from aerostack.core.traces import Traces
 from aerostack.databases import Unusable, openBackend
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
@@ -127,6 +128,7 @@ class Daemon(MultiService):
             self._makeTracker,
         )
         self._deadlines = Deadlines()
+        self.traces = Traces()
         self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
         self._surroundings = Surroundings(
             reactor,
@@ -144,6 +146,7 @@ class Daemon(MultiService):
             limits,
             self._deadlines,
             self.quotas,
+            self.traces,
         )
         server = config.server
         self.connections = Connections(
@@ -174,6 +177,7 @@ class Daemon(MultiService):
             self.hub,
             self.feeds,
             presence,
+            self.traces,
             self.connections.sessions,
             self._counts,
             self.health,

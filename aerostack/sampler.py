@@ -28,7 +28,7 @@ class Sampler(Service):
     """
 
     interval = 1.0
-    beat = 0.1
+    beat = 0.125
 
     def __init__(
         self,

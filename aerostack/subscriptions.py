@@ -15,6 +15,7 @@ from aerostack.core.columns import Columns
 from aerostack.core.permissions import Action
 from aerostack.core.selection import Selection, parseSelection
 from aerostack.core.topics import Topic, topicOf
+from aerostack.core.traces import Turn
 from aerostack.core.views import View, parseEvents
 from aerostack.errors import RealtimeError
 from aerostack.recovery import Wish
@@ -185,6 +186,7 @@ class Subscriptions:
     ) -> None:
         if self._hub.subscribe(self._session, topic, view):
             self._all.quotas.subscriptions.add(topic.project)
+            self._note(topic, True)
         refuse = partial(self._giveUp, topic)
         wish = Wish(topic, view, frame.since, selection, refuse)
         self._all.recovery.begin(self._session, wish)
@@ -272,7 +274,13 @@ class Subscriptions:
         """
         self._pending.pop(topic.canonical, None)
         self._end(topic)
+        self._note(topic, False)
         self._session.send(Unsubscribed(topic=topic.canonical))
+
+    def _note(self, topic: Topic, begun: bool) -> None:
+        """Remember when a subscription began, or that it was ended."""
+        turn = Turn(int(self._all.clock.seconds() * 1000), begun)
+        self._all.traces.turns.note((self._session.connectionId, topic.canonical), turn)
 
     def _giveUp(self, topic: Topic, error: RealtimeError) -> None:
         """End a subscription that cannot go on, and say why."""

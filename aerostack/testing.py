@@ -39,6 +39,7 @@ from aerostack.core.rules import Rule, Rules
 from aerostack.core.selection import Bounds, Selection, Snapshot, collect
 from aerostack.core.stream import EXPIRED, UNKNOWN, Depth
 from aerostack.core.streams import Streams
+from aerostack.core.traces import Traces
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
 from aerostack.feeds import TableFeeds
@@ -470,6 +471,7 @@ class World:
         )
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
+        self.traces = Traces()
         self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
         self.recovery = Recovery(
             self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
@@ -483,6 +485,7 @@ class World:
             self.limits,
             self.deadlines,
             self.quotas,
+            self.traces,
         )
         self.rpc = RPC(self.hub, self.authenticator, self.limits, self._query)
 

@@ -34,7 +34,7 @@ RANKS = {
             ),
             *("outlet", "surroundings", "subscriptions", "commands", "session", "auth", "rpc"),
             *("housekeeping", "farewell", "pulse", "heartbeat"),
-            *("sampler", "insight", "watching"),
+            *("sampler", "insight", "watching", "why"),
         ),
         2,
     ),

@@ -21,6 +21,7 @@ from aerostack.client.calls import (
     Call,
     Database,
     Socket,
+    explain,
     health,
     history,
     pause,
@@ -98,6 +99,15 @@ class BlockingSDK:
             tells each part's.
         """
         return self._ask(health())
+
+    def explain(self, userId: str, topic: str) -> Any:
+        """
+        Ask why what is published on a topic does not reach a user, or whether it does.
+
+        @return: What the daemon finds: C{verdict} is all of it in a sentence, and
+            C{findings} have a C{code}, a C{severity} and a C{message} each.
+        """
+        return self._ask(explain(self._address, userId, topic))
 
     def close(self) -> None:
         """

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.iweb import IAgent
 
 from aerostack.client.address import Address
-from aerostack.client.calls import Database, Socket, health, history
+from aerostack.client.calls import Database, Socket, explain, health, history
 from aerostack.client.http import Web
 
 
@@ -63,6 +63,15 @@ class TwistedSDK:
             C{checks} tells each part's.
         """
         return self._web.ask(health())
+
+    def explain(self, userId: str, topic: str) -> Deferred[Any]:
+        """
+        Ask why what is published on a topic does not reach a user, or whether it does.
+
+        @return: Fires with what the daemon finds: C{verdict} is all of it in a sentence, and
+            C{findings} have a C{code}, a C{severity} and a C{message} each.
+        """
+        return self._web.ask(explain(self._web.address, userId, topic))
 
     def close(self) -> Deferred[None]:
         """

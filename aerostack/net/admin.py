@@ -28,6 +28,7 @@ from aerostack.net.http import (
 from aerostack.sampler import Sampler
 from aerostack.settings import LimitsConfig
 from aerostack.watching import Watcher, Watchers
+from aerostack.why import Reasons
 
 LIMIT = 100
 """How many entries a page has, where it is not said."""
@@ -201,6 +202,23 @@ class TopicResource(_ConsoleResource):
 
     def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         return 200, self._insight.topic(self.door.topic(query.get("topic"), identity.project))
+
+
+class ExplainResource(_ConsoleResource):
+    """
+    Why something did not arrive.
+    """
+
+    def __init__(self, door: Door, reasons: Reasons) -> None:
+        super().__init__(door)
+        self._reasons = reasons
+
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        user = query.get("user")
+        if not user:
+            raise RealtimeError("invalid_arguments", "Name the user: ?user=ann")
+        topic = self.door.topic(query.get("topic"), identity.project)
+        return 200, self._reasons.explain(user, topic)
 
 
 class WatchResource(_ConsoleResource):

@@ -24,7 +24,10 @@ class ConsoleTests(DaemonTests):
 
     def projects(self) -> dict[str, ProjectConfig]:
         return {
-            "p": makeProject(jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET)),
+            "p": makeProject(
+                jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET),
+                defaultRead=("anonymous", "key", "token"),
+            ),
             "other": makeProject(
                 id="other", publicKey="pk_of_other_89abcdef", secretKey=OTHER_SECRET
             ),
