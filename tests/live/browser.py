@@ -163,8 +163,8 @@ class Browser:
         """
         width, height, dark = LOOKS[look]
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        await self._command("Emulation.setEmulatedMedia", features=[scheme])
-        await self._command(
+        await self.command("Emulation.setEmulatedMedia", features=[scheme])
+        await self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=height,
@@ -185,10 +185,10 @@ class Browser:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         for look in (*LOOKS, "light"):
             await self.look(look)
-            size = (await self._command("Page.getLayoutMetrics"))["cssContentSize"]
+            size = (await self.command("Page.getLayoutMetrics"))["cssContentSize"]
             clip = {"x": 0, "y": 0, "width": LOOKS[look][0], "scale": 1}
             clip["height"] = min(size["height"], TALLEST)
-            taken = await self._command(
+            taken = await self.command(
                 "Page.captureScreenshot", clip=clip, captureBeyondViewport=True
             )
             (SCREENSHOTS / f"{name}-{look}.png").write_bytes(b64decode(taken["data"]))
@@ -205,12 +205,13 @@ class Browser:
         keyboard = {"type": "key", "id": "keyboard", "actions": pressed}
         await self._ask("POST", "/actions", {"actions": [keyboard]})
 
-    async def block(self, *urls: str) -> None:
+    async def command(self, command: str, **params: Any) -> Any:
         """
-        Let the browser fetch nothing from some URLs, in which C{*} stands for any text.
+        Give a command of the Chrome DevTools Protocol.
+
+        @return: Its result.
         """
-        await self._command("Network.enable")
-        await self._command("Network.setBlockedURLs", urls=urls)
+        return await self._ask("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
 
     async def complaints(self) -> list[str]:
         """
@@ -218,10 +219,6 @@ class Browser:
         """
         entries = await self._ask("POST", "/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
-
-    async def _command(self, command: str, **params: Any) -> Any:
-        """Give a command of the Chrome DevTools Protocol."""
-        return await self._ask("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
         response = await treq.request(

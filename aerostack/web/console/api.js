@@ -19,6 +19,11 @@ export class ApiError extends Error {
     this.code = code;
     this.retryAfter = retryAfter;
   }
+
+  /** Whether something else can be asked for, which is for who asked to know. */
+  get isOfQuestion() {
+    return this.status === 400 || this.status === 404 || this.code === "wrong_project";
+  }
 }
 
 const gone = (message) => new ApiError(0, "unreachable", message);

@@ -45,9 +45,10 @@ export function bytes(value) {
   return `${unit ? brief(value) : value} ${UNITS[unit]}`;
 }
 
-/** A short time, in milliseconds: `0.42 ms`, `1.2 s`. */
+/** A short time, in milliseconds: `43 µs`, `0.42 ms`, `1.2 s`. */
 export function milliseconds(value) {
   if (!isNumber(value)) return NONE;
+  if (value > 0 && value < 0.1) return `${brief(value * 1000)} µs`;
   if (value >= 60_000) return duration(value);
   return value < 1000 ? `${brief(value)} ms` : `${brief(value / 1000)} s`;
 }

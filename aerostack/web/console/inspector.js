@@ -89,13 +89,15 @@ export class Inspector {
       this.#say(`Watching ${frame.topic}.`);
       return;
     }
+    // The last word of one that was watching.
+    if (frame.type === "error") throw new ApiError(400, frame.code, frame.message);
     this.#frames.add(frame, Date.now());
     this.#drawSoon();
   }
 
   #failed(error) {
-    // A topic that there cannot be will not come to be.
-    if (error.status === 400 || error.status === 404 || error.status === 401) {
+    // A topic that there cannot be will not come to be; without a key nothing will.
+    if (error.isOfQuestion || error.status === 401) {
       this.#stop("Nothing is watched.");
       setText(this.#error, error.message);
       return;

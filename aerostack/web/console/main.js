@@ -15,8 +15,6 @@ import { Topics } from "./topics.js";
 import { Why } from "./why.js";
 
 const STORED = "aerostack-rt console key";
-// What a view is told about in its own place: it asked for something that there is not.
-const OWN = new Set([400, 404]);
 
 const samples = new Samples();
 const overview = new Overview(samples);
@@ -50,7 +48,7 @@ async function turn(signal) {
     await view.refresh(api, signal, answer.now);
     setText(problem, "");
   } catch (error) {
-    if (!OWN.has(error.status)) throw error;
+    if (!error.isOfQuestion) throw error;
     setText(problem, error.message);
   }
 }

@@ -49,24 +49,33 @@ const CHARTS = [
 // How often charts are drawn for people who want nothing to move, in milliseconds.
 const CALM = 10_000;
 
+// For how many seconds things may be so before they are worth a look.
+const LAGGING = 5;
+const UNNUMBERED = 1;
+const HELD = 10;
+
 /** What the feed's facts are, in words. */
 export function feedFacts(feed) {
   const facts = [
     ["State", feed.up ? "Up" : "Down: changes cannot be read", feed.up ? "fine" : "problem"],
-    ["Behind by", format.milliseconds(feed.lag * 1000), feed.lag > 5 ? "notice" : undefined],
+    ["Behind by", format.milliseconds(feed.lag * 1000), feed.lag > LAGGING ? "notice" : undefined],
     ["Newest change", format.count(feed.position)],
   ];
-  if (feed.waiting && feed.waiting.age > 0) {
-    facts.push([
-      "Waits for",
-      `a transaction that is open for ${format.duration(feed.waiting.age * 1000)}`,
-      "notice",
-    ]);
-    const holder = feed.waiting.holder ?? {};
-    for (const [name, value] of Object.entries(holder)) facts.push([`Its ${name}`, `${value}`]);
+  const { age = 0, holder = null } = feed.waiting ?? {};
+  if (age >= UNNUMBERED) {
+    facts.push(["Yet to be read", `since ${format.duration(age * 1000)}`, "notice"]);
+  }
+  if (holder) {
+    const open = `${holder.who} of ${holder.role}, for ${format.duration(holder.age * 1000)}`;
+    facts.push(["Open transaction", open, holder.age >= HELD ? "notice" : undefined]);
+    const effect = holder.isRecorded ? "Its own changes, until it ends" : "Nothing";
+    facts.push(["It holds back", effect], ["To end it", holder.remedy]);
   }
   return facts;
 }
+
+/** A name as a label. */
+const titled = (name) => name[0].toUpperCase() + name.slice(1);
 
 export class Overview {
   #charts;
@@ -107,15 +116,16 @@ export class Overview {
     ]);
     setFacts(at("feed"), feedFacts(answer.feed));
     this.#presentTables(answer.feed.tables);
-    const { status, checks } = answer.health;
+    const { status, checks, notices = {} } = answer.health;
     const works = status === "ok";
     setFacts(at("health"), [
       ["Daemon", works ? "Works" : "Fails", works ? "fine" : "problem"],
       ...Object.entries(checks).map(([name, fault]) => [
-        name[0].toUpperCase() + name.slice(1),
+        titled(name),
         fault === "ok" ? "In order" : fault,
         fault === "ok" ? "fine" : "problem",
       ]),
+      ...Object.entries(notices).map(([name, notice]) => [titled(name), notice, "notice"]),
       ["Running since", format.stamp(answer.started)],
       ["Published", format.count(metrics.aerostack_publications_total)],
       ["Table changes", format.count(metrics.aerostack_changes_total)],

@@ -2,7 +2,7 @@
  * Tables whose rows stay where they are while their numbers change.
  */
 
-import { keepFocus, make, setText } from "./dom.js";
+import { keepFocus, make, setAttribute, setText } from "./dom.js";
 
 /** What a cell says, as one text to be compared. */
 function signature(cell) {
@@ -86,8 +86,8 @@ export class Table {
       if (element === next) next = next.nextSibling;
       else this.#body.insertBefore(element, next);
     }
-    this.#empty.hidden = items.length > 0;
-    this.#table.hidden = items.length === 0;
+    setAttribute(this.#empty, "hidden", items.length ? "" : null);
+    setAttribute(this.#table, "hidden", items.length ? null : "");
   }
 
   #row(key, item) {

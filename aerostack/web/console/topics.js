@@ -150,7 +150,7 @@ export class Topics {
     try {
       answer = await api.get("topic", { topic }, signal);
     } catch (error) {
-      if (error.status !== 400 && error.status !== 404) throw error;
+      if (!error.isOfQuestion) throw error;
       if (topic === this.#chosen) setText(at("topic-error"), error.message);
       return;
     }

@@ -17,8 +17,7 @@ export class Why {
   #query = null;
   #form = at("why-form");
   #answer = at("why-answer");
-  #findings = at("why-findings");
-  #shown = "";
+  #heard = "";
   #now = 0;
   #connections = new Table({
     caption: "The user’s connections",
@@ -81,7 +80,8 @@ export class Why {
       answer.findings.some((finding) => finding.severity === severity),
     );
     setAttribute(at("why-verdict"), "data-tone", worst ?? "fine");
-    this.#presentFindings(answer.findings);
+    this.#speak(answer);
+    presentFindings(answer.findings);
     this.#connections.update(answer.connections);
     this.#ended.update(answer.ended);
     setFacts(at("why-stream"), streamFacts(answer.stream));
@@ -90,21 +90,30 @@ export class Why {
     this.#answer.hidden = false;
   }
 
-  #presentFindings(findings) {
-    const shown = JSON.stringify(findings);
-    if (shown === this.#shown) return;
-    this.#shown = shown;
-    this.#findings.replaceChildren(
-      ...findings.map(({ severity, message, connection }) =>
-        make(
-          "li",
-          { "data-tone": severity },
-          make("strong", { class: "badge", "data-tone": severity }, SEVERITIES[severity]),
-          make("span", {}, message, ...(connection ? [make("small", {}, ` ${connection}`)] : [])),
-        ),
-      ),
-    );
+  /** Sentences say how long ago things were; what is read aloud is what has become otherwise. */
+  #speak({ user, topic, verdict, findings }) {
+    const codes = findings.map(({ code, connection }) => [code, connection]);
+    const heard = JSON.stringify([user, topic, codes]);
+    if (heard === this.#heard) return;
+    this.#heard = heard;
+    setText(at("why-said"), verdict);
   }
+}
+
+function presentFindings(findings) {
+  const list = at("why-findings");
+  while (list.children.length > findings.length) list.lastElementChild.remove();
+  findings.forEach(({ severity, message }, index) => {
+    let item = list.children[index];
+    if (!item) {
+      item = make("li", {}, make("strong", { class: "badge" }), make("span"));
+      list.append(item);
+    }
+    const [badge, text] = item.children;
+    setAttribute(badge, "data-tone", severity);
+    setText(badge, SEVERITIES[severity]);
+    setText(text, message);
+  });
 }
 
 function streamFacts(stream) {

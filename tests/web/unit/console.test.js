@@ -10,6 +10,7 @@ import { Api } from "../../../aerostack/web/console/api.js";
 import * as format from "../../../aerostack/web/console/format.js";
 import { Frames, MOST } from "../../../aerostack/web/console/frames.js";
 import { Loop } from "../../../aerostack/web/console/loop.js";
+import { feedFacts } from "../../../aerostack/web/console/overview.js";
 import { keyIn, parse, to, VIEWS } from "../../../aerostack/web/console/route.js";
 import { Rates, Samples, summary } from "../../../aerostack/web/console/samples.js";
 import { Clock, settle } from "./fakes.js";
@@ -320,6 +321,34 @@ test("each kind of frame says what it is", () => {
   ]);
 });
 
+// The feed
+
+test("the feed says how it does, and who holds a transaction open", () => {
+  const feed = { up: true, lag: 0.02, position: 1234, tables: [] };
+  assert.deepEqual(feedFacts(feed), [
+    ["State", "Up", "fine"],
+    ["Behind by", "20 ms", undefined],
+    ["Newest change", "1,234"],
+  ]);
+  const holder = { who: "process 7 (nightly)", role: "batch", remedy: "SELECT 1", age: 93, isRecorded: true };
+  const waiting = { age: 2, holder };
+  assert.deepEqual(feedFacts({ ...feed, up: false, lag: 9, waiting }), [
+    ["State", "Down: changes cannot be read", "problem"],
+    ["Behind by", "9 s", "notice"],
+    ["Newest change", "1,234"],
+    ["Yet to be read", "since 2 s", "notice"],
+    ["Open transaction", "process 7 (nightly) of batch, for 1 min 33 s", "notice"],
+    ["It holds back", "Its own changes, until it ends"],
+    ["To end it", "SELECT 1"],
+  ]);
+  const short = { ...holder, age: 1, isRecorded: false };
+  assert.deepEqual(feedFacts({ ...feed, waiting: { age: 0, holder: short } }).slice(3), [
+    ["Open transaction", "process 7 (nightly) of batch, for 1 s", undefined],
+    ["It holds back", "Nothing"],
+    ["To end it", "SELECT 1"],
+  ]);
+});
+
 // Addresses and numbers
 
 test("addresses are read and written", () => {
@@ -348,7 +377,7 @@ test("numbers are short and say their unit", () => {
     [format.count, [0, "0"], [1234, "1,234"], [1234567, "1.23M"], [null, "–"], [NaN, "–"]],
     [format.rate, [0, "0"], [0.333, "0.33"], [9.96, "10"], [12.6, "13"], [1234.5, "1,235"]],
     [format.bytes, [0, "0 B"], [1023, "1023 B"], [1536, "1.5 KiB"], [5 << 20, "5 MiB"], [undefined, "–"]],
-    [format.milliseconds, [0, "0 ms"], [0.1234, "0.12 ms"], [999, "999 ms"], [1234, "1.2 s"]],
+    [format.milliseconds, [0, "0 ms"], [0.0434, "43 µs"], [0.1234, "0.12 ms"], [999, "999 ms"], [1234, "1.2 s"]],
     [format.milliseconds, [61_000, "1 min 1 s"], [null, "–"]],
     [format.duration, [0, "0 s"], [-5, "0 s"], [59_900, "59 s"], [3_600_000, "1 h"]],
     [format.duration, [90_061_000, "1 d 1 h"], [3_605_000, "1 h"]],
