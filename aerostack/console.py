@@ -43,6 +43,7 @@ class Console(MultiService):
     Everything that is there for the console.
 
     @ivar door: Stands before it.
+    @ivar sampler: Takes samples of what the daemon does.
     @ivar watchers: Who looks on at topics.
     """
 
@@ -74,8 +75,8 @@ class Console(MultiService):
         self.watchers.setServiceParent(self)
         self._insight = Insight(clock, hub, feeds, presence, self.watchers, sessions)
         self._reasons = Reasons(hub, feeds, traces, sessions, self._insight.feed)
-        self._sampler = Sampler(clock, count, feeds.latencies, hub.latencies)
-        self._sampler.setServiceParent(self)
+        self.sampler = Sampler(clock, count, feeds.latencies, hub.latencies)
+        self.sampler.setServiceParent(self)
 
     def resources(self) -> dict[str, Resource]:
         """
@@ -88,7 +89,7 @@ class Console(MultiService):
 
         return {
             f"{PATH}/overview": OverviewResource(
-                door, insight, self._sampler, health, self._metrics, self._clock
+                door, insight, self.sampler, health, self._metrics, self._clock
             ),
             f"{PATH}/connections": ConnectionsResource(door, insight),
             f"{PATH}/topics": TopicsResource(door, insight),

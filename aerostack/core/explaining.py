@@ -17,6 +17,33 @@ from aerostack.errors import CLOSE_CODES
 
 PROBLEM, NOTICE, FINE = "problem", "notice", "fine"
 
+FINDINGS = {
+    "not_connected": "the user has no connection; how the last one ended",
+    "another_name": "somebody is connected by nearly that name",
+    "not_subscribed": "it is connected, and has not subscribed to the topic",
+    "unsubscribed": "it has unsubscribed",
+    "refused": "it asked to subscribe, and was told an error",
+    "asked": "it asked, and has no answer yet",
+    "forbidden": "it may not read that: by its token, the table's rule or ``default_read``",
+    "congested": "it does not read what it is sent",
+    "catching_up": "it is still being sent what it had missed",
+    "not_told": "the newest change is not told to it: by its filter, its events or the rule",
+    "filtered": "it asked only for some rows",
+    "rows_rule": "the table's rule lets it read only some rows",
+    "events": "it asked only for some operations",
+    "columns": "it asked only for some columns",
+    "hidden_columns": "the table's rule hides columns",
+    "table_not_allowed": "the table is not among ``tracker.tables``",
+    "table_not_followed": "nobody is subscribed to the table",
+    "feed_down": "changes cannot be read for now",
+    "feed_lagging": "changes are told late",
+    "unknown_topic": "nothing is known of the topic; it may be misspelt",
+    "nothing_published": "nothing was published on it yet",
+    "nothing_since": "nothing was published since it subscribed",
+    "subscribed": "it is subscribed, and nothing stands in the way",
+}
+"""Every code of a finding, and what is so then; C{docs/console.rst} is checked against it."""
+
 LAGGING = 5.0
 """After how many seconds without a look at the changes the feed is said to lag."""
 
@@ -26,6 +53,7 @@ class Finding:
     """
     Something that bears on whether what is published arrives.
 
+    @ivar code: One of L{FINDINGS}.
     @ivar severity: C{problem} (it does not), C{notice} (it may not) or C{fine}.
     @ivar message: What is so, and what to do.
     @ivar connection: Of which connection it holds; L{None} for all.

@@ -15,6 +15,7 @@ from aerostack.core.conditions import EQ, makeCondition
 from aerostack.core.explaining import (
     EVENTS,
     FILTER,
+    FINDINGS,
     FINE,
     NOTICE,
     PROBLEM,
@@ -62,6 +63,7 @@ class ExplainTests(SynchronousTestCase):
         """
         found = explain(facts)
         (finding,) = [each for each in found.findings if each.code == code]
+        self.assertIn(code, FINDINGS)
         self.assertEqual((finding.severity, finding.connection), (severity, connection))
         for word in words:
             self.assertIn(word, finding.message)
