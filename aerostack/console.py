@@ -28,6 +28,7 @@ from aerostack.net.admin import (
     WatchResource,
 )
 from aerostack.net.api import healthBody
+from aerostack.net.pages import consoleFiles
 from aerostack.sampler import Sampler
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig
@@ -80,7 +81,7 @@ class Console(MultiService):
 
     def resources(self) -> dict[str, Resource]:
         """
-        What it asks, by path.
+        Its page and what that asks, by path.
         """
         door, insight = self.door, self._insight
 
@@ -88,6 +89,7 @@ class Console(MultiService):
             return healthBody(self._health())
 
         return {
+            **consoleFiles(door.check),
             f"{PATH}/overview": OverviewResource(
                 door, insight, self.sampler, health, self._metrics, self._clock
             ),

@@ -57,7 +57,7 @@ from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.gate import Gate
 from aerostack.net.http import BoundedSite
 from aerostack.net.metrics import MetricsResource
-from aerostack.net.pages import clientFiles, consoleFiles, makePage
+from aerostack.net.pages import clientFiles, makePage
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
 from aerostack.pulse import Pulse
@@ -252,7 +252,6 @@ class Daemon(MultiService):
             {
                 "": makePage(_openProject(config)),
                 **clientFiles(),
-                **consoleFiles(self.console.door.check),
                 "api/realtime": self._realtime,
                 "api/v1/public/realtime/history": self._historyResource,
                 "internal/hooks/rpc": RPCResource(

@@ -20,7 +20,6 @@ export function userOf(userId) {
 }
 
 export class Connections {
-  every = 2000;
   #query = {};
   #form = at("connections-form");
   #table = new Table({
@@ -77,6 +76,11 @@ export class Connections {
   }
 
   hide() {}
+
+  /** Long lists are asked for more seldom; in milliseconds. */
+  get every() {
+    return 2000 + 2 * this.#table.size;
+  }
 
   async refresh(api, signal, now) {
     const query = this.#query;

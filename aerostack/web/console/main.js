@@ -159,7 +159,10 @@ function showView(name, query = {}) {
   document.title = `${title.textContent} · aerostack-rt console`;
   views[name].show(query, api);
   // Who goes elsewhere begins there, and not in what has vanished.
-  if (before && before !== name) title.focus();
+  if (before && before !== name) {
+    scrollTo(0, 0);
+    title.focus({ preventScroll: true });
+  }
   refreshSoon();
 }
 

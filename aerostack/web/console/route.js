@@ -4,9 +4,18 @@
 
 export const VIEWS = ["overview", "connections", "topics", "inspector", "why"];
 
-/** The key in an address's fragment, `#key=…`, if one is there. */
+const KEY = "#key=";
+
+/** The key in an address's fragment, `#key=…`, if one is there; null otherwise. */
 export function keyIn(hash) {
-  return hash.startsWith("#key=") ? new URLSearchParams(hash.slice(1)).get("key") : null;
+  if (!hash.startsWith(KEY)) return null;
+  const text = hash.slice(KEY.length);
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Somebody has pasted it as it is.
+    return text;
+  }
 }
 
 /** A fragment, taken apart: `#topics?topic=chat%2Fx`. */

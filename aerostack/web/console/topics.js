@@ -26,7 +26,6 @@ export function stateOf(state) {
 }
 
 export class Topics {
-  every = 2000;
   #query = {};
   #chosen = null;
   #form = at("topics-form");
@@ -113,6 +112,11 @@ export class Topics {
   }
 
   hide() {}
+
+  /** Long lists are asked for more seldom; in milliseconds. */
+  get every() {
+    return 2000 + 2 * this.#table.size;
+  }
 
   #choose(topic) {
     this.#panel.hidden = false;

@@ -352,7 +352,8 @@ test("the feed says how it does, and who holds a transaction open", () => {
 // Addresses and numbers
 
 test("addresses are read and written", () => {
-  assert.equal(keyIn("#key=sk_a%2Bb"), "sk_a+b");
+  assert.equal(keyIn("#key=sk_a%2Bb%26"), "sk_a+b&");
+  assert.equal(keyIn("#key=sk_a+b&c%"), "sk_a+b&c%");
   assert.equal(keyIn("#topics"), null);
   const hash = to("why", { user: "a?b=c&d", topic: "chat/ü", empty: "" });
   assert.deepEqual(parse(hash), { view: "why", query: { user: "a?b=c&d", topic: "chat/ü" } });
