@@ -32,7 +32,7 @@ class SigningInTests(ConsoleTests):
         await self.browser.screenshot("console-signin")
         await self.browser.press(*"sk_wrong_0123456789", "Enter")
         await self.console.reads("key-error", "key")
-        self.assertIsNone(await self.browser.run("return sessionStorage.length || null"))
+        self.assertEqual(await self.browser.run("return sessionStorage.length"), 0)
         await self.browser.run("document.getElementById('key').select()")
         await self.browser.press(*SECRET_KEY, "Enter")
         await self.console.says("Live")
@@ -42,8 +42,26 @@ class SigningInTests(ConsoleTests):
         )
         await self.console.open(None)
         await self.console.says("Live")
+        await self.console.reads("tiles", "Connections")
         await self.console.click("leave")
+        await self.console.reads("signin", "Secret key of the project")
         await self.console.says("Not signed in")
+        # What was seen goes with the page that has seen it.
+        await self.browser.until("return !document.getElementById('tiles').textContent")
+        await self.console.open(None)
+        await self.console.reads("signin", "Secret key of the project")
+
+    async def test_withoutStorage(self) -> None:
+        """
+        Where the browser lets pages store nothing, one signs in each time.
+        """
+        await self.browser.command(
+            "Page.addScriptToEvaluateOnNewDocument",
+            source="Object.defineProperty(window, 'sessionStorage',"
+            " {get() { throw new DOMException('No.', 'SecurityError'); }})",
+        )
+        await self.console.open()
+        await self.console.reads("tiles", "Connections")
         await self.console.open(None)
         await self.console.reads("signin", "Secret key of the project")
 

@@ -35,6 +35,8 @@ const loop = new Loop(turn, told);
 
 async function turn(signal) {
   const answer = await api.get("overview", { since: samples.newest }, signal);
+  // Somebody has signed out meanwhile.
+  if (signal.aborted) return;
   samples.add(answer.samples, answer.now);
   const uptime = format.age(answer.now - answer.started);
   setText(at("about"), `Project ${answer.project}, version ${answer.version}, up ${uptime}`);
@@ -100,6 +102,24 @@ function countDown(until) {
 
 // Signing in
 
+/** Keep the key in this tab; null forgets it. */
+function remember(key) {
+  try {
+    if (key === null) sessionStorage.removeItem(STORED);
+    else sessionStorage.setItem(STORED, key);
+  } catch {
+    // Where a browser lets pages store nothing, the key lasts as long as the page.
+  }
+}
+
+function remembered() {
+  try {
+    return sessionStorage.getItem(STORED);
+  } catch {
+    return null;
+  }
+}
+
 function signIn(key) {
   setText(at("key-error"), "");
   try {
@@ -108,7 +128,7 @@ function signIn(key) {
     signOut(error.message);
     return;
   }
-  sessionStorage.setItem(STORED, key);
+  remember(key);
   say("asking", "Asking…");
   loop.start();
 }
@@ -117,7 +137,7 @@ function signOut(message = "") {
   loop.stop();
   clearInterval(retry);
   api = null;
-  sessionStorage.removeItem(STORED);
+  remember(null);
   showView(null);
   at("views").hidden = at("leave").hidden = true;
   setText(at("about"), "");
@@ -188,7 +208,11 @@ at("skip").addEventListener("click", (event) => {
   event.preventDefault();
   at("main").focus();
 });
-at("leave").addEventListener("click", () => signOut());
+at("leave").addEventListener("click", () => {
+  signOut();
+  // Nothing of what was seen is left in the page.
+  location.reload();
+});
 addEventListener("hashchange", route);
 addEventListener("online", () => loop.soon());
 document.addEventListener("visibilitychange", () => {
@@ -197,7 +221,7 @@ document.addEventListener("visibilitychange", () => {
   else if (api) loop.start();
 });
 
-const stored = sessionStorage.getItem(STORED);
+const stored = remembered();
 if (keyIn(location.hash) !== null) route();
 else if (stored) signIn(stored);
 else signOut();

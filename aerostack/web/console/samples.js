@@ -43,7 +43,7 @@ export class Samples {
   /** Add those that are newer than what is there; `now` is the daemon's clock. */
   add(samples, now) {
     // A clock that was set back would hide everything new.
-    if (this.newest > now + this.#span) this.#kept = [];
+    if (this.newest > now + GAP) this.#kept = [];
     const newest = this.newest ?? -Infinity;
     this.#kept.push(...samples.filter(({ at }) => at > newest));
     const oldest = (this.newest ?? 0) - this.#span;

@@ -261,8 +261,8 @@ test("samples come once, the oldest go, and where some are missing there is a ga
 test("a daemon whose clock was set back is believed", () => {
   const samples = new Samples(10_000);
   samples.add([sample(1_000_000)], 1_000_000);
-  samples.add([sample(5000)], 5000);
-  assert.equal(samples.newest, 5000);
+  samples.add([sample(990_000)], 990_000);
+  assert.equal(samples.newest, 990_000);
 });
 
 test("a column's newest, mean and peak", () => {
