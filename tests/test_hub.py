@@ -10,6 +10,7 @@ from msgspec import Raw
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.latencies import Spread
 from aerostack.core.messages import Kept
 from aerostack.core.topics import Topic
 from aerostack.errors import RealtimeError
@@ -73,6 +74,32 @@ class PublishTests(HubTests):
     """
     Tests for L{Hub.publish} and L{Hub.chat}.
     """
+
+    def test_latencies(self) -> None:
+        """
+        It is measured how long a publication took from its coming until its subscribers were
+        handed it, the time of its keeping among that.
+        """
+        self.publish(1)
+        self.assertEqual(self.hub.latencies.take(), Spread(0.0, 0.0))
+        self.world.history.held = []
+        self.publish(2, persist=True)
+        self.publish(3)
+        self.world.clock.advance(0.5)
+        self.assertIsNone(self.hub.latencies.take())
+        self.world.history.release()
+        self.world.turn()
+        self.assertEqual(self.hub.latencies.take(), Spread(500.0, 500.0))
+
+    def test_latencyOfNothing(self) -> None:
+        """
+        What could not be kept was not published, and is not measured.
+        """
+        self.world.history.held = []
+        publishing = self.publish(1, persist=True)
+        self.world.history.refuse()
+        self.failureResultOf(publishing, RealtimeError)
+        self.assertIsNone(self.hub.latencies.take())
 
     def test_frame(self) -> None:
         """

@@ -33,7 +33,12 @@ class Page:
         Take note of names.
         """
         self.total += len(names)
-        behind = [name for name in names if name > self._after]
+        if len(self._first) > self._limit:
+            # Soon nearly everything is behind the page.
+            last = self._first[-1]
+            behind = [name for name in names if self._after < name < last]
+        else:
+            behind = [name for name in names if name > self._after]
         if behind:
             # One may come again, if where it stands has changed meanwhile.
             self._first = nsmallest(self._limit + 1, {*self._first, *behind})

@@ -111,9 +111,10 @@ class Streams:
 
     def topics(self) -> Collection[str]:
         """
-        The topics that have a stream.
+        The topics that have a stream, in no order.
         """
-        return self._streams.keys()
+        # To go through it in its order takes several times as long.
+        return dict.keys(self._streams)
 
     def __len__(self) -> int:
         return len(self._streams)
