@@ -71,9 +71,9 @@ class Commands:
             to come back.
         """
         if clean:
-            self._hub.leave(self._session.connectionId)
+            self._hub.attendance.leave(self._session.connectionId)
         else:
-            self._hub.lose(self._session.connectionId)
+            self._hub.attendance.lose(self._session.connectionId)
         self.subscriptions.end()
 
     def judge(self, topic: str | None = None) -> None:
@@ -85,12 +85,12 @@ class Commands:
         self.subscriptions.judge(topic)
         if topic is not None:
             return
-        for canonical in self._hub.presentOn(self._session.connectionId):
+        for canonical in self._hub.attendance.topicsOf(self._session.connectionId):
             held = topicOf(canonical)
             try:
                 self._session.identity.check(Action.PRESENCE, held)
             except RealtimeError as error:
-                self._hub.untrack(self._session.connectionId, held)
+                self._hub.attendance.untrack(self._session.connectionId, held)
                 self._session.sendError(error, None, canonical)
 
     def _subscribe(self, frame: Subscribe) -> None:
@@ -158,12 +158,14 @@ class Commands:
             raise RealtimeError(
                 "too_large", f"A presence state has at most {self._limits.stateBytes} bytes."
             )
-        if topic.canonical not in self._hub.presentOn(self._session.connectionId):
+        if topic.canonical not in self._hub.attendance.topicsOf(self._session.connectionId):
             self.subscriptions.checkRoom(topic.canonical)
-        self._hub.track(self._session, self._session.connectionId, topic, self._userId, state)
+        self._hub.attendance.track(
+            self._session, self._session.connectionId, topic, self._userId, state
+        )
 
     def _untrack(self, frame: Untrack) -> None:
-        self._hub.untrack(self._session.connectionId, self._topic(frame.topic))
+        self._hub.attendance.untrack(self._session.connectionId, self._topic(frame.topic))
 
     def _auth(self, frame: Auth) -> None:
         now = self._all.clock.seconds()
@@ -174,7 +176,7 @@ class Commands:
             return
         if identity.userId != self._session.identity.userId:
             # Another user is another presence.
-            self._hub.leave(self._session.connectionId)
+            self._hub.attendance.leave(self._session.connectionId)
         self._session.setIdentity(identity)
         self.judge()
 

@@ -4,16 +4,14 @@ What the console stands on, put together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from twisted.application.service import MultiService
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
 from aerostack.auth import Authenticator
-from aerostack.core.presence import Presence
-from aerostack.core.samples import Counts
+from aerostack.condition import Condition
 from aerostack.core.traces import Traces
 from aerostack.feeds import TableFeeds
 from aerostack.hub import Hub
@@ -27,7 +25,6 @@ from aerostack.net.admin import (
     TopicsResource,
     WatchResource,
 )
-from aerostack.net.api import healthBody
 from aerostack.net.pages import consoleFiles
 from aerostack.sampler import Sampler
 from aerostack.session import Session
@@ -56,12 +53,9 @@ class Console(MultiService):
         limits: LimitsConfig,
         hub: Hub,
         feeds: TableFeeds,
-        presence: Presence,
         traces: Traces,
         sessions: Callable[[], Sequence[Session]],
-        count: Callable[[], Counts],
-        health: Callable[[], Mapping[str, str | None]],
-        metrics: Callable[[], Mapping[str, float]],
+        condition: Condition,
     ) -> None:
         """
         @param console: From where it can be reached: C{server.console}.
@@ -70,28 +64,23 @@ class Console(MultiService):
         super().__init__()
         self.door = Door(console, authenticator, clock, limits)
         self._clock = clock
-        self._health = health
-        self._metrics = metrics
+        self._condition = condition
         self.watchers = Watchers(clock, hub, feeds)
         self.watchers.setServiceParent(self)
-        self._insight = Insight(clock, hub, feeds, presence, self.watchers, sessions)
+        self._insight = Insight(clock, hub, feeds, self.watchers, sessions)
         self._reasons = Reasons(hub, feeds, traces, sessions, self._insight.feed)
-        self.sampler = Sampler(clock, count, feeds.latencies, hub.latencies)
+        self.sampler = Sampler(clock, condition.counts, feeds.latencies, hub.latencies)
         self.sampler.setServiceParent(self)
 
     def resources(self) -> dict[str, Resource]:
         """
         Its page and what that asks, by path.
         """
-        door, insight = self.door, self._insight
-
-        def health() -> dict[str, Any]:
-            return healthBody(self._health())
-
+        door, insight, condition = self.door, self._insight, self._condition
         return {
             **consoleFiles(door.check),
             f"{PATH}/overview": OverviewResource(
-                door, insight, self.sampler, health, self._metrics, self._clock
+                door, insight, self.sampler, condition.health, condition.metrics, self._clock
             ),
             f"{PATH}/connections": ConnectionsResource(door, insight),
             f"{PATH}/topics": TopicsResource(door, insight),

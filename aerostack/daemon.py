@@ -4,7 +4,7 @@ The daemon, put together from its configuration.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
+from aerostack.condition import Condition
 from aerostack.console import Console
 from aerostack.core.access import Access
 from aerostack.core.addresses import Proxies
@@ -33,7 +34,6 @@ from aerostack.core.presence import Presence
 from aerostack.core.quotas import Quotas
 from aerostack.core.repeats import Repeats
 from aerostack.core.rules import Rule, Rules
-from aerostack.core.samples import Counts
 from aerostack.core.selection import Bounds
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
@@ -79,6 +79,7 @@ class Daemon(MultiService):
     Everything that one configuration asks for.
 
     @ivar ports: Where the daemon listens, once it has started.
+    @ivar condition: How it does.
     """
 
     log = Logger()
@@ -105,12 +106,11 @@ class Daemon(MultiService):
         # Ids are told apart across restarts too, so that positions and logs can be.
         run = uuid4().hex[:6]
         epochs, serial = count(1), count(1)
-        presence = Presence(config.presence.grace)
         self.hub = Hub(
             reactor,
             MemoryEngine(),
             self.history,
-            presence,
+            Presence(config.presence.grace),
             lambda: uuid4().hex,
             rules,
             Streams(
@@ -169,6 +169,9 @@ class Daemon(MultiService):
             Proxies(server.trustedProxies),
         )
         self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
+        self.condition = Condition(
+            self.connections, self.quotas, self.hub, self.feeds, self.tracker, self._watch.fault
+        )
         self.console = Console(
             reactor,
             server.console,
@@ -176,12 +179,9 @@ class Daemon(MultiService):
             limits,
             self.hub,
             self.feeds,
-            presence,
             self.traces,
             self.connections.sessions,
-            self._counts,
-            self.health,
-            self.metrics,
+            self.condition,
         )
         self.console.setServiceParent(self)
         self._site = self._makeSite()
@@ -258,43 +258,11 @@ class Daemon(MultiService):
                     self.rpc, self.authenticator, reactor, self.quotas
                 ),
                 **self.console.resources(),
-                "health": HealthResource(self.health),
-                "metrics": MetricsResource(self.metrics, self.authenticator, reactor),
+                "health": HealthResource(self.condition.health),
+                "metrics": MetricsResource(self.condition.metrics, self.authenticator, reactor),
             }
         )
         return BoundedSite(root, reactor, config.limits)
-
-    def health(self) -> Mapping[str, str | None]:
-        """
-        What is wrong with each part, as a sentence; L{None} for nothing.
-        """
-        return {"database": self._watch.fault(), "tracker": self.tracker.health()}
-
-    def _counts(self) -> Counts:
-        return Counts(
-            len(self.connections),
-            self.quotas.subscriptions.total,
-            self.hub.published,
-            self.feeds.changes,
-            self.hub.fanout.delivered,
-        )
-
-    def metrics(self) -> Mapping[str, float]:
-        """
-        What there is to count; see L{aerostack.net.metrics.METRICS}.
-        """
-        return {
-            "aerostack_connections": len(self.connections),
-            "aerostack_subscriptions": self.quotas.subscriptions.total,
-            "aerostack_topics": len(self.hub.registry),
-            "aerostack_publications_total": self.hub.published,
-            "aerostack_changes_total": self.feeds.changes,
-            "aerostack_delivered_total": self.hub.fanout.delivered,
-            "aerostack_feed_up": int(not self.feeds.isDown),
-            "aerostack_feed_lag_seconds": round(self.tracker.lag(), 3),
-            "aerostack_feed_position": self.tracker.position,
-            "aerostack_healthy": int(not any(self.health().values())),
-        }
 
     # Starting
 

@@ -24,9 +24,9 @@ from aerostack.core.stream import Stream
 from aerostack.core.topics import Topic, tableTopic, topicOf
 from aerostack.core.views import Projection, View, judge
 from aerostack.errors import RealtimeError
-from aerostack.hub import Hub, wireFrame
+from aerostack.hub import Hub
 from aerostack.interfaces import IChangeListener, IChangeTracker, ISubscriber
-from aerostack.telling import changeFrame, commitFrame
+from aerostack.telling import changeFrame, commitFrame, wireFrame
 from aerostack.wire.frames import Error, Status, Subscribe
 from aerostack.wire.framing import Frame
 

@@ -7,19 +7,19 @@ its position and becomes bytes, once, whoever receives it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import Raw
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from aerostack.attendance import Attendance
 from aerostack.core.latencies import Latencies
 from aerostack.core.messages import CHAT_MESSAGE, EVENT, PRESENCE, Kept, Message, Publication
-from aerostack.core.positions import Position
-from aerostack.core.presence import Left, Member, Presence
+from aerostack.core.presence import Presence
 from aerostack.core.registry import Groups, Registry
 from aerostack.core.repeats import Repeats, fingerprint
 from aerostack.core.rules import LATEST, Rule, Rules
@@ -31,15 +31,14 @@ from aerostack.errors import RealtimeError
 from aerostack.fanout import Fanout
 from aerostack.interfaces import IEngine, IHistory, ISubscriber
 from aerostack.lanes import Lanes
-from aerostack.wire.codec import encode, encodeValue, fieldOf
-from aerostack.wire.frames import ChatMessage, Event, ServerFrame
-from aerostack.wire.framing import Frame, textFrame
+from aerostack.telling import publicationFrame
+from aerostack.wire.codec import encodeValue, fieldOf
+from aerostack.wire.framing import Frame
 
 T = TypeVar("T")
 
 MAX_BACKLOG = 1_048_576
 """How many bytes of one topic may wait to be sent to its subscribers."""
-
 
 _SAID = "message"
 """The event of what is said in a room."""
@@ -50,47 +49,6 @@ class _Said(msgspec.Struct):
 
     text: str
     metadata: dict[str, Raw] | None
-
-
-def wireFrame(
-    frame: ServerFrame,
-    topic: str | None = None,
-    key: Hashable = None,
-    before: Position | None = None,
-) -> Frame:
-    """
-    Turn a frame into the bytes that go to a socket.
-
-    @param topic: See L{Frame}.
-    @param key: See L{Frame}.
-    @param before: See L{Frame}.
-    """
-    return textFrame(encode(frame), topic, key, before)
-
-
-def publicationFrame(
-    publication: Publication,
-    position: Position | None,
-    key: Hashable,
-    before: Position | None = None,
-) -> Frame:
-    """
-    The bytes that carry a publication.
-
-    @param position: Its place in the topic's log, if it is part of it.
-    @param key: See L{Frame}.
-    @param before: See L{Frame}.
-    """
-    kind = ChatMessage if publication.kind == CHAT_MESSAGE else Event
-    frame = kind(
-        topic=publication.topic,
-        event=publication.event,
-        data=Raw(publication.data),
-        timestamp=publication.timestamp,
-        userId=UNSET if publication.userId is None else publication.userId,
-        pos=UNSET if position is None else str(position),
-    )
-    return wireFrame(frame, publication.topic, key, before)
 
 
 def userRepeatKey(userId: str, publishId: str) -> Hashable:
@@ -109,6 +67,7 @@ class Hub:
     @ivar registry: Who is subscribed to what.
     @ivar streams: The topics' logs, as far as they are in memory.
     @ivar fanout: Sends what is published.
+    @ivar attendance: Who is present on what.
     @ivar published: How much was published, presence apart.
     @ivar latencies: How long it took from there until subscribers' sockets were handed it.
     @ivar floor: No message and no stream begins before this time, ms: that of the
@@ -140,7 +99,7 @@ class Hub:
         self.floor = 0
         self._clock = clock
         self._engine = engine
-        self._presence = presence
+        self.attendance = Attendance(presence, clock.seconds, self.now, engine.publish)
         self._newId = newId
         self._rules = rules
         self._repeats = repeats
@@ -377,90 +336,6 @@ class Hub:
         self.streams.expire(
             self._clock.seconds(), lambda topic: topic in self.registry or topic in self._lanes
         )
-
-    # Presence
-
-    def track(
-        self,
-        subscriber: ISubscriber,
-        connectionId: str,
-        topic: Topic,
-        userId: str | None,
-        state: bytes,
-    ) -> None:
-        """
-        Let a connection be present on a topic, or say something new of itself.
-        """
-        tracked = self._presence.track(topic.canonical, connectionId, userId, state, self.now())
-        if tracked.joined:
-            self._tell(topic.canonical, "presence:join", tracked.member)
-        elif tracked.updated:
-            self._tell(topic.canonical, "presence:update", tracked.member)
-        if tracked.fresh:
-            self.sync(subscriber, topic)
-
-    def untrack(self, connectionId: str, topic: Topic) -> None:
-        """
-        Let a connection be present on a topic no more; one that is not is no error.
-        """
-        member = self._presence.untrack(topic.canonical, connectionId)
-        if member is not None:
-            self._tell(topic.canonical, "presence:leave", member)
-
-    def leave(self, connectionId: str) -> None:
-        """
-        End all of a connection's presence now.
-        """
-        self._tellLeft(self._presence.leave(connectionId))
-
-    def lose(self, connectionId: str) -> None:
-        """
-        Note that a connection died without a word.
-        """
-        self._presence.lose(connectionId, self._clock.seconds())
-
-    def sweep(self) -> None:
-        """
-        Tell of those whose grace is over.
-        """
-        self._tellLeft(self._presence.expire(self._clock.seconds()))
-
-    def presentOn(self, connectionId: str) -> Iterable[str]:
-        """
-        The canonical topics on which a connection is present.
-        """
-        return self._presence.topicsOf(connectionId)
-
-    def sync(self, subscriber: ISubscriber, topic: Topic) -> None:
-        """
-        Tell somebody who is present on a topic, if anybody is.
-        """
-        members = [_memberData(member) for member in self._presence.members(topic.canonical)]
-        if members:
-            sync = Event(
-                topic=topic.canonical,
-                event="presence:sync",
-                data={"members": members},
-                timestamp=self.now(),
-            )
-            subscriber.deliver(wireFrame(sync))
-
-    def _tell(self, topic: str, event: str, member: Member) -> None:
-        data = encodeValue(_memberData(member))
-        self._engine.publish(Publication(topic, PRESENCE, event, data, member.userId, self.now()))
-
-    def _tellLeft(self, gone: Iterable[Left]) -> None:
-        for left in gone:
-            self._tell(left.topic, "presence:leave", left.member)
-
-
-def _memberData(member: Member) -> dict[str, Any]:
-    return {
-        "userId": member.userId,
-        "connectionId": member.connectionId,
-        "state": Raw(member.state),
-        "since": member.since,
-    }
 
 
 def _pass(fire: Callable[[Any], None]) -> Callable[[Any], Any]:

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
 
 from aerostack.core.listing import Page
-from aerostack.core.presence import Member, Presence
+from aerostack.core.presence import Member
 from aerostack.core.topics import Topic, tableTopic, topicOf
 from aerostack.feeds import TableFeeds
 from aerostack.hub import Hub
@@ -45,7 +45,6 @@ class Insight:
         clock: IReactorTime,
         hub: Hub,
         feeds: TableFeeds,
-        presence: Presence,
         watchers: Watchers,
         sessions: Callable[[], Sequence[Session]],
     ) -> None:
@@ -54,7 +53,7 @@ class Insight:
         """
         self._hub = hub
         self._feeds = feeds
-        self._presence = presence
+        self._presence = hub.attendance.presence
         self._watchers = watchers
         self._sessions = sessions
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
@@ -73,6 +72,7 @@ class Insight:
                 for table in tracker.watchedTables()
                 if tableTopic(table, project).canonical in self._hub.registry
             ),
+            "waiting": tracker.waiting,
         }
 
     # Connections
@@ -125,7 +125,7 @@ class Insight:
             "address": connection.address,
             "opened": int(session.opened * 1000),
             "subscriptions": self._hub.registry.count(session),
-            "present": len(tuple(self._hub.presentOn(session.connectionId))),
+            "present": len(tuple(self._hub.attendance.topicsOf(session.connectionId))),
             "queued": session.queued,
             "congested": session.isCongested,
             "compressed": connection.compressed,

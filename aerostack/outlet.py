@@ -13,8 +13,8 @@ from zope.interface import implementer
 from aerostack.catchup import Catchup
 from aerostack.core.outbox import Outbox, Verdict
 from aerostack.errors import CLOSE_SLOW, RealtimeError
-from aerostack.hub import wireFrame
 from aerostack.interfaces import IConnection, ISubscriber
+from aerostack.telling import wireFrame
 from aerostack.wire.frames import Error, ServerFrame
 from aerostack.wire.framing import Frame, joinFrames
 

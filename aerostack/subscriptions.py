@@ -84,7 +84,7 @@ class Subscriptions:
         begun += sum(
             self._session not in self._hub.registry.subscribers(topic) for topic in self._pending
         )
-        held = begun + len(tuple(self._hub.presentOn(self._session.connectionId)))
+        held = begun + len(tuple(self._hub.attendance.topicsOf(self._session.connectionId)))
         if held >= self._limits.subscriptions:
             raise RealtimeError(
                 "too_many_subscriptions",

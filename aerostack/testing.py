@@ -57,6 +57,7 @@ from aerostack.rpc import RPC
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig, ProjectConfig, TableConfig
 from aerostack.surroundings import Surroundings
+from aerostack.tracker.journal import Lag
 from aerostack.wire.codec import encodeValue
 
 T = TypeVar("T")
@@ -212,7 +213,8 @@ class MemoryTracker:
     @ivar tables: The tables that can be watched.
     @ivar shape: What columns each of them has.
     @ivar watched: How many interests each watched table has.
-    @ivar waiting: While this is a list, watches wait in it; fire them yourself.
+    @ivar asked: While this is a list, watches wait in it; fire them yourself.
+    @ivar waiting: See L{IChangeTracker}.
     @ivar reading: As L{MemoryHistory.reading}.
     @ivar changes: Every change that L{change} told.
     @ivar fault: What questions about the past fail with, if anything.
@@ -229,7 +231,8 @@ class MemoryTracker:
         }
         self._described: set[str] = set()
         self.watched: dict[str, int] = {}
-        self.waiting: list[Callable[[], None]] | None = None
+        self.asked: list[Callable[[], None]] | None = None
+        self.waiting: Lag | None = None
         self.reading: list[Callable[[], None]] | None = None
         self.changes: list[Change] = []
         self.fault: Exception | None = None
@@ -246,10 +249,10 @@ class MemoryTracker:
             self.watched[found] = self.watched.get(found, 0) + 1
             watching.callback(found)
 
-        if self.waiting is None:
+        if self.asked is None:
             fire()
         else:
-            self.waiting.append(fire)
+            self.asked.append(fire)
         return watching
 
     def watchedTables(self) -> list[str]:
@@ -580,7 +583,7 @@ class World:
             seconds -= step
             for session in self.deadlines.expire(self.clock.seconds()):
                 session.due()  # type: ignore[attr-defined]
-            self.hub.sweep()
+            self.hub.attendance.sweep()
 
 
 class MemoryClient:

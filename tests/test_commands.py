@@ -55,9 +55,9 @@ class SubscribeTests(SynchronousTestCase):
         """
         A table's C{subscribed} waits until the tracker really watches the table.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         self.assertEqual(self.client.ask(type="subscribe", topic="orders"), [])
-        self.world.tracker.waiting.pop()()
+        self.world.tracker.asked.pop()()
         self.assertEqual(types(self.client.take()), ["subscribed"])
 
     def test_unsubscribedWhileWaiting(self) -> None:
@@ -65,12 +65,12 @@ class SubscribeTests(SynchronousTestCase):
         A client that unsubscribes before the table is watched is not subscribed
         afterwards, and the table is let go.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         self.client.send(type="subscribe", topic="orders")
         self.assertEqual(
             types(self.client.ask(type="unsubscribe", topic="orders")), ["unsubscribed"]
         )
-        self.world.tracker.waiting.pop()()
+        self.world.tracker.asked.pop()()
         self.assertEqual(self.client.take(), [])
         self.assertEqual(self.world.tracker.watched, {})
         self.assertEqual(len(self.world.hub.registry), 0)
@@ -79,10 +79,10 @@ class SubscribeTests(SynchronousTestCase):
         """
         A table that was asked for by a client that is gone is let go.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         self.client.send(type="subscribe", topic="orders")
         self.client.close()
-        self.world.tracker.waiting.pop()()
+        self.world.tracker.asked.pop()()
         self.assertEqual(self.world.tracker.watched, {})
         self.assertEqual(len(self.world.hub.registry), 0)
 
@@ -90,7 +90,7 @@ class SubscribeTests(SynchronousTestCase):
         """
         A client that asks twice for a table holds one interest in it.
         """
-        self.world.tracker.waiting = waiting = []
+        self.world.tracker.asked = waiting = []
         self.client.send(type="subscribe", topic="orders")
         self.client.send(type="subscribe", topic="orders", filter={"id": 1})
         for fire in waiting:
@@ -616,7 +616,7 @@ class TokenTests(SynchronousTestCase):
         )
         self.assertEqual(set(self.world.hub.registry), {"chat/a/p"})
         self.assertEqual(self.world.tracker.watched, {})
-        self.assertEqual(list(self.world.hub.presentOn(client.connectionId)), [])
+        self.assertEqual(list(self.world.hub.attendance.topicsOf(client.connectionId)), [])
 
     def test_otherUser(self) -> None:
         """
@@ -637,9 +637,9 @@ class TokenTests(SynchronousTestCase):
         A table that was asked for under a better token is not given under a worse.
         """
         client = self.connect()
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         client.send(type="subscribe", topic="orders")
         client.send(type="auth", token=self.token(topics={"subscribe": []}))
-        self.world.tracker.waiting.pop()()
+        self.world.tracker.asked.pop()()
         self.assertEqual(codes(client.take()), ["forbidden"])
         self.assertEqual(self.world.tracker.watched, {})

@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack import insight
-from aerostack.core.presence import Presence
 from aerostack.core.topics import Topic
 from aerostack.insight import Insight
 from aerostack.session import Session
@@ -27,12 +26,11 @@ class InsightTests(SynchronousTestCase):
         self.patch(insight, "PIECE", 2)
         self.world = World()
         self.sessions: list[Session] = []
-        self.presence = Presence(1.0)
+        self.presence = self.world.hub.attendance.presence
         self.insight = Insight(
             self.world.clock,
             self.world.hub,
             self.world.feeds,
-            self.presence,
             Watchers(self.world.clock, self.world.hub, self.world.feeds),
             lambda: tuple(self.sessions),
         )

@@ -27,6 +27,7 @@ RANKS = {
                 "fanout",
                 "feeds",
                 "telling",
+                "attendance",
                 "recovery",
                 "past",
                 "catchup",
@@ -40,7 +41,18 @@ RANKS = {
     ),
     **dict.fromkeys(("net", "storage", "tracker", "engine"), 3),
     **dict.fromkeys(
-        ("config", "credentials", "logs", "databases", "console", "daemon", "service", "cli"), 4
+        (
+            "config",
+            "credentials",
+            "logs",
+            "databases",
+            "condition",
+            "console",
+            "daemon",
+            "service",
+            "cli",
+        ),
+        4,
     ),
 }
 

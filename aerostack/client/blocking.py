@@ -95,8 +95,8 @@ class BlockingSDK:
         """
         Ask whether the daemon does its work.
 
-        @return: What C{/health} says: C{status} is C{ok} or C{failing}, and C{checks}
-            tells each part's.
+        @return: What C{/health} says: C{status} is C{ok} or C{failing}, C{checks} tells
+            each part's, and C{notices}, if there are any, what else to look at.
         """
         return self._ask(health())
 

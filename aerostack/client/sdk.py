@@ -59,8 +59,8 @@ class TwistedSDK:
         """
         Ask whether the daemon does its work.
 
-        @return: Fires with what C{/health} says: C{status} is C{ok} or C{failing}, and
-            C{checks} tells each part's.
+        @return: Fires with what C{/health} says: C{status} is C{ok} or C{failing}, C{checks}
+            tells each part's, and C{notices}, if there are any, what else to look at.
         """
         return self._web.ask(health())
 

@@ -73,28 +73,16 @@ class HealthResource(JSONResource):
     Whether the daemon does its work.
     """
 
-    def __init__(self, health: Callable[[], Mapping[str, str | None]]) -> None:
+    def __init__(self, health: Callable[[], dict[str, Any]]) -> None:
         """
-        @param health: Gives each part's fault as one sentence, L{None} for none.
+        @param health: Gives what is said of it: C{status} is C{ok} or C{failing}.
         """
         super().__init__()
         self._health = health
 
     def answer(self, request: BoundedRequest) -> Any:
-        body = healthBody(self._health())
+        body = self._health()
         return 200 if body["status"] == "ok" else 503, body
-
-
-def healthBody(parts: Mapping[str, str | None]) -> dict[str, Any]:
-    """
-    What is said of the daemon's health.
-
-    @param parts: Each part's fault as one sentence, L{None} for none.
-    """
-    return {
-        "status": "ok" if all(fault is None for fault in parts.values()) else "failing",
-        "checks": {name: fault or "ok" for name, fault in parts.items()},
-    }
 
 
 class HistoryResource(JSONResource):

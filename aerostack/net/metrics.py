@@ -41,7 +41,17 @@ METRICS = (
         "gauge",
         "How long ago everything had been told that was committed; 0 while no table is watched.",
     ),
+    Metric(
+        "aerostack_feed_unnumbered_seconds",
+        "gauge",
+        "How old the oldest committed change is that has no number yet; 0 if there is none.",
+    ),
     Metric("aerostack_feed_position", "gauge", "The number of the newest change that was told."),
+    Metric(
+        "aerostack_open_transaction_seconds",
+        "gauge",
+        "How long the database's oldest transaction has been open; 0 if none is known to be.",
+    ),
     Metric("aerostack_healthy", "gauge", "1 if /health is 200, else 0."),
 )
 

@@ -48,14 +48,33 @@ class Holder:
     The oldest transaction that is open.
 
     @ivar age: For how many seconds it has been seen to be open.
-    @ivar who: Whose it is, for whoever looks after the database.
+    @ivar who: What it is known by, which anybody may be told: a process and what it calls
+        itself, or the name of a transaction that was prepared.
+    @ivar role: Whose it is, for whoever looks after the database.
+    @ivar remedy: How to end it.
     @ivar isRecorded: There are changes of followed tables in it, which are told once it
         ends.  In any case what was pruned meanwhile cannot be cleaned up before.
     """
 
     age: float
     who: str
+    role: str
+    remedy: str
     isRecorded: bool
+
+    def describe(self) -> str:
+        """
+        Say who it is, for how long, and what to do.
+        """
+        effect = (
+            "Its changes are told when it ends, and no others wait for it."
+            if self.isRecorded
+            else "No change waits for it, but what is deleted meanwhile keeps its room on the disk."
+        )
+        return (
+            f"A transaction has been open for {self.age:.0f} s: {self.who}. {effect}"
+            f" If it was forgotten, end it with {self.remedy}."
+        )
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,9 @@ class PostgresJournal:
     """
     Records and reads the changes of one PostgreSQL database.
 
-    Use it from one thread at a time, with the cursors of one connection, in autocommit
-    mode: the locks that tell readers apart belong to it.  Nothing may stand between us and
-    the server that shares one connection among several of its clients.
+    Use it with the cursors of one connection, in autocommit mode: the locks that tell readers
+    apart belong to it.  The past and snapshots are better read through others.  Nothing may
+    stand between us and the server that shares one connection among several of its clients.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class PostgresJournal:
         self._pruned = 0
         # What the tables' entries are read with, by number, with the records that it is for.
         self._readers: dict[int, tuple[Record, EntryReader]] = {}
-        # There is something that the leader has still to give its number.
+        # There is something that has still to be given its number.
         self._waits = False
         # The snapshot and position at which there was nothing more to read.
         self._quiet: tuple[str, int] | None = None
@@ -144,23 +144,23 @@ class PostgresJournal:
     def surveyPast(
         self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> str | None:
-        self._meet(cursor)
-        if not isComplete(cursor):
-            return UNKNOWN.reason
-        record = find(active(cursor), table)
-        if record is None or _lineage(ledger.facts(cursor), record) != lineage:
-            # It was not followed all the time, so nobody knows what happened.
-            return EXPIRED.reason
-        if entries.newest(cursor) < after:
-            return UNKNOWN.reason
-        if after < until and not entries.holds(cursor, after + 1):
-            return EXPIRED.reason
-        wanted = (record.tid, after, until)
-        if entries.hasLoss(cursor, *wanted):
-            return EXPIRED.reason
-        if most is not None and entries.count(cursor, *wanted, most + 1) > most:
-            return LIMIT.reason
-        return None
+        with ledger.standstill(cursor):
+            if not isComplete(cursor):
+                return UNKNOWN.reason
+            record = find(active(cursor), table)
+            if record is None or _lineage(ledger.facts(cursor), record) != lineage:
+                # It was not followed all the time, so nobody knows what happened.
+                return EXPIRED.reason
+            if entries.newest(cursor) < after:
+                return UNKNOWN.reason
+            if after < until and not entries.holds(cursor, after + 1):
+                return EXPIRED.reason
+            wanted = (record.tid, after, until)
+            if entries.hasLoss(cursor, *wanted):
+                return EXPIRED.reason
+            if most is not None and entries.count(cursor, *wanted, most + 1) > most:
+                return LIMIT.reason
+            return None
 
     def readPast(
         self,
@@ -172,17 +172,18 @@ class PostgresJournal:
         limit: int,
         size: int | None = None,
     ) -> list[Change]:
-        self._meet(cursor)
-        if not isComplete(cursor):
-            raise _expired(table)
-        record = find(active(cursor), table)
-        if record is None or _lineage(ledger.facts(cursor), record) != lineage:
-            raise _expired(table)
-        if after < until and not entries.holds(cursor, after + 1):
-            raise _expired(table)
-        found = entries.readTable(cursor, record.tid, after, until, limit, size)
-        reader = self._readerOf(record)
-        events = [reader.event(cursor, entry) for entry in found]
+        # What is still there when it is looked for must be there when it is read.
+        with ledger.standstill(cursor):
+            if not isComplete(cursor):
+                raise _expired(table)
+            record = find(active(cursor), table)
+            if record is None or _lineage(ledger.facts(cursor), record) != lineage:
+                raise _expired(table)
+            if after < until and not entries.holds(cursor, after + 1):
+                raise _expired(table)
+            found = entries.readTable(cursor, record.tid, after, until, limit, size)
+            reader = self._makeReader(record)
+            events = [reader.event(cursor, entry) for entry in found]
         return [event for event in events if isinstance(event, Change)]
 
     def snapshot(self, cursor: Any, table: str, selection: Selection, bounds: Bounds) -> Snapshot:
@@ -238,11 +239,11 @@ class PostgresJournal:
         _, now = self._look(cursor)
         found = holders.find(cursor)
         # Whose other sessions we may not look at do not tell when they began.
-        self._openSince = {who: self._openSince.get(who, now) for who, _, _ in found}
+        since = self._openSince = {who: self._openSince.get(who, now) for who, *_ in found}
         oldest = max(
             (
-                Holder(now - self._openSince[who] if age is None else age, who, isRecorded)
-                for who, age, isRecorded in found
+                Holder(now - since[who] if age is None else age, who, role, remedy, isRecorded)
+                for who, role, remedy, age, isRecorded in found
             ),
             key=lambda holder: holder.age,
             default=None,
@@ -277,15 +278,13 @@ class PostgresJournal:
     def _read(self, cursor: Any, now: float, after: int, limit: int, size: int | None) -> Poll:
         following = self._following
         following.check(cursor, now, after)
-        self._waits = False
-        if self._session.leads:
-            if entries.sequence(cursor) < after:
-                self._recover(cursor, after)
-        else:
-            waiting = entries.unsequenced(cursor)
-            if waiting is not None and waiting >= LATE:
-                entries.sequence(cursor)
-            self._waits = waiting is not None
+        if self._session.leads and entries.sequence(cursor) < after:
+            self._recover(cursor, after)
+        # Somebody else may give numbers just now, and not see all that we do.
+        waiting = entries.unsequenced(cursor)
+        self._waits = waiting is not None
+        if waiting is not None and waiting >= LATE and not self._session.leads:
+            entries.sequence(cursor)
         found, more = entries.read(cursor, after, limit, size)
         events = self._tell(cursor, found)
         if any([reader.isSurprised() for _, reader in self._readers.values()]):
@@ -316,11 +315,14 @@ class PostgresJournal:
         known = self._readers.get(record.tid)
         if known is not None and (known[0] is record or known[0] == record):
             return known[1]
-        reader = EntryReader(record.name, record.oid, Rows(record.shapes), self._changeBytes)
+        reader = self._makeReader(record)
         records = self._following.records
         self._readers = {tid: known for tid, known in self._readers.items() if tid in records}
         self._readers[record.tid] = record, reader
         return reader
+
+    def _makeReader(self, record: Record) -> EntryReader:
+        return EntryReader(record.name, record.oid, Rows(record.shapes), self._changeBytes)
 
     def _recover(self, cursor: Any, after: int) -> None:
         """

@@ -157,12 +157,18 @@ class StatusTests(SynchronousTestCase):
         """
         Each part is a line, whatever there is.
         """
-        health = {"status": "failing", "checks": {"tracker": "It hangs."}, "lag": {"ms": 5}}
+        health = {
+            "status": "failing",
+            "checks": {"tracker": "It hangs."},
+            "notices": {"transactions": "One is open."},
+            "lag": {"ms": 5},
+        }
         self.assertEqual(
             describe("ws://h", health),
             [
                 "daemon at ws://h  failing",
                 "tracker           It hangs.",
+                "transactions      One is open.",
                 'lag               {"ms": 5}',
             ],
         )

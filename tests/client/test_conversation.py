@@ -687,7 +687,7 @@ class PublishingTests(WorldTestCase):
         """
         An error about a publication that nobody knows is none of a subscription's.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         client = self.client("carl")
         subscribed = client.channel("orders").subscribe()
         self.world.turn()
@@ -852,7 +852,7 @@ class PresenceTests(WorldTestCase):
         """
         A state that is refused while a subscription takes its time is not taken for that.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         channel = self.client().channel("orders")
         codes: list[str] = []
         channel.onError(lambda error: codes.append(error.code))
@@ -860,7 +860,7 @@ class PresenceTests(WorldTestCase):
         channel.track({"a": "x" * 100_000})
         self.world.turn()
         self.assertNoResult(waiting)
-        for watch in self.world.tracker.waiting:
+        for watch in self.world.tracker.asked:
             watch()
         self.result(waiting)
         self.assertEqual(codes, ["too_large"])
@@ -1028,7 +1028,7 @@ class EndsTests(WorldTestCase):
         self.result(channel.subscribe())
         self.result(client.stopService())
         self.assertEqual(self.subscribers("chat/a/p"), 0)
-        self.assertEqual(list(self.world.hub._presence.members("chat/a/p")), [])
+        self.assertEqual(list(self.world.hub.attendance.presence.members("chat/a/p")), [])
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
     def test_ping(self) -> None:
@@ -1158,7 +1158,7 @@ class StoryTests(SynchronousTestCase):
             subscribers = len(world.hub.registry.subscribers(canonical))
             self.assertEqual(subscribers, wanted[topic] + (topic == "chat/a"), topic)
             self.assertEqual(channels[topic].isSubscribed, wanted[topic])
-            states = [m.state for m in world.hub._presence.members(canonical)]
+            states = [m.state for m in world.hub.attendance.presence.members(canonical)]
             self.assertEqual(len(states), present[topic] is not None)
         # The watcher was subscribed all the time: everything, once.  The order of what was
         # published is that in which the daemon got it, which is the order here.

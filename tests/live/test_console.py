@@ -9,6 +9,8 @@ from dataclasses import replace
 from twisted.internet.task import LoopingCall
 
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
+from aerostack.tracker.journal import Holder, Lag
+from aerostack.tracker.tracker import ChangeTracker
 from tests.live.browser import Browser
 from tests.live.consolepage import HOSTILE, ConsolePage, ConsoleTests
 from tests.live.daemon import gather
@@ -143,6 +145,18 @@ class ViewTests(ConsoleTests):
         )
         await self.browser.screenshot("console-overview")
         self.assertEqual(await self.mistakes(), [])
+
+    async def test_held(self) -> None:
+        """
+        Who holds a transaction open stands beside the feed, and is no failure.
+        """
+        holder = Holder(93.0, "process 7 (nightly)", "batch", "SELECT pg_terminate(7)", True)
+        self.patch(ChangeTracker, "waiting", Lag(2.0, holder))
+        await self.console.open()
+        await self.console.reads("feed", "process 7 (nightly) of batch, for 1 min 33 s")
+        await self.console.reads("feed", "SELECT pg_terminate(7)")
+        await self.console.reads("health", "A transaction has been open for 93 s")
+        await self.console.reads("health", "Works")
 
     async def test_withoutLibrary(self) -> None:
         """
