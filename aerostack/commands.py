@@ -36,6 +36,10 @@ from aerostack.wire.frames import (
 if TYPE_CHECKING:
     from aerostack.session import Session
 
+ECHOED = 4096
+"""How many characters an error repeats of what is no topic: as many as one can have where most
+are allowed, so that nothing is cut off one that is only too long for this daemon."""
+
 
 class Commands:
     """
@@ -196,13 +200,16 @@ class Commands:
         )
 
     def nameTopic(self, text: str | None) -> str | None:
-        """A topic as an error names it: canonical, if it is one at all."""
+        """
+        Give a topic as an error names it: canonical; if it is none, as it was sent, so that
+        the client knows what it asked for, though no more of it than L{ECHOED}.
+        """
         if text is None:
             return None
         try:
             return self._topic(text).canonical
         except RealtimeError:
-            return text if len(text) <= self._limits.topicLength else None
+            return text[:ECHOED]
 
 
 _HANDLERS: dict[type[ClientFrame], Callable[[Commands, Any], None]] = {

@@ -1,9 +1,10 @@
 """
-What a read of the journal gives.
+What a read of the journal gives, whatever the database.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aerostack.core.changes import Change
@@ -89,3 +90,42 @@ class Lag:
 
     age: float
     holder: Holder | None
+
+
+def lineageOf(epoch: str, tid: int) -> str:
+    """
+    What the numbers of a table's changes belong to, as it stands in positions.
+
+    @param epoch: What tells the journal from every other one.
+    @param tid: The table's number in it.
+    """
+    return f"{epoch}t{tid:x}"
+
+
+def expired(table: str) -> RealtimeError:
+    """
+    What is told of changes that have gone since somebody looked for them.
+    """
+    return RealtimeError(
+        "table_lost", f"Older changes of the table {table!r} are gone; subscribe again."
+    )
+
+
+def gap(tables: Iterable[str], seq: int) -> list[Loss]:
+    """
+    What is told of tables of which entries are missing.
+
+    @param seq: The number before the first entry that is there.
+    """
+    return [
+        Loss(
+            table,
+            RealtimeError(
+                "table_lost",
+                f"Changes of the table {table!r} are lost, because they were kept for too short"
+                " a time; reload it.",
+            ),
+            seq,
+        )
+        for table in tables
+    ]

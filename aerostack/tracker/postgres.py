@@ -15,14 +15,13 @@ from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
-from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker import postgresentries as entries
 from aerostack.tracker import postgresholders as holders
 from aerostack.tracker import postgresledger as ledger
 from aerostack.tracker import postgresrepair as repair
 from aerostack.tracker import postgresselect as select
-from aerostack.tracker.journal import Holder, Lag, Loss, Poll
+from aerostack.tracker.journal import Holder, Lag, Loss, Poll, expired, gap, lineageOf
 from aerostack.tracker.oversize import CHANGE_BYTES
 from aerostack.tracker.postgrescatalog import columnTypes, describe
 from aerostack.tracker.postgresentries import Entry, EntryReader
@@ -34,7 +33,7 @@ from aerostack.tracker.postgresfollowing import (
     active,
     find,
 )
-from aerostack.tracker.postgresledger import Facts, Record, transaction
+from aerostack.tracker.postgresledger import Record, transaction
 from aerostack.tracker.postgresreaders import Session
 from aerostack.tracker.postgresrows import Rows
 from aerostack.tracker.postgresschema import clear, dropSchema, isComplete
@@ -139,7 +138,7 @@ class PostgresJournal:
         if not isComplete(cursor):
             return ""
         record = find(active(cursor), table)
-        return "" if record is None else _lineage(ledger.facts(cursor), record)
+        return "" if record is None else lineageOf(ledger.facts(cursor).epoch, record.tid)
 
     def surveyPast(
         self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int | None
@@ -148,7 +147,7 @@ class PostgresJournal:
             if not isComplete(cursor):
                 return UNKNOWN.reason
             record = find(active(cursor), table)
-            if record is None or _lineage(ledger.facts(cursor), record) != lineage:
+            if record is None or lineageOf(ledger.facts(cursor).epoch, record.tid) != lineage:
                 # It was not followed all the time, so nobody knows what happened.
                 return EXPIRED.reason
             if entries.newest(cursor) < after:
@@ -175,12 +174,12 @@ class PostgresJournal:
         # What is still there when it is looked for must be there when it is read.
         with ledger.standstill(cursor):
             if not isComplete(cursor):
-                raise _expired(table)
+                raise expired(table)
             record = find(active(cursor), table)
-            if record is None or _lineage(ledger.facts(cursor), record) != lineage:
-                raise _expired(table)
+            if record is None or lineageOf(ledger.facts(cursor).epoch, record.tid) != lineage:
+                raise expired(table)
             if after < until and not entries.holds(cursor, after + 1):
-                raise _expired(table)
+                raise expired(table)
             found = entries.readTable(cursor, record.tid, after, until, limit, size)
             reader = self._makeReader(record)
             events = [reader.event(cursor, entry) for entry in found]
@@ -192,7 +191,7 @@ class PostgresJournal:
         for setting, value in FORMATS.items():
             cursor.execute("SELECT set_config(%s, %s, false)", (setting, value))
         if not isComplete(cursor):
-            raise _expired(table)
+            raise expired(table)
         with (
             closing(self._connect()) as other,
             select.point(cursor, other) as position,
@@ -200,9 +199,9 @@ class PostgresJournal:
             described = describe(cursor, table)
             record = find(active(cursor), table)
             if position < 0 or record is None or not record.shapes:
-                raise _expired(table)
+                raise expired(table)
             rows = Rows(record.shapes)
-            lineage = _lineage(ledger.facts(cursor), record)
+            lineage = lineageOf(ledger.facts(cursor).epoch, record.tid)
             # Behind the newest change a row has the table's present shape.
             tell = partial(rows.tell, seq=position + 1)
             found, size = select.readRows(cursor, described, tell, selection, bounds)
@@ -337,27 +336,5 @@ class PostgresJournal:
         entries.sequence(cursor)
 
     def _tellGap(self, seq: int) -> list[Loss]:
-        return [
-            Loss(
-                record.name,
-                RealtimeError(
-                    "table_lost",
-                    f"Changes of the table {record.name!r} are lost, because they were kept for"
-                    " too short a time; reload it.",
-                ),
-                seq,
-            )
-            for record in self._following.records.values()
-            if record.ended is None and not record.missing
-        ]
-
-
-def _lineage(facts: Facts, record: Record) -> str:
-    """What the numbers of a table's changes belong to, as it stands in positions."""
-    return f"{facts.epoch}t{record.tid:x}"
-
-
-def _expired(table: str) -> RealtimeError:
-    return RealtimeError(
-        "table_lost", f"Older changes of the table {table!r} are gone; subscribe again."
-    )
+        records = self._following.records.values()
+        return gap((r.name for r in records if r.ended is None and not r.missing), seq)
