@@ -109,12 +109,16 @@ class Reasons:
     def _tableFeed(self, topic: Topic) -> Feed | None:
         if topic.table is None:
             return None
+        tracker = self._feeds.tracker
+        waiting = tracker.waiting
+        holder = None if waiting is None else waiting.holder
         return Feed(
             topic.table,
             self._feeds.allowed.match(topic.table),
             topic.canonical in self._hub.registry,
             self._feeds.trouble,
-            self._feeds.tracker.lag(),
+            max(tracker.lag(), 0.0 if waiting is None else waiting.age),
+            holder.describe() if holder is not None and holder.isRecorded else None,
         )
 
     def _link(self, session: Session, topic: Topic) -> tuple[Link, str | None]:

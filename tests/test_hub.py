@@ -91,6 +91,15 @@ class PublishTests(HubTests):
         self.world.turn()
         self.assertEqual(self.hub.latencies.take(), Spread(500.0, 500.0))
 
+    def test_latencyOfFlood(self) -> None:
+        """
+        What waits for the end of the turn is measured until it has gone out.
+        """
+        self.publish(1)
+        self.publish(2)
+        self.world.clock.advance(0.25)
+        self.assertEqual(self.hub.latencies.take(), Spread(0.0, 250.0))
+
     def test_latencyOfNothing(self) -> None:
         """
         What could not be kept was not published, and is not measured.

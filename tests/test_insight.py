@@ -4,9 +4,11 @@ Tests for L{aerostack.insight}.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Cooperator
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack import insight
@@ -99,10 +101,17 @@ class InsightTests(SynchronousTestCase):
         """
         Others have their turn before a list is gone through.
         """
-        self.connect("chat/a")
+        self.connect(*(f"chat/{number}" for number in range(6)))
+        turns: list[Callable[[], object]] = []
+        # As if each piece took all of a turn's time.
+        self.insight._cooperator = Cooperator(lambda: lambda: True, scheduler=turns.append)
         asked = self.insight.topics("p", "", 100, "")
-        self.assertNoResult(asked)
-        self.answer(asked)
+        for _ in range(3):
+            self.assertNoResult(asked)
+            turns.pop()()
+        while turns:
+            turns.pop()()
+        self.assertEqual(self.successResultOf(asked)["total"], 6)
 
     def test_connections(self) -> None:
         """

@@ -41,7 +41,7 @@ class MemoryReader:
 
     def write(self, line: bytes) -> None:
         assert not self.finished
-        assert line.index(b"\n") == len(line) - 1
+        assert line.index(b"\n") == len(line) - 1 and b"\r" not in line
         self.lines.append(json.loads(line))
         if self.appetite is not None:
             self.appetite -= 1
@@ -98,6 +98,17 @@ class WatcherTests(SynchronousTestCase):
         self.reader.appetite = None
         self.watcher.resume()
         self.assertEqual(self.reader.take(), [2, 3, 4, 5])
+
+    def test_room(self) -> None:
+        """
+        What was read makes room for more.
+        """
+        self.patch(watching, "QUEUE", 500)
+        for number in range(10):
+            self.watcher.pause()
+            self.watcher.deliver(frame(number, 300))
+            self.watcher.resume()
+        self.assertEqual(self.reader.take(), list(range(10)))
 
     def test_skipped(self) -> None:
         """
@@ -213,7 +224,7 @@ class WatchersTests(SynchronousTestCase):
         Of one that goes while the table, or its columns, are being looked up nothing is left.
         """
         tracker = self.world.tracker
-        for name in ("reading", "waiting"):
+        for name in ("reading", "asked"):
             setattr(tracker, name, [])
             reader = MemoryReader(self.world, ORDERS)
             begun = self.watchers.watch(reader.watcher)

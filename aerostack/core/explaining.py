@@ -37,6 +37,7 @@ FINDINGS = {
     "table_not_followed": "nobody is subscribed to the table",
     "feed_down": "changes cannot be read for now",
     "feed_lagging": "changes are told late",
+    "transaction_open": "a transaction with changes is open, and may be what is waited for",
     "unknown_topic": "nothing is known of the topic; it may be misspelt",
     "nothing_published": "nothing was published on it yet",
     "nothing_since": "nothing was published since it subscribed",
@@ -128,6 +129,8 @@ def _aboutFeed(facts: Facts) -> Iterator[Finding]:
             f"The change feed is {feed.lag:.0f} s behind; what was committed since is yet to be"
             " told. /health may say why.",
         )
+    if feed.transaction is not None:
+        yield Finding("transaction_open", NOTICE, feed.transaction)
     if not feed.watched:
         yield Finding(
             "table_not_followed",

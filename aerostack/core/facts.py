@@ -49,6 +49,8 @@ class Feed:
     @ivar watched: Whether it is followed.
     @ivar trouble: Why changes cannot be read; L{None} if they can.
     @ivar lag: For how many seconds there may be changes that were not told.
+    @ivar transaction: What is to be said of one that is open, with changes of followed tables;
+        L{None} if none is known.
     """
 
     table: str
@@ -56,6 +58,7 @@ class Feed:
     watched: bool
     trouble: str | None
     lag: float
+    transaction: str | None = None
 
 
 @dataclass(frozen=True)

@@ -265,6 +265,13 @@ class ExplainTests(SynchronousTestCase):
         )
         self.assertEqual(self.codes(replace(ORDERS, feed=replace(FEED, lag=4.9))), ["subscribed"])
 
+    def test_transaction(self) -> None:
+        """
+        Of a transaction that is open it is said what there is to say.
+        """
+        facts = replace(ORDERS, feed=replace(FEED, transaction="It has been open for 9 s."))
+        self.assertFinds(facts, "transaction_open", NOTICE, "open for 9 s")
+
     # What was published
 
     def test_unknownTopic(self) -> None:

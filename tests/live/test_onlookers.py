@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -164,6 +165,21 @@ class OnlookerTests(ConsoleTests):
         self.execute("ALTER TABLE staff ADD COLUMN name TEXT")
         self.execute("INSERT INTO staff VALUES (2, 100, 'Ann')")
         self.assertEqual((await onlooker.line())["data"], {"id": 2, "name": "Ann"})
+
+    async def test_rules(self) -> None:
+        """
+        New rules hold for those who look on already.
+        """
+        self.execute("CREATE TABLE staff (id INTEGER, salary INTEGER)")
+        onlooker = await self.watch("staff")
+        config = self.daemon.config
+        self.daemon.reload(replace(config, tables={"staff": TableConfig(hidden=("id",))}))
+        registry = self.daemon.hub.registry
+        (watcher,) = registry.subscribers("table/staff/p")
+        view = registry.subscribers("table/staff/p")[watcher]
+        await self.until(lambda: registry.subscribers("table/staff/p")[watcher] != view)
+        self.execute("INSERT INTO staff VALUES (1, 100)")
+        self.assertEqual((await onlooker.line())["data"], {"salary": 100})
 
     async def test_unfit(self) -> None:
         """

@@ -5,6 +5,7 @@ Why something did not arrive, found out of a daemon that runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -12,6 +13,7 @@ from twisted.internet.defer import Deferred
 
 from aerostack.settings import TableConfig
 from aerostack.testing import SECRET_KEY, TOKEN_SECRET
+from aerostack.tracker.journal import Holder, Lag
 from tests.live.console import ANN, OTHER_SECRET, ConsoleTests
 from tests.live.wire import Wire
 
@@ -203,7 +205,8 @@ class WhyTests(ConsoleTests):
 
     async def test_feed(self) -> None:
         """
-        A feed that is down, a table that is not followed, and one that may not be.
+        A feed that is down or behind, a transaction that is open, a table that is not
+        followed, and one that may not be.
         """
         self.execute("CREATE TABLE orders (id INTEGER)")
         wire = await self.comes()
@@ -215,6 +218,15 @@ class WhyTests(ConsoleTests):
         self.daemon.feeds.feedUp()
         self.patch(self.daemon.tracker, "lag", lambda: 9.0)
         self.assertEqual((await self.codes("orders"))[0], "feed_lagging")
+        self.patch(self.daemon.tracker, "lag", lambda: 0.0)
+        holder = Holder(7.0, "process 9", "app", "SELECT 1", True)
+        self.patch(type(self.daemon.tracker), "waiting", Lag(0.0, holder))
+        self.assertIn("transaction_open", await self.codes("orders"))
+        self.patch(
+            type(self.daemon.tracker), "waiting", Lag(8.0, replace(holder, isRecorded=False))
+        )
+        found = await self.codes("orders")
+        self.assertEqual((found[0], "transaction_open" in found), ("feed_lagging", False))
         self.daemon.feeds.allowed = type(self.daemon.feeds.allowed)(["shop"])
         self.assertEqual((await self.codes("orders"))[0], "table_not_allowed")
 
