@@ -7,12 +7,16 @@ BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--config-settings editable_mode=compat --editable
 
-.PHONY: run test lint docs check clean
+# What the console draws its charts with.
+CHARTS = aerostack/web/console/node_modules/ready
+NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
-run: .venv/ready
+.PHONY: run test lint docs check clean charts
+
+run: .venv/ready charts
 	$(BIN)/twistd --nodaemon --pidfile= aerostack-rt --config etc/rt.toml
 
-test: .venv/ready-dev tests/web/node_modules/ready
+test: .venv/ready-dev tests/web/node_modules/ready $(CHARTS)
 	$(BIN)/trial tests
 
 lint: .venv/ready-dev
@@ -45,8 +49,17 @@ check: lint docs test
 tests/web/node_modules/ready: tests/web/package.json tests/web/package-lock.json
 	@command -v npm >/dev/null \
 		|| { echo "The tests need Node.js 20 and npm; on Debian: apt install nodejs npm"; exit 1; }
-	cd tests/web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd tests/web && $(NPM)
 	@touch $@
 
+$(CHARTS): aerostack/web/console/package.json aerostack/web/console/package-lock.json
+	cd aerostack/web/console && $(NPM)
+	@touch $@
+
+# The daemon runs without them, and does not wait long for them.
+charts:
+	@$(MAKE) --silent NPM="$(NPM) --fetch-retries=0 --fetch-timeout=10000" $(CHARTS) 2>/dev/null \
+		|| echo "The console shows its numbers without charts: npm did not fetch their library."
+
 clean:
-	rm -rf tests/web/node_modules .venv build dist *.egg-info _trial_temp*
+	rm -rf tests/web/node_modules aerostack/web/console/node_modules .venv build dist *.egg-info _trial_temp*

@@ -25,6 +25,7 @@ from aerostack.net.admin import (
     TopicsResource,
     WatchResource,
 )
+from aerostack.net.pages import consoleFiles
 from aerostack.sampler import Sampler
 from aerostack.session import Session
 from aerostack.settings import LimitsConfig
@@ -73,10 +74,11 @@ class Console(MultiService):
 
     def resources(self) -> dict[str, Resource]:
         """
-        What it asks, by path.
+        Its page and what that asks, by path.
         """
         door, insight, condition = self.door, self._insight, self._condition
         return {
+            **consoleFiles(door.check),
             f"{PATH}/overview": OverviewResource(
                 door, insight, self.sampler, condition.health, condition.metrics, self._clock
             ),

@@ -108,14 +108,19 @@ class HintTests(ConfigurationTests):
         tail = "aerostack-rt tail orders --config rt.toml"
         (self.directory / "key.pem").touch()
         for listen, expected in (
-            ("tcp:80", f"open http://127.0.0.1:80/ in a browser, or type: {tail}"),
+            (
+                "tcp:80",
+                "open http://127.0.0.1:80/ or the console at http://127.0.0.1:80/console/"
+                f" in a browser, or type: {tail}",
+            ),
             (
                 "tcp:80:interface=10.0.0.5",
                 f"open http://10.0.0.5:80/ in a browser, or type: {tail}",
             ),
             (
                 "ssl:443:privateKey=key.pem",
-                f"open https://127.0.0.1:443/ in a browser, or type: {tail}",
+                "open https://127.0.0.1:443/ or the console at https://127.0.0.1:443/console/"
+                f" in a browser, or type: {tail}",
             ),
             ("unix:rt.sock", f"type: {tail}"),
         ):
@@ -124,6 +129,21 @@ class HintTests(ConfigurationTests):
             "aerostack-rt tail orders --url",
             hint(self.write("systemd:domain=INET:index=0"), Path("rt.toml")),
         )
+
+    def test_console(self) -> None:
+        """
+        The console is named only where it can be had.
+        """
+        for listen, console, named in (
+            ("tcp:80", "everywhere", True),
+            ("tcp:80", "off", False),
+            ("tcp:80:interface=10.0.0.5", "everywhere", True),
+            ("tcp:80:interface=10.0.0.5", "loopback", False),
+            ("tcp6:80:interface=\\:\\:1", "loopback", True),
+        ):
+            config = self.write(listen, more=f'server.console = "{console}"')
+            said = hint(config, Path("rt.toml"))
+            self.assertEqual("/console/" in said, named, (listen, console))
 
     def test_command(self) -> None:
         """

@@ -211,11 +211,16 @@ def makeRoot(resources: Mapping[str, Resource]) -> Resource:
 
 class _Branch(Resource):
     """
-    A part of a path; what is not under it is told as JSON.
+    A part of a path; what is not under it is told as JSON.  Who asks for it without the
+    slash of a page that is right under it, is sent there.
     """
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         return NotFoundResource()
 
     def render(self, request: BoundedRequest) -> Any:
+        if b"" in self.children and request.prepath:
+            request.setHeader(b"location", request.prepath[-1] + b"/")
+            request.setResponseCode(308)
+            return b""
         return NotFoundResource().render(request)

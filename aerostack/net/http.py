@@ -263,15 +263,31 @@ def _nothingHere() -> RealtimeError:
     return RealtimeError("not_found", "Nothing is served under this path.")
 
 
-class NotFoundResource(JSONResource):
+class RefusalResource(JSONResource):
     """
-    Every path that is not another's.
+    What is not served, however it is asked for.
     """
 
     methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
+    def __init__(self, error: RealtimeError) -> None:
+        """
+        @param error: Why it is not.
+        """
+        super().__init__()
+        self._error = error
+
     def answer(self, request: BoundedRequest) -> Any:
-        raise _nothingHere()
+        raise self._error
+
+
+class NotFoundResource(RefusalResource):
+    """
+    Every path that is not another's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_nothingHere())
 
 
 class BoundedChannel(HTTPChannel):

@@ -1,25 +1,47 @@
 """
-What the daemon serves to browsers as files: its page, and the client that pages use.
+What the daemon serves to browsers as files: its page, its console, and the client that
+pages use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any
 
 from twisted.web.http import CACHED
 from twisted.web.resource import Resource
+from twisted.web.server import Request
 
-from aerostack.net.http import BoundedRequest, NotFoundResource
+from aerostack.errors import RealtimeError
+from aerostack.net.http import BoundedRequest, NotFoundResource, RefusalResource
 
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
     # What a compiler reads is no video, which .ts would stand for.
     ".d.ts": "text/plain; charset=utf-8",
 }
-"""What is served of the web room, by how its name ends; nothing else is."""
+"""What is served of the client, by how its name ends; nothing else is."""
+
+CONSOLE_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+"""What is served of the console and of its charts, by how its name ends; nothing else is."""
+
+CONSOLE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+CHARTS = ("node_modules", "uplot", "dist")
+"""Where the console's folder has the library for charts, once it is installed."""
+
+CHART_FILES = ("uPlot.esm.js", "uPlot.min.css")
+"""What the console takes of it."""
 
 
 class FileResource(Resource):
@@ -58,6 +80,29 @@ class FileResource(Resource):
         return b"" if request.method == b"HEAD" else self._content
 
 
+class GuardedResource(Resource):
+    """
+    Something that not everybody gets.
+    """
+
+    isLeaf = True
+
+    def __init__(self, resource: Resource, check: Callable[[Request], None]) -> None:
+        """
+        @param check: Raises L{RealtimeError} for a request that is refused.
+        """
+        super().__init__()
+        self._resource = resource
+        self._check = check
+
+    def render(self, request: BoundedRequest) -> Any:
+        try:
+            self._check(request)
+        except RealtimeError as error:
+            return RefusalResource(error).render(request)
+        return self._resource.render(request)
+
+
 def makePage(projectId: str) -> FileResource:
     """
     The page that shows the daemon at work.
@@ -84,12 +129,35 @@ def clientFiles() -> dict[str, Resource]:
     request says ever becomes the name of a file.
     """
     folder = files("aerostack.web").joinpath("client")
-    return {f"client/{file.name}": _clientFile(file, kind) for file, kind in _served(folder)}
+    return {f"client/{file.name}": _clientFile(file, kind) for file, kind in _served(folder, TYPES)}
 
 
-def _served(folder: Traversable) -> Iterator[tuple[Traversable, str]]:
+def consoleFiles(check: Callable[[Request], None]) -> dict[str, Resource]:
+    """
+    The console, by path, and the library for its charts if that is installed.
+
+    @param check: Raises L{RealtimeError} for a request that may not have it.
+    """
+    folder = files("aerostack.web").joinpath("console")
+    page = FileResource(
+        folder.joinpath("index.html").read_bytes(),
+        "text/html; charset=utf-8",
+        {"Content-Security-Policy": CONSOLE_POLICY, "Referrer-Policy": "no-referrer"},
+    )
+    found: dict[str, Resource] = {"console/": page}
+    for file, kind in _served(folder, CONSOLE_TYPES):
+        found[f"console/{file.name}"] = _consoleFile(file, kind)
+    charts = folder.joinpath(*CHARTS)
+    if charts.is_dir():
+        for file, kind in _served(charts, CONSOLE_TYPES):
+            if file.name in CHART_FILES:
+                found[f"console/chart/{file.name}"] = _consoleFile(file, kind)
+    return {path: GuardedResource(resource, check) for path, resource in found.items()}
+
+
+def _served(folder: Traversable, types: Mapping[str, str]) -> Iterator[tuple[Traversable, str]]:
     for file in folder.iterdir():
-        for ending, kind in TYPES.items():
+        for ending, kind in types.items():
             if file.name.endswith(ending):
                 yield file, kind
 
@@ -101,3 +169,8 @@ def _clientFile(file: Traversable, contentType: str) -> FileResource:
         # It is public, and modules are only loaded from elsewhere if that is said.
         {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"},
     )
+
+
+def _consoleFile(file: Traversable, contentType: str) -> FileResource:
+    headers = {"Cross-Origin-Resource-Policy": "same-origin"}
+    return FileResource(file.read_bytes(), contentType, headers)

@@ -4,8 +4,10 @@ What is served to browsers as files.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.live.daemon import DaemonTests
-from tests.web import CLIENT
+from tests.web import CLIENT, CONSOLE
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -70,6 +72,57 @@ class FileTests(DaemonTests):
             self.assertEqual(headers["x-content-type-options"], "nosniff")
             self.assertEqual(headers["access-control-allow-origin"], "*")
 
+    async def test_console(self) -> None:
+        """
+        The console may load nothing but its own files, which are served as what they are to
+        no other pages; its charts' library is among them.
+        """
+        status, headers, body = await self.ask("/console/")
+        self.assertEqual((status, body), (200, (CONSOLE / "index.html").read_bytes()))
+        policy = headers["content-security-policy"]
+        for part in ("default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"):
+            self.assertIn(part, policy.split("; "))
+        self.assertNotIn("unsafe", policy)
+        kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+        paths = {path.name: path for path in CONSOLE.iterdir() if path.suffix in kinds}
+        self.assertGreater(len(paths), 12)
+        dist = CONSOLE / "node_modules" / "uplot" / "dist"
+        paths |= {f"chart/{name}": dist / name for name in ("uPlot.esm.js", "uPlot.min.css")}
+        for name, path in paths.items():
+            status, headers, body = await self.ask(f"/console/{name}")
+            self.assertEqual((status, body), (200, path.read_bytes()), name)
+            self.assertEqual(headers["content-type"].partition(";")[0], kinds[path.suffix])
+            self.assertEqual(headers["x-content-type-options"], "nosniff")
+            self.assertEqual(headers["cross-origin-resource-policy"], "same-origin")
+            self.assertNotIn("access-control-allow-origin", headers)
+
+    async def test_consoleWithoutSlash(self) -> None:
+        """
+        Who asks for the console without its slash is sent there.
+        """
+        status, headers, body = await self.ask("/console?x=1")
+        self.assertEqual((status, headers["location"], body), (308, "console/", b""))
+
+    async def test_consoleElsewhere(self) -> None:
+        """
+        Who comes through a proxy gets no file of the console, and is told why, unless it is
+        open to all; where it is off, nobody gets one.
+        """
+        for console, local, proxied in (
+            ("loopback", 200, 403),
+            ("everywhere", 200, 200),
+            ("off", 404, 404),
+        ):
+            config = self.daemon.config
+            self.daemon.reload(replace(config, server=replace(config.server, console=console)))
+            for path in ("/console/", "/console/main.js", "/console/chart/uPlot.esm.js"):
+                status, _, _ = await self.ask(path)
+                self.assertEqual(status, local, (console, path))
+                status, _, body = await self.ask(path, X_Forwarded_For="127.0.0.1")
+                self.assertEqual(status, proxied, (console, path))
+                if proxied == 403:
+                    self.assertIn(b"server.console", body)
+
     async def test_unchanged(self) -> None:
         """
         Who asks again is told that nothing has changed, as long as nothing has.
@@ -116,6 +169,15 @@ class FileTests(DaemonTests):
             "/client/..%5c__init__.py",
             "/client/%2fetc%2fpasswd",
             "/client/realtime.js%00",
+            "/console/index.html",
+            "/console/package.json",
+            "/console/.npmrc",
+            "/console/chart",
+            "/console/chart/",
+            "/console/chart/uPlot.cjs.js",
+            "/console/node_modules/uplot/package.json",
+            "/console/../index.html",
+            "/console/main.js/",
             "/index.html",
             "/web/index.html",
             "/../../etc/passwd",

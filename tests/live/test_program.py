@@ -43,7 +43,8 @@ class FirstStartTests(ProgramTests):
         for name in ("local.public", "local.secret"):
             self.assertEqual((self.keys / name).stat().st_mode & 0o777, 0o600)
         self.assertTrue(self.path.exists())
-        self.assertIn(f"open http://127.0.0.1:{self.port}/ in a browser", daemon.output)
+        page = f"http://127.0.0.1:{self.port}/"
+        self.assertIn(f"open {page} or the console at {page}console/ in a browser", daemon.output)
         self.assertIn(f"aerostack-rt tail orders --config {self.config}", daemon.output)
 
     async def test_tour(self) -> None:

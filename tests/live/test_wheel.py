@@ -27,8 +27,12 @@ NOT_SHIPPED = (
     "build",
     "dist",
     "var",
-    "node_modules",
 )
+
+CHARTS = "aerostack/web/console/node_modules/uplot"
+"""What is installed beside the sources, and goes with them."""
+
+CHART_FILES = ("LICENSE", "dist/uPlot.esm.js", "dist/uPlot.min.css")
 
 TWISTD = "from twisted.scripts.twistd import run; run()"
 
@@ -44,7 +48,9 @@ class WheelTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.directory = Path(self.mktemp()).absolute()
         source = self.directory / "source"
-        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
+        ignored = shutil.ignore_patterns(*NOT_SHIPPED, "node_modules")
+        shutil.copytree(ROOT, source, ignore=ignored)
+        shutil.copytree(ROOT / CHARTS, source / CHARTS)
         self.call(sys.executable, "-m", "build", "--wheel", "--no-isolation", str(source))
         (self.wheel,) = (source / "dist").glob("*.whl")
         # Nothing of the sources must help.
@@ -88,8 +94,10 @@ class WheelTests(SynchronousTestCase):
         sources = {
             str(path.relative_to(ROOT))
             for path in (ROOT / "aerostack").rglob("*")
-            if path.is_file() and path.suffix != ".pyc"
+            if path.is_file() and path.suffix != ".pyc" and not path.name.startswith(".")
         }
+        sources = {path for path in sources if "/node_modules/" not in path}
+        sources |= {f"{CHARTS}/{name}" for name in CHART_FILES}
         self.assertEqual({name for name in names if name.startswith("aerostack/")}, sources)
 
         python = self.install()

@@ -10,7 +10,7 @@ const nextTurn = globalThis.setImmediate;
 export const settle = () => new Promise((resolve) => nextTurn(resolve));
 
 /** Time that passes only when it is told to; takes the place of the timers. */
-class Clock {
+export class Clock {
   now = 0;
   #timers = new Map();
   #count = 0;

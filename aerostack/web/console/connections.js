@@ -1,0 +1,96 @@
+/**
+ * Who is connected.
+ */
+
+import { at, fieldsOf, fill } from "./dom.js";
+import * as format from "./format.js";
+import { Pages } from "./pages.js";
+import { to } from "./route.js";
+import { Table } from "./tables.js";
+
+/** How much waits for a client, and whether that is too much. */
+export function queued({ queued: waiting, congested }) {
+  const text = format.bytes(waiting);
+  return congested ? { text: `${text}, congested`, tone: "problem" } : text;
+}
+
+/** A user, who may have no name. */
+export function userOf(userId) {
+  return userId === null ? "no user" : userId;
+}
+
+export class Connections {
+  #query = {};
+  #form = at("connections-form");
+  #table = new Table({
+    caption: "Connections, oldest first",
+    hideCaption: true,
+    key: ({ id }) => id,
+    empty: "Nobody is connected.",
+    columns: [
+      {
+        label: "User",
+        cell: ({ userId }) =>
+          userId === null
+            ? "no user"
+            : { text: userId, href: to("why", { user: userId, topic: this.#query.topic }) },
+      },
+      { label: "Connection", cell: ({ id }) => id },
+      { label: "Role", cell: ({ role }) => role },
+      { label: "Address", cell: ({ address }) => address ?? "" },
+      {
+        label: "Open for",
+        number: true,
+        cell: ({ opened }) => ({
+          text: format.age(this.#now - opened),
+          title: format.stamp(opened),
+        }),
+      },
+      { label: "Topics", number: true, cell: ({ subscriptions }) => format.count(subscriptions) },
+      { label: "Present in", number: true, cell: ({ present }) => format.count(present) },
+      { label: "Queued", number: true, cell: queued },
+      { label: "Compressed", cell: ({ compressed }) => (compressed ? "yes" : "no") },
+    ],
+  });
+  #pages;
+  #now = 0;
+
+  constructor(refresh) {
+    at("connections-table").append(this.#table.element);
+    this.#pages = new Pages({
+      button: at("connections-more"),
+      count: at("connections-count"),
+      noun: "connection",
+      wished: refresh,
+    });
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      location.hash = to("connections", fieldsOf(this.#form));
+    });
+  }
+
+  show({ user, topic }) {
+    this.#query = { user, topic };
+    fill(this.#form, this.#query);
+    this.#pages.reset();
+  }
+
+  hide() {}
+
+  /** Long lists are asked for more seldom; in milliseconds. */
+  get every() {
+    return 2000 + 2 * this.#table.size;
+  }
+
+  async refresh(api, signal, now) {
+    const query = this.#query;
+    const rows = await this.#pages.fetch(
+      (page) => api.get("connections", { ...query, ...page }, signal),
+      "connections",
+      ({ id }) => id,
+    );
+    if (query !== this.#query) return;
+    this.#now = now;
+    this.#table.update(rows);
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * A topic's frames as they pass, and a form to publish one.
+ */
+
+import { ApiError } from "./api.js";
+import { at, fieldsOf, fill, keepFocus, make, setAttribute, setText } from "./dom.js";
+import * as format from "./format.js";
+import { Frames } from "./frames.js";
+import { judge } from "./loop.js";
+import { to } from "./route.js";
+
+export class Inspector {
+  #api = null;
+  #topic = null;
+  #frames = new Frames();
+  #items = new Map();
+  #controller = null;
+  #timer;
+  #failures = 0;
+  #drawing = false;
+  #form = at("inspector-form");
+  #publish = at("publish-form");
+  #list = at("frames");
+  #error = at("inspector").querySelector(":scope > .error");
+
+  constructor() {
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const { topic } = fieldsOf(this.#form);
+      if (topic === this.#topic) this.#begin();
+      else location.hash = to("inspector", { topic });
+    });
+    at("inspector-stop").addEventListener("click", () => this.#stop("Stopped."));
+    at("frames-pause").addEventListener("click", () => this.#pause(!this.#frames.isPaused));
+    at("frames-clear").addEventListener("click", () => {
+      this.#frames.clear();
+      this.#draw();
+    });
+    // Who looks into a frame does not want it to run away.
+    const opened = () => this.#list.querySelector("details[open]") && this.#pause(true);
+    this.#list.addEventListener("toggle", opened, true);
+    this.#publish.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#send();
+    });
+  }
+
+  show({ topic }, api) {
+    this.#api = api;
+    if (!topic || topic === this.#topic) return;
+    this.#topic = topic;
+    fill(this.#form, { topic });
+    fill(this.#publish, { topic });
+    this.#frames.clear();
+    this.#draw();
+    this.#begin();
+  }
+
+  /** Nobody looks any more. */
+  hide() {
+    this.#stop("Nothing is watched.");
+    this.#topic = null;
+  }
+
+  // Watching
+
+  async #begin() {
+    this.#end();
+    const controller = (this.#controller = new AbortController());
+    const topic = this.#topic;
+    at("inspector-stop").disabled = false;
+    setText(this.#error, "");
+    let failure;
+    try {
+      for await (const frame of this.#api.watch(topic, controller.signal)) {
+        if (controller !== this.#controller) return;
+        this.#take(frame);
+      }
+      failure = new ApiError(0, "ended", "The daemon has ended it.");
+    } catch (error) {
+      failure = error;
+    }
+    if (controller === this.#controller) this.#failed(failure);
+  }
+
+  #take(frame) {
+    if (frame.type === "watching") {
+      this.#failures = 0;
+      this.#say(`Watching ${frame.topic}.`);
+      return;
+    }
+    // The last word of one that was watching.
+    if (frame.type === "error") throw new ApiError(400, frame.code, frame.message);
+    this.#frames.add(frame, Date.now());
+    this.#drawSoon();
+  }
+
+  #failed(error) {
+    // A topic that there cannot be will not come to be; without a key nothing will.
+    if (error.isOfQuestion || error.status === 401) {
+      this.#stop("Nothing is watched.");
+      setText(this.#error, error.message);
+      return;
+    }
+    const { state, delay } = judge(error, this.#failures++);
+    if (state === "broken") throw error;
+    this.#say(`Not watching: ${error.message} It is tried again.`);
+    this.#timer = setTimeout(() => this.#begin(), delay);
+  }
+
+  #end() {
+    clearTimeout(this.#timer);
+    this.#controller?.abort();
+    this.#controller = null;
+  }
+
+  #stop(text) {
+    this.#end();
+    this.#failures = 0;
+    const button = at("inspector-stop");
+    if (button === document.activeElement) this.#form.elements.topic.focus();
+    button.disabled = true;
+    this.#say(text);
+  }
+
+  #say(text) {
+    setText(at("frames-state"), text);
+  }
+
+  #pause(paused) {
+    if (paused === this.#frames.isPaused) return;
+    if (paused) this.#frames.pause();
+    else this.#frames.resume();
+    const button = at("frames-pause");
+    setAttribute(button, "aria-pressed", `${paused}`);
+    this.#draw();
+  }
+
+  // What is seen
+
+  /** However many frames come, they are drawn once a picture. */
+  #drawSoon() {
+    if (this.#drawing) return;
+    this.#drawing = true;
+    requestAnimationFrame(() => {
+      this.#drawing = false;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    const { shown, passed, skipped, waiting, isPaused } = this.#frames;
+    const parts = [`${format.plural(passed, "frame")} passed`];
+    if (skipped) parts.push(`${format.count(skipped)} were too fast to be shown`);
+    if (isPaused) parts.push(waiting ? `${waiting} waiting` : "paused");
+    setText(at("frames-count"), parts.join(", "));
+    const numbers = new Set(shown.map(({ number }) => number));
+    keepFocus(this.#list, at("frames-title"), () => {
+      for (const [number, item] of this.#items) {
+        if (numbers.has(number)) continue;
+        item.remove();
+        this.#items.delete(number);
+      }
+    });
+    for (const frame of shown) {
+      if (this.#items.has(frame.number)) continue;
+      const item = frameItem(frame);
+      this.#items.set(frame.number, item);
+      this.#list.prepend(item);
+    }
+  }
+
+  // Publishing
+
+  async #send() {
+    const { topic, event, data, persist } = fieldsOf(this.#publish);
+    const [problem, said] = [at("publish-error"), at("publish-state")];
+    setText(said, "");
+    let value;
+    try {
+      value = JSON.parse(data);
+    } catch (error) {
+      setText(problem, `This is not JSON: ${error.message}`);
+      this.#publish.elements.data.setAttribute("aria-invalid", "true");
+      this.#publish.elements.data.focus();
+      return;
+    }
+    this.#publish.elements.data.removeAttribute("aria-invalid");
+    setText(problem, "");
+    try {
+      await this.#api.publish(topic, event, value, persist !== undefined);
+      setText(said, `Published to ${topic} at ${format.clock(Date.now())}.`);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      setText(problem, `Not published: ${error.message}`);
+    }
+  }
+}
+
+/** One frame: a line, and its data in full when it is opened. */
+function frameItem({ at: when, name, kind, user, pos, text }) {
+  const summary = make(
+    "summary",
+    {},
+    make("time", {}, format.clock(when)),
+    make("span", { class: "badge", "data-kind": kind }, name),
+    make("span", { class: "who" }, user),
+    make("code", {}, text.slice(0, 200)),
+  );
+  const details = make("details", {}, summary);
+  const fill = () => {
+    if (details.open && details.childElementCount === 1) {
+      details.append(make("pre", {}, pretty(text)), make("p", { class: "note" }, position(pos)));
+    }
+  };
+  details.addEventListener("toggle", fill);
+  return make("li", {}, details);
+}
+
+function position(pos) {
+  return pos ? `Position ${pos}` : "It has no position, so it is not part of the topic’s log.";
+}
+
+/** JSON over several lines; what was cut off stays as it is. */
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * The console: who is signed in, which view is open, and what becomes of failures.
+ */
+
+import { Api } from "./api.js";
+import { Connections } from "./connections.js";
+import { at, setAttribute, setText } from "./dom.js";
+import * as format from "./format.js";
+import { Inspector } from "./inspector.js";
+import { Loop } from "./loop.js";
+import { Overview } from "./overview.js";
+import { keyIn, parse, VIEWS } from "./route.js";
+import { Samples } from "./samples.js";
+import { Topics } from "./topics.js";
+import { Why } from "./why.js";
+
+const STORED = "aerostack-rt console key";
+
+const samples = new Samples();
+const overview = new Overview(samples);
+const views = {
+  overview,
+  connections: new Connections(refreshSoon),
+  topics: new Topics(refreshSoon),
+  inspector: new Inspector(),
+  why: new Why(),
+};
+
+let api = null;
+let current = null;
+let refreshed = -Infinity;
+let retry;
+
+const loop = new Loop(turn, told);
+
+async function turn(signal) {
+  const answer = await api.get("overview", { since: samples.newest }, signal);
+  // Somebody has signed out meanwhile.
+  if (signal.aborted) return;
+  samples.add(answer.samples, answer.now);
+  const uptime = format.age(answer.now - answer.started);
+  setText(at("about"), `Project ${answer.project}, version ${answer.version}, up ${uptime}`);
+  overview.present(answer);
+  const view = views[current];
+  // The others have what they show from elsewhere.
+  if (!view?.refresh || performance.now() - refreshed < view.every) return;
+  refreshed = performance.now();
+  const problem = at(current).querySelector(":scope > .error");
+  try {
+    await view.refresh(api, signal, answer.now);
+    setText(problem, "");
+  } catch (error) {
+    if (!error.isOfQuestion) throw error;
+    setText(problem, error.message);
+  }
+}
+
+function refreshSoon() {
+  refreshed = -Infinity;
+  loop.soon();
+}
+
+// What becomes of it
+
+const SAID = {
+  live: () => "Live",
+  away: (message) => `${message} Trying again`,
+  refused: (message) => `Refused: ${message}`,
+  broken: (message) => `This page has failed: ${message} Load it again.`,
+};
+
+function told(state, error, delay) {
+  clearInterval(retry);
+  if (state === "keyless") {
+    signOut(error.message);
+    return;
+  }
+  say(state, SAID[state](error?.message));
+  document.body.dataset.state = state;
+  if (state === "broken") throw error;
+  if (state === "live") showApp();
+  else if (delay > 1500) countDown(Date.now() + delay);
+  // Another key may be what it takes.
+  if (state === "refused" && !current) askForKey(error.message);
+}
+
+/** The state, which is read aloud when it changes, and only then. */
+function say(state, text) {
+  setAttribute(at("status"), "data-state", state);
+  setText(at("status").firstElementChild, text);
+  setText(at("status").lastElementChild, "");
+}
+
+function countDown(until) {
+  const show = () => {
+    const seconds = Math.ceil((until - Date.now()) / 1000);
+    setText(at("status").lastElementChild, seconds > 0 ? ` in ${seconds} s` : "");
+  };
+  show();
+  retry = setInterval(show, 1000);
+}
+
+// Signing in
+
+/** Keep the key in this tab; null forgets it. */
+function remember(key) {
+  try {
+    if (key === null) sessionStorage.removeItem(STORED);
+    else sessionStorage.setItem(STORED, key);
+  } catch {
+    // Where a browser lets pages store nothing, the key lasts as long as the page.
+  }
+}
+
+function remembered() {
+  try {
+    return sessionStorage.getItem(STORED);
+  } catch {
+    return null;
+  }
+}
+
+function signIn(key) {
+  setText(at("key-error"), "");
+  try {
+    api = new Api(key);
+  } catch (error) {
+    signOut(error.message);
+    return;
+  }
+  remember(key);
+  say("asking", "Asking…");
+  loop.start();
+}
+
+function signOut(message = "") {
+  loop.stop();
+  clearInterval(retry);
+  api = null;
+  remember(null);
+  showView(null);
+  at("views").hidden = at("leave").hidden = true;
+  setText(at("about"), "");
+  say("idle", "Not signed in");
+  askForKey(message);
+}
+
+function askForKey(message) {
+  setText(at("key-error"), message);
+  if (!at("signin").hidden) return;
+  at("signin").hidden = false;
+  at("key").focus();
+}
+
+/** The key was taken: what there is to see is shown from now on. */
+function showApp() {
+  if (current) return;
+  const asked = !at("signin").hidden;
+  at("signin").hidden = true;
+  at("key").value = "";
+  at("views").hidden = at("leave").hidden = false;
+  route();
+  if (asked) at(`${current}-title`).focus();
+}
+
+// Views
+
+function showView(name, query = {}) {
+  const before = current;
+  if (before && before !== name) views[before].hide();
+  current = name;
+  for (const each of VIEWS) at(each).hidden = each !== name;
+  for (const link of at("views").children) {
+    const chosen = link.getAttribute("href") === `#${name}`;
+    setAttribute(link, "aria-current", chosen ? "page" : null);
+  }
+  if (!name) return;
+  const title = at(`${name}-title`);
+  document.title = `${title.textContent} · aerostack-rt console`;
+  views[name].show(query, api);
+  // Who goes elsewhere begins there, and not in what has vanished.
+  if (before && before !== name) {
+    scrollTo(0, 0);
+    title.focus({ preventScroll: true });
+  }
+  refreshSoon();
+}
+
+function route() {
+  const key = keyIn(location.hash);
+  if (key !== null) {
+    // It is not to be seen, nor to be found in the history.
+    history.replaceState(null, "", location.pathname + location.search);
+    signIn(key);
+    return;
+  }
+  if (!api || !loop.isRunning) return;
+  const { view, query } = parse(location.hash);
+  showView(view, query);
+}
+
+at("signin-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  signIn(at("key").value.trim());
+});
+at("skip").addEventListener("click", (event) => {
+  // The address says which view is open.
+  event.preventDefault();
+  at("main").focus();
+});
+at("leave").addEventListener("click", () => {
+  signOut();
+  // Nothing of what was seen is left in the page.
+  location.reload();
+});
+addEventListener("hashchange", route);
+addEventListener("online", () => loop.soon());
+document.addEventListener("visibilitychange", () => {
+  // Nobody looks: the daemon keeps the last minutes, and gives them later.
+  if (document.hidden) loop.stop();
+  else if (api) loop.start();
+});
+
+const stored = remembered();
+if (keyIn(location.hash) !== null) route();
+else if (stored) signIn(stored);
+else signOut();

@@ -1,0 +1,159 @@
+"""
+Whether everybody can use the console, whatever with.
+"""
+
+from __future__ import annotations
+
+from tests.live.browser import LOOKS
+from tests.live.consolepage import ConsoleTests
+from tests.web import MODULES
+
+AXE = """
+    return axe.run(document, {resultTypes: ["violations"]}).then(({violations}) =>
+        violations.map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(" ")}`))
+"""
+
+VIEWS = ("overview", "connections", "topics", "topics?topic=chat%2Fx", "inspector", "why")
+
+
+class AccessTests(ConsoleTests):
+    """
+    Whoever uses it, and however.
+    """
+
+    async def furnish(self) -> None:
+        """
+        Have something in each view, with names that are long.
+        """
+        for n in range(3):
+            await self.present(f"user{n}-{'long' * 20}", "chat/x", {"cursor": {"line": n}})
+        await self.subscribed(f"chat/{'endless' * 20}", "ann")
+        await self.console.open()
+
+    async def test_accessible(self) -> None:
+        """
+        Nothing in any view, in light or in dark, is known to keep people out.
+        """
+        await self.furnish()
+        source = (MODULES / "axe-core" / "axe.min.js").read_text()
+        await self.browser.run(source)
+        for view in VIEWS:
+            await self.console.go(view)
+            for look in LOOKS:
+                await self.browser.look(look)
+                self.assertEqual(await self.browser.run(AXE), [], (view, look))
+        await self.console.click("leave")
+        await self.console.open(None)
+        await self.console.reads("signin", "Secret key of the project")
+        await self.browser.run(source)
+        self.assertEqual(await self.browser.run(AXE), [])
+
+    async def test_phone(self) -> None:
+        """
+        No view is wider than a phone.
+        """
+        await self.furnish()
+        await self.browser.look("phone")
+        for view in VIEWS:
+            await self.console.go(view)
+            await self.console.reads("views", "Overview")
+            if view.startswith("connections"):
+                await self.console.rows("connections-table", 4)
+            width = await self.browser.run("return document.documentElement.scrollWidth")
+            self.assertEqual(width, 360, view)
+
+    async def test_keyboard(self) -> None:
+        """
+        The keyboard is enough, and what has the focus keeps it while everything changes.
+        """
+        focus = "return document.activeElement.id || document.activeElement.textContent.trim()"
+        await self.furnish()
+        await self.browser.press("Tab")
+        self.assertEqual(await self.browser.run(focus), "skip")
+        await self.browser.press("Enter")
+        self.assertEqual(await self.browser.run(focus), "main")
+        await self.console.open(None)
+        await self.console.says("Live")
+        # To the content, home, signing out, and the second view.
+        await self.browser.press("Tab", "Tab", "Tab", "Tab", "Tab", "Enter")
+        rows = await self.console.rows("connections-table", 4)
+        self.assertEqual(await self.browser.run(focus), "connections-title")
+        # User, topic, the button, and the first row's link.
+        await self.browser.press("Tab", "Tab", "Tab", "Tab")
+        self.assertEqual(await self.browser.run(focus), rows[0][0])
+        newcomer = await self.client("late")
+        await self.console.rows("connections-table", 5)
+        self.assertEqual(await self.browser.run(focus), rows[0][0])
+        self.wires[0].drop()
+        newcomer.drop()
+        await self.console.rows("connections-table", 3)
+        self.assertEqual(await self.browser.run("return document.activeElement.tagName"), "TABLE")
+        await self.browser.press("Tab", "Enter")
+        await self.browser.until("return !document.getElementById('why').hidden")
+        self.assertEqual(await self.browser.run(focus), "why-title")
+        user = "return document.querySelector('#why-form [name=user]').value"
+        self.assertEqual(await self.browser.run(user), rows[1][0])
+
+    async def test_calm(self) -> None:
+        """
+        For people who want nothing to move the charts do so only now and then.
+        """
+        calm = {"name": "prefers-reduced-motion", "value": "reduce"}
+        await self.browser.command("Emulation.setEmulatedMedia", features=[calm])
+        await self.furnish()
+        await self.browser.run(
+            """
+            window.drawn_ = 0;
+            window.turns_ = 0;
+            window.begun_ = performance.now();
+            const charts = [...document.querySelectorAll(".plot")].at(-1);
+            const watch = (element, count) =>
+              new MutationObserver(count).observe(element, {subtree: true, childList: true,
+                characterData: true, attributes: true});
+            watch(charts, () => { drawn_ += 1; });
+            watch(document.getElementById("about"), () => { turns_ += 1; });
+            """
+        )
+        drawn, elapsed = await self.browser.until(
+            "return turns_ >= 4 && [drawn_, performance.now() - begun_]"
+        )
+        self.assertLessEqual(drawn, 1 + elapsed / 10_000)
+
+    async def test_longTable(self) -> None:
+        """
+        In a table of a thousand rows only what is said otherwise is written again.
+        """
+        await self.console.open()
+        changes = await self.browser.run(
+            """
+            return import("/console/tables.js").then(({Table}) => {
+              const table = new Table({
+                caption: "Long", empty: "none", key: ({id}) => id,
+                columns: [
+                  {label: "Id", cell: ({id}) => ({text: `row ${id}`, href: "#overview"})},
+                  {label: "Number", number: true, cell: ({number}) => number},
+                ],
+              });
+              document.body.append(table.element);
+              const rows = Array.from({length: 1000}, (_, id) => ({id, number: 0}));
+              table.update(rows);
+              const observer = new MutationObserver(() => {});
+              observer.observe(table.element, {subtree: true, childList: true, attributes: true,
+                characterData: true});
+              const change = (next) => {
+                table.update(next);
+                return observer.takeRecords().length;
+              };
+              const other = rows.map((row) => (row.id % 500 ? row : {...row, number: 1}));
+              return [
+                change(rows),
+                change(other),
+                change(other.slice(1)),
+                change([...other.slice(1), {id: "new", number: 2}]),
+                table.element.querySelectorAll("tbody tr").length,
+              ];
+            });
+            """
+        )
+        # Nothing; two texts; a row that goes; a row that comes.
+        self.assertEqual(changes, [0, 2, 1, 1, 1000])

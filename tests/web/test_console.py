@@ -1,0 +1,101 @@
+"""
+Tests for the console, as far as compilers can tell; C{unit/console.test.js} has those in
+JavaScript.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.net.pages import CHART_FILES, CHARTS
+from tests.web import CONSOLE, run
+
+COMPILER = {
+    "noEmit": True,
+    "allowJs": True,
+    "checkJs": True,
+    # Its types are those that the compiler finds by itself.
+    "strict": False,
+    "noUnusedLocals": True,
+    "noUnusedParameters": True,
+    "lib": ["es2022", "dom", "dom.iterable", "dom.asynciterable"],
+    "module": "esnext",
+    "moduleResolution": "bundler",
+    "target": "es2022",
+    "types": [],
+}
+
+
+class ConsoleTests(SynchronousTestCase):
+    """
+    The console's files.
+    """
+
+    timeout = 300
+
+    def test_types(self) -> None:
+        """
+        The TypeScript compiler finds nothing wrong in any of its modules, and would find a
+        name that there is not.
+        """
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        modules = sorted(str(path) for path in CONSOLE.glob("*.js"))
+        self.assertGreater(len(modules), 8)
+        self.check(folder, modules)
+        (folder / "wrong.js").write_text(f'import {{ no }} from "{CONSOLE}/dom.js"; no();')
+        with self.assertRaisesRegex(AssertionError, "no exported member 'no'"):
+            self.check(folder, ["wrong.js"])
+
+    def check(self, folder: Path, files: list[str]) -> None:
+        """
+        Let the compiler check files.
+        """
+        config = {"compilerOptions": COMPILER, "files": files}
+        (folder / "tsconfig.json").write_text(json.dumps(config))
+        run("tsc", "--project", ".", folder=folder)
+
+    def test_elements(self) -> None:
+        """
+        Each element that a module asks for by its id is in the page, and each id is there once.
+        """
+        page = (CONSOLE / "index.html").read_text()
+        ids = re.findall(r'\bid="([\w-]+)"', page)
+        self.assertEqual(len(ids), len(set(ids)))
+        asked = {
+            name
+            for path in CONSOLE.glob("*.js")
+            for name in re.findall(r'\bat\("([\w-]+)"\)', path.read_text())
+        }
+        self.assertGreater(len(asked), 30)
+        self.assertLessEqual(asked, set(ids))
+
+    def test_noMarkup(self) -> None:
+        """
+        No module makes markup of text, or styles that the policy forbids.
+        """
+        markup = r"innerHTML|outerHTML|insertAdjacent|document\.write"
+        for path in CONSOLE.glob("*.js"):
+            self.assertIsNone(re.search(markup, path.read_text()), path)
+        inline = r"<style|\bstyle=|\bon\w+=|<script(?! type=.module. src=)"
+        self.assertIsNone(re.search(inline, (CONSOLE / "index.html").read_text()))
+
+    def test_library(self) -> None:
+        """
+        The library for charts is pinned, known by its contents wherever it is fetched from,
+        and has what is served of it.
+        """
+        wanted = json.loads((CONSOLE / "package.json").read_text())["dependencies"]
+        lock = json.loads((CONSOLE / "package-lock.json").read_text())["packages"]
+        self.assertEqual(set(lock), {"", *(f"node_modules/{name}" for name in wanted)})
+        for name, version in wanted.items():
+            package = lock[f"node_modules/{name}"]
+            self.assertEqual(package["version"], version)
+            self.assertIn("integrity", package)
+            self.assertNotIn("resolved", package)
+        for name in CHART_FILES:
+            self.assertTrue(CONSOLE.joinpath(*CHARTS, name).is_file(), name)
