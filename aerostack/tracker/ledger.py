@@ -19,6 +19,9 @@ from aerostack.tracker.triggers import NOW, parseName
 
 VERSION = 1
 
+LEASE = 2 * 3600 * 1000
+"""For how long, in ms, what is said once holds that somebody reads the journal."""
+
 FIRST_COLUMNS = 8
 """How many columns the journal begins with; more are added as tables need them."""
 
@@ -142,7 +145,7 @@ def create(cursor: sqlite3.Cursor, after: int) -> None:
         cursor.execute(statement)
     cursor.execute(
         "INSERT INTO _aerostack_meta VALUES ('version', ?), ('epoch', lower(hex(randomblob(8)))),"
-        f" ('lease', {NOW})",
+        f" ('lease', {NOW} + {LEASE})",
         (VERSION,),
     )
     if after:

@@ -18,13 +18,10 @@ from aerostack.interfaces import IJournal
 from aerostack.tracker import entries, ledger, repair
 from aerostack.tracker.entries import EntryReader
 from aerostack.tracker.journal import Lag, Loss, Poll, expired, gap, lineageOf
-from aerostack.tracker.ledger import Record, transaction
+from aerostack.tracker.ledger import LEASE, Record, transaction
 from aerostack.tracker.oversize import CHANGE_BYTES
 from aerostack.tracker.rows import readRows
 from aerostack.tracker.schema import columnTypes, describe, fold
-
-LEASE = 2 * 3600 * 1000
-"""For how long, in ms, one L{SQLiteJournal.renew} says that somebody reads."""
 
 
 @implementer(IJournal)
@@ -230,7 +227,14 @@ class SQLiteJournal:
         return Snapshot(rows, position, lineage, size)
 
     def renew(self, cursor: sqlite3.Cursor, timestamp: int) -> None:
-        if ledger.isComplete(cursor):
+        if not ledger.isComplete(cursor):
+            return
+        (until,) = cursor.execute(
+            "SELECT value FROM _aerostack_meta WHERE key = 'lease'"
+        ).fetchone()
+        # What need not be written is not: whoever writes at the same time and does not wait
+        # for the lock would be told that the database is locked.
+        if until <= timestamp + LEASE // 2:
             cursor.execute(
                 "UPDATE _aerostack_meta SET value = ? WHERE key = 'lease'", (timestamp + LEASE,)
             )

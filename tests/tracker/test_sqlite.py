@@ -9,6 +9,8 @@ import subprocess
 import time
 from typing import Any
 
+from aerostack.tracker.ledger import LEASE
+
 from . import contract
 from .support import JournalCase, tableRows
 
@@ -195,13 +197,35 @@ class ReaderTests(JournalCase):
         )
         now = int(time.time() * 1000)
         day = 24 * 3600 * 1000
-        self.reader.journal.renew(self.reader.cursor, now - day)
+        self.run_(f"UPDATE _aerostack_meta SET value = {now - day + 3600_000} WHERE key = 'lease'")
         self.run_(fill)
         self.assertEqual(self.count("_aerostack_changes"), 103000)
-        self.reader.journal.renew(self.reader.cursor, now - day - 3 * 3600 * 1000)
+        self.run_(f"UPDATE _aerostack_meta SET value = {now - day - 3600_000} WHERE key = 'lease'")
         self.run_("DELETE FROM t WHERE a <= 3000")
         self.assertLess(self.count("_aerostack_changes"), 101500)
         self.assertGreaterEqual(self.count("_aerostack_changes"), 100000)
+
+    def test_renewed(self) -> None:
+        """
+        That somebody reads is written down when half of the time is over, and so gets in the
+        way of no writer before.
+        """
+        self.follow("t", "CREATE TABLE t (a)")
+        now = int(time.time() * 1000)
+        before = self.lease()
+        self.assertGreater(before, now + LEASE * 3 // 4)
+        self.run_("BEGIN IMMEDIATE")
+        self.reader.journal.renew(self.reader.cursor, now)
+        self.run_("COMMIT")
+        self.assertEqual(self.lease(), before)
+        self.reader.journal.renew(self.reader.cursor, before - LEASE // 2)
+        self.assertEqual(self.lease(), before + LEASE // 2)
+
+    def lease(self) -> int:
+        lease: int = self.writer.execute(
+            "SELECT value FROM _aerostack_meta WHERE key = 'lease'"
+        ).fetchone()[0]
+        return lease
 
     def count(self, table: str) -> int:
         count: int = self.writer.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
