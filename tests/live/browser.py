@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,34 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseNeverReceived
+
+from tests.net import ROOT
+
+SCREENSHOTS = ROOT / "build" / "screenshots"
+"""Where L{Browser.screenshot} leaves pictures, for people to look at."""
+
+LOOKS = {
+    "light": (1280, 800, False),
+    "dark": (1280, 800, True),
+    "phone": (360, 740, False),
+}
+"""The looks of L{Browser.look}: the window's width, its height, whether dark is preferred."""
+
+TALLEST = 4000
+"""Pixels of a page's height that a picture shows at the most."""
+
+KEYS = {
+    "Tab": "\ue004",
+    "Enter": "\ue007",
+    "Escape": "\ue00c",
+    "Left": "\ue012",
+    "Up": "\ue013",
+    "Right": "\ue014",
+    "Down": "\ue015",
+    "Home": "\ue011",
+    "End": "\ue010",
+}
+"""Keys that have names, as WebDriver writes them (17.4.2)."""
 
 ARGUMENTS = [
     "--headless=new",
@@ -126,12 +155,66 @@ class Browser:
         conditions = {"offline": offline, "latency": 0, "throughput": 1 << 30}
         await self._ask("POST", "/chromium/network_conditions", {"network_conditions": conditions})
 
+    async def look(self, look: str) -> None:
+        """
+        Let the page be seen in another way.
+
+        @param look: One of L{LOOKS}.
+        """
+        width, height, dark = LOOKS[look]
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        await self._command("Emulation.setEmulatedMedia", features=[scheme])
+        await self._command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        # What depends on the page's size is told of it in one frame and drawn in the next.
+        await self.run(
+            "return new Promise((resolve) => requestAnimationFrame(() =>"
+            " requestAnimationFrame(() => setTimeout(resolve, 50))))"
+        )
+
+    async def screenshot(self, name: str) -> None:
+        """
+        Picture the whole page in each of L{LOOKS}, as C{NAME-light.png} and so on in
+        L{SCREENSHOTS}, and leave it as it was at first.
+        """
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        for look in (*LOOKS, "light"):
+            await self.look(look)
+            size = (await self._command("Page.getLayoutMetrics"))["cssContentSize"]
+            clip = {"x": 0, "y": 0, "width": LOOKS[look][0], "scale": 1}
+            clip["height"] = min(size["height"], TALLEST)
+            taken = await self._command(
+                "Page.captureScreenshot", clip=clip, captureBeyondViewport=True
+            )
+            (SCREENSHOTS / f"{name}-{look}.png").write_bytes(b64decode(taken["data"]))
+
+    async def press(self, *keys: str) -> None:
+        """
+        Press keys, one after the other: characters, or names such as C{"Tab"}.
+        """
+        pressed = [
+            {"type": kind, "value": KEYS.get(key, key)}
+            for key in keys
+            for kind in ("keyDown", "keyUp")
+        ]
+        keyboard = {"type": "key", "id": "keyboard", "actions": pressed}
+        await self._ask("POST", "/actions", {"actions": [keyboard]})
+
     async def complaints(self) -> list[str]:
         """
         What the page has written to the console as errors.
         """
         entries = await self._ask("POST", "/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+
+    async def _command(self, command: str, **params: Any) -> Any:
+        """Give a command of the Chrome DevTools Protocol."""
+        return await self._ask("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
         response = await treq.request(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aerostack.settings import Config, ProjectConfig
 from aerostack.testing import makeProject
-from tests.live.browser import Browser
+from tests.live.browser import LOOKS, SCREENSHOTS, Browser
 from tests.live.daemon import DaemonTests
 
 TEXT = "return [...document.querySelectorAll('#frames li')].map(item => item.innerText)"
@@ -74,7 +74,8 @@ class BrowserTests(PageTests):
 
     async def test_publishedFromPage(self) -> None:
         """
-        What one publishes on the page comes back to it and to others.
+        What one publishes on the page comes back to it and to others; pictures are
+        taken of it in each look.
         """
         other = await self.subscribed("chat/general")
         await self.browser.open(self.page)
@@ -85,6 +86,11 @@ class BrowserTests(PageTests):
         )
         self.assertEqual((await other.frame())["data"], {"text": "from the page"})
         await self.shows("from the page")
+        await self.browser.screenshot("page")
+        # A PNG's header has its width.
+        for look, (width, _, _) in LOOKS.items():
+            picture = (SCREENSHOTS / f"page-{look}.png").read_bytes()
+            self.assertEqual(int.from_bytes(picture[16:20], "big"), width, look)
 
     async def test_credentialsAsSubprotocols(self) -> None:
         """
