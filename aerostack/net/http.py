@@ -17,9 +17,13 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from aerostack.auth import Authenticator, Credentials
+from aerostack.core.addresses import isLoopback
 from aerostack.errors import RealtimeError
 from aerostack.settings import LimitsConfig
 from aerostack.wire.codec import encodeValue
+
+# What proxies add.  A client of theirs is not on this machine, although they may be.
+_FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
 
 
 def headersOf(request: Request) -> Mapping[str, list[str]]:
@@ -53,6 +57,19 @@ def bearerOf(request: Request, authenticator: Authenticator) -> Credentials | No
     if scheme.lower() != "bearer" or not value.strip():
         raise RealtimeError("unauthorized", "Authorization must be Bearer and a key or token.")
     return authenticator.bearer(value.strip())
+
+
+def isLocal(request: Request) -> bool:
+    """
+    Whether a request comes from this machine, and through no proxy.
+    """
+    # A Unix socket's address has no host; who stands before it is not known.
+    peer = getattr(request.getClientAddress(), "host", None)
+    return (
+        peer is not None
+        and isLoopback(peer)
+        and all(headerOf(request, name) is None for name in _FORWARDED)
+    )
 
 
 def queryOf(request: Request) -> Mapping[str, str]:

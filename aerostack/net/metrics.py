@@ -11,10 +11,9 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from aerostack.auth import Authenticator
-from aerostack.core.addresses import isLoopback
 from aerostack.core.permissions import Role
 from aerostack.errors import RealtimeError
-from aerostack.net.http import BoundedRequest, JSONResource, bearerOf, headerOf
+from aerostack.net.http import BoundedRequest, JSONResource, bearerOf, isLocal
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,6 @@ def render(values: Mapping[str, float]) -> str:
     )
 
 
-# What proxies add.  A client of theirs is not on this machine, although they may be.
-_FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
-
-
 class MetricsResource(JSONResource):
     """
     The metrics, for whoever is on this machine or brings a project's secret key.
@@ -87,7 +82,7 @@ class MetricsResource(JSONResource):
         self._clock = clock
 
     def answer(self, request: BoundedRequest) -> Any:
-        if not _isLocal(request):
+        if not isLocal(request):
             bearer = bearerOf(request, self._authenticator)
             if bearer is None:
                 raise RealtimeError(
@@ -102,13 +97,3 @@ class MetricsResource(JSONResource):
         if isinstance(body, str):
             return body.encode("utf-8"), b"text/plain; version=0.0.4; charset=utf-8"
         return super().encode(body)
-
-
-def _isLocal(request: BoundedRequest) -> bool:
-    # A Unix socket's address has no host; who stands before it is not known.
-    peer = getattr(request.getClientAddress(), "host", None)
-    return (
-        peer is not None
-        and isLoopback(peer)
-        and all(headerOf(request, name) is None for name in _FORWARDED)
-    )
