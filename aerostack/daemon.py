@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import Cooperator, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.resource import Resource
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
@@ -38,6 +39,7 @@ from aerostack.core.streams import Streams
 from aerostack.databases import Unusable, openBackend
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
+from aerostack.examples.server import Examples
 from aerostack.farewell import farewell
 from aerostack.feeds import TableFeeds
 from aerostack.housekeeping import Housekeeping
@@ -51,10 +53,11 @@ from aerostack.net.api import (
     makeRoot,
 )
 from aerostack.net.endpoints import Listener, serverEndpoint
+from aerostack.net.examples import ExampleResource
 from aerostack.net.gate import Gate
 from aerostack.net.http import BoundedSite
 from aerostack.net.metrics import MetricsResource
-from aerostack.net.pages import clientFiles, makePage
+from aerostack.net.pages import clientFiles, exampleFiles, makePage
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
 from aerostack.pulse import Pulse
@@ -229,8 +232,9 @@ class Daemon(MultiService):
         )
         root = makeRoot(
             {
-                "": makePage(_openProject(config)),
+                "": makePage(_openProject(config), config.server.examples),
                 **clientFiles(),
+                **(self._makeExamples() if config.server.examples else {}),
                 "api/realtime": self._realtime,
                 "api/v1/public/realtime/history": self._historyResource,
                 "internal/hooks/rpc": RPCResource(
@@ -241,6 +245,22 @@ class Daemon(MultiService):
             }
         )
         return BoundedSite(root, reactor, config.limits)
+
+    def _makeExamples(self) -> Mapping[str, Resource]:
+        """The pages of the examples, and what they ask."""
+        projectId = _openProject(self.config)
+        examples = Examples(self.rpc)
+        asked = {
+            f"examples/api/{name}": ExampleResource(
+                partial(examples.call, name),
+                projectId,
+                self.authenticator,
+                self._reactor,
+                self.quotas,
+            )
+            for name in examples.actions
+        }
+        return {**exampleFiles(projectId), **asked}
 
     def health(self) -> Mapping[str, str | None]:
         """

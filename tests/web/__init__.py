@@ -18,6 +18,7 @@ from tests.net import ROOT
 
 HERE = Path(__file__).parent
 CLIENT = ROOT / "aerostack" / "web" / "client"
+EXAMPLES = ROOT / "aerostack" / "web" / "examples"
 MODULES = HERE / "node_modules"
 
 
