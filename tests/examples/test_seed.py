@@ -103,6 +103,8 @@ class SeedTests(SynchronousTestCase):
             ("orders/app.js", CHANNEL),
             ("orders/ship.mjs", SERVER),
             ("shared.js", STATUS),
+            ("chat/smallest.js", CHAT),
+            ("chat/smallest.js", SAY),
         ):
             self.assertIn(flat(code), flat((EXAMPLES / name).read_text()), name)
 

@@ -48,7 +48,7 @@ class Page:
         """
         await self.until(
             "return JSON.stringify([...document.querySelectorAll(arguments[0])]"
-            ".map((it) => it.innerText.trim())) === JSON.stringify(arguments[1])",
+            ".map((it) => it.textContent.trim())) === JSON.stringify(arguments[1])",
             selector,
             texts,
         )

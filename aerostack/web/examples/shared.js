@@ -12,7 +12,7 @@ const EXAMPLES = {
   chat: "Chat",
   document: "Document",
   auction: "Auction",
-  ai: "AI stream",
+  ai: "AI",
 };
 const NAMES = [
   ..."Ada Amir Bea Chen Dana Emil Farah Gus Hana Ivo Jun Kaya Leo Mina Nils Olga Pia Ravi".split(" "),
@@ -30,17 +30,10 @@ export const me = {
   hue: Math.floor(Math.random() * 360),
 };
 
-/** Which one of several is shown, by the page's address. */
+/** Which one of several is to be shown, by the page's address. */
 export function choose(parameter, choices) {
   const wanted = query.get(parameter);
   return choices.includes(wanted) ? wanted : choices[0];
-}
-
-/** The address of this page with another choice, for the same person. */
-export function addressOf(parameter, choice) {
-  const next = new URLSearchParams(query);
-  next.set(parameter, choice);
-  return `?${next}`;
 }
 
 export const at = (id) => document.getElementById(id);
@@ -134,17 +127,15 @@ export function connect(onError = (error) => complain(error.message)) {
   return realtime;
 }
 
-/** Show who is there: everybody on a topic who said so with `track({ name, hue, ... })`. */
-export function showPeople(channel, verb) {
-  channel.presence.onChange((members) => {
-    const people = [...members.values()].sort((one, other) => one.since - other.since);
-    at("count").textContent = `${people.length} ${people.length === 1 ? "user" : "users"} ${verb}`;
-    show(at("people"), people, ({ connectionId, state }) => {
-      const name = String(state.name);
-      const face = element("li", { key: connectionId, title: name }, name.slice(0, 2));
-      face.append(element("span", { className: "hidden" }, name.slice(2)));
-      return colour(face, state.hue);
-    });
+/** Show who is there: everybody who is present on a topic with `{ name, hue, ... }`. */
+export function showPeople(members, verb) {
+  const people = [...members.values()].sort((one, other) => one.since - other.since);
+  at("count").textContent = `${people.length} ${people.length === 1 ? "user" : "users"} ${verb}`;
+  show(at("people"), people, ({ connectionId, state }) => {
+    const name = String(state.name);
+    const initials = element("span", { ariaHidden: "true" }, name.slice(0, 2));
+    const whole = element("span", { className: "hidden" }, name);
+    return colour(element("li", { key: connectionId, title: name }, initials, whole), state.hue);
   });
 }
 
@@ -200,8 +191,9 @@ async function showSource(figure) {
     setTimeout(() => (copy.textContent = "Copy"), 1500);
   };
   const where = element("a", { href: source }, source.replace("../", ""));
-  figure.querySelector("figcaption").append(" ", where, copy);
-  const label = figure.querySelector("figcaption").firstChild.textContent.trim();
+  const caption = figure.querySelector("figcaption");
+  const label = caption.textContent.trim();
+  caption.append(element("span", {}, where, copy));
   const block = element("pre", { tabIndex: 0, ariaLabel: label, role: "region" });
   block.append(element("code", {}, code));
   figure.append(block);
