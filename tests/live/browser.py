@@ -36,6 +36,7 @@ TALLEST = 4000
 KEYS = {
     "Tab": "\ue004",
     "Enter": "\ue007",
+    "Backspace": "\ue003",
     "Escape": "\ue00c",
     "Left": "\ue012",
     "Up": "\ue013",

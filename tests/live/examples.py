@@ -67,7 +67,19 @@ class Page:
         Put the focus into an element, and press keys.
         """
         await self.run("document.querySelector(arguments[0]).focus()", selector)
-        await self.browser.press(*text)
+        await self.press(*text)
+
+    async def press(self, *keys: str) -> None:
+        """
+        Press keys, where the focus is.
+        """
+        await (await self.turnTo()).press(*keys)
+
+    async def complaints(self) -> list[str]:
+        """
+        What the page has written to the console as errors.
+        """
+        return await (await self.turnTo()).complaints()
 
     async def close(self) -> None:
         """
@@ -103,14 +115,6 @@ class ExampleTests(PageTests):
         Wait until a page says that it is connected.
         """
         await page.reads("#status", "Connected")
-
-    async def restart(self) -> None:
-        """
-        Stop the daemon, and start it where it was.
-        """
-        port = self.port
-        await self.stop()
-        await self.start(port)
 
     async def picture(self, name: str, *pages: Page) -> None:
         """

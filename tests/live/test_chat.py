@@ -28,7 +28,7 @@ class ChatTests(ExampleTests):
         Say something.
         """
         await page.type("#text", text)
-        await page.browser.press("Enter")
+        await page.press("Enter")
 
     async def keep(self, *texts: str, author: str = "Ada") -> None:
         """
@@ -54,7 +54,7 @@ class ChatTests(ExampleTests):
         await sarah.type("#text", "Hello")
         await tom.reads("#typing", "Sarah is typing…")
         await sarah.reads("#typing", "")
-        await sarah.browser.press(*", Tom!", "Enter")
+        await sarah.press(*", Tom!", "Enter")
         await tom.reads("#typing", "")
         said = ("Good morning!", "The build is <b>green</b>.", "Hello, Tom!")
         for page in (sarah, tom):
@@ -69,7 +69,7 @@ class ChatTests(ExampleTests):
         await sarah.reads("#typing", "")
         await tom.close()
         await sarah.reads("#count", "1 user here")
-        self.assertEqual(await sarah.browser.complaints(), [])
+        self.assertEqual(await sarah.complaints(), [])
 
     async def test_rooms(self) -> None:
         """
@@ -172,4 +172,4 @@ class ChatTests(ExampleTests):
         for state in ({}, {"name": None, "typing": 1, "hue": "red; x"}, {"name": ["x"]}):
             wire.tell({"type": "track", "topic": "chat/engineering", "state": state})
         await page.reads("#count", "2 users here")
-        self.assertEqual(await page.browser.complaints(), [])
+        self.assertEqual(await page.complaints(), [])

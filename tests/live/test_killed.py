@@ -84,7 +84,7 @@ class KilledTests(ProgramTests):
 
         async def say(page: Page, text: str) -> None:
             await page.type("#text", text)
-            await page.browser.press("Enter")
+            await page.press("Enter")
 
         await say(pages[0], "before")
         for page in pages:
@@ -106,3 +106,22 @@ class KilledTests(ProgramTests):
         self.assertEqual(sorted(said[0]), ["after", "before", "one", "two"])
         for page in pages:
             await page.reads("#count", "2 users here")
+
+    async def test_document(self) -> None:
+        """
+        What was written while the daemon was away is in the document when it is back.
+        """
+        child = await self.begin()
+        area = "#document textarea"
+        one, other = [await self.open(f"document/?name={name}") for name in ("Sarah", "Tom")]
+        await one.type(area, "before")
+        reads = "return document.querySelector('#document textarea')?.value === arguments[0]"
+        await other.until(reads, "before")
+        await self.kill(child)
+        await one.reads("#status", "Connecting again…")
+        await one.type(area, " and meanwhile")
+        await self.serve()
+        for page in (one, other, await self.open("document/?name=Cora")):
+            await page.until(reads, "before and meanwhile")
+        for page in (one, other):
+            await page.reads("#count", "3 users viewing")

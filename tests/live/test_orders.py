@@ -64,9 +64,7 @@ class OrdersTests(ExampleTests):
         await other.click("#rows tr:last-child .quiet")
         await one.until("return document.querySelectorAll('#rows tr').length === 6")
         for page in (one, other):
-            await page.turnTo()
-            complaints = await self.browser.complaints()
-            self.assertEqual(complaints, [])
+            self.assertEqual(await page.complaints(), [])
 
     async def test_networkCut(self) -> None:
         """

@@ -21,7 +21,7 @@ const NAMES = [
 
 const query = new URLSearchParams(location.search);
 const any = (choices) => choices[Math.floor(Math.random() * choices.length)];
-const chosen = query.get("name")?.trim().slice(0, 20) || any(NAMES);
+const chosen = parameter("name", "").trim().slice(0, 20) || any(NAMES);
 
 /** Who this tab is: somebody else than the next tab. */
 export const me = {
@@ -30,10 +30,9 @@ export const me = {
   hue: Math.floor(Math.random() * 360),
 };
 
-/** Which one of several is to be shown, by the page's address. */
-export function choose(parameter, choices) {
-  const wanted = query.get(parameter);
-  return choices.includes(wanted) ? wanted : choices[0];
+/** What the page's address says. */
+export function parameter(name, otherwise) {
+  return query.get(name) || otherwise;
 }
 
 export const at = (id) => document.getElementById(id);

@@ -2,7 +2,8 @@
  * A chat with rooms, with what was said before, and with who is typing.
  */
 
-import { at, choose, colour, complain, connect, element, me, show, showPeople } from "../shared.js";
+import { at, colour, complain, connect, element, me } from "../shared.js";
+import { parameter, show, showPeople } from "../shared.js";
 
 const ROOMS = ["engineering", "design", "random"];
 const PAGE = 30;
@@ -181,4 +182,4 @@ at("older").onclick = () => room.load();
 at("log").onscroll = () => at("log").scrollTop === 0 && room.hasOlder && room.load();
 
 const rooms = ROOMS.map((name) => new Room(name));
-open(rooms[ROOMS.indexOf(choose("room", ROOMS))]);
+open(rooms.find(({ name }) => name === parameter("room")) ?? rooms[0]);
