@@ -249,7 +249,8 @@ class Daemon(MultiService):
     def _makeExamples(self) -> Mapping[str, Resource]:
         """The pages of the examples, and what they ask."""
         projectId = _openProject(self.config)
-        examples = Examples(self.rpc)
+        examples = Examples(self._reactor, self.rpc)
+        examples.setServiceParent(self)
         asked = {
             f"examples/api/{name}": ExampleResource(
                 partial(examples.call, name),

@@ -7,9 +7,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
-from aerostack.examples import orders
+from aerostack.examples import auction, orders
+from aerostack.examples.ai import Assistant
 from aerostack.examples.given import Given
 from aerostack.examples.inside import InsideSDK
 from aerostack.rpc import RPC
@@ -17,20 +20,29 @@ from aerostack.rpc import RPC
 Action = Callable[[Any, Given], Awaitable[Any]]
 
 
-class Examples:
+class Examples(Service):
     """
     What pages may ask for.
 
     @ivar actions: By path: the example's name, a slash, and what is to be done.
     """
 
-    def __init__(self, rpc: RPC) -> None:
+    def __init__(self, clock: IReactorTime, rpc: RPC) -> None:
         self._rpc = rpc
+        self._assistant = Assistant(clock)
         self.actions: Mapping[str, Action] = {
             "orders/create": orders.create,
             "orders/update": orders.update,
             "orders/remove": orders.remove,
+            "auction/look": auction.look,
+            "auction/bid": auction.bid,
+            "ai/ask": self._assistant.ask,
+            "ai/look": self._assistant.look,
         }
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._assistant.stop()
 
     def call(self, name: str, project: str, given: Given) -> Deferred[Any]:
         """

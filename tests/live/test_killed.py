@@ -125,3 +125,18 @@ class KilledTests(ProgramTests):
             await page.until(reads, "before and meanwhile")
         for page in (one, other):
             await page.reads("#count", "3 users viewing")
+
+    async def test_ai(self) -> None:
+        """
+        An answer that was cut off is told to have been, and the next one comes.
+        """
+        child = await self.begin()
+        page = await self.open("ai/")
+        shown = "return document.getElementById('answer').textContent"
+        await page.click("#send")
+        await page.until(f"{shown}.length > 60")
+        await self.kill(child)
+        await self.serve()
+        await page.until(f"{shown}.endsWith('… (the daemon was restarted)')")
+        await page.click("#send:enabled")
+        await page.until(f"{shown}.endsWith('all of them watch.')")

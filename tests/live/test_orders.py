@@ -115,11 +115,11 @@ class OrdersTests(ExampleTests):
         """
         self.execute(
             "CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT, price REAL NOT NULL)",
-            "INSERT INTO orders VALUES (9, 'paid', 1.5)",
+            "INSERT INTO orders VALUES (9, 'paid', 1.5), (8, 'constructor', 2)",
         )
         page = await self.open("orders/")
-        await self.shows(page, o9="paid")
+        await self.shows(page, o9="paid", o8="constructor")
         await page.click("#create")
         await page.until("return document.getElementById('trouble').innerText.includes('price')")
         await page.click("#rows button")
-        await self.shows(page, o9="shipped")
+        await self.shows(page, o9="shipped", o8="constructor")

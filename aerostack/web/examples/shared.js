@@ -30,6 +30,11 @@ export const me = {
   hue: Math.floor(Math.random() * 360),
 };
 
+/** The name in somebody's id. */
+export function nameOf(id) {
+  return String(id).replace(/-[0-9a-f]{8}$/, "");
+}
+
 /** What the page's address says. */
 export function parameter(name, otherwise) {
   return query.get(name) || otherwise;

@@ -22,7 +22,7 @@ function showRows(rows) {
   at("empty").hidden = true;
   show(at("rows"), newest, ({ id, status }) => {
     const buttons = [];
-    if (status in NEXT) {
+    if (Object.hasOwn(NEXT, status)) {
       const [next, label] = NEXT[status];
       const advance = () => ask("orders/update", { id, status: next });
       buttons.push(element("button", { onclick: advance, ariaLabel: `${label} ${id}` }, label));
