@@ -68,6 +68,7 @@ class StreamTests(ExampleTests):
         await pages[1].click("#send:enabled")
         for page in pages:
             await self.whole(page, "<b>{0}</b>")
+        await self.whole(await self.open("ai/"), "<b>{0}</b>")
         self.assertEqual(await pages[0].complaints(), [])
 
     async def test_networkCut(self) -> None:
@@ -98,3 +99,4 @@ class StreamTests(ExampleTests):
             await self.emit("token", data, "ai/demo")
             await self.emit("start", data, "ai/demo")
         await self.whole(page, "why?")
+        await page.reads("#trouble", "")

@@ -5,9 +5,13 @@ The example of the auction, in a browser.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
+from aerostack.settings import Config
 from tests.live.daemon import gather
 from tests.live.examples import ExampleTests, Page
+from tests.live.test_postgres import PostgresDaemonTests
 
 
 class AuctionTests(ExampleTests):
@@ -98,3 +102,51 @@ class AuctionTests(ExampleTests):
         await self.stands(page, 41, "Ada leads.")
         other = await self.open("auction/?lot=__proto__")
         await self.stands(other, 41, "Ada leads.")
+
+    async def test_otherOrder(self) -> None:
+        """
+        Bids that are told in another order than they were accepted in, and what is none, do
+        no harm.
+        """
+        page = await self.open("auction/")
+        await self.stands(page, 40, "Nobody has bid yet.")
+        self.assertTrue(await self.bid("Ada", 50))
+        await self.stands(page, 50, "Ada leads.")
+        late = {"id": "lamp", "title": "A lamp", "price": 45, "bidder": "Bea", "bids": 1}
+        for data in (late, None, 7, {}, {"price": "999"}):
+            await self.emit("bid", data, "auction/lamp", persist=True)
+        await page.reads("#bids li", "Ada€ 50", "Bea€ 45")
+        await page.reads("#trouble", "")
+        for each in (page, await self.open("auction/")):
+            await self.stands(each, 50, "Ada leads.")
+            await each.reads("#bids li", "Ada€ 50", "Bea€ 45")
+
+
+class PostgresTests(PostgresDaemonTests):
+    """
+    Its server on PostgreSQL.
+    """
+
+    def config(self) -> Config:
+        config = super().config()
+        return replace(config, server=replace(config.server, examples=True))
+
+    async def post(self, action: str, **given: Any) -> Any:
+        """
+        Ask it something.
+        """
+        path, body = f"/examples/api/auction/{action}", json.dumps({"lot": "lamp", **given})
+        status, answer, _ = await self.http("POST", path, body.encode())
+        self.assertEqual(status, 200, answer)
+        return answer
+
+    async def test_atOnce(self) -> None:
+        """
+        Of many equal bids at the same moment one wins.
+        """
+        for _ in range(2):
+            self.assertEqual((await self.post("look"))["price"], 40)
+        won = await gather(*(self.post("bid", bidder=f"b{n}", amount=50) for n in range(10)))
+        self.assertEqual(won.count({"accepted": True}), 1)
+        lot = await self.post("look")
+        self.assertEqual((lot["price"], lot["bids"]), (50, 1))

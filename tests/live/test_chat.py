@@ -172,4 +172,5 @@ class ChatTests(ExampleTests):
         for state in ({}, {"name": None, "typing": 1, "hue": "red; x"}, {"name": ["x"]}):
             wire.tell({"type": "track", "topic": "chat/engineering", "state": state})
         await page.reads("#count", "2 users here")
+        await page.reads("#trouble", "")
         self.assertEqual(await page.complaints(), [])

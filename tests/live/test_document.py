@@ -4,6 +4,9 @@ The example of the document that many write, in a browser.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from aerostack.settings import Config, HistoryConfig
 from tests.live.examples import ExampleTests, Page
 from tests.live.relay import Relay
 
@@ -16,6 +19,10 @@ class DocumentTests(ExampleTests):
     """
     Two pages of it.
     """
+
+    def config(self) -> Config:
+        # Newcomers have to read many.
+        return replace(super().config(), history=HistoryConfig(pageSize=2))
 
     async def reads(self, page: Page, *texts: str) -> None:
         """
@@ -51,6 +58,7 @@ class DocumentTests(ExampleTests):
             "const it = document.querySelector(arguments[0]); it.setSelectionRange(6, 12)", TWO
         )
         await sarah.reads(f"{TWO.replace('textarea', '.layer mark')}", "coffee")
+        await sarah.reads(".layer i", "")
         await tom.press(*"tea")
         await self.reads(sarah, "We meet at <b>nine</b>.", "Bring tea")
         # The other's cursor stays in its place.
@@ -123,4 +131,5 @@ class DocumentTests(ExampleTests):
         for each in (page, late):
             await self.reads(each, "good")
             await each.reads("#count", "3 users viewing")
+        await page.reads("#trouble", "")
         self.assertEqual(await page.complaints(), [])

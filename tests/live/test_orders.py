@@ -32,6 +32,7 @@ class OrdersTests(ExampleTests):
         one, other = await self.open("orders/?name=Sarah"), await self.open("orders/?name=Tom")
         for page in (one, other):
             await page.until("return !document.getElementById('empty').hidden")
+            await page.reads("#trouble", "")
         await one.click("#create")
         for page in (one, other):
             await self.shows(page, o1="new")

@@ -71,10 +71,10 @@ export class Editor {
     const layers = this.#cursors
       .filter(({ paragraph }) => paragraph === id)
       .map(({ name, hue, start, end }) => {
-        const [from, to] = [start, end].map((n) => Math.min(Math.max(0, n | 0), text.length));
+        const layer = element("div", { className: "layer", ariaHidden: "true" });
+        const selected = element("mark", {}, text.slice(start, end));
         const caret = element("i", { "data-name": String(name) });
-        const layer = element("div", { className: "layer", ariaHidden: "true" }, text.slice(0, from));
-        layer.append(element("mark", {}, text.slice(from, to)), caret, text.slice(to));
+        layer.append(text.slice(0, start), selected, caret, text.slice(end));
         return colour(layer, hue);
       });
     const box = this.#boxes.get(id);
