@@ -36,22 +36,27 @@ from aerostack.wire.frames import (
 if TYPE_CHECKING:
     from aerostack.session import Session
 
+ECHOED = 4096
+"""How many characters an error repeats of what is no topic: as many as one can have where most
+are allowed, so that nothing is cut off one that is only too long for this daemon."""
+
 
 class Commands:
     """
     Carries out the frames of one session.
 
+    @ivar subscriptions: What it is subscribed to.
     @ivar unanswered: How many publications have yet to be kept, or not.
     """
 
-    __slots__ = ("_all", "_hub", "_limits", "_session", "_subscriptions", "unanswered")
+    __slots__ = ("_all", "_hub", "_limits", "_session", "subscriptions", "unanswered")
 
     def __init__(self, session: Session, surroundings: Surroundings) -> None:
         self._session = session
         self._all = surroundings
         self._hub = surroundings.hub
         self._limits = surroundings.limits
-        self._subscriptions = Subscriptions(session, surroundings)
+        self.subscriptions = Subscriptions(session, surroundings)
         self.unanswered = 0
 
     def carryOut(self, frame: ClientFrame) -> None:
@@ -70,10 +75,10 @@ class Commands:
             to come back.
         """
         if clean:
-            self._hub.leave(self._session.connectionId)
+            self._hub.attendance.leave(self._session.connectionId)
         else:
-            self._hub.lose(self._session.connectionId)
-        self._subscriptions.end()
+            self._hub.attendance.lose(self._session.connectionId)
+        self.subscriptions.end()
 
     def judge(self, topic: str | None = None) -> None:
         """
@@ -81,22 +86,22 @@ class Commands:
 
         @param topic: See L{aerostack.interfaces.ISubscriber.judge}.
         """
-        self._subscriptions.judge(topic)
+        self.subscriptions.judge(topic)
         if topic is not None:
             return
-        for canonical in self._hub.presentOn(self._session.connectionId):
+        for canonical in self._hub.attendance.topicsOf(self._session.connectionId):
             held = topicOf(canonical)
             try:
                 self._session.identity.check(Action.PRESENCE, held)
             except RealtimeError as error:
-                self._hub.untrack(self._session.connectionId, held)
+                self._hub.attendance.untrack(self._session.connectionId, held)
                 self._session.sendError(error, None, canonical)
 
     def _subscribe(self, frame: Subscribe) -> None:
-        self._subscriptions.subscribe(self._topic(frame.topic), frame)
+        self.subscriptions.subscribe(self._topic(frame.topic), frame)
 
     def _unsubscribe(self, frame: Unsubscribe) -> None:
-        self._subscriptions.unsubscribe(self._topic(frame.topic))
+        self.subscriptions.unsubscribe(self._topic(frame.topic))
 
     def _publish(self, frame: Publish) -> None:
         topic = self._topic(frame.topic)
@@ -125,8 +130,10 @@ class Commands:
     def _chat(self, frame: Chat) -> None:
         topic = self._topic(f"chat/{frame.roomId}")
         self._session.identity.check(Action.PUBLISH, topic)
-        said = self._hub.chat(topic, frame.text, frame.metadata, self._userId)
-        self._acknowledge(said, None, topic)
+        said = self._hub.chat(
+            topic, frame.text, frame.metadata, self._userId, *self._repeatable(frame.id)
+        )
+        self._acknowledge(said, frame.id, topic)
 
     def _acknowledge(
         self, published: Deferred[Kept | None], messageId: MessageId | None, topic: Topic
@@ -155,12 +162,14 @@ class Commands:
             raise RealtimeError(
                 "too_large", f"A presence state has at most {self._limits.stateBytes} bytes."
             )
-        if topic.canonical not in self._hub.presentOn(self._session.connectionId):
-            self._subscriptions.checkRoom(topic.canonical)
-        self._hub.track(self._session, self._session.connectionId, topic, self._userId, state)
+        if topic.canonical not in self._hub.attendance.topicsOf(self._session.connectionId):
+            self.subscriptions.checkRoom(topic.canonical)
+        self._hub.attendance.track(
+            self._session, self._session.connectionId, topic, self._userId, state
+        )
 
     def _untrack(self, frame: Untrack) -> None:
-        self._hub.untrack(self._session.connectionId, self._topic(frame.topic))
+        self._hub.attendance.untrack(self._session.connectionId, self._topic(frame.topic))
 
     def _auth(self, frame: Auth) -> None:
         now = self._all.clock.seconds()
@@ -171,7 +180,7 @@ class Commands:
             return
         if identity.userId != self._session.identity.userId:
             # Another user is another presence.
-            self._hub.leave(self._session.connectionId)
+            self._hub.attendance.leave(self._session.connectionId)
         self._session.setIdentity(identity)
         self.judge()
 
@@ -191,13 +200,16 @@ class Commands:
         )
 
     def nameTopic(self, text: str | None) -> str | None:
-        """A topic as an error names it: canonical, if it is one at all."""
+        """
+        Give a topic as an error names it: canonical; if it is none, as it was sent, so that
+        the client knows what it asked for, though no more of it than L{ECHOED}.
+        """
         if text is None:
             return None
         try:
             return self._topic(text).canonical
         except RealtimeError:
-            return text if len(text) <= self._limits.topicLength else None
+            return text[:ECHOED]
 
 
 _HANDLERS: dict[type[ClientFrame], Callable[[Commands, Any], None]] = {

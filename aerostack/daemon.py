@@ -4,7 +4,7 @@ The daemon, put together from its configuration.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -22,6 +22,8 @@ from twisted.web.resource import Resource
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
+from aerostack.condition import Condition
+from aerostack.console import Console
 from aerostack.core.access import Access
 from aerostack.core.addresses import Proxies
 from aerostack.core.admission import Admission
@@ -36,6 +38,7 @@ from aerostack.core.rules import Rule, Rules
 from aerostack.core.selection import Bounds
 from aerostack.core.stream import Depth
 from aerostack.core.streams import Streams
+from aerostack.core.traces import Traces
 from aerostack.databases import Unusable, openBackend
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
@@ -53,11 +56,10 @@ from aerostack.net.api import (
     makeRoot,
 )
 from aerostack.net.endpoints import Listener, serverEndpoint
-from aerostack.net.examples import ExampleResource
 from aerostack.net.gate import Gate
 from aerostack.net.http import BoundedSite
 from aerostack.net.metrics import MetricsResource
-from aerostack.net.pages import clientFiles, exampleFiles, makePage
+from aerostack.net.pages import clientFiles, makePage
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
 from aerostack.pulse import Pulse
@@ -79,6 +81,7 @@ class Daemon(MultiService):
     Everything that one configuration asks for.
 
     @ivar ports: Where the daemon listens, once it has started.
+    @ivar condition: How it does.
     """
 
     log = Logger()
@@ -127,6 +130,7 @@ class Daemon(MultiService):
             self._makeTracker,
         )
         self._deadlines = Deadlines()
+        self.traces = Traces()
         self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
         self._surroundings = Surroundings(
             reactor,
@@ -144,6 +148,7 @@ class Daemon(MultiService):
             limits,
             self._deadlines,
             self.quotas,
+            self.traces,
         )
         server = config.server
         self.connections = Connections(
@@ -166,6 +171,21 @@ class Daemon(MultiService):
             Proxies(server.trustedProxies),
         )
         self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
+        self.condition = Condition(
+            self.connections, self.quotas, self.hub, self.feeds, self.tracker, self._watch.fault
+        )
+        self.console = Console(
+            reactor,
+            server.console,
+            self.authenticator,
+            limits,
+            self.hub,
+            self.feeds,
+            self.traces,
+            self.connections.sessions,
+            self.condition,
+        )
+        self.console.setServiceParent(self)
         self._site = self._makeSite()
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
         Pulse(reactor, self.admission).setServiceParent(self)
@@ -240,51 +260,19 @@ class Daemon(MultiService):
                 "internal/hooks/rpc": RPCResource(
                     self.rpc, self.authenticator, reactor, self.quotas
                 ),
-                "health": HealthResource(self.health),
-                "metrics": MetricsResource(self.metrics, self.authenticator, reactor),
+                **self.console.resources(),
+                "health": HealthResource(self.condition.health),
+                "metrics": MetricsResource(self.condition.metrics, self.authenticator, reactor),
             }
         )
         return BoundedSite(root, reactor, config.limits)
 
-    def _makeExamples(self) -> Mapping[str, Resource]:
+    def _makeExamples(self) -> dict[str, Resource]:
         """The pages of the examples, and what they ask."""
         projectId = _openProject(self.config)
-        examples = Examples(self._reactor, self.rpc)
+        examples = Examples(self._reactor, self.rpc, self.authenticator, self.quotas, projectId)
         examples.setServiceParent(self)
-        asked = {
-            f"examples/api/{name}": ExampleResource(
-                partial(examples.call, name),
-                projectId,
-                self.authenticator,
-                self._reactor,
-                self.quotas,
-            )
-            for name in examples.actions
-        }
-        return {**exampleFiles(projectId), **asked}
-
-    def health(self) -> Mapping[str, str | None]:
-        """
-        What is wrong with each part, as a sentence; L{None} for nothing.
-        """
-        return {"database": self._watch.fault(), "tracker": self.tracker.health()}
-
-    def metrics(self) -> Mapping[str, float]:
-        """
-        What there is to count; see L{aerostack.net.metrics.METRICS}.
-        """
-        return {
-            "aerostack_connections": len(self.connections),
-            "aerostack_subscriptions": self.quotas.subscriptions.total,
-            "aerostack_topics": len(self.hub.registry),
-            "aerostack_publications_total": self.hub.published,
-            "aerostack_changes_total": self.feeds.changes,
-            "aerostack_delivered_total": self.hub.fanout.delivered,
-            "aerostack_feed_up": int(not self.feeds.isDown),
-            "aerostack_feed_lag_seconds": round(self.tracker.lag(), 3),
-            "aerostack_feed_position": self.tracker.position,
-            "aerostack_healthy": int(not any(self.health().values())),
-        }
+        return examples.resources()
 
     # Starting
 
@@ -387,7 +375,7 @@ class Daemon(MultiService):
         """
         Take up what of a configuration can be taken up while connections are open:
         projects and their keys, limits, tables and who may read them, trusted proxies, how
-        a stop spreads clients, certificates.
+        a stop spreads clients, from where the console can be reached, certificates.
 
         A certificate that cannot be served is told in the log, and the old one
         stays.
@@ -405,6 +393,7 @@ class Daemon(MultiService):
                 trustedProxies=server.trustedProxies,
                 restartTime=server.restartTime,
                 reconnectSpread=server.reconnectSpread,
+                console=server.console,
             ),
         )
         for name in (*SECTIONS, "topics"):
@@ -421,6 +410,7 @@ class Daemon(MultiService):
         self._surroundings.recovery.snapshots.bounds = snapshotBounds(limits)
         self._gate.limits = self._historyResource.limits = self.rpc.limits = limits
         self._gate.proxies = Proxies(server.trustedProxies)
+        self.console.load(server.console, limits)
         self._departures.away = server.restartTime
         self._departures.spread = server.reconnectSpread
         self.quotas.load(config.projects, limits.connectionsPerAddress)
@@ -442,6 +432,7 @@ class Daemon(MultiService):
             for session in self.connections.sessions():
                 session.judge()
                 yield
+            self.console.watchers.judge()
 
         # All of them in one turn would keep everything else waiting.
         Cooperator(scheduler=partial(self._reactor.callLater, 0)).coiterate(work())

@@ -43,14 +43,14 @@ class Pools:
     @ivar query: For C{db.query}, whose statements may take their time and must not keep
         a message from being kept.
     @ivar reads: For what clients begin with, which may take its time and must not delay
-        the changes; L{None} where one connection has to do for the journal.
+        the changes.
     @ivar pulse: For the heartbeat, where the database has one; one connection.
     """
 
     history: PooledDatabase
     tracker: PooledDatabase
     query: PooledDatabase
-    reads: PooledDatabase | None = None
+    reads: PooledDatabase
     pulse: PooledDatabase | None = None
 
     def __iter__(self) -> Iterator[PooledDatabase]:
@@ -257,6 +257,7 @@ class PostgresBackend(Backend):
             # A journal's reader is a session of the server's.
             tracker=pool(1, "tracker", 30.0),
             query=pool(4, "query"),
+            reads=pool(2, "reads", 30.0),
             pulse=pool(1, "pulse", 10.0),
         )
 

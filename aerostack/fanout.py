@@ -13,7 +13,7 @@ whoever wants to be read, have their turn in between.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -31,15 +31,17 @@ class _Pass:
     Frames on their way to one set of subscribers.
 
     @ivar skipped: Who has joined or left since, and gets nothing of this.
+    @ivar then: Is called when everybody has them.
     """
 
-    __slots__ = ("_data", "_done", "frames", "size", "skipped", "subscribers")
+    __slots__ = ("_data", "_done", "frames", "size", "skipped", "subscribers", "then")
 
     def __init__(self, subscribers: Subscribers) -> None:
         self.subscribers = subscribers
         self.frames: list[Frame] = []
         self.size = 0
         self.skipped: set[ISubscriber] | None = None
+        self.then: Callable[[], object] | None = None
         self._done = 0
         self._data: Frame | None = None
 
@@ -118,7 +120,10 @@ class _Queue:
 
     def finish(self) -> None:
         """Take the first pass away: it has come to everybody."""
-        self.size -= self.passes.popleft().size
+        going = self.passes.popleft()
+        self.size -= going.size
+        if going.then is not None:
+            going.then()
 
 
 ROOM = 1_048_576
@@ -217,6 +222,17 @@ class Fanout:
         Whether something of a topic is still on its way.
         """
         return topic in self._queues
+
+    def whenSent(self, topic: str, call: Callable[[], object]) -> None:
+        """
+        Have something called when all of a topic is sent that was to be sent until now.  Of
+        calls that would come at the same time, only the first does: it has waited longest.
+        """
+        queue = self._queues.get(topic)
+        if queue is None or not queue.passes:
+            call()
+        elif queue.passes[-1].then is None:
+            queue.passes[-1].then = call
 
     def flush(self) -> None:
         """

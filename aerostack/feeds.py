@@ -17,15 +17,16 @@ from aerostack.core.access import Access, Grant, UnfitRule
 from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
 from aerostack.core.ends import Ends
+from aerostack.core.latencies import Latencies
 from aerostack.core.patterns import Patterns
 from aerostack.core.permissions import Action, Identity
 from aerostack.core.stream import Stream
 from aerostack.core.topics import Topic, tableTopic, topicOf
 from aerostack.core.views import Projection, View, judge
 from aerostack.errors import RealtimeError
-from aerostack.hub import Hub, wireFrame
+from aerostack.hub import Hub
 from aerostack.interfaces import IChangeListener, IChangeTracker, ISubscriber
-from aerostack.telling import changeFrame, commitFrame
+from aerostack.telling import changeFrame, commitFrame, wireFrame
 from aerostack.wire.frames import Error, Status, Subscribe
 from aerostack.wire.framing import Frame
 
@@ -41,6 +42,7 @@ class TableFeeds:
     @ivar projects: The ids of all projects; each sees the tables as topics of its
         own.
     @ivar changes: How many changes were told.
+    @ivar latencies: How long after their commit they were.
     """
 
     log = Logger()
@@ -60,6 +62,7 @@ class TableFeeds:
         self.access = access
         self.projects = projects
         self.changes = 0
+        self.latencies = Latencies()
         self.tracker = makeTracker(self)
         self._hub = hub
         # What columns the tables have, as far as anybody has asked or was told.
@@ -209,6 +212,9 @@ class TableFeeds:
                 self._within.add(change.table)
             for project in self.projects:
                 self._tell(tableTopic(change.table, project).canonical, change)
+            if self.latencies.due():
+                # The two clocks may differ by a little.
+                self.latencies.add(max(0, self._hub.now() - change.timestamp) / 1000)
         return self._hub.fanout.room()
 
     def _tell(self, topic: str, change: Change) -> None:
@@ -289,6 +295,11 @@ class TableFeeds:
     def isDown(self) -> bool:
         """Whether changes cannot be read for now."""
         return self._down is not None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why changes cannot be read for now, as one sentence; L{None} if they can."""
+        return None if self._down is None else self._down[0]
 
     def feedDown(self, reason: str) -> None:
         self._down = reason, self._hub.now()

@@ -50,6 +50,8 @@ class Heartbeat(Service):
         # Since when an answer is awaited.
         self._asked: float | None = None
         self._trouble: str | None = None
+        # What it failed with.
+        self._said = ""
         self._beating = LoopingCall(self._beat)
         self._beating.clock = clock
 
@@ -85,11 +87,13 @@ class Heartbeat(Service):
         if self._trouble is not None:
             self.log.info("the database answers again")
         self._trouble = None
+        self._said = ""
 
     def _failed(self, failure: Failure) -> None:
         self._asked = None
-        if self._trouble is None:
-            said = " ".join(failure.getErrorMessage().split())
+        said = " ".join(failure.getErrorMessage().split())
+        if said != self._said:
             self.log.error("the database does not answer: {error}", error=said)
+        self._said = said
         # What a driver says may hold addresses and accounts.
         self._trouble = "The database does not answer; the log says why."

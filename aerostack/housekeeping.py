@@ -65,7 +65,7 @@ class Housekeeping(Service):
             except Exception:
                 # One session's fault must not stop the others' clock.
                 self.log.failure("a session failed", Failure(), connection=session.connectionId)
-        self._hub.sweep()
+        self._hub.attendance.sweep()
         self._hub.expireStreams()
 
     def _expire(self) -> Deferred[None]:

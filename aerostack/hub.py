@@ -7,17 +7,19 @@ its position and becomes bytes, once, whoever receives it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
-from msgspec import UNSET, Raw
+import msgspec
+from msgspec import Raw
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from aerostack.attendance import Attendance
+from aerostack.core.latencies import Latencies
 from aerostack.core.messages import CHAT_MESSAGE, EVENT, PRESENCE, Kept, Message, Publication
-from aerostack.core.positions import Position
-from aerostack.core.presence import Left, Member, Presence
+from aerostack.core.presence import Presence
 from aerostack.core.registry import Groups, Registry
 from aerostack.core.repeats import Repeats, fingerprint
 from aerostack.core.rules import LATEST, Rule, Rules
@@ -29,53 +31,24 @@ from aerostack.errors import RealtimeError
 from aerostack.fanout import Fanout
 from aerostack.interfaces import IEngine, IHistory, ISubscriber
 from aerostack.lanes import Lanes
-from aerostack.wire.codec import encode, encodeValue, fieldOf
-from aerostack.wire.frames import ChatMessage, Event, ServerFrame
-from aerostack.wire.framing import Frame, textFrame
+from aerostack.telling import publicationFrame
+from aerostack.wire.codec import encodeValue, fieldOf
+from aerostack.wire.framing import Frame
+
+T = TypeVar("T")
 
 MAX_BACKLOG = 1_048_576
 """How many bytes of one topic may wait to be sent to its subscribers."""
 
-
-def wireFrame(
-    frame: ServerFrame,
-    topic: str | None = None,
-    key: Hashable = None,
-    before: Position | None = None,
-) -> Frame:
-    """
-    Turn a frame into the bytes that go to a socket.
-
-    @param topic: See L{Frame}.
-    @param key: See L{Frame}.
-    @param before: See L{Frame}.
-    """
-    return textFrame(encode(frame), topic, key, before)
+_SAID = "message"
+"""The event of what is said in a room."""
 
 
-def publicationFrame(
-    publication: Publication,
-    position: Position | None,
-    key: Hashable,
-    before: Position | None = None,
-) -> Frame:
-    """
-    The bytes that carry a publication.
+class _Said(msgspec.Struct):
+    """What somebody said, without the id that it was given."""
 
-    @param position: Its place in the topic's log, if it is part of it.
-    @param key: See L{Frame}.
-    @param before: See L{Frame}.
-    """
-    kind = ChatMessage if publication.kind == CHAT_MESSAGE else Event
-    frame = kind(
-        topic=publication.topic,
-        event=publication.event,
-        data=Raw(publication.data),
-        timestamp=publication.timestamp,
-        userId=UNSET if publication.userId is None else publication.userId,
-        pos=UNSET if position is None else str(position),
-    )
-    return wireFrame(frame, publication.topic, key, before)
+    text: str
+    metadata: dict[str, Raw] | None
 
 
 def userRepeatKey(userId: str, publishId: str) -> Hashable:
@@ -94,7 +67,9 @@ class Hub:
     @ivar registry: Who is subscribed to what.
     @ivar streams: The topics' logs, as far as they are in memory.
     @ivar fanout: Sends what is published.
+    @ivar attendance: Who is present on what.
     @ivar published: How much was published, presence apart.
+    @ivar latencies: How long it took from there until subscribers' sockets were handed it.
     @ivar floor: No message and no stream begins before this time, ms: that of the
         newest message that an earlier run kept.  A clock that was set back would put
         new messages before it, where nobody looks for them.
@@ -120,10 +95,11 @@ class Hub:
         self.streams = streams
         self.fanout = Fanout(clock)
         self.published = 0
+        self.latencies = Latencies()
         self.floor = 0
         self._clock = clock
         self._engine = engine
-        self._presence = presence
+        self.attendance = Attendance(presence, clock.seconds, self.now, engine.publish)
         self._newId = newId
         self._rules = rules
         self._repeats = repeats
@@ -203,13 +179,23 @@ class Hub:
             Fails with C{overloaded} where the topic's subscribers get more than can be
             sent.
         """
+
+        def enter() -> Deferred[Kept | None]:
+            publication = Publication(topic.canonical, EVENT, event, data, userId, self.now())
+            return self._enter(publication, self._newId() if persist else None, publishId)
+
         if repeatKey is None:
-            return self._publish(topic, event, data, userId, persist, None)
-        key = (topic.canonical, repeatKey, fingerprint(event, data))
+            return enter()
+        return self._once((topic.canonical, repeatKey, fingerprint(event, data)), enter)
+
+    def _once(
+        self, key: Hashable, enter: Callable[[], Deferred[Kept | None]]
+    ) -> Deferred[Kept | None]:
+        """Publish something, unless it has been; then its outcome is that of the first time."""
         now = self._clock.seconds()
         first = self._repeats.find(key, now)
         if first is None:
-            first = self._publish(topic, event, data, userId, persist, publishId)
+            first = enter()
             self._repeats.note(key, first, now)
             first.addErrback(self._forget, key)
         again: Deferred[Kept | None] = Deferred()
@@ -223,40 +209,47 @@ class Hub:
         message = kept.message
         if message.userId is None or message.publishId is None:
             return
+        data = message.data
+        if message.kind == CHAT_MESSAGE:
+            data = encodeValue(msgspec.json.decode(data, type=_Said))
         repeatKey = userRepeatKey(message.userId, message.publishId)
-        key = (message.topic, repeatKey, fingerprint(message.event, message.data))
+        key = (message.topic, repeatKey, fingerprint(message.event, data))
         self._repeats.note(key, succeed(kept), kept.createdAt / 1000)
 
     def _forget(self, failure: Failure, key: Hashable) -> Failure:
         self._repeats.forget(key)
         return failure
 
-    def _publish(
+    def chat(
         self,
         topic: Topic,
-        event: str,
-        data: bytes,
+        text: str,
+        metadata: dict[str, Raw] | None,
         userId: str | None,
-        persist: bool,
-        publishId: str | None,
-    ) -> Deferred[Kept | None]:
-        publication = Publication(topic.canonical, EVENT, event, data, userId, self.now())
-        return self._enter(publication, self._newId() if persist else None, publishId)
-
-    def chat(
-        self, topic: Topic, text: str, metadata: dict[str, Raw] | None, userId: str | None
+        repeatKey: Hashable = None,
+        publishId: str | None = None,
     ) -> Deferred[Kept | None]:
         """
         Say something in a room: a message that is always kept.
 
+        @param repeatKey: As for L{publish}.
+        @param publishId: As for L{publish}.
         @return: As L{publish}.
         """
-        messageId = self._newId()
-        data = encodeValue({"id": messageId, "text": text, "metadata": metadata})
-        publication = Publication(
-            topic.canonical, CHAT_MESSAGE, "message", data, userId, self.now()
-        )
-        return self._enter(publication, messageId, None)
+
+        def enter() -> Deferred[Kept | None]:
+            messageId = self._newId()
+            data = encodeValue({"id": messageId, "text": text, "metadata": metadata})
+            publication = Publication(
+                topic.canonical, CHAT_MESSAGE, _SAID, data, userId, self.now()
+            )
+            return self._enter(publication, messageId, publishId)
+
+        if repeatKey is None:
+            return enter()
+        # Each gets an id of its own, so that what is compared is the rest.
+        said = encodeValue(_Said(text, metadata))
+        return self._once((topic.canonical, repeatKey, fingerprint(_SAID, said)), enter)
 
     def _enter(
         self, publication: Publication, messageId: str | None, publishId: str | None
@@ -267,13 +260,32 @@ class Hub:
                     "overloaded", "More is published here than its subscribers can be sent.", 200
                 )
             )
-        if messageId is None:
-            return self._lanes.enter(publication, None)
+        began = self._clock.seconds() if self.latencies.due() else None
+        message = (
+            None if messageId is None else self._makeMessage(publication, messageId, publishId)
+        )
+        entered = self._lanes.enter(publication, message)
+        if began is not None:
+            entered.addCallback(self._measure, publication.topic, began)
+        return entered
+
+    def _measure(self, result: T, topic: str, began: float) -> T:
+        """Note how long something published took, once everybody has been handed it."""
+
+        def sent() -> None:
+            self.latencies.add(self._clock.seconds() - began)
+
+        self.fanout.whenSent(topic, sent)
+        return result
+
+    def _makeMessage(
+        self, publication: Publication, messageId: str, publishId: str | None
+    ) -> Message:
         # The stream is there before the message is, so that what is kept from now on has
         # a later mark than what was kept before.
         stream = self.stream(publication.topic)
         stream.touched = self._clock.seconds()
-        message = Message(
+        return Message(
             messageId,
             publication.topic,
             publication.kind,
@@ -283,7 +295,6 @@ class Hub:
             max(publication.timestamp, stream.mark + 1),
             publishId,
         )
-        return self._lanes.enter(publication, message)
 
     def _deliver(self, publication: Publication) -> None:
         """Encode a publication once, and give it to every subscriber of its topic."""
@@ -325,90 +336,6 @@ class Hub:
         self.streams.expire(
             self._clock.seconds(), lambda topic: topic in self.registry or topic in self._lanes
         )
-
-    # Presence
-
-    def track(
-        self,
-        subscriber: ISubscriber,
-        connectionId: str,
-        topic: Topic,
-        userId: str | None,
-        state: bytes,
-    ) -> None:
-        """
-        Let a connection be present on a topic, or say something new of itself.
-        """
-        tracked = self._presence.track(topic.canonical, connectionId, userId, state, self.now())
-        if tracked.joined:
-            self._tell(topic.canonical, "presence:join", tracked.member)
-        elif tracked.updated:
-            self._tell(topic.canonical, "presence:update", tracked.member)
-        if tracked.fresh:
-            self.sync(subscriber, topic)
-
-    def untrack(self, connectionId: str, topic: Topic) -> None:
-        """
-        Let a connection be present on a topic no more; one that is not is no error.
-        """
-        member = self._presence.untrack(topic.canonical, connectionId)
-        if member is not None:
-            self._tell(topic.canonical, "presence:leave", member)
-
-    def leave(self, connectionId: str) -> None:
-        """
-        End all of a connection's presence now.
-        """
-        self._tellLeft(self._presence.leave(connectionId))
-
-    def lose(self, connectionId: str) -> None:
-        """
-        Note that a connection died without a word.
-        """
-        self._presence.lose(connectionId, self._clock.seconds())
-
-    def sweep(self) -> None:
-        """
-        Tell of those whose grace is over.
-        """
-        self._tellLeft(self._presence.expire(self._clock.seconds()))
-
-    def presentOn(self, connectionId: str) -> Iterable[str]:
-        """
-        The canonical topics on which a connection is present.
-        """
-        return self._presence.topicsOf(connectionId)
-
-    def sync(self, subscriber: ISubscriber, topic: Topic) -> None:
-        """
-        Tell somebody who is present on a topic, if anybody is.
-        """
-        members = [_memberData(member) for member in self._presence.members(topic.canonical)]
-        if members:
-            sync = Event(
-                topic=topic.canonical,
-                event="presence:sync",
-                data={"members": members},
-                timestamp=self.now(),
-            )
-            subscriber.deliver(wireFrame(sync))
-
-    def _tell(self, topic: str, event: str, member: Member) -> None:
-        data = encodeValue(_memberData(member))
-        self._engine.publish(Publication(topic, PRESENCE, event, data, member.userId, self.now()))
-
-    def _tellLeft(self, gone: Iterable[Left]) -> None:
-        for left in gone:
-            self._tell(left.topic, "presence:leave", left.member)
-
-
-def _memberData(member: Member) -> dict[str, Any]:
-    return {
-        "userId": member.userId,
-        "connectionId": member.connectionId,
-        "state": Raw(member.state),
-        "since": member.since,
-    }
 
 
 def _pass(fire: Callable[[Any], None]) -> Callable[[Any], Any]:

@@ -29,7 +29,9 @@ class IJournal(Interface):
     The record of row changes that one database keeps for us.
 
     Every method blocks, is called on a pool's thread with a DB-API cursor, and is
-    a transaction of its own.
+    a transaction of its own.  One is called after another with cursors of one connection,
+    but for L{surveyPast}, L{readPast} and L{snapshot}: these may be called while others are
+    under way, on other threads and connections.
     """
 
     def prepare(cursor):
@@ -109,8 +111,7 @@ class IJournal(Interface):
 
     def snapshot(cursor, table, selection, bounds):
         """
-        Read rows of a followed table as they are at one point among its changes.  Unlike
-        the others it may be called while another call is under way, on another thread.
+        Read rows of a followed table as they are at one point among its changes.
 
         @param selection: An L{aerostack.core.selection.Selection}.
         @param bounds: An L{aerostack.core.selection.Bounds}.
@@ -237,6 +238,15 @@ class IChangeTracker(Interface):
     """
 
     position = Attribute("The number of the newest change that was told, or was none's.")
+    waiting = Attribute(
+        "What there was still to be told when the journal was asked last, a"
+        " L{aerostack.tracker.journal.Lag}; L{None} if that is not known."
+    )
+
+    def watchedTables():
+        """
+        @return: The names of the tables that somebody watches now, as a list.
+        """
 
     def watch(table):
         """
@@ -399,6 +409,8 @@ class IConnection(Interface):
     """
 
     connectionId = Attribute("A short string, unique in this daemon's life.")
+    address = Attribute("The client's address as it is counted; None if it is not.")
+    compressed = Attribute("Whether frames are compressed for it.")
 
     def send(frame):
         """

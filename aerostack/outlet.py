@@ -13,8 +13,8 @@ from zope.interface import implementer
 from aerostack.catchup import Catchup
 from aerostack.core.outbox import Outbox, Verdict
 from aerostack.errors import CLOSE_SLOW, RealtimeError
-from aerostack.hub import wireFrame
 from aerostack.interfaces import IConnection, ISubscriber
+from aerostack.telling import wireFrame
 from aerostack.wire.frames import Error, ServerFrame
 from aerostack.wire.framing import Frame, joinFrames
 
@@ -77,6 +77,22 @@ class Outlet:
     def connectionId(self) -> str:
         """The connection's id, as it stands in logs and in presence."""
         return self._connection.connectionId
+
+    @property
+    def isCongested(self) -> bool:
+        """Whether the client's socket takes no more for now."""
+        return self._congested
+
+    @property
+    def queued(self) -> int:
+        """How many bytes wait for the client, those that are held back with them."""
+        held = sum(each.held for each in self._catchups.values()) if self._catchups else 0
+        return self._outbox.waiting + held
+
+    @property
+    def connection(self) -> IConnection:
+        """The client's socket."""
+        return self._connection
 
     def send(self, frame: ServerFrame) -> None:
         """

@@ -15,9 +15,8 @@ from aerostack.core.positions import Position
 from aerostack.core.stream import Entry, Plan, Stream
 from aerostack.core.topics import Topic
 from aerostack.core.views import View
-from aerostack.hub import publicationFrame
 from aerostack.interfaces import IChangeTracker, IHistory
-from aerostack.telling import Retelling
+from aerostack.telling import Retelling, publicationFrame
 from aerostack.wire.framing import Frame
 
 PAGE = 500

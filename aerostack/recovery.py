@@ -223,7 +223,7 @@ class Recovery:
 
     def _answer(self, outlet: Outlet, topic: Topic, answer: Subscribed) -> None:
         outlet.send(answer)
-        self._hub.sync(outlet, topic)
+        self._hub.attendance.sync(outlet, topic)
         self._feeds.greet(outlet, topic)
 
     # Going on

@@ -14,6 +14,7 @@ from aerostack.commands import Commands
 from aerostack.core.permissions import Identity
 from aerostack.core.quotas import tooFast
 from aerostack.core.rates import Allowance, TokenBucket
+from aerostack.core.traces import Ended, Refused
 from aerostack.errors import (
     CLOSE_FLOOD,
     CLOSE_GOING_AWAY,
@@ -25,9 +26,11 @@ from aerostack.errors import (
 )
 from aerostack.interfaces import IConnection
 from aerostack.outlet import Outlet
+from aerostack.subscriptions import Subscriptions
 from aerostack.surroundings import Surroundings
 from aerostack.wire.codec import decode, reference
 from aerostack.wire.frames import (
+    Chat,
     ClientFrame,
     Error,
     MessageId,
@@ -54,12 +57,14 @@ class Session(Outlet):
     and, last of all, L{closed}; whoever sweeps the deadlines calls L{due}.
 
     @ivar identity: Who the client is.
+    @ivar opened: When it came, seconds.
     """
 
     __slots__ = (
         "_all",
         "_allowance",
         "_commands",
+        "_ending",
         "_limits",
         "_pingDue",
         "_pongDue",
@@ -67,6 +72,7 @@ class Session(Outlet):
         "_returns",
         "_state",
         "identity",
+        "opened",
     )
 
     log = Logger()
@@ -80,8 +86,10 @@ class Session(Outlet):
         self.identity = identity
         self._all = surroundings
         self._limits = limits
+        # With which code and why the connection is closed, once it is.
+        self._ending: tuple[int, str] | None = None
         self._state = State.OPEN
-        now = surroundings.clock.seconds()
+        self.opened = now = surroundings.clock.seconds()
         self._allowance = Allowance(
             TokenBucket(limits.framesPerSecond, limits.framesBurst, now),
             None
@@ -97,6 +105,11 @@ class Session(Outlet):
         self._pongDue: float | None = None
         self._commands = Commands(self, surroundings)
         self._setDeadline()
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """What the client is subscribed to."""
+        return self._commands.subscriptions
 
     # From the socket
 
@@ -141,17 +154,41 @@ class Session(Outlet):
             self.log.info("too many fragments, closed", connection=self.connectionId)
             self.close(CLOSE_FLOOD, "too many frames for one message")
 
-    def closed(self, clean: bool) -> None:
+    def closed(self, clean: bool, code: int | None = None, reason: str | None = None) -> None:
         """
         Note that the connection is gone.
 
         @param clean: Whether the client closed it as one should; if not, it may be
             back in a moment, and its presence waits for it.
+        @param code: That of the close frame that the client sent, if it did.
+        @param reason: The same.
         """
         self._state = State.CLOSED
         self.shut()
         self._all.deadlines.clear(self)
         self._commands.end(clean)
+        self._noteEnd(*(self._ending or (code, reason or "")))
+
+    def _noteEnd(self, code: int | None, reason: str) -> None:
+        """Remember how it ended, if it is known whose connection it was."""
+        identity = self.identity
+        if identity.userId is not None:
+            self._all.traces.ended.note(
+                self.connectionId,
+                Ended(
+                    self.connectionId,
+                    identity.project,
+                    identity.userId,
+                    self._now,
+                    code,
+                    reason,
+                ),
+            )
+
+    @property
+    def _now(self) -> int:
+        """The time, milliseconds since the epoch."""
+        return int(self._all.clock.seconds() * 1000)
 
     # From the daemon
 
@@ -162,16 +199,18 @@ class Session(Outlet):
         """
         if self._state is not State.OPEN:
             return
-        self._beginClosing()
+        self._beginClosing(code, reason)
         self._connection.close(code, reason)
 
-    def closing(self) -> None:
+    def closing(self, code: int | None, reason: str) -> None:
         """
         Note that a close frame was sent, whoever began.  The connection is dropped if
         it is still there after C{limits.close_timeout} seconds.
+
+        @param code: With which code we close; L{None} where the client closes.
         """
         if self._state is State.OPEN:
-            self._beginClosing()
+            self._beginClosing(code, reason)
 
     @property
     def leaving(self) -> bool:
@@ -199,7 +238,9 @@ class Session(Outlet):
         # The close says it too: public clients hand the reason on, but not the frame.
         self.close(CLOSE_GOING_AWAY, f"restarting; reconnect in {self._returns} ms")
 
-    def _beginClosing(self) -> None:
+    def _beginClosing(self, code: int | None, reason: str) -> None:
+        if code is not None:
+            self._ending = code, reason
         self._state = State.CLOSING
         self.shut()
         self._all.deadlines.set(self, self._all.clock.seconds() + self._limits.closeTimeout)
@@ -281,7 +322,7 @@ class Session(Outlet):
         try:
             self._commands.carryOut(frame)
         except RealtimeError as error:
-            messageId = frame.id if isinstance(frame, Publish) else None
+            messageId = frame.id if isinstance(frame, (Publish, Chat)) else None
             topic = self._commands.nameTopic(getattr(frame, "topic", None))
             self.sendError(error, messageId, topic)
         except Exception:
@@ -317,6 +358,9 @@ class Session(Outlet):
         @param messageId: The id of the frame that it is about, if it had one.
         @param topic: The topic that it is about.
         """
+        if topic is not None:
+            refused = Refused(self._now, error.code, error.message)
+            self._all.traces.refused.note((self.connectionId, topic), refused)
         self.send(
             Error(
                 code=error.code,

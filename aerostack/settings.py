@@ -104,6 +104,13 @@ class ServerConfig:
         Flag(),
         False,
     )
+    console: str = setting(
+        "From where the console can be reached, which needs the secret key in any case:"
+        " 'loopback' is this machine and through no proxy, 'everywhere' is anywhere, 'off' is"
+        " nowhere.",
+        Word(("loopback", "everywhere", "off")),
+        "loopback",
+    )
 
 
 @dataclass(frozen=True)

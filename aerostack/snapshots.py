@@ -18,8 +18,8 @@ from twisted.python.failure import Failure
 from aerostack.core.changes import Row
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.core.views import Projection
-from aerostack.hub import wireFrame
 from aerostack.interfaces import IChangeTracker
+from aerostack.telling import wireFrame
 from aerostack.wire.codec import encodeValue
 from aerostack.wire.frames import SnapshotPage
 from aerostack.wire.framing import Frame

@@ -15,6 +15,7 @@ from aerostack.core.columns import Columns
 from aerostack.core.permissions import Action
 from aerostack.core.selection import Selection, parseSelection
 from aerostack.core.topics import Topic, topicOf
+from aerostack.core.traces import Turn
 from aerostack.core.views import View, parseEvents
 from aerostack.errors import RealtimeError
 from aerostack.recovery import Wish
@@ -51,6 +52,24 @@ class Subscriptions:
         for canonical in self._hub.registry.topicsOf(self._session):
             self._end(topicOf(canonical))
 
+    # Looking
+
+    def asked(self, canonical: str) -> Subscribe | None:
+        """
+        What was asked for of a table, L{None} if nothing was.
+        """
+        return self._pending.get(canonical) or self._requests.get(canonical)
+
+    def state(self, canonical: str) -> str:
+        """
+        How far a subscription is: C{live}, C{catching up} (what was missed, or the rows that
+        are there, is being sent), C{asked} (it is not known yet whether it can be) or C{none}.
+        """
+        if self._session in self._hub.registry.subscribers(canonical):
+            caughtUp = self._session.catchingUp(canonical) is None
+            return "live" if caughtUp else "catching up"
+        return "asked" if canonical in self._pending else "none"
+
     # Beginning
 
     def checkRoom(self, canonical: str) -> None:
@@ -65,7 +84,7 @@ class Subscriptions:
         begun += sum(
             self._session not in self._hub.registry.subscribers(topic) for topic in self._pending
         )
-        held = begun + len(tuple(self._hub.presentOn(self._session.connectionId)))
+        held = begun + len(tuple(self._hub.attendance.topicsOf(self._session.connectionId)))
         if held >= self._limits.subscriptions:
             raise RealtimeError(
                 "too_many_subscriptions",
@@ -167,6 +186,7 @@ class Subscriptions:
     ) -> None:
         if self._hub.subscribe(self._session, topic, view):
             self._all.quotas.subscriptions.add(topic.project)
+            self._note(topic, True)
         refuse = partial(self._giveUp, topic)
         wish = Wish(topic, view, frame.since, selection, refuse)
         self._all.recovery.begin(self._session, wish)
@@ -254,7 +274,13 @@ class Subscriptions:
         """
         self._pending.pop(topic.canonical, None)
         self._end(topic)
+        self._note(topic, False)
         self._session.send(Unsubscribed(topic=topic.canonical))
+
+    def _note(self, topic: Topic, begun: bool) -> None:
+        """Remember when a subscription began, or that it was ended."""
+        turn = Turn(int(self._all.clock.seconds() * 1000), begun)
+        self._all.traces.turns.note((self._session.connectionId, topic.canonical), turn)
 
     def _giveUp(self, topic: Topic, error: RealtimeError) -> None:
         """End a subscription that cannot go on, and say why."""

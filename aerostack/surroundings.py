@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from aerostack.auth import Authenticator
 from aerostack.core.deadlines import Deadlines
 from aerostack.core.quotas import Quotas
+from aerostack.core.traces import Traces
 from aerostack.feeds import TableFeeds
 from aerostack.hub import Hub
 from aerostack.recovery import Recovery
@@ -23,6 +24,7 @@ class Surroundings:
         that begin after that.
     @ivar deadlines: When each session has something to do.
     @ivar quotas: What each project uses of what it may.
+    @ivar traces: What is remembered of connections.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Surroundings:
         limits: LimitsConfig,
         deadlines: Deadlines,
         quotas: Quotas,
+        traces: Traces,
     ) -> None:
         self.clock = clock
         self.hub = hub
@@ -44,3 +47,4 @@ class Surroundings:
         self.limits = limits
         self.deadlines = deadlines
         self.quotas = quotas
+        self.traces = traces

@@ -1,22 +1,64 @@
 """
-What of a table's changes is told, as frames.
+What is told, as the frames that go to sockets: what was published, and what of a table's
+changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from aerostack.core.changes import Change, Row
 from aerostack.core.ends import Ends
+from aerostack.core.messages import CHAT_MESSAGE, Publication
 from aerostack.core.positions import Position
 from aerostack.core.rules import CLOSE, Rule
 from aerostack.core.views import Projection, View, judge, tell
-from aerostack.hub import wireFrame
-from aerostack.wire.codec import encodeValue
-from aerostack.wire.frames import Commit, DbChange
-from aerostack.wire.framing import Frame
+from aerostack.wire.codec import encode, encodeValue
+from aerostack.wire.frames import ChatMessage, Commit, DbChange, Event, ServerFrame
+from aerostack.wire.framing import Frame, textFrame
+
+
+def wireFrame(
+    frame: ServerFrame,
+    topic: str | None = None,
+    key: Hashable = None,
+    before: Position | None = None,
+) -> Frame:
+    """
+    Turn a frame into the bytes that go to a socket.
+
+    @param topic: See L{Frame}.
+    @param key: See L{Frame}.
+    @param before: See L{Frame}.
+    """
+    return textFrame(encode(frame), topic, key, before)
+
+
+def publicationFrame(
+    publication: Publication,
+    position: Position | None,
+    key: Hashable,
+    before: Position | None = None,
+) -> Frame:
+    """
+    The bytes that carry a publication.
+
+    @param position: Its place in the topic's log, if it is part of it.
+    @param key: See L{Frame}.
+    @param before: See L{Frame}.
+    """
+    kind = ChatMessage if publication.kind == CHAT_MESSAGE else Event
+    frame = kind(
+        topic=publication.topic,
+        event=publication.event,
+        data=Raw(publication.data),
+        timestamp=publication.timestamp,
+        userId=UNSET if publication.userId is None else publication.userId,
+        pos=UNSET if position is None else str(position),
+    )
+    return wireFrame(frame, publication.topic, key, before)
 
 
 def changeFrame(

@@ -17,6 +17,7 @@ from aerostack.core.rules import Rule, Rules
 from aerostack.core.stream import Depth
 from aerostack.errors import CLOSE_SLOW
 from aerostack.testing import MemoryClient, World
+from tests.stories import SlowStory
 
 Table = dict[int, dict[str, Any]]
 
@@ -136,7 +137,7 @@ class Viewer:
             self.shown[key] = row
 
 
-class Story:
+class Story(SlowStory):
     """
     Something that happens to a table, a daemon and those who look at it.
     """
@@ -184,22 +185,6 @@ class Story:
         if self.table:
             row = self.table.pop(max(self.table))
             self._change(DELETE, row, row)
-
-    def slow(self) -> None:
-        """Let the database take its time to read."""
-        if self.world.tracker.reading is None:
-            self.world.tracker.reading = []
-
-    def answer(self) -> None:
-        """Let it answer one question."""
-        if self.world.tracker.reading:
-            self.world.tracker.reading.pop(0)()
-
-    def fast(self) -> None:
-        """Let it answer all, and at once from now on."""
-        while self.world.tracker.reading:
-            self.world.tracker.reading.pop(0)()
-        self.world.tracker.reading = None
 
     def forget(self) -> None:
         """Let the database keep no changes that were made until now."""

@@ -55,9 +55,9 @@ class SubscribeTests(SynchronousTestCase):
         """
         A table's C{subscribed} waits until the tracker really watches the table.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         self.assertEqual(self.client.ask(type="subscribe", topic="orders"), [])
-        self.world.tracker.waiting.pop()()
+        self.world.tracker.asked.pop()()
         self.assertEqual(types(self.client.take()), ["subscribed"])
 
     def test_unsubscribedWhileWaiting(self) -> None:
@@ -65,12 +65,12 @@ class SubscribeTests(SynchronousTestCase):
         A client that unsubscribes before the table is watched is not subscribed
         afterwards, and the table is let go.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         self.client.send(type="subscribe", topic="orders")
         self.assertEqual(
             types(self.client.ask(type="unsubscribe", topic="orders")), ["unsubscribed"]
         )
-        self.world.tracker.waiting.pop()()
+        self.world.tracker.asked.pop()()
         self.assertEqual(self.client.take(), [])
         self.assertEqual(self.world.tracker.watched, {})
         self.assertEqual(len(self.world.hub.registry), 0)
@@ -79,10 +79,10 @@ class SubscribeTests(SynchronousTestCase):
         """
         A table that was asked for by a client that is gone is let go.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         self.client.send(type="subscribe", topic="orders")
         self.client.close()
-        self.world.tracker.waiting.pop()()
+        self.world.tracker.asked.pop()()
         self.assertEqual(self.world.tracker.watched, {})
         self.assertEqual(len(self.world.hub.registry), 0)
 
@@ -90,7 +90,7 @@ class SubscribeTests(SynchronousTestCase):
         """
         A client that asks twice for a table holds one interest in it.
         """
-        self.world.tracker.waiting = waiting = []
+        self.world.tracker.asked = waiting = []
         self.client.send(type="subscribe", topic="orders")
         self.client.send(type="subscribe", topic="orders", filter={"id": 1})
         for fire in waiting:
@@ -344,6 +344,52 @@ class PublishTests(SynchronousTestCase):
         self.assertEqual(json.loads(kept.message.data), message["data"])
         self.assertEqual(kept.message.id, "m1")
 
+    def test_chatAcknowledged(self) -> None:
+        """
+        What is said under an id is acknowledged once it is kept, or refused by that id.
+        """
+        said = {"type": "chat", "roomId": "x", "text": "hello", "id": "k"}
+        self.world.history.held = []
+        self.assertEqual(self.ann.ask(**said), [])
+        self.world.history.release()
+        message, ack = self.ann.take()
+        self.assertEqual((message["data"]["text"], ack), ("hello", {"type": "ack", "id": "k"}))
+        self.world.history.held = []
+        self.ann.send(**{**said, "id": 2})
+        self.world.history.refuse()
+        (error,) = self.ann.take()
+        self.assertEqual((error["code"], error["id"]), ("database_unavailable", 2))
+        (error,) = self.ann.ask(type="chat", roomId="x", text=3, id="n")
+        self.assertEqual((error["code"], error["id"]), ("invalid_frame", "n"))
+        (error,) = self.ann.ask(type="chat", roomId="", text="t", id="n")
+        self.assertEqual((error["code"], error["id"]), ("invalid_topic", "n"))
+
+    def test_chatAgain(self) -> None:
+        """
+        What comes again under its id is acknowledged again and said once; other words
+        under the same id are another message.
+        """
+        said = {"type": "chat", "roomId": "x", "text": "hello", "metadata": {"a": [1]}, "id": 1}
+        first, _ = self.ann.ask(**said)
+        self.assertEqual(self.ann.ask(**said), [{"type": "ack", "id": 1}])
+        self.assertEqual(self.bob.take(), [first])
+        for other in ({"text": "bye"}, {"metadata": {"a": [2]}}, {"metadata": None}, {"id": 2}):
+            self.ann.ask(**{**said, **other})
+            self.assertEqual(len(self.bob.take()), 1, other)
+
+    def test_chatAfterRestart(self) -> None:
+        """
+        What an earlier run kept under an id is not said again.
+        """
+        said = {"type": "chat", "roomId": "x", "text": "h\u00e9", "metadata": {"a": 1.50}, "id": 1}
+        self.ann.ask(**said)
+        (kept,) = self.world.history.messages
+        later = World()
+        later.hub.remember(kept)
+        ann = later.connect(userId="ann")
+        self.assertEqual(ann.ask(**said), [{"type": "ack", "id": 1}])
+        self.assertEqual(later.history.messages, [])
+
     def test_tableTopic(self) -> None:
         """
         A client cannot publish on a table's topic.
@@ -570,7 +616,7 @@ class TokenTests(SynchronousTestCase):
         )
         self.assertEqual(set(self.world.hub.registry), {"chat/a/p"})
         self.assertEqual(self.world.tracker.watched, {})
-        self.assertEqual(list(self.world.hub.presentOn(client.connectionId)), [])
+        self.assertEqual(list(self.world.hub.attendance.topicsOf(client.connectionId)), [])
 
     def test_otherUser(self) -> None:
         """
@@ -591,9 +637,9 @@ class TokenTests(SynchronousTestCase):
         A table that was asked for under a better token is not given under a worse.
         """
         client = self.connect()
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         client.send(type="subscribe", topic="orders")
         client.send(type="auth", token=self.token(topics={"subscribe": []}))
-        self.world.tracker.waiting.pop()()
+        self.world.tracker.asked.pop()()
         self.assertEqual(codes(client.take()), ["forbidden"])
         self.assertEqual(self.world.tracker.watched, {})

@@ -104,7 +104,7 @@ class PostgresTests(SynchronousTestCase):
         self.assertEqual(backend.dialect, POSTGRES)
         reactor = MemoryReactorClock()
         pools = backend.pools(reactor)
-        self.assertEqual([type(pool) for pool in pools], [PostgresDatabase] * 4)
+        self.assertEqual([type(pool) for pool in pools], [PostgresDatabase] * 5)
         self.assertIsInstance(backend.watch(reactor, pools), Heartbeat)
 
     def test_prepare(self) -> None:

@@ -16,6 +16,7 @@ from aerostack.client.errors import CLIENT_ERRORS
 from aerostack.client.realtime import RealtimeClient
 from aerostack.core import conditions, filters
 from aerostack.core.conninfo import OPTIONS
+from aerostack.core.explaining import FINDINGS
 from aerostack.errors import CLOSE_CODES, ERRORS
 from aerostack.net.metrics import METRICS
 from aerostack.wire import postgres, values
@@ -111,6 +112,18 @@ class CommandsDocumentTests(SynchronousTestCase):
         The document has every command with what it does, and no other.
         """
         self.assertEqual(named((ROOT / "docs/cli.rst").read_text()), COMMANDS)
+
+
+class ConsoleDocumentTests(SynchronousTestCase):
+    """
+    Tests for C{docs/console.rst}.
+    """
+
+    def test_findings(self) -> None:
+        """
+        The document has every code of a finding with what it means, and no other.
+        """
+        self.assertEqual(named((ROOT / "docs/console.rst").read_text()), FINDINGS)
 
 
 class ReadmeTests(SynchronousTestCase):

@@ -89,6 +89,23 @@ class FanoutTests(SynchronousTestCase):
         """
         self.clock.turn()
 
+    def test_whenSent(self) -> None:
+        """
+        It is told when all that was to be sent is, at once where nothing waits; of those who
+        want to know of the same, only who asked first is told.
+        """
+        told: list[str] = []
+        readers = crowd(15)
+        self.fanout.whenSent("a", lambda: told.append("nothing"))
+        self.send("a", readers, "1")
+        self.fanout.whenSent("a", lambda: told.append("first"))
+        self.fanout.whenSent("a", lambda: told.append("second"))
+        self.assertEqual(told, ["nothing"])
+        self.turn()
+        self.assertEqual((readers[9].got, readers[14].got, told), (["1"], [], ["nothing"]))
+        self.turn()
+        self.assertEqual((readers[14].got, told), (["1"], ["nothing", "first"]))
+
     def test_quiet(self) -> None:
         """
         While things are quiet a publication goes out at once, and nothing is left behind.

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from aerostack.core.changes import DELETE, INSERT, UPDATE, Change, Row
+from aerostack.core.latencies import Spread
 from aerostack.core.patterns import Patterns
 from aerostack.errors import RealtimeError
 from aerostack.fanout import ROOM, Fanout
@@ -60,6 +61,17 @@ class FeedsTests(FeedsCase):
         What the frames tell: operations and ids.
         """
         return [(frame["operation"], frame["data"]["id"]) for frame in frames]
+
+    def test_latencies(self) -> None:
+        """
+        It is measured how long after its commit a change is told; a writer whose clock is
+        ahead takes no time back.
+        """
+        now = self.world.hub.now()
+        self.subscribed()
+        self.feeds.changed([replace(change(INSERT, {"id": 1}), timestamp=now - 30)])
+        self.feeds.changed([replace(change(INSERT, {"id": 2}), timestamp=now + 30)])
+        self.assertEqual(self.feeds.latencies.take(), Spread(0.0, 30.0))
 
     def test_listener(self) -> None:
         """

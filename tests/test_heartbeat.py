@@ -75,11 +75,11 @@ class HeartbeatTests(SynchronousTestCase):
     def test_failing(self) -> None:
         """
         A database that fails is at fault until it answers; what it fails with is logged,
-        in one line, and not told to everybody.
+        in one line each time that it is another, and not told to everybody.
         """
         with capturedLogs() as logs:
-            for _ in range(3):
-                self.database.fail(OSError("refused:\n\tis it there?"))
+            for said in ("it closed", "refused:\n\tis it there?", "refused:\n\tis it there?"):
+                self.database.fail(OSError(said))
                 self.assertEqual(
                     self.heartbeat.fault(), "The database does not answer; the log says why."
                 )
@@ -90,6 +90,7 @@ class HeartbeatTests(SynchronousTestCase):
         self.assertEqual(
             [formatEvent(event) for event in logs],
             [
+                "the database does not answer: it closed",
                 "the database does not answer: refused: is it there?",
                 "the database answers again",
             ],

@@ -10,6 +10,7 @@ from msgspec import Raw
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.latencies import Spread
 from aerostack.core.messages import Kept
 from aerostack.core.topics import Topic
 from aerostack.errors import RealtimeError
@@ -73,6 +74,41 @@ class PublishTests(HubTests):
     """
     Tests for L{Hub.publish} and L{Hub.chat}.
     """
+
+    def test_latencies(self) -> None:
+        """
+        It is measured how long a publication took from its coming until its subscribers were
+        handed it, the time of its keeping among that.
+        """
+        self.publish(1)
+        self.assertEqual(self.hub.latencies.take(), Spread(0.0, 0.0))
+        self.world.history.held = []
+        self.publish(2, persist=True)
+        self.publish(3)
+        self.world.clock.advance(0.5)
+        self.assertIsNone(self.hub.latencies.take())
+        self.world.history.release()
+        self.world.turn()
+        self.assertEqual(self.hub.latencies.take(), Spread(500.0, 500.0))
+
+    def test_latencyOfFlood(self) -> None:
+        """
+        What waits for the end of the turn is measured until it has gone out.
+        """
+        self.publish(1)
+        self.publish(2)
+        self.world.clock.advance(0.25)
+        self.assertEqual(self.hub.latencies.take(), Spread(0.0, 250.0))
+
+    def test_latencyOfNothing(self) -> None:
+        """
+        What could not be kept was not published, and is not measured.
+        """
+        self.world.history.held = []
+        publishing = self.publish(1, persist=True)
+        self.world.history.refuse()
+        self.failureResultOf(publishing, RealtimeError)
+        self.assertIsNone(self.hub.latencies.take())
 
     def test_frame(self) -> None:
         """
@@ -225,103 +261,3 @@ class PublishTests(HubTests):
         )
         self.assertEqual((frame["userId"], frame["timestamp"]), ("ann", kept.createdAt))
         self.assertEqual(self.world.history.messages, [kept])
-
-
-class PresenceTests(HubTests):
-    """
-    Tests for presence.
-    """
-
-    def track(self, connection: str, user: str | None, state: bytes = b"{}") -> Listener:
-        """
-        Let a connection be present.
-
-        @return: Who it is told to alone.
-        """
-        itself = Listener(self.world)
-        self.hub.track(itself, connection, ROOM, user, state)
-        return itself
-
-    def told(self) -> list[tuple[str, Any]]:
-        """
-        What subscribers were told: events and users.
-        """
-        return [(frame["event"], frame["data"]["userId"]) for frame in self.listener.take()]
-
-    def test_life(self) -> None:
-        """
-        An arrival, a new state and a departure are told, the same state again is not.
-        """
-        self.track("c1", "ann", b'{"a":1}')
-        (joined,) = self.listener.take()
-        self.assertEqual(
-            joined["data"],
-            {
-                "userId": "ann",
-                "connectionId": "c1",
-                "state": {"a": 1},
-                "since": 1_000_000_000_000,
-            },
-        )
-        self.track("c1", "ann", b'{"a":1}')
-        self.track("c1", "ann", b'{"a":2}')
-        self.hub.untrack("c1", ROOM)
-        self.hub.untrack("c1", ROOM)
-        self.assertEqual(
-            [("presence:join", "ann"), *self.told()],
-            [("presence:join", "ann"), ("presence:update", "ann"), ("presence:leave", "ann")],
-        )
-
-    def test_sync(self) -> None:
-        """
-        Who tracks for the first time is told who is there, itself included, once.
-        """
-        self.track("c1", "ann")
-        bob = self.track("c2", "bob")
-        (sync,) = bob.take()
-        self.assertEqual(sync["event"], "presence:sync")
-        self.assertEqual([m["userId"] for m in sync["data"]["members"]], ["ann", "bob"])
-        self.assertEqual(self.track("c2", "bob", b'{"a":1}').take(), [])
-
-    def test_nobodyThere(self) -> None:
-        """
-        Where nobody is, nobody is told so.
-        """
-        self.hub.sync(self.listener, ROOM)
-        self.assertEqual(self.listener.take(), [])
-
-    def test_left(self) -> None:
-        """
-        A connection that closes leaves every topic.
-        """
-        self.track("c1", "ann")
-        self.hub.track(Listener(self.world), "c1", Topic("chat/b", "p"), "ann", b"{}")
-        self.assertEqual(set(self.hub.presentOn("c1")), {"chat/a/p", "chat/b/p"})
-        self.listener.take()
-        self.hub.leave("c1")
-        self.assertEqual(self.told(), [("presence:leave", "ann")])
-        self.assertEqual(set(self.hub.presentOn("c1")), set())
-
-    def test_lostAndFound(self) -> None:
-        """
-        Who comes back within the grace period was never away.
-        """
-        self.track("c1", "ann")
-        self.hub.lose("c1")
-        self.world.clock.advance(9.9)
-        self.hub.sweep()
-        self.track("c2", "ann")
-        self.world.clock.advance(60)
-        self.hub.sweep()
-        self.assertEqual(self.told(), [("presence:join", "ann")])
-
-    def test_lost(self) -> None:
-        """
-        Who does not has left when it is over.
-        """
-        self.track("c1", "ann")
-        self.hub.lose("c1")
-        self.world.clock.advance(10)
-        self.hub.sweep()
-        self.hub.sweep()
-        self.assertEqual(self.told(), [("presence:join", "ann"), ("presence:leave", "ann")])

@@ -149,10 +149,10 @@ class QuotaTests(SynchronousTestCase):
         """
         self.serve(subscriptions=2)
         clients = [self.world.connect() for _ in range(4)]
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         for client in clients:
             client.send(type="subscribe", topic="orders")
-        for fire in self.world.tracker.waiting:
+        for fire in self.world.tracker.asked:
             fire()
         answers = [types(client.take()) for client in clients]
         self.assertEqual(answers, [["subscribed"]] * 2 + [["error"]] * 2)

@@ -306,7 +306,9 @@ class MixedTests(OutletCase):
         self.client.session.drained()
         self.world.turn()
         for n in range(40):
-            self.world.hub.track(self.client.session, "c9", ORDERS, "ann", b'{"n":%d}' % n)
+            self.world.hub.attendance.track(
+                self.client.session, "c9", ORDERS, "ann", b'{"n":%d}' % n
+            )
         self.world.turn()
         self.assertEqual(self.client.connection.closing, (CLOSE_SLOW, "reading too slowly; resume"))
 

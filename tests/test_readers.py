@@ -176,9 +176,9 @@ class RefusalTests(ReaderCase):
         """
         Who is not let read is refused before the table is followed.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         self.assertEqual(self.refused(self.world.connect())["code"], "forbidden")
-        self.assertEqual(self.world.tracker.waiting, [])
+        self.assertEqual(self.world.tracker.asked, [])
 
     def test_unfit(self) -> None:
         """
@@ -219,11 +219,11 @@ class RefusalTests(ReaderCase):
         """
         A table that was asked for under one token is given as the next allows.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         client = self.connect("ann")
         client.send(type="subscribe", topic="orders")
         client.send(type="auth", token=self.token("bob"))
-        self.world.tracker.waiting.pop()()
+        self.world.tracker.asked.pop()()
         self.assertEqual(types(client.take()), ["subscribed"])
         self.tell(row(1, "ann"))
         self.tell(row(2, "bob"))

@@ -164,6 +164,26 @@ class BadInputTests(SynchronousTestCase):
         (error,) = self.client.ask(type="publish", topic="chat/x", data=1, id="k")
         self.assertEqual((error["id"], error["topic"]), ("k", "chat/x/p"))
 
+    def test_errorNamesNoTopic(self) -> None:
+        """
+        An error about what is no topic repeats it as it was sent; of one that is longer than
+        any topic could be, the beginning.
+        """
+        long = f"chat/{'é' * 4091}"
+        for topic, named in (
+            ("", ""),
+            ("a/../b", "a/../b"),
+            ("a/\u0000", "a/\u0000"),
+            ("table/a/b", "table/a/b"),
+            (f"chat/{'x' * 300}", f"chat/{'x' * 300}"),
+            (long, long),
+            (f"{long}x", long),
+        ):
+            for kind in ("subscribe", "unsubscribe", "untrack"):
+                (error,) = self.client.ask(type=kind, topic=topic)
+                self.assertEqual(error.get("topic"), named, (kind, topic[:10], error))
+            self.world.clock.advance(1)
+
     def test_binary(self) -> None:
         """
         A binary message closes the connection.

@@ -19,6 +19,7 @@ from aerostack.core.stream import Depth
 from aerostack.core.topics import tableTopic
 from aerostack.errors import RealtimeError
 from aerostack.testing import Frame, MemoryClient, World, makeProject
+from tests.stories import SlowStory
 
 
 def change(entry: int, transaction: str | None = None, last: bool = False) -> Change:
@@ -245,7 +246,7 @@ HAPPENINGS = [
 ]
 
 
-class Story:
+class Story(SlowStory):
     """
     Transactions, and clients that come and go.
 
@@ -305,22 +306,6 @@ class Story:
     def turn(self) -> None:
         """Let the reactor turn."""
         self.world.clock.advance(0)
-
-    def slow(self) -> None:
-        """Let the database take its time."""
-        if self.world.tracker.reading is None:
-            self.world.tracker.reading = []
-
-    def answer(self) -> None:
-        """Let it answer one question."""
-        if self.world.tracker.reading:
-            self.world.tracker.reading.pop(0)()
-
-    def fast(self) -> None:
-        """Let it answer all, and at once from now on."""
-        while self.world.tracker.reading:
-            self.world.tracker.reading.pop(0)()
-        self.world.tracker.reading = None
 
     def restart(self) -> None:
         """Begin anew, as one can only between transactions, and write one meanwhile."""

@@ -19,6 +19,8 @@ COMMANDS = {
     "history": "show what was kept of a topic",
     "token": "make a token for a user",
     "status": "ask whether the daemon does its work",
+    "why": "find out why something did not arrive",
+    "console": "say where the console is",
     "detach": "take everything of the daemon's out of the database",
 }
 """Every command, which is a module of this package, and what it does."""

@@ -45,8 +45,11 @@ def describe(url: str, health: dict[str, Any]) -> list[str]:
     """
     What C{/health} says, for a person: a part a line.
     """
-    parts = {f"daemon at {url}": health.get("status"), **dict(health.get("checks", {}))}
-    parts |= {name: value for name, value in health.items() if name not in ("status", "checks")}
+    rest = dict(health)
+    parts = {f"daemon at {url}": rest.pop("status", None)}
+    for name in ("checks", "notices"):
+        parts |= rest.pop(name, {})
+    parts |= rest
     width = max(len(name) for name in parts)
     return [
         f"{name:{width}}  {value if isinstance(value, str) else formatJSON(value)}"

@@ -68,6 +68,11 @@ class Address:
         return f"{self.prefix}/api/realtime{'?' if query else ''}{query}"
 
     @property
+    def web(self) -> str:
+        """Where the daemon's paths begin, for HTTP."""
+        return f"{'https' if self.secure else 'http'}://{self.authority}{self.prefix}"
+
+    @property
     def prefix(self) -> str:
         """What stands before every path of the daemon's."""
         return "" if self.unixPath else urlsplit(self.url).path

@@ -21,6 +21,7 @@ from aerostack.client.calls import (
     Call,
     Database,
     Socket,
+    explain,
     health,
     history,
     pause,
@@ -94,10 +95,19 @@ class BlockingSDK:
         """
         Ask whether the daemon does its work.
 
-        @return: What C{/health} says: C{status} is C{ok} or C{failing}, and C{checks}
-            tells each part's.
+        @return: What C{/health} says: C{status} is C{ok} or C{failing}, C{checks} tells
+            each part's, and C{notices}, if there are any, what else to look at.
         """
         return self._ask(health())
+
+    def explain(self, userId: str, topic: str) -> Any:
+        """
+        Ask why what is published on a topic does not reach a user, or whether it does.
+
+        @return: What the daemon finds: C{verdict} is all of it in a sentence, and
+            C{findings} have a C{code}, a C{severity} and a C{message} each.
+        """
+        return self._ask(explain(self._address, userId, topic))
 
     def close(self) -> None:
         """

@@ -93,6 +93,15 @@ def health() -> Call:
     return Call("GET", "/health", "checks")
 
 
+def explain(address: Address, userId: str, topic: str) -> Call:
+    """
+    Ask why what is published on a topic does not reach a user, or whether it does.
+    """
+    headers = {} if address.key is None else {"Authorization": f"Bearer {address.key}"}
+    query = urlencode({"user": userId, "topic": topic})
+    return Call("GET", f"/internal/admin/explain?{query}", "verdict", headers)
+
+
 def readAnswer(call: Call, status: int, retryAfter: str | None, body: bytes) -> Any:
     """
     Read an answer.

@@ -153,10 +153,23 @@ class Conversation:
         """
         if not isinstance(event, str):
             raise TypeError(f"an event's name is text, not {event!r}")
+        frame = {"type": "publish", "topic": topic, "event": event, "data": data}
+        return self._enter({**frame, "persist": True} if persist else frame)
+
+    def chat(self, roomId: str, text: str, metadata: Any) -> Deferred[None]:
+        """
+        Say something in a room.
+        """
+        if not isinstance(roomId, str) or not isinstance(text, str):
+            raise TypeError(f"a room and what is said are text, not {roomId!r} and {text!r}")
+        frame = {"type": "chat", "roomId": roomId, "text": text}
+        return self._enter(frame if metadata is None else {**frame, "metadata": metadata})
+
+    def _enter(self, frame: dict[str, Any]) -> Deferred[None]:
+        """Send something until it is acknowledged."""
         self._count += 1
         id = f"{self._name}-{self._count}"
-        frame = {"type": "publish", "topic": topic, "event": event, "data": data, "id": id}
-        payload = encodeValue({**frame, "persist": True} if persist else frame)
+        payload = encodeValue({**frame, "id": id})
         if self._over is not None:
             return fail(self._over)
         acknowledged = self._publications.add(id, payload)

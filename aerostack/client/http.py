@@ -54,8 +54,6 @@ class Web:
         self._client = treq.client.HTTPClient(
             agent or self._makeAgent(), data_to_body_producer=_Body
         )
-        scheme = "https" if address.secure else "http"
-        self._base = f"{scheme}://{address.authority}{address.prefix}"
 
     def _makeAgent(self) -> IAgent:
         self._pool = pool = HTTPConnectionPool(self._reactor)
@@ -95,7 +93,7 @@ class Web:
     async def _make(self, call: Call) -> Any:
         response = await self._client.request(
             call.method,
-            f"{self._base}{call.path}",
+            f"{self.address.web}{call.path}",
             headers=Headers({name: [value] for name, value in call.headers.items()}),
             data=call.body,
             # A credential goes to the daemon and to nobody else.

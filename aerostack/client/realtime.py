@@ -122,6 +122,21 @@ class RealtimeClient(Service):
         """
         return self._conversation.channel(topic, filter)
 
+    def chatRoom(self, roomId: str) -> Channel:
+        """
+        The channel of a chat room: C{chat/} and its id.
+        """
+        return self.channel(f"chat/{roomId}")
+
+    def sendChat(self, roomId: str, text: str, metadata: Any = None) -> Deferred[None]:
+        """
+        Say something in a chat room; its subscribers get a C{chat_message}.
+
+        @param metadata: Anything else about it: what becomes a JSON object.
+        @return: Fires when it is kept.  Fails with L{aerostack.client.errors.ClientError}.
+        """
+        return self._conversation.chat(roomId, text, metadata)
+
     def setToken(self, token: str) -> None:
         """
         Go on under another token; where the last one was refused, connect again.

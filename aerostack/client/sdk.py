@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.iweb import IAgent
 
 from aerostack.client.address import Address
-from aerostack.client.calls import Database, Socket, health, history
+from aerostack.client.calls import Database, Socket, explain, health, history
 from aerostack.client.http import Web
 
 
@@ -59,10 +59,19 @@ class TwistedSDK:
         """
         Ask whether the daemon does its work.
 
-        @return: Fires with what C{/health} says: C{status} is C{ok} or C{failing}, and
-            C{checks} tells each part's.
+        @return: Fires with what C{/health} says: C{status} is C{ok} or C{failing}, C{checks}
+            tells each part's, and C{notices}, if there are any, what else to look at.
         """
         return self._web.ask(health())
+
+    def explain(self, userId: str, topic: str) -> Deferred[Any]:
+        """
+        Ask why what is published on a topic does not reach a user, or whether it does.
+
+        @return: Fires with what the daemon finds: C{verdict} is all of it in a sentence, and
+            C{findings} have a C{code}, a C{severity} and a C{message} each.
+        """
+        return self._web.ask(explain(self._web.address, userId, topic))
 
     def close(self) -> Deferred[None]:
         """

@@ -9,7 +9,7 @@ the member over, and nobody saw it leave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 
@@ -161,6 +161,18 @@ class Presence:
         Everybody present on a topic, those who came first first.
         """
         return self._members.get(topic, {}).values()
+
+    def topics(self) -> Collection[str]:
+        """
+        The topics on which anybody is present.
+        """
+        return self._members.keys()
+
+    def count(self, topic: str) -> int:
+        """
+        How many are present on a topic.
+        """
+        return len(self._members.get(topic, ()))
 
     def topicsOf(self, connectionId: str) -> Iterable[str]:
         """

@@ -158,6 +158,11 @@ class Stream:
         """The same, and whether a transaction goes on there."""
         return Position(self.epoch, self.head, self.mark, self.lineage, self.within)
 
+    @property
+    def newest(self) -> Entry | None:
+        """The newest entry, if it is still here."""
+        return self._entries[-1] if self._entries else None
+
     def next(self, mark: int | None) -> Position:
         """
         The position that the next entry will have.

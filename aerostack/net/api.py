@@ -28,6 +28,7 @@ from aerostack.net.http import (
     bearerOf,
     headerOf,
     headersOf,
+    numberOf,
     queryOf,
 )
 from aerostack.net.opening import checkUpgrade, readCredentials
@@ -72,21 +73,16 @@ class HealthResource(JSONResource):
     Whether the daemon does its work.
     """
 
-    def __init__(self, health: Callable[[], Mapping[str, str | None]]) -> None:
+    def __init__(self, health: Callable[[], dict[str, Any]]) -> None:
         """
-        @param health: Gives each part's fault as one sentence, L{None} for none.
+        @param health: Gives what is said of it: C{status} is C{ok} or C{failing}.
         """
         super().__init__()
         self._health = health
 
     def answer(self, request: BoundedRequest) -> Any:
-        parts = self._health()
-        failing = {name: fault for name, fault in parts.items() if fault is not None}
-        body = {
-            "status": "failing" if failing else "ok",
-            "checks": {name: fault or "ok" for name, fault in parts.items()},
-        }
-        return 503 if failing else 200, body
+        body = self._health()
+        return 200 if body["status"] == "ok" else 503, body
 
 
 class HistoryResource(JSONResource):
@@ -128,9 +124,9 @@ class HistoryResource(JSONResource):
             room, identity.project, self._authenticator.projects, self.limits.topicLength
         )
         identity.check(Action.SUBSCRIBE, topic)
-        limit = _number(query, "limit", 1)
+        limit = numberOf(query, "limit", 1)
         limit = self.defaultLimit if limit is None else min(limit, self.pageSize)
-        page = self._history.page(topic.canonical, limit, _number(query, "before", 0))
+        page = self._history.page(topic.canonical, limit, numberOf(query, "before", 0))
         return page.addCallback(_page)
 
     def _identify(self, request: Request, room: str) -> Identity:
@@ -147,16 +143,6 @@ class HistoryResource(JSONResource):
             ),
             self._clock.seconds(),
         )
-
-
-def _number(query: Mapping[str, str], name: str, least: int) -> int | None:
-    text = query.get(name)
-    if text is None:
-        return None
-    # 16 digits hold every millisecond until the year 318857.
-    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) >= least):
-        raise RealtimeError("invalid_arguments", f"{name} must be a whole number from {least}.")
-    return int(text)
 
 
 def _page(messages: list[Kept]) -> tuple[int, Any]:

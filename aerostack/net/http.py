@@ -18,6 +18,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from aerostack.auth import Authenticator, Credentials
 from aerostack.core.addresses import isLoopback
+from aerostack.core.permissions import Identity, Role
 from aerostack.errors import RealtimeError
 from aerostack.settings import LimitsConfig
 from aerostack.wire.codec import encodeValue
@@ -72,6 +73,23 @@ def isLocal(request: Request) -> bool:
     )
 
 
+def operatorOf(request: Request, authenticator: Authenticator, now: float, what: str) -> Identity:
+    """
+    Make sure that a request brings a project's secret key.
+
+    @param now: The time in seconds.
+    @param what: What is for the secret key, as the beginning of a sentence.
+    @raise RealtimeError: C{unauthorized} or C{forbidden}.
+    """
+    bearer = bearerOf(request, authenticator)
+    if bearer is None:
+        raise RealtimeError("unauthorized", "Bring Authorization: Bearer and the secret key.")
+    identity = authenticator.identify(bearer, now)
+    if identity.role is not Role.SECRET:
+        raise RealtimeError("forbidden", f"{what} for the secret key.")
+    return identity
+
+
 def queryOf(request: Request) -> Mapping[str, str]:
     """
     A request's URL parameters; of one that is repeated, the first.
@@ -85,6 +103,22 @@ def queryOf(request: Request) -> Mapping[str, str]:
         }
     except UnicodeDecodeError:
         raise RealtimeError("invalid_arguments", "The URL's parameters are not UTF-8.") from None
+
+
+def numberOf(query: Mapping[str, str], name: str, least: int) -> int | None:
+    """
+    Read a whole number among a request's URL parameters.
+
+    @return: L{None} if it is not there.
+    @raise RealtimeError: C{invalid_arguments}: it is none, or less than it may be.
+    """
+    text = query.get(name)
+    if text is None:
+        return None
+    # 16 digits hold every millisecond until the year 318857.
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) >= least):
+        raise RealtimeError("invalid_arguments", f"{name} must be a whole number from {least}.")
+    return int(text)
 
 
 class BoundedRequest(Request):
@@ -124,8 +158,8 @@ class JSONResource(Resource):
         """
         Answer a request.
 
-        @return: The answer, for JSON, or a L{Deferred} of it, or L{NOT_DONE_YET}
-            where the request is taken over.
+        @return: The answer, for JSON, or L{NOT_DONE_YET} where the request is taken
+            over, or a L{Deferred} of either.
         @raise RealtimeError: It is refused.
         """
         raise NotImplementedError
@@ -162,7 +196,9 @@ class JSONResource(Resource):
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
 
-        def finish(answered: tuple[int, Any]) -> None:
+        def finish(answered: Any) -> None:
+            if answered is NOT_DONE_YET:
+                return
             body = self._respond(request, *answered)
             if not gone:
                 request.write(body)

@@ -11,9 +11,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from aerostack.auth import Authenticator
-from aerostack.core.permissions import Role
-from aerostack.errors import RealtimeError
-from aerostack.net.http import BoundedRequest, JSONResource, bearerOf, isLocal
+from aerostack.net.http import BoundedRequest, JSONResource, isLocal, operatorOf
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,17 @@ METRICS = (
         "gauge",
         "How long ago everything had been told that was committed; 0 while no table is watched.",
     ),
+    Metric(
+        "aerostack_feed_unnumbered_seconds",
+        "gauge",
+        "How old the oldest committed change is that has no number yet; 0 if there is none.",
+    ),
     Metric("aerostack_feed_position", "gauge", "The number of the newest change that was told."),
+    Metric(
+        "aerostack_open_transaction_seconds",
+        "gauge",
+        "How long the database's oldest transaction has been open; 0 if none is known to be.",
+    ),
     Metric("aerostack_healthy", "gauge", "1 if /health is 200, else 0."),
 )
 
@@ -83,14 +91,7 @@ class MetricsResource(JSONResource):
 
     def answer(self, request: BoundedRequest) -> Any:
         if not isLocal(request):
-            bearer = bearerOf(request, self._authenticator)
-            if bearer is None:
-                raise RealtimeError(
-                    "unauthorized", "Bring Authorization: Bearer and the secret key."
-                )
-            identity = self._authenticator.identify(bearer, self._clock.seconds())
-            if identity.role is not Role.SECRET:
-                raise RealtimeError("forbidden", "Metrics are for the secret key.")
+            operatorOf(request, self._authenticator, self._clock.seconds(), "Metrics are")
         return 200, render(self._measure())
 
     def encode(self, body: Any) -> tuple[bytes, bytes]:

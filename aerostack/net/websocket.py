@@ -84,6 +84,11 @@ class Connection(WebSocketServerProtocol):
         self.address: str | None = None
 
     @property
+    def compressed(self) -> bool:
+        """Whether frames are compressed for the client."""
+        return self._compressor is not None
+
+    @property
     def is_closed(self) -> Deferred[Any]:
         """What Autobahn fires when it closes; nobody waits for it."""
         return Deferred()
@@ -162,7 +167,8 @@ class Connection(WebSocketServerProtocol):
         # browsers do when they are given none, without.
         clean = wasClean and not self.closedByMe
         try:
-            session.closed(clean)
+            # What Autobahn says of a connection that broke is no close frame's.
+            session.closed(clean, *((code, reason) if wasClean else ()))
         except Exception:
             self.logger.failure("a session failed to end", Failure(), connection=self.connectionId)
 
@@ -172,7 +178,9 @@ class Connection(WebSocketServerProtocol):
         super().sendCloseFrame(code=code, reasonUtf8=reasonUtf8, isReply=isReply)
         # Autobahn closes by its own judgement as well, and its time-out is off.
         if self._session is not None:
-            self._session.closing()
+            self._session.closing(
+                None if isReply else code, (reasonUtf8 or b"").decode("utf-8", "replace")
+            )
 
     def dropConnection(self, abort: bool = False) -> None:
         # The close frame may not have gone out yet.  Who does not take it, the session

@@ -16,8 +16,9 @@ order of commits.  The daemon reads the journal on a timer.
   - L{aerostack.tracker.sqlite} is the journal that the daemon reads,
   - L{aerostack.tracker.tracker} is the timer; L{aerostack.tracker.line} asks the database
     for it, L{aerostack.tracker.outage} says when what failed is tried again,
-    L{aerostack.tracker.interests} knows who watches what, and
-    L{aerostack.tracker.herald} tells them,
+    L{aerostack.tracker.interests} knows who watches what,
+    L{aerostack.tracker.herald} tells them, and L{aerostack.tracker.upkeep} does what is due
+    now and then,
   - L{aerostack.tracker.wake} notices what others write before the timer does.
 
 All that is ours in the user's database is named C{_aerostack_*}, and

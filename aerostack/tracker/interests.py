@@ -46,6 +46,12 @@ class Interests:
     def __len__(self) -> int:
         return len(self._interests)
 
+    def names(self) -> list[str]:
+        """
+        The tables that somebody watches now, by the names that the journal gave.
+        """
+        return [each.name for each in self._interests.values() if each.count]
+
     def get(self, name: str) -> Interest | None:
         """
         The interest in a table, by the name that the journal gave.

@@ -1,9 +1,10 @@
 """
-What a read of the journal gives.
+What a read of the journal gives, whatever the database.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aerostack.core.changes import Change
@@ -48,14 +49,33 @@ class Holder:
     The oldest transaction that is open.
 
     @ivar age: For how many seconds it has been seen to be open.
-    @ivar who: Whose it is, for whoever looks after the database.
+    @ivar who: What it is known by, which anybody may be told: a process and what it calls
+        itself, or the name of a transaction that was prepared.
+    @ivar role: Whose it is, for whoever looks after the database.
+    @ivar remedy: How to end it.
     @ivar isRecorded: There are changes of followed tables in it, which are told once it
         ends.  In any case what was pruned meanwhile cannot be cleaned up before.
     """
 
     age: float
     who: str
+    role: str
+    remedy: str
     isRecorded: bool
+
+    def describe(self) -> str:
+        """
+        Say who it is, for how long, and what to do.
+        """
+        effect = (
+            "Its changes are told when it ends, and no others wait for it."
+            if self.isRecorded
+            else "No change waits for it, but what is deleted meanwhile keeps its room on the disk."
+        )
+        return (
+            f"A transaction has been open for {self.age:.0f} s: {self.who}. {effect}"
+            f" If it was forgotten, end it with {self.remedy}."
+        )
 
 
 @dataclass(frozen=True)
@@ -70,3 +90,42 @@ class Lag:
 
     age: float
     holder: Holder | None
+
+
+def lineageOf(epoch: str, tid: int) -> str:
+    """
+    What the numbers of a table's changes belong to, as it stands in positions.
+
+    @param epoch: What tells the journal from every other one.
+    @param tid: The table's number in it.
+    """
+    return f"{epoch}t{tid:x}"
+
+
+def expired(table: str) -> RealtimeError:
+    """
+    What is told of changes that have gone since somebody looked for them.
+    """
+    return RealtimeError(
+        "table_lost", f"Older changes of the table {table!r} are gone; subscribe again."
+    )
+
+
+def gap(tables: Iterable[str], seq: int) -> list[Loss]:
+    """
+    What is told of tables of which entries are missing.
+
+    @param seq: The number before the first entry that is there.
+    """
+    return [
+        Loss(
+            table,
+            RealtimeError(
+                "table_lost",
+                f"Changes of the table {table!r} are lost, because they were kept for too short"
+                " a time; reload it.",
+            ),
+            seq,
+        )
+        for table in tables
+    ]

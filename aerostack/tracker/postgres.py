@@ -15,14 +15,13 @@ from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
-from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker import postgresentries as entries
 from aerostack.tracker import postgresholders as holders
 from aerostack.tracker import postgresledger as ledger
 from aerostack.tracker import postgresrepair as repair
 from aerostack.tracker import postgresselect as select
-from aerostack.tracker.journal import Holder, Lag, Loss, Poll
+from aerostack.tracker.journal import Holder, Lag, Loss, Poll, expired, gap, lineageOf
 from aerostack.tracker.oversize import CHANGE_BYTES
 from aerostack.tracker.postgrescatalog import columnTypes, describe
 from aerostack.tracker.postgresentries import Entry, EntryReader
@@ -34,7 +33,7 @@ from aerostack.tracker.postgresfollowing import (
     active,
     find,
 )
-from aerostack.tracker.postgresledger import Facts, Record, transaction
+from aerostack.tracker.postgresledger import Record, transaction
 from aerostack.tracker.postgresreaders import Session
 from aerostack.tracker.postgresrows import Rows
 from aerostack.tracker.postgresschema import clear, dropSchema, isComplete
@@ -49,9 +48,9 @@ class PostgresJournal:
     """
     Records and reads the changes of one PostgreSQL database.
 
-    Use it from one thread at a time, with the cursors of one connection, in autocommit
-    mode: the locks that tell readers apart belong to it.  Nothing may stand between us and
-    the server that shares one connection among several of its clients.
+    Use it with the cursors of one connection, in autocommit mode: the locks that tell readers
+    apart belong to it.  The past and snapshots are better read through others.  Nothing may
+    stand between us and the server that shares one connection among several of its clients.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class PostgresJournal:
         self._pruned = 0
         # What the tables' entries are read with, by number, with the records that it is for.
         self._readers: dict[int, tuple[Record, EntryReader]] = {}
-        # There is something that the leader has still to give its number.
+        # There is something that has still to be given its number.
         self._waits = False
         # The snapshot and position at which there was nothing more to read.
         self._quiet: tuple[str, int] | None = None
@@ -139,28 +138,28 @@ class PostgresJournal:
         if not isComplete(cursor):
             return ""
         record = find(active(cursor), table)
-        return "" if record is None else _lineage(ledger.facts(cursor), record)
+        return "" if record is None else lineageOf(ledger.facts(cursor).epoch, record.tid)
 
     def surveyPast(
         self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> str | None:
-        self._meet(cursor)
-        if not isComplete(cursor):
-            return UNKNOWN.reason
-        record = find(active(cursor), table)
-        if record is None or _lineage(ledger.facts(cursor), record) != lineage:
-            # It was not followed all the time, so nobody knows what happened.
-            return EXPIRED.reason
-        if entries.newest(cursor) < after:
-            return UNKNOWN.reason
-        if after < until and not entries.holds(cursor, after + 1):
-            return EXPIRED.reason
-        wanted = (record.tid, after, until)
-        if entries.hasLoss(cursor, *wanted):
-            return EXPIRED.reason
-        if most is not None and entries.count(cursor, *wanted, most + 1) > most:
-            return LIMIT.reason
-        return None
+        with ledger.standstill(cursor):
+            if not isComplete(cursor):
+                return UNKNOWN.reason
+            record = find(active(cursor), table)
+            if record is None or lineageOf(ledger.facts(cursor).epoch, record.tid) != lineage:
+                # It was not followed all the time, so nobody knows what happened.
+                return EXPIRED.reason
+            if entries.newest(cursor) < after:
+                return UNKNOWN.reason
+            if after < until and not entries.holds(cursor, after + 1):
+                return EXPIRED.reason
+            wanted = (record.tid, after, until)
+            if entries.hasLoss(cursor, *wanted):
+                return EXPIRED.reason
+            if most is not None and entries.count(cursor, *wanted, most + 1) > most:
+                return LIMIT.reason
+            return None
 
     def readPast(
         self,
@@ -172,17 +171,18 @@ class PostgresJournal:
         limit: int,
         size: int | None = None,
     ) -> list[Change]:
-        self._meet(cursor)
-        if not isComplete(cursor):
-            raise _expired(table)
-        record = find(active(cursor), table)
-        if record is None or _lineage(ledger.facts(cursor), record) != lineage:
-            raise _expired(table)
-        if after < until and not entries.holds(cursor, after + 1):
-            raise _expired(table)
-        found = entries.readTable(cursor, record.tid, after, until, limit, size)
-        reader = self._readerOf(record)
-        events = [reader.event(cursor, entry) for entry in found]
+        # What is still there when it is looked for must be there when it is read.
+        with ledger.standstill(cursor):
+            if not isComplete(cursor):
+                raise expired(table)
+            record = find(active(cursor), table)
+            if record is None or lineageOf(ledger.facts(cursor).epoch, record.tid) != lineage:
+                raise expired(table)
+            if after < until and not entries.holds(cursor, after + 1):
+                raise expired(table)
+            found = entries.readTable(cursor, record.tid, after, until, limit, size)
+            reader = self._makeReader(record)
+            events = [reader.event(cursor, entry) for entry in found]
         return [event for event in events if isinstance(event, Change)]
 
     def snapshot(self, cursor: Any, table: str, selection: Selection, bounds: Bounds) -> Snapshot:
@@ -191,7 +191,7 @@ class PostgresJournal:
         for setting, value in FORMATS.items():
             cursor.execute("SELECT set_config(%s, %s, false)", (setting, value))
         if not isComplete(cursor):
-            raise _expired(table)
+            raise expired(table)
         with (
             closing(self._connect()) as other,
             select.point(cursor, other) as position,
@@ -199,9 +199,9 @@ class PostgresJournal:
             described = describe(cursor, table)
             record = find(active(cursor), table)
             if position < 0 or record is None or not record.shapes:
-                raise _expired(table)
+                raise expired(table)
             rows = Rows(record.shapes)
-            lineage = _lineage(ledger.facts(cursor), record)
+            lineage = lineageOf(ledger.facts(cursor).epoch, record.tid)
             # Behind the newest change a row has the table's present shape.
             tell = partial(rows.tell, seq=position + 1)
             found, size = select.readRows(cursor, described, tell, selection, bounds)
@@ -238,11 +238,11 @@ class PostgresJournal:
         _, now = self._look(cursor)
         found = holders.find(cursor)
         # Whose other sessions we may not look at do not tell when they began.
-        self._openSince = {who: self._openSince.get(who, now) for who, _, _ in found}
+        since = self._openSince = {who: self._openSince.get(who, now) for who, *_ in found}
         oldest = max(
             (
-                Holder(now - self._openSince[who] if age is None else age, who, isRecorded)
-                for who, age, isRecorded in found
+                Holder(now - since[who] if age is None else age, who, role, remedy, isRecorded)
+                for who, role, remedy, age, isRecorded in found
             ),
             key=lambda holder: holder.age,
             default=None,
@@ -277,15 +277,13 @@ class PostgresJournal:
     def _read(self, cursor: Any, now: float, after: int, limit: int, size: int | None) -> Poll:
         following = self._following
         following.check(cursor, now, after)
-        self._waits = False
-        if self._session.leads:
-            if entries.sequence(cursor) < after:
-                self._recover(cursor, after)
-        else:
-            waiting = entries.unsequenced(cursor)
-            if waiting is not None and waiting >= LATE:
-                entries.sequence(cursor)
-            self._waits = waiting is not None
+        if self._session.leads and entries.sequence(cursor) < after:
+            self._recover(cursor, after)
+        # Somebody else may give numbers just now, and not see all that we do.
+        waiting = entries.unsequenced(cursor)
+        self._waits = waiting is not None
+        if waiting is not None and waiting >= LATE and not self._session.leads:
+            entries.sequence(cursor)
         found, more = entries.read(cursor, after, limit, size)
         events = self._tell(cursor, found)
         if any([reader.isSurprised() for _, reader in self._readers.values()]):
@@ -316,11 +314,14 @@ class PostgresJournal:
         known = self._readers.get(record.tid)
         if known is not None and (known[0] is record or known[0] == record):
             return known[1]
-        reader = EntryReader(record.name, record.oid, Rows(record.shapes), self._changeBytes)
+        reader = self._makeReader(record)
         records = self._following.records
         self._readers = {tid: known for tid, known in self._readers.items() if tid in records}
         self._readers[record.tid] = record, reader
         return reader
+
+    def _makeReader(self, record: Record) -> EntryReader:
+        return EntryReader(record.name, record.oid, Rows(record.shapes), self._changeBytes)
 
     def _recover(self, cursor: Any, after: int) -> None:
         """
@@ -335,27 +336,5 @@ class PostgresJournal:
         entries.sequence(cursor)
 
     def _tellGap(self, seq: int) -> list[Loss]:
-        return [
-            Loss(
-                record.name,
-                RealtimeError(
-                    "table_lost",
-                    f"Changes of the table {record.name!r} are lost, because they were kept for"
-                    " too short a time; reload it.",
-                ),
-                seq,
-            )
-            for record in self._following.records.values()
-            if record.ended is None and not record.missing
-        ]
-
-
-def _lineage(facts: Facts, record: Record) -> str:
-    """What the numbers of a table's changes belong to, as it stands in positions."""
-    return f"{facts.epoch}t{record.tid:x}"
-
-
-def _expired(table: str) -> RealtimeError:
-    return RealtimeError(
-        "table_lost", f"Older changes of the table {table!r} are gone; subscribe again."
-    )
+        records = self._following.records.values()
+        return gap((r.name for r in records if r.ended is None and not r.missing), seq)

@@ -22,8 +22,8 @@ WITH locks AS MATERIALIZED (
   WHERE relation = to_regclass('{SCHEMA}.captured')
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 )
-SELECT format('pid %s (%s, user %s)', a.pid, coalesce(nullif(a.application_name, ''), 'no name'),
-    a.usename),
+SELECT format('process %s (%s)', a.pid, coalesce(nullif(a.application_name, ''), 'no name')),
+  a.usename::text, format('SELECT pg_terminate_backend(%s)', a.pid),
   extract(epoch FROM clock_timestamp() - a.xact_start)::float8,
   EXISTS (SELECT FROM recorded AS r WHERE r.pid = a.pid)
 FROM pg_stat_activity AS a
@@ -32,7 +32,8 @@ WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
   AND (coalesce(a.backend_xid, a.backend_xmin) IS NOT NULL
     OR EXISTS (SELECT FROM locks AS l WHERE l.pid = a.pid AND l.transactionid IS NOT NULL))
 UNION ALL
-SELECT format('prepared transaction %L (user %s)', p.gid, p.owner),
+SELECT format('prepared transaction %L', p.gid), p.owner::text,
+  format('COMMIT PREPARED %1$L or ROLLBACK PREPARED %1$L', p.gid),
   extract(epoch FROM clock_timestamp() - p.prepared)::float8,
   EXISTS (
     SELECT FROM recorded AS r JOIN locks AS l USING (virtualtransaction)
@@ -42,12 +43,13 @@ FROM pg_prepared_xacts AS p WHERE p.database = current_database()
 """
 
 
-def find(cursor: Any) -> list[tuple[str, float | None, bool]]:
+def find(cursor: Any) -> list[tuple[str, str, str, float | None, bool]]:
     """
     Find the transactions that are open.
 
-    @return: Of each, whose it is, for how many seconds it has been open (L{None} if we may
-        not know) and whether it has recorded changes.
+    @return: Of each, what stands in L{Holder<aerostack.tracker.journal.Holder>}: what it is
+        known by, whose it is, how to end it, for how many seconds it has been open (L{None} if
+        we may not know) and whether it has recorded changes.
     """
-    found: list[tuple[str, float | None, bool]] = cursor.execute(_HOLDERS).fetchall()
+    found: list[tuple[str, str, str, float | None, bool]] = cursor.execute(_HOLDERS).fetchall()
     return found

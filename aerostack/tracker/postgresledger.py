@@ -1,7 +1,7 @@
 """
 What is known of the tables that are followed in a PostgreSQL database, in tables of ours.
 
-Nothing here but L{transaction} begins one.
+Nothing here but L{transaction} and L{standstill} begins one.
 """
 
 from __future__ import annotations
@@ -88,6 +88,19 @@ def transaction(cursor: Any, lockTimeout: int) -> Iterator[None]:
         ):
             cursor.execute("ROLLBACK")
         raise
+
+
+@contextmanager
+def standstill(cursor: Any) -> Iterator[None]:
+    """
+    Run a block in a transaction that sees the database as it is when it first looks, while
+    others write on.
+    """
+    cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        yield
+    finally:
+        cursor.execute("ROLLBACK")
 
 
 def facts(cursor: Any) -> Facts:

@@ -12,14 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from aerostack.tracker.postgrescatalog import Column
-from aerostack.wire.values import MAX_SAFE_INTEGER, toJSON
+from aerostack.wire.values import MAX_SAFE_INTEGER, fractionToJSON, toJSON
 
 Form = str | dict[str, Any]
 """What is to be done with the values of a type; for a composite type, with those of its
@@ -30,9 +29,6 @@ JSON = "json"
 BYTES = "bytes"
 FLOAT = "float"
 HIDDEN = "hidden"
-
-_DIGITS = 15
-"""How many significant digits of a decimal fraction a double always keeps."""
 
 _LONG = re.compile(r"\d{16}")
 """What a JSON text has in it that has an integer in it which a double would not keep."""
@@ -234,20 +230,7 @@ class _Way:
         return told
 
 
-def _fraction(text: str) -> Any:
-    """
-    Give a number that is not an integer: as its digits, unless a double surely keeps them.
-    """
-    if len(text) <= _DIGITS + 1 and "e" not in text and "E" not in text:
-        return float(text)
-    digits = re.split("[eE]", text)[0].replace(".", "").strip("-0")
-    number = float(text)
-    if len(digits) <= _DIGITS and Decimal(repr(number)) == Decimal(text):
-        return number
-    return text
-
-
-_whole = msgspec.json.Decoder(float_hook=_fraction).decode
+_whole = msgspec.json.Decoder(float_hook=fractionToJSON).decode
 _apart = msgspec.json.Decoder(dict[str, Raw]).decode
 
 

@@ -26,6 +26,7 @@ from aerostack.core.identifiers import quoteIdentifier
 from aerostack.core.selection import Bounds, Selection, collect
 from aerostack.errors import RealtimeError
 from aerostack.tracker.postgrescatalog import SCHEMA, Table
+from aerostack.tracker.postgresledger import standstill
 from aerostack.tracker.postgresschema import LOCKS, SEQUENCER
 
 _PAGE = 200
@@ -173,14 +174,11 @@ def point(cursor: Any, other: Any) -> Iterator[int]:
         numbering.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         (name,) = numbering.execute("SELECT pg_export_snapshot()").fetchone()
         (newest,) = numbering.execute(f"SELECT {SCHEMA}.sequence()").fetchone()
-        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        try:
+        with standstill(cursor):
             cursor.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(name))
             numbering.execute("COMMIT")
             numbering.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCKS, SEQUENCER))
             yield int(newest)
-        finally:
-            cursor.execute("ROLLBACK")
 
 
 def readRows(

@@ -14,11 +14,10 @@ from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
-from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker import entries, ledger, repair
 from aerostack.tracker.entries import EntryReader
-from aerostack.tracker.journal import Lag, Loss, Poll
+from aerostack.tracker.journal import Lag, Loss, Poll, expired, gap, lineageOf
 from aerostack.tracker.ledger import Record, transaction
 from aerostack.tracker.oversize import CHANGE_BYTES
 from aerostack.tracker.rows import readRows
@@ -153,7 +152,7 @@ class SQLiteJournal:
 
     def lineage(self, cursor: sqlite3.Cursor, table: str) -> str:
         record = self._find(cursor, fold(table)) if ledger.isComplete(cursor) else None
-        return "" if record is None else _lineage(ledger.epoch(cursor), record)
+        return "" if record is None else lineageOf(ledger.epoch(cursor), record.tid)
 
     def surveyPast(
         self,
@@ -168,7 +167,7 @@ class SQLiteJournal:
             if not ledger.isComplete(cursor):
                 return UNKNOWN.reason
             record = self._find(cursor, fold(table))
-            if record is None or _lineage(ledger.epoch(cursor), record) != lineage:
+            if record is None or lineageOf(ledger.epoch(cursor), record.tid) != lineage:
                 # It was not followed all the time, so nobody knows what happened.
                 return EXPIRED.reason
             if ledger.newest(cursor) < after:
@@ -203,12 +202,12 @@ class SQLiteJournal:
     ) -> list[Change]:
         with transaction(cursor, "BEGIN"):
             if not ledger.isComplete(cursor):
-                raise _expired(table)
+                raise expired(table)
             record = self._find(cursor, fold(table))
-            if record is None or _lineage(ledger.epoch(cursor), record) != lineage:
-                raise _expired(table)
+            if record is None or lineageOf(ledger.epoch(cursor), record.tid) != lineage:
+                raise expired(table)
             if after < until and ledger.oldest(cursor) > after + 1:
-                raise _expired(table)
+                raise expired(table)
             found = cursor.execute(
                 f"{entries.select([record])} WHERE tid = ? AND seq > ? AND seq <= ? ORDER BY seq",
                 (record.tid, after, until),
@@ -324,28 +323,5 @@ def _pragma(cursor: sqlite3.Cursor, name: str) -> int:
     return value
 
 
-def _lineage(epoch: str, record: Record) -> str:
-    """What the numbers of a table's changes belong to, as it stands in positions."""
-    return f"{epoch}t{record.tid:x}"
-
-
-def _expired(table: str) -> RealtimeError:
-    return RealtimeError(
-        "table_lost", f"Older changes of the table {table!r} are gone; subscribe again."
-    )
-
-
 def _tellGap(records: Iterable[Record], seq: int) -> list[Loss]:
-    return [
-        Loss(
-            record.name,
-            RealtimeError(
-                "table_lost",
-                f"Changes of the table {record.name!r} are lost, because they were kept for too"
-                " short a time; reload it.",
-            ),
-            seq,
-        )
-        for record in records
-        if record.ended is None and not record.missing
-    ]
+    return gap((r.name for r in records if r.ended is None and not r.missing), seq)

@@ -21,16 +21,11 @@ from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJo
 from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.faults import SILENT, describe
 from aerostack.tracker.herald import Herald
-from aerostack.tracker.interests import Interest, Interests
-from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.interests import Interests
+from aerostack.tracker.journal import Lag, Loss, Poll
 from aerostack.tracker.line import READING, Line
 from aerostack.tracker.outage import Outage
-
-RENEWAL = 3600.0
-"""How often, in seconds, the journal hears that somebody reads it."""
-
-PRUNING = 60.0
-"""How often, in seconds, old entries are forgotten."""
+from aerostack.tracker.upkeep import Upkeep
 
 BATCH_BYTES = 4_194_304
 """How many bytes of values are read in one step, about."""
@@ -95,21 +90,29 @@ class ChangeTracker:
         self._journal = journal
         self._pollInterval = pollInterval
         self._batch = batch
-        self._retention = retention
 
         self._requests: deque[_Request] = deque()
         self._interests = Interests(grace, journal.fold)
         self._herald = Herald(clock, listener, self._interests)
         self._line = Line(clock, database, self._herald, pollInterval)
         self._columns = ColumnCache(database, journal)
+        self._upkeep = Upkeep(
+            clock,
+            self._line,
+            journal,
+            self._herald,
+            self._interests,
+            self._columns,
+            pollInterval,
+            batch,
+            retention,
+        )
         # Tables that were altered, as long as that was not told.
         self._altered: set[str] = set()
         # Up to where the journal was read; None until it is prepared.
         self._after: int | None = None
         # When the journal was asked, and had no more.
         self._currentAt: float | None = None
-        self._renewAt = 0.0
-        self._pruneAt = 0.0
 
         # Snapshots that have seen more than was told.
         self._awaited: list[tuple[Snapshot, Deferred[Snapshot]]] = []
@@ -118,9 +121,10 @@ class ChangeTracker:
         # A poke waits for its turn, first for the reactor's, then for the database's.
         self._poked = False
         self._pokeCall: IDelayedCall | None = None
+        # Somebody is to poke after a while.
+        self._pause: IDelayedCall | None = None
         self._stopping = False
         self._attaching = Outage(pollInterval)
-        self._tidying = Outage(PRUNING / 4)
         self._waker = waker
         self._isAwake = False
         # Fires when the waker that was stopped is gone, if that takes its time.
@@ -154,6 +158,9 @@ class ChangeTracker:
         if not interest.count:
             self._interests.leave(interest, self._clock.seconds())
 
+    def watchedTables(self) -> list[str]:
+        return self._interests.names()
+
     def lag(self) -> float:
         if not self._interests:
             return 0.0
@@ -176,6 +183,14 @@ class ChangeTracker:
             reason = self._attaching.reason
             return f"No table could be followed anew for {waiting:.0f} s: the database {reason}."
         return None
+
+    @property
+    def waiting(self) -> Lag | None:
+        """
+        What there was still to be told when the journal was asked last, which it is every
+        few seconds; L{None} if that is not known, as while no table is watched.
+        """
+        return self._upkeep.lag
 
     @property
     def position(self) -> int:
@@ -235,6 +250,7 @@ class ChangeTracker:
         """
         self._stopping = True
         self._listen(False)
+        self._cancelPause()
         if self._loop.running:
             self._loop.stop()
         if self._pokeCall is not None:
@@ -277,6 +293,7 @@ class ChangeTracker:
         self._listen(isBusy)
         if not isBusy:
             self._line.worked("Nobody waits for table changes any more.")
+            self._upkeep.forget()
             return succeed(None)
         if not self._line.outage.allows(self._clock.seconds(), urgent):
             return succeed(None)
@@ -300,13 +317,29 @@ class ChangeTracker:
                 await self._prepare()
             await self._attachRequested()
             while await self._readOn():
+                await self._upkeep.prune()
                 await deferLater(self._clock, 0)
                 await self._attachRequested()
         except Exception as error:
             self._line.failed(error)
+            self._upkeep.forget()
             return
         self._line.worked("Table changes can be read again.")
-        await self._keepHouse()
+        await self._upkeep.keep()
+        await self._upkeep.prune()
+        self._goOn(self._upkeep.pruneAt - self._clock.seconds())
+
+    def _goOn(self, pause: float) -> None:
+        """
+        Tick after a pause, if that is sooner than the next tick.
+        """
+        if 0 < pause < self._pollInterval and not self._stopping:
+            self._cancelPause()
+            self._pause = self._clock.callLater(pause, self.poke)
+
+    def _cancelPause(self) -> None:
+        if self._pause is not None and self._pause.active():
+            self._pause.cancel()
 
     # Attaching
 
@@ -413,44 +446,6 @@ class ChangeTracker:
                 told.callback(snapshot)
             else:
                 self._awaited.append((snapshot, told))
-
-    # Keeping house
-
-    async def _keepHouse(self) -> None:
-        """
-        Do what is due now and then.
-        """
-        now = self._clock.seconds()
-        if not self._tidying.allows(now):
-            return
-        try:
-            await self._tidy(now)
-        except Exception as error:
-            if self._tidying.failed(self._clock.seconds(), describe(error)):
-                self.log.failure("The journal could not be kept in order; trying again.")
-        else:
-            self._tidying.worked()
-
-    async def _tidy(self, now: float) -> None:
-        for interest in self._interests.due(now):
-            await self._detach(interest)
-        if now >= self._renewAt:
-            await self._line.ask(self._journal.renew, int(now * 1000))
-            self._renewAt = now + RENEWAL
-        if now >= self._pruneAt:
-            before = int((now - self._retention) * 1000)
-            count = await self._line.ask(self._journal.prune, self._after, before, self._batch)
-            if count < self._batch:
-                # Else there may be more; the next tick goes on with it.
-                self._pruneAt = now + PRUNING
-
-    async def _detach(self, interest: Interest) -> None:
-        # Before the first change that nobody sees.
-        self._herald.left(interest.name)
-        await self._line.ask(self._journal.detach, interest.name)
-        self._columns.forget([interest.name])
-        # Those who ask for it meanwhile wait for this turn to end.
-        self._interests.remove(interest)
 
 
 def _shuttingDown() -> RealtimeError:

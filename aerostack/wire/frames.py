@@ -58,6 +58,7 @@ class Chat(ClientFrame, frozen=True, tag="chat"):
     roomId: str
     text: str
     metadata: dict[str, Raw] | None = None
+    id: MessageId | None = None
 
 
 class Auth(ClientFrame, frozen=True, tag="auth"):

@@ -84,6 +84,14 @@ def frameHeader(first: int, length: int) -> bytes:
     return pack("!BBQ", first, 127, length)
 
 
+def payloadOf(frame: Frame) -> bytes:
+    """
+    What is in a single frame that L{textFrame} made.
+    """
+    length = frame[1]
+    return frame[{126: 4, 127: 10}.get(length, 2) :]
+
+
 def joinFrames(frames: Sequence[Frame]) -> Frame:
     """
     Put frames of one topic together, to be written at once.

@@ -21,6 +21,7 @@ blob                       C{{"base64": "..."}}
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from decimal import Decimal
@@ -46,7 +47,20 @@ def decimalToJSON(text: str) -> Any:
         # 2^53 - 1 has 16 digits.
         short = len(text) <= 17 and text.lstrip("-").isdigit()
         return toJSON(int(text)) if short else text
-    digits = text.replace(".", "").strip("-0")
+    return fractionToJSON(text)
+
+
+def fractionToJSON(text: str) -> float | str:
+    """
+    Give the JSON form of a decimal number that is no integer: its text, unless a double surely
+    keeps its digits.
+
+    @param text: As JSON writes a number, with a point or an exponent.
+    """
+    # So it is with nearly all, of which there are many.
+    if len(text) <= DECIMAL_DIGITS + 1 and "e" not in text and "E" not in text:
+        return float(text)
+    digits = re.split("[eE]", text)[0].replace(".", "").strip("-0")
     number = float(text)
     # A fraction may also be smaller than the smallest double.
     kept = len(digits) <= DECIMAL_DIGITS and Decimal(repr(number)) == Decimal(text)

@@ -13,11 +13,13 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.cli import main
+from aerostack.cli import main, why
+from aerostack.cli.console import consoleOf
 from aerostack.cli.emit import dataOf
 from aerostack.cli.options import CommandError, addressFor
 from aerostack.cli.output import Output, say
 from aerostack.cli.status import describe
+from aerostack.client.address import Address
 
 
 class AddressTests(SynchronousTestCase):
@@ -155,15 +157,71 @@ class StatusTests(SynchronousTestCase):
         """
         Each part is a line, whatever there is.
         """
-        health = {"status": "failing", "checks": {"tracker": "It hangs."}, "lag": {"ms": 5}}
+        health = {
+            "status": "failing",
+            "checks": {"tracker": "It hangs."},
+            "notices": {"transactions": "One is open."},
+            "lag": {"ms": 5},
+        }
         self.assertEqual(
             describe("ws://h", health),
             [
                 "daemon at ws://h  failing",
                 "tracker           It hangs.",
+                "transactions      One is open.",
                 'lag               {"ms": 5}',
             ],
         )
+
+
+class WhyTests(SynchronousTestCase):
+    """
+    Tests for L{why}.
+    """
+
+    def test_findings(self) -> None:
+        """
+        The verdict comes first, then a finding a line.
+        """
+        findings = [
+            {"severity": "problem", "message": "It is closed."},
+            {"severity": "fine", "message": "It is green."},
+        ]
+        self.assertEqual(
+            why.describe({"verdict": "It is closed.", "findings": findings}),
+            ["It is closed.", "  problem  It is closed.", "  fine     It is green."],
+        )
+        self.assertEqual(why.describe({"verdict": "So.", "findings": []}), ["So."])
+
+
+class ConsoleTests(SynchronousTestCase):
+    """
+    Tests for L{consoleOf}.
+    """
+
+    def test_address(self) -> None:
+        """
+        The key stands behind the #, so that it is sent to nobody.
+        """
+        self.assertEqual(
+            consoleOf(Address("wss://h/rt", key="sk_a~b")),
+            "https://h/rt/console/#key=sk_a~b",
+        )
+        self.assertEqual(
+            consoleOf(Address("ws://127.0.0.1:8787", key="sk_#&")),
+            "http://127.0.0.1:8787/console/#key=sk_%23%26",
+        )
+
+    def test_cannot(self) -> None:
+        """
+        Without a key, or where no browser gets, there is none.
+        """
+        for address, text in (
+            (Address("ws://h"), "give --key"),
+            (Address("ws+unix:///run/rt.sock", key="sk_1"), "let the daemon listen on a port"),
+        ):
+            error = self.assertRaises(CommandError, consoleOf, address)
+            self.assertIn(text, str(error))
 
 
 class MainTests(SynchronousTestCase):

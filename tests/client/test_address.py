@@ -35,6 +35,17 @@ class AddressTests(SynchronousTestCase):
             self.assertEqual(found, (url, path, host, port, secure))
             self.assertIsNone(address.unixPath)
 
+    def test_web(self) -> None:
+        """
+        For HTTP it begins with http or https.
+        """
+        for given, web in (
+            ("ws://h:1", "http://h:1"),
+            ("wss://h/rt/", "https://h/rt"),
+            ("ws+unix:///run/rt.sock", "http://localhost"),
+        ):
+            self.assertEqual(Address(given).web, web)
+
     def test_unix(self) -> None:
         """
         A Unix socket's URL holds its path, and no host.

@@ -585,6 +585,27 @@ class PublishingTests(WorldTestCase):
         self.result(self.channel.publish("e", 2))
         self.assertEqual((self.got, self.errors), ([2], []))
 
+    def test_chat(self) -> None:
+        """
+        What is said in a room comes to those who are there, is kept once however often it
+        had to be sent, and fails where it may not be said.
+        """
+        room = self.publisher.chatRoom("a")
+        self.assertIs(room, self.channel)
+        waiting = self.publisher.sendChat("a", "hello", {"mood": "fine"})
+        # The daemon gets it, and its answer gets lost.
+        self.world.clock.advance(0)
+        self.away()
+        self.successResultOf(waiting)
+        self.result(self.publisher.sendChat("a", "bye"))
+        self.assertEqual(
+            [(said["text"], said["metadata"]) for said in self.got],
+            [("hello", {"mood": "fine"}), ("bye", None)],
+        )
+        self.assertEqual(self.refusal(self.publisher.sendChat("a;", "hello")), "invalid_topic")
+        self.assertEqual(self.refusal(self.publisher.sendChat("a", "x", [1])), "invalid_frame")
+        self.assertRaises(TypeError, self.publisher.sendChat, "a", None)
+
     def test_again(self) -> None:
         """
         What was not acknowledged is sent again after a reconnect, and counts once, whether
@@ -666,7 +687,7 @@ class PublishingTests(WorldTestCase):
         """
         An error about a publication that nobody knows is none of a subscription's.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         client = self.client("carl")
         subscribed = client.channel("orders").subscribe()
         self.world.turn()
@@ -831,7 +852,7 @@ class PresenceTests(WorldTestCase):
         """
         A state that is refused while a subscription takes its time is not taken for that.
         """
-        self.world.tracker.waiting = []
+        self.world.tracker.asked = []
         channel = self.client().channel("orders")
         codes: list[str] = []
         channel.onError(lambda error: codes.append(error.code))
@@ -839,7 +860,7 @@ class PresenceTests(WorldTestCase):
         channel.track({"a": "x" * 100_000})
         self.world.turn()
         self.assertNoResult(waiting)
-        for watch in self.world.tracker.waiting:
+        for watch in self.world.tracker.asked:
             watch()
         self.result(waiting)
         self.assertEqual(codes, ["too_large"])
@@ -1007,7 +1028,7 @@ class EndsTests(WorldTestCase):
         self.result(channel.subscribe())
         self.result(client.stopService())
         self.assertEqual(self.subscribers("chat/a/p"), 0)
-        self.assertEqual(list(self.world.hub._presence.members("chat/a/p")), [])
+        self.assertEqual(list(self.world.hub.attendance.presence.members("chat/a/p")), [])
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
     def test_ping(self) -> None:
@@ -1137,7 +1158,7 @@ class StoryTests(SynchronousTestCase):
             subscribers = len(world.hub.registry.subscribers(canonical))
             self.assertEqual(subscribers, wanted[topic] + (topic == "chat/a"), topic)
             self.assertEqual(channels[topic].isSubscribed, wanted[topic])
-            states = [m.state for m in world.hub._presence.members(canonical)]
+            states = [m.state for m in world.hub.attendance.presence.members(canonical)]
             self.assertEqual(len(states), present[topic] is not None)
         # The watcher was subscribed all the time: everything, once.  The order of what was
         # published is that in which the daemon got it, which is the order here.

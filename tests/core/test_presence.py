@@ -58,6 +58,18 @@ class PresenceTests(SynchronousTestCase):
         )
         self.assertEqual(list(self.presence.members("chat/a/p")), [member])
 
+    def test_counts(self) -> None:
+        """
+        Where anybody is, and how many, can be had; nobody counts once the last has left.
+        """
+        self.track("c1")
+        self.track("c2", "ben")
+        self.track("c1", topic="chat/b/p")
+        self.assertEqual(set(self.presence.topics()), {"chat/a/p", "chat/b/p"})
+        self.assertEqual([self.presence.count(f"chat/{name}/p") for name in "abc"], [2, 1, 0])
+        self.presence.leave("c1")
+        self.assertEqual(set(self.presence.topics()), {"chat/a/p"})
+
     def test_update(self) -> None:
         """
         A second C{track} is an update, not a leave and a join, and keeps the time of

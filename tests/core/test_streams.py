@@ -48,6 +48,17 @@ class StreamsTests(SynchronousTestCase):
         self.assertNotEqual(self.streams.open("b", 0, 0.0).epoch, first.epoch)
         self.assertEqual(len(self.streams), 2)
 
+    def test_topics(self) -> None:
+        """
+        The topics that have a stream can be had, however they stand.
+        """
+        self.append("a", 1)
+        self.append("b", 1)
+        self.append("a", 1)
+        self.streams.open("c", 0, 0.0)
+        self.streams.drop("b")
+        self.assertEqual(set(self.streams.topics()), {"a", "c"})
+
     def test_budget(self) -> None:
         """
         Together they never hold more than they may; those quiet for longest give first.

@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -16,6 +17,7 @@ from openapi_spec_validator import validate
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import Agent
 
+from aerostack import watching
 from aerostack.errors import ERRORS
 from aerostack.settings import JWTConfig, ProjectConfig
 from aerostack.storage import sqlite
@@ -52,6 +54,7 @@ class DocumentTests(SynchronousTestCase):
             ("Unauthorized", {401}),
             ("Forbidden", {403}),
             ("NotFound", {404}),
+            ("ConsoleOff", {404}),
             ("TooMany", {429}),
             ("Unavailable", {503}),
             ("Failed", {500}),
@@ -255,6 +258,72 @@ class AnswerTests(DaemonTests):
             await ask(Via="1.1 proxy", Authorization=f"Bearer {SECRET_KEY}"),
         }
         self.assertEqual(statuses, openapi.statuses("getMetrics"))
+
+    async def test_console(self) -> None:
+        """
+        What the console asks, of a daemon that has some of everything.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        token = jwt.encode({"sub": "ann"}, TOKEN_SECRET, "HS256")
+        wire = await self.wire()
+        offer = f"aerostack-key.{PUBLIC_KEY}, aerostack-token.{token}, aerostack-v1"
+        await wire.upgrade("/api/realtime?projectId=p", {"Sec-WebSocket-Protocol": offer})
+        wire.tell({"type": "subscribe", "topic": "orders", "filter": {"id": {"gt": 0}}})
+        wire.tell({"type": "track", "topic": "chat/a", "state": {"typing": True}})
+        await wire.frames(2)
+        await self.emit("e", 1, "chat/a", persist=True)
+        while not self.daemon.console.sampler.samples.since(0):
+            await self.sleep(0.05)
+        secret = {"Authorization": f"Bearer {SECRET_KEY}"}
+        explain = "explain?user=ann&topic"
+        for operationId, path in (
+            ("getOverview", "overview"),
+            ("getConnections", "connections"),
+            ("getTopics", "topics"),
+            ("getTopic", "topic?topic=orders"),
+            ("explain", f"{explain}=orders"),
+            ("explain", f"{explain}=chat/a"),
+            ("explain", "explain?user=ben&topic=chat/b"),
+        ):
+            path = f"/internal/admin/{path}"
+            self.assertEqual(await self.ask(operationId, "GET", path, **secret), 200)
+        wire.drop()
+        while len(self.daemon.connections):
+            await self.sleep(0.01)
+        path = f"/internal/admin/{explain}=orders"
+        self.assertEqual(await self.ask("explain", "GET", path, **secret), 200)
+
+    async def test_consoleRefused(self) -> None:
+        """
+        What the console asks is refused as it is documented.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        config = self.daemon.config
+        self.patch(watching, "MOST", 0)
+        for operationId, good, bad in (
+            ("getOverview", "overview", "overview?since=x"),
+            ("getConnections", "connections", "connections?limit=0"),
+            ("getTopics", "topics", "topics?limit=x"),
+            ("getTopic", "topic?topic=orders", "topic"),
+            ("explain", "explain?user=ann&topic=orders", "explain?topic=orders"),
+            ("watchTopic", "watch?topic=chat/a", "watch"),
+        ):
+
+            async def ask(path: str, key: str | None, operationId: str = operationId) -> int:
+                headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+                return await self.ask(operationId, "GET", f"/internal/admin/{path}", **headers)
+
+            statuses = {
+                await ask(good, SECRET_KEY),
+                await ask(bad, SECRET_KEY),
+                await ask(good, None),
+                await ask(good, PUBLIC_KEY),
+            }
+            self.daemon.reload(replace(config, server=replace(config.server, console="off")))
+            statuses.add(await ask(good, SECRET_KEY))
+            self.daemon.reload(config)
+            # That of one that goes on is another test's.
+            self.assertEqual(statuses | {200}, openapi.statuses(operationId))
 
     async def test_examples(self) -> None:
         """

@@ -378,6 +378,30 @@ class ConversingTests(CommandTests):
             (await self.shown("status"))[0], rf"^daemon at ws://127.0.0.1:{self.port} +ok$"
         )
 
+    async def test_why(self) -> None:
+        """
+        C{why} says why something did not arrive, the verdict first.
+        """
+        await self.subscribed("chat/a")
+        status, lines, _ = await self.carryOut("why", "ben", "chat/a")
+        verdict = {"topic": "chat/a/p", "user": "ben", "verdict": "ben has no connection now."}
+        self.assertEqual((status, lines[0]), (0, verdict))
+        codes = ["not_connected", "nothing_published"]
+        self.assertEqual([line["code"] for line in lines[1:]], codes)
+        shown = await self.shown("why", "ben", "chat/a")
+        self.assertEqual(shown[0], "ben has no connection now.")
+        self.assertRegex(shown[1], "^  problem  ben has no connection now.$")
+
+    async def test_console(self) -> None:
+        """
+        C{console} writes the console's address, with the key.
+        """
+        child = self.command("console", "--config", str(self.config))
+        self.assertEqual(await child.ended, 0)
+        self.assertRegex(
+            child.output, rf"^http://127\.0\.0\.1:{self.port}/console/#key={SECRET_KEY}\n$"
+        )
+
     async def test_reader(self) -> None:
         """
         One whose lines nobody reads any more ends quietly.

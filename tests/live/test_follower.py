@@ -5,6 +5,8 @@ An application on the browser client, while everything around it fails.
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +237,38 @@ class FollowerTests(ProgramTests):
         rows = [line for line in app.output.splitlines() if line.startswith("row")]
         self.assertEqual(rows, ["row 1", "row 2", "row 3"])
         self.assertNotIn("gap", app.output)
+        self.assertNotIn("error", app.output + app.errors)
+
+    async def test_news(self) -> None:
+        """
+        That changes cannot be read for a while, and that the table is another one, comes to
+        the application, and the rows of its kind go on.
+        """
+        workshop = Workshop(self.directory / "workshop", [APPS / "news.js"])
+        # In WAL mode nobody can lock the daemon out.
+        table = "CREATE TABLE orders (id INTEGER PRIMARY KEY, kind TEXT)"
+        self.execute("PRAGMA journal_mode = DELETE", table)
+        await self.serve(self.configure(more="anonymous = true"))
+        url = f"http://127.0.0.1:{self.port}"
+        app = Child.spawn(
+            self.reactor, [str(workshop.folder / "news.js"), url], program=program("node")
+        )
+        self.addCleanup(app.kill)
+        await app.wrote("subscribed\n")
+        self.execute("INSERT INTO orders VALUES (1, 'a'), (2, 'b')")
+        await app.wrote("row 1\n")
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("INSERT INTO orders VALUES (3, 'a'), (4, 'b')")
+            await app.wrote("feed down\n")
+            connection.execute("COMMIT")
+        await app.wrote("row 3\n")
+        self.execute("DROP TABLE orders")
+        await app.wrote("gap table_lost\n")
+        self.execute(table, "INSERT INTO orders VALUES (5, 'a')")
+        await app.wrote("row 5\n")
+        said = ["subscribed", "row 1", "feed down", "row 3", "feed up", "gap table_lost", "row 5"]
+        self.assertEqual([line for line in app.output.splitlines() if line in said], said)
         self.assertNotIn("error", app.output + app.errors)
 
     async def test_chromium(self) -> None:

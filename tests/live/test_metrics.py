@@ -86,6 +86,8 @@ class MetricsTests(DaemonTests):
                 "changes_total": 3,
                 "delivered_total": 7,
                 "feed_up": 1,
+                "feed_unnumbered_seconds": 0,
+                "open_transaction_seconds": 0,
                 "healthy": 1,
             },
         )

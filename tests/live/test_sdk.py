@@ -100,6 +100,13 @@ class SDKTestsMixin:
         """
         self.assertEqual((await self.ask("health"))["status"], "ok")
 
+    async def test_explain(self: Any) -> None:
+        """
+        The daemon says why something does not arrive.
+        """
+        found = await self.ask("explain", "ann", "chat/a")
+        self.assertIn("ann has no connection", found["verdict"])
+
 
 class TwistedTests(SDKTestsMixin, SDKTestCase):
     """

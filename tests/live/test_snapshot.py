@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.threads import deferToThread
 
 from tests.live.daemon import DaemonTests, gather
+from tests.live.test_postgres import PostgresDaemonTests
 from tests.live.wire import Frame, Wire
 
 
@@ -166,3 +167,43 @@ class SnapshotTests(DaemonTests):
                 if change["operation"] != "DELETE":
                     shown[row["id"]] = row
             self.assertEqual(shown, expected)
+
+
+class WaitingTests(PostgresDaemonTests):
+    """
+    Subscriptions that begin with rows.
+    """
+
+    limits: Mapping[str, Any] = {"querySeconds": 60.0}
+
+    async def isWaiting(self) -> bool:
+        """
+        Whether somebody waits for a lock.
+        """
+        return bool(self.postgres.execute("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+    async def test_waits(self) -> None:
+        """
+        While rows take their time, because somebody has locked their table, the changes of
+        others arrive; then the rows come, and what was changed behind them.
+        """
+        self.execute("CREATE TABLE orders (id int)", "CREATE TABLE stock (id int)")
+        watcher = await self.subscribed("orders")
+        # A table that is locked is not followed anew.
+        await self.subscribed("stock")
+        self.execute("INSERT INTO stock VALUES (1)")
+        wire = await self.client()
+        with closing(self.postgres.connect()) as owner:
+            owner.execute("BEGIN")
+            owner.execute("LOCK TABLE stock IN ACCESS EXCLUSIVE MODE")
+            wire.tell({"type": "subscribe", "topic": "stock", "snapshot": True})
+            await self.until(True, self.isWaiting)
+            self.execute("INSERT INTO orders VALUES (2)")
+            self.assertEqual((await watcher.frame())["data"], {"id": 2})
+            self.assertTrue(await self.isWaiting())
+            owner.execute("INSERT INTO stock VALUES (2)")
+            owner.execute("COMMIT")
+        self.assertEqual((await wire.frame())["type"], "subscribed")
+        rows = (await wire.frame())["rows"]
+        self.assertEqual(rows, [{"id": 1}])
+        self.assertEqual((await wire.frame())["data"], {"id": 2})

@@ -110,7 +110,8 @@ class FloodTests(DaemonTests):
 
     timeout = 240
     rows = 100_000
-    limits = {"outboxBytes": 2_097_152}  # noqa: RUF012
+    # Those who stall answer no ping, for as long as the machine needs for the flood.
+    limits = {"outboxBytes": 2_097_152, "pongTimeout": 240.0}  # noqa: RUF012
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()

@@ -4,6 +4,8 @@ What a history promises, whatever database it is in.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from itertools import count
 from typing import Any
@@ -16,6 +18,7 @@ from aerostack.errors import RealtimeError
 from aerostack.storage.dialect import Dialect
 from aerostack.storage.history import History
 from aerostack.storage.messages import findMessages
+from aerostack.storage.pool import PooledDatabase
 from aerostack.storage.schema import migrate
 from tests.storage.databases import LosingDatabase, SlowDatabase
 
@@ -27,6 +30,48 @@ PAGING = {
 }
 """For L{PageContract.checkPages}: times at which messages are kept, and L{None} where a page
 is read; how many messages a page has."""
+
+
+class PoolContract:
+    """
+    What every pool of connections keeps.  To be mixed into a test case that has a database with
+    a table C{t}.
+
+    @ivar database: The pool, of two threads.
+    @ivar rows: Gives what somebody else sees in the table.
+    """
+
+    database: PooledDatabase
+    rows: Callable[[], list[Any]]
+    assertEqual: Any
+    assertIs: Any
+    assertIsNot: Any
+
+    async def test_threads(self) -> None:
+        """
+        An interaction runs on another thread, what it returns comes to the reactor's.
+        """
+
+        def interaction(cursor: Any, a: int, b: int) -> Any:
+            cursor.execute(f"SELECT {a} + {b}")
+            return threading.current_thread(), cursor.fetchone()
+
+        ran, row = await self.database.run(interaction, 1, 2)
+        self.assertEqual(row, (3,))
+        self.assertIsNot(ran, threading.current_thread())
+        self.assertIs(threading.current_thread(), threading.main_thread())
+
+    async def test_committed(self) -> None:
+        """
+        When an interaction has returned, everybody sees what it wrote.
+        """
+
+        def interaction(cursor: Any) -> None:
+            cursor.execute("BEGIN")
+            cursor.execute("INSERT INTO t VALUES (1)")
+
+        await self.database.run(interaction)
+        self.assertEqual(self.rows(), [1])
 
 
 class HistoryContract:

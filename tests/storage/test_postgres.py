@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import threading
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +35,7 @@ from aerostack.storage.postgres import (
     sentence,
 )
 from tests.postgres import ADMIN, PASSWORD, ROLE, freshDatabase
+from tests.storage.contract import PoolContract
 from tests.storage.databases import optionsOf
 
 
@@ -98,36 +98,10 @@ class PoolCase(TestCase):
         raise AssertionError(f"no {error.__name__}")
 
 
-class PoolTests(PoolCase):
+class PoolTests(PoolContract, PoolCase):
     """
     Tests for L{PostgresDatabase}, on its threads.
     """
-
-    async def test_threads(self) -> None:
-        """
-        An interaction runs on another thread, what it returns comes to the reactor's.
-        """
-
-        def interaction(cursor: Any, a: int, b: int) -> Any:
-            cursor.execute("SELECT %s::int + %s::int", (a, b))
-            return threading.current_thread(), cursor.fetchone()
-
-        ran, row = await self.database.run(interaction, 1, 2)
-        self.assertEqual(row, (3,))
-        self.assertIsNot(ran, threading.current_thread())
-        self.assertIs(threading.current_thread(), threading.main_thread())
-
-    async def test_committed(self) -> None:
-        """
-        When an interaction has returned, everybody sees what it wrote.
-        """
-
-        def interaction(cursor: Any) -> None:
-            cursor.execute("BEGIN")
-            cursor.execute("INSERT INTO t VALUES (1)")
-
-        await self.database.run(interaction)
-        self.assertEqual(self.rows(), [1])
 
     async def test_rolledBack(self) -> None:
         """

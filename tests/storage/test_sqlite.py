@@ -14,9 +14,10 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from aerostack.storage.sqlite import SQLiteDatabase, createDatabase, prepareDatabase
+from tests.storage.contract import PoolContract
 
 
-class SQLiteDatabaseTests(TestCase):
+class SQLiteDatabaseTests(PoolContract, TestCase):
     """
     Tests for L{SQLiteDatabase}, on its threads.
     """
@@ -47,31 +48,6 @@ class SQLiteDatabaseTests(TestCase):
         """
         with closing(sqlite3.connect(self.path)) as connection:
             return [a for (a,) in connection.execute("SELECT a FROM t ORDER BY rowid")]
-
-    async def test_threads(self) -> None:
-        """
-        An interaction runs on another thread, what it returns comes to the reactor's.
-        """
-
-        def interaction(cursor: Any, a: int, b: int) -> Any:
-            return threading.current_thread(), cursor.execute("SELECT ? + ?", (a, b)).fetchone()
-
-        ran, row = await self.database.run(interaction, 1, 2)
-        self.assertEqual(row, (3,))
-        self.assertIsNot(ran, threading.current_thread())
-        self.assertIs(threading.current_thread(), threading.main_thread())
-
-    async def test_committed(self) -> None:
-        """
-        When an interaction has returned, everybody sees what it wrote.
-        """
-
-        def interaction(cursor: Any) -> None:
-            cursor.execute("BEGIN")
-            cursor.execute("INSERT INTO t VALUES (1)")
-
-        await self.database.run(interaction)
-        self.assertEqual(self.rows(), [1])
 
     async def test_rolledBack(self) -> None:
         """

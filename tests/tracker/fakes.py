@@ -89,6 +89,7 @@ class FakeJournal:
     A journal in memory: the tables C{a}, C{b} and C{c} are there, in capitals if asked so.
 
     @ivar altered: What each read says to be altered.
+    @ivar waiting: What there is still to be told.
     """
 
     def __init__(self) -> None:
@@ -98,6 +99,7 @@ class FakeJournal:
         self.leases: list[int] = []
         self.prunings: list[tuple[int, int, int]] = []
         self.pruned: list[int] = []
+        self.waiting = Lag(0.0, None)
 
     def write(self, *tables: str) -> None:
         for table in tables:
@@ -167,7 +169,7 @@ class FakeJournal:
         return self.pruned.pop(0) if self.pruned else 0
 
     def lag(self, cursor: Any) -> Lag:
-        return Lag(0.0, None)
+        return self.waiting
 
     def fold(self, name: str) -> str:
         return name.lower()

@@ -51,7 +51,13 @@ class PostgresCase(Steps, SynchronousTestCase):
         return connection
 
     def makeReader(self, **options: Any) -> Reader:
-        journal = PostgresJournal(**{"rebuiltRows": self.rebuiltRows, **options})
+        journal = PostgresJournal(
+            **{
+                "rebuiltRows": self.rebuiltRows,
+                "connect": lambda: self.database.connect(ROLE),
+                **options,
+            }
+        )
         return Reader(self.connect(ROLE), journal)
 
     def letReadersIn(self) -> None:

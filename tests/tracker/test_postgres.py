@@ -26,6 +26,12 @@ class PastContractTests(contract.PastContract, PostgresCase):
     """
 
 
+class SnapshotContractTests(contract.SnapshotContract, PostgresCase):
+    """
+    See L{contract.SnapshotContract}.
+    """
+
+
 class TableContractTests(contract.TableContract, PostgresCase):
     """
     See L{contract.TableContract}.

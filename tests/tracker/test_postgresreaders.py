@@ -284,7 +284,11 @@ class LagTests(TwoCase):
         writer.execute("INSERT INTO t VALUES (1)")
         holder = lag(self.first.cursor).holder
         assert holder is not None
-        self.assertIn(f"pid {writer.info.backend_pid} (the writer, user shop)", holder.who)
+        pid = writer.info.backend_pid
+        self.assertEqual(
+            (holder.who, holder.role, holder.remedy),
+            (f"process {pid} (the writer)", "shop", f"SELECT pg_terminate_backend({pid})"),
+        )
         self.assertTrue(holder.isRecorded)
         self.run_("SELECT pg_sleep(0.01)")
         again = lag(self.first.cursor).holder
@@ -309,7 +313,14 @@ class LagTests(TwoCase):
         self.addCleanup(self.run_, "ROLLBACK PREPARED 'left''s'")
         holder = self.first.journal.lag(self.first.cursor).holder
         assert holder is not None
-        self.assertEqual(holder.who, "prepared transaction 'left''s' (user shop)")
+        self.assertEqual(
+            (holder.who, holder.role, holder.remedy),
+            (
+                "prepared transaction 'left''s'",
+                "shop",
+                "COMMIT PREPARED 'left''s' or ROLLBACK PREPARED 'left''s'",
+            ),
+        )
         self.assertTrue(holder.isRecorded)
         self.run_("INSERT INTO t VALUES (2)")
         self.assertEqual(brief(self.first.events()), [("INSERT", 2)])

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aerostack.core.conditions import IN, IS_NULL, LIKE, OPERATORS, makeCondition
+from aerostack.core.conditions import IN, IS_NULL, OPERATORS, makeCondition
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from tests.postgres import ROLE
@@ -78,7 +78,6 @@ class SnapshotCase(PostgresCase):
     def setUp(self) -> None:
         super().setUp()
         self.run_(*TABLE)
-        self.reader = self.makeReader(connect=lambda: self.database.connect(ROLE))
         self.follow("t")
         self.columns = self.reader.journal.columns(self.reader.cursor, "t")
         self.cursor = self.connect(ROLE).cursor()
@@ -169,33 +168,6 @@ class SnapshotTests(SnapshotCase):
         self.assertEqual(len(snapshot.rows), 300)
         self.assertEqual([change.data["i"] for change in seen], [7])
         self.assertEqual(seen[0].seq, snapshot.position + 1)
-
-    def test_order(self) -> None:
-        """
-        Rows come in the order that was asked for, with nulls last, and only so many.
-        """
-        self.run_("INSERT INTO t (i, t) VALUES (2, 'b'), (NULL, 'c'), (1, 'a'), (2, 'a')")
-        order = (("i", True), ("t", False))
-        rows = self.snapshot(order=order).rows
-        self.assertEqual([r["i"] for r in rows], [2, 2, 1, None])
-        self.assertEqual([r["t"] for r in rows], ["a", "b", "a", "c"])
-        self.assertEqual(self.snapshot(order=order, limit=2).rows, rows[:2])
-
-    def test_bounds(self) -> None:
-        """
-        Too many rows, and a read that takes too long, are refused; the connection goes on.
-        """
-        self.run_("INSERT INTO t (i) VALUES (1), (2), (3)")
-        few = Bounds(rows=2, size=1000, seconds=30.0)
-        error = self.assertRaises(RealtimeError, self.snapshot, bounds=few)
-        self.assertEqual(error.code, "too_large")
-        self.assertEqual(len(self.snapshot(bounds=few, limit=2).rows), 2)
-        self.run_("INSERT INTO t (t) SELECT repeat('x', 500) FROM generate_series(1, 20000)")
-        never = makeCondition(self.columns, "t", LIKE, "y%")
-        brief = Bounds(rows=2, size=1000, seconds=0.001)
-        error = self.assertRaises(RealtimeError, self.snapshot, never, bounds=brief)
-        self.assertIn("took longer", error.message)
-        self.assertEqual(self.snapshot(never).rows, [])
 
     def test_refused(self) -> None:
         """

@@ -19,22 +19,6 @@ class ColumnTests(JournalCase):
         super().setUp()
         self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b)")
 
-    def test_added(self) -> None:
-        """
-        An added column is told from the poll on that sees it.
-        """
-        self.run_("INSERT INTO t VALUES (1, 'x', 'y')", "ALTER TABLE t ADD COLUMN c DEFAULT 7")
-        self.assertEqual(self.inserted(), [{"id": 1, "a": "x", "b": "y", "c": 7}])
-        self.assertEqual(
-            self.updated("UPDATE t SET c = 8"),
-            [
-                (
-                    {"id": 1, "a": "x", "b": "y", "c": 7},
-                    {"id": 1, "a": "x", "b": "y", "c": 8},
-                )
-            ],
-        )
-
     def test_writtenBeforeSeen(self) -> None:
         """
         What is written to an added column before the next poll is told, where the row
@@ -99,32 +83,6 @@ class ColumnTests(JournalCase):
             self.summary("ALTER TABLE t ADD COLUMN g AS (id * 2)", "INSERT INTO t (id) VALUES (4)"),
             [("INSERT", 4, None, None, 8)],
         )
-
-    def test_renamed(self) -> None:
-        """
-        A renamed column is told under its new name, also of what was written before.
-        """
-        self.assertEqual(
-            self.inserted(
-                "INSERT INTO t VALUES (1, 2, 3)",
-                'ALTER TABLE t RENAME COLUMN a TO "new ""name"',
-                "ALTER TABLE t RENAME COLUMN id TO key",
-                "INSERT INTO t VALUES (4, 5, 6)",
-            ),
-            [{"key": 1, 'new "name': 2, "b": 3}, {"key": 4, 'new "name': 5, "b": 6}],
-        )
-
-    def test_manyTimes(self) -> None:
-        """
-        Columns that come and go leave no trace in what is told.
-        """
-        for i in range(30):
-            self.run_(f"ALTER TABLE t ADD COLUMN x{i} DEFAULT {i}")
-            self.assertEqual(
-                self.inserted(f"INSERT INTO t (id) VALUES ({i})"),
-                [{"id": i, "a": None, "b": None, f"x{i}": i}],
-            )
-            self.assertEqual(self.changes(f"ALTER TABLE t DROP COLUMN x{i}"), [])
 
     def test_placesUsedUp(self) -> None:
         """

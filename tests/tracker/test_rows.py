@@ -13,7 +13,7 @@ from aerostack.core.columns import ColumnType
 from aerostack.core.conditions import EQ, IN, IS_NULL, LIKE, OPERATORS, makeCondition
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
-from tests.tracker.support import JournalCase, Mirror, tableRows
+from tests.tracker.support import JournalCase, tableRows
 
 BOUNDS = Bounds(rows=1000, size=1_000_000, seconds=30.0)
 COLUMNS = {"n": ColumnType.NUMBER, "t": ColumnType.TEXT, "a": ColumnType.ANY}
@@ -54,35 +54,6 @@ class SnapshotTests(SnapshotCase):
     Tests for L{SQLiteJournal.snapshot<aerostack.tracker.sqlite.SQLiteJournal.snapshot>}.
     """
 
-    def test_position(self) -> None:
-        """
-        A snapshot has seen what its position says, and what comes after makes of it what the
-        table is in the end.
-        """
-        self.run_("INSERT INTO t (n) VALUES (1), (2), (3)")
-        snapshot = self.snapshot()
-        mirror = Mirror(snapshot.rows)
-        self.run_(
-            "UPDATE t SET n = n + 1", "DELETE FROM t WHERE n = 2", "INSERT INTO t (n) VALUES (9)"
-        )
-        self.assertEqual(snapshot.lineage, self.reader.journal.lineage(self.reader.cursor, "t"))
-        self.reader.after = snapshot.position
-        mirror.apply(self.events())
-        self.assertEqual(mirror.sorted(), Mirror(tableRows(self.writer, "t")).sorted())
-
-    def test_order(self) -> None:
-        """
-        Rows come in the order that was asked for, with nulls last, and only so many.
-        """
-        self.run_("INSERT INTO t (n, t) VALUES (2, 'b'), (NULL, 'c'), (1, 'a'), (2, 'a')")
-        order = (("n", True), ("t", False))
-        rows = self.snapshot(order=order).rows
-        self.assertEqual(
-            [(r["n"], r["t"]) for r in rows], [(2, "a"), (2, "b"), (1, "a"), (None, "c")]
-        )
-        self.assertEqual(self.snapshot(order=order, limit=2).rows, rows[:2])
-        self.assertEqual(self.snapshot(order=(("n", False),)).rows[-1]["n"], None)
-
     def test_limitCountsWhatMatches(self) -> None:
         """
         A limit is one of rows that match, also where the database lets more through.
@@ -107,33 +78,6 @@ class SnapshotTests(SnapshotCase):
         [select] = [sql for sql in seen if 'FROM main."t"' in sql]
         plan = self.writer.execute(f"EXPLAIN QUERY PLAN {select}").fetchall()
         self.assertIn("USING INDEX t_n", plan[0][-1])
-
-    def test_bounds(self) -> None:
-        """
-        Too many rows, and a read that takes too long, are refused; the connection goes on.
-        """
-        self.run_("INSERT INTO t (n) VALUES (1), (2), (3)")
-        few = Bounds(rows=2, size=1000, seconds=30.0)
-        error = self.assertRaises(RealtimeError, self.snapshot, bounds=few)
-        self.assertEqual(error.code, "too_large")
-        self.assertEqual(len(self.snapshot(bounds=few, limit=2).rows), 2)
-        self.run_(
-            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 20000)"
-            " INSERT INTO t (t) SELECT 'x' FROM c"
-        )
-        never = makeCondition(COLUMNS, "t", LIKE, "y")
-        brief = Bounds(rows=2, size=1000, seconds=0.0)
-        error = self.assertRaises(RealtimeError, self.snapshot, never, bounds=brief)
-        self.assertEqual(error.code, "too_large")
-        self.assertIn("took longer", error.message)
-        self.assertEqual(self.snapshot(never).rows, [])
-
-    def test_unknown(self) -> None:
-        """
-        A table that is gone has no rows.
-        """
-        self.run_("DROP TABLE t")
-        self.assertEqual(self.assertRaises(RealtimeError, self.snapshot).code, "unknown_table")
 
     def test_keepsNothing(self) -> None:
         """

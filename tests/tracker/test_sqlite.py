@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from . import contract
-from .support import JournalCase, Mirror, tableRows
+from .support import JournalCase, tableRows
 
 
 class Case(JournalCase):
@@ -49,6 +49,12 @@ class ReaderContractTests(contract.ReaderContract, Case):
 class PastContractTests(contract.PastContract, Case):
     """
     See L{contract.PastContract}.
+    """
+
+
+class SnapshotContractTests(contract.SnapshotContract, Case):
+    """
+    See L{contract.SnapshotContract}.
     """
 
 
@@ -200,20 +206,6 @@ class ReaderTests(JournalCase):
     def count(self, table: str) -> int:
         count: int = self.writer.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         return count
-
-    def test_concurrentWriters(self) -> None:
-        """
-        Polls between the writes of several connections miss nothing.
-        """
-        self.follow("t", "PRAGMA journal_mode = WAL", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
-        mirror = Mirror()
-        writers = [self.connect() for _ in range(3)]
-        for i in range(60):
-            writers[i % 3].execute("REPLACE INTO t VALUES (?, ?)", (i % 7, i))
-            if i % 4 == 0:
-                mirror.apply(self.events())
-        mirror.apply(self.events())
-        self.assertEqual(mirror.sorted(), Mirror(tableRows(self.writer, "t")).sorted())
 
     def test_otherVersion(self) -> None:
         """

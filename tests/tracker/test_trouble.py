@@ -5,8 +5,6 @@ L{aerostack.tracker.tracker} when something is wrong, and over time.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from typing import Any
 
 from twisted.enterprise.adbapi import ConnectionLost
 from twisted.internet.defer import CancelledError
@@ -392,95 +390,6 @@ class LagTests(TroubleCase):
         self.assertAlmostEqual(self.tracker.lag(), 1.2, places=3)
         self.database.release()
         self.assertAlmostEqual(self.tracker.lag(), 1, places=3)
-
-
-class HousekeepingTests(TrackerCase):
-    """
-    What is done now and then.
-    """
-
-    def test_grace(self) -> None:
-        """
-        A table that nobody watches any more is detached after the grace period, so that
-        its writers need not pay; one that is watched again in time is not.
-        """
-        self.watch("a", "b")
-        self.tracker.unwatch("a")
-        self.tracker.unwatch("b")
-        self.tick(290)
-        self.assertEqual(self.journal.followed, ["a", "b"])
-        del self.database.calls[:]
-        self.watch("b")
-        self.assertNotIn("attach", self.database.calls)
-        self.tick(20)
-        self.assertEqual(self.journal.followed, ["b"])
-        self.assertEqual(self.watch("a"), ["a"])
-        self.assertEqual(self.journal.followed, ["b", "a"])
-
-    def test_nothingLeft(self) -> None:
-        """
-        When the last table is detached the database is left alone again.
-        """
-        self.watch("a")
-        self.tracker.unwatch("a")
-        self.tick(302)
-        self.assertEqual(self.journal.followed, [])
-        del self.database.calls[:]
-        self.tick(100)
-        self.assertEqual(self.database.calls, [])
-
-    def test_earlierRun(self) -> None:
-        """
-        What an earlier run followed is detached after the grace period as well, unless it
-        is watched by then.
-        """
-        self.journal.followed = ["b", "c"]
-        self.watch("a", "c")
-        self.tick(302)
-        self.assertEqual(self.journal.followed, ["c", "a"])
-
-    def test_earlierSpelling(self) -> None:
-        """
-        A table that an earlier run knew by another spelling is the same table.
-        """
-        self.journal.followed = ["a"]
-        self.patch(self.journal, "attached", self.named("attached", lambda cursor: ["A"]))
-        self.watch("a")
-        self.tick(302)
-        self.assertEqual(self.journal.followed, ["a"])
-
-    def named(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        function.__name__ = name
-        return function
-
-    def test_prune(self) -> None:
-        """
-        Once a minute what is older than the retention and was told is forgotten; where
-        there is more than one step takes, the next ticks go on.
-        """
-        self.watch("a")
-        self.journal.write("a", "a")
-        self.tick()
-        now = self.clock.seconds()
-        first = self.journal.prunings[0]
-        self.assertEqual(first[0], 0)
-        self.assertEqual(first[2], 3)
-        self.assertAlmostEqual(first[1], (now - 3600.2) * 1000, delta=2)
-        self.tick(280)
-        self.assertEqual(len(self.journal.prunings), 1)
-        self.journal.pruned = [3, 3, 1]
-        self.tick(30)
-        self.assertEqual(len(self.journal.prunings), 4)
-        self.assertEqual(self.journal.prunings[-1][0], 2)
-
-    def test_lease(self) -> None:
-        """
-        The journal hears at the start, and then once an hour, that somebody reads it.
-        """
-        self.watch("a")
-        self.assertEqual(self.journal.leases, [1_000_000_000])
-        self.tick(3 * 5 * 3600 + 10)
-        self.assertEqual(len(self.journal.leases), 4)
 
 
 class WholeTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.wire.framing import textFrame
+from aerostack.wire.framing import payloadOf, textFrame
 
 
 def parseFrame(data: bytes) -> tuple[bytes, bytes]:
@@ -41,11 +41,12 @@ class TextFrameTests(SynchronousTestCase):
     def test_lengths(self) -> None:
         """
         At every boundary of the three forms of a length, a strict client reads the
-        payload back.
+        payload back, and so do we.
         """
         for length in (0, 1, 124, 125, 126, 127, 128, 255, 256, 65534, 65535, 65536, 65537, 2**20):
             payload = bytes(number & 0x7F for number in range(length))
             self.assertEqual(parseFrame(textFrame(payload)), (payload, b""), length)
+            self.assertEqual(payloadOf(textFrame(payload)), payload, length)
 
     def test_bytes(self) -> None:
         """

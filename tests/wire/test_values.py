@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.wire.values import MAX_SAFE_INTEGER, decimalToJSON, fromJSON, toJSON
+from aerostack.wire.values import (
+    MAX_SAFE_INTEGER,
+    decimalToJSON,
+    fractionToJSON,
+    fromJSON,
+    toJSON,
+)
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -95,6 +101,21 @@ class DecimalTests(SynchronousTestCase):
             ("-Infinity", "-Infinity"),
         ):
             self.assertEqual(repr(decimalToJSON(text)), repr(expected))
+
+    def test_exponent(self) -> None:
+        """
+        A fraction may be written with an exponent.
+        """
+        for text, expected in (
+            ("1e3", 1000.0),
+            ("1.50E-7", 1.5e-7),
+            ("123456789012345e290", 1.23456789012345e304),
+            ("123456789012345e300", "123456789012345e300"),
+            ("1234567890123456e3", "1234567890123456e3"),
+            ("1e400", "1e400"),
+            ("1e-400", "1e-400"),
+        ):
+            self.assertEqual(repr(fractionToJSON(text)), repr(expected))
 
     @given(st.decimals(allow_nan=False, allow_infinity=False).map(lambda d: f"{d:f}"))
     def test_kept(self, text: str) -> None:

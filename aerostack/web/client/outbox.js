@@ -24,7 +24,7 @@ export class Outbox {
     this.#limit = limit;
   }
 
-  /** Take a frame; without an `id` it counts as acknowledged once it is sent. */
+  /** Take a frame, which has an `id` of its own. */
   add(frame) {
     const entry = { id: frame.id, number: ++this.#count, ...defer() };
     try {
@@ -64,8 +64,7 @@ export class Outbox {
     while (this.#timer === undefined && this.#waiting.length && this.#sent.size < WINDOW) {
       if (!this.#send(this.#waiting[0].text)) return;
       const entry = this.#waiting.shift();
-      if (entry.id === undefined) entry.resolve();
-      else this.#sent.set(entry.id, entry);
+      this.#sent.set(entry.id, entry);
     }
   }
 

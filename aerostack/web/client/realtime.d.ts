@@ -269,6 +269,6 @@ export class RealtimeClient {
   channel<T = any>(topic: string, options?: RealtimeChannelOptions<T>): RealtimeSubscription<T>;
   /** `channel("chat/" + roomId)`. */
   chatRoom<T = any>(roomId: string): RealtimeSubscription<T>;
-  /** Say something in a chat room; it is kept. The promise is fulfilled once it is sent. */
+  /** Say something in a chat room. The promise is fulfilled once it is kept. */
   sendChat(roomId: string, text: string, metadata?: Record<string, any>): Promise<void>;
 }

@@ -181,7 +181,7 @@ export class RealtimeClient {
   }
 
   sendChat(roomId, text, metadata) {
-    return this.#give({ type: "chat", roomId, text, metadata });
+    return this.#give({ type: "chat", roomId, text, metadata, id: this.#nextId() });
   }
 
   // Names and addresses
@@ -363,9 +363,12 @@ export class RealtimeClient {
   }
 
   #publish(topic, event, data, persist) {
+    return this.#give({ type: "publish", topic, event, data, persist, id: this.#nextId() });
+  }
+
+  #nextId() {
     this.#ids.count += 1;
-    const id = `${this.#ids.prefix}-${this.#ids.count}`;
-    return this.#give({ type: "publish", topic, event, data, persist, id });
+    return `${this.#ids.prefix}-${this.#ids.count}`;
   }
 
   #give(frame) {

@@ -1,0 +1,61 @@
+"""
+C{why}: why something did not arrive.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from aerostack.cli.formats import formatJSON, plain
+from aerostack.cli.options import addAddress, addJSON, addressFor, addTimeout
+from aerostack.cli.output import Output
+from aerostack.client.blocking import BlockingSDK
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """
+    Say what the command is told.
+    """
+    parser.description = (
+        "Says why what is published on a topic does not reach a user, or that it does: the"
+        " verdict first, then what it rests on, readable on a terminal, JSON lines in a pipe."
+    )
+    parser.add_argument("user", metavar="USER", help="the user's id, as its token has it")
+    parser.add_argument("topic", metavar="TOPIC", help="orders, or chat/general")
+    addTimeout(parser)
+    addJSON(parser)
+    addAddress(parser, token=False)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    output = Output(options.json)
+    address = addressFor(options, secret=True)
+    with BlockingSDK(
+        address.url,
+        address.key,
+        projectId=address.projectId,
+        timeout=options.timeout,
+        retry=False,
+    ) as sdk:
+        found = sdk.explain(options.user, options.topic)
+    if output.pretty:
+        for line in describe(found):
+            output.line(plain(line))
+        return
+    output.line(formatJSON({name: found[name] for name in ("topic", "user", "verdict")}))
+    for finding in found["findings"]:
+        output.line(formatJSON(finding))
+
+
+def describe(found: dict[str, Any]) -> list[str]:
+    """
+    What was found, for a person: the verdict, and a finding a line.
+    """
+    findings = found["findings"]
+    width = max((len(finding["severity"]) for finding in findings), default=0)
+    return [
+        found["verdict"],
+        *(f"  {finding['severity']:{width}}  {finding['message']}" for finding in findings),
+    ]

@@ -1,0 +1,98 @@
+"""
+What the console stands on, put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twisted.application.service import MultiService
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+
+from aerostack.auth import Authenticator
+from aerostack.condition import Condition
+from aerostack.core.traces import Traces
+from aerostack.feeds import TableFeeds
+from aerostack.hub import Hub
+from aerostack.insight import Insight
+from aerostack.net.admin import (
+    ConnectionsResource,
+    Door,
+    ExplainResource,
+    OverviewResource,
+    TopicResource,
+    TopicsResource,
+    WatchResource,
+)
+from aerostack.sampler import Sampler
+from aerostack.session import Session
+from aerostack.settings import LimitsConfig
+from aerostack.watching import Watchers
+from aerostack.why import Reasons
+
+PATH = "internal/admin"
+"""Under which path the console asks."""
+
+
+class Console(MultiService):
+    """
+    Everything that is there for the console.
+
+    @ivar door: Stands before it.
+    @ivar sampler: Takes samples of what the daemon does.
+    @ivar watchers: Who looks on at topics.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        console: str,
+        authenticator: Authenticator,
+        limits: LimitsConfig,
+        hub: Hub,
+        feeds: TableFeeds,
+        traces: Traces,
+        sessions: Callable[[], Sequence[Session]],
+        condition: Condition,
+    ) -> None:
+        """
+        @param console: From where it can be reached: C{server.console}.
+        @param sessions: Gives all sessions, in order of opening.
+        """
+        super().__init__()
+        self.door = Door(console, authenticator, clock, limits)
+        self._clock = clock
+        self._condition = condition
+        self.watchers = Watchers(clock, hub, feeds)
+        self.watchers.setServiceParent(self)
+        self._insight = Insight(clock, hub, feeds, self.watchers, sessions)
+        self._reasons = Reasons(hub, feeds, traces, sessions, self._insight.feed)
+        self.sampler = Sampler(clock, condition.counts, feeds.latencies, hub.latencies)
+        self.sampler.setServiceParent(self)
+
+    def resources(self) -> dict[str, Resource]:
+        """
+        What it asks, by path.
+        """
+        door, insight, condition = self.door, self._insight, self._condition
+        return {
+            f"{PATH}/overview": OverviewResource(
+                door, insight, self.sampler, condition.health, condition.metrics, self._clock
+            ),
+            f"{PATH}/connections": ConnectionsResource(door, insight),
+            f"{PATH}/topics": TopicsResource(door, insight),
+            f"{PATH}/topic": TopicResource(door, insight),
+            f"{PATH}/explain": ExplainResource(door, self._reasons),
+            f"{PATH}/watch": WatchResource(door, self.watchers),
+        }
+
+    def load(self, console: str, limits: LimitsConfig) -> None:
+        """
+        Go on with other settings.
+        """
+        if console != self.door.console:
+            # Who looks on from where it may not any more must not go on with it.
+            self.watchers.endAll()
+        self.door.console = console
+        self.door.limits = limits

@@ -1,0 +1,38 @@
+"""
+Stand-ins for what is outside, for our tests and for yours.
+
+Each does what the real one promises, at once and in memory.  L{World} is a whole daemon of
+them.
+"""
+
+from aerostack.testing.clients import MemoryClient
+from aerostack.testing.connections import Frame, MemoryConnection, readFrames
+from aerostack.testing.database import SynchronousDatabase
+from aerostack.testing.history import MemoryHistory
+from aerostack.testing.tracker import MemoryTracker
+from aerostack.testing.wires import MemoryWire
+from aerostack.testing.world import (
+    PUBLIC_KEY,
+    SECRET_KEY,
+    TOKEN_SECRET,
+    URL,
+    World,
+    makeProject,
+)
+
+__all__ = [
+    "PUBLIC_KEY",
+    "SECRET_KEY",
+    "TOKEN_SECRET",
+    "URL",
+    "Frame",
+    "MemoryClient",
+    "MemoryConnection",
+    "MemoryHistory",
+    "MemoryTracker",
+    "MemoryWire",
+    "SynchronousDatabase",
+    "World",
+    "makeProject",
+    "readFrames",
+]

@@ -1,0 +1,77 @@
+"""
+A client of a world that speaks the protocol frame by frame.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from aerostack.session import Session
+from aerostack.testing.connections import Frame, MemoryConnection
+
+if TYPE_CHECKING:
+    from aerostack.testing.world import World
+
+
+class MemoryClient:
+    """
+    A client of a L{World}.
+
+    @ivar positions: Whether L{take} shows the positions of frames.
+    """
+
+    positions = False
+
+    def __init__(self, world: World, connection: MemoryConnection, identity: Any) -> None:
+        self._world = world
+        self.connection = connection
+        self.session = Session(connection, identity, world.surroundings)
+
+    @property
+    def connectionId(self) -> str:
+        """The connection's id."""
+        return self.connection.connectionId
+
+    def send(self, **frame: Any) -> None:
+        """
+        Send a frame.
+        """
+        self.sendRaw(json.dumps(frame).encode())
+
+    def sendRaw(self, payload: bytes, isBinary: bool = False) -> None:
+        """
+        Send a message as it is.
+        """
+        self.session.heard()
+        self.session.received(payload, isBinary)
+
+    def take(self) -> list[Frame]:
+        """
+        Everything that came since this was last called.
+        """
+        self._world.turn()
+        frames, self.connection.frames = self.connection.frames, []
+        if not self.positions:
+            for frame in frames:
+                frame.pop("pos", None)
+        return frames
+
+    def ask(self, **frame: Any) -> list[Frame]:
+        """
+        Send a frame, and take everything that came since.
+        """
+        self.send(**frame)
+        return self.take()
+
+    def close(self) -> None:
+        """
+        Close as one should.
+        """
+        self.session.closed(clean=True)
+
+    def die(self) -> None:
+        """
+        Be gone without a word.
+        """
+        self.session.closed(clean=False)

@@ -1,0 +1,102 @@
+"""
+A history in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from aerostack.core.messages import Kept, Message
+from aerostack.core.stream import UNKNOWN
+from aerostack.errors import RealtimeError
+from aerostack.interfaces import IHistory
+
+T = TypeVar("T")
+
+
+@implementer(IHistory)
+class MemoryHistory:
+    """
+    A history that forgets when the process ends.
+
+    @ivar messages: Everything that was kept, oldest first.
+    @ivar held: While this is a list, what is appended waits in it, and L{release}
+        keeps it.
+    @ivar reading: While this is a list, questions about the past wait in it; call them
+        yourself.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[Kept] = []
+        self.held: list[tuple[Message, Deferred[Kept]]] | None = None
+        self.reading: list[Callable[[], None]] | None = None
+
+    def append(self, message: Message) -> Deferred[Kept]:
+        kept: Deferred[Kept] = Deferred()
+        if self.held is not None:
+            self.held.append((message, kept))
+        else:
+            self._keep(message, kept)
+        return kept
+
+    def release(self) -> None:
+        """
+        Keep what was held.
+        """
+        held, self.held = self.held or [], None
+        for message, kept in held:
+            self._keep(message, kept)
+
+    def refuse(self) -> None:
+        """
+        Lose what was held, as if the database had failed.
+        """
+        held, self.held = self.held or [], None
+        for _, kept in held:
+            kept.errback(RealtimeError("database_unavailable", "It could not be kept.", 1000))
+
+    def _keep(self, message: Message, kept: Deferred[Kept]) -> None:
+        newest = max(
+            (k.createdAt for k in self.messages if k.message.topic == message.topic), default=0
+        )
+        self.messages.append(Kept(message, max(message.timestamp, newest + 1)))
+        kept.callback(self.messages[-1])
+
+    def page(self, topic: str, limit: int, before: int | None) -> Deferred[list[Kept]]:
+        found = [
+            kept
+            for kept in reversed(self.messages)
+            if kept.message.topic == topic and (before is None or kept.createdAt < before)
+        ]
+        return succeed(found[:limit])
+
+    def surveyPast(
+        self, topic: str, after: int, until: int, most: int, now: int
+    ) -> Deferred[str | None]:
+        known = any(kept.message.topic == topic for kept in self.messages)
+        return answer(self.reading, None if known else UNKNOWN.reason)
+
+    def readPast(self, topic: str, after: int, until: int, limit: int) -> Deferred[list[Kept]]:
+        found = [
+            kept
+            for kept in self.messages
+            if kept.message.topic == topic and after < kept.createdAt <= until
+        ]
+        return answer(self.reading, found[:limit])
+
+    def expire(self, now: int) -> Deferred[int]:
+        return succeed(0)
+
+
+def answer(reading: list[Callable[[], None]] | None, answer: T) -> Deferred[T]:
+    """Answer a question, at once or when the test says so."""
+    answered: Deferred[T] = Deferred()
+    if reading is None:
+        answered.callback(answer)
+    else:
+        reading.append(lambda: answered.callback(answer))
+    return answered

@@ -1,0 +1,166 @@
+"""
+A tracker in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from aerostack.core.changes import DELETE, Change, Row
+from aerostack.core.columns import Columns, ColumnType
+from aerostack.core.selection import Bounds, Selection, Snapshot, collect
+from aerostack.core.stream import EXPIRED, UNKNOWN
+from aerostack.errors import RealtimeError
+from aerostack.interfaces import (
+    IChangeListener,
+    IChangeTracker,
+)
+from aerostack.testing.history import answer
+from aerostack.tracker.journal import Lag
+
+
+@implementer(IChangeTracker)
+class MemoryTracker:
+    """
+    A tracker of tables that exist only by name.
+
+    @ivar tables: The tables that can be watched.
+    @ivar shape: What columns each of them has.
+    @ivar watched: How many interests each watched table has.
+    @ivar asked: While this is a list, watches wait in it; fire them yourself.
+    @ivar waiting: See L{IChangeTracker}.
+    @ivar reading: As L{MemoryHistory.reading}.
+    @ivar changes: Every change that L{change} told.
+    @ivar fault: What questions about the past fail with, if anything.
+    @ivar forgotten: Changes up to this number cannot be told again.
+    """
+
+    def __init__(self, listener: IChangeListener, tables: tuple[str, ...] = ("orders",)) -> None:
+        self.listener = listener
+        self.tables = tables
+        self.shape: Columns = {
+            "id": ColumnType.NUMBER,
+            "status": ColumnType.TEXT,
+            "side": ColumnType.NUMBER,
+        }
+        self._described: set[str] = set()
+        self.watched: dict[str, int] = {}
+        self.asked: list[Callable[[], None]] | None = None
+        self.waiting: Lag | None = None
+        self.reading: list[Callable[[], None]] | None = None
+        self.changes: list[Change] = []
+        self.fault: Exception | None = None
+        self.forgotten = 0
+        self.position = 0
+
+    def watch(self, table: str) -> Deferred[str]:
+        found = next((name for name in self.tables if name.lower() == table.lower()), None)
+        if found is None:
+            return fail(RealtimeError("unknown_table", f"There is no table {table}."))
+        watching: Deferred[str] = Deferred()
+
+        def fire() -> None:
+            self.watched[found] = self.watched.get(found, 0) + 1
+            watching.callback(found)
+
+        if self.asked is None:
+            fire()
+        else:
+            self.asked.append(fire)
+        return watching
+
+    def watchedTables(self) -> list[str]:
+        return list(self.watched)
+
+    def unwatch(self, table: str) -> None:
+        self.watched[table] -= 1
+        if not self.watched[table]:
+            del self.watched[table]
+
+    def change(self, *changes: Change, last: bool = True) -> None:
+        """
+        Tell of changes, and remember them.
+
+        @param last: Whether their transaction ends with them.
+        """
+        changes = (*changes[:-1], replace(changes[-1], last=last))
+        self.changes.extend(changes)
+        self.position = changes[-1].seq
+        self.listener.changed(changes)
+
+    def alter(self, shape: Columns) -> None:
+        """
+        Give the tables other columns.
+        """
+        self.shape = shape
+        for table in self.tables:
+            self.listener.tableAltered(table, shape)
+
+    def lineage(self, table: str) -> str:
+        return "j1"
+
+    def columns(self, table: str) -> Deferred[Columns]:
+        def told(shape: Columns) -> Columns:
+            # What was told once is remembered.
+            self._described.add(table)
+            return shape
+
+        known = table in self._described
+        return answer(None if known else self.reading, self.shape).addCallback(told)
+
+    def surveyPast(
+        self, table: str, lineage: str, after: int, until: int, most: int | None
+    ) -> Deferred[str | None]:
+        if self.fault is not None:
+            return fail(self.fault)
+        if lineage != "j1":
+            return answer(self.reading, UNKNOWN.reason)
+        return answer(self.reading, EXPIRED.reason if after < self.forgotten else None)
+
+    def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
+        rows: list[Row] = []
+        for change in self.changes:
+            if change.table == table:
+                if change.old is not None:
+                    rows.remove(change.old)
+                if change.operation != DELETE:
+                    rows.append(change.data)
+        try:
+            found, size = collect(rows, selection, bounds)
+        except RealtimeError as error:
+            return fail(error)
+        return answer(self.reading, Snapshot(found, self.position, "j1", size))
+
+    def readPast(
+        self,
+        table: str,
+        lineage: str,
+        after: int,
+        until: int,
+        limit: int,
+        size: int | None = None,
+    ) -> Deferred[list[Change]]:
+        if self.fault is not None:
+            return fail(self.fault)
+        found: list[Change] = []
+        left = size
+        for change in self.changes:
+            if len(found) == limit or (left is not None and left <= 0):
+                break
+            if change.table == table and after < change.seq <= until:
+                found.append(change)
+                left = None if left is None else left - len(str(change.data))
+        return answer(self.reading, found)
+
+    def poke(self) -> None:
+        pass
+
+    def lag(self) -> float:
+        return 0.0
+
+    def health(self) -> str | None:
+        return None

@@ -1,0 +1,148 @@
+"""
+Connections between the Python client and a world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import implementer
+
+from aerostack.auth import Credentials
+from aerostack.client.address import Address
+from aerostack.client.endings import Ending, broken, closed, refused
+from aerostack.client.interfaces import IWire, IWireUser
+from aerostack.errors import RealtimeError
+from aerostack.interfaces import IConnection
+from aerostack.session import Session
+from aerostack.testing.connections import readFrames
+from aerostack.wire.codec import encodeValue
+
+if TYPE_CHECKING:
+    from aerostack.testing.world import World
+
+
+@implementer(IWire)
+class MemoryWire:
+    """
+    A connection between a client and a L{World}.  What is sent on it, either way, arrives
+    in the next turn.
+    """
+
+    def __init__(self, world: World, address: Address, user: IWireUser) -> None:
+        self._world = world
+        self._address = address
+        self._user = user
+        self._session: Session | None = None
+        self._over = False
+
+    # From the client
+
+    def open(self) -> None:
+        self._later(self._knock)
+
+    def send(self, payload: bytes) -> None:
+        self._later(self._reach, payload)
+
+    def close(self, code: int, reason: str) -> None:
+        self._user.closing()
+        self._later(self._end, closed(code, reason), True)
+
+    def abort(self) -> None:
+        self._later(self._end, broken("The connection was dropped."), False)
+
+    def cut(self) -> None:
+        """
+        Be gone without a word.
+        """
+        self._end(broken("The connection is gone."), False)
+
+    # To the daemon
+
+    def _knock(self) -> None:
+        world, address = self._world, self._address
+        if not world.reachable:
+            self._end(broken("Nobody is there."), False)
+            return
+        credentials = Credentials(address.projectId, address.userId, address.key, address.token)
+        try:
+            identity = world.authenticator.identify(credentials, world.clock.seconds())
+        except RealtimeError as error:
+            body = {"error": error.code, "message": error.message, "retryAfter": error.retryAfter}
+            self._end(refused(error.http, None, encodeValue(body)), False)
+            return
+        connection = _FarEnd(world.newConnectionId(), self)
+        self._session = Session(connection, identity, world.surroundings)
+        world.wires.append(self)
+        self._user.opened()
+
+    def _reach(self, payload: bytes) -> None:
+        if self._session is not None:
+            self._session.heard()
+            self._session.received(payload, False)
+
+    # From the daemon
+
+    def deliver(self, data: bytes) -> None:
+        """
+        Let the client receive what the daemon sends.
+        """
+        for received in readFrames(data):
+            self._later(self._user.received, encodeValue(received))
+
+    def pinged(self) -> None:
+        """
+        Let the client be pinged, and answer.
+        """
+        self._later(self._user.heard)
+        if self._session is not None:
+            self._later(self._session.heard)
+
+    def left(self, ending: Ending) -> None:
+        """
+        Let the client know that the daemon has closed.
+        """
+        self._later(self._user.closing)
+        self._later(self._end, ending, False)
+
+    def _later(self, call: Callable[..., None], *args: Any) -> None:
+        def arrive() -> None:
+            if not self._over:
+                call(*args)
+
+        self._world.clock.callLater(0, arrive)
+
+    def _end(self, ending: Ending, clean: bool) -> None:
+        self._over = True
+        if self in self._world.wires:
+            self._world.wires.remove(self)
+        session, self._session = self._session, None
+        if session is not None:
+            session.closed(clean)
+        self._user.closed(ending)
+
+
+@implementer(IConnection)
+class _FarEnd:
+    """
+    A L{MemoryWire} as the daemon sees it.
+    """
+
+    def __init__(self, connectionId: str, wire: MemoryWire) -> None:
+        self.connectionId = connectionId
+        self.address: str | None = None
+        self.compressed = False
+        self._wire = wire
+
+    def send(self, frame: bytes) -> None:
+        self._wire.deliver(frame)
+
+    def ping(self) -> None:
+        self._wire.pinged()
+
+    def close(self, code: int, reason: str) -> None:
+        self._wire.left(closed(code, reason))
+
+    def abort(self) -> None:
+        self._wire.cut()

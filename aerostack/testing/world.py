@@ -1,0 +1,281 @@
+"""
+A whole daemon in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from treq.testing import RequestTraversalAgent
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.web.resource import Resource
+
+from aerostack.auth import Authenticator, Credentials
+from aerostack.client.address import Address
+from aerostack.client.interfaces import IWire, IWireUser
+from aerostack.client.realtime import RealtimeClient
+from aerostack.client.sdk import TwistedSDK
+from aerostack.core.access import Access
+from aerostack.core.deadlines import Deadlines
+from aerostack.core.patterns import Patterns
+from aerostack.core.presence import Presence
+from aerostack.core.quotas import Quotas
+from aerostack.core.repeats import Repeats
+from aerostack.core.rules import Rule, Rules
+from aerostack.core.selection import Bounds
+from aerostack.core.stream import Depth
+from aerostack.core.streams import Streams
+from aerostack.core.traces import Traces
+from aerostack.engine.memory import MemoryEngine
+from aerostack.feeds import TableFeeds
+from aerostack.hub import Hub
+from aerostack.interfaces import IChangeListener
+from aerostack.net.api import HistoryResource, RPCResource, makeRoot
+from aerostack.recovery import Recovery
+from aerostack.rpc import RPC
+from aerostack.settings import LimitsConfig, ProjectConfig, TableConfig
+from aerostack.surroundings import Surroundings
+from aerostack.testing.clients import MemoryClient
+from aerostack.testing.connections import MemoryConnection
+from aerostack.testing.history import MemoryHistory
+from aerostack.testing.tracker import MemoryTracker
+from aerostack.testing.wires import MemoryWire
+
+PUBLIC_KEY = "pk_0123456789abcdef"
+SECRET_KEY = "sk_0123456789abcdef"
+URL = "ws://world.test"
+TOKEN_SECRET = "a shared secret of thirty-two by"
+
+
+def makeProject(**settings: Any) -> ProjectConfig:
+    """
+    A project C{p} with known keys, that lets everybody in.
+    """
+    return ProjectConfig(
+        **{
+            "id": "p",
+            "publicKey": PUBLIC_KEY,
+            "secretKey": SECRET_KEY,
+            "anonymous": True,
+            **settings,
+        }
+    )
+
+
+class World:
+    """
+    A whole daemon without sockets, database or time.
+
+    To test an application, give it clients of L{realtime} and an SDK of L{sdk}, call
+    L{turn} where the network would have had its time, L{advance} where more has to pass,
+    and make trouble with L{cut}.
+
+    @ivar clock: Its time; begins at one billion seconds.
+    @ivar reachable: Whether clients of L{realtime} can connect.
+    @ivar wires: Their connections.
+    """
+
+    def __init__(
+        self,
+        projects: Mapping[str, ProjectConfig] | None = None,
+        limits: LimitsConfig | None = None,
+        grace: float = 10.0,
+        tables: tuple[str, ...] = ("orders",),
+        rules: Rules | None = None,
+        access: Mapping[str, TableConfig] | None = None,
+    ) -> None:
+        """
+        @param tables: The tables that there are.
+        @param rules: What holds for each topic.
+        @param access: Who may read which tables, by patterns.
+        """
+        self.clock = Clock()
+        self.clock.advance(1_000_000_000)
+        self.projects = projects or {"p": makeProject()}
+        self.limits = limits or LimitsConfig()
+        self.history = MemoryHistory()
+        self.queries: list[tuple[str, list[Any]]] = []
+        self._grace = grace
+        self._tables = tables
+        self._access = access or {}
+        self._rules = rules or Rules([], Rule(Depth(1000, 1_000_000, 300.0)))
+        self._ids = iter(range(1, 1_000_000))
+        self._epochs = iter(range(1, 1_000_000))
+        self._serial = iter(range(1, 1_000_000))
+        self.reachable = True
+        self.wires: list[MemoryWire] = []
+        self._begin()
+
+    def restart(self) -> None:
+        """
+        Begin anew with what the database has.  Connections are not taken along: let them
+        die before.
+        """
+        before = self.tracker
+        self._begin()
+        self.tracker.shape = before.shape
+        self.tracker.changes = before.changes
+        self.tracker.forgotten = before.forgotten
+        self.tracker.position = before.changes[-1].seq if before.changes else 0
+        self.tracker.reading = before.reading
+        for kept in self.history.messages:
+            self.hub.floor = max(self.hub.floor, kept.createdAt)
+            self.hub.remember(kept)
+
+    def _begin(self) -> None:
+        rules = self._rules
+        self.hub = Hub(
+            self.clock,
+            MemoryEngine(),
+            self.history,
+            Presence(self._grace),
+            lambda: f"m{next(self._ids)}",
+            rules,
+            Streams(
+                lambda topic: rules.of(topic).depth,
+                lambda: f"e{next(self._epochs)}",
+                10_000_000,
+            ),
+            Repeats(120.0, 1000),
+        )
+        self.feeds = TableFeeds(
+            self.hub,
+            Patterns(["*"]),
+            Access(self.projects, self._access),
+            self.projects,
+            self._makeTracker,
+        )
+        self.authenticator = Authenticator(self.projects)
+        self.deadlines = Deadlines()
+        self.traces = Traces()
+        self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
+        self.recovery = Recovery(
+            self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
+        )
+        self.surroundings = Surroundings(
+            self.clock,
+            self.hub,
+            self.feeds,
+            self.recovery,
+            self.authenticator,
+            self.limits,
+            self.deadlines,
+            self.quotas,
+            self.traces,
+        )
+        self.rpc = RPC(self.hub, self.authenticator, self.limits, self._query)
+
+    def _makeTracker(self, listener: IChangeListener) -> MemoryTracker:
+        self.tracker = MemoryTracker(listener, self._tables)
+        return self.tracker
+
+    def _query(self, sql: str, parameters: list[Any]) -> Deferred[dict[str, Any]]:
+        self.queries.append((sql, parameters))
+        return succeed({"results": [], "success": True, "meta": {}})
+
+    def newConnectionId(self) -> str:
+        """
+        The id of the next connection.
+        """
+        return f"c{next(self._serial)}"
+
+    def connect(self, **credentials: Any) -> MemoryClient:
+        """
+        Let a client in.
+
+        @param credentials: Those of L{Credentials}; the project is C{p} if nothing
+            else names one.
+        """
+        if not credentials.keys() & {"projectId", "key", "token"}:
+            credentials["projectId"] = "p"
+        identity = self.authenticator.identify(Credentials(**credentials), self.clock.seconds())
+        return MemoryClient(self, MemoryConnection(self.newConnectionId()), identity)
+
+    def realtime(self, **options: Any) -> RealtimeClient:
+        """
+        A client as applications use it.
+
+        @param options: Those of L{RealtimeClient}; the project is C{p} if nothing else
+            names one.
+        """
+        if not options.keys() & {"projectId", "apiKey", "token"}:
+            options["projectId"] = "p"
+        return RealtimeClient(
+            self.clock, URL, openWire=self._openWire, agent=self._agent(), **options
+        )
+
+    def sdk(self, secretKey: str = SECRET_KEY) -> TwistedSDK:
+        """
+        What servers use.
+        """
+        return TwistedSDK(self.clock, URL, secretKey, agent=self._agent())
+
+    def _openWire(self, address: Address, user: IWireUser) -> IWire:
+        return MemoryWire(self, address, user)
+
+    def _agent(self) -> RequestTraversalAgent:
+        quotas, limits = self.quotas, self.limits
+        return RequestTraversalAgent(
+            _Unbounded(
+                makeRoot(
+                    {
+                        "api/v1/public/realtime/history": HistoryResource(
+                            self.history, self.authenticator, self.clock, limits, 500, quotas
+                        ),
+                        "internal/hooks/rpc": RPCResource(
+                            self.rpc, self.authenticator, self.clock, quotas
+                        ),
+                    }
+                )
+            )
+        )
+
+    def cut(self) -> None:
+        """
+        Take every connection of L{realtime}'s clients away, without a word.
+        """
+        for wire in tuple(self.wires):
+            wire.cut()
+
+    def turn(self) -> None:
+        """
+        Let the reactor turn until nothing is left to be sent.
+        """
+        for _ in range(1000):
+            due = [
+                call
+                for call in self.clock.getDelayedCalls()
+                if call.getTime() <= self.clock.seconds()
+            ]
+            if not due:
+                return
+            self.clock.advance(0)
+        raise AssertionError("it never rests")
+
+    def advance(self, seconds: float) -> None:
+        """
+        Let time pass, and do what is due every second.
+        """
+        while seconds > 0:
+            step = min(1.0, seconds)
+            self.clock.advance(step)
+            seconds -= step
+            for session in self.deadlines.expire(self.clock.seconds()):
+                session.due()  # type: ignore[attr-defined]
+            self.hub.attendance.sweep()
+
+
+class _Unbounded(Resource):
+    """
+    Serves resources to requests that are not bounded, since nobody else makes them.
+    """
+
+    def __init__(self, root: Resource) -> None:
+        super().__init__()
+        self._root = root
+
+    def getChild(self, path: bytes, request: Any) -> Any:
+        request.tooLarge = False
+        return self._root.getChildWithDefault(path, request)

@@ -1,0 +1,53 @@
+"""
+A daemon whose console is asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from aerostack.settings import JWTConfig, ProjectConfig
+from aerostack.testing import SECRET_KEY, TOKEN_SECRET, makeProject
+from tests.live.daemon import DaemonTests
+from tests.live.wire import Wire
+
+OTHER_SECRET = "sk_of_other_89abcdef"
+
+ANN, BEN = "anonymous:ann", "anonymous:ben"
+
+
+class ConsoleTests(DaemonTests):
+    """
+    A daemon that is looked into.
+    """
+
+    def projects(self) -> dict[str, ProjectConfig]:
+        return {
+            "p": makeProject(
+                jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET),
+                defaultRead=("anonymous", "key", "token"),
+            ),
+            "other": makeProject(
+                id="other", publicKey="pk_of_other_89abcdef", secretKey=OTHER_SECRET
+            ),
+        }
+
+    async def look(self, what: str, key: str = SECRET_KEY, **query: Any) -> Any:
+        """
+        Ask what is answered with 200.
+        """
+        status, body, _ = await self.http(
+            "GET", f"/internal/admin/{what}?{urlencode(query)}", Authorization=f"Bearer {key}"
+        )
+        self.assertEqual(status, 200, body)
+        return body
+
+    async def leave(self, wire: Wire) -> None:
+        """
+        Have a client go, and wait until the daemon knows.
+        """
+        here = len(self.daemon.connections)
+        wire.drop()
+        while len(self.daemon.connections) == here:
+            await self.sleep(0.01)

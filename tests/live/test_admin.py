@@ -1,0 +1,264 @@
+"""
+What the console is told: how the daemon does, who is connected, which topics there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jwt
+
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET
+from tests.live.console import ANN, BEN, OTHER_SECRET, ConsoleTests
+
+
+class AccessTests(ConsoleTests):
+    """
+    Who may look.
+    """
+
+    paths = (
+        *("overview", "connections", "topics", "topic?topic=chat/a"),
+        "explain?user=ann&topic=chat/a",
+    )
+
+    async def statuses(self, **headers: str) -> set[tuple[int, str | None]]:
+        """
+        What every path answers: the status, and the error if it is one.
+        """
+        found = set()
+        for path in self.paths:
+            status, body, _ = await self.http("GET", f"/internal/admin/{path}", **headers)
+            found.add((status, body.get("error")))
+        return found
+
+    async def test_key(self) -> None:
+        """
+        It takes the secret key, and no other credential.
+        """
+        token = jwt.encode({"sub": "ann"}, TOKEN_SECRET, "HS256")
+        for credential, answer in (
+            (None, (401, "unauthorized")),
+            ("sk_of_nobody_0123456", (401, "unauthorized")),
+            (PUBLIC_KEY, (403, "forbidden")),
+            (token, (403, "forbidden")),
+            (SECRET_KEY, (200, None)),
+        ):
+            headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
+            self.assertEqual(await self.statuses(**headers), {answer}, credential)
+
+    async def test_elsewhere(self) -> None:
+        """
+        Who comes through a proxy is told which setting lets it in, and is let in by it; where
+        the console is off nothing is there.
+        """
+        headers = {"Authorization": f"Bearer {SECRET_KEY}", "X_Forwarded_For": "127.0.0.1"}
+        self.assertEqual(await self.statuses(**headers), {(403, "forbidden")})
+        _, body, _ = await self.http("GET", "/internal/admin/overview", **headers)
+        self.assertIn("server.console", body["message"])
+        for console, answer in (
+            ("everywhere", (200, None)),
+            ("off", (404, "not_found")),
+            ("loopback", (403, "forbidden")),
+        ):
+            config = self.daemon.config
+            self.daemon.reload(replace(config, server=replace(config.server, console=console)))
+            self.assertEqual(await self.statuses(**headers), {answer}, console)
+
+
+class OverviewTests(ConsoleTests):
+    """
+    How the daemon does.
+    """
+
+    async def samples(self, since: int = 0) -> list[dict[str, Any]]:
+        """
+        Wait for a sample.
+        """
+        while not (found := (await self.look("overview", since=since))["samples"]):
+            await self.sleep(0.05)
+        return list(found)
+
+    async def test_overview(self) -> None:
+        """
+        It says what there is, and what happened in every second.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER)")
+        client = await self.subscribed("orders")
+        client.tell({"type": "subscribe", "topic": "chat/a"})
+        await client.frame()
+        (*_, before) = await self.samples()
+        self.execute("INSERT INTO orders VALUES (1), (2), (3)")
+        await self.emit("e", 1, "chat/a")
+        await client.frames(4)
+        counted = {"publications": 0.0, "changes": 0.0, "deliveries": 0.0}
+        at, spreads = before["at"], set()
+        while counted["deliveries"] < 3:
+            for sample in await self.samples(at):
+                for name in counted:
+                    counted[name] += sample[name] * (sample["at"] - at) / 1000
+                at = sample["at"]
+                spreads.update(name for name in ("feed", "publish") if sample[name])
+        for name, value in {"publications": 1, "changes": 3, "deliveries": 4}.items():
+            self.assertLess(abs(counted[name] - value), 0.5, name)
+        self.assertEqual(spreads, {"feed", "publish"})
+        overview = await self.look("overview")
+        self.assertEqual(overview["project"], "p")
+        self.assertEqual(overview["health"]["status"], "ok")
+        self.assertEqual(overview["metrics"]["aerostack_connections"], 1)
+        self.assertEqual(overview["feed"]["tables"], ["orders"])
+        self.assertTrue(overview["feed"]["up"])
+        self.assertLessEqual(overview["started"], before["at"])
+        self.assertLessEqual(at, overview["now"])
+        self.assertEqual((await self.look("overview", OTHER_SECRET))["feed"]["tables"], [])
+        sample = overview["samples"][-1]
+        self.assertEqual((sample["connections"], sample["subscriptions"]), (1, 2))
+
+
+class ListTests(ConsoleTests):
+    """
+    Connections and topics.
+    """
+
+    async def test_connections(self) -> None:
+        """
+        They are listed in order of opening, a page at a time, and by user and by topic.
+        """
+        ann = await self.subscribed("chat/a", "ann")
+        await self.client("ben")
+        await self.subscribed("chat/a", "ben")
+        ann.tell({"type": "track", "topic": "chat/a", "state": {}})
+        await ann.frame()
+        found = await self.look("connections")
+        self.assertEqual((found["total"], found["more"]), (3, False))
+        self.assertEqual([each["userId"] for each in found["connections"]], [ANN, BEN, BEN])
+        first, second, third = found["connections"]
+        opened = first.pop("opened")
+        self.assertLessEqual(opened, third["opened"])
+        self.assertEqual(
+            first,
+            {
+                "id": first["id"],
+                "userId": ANN,
+                "role": "public key",
+                "address": "127.0.0.1",
+                "subscriptions": 1,
+                "present": 1,
+                "queued": 0,
+                "congested": False,
+                "compressed": False,
+            },
+        )
+        page = await self.look("connections", limit=2)
+        self.assertEqual((len(page["connections"]), page["total"], page["more"]), (2, 3, True))
+        page = await self.look("connections", limit=2, after=second["id"])
+        self.assertEqual(([each["id"] for each in page["connections"]]), [third["id"]])
+        self.assertFalse(page["more"])
+        await self.leave(ann)
+        page = await self.look("connections", after=first["id"])
+        self.assertEqual([each["id"] for each in page["connections"]], [second["id"], third["id"]])
+        self.assertEqual((await self.look("connections", user=BEN))["total"], 2)
+        await self.subscribed("chat/a", "ann")
+        self.assertEqual((await self.look("connections", topic="chat/a"))["total"], 2)
+        both = await self.look("connections", topic="chat/a", user=BEN)
+        self.assertEqual([each["id"] for each in both["connections"]], [third["id"]])
+        self.assertEqual((await self.look("connections", OTHER_SECRET))["total"], 0)
+
+    async def test_topics(self) -> None:
+        """
+        Topics are listed by name, whether somebody is subscribed or present, or something was
+        kept.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER)")
+        client = await self.subscribed("orders", "ann")
+        client.tell({"type": "track", "topic": "room/b", "state": {"name": "Ann"}})
+        await client.frame()
+        await self.emit("e", 1, "chat/a", persist=True)
+        found = await self.look("topics")
+        self.assertEqual((found["total"], found["more"]), (3, False))
+        chat, room, orders = found["topics"]
+        self.assertTrue(chat.pop("pos"))
+        self.assertGreater(chat.pop("bytes"), 0)
+        self.assertEqual(
+            chat,
+            {
+                "topic": "chat/a/p",
+                "table": None,
+                "subscribers": 0,
+                "present": 0,
+                "published": 1,
+                "held": 1,
+            },
+        )
+        self.assertEqual((room["topic"], room["present"], room["pos"]), ("room/b/p", 1, None))
+        self.assertEqual(
+            (orders["topic"], orders["table"], orders["subscribers"], orders["published"]),
+            ("table/orders/p", "orders", 1, 0),
+        )
+        page = await self.look("topics", limit=1, after="chat/a/p")
+        self.assertEqual(([each["topic"] for each in page["topics"]]), ["room/b/p"])
+        self.assertTrue(page["more"])
+        self.assertEqual((await self.look("topics", prefix="table/"))["total"], 1)
+        self.assertEqual((await self.look("topics", OTHER_SECRET))["total"], 0)
+
+    async def test_topic(self) -> None:
+        """
+        A topic is shown with its members and its subscriptions, and what they ask for.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER, status TEXT)")
+        client = await self.client("ann")
+        client.tell(
+            {
+                "type": "subscribe",
+                "topic": "orders",
+                "filter": {"status": "new"},
+                "columns": ["id"],
+                "event": "INSERT",
+            }
+        )
+        await client.frame()
+        client.tell({"type": "track", "topic": "orders", "state": {"name": "Ann"}})
+        await client.frame()
+        found = await self.look("topic", topic="orders")
+        (connection,) = (await self.look("connections"))["connections"]
+        self.assertEqual(found["membersTotal"], 1)
+        self.assertEqual(
+            found["members"],
+            [{"userId": ANN, "connectionId": connection["id"], "state": {"name": "Ann"}}],
+        )
+        self.assertEqual(
+            found["subscriptions"],
+            [
+                {
+                    "connection": connection["id"],
+                    "userId": ANN,
+                    "filter": {"status": "new"},
+                    "columns": ["id"],
+                    "events": "INSERT",
+                    "state": "live",
+                    "queued": 0,
+                    "congested": False,
+                }
+            ],
+        )
+        nobody = await self.look("topic", topic="chat/nobody")
+        self.assertEqual((nobody["subscribers"], nobody["published"]), (0, None))
+
+    async def test_wrong(self) -> None:
+        """
+        What cannot be read is told.
+        """
+        for path, status, error in (
+            ("topic", 400, "invalid_arguments"),
+            ("topic?topic=chat/a/other", 403, "wrong_project"),
+            ("topic?topic=chat//a", 400, "invalid_topic"),
+            ("topics?limit=0", 400, "invalid_arguments"),
+            ("connections?limit=many", 400, "invalid_arguments"),
+            ("overview?since=-1", 400, "invalid_arguments"),
+            ("nothing", 404, "not_found"),
+        ):
+            found, body, _ = await self.http(
+                "GET", f"/internal/admin/{path}", Authorization=f"Bearer {SECRET_KEY}"
+            )
+            self.assertEqual((found, body["error"]), (status, error), path)

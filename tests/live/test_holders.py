@@ -1,0 +1,122 @@
+"""
+What is said of transactions that somebody leaves open in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+
+import treq
+from twisted.web.client import Agent
+
+from aerostack import condition
+from aerostack.testing import SECRET_KEY
+from aerostack.tracker import upkeep
+from tests.live.test_postgres import PostgresDaemonTests
+from tests.postgres import OWNER
+
+
+class OpenTests(PostgresDaemonTests):
+    """
+    Transactions that somebody leaves open.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.patch(upkeep, "ASKING", 0.05)
+        self.patch(condition, "HELD", 0.0)
+        await super().setUp()
+        self.execute("CREATE TABLE orders (id int PRIMARY KEY)")
+        self.watcher = await self.subscribed("orders")
+
+    async def notice(self) -> str:
+        """
+        What C{/health} says of them; whatever it is, the daemon is well.
+        """
+        status, body, _ = await self.http("GET", "/health")
+        self.assertEqual((status, body["status"]), (200, "ok"))
+        return str(body.get("notices", {}).get("transactions", ""))
+
+    async def told(self, *said: str) -> bool:
+        """
+        Whether it says that.
+        """
+        notice = await self.notice()
+        return bool(notice) and all(each in notice for each in said)
+
+    async def age(self) -> float:
+        """
+        What C{/metrics} says of them.
+        """
+        response = await treq.get(
+            f"http://127.0.0.1:{self.port}/metrics", agent=Agent(self.reactor, pool=self.pool)
+        )
+        (value,) = re.findall(
+            r"^aerostack_open_transaction_seconds ([0-9.]+)$", await response.text(), re.M
+        )
+        return float(value)
+
+    async def isOld(self) -> bool:
+        """
+        Whether one has been seen to be open for a while.
+        """
+        return await self.age() > 0
+
+    async def isOver(self) -> bool:
+        """
+        Whether nothing is said of any.
+        """
+        return (await self.notice(), await self.age()) == ("", 0)
+
+    async def test_prepared(self) -> None:
+        """
+        A prepared transaction that was left open is told by its name, with what to do, until
+        it is ended; others' changes arrive meanwhile, and its own then.
+        """
+        self.execute("BEGIN; INSERT INTO orders VALUES (1); PREPARE TRANSACTION 'left''s'")
+        try:
+            await self.until(
+                True,
+                lambda: self.told(
+                    "prepared transaction 'left''s'. Its changes are told when it ends",
+                    "end it with COMMIT PREPARED 'left''s' or ROLLBACK PREPARED 'left''s'.",
+                ),
+            )
+            await self.until(True, self.isOld)
+            self.assertNotIn(OWNER, await self.notice())
+            self.execute("INSERT INTO orders VALUES (2)")
+            self.assertEqual((await self.watcher.frame())["data"], {"id": 2})
+        finally:
+            self.execute("COMMIT PREPARED 'left''s'")
+        self.assertEqual((await self.watcher.frame())["data"], {"id": 1})
+        await self.until(True, self.isOver)
+
+    async def test_idle(self) -> None:
+        """
+        A program that leaves its transaction open is told by its process and what that calls
+        itself, once that has been so for a while and until it ends it; nothing else of it is.
+        """
+        with closing(self.postgres.connect(application_name="the importer")) as writer:
+            writer.execute("BEGIN")
+            writer.execute("INSERT INTO orders VALUES (1)")
+            pid = writer.info.backend_pid
+            await self.until(
+                True,
+                lambda: self.told(
+                    f"process {pid} (the importer).", f"SELECT pg_terminate_backend({pid})."
+                ),
+            )
+            await self.until(True, self.isOld)
+            self.assertNotIn(OWNER, await self.notice())
+            self.assertNotIn("INSERT", await self.notice())
+            # Who has the secret key is told whose it is, too.
+            _, overview, _ = await self.http(
+                "GET", "/internal/admin/overview", Authorization=f"Bearer {SECRET_KEY}"
+            )
+            holder = overview["feed"]["waiting"]["holder"]
+            self.assertEqual(
+                (holder["who"], holder["role"]), (f"process {pid} (the importer)", OWNER)
+            )
+            self.patch(condition, "HELD", 3600.0)
+            self.assertEqual(await self.notice(), "")
+        await self.until(True, self.isOver)

@@ -1,0 +1,333 @@
+"""
+What passes on a topic, as an operator sees it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
+
+from aerostack import watching
+from aerostack.settings import TableConfig
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY
+from aerostack.watching import Watchers
+from tests.live.console import OTHER_SECRET, ConsoleTests
+
+Line = dict[str, Any]
+
+
+class Onlooker(Protocol):
+    """
+    A client that reads an answer while it goes on.
+
+    @ivar lines: What came and was not taken yet.
+    @ivar ended: Fires when the answer is over.
+    """
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.lines: list[Line] = []
+        self.ended: Deferred[None] = Deferred()
+        self._head: bytes | None = None
+        self._buffer = b""
+        self._waiting: Deferred[None] | None = None
+
+    def ask(self, topic: str, key: str = SECRET_KEY) -> None:
+        """Begin to look on at a topic."""
+        self.transport.write(
+            f"GET /internal/admin/watch?topic={topic} HTTP/1.1\r\nHost: rt.test\r\n"
+            f"Authorization: Bearer {key}\r\n\r\n".encode()
+        )
+
+    def dataReceived(self, data: bytes) -> None:
+        self._buffer += data
+        if self._head is None:
+            self._head, found, rest = self._buffer.partition(b"\r\n\r\n")
+            if not found:
+                self._head = None
+                return
+            self._buffer = rest
+        # Chunked: a line of its size in hexadecimal, the chunk, an empty line.
+        while b"\r\n" in self._buffer:
+            size, _, rest = self._buffer.partition(b"\r\n")
+            length = int(size, 16)
+            if len(rest) < length + 2:
+                return
+            chunk, self._buffer = rest[:length], rest[length + 2 :]
+            if not length:
+                self.ended.callback(None)
+            self.lines += [json.loads(line) for line in chunk.splitlines()]
+            if self._waiting is not None:
+                waiting, self._waiting = self._waiting, None
+                waiting.callback(None)
+
+    @property
+    def head(self) -> str:
+        """The head of the answer."""
+        return (self._head or b"").decode().lower()
+
+    async def line(self) -> Line:
+        """The next line."""
+        while not self.lines:
+            self._waiting = Deferred()
+            await self._waiting
+        return self.lines.pop(0)
+
+
+class OnlookerTests(ConsoleTests):
+    """
+    Tests for C{watch}.
+    """
+
+    limits: Mapping[str, Any] = {"handshakeTimeout": 1.0}
+
+    def tables(self) -> dict[str, TableConfig]:
+        return {"staff": TableConfig(hidden=("salary",))}
+
+    async def watch(self, topic: str, key: str = SECRET_KEY) -> Onlooker:
+        """
+        Look on at a topic.
+        """
+        endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port)
+        onlooker: Onlooker = await endpoint.connect(Factory.forProtocol(Onlooker))
+        self.addCleanup(lambda: onlooker.transport.abortConnection())
+        onlooker.ask(topic, key)
+        self.assertEqual((await onlooker.line())["type"], "watching")
+        return onlooker
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """
+        Wait until something holds.
+        """
+        while not holds():
+            await self.sleep(0.01)
+
+    def left(self) -> bool:
+        """Whether nothing of anybody who looked on is left."""
+        daemon = self.daemon
+        return not (
+            len(daemon.console.watchers)
+            or len(daemon.hub.registry)
+            or daemon.tracker.watchedTables()
+        )
+
+    async def test_events(self) -> None:
+        """
+        What is published comes as subscribers get it, a line each, whoever publishes it.
+        """
+        client = await self.subscribed("chat/a")
+        client.positions = True
+        onlooker = await self.watch("chat/a")
+        self.assertIn("application/x-ndjson", onlooker.head)
+        await self.emit("e", {"text": "a\nb"}, "chat/a")
+        await self.emit("f", None, "chat/b")
+        await self.emit("g", [1], "chat/a", persist=True, userId="ben")
+        for event in ("e", "g"):
+            frame = await onlooker.line()
+            self.assertEqual(frame, await client.frame())
+            self.assertEqual(frame["event"], event)
+        client.text(b'{"type": "track",\n"topic": "chat/a",\r\n"state": {"x":\n[1,\r\n2]}}')
+        joined = await onlooker.line()
+        self.assertEqual(joined["event"], "presence:join")
+        self.assertEqual(joined["data"]["state"], {"x": [1, 2]})
+
+    async def test_table(self) -> None:
+        """
+        A table is followed while it is watched, and not for nobody afterwards.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER)")
+        onlooker = await self.watch("orders")
+        self.execute("INSERT INTO orders VALUES (7)")
+        change = await onlooker.line()
+        self.assertEqual((change["operation"], change["data"]), ("INSERT", {"id": 7}))
+        topic = await self.look("topic", topic="orders")
+        self.assertEqual((topic["subscribers"], topic["published"]), (0, 1))
+        self.assertEqual(self.daemon.quotas.subscriptions.total, 0)
+        onlooker.transport.loseConnection()
+        await self.until(self.left)
+
+    async def test_hidden(self) -> None:
+        """
+        Columns that are sent to nobody are not shown, nor those that a table gets meanwhile
+        left out.
+        """
+        self.execute("CREATE TABLE staff (id INTEGER, salary INTEGER)")
+        onlooker = await self.watch("staff")
+        self.execute("INSERT INTO staff VALUES (1, 100)")
+        self.assertEqual((await onlooker.line())["data"], {"id": 1})
+        self.execute("ALTER TABLE staff ADD COLUMN name TEXT")
+        self.execute("INSERT INTO staff VALUES (2, 100, 'Ann')")
+        self.assertEqual((await onlooker.line())["data"], {"id": 2, "name": "Ann"})
+
+    async def test_rules(self) -> None:
+        """
+        New rules hold for those who look on already.
+        """
+        self.execute("CREATE TABLE staff (id INTEGER, salary INTEGER)")
+        onlooker = await self.watch("staff")
+        config = self.daemon.config
+        self.daemon.reload(replace(config, tables={"staff": TableConfig(hidden=("id",))}))
+        registry = self.daemon.hub.registry
+        (watcher,) = registry.subscribers("table/staff/p")
+        view = registry.subscribers("table/staff/p")[watcher]
+        await self.until(lambda: registry.subscribers("table/staff/p")[watcher] != view)
+        self.execute("INSERT INTO staff VALUES (1, 100)")
+        self.assertEqual((await onlooker.line())["data"], {"salary": 100})
+
+    async def test_unfit(self) -> None:
+        """
+        Where a table changes so that it is not known any more what may be shown, it is said
+        why, and that is the end.
+        """
+        self.execute("CREATE TABLE staff (id INTEGER, salary INTEGER)")
+        onlooker = await self.watch("staff")
+        self.execute("ALTER TABLE staff RENAME COLUMN salary TO pay")
+        self.execute("INSERT INTO staff VALUES (2, 100)")
+        error = await onlooker.line()
+        self.assertEqual((error["type"], error["code"]), ("error", "rule_mismatch"))
+        await onlooker.ended
+        self.assertTrue(self.left())
+        self.flushLoggedErrors()
+
+    async def test_refused(self) -> None:
+        """
+        What cannot be watched is answered as any other request, and leaves nothing behind.
+        """
+        for topic, status, error in (
+            ("missing", 404, "unknown_table"),
+            ("chat/a/other", 403, "wrong_project"),
+            ("", 400, "invalid_arguments"),
+        ):
+            found, body, _ = await self.http(
+                "GET",
+                f"/internal/admin/watch?topic={topic}",
+                Authorization=f"Bearer {SECRET_KEY}",
+            )
+            self.assertEqual((found, body["error"]), (status, error))
+        self.assertTrue(self.left())
+        found, body, _ = await self.http(
+            "HEAD", "/internal/admin/watch?topic=chat/a", Authorization=f"Bearer {SECRET_KEY}"
+        )
+        self.assertEqual((found, body), (200, None))
+        self.assertTrue(self.left())
+
+    async def test_elsewhere(self) -> None:
+        """
+        Nobody looks on from where the console cannot be reached, or without the secret key.
+        """
+        secret = {"Authorization": f"Bearer {SECRET_KEY}"}
+        for headers, status in (
+            ({**secret, "X_Forwarded_For": "127.0.0.1"}, 403),
+            ({"Authorization": f"Bearer {PUBLIC_KEY}"}, 403),
+            ({}, 401),
+        ):
+            found, _, _ = await self.http("GET", "/internal/admin/watch?topic=chat/a", **headers)
+            self.assertEqual(found, status)
+        self.assertTrue(self.left())
+
+    async def test_project(self) -> None:
+        """
+        Another project's topic of that name is another topic.
+        """
+        onlooker = await self.watch("chat/a", OTHER_SECRET)
+        await self.emit("e", 1, "chat/a")
+        self.daemon.hub.fanout.flush()
+        status, _, _ = await self.http(
+            "POST",
+            "/internal/hooks/rpc",
+            json.dumps({"method": "socket.emit", "args": ["f", 1, "chat/a"]}).encode(),
+            Authorization=f"Bearer {OTHER_SECRET}",
+        )
+        self.assertEqual(status, 200)
+        frame = await onlooker.line()
+        self.assertEqual((frame["event"], frame["topic"]), ("f", "chat/a/other"))
+
+    async def test_slow(self) -> None:
+        """
+        Who reads too slowly is told how much was left out, costs nobody anything, and sees
+        again what passes when it has read on.
+        """
+        self.patch(watching, "QUEUE", 500_000)
+        onlooker = await self.watch("chat/a")
+        client = await self.subscribed("chat/a")
+        onlooker.transport.pauseProducing()
+        sent = 100
+        for number in range(sent):
+            await self.emit("e", {"number": number, "padding": "x" * 150_000}, "chat/a")
+            self.assertEqual((await client.frame())["data"]["number"], number)
+        onlooker.transport.resumeProducing()
+        seen, skipped = 0, 0
+        while seen + skipped < sent:
+            line = await onlooker.line()
+            if line["type"] == "skipped":
+                skipped += line["count"]
+            else:
+                self.assertEqual(line["data"]["number"], seen + skipped)
+                seen += 1
+        self.assertGreater(skipped, 0)
+        await self.emit("last", 1, "chat/a")
+        self.assertEqual((await onlooker.line())["event"], "last")
+
+    async def test_silence(self) -> None:
+        """
+        Where nothing passes there is a sign of life now and then, and the answer goes on for
+        longer than a request may take to come.
+        """
+        self.patch(Watchers, "interval", 0.6)
+        await self.stop()
+        await self.start()
+        onlooker = await self.watch("chat/a")
+        for _ in range(3):
+            self.assertEqual(await onlooker.line(), {"type": "ping"})
+
+    async def test_gone(self) -> None:
+        """
+        Of whoever goes while a table is still being looked up nothing is left.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER)")
+        endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port)
+        onlooker: Onlooker = await endpoint.connect(Factory.forProtocol(Onlooker))
+        waiting: Deferred[None] = Deferred()
+        watch = self.daemon.feeds.watch
+        self.patch(
+            self.daemon.feeds, "watch", lambda table: waiting.addCallback(lambda _: watch(table))
+        )
+        onlooker.ask("orders")
+        await self.until(lambda: len(self.daemon.console.watchers))
+        onlooker.transport.abortConnection()
+        await self.until(lambda: not len(self.daemon.console.watchers))
+        waiting.callback(None)
+        await self.until(lambda: self.daemon.tracker._interests.get("orders") is not None)
+        await self.until(self.left)
+
+    async def test_many(self) -> None:
+        """
+        There is an end to how many may look on.
+        """
+        self.patch(watching, "MOST", 1)
+        await self.watch("chat/a")
+        status, body, _ = await self.http(
+            "GET", "/internal/admin/watch?topic=chat/a", Authorization=f"Bearer {SECRET_KEY}"
+        )
+        self.assertEqual((status, body["error"]), (429, "too_many_subscriptions"))
+
+    async def test_ends(self) -> None:
+        """
+        The answer ends when the console is closed to those who look on, and when the daemon
+        stops.
+        """
+        onlooker = await self.watch("chat/a")
+        self.daemon.console.load("off", self.daemon.config.limits)
+        await onlooker.ended
+        self.daemon.console.load("loopback", self.daemon.config.limits)
+        onlooker = await self.watch("chat/a")
+        await self.stop()
+        await onlooker.ended
+        self.assertEqual(len(self.daemon.console.watchers), 0)
