@@ -12,6 +12,7 @@ from aerostack.settings import Config
 from tests.live.daemon import gather
 from tests.live.examples import ExampleTests, Page
 from tests.live.test_postgres import PostgresDaemonTests
+from tests.postgres import ROLE
 
 
 class AuctionTests(ExampleTests):
@@ -144,6 +145,7 @@ class PostgresTests(PostgresDaemonTests):
         """
         Of many equal bids at the same moment one wins.
         """
+        self.execute(f"GRANT CREATE ON SCHEMA public TO {ROLE}")
         for _ in range(2):
             self.assertEqual((await self.post("look"))["price"], 40)
         won = await gather(*(self.post("bid", bidder=f"b{n}", amount=50) for n in range(10)))

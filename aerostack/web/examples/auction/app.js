@@ -19,8 +19,7 @@ const bids = new Map();
 // [watch]
 const channel = realtime.channel(`auction/${name}`);
 channel.on("bid", ({ data, timestamp }) => {
-  keep(data, timestamp);
-  take(data);
+  if (keep(data, timestamp)) take(data);
 });
 channel.presence.onChange((members) => showPeople(members, "watching"));
 channel.track({ name: me.name, hue: me.hue });
@@ -30,13 +29,16 @@ channel.onStateChange((state) => {
 channel.subscribe();
 // [/watch]
 
+/** Keep a bid, if it is one and nothing else that somebody has published here. */
 function keep(data, time) {
-  if (Number.isInteger(data?.price)) bids.set(time, data);
+  if (!Number.isInteger(data?.price)) return false;
+  bids.set(time, data);
+  return true;
 }
 
 /** Bids only rise, so the highest one that is known is how the lot stands. */
 function take(known) {
-  if (!lot || known?.price > lot.price) lot = known;
+  if (!lot || known.price > lot.price) lot = known;
   draw();
 }
 
