@@ -17,7 +17,8 @@ pushes come back up through the interfaces only:
 3. adapters, one outside system each: L{aerostack.net}, L{aerostack.storage},
    L{aerostack.tracker}, L{aerostack.engine};
 4. composition: L{aerostack.config}, L{aerostack.databases}, L{aerostack.condition},
-   L{aerostack.console}, L{aerostack.daemon}, L{aerostack.service}, L{aerostack.cli}.
+   L{aerostack.console}, L{aerostack.examples}, L{aerostack.daemon}, L{aerostack.service},
+   L{aerostack.cli}.
 
 C{tests/test_layers.py} keeps these promises.
 """

@@ -167,6 +167,8 @@ class _Reader:
         topics = self._patterned(TopicConfig, document.get("topics", {}), "topics")
         tables = self._rules(document.get("tables", {}), "tables")
         projects = self._projects(document.get("projects", {}))
+        if sections.get("server", {}).get("examples"):
+            self._examples(projects)
         if len(sections) < len(SECTIONS):
             return None
         built = {name: cls(**sections[name]) for name, cls in SECTIONS.items()}
@@ -348,6 +350,14 @@ class _Reader:
                 key,
                 f"is {limits.outboxBytes}; allowed is at least twice limits.frame_bytes,"
                 f" {2 * frame}",
+            )
+
+    def _examples(self, projects: Mapping[str, ProjectConfig]) -> None:
+        if not any(project.anonymous for project in projects.values()):
+            self._problem(
+                "server.examples",
+                "is true, but no project lets their pages in; allowed is that with"
+                " projects.<id>.anonymous = true",
             )
 
     def _patterned(self, cls: type[T], tables: object, prefix: str) -> Mapping[str, T]:

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import Cooperator, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.resource import Resource
 
 from aerostack import __version__
 from aerostack.auth import Authenticator
@@ -41,6 +42,7 @@ from aerostack.core.traces import Traces
 from aerostack.databases import Unusable, openBackend
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
+from aerostack.examples.server import Examples
 from aerostack.farewell import farewell
 from aerostack.feeds import TableFeeds
 from aerostack.housekeeping import Housekeeping
@@ -250,8 +252,9 @@ class Daemon(MultiService):
         )
         root = makeRoot(
             {
-                "": makePage(_openProject(config)),
+                "": makePage(_openProject(config), config.server.examples),
                 **clientFiles(),
+                **(self._makeExamples() if config.server.examples else {}),
                 "api/realtime": self._realtime,
                 "api/v1/public/realtime/history": self._historyResource,
                 "internal/hooks/rpc": RPCResource(
@@ -263,6 +266,13 @@ class Daemon(MultiService):
             }
         )
         return BoundedSite(root, reactor, config.limits)
+
+    def _makeExamples(self) -> dict[str, Resource]:
+        """The pages of the examples, and what they ask."""
+        projectId = _openProject(self.config)
+        examples = Examples(self._reactor, self.rpc, self.authenticator, self.quotas, projectId)
+        examples.setServiceParent(self)
+        return examples.resources()
 
     # Starting
 

@@ -98,6 +98,12 @@ class ServerConfig:
     compressionThreshold: int = setting(
         "Frames with fewer bytes are not compressed.", Number("bytes", 0, 67_108_864), 256
     )
+    examples: bool = setting(
+        "Serve the examples, under /examples/. They write to the database, on behalf of whoever"
+        " is on the daemon's machine, in the first project that is anonymous.",
+        Flag(),
+        False,
+    )
     console: str = setting(
         "From where the console can be reached, which needs the secret key in any case:"
         " 'loopback' is this machine and through no proxy, 'everywhere' is anywhere, 'off' is"

@@ -469,6 +469,15 @@ class ProblemTests(LoadCase):
             self.assertProblem(f"{HEAD}{PROJECT}[limits]\n{text}\n", key, "limits.frame_bytes")
         self.load(f"{HEAD}{PROJECT}[limits]\noutbox_bytes = 2097152\n")
 
+    def test_examples(self) -> None:
+        """
+        Examples that nobody could open are a mistake.
+        """
+        server = f"{SERVER}examples = true\n{DATABASE}"
+        self.assertTrue(self.load(f"{server}{PROJECT}").server.examples)
+        project = f"[projects.q]\npublic_key = '{KEY}'\n"
+        self.assertProblem(f"{server}{project}", "server.examples", "anonymous = true")
+
     def test_limitsOnce(self) -> None:
         """A limit that is wrong in itself is not told a second time for what it does to others."""
         text = "frame_bytes = 99999999999\nmessage_bytes = 2097152\noutbox_bytes = 4096"

@@ -23,6 +23,9 @@ from aerostack.errors import RealtimeError
 from aerostack.settings import LimitsConfig
 from aerostack.wire.codec import encodeValue
 
+# What proxies add.  A client of theirs is not on this machine, although they may be.
+_FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
+
 
 def headersOf(request: Request) -> Mapping[str, list[str]]:
     """
@@ -68,10 +71,6 @@ def isLocal(request: Request) -> bool:
         and isLoopback(peer)
         and all(headerOf(request, name) is None for name in _FORWARDED)
     )
-
-
-# What proxies add.  A client of theirs is not on this machine, although they may be.
-_FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
 
 
 def operatorOf(request: Request, authenticator: Authenticator, now: float, what: str) -> Identity:

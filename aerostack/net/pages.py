@@ -1,6 +1,6 @@
 """
-What the daemon serves to browsers as files: its page, its console, and the client that
-pages use.
+What the daemon serves to browsers as files: its page, the examples, its console, and the
+client that pages use.
 """
 
 from __future__ import annotations
@@ -42,6 +42,23 @@ CHARTS = ("node_modules", "uplot", "dist")
 
 CHART_FILES = ("uPlot.esm.js", "uPlot.min.css")
 """What the console takes of it."""
+
+EXAMPLE_TYPES = {
+    **TYPES,
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    # Shown on pages, and for programs that are none.
+    ".mjs": "text/plain; charset=utf-8",
+    ".py": "text/plain; charset=utf-8",
+    ".tsx": "text/plain; charset=utf-8",
+}
+"""The same for the examples."""
+
+EXAMPLE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""What their pages may load: what the daemon serves, and nothing that stands in them."""
 
 
 class FileResource(Resource):
@@ -103,13 +120,15 @@ class GuardedResource(Resource):
         return self._resource.render(request)
 
 
-def makePage(projectId: str) -> FileResource:
+def makePage(projectId: str, examples: bool) -> FileResource:
     """
     The page that shows the daemon at work.
 
     @param projectId: The project that the page begins with.
+    @param examples: Whether the examples are served, too.
     """
     page = files("aerostack.web").joinpath("index.html").read_text("utf-8")
+    page = page.replace("{{examples}}", "" if examples else "hidden")
     return FileResource(
         # A project's id has no character that means anything in HTML.
         page.replace("{{projectId}}", projectId).encode("utf-8"),
@@ -153,6 +172,32 @@ def consoleFiles(check: Callable[[Request], None]) -> dict[str, Resource]:
             if file.name in CHART_FILES:
                 found[f"console/chart/{file.name}"] = _consoleFile(file, kind)
     return {path: GuardedResource(resource, check) for path, resource in found.items()}
+
+
+def exampleFiles(projectId: str) -> dict[str, Resource]:
+    """
+    The examples, by path.  Beside the pages of each stands what it needs of a server, to be
+    read.
+
+    @param projectId: The project that they live in.
+    """
+    pages, servers = files("aerostack.web").joinpath("examples"), files("aerostack.examples")
+    found = {f"examples/{file.name}": (file, kind) for file, kind in _served(pages, EXAMPLE_TYPES)}
+    for folder in pages.iterdir():
+        if not folder.is_dir():
+            continue
+        for file, kind in _served(folder, EXAMPLE_TYPES):
+            name = "" if file.name == "index.html" else file.name
+            found[f"examples/{folder.name}/{name}"] = (file, kind)
+        server = servers.joinpath(f"{folder.name}.py")
+        if server.is_file():
+            found[f"examples/{folder.name}/server.py"] = (server, EXAMPLE_TYPES[".py"])
+    return {path: _exampleFile(file, kind, projectId) for path, (file, kind) in found.items()}
+
+
+def _exampleFile(file: Traversable, contentType: str, projectId: str) -> FileResource:
+    content = file.read_bytes().replace(b"{{projectId}}", projectId.encode("ascii"))
+    return FileResource(content, contentType, {"Content-Security-Policy": EXAMPLE_POLICY})
 
 
 def _served(folder: Traversable, types: Mapping[str, str]) -> Iterator[tuple[Traversable, str]]:

@@ -36,6 +36,7 @@ TALLEST = 4000
 KEYS = {
     "Tab": "\ue004",
     "Enter": "\ue007",
+    "Backspace": "\ue003",
     "Escape": "\ue00c",
     "Left": "\ue012",
     "Up": "\ue013",
@@ -212,6 +213,28 @@ class Browser:
         @return: Its result.
         """
         return await self._ask("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
+
+    async def window(self) -> str:
+        """
+        Open another window, with an empty page, and turn to it.
+
+        @return: What it is called; the first one is there from the beginning.
+        """
+        opened: str = (await self._ask("POST", "/window/new", {"type": "window"}))["handle"]
+        await self.turnTo(opened)
+        return opened
+
+    async def turnTo(self, window: str) -> None:
+        """
+        Let everything be about the page of another window.
+        """
+        await self._ask("POST", "/window", {"handle": window})
+
+    async def closeWindow(self) -> None:
+        """
+        Close the window that it is all about; another one has to be turned to.
+        """
+        await self._ask("DELETE", "/window")
 
     async def complaints(self) -> list[str]:
         """

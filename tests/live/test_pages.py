@@ -12,9 +12,9 @@ from tests.web import CLIENT, CONSOLE
 Answer = tuple[int, dict[str, str], bytes]
 
 
-class FileTests(DaemonTests):
+class Asking(DaemonTests):
     """
-    The page, and the client for browsers.
+    Asks a daemon for files.
     """
 
     async def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
@@ -33,6 +33,12 @@ class FileTests(DaemonTests):
         status, *fields = head.decode().split("\r\n")
         pairs = (field.split(": ", 1) for field in fields)
         return int(status.split()[1]), {name.lower(): value for name, value in pairs}, body
+
+
+class FileTests(Asking):
+    """
+    The page, and the client for browsers.
+    """
 
     async def test_page(self) -> None:
         """

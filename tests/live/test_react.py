@@ -11,7 +11,7 @@ from twisted.web.server import Site
 from twisted.web.static import Data
 
 from tests.live.test_browser import PageTests
-from tests.web import HERE, Workshop
+from tests.web import EXAMPLES, HERE, Workshop
 from tests.web.documents import codeBlocks
 from tests.web.test_package import DOCUMENT
 
@@ -21,7 +21,7 @@ HTML = b"""<!doctype html>
 <script type="module" src="app.js"></script>
 """
 
-QUICKSTART, _, HOOKS = [code for language, code in codeBlocks(DOCUMENT) if language == "tsx"]
+_, HOOKS = [code for language, code in codeBlocks(DOCUMENT) if language == "tsx"]
 (TABLE_PAGE,) = [code for language, code in codeBlocks(DOCUMENT) if language == "html"]
 
 
@@ -52,8 +52,8 @@ class ReactTests(PageTests):
         """
         Build the page, and open it.
         """
-        workshop = Workshop(self.directory / "workshop", [HERE / "apps" / "react.jsx"])
-        (workshop.folder / "quickstart.tsx").write_text(f"{QUICKSTART}\nexport {{ LiveFeed }}\n")
+        files = [HERE / "apps" / "react.jsx", EXAMPLES / "orders" / "LiveFeed.tsx"]
+        workshop = Workshop(self.directory / "workshop", files)
         (workshop.folder / "hooks.tsx").write_text(HOOKS)
         script = workshop.bundle("react.jsx")
         page = await self.serve(index=(HTML, "text/html"), app=(script, "text/javascript"))

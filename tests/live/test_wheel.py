@@ -104,6 +104,10 @@ class WheelTests(SynchronousTestCase):
         self.assertIn("aerostack-rt", self.call(python, "-c", TWISTD, "--help"))
         found = self.call(python, "-c", "import aerostack; print(aerostack.__file__)")
         self.assertTrue(found.startswith(str(self.directory / "installed")), found)
+        code = "from aerostack.net.pages import exampleFiles; print(*exampleFiles('p'))"
+        served = self.call(python, "-c", code).split()
+        for name in ("shared.js", "examples.css", "orders/", "orders/app.js", "orders/server.py"):
+            self.assertIn(f"examples/{name}", served)
         config = self.directory / "rt.toml"
         shutil.copy(ROOT / "etc" / "rt.toml", config)
         check = [python, "-c", TWISTD, "aerostack-rt", "--config", str(config), "--check"]

@@ -19,6 +19,7 @@ from tests.net import ROOT
 HERE = Path(__file__).parent
 CLIENT = ROOT / "aerostack" / "web" / "client"
 CONSOLE = ROOT / "aerostack" / "web" / "console"
+EXAMPLES = ROOT / "aerostack" / "web" / "examples"
 MODULES = HERE / "node_modules"
 
 

@@ -1,6 +1,6 @@
 /**
- * The React examples of docs/javascript.rst on one page, in strict mode; a test says by
- * `show({...})` which of them are there.
+ * The React example of the orders and those of docs/javascript.rst on one page, in strict mode; a
+ * test says by `show({...})` which of them are there.
  */
 
 import { StrictMode, useState } from "react";
@@ -10,7 +10,7 @@ import { createRoot } from "react-dom/client";
 import { AerostackProvider, useChannel, usePresence, useSubscription } from "aerostack-rt/react";
 
 import { Orders, Room } from "./hooks.tsx";
-import { LiveFeed } from "./quickstart.tsx";
+import { LiveFeed } from "./LiveFeed.tsx";
 
 window.opened = 0;
 

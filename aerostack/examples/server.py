@@ -1,0 +1,82 @@
+"""
+The server of the examples, inside of the daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+
+from aerostack.auth import Authenticator
+from aerostack.core.quotas import Quotas
+from aerostack.examples import auction, orders
+from aerostack.examples.ai import Assistant
+from aerostack.examples.given import Given
+from aerostack.examples.inside import InsideSDK
+from aerostack.net.examples import ExampleResource
+from aerostack.net.pages import exampleFiles
+from aerostack.rpc import RPC
+
+Action = Callable[[Any, Given], Awaitable[Any]]
+"""Takes an SDK and what the page sent, and gives what the page is answered."""
+
+
+class Examples(Service):
+    """
+    The pages, and what they may ask for.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        rpc: RPC,
+        authenticator: Authenticator,
+        quotas: Quotas,
+        projectId: str,
+    ) -> None:
+        """
+        @param projectId: The project that they live in.
+        """
+        self._clock = clock
+        self._rpc = rpc
+        self._authenticator = authenticator
+        self._quotas = quotas
+        self._projectId = projectId
+        self._assistant = Assistant(clock)
+
+    def resources(self) -> dict[str, Resource]:
+        """
+        All that is served, by path.
+        """
+        actions: dict[str, Action] = {
+            "orders/create": orders.create,
+            "orders/update": orders.update,
+            "orders/remove": orders.remove,
+            "auction/look": auction.look,
+            "auction/bid": auction.bid,
+            "ai/ask": self._assistant.ask,
+            "ai/look": self._assistant.look,
+        }
+        found = exampleFiles(self._projectId)
+        for name, action in actions.items():
+            act = partial(self._act, action)
+            found[f"examples/api/{name}"] = ExampleResource(
+                act, self._projectId, self._authenticator, self._clock, self._quotas
+            )
+        return found
+
+    def _act(self, action: Action, project: str, given: Given) -> Deferred[Any]:
+        async def act() -> Any:
+            return await action(InsideSDK(self._rpc, project), given)
+
+        return Deferred.fromCoroutine(act())
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._assistant.stop()

@@ -1,0 +1,100 @@
+/**
+ * An auction: bids go to the server, and what it has accepted comes to everybody.
+ */
+
+import { ask, at, complain, connect, element, me } from "../shared.js";
+import { nameOf, parameter, show, showPeople } from "../shared.js";
+
+const LOTS = { lamp: "Desk lamp", globe: "Globe", radio: "Radio" };
+const BIDS = 12;
+
+const asked = parameter("lot");
+const name = Object.hasOwn(LOTS, asked) ? asked : "lamp";
+const realtime = connect();
+
+// The lot as it stands, and the bids that were accepted, by their time.
+let lot = null;
+const bids = new Map();
+
+// [watch]
+const channel = realtime.channel(`auction/${name}`);
+channel.on("bid", ({ data, timestamp }) => {
+  if (keep(data, timestamp)) take(data);
+});
+channel.presence.onChange((members) => showPeople(members, "watching"));
+channel.track({ name: me.name, hue: me.hue });
+channel.onStateChange((state) => {
+  if (state === "subscribed") load();
+});
+channel.subscribe();
+// [/watch]
+
+/** Keep a bid, if it is one and nothing else that somebody has published here. */
+function keep(data, time) {
+  if (!Number.isInteger(data?.price)) return false;
+  bids.set(time, data);
+  return true;
+}
+
+/** Bids only rise, so the highest one that is known is how the lot stands. */
+function take(known) {
+  if (!lot || known.price > lot.price) lot = known;
+  draw();
+}
+
+async function load() {
+  const stands = await ask("auction/look", { lot: name });
+  if (stands === null) return;
+  try {
+    for (const { data, created_at } of await channel.getHistory(BIDS)) keep(data, created_at);
+  } catch (error) {
+    complain(error.message);
+  }
+  take(stands);
+}
+
+async function bid(amount) {
+  // [bid]
+  const answer = await ask("auction/bid", { lot: name, bidder: me.id, amount });
+  if (answer === null) return;
+  at("outcome").textContent = answer.accepted
+    ? `Your bid of € ${amount} was accepted.`
+    : `€ ${amount} is not enough any more.`;
+  // [/bid]
+}
+
+// What is on the page
+
+function draw() {
+  const mine = lot.bidder === me.id;
+  at("lot").textContent = lot.title;
+  at("price").textContent = `€ ${lot.price}`;
+  at("leader").dataset.mine = mine;
+  const leader = mine ? "You lead." : `${nameOf(lot.bidder)} leads.`;
+  at("leader").textContent = lot.bids ? leader : "Nobody has bid yet.";
+  at("amount").min = lot.price + 1;
+  if (!(Number(at("amount").value) > lot.price)) at("amount").value = lot.price + 5;
+  const highest = [...bids.values()].sort((one, other) => other.price - one.price).slice(0, BIDS);
+  show(at("bids"), highest, ({ price, bidder }) => {
+    const who = bidder === me.id ? "You" : nameOf(bidder);
+    return element("li", { key: String(price) }, who, element("b", {}, `€ ${price}`));
+  });
+  for (const button of document.querySelectorAll("[data-more]")) {
+    const amount = lot.price + Number(button.dataset.more);
+    button.textContent = `€ ${amount}`;
+    button.ariaLabel = `Bid ${amount} euros`;
+    button.onclick = () => bid(amount);
+  }
+  at("bid").hidden = false;
+}
+
+at("bid").onsubmit = (submitted) => {
+  submitted.preventDefault();
+  bid(Number(at("amount").value));
+};
+
+for (const [one, title] of Object.entries(LOTS)) {
+  const link = element("a", { href: `?${new URLSearchParams({ lot: one, name: me.name })}` }, title);
+  if (one === name) link.setAttribute("aria-current", "page");
+  at("lots").append(link);
+}

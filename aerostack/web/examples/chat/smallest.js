@@ -1,0 +1,36 @@
+/**
+ * The smallest chat: one room, and what is said in it from now on.
+ */
+
+import { at, connect, element, me } from "../shared.js";
+
+const realtime = connect();
+
+// Whatever a page publishes goes to everybody; with `persist` it is kept as well.
+const sdk = {
+  socket: {
+    emit: (event, data, topic) => realtime.channel(topic).publish(event, data, { persist: true }),
+  },
+};
+
+function addMessage({ text, author }) {
+  at("messages").append(element("li", {}, element("b", {}, String(author)), ` ${text}`));
+}
+
+// [room]
+const channel = realtime.channel('chat/engineering')
+channel.on('message', ({ data }) => {
+  addMessage(data)
+})
+channel.subscribe()
+// [/room]
+
+at("say").onsubmit = (submitted) => {
+  submitted.preventDefault();
+  const [text, author, timestamp] = [at("text").value, me.name, Date.now()];
+  // [say]
+  // Send a message from any client
+  sdk.socket.emit('message', { text, author, timestamp }, 'chat/engineering')
+  // [/say]
+  at("text").value = "";
+};

@@ -1,0 +1,128 @@
+/**
+ * A document that many write at once, paragraph by paragraph.
+ */
+
+import { at, complain, connect, me } from "../shared.js";
+import { parameter, showPeople } from "../shared.js";
+import { Editor } from "./editor.js";
+
+const PAUSE = 200;
+
+const name = parameter("doc", "welcome");
+const realtime = connect();
+const channel = realtime.channel(`doc/${name}`);
+
+// What the document is: its paragraphs, by their ids, as their last edits left them.
+const paragraphs = new Map();
+// What was typed here, until it comes back as one of everybody's edits.
+const typed = new Map();
+const pauses = new Map();
+let edits = 0;
+
+// [converge]
+/**
+ * Take an edit.  Everybody gets the edits of a topic in one and the same order, the last one of a
+ * paragraph counts, and so everybody ends with the same document.
+ */
+function take({ paragraph, place, text, edit }, userId, time) {
+  if (userId === me.id && typed.get(paragraph)?.edit === edit) typed.delete(paragraph);
+  const known = paragraphs.get(paragraph);
+  if (known && known.time >= time) return;
+  paragraphs.set(paragraph, { place, text, time });
+}
+// [/converge]
+
+/** Whether it is an edit, and nothing else that somebody has published here. */
+function isEdit(data) {
+  return (
+    typeof data?.paragraph === "string" &&
+    Number.isFinite(data.place) &&
+    (typeof data.text === "string" || data.text === null)
+  );
+}
+
+// [edit]
+channel.on("edit", ({ data, userId, timestamp }) => {
+  if (isEdit(data)) take(data, userId, timestamp);
+  draw();
+});
+
+/** Publish an edit; as it is kept, those who come later get it, too. */
+async function publish(paragraph) {
+  const edit = typed.get(paragraph);
+  try {
+    await channel.publish("edit", { paragraph, ...edit }, { persist: true });
+  } catch (error) {
+    if (typed.get(paragraph) === edit) typed.delete(paragraph);
+    complain(`Your edit was not taken: ${error.message}`);
+    draw();
+  }
+}
+// [/edit]
+
+// [newcomer]
+/** Read every edit that was kept, a page at a time; in which order does not matter. */
+async function load() {
+  try {
+    let page;
+    let before;
+    do {
+      page = await channel.getHistory(500, before);
+      for (const { event, data, user_id, created_at } of page) {
+        if (event === "edit" && isEdit(data)) take(data, user_id, created_at);
+        before = created_at;
+      }
+    } while (page.length);
+    at("document").hidden = false;
+    draw();
+  } catch (error) {
+    complain(error.message);
+  }
+}
+
+channel.onStateChange((state) => {
+  if (state === "subscribed" && at("document").hidden) load();
+});
+channel.onGap(load);
+channel.subscribe();
+// [/newcomer]
+
+// What is on the page
+
+const editor = new Editor(at("document"), {
+  /** Somebody types here: it is sent once they pause for a moment. */
+  edit(paragraph, place, text) {
+    typed.set(paragraph, { place, text, edit: ++edits });
+    clearTimeout(pauses.get(paragraph));
+    pauses.set(paragraph, setTimeout(publish, PAUSE, paragraph));
+    draw();
+  },
+
+  // [cursor]
+  /** Where somebody's cursor is, and what they have selected, is presence. */
+  point(paragraph, start, end) {
+    channel.track({ name: me.name, hue: me.hue, paragraph, start, end });
+  },
+  // [/cursor]
+});
+
+function draw() {
+  const shown = [...new Map([...paragraphs, ...typed])]
+    .filter(([, { text }]) => text !== null)
+    .map(([id, { place, text }]) => ({ id, place, text }));
+  // Who begins begins with the same paragraph, whoever it is.
+  if (!shown.length) shown.push({ id: "first", place: 1, text: "" });
+  shown.sort((one, other) => one.place - other.place || (one.id < other.id ? -1 : 1));
+  editor.draw(shown);
+}
+
+// [people]
+channel.presence.onChange((members) => {
+  showPeople(members, "viewing");
+  const others = [...members.values()].filter(({ userId }) => userId !== me.id);
+  editor.showCursors(others.map(({ state }) => state));
+});
+// [/people]
+
+at("name").textContent = `doc/${name}`;
+at("new").href = `?doc=${crypto.randomUUID().slice(0, 8)}`;

@@ -1,0 +1,124 @@
+"""
+Pages of the examples, side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from aerostack.settings import Config
+from tests.live.browser import Browser
+from tests.live.test_browser import PageTests
+
+
+class Page:
+    """
+    A page in a window of its own.
+
+    @ivar browser: The browser that shows it.
+    """
+
+    def __init__(self, browser: Browser, window: str) -> None:
+        self.browser = browser
+        self._window = window
+
+    async def turnTo(self) -> Browser:
+        """
+        Let everything that the browser is told be about this page.
+        """
+        await self.browser.turnTo(self._window)
+        return self.browser
+
+    async def run(self, script: str, *args: Any) -> Any:
+        """
+        Run JavaScript in the page, as a function's body.
+        """
+        return await (await self.turnTo()).run(script, *args)
+
+    async def until(self, script: str, *args: Any) -> Any:
+        """
+        Run JavaScript again and again until it returns something true.
+        """
+        return await (await self.turnTo()).until(script, *args)
+
+    async def reads(self, selector: str, *texts: str) -> None:
+        """
+        Wait until the elements of a kind are these, by what they read.
+        """
+        await self.until(
+            "return JSON.stringify([...document.querySelectorAll(arguments[0])]"
+            ".map((it) => it.textContent.trim())) === JSON.stringify(arguments[1])",
+            selector,
+            texts,
+        )
+
+    async def click(self, selector: str) -> None:
+        """
+        Click an element, once it is there.
+        """
+        await self.until(
+            "const it = document.querySelector(arguments[0]); it?.click(); return it !== null",
+            selector,
+        )
+
+    async def type(self, selector: str, text: str) -> None:
+        """
+        Put the focus into an element, and press keys.
+        """
+        await self.run("document.querySelector(arguments[0]).focus()", selector)
+        await self.press(*text)
+
+    async def press(self, *keys: str) -> None:
+        """
+        Press keys, where the focus is.
+        """
+        await (await self.turnTo()).press(*keys)
+
+    async def complaints(self) -> list[str]:
+        """
+        What the page has written to the console as errors.
+        """
+        return await (await self.turnTo()).complaints()
+
+    async def close(self) -> None:
+        """
+        Close the window.
+        """
+        await (await self.turnTo()).closeWindow()
+
+
+class ExampleTests(PageTests):
+    """
+    Runs headless Chromium beside a daemon that serves the examples.
+    """
+
+    def config(self) -> Config:
+        config = super().config()
+        server = replace(config.server, examples=True, restartTime=0.0, reconnectSpread=0.1)
+        return replace(config, server=server)
+
+    async def open(self, path: str, base: str | None = None) -> Page:
+        """
+        Open a page of the examples in a window of its own, and wait until it is connected.
+
+        @param path: Its path under C{/examples/}.
+        @param base: Where the daemon seems to be, if not where it is.
+        """
+        page = Page(self.browser, await self.browser.window())
+        await self.browser.open(f"{base or self.page}examples/{path}")
+        await self.connected(page)
+        return page
+
+    async def connected(self, page: Page) -> None:
+        """
+        Wait until a page says that it is connected.
+        """
+        await page.reads("#status", "Connected")
+
+    async def picture(self, name: str, *pages: Page) -> None:
+        """
+        Leave pictures of pages.
+        """
+        for number, page in enumerate(pages, 1):
+            await (await page.turnTo()).screenshot(f"example-{name}-{number}")

@@ -1,0 +1,102 @@
+"""
+The example of the streamed answer, in a browser.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aerostack.examples import ai
+from tests.live.examples import ExampleTests, Page
+from tests.live.relay import Relay
+
+ANSWER = "return document.getElementById('answer').textContent"
+BUSY = "return document.getElementById('answer').ariaBusy === arguments[0]"
+
+
+class StreamTests(ExampleTests):
+    """
+    Pages of it.
+    """
+
+    async def begun(self, page: Page, least: int) -> None:
+        """
+        Wait until a page shows so many characters of an answer.
+        """
+        await page.until(f"{ANSWER}.length >= {least}")
+
+    async def whole(self, page: Page, question: str) -> None:
+        """
+        Wait until a page shows all of an answer, once.
+        """
+        await page.until(f"{ANSWER} === arguments[0]", ai.TEXT.format(question=question))
+        await page.until(BUSY, "false")
+
+    async def post(self, action: str, **given: Any) -> tuple[int, Any]:
+        """
+        Ask the server from elsewhere.
+        """
+        path = f"/examples/api/ai/{action}"
+        status, answer, _ = await self.http("POST", path, json.dumps(given).encode())
+        return status, answer
+
+    async def test_sideBySide(self) -> None:
+        """
+        All who watch see an answer while it is written, also who comes in the middle; how
+        many watch is right when a page closes.
+        """
+        pages = [await self.open(f"ai/?name={name}") for name in ("Sarah", "Tom")]
+        for page in pages:
+            await page.reads("#count", "2 users watching")
+        question = "How do a thousand people read along?"
+        await pages[0].click("#send")
+        for page in pages:
+            await self.begun(page, 100)
+            await page.until(BUSY, "true")
+        status, answer = await self.post("ask", stream="demo", question="me too")
+        self.assertEqual((status, answer["error"]), (503, "overloaded"))
+        pages.append(await self.open("ai/?name=Cora"))
+        await self.begun(pages[2], 100)
+        await self.picture("ai", *pages[:2])
+        for page in pages:
+            await self.whole(page, question)
+            await page.reads("#count", "3 users watching")
+        await pages.pop().close()
+        await pages[1].reads("#count", "2 users watching")
+        await pages[1].run("document.getElementById('question').value = '<b>{0}</b>'")
+        await pages[1].click("#send:enabled")
+        for page in pages:
+            await self.whole(page, "<b>{0}</b>")
+        await self.whole(await self.open("ai/"), "<b>{0}</b>")
+        self.assertEqual(await pages[0].complaints(), [])
+
+    async def test_networkCut(self) -> None:
+        """
+        Who was away in the middle of an answer has all of it in the end.
+        """
+        relay = Relay(self.reactor, self.port)
+        self.addCleanup(relay.stop)
+        page = await self.open("ai/", f"http://127.0.0.1:{relay.port}/")
+        await self.post("ask", stream="demo", question="why?")
+        await self.begun(page, 60)
+        relay.cut()
+        other = await self.open("ai/")
+        await self.begun(other, 200)
+        relay.mend()
+        for each in (page, other):
+            await self.whole(each, "why?")
+
+    async def test_anybodysData(self) -> None:
+        """
+        Tokens that are none do no harm.
+        """
+        page = await self.open("ai/")
+        await self.post("ask", stream="demo", question="why?")
+        await self.begun(page, 30)
+        _, found = await self.post("look", stream="demo")
+        for data in ({}, {"id": found["answer"]["id"], "index": 4_000_000_000, "token": "x"}):
+            await self.emit("token", data, "ai/demo")
+            await self.emit("start", data, "ai/demo")
+        await self.whole(page, "why?")
+        await page.reads("#trouble", "")

@@ -1,0 +1,154 @@
+"""
+The example of the auction, in a browser.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from aerostack.settings import Config
+from tests.live.daemon import gather
+from tests.live.examples import ExampleTests, Page
+from tests.live.test_postgres import PostgresDaemonTests
+from tests.postgres import ROLE
+
+
+class AuctionTests(ExampleTests):
+    """
+    Two pages of it.
+    """
+
+    async def stands(self, page: Page, price: int, leader: str) -> None:
+        """
+        Wait until a page shows how the lot stands.
+        """
+        await page.reads("#price", f"€ {price}")
+        await page.reads("#leader", leader)
+
+    async def bid(self, bidder: str, amount: int) -> bool:
+        """
+        Bid from somewhere else.
+
+        @return: Whether it was accepted.
+        """
+        body = {"lot": "lamp", "bidder": bidder, "amount": amount}
+        status, answer, _ = await self.http(
+            "POST", "/examples/api/auction/bid", json.dumps(body).encode()
+        )
+        self.assertEqual(status, 200, answer)
+        return bool(answer["accepted"])
+
+    async def test_sideBySide(self) -> None:
+        """
+        An accepted bid is shown to everybody; one that is too low by then is not, and who
+        made it is told; the number of those who watch is right when a page closes.
+        """
+        sarah, tom = await self.open("auction/?name=Sarah"), await self.open("auction/?name=Tom")
+        for page in (sarah, tom):
+            await self.stands(page, 40, "Nobody has bid yet.")
+            await page.reads("#count", "2 users watching")
+        await sarah.click("[data-more='5']")
+        await self.stands(sarah, 45, "You lead.")
+        await sarah.reads("#outcome", "Your bid of € 45 was accepted.")
+        await self.stands(tom, 45, "Sarah leads.")
+        # Tom's page has not heard of it when he bids.
+        await tom.run("document.getElementById('amount').min = 0")
+        await tom.run("document.getElementById('amount').value = 44")
+        await tom.click("#bid button:last-child")
+        await tom.reads("#outcome", "€ 44 is not enough any more.")
+        await tom.click("[data-more='25']")
+        await self.stands(sarah, 70, "Tom leads.")
+        self.assertTrue(await self.bid("Ada", 80))
+        self.assertTrue(await self.bid("Bea-01234567", 85))
+        for page in (sarah, tom):
+            await self.stands(page, 85, "Bea leads.")
+        await sarah.reads("#bids li", "Bea€ 85", "Ada€ 80", "Tom€ 70", "You€ 45")
+        await self.picture("auction", sarah, tom)
+        late = await self.open("auction/")
+        await self.stands(late, 85, "Bea leads.")
+        await late.reads("#bids li", "Bea€ 85", "Ada€ 80", "Tom€ 70", "Sarah€ 45")
+        await sarah.reads("#count", "3 users watching")
+        await late.close()
+        await tom.close()
+        await sarah.reads("#count", "1 user watching")
+        self.assertEqual(await sarah.complaints(), [])
+
+    async def test_atOnce(self) -> None:
+        """
+        Of many equal bids at the same moment one wins, whichever; of different ones the
+        highest, and every page ends with it.
+        """
+        pages = [await self.open("auction/"), await self.open("auction/")]
+        for page in pages:
+            await self.stands(page, 40, "Nobody has bid yet.")
+        won = await gather(*(self.bid(f"b{n}", 50) for n in range(20)))
+        self.assertEqual(won.count(True), 1)
+        await gather(*(self.bid(f"c{n}", 51 + n) for n in range(20)))
+        for page in pages:
+            await self.stands(page, 70, "c19 leads.")
+        (row,) = (await self.query("SELECT price, bidder FROM auction_lots"))["results"]
+        self.assertEqual(row, {"price": 70, "bidder": "c19"})
+
+    async def test_lots(self) -> None:
+        """
+        Each lot is an auction of its own.
+        """
+        page = await self.open("auction/?lot=globe")
+        await self.stands(page, 120, "Nobody has bid yet.")
+        await page.click("#lots a:first-child")
+        await self.stands(page, 40, "Nobody has bid yet.")
+        self.assertTrue(await self.bid("Ada", 41))
+        await self.stands(page, 41, "Ada leads.")
+        other = await self.open("auction/?lot=__proto__")
+        await self.stands(other, 41, "Ada leads.")
+
+    async def test_otherOrder(self) -> None:
+        """
+        Bids that are told in another order than they were accepted in, and what is none, do
+        no harm.
+        """
+        page = await self.open("auction/")
+        await self.stands(page, 40, "Nobody has bid yet.")
+        self.assertTrue(await self.bid("Ada", 50))
+        await self.stands(page, 50, "Ada leads.")
+        late = {"id": "lamp", "title": "A lamp", "price": 45, "bidder": "Bea", "bids": 1}
+        for data in (late, None, 7, {}, {"price": "999"}):
+            await self.emit("bid", data, "auction/lamp", persist=True)
+        await page.reads("#bids li", "Ada€ 50", "Bea€ 45")
+        await page.reads("#trouble", "")
+        for each in (page, await self.open("auction/")):
+            await self.stands(each, 50, "Ada leads.")
+            await each.reads("#bids li", "Ada€ 50", "Bea€ 45")
+
+
+class PostgresTests(PostgresDaemonTests):
+    """
+    Its server on PostgreSQL.
+    """
+
+    def config(self) -> Config:
+        config = super().config()
+        return replace(config, server=replace(config.server, examples=True))
+
+    async def post(self, action: str, **given: Any) -> Any:
+        """
+        Ask it something.
+        """
+        path, body = f"/examples/api/auction/{action}", json.dumps({"lot": "lamp", **given})
+        status, answer, _ = await self.http("POST", path, body.encode())
+        self.assertEqual(status, 200, answer)
+        return answer
+
+    async def test_atOnce(self) -> None:
+        """
+        Of many equal bids at the same moment one wins.
+        """
+        self.execute(f"GRANT CREATE ON SCHEMA public TO {ROLE}")
+        for _ in range(2):
+            self.assertEqual((await self.post("look"))["price"], 40)
+        won = await gather(*(self.post("bid", bidder=f"b{n}", amount=50) for n in range(10)))
+        self.assertEqual(won.count({"accepted": True}), 1)
+        lot = await self.post("look")
+        self.assertEqual((lot["price"], lot["bids"]), (50, 1))

@@ -1,0 +1,229 @@
+"""
+The examples' files, and what their pages ask for, as anybody can.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urljoin
+
+from twisted.internet.threads import deferToThread
+
+from aerostack.settings import Config
+from aerostack.testing import SECRET_KEY, makeProject
+from tests.live.daemon import DaemonTests
+from tests.live.test_pages import Asking
+from tests.web import EXAMPLES, program
+
+ORDER = "/examples/api/orders/create"
+NAMES = ("orders", "chat", "document", "auction", "ai")
+
+
+class ServerTests(DaemonTests):
+    """
+    What the pages ask for.
+    """
+
+    def config(self) -> Config:
+        config = super().config()
+        project = makeProject(origins=("http://127.0.0.1:*",))
+        server = replace(config.server, examples=True)
+        return replace(config, server=server, projects={"p": project})
+
+    async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any]:
+        """
+        Ask for something.
+
+        @param body: Bytes, or what is sent as JSON.
+        """
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        status, answer, _ = await self.http("POST", path, data, **headers)
+        return status, answer
+
+    async def refused(self, path: str, body: Any, **headers: str) -> tuple[int, str]:
+        """
+        Ask for something that is refused.
+
+        @return: The status and the code.
+        """
+        status, answer = await self.post(path, body, **headers)
+        self.assertEqual(set(answer), {"error", "message"}, answer)
+        return status, answer["error"]
+
+    async def test_badBodies(self) -> None:
+        """
+        What is no JSON object, or has the wrong fields, is refused, and nothing is done.
+        """
+        for body, code in (
+            (b"", "invalid_json"),
+            (b"{", "invalid_json"),
+            (b"\xff", "invalid_json"),
+            (b"[" * 5000 + b"]" * 5000, "too_deep"),
+            (b"[]", "invalid_arguments"),
+            (b"null", "invalid_arguments"),
+            (b'"x"', "invalid_arguments"),
+        ):
+            self.assertEqual(await self.refused(ORDER, body), (400, code), body)
+        self.assertEqual(await self.refused(ORDER, b" " * 2_000_000), (413, "too_large"))
+        for path, given in (
+            ("orders/update", {}),
+            ("orders/update", {"id": "1", "status": "paid"}),
+            ("orders/update", {"id": 1, "status": "x' OR 1=1"}),
+            ("orders/update", {"id": 2**60, "status": "paid"}),
+            ("orders/remove", {"id": [1]}),
+            ("auction/look", {"lot": "x"}),
+            ("auction/bid", {"lot": "lamp", "bidder": "a"}),
+            ("auction/bid", {"lot": "lamp", "bidder": "a", "amount": 1e9}),
+            ("auction/bid", {"lot": "lamp", "bidder": "a" * 41, "amount": 41}),
+            ("ai/ask", {"stream": "../x", "question": "x"}),
+        ):
+            refusal = await self.refused(f"/examples/api/{path}", given)
+            self.assertEqual(refusal, (400, "invalid_arguments"), (path, given))
+        found = await self.query("SELECT name FROM sqlite_schema WHERE name IN ('orders', 'x')")
+        self.assertEqual(found["results"], [])
+
+    async def test_whatThereIsNot(self) -> None:
+        """
+        Nothing else is served, and an order that is not there is told.
+        """
+        for path in ("/examples/api/orders/drop", "/examples/api/", "/examples/api/orders"):
+            self.assertEqual(await self.refused(path, {}), (404, "not_found"), path)
+        status, _, headers = await self.http("GET", ORDER)
+        self.assertEqual(status, 405)
+        self.assertEqual(headers.getRawHeaders("allow"), ["POST"])
+        self.assertEqual((await self.post(ORDER, {}))[0], 200)
+        update = "/examples/api/orders/update"
+        status, answer = await self.post(update, {"id": 7, "status": "paid"})
+        self.assertEqual((status, answer["message"]), (400, "There is no order 7."))
+        bid = {"lot": "lamp", "bidder": "a", "amount": 1}
+        self.assertEqual(await self.refused("/examples/api/auction/bid", bid), (400, "sql_error"))
+
+    async def test_whoMayAsk(self) -> None:
+        """
+        Pages of elsewhere may not ask, though they call themselves what they like, and
+        nobody may through a proxy.
+        """
+        own = f"http://127.0.0.1:{self.port}"
+        self.assertEqual((await self.post(ORDER, {}, Origin=own))[0], 200)
+        for headers in (
+            {"Origin": "http://evil.test"},
+            {"Origin": "null"},
+            {"Origin": "http://127.0.0.1:1"},
+            # Its name may lead here all the same.
+            {"Origin": "http://evil.test", "Host": "evil.test"},
+        ):
+            refusal = await self.refused(ORDER, {}, **headers)
+            self.assertEqual(refusal, (403, "origin_not_allowed"), headers)
+        for proxy in ("X_Forwarded_For", "Via", "Forwarded", "X_Real_IP"):
+            refusal = await self.refused(ORDER, {}, **{proxy: "127.0.0.1"})
+            self.assertEqual(refusal, (403, "forbidden"), proxy)
+        answer = await self.query("SELECT count(*) AS n FROM orders")
+        self.assertEqual(answer["results"], [{"n": 1}])
+
+    async def test_projectGone(self) -> None:
+        """
+        When the project is not open any more, neither are the examples.
+        """
+        config = self.daemon.config
+        closed = {"p": makeProject(anonymous=False)}
+        self.daemon.reload(replace(config, projects=closed))
+        self.assertEqual(await self.refused(ORDER, {}), (401, "unauthorized"))
+        self.daemon.reload(replace(config, projects={"q": makeProject(id="q")}))
+        self.assertEqual(await self.refused(ORDER, {}), (404, "unknown_project"))
+
+    async def test_node(self) -> None:
+        """
+        The first document's lines for a server run on Node.js as they stand in the example.
+        """
+        await self.post(ORDER, {})
+        watcher = await self.subscribed("orders")
+        key = self.directory / "secret"
+        key.write_text(f"{SECRET_KEY}\n")
+        command = [program("node"), str(EXAMPLES / "orders" / "ship.mjs")]
+        url = f"http://127.0.0.1:{self.port}"
+        done: Any = await deferToThread(
+            subprocess.run, [*command, url, str(key), "1"], capture_output=True, text=True
+        )
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        frames = await watcher.frames(2)
+        told = {frame.get("event", frame.get("operation")): frame["data"] for frame in frames}
+        shipped = {"id": 1, "status": "shipped"}
+        self.assertEqual(told, {"UPDATE": shipped, "order:updated": shipped})
+
+
+class FileTests(Asking):
+    """
+    The files.
+    """
+
+    def config(self) -> Config:
+        config = super().config()
+        return replace(config, server=replace(config.server, examples=True))
+
+    async def test_pages(self) -> None:
+        """
+        Every page is there and may load nothing but what the daemon serves; all that it
+        names is there, and so are the lines that it shows.
+        """
+        _, _, first = await self.ask("/")
+        self.assertIn(b'<nav aria-label="Examples" >', first)
+        linked = set(re.findall(r'href="(/examples/\w+/)"', first.decode()))
+        self.assertEqual(linked, {f"/examples/{name}/" for name in NAMES})
+        for page in (*linked, "/examples/chat/smallest.html"):
+            status, headers, body = await self.ask(page)
+            self.assertEqual((status, headers["content-type"]), (200, "text/html; charset=utf-8"))
+            policy = headers["content-security-policy"]
+            self.assertIn("default-src 'none'", policy)
+            self.assertIn("frame-ancestors 'none'", policy)
+            self.assertNotIn("unsafe", policy)
+            self.assertIn(b'name="project" content="p"', body)
+            named = re.findall(r'(?:src|data-source|href)="(?!\?)([^"]+)"', body.decode())
+            self.assertGreater(len(named), 2, page)
+            for name in named:
+                status, headers, _ = await self.ask(urljoin(page, name))
+                self.assertEqual(status, 200, (page, name))
+                self.assertEqual(headers["x-content-type-options"], "nosniff")
+            shown = re.findall(r'data-source="([^"]+)" data-part="(\w+)"', body.decode())
+            for name, part in shown:
+                _, _, source = await self.ask(urljoin(page, name))
+                marks = re.findall(rf"(?m)\[/?{part}\]$", source.decode())
+                self.assertEqual(marks, [f"[{part}]", f"[/{part}]"], (page, name))
+
+    async def test_nothingElse(self) -> None:
+        """
+        Nothing else of the disk can be had.
+        """
+        for path in (
+            "/examples",
+            "/examples/",
+            "/examples/orders",
+            "/examples/orders/index.html",
+            "/examples/orders/given.py",
+            "/examples/orders/../../index.html",
+            "/examples/%2e%2e/index.html",
+            "/examples/server.py",
+            "/examples/chat/server.py",
+        ):
+            status, _, body = await self.ask(path)
+            self.assertEqual(status, 404, path)
+            self.assertIn(b'"error":"not_found"', body, path)
+
+
+class OffTests(Asking):
+    """
+    A daemon without them, which is how it is where nobody says otherwise.
+    """
+
+    async def test_off(self) -> None:
+        """
+        Nothing of them is served, and the daemon's page does not name them.
+        """
+        for path in ("/examples/orders/", "/examples/shared.js", ORDER):
+            status, _, _ = await self.ask(path, "POST" if path == ORDER else "GET")
+            self.assertEqual(status, 404, path)
+        _, _, page = await self.ask("/")
+        self.assertIn(b'<nav aria-label="Examples" hidden>', page)

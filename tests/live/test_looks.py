@@ -1,0 +1,73 @@
+"""
+The pages of the examples, for whoever looks at them: on a phone, by keyboard, by ear.
+"""
+
+from __future__ import annotations
+
+from tests.live.examples import ExampleTests
+
+PAGES = ("orders/", "chat/", "chat/smallest.html", "document/", "auction/", "ai/")
+
+WIDER = """
+    const wide = document.documentElement.clientWidth;
+    const within = (it) => it.closest('pre, #log, #rooms') !== null;
+    return [...document.querySelectorAll('body *')]
+        .filter((it) => it.getBoundingClientRect().right > wide + 1 && !within(it))
+        .map((it) => it.outerHTML.slice(0, 100));
+"""
+
+NAMELESS = """
+    return [...document.querySelectorAll('a, button, input, textarea, [tabindex], [role=region]')]
+        .filter((it) => it.checkVisibility() && !it.ariaLabel && !it.textContent.trim())
+        .map((it) => it.outerHTML.slice(0, 100));
+"""
+
+
+class LookTests(ExampleTests):
+    """
+    Every page.
+    """
+
+    timeout = 120
+
+    async def test_everyPage(self) -> None:
+        """
+        Everything that one can use has a name, there is one heading above all others, and on
+        a phone nothing sticks out.
+        """
+        self.execute(
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)",
+            "INSERT INTO orders VALUES (123456, 'new'), (1, 'some status or other')",
+        )
+        for path in PAGES:
+            page = await self.open(path)
+            await page.until(
+                "return document.querySelectorAll('figure').length"
+                " === document.querySelectorAll('figure pre').length"
+            )
+            self.assertEqual(await page.run(NAMELESS), [], path)
+            headings = "return document.querySelectorAll('h1').length"
+            self.assertEqual(await page.run(headings), 1, path)
+            await page.browser.look("phone")
+            self.assertEqual(await page.run(WIDER), [], path)
+            self.assertEqual(await page.complaints(), [], path)
+
+    async def test_keyboard(self) -> None:
+        """
+        A page can be used by keyboard alone.
+        """
+        page = await self.open("orders/")
+
+        async def tabTo(name: str) -> None:
+            focused = "const it = document.activeElement; return it.ariaLabel ?? it.textContent"
+            while await page.run(focused) != name:
+                await page.press("Tab")
+
+        await tabTo("New order")
+        await page.press("Enter")
+        await page.reads("#rows .badge", "new")
+        await tabTo("Pay 1")
+        await page.press("Enter")
+        await page.reads("#rows .badge", "paid")
+        await page.press("Enter")
+        await page.reads("#rows .badge", "shipped")
