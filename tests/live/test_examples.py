@@ -193,6 +193,13 @@ class FileTests(Asking):
                 marks = re.findall(rf"(?m)\[/?{part}\]$", source.decode())
                 self.assertEqual(marks, [f"[{part}]", f"[/{part}]"], (page, name))
 
+    async def test_withoutSlash(self) -> None:
+        """
+        Who asks for an example without its slash is sent there.
+        """
+        status, headers, _ = await self.ask("/examples/orders")
+        self.assertEqual((status, headers["location"]), (308, "orders/"))
+
     async def test_nothingElse(self) -> None:
         """
         Nothing else of the disk can be had.
@@ -200,7 +207,6 @@ class FileTests(Asking):
         for path in (
             "/examples",
             "/examples/",
-            "/examples/orders",
             "/examples/orders/index.html",
             "/examples/orders/given.py",
             "/examples/orders/../../index.html",
