@@ -59,7 +59,7 @@ from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.gate import Gate
 from aerostack.net.http import BoundedSite
 from aerostack.net.metrics import MetricsResource
-from aerostack.net.pages import clientFiles, makePage
+from aerostack.net.pages import clientFiles, homeFiles
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
 from aerostack.pulse import Pulse
@@ -252,7 +252,7 @@ class Daemon(MultiService):
         )
         root = makeRoot(
             {
-                "": makePage(_openProject(config), config.server.examples),
+                **homeFiles(_openProject(config), config.server.examples),
                 **clientFiles(),
                 **(self._makeExamples() if config.server.examples else {}),
                 "api/realtime": self._realtime,

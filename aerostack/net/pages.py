@@ -18,6 +18,8 @@ from twisted.web.server import Request
 from aerostack.errors import RealtimeError
 from aerostack.net.http import BoundedRequest, NotFoundResource, RefusalResource
 
+HTML = "text/html; charset=utf-8"
+
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
     # What a compiler reads is no video, which .ts would stand for.
@@ -25,17 +27,19 @@ TYPES = {
 }
 """What is served of the client, by how its name ends; nothing else is."""
 
-CONSOLE_TYPES = {
+PAGE_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""What is served of the console and of its charts, by how its name ends; nothing else is."""
+"""The same for pages, beside what is HTML of them."""
 
-CONSOLE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+POLICY = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
+    " connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+}
+"""What pages may load: what the daemon serves, and nothing that stands in them."""
 
 CHARTS = ("node_modules", "uplot", "dist")
 """Where the console's folder has the library for charts, once it is installed."""
@@ -46,19 +50,13 @@ CHART_FILES = ("uPlot.esm.js", "uPlot.min.css")
 EXAMPLE_TYPES = {
     **TYPES,
     ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
+    ".html": HTML,
     # Shown on pages, and for programs that are none.
     ".mjs": "text/plain; charset=utf-8",
     ".py": "text/plain; charset=utf-8",
     ".tsx": "text/plain; charset=utf-8",
 }
 """The same for the examples."""
-
-EXAMPLE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""What their pages may load: what the daemon serves, and nothing that stands in them."""
 
 
 class FileResource(Resource):
@@ -120,24 +118,22 @@ class GuardedResource(Resource):
         return self._resource.render(request)
 
 
-def makePage(projectId: str, examples: bool) -> FileResource:
+def homeFiles(projectId: str, examples: bool) -> dict[str, Resource]:
     """
-    The page that shows the daemon at work.
+    The page that shows the daemon at work, by path.
 
     @param projectId: The project that the page begins with.
     @param examples: Whether the examples are served, too.
     """
-    page = files("aerostack.web").joinpath("index.html").read_text("utf-8")
+    folder = files("aerostack.web").joinpath("home")
+    page = folder.joinpath("index.html").read_text("utf-8")
     page = page.replace("{{examples}}", "" if examples else "hidden")
-    return FileResource(
-        # A project's id has no character that means anything in HTML.
-        page.replace("{{projectId}}", projectId).encode("utf-8"),
-        "text/html; charset=utf-8",
-        {
-            "Content-Security-Policy": "default-src 'none'; script-src 'self' 'unsafe-inline';"
-            " style-src 'unsafe-inline'; connect-src 'self' ws: wss:; frame-ancestors 'none'"
-        },
-    )
+    # A project's id has no character that means anything in HTML.
+    page = page.replace("{{projectId}}", projectId)
+    found: dict[str, Resource] = {"": FileResource(page.encode("utf-8"), HTML, POLICY)}
+    for file, kind in _served(folder, PAGE_TYPES):
+        found[f"home/{file.name}"] = FileResource(file.read_bytes(), kind, {})
+    return found
 
 
 def clientFiles() -> dict[str, Resource]:
@@ -160,15 +156,15 @@ def consoleFiles(check: Callable[[Request], None]) -> dict[str, Resource]:
     folder = files("aerostack.web").joinpath("console")
     page = FileResource(
         folder.joinpath("index.html").read_bytes(),
-        "text/html; charset=utf-8",
-        {"Content-Security-Policy": CONSOLE_POLICY, "Referrer-Policy": "no-referrer"},
+        HTML,
+        {**POLICY, "Referrer-Policy": "no-referrer"},
     )
     found: dict[str, Resource] = {"console/": page}
-    for file, kind in _served(folder, CONSOLE_TYPES):
+    for file, kind in _served(folder, PAGE_TYPES):
         found[f"console/{file.name}"] = _consoleFile(file, kind)
     charts = folder.joinpath(*CHARTS)
     if charts.is_dir():
-        for file, kind in _served(charts, CONSOLE_TYPES):
+        for file, kind in _served(charts, PAGE_TYPES):
             if file.name in CHART_FILES:
                 found[f"console/chart/{file.name}"] = _consoleFile(file, kind)
     return {path: GuardedResource(resource, check) for path, resource in found.items()}
@@ -197,7 +193,7 @@ def exampleFiles(projectId: str) -> dict[str, Resource]:
 
 def _exampleFile(file: Traversable, contentType: str, projectId: str) -> FileResource:
     content = file.read_bytes().replace(b"{{projectId}}", projectId.encode("ascii"))
-    return FileResource(content, contentType, {"Content-Security-Policy": EXAMPLE_POLICY})
+    return FileResource(content, contentType, POLICY)
 
 
 def _served(folder: Traversable, types: Mapping[str, str]) -> Iterator[tuple[Traversable, str]]:

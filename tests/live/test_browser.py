@@ -8,6 +8,11 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+from twisted.internet.task import deferLater
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+from twisted.web.static import Data
+
 from aerostack.settings import Config, ProjectConfig
 from aerostack.testing import makeProject
 from tests.live.browser import LOOKS, SCREENSHOTS, Browser
@@ -91,6 +96,41 @@ class BrowserTests(PageTests):
         for look, (width, _, _) in LOOKS.items():
             picture = (SCREENSHOTS / f"page-{look}.png").read_bytes()
             self.assertEqual(int.from_bytes(picture[16:20], "big"), width, look)
+
+    async def test_linesToCopy(self) -> None:
+        """
+        The lines that the page gives are a page of one's own that shows what comes.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        await self.browser.open(f"{self.page}?topic=orders")
+        await self.shows("watching")
+        lines = await self.browser.run("return document.getElementById('lines').textContent")
+        self.assertLessEqual(len(lines.splitlines()), 20)
+        root = Resource()
+        root.putChild(b"live.html", Data(lines.encode(), "text/html"))
+        root.putChild(b"favicon.ico", Data(b"", "image/png"))
+        elsewhere = self.reactor.listenTCP(0, Site(root), interface="127.0.0.1")
+        self.addCleanup(elsewhere.stopListening)
+        await self.browser.open(f"http://127.0.0.1:{elsewhere.getHost().port}/live.html")
+        while "table/orders/p" not in self.daemon.hub.registry:
+            await deferLater(self.reactor, 0.02)
+        self.execute("INSERT INTO orders (status) VALUES ('<b>brand new</b>')")
+        shown = "return document.getElementById('list').innerText"
+        await self.browser.until(f"return (() => {{ {shown} }})().includes('brand new')")
+        self.assertEqual(
+            await self.browser.run(shown), 'INSERT {"id":1,"status":"<b>brand new</b>"}'
+        )
+        self.assertEqual(await self.browser.complaints(), [])
+
+    async def test_phone(self) -> None:
+        """
+        The page is no wider than a phone.
+        """
+        await self.browser.open(f"{self.page}?topic=orders")
+        await self.browser.look("phone")
+        await self.browser.until("return document.getElementById('lines').textContent")
+        width = "return document.documentElement.scrollWidth"
+        self.assertEqual(await self.browser.run(width), LOOKS["phone"][0])
 
     async def test_credentialsAsSubprotocols(self) -> None:
         """

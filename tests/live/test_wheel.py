@@ -81,7 +81,7 @@ class WheelTests(SynchronousTestCase):
         """
         names = ZipFile(self.wheel).namelist()
         for needed in (
-            "aerostack/web/index.html",
+            "aerostack/web/home/index.html",
             "aerostack/py.typed",
             "aerostack/tracker/triggers.py",
         ):

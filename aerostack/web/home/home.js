@@ -1,58 +1,9 @@
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>aerostack-rt</title>
-<style>
-  :root { color-scheme: light dark; --line: #8884; --accent: #2a7de1; }
-  body { font: 16px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; }
-  h1 { font-size: 1.3rem; margin: 0 0 .25rem; }
-  form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; margin: 1rem 0; }
-  label { display: flex; flex-direction: column; font-size: .85rem; flex: 1 1 10rem; }
-  input, button { font: inherit; padding: .4rem .6rem; border: 1px solid var(--line); border-radius: .3rem; }
-  button { background: var(--accent); border-color: var(--accent); color: #fff; cursor: pointer; }
-  :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-  ol { list-style: none; margin: 0; padding: 0; }
-  li { border-top: 1px solid var(--line); padding: .4rem 0; overflow-wrap: anywhere; }
-  time, .topic { opacity: .7; font-size: .85rem; margin-right: .5rem; }
-  .what { font-weight: 600; margin-right: .5rem; }
-  code, pre { font: .85rem/1.4 ui-monospace, monospace; white-space: pre-wrap; margin: 0; }
-  .error .what { color: #c33; }
-</style>
-</head>
-<body>
-<h1>aerostack-rt</h1>
-<p id="status" role="status">Connecting…</p>
-<p><a href="/console/">Console</a></p>
+/**
+ * The daemon's page: shows what comes on topics, publishes, and gives the lines that another page
+ * needs to show the same.
+ */
 
-<nav aria-label="Examples" {{examples}}>
-  Examples:
-  <a href="/examples/orders/">live orders</a>,
-  <a href="/examples/chat/">a chat</a>,
-  <a href="/examples/document/">a document that many write</a>,
-  <a href="/examples/auction/">an auction</a>,
-  <a href="/examples/ai/">tokens as an AI streams them</a>.
-</nav>
-
-<form id="watch">
-  <label>Table or topic <input id="topic" value="orders" required></label>
-  <label>Project <input id="project" value="{{projectId}}" required></label>
-  <label>Public key, if it takes one <input id="key" autocomplete="off"></label>
-  <button>Watch</button>
-</form>
-
-<form id="publish">
-  <label>Topic <input id="to" value="chat/general" required></label>
-  <label>Event <input id="event" value="message" required></label>
-  <label>Data, as JSON <input id="data" value='{"text": "hello"}' required></label>
-  <button>Publish</button>
-</form>
-
-<ol id="frames" aria-live="polite" aria-label="What came, newest first"></ol>
-
-<script type="module">
-import { RealtimeClient } from "/client/realtime.js";
+import { RealtimeClient } from "../client/realtime.js";
 
 const at = (id) => document.getElementById(id);
 const topics = new Set();
@@ -84,8 +35,34 @@ function showStatus(status, { error, delay }) {
   at("status").textContent = lines[status] ?? `Not connected.${why}${when}`;
 }
 
+/** The lines that a page of one's own needs to show a topic. */
+function showLines(topic) {
+  const options = { baseUrl: location.origin, projectId: at("project").value };
+  if (at("key").value) options.apiKey = at("key").value;
+  // As it stands in a script, which a "<" could end.
+  const written = (value) => JSON.stringify(value).replaceAll("<", "\\u003c");
+  at("lines").textContent = `<!doctype html>
+<meta charset="utf-8">
+<title>Live</title>
+<ul id="list"></ul>
+<script type="module">
+  import { RealtimeClient } from "${location.origin}/client/realtime.js";
+
+  const realtime = new RealtimeClient(${written(options)});
+  const channel = realtime.channel(${written(topic)});
+  channel.on("*", ({ operation, event, data }) => {
+    const item = document.createElement("li");
+    item.textContent = \`\${operation ?? event} \${JSON.stringify(data)}\`;
+    document.getElementById("list").prepend(item);
+  });
+  channel.subscribe();
+</script>
+`;
+}
+
 function watch(topic) {
   topics.add(topic);
+  showLines(topic);
   const channel = realtime.channel(topic);
   if (channel.isSubscribed) return;
   channel
@@ -141,6 +118,9 @@ at("publish").onsubmit = (event) => {
 topics.add(new URLSearchParams(location.search).get("topic") || "chat/general");
 if (at("project").value) connect();
 else at("status").textContent = "Name a project and its public key.";
-</script>
-</body>
-</html>
+
+at("copy").onclick = async () => {
+  await navigator.clipboard.writeText(at("lines").textContent);
+  at("copy").textContent = "Copied";
+  setTimeout(() => (at("copy").textContent = "Copy"), 1500);
+};
