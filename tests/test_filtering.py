@@ -245,7 +245,7 @@ class WaitingTests(SynchronousTestCase):
         """
         self.ask()
         self.ask(filter={"id": 2})
-        self.client.session._commands._subscriptions._giveUp(
+        self.client.session.subscriptions._giveUp(
             tableTopic("orders", "p"), RealtimeError("table_lost", "Gone.")
         )
         self.assertEqual(codes(self.client.take()), ["table_lost", "unsubscribed"])
