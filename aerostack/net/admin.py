@@ -21,6 +21,7 @@ from aerostack.net.http import (
     BoundedRequest,
     JSONResource,
     isLocal,
+    nothingHere,
     numberOf,
     operatorOf,
     queryOf,
@@ -64,7 +65,7 @@ class Door:
         @raise RealtimeError: C{not_found} or C{forbidden}.
         """
         if self.console == "off":
-            raise RealtimeError("not_found", "Nothing is served under this path.")
+            raise nothingHere()
         if self.console == "loopback" and not isLocal(request):
             raise RealtimeError(
                 "forbidden",

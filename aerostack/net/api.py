@@ -30,6 +30,7 @@ from aerostack.net.http import (
     headersOf,
     numberOf,
     queryOf,
+    serverOf,
 )
 from aerostack.net.opening import checkUpgrade, readCredentials
 from aerostack.net.websocket import Connections
@@ -178,11 +179,8 @@ class RPCResource(JSONResource):
         self._clock = clock
 
     def answer(self, request: BoundedRequest) -> Any:
-        bearer = bearerOf(request, self._authenticator)
-        if bearer is None:
-            raise RealtimeError("unauthorized", "Bring Authorization: Bearer and the secret key.")
         now = self._clock.seconds()
-        identity = self._authenticator.identify(bearer, now)
+        identity = serverOf(request, self._authenticator, now)
         body = request.content.read()
         self._quotas.spend(identity.project, len(body), now)
         called: Deferred[Any] = self._rpc.call(identity, decodeValue(body))

@@ -73,6 +73,19 @@ def isLocal(request: Request) -> bool:
     )
 
 
+def serverOf(request: Request, authenticator: Authenticator, now: float) -> Identity:
+    """
+    Who brings C{Authorization: Bearer}, as servers do.
+
+    @param now: The time in seconds.
+    @raise RealtimeError: C{unauthorized}: nobody does, or what is brought does not hold.
+    """
+    bearer = bearerOf(request, authenticator)
+    if bearer is None:
+        raise RealtimeError("unauthorized", "Bring Authorization: Bearer and the secret key.")
+    return authenticator.identify(bearer, now)
+
+
 def operatorOf(request: Request, authenticator: Authenticator, now: float, what: str) -> Identity:
     """
     Make sure that a request brings a project's secret key.
@@ -81,10 +94,7 @@ def operatorOf(request: Request, authenticator: Authenticator, now: float, what:
     @param what: What is for the secret key, as the beginning of a sentence.
     @raise RealtimeError: C{unauthorized} or C{forbidden}.
     """
-    bearer = bearerOf(request, authenticator)
-    if bearer is None:
-        raise RealtimeError("unauthorized", "Bring Authorization: Bearer and the secret key.")
-    identity = authenticator.identify(bearer, now)
+    identity = serverOf(request, authenticator, now)
     if identity.role is not Role.SECRET:
         raise RealtimeError("forbidden", f"{what} for the secret key.")
     return identity
@@ -170,7 +180,7 @@ class JSONResource(Resource):
 
     def render(self, request: BoundedRequest) -> Any:
         if any(request.postpath or ()):
-            return self._respond(request, *_errorAnswer(request, _nothingHere()))
+            return self._respond(request, *_errorAnswer(request, nothingHere()))
         if self.cors:
             self._allowOrigin(request)
         method = request.method.decode("latin-1")
@@ -258,7 +268,10 @@ def _errorAnswer(request: Request, error: RealtimeError) -> tuple[int, Any]:
     return error.http, body
 
 
-def _nothingHere() -> RealtimeError:
+def nothingHere() -> RealtimeError:
+    """
+    What is said of a path that nobody serves.
+    """
     return RealtimeError("not_found", "Nothing is served under this path.")
 
 
@@ -286,7 +299,7 @@ class NotFoundResource(RefusalResource):
     """
 
     def __init__(self) -> None:
-        super().__init__(_nothingHere())
+        super().__init__(nothingHere())
 
 
 class BoundedChannel(HTTPChannel):
