@@ -206,9 +206,9 @@ class Insight:
         return {
             "connection": session.connectionId,
             "userId": session.identity.userId,
-            "filter": None if asked is None else asked.filter,
-            "columns": None if asked is None else asked.columns,
-            "events": None if asked is None else asked.event,
+            "filter": asked.filter,
+            "columns": asked.columns,
+            "events": asked.event,
             "state": session.subscriptions.state(canonical),
             "queued": session.queued,
             "congested": session.isCongested,

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from aerostack.core.access import Grant
 from aerostack.core.columns import Columns
+from aerostack.core.facts import ASKED, CATCHING_UP, LIVE, NONE
 from aerostack.core.permissions import Action
 from aerostack.core.selection import Selection, parseSelection
 from aerostack.core.topics import Topic, topicOf
@@ -54,21 +55,22 @@ class Subscriptions:
 
     # Looking
 
-    def asked(self, canonical: str) -> Subscribe | None:
+    def asked(self, canonical: str) -> Subscribe:
         """
-        What was asked for of a table, L{None} if nothing was.
+        What was asked for of a table; for nothing in particular, if nothing was.
         """
-        return self._pending.get(canonical) or self._requests.get(canonical)
+        asked = self._pending.get(canonical) or self._requests.get(canonical)
+        return asked or Subscribe(topic=canonical)
 
     def state(self, canonical: str) -> str:
         """
-        How far a subscription is: C{live}, C{catching up} (what was missed, or the rows that
-        are there, is being sent), C{asked} (it is not known yet whether it can be) or C{none}.
+        How far a subscription is: L{LIVE}, L{CATCHING_UP} (what was missed, or the rows that
+        are there, is being sent), L{ASKED} (it is not known yet whether it can be) or L{NONE}.
         """
         if self._session in self._hub.registry.subscribers(canonical):
             caughtUp = self._session.catchingUp(canonical) is None
-            return "live" if caughtUp else "catching up"
-        return "asked" if canonical in self._pending else "none"
+            return LIVE if caughtUp else CATCHING_UP
+        return ASKED if canonical in self._pending else NONE
 
     # Beginning
 

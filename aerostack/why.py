@@ -13,7 +13,7 @@ from aerostack.core.access import Grant
 from aerostack.core.changes import Change
 from aerostack.core.conditions import EQ, GT, GTE, IN, IS_NULL, LIKE, LT, LTE, NEQ
 from aerostack.core.explaining import explain, whyMissed
-from aerostack.core.facts import Facts, Feed, Last, Link, Log
+from aerostack.core.facts import CATCHING_UP, LIVE, Facts, Feed, Last, Link, Log
 from aerostack.core.permissions import Action
 from aerostack.core.rowrules import Wanted
 from aerostack.core.stream import Stream
@@ -140,9 +140,9 @@ class Reasons:
             forbidden=forbidden,
             rows=rows,
             hidden=() if grant is None else sorted(grant.hidden),
-            filter=None if asked is None else asked.filter,
-            columns=None if asked is None else asked.columns,
-            events=None if asked is None else asked.event,
+            filter=asked.filter,
+            columns=asked.columns,
+            events=asked.event,
             missed=self._missed(session, canonical),
             refused=self._traces.refused.get((session.connectionId, canonical)),
             queued=session.queued,
@@ -228,7 +228,7 @@ def _connection(link: Link, rule: str | None) -> Shown:
     return {
         "id": link.id,
         "opened": link.opened,
-        "subscribed": link.state in ("live", "catching up"),
+        "subscribed": link.state in (LIVE, CATCHING_UP),
         "state": link.state,
         "since": link.since,
         "filter": link.filter,
