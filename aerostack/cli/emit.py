@@ -14,12 +14,11 @@ from aerostack.cli.options import (
     CommandError,
     addAddress,
     addJSON,
-    addressFor,
     addTimeout,
     readJSON,
+    sdkFor,
 )
 from aerostack.cli.output import Output
-from aerostack.client.blocking import BlockingSDK
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,14 +79,7 @@ def _read(options: argparse.Namespace, text: str, what: str) -> Any:
 
 def _run(options: argparse.Namespace) -> None:
     output = Output(options.json)
-    address = addressFor(options, secret=True)
-    with BlockingSDK(
-        address.url,
-        address.key,
-        projectId=address.projectId,
-        timeout=options.timeout,
-        retry=False,
-    ) as sdk:
+    with sdkFor(options, secret=True) as sdk:
         for data in dataOf(options):
             answer = sdk.socket.emit(
                 options.event, data, options.topic, persist=options.persist, userId=options.user

@@ -7,9 +7,8 @@ from __future__ import annotations
 import argparse
 
 from aerostack.cli.formats import formatJSON, formatMessage
-from aerostack.cli.options import addAddress, addJSON, addressFor, addTimeout
+from aerostack.cli.options import addAddress, addJSON, addTimeout, sdkFor
 from aerostack.cli.output import Output, say
-from aerostack.client.blocking import BlockingSDK
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,15 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     output = Output(options.json)
-    address = addressFor(options)
-    with BlockingSDK(
-        address.url,
-        address.key,
-        projectId=address.projectId,
-        token=address.token,
-        timeout=options.timeout,
-        retry=False,
-    ) as sdk:
+    with sdkFor(options) as sdk:
         messages = sdk.history(options.topic, options.limit, options.before)
     for message in reversed(messages):
         output.line(formatMessage(message) if output.pretty else formatJSON(message))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aerostack.client.address import Address, addressOf
+from aerostack.client.blocking import BlockingSDK
 from aerostack.config import load
 from aerostack.settings import Config
 
@@ -103,6 +104,23 @@ def addressFor(options: argparse.Namespace, secret: bool = False) -> Address:
     config = loadConfig(options.config)
     address = addressOf(config, options.project, secret and key is None)
     return replace(address, key=key or address.key, token=token)
+
+
+def sdkFor(options: argparse.Namespace, secret: bool = False) -> BlockingSDK:
+    """
+    Make what asks the daemon over HTTP, once and no more, within the command's time.
+
+    @param secret: See L{addressFor}.
+    """
+    address = addressFor(options, secret)
+    return BlockingSDK(
+        address.url,
+        address.key,
+        projectId=address.projectId,
+        token=address.token,
+        timeout=options.timeout,
+        retry=False,
+    )
 
 
 def readJSON(text: str, what: str) -> Any:

@@ -8,9 +8,8 @@ import argparse
 from typing import Any
 
 from aerostack.cli.formats import formatJSON, plain
-from aerostack.cli.options import addAddress, addJSON, addressFor, addTimeout
+from aerostack.cli.options import addAddress, addJSON, addTimeout, sdkFor
 from aerostack.cli.output import Output
-from aerostack.client.blocking import BlockingSDK
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,14 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     output = Output(options.json)
-    address = addressFor(options, secret=True)
-    with BlockingSDK(
-        address.url,
-        address.key,
-        projectId=address.projectId,
-        timeout=options.timeout,
-        retry=False,
-    ) as sdk:
+    with sdkFor(options, secret=True) as sdk:
         found = sdk.explain(options.user, options.topic)
     if output.pretty:
         for line in describe(found):
