@@ -49,5 +49,4 @@ class ConsoleTests(DaemonTests):
         """
         here = len(self.daemon.connections)
         wire.drop()
-        while len(self.daemon.connections) == here:
-            await self.sleep(0.01)
+        await self.until(lambda: len(self.daemon.connections) != here)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +120,13 @@ class DaemonTests(TestCase):
         Let the reactor turn for a while.
         """
         await deferLater(self.reactor, seconds, lambda: None)
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """
+        Wait until something holds.
+        """
+        while not holds():
+            await self.sleep(0.01)
 
     # The database, from outside
 

@@ -8,7 +8,6 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from twisted.internet.task import deferLater
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 from twisted.web.static import Data
@@ -112,8 +111,7 @@ class BrowserTests(PageTests):
         elsewhere = self.reactor.listenTCP(0, Site(root), interface="127.0.0.1")
         self.addCleanup(elsewhere.stopListening)
         await self.browser.open(f"http://127.0.0.1:{elsewhere.getHost().port}/live.html")
-        while "table/orders/p" not in self.daemon.hub.registry:
-            await deferLater(self.reactor, 0.02)
+        await self.until(lambda: "table/orders/p" in self.daemon.hub.registry)
         self.execute("INSERT INTO orders (status) VALUES ('<b>brand new</b>')")
         shown = "return document.getElementById('list').innerText"
         await self.browser.until(f"return (() => {{ {shown} }})().includes('brand new')")

@@ -51,13 +51,6 @@ class ClientTests(DaemonTests):
         client.startService()
         return client
 
-    async def until(self, holds: Any) -> None:
-        """
-        Wait until something holds.
-        """
-        while not holds():
-            await self.sleep(0.01)
-
     async def test_tour(self) -> None:
         """
         Events, changes, history and presence, as an application sees them.

@@ -75,21 +75,21 @@ class OpenTests(PostgresDaemonTests):
         """
         self.execute("BEGIN; INSERT INTO orders VALUES (1); PREPARE TRANSACTION 'left''s'")
         try:
-            await self.until(
+            await self.untilAnswered(
                 True,
                 lambda: self.told(
                     "prepared transaction 'left''s'. Its changes are told when it ends",
                     "end it with COMMIT PREPARED 'left''s' or ROLLBACK PREPARED 'left''s'.",
                 ),
             )
-            await self.until(True, self.isOld)
+            await self.untilAnswered(True, self.isOld)
             self.assertNotIn(OWNER, await self.notice())
             self.execute("INSERT INTO orders VALUES (2)")
             self.assertEqual((await self.watcher.frame())["data"], {"id": 2})
         finally:
             self.execute("COMMIT PREPARED 'left''s'")
         self.assertEqual((await self.watcher.frame())["data"], {"id": 1})
-        await self.until(True, self.isOver)
+        await self.untilAnswered(True, self.isOver)
 
     async def test_idle(self) -> None:
         """
@@ -100,13 +100,13 @@ class OpenTests(PostgresDaemonTests):
             writer.execute("BEGIN")
             writer.execute("INSERT INTO orders VALUES (1)")
             pid = writer.info.backend_pid
-            await self.until(
+            await self.untilAnswered(
                 True,
                 lambda: self.told(
                     f"process {pid} (the importer).", f"SELECT pg_terminate_backend({pid})."
                 ),
             )
-            await self.until(True, self.isOld)
+            await self.untilAnswered(True, self.isOld)
             self.assertNotIn(OWNER, await self.notice())
             self.assertNotIn("INSERT", await self.notice())
             # Who has the secret key is told whose it is, too.
@@ -119,4 +119,4 @@ class OpenTests(PostgresDaemonTests):
             )
             self.patch(condition, "HELD", 3600.0)
             self.assertEqual(await self.notice(), "")
-        await self.until(True, self.isOver)
+        await self.untilAnswered(True, self.isOver)

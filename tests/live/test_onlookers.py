@@ -5,7 +5,7 @@ What passes on a topic, as an operator sees it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -101,13 +101,6 @@ class OnlookerTests(ConsoleTests):
         onlooker.ask(topic, key)
         self.assertEqual((await onlooker.line())["type"], "watching")
         return onlooker
-
-    async def until(self, holds: Callable[[], object]) -> None:
-        """
-        Wait until something holds.
-        """
-        while not holds():
-            await self.sleep(0.01)
 
     def left(self) -> bool:
         """Whether nothing of anybody who looked on is left."""

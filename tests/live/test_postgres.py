@@ -53,7 +53,7 @@ class PostgresDaemonTests(DaemonTests):
     def execute(self, *statements: str) -> None:
         self.postgres.execute(*statements)
 
-    async def until(self, wanted: Any, answered: Any) -> Any:
+    async def untilAnswered(self, wanted: Any, answered: Any) -> Any:
         """
         Ask again until the answer is the wanted one.
         """
@@ -278,14 +278,14 @@ class TroubleTests(PostgresDaemonTests):
                     self.assertEqual((status, body["error"]), (503, "database_unavailable"))
                     status, body, _ = await self.http("GET", HISTORY)
                     self.assertEqual((status, body["error"]), (503, "database_unavailable"))
-                await self.until(503, self.health)
+                await self.untilAnswered(503, self.health)
             finally:
                 self.postgres.server.start()
             for _ in range(5):
                 await self.query("SELECT 1")
             self.assertEqual((await self.publish(wire, next(numbers)))["type"], "ack")
             self.assertIsInstance((await watcher.frame())["data"], int)
-            await self.until(200, self.health)
+            await self.untilAnswered(200, self.health)
         kept = self.postgres.execute("SELECT data FROM _aerostack.messages", user="rt")
         self.assertEqual(kept, [("1",), ("4",), ("7",)])
         self.assertNotIn(PASSWORD, "\n".join(self.logged))

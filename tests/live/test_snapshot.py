@@ -197,7 +197,7 @@ class WaitingTests(PostgresDaemonTests):
             owner.execute("BEGIN")
             owner.execute("LOCK TABLE stock IN ACCESS EXCLUSIVE MODE")
             wire.tell({"type": "subscribe", "topic": "stock", "snapshot": True})
-            await self.until(True, self.isWaiting)
+            await self.untilAnswered(True, self.isWaiting)
             self.execute("INSERT INTO orders VALUES (2)")
             self.assertEqual((await watcher.frame())["data"], {"id": 2})
             self.assertTrue(await self.isWaiting())
