@@ -11,13 +11,18 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 CHARTS = aerostack/web/console/node_modules/ready
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
-.PHONY: run test lint docs check clean charts
+.PHONY: run test fuzz lint docs check clean charts
 
 run: .venv/ready charts
 	$(BIN)/twistd --nodaemon --pidfile= aerostack-rt --config etc/rt.toml
 
 test: .venv/ready-dev tests/web/node_modules/ready $(CHARTS)
 	$(BIN)/trial tests
+
+# Random runs against models with new seeds, each fuzzer for FUZZ_SECONDS.
+FUZZ_SECONDS ?= 60
+fuzz: .venv/ready-dev tests/web/node_modules/ready
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/trial tests.fuzz
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .
