@@ -172,7 +172,7 @@ class Commands:
         self._hub.attendance.untrack(self._session.connectionId, self._topic(frame.topic))
 
     def _auth(self, frame: Auth) -> None:
-        now = self._all.clock.seconds()
+        now = self._all.wall()
         try:
             identity = self._all.authenticator.refresh(self._session.identity, frame.token, now)
         except RealtimeError as error:

@@ -48,6 +48,7 @@ class Console(MultiService):
     def __init__(
         self,
         clock: IReactorTime,
+        wall: Callable[[], float],
         console: str,
         authenticator: Authenticator,
         limits: LimitsConfig,
@@ -62,14 +63,14 @@ class Console(MultiService):
         @param sessions: Gives all sessions, in order of opening.
         """
         super().__init__()
-        self.door = Door(console, authenticator, clock, limits)
-        self._clock = clock
+        self.door = Door(console, authenticator, wall, limits)
+        self._wall = wall
         self._condition = condition
         self.watchers = Watchers(clock, hub, feeds)
         self.watchers.setServiceParent(self)
         self._insight = Insight(clock, hub, feeds, self.watchers, sessions)
         self._reasons = Reasons(hub, feeds, traces, sessions, self._insight.feed)
-        self.sampler = Sampler(clock, condition.counts, feeds.latencies, hub.latencies)
+        self.sampler = Sampler(clock, wall, condition.counts, feeds.latencies, hub.latencies)
         self.sampler.setServiceParent(self)
 
     def resources(self) -> dict[str, Resource]:
@@ -80,7 +81,7 @@ class Console(MultiService):
         return {
             **consoleFiles(door.check),
             f"{PATH}/overview": OverviewResource(
-                door, insight, self.sampler, condition.health, condition.metrics, self._clock
+                door, insight, self.sampler, condition.health, condition.metrics, self._wall
             ),
             f"{PATH}/connections": ConnectionsResource(door, insight),
             f"{PATH}/topics": TopicsResource(door, insight),

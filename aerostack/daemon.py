@@ -4,7 +4,8 @@ The daemon, put together from its configuration.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -86,12 +87,18 @@ class Daemon(MultiService):
 
     log = Logger()
 
-    def __init__(self, config: Config, reactor: Any) -> None:
+    def __init__(self, config: Config, reactor: Any, wall: Callable[[], float] = time.time) -> None:
+        """
+        @param reactor: Its clock is for intervals; L{aerostack.net.steady.makeSteady} keeps
+            it from being set.
+        @param wall: Tells the time, seconds since the epoch.
+        """
         super().__init__()
         self.config = config
         self.ports: list[IListeningPort] = []
         self._listeners: list[Listener] = []
         self._reactor = reactor
+        self._wall = wall
         limits = config.limits
         self._backend = openBackend(config.database)
         self._pools = self._backend.pools(reactor)
@@ -110,6 +117,7 @@ class Daemon(MultiService):
         epochs, serial = count(1), count(1)
         self.hub = Hub(
             reactor,
+            wall,
             MemoryEngine(),
             self.history,
             Presence(config.presence.grace),
@@ -134,6 +142,7 @@ class Daemon(MultiService):
         self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
         self._surroundings = Surroundings(
             reactor,
+            wall,
             self.hub,
             self.feeds,
             Recovery(
@@ -176,6 +185,7 @@ class Daemon(MultiService):
         )
         self.console = Console(
             reactor,
+            wall,
             server.console,
             self.authenticator,
             limits,
@@ -239,13 +249,14 @@ class Daemon(MultiService):
             self._gate,
             self.connections,
             self.authenticator,
-            reactor,
+            self._wall,
             config.server.queryCredentials,
         )
         self._historyResource = HistoryResource(
             self.history,
             self.authenticator,
             reactor,
+            self._wall,
             config.limits,
             config.history.pageSize,
             self.quotas,
@@ -258,11 +269,11 @@ class Daemon(MultiService):
                 "api/realtime": self._realtime,
                 "api/v1/public/realtime/history": self._historyResource,
                 "internal/hooks/rpc": RPCResource(
-                    self.rpc, self.authenticator, reactor, self.quotas
+                    self.rpc, self.authenticator, reactor, self._wall, self.quotas
                 ),
                 **self.console.resources(),
                 "health": HealthResource(self.condition.health),
-                "metrics": MetricsResource(self.condition.metrics, self.authenticator, reactor),
+                "metrics": MetricsResource(self.condition.metrics, self.authenticator, self._wall),
             }
         )
         return BoundedSite(root, reactor, config.limits)
@@ -270,7 +281,9 @@ class Daemon(MultiService):
     def _makeExamples(self) -> dict[str, Resource]:
         """The pages of the examples, and what they ask."""
         projectId = _openProject(self.config)
-        examples = Examples(self._reactor, self.rpc, self.authenticator, self.quotas, projectId)
+        examples = Examples(
+            self._reactor, self._wall, self.rpc, self.authenticator, self.quotas, projectId
+        )
         examples.setServiceParent(self)
         return examples.resources()
 
@@ -286,7 +299,7 @@ class Daemon(MultiService):
         try:
             # The reactor does not turn yet, so nobody waits for this.
             found = self._backend.prepare(
-                int((self._reactor.seconds() - self.config.streams.repeatWindow) * 1000),
+                int((self._wall() - self.config.streams.repeatWindow) * 1000),
                 MAX_REPEATS,
             )
         except Unusable as error:

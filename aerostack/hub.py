@@ -78,6 +78,7 @@ class Hub:
     def __init__(
         self,
         clock: IReactorTime,
+        wall: Callable[[], float],
         engine: IEngine,
         history: IHistory,
         presence: Presence,
@@ -87,6 +88,8 @@ class Hub:
         repeats: Repeats[Deferred[Kept | None]],
     ) -> None:
         """
+        @param clock: By which things grow old; it is never set.
+        @param wall: Tells the time, seconds since the epoch; it may be set at any moment.
         @param newId: Makes the id of a message; no two calls give the same.
         @param rules: What holds for each topic.
         @param repeats: Remembers what was published under an id.
@@ -98,6 +101,7 @@ class Hub:
         self.latencies = Latencies()
         self.floor = 0
         self._clock = clock
+        self._wall = wall
         self._engine = engine
         self.attendance = Attendance(presence, clock.seconds, self.now, engine.publish)
         self._newId = newId
@@ -108,7 +112,7 @@ class Hub:
 
     def now(self) -> int:
         """The time, milliseconds since the epoch."""
-        return max(self.floor, int(self._clock.seconds() * 1000))
+        return max(self.floor, int(self._wall() * 1000))
 
     def seconds(self) -> float:
         """The clock's time, by which things grow old."""
@@ -214,7 +218,8 @@ class Hub:
             data = encodeValue(msgspec.json.decode(data, type=_Said))
         repeatKey = userRepeatKey(message.userId, message.publishId)
         key = (message.topic, repeatKey, fingerprint(message.event, data))
-        self._repeats.note(key, succeed(kept), kept.createdAt / 1000)
+        age = max(0.0, self._wall() - kept.createdAt / 1000)
+        self._repeats.note(key, succeed(kept), self._clock.seconds() - age)
 
     def _forget(self, failure: Failure, key: Hashable) -> Failure:
         self._repeats.forget(key)

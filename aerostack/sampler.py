@@ -22,7 +22,7 @@ class Sampler(Service):
     Takes samples.
 
     @ivar samples: The newest.
-    @ivar started: When it began, seconds.
+    @ivar started: When it began, seconds since the epoch.
     @cvar interval: The seconds of a sample.
     @cvar beat: Seconds between two looks whether the reactor comes about in time.
     """
@@ -33,17 +33,20 @@ class Sampler(Service):
     def __init__(
         self,
         clock: IReactorTime,
+        wall: Callable[[], float],
         count: Callable[[], Counts],
         feed: Latencies,
         publish: Latencies,
     ) -> None:
         """
+        @param wall: Tells the time, seconds since the epoch.
         @param count: Counts what there is and has been.
         @param feed: Where it is measured how long changes take.
         @param publish: The same for publications.
         """
         self.samples = Samples(KEPT)
         self._clock = clock
+        self._wall = wall
         self._count = count
         self._feed = feed
         self._publish = publish
@@ -56,7 +59,7 @@ class Sampler(Service):
     def startService(self) -> None:
         super().startService()
         self._before = self._count()
-        self.started = self._since = self._clock.seconds()
+        self.started, self._since = self._wall(), self._clock.seconds()
         self._sampling.start(self.interval, now=False)
         self._beat()
 
@@ -81,7 +84,7 @@ class Sampler(Service):
         now, counts = self._clock.seconds(), self._count()
         self.samples.add(
             makeSample(
-                int(now * 1000),
+                int(self._wall() * 1000),
                 now - self._since,
                 self._before,
                 counts,

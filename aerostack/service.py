@@ -24,6 +24,7 @@ from aerostack.credentials import credentialsOf
 from aerostack.daemon import Daemon
 from aerostack.logs import Redactor, makeObserver
 from aerostack.net.signals import Signals
+from aerostack.net.steady import makeSteady
 from aerostack.net.systemd import Notifier
 from aerostack.settings import Config
 
@@ -163,4 +164,5 @@ def makeService(options: Options) -> Program:
     """
     from twisted.internet import reactor
 
+    makeSteady(reactor)
     return Program(options, reactor)

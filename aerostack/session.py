@@ -57,7 +57,7 @@ class Session(Outlet):
     and, last of all, L{closed}; whoever sweeps the deadlines calls L{due}.
 
     @ivar identity: Who the client is.
-    @ivar opened: When it came, seconds.
+    @ivar opened: When it came, seconds since the epoch.
     """
 
     __slots__ = (
@@ -89,7 +89,8 @@ class Session(Outlet):
         # With which code and why the connection is closed, once it is.
         self._ending: tuple[int, str] | None = None
         self._state = State.OPEN
-        self.opened = now = surroundings.clock.seconds()
+        self.opened = surroundings.wall()
+        now = surroundings.clock.seconds()
         self._allowance = Allowance(
             TokenBucket(limits.framesPerSecond, limits.framesBurst, now),
             None
@@ -188,7 +189,7 @@ class Session(Outlet):
     @property
     def _now(self) -> int:
         """The time, milliseconds since the epoch."""
-        return int(self._all.clock.seconds() * 1000)
+        return int(self._all.wall() * 1000)
 
     # From the daemon
 
@@ -253,7 +254,7 @@ class Session(Outlet):
         if self._state is State.CLOSING:
             self._connection.abort()
             return
-        if self.identity.expires is not None and self.identity.expires <= now:
+        if self.identity.expires is not None and self.identity.expires <= self._all.wall():
             self.endToken(RealtimeError("token_expired", "The token expired; send a new one."))
             return
         if self._pongDue is not None and self._pongDue <= now:
@@ -268,8 +269,13 @@ class Session(Outlet):
         self._setDeadline()
 
     def _setDeadline(self) -> None:
-        times = (self._pingDue, self._pongDue, self.identity.expires)
-        self._all.deadlines.set(self, min(time for time in times if time is not None))
+        due = self._pingDue if self._pongDue is None else min(self._pingDue, self._pongDue)
+        expires = self.identity.expires
+        if expires is not None:
+            # The time of day may be set meanwhile; the next ping looks at it again.
+            left = max(0.0, expires - self._all.wall())
+            due = min(due, self._all.clock.seconds() + left)
+        self._all.deadlines.set(self, due)
 
     # Frames
 

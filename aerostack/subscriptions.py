@@ -281,7 +281,7 @@ class Subscriptions:
 
     def _note(self, topic: Topic, begun: bool) -> None:
         """Remember when a subscription began, or that it was ended."""
-        turn = Turn(int(self._all.clock.seconds() * 1000), begun)
+        turn = Turn(int(self._all.wall() * 1000), begun)
         self._all.traces.turns.note((self._session.connectionId, topic.canonical), turn)
 
     def _giveUp(self, topic: Topic, error: RealtimeError) -> None:

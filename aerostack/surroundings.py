@@ -4,6 +4,8 @@ What all sessions of a daemon share.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.interfaces import IReactorTime
 
 from aerostack.auth import Authenticator
@@ -20,6 +22,9 @@ class Surroundings:
     """
     Where a session lives.
 
+    @ivar clock: For intervals; it is never set.
+    @ivar wall: Tells the time, seconds since the epoch, by which tokens expire; it may be
+        set at any moment.
     @ivar limits: Replaced when the configuration is read again; holds for sessions
         that begin after that.
     @ivar deadlines: When each session has something to do.
@@ -30,6 +35,7 @@ class Surroundings:
     def __init__(
         self,
         clock: IReactorTime,
+        wall: Callable[[], float],
         hub: Hub,
         feeds: TableFeeds,
         recovery: Recovery,
@@ -40,6 +46,7 @@ class Surroundings:
         traces: Traces,
     ) -> None:
         self.clock = clock
+        self.wall = wall
         self.hub = hub
         self.feeds = feeds
         self.recovery = recovery

@@ -23,7 +23,11 @@ class SamplerTests(SynchronousTestCase):
         self.published = 7
         self.feed, self.publish = Latencies(), Latencies()
         self.sampler = Sampler(
-            self.clock, lambda: Counts(1, 2, self.published, 0, 0), self.feed, self.publish
+            self.clock,
+            self.clock.seconds,
+            lambda: Counts(1, 2, self.published, 0, 0),
+            self.feed,
+            self.publish,
         )
         self.sampler.startService()
         self.addCleanup(self.sampler.stopService)

@@ -14,6 +14,7 @@ from aerostack.cli.options import CommandError
 from aerostack.client.address import Address
 from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
+from aerostack.net.steady import makeSteady
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ def talk(address: Address, maxRetries: int | None, body: Talk) -> None:
     faults: list[Exception] = []
 
     async def run(reactor: Any) -> None:
+        makeSteady(reactor)
         client = RealtimeClient(
             reactor,
             address.url,

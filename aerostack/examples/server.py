@@ -35,6 +35,7 @@ class Examples(Service):
     def __init__(
         self,
         clock: IReactorTime,
+        wall: Callable[[], float],
         rpc: RPC,
         authenticator: Authenticator,
         quotas: Quotas,
@@ -44,6 +45,7 @@ class Examples(Service):
         @param projectId: The project that they live in.
         """
         self._clock = clock
+        self._wall = wall
         self._rpc = rpc
         self._authenticator = authenticator
         self._quotas = quotas
@@ -67,7 +69,7 @@ class Examples(Service):
         for name, action in actions.items():
             act = partial(self._act, action)
             found[f"examples/api/{name}"] = ExampleResource(
-                act, self._projectId, self._authenticator, self._clock, self._quotas
+                act, self._projectId, self._authenticator, self._clock, self._wall, self._quotas
             )
         return found
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.internet.interfaces import IPushProducer
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
@@ -50,13 +50,13 @@ class Door:
         self,
         console: str,
         authenticator: Authenticator,
-        clock: IReactorTime,
+        wall: Callable[[], float],
         limits: LimitsConfig,
     ) -> None:
         self.console = console
         self.limits = limits
         self._authenticator = authenticator
-        self._clock = clock
+        self._wall = wall
 
     def check(self, request: Request) -> None:
         """
@@ -80,7 +80,7 @@ class Door:
         @raise RealtimeError: As L{check}; C{unauthorized} or C{forbidden}.
         """
         self.check(request)
-        return operatorOf(request, self._authenticator, self._clock.seconds(), "The console is")
+        return operatorOf(request, self._authenticator, self._wall(), "The console is")
 
     def topic(self, text: str | None, project: str) -> Topic:
         """
@@ -128,7 +128,7 @@ class OverviewResource(_ConsoleResource):
         sampler: Sampler,
         health: Callable[[], Mapping[str, Any]],
         metrics: Callable[[], Mapping[str, float]],
-        clock: IReactorTime,
+        wall: Callable[[], float],
     ) -> None:
         """
         @param health: What C{/health} says.
@@ -139,14 +139,14 @@ class OverviewResource(_ConsoleResource):
         self._sampler = sampler
         self._health = health
         self._metrics = metrics
-        self._clock = clock
+        self._wall = wall
 
     def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         since = numberOf(query, "since", 0)
         return 200, {
             "version": __version__,
             "project": identity.project,
-            "now": int(self._clock.seconds() * 1000),
+            "now": int(self._wall() * 1000),
             "started": int(self._sampler.started * 1000),
             "health": self._health(),
             "metrics": self._metrics(),

@@ -49,14 +49,14 @@ class RealtimeResource(JSONResource):
         gate: Gate,
         connections: Connections,
         authenticator: Authenticator,
-        clock: IReactorTime,
+        wall: Callable[[], float],
         queryCredentials: bool,
     ) -> None:
         super().__init__()
         self._gate = gate
         self._connections = connections
         self._authenticator = authenticator
-        self._clock = clock
+        self._wall = wall
         self._queryCredentials = queryCredentials
 
     def answer(self, request: BoundedRequest) -> Any:
@@ -64,7 +64,7 @@ class RealtimeResource(JSONResource):
         checkUpgrade(headers)
         address = self._gate.knock(request, headers)
         credentials = readCredentials(headers, queryOf(request), self._queryCredentials)
-        identity = self._authenticator.identify(credentials, self._clock.seconds())
+        identity = self._authenticator.identify(credentials, self._wall())
         self._gate.checkProject(identity.project)
         return self._connections.accept(request, identity, address)
 
@@ -99,6 +99,7 @@ class HistoryResource(JSONResource):
         history: IHistory,
         authenticator: Authenticator,
         clock: IReactorTime,
+        wall: Callable[[], float],
         limits: LimitsConfig,
         pageSize: int,
         quotas: Quotas,
@@ -110,6 +111,7 @@ class HistoryResource(JSONResource):
         self._history = history
         self._authenticator = authenticator
         self._clock = clock
+        self._wall = wall
 
     def originAllowed(self, origin: str) -> bool:
         return self._authenticator.originAllowed(origin)
@@ -142,7 +144,7 @@ class HistoryResource(JSONResource):
                 token=bearer.token,
                 origin=headerOf(request, "origin"),
             ),
-            self._clock.seconds(),
+            self._wall(),
         )
 
 
@@ -170,19 +172,24 @@ class RPCResource(JSONResource):
     methods = ("POST",)
 
     def __init__(
-        self, rpc: RPC, authenticator: Authenticator, clock: IReactorTime, quotas: Quotas
+        self,
+        rpc: RPC,
+        authenticator: Authenticator,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        quotas: Quotas,
     ) -> None:
         super().__init__()
         self._quotas = quotas
         self._rpc = rpc
         self._authenticator = authenticator
         self._clock = clock
+        self._wall = wall
 
     def answer(self, request: BoundedRequest) -> Any:
-        now = self._clock.seconds()
-        identity = serverOf(request, self._authenticator, now)
+        identity = serverOf(request, self._authenticator, self._wall())
         body = request.content.read()
-        self._quotas.spend(identity.project, len(body), now)
+        self._quotas.spend(identity.project, len(body), self._clock.seconds())
         called: Deferred[Any] = self._rpc.call(identity, decodeValue(body))
         return called.addCallback(lambda answer: (200, answer))
 

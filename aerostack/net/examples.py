@@ -33,6 +33,7 @@ class ExampleResource(JSONResource):
         projectId: str,
         authenticator: Authenticator,
         clock: IReactorTime,
+        wall: Callable[[], float],
         quotas: Quotas,
     ) -> None:
         """
@@ -44,6 +45,7 @@ class ExampleResource(JSONResource):
         self._projectId = projectId
         self._authenticator = authenticator
         self._clock = clock
+        self._wall = wall
         self._quotas = quotas
 
     def answer(self, request: BoundedRequest) -> Any:
@@ -56,14 +58,13 @@ class ExampleResource(JSONResource):
             raise RealtimeError(
                 "origin_not_allowed", "The examples' server is for the daemon's own pages only."
             )
-        now = self._clock.seconds()
         # A page that names itself by any host could pretend to be ours; the project's
         # origins are those that are meant.
         identity = self._authenticator.identify(
-            Credentials(projectId=self._projectId, origin=origin), now
+            Credentials(projectId=self._projectId, origin=origin), self._wall()
         )
         body = request.content.read()
-        self._quotas.spend(identity.project, len(body), now)
+        self._quotas.spend(identity.project, len(body), self._clock.seconds())
         given = decodeValue(body)
         if not isinstance(given, dict):
             raise RealtimeError("invalid_arguments", "Send a JSON object.")

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-
 from aerostack.auth import Authenticator
 from aerostack.net.http import BoundedRequest, JSONResource, isLocal, operatorOf
 
@@ -79,7 +77,7 @@ class MetricsResource(JSONResource):
         self,
         measure: Callable[[], Mapping[str, float]],
         authenticator: Authenticator,
-        clock: IReactorTime,
+        wall: Callable[[], float],
     ) -> None:
         """
         @param measure: Gives the values; see L{render}.
@@ -87,11 +85,11 @@ class MetricsResource(JSONResource):
         super().__init__()
         self._measure = measure
         self._authenticator = authenticator
-        self._clock = clock
+        self._wall = wall
 
     def answer(self, request: BoundedRequest) -> Any:
         if not isLocal(request):
-            operatorOf(request, self._authenticator, self._clock.seconds(), "Metrics are")
+            operatorOf(request, self._authenticator, self._wall(), "Metrics are")
         return 200, render(self._measure())
 
     def encode(self, body: Any) -> tuple[bytes, bytes]:

@@ -67,7 +67,7 @@ class MemoryWire:
             return
         credentials = Credentials(address.projectId, address.userId, address.key, address.token)
         try:
-            identity = world.authenticator.identify(credentials, world.clock.seconds())
+            identity = world.authenticator.identify(credentials, world.wall())
         except RealtimeError as error:
             body = {"error": error.code, "message": error.message, "retryAfter": error.retryAfter}
             self._end(refused(error.http, None, encodeValue(body)), False)

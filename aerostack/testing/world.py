@@ -73,6 +73,8 @@ class World:
     and make trouble with L{cut}.
 
     @ivar clock: Its time; begins at one billion seconds.
+    @ivar stepped: By how many seconds the time of day was set since the beginning; timers
+        do not go by it.
     @ivar reachable: Whether clients of L{realtime} can connect.
     @ivar wires: Their connections.
     """
@@ -105,8 +107,15 @@ class World:
         self._epochs = iter(range(1, 1_000_000))
         self._serial = iter(range(1, 1_000_000))
         self.reachable = True
+        self.stepped = 0.0
         self.wires: list[MemoryWire] = []
         self._begin()
+
+    def wall(self) -> float:
+        """
+        The time of day, seconds since the epoch.
+        """
+        return self.clock.seconds() + self.stepped
 
     def restart(self) -> None:
         """
@@ -128,6 +137,7 @@ class World:
         rules = self._rules
         self.hub = Hub(
             self.clock,
+            self.wall,
             MemoryEngine(),
             self.history,
             Presence(self._grace),
@@ -156,6 +166,7 @@ class World:
         )
         self.surroundings = Surroundings(
             self.clock,
+            self.wall,
             self.hub,
             self.feeds,
             self.recovery,
@@ -190,7 +201,7 @@ class World:
         """
         if not credentials.keys() & {"projectId", "key", "token"}:
             credentials["projectId"] = "p"
-        identity = self.authenticator.identify(Credentials(**credentials), self.clock.seconds())
+        identity = self.authenticator.identify(Credentials(**credentials), self.wall())
         return MemoryClient(self, MemoryConnection(self.newConnectionId()), identity)
 
     def realtime(self, **options: Any) -> RealtimeClient:
@@ -222,10 +233,16 @@ class World:
                 makeRoot(
                     {
                         "api/v1/public/realtime/history": HistoryResource(
-                            self.history, self.authenticator, self.clock, limits, 500, quotas
+                            self.history,
+                            self.authenticator,
+                            self.clock,
+                            self.wall,
+                            limits,
+                            500,
+                            quotas,
                         ),
                         "internal/hooks/rpc": RPCResource(
-                            self.rpc, self.authenticator, self.clock, quotas
+                            self.rpc, self.authenticator, self.clock, self.wall, quotas
                         ),
                     }
                 )

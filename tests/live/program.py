@@ -106,15 +106,17 @@ origins = ["http://app.test"]
         twistd: Sequence[str] = (),
         environ: dict[str, str] | None = None,
         descriptors: dict[int, int] | None = None,
+        program: str = TWISTD,
     ) -> Child:
         """
         Start the daemon.
 
         @param options: Options of C{aerostack-rt}.
         @param twistd: Options of C{twistd}.
+        @param program: What runs C{twistd}.
         """
         arguments = ["--nodaemon", "--pidfile=", *twistd, "aerostack-rt"]
-        command = ["-c", TWISTD, *arguments, f"--config={self.config}", *options]
+        command = ["-c", program, *arguments, f"--config={self.config}", *options]
         child = Child.spawn(self.reactor, command, environ, descriptors)
         self.addCleanup(child.kill)
         return child

@@ -62,6 +62,7 @@ class Wire(Protocol):
     @ivar answerClose: Whether close frames are.
     @ivar received: After L{keepRaw}, every byte that came.
     @ivar payload: The text message that came last, as it was.
+    @ivar pings: How many pings came.
     @ivar pongs: The payloads of the pongs that came.
     @ivar compressed: How many messages came compressed.
     """
@@ -77,6 +78,7 @@ class Wire(Protocol):
         self.answerClose = True
         self.received = b""
         self.payload = b""
+        self.pings = 0
         self.pongs: list[bytes] = []
         self.compressed = 0
         self._buffer = b""
@@ -268,8 +270,10 @@ class Wire(Protocol):
                 self._waiting.popleft().callback(frame)
             else:
                 self._frames.append(frame)
-        elif opcode == PING and self.answerPings:
-            self.write(maskedFrame(payload, PONG))
+        elif opcode == PING:
+            self.pings += 1
+            if self.answerPings:
+                self.write(maskedFrame(payload, PONG))
         elif opcode == PONG:
             self.pongs.append(payload)
         elif opcode == CLOSE:

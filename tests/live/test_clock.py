@@ -1,0 +1,45 @@
+"""
+The machine's clock is set while the daemon runs.
+"""
+
+from __future__ import annotations
+
+import time
+
+from tests.live.program import TWISTD, ProgramTests
+
+STEPPED = """
+import os, time
+machine = time.time
+time.time = lambda: machine() - (3600 if os.path.exists({flag!r}) else 0)
+"""
+"""Sets the time of day back by an hour once a file is there."""
+
+
+class SetBackTests(ProgramTests):
+    """
+    The time of day is set back by an hour.
+    """
+
+    async def test_goesOn(self) -> None:
+        """
+        Clients are pinged, changes of tables are told, and stamps are those of the new time.
+        """
+        flag = self.directory / "stepped"
+        await self.serve(
+            self.configure(more="[limits]\nping_interval = 1"),
+            program=STEPPED.format(flag=str(flag)) + TWISTD,
+        )
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+        wire = await self.subscribed("orders")
+        flag.touch()
+        pings = wire.pings
+        await self.until(lambda: wire.pings >= pings + 2)
+        self.execute("INSERT INTO orders VALUES (1)")
+        self.assertEqual((await wire.frame())["operation"], "INSERT")
+        wire.tell({"type": "subscribe", "topic": "chat/general"})
+        await wire.frame()
+        wire.tell({"type": "publish", "topic": "chat/general", "event": "e", "data": 1})
+        stamp = (await wire.frame())["timestamp"] / 1000
+        self.assertLess(abs(stamp - (time.time() - 3600)), 600)
+        self.assertEqual((await self.http("GET", "/health"))[0], 200)
