@@ -240,7 +240,10 @@ class Daemon(MultiService):
             )
 
         return self._pools.query.run(
-            self._backend.runQuery, sql, parameters, limits.queryRows, limits.querySeconds
+            self._backend.runQuery,
+            sql,
+            parameters,
+            Bounds(limits.queryRows, limits.queryBytes, limits.querySeconds),
         ).addCallbacks(poke, failed)
 
     def _makeSite(self) -> BoundedSite:

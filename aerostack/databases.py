@@ -15,6 +15,7 @@ from typing import Any
 from twisted.application.service import Service
 
 from aerostack.core.conninfo import parseConninfo
+from aerostack.core.selection import Bounds
 from aerostack.heartbeat import Heartbeat
 from aerostack.interfaces import IJournal, IWaker
 from aerostack.settings import DatabaseConfig, TrackerConfig
@@ -126,7 +127,7 @@ class Backend(ABC):
 
     @abstractmethod
     def runQuery(
-        self, cursor: Any, sql: str, parameters: list[Any], maxRows: int, maxSeconds: float
+        self, cursor: Any, sql: str, parameters: list[Any], bounds: Bounds
     ) -> dict[str, Any]:
         """
         Run a statement of C{db.query}; see L{sqlitequery.runQuery}.

@@ -389,6 +389,12 @@ class LimitsConfig:
     queryRows: int = setting(
         "How many rows one db.query may return.", Number("rows", 1, 10_000_000), 10_000
     )
+    queryBytes: int = setting(
+        "How many bytes the result of one db.query may have, about. On SQLite no row that a"
+        " statement reads or writes may be larger, either.",
+        Number("bytes", 65_536, 1_000_000_000),
+        16_777_216,
+    )
     querySeconds: float = setting(
         "How long one db.query, or reading the rows of one snapshot, may take.",
         Number("seconds", 0.1, 3600, False),

@@ -15,10 +15,11 @@ from psycopg.postgres import types
 from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+from aerostack.core.selection import Bounds
 from aerostack.core.statements import Statement, parseStatement
 from aerostack.errors import RealtimeError
 from aerostack.storage.postgres import SCHEMA, sentence, sessionSettings
-from aerostack.storage.query import makeAnswer, notAllowed, tooLong, tooManyRows
+from aerostack.storage.query import Result, makeAnswer, notAllowed, tooLong
 from aerostack.wire.postgres import SCALARS, Form, arrayForm, plain, rowForm
 
 # What has no meaning beyond the statement's own transaction, or speaks a protocol of its own.
@@ -61,15 +62,12 @@ _SYNTAX = "42601"
 _PASSING = ("55P03", "40001", "40P01", _READ_ONLY)
 
 
-def runQuery(
-    cursor: Any, sql: str, parameters: Sequence[Any], maxRows: int, maxSeconds: float
-) -> dict[str, Any]:
+def runQuery(cursor: Any, sql: str, parameters: Sequence[Any], bounds: Bounds) -> dict[str, Any]:
     """
     Run one statement in a transaction of its own.
 
     @param parameters: One database value for each C{?} or C{$1}.
-    @param maxRows: How many rows it may return.
-    @param maxSeconds: How long it may take.
+    @param bounds: How large its result may be, and how long the statement may take.
     @return: C{results} (the rows in JSON form, by column), C{success}, and C{meta}
         with C{changes}, C{last_row_id} (which PostgreSQL has not) and C{duration} (ms).
     @raise RealtimeError: C{sql_error} or C{database_unavailable}.
@@ -82,9 +80,9 @@ def runQuery(
     committing = False
     try:
         connection.execute(
-            f"{begin}; SET LOCAL statement_timeout = '{max(1, int(maxSeconds * 1000))}ms'"
+            f"{begin}; SET LOCAL statement_timeout = '{max(1, int(bounds.seconds * 1000))}ms'"
         )
-        rows, changes = _execute(connection, statement, values, maxRows)
+        rows, changes = _execute(connection, statement, values, bounds)
         committing = True
         connection.execute(f"COMMIT; {_CLEAN}")
     except psycopg.Error as error:
@@ -94,7 +92,7 @@ def runQuery(
                 "The connection broke while the statement was being committed: it may have"
                 " taken effect or not.",
             ) from None
-        raise _explain(error, connection, statement, ours, maxSeconds) from None
+        raise _explain(error, connection, statement, ours, bounds.seconds) from None
     finally:
         if connection.info.transaction_status is not TransactionStatus.IDLE:
             _abandon(connection)
@@ -158,7 +156,7 @@ def _execute(
     connection: psycopg.Connection[Any],
     statement: Statement,
     parameters: Sequence[tuple[bytes | None, int, int]],
-    maxRows: int,
+    bounds: Bounds,
 ) -> tuple[list[dict[str, Any]], int]:
     """
     @return: The rows in JSON form, and how many rows were written.
@@ -170,17 +168,19 @@ def _execute(
     # Row by row, so that a result that is too long is never here as a whole.
     connection.pgconn.set_single_row_mode()
     connection.wait(send(connection.pgconn))
-    rows: list[list[bytes | None]] = []
+    kept = Result(bounds)
     last: PGresult | None = None
     error: Exception | None = None
     while (result := connection.wait(fetch(connection.pgconn))) is not None:
         if result.status == ExecStatus.SINGLE_TUPLE:
-            rows.append([result.get_value(0, place) for place in range(result.nfields)])
-            if len(rows) > maxRows and error is None:
-                error = tooManyRows(maxRows)
-                connection.cancel_safe(timeout=5.0)
             if error is not None:
-                rows.clear()
+                continue
+            try:
+                kept.add([result.get_value(0, place) for place in range(result.nfields)])
+            except RealtimeError as refusal:
+                error = refusal
+                kept.rows.clear()
+                connection.cancel_safe(timeout=5.0)
         elif result.status == ExecStatus.FATAL_ERROR:
             error = error or error_from_result(result)
         elif result.status == ExecStatus.EMPTY_QUERY:
@@ -193,7 +193,7 @@ def _execute(
     changes = last.command_tuples if status.startswith(_WRITES) else None
     names = [(last.fname(place) or b"").decode("utf-8") for place in range(last.nfields)]
     forms = [_form(connection, last.ftype(place)) for place in range(last.nfields)]
-    return [_row(names, forms, row) for row in rows], changes or 0
+    return [_row(names, forms, row) for row in kept.rows], changes or 0
 
 
 def _row(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from aerostack.core.selection import Bounds
 from aerostack.errors import RealtimeError
 
 
@@ -31,11 +32,52 @@ def makeAnswer(
     return {"results": rows, "success": True, "meta": meta}
 
 
-def tooManyRows(most: int) -> RealtimeError:
+# What a value costs in memory beside its own bytes, about: an object and its place in a row.
+_VALUE = 64
+
+
+class Result:
     """
-    The refusal of a result that is too long.
+    The rows of a result as they come, refused once there are too many.
+
+    @ivar rows: The rows so far.
     """
-    return RealtimeError("sql_error", f"The result has more than {most} rows; add a LIMIT.")
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.rows: list[Sequence[Any]] = []
+        self._bounds = bounds
+        self._bytes = 0
+
+    def add(self, row: Sequence[Any]) -> None:
+        """
+        Take one more row.
+
+        @raise RealtimeError: C{sql_error}: the result has more rows or bytes than C{bounds}
+            allow.
+        """
+        self.rows.append(row)
+        if len(self.rows) > self._bounds.rows:
+            raise RealtimeError(
+                "sql_error", f"The result has more than {self._bounds.rows} rows; add a LIMIT."
+            )
+        self._bytes += sum(map(_size, row))
+        if self._bytes > self._bounds.size:
+            raise tooManyBytes(self._bounds.size)
+
+
+def _size(value: Any) -> int:
+    return _VALUE + (len(value) if isinstance(value, str | bytes) else 0)
+
+
+def tooManyBytes(most: int) -> RealtimeError:
+    """
+    The refusal of a result, or of a row in it, that is too large.
+    """
+    return RealtimeError(
+        "sql_error",
+        f"The result has more than {most} bytes (limits.query_bytes); ask for fewer rows or"
+        " columns.",
+    )
 
 
 def tooLong(seconds: float) -> RealtimeError:

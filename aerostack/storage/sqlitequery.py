@@ -8,8 +8,9 @@ import sqlite3
 import time
 from typing import Any
 
+from aerostack.core.selection import Bounds
 from aerostack.errors import RealtimeError
-from aerostack.storage.query import makeAnswer, notAllowed, tooLong, tooManyRows
+from aerostack.storage.query import Result, makeAnswer, notAllowed, tooLong, tooManyBytes
 from aerostack.wire.values import toJSON
 
 _READABLE_PRAGMAS = frozenset(
@@ -82,51 +83,53 @@ def _authorize(
     return sqlite3.SQLITE_OK
 
 
-def runQuery(
-    cursor: Any, sql: str, parameters: list[Any], maxRows: int, maxSeconds: float
-) -> dict[str, Any]:
+def runQuery(cursor: Any, sql: str, parameters: list[Any], bounds: Bounds) -> dict[str, Any]:
     """
     Run one statement in a transaction of its own.
 
     @param parameters: One database value for each C{?}.
-    @param maxRows: How many rows it may return.
-    @param maxSeconds: How long it may take.
+    @param bounds: How large its result may be, and how long the statement may take.
     @return: C{results} (the rows in JSON form, by column), C{success}, and C{meta}
         with C{changes}, C{last_row_id} and C{duration} (ms).
     @raise RealtimeError: C{sql_error} or C{database_unavailable}.
     """
     connection: sqlite3.Connection = cursor.connection
     started = time.monotonic()
-    late = started + maxSeconds
+    late = started + bounds.seconds
     cursor.execute("BEGIN")
     connection.set_authorizer(_authorize)
     connection.set_progress_handler(lambda: time.monotonic() > late, _STEPS)
+    # One value alone could fill the memory: zeroblob(1e9), group_concat(...).
+    length = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, bounds.size)
+    result = Result(bounds)
     try:
         cursor.execute(sql, parameters)
-        rows = cursor.fetchmany(maxRows + 1)
-        if len(rows) > maxRows:
-            raise tooManyRows(maxRows)
+        while (row := cursor.fetchone()) is not None:
+            result.add(row)
     except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
-        raise _explain(error, maxSeconds) from None
+        raise _explain(error, bounds) from None
     finally:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, length)
         connection.set_authorizer(None)
         connection.set_progress_handler(None, 0)
     columns = [column[0] for column in cursor.description or ()]
     changes, lastRow = max(0, cursor.rowcount), toJSON(cursor.lastrowid)
-    results = [dict(zip(columns, map(toJSON, row), strict=True)) for row in rows]
+    results = [dict(zip(columns, map(toJSON, row), strict=True)) for row in result.rows]
     try:
         cursor.execute("COMMIT")
     except sqlite3.Error as error:
-        raise _explain(error, maxSeconds) from None
+        raise _explain(error, bounds) from None
     return makeAnswer(results, changes, lastRow, started)
 
 
-def _explain(error: Exception, maxSeconds: float) -> RealtimeError:
+def _explain(error: Exception, bounds: Bounds) -> RealtimeError:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return RealtimeError("database_unavailable", "Somebody else holds the database.", 1000)
     if code == sqlite3.SQLITE_INTERRUPT:
-        return tooLong(maxSeconds)
+        return tooLong(bounds.seconds)
+    if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
+        return tooManyBytes(bounds.size)
     if code == sqlite3.SQLITE_AUTH:
         return notAllowed(str(error))
     return RealtimeError("sql_error", f"The database says: {error}.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.selection import Bounds
 from aerostack.errors import RealtimeError
 from aerostack.storage.postgres import POSTGRES
 from aerostack.storage.postgresquery import runQuery
@@ -38,11 +39,18 @@ class QueryCase(SynchronousTestCase):
         self.addCleanup(self.database.close)
         self.successResultOf(self.database.run(migrate, POSTGRES))
 
-    def query(self, sql: str, *parameters: Any, rows: int = 100, seconds: float = 60.0) -> Any:
+    def query(
+        self,
+        sql: str,
+        *parameters: Any,
+        rows: int = 100,
+        size: int = 1_000_000,
+        seconds: float = 60.0,
+    ) -> Any:
         """
         Run a statement as C{db.query} does.
         """
-        asked = self.database.run(runQuery, sql, list(parameters), rows, seconds)
+        asked = self.database.run(runQuery, sql, list(parameters), Bounds(rows, size, seconds))
         # As it is sent.
         return json.loads(encodeValue(self.successResultOf(asked)))
 
@@ -61,10 +69,8 @@ class QueryCase(SynchronousTestCase):
 
         @return: How.
         """
-        limits = {"rows": 100, "seconds": 60.0, **limits}
-        asked = self.database.run(
-            runQuery, sql, list(parameters), limits["rows"], limits["seconds"]
-        )
+        limits = {"rows": 100, "size": 1_000_000, "seconds": 60.0, **limits}
+        asked = self.database.run(runQuery, sql, list(parameters), Bounds(**limits))
         error: RealtimeError = self.failureResultOf(asked, RealtimeError).value
         if not self.database.connection.closed:
             self.assertEqual(self.database.connection.info.transaction_status.name, "IDLE")

@@ -233,6 +233,23 @@ class RefusalTests(QueryCase):
         self.assertIn("more than 10 rows", error.message)
         self.assertEqual(self.value("1"), 1)
 
+    def test_tooManyBytes(self) -> None:
+        """
+        A result of few rows and many bytes is refused with the limit as soon as it is too
+        large, and what the statement wrote is undone.
+        """
+        row = "SELECT repeat('x', 60000)"
+        self.assertEqual(len(self.query(row, size=100_000)["results"]), 1)
+        for sql in (
+            f"{row}, generate_series(1, 1000000000)",
+            f"INSERT INTO orders (b) {row} FROM generate_series(1, 3) RETURNING b",
+        ):
+            error = self.refused(sql, size=100_000, rows=1_000_000_000)
+            self.assertEqual(error.code, "sql_error")
+            self.assertIn("limits.query_bytes", error.message)
+        self.assertEqual(self.postgres.execute("SELECT count(*) FROM orders"), [(0,)])
+        self.assertEqual(self.value("1"), 1)
+
     def test_tooLong(self) -> None:
         """
         A statement that takes too long is stopped, and the next one is not.

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.selection import Bounds
 from aerostack.errors import RealtimeError
 from aerostack.storage.schema import migrate
 from aerostack.storage.sqlite import SQLITE
@@ -37,11 +38,18 @@ class QueryTests(SynchronousTestCase):
         """
         return self.database.connection.execute(statement).fetchall()
 
-    def query(self, sql: str, *parameters: Any, rows: int = 100, seconds: float = 60.0) -> Any:
+    def query(
+        self,
+        sql: str,
+        *parameters: Any,
+        rows: int = 100,
+        size: int = 1_000_000,
+        seconds: float = 60.0,
+    ) -> Any:
         """
         Run a statement as C{db.query} does.
         """
-        asked = self.database.run(runQuery, sql, list(parameters), rows, seconds)
+        asked = self.database.run(runQuery, sql, list(parameters), Bounds(rows, size, seconds))
         return self.successResultOf(asked)
 
     def refused(self, sql: str, *parameters: Any, **limits: Any) -> RealtimeError:
@@ -50,10 +58,8 @@ class QueryTests(SynchronousTestCase):
 
         @return: How.
         """
-        limits = {"rows": 100, "seconds": 60.0, **limits}
-        asked = self.database.run(
-            runQuery, sql, list(parameters), limits["rows"], limits["seconds"]
-        )
+        limits = {"rows": 100, "size": 1_000_000, "seconds": 60.0, **limits}
+        asked = self.database.run(runQuery, sql, list(parameters), Bounds(**limits))
         error: RealtimeError = self.failureResultOf(asked, RealtimeError).value
         self.assertFalse(self.database.connection.in_transaction)
         return error
@@ -122,6 +128,26 @@ class QueryTests(SynchronousTestCase):
         self.assertEqual(error.code, "sql_error")
         self.assertIn("more than 2 rows", error.message)
         self.assertEqual(self.execute("SELECT count(*) FROM orders"), [(0,)])
+
+    def test_tooManyBytes(self) -> None:
+        """
+        A result of few rows and many bytes is refused with the limit, and so is one value
+        that is larger than the limit; what the statement wrote is undone.
+        """
+        row = "SELECT hex(zeroblob(30000))"
+        self.assertEqual(len(self.query(row, size=100_000)["results"]), 1)
+        three = " UNION ALL ".join([row] * 3)
+        for sql in (
+            three,
+            f"INSERT INTO orders (a) {three} RETURNING a",
+            "SELECT zeroblob(1000000000)",
+            "SELECT group_concat(hex(zeroblob(30000))) FROM (VALUES (1), (2), (3))",
+        ):
+            error = self.refused(sql, size=100_000)
+            self.assertEqual(error.code, "sql_error")
+            self.assertIn("limits.query_bytes", error.message)
+        self.assertEqual(self.execute("SELECT count(*) FROM orders"), [(0,)])
+        self.assertEqual(len(self.execute("SELECT hex(zeroblob(100000))")[0][0]), 200_000)
 
     def test_tooLong(self) -> None:
         """
