@@ -20,6 +20,7 @@ from aerostack.core.ends import Ends
 from aerostack.core.latencies import Latencies
 from aerostack.core.patterns import Patterns
 from aerostack.core.permissions import Action, Identity
+from aerostack.core.positions import Position
 from aerostack.core.stream import Stream
 from aerostack.core.topics import Topic, tableTopic, topicOf
 from aerostack.core.views import Projection, View, judge
@@ -71,6 +72,10 @@ class TableFeeds:
         self._told: set[tuple[str, str]] = set()
         # Tables of which a part of a transaction was told, and not yet the rest.
         self._within: set[str] = set()
+        # Tables that were lost and are not followed again yet.
+        self._gone: set[str] = set()
+        # The newest change that was told when a table's columns were last changed.
+        self._reshapedAt: dict[str, int] = {}
         # By topic, the views that were told a part of it.
         self._ends: defaultdict[str, Ends[View]] = defaultdict(Ends)
         # What is wrong, and since when, ms, while changes cannot be read.
@@ -257,6 +262,7 @@ class TableFeeds:
 
     def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:
         self._within.discard(table)
+        self._gone.add(table)
         for project in self.projects:
             topic = tableTopic(table, project).canonical
             self._ends.pop(topic, None)
@@ -282,8 +288,37 @@ class TableFeeds:
                 if view is not None:
                     subscriber.judge(topic)
 
+    def tableReshaped(self, table: str) -> None:
+        self._reshapedAt[table] = self.tracker.position
+        for project in self.projects:
+            self._tellAll(_altered(tableTopic(table, project)))
+
+    def tableBack(self, table: str) -> None:
+        self._gone.discard(table)
+        for project in self.projects:
+            topic = tableTopic(table, project)
+            if self._hub.streams.get(topic.canonical) is not None:
+                # Its changes are numbered anew.
+                self.stream(topic)
+            message = f"The table {table!r} is followed again; ask for its rows again."
+            self._tellAll(Status(topic=topic.canonical, table="back", message=message))
+
+    def _tellAll(self, status: Status) -> None:
+        """Tell all who are subscribed to a topic."""
+        frame = wireFrame(status, status.topic)
+        for _, subscribers in self._hub.registry.groups(status.topic):
+            self._hub.fanout.send(status.topic, subscribers, frame)
+
+    def isGone(self, table: str) -> bool:
+        """
+        Whether a table was lost and is not followed again yet.
+        """
+        return table in self._gone
+
     def tableLeft(self, table: str) -> None:
         self._within.discard(table)
+        self._gone.discard(table)
+        self._reshapedAt.pop(table, None)
         for project in self.projects:
             topic = tableTopic(table, project).canonical
             self._ends.pop(topic, None)
@@ -313,22 +348,39 @@ class TableFeeds:
         registry = self._hub.registry
         for canonical in tuple(registry):
             if topicOf(canonical).table is not None:
-                frame = wireFrame(self._status(canonical), canonical)
-                for _, subscribers in registry.groups(canonical):
-                    self._hub.fanout.send(canonical, subscribers, frame)
+                self._tellAll(self._status(canonical))
 
-    def greet(self, subscriber: ISubscriber, topic: Topic) -> None:
+    def greet(
+        self, subscriber: ISubscriber, topic: Topic, recovered: Position | None = None
+    ) -> None:
         """
-        Tell somebody who has just subscribed that changes cannot be read, if so it is.
+        Tell somebody who has just subscribed that changes cannot be read, or that the rows
+        which it has may look different by now.
+
+        @param recovered: From where on it gets what it missed, if it comes back.
         """
-        if self.isDown and topic.table is not None:
+        if topic.table is None:
+            return
+        if self.isDown:
             subscriber.deliver(wireFrame(self._status(topic.canonical)))
+        reshapedAt = self._reshapedAt.get(topic.table)
+        if recovered is not None and reshapedAt is not None and recovered.mark <= reshapedAt:
+            subscriber.deliver(wireFrame(_altered(topic)))
 
     def _status(self, canonical: str) -> Status:
         if self._down is None:
             return Status(topic=canonical, feed="up", message="Changes are read again.")
         message, since = self._down
         return Status(topic=canonical, feed="down", message=message, since=since)
+
+
+def _altered(topic: Topic) -> Status:
+    return Status(
+        topic=topic.canonical,
+        table="altered",
+        message=f"Columns of the table {topic.table!r} were added or changed; rows that were there"
+        " may look different: ask for them again.",
+    )
 
 
 def _unavailable(failure: Failure) -> NoReturn:

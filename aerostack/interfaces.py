@@ -189,6 +189,18 @@ class IChangeListener(Interface):
         @param columns: Those that it has now, as L{IJournal.columns} has them.
         """
 
+    def tableReshaped(table):
+        """
+        Columns of a followed table were added, renamed, changed or dropped: rows that were
+        there may look different, and no change tells of that.  It is told after
+        L{tableAltered}.
+        """
+
+    def tableBack(table):
+        """
+        A table that was lost is followed again: every change from now on is told.
+        """
+
     def tableLeft(table):
         """
         A table that nobody watches is followed no more: what changes from now on is

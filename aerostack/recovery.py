@@ -26,7 +26,7 @@ from aerostack.interfaces import IHistory
 from aerostack.outlet import CHUNK, Outlet
 from aerostack.past import Past
 from aerostack.snapshots import Rows, Snapshots
-from aerostack.wire.frames import Subscribed
+from aerostack.wire.frames import Error, Subscribed
 
 TURN = 1_048_576
 """How many bytes of the past are sent in one turn of the reactor, to all together."""
@@ -130,7 +130,7 @@ class Recovery:
         past = self._past(topic, wish.view, stream, position, plan)
         if plan.after is None:
             catchup.begin(past.frames, None, _nothing, _nothing)
-            self._answer(outlet, topic, _recovered(topic, wish.since, plan))
+            self._answer(outlet, topic, _recovered(topic, wish.since, plan), position)
             outlet.catchUp(topic.canonical, catchup)
             return
         # What is published while the database is asked must wait.
@@ -144,7 +144,7 @@ class Recovery:
                 return
             if reason is None:
                 catchup.begin(past.frames, past.pages(), outlet.resumeCatchUp, fail)
-                self._answer(outlet, topic, _recovered(topic, str(wish.since), plan))
+                self._answer(outlet, topic, _recovered(topic, str(wish.since), plan), position)
                 outlet.resumeCatchUp()
             elif wish.selection is not None:
                 self._beginAnew(outlet, wish, stream, Gap(reason))
@@ -166,9 +166,13 @@ class Recovery:
         @param gap: Why somebody who came back does not get what it missed.
         """
         topic = wish.topic
-        if wish.selection is None:
+        isGone = topic.table is not None and self._feeds.isGone(topic.table)
+        if wish.selection is None or isGone:
             outlet.endCatchUp(topic.canonical)
             self._answer(outlet, topic, _anew(topic, stream.position, gap))
+            if wish.selection is not None:
+                # The subscription stays, for its client to hear when the table is back.
+                outlet.send(_gone(topic))
             return
         # Where the changes begin shows when the rows are there.  Before, nothing of what is
         # published need be held: it will be read in the log, or the rows have seen it.
@@ -221,10 +225,12 @@ class Recovery:
             self.log.failure("what a subscription begins with cannot be read", failure)
             wish.refuse(_unavailable())
 
-    def _answer(self, outlet: Outlet, topic: Topic, answer: Subscribed) -> None:
+    def _answer(
+        self, outlet: Outlet, topic: Topic, answer: Subscribed, recovered: Position | None = None
+    ) -> None:
         outlet.send(answer)
         self._hub.attendance.sync(outlet, topic)
-        self._feeds.greet(outlet, topic)
+        self._feeds.greet(outlet, topic, recovered)
 
     # Going on
 
@@ -289,6 +295,15 @@ class Recovery:
 def _unavailable() -> RealtimeError:
     return RealtimeError(
         "database_unavailable", "The database cannot be read now; subscribe again.", 1000
+    )
+
+
+def _gone(topic: Topic) -> Error:
+    return Error(
+        code="unknown_table",
+        message=f"The table {topic.table} is not there now, so it has no rows to begin with; a"
+        " status frame says when it is back.",
+        topic=topic.canonical,
     )
 
 

@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 from aerostack.core.changes import DELETE, INSERT, UPDATE, Change, Row
 from aerostack.core.latencies import Spread
 from aerostack.core.patterns import Patterns
+from aerostack.core.positions import parsePosition
 from aerostack.errors import RealtimeError
 from aerostack.fanout import ROOM, Fanout
 from aerostack.interfaces import IChangeListener
@@ -173,6 +174,75 @@ class FeedsTests(FeedsCase):
                 ],
             )
         self.assertEqual(other.take(), [])
+
+    def test_back(self) -> None:
+        """
+        When a lost table is followed again its subscribers in every project hear of it; who
+        asks for the rows before keeps the subscription, and hears that there are none.
+        """
+        clients = [self.subscribed(project=project) for project in ("p", "q")]
+        other = self.subscribed("bills")
+        self.feeds.tableLost("orders", RealtimeError("table_lost", "It was dropped."), 1)
+        for client in clients:
+            client.take()
+        answer, error = clients[0].ask(type="subscribe", topic="orders", snapshot=True)
+        self.assertEqual(answer["type"], "subscribed")
+        self.assertEqual((error["code"], error["topic"]), ("unknown_table", "table/orders/p"))
+        self.feeds.tableBack("orders")
+        for client, project in zip(clients, "pq", strict=True):
+            (status,) = client.take()
+            self.assertEqual(
+                {**status, "message": None},
+                {
+                    "type": "status",
+                    "topic": f"table/orders/{project}",
+                    "table": "back",
+                    "message": None,
+                },
+            )
+        answer, rows = clients[0].ask(type="subscribe", topic="orders", snapshot=True)
+        self.assertEqual(rows["type"], "snapshot")
+        self.assertEqual(other.take(), [])
+
+    def test_lineage(self) -> None:
+        """
+        When a table is back its subscribers get positions of the lineage that it has then.
+        """
+        client = self.subscribed()
+        client.positions = True
+        self.feeds.tableLost("orders", RealtimeError("table_lost", "It was dropped."), 1)
+        self.patch(self.world.tracker, "lineage", lambda table: "j2")
+        self.feeds.tableBack("orders")
+        client.take()
+        self.world.tracker.change(change(INSERT, {"id": 1}))
+        (told,) = client.take()
+        position = parsePosition(told["pos"])
+        assert position is not None
+        self.assertEqual(position.lineage, "j2")
+
+    def test_reshaped(self) -> None:
+        """
+        When a table's columns change its subscribers hear that rows may look different; so
+        does one who was away then, but not one who came later.
+        """
+        client = self.subscribed()
+        client.positions = True
+        self.world.tracker.change(change(INSERT, {"id": 1}))
+        (told,) = client.take()
+        self.feeds.tableReshaped("orders")
+        (status,) = client.take()
+        self.assertEqual(
+            (status["type"], status["topic"], status["table"]),
+            ("status", "table/orders/p", "altered"),
+        )
+        back = self.world.connect(projectId="p")
+        answer, status = back.ask(type="subscribe", topic="orders", since=told["pos"])
+        self.assertEqual((answer["recovered"], status["table"]), (True, "altered"))
+        self.world.tracker.change(replace(change(INSERT, {"id": 2}), seq=2))
+        (told,) = client.take()
+        later = self.world.connect(projectId="p")
+        self.assertEqual(len(later.ask(type="subscribe", topic="orders", since=told["pos"])), 1)
+        self.assertEqual(len(later.ask(type="subscribe", topic="orders")), 1)
 
     def test_watch(self) -> None:
         """

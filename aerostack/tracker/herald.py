@@ -65,6 +65,9 @@ class Herald:
             if isinstance(event, Change):
                 changes.append(event)
             else:
+                # A table of an earlier run that this one has not attached cannot be said to be
+                # back: the journal does not follow it for this run.
+                interest.gone = interest.gone or not interest.lost
                 interest.lost = True
                 await self._tellChanges(changes)
                 changes = []
@@ -83,6 +86,18 @@ class Herald:
         Tell that a table may have other columns.
         """
         self._guard(self._listener.tableAltered, table, columns)
+
+    def reshaped(self, table: str) -> None:
+        """
+        Tell that rows of a table may look different.
+        """
+        self._guard(self._listener.tableReshaped, table)
+
+    def back(self, table: str) -> None:
+        """
+        Tell that a table which was lost is followed again.
+        """
+        self._guard(self._listener.tableBack, table)
 
     def left(self, table: str) -> None:
         """

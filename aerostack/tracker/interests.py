@@ -15,6 +15,7 @@ class Interest:
 
     @ivar count: How many watch it.
     @ivar lost: It may not be there: it was lost since this run last attached it.
+    @ivar gone: Its loss was told, and not yet that it is followed again.
     @ivar lineage: What the numbers of its changes belong to.
     @ivar leaving: When it is to be detached, if nobody watches it any more.
     """
@@ -22,6 +23,7 @@ class Interest:
     name: str
     count: int = 0
     lost: bool = False
+    gone: bool = False
     lineage: str = ""
     leaving: float | None = None
 
@@ -57,6 +59,12 @@ class Interests:
         The interest in a table, by the name that the journal gave.
         """
         return self._interests.get(name)
+
+    def gone(self) -> list[Interest]:
+        """
+        The tables of which it was told that they were lost, and no more since.
+        """
+        return [each for each in self._interests.values() if each.gone]
 
     def asked(self, table: str) -> Interest | None:
         """

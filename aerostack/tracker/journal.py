@@ -35,12 +35,18 @@ class Poll:
     @ivar after: The C{seq} up to which the journal has been read.
     @ivar more: There is more to read: poll again at once.
     @ivar altered: Tables whose columns may be others than before.
+    @ivar reshaped: Tables whose columns are others than before, so that rows which were
+        there may look different.
+    @ivar missing: Tables that are to be followed and are not there; L{None} if nothing
+        about that has changed since the last read.
     """
 
     events: tuple[Change | Loss, ...]
     after: int
     more: bool
     altered: frozenset[str] = frozenset()
+    reshaped: frozenset[str] = frozenset()
+    missing: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -290,17 +290,19 @@ class PostgresJournal:
             # Columns may be others than we know.
             following.check(cursor, now, after, isUrgent=True)
             events = self._tell(cursor, found)
-        altered = frozenset(following.altered)
+        altered, reshaped = frozenset(following.altered), frozenset(following.reshaped)
         following.altered.clear()
+        following.reshaped.clear()
+        tell = partial(Poll, altered=altered, reshaped=reshaped, missing=following.missing)
         if not found:
             newest = entries.newest(cursor)
             if newest >= after:
-                return Poll((), after, False, altered)
+                return tell((), after, False)
             # We read further than the journal goes: it is an older one now.
-            return Poll(tuple(self._tellGap(after)), newest, False, altered)
+            return tell(tuple(self._tellGap(after)), newest, False)
         if found[0][0] > after + 1:
             events = [*self._tellGap(found[0][0] - 1), *events]
-        return Poll(tuple(events), found[-1][0], more, altered)
+        return tell(tuple(events), found[-1][0], more)
 
     def _tell(self, cursor: Any, found: Iterable[Entry]) -> list[Change | Loss]:
         events = []

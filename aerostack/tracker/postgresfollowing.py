@@ -4,7 +4,7 @@ Seeing to it that tables of a PostgreSQL database are followed as they should be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from psycopg import ProgrammingError
@@ -24,6 +24,7 @@ from aerostack.tracker.postgrescatalog import describe
 from aerostack.tracker.postgresentries import skip
 from aerostack.tracker.postgresledger import Facts, Record, transaction
 from aerostack.tracker.postgresreaders import Session
+from aerostack.tracker.postgresrows import Field, fieldOf
 from aerostack.tracker.postgresschema import create, dropFunctions, isComplete, isCopied
 from aerostack.tracker.postgrestriggers import Manner
 
@@ -67,6 +68,8 @@ class Following:
 
     @ivar records: What is known of tables, by number.
     @ivar altered: Tables whose columns may be others than when this was last emptied.
+    @ivar reshaped: Tables whose columns are others than when this was last emptied, so that
+        rows which were there may look different.
     @ivar isSettled: All was as it should be when it was last asked for changes.
     """
 
@@ -78,6 +81,9 @@ class Following:
         """
         self.records: Mapping[int, Record] = {}
         self.altered: set[str] = set()
+        self.reshaped: set[str] = set()
+        # Of each table that is followed in this run, what its subscribers know of its columns.
+        self._known: dict[str, Sequence[Field]] = {}
         self.isSettled = False
         self._session = session
         self._rebuiltRows = rebuiltRows
@@ -179,6 +185,7 @@ class Following:
                 retryAfter=1000,
             ) from None
         self._wanted.add(name)
+        self._known.setdefault(name, tuple(fieldOf(column) for column in described.columns))
         self.forget()
         self.sweep(cursor)
         return name
@@ -188,6 +195,7 @@ class Following:
         Follow a table no more, unless another reader does.
         """
         self._wanted.discard(table)
+        self._known.pop(table, None)
         # A leader that follows nothing any more may not come again for long.
         self._session.look(cursor, self.isWanted)
         if not isComplete(cursor):
@@ -356,8 +364,20 @@ class Following:
         for record in records.values():
             # Of one that is new here, somebody may have asked for the columns before this.
             shape = (record.tid, record.shapes)
-            if record.ended is None and before.get(record.name) != shape:
+            if record.ended is not None:
+                continue
+            if before.get(record.name) != shape:
                 self.altered.add(record.name)
+            if record.name in self._known and record.shapes and not record.missing:
+                fields = record.shapes[-1].fields
+                if self._known[record.name] != fields:
+                    self._known[record.name] = fields
+                    self.reshaped.add(record.name)
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """The tables that are to be followed and are not there."""
+        return frozenset(r.name for r in self.records.values() if r.ended is None and r.missing)
 
 
 def active(cursor: Any) -> list[Record]:

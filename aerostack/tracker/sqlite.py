@@ -5,7 +5,7 @@ The journal of an SQLite database.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from zope.interface import implementer
@@ -18,7 +18,7 @@ from aerostack.interfaces import IJournal
 from aerostack.tracker import entries, ledger, repair
 from aerostack.tracker.entries import EntryReader
 from aerostack.tracker.journal import Lag, Loss, Poll, expired, gap, lineageOf
-from aerostack.tracker.ledger import LEASE, Record, transaction
+from aerostack.tracker.ledger import LEASE, Place, Record, transaction
 from aerostack.tracker.oversize import CHANGE_BYTES
 from aerostack.tracker.rows import readRows
 from aerostack.tracker.schema import columnTypes, describe, fold
@@ -45,6 +45,8 @@ class SQLiteJournal:
         # What is followed in this run, by its folded name.
         self._wanted: dict[str, str] = {}
         self._records: Mapping[int, Record] = {}
+        # Of each table that is followed, what its subscribers know of its columns.
+        self._known: dict[str, Sequence[Place]] = {}
         self._after = 0
         self._connection: sqlite3.Connection | None = None
         # The schema to which the records belong.
@@ -96,6 +98,7 @@ class SQLiteJournal:
 
     def detach(self, cursor: sqlite3.Cursor, table: str) -> None:
         self._wanted.pop(fold(table), None)
+        self._known.pop(table, None)
         if not ledger.isComplete(cursor):
             return
         with transaction(cursor, "BEGIN IMMEDIATE"):
@@ -139,9 +142,14 @@ class SQLiteJournal:
                 version = _pragma(cursor, "schema_version")
             assert poll is not None, "a repaired journal is never behind its reader"
         self._records = records
+        poll = replace(poll, missing=frozenset(r.name for r in _active(records) if r.missing))
         if version != self._schemaVersion:
             # Which tables it was that somebody changed, the number does not say.
-            poll = replace(poll, altered=frozenset(self._wanted.values()))
+            poll = replace(
+                poll,
+                altered=frozenset(self._wanted.values()),
+                reshaped=frozenset(self._findReshaped(records)),
+            )
         self._schemaVersion = version
         self._quiet = None if poll.more else (dataVersion, poll.after)
         self._after = poll.after
@@ -311,11 +319,24 @@ class SQLiteJournal:
                 return record
         return None
 
+    def _findReshaped(self, records: Mapping[int, Record]) -> Iterator[str]:
+        """
+        Find the tables whose columns are others than their subscribers know.
+        """
+        for record in _active(records):
+            if fold(record.name) in self._wanted and not record.missing:
+                if self._known.get(record.name, record.places) != record.places:
+                    yield record.name
+                self._known[record.name] = record.places
+
     def _settle(self, records: Mapping[int, Record], before: int, present: int) -> None:
         """
         Take in what one of our own transactions did.
         """
         self._records = records
+        for record in _active(records):
+            if fold(record.name) in self._wanted:
+                self._known.setdefault(record.name, record.places)
         self._quiet = None
         # Where the user changed the schema as well, the next poll must still see that.
         if self._schemaVersion == before:
@@ -325,6 +346,10 @@ class SQLiteJournal:
 def _pragma(cursor: sqlite3.Cursor, name: str) -> int:
     value: int = cursor.execute(f"PRAGMA {name}").fetchone()[0]
     return value
+
+
+def _active(records: Mapping[int, Record]) -> list[Record]:
+    return [record for record in records.values() if record.ended is None]
 
 
 def _tellGap(records: Iterable[Record], seq: int) -> list[Loss]:

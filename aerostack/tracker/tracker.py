@@ -5,6 +5,7 @@ The timer that asks the journal what has changed, and tells.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
@@ -109,6 +110,7 @@ class ChangeTracker:
         )
         # Tables that were altered, as long as that was not told.
         self._altered: set[str] = set()
+        self._reshaped: set[str] = set()
         # Up to where the journal was read; None until it is prepared.
         self._after: int | None = None
         # When the journal was asked, and had no more.
@@ -386,6 +388,10 @@ class ChangeTracker:
                 request.deferred.errback(answer)
             return
         interest = self._interests.add(request.table, answer, lineage)
+        if interest.gone:
+            # The others who watch it hear of it as well.
+            interest.gone = False
+            self._herald.back(interest.name)
         if asked:
             interest.count += 1
             interest.leaving = None
@@ -414,11 +420,17 @@ class ChangeTracker:
         poll: Poll = await self._line.ask(
             self._journal.poll, self._after, self._batch, BATCH_BYTES, patience=READING
         )
+        lost = [e.table for e in poll.events if isinstance(e, Loss)]
         self._altered |= poll.altered
+        # Whoever hears of a loss, or of its end, asks for the rows anyway.
+        gone = [interest.name for interest in self._interests.gone()]
+        self._reshaped |= poll.reshaped.difference(lost, gone)
         await self._tellAltered()
         self._after = poll.after
-        self._columns.forget([e.table for e in poll.events if isinstance(e, Loss)])
+        self._columns.forget(lost)
         await self._herald.tell(poll.events, poll.after)
+        if poll.missing is not None:
+            await self._tellBack(poll.missing)
         self._release()
         if not poll.more:
             self._currentAt = asked
@@ -437,6 +449,18 @@ class ChangeTracker:
                     # It is not there any more, and that is told in its turn.
                     self.log.debug("{table} is gone", table=table)
             self._altered.discard(table)
+        while self._reshaped:
+            self._herald.reshaped(self._reshaped.pop())
+
+    async def _tellBack(self, missing: Collection[str]) -> None:
+        """
+        Tell which tables that were lost are followed again.
+        """
+        for interest in self._interests.gone():
+            if interest.name not in missing:
+                interest.lineage = await self._line.ask(self._journal.lineage, interest.name)
+                interest.lost = interest.gone = False
+                self._herald.back(interest.name)
 
     def _release(self) -> None:
         """Let go the snapshots of which all was told."""

@@ -142,8 +142,9 @@ class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
 
 class Status(ServerFrame, frozen=True, tag="status"):
     topic: str
-    feed: str
     message: str
+    feed: str | UnsetType = UNSET
+    table: str | UnsetType = UNSET
     since: int | UnsetType = UNSET
 
 

@@ -20,7 +20,7 @@ from aerostack.core.conditions import LIKE, makeCondition
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
-from aerostack.tracker.journal import Loss, Poll
+from aerostack.tracker.journal import Loss
 from tests.tracker.support import Mirror, Steps, brief, lossOf
 
 BOUNDS = Bounds(rows=1000, size=1_000_000, seconds=30.0)
@@ -422,7 +422,7 @@ class ReaderContract(Contract):
         self.assertEqual(journal.surveyPast(cursor, "t", "x", 0, 1, 1), "unknown")
         self.assertRaises(RealtimeError, journal.readPast, cursor, "t", "x", 0, 1, 1)
         self.assertEqual(journal.lag(cursor).age, 0.0)
-        self.assertEqual(journal.poll(cursor, 0, 10), Poll((), 0, False))
+        self.assertEqual(journal.poll(cursor, 0, 10).events, ())
 
     def test_remove(self) -> None:
         """
@@ -653,11 +653,13 @@ class TableContract(Contract):
         insert, *rest = self.events()
         self.assertEqual(brief([insert]), [("INSERT", 1, "x")])
         self.assertEqual(self.assertLost(rest, "dropped"), [])
+        self.assertEqual(self.reader.missing, {"t"})
         self.assertEqual(self.changes("CREATE TABLE u (a INTEGER)", "DROP TABLE u"), [])
         self.assertEqual(
             self.summary("CREATE TABLE t (b INTEGER, c INTEGER)", "INSERT INTO t VALUES (3, 4)"),
             [("INSERT", 3, 4)],
         )
+        self.assertEqual(self.reader.missing, frozenset())
         self.assertEqual(self.summary("INSERT INTO t VALUES (5, 6)"), [("INSERT", 5, 6)])
 
     def test_madeAgain(self) -> None:
@@ -670,6 +672,14 @@ class TableContract(Contract):
         rest = self.assertLost(self.events(), "2 rows")
         self.assertEqual(sorted(brief(rest), key=repr), [("INSERT", 1, 3), ("INSERT", 2, None)])
         self.assertEqual(self.summary("DELETE FROM t WHERE b = 1"), [("DELETE", 1, 3)])
+
+    def test_neverMissing(self) -> None:
+        """
+        A table that is made again between two polls is lost, and not missing at any time.
+        """
+        self.run_("DROP TABLE t", "CREATE TABLE t (b INTEGER)")
+        self.assertEqual(len(self.losses()), 1)
+        self.assertEqual(self.reader.missing, frozenset())
 
     def test_madeAgainLarge(self) -> None:
         """
@@ -768,6 +778,34 @@ class ColumnContract(Contract):
     def setUp(self) -> None:
         super().setUp()  # type: ignore[misc]
         self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER)")
+
+    def test_reshaped(self) -> None:
+        """
+        A table of which columns are added, renamed or dropped is said to have other columns,
+        once; others are not, nor is a table that is only looked at again.
+        """
+        self.follow("u", "CREATE TABLE u (a INTEGER)")
+        self.events()
+        self.run_("INSERT INTO t VALUES (1, 2, 3)", "CREATE TABLE other (a INTEGER)")
+        self.events()
+        self.assertEqual(self.reader.reshaped, [])
+        for count, change in enumerate(
+            ("ADD COLUMN c INT DEFAULT 7", "RENAME COLUMN a TO d", "DROP COLUMN b"), 1
+        ):
+            self.run_(f"ALTER TABLE t {change}")
+            self.events()
+            self.assertEqual(self.reader.reshaped, ["t"] * count, change)
+            self.reader.attach("t")
+            self.events()
+            self.assertEqual(self.reader.reshaped, ["t"] * count, change)
+
+    def test_reshapedAtOnce(self) -> None:
+        """
+        A column that is added between the attaching of a table and the next poll is noticed.
+        """
+        self.run_("ALTER TABLE t ADD COLUMN c INT DEFAULT 7")
+        self.events()
+        self.assertEqual(self.reader.reshaped, ["t"])
 
     def test_added(self) -> None:
         """

@@ -89,6 +89,8 @@ class FakeJournal:
     A journal in memory: the tables C{a}, C{b} and C{c} are there, in capitals if asked so.
 
     @ivar altered: What each read says to be altered.
+    @ivar reshaped: What each read says to be reshaped.
+    @ivar missing: What each read says to be missing.
     @ivar waiting: What there is still to be told.
     """
 
@@ -96,6 +98,8 @@ class FakeJournal:
         self.entries: list[Change | Loss] = []
         self.followed: list[str] = []
         self.altered: frozenset[str] = frozenset()
+        self.reshaped: frozenset[str] = frozenset()
+        self.missing: frozenset[str] | None = None
         self.leases: list[int] = []
         self.prunings: list[tuple[int, int, int]] = []
         self.pruned: list[int] = []
@@ -159,7 +163,14 @@ class FakeJournal:
 
     def poll(self, cursor: Any, after: int, limit: int, size: int | None = None) -> Poll:
         events = tuple(self.entries[after : after + limit])
-        return Poll(events, after + len(events), len(events) == limit, self.altered)
+        return Poll(
+            events,
+            after + len(events),
+            len(events) == limit,
+            self.altered,
+            self.reshaped,
+            self.missing,
+        )
 
     def renew(self, cursor: Any, timestamp: int) -> None:
         self.leases.append(timestamp)
@@ -209,6 +220,12 @@ class Listener:
 
     def tableAltered(self, table: str, columns: Columns) -> None:
         self.altered.append((table, columns, len(self.heard)))
+
+    def tableReshaped(self, table: str) -> None:
+        self.heard.append((table, "reshaped"))
+
+    def tableBack(self, table: str) -> None:
+        self.heard.append((table, "back"))
 
     def tableLeft(self, table: str) -> None:
         self.left.append(table)

@@ -29,6 +29,9 @@ def connect(path: str) -> sqlite3.Connection:
 class Reader:
     """
     A journal with its own connection, read to the end at each call.
+
+    @ivar missing: The tables that were last said to be missing.
+    @ivar reshaped: All tables that were said to be reshaped.
     """
 
     def __init__(self, connection: Any, journal: Any) -> None:
@@ -36,6 +39,8 @@ class Reader:
         self.cursor = connection.cursor()
         self.journal = journal
         self.after = journal.prepare(self.cursor)
+        self.missing: frozenset[str] | None = None
+        self.reshaped: list[str] = []
 
     def attach(self, table: str) -> str:
         name: str = self.journal.attach(self.cursor, table)
@@ -47,6 +52,8 @@ class Reader:
         while more:
             poll = self.journal.poll(self.cursor, self.after, limit)
             events += poll.events
+            self.reshaped += sorted(poll.reshaped)
+            self.missing = self.missing if poll.missing is None else poll.missing
             self.after = poll.after
             more = poll.more
         return events

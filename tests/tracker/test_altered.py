@@ -88,3 +88,94 @@ class AlteredTests(TrackerCase):
         self.assertEqual(self.listener.altered, [("a", NEW, 0)])
         self.assertEqual(self.listener.heard, [[("a", 1)]])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_rows(self) -> None:
+        """
+        That rows may look different is told before the changes that look so, also where the
+        columns could not be read at first.
+        """
+        self.watch("a", "b")
+        self.journal.write("a")
+        self.journal.altered = self.journal.reshaped = frozenset(["a"])
+        self.database.faults["columns"] = RuntimeError("no database")
+        self.tick()
+        self.assertEqual(self.listener.heard, [])
+        self.database.faults.clear()
+        self.journal.altered = self.journal.reshaped = frozenset()
+        self.tick(3)
+        self.assertEqual(self.listener.heard, [("a", "reshaped"), [("a", 1)]])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_lost(self) -> None:
+        """
+        Of a table that was lost it is not told that its rows may look different.
+        """
+        self.watch("a")
+        self.journal.lose("a")
+        self.journal.reshaped = frozenset(["a"])
+        self.tick()
+        self.assertEqual(self.listener.heard, [("a", "table_lost")])
+
+
+class BackTests(TrackerCase):
+    """
+    Tests for L{aerostack.interfaces.IChangeListener.tableBack}.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.watch("a", "b")
+        self.journal.lose("a")
+        self.tick()
+        self.assertEqual(self.listener.heard.pop(), ("a", "table_lost"))
+
+    def test_back(self) -> None:
+        """
+        A lost table is told to be back, once, when the journal follows it again, and its
+        changes have the lineage that they have then.
+        """
+        self.journal.missing = frozenset(["a"])
+        self.tick(2)
+        self.assertEqual(self.listener.heard, [])
+        self.patch(self.journal, "lineage", lambda cursor, table: "newer")
+        self.journal.missing = frozenset()
+        self.tick(2)
+        self.assertEqual(self.listener.heard, [("a", "back")])
+        self.assertEqual(self.tracker.lineage("a"), "newer")
+
+    def test_atOnce(self) -> None:
+        """
+        A table that is lost and followed all the same is back right after its loss.
+        """
+        self.journal.missing = frozenset()
+        self.tick()
+        self.journal.lose("b")
+        self.tick()
+        self.assertEqual(self.listener.heard, [("a", "back"), ("b", "table_lost"), ("b", "back")])
+
+    def test_watched(self) -> None:
+        """
+        Where somebody else watches the table anew, those who watched it hear that it is back.
+        """
+        self.watch("a")
+        self.assertEqual(self.listener.heard, [("a", "back")])
+        self.journal.missing = frozenset()
+        self.tick()
+        self.assertEqual(self.listener.heard, [("a", "back")])
+
+    def test_inherited(self) -> None:
+        """
+        A table that only an earlier run followed is never said to be back.
+        """
+        self.journal.followed.append("c")
+        tracker = self.makeTracker()
+        tracker.start()
+        watching = tracker.watch("a")
+        self.clock.advance(0)
+        self.successResultOf(watching)
+        self.journal.missing = frozenset()
+        self.journal.lose("c")
+        self.tick()
+        self.assertEqual(
+            [heard for heard in self.listener.heard if heard[0] == "c"], [("c", "table_lost")]
+        )

@@ -128,7 +128,7 @@ class WatchTests(TrackerCase):
         self.journal.lose("a")
         self.tick()
         self.watch("a")
-        self.assertEqual(self.listener.heard, [[("a", 1)], ("a", "table_lost")])
+        self.assertEqual(self.listener.heard, [[("a", 1)], ("a", "table_lost"), ("a", "back")])
 
     def test_onlyWatched(self) -> None:
         """
