@@ -4,18 +4,40 @@ Who is present on which topics, and what is told of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 from msgspec import Raw
 
 from aerostack.core.messages import PRESENCE, Publication
 from aerostack.core.presence import Left, Member, Presence
+from aerostack.core.roster import Block
 from aerostack.core.topics import Topic
-from aerostack.interfaces import ISubscriber
 from aerostack.telling import wireFrame
 from aerostack.wire.codec import encodeValue
-from aerostack.wire.frames import Event
+from aerostack.wire.frames import Event, Synced
+from aerostack.wire.framing import Frame
+
+AT_ONCE = 16_384
+"""A set with at most so many bytes of states is sent right behind what asked for it."""
+
+
+class IReader(Protocol):
+    """
+    Who is told of a whole set.
+    """
+
+    def isSyncing(self, topic: str) -> bool:
+        """Whether the pages of a set are still to be sent."""
+
+    def sync(self, topic: str, frames: Iterator[Frame], paged: bool, atOnce: bool) -> None:
+        """
+        Send a topic's set, as fast as the client reads.
+
+        @param frames: Each is made when the client is ready for it.
+        @param paged: Whether the set is in pages.
+        @param atOnce: Whether the set is so small that it need not wait for its turn.
+        """
 
 
 class Attendance:
@@ -44,14 +66,17 @@ class Attendance:
 
     def track(
         self,
-        subscriber: ISubscriber,
+        reader: IReader,
         connectionId: str,
         topic: Topic,
         userId: str | None,
         state: bytes,
+        paged: bool = False,
     ) -> None:
         """
         Let a connection be present on a topic, or say something new of itself.
+
+        @param paged: See L{sync}.
         """
         tracked = self.presence.track(topic.canonical, connectionId, userId, state, self._now())
         if tracked.joined:
@@ -59,7 +84,7 @@ class Attendance:
         elif tracked.updated:
             self._tell(topic.canonical, "presence:update", tracked.member)
         if tracked.fresh:
-            self.sync(subscriber, topic)
+            self.sync(reader, topic, paged)
 
     def untrack(self, connectionId: str, topic: Topic) -> None:
         """
@@ -93,19 +118,63 @@ class Attendance:
         """
         return self.presence.topicsOf(connectionId)
 
-    def sync(self, subscriber: ISubscriber, topic: Topic) -> None:
+    def sync(self, reader: IReader, topic: Topic, paged: bool) -> None:
         """
-        Tell somebody who is present on a topic, if anybody is.
+        Tell a client who is present on a topic.
+
+        @param paged: Whether the client asked for pages, and for the word that they are
+            over; if not, all members are in one frame, and where there is no member there
+            is no frame.
         """
-        members = [_memberData(member) for member in self.presence.members(topic.canonical)]
-        if members:
-            sync = Event(
-                topic=topic.canonical,
-                event="presence:sync",
-                data={"members": members},
-                timestamp=self._now(),
-            )
-            subscriber.deliver(wireFrame(sync))
+        canonical = topic.canonical
+        roster = self.presence.roster(canonical)
+        if roster is None and not paged:
+            return
+        # Pages that are under way owe their end.
+        paged = paged or reader.isSyncing(canonical)
+        frames = self._pages(canonical) if paged else self._whole(canonical)
+        reader.sync(canonical, frames, paged, roster is None or roster.size <= AT_ONCE)
+
+    def _whole(self, canonical: str) -> Iterator[Frame]:
+        """
+        The whole set as it is when it is asked for, in one frame.
+        """
+        roster = self.presence.roster(canonical)
+        if roster is None:
+            return
+        if roster.told is None:
+            texts = b",".join(_told(block) for block in roster.blocks)
+            roster.told = self._syncFrame(canonical, b'{"members":[' + texts + b"]}")
+        yield roster.told
+
+    def _pages(self, canonical: str) -> Iterator[Frame]:
+        """
+        The set in pages, each as it is when it is asked for, and then their end.  Members
+        that come after the beginning are told as such.
+        """
+        roster = self.presence.roster(canonical)
+        reached, number = 0, 0
+        until = 0 if roster is None else roster.head
+        while reached < until:
+            roster = self.presence.roster(canonical)
+            block = None if roster is None else roster.after(reached)
+            if block is None:
+                break
+            reached = block.high
+            yield self._page(canonical, block, number)
+            number += 1
+        yield wireFrame(Synced(topic=canonical))
+
+    def _page(self, canonical: str, block: Block[Member], number: int) -> Frame:
+        if block.page is None or block.page[0] != number:
+            data = b'{"members":[%b],"page":%d}' % (_told(block), number)
+            block.page = number, self._syncFrame(canonical, data)
+        frame: Frame = block.page[1]
+        return frame
+
+    def _syncFrame(self, canonical: str, data: bytes) -> Frame:
+        sync = Event(topic=canonical, event="presence:sync", data=Raw(data), timestamp=self._now())
+        return wireFrame(sync)
 
     def _tell(self, topic: str, event: str, member: Member) -> None:
         data = encodeValue(_memberData(member))
@@ -114,6 +183,14 @@ class Attendance:
     def _tellLeft(self, gone: Iterable[Left]) -> None:
         for left in gone:
             self._tell(left.topic, "presence:leave", left.member)
+
+
+def _told(block: Block[Member]) -> bytes:
+    """The members of a block, as JSON without the brackets."""
+    if block.told is None:
+        block.told = encodeValue([_memberData(member) for member in block])[1:-1]
+    told: bytes = block.told
+    return told
 
 
 def _memberData(member: Member) -> dict[str, Any]:

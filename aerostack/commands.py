@@ -165,7 +165,12 @@ class Commands:
         if topic.canonical not in self._hub.attendance.topicsOf(self._session.connectionId):
             self.subscriptions.checkRoom(topic.canonical)
         self._hub.attendance.track(
-            self._session, self._session.connectionId, topic, self._userId, state
+            self._session,
+            self._session.connectionId,
+            topic,
+            self._userId,
+            state,
+            bool(frame.sync),
         )
 
     def _untrack(self, frame: Untrack) -> None:

@@ -5,7 +5,7 @@ wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -44,6 +44,7 @@ class Outlet:
         "_outbox",
         "_pace",
         "_readOn",
+        "_syncs",
         "deliver",
     )
 
@@ -71,6 +72,8 @@ class Outlet:
         self._congested = False
         # By topic, what a client that came back gets of the past.
         self._catchups: dict[str, Catchup] | None = None
+        # By topic, what is still to be sent of who is present, and whether that is in pages.
+        self._syncs: dict[str, tuple[Iterator[Frame], bool]] | None = None
         self.deliver = connection.send
 
     @property
@@ -126,7 +129,8 @@ class Outlet:
     def congested(self) -> None:
         """Note that the socket has begun to queue."""
         self._congested = True
-        self.deliver = self._wait
+        if not self._isShut:
+            self.deliver = self._wait
 
     def drained(self) -> None:
         """Note that the socket took all that was queued."""
@@ -137,12 +141,12 @@ class Outlet:
 
     def _settle(self) -> None:
         """Choose how frames go out from now on."""
-        if self._congested or self._outbox:
+        if self._congested or self._outbox or self._isShut:
             return
-        if self._catchups:
-            self._pace(self)
-        else:
+        if not self._catchups:
             self.deliver = self._connection.send
+        if self._catchups or self._syncs:
+            self._pace(self)
 
     def _wait(self, frame: Frame) -> None:
         """Take a frame while something stands in the way."""
@@ -206,6 +210,69 @@ class Outlet:
         self.deliver = _ignore
         self._outbox.clear()
         self._catchups = None
+        self._syncs = None
+
+    @property
+    def _isShut(self) -> bool:
+        return self.deliver is _ignore
+
+    def drop(self, topic: str) -> None:
+        """
+        Send nothing any more of a topic that the client has left, or that it subscribes to
+        anew: neither what waits, nor what was still to come.
+        """
+        if self._outbox:
+            self._outbox.extract(lambda frame: frame.topic == topic)
+        if self._syncs:
+            self._syncs.pop(topic, None)
+        self.endCatchUp(topic)
+
+    # Who is present
+
+    def isSyncing(self, topic: str) -> bool:
+        """
+        Whether the pages of who is present on a topic are still to be sent.
+        """
+        return self._syncs is not None and self._syncs.get(topic, _NO_SYNC)[1]
+
+    def sync(self, topic: str, frames: Iterator[Frame], paged: bool, atOnce: bool) -> None:
+        """
+        Tell who is present on a topic, as fast as the client reads.
+
+        @param frames: Each is made when the client is ready for it, so that nothing of it
+            waits.
+        @param paged: Whether they are pages.
+        @param atOnce: Whether they are so few that they need not wait for their turn.
+        """
+        if self._isShut:
+            return
+        if self._syncs is None:
+            self._syncs = {}
+        self._syncs[topic] = frames, paged
+        if atOnce and not self._congested and not self._outbox:
+            self._sendSync(topic, CHUNK)
+        self._settle()
+
+    def _sendSync(self, topic: str, size: int) -> int:
+        """
+        Send a piece of who is present on a topic.
+
+        @return: How many bytes.
+        """
+        assert self._syncs is not None
+        frames, paged = self._syncs.pop(topic)
+        sent = 0
+        while sent < size and not self._congested:
+            frame = next(frames, None)
+            if frame is None:
+                return sent
+            self._connection.send(frame)
+            sent += len(frame)
+        # The connection may have gone down under it.
+        if not self._isShut:
+            # The other topics have their turn.
+            self._syncs[topic] = frames, paged
+        return sent
 
     # The past
 
@@ -213,7 +280,7 @@ class Outlet:
         """
         Send a part of a topic's past, and hold back what is live until that is done.
         """
-        if self.deliver is _ignore:
+        if self._isShut:
             return
         if self._catchups is None:
             self._catchups = {}
@@ -243,13 +310,19 @@ class Outlet:
 
     def sendPast(self, size: int) -> int:
         """
-        Send a piece of the past, of the topic whose turn it is.
+        Send a piece of who is present, or else of the past, of the topic whose turn it is.
 
         @param size: About how many bytes.
         @return: How many were sent.  It may be none: the client is not ready for more,
             or the database has not answered.
         """
-        if not self._catchups or self._congested or self._outbox:
+        if self._congested or self._outbox:
+            return 0
+        if self._syncs:
+            sent = self._sendSync(next(iter(self._syncs)), size)
+            self._settle()
+            return sent
+        if not self._catchups:
             return 0
         ready = (item for item in self._catchups.items() if not item[1].isWaiting)
         topic, catchup = next(ready, ("", None))
@@ -277,8 +350,10 @@ def _isInLog(frame: Frame) -> bool:
 
 
 def _ignore(frame: Frame) -> None:
-    """Nobody is there any more."""
+    """The connection is over."""
 
+
+_NO_SYNC: tuple[Iterator[Frame], bool] = iter(()), False
 
 _WARNING = RealtimeError(
     "lagging", "Half of what may wait for you does; read faster, or you are closed with 4008."

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from msgspec import UNSET
+from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -44,6 +45,7 @@ class Wish:
     @ivar since: The last position that the client has seen, if it comes back.
     @ivar selection: With which rows of the table it begins, unless it gets all that it
         missed; L{None} for none.
+    @ivar sync: Whether it takes the members who are present in pages.
     @ivar refuse: Is called if the past or the rows cannot be read after all; the
         subscription is to be ended then.
     """
@@ -52,6 +54,7 @@ class Wish:
     view: View | None
     since: str | None
     selection: Selection | None
+    sync: bool
     refuse: Callable[[RealtimeError], None]
 
 
@@ -130,7 +133,7 @@ class Recovery:
         past = self._past(topic, wish.view, stream, position, plan)
         if plan.after is None:
             catchup.begin(past.frames, None, _nothing, _nothing)
-            self._answer(outlet, topic, _recovered(topic, wish.since, plan), position)
+            self._answer(outlet, wish, _recovered(topic, wish.since, plan), position)
             outlet.catchUp(topic.canonical, catchup)
             return
         # What is published while the database is asked must wait.
@@ -144,13 +147,13 @@ class Recovery:
                 return
             if reason is None:
                 catchup.begin(past.frames, past.pages(), outlet.resumeCatchUp, fail)
-                self._answer(outlet, topic, _recovered(topic, str(wish.since), plan), position)
+                self._answer(outlet, wish, _recovered(topic, str(wish.since), plan), position)
                 outlet.resumeCatchUp()
             elif wish.selection is not None:
                 self._beginAnew(outlet, wish, stream, Gap(reason))
             else:
                 catchup.beginWithNothing()
-                self._answer(outlet, topic, _anew(topic, live, Gap(reason)))
+                self._answer(outlet, wish, _anew(topic, live, Gap(reason)))
                 outlet.resumeCatchUp()
 
         if topic.table is not None and self._feeds.isDown:
@@ -169,14 +172,14 @@ class Recovery:
         isGone = topic.table is not None and self._feeds.isGone(topic.table)
         if wish.selection is None or isGone:
             outlet.endCatchUp(topic.canonical)
-            self._answer(outlet, topic, _anew(topic, stream.position, gap))
+            self._answer(outlet, wish, _anew(topic, stream.position, gap))
             if wish.selection is not None:
                 # The subscription stays, for its client to hear when the table is back.
                 outlet.send(_gone(topic))
             return
         # Where the changes begin shows when the rows are there.  Before, nothing of what is
         # published need be held: it will be read in the log, or the rows have seen it.
-        self._answer(outlet, topic, _anew(topic, None, gap))
+        self._answer(outlet, wish, _anew(topic, None, gap))
         catchup = Catchup()
         catchup.behind = stream.position
         outlet.catchUp(topic.canonical, catchup)
@@ -226,11 +229,11 @@ class Recovery:
             wish.refuse(_unavailable())
 
     def _answer(
-        self, outlet: Outlet, topic: Topic, answer: Subscribed, recovered: Position | None = None
+        self, outlet: Outlet, wish: Wish, answer: Subscribed, recovered: Position | None = None
     ) -> None:
-        outlet.send(answer)
-        self._hub.attendance.sync(outlet, topic)
-        self._feeds.greet(outlet, topic, recovered)
+        outlet.send(replace(answer, sync=True) if wish.sync else answer)
+        self._hub.attendance.sync(outlet, wish.topic, wish.sync)
+        self._feeds.greet(outlet, wish.topic, recovered)
 
     # Going on
 

@@ -190,7 +190,7 @@ class Subscriptions:
             self._all.quotas.subscriptions.add(topic.project)
             self._note(topic, True)
         refuse = partial(self._giveUp, topic)
-        wish = Wish(topic, view, frame.since, selection, refuse)
+        wish = Wish(topic, view, frame.since, selection, bool(frame.sync), refuse)
         self._all.recovery.begin(self._session, wish)
 
     def _askColumns(
@@ -291,7 +291,7 @@ class Subscriptions:
         self._session.send(Unsubscribed(topic=topic.canonical))
 
     def _end(self, topic: Topic) -> None:
-        self._session.endCatchUp(topic.canonical)
+        self._session.drop(topic.canonical)
         self._requests.pop(topic.canonical, None)
         if self._hub.unsubscribe(self._session, topic):
             self._all.quotas.subscriptions.remove(topic.project)

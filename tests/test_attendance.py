@@ -74,7 +74,7 @@ class AttendanceTests(HubTests):
         """
         Where nobody is, nobody is told so.
         """
-        self.attendance.sync(self.listener, ROOM)
+        self.attendance.sync(self.listener, ROOM, False)
         self.assertEqual(self.listener.take(), [])
 
     def test_left(self) -> None:

@@ -4,6 +4,7 @@ Tests for L{aerostack.hub}.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Raw
@@ -33,6 +34,12 @@ class Listener:
 
     def deliver(self, frame: bytes) -> None:
         self.raw.append(frame)
+
+    def isSyncing(self, topic: str) -> bool:
+        return False
+
+    def sync(self, topic: str, frames: Iterator[bytes], paged: bool, atOnce: bool) -> None:
+        self.raw.extend(frames)
 
     def take(self) -> list[Frame]:
         """

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from aerostack.core.roster import Roster
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -68,7 +70,7 @@ class Presence:
 
     def __init__(self, grace: float) -> None:
         self.grace = grace
-        self._members: dict[str, dict[str, Member]] = {}
+        self._members: dict[str, Roster[Member]] = {}
         # Which member a connection holds on a topic: mostly its own, sometimes one
         # that it took over.
         self._holders: dict[str, dict[str, str]] = {}
@@ -92,11 +94,14 @@ class Presence:
         if key is None:
             key = self._takeOver(topic, userId) or connectionId
             held[topic] = key
-        members = self._members.setdefault(topic, {})
+        members = self._members.get(topic)
+        if members is None:
+            members = self._members[topic] = Roster()
         before = members.get(key)
         since = before.since if before else now
         member = Member(key, userId, state, since)
-        members[key] = member
+        if member != before:
+            members.put(key, member, len(state))
         return Tracked(
             member,
             joined=before is None,
@@ -141,7 +146,7 @@ class Presence:
         """
         for topic, key in self._holders.pop(connectionId, {}).items():
             self._lost[topic, key] = now + self.grace
-            userId = self._members[topic][key].userId
+            userId = self._member(topic, key).userId
             self._awaited.setdefault((topic, userId), {})[key] = None
 
     def expire(self, now: float) -> list[Left]:
@@ -160,7 +165,13 @@ class Presence:
         """
         Everybody present on a topic, those who came first first.
         """
-        return self._members.get(topic, {}).values()
+        return self._members.get(topic, ())
+
+    def roster(self, topic: str) -> Roster[Member] | None:
+        """
+        The same, in blocks; L{None} where there is no member.
+        """
+        return self._members.get(topic)
 
     def topics(self) -> Collection[str]:
         """
@@ -183,14 +194,19 @@ class Presence:
     def _found(self, topic: str, key: str) -> None:
         """Wait no longer for a member that was lost."""
         del self._lost[topic, key]
-        user = topic, self._members[topic][key].userId
+        user = topic, self._member(topic, key).userId
         del self._awaited[user][key]
         if not self._awaited[user]:
             del self._awaited[user]
 
     def _remove(self, topic: str, key: str) -> Member:
         members = self._members[topic]
-        member = members.pop(key)
+        member = members.remove(key)
         if not members:
             del self._members[topic]
+        return member
+
+    def _member(self, topic: str, key: str) -> Member:
+        member = self._members[topic].get(key)
+        assert member is not None
         return member

@@ -31,6 +31,7 @@ class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
     snapshot: bool | None = None
     order: Any = None
     limit: int | None = None
+    sync: bool | None = None
 
 
 class Unsubscribe(ClientFrame, frozen=True, tag="unsubscribe"):
@@ -48,6 +49,7 @@ class Publish(ClientFrame, frozen=True, tag="publish"):
 class Track(ClientFrame, frozen=True, tag="track"):
     topic: str
     state: dict[str, Raw]
+    sync: bool | None = None
 
 
 class Untrack(ClientFrame, frozen=True, tag="untrack"):
@@ -82,6 +84,11 @@ class Subscribed(ServerFrame, frozen=True, tag="subscribed"):
     recovered: bool | UnsetType = UNSET
     keptOnly: bool | UnsetType = UNSET
     gap: dict[str, str] | UnsetType = UNSET
+    sync: bool | UnsetType = UNSET
+
+
+class Synced(ServerFrame, frozen=True, tag="synced"):
+    topic: str
 
 
 class Unsubscribed(ServerFrame, frozen=True, tag="unsubscribed"):
