@@ -196,7 +196,8 @@ class Daemon(MultiService):
             self.condition,
         )
         self.console.setServiceParent(self)
-        self._site = self._makeSite()
+        self._root = self._makeRoot()
+        self._sites: list[BoundedSite] = []
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
         Pulse(reactor, self.admission).setServiceParent(self)
 
@@ -246,7 +247,7 @@ class Daemon(MultiService):
             Bounds(limits.queryRows, limits.queryBytes, limits.querySeconds),
         ).addCallbacks(poke, failed)
 
-    def _makeSite(self) -> BoundedSite:
+    def _makeRoot(self) -> Resource:
         config, reactor = self.config, self._reactor
         self._realtime = RealtimeResource(
             self._gate,
@@ -264,7 +265,7 @@ class Daemon(MultiService):
             config.history.pageSize,
             self.quotas,
         )
-        root = makeRoot(
+        return makeRoot(
             {
                 **homeFiles(_openProject(config), config.server.examples),
                 **clientFiles(),
@@ -279,7 +280,6 @@ class Daemon(MultiService):
                 "metrics": MetricsResource(self.condition.metrics, self.authenticator, self._wall),
             }
         )
-        return BoundedSite(root, reactor, config.limits)
 
     def _makeExamples(self) -> dict[str, Resource]:
         """The pages of the examples, and what they ask."""
@@ -327,13 +327,15 @@ class Daemon(MultiService):
 
         @raise StartError: It cannot be had; the message says why.
         """
+        site = BoundedSite(self._root, self._reactor, self.config.limits, listener.local)
         faults: list[Any] = []
-        listener.endpoint.listen(self._site).addCallbacks(self.ports.append, faults.append)
+        listener.endpoint.listen(site).addCallbacks(self.ports.append, faults.append)
         if faults:
             raise StartError(
                 f"cannot listen on {listener.description}: {faults[0].getErrorMessage()}"
             )
         self._listeners.append(listener)
+        self._sites.append(site)
 
     def startService(self) -> None:
         self._pools.start()
@@ -432,8 +434,8 @@ class Daemon(MultiService):
         self.quotas.load(config.projects, limits.connectionsPerAddress)
         self.admission.load(limits)
         self.connections.setLimits(limits)
-        self._site.bodyBytes = limits.bodyBytes
-        self._site.timeOut = limits.handshakeTimeout
+        for site in self._sites:
+            site.load(limits)
         for listener in self._listeners:
             if listener.tls is not None:
                 try:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
-from urllib.parse import urlsplit
 
 from twisted.application.service import MultiService
 from twisted.logger import ILogObserver, Logger
@@ -19,7 +18,7 @@ from twisted.python.usage import UsageError
 
 from aerostack.client.address import urlsOf
 from aerostack.config import ConfigError, load
-from aerostack.core.addresses import isLoopback
+from aerostack.core.descriptions import parseDescription
 from aerostack.credentials import credentialsOf
 from aerostack.daemon import Daemon
 from aerostack.logs import Redactor, makeObserver
@@ -146,16 +145,16 @@ def hint(config: Config, path: Path, command: str = "aerostack-rt") -> str:
     for url in urls:
         if not url.startswith("ws+unix:"):
             page = f"http{url.removeprefix('ws')}/"
-            console = f" or the console at {page}console/" if _hasConsole(config, url) else ""
+            console = f" or the console at {page}console/" if _hasConsole(config) else ""
             return f"open {page}{console} in a browser, or type: {tail}"
     return f"type: {tail}"
 
 
-def _hasConsole(config: Config, url: str) -> bool:
-    """Whether the console is there for who opens a URL on this machine."""
+def _hasConsole(config: Config) -> bool:
+    """Whether the console is there for who opens the first URL on this machine."""
     console = config.server.console
-    here = isLoopback(urlsplit(url).hostname or "")
-    return console == "everywhere" or (console == "loopback" and here)
+    local = any(parseDescription(listen).local for listen in config.server.listen)
+    return console == "everywhere" or (console == "loopback" and local)
 
 
 def makeService(options: Options) -> Program:

@@ -61,7 +61,8 @@ class ServerConfig:
 
     listen: tuple[str, ...] = setting(
         "The addresses to serve on, as Twisted endpoint strings: tcp:, tcp6:, ssl:, unix: and"
-        " systemd:. A colon inside a value is written as \\:.",
+        " systemd:. A colon inside a value is written as \\:. With :local=1 you vouch that only"
+        " programs of this machine get to an address.",
         Many(Text("an endpoint string such as 'tcp:8787:interface=127.0.0.1'"), least=1),
     )
     queryCredentials: bool = setting(
@@ -100,13 +101,13 @@ class ServerConfig:
     )
     examples: bool = setting(
         "Serve the examples, under /examples/. They write to the database, on behalf of whoever"
-        " is on the daemon's machine, in the first project that is anonymous.",
+        " comes through a listener with local=1, in the first project that is anonymous.",
         Flag(),
         False,
     )
     console: str = setting(
         "From where the console can be reached, which needs the secret key in any case:"
-        " 'loopback' is this machine and through no proxy, 'everywhere' is anywhere, 'off' is"
+        " 'loopback' is through a listener with local=1, 'everywhere' is anywhere, 'off' is"
         " nowhere.",
         Word(("loopback", "everywhere", "off")),
         "loopback",

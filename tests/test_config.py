@@ -721,7 +721,7 @@ class ShippedTests(LoadCase):
         self.assertIsNone(load(path, {}).projects["local"].secretKey)
         config = load(path, {}, generate=True)
         for listen in config.server.listen:
-            self.assertRegex(listen, r"\Atcp:\d+:interface=127\.0\.0\.1\Z")
+            self.assertRegex(listen, r"\Atcp:\d+:interface=127\.0\.0\.1:local=1\Z")
         self.assertEqual(config.database.path, self.base / "var" / "rt.db")
         project = config.projects["local"]
         assert project.secretKey is not None

@@ -139,7 +139,8 @@ class HintTests(ConfigurationTests):
             ("tcp:80", "off", False),
             ("tcp:80:interface=10.0.0.5", "everywhere", True),
             ("tcp:80:interface=10.0.0.5", "loopback", False),
-            ("tcp6:80:interface=\\:\\:1", "loopback", True),
+            ("tcp6:80:interface=\\:\\:1", "loopback", False),
+            ("tcp6:80:interface=\\:\\:1:local=1", "loopback", True),
         ):
             config = self.write(listen, more=f'server.console = "{console}"')
             said = hint(config, Path("rt.toml"))

@@ -149,11 +149,12 @@ def addressOf(config: Config, projectId: str | None, secret: bool = False) -> Ad
 
 def urlsOf(config: Config) -> list[str]:
     """
-    Where the daemon that runs on a configuration can be reached on this machine.
+    Where the daemon that runs on a configuration can be reached on this machine; first
+    the listeners that are for this machine only.
     """
     urls = []
-    for listen in config.server.listen:
-        description = parseDescription(listen)
+    descriptions = [parseDescription(listen) for listen in config.server.listen]
+    for description in sorted(descriptions, key=lambda each: not each.local):
         options = description.options
         if description.kind == "unix":
             urls.append(f"ws+unix://{config.path.parent / options['address']}")

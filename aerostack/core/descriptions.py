@@ -10,17 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aerostack.core.addresses import isLoopback
+
 BACKLOG = "1024"
 """How many connections may wait to be accepted.  Twisted's 50 is soon full when clients
 come back all at once after a restart, and each that finds it full loses a second."""
 
 # The first name of each is the one that may stand without "name=".
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "tcp": ("port", "interface", "backlog"),
-    "tcp6": ("port", "interface", "backlog"),
-    "ssl": ("port", "privateKey", "certKey", "extraCertChain", "interface", "backlog"),
-    "unix": ("address", "mode", "backlog", "lockfile"),
-    "systemd": ("domain", "index", "name", "privateKey", "certKey", "extraCertChain"),
+    "tcp": ("port", "interface", "backlog", "local"),
+    "tcp6": ("port", "interface", "backlog", "local"),
+    "ssl": ("port", "privateKey", "certKey", "extraCertChain", "interface", "backlog", "local"),
+    "unix": ("address", "mode", "backlog", "lockfile", "local"),
+    "systemd": ("domain", "index", "name", "privateKey", "certKey", "extraCertChain", "local"),
 }
 _REQUIRED: dict[str, tuple[str, ...]] = {
     "tcp": ("port",),
@@ -52,6 +54,11 @@ class Description:
     text: str
     kind: str
     options: Mapping[str, str]
+
+    @property
+    def local(self) -> bool:
+        """Whether the operator vouches that only programs of this machine get here."""
+        return self.options.get("local") == "1"
 
 
 def _split(text: str) -> list[tuple[str | None, str]]:
@@ -143,11 +150,15 @@ def _checkValues(text: str, options: Mapping[str, str]) -> None:
         "backlog": (10, 1, 65535),
         "mode": (8, 0, 0o777),
         "lockfile": (10, 0, 1),
+        "local": (10, 0, 1),
         "index": (10, 0, 65535),
     }
     for option, (base, least, most) in bounds.items():
         if option in options:
             _number(text, option, options[option], base, least, most)
+    interface = options.get("interface")
+    if options.get("local") == "1" and interface is not None and not isLoopback(interface):
+        raise ValueError(f"{text}: local=1 wants interface=127.0.0.1 or interface=\\:\\:1")
     domain = options.get("domain")
     if domain is not None:
         if domain not in _DOMAINS:

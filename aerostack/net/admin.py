@@ -69,8 +69,9 @@ class Door:
         if self.console == "loopback" and not isLocal(request):
             raise RealtimeError(
                 "forbidden",
-                "The console is for this machine, and through no proxy; server.console ="
-                ' "everywhere" opens it to others.',
+                "The console is for this machine: ask through a listener that has local=1 in"
+                ' server.listen, and by the name localhost; server.console = "everywhere" opens'
+                " it to others.",
             )
 
     def enter(self, request: Request) -> Identity:

@@ -38,11 +38,13 @@ class Listener:
 
     @ivar description: The endpoint string as it was written.
     @ivar endpoint: An L{IStreamServerEndpoint}.
+    @ivar local: Whether only programs of this machine get here.
     @ivar tls: What to reload when the certificate was renewed; L{None} without TLS.
     """
 
     description: str
     endpoint: IStreamServerEndpoint
+    local: bool
     tls: ReloadableTLS | None
 
 
@@ -92,7 +94,7 @@ def serverEndpoint(reactor: Any, description: str, baseDirectory: Path | None = 
             )
         )
         endpoint = TLSServerEndpoint(reactor, tls, endpoint)
-    return Listener(description, endpoint, tls)
+    return Listener(description, endpoint, parsed.local, tls)
 
 
 def _inherited(reactor: Any, description: Description) -> IStreamServerEndpoint:

@@ -51,7 +51,9 @@ class ExampleResource(JSONResource):
     def answer(self, request: BoundedRequest) -> Any:
         if not isLocal(request):
             raise RealtimeError(
-                "forbidden", "The examples' server is for the daemon's own machine only."
+                "forbidden",
+                "The examples' server is for the daemon's own machine only: ask through a listener"
+                " that has local=1 in server.listen, and by the name localhost.",
             )
         origin = headerOf(request, "origin")
         if origin is not None and origin.partition("://")[2] != headerOf(request, "host"):

@@ -62,15 +62,25 @@ def bearerOf(request: Request, authenticator: Authenticator) -> Credentials | No
 
 def isLocal(request: Request) -> bool:
     """
-    Whether a request comes from this machine, and through no proxy.
+    Whether a request comes from this machine: through a listener of which the
+    configuration says so.
+
+    A proxy that says nothing of its clients looks like any other program of this
+    machine, so that where a request comes from proves nothing.  One that does say is
+    refused all the same.  And a page of elsewhere may have made its own name lead here:
+    its browser names it in C{Host}.
     """
-    # A Unix socket's address has no host; who stands before it is not known.
-    peer = getattr(request.getClientAddress(), "host", None)
+    channel: Any = request.channel
     return (
-        peer is not None
-        and isLoopback(peer)
+        channel.site.local
         and all(headerOf(request, name) is None for name in _FORWARDED)
+        and _namesHere(headerOf(request, "host") or "")
     )
+
+
+def _namesHere(host: str) -> bool:
+    name = host.partition(":")[0].lower()
+    return name == "localhost" or name.endswith(".localhost") or isLoopback(host)
 
 
 def serverOf(request: Request, authenticator: Authenticator, now: float) -> Identity:
@@ -353,6 +363,7 @@ class BoundedSite(Site):
     Serves a tree of resources, within limits.
 
     @ivar bodyBytes: The largest body that a request may have.
+    @ivar local: Whether only programs of this machine get here.
     """
 
     protocol = BoundedChannel  # type: ignore[assignment]
@@ -360,14 +371,21 @@ class BoundedSite(Site):
     displayTracebacks = False
     noisy = False
 
-    def __init__(self, root: Resource, reactor: Any, limits: LimitsConfig) -> None:
+    def __init__(self, root: Resource, reactor: Any, limits: LimitsConfig, local: bool) -> None:
         super().__init__(
             root,
             requestFactory=BoundedRequest,
-            timeout=limits.handshakeTimeout,
             reactor=reactor,
         )
+        self.local = local
+        self.load(limits)
+
+    def load(self, limits: LimitsConfig) -> None:
+        """
+        Go by these limits from now on.
+        """
         self.bodyBytes = limits.bodyBytes
+        self.timeOut = limits.handshakeTimeout
 
     def log(self, request: Any) -> None:
         """

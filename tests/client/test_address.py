@@ -151,7 +151,8 @@ class ConfigTests(SynchronousTestCase):
 
     def test_address(self) -> None:
         """
-        The first place is taken, and the first project or the one that is named.
+        The first place is taken, one for this machine only before others, and the first
+        project or the one that is named.
         """
         config = self.config("systemd:domain=INET:index=0", "tcp:1", "tcp:2")
         address = addressOf(config, None)
@@ -160,6 +161,8 @@ class ConfigTests(SynchronousTestCase):
             ("ws://127.0.0.1:1", "p", "pk_0123456789abcdef"),
         )
         self.assertEqual(address.protocols, ["aerostack-key.pk_0123456789abcdef", "aerostack-v1"])
+        local = self.config("tcp:1", "tcp:2:interface=127.0.0.1:local=1")
+        self.assertEqual(addressOf(local, None).url, "ws://127.0.0.1:2")
         other = addressOf(config, "q")
         self.assertEqual((other.projectId, other.key, other.protocols), ("q", None, []))
         self.assertIn("no project r", str(self.assertRaises(ValueError, addressOf, config, "r")))

@@ -42,6 +42,22 @@ class ParseTests(SynchronousTestCase):
             parsed = parseDescription(text)
             self.assertEqual((parsed.text, parsed.options), (text, expected))
 
+    def test_local(self) -> None:
+        """Only a loopback interface, a Unix socket or systemd's may be for this machine only."""
+        for text in (
+            "tcp:80:interface=127.0.0.1",
+            r"tcp6:80:interface=\:\:1",
+            "ssl:443:privateKey=a.pem:interface=127.0.0.1",
+            "unix:/run/rt.sock",
+            "systemd:domain=UNIX:index=0",
+        ):
+            self.assertFalse(parseDescription(text).local)
+            self.assertFalse(parseDescription(f"{text}:local=0").local)
+            self.assertTrue(parseDescription(f"{text}:local=1").local)
+        for text in ("tcp:80", "tcp6:80", "ssl:443:privateKey=a.pem", "tcp:80:interface=10.0.0.5"):
+            self.assertIn("interface=127.0.0.1", self.refused(f"{text}:local=1"))
+        self.refused("tcp:80:interface=127.0.0.1:local=yes")
+
     def test_escapes(self) -> None:
         """A backslash takes the meaning from a colon, an equals sign and a backslash."""
         text = r"tcp:80:interface=\:\:1"

@@ -44,6 +44,7 @@ class DaemonTests(TestCase):
     Runs a daemon on a loopback port with a database of its own.
 
     @cvar limits: What differs from the default limits.
+    @cvar local: Whether the listener is for this machine only.
     @ivar path: The database's file.
     @ivar port: Where the daemon listens.
     """
@@ -52,6 +53,7 @@ class DaemonTests(TestCase):
     limits: Mapping[str, Any] = {}
     grace = 2.0
     pollInterval = 0.05
+    local = 1
 
     async def setUp(self) -> None:  # type: ignore[override]
         from twisted.internet import reactor
@@ -96,7 +98,7 @@ class DaemonTests(TestCase):
         @param port: Where to listen; 0 for any port that is free.
         """
         config = self.config()
-        listen = (f"tcp:{port}:interface=127.0.0.1",)
+        listen = (f"tcp:{port}:interface=127.0.0.1:local={self.local}",)
         config = replace(config, server=replace(config.server, listen=listen))
         self.daemon = Daemon(config, self.reactor)
         self.daemon.privilegedStartService()

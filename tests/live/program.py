@@ -64,7 +64,7 @@ class ProgramTests(TestCase):
     @property
     def listen(self) -> str:
         """The endpoint string of L{port}."""
-        return f"tcp:{self.port}:interface=127.0.0.1"
+        return f"tcp:{self.port}:interface=127.0.0.1:local=1"
 
     def configure(
         self,

@@ -42,7 +42,7 @@ class Onlooker(Protocol):
     def ask(self, topic: str, key: str = SECRET_KEY) -> None:
         """Begin to look on at a topic."""
         self.transport.write(
-            f"GET /internal/admin/watch?topic={topic} HTTP/1.1\r\nHost: rt.test\r\n"
+            f"GET /internal/admin/watch?topic={topic} HTTP/1.1\r\nHost: localhost\r\n"
             f"Authorization: Bearer {key}\r\n\r\n".encode()
         )
 

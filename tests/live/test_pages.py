@@ -26,7 +26,7 @@ class Asking(DaemonTests):
         wire = await self.wire()
         wire.keepRaw()
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        request = [f"{method} {path} HTTP/1.0", "Host: a", *lines, "", ""]
+        request = [f"{method} {path} HTTP/1.0", "Host: localhost", *lines, "", ""]
         wire.write("\r\n".join(request).encode())
         await wire.lost
         head, _, body = wire.received.partition(b"\r\n\r\n")
