@@ -12,9 +12,11 @@ from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec import Raw
 
 from aerostack.client.address import Address
 from aerostack.client.errors import ClientError, Unsent, excerpt, refusal
+from aerostack.client.outgoing import encodeGiven
 from aerostack.wire.codec import encodeValue
 
 T = TypeVar("T", covariant=True)
@@ -73,6 +75,7 @@ def history(address: Address, topic: str, limit: int, before: int | None) -> Cal
     """
     Read a page of what was kept of a topic.
     """
+    encodeGiven(topic, "topic")
     if address.projectId is not None and not topic.endswith(f"/{address.projectId}"):
         # Who brings no credential names the project by it.
         topic = f"{topic if '/' in topic else f'table/{topic}'}/{address.projectId}"
@@ -98,6 +101,7 @@ def explain(address: Address, userId: str, topic: str) -> Call:
     Ask why what is published on a topic does not reach a user, or whether it does.
     """
     headers = {} if address.key is None else {"Authorization": f"Bearer {address.key}"}
+    encodeGiven([userId, topic], "user or topic")
     query = urlencode({"user": userId, "topic": topic})
     return Call("GET", f"/internal/admin/explain?{query}", "verdict", headers)
 
@@ -164,8 +168,9 @@ class Socket(Generic[T]):
         options: dict[str, Any] = {"persist": True} if persist else {}
         if userId is not None:
             options["userId"] = userId
-        args = [event, data, topic, *([options] if options else [])]
-        return self._ask(rpc(self._address, "socket.emit", args))
+        named = {"event": event, "data": data, "topic": topic, "options": options}
+        args = [Raw(encodeGiven(given, name)) for name, given in named.items()]
+        return self._ask(rpc(self._address, "socket.emit", args if options else args[:-1]))
 
 
 class Database(Generic[T]):
@@ -187,8 +192,9 @@ class Database(Generic[T]):
         """
         if isinstance(params, (str, bytes, Mapping)):
             raise TypeError(f"params is a list with one value for each ?, not {params!r}")
-        given = [_parameter(value) for value in params]
-        return self._ask(rpc(self._address, "db.query", [sql, given]))
+        named = {"sql": sql, "params": [_parameter(value) for value in params]}
+        args = [Raw(encodeGiven(given, name)) for name, given in named.items()]
+        return self._ask(rpc(self._address, "db.query", args))
 
 
 def _parameter(value: Any) -> Any:

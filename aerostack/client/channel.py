@@ -13,7 +13,8 @@ from twisted.logger import Logger
 
 from aerostack.client.callbacks import Callback, Callbacks
 from aerostack.client.errors import ClientError
-from aerostack.client.head import Frame, Head
+from aerostack.client.head import ANSWERS, Frame, Head
+from aerostack.client.outgoing import encodeGiven
 from aerostack.client.presence import PREFIX, Presence
 from aerostack.client.subscription import Subscription
 from aerostack.wire.codec import encodeValue
@@ -165,8 +166,9 @@ class Channel:
             "event": event,
         }
         given = {name: value for name, value in fields.items() if value is not None}
-        # What cannot be encoded is better said now.
-        encodeValue(given)
+        for name, value in given.items():
+            # What cannot be sent is better said now.
+            encodeGiven(value, name)
         self._released = False
         answered = self._subscription.want(given)
         self._owner.changed(self)
@@ -215,7 +217,7 @@ class Channel:
         """
         if not isinstance(state, dict):
             raise TypeError(f"a presence state is a dictionary, not {state!r}")
-        self._state, self._told, self._released = encodeValue(state), False, False
+        self._state, self._told, self._released = encodeGiven(state, "state"), False, False
         self._owner.changed(self)
 
     def untrack(self) -> None:
@@ -316,6 +318,18 @@ class Channel:
         if not head.more:
             self._subscription.filled(head.pos)
 
+    def passed(self, error: ClientError, head: Head) -> None:
+        """
+        A frame of this topic's cannot be read.
+
+        @param head: As much of its head as can be.
+        """
+        if head.type == "snapshot" and head.more is False:
+            self._subscription.filled(head.pos)
+        elif head.type not in ANSWERS:
+            self._subscription.advance(head.pos)
+        self._report(error)
+
     def refresh(self) -> None:
         """
         Nobody is present whom the daemon has not told of since the subscription began.
@@ -331,11 +345,14 @@ class Channel:
         """
         if self._subscription.refused(error):
             return
-        if not self._notices.call(_ERROR, error):
-            self.log.warn("{topic}: {error}", topic=self.topic, error=error)
+        self._report(error)
         if error.code == "table_lost":
             # The subscription stays; what was made of the rows does not.
             self._missed(error.code)
+
+    def _report(self, error: ClientError) -> None:
+        if not self._notices.call(_ERROR, error):
+            self.log.warn("{topic}: {error}", topic=self.topic, error=error)
 
     def postpone(self) -> None:
         """

@@ -8,6 +8,7 @@ time.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
 from twisted.internet.ssl import optionsForClientTLS
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -41,6 +43,8 @@ class Protocol(WebSocketClientProtocol):
     One connection.
     """
 
+    # Autobahn has its own under the usual name.
+    _log = Logger()
     factory: Factory
     transport: Any
     _ending: Ending | None = None
@@ -57,16 +61,30 @@ class Protocol(WebSocketClientProtocol):
             self._fail(self._nonsense(data))
 
     def onOpen(self) -> None:
-        self.factory.user.opened()
+        self._tell(self.factory.user.opened)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        self.factory.user.received(payload)
+        self._tell(self.factory.user.received, payload)
+
+    def _tell(self, call: Callable[..., None], *args: Any) -> None:
+        """Tell our user something.  What fails there is no fault of the daemon's."""
+        try:
+            call(*args)
+        except Exception:
+            self._log.failure("the client failed")
 
     def sendCloseFrame(
         self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
     ) -> None:
         super().sendCloseFrame(code=code, reasonUtf8=reasonUtf8, isReply=isReply)
         self.factory.user.closing()
+
+    def dropConnection(self, abort: bool = False) -> None:
+        # Autobahn drops it without a close frame where what came is no WebSocket's.
+        wasOpen = self.state == self.STATE_OPEN
+        super().dropConnection(abort=abort)
+        if wasOpen:
+            self.factory.user.closing()
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         self.factory.user.closed(self._ending or self._endingOf(wasClean, code, reason))

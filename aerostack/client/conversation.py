@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
+from msgspec import Raw
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -23,6 +24,7 @@ from aerostack.client.errors import ClientError, seconds
 from aerostack.client.head import Frame, Head
 from aerostack.client.interfaces import OpenWire
 from aerostack.client.line import CONNECTED, ILineUser, Line
+from aerostack.client.outgoing import encodeGiven
 from aerostack.client.pacer import Pacer
 from aerostack.client.publications import Publications
 from aerostack.wire.codec import encodeValue
@@ -129,6 +131,7 @@ class Conversation:
         """
         if not isinstance(topic, str) or not topic:
             raise ValueError(f"a topic is text such as 'orders' or 'chat/general', not {topic!r}")
+        encodeGiven(topic, "topic")
         path = pathOf(topic, self.line.address.projectId)
         channel = self._known.get(path)
         if channel is None:
@@ -169,7 +172,8 @@ class Conversation:
         """Send something until it is acknowledged."""
         self._count += 1
         id = f"{self._name}-{self._count}"
-        payload = encodeValue({**frame, "id": id})
+        given = {name: Raw(encodeGiven(value, name)) for name, value in frame.items()}
+        payload = encodeValue({**given, "id": id})
         if self._over is not None:
             return fail(self._over)
         acknowledged = self._publications.add(id, payload)
@@ -254,6 +258,13 @@ class Conversation:
                 if channel.presence.stale and head.type == "subscribed":
                     self._outdated[channel] = None
         self.flush()
+
+    def unreadable(self, error: ClientError, head: Head) -> None:
+        channel = self._find(head.topic) if head.topic else None
+        if channel is None:
+            self._notice(error)
+        else:
+            channel.passed(error, head)
 
     def _find(self, topic: str) -> Channel | None:
         # Where the project is not known, it is what stands last.

@@ -4,7 +4,9 @@ What of a frame the client itself looks at.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterator
+from typing import Any, get_type_hints
 
 import msgspec
 
@@ -12,6 +14,9 @@ from aerostack.client.errors import excerpt
 
 Frame = dict[str, Any]
 """A frame as an application gets it."""
+
+ANSWERS = ("ack", "error", "pong", "reconnect", "status", "subscribed", "synced", "unsubscribed")
+"""The types of the frames that mean something without what is the application's in them."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -28,21 +33,84 @@ class Head(msgspec.Struct, frozen=True):
     gap: dict[str, Any] | None = None
     more: bool | None = None
     feed: str | None = None
+    table: str | None = None
+    sync: bool | None = None
     id: str | int | None = None
+    request: str | None = None
     code: str | None = None
     message: str | None = None
     retryAfter: float | None = None
     delay: float | None = None
 
 
+_TYPES = get_type_hints(Head)
+
+# What JSON consists of, as far as it has to be told apart: strings, of which the last may have
+# no end, brackets, and the rest.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}:,]|[^\s"\[\]{}:,]+')
+
+
+class Unreadable(ValueError):
+    """
+    What came cannot be read as a frame.
+
+    @ivar head: As much of the head as could be found; its type is empty where that was not.
+    """
+
+    def __init__(self, payload: bytes, head: Head) -> None:
+        where = ", ".join(
+            f"{name} {value}" for name, value in (("topic", head.topic), ("pos", head.pos)) if value
+        )
+        about = f" ({where})" if where else ""
+        super().__init__(f"sent a frame that cannot be read{about}: {excerpt(payload)}")
+        self.head = head
+
+
 def readFrame(payload: bytes) -> tuple[Head, Frame]:
     """
     Read what the daemon sent.
 
-    @raise ValueError: It is no frame; the message shows it.
+    @raise Unreadable: It is no frame, or has in it what this parser cannot hold.
     """
     try:
         frame = msgspec.json.decode(payload)
         return msgspec.convert(frame, Head), frame
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise ValueError(f"sends what is no frame: {excerpt(payload)}") from None
+        raise Unreadable(payload, _findHead(payload)) from None
+
+
+def known(head: Head) -> Frame:
+    """
+    A frame that has no more than what is known of its head.
+    """
+    return {
+        name: value for name, value in msgspec.structs.asdict(head).items() if value is not None
+    }
+
+
+def _findHead(payload: bytes) -> Head:
+    fields: Frame = {"type": ""}
+    for name, value in _scalars(payload):
+        if name in _TYPES:
+            try:
+                fields[name] = msgspec.json.decode(value, type=_TYPES[name])
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue
+    return Head(**fields)
+
+
+def _scalars(payload: bytes) -> Iterator[tuple[str, bytes]]:
+    """
+    Find the fields of what should be a JSON object that are neither objects nor lists.
+    """
+    depth = 0
+    before: list[bytes] = [b"", b""]
+    for match in _TOKEN.finditer(payload):
+        token = match[0]
+        if token in b"[{":
+            depth += 1
+        elif token in b"]}":
+            depth -= 1
+        elif depth == 1 and before[1] == b":" and before[0].startswith(b'"'):
+            yield before[0][1:-1].decode("utf-8", "replace"), token
+        before = [before[1], token]

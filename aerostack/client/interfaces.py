@@ -63,7 +63,8 @@ class IWireUser(Interface):
 
     def closing() -> None:
         """
-        A close frame was sent, whoever began.  Nothing more can be sent.
+        A close frame was sent, whoever began, or the connection is dropped.  Nothing more can
+        be sent.
         """
 
     def closed(ending: Ending) -> None:

@@ -17,7 +17,7 @@ from zope.interface import Interface, implementer
 from aerostack.client.address import Address
 from aerostack.client.endings import Ending
 from aerostack.client.errors import ClientError, seconds
-from aerostack.client.head import Frame, Head, readFrame
+from aerostack.client.head import ANSWERS, Frame, Head, Unreadable, known, readFrame
 from aerostack.client.interfaces import IWire, IWireUser, OpenWire
 from aerostack.errors import CLOSE_NORMAL
 
@@ -63,6 +63,13 @@ class ILineUser(Interface):
     def received(head: Head, frame: Frame) -> None:
         """
         A frame came.
+        """
+
+    def unreadable(error: ClientError, head: Head) -> None:
+        """
+        A frame came that cannot be read.
+
+        @param head: As much of its head as can be.
         """
 
     def down(error: ClientError) -> None:
@@ -216,9 +223,12 @@ class Line:
             return
         try:
             head, frame = readFrame(payload)
-        except ValueError as error:
-            self._cut("bad_answer", f"{self.address.url} {error}")
-            return
+        except Unreadable as error:
+            # To come back would bring it again.
+            head, frame = error.head, known(error.head)
+            self._user.unreadable(ClientError("unreadable", f"{self.address.url} {error}"), head)
+            if head.type not in ANSWERS:
+                return
         if head.type == "reconnect":
             self._told = seconds(head.delay)
         elif head.type == "pong":

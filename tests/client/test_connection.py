@@ -313,13 +313,28 @@ class OpenTests(WireTestCase):
 
     def test_violation(self) -> None:
         """
-        Who breaks the rules of WebSockets is no daemon.
+        Who breaks the rules of WebSockets is no daemon, and is sent nothing any more.
         """
         self.hear(b"\xff\xff")
+        self.assertEqual(self.user.told, ["closing"])
         self.assertTrue(self.transport.disconnected)
         ending = self.lose()
         self.assertEqual(ending.error.code, "bad_answer")
         self.assertIn("does not speak as it should", ending.error.message)
+
+    def test_ourFault(self) -> None:
+        """
+        What fails in the client itself is logged, and the connection goes on.
+        """
+
+        def fail(payload: bytes) -> None:
+            raise KeyError(payload)
+
+        self.patch(self.user, "received", fail)
+        self.hear(b"\x81\x02{}")
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.assertFalse(self.transport.disconnected)
+        self.assertEqual(self.user.told, [])
 
     def test_abort(self) -> None:
         """

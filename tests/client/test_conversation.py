@@ -16,15 +16,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.conversation import pathOf
 from aerostack.client.errors import ClientError
-from aerostack.client.realtime import RealtimeClient
 from aerostack.core.changes import Change
 from aerostack.errors import RealtimeError
-from aerostack.settings import JWTConfig, LimitsConfig
-from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, World, makeProject
+from aerostack.settings import LimitsConfig
+from aerostack.testing import PUBLIC_KEY, World
+from tests.client.worlds import AWAY, WorldTestCase
 from tests.live.clients import makeToken
-
-AWAY = 60.0
-"""Seconds within which every client has come back."""
 
 
 class PathTests(SynchronousTestCase):
@@ -48,65 +45,6 @@ class PathTests(SynchronousTestCase):
             self.assertEqual(pathOf(topic, "p"), path)
         self.assertEqual(pathOf("orders", None), "table/orders")
         self.assertEqual(pathOf("chat/general/p", None), "chat/general/p")
-
-
-class WorldTestCase(SynchronousTestCase):
-    """
-    A daemon in memory, and its clients.
-    """
-
-    limits: LimitsConfig | None = None
-
-    def setUp(self) -> None:
-        jwt = JWTConfig(algorithm="HS256", key=TOKEN_SECRET)
-        self.world = World({"p": makeProject(jwt=jwt)}, limits=self.limits)
-        self.errors: list[str] = []
-
-    def client(self, userId: str | None = "ann", **options: Any) -> RealtimeClient:
-        """
-        A client that is connected.
-        """
-        client = self.world.realtime(userId=userId, **options)
-        client.onError(lambda error: self.errors.append(error.code))
-        client.startService()
-        self.world.turn()
-        self.assertEqual(client.status, "connected")
-        return client
-
-    def heard(self, channel: Any, event: str = "*") -> list[Any]:
-        """
-        What a channel hears from now on.
-        """
-        heard: list[Any] = []
-        channel.on(event, lambda frame: heard.append(frame["data"]))
-        return heard
-
-    def result(self, waiting: Deferred[Any]) -> Any:
-        """
-        What something comes to in a few turns.
-        """
-        self.world.turn()
-        return self.successResultOf(waiting)
-
-    def refusal(self, waiting: Deferred[Any]) -> str:
-        """
-        The code with which something fails in a few turns.
-        """
-        self.world.turn()
-        return str(self.failureResultOf(waiting, ClientError).value.code)
-
-    def away(self) -> None:
-        """
-        Let everybody be cut off, and come back.
-        """
-        self.world.cut()
-        self.world.advance(AWAY)
-
-    def subscribers(self, topic: str) -> int:
-        """
-        How many are subscribed to a topic.
-        """
-        return len(self.world.hub.registry.subscribers(topic))
 
 
 class SubscribingTests(WorldTestCase):

@@ -5,12 +5,13 @@ Tests for L{aerostack.client.head}.
 from __future__ import annotations
 
 import json
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.client.head import readFrame
+from aerostack.client.head import Head, Unreadable, readFrame
 
 
 class ReadFrameTests(SynchronousTestCase):
@@ -30,7 +31,7 @@ class ReadFrameTests(SynchronousTestCase):
 
     def test_nonsense(self) -> None:
         """
-        What is no frame is shown.
+        What cannot be read is shown, and its head is nothing or what it has of one.
         """
         for payload in (
             *(b"", b"hello", b"[]", b"1", b"null", b"{}", b'{"type": 1}', b"\xff"),
@@ -38,8 +39,41 @@ class ReadFrameTests(SynchronousTestCase):
             b'{"type": "error", "retryAfter": "soon"}',
             b"[" * 100_000,
         ):
-            error = self.assertRaises(ValueError, readFrame, payload)
-            self.assertIn("sends what is no frame: ", str(error))
+            error = self.assertRaises(Unreadable, readFrame, payload)
+            self.assertIn("sent a frame that cannot be read: ", str(error))
+            self.assertIn(error.head, (Head(""), Head("event"), Head("error")))
+
+    def test_found(self) -> None:
+        """
+        Of a frame that cannot be read as a whole, the head is found as far as it is there.
+        """
+        for data in (
+            *(b'{"n": 1e999}', b"9" * 5000, b'"half \\ud83d"', b"nope", b'"\xff"'),
+            *(b'{"topic": "x", "pos": 1e999}', b'"half \\ud83d \\"pos\\":\\"y\\""'),
+            b"[" * 5000 + b"]" * 5000,
+        ):
+            payload = b'{"type": "event", "pos": "p1", "topic": "chat/a/p", "data": ' + data
+            for end in (b"}", b', "id": "7"}', b""):
+                error = self.assertRaises(Unreadable, readFrame, payload + end)
+                self.assertEqual(
+                    (error.head.type, error.head.topic, error.head.pos),
+                    ("event", "chat/a/p", "p1"),
+                    payload[:100],
+                )
+                self.assertIn("(topic chat/a/p, pos p1)", str(error))
+                self.assertLess(len(str(error)), 500)
+
+    def test_foundInTime(self) -> None:
+        """
+        The time to look for the head grows with the frame and no faster.
+        """
+        for piece in (b'"', b'"\\', b'{"a":"', b"[", b'"a"\\', b"\\"):
+            times = []
+            for count in (20_000, 160_000):
+                begun = time.process_time()
+                self.assertRaises(Unreadable, readFrame, piece * count)
+                times.append(time.process_time() - begun)
+            self.assertLess(times[1], 32 * max(times[0], 0.005), piece)
 
     @given(st.binary())
     def test_anything(self, payload: bytes) -> None:
@@ -48,6 +82,6 @@ class ReadFrameTests(SynchronousTestCase):
         """
         try:
             head, frame = readFrame(payload)
-        except ValueError:
+        except Unreadable:
             return
         self.assertEqual(frame["type"], head.type)

@@ -76,6 +76,9 @@ class User:
     def received(self, head: Head, frame: Frame) -> None:
         self.told.append(frame)
 
+    def unreadable(self, error: ClientError, head: Head) -> None:
+        self.told.append((error.code, head.type, head.pos))
+
     def down(self, error: ClientError) -> None:
         self.told.append(("down", error.code))
 
@@ -550,16 +553,35 @@ class NonsenseTests(LineTestCase):
 
     def test_noFrame(self) -> None:
         """
-        What is no frame ends the connection; what comes behind it is not looked at.
+        What is no frame is told, and the connection goes on behind it.
         """
         wire = self.begin()
         self.line.received(b"hello")
+        self.line.received(b'{"type":"event","data":1e999,"pos":"p1"}')
         self.hear(type="event", topic="chat/a/p")
-        self.line.received(b"hello")
-        self.assertEqual((wire.did[1:], self.told()), (["abort"], []))
-        self.lose()
-        self.assertEqual(self.told(), ["reconnecting", ("down", "bad_answer")])
-        self.assertBack(BACKOFF)
+        self.assertEqual(wire.did[1:], [])
+        self.assertEqual(
+            self.told(),
+            [
+                ("unreadable", "", None),
+                ("unreadable", "event", "p1"),
+                {"type": "event", "topic": "chat/a/p"},
+            ],
+        )
+
+    def test_answers(self) -> None:
+        """
+        An answer that cannot be read as a whole is one still, as far as it can be.
+        """
+        self.begin()
+        waiting = self.line.ping()
+        self.line.received(b'{"type":"pong","new":1e999}')
+        self.successResultOf(waiting)
+        self.line.received(b'{"type":"ack","new":1e999,"id":"a"}')
+        self.assertEqual(
+            self.told(),
+            [("unreadable", "pong", None), ("unreadable", "ack", None), {"type": "ack", "id": "a"}],
+        )
 
 
 class PingTests(LineTestCase):
