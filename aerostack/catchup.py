@@ -10,6 +10,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from aerostack.core.outbox import Outbox
+from aerostack.core.tally import Tally
 from aerostack.wire.framing import Frame
 
 Pages = Iterator[Deferred[Sequence[Frame]]]
@@ -32,7 +34,10 @@ class Catchup:
     anew.  So a long past is sent as fast as the client takes it, however much is
     published meanwhile.
 
+    Of frames with the same key only the newest is held, as for a client that is not behind.
+
     @ivar held: How many bytes of the third part wait.
+    @ivar tally: How many bytes are held for the same client, for all of its topics.
     @ivar behind: Where the log is to be read on; L{None} if all of it that is not in the
         other parts is held.
     """
@@ -47,6 +52,7 @@ class Catchup:
         "held",
         "onFailure",
         "onPage",
+        "tally",
     )
 
     def __init__(self, behind: Any = None) -> None:
@@ -54,11 +60,12 @@ class Catchup:
         @param behind: Where the log is to be read on, for a client that has all before.
         """
         self.held = 0
+        self.tally = Tally()
         self.behind = behind
         self._pages: Pages | None = None
         self._page: deque[Frame] = deque()
         self._stream: Iterator[Frame] = iter(())
-        self._held: deque[Frame] = deque()
+        self._held: Outbox[Frame] = Outbox(None)
         # Until it is known what there is, and while a page is on its way.
         self._waiting = behind is None
         self.onPage: Callable[[], None]
@@ -112,27 +119,39 @@ class Catchup:
         for part in frame.parts:
             # What is in the log is read there.
             if self.behind is None or part.before is None:
-                self._held.append(part)
-                self.held += len(part)
+                self._held.add(part)
+        self._count()
 
-    def fallBehind(self) -> bool:
+    def spare(self) -> bool:
         """
-        Forget what is held and can be read again.
+        Forget what is held and can be had again.
 
-        @return: Whether anything could be forgotten.
+        @return: Whether changes of who is present were among it, so that the whole set is
+            to be told.
         """
+        forgotten = self._forget()
         if self.behind is None:
-            first = next((frame for frame in self._held if frame.before is not None), None)
-            if first is not None:
-                self._forget()
-                self.behind = first.before
-                return True
-        return False
+            self.behind = next((each.before for each in forgotten if each.before is not None), None)
+        states = self._held.extract(lambda frame: frame.isState)
+        self._count()
+        return bool(states)
 
-    def _forget(self) -> None:
+    def _forget(self) -> Sequence[Frame]:
         """Forget what is held and is in the log."""
-        self._held = deque(frame for frame in self._held if frame.before is None)
-        self.held = sum(map(len, self._held))
+        forgotten = self._held.extract(lambda frame: frame.before is not None)
+        self._count()
+        return forgotten
+
+    def _count(self) -> None:
+        self.tally.size += self._held.waiting - self.held
+        self.held = self._held.waiting
+
+    def end(self) -> None:
+        """
+        Hold nothing any more.
+        """
+        self._held.clear()
+        self._count()
 
     @property
     def isBehind(self) -> bool:
@@ -174,8 +193,8 @@ class Catchup:
             return None
         frame = next(self._stream, None)
         if frame is None and self._held:
-            frame = self._held.popleft()
-            self.held -= len(frame)
+            (frame,) = self._held.take(1)
+            self._count()
         return frame
 
     def _ask(self) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.catchup import Catchup
 from aerostack.core.outbox import Outbox, Verdict
+from aerostack.core.tally import Tally
 from aerostack.errors import CLOSE_SLOW, RealtimeError
 from aerostack.interfaces import IConnection, ISubscriber
 from aerostack.telling import wireFrame
@@ -20,6 +22,22 @@ from aerostack.wire.framing import Frame, joinFrames
 
 CHUNK = 65536
 """How many bytes are written at once of what waited."""
+
+
+class _Sync:
+    """
+    Who is present on a topic, as far as it is still to be sent.
+
+    @ivar paged: Whether it is in pages.
+    @ivar begun: Whether any of it was looked up.
+    """
+
+    __slots__ = ("begun", "frames", "paged")
+
+    def __init__(self, frames: Iterator[Frame], paged: bool) -> None:
+        self.frames = frames
+        self.paged = paged
+        self.begun = False
 
 
 @implementer(ISubscriber)
@@ -41,9 +59,13 @@ class Outlet:
         "_catchups",
         "_congested",
         "_connection",
+        "_held",
+        "_limit",
         "_outbox",
         "_pace",
+        "_paged",
         "_readOn",
+        "_syncAgain",
         "_syncs",
         "deliver",
     )
@@ -57,6 +79,7 @@ class Outlet:
         limit: int,
         pace: Callable[[Outlet], None],
         readOn: Callable[[Outlet, str, Catchup], None],
+        syncAgain: Callable[[Outlet, str], None],
     ) -> None:
         """
         @param limit: How many bytes may wait.
@@ -64,16 +87,24 @@ class Outlet:
             L{sendPast} when it is this client's turn.
         @param readOn: Is called with a topic and its L{Catchup} when the client has all
             that is before the place where the topic's log is to be read on.
+        @param syncAgain: Is called with a topic when the client has missed who came and
+            went; calls L{sync}.
         """
         self._connection = connection
+        self._limit = limit
         self._outbox: Outbox[Frame] = Outbox(limit)
         self._pace = pace
         self._readOn = readOn
+        self._syncAgain = syncAgain
         self._congested = False
         # By topic, what a client that came back gets of the past.
         self._catchups: dict[str, Catchup] | None = None
-        # By topic, what is still to be sent of who is present, and whether that is in pages.
-        self._syncs: dict[str, tuple[Iterator[Frame], bool]] | None = None
+        # How many bytes are held back for these.
+        self._held = Tally()
+        # By topic, what is still to be sent of who is present.
+        self._syncs: dict[str, _Sync] | None = None
+        # The topics for which the client takes that in pages.
+        self._paged: set[str] | None = None
         self.deliver = connection.send
 
     @property
@@ -89,8 +120,7 @@ class Outlet:
     @property
     def queued(self) -> int:
         """How many bytes wait for the client, those that are held back with them."""
-        held = sum(each.held for each in self._catchups.values()) if self._catchups else 0
-        return self._outbox.waiting + held
+        return self._outbox.waiting + self._held.size
 
     @property
     def connection(self) -> IConnection:
@@ -117,6 +147,12 @@ class Outlet:
     def close(self, code: int, reason: str) -> None:
         """
         End the connection.
+        """
+        raise NotImplementedError
+
+    def fail(self, failure: Failure) -> None:
+        """
+        End the connection, because we failed.
         """
         raise NotImplementedError
 
@@ -160,10 +196,13 @@ class Outlet:
                 # What becomes of the client with one holds for the next.
                 self.deliver(part)
             return
-        verdict = self._outbox.add(frame)
+        if frame.isState and self._isToSync(frame.topic):
+            # The set will tell it.
+            return
+        verdict = self._outbox.add(frame, self._held.size)
         if verdict is Verdict.FULL and not self._makeRoom(frame):
             self.giveUp()
-        elif verdict is Verdict.LAGGING and frame.before is None:
+        elif verdict is Verdict.LAGGING:
             self._outbox.add(_LAGGING)
 
     def _hold(self, frame: Frame) -> bool:
@@ -172,25 +211,45 @@ class Outlet:
         if catchup is None:
             return False
         catchup.hold(frame)
-        if catchup.held > self._outbox.limit and not catchup.fallBehind():
-            self.giveUp()
+        if self.queued > self._limit:
+            self._spare()
+            if self.queued > self._limit:
+                self.giveUp()
         return True
 
     def _makeRoom(self, frame: Frame) -> bool:
         """
-        Forget what waits and can be read again, for a frame for which there is no room.
+        Forget what waits and can be had again, for a frame for which there is no room.
 
-        @return: Whether the frame waits, or can itself be read again.
+        @return: Whether the frame waits, or can itself be had again.
         """
-        left = self._outbox.extract(_isInLog)
-        if _isInLog(frame):
-            left.append(frame)
-        if self._catchups is None:
-            self._catchups = {}
-        for each in left:
-            if each.topic is not None and each.topic not in self._catchups:
-                self._catchups[each.topic] = Catchup(each.before)
-        return _isInLog(frame) or self._outbox.add(frame) is not Verdict.FULL
+        self._spare()
+        if frame.isReplaceable:
+            self._missed(frame)
+            return True
+        return self._outbox.add(frame, self._held.size) is not Verdict.FULL
+
+    def _spare(self) -> None:
+        """Forget what waits, or is held back, and can be had again."""
+        for topic, catchup in tuple((self._catchups or {}).items()):
+            if catchup.spare():
+                self._renew(topic)
+        for each in self._outbox.extract(lambda frame: frame.isReplaceable):
+            self._missed(each)
+
+    def _missed(self, frame: Frame) -> None:
+        """See to it that the client has what a frame says in another way."""
+        topic = frame.topic
+        assert topic is not None
+        if frame.isState:
+            self._renew(topic)
+        elif self._catchups is None or topic not in self._catchups:
+            self._enter(topic, Catchup(frame.before))
+
+    def _renew(self, topic: str) -> None:
+        """Have the client told who is present, unless it will be."""
+        if not self._isToSync(topic):
+            self._syncAgain(self, topic)
 
     def giveUp(self) -> None:
         """
@@ -211,6 +270,7 @@ class Outlet:
         self._outbox.clear()
         self._catchups = None
         self._syncs = None
+        self._paged = None
 
     @property
     def _isShut(self) -> bool:
@@ -218,22 +278,42 @@ class Outlet:
 
     def drop(self, topic: str) -> None:
         """
-        Send nothing any more of a topic that the client has left, or that it subscribes to
-        anew: neither what waits, nor what was still to come.
+        Send nothing any more of a topic that the client has left.
+        """
+        self.restart(topic)
+        if self._syncs:
+            self._syncs.pop(topic, None)
+        if self._paged:
+            self._paged.discard(topic)
+
+    def restart(self, topic: str) -> None:
+        """
+        Send nothing any more of what a topic's log has had until now: the client begins
+        anew.
         """
         if self._outbox:
             self._outbox.extract(lambda frame: frame.topic == topic)
-        if self._syncs:
-            self._syncs.pop(topic, None)
         self.endCatchUp(topic)
 
     # Who is present
+
+    def takesPages(self, topic: str) -> bool:
+        """
+        Whether the client takes who is present on a topic in pages.
+        """
+        return self._paged is not None and topic in self._paged
 
     def isSyncing(self, topic: str) -> bool:
         """
         Whether the pages of who is present on a topic are still to be sent.
         """
-        return self._syncs is not None and self._syncs.get(topic, _NO_SYNC)[1]
+        sync = self._syncs.get(topic) if self._syncs else None
+        return sync is not None and sync.paged
+
+    def _isToSync(self, topic: str | None) -> bool:
+        """Whether who is present is still to be looked up for the client."""
+        sync = self._syncs.get(topic) if self._syncs and topic else None
+        return sync is not None and not sync.begun
 
     def sync(self, topic: str, frames: Iterator[Frame], paged: bool, atOnce: bool) -> None:
         """
@@ -248,7 +328,11 @@ class Outlet:
             return
         if self._syncs is None:
             self._syncs = {}
-        self._syncs[topic] = frames, paged
+        self._syncs[topic] = _Sync(frames, paged)
+        if paged:
+            self._paged = (self._paged or set()) | {topic}
+        elif self._paged:
+            self._paged.discard(topic)
         if atOnce and not self._congested and not self._outbox:
             self._sendSync(topic, CHUNK)
         self._settle()
@@ -260,10 +344,11 @@ class Outlet:
         @return: How many bytes.
         """
         assert self._syncs is not None
-        frames, paged = self._syncs.pop(topic)
+        sync = self._syncs.pop(topic)
+        sync.begun = True
         sent = 0
         while sent < size and not self._congested:
-            frame = next(frames, None)
+            frame = next(sync.frames, None)
             if frame is None:
                 return sent
             self._connection.send(frame)
@@ -271,7 +356,7 @@ class Outlet:
         # The connection may have gone down under it.
         if not self._isShut:
             # The other topics have their turn.
-            self._syncs[topic] = frames, paged
+            self._syncs[topic] = sync
         return sent
 
     # The past
@@ -282,11 +367,17 @@ class Outlet:
         """
         if self._isShut:
             return
-        if self._catchups is None:
-            self._catchups = {}
-        self._catchups[topic] = catchup
+        self._enter(topic, catchup)
         self.deliver = self._wait
         self.resumeCatchUp()
+
+    def _enter(self, topic: str, catchup: Catchup) -> None:
+        if self._catchups is None:
+            self._catchups = {}
+        elif topic in self._catchups:
+            self._catchups[topic].end()
+        catchup.tally = self._held
+        self._catchups[topic] = catchup
 
     def catchingUp(self, topic: str) -> Catchup | None:
         """
@@ -298,7 +389,9 @@ class Outlet:
         """
         Send no more of a topic's past, nor what was held back.
         """
-        if self._catchups and self._catchups.pop(topic, None) is not None:
+        catchup = self._catchups.pop(topic, None) if self._catchups else None
+        if catchup is not None:
+            catchup.end()
             self._settle()
 
     def resumeCatchUp(self) -> None:
@@ -344,16 +437,9 @@ class Outlet:
         return 0 if data is None else len(data)
 
 
-def _isInLog(frame: Frame) -> bool:
-    """Whether a frame can be read again from its topic's log."""
-    return frame.before is not None
-
-
 def _ignore(frame: Frame) -> None:
     """The connection is over."""
 
-
-_NO_SYNC: tuple[Iterator[Frame], bool] = iter(()), False
 
 _WARNING = RealtimeError(
     "lagging", "Half of what may wait for you does; read faster, or you are closed with 4008."

@@ -105,8 +105,12 @@ class Recovery:
         while waiting and left > 0:
             outlet = next(iter(waiting))
             del waiting[outlet]
-            # One that has more to send asks for another turn.
-            left -= max(1, outlet.sendPast(CHUNK))
+            try:
+                # One that has more to send asks for another turn.
+                left -= max(1, outlet.sendPast(CHUNK))
+            except Exception:
+                # The others still have their turn.
+                outlet.fail(Failure())
         if waiting:
             self._waiting = {**waiting, **self._waiting}
             self._scheduled = True
@@ -236,6 +240,12 @@ class Recovery:
         self._feeds.greet(outlet, wish.topic, recovered)
 
     # Going on
+
+    def syncAgain(self, outlet: Outlet, canonical: str) -> None:
+        """
+        Tell a client anew who is present on a topic: it was too slow for each change.
+        """
+        self._hub.attendance.sync(outlet, topicOf(canonical), outlet.takesPages(canonical))
 
     def readOn(self, outlet: Outlet, canonical: str, catchup: Catchup) -> None:
         """

@@ -82,7 +82,9 @@ class Session(Outlet):
     ) -> None:
         limits = surroundings.limits
         recovery = surroundings.recovery
-        super().__init__(connection, limits.outboxBytes, recovery.pace, recovery.readOn)
+        super().__init__(
+            connection, limits.outboxBytes, recovery.pace, recovery.readOn, recovery.syncAgain
+        )
         self.identity = identity
         self._all = surroundings
         self._limits = limits

@@ -186,6 +186,9 @@ class Subscriptions:
     def _begin(
         self, topic: Topic, frame: Subscribe, view: View | None, selection: Selection | None
     ) -> None:
+        # What a subscription before had still to send must not come, or be read again, in the
+        # new one.
+        self._session.restart(topic.canonical)
         if self._hub.subscribe(self._session, topic, view):
             self._all.quotas.subscriptions.add(topic.project)
             self._note(topic, True)

@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw
 
 from aerostack.core.changes import Change, Row
 from aerostack.core.ends import Ends
-from aerostack.core.messages import CHAT_MESSAGE, Publication
+from aerostack.core.messages import CHAT_MESSAGE, PRESENCE, Publication
 from aerostack.core.positions import Position
 from aerostack.core.rules import CLOSE, Rule
 from aerostack.core.views import Projection, View, judge, tell
@@ -58,7 +58,10 @@ def publicationFrame(
         userId=UNSET if publication.userId is None else publication.userId,
         pos=UNSET if position is None else str(position),
     )
-    return wireFrame(frame, publication.topic, key, before)
+    wired = wireFrame(frame, publication.topic, key, before)
+    if publication.kind == PRESENCE:
+        wired.isState = True
+    return wired
 
 
 def changeFrame(

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.catchup import Catchup
+from aerostack.core.tally import Tally
 from aerostack.wire.framing import Frame, joinFrames, textFrame
 
 
@@ -160,7 +161,7 @@ class BehindTests(SynchronousTestCase):
         """
         self.begin("x")
         self.catchup.hold(self.live("a", "B", "c"))
-        self.assertTrue(self.catchup.fallBehind())
+        self.assertFalse(self.catchup.spare())
         self.assertEqual((self.catchup.behind, self.catchup.held), ("before a", 3))
         self.catchup.hold(self.live("d", "E"))
         self.assertEqual(self.catchup.held, 6)
@@ -173,11 +174,51 @@ class BehindTests(SynchronousTestCase):
         """
         self.begin()
         self.catchup.hold(self.live("A"))
-        self.assertFalse(self.catchup.fallBehind())
+        self.catchup.spare()
+        self.assertIsNone(self.catchup.behind)
         self.assertEqual(names(self.catchup.take(1000)), "A")
-        self.catchup.hold(self.live("b"))
-        self.assertTrue(self.catchup.fallBehind())
-        self.assertFalse(self.catchup.fallBehind())
+
+    def test_states(self) -> None:
+        """
+        Changes of who is present can be forgotten, and whether there were any is told.
+        """
+        self.begin()
+        frame = self.live("A")
+        frame.isState = True
+        self.catchup.hold(frame)
+        self.catchup.hold(self.live("B"))
+        self.assertTrue(self.catchup.spare())
+        self.assertFalse(self.catchup.spare())
+        self.assertEqual(names(self.catchup.take(1000)), "B")
+
+    def test_sparing(self) -> None:
+        """
+        Of held frames with the same key only the newest is kept.
+        """
+        self.begin()
+        for name in "ABC":
+            frame = self.live(name)
+            frame.key = None if name == "B" else "key"
+            self.catchup.hold(frame)
+        self.assertEqual(self.catchup.held, 6)
+        self.assertEqual(names(self.catchup.take(1000)), "BC")
+
+    def test_tally(self) -> None:
+        """
+        What is held for one client is counted together, whatever becomes of it.
+        """
+        first, second = Catchup(), Catchup("here")
+        first.tally = second.tally = tally = Tally()
+        first.begin(frames(), None, lambda: None, lambda _: None)
+        first.hold(self.live("a", "B", "C"))
+        second.hold(self.live("D"))
+        self.assertEqual(tally.size, 12)
+        first.spare()
+        self.assertEqual(tally.size, 9)
+        first.take(1)
+        self.assertEqual(tally.size, 6)
+        second.end()
+        self.assertEqual(tally.size, 3)
 
     def test_readsOn(self) -> None:
         """
@@ -187,7 +228,7 @@ class BehindTests(SynchronousTestCase):
         page: Deferred[Sequence[Frame]] = Deferred()
         self.begin("c", succeed(frames("a")), page)
         self.catchup.hold(self.live("d"))
-        self.catchup.fallBehind()
+        self.catchup.spare()
         self.assertFalse(self.catchup.isBehind)
         self.assertEqual(names(self.catchup.take(1000)), "a")
         self.assertFalse(self.catchup.isBehind)
@@ -207,7 +248,7 @@ class BehindTests(SynchronousTestCase):
         """
         self.begin("ab")
         self.catchup.hold(self.live("c"))
-        self.catchup.fallBehind()
+        self.catchup.spare()
         for _ in range(3):
             self.assertFalse(self.catchup.isBehind)
         self.assertEqual(names(self.catchup.take(1000)), "ab")

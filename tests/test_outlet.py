@@ -17,6 +17,7 @@ from aerostack.errors import CLOSE_SLOW
 from aerostack.fanout import Fanout
 from aerostack.settings import LimitsConfig
 from aerostack.testing import MemoryClient, World
+from aerostack.wire.frames import Pong
 
 ORDERS = tableTopic("orders", "p")
 
@@ -298,19 +299,40 @@ class MixedTests(OutletCase):
 
     def test_tooManyMessagesHeld(self) -> None:
         """
-        So do those that are held while the past is sent, where they cannot be read again.
+        So do those that are held while the past is sent, where they cannot be read again:
+        together with what waits, and those of all topics together.
         """
-        self.subscribe("orders")
-        self.write(40)
-        self.world.tracker.reading = []
-        self.client.session.drained()
-        self.world.turn()
-        for n in range(40):
-            self.world.hub.attendance.track(
-                self.client.session, "c9", ORDERS, "ann", b'{"n":%d}' % n
-            )
-        self.world.turn()
-        self.assertEqual(self.client.connection.closing, (CLOSE_SLOW, "reading too slowly; resume"))
+        self.client.positions = True
+        since = []
+        for name in ("chat/a", "chat/b", "chat/c"):
+            (answer,) = self.client.ask(type="subscribe", topic=name)
+            since.append((name, answer["pos"]))
+        for name, _ in since:
+            self.world.hub.publish(Topic(name, "p"), "e", b"0", None, False)
+        again = self.world.connect()
+        self.world.history.reading = []
+        self.world.restart()
+        again = self.world.connect()
+        for name, pos in since:
+            again.send(type="subscribe", topic=name, since=pos)
+        for _ in range(3):
+            self.assertIsNone(again.connection.closing)
+            self.assertLessEqual(again.session.queued, 2000)
+            for name, _ in since:
+                self.world.hub.publish(Topic(name, "p"), "e", b'"%s"' % (b"x" * 130), None, False)
+            self.world.turn()
+        self.assertEqual(again.connection.closing, (CLOSE_SLOW, "reading too slowly; resume"))
+
+    def test_warnedWhatever(self) -> None:
+        """
+        One whose messages pass the half is warned, also where rows wait between them.
+        """
+        self.subscribe("orders", "chat/a")
+        self.say(8)
+        self.write(2)
+        self.say(5)
+        self.assertKept()
+        self.assertIn("error", self.read())
 
     def test_presence(self) -> None:
         """
@@ -325,6 +347,42 @@ class MixedTests(OutletCase):
         found = self.read()
         self.assertEqual(found[:-1], list(range(1, 51)))
         self.assertEqual(found[-1]["connectionId"], other.connectionId)
+
+    def test_presenceFlood(self) -> None:
+        """
+        More changes of who is present than may wait close no client, and it has the set in
+        the end.
+        """
+        self.subscribe("chat/a")
+        other = self.world.connect()
+        for n in range(100):
+            other.send(type="track", topic="chat/a", state={"n": n})
+            self.world.turn()
+        self.assertKept()
+        self.assertLess(self.client.session.queued, 1000)
+        *_, last = self.read()
+        self.assertEqual([member["state"] for member in last["members"]], [{"n": 99}])
+
+    def test_presenceFloodHeld(self) -> None:
+        """
+        So also where they are held while the past is sent.
+        """
+        self.subscribe("orders")
+        self.write(40)
+        self.world.tracker.reading = []
+        self.client.session.drained()
+        self.world.turn()
+        for n in range(100):
+            self.world.hub.attendance.track(
+                self.client.session, "c9", ORDERS, "ann", b'{"n":%d}' % n
+            )
+            self.world.turn()
+        self.assertKept()
+        while self.world.tracker.reading:
+            self.world.tracker.reading.pop(0)()
+            self.world.turn()
+        found = [each for each in self.seen(self.client) if isinstance(each, dict)]
+        self.assertEqual(found[-1].get("state") or found[-1]["members"][0]["state"], {"n": 99})
 
     def test_events(self) -> None:
         """
@@ -457,6 +515,72 @@ class EndTests(OutletCase):
         self.client.send(type="subscribe", topic="orders")
         self.write(1)
         self.assertEqual(self.read(), ["subscribed", 61])
+
+    def test_leftWaiting(self) -> None:
+        """
+        What waits of a topic that the client leaves is not sent, and costs nobody anything
+        when room has to be made.
+        """
+        others = [self.world.connect() for _ in range(2)]
+        for other in others:
+            other.ask(type="subscribe", topic="orders")
+            other.session.congested()
+        self.subscribe("orders", "chat/a")
+        self.write(8)
+        self.client.send(type="unsubscribe", topic="orders")
+        self.say(11)
+        self.write(60)
+        found = self.read()
+        for other in others:
+            other.session.drained()
+        self.assertKept()
+        self.assertEqual([each for each in found if each != "error"], ["unsubscribed", *range(11)])
+        for other in others:
+            self.assertEqual(self.seen(other), list(range(1, 69)))
+
+    def test_subscribedAgainWaiting(self) -> None:
+        """
+        What waits of a subscription is neither sent nor read again in one that replaces it.
+        """
+        self.subscribe("orders", "chat/a")
+        self.write(8)
+        self.client.send(type="subscribe", topic="orders", filter={"side": 1})
+        self.write(60)
+        self.assertEqual(self.read(), ["subscribed", *range(9, 69, 2), "commit"])
+
+    def test_oneFails(self) -> None:
+        """
+        A client that cannot be sent its past is closed, and the others have theirs.
+        """
+        others = [self.world.connect() for _ in range(3)]
+        for other in others:
+            other.ask(type="subscribe", topic="orders")
+            other.session.congested()
+        self.write(60)
+
+        def broken(outlet: Any, topic: str, catchup: Any) -> None:
+            raise ValueError("broken")
+
+        others[0].session._readOn = broken
+        for other in others:
+            other.session.drained()
+        self.world.turn()
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual(others[0].connection.closing, (1011, "the daemon failed"))
+        for other in others[1:]:
+            self.assertEqual(self.seen(other), list(range(1, 61)))
+
+    def test_shut(self) -> None:
+        """
+        After the close nothing is sent any more, whatever the socket does.
+        """
+        self.subscribe("chat/a")
+        self.client.session.close(1000, "bye")
+        for socket in (self.client.session.drained, self.client.session.congested) * 2:
+            socket()
+            self.client.session.send(Pong())
+        self.assertEqual(self.seen(self.client), [])
+        self.assertEqual(self.client.session.queued, 0)
 
     def test_tableMadeAgain(self) -> None:
         """

@@ -26,12 +26,20 @@ class Frame(bytes):
         that reads slowly; L{None} where all must be sent.
     @ivar before: Where the topic's log stood before the frame, if the log can be read
         again from there, for a client that reads slowly; L{None} if it cannot.
+    @ivar isState: Whether it tells of a change of who is present on the topic, which the
+        whole set tells as well.
     @ivar parts: The single frames, in order.
     """
 
     topic: str | None = None
     key: Hashable = None
     before: Any = None
+    isState = False
+
+    @property
+    def isReplaceable(self) -> bool:
+        """Whether a slow reader can have what it says in another way."""
+        return self.before is not None or self.isState
 
     @property
     def parts(self) -> Sequence[Frame]:

@@ -23,6 +23,7 @@ class Item:
     number: int
     size: int
     key: Hashable = None
+    isReplaceable: bool = False
 
     def __len__(self) -> int:
         return self.size
@@ -97,6 +98,24 @@ class OutboxTests(SynchronousTestCase):
         self.assertIs(outbox.add(Item(5, 10)), Verdict.FINE)
         outbox.take(60)
         self.assertIs(outbox.add(Item(6, 60)), Verdict.LAGGING)
+
+    def test_replaceable(self) -> None:
+        """
+        Only what exists nowhere else counts towards the half, whichever frame comes last.
+        """
+        outbox: Outbox[Item] = Outbox(100)
+        outbox.add(Item(1, 45))
+        self.assertIs(outbox.add(Item(2, 10, isReplaceable=True)), Verdict.FINE)
+        self.assertIs(outbox.add(Item(3, 6)), Verdict.LAGGING)
+        self.assertIs(outbox.add(Item(4, 10)), Verdict.FINE)
+
+    def test_beside(self) -> None:
+        """
+        What waits elsewhere takes of the room.
+        """
+        outbox: Outbox[Item] = Outbox(100)
+        self.assertIs(outbox.add(Item(1, 40), 60), Verdict.FINE)
+        self.assertIs(outbox.add(Item(2, 1), 60), Verdict.FULL)
 
     def test_replacedBeyondLimit(self) -> None:
         """
