@@ -72,13 +72,17 @@ class Attendance:
         userId: str | None,
         state: bytes,
         paged: bool = False,
+        client: str | None = None,
     ) -> None:
         """
         Let a connection be present on a topic, or say something new of itself.
 
         @param paged: See L{sync}.
+        @param client: See L{aerostack.core.presence.Member}.
         """
-        tracked = self.presence.track(topic.canonical, connectionId, userId, state, self._now())
+        tracked = self.presence.track(
+            topic.canonical, connectionId, userId, state, self._now(), client
+        )
         if tracked.joined:
             self._tell(topic.canonical, "presence:join", tracked.member)
         elif tracked.updated:

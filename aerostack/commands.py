@@ -14,10 +14,10 @@ from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action
 from aerostack.core.topics import Topic, checkEvent, parseTopic, topicOf
 from aerostack.errors import RealtimeError
-from aerostack.hub import userRepeatKey
+from aerostack.hub import makeRepeatKey
 from aerostack.subscriptions import Subscriptions, refusal
 from aerostack.surroundings import Surroundings
-from aerostack.wire.codec import encodeValue
+from aerostack.wire.codec import ECHOED, MAX_ID, encodeValue, sizeOf
 from aerostack.wire.frames import (
     Ack,
     Auth,
@@ -31,14 +31,11 @@ from aerostack.wire.frames import (
     Track,
     Unsubscribe,
     Untrack,
+    requestOf,
 )
 
 if TYPE_CHECKING:
     from aerostack.session import Session
-
-ECHOED = 4096
-"""How many characters an error repeats of what is no topic: as many as one can have where most
-are allowed, so that nothing is cut off one that is only too long for this daemon."""
 
 
 class Commands:
@@ -77,8 +74,14 @@ class Commands:
         if clean:
             self._hub.attendance.leave(self._session.connectionId)
         else:
-            self._hub.attendance.lose(self._session.connectionId)
+            self.losePresence()
         self.subscriptions.end()
+
+    def losePresence(self) -> None:
+        """
+        Let what the session is present on wait for the client to come back.
+        """
+        self._hub.attendance.lose(self._session.connectionId)
 
     def judge(self, topic: str | None = None) -> None:
         """
@@ -115,17 +118,22 @@ class Commands:
             bool(frame.persist),
             *self._repeatable(frame.id),
         )
-        self._acknowledge(published, frame.id, topic)
+        self._acknowledge(published, frame, topic)
 
     def _repeatable(self, messageId: MessageId | None) -> tuple[Hashable, str | None]:
         """By what a publication is recognized that comes again, and what is kept of it."""
         if messageId is None:
             return None, None
+        if sizeOf(messageId) > MAX_ID:
+            raise RealtimeError("invalid_frame", f"An id has at most {MAX_ID} characters.")
         publishId = encodeValue(messageId).decode()
-        if self._userId is None:
-            # Others without a name count from one as well.
+        if self._userId is not None:
+            return makeRepeatKey(self._userId, publishId), publishId
+        # Others without a name count from one as well.
+        if self._session.client is None:
             return ("connection", self._session.connectionId, publishId), None
-        return userRepeatKey(self._userId, publishId), publishId
+        publishId = f"{self._session.client} {publishId}"
+        return makeRepeatKey(None, publishId), publishId
 
     def _chat(self, frame: Chat) -> None:
         topic = self._topic(f"chat/{frame.roomId}")
@@ -133,12 +141,14 @@ class Commands:
         said = self._hub.chat(
             topic, frame.text, frame.metadata, self._userId, *self._repeatable(frame.id)
         )
-        self._acknowledge(said, frame.id, topic)
+        self._acknowledge(said, frame, topic)
 
     def _acknowledge(
-        self, published: Deferred[Kept | None], messageId: MessageId | None, topic: Topic
+        self, published: Deferred[Kept | None], frame: Publish | Chat, topic: Topic
     ) -> None:
         self.unanswered += 1
+        # The frame itself may be large, and is not needed any more.
+        messageId, request = frame.id, requestOf(frame)
 
         def answered(_: object) -> None:
             self.unanswered -= 1
@@ -150,7 +160,7 @@ class Commands:
                 self._session.send(Ack(id=messageId))
 
         def failed(failure: Failure) -> None:
-            self._session.sendError(refusal(failure), messageId, topic.canonical)
+            self._session.sendError(refusal(failure), messageId, topic.canonical, request)
 
         published.addCallbacks(done, failed).addErrback(self._session.fail).addCallback(answered)
 
@@ -164,13 +174,15 @@ class Commands:
             )
         if topic.canonical not in self._hub.attendance.topicsOf(self._session.connectionId):
             self.subscriptions.checkRoom(topic.canonical)
+        session = self._session
         self._hub.attendance.track(
-            self._session,
-            self._session.connectionId,
+            session,
+            session.connectionId,
             topic,
             self._userId,
             state,
             bool(frame.sync),
+            session.client,
         )
 
     def _untrack(self, frame: Untrack) -> None:
@@ -181,7 +193,7 @@ class Commands:
         try:
             identity = self._all.authenticator.refresh(self._session.identity, frame.token, now)
         except RealtimeError as error:
-            self._session.endToken(error)
+            self._session.endToken(error, requestOf(frame))
             return
         if identity.userId != self._session.identity.userId:
             # Another user is another presence.

@@ -155,6 +155,7 @@ CLOSE_INTERNAL = 1011
 CLOSE_TOKEN = 4001
 CLOSE_SILENT = 4002
 CLOSE_SLOW = 4008
+CLOSE_SUPERSEDED = 4009
 CLOSE_FLOOD = 4029
 
 # 1002, 1007 and 1009 are sent by the WebSocket library, by RFC 6455, 7.4.1.
@@ -176,5 +177,8 @@ CLOSE_CODES: dict[int, CloseCode] = {
     CLOSE_SLOW: CloseCode(
         True, True, "The client read too slowly; limits.outbox_bytes were unsent."
     ),
-    CLOSE_FLOOD: CloseCode(False, True, "The client went on sending after it was rate limited."),
+    CLOSE_SUPERSEDED: CloseCode(
+        False, True, "The same client, by its session secret, has opened a newer connection."
+    ),
+    CLOSE_FLOOD: CloseCode(False, True, "The client went on and on after it was rate limited."),
 }

@@ -51,11 +51,12 @@ class _Said(msgspec.Struct):
     metadata: dict[str, Raw] | None
 
 
-def userRepeatKey(userId: str, publishId: str) -> Hashable:
+def makeRepeatKey(userId: str | None, publishId: str) -> Hashable:
     """
-    By which something that a user publishes again is recognized, from any connection.
+    By which something that is published again is recognized, from any connection.
 
-    @param publishId: The C{id} that it was published under, as JSON.
+    @param publishId: The C{id} that it was published under, as JSON; from somebody without a
+        name, behind what stands for the client's session secret.
     """
     return ("user", userId, publishId)
 
@@ -211,13 +212,16 @@ class Hub:
         Take note of what an earlier run published under an id.
         """
         message = kept.message
-        if message.userId is None or message.publishId is None:
+        if message.publishId is None:
             return
         data = message.data
         if message.kind == CHAT_MESSAGE:
             data = encodeValue(msgspec.json.decode(data, type=_Said))
-        repeatKey = userRepeatKey(message.userId, message.publishId)
-        key = (message.topic, repeatKey, fingerprint(message.event, data))
+        key = (
+            message.topic,
+            makeRepeatKey(message.userId, message.publishId),
+            fingerprint(message.event, data),
+        )
         age = max(0.0, self._wall() - kept.createdAt / 1000)
         self._repeats.note(key, succeed(kept), self._clock.seconds() - age)
 

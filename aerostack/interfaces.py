@@ -422,6 +422,7 @@ class IConnection(Interface):
 
     connectionId = Attribute("A short string, unique in this daemon's life.")
     address = Attribute("The client's address as it is counted; None if it is not.")
+    client = Attribute("What stands for the client's session secret; None if it brought none.")
     compressed = Attribute("Whether frames are compressed for it.")
 
     def send(frame):

@@ -32,7 +32,7 @@ _OPENING = r"\[?(?:b(?=\\*[\"']))?\\*[\"']"
 _PATTERNS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"(?P<name>aerostack-(?:key|token)(?:\.|%2E))[^\s,\"\\]+",
+        r"(?P<name>aerostack-(?:key|token|session)(?:\.|%2E))[^\s,\"\\]+",
         # A URL's or a form's parameter.
         rf"(?P<name>{_NAME}=)[^\s&;\"\\]+",
         rf"(?P<name>{_NAME}\\*[\"']\s*:\s*{_OPENING})[^\s\"'\\]+",

@@ -13,13 +13,14 @@ from twisted.python.failure import Failure
 from aerostack.commands import Commands
 from aerostack.core.permissions import Identity
 from aerostack.core.quotas import tooFast
-from aerostack.core.rates import Allowance, TokenBucket
+from aerostack.core.rates import Allowance, Patience, TokenBucket
 from aerostack.core.traces import Ended, Refused
 from aerostack.errors import (
     CLOSE_FLOOD,
     CLOSE_GOING_AWAY,
     CLOSE_INTERNAL,
     CLOSE_SILENT,
+    CLOSE_SUPERSEDED,
     CLOSE_TOKEN,
     CLOSE_UNSUPPORTED,
     RealtimeError,
@@ -28,7 +29,7 @@ from aerostack.interfaces import IConnection
 from aerostack.outlet import Outlet
 from aerostack.subscriptions import Subscriptions
 from aerostack.surroundings import Surroundings
-from aerostack.wire.codec import decode, reference
+from aerostack.wire.codec import Reference, decode, echoed, reference
 from aerostack.wire.frames import (
     Chat,
     ClientFrame,
@@ -36,7 +37,12 @@ from aerostack.wire.frames import (
     MessageId,
     Publish,
     Reconnect,
+    requestOf,
 )
+
+URGENT = frozenset({"auth", "ping", "unsubscribe", "untrack"})
+"""Frames that no limit of the rate refuses: they keep a connection alive, or give something
+back.  They have an allowance of their own."""
 
 
 class State(Enum):
@@ -66,11 +72,12 @@ class Session(Outlet):
         "_commands",
         "_ending",
         "_limits",
+        "_patience",
         "_pingDue",
         "_pongDue",
-        "_refused",
         "_returns",
         "_state",
+        "_urgent",
         "identity",
         "opened",
     )
@@ -99,8 +106,9 @@ class Session(Outlet):
             if limits.bytesPerSecond is None
             else TokenBucket(limits.bytesPerSecond, limits.bytesBurst, now),
         )
-        # How much was refused, counted as frames.
-        self._refused = 0.0
+        # Both are there once something was refused, which most clients never meet.
+        self._urgent: TokenBucket | None = None
+        self._patience: Patience | None = None
         # When the client is to come back, once it is to go.
         self._returns: int | None = None
         self._pingDue = now + limits.pingInterval
@@ -108,11 +116,35 @@ class Session(Outlet):
         self._pongDue: float | None = None
         self._commands = Commands(self, surroundings)
         self._setDeadline()
+        self._supersede()
 
     @property
     def subscriptions(self) -> Subscriptions:
         """What the client is subscribed to."""
         return self._commands.subscriptions
+
+    def _supersede(self) -> None:
+        """End the client's connection before this one, if that is still there."""
+        if self.client is None:
+            return
+        key = self.identity.project, self.client
+        before = self._all.clients.get(key)
+        self._all.clients[key] = self
+        if before is not None and before.identity.userId == self.identity.userId:
+            before.yieldTo()
+
+    def yieldTo(self) -> None:
+        """
+        Close, because the client has come back; what it was present on waits for it.
+        """
+        self._commands.losePresence()
+        self.close(CLOSE_SUPERSEDED, "superseded by a newer connection of the same client")
+
+    @property
+    def client(self) -> str | None:
+        """What stands for the client's session secret, if it brought one."""
+        client: str | None = self._connection.client
+        return client
 
     # From the socket
 
@@ -130,7 +162,7 @@ class Session(Outlet):
         try:
             frame = self._decode(payload)
         except RealtimeError as error:
-            self._sendErrorAbout(error, payload)
+            self._refuse(error, reference(payload))
             return
         self._handle(frame)
 
@@ -144,7 +176,11 @@ class Session(Outlet):
         """
         Whether a WebSocket ping of the client's is within its rate.
         """
-        return not self._takeFrame(0, self._all.clock.seconds())
+        now = self._all.clock.seconds()
+        wait = self._takeFrame(now, 0)
+        if wait:
+            self._bear(now, wait, 0)
+        return not wait
 
     def checkFragments(self, count: int) -> None:
         """
@@ -169,6 +205,9 @@ class Session(Outlet):
         self._state = State.CLOSED
         self.shut()
         self._all.deadlines.clear(self)
+        key = self.identity.project, self.client or ""
+        if self._all.clients.get(key) is self:
+            del self._all.clients[key]
         self._commands.end(clean)
         self._noteEnd(*(self._ending or (code, reason or "")))
 
@@ -283,40 +322,65 @@ class Session(Outlet):
 
     def _admit(self, payload: bytes) -> bool:
         """Refuse what comes too fast."""
-        now = self._all.clock.seconds()
-        wait = self._takeFrame(len(payload), now)
-        if wait:
-            self._sendErrorAbout(tooFast("A connection", self._allowance, wait), payload)
-            return False
+        now, size = self._all.clock.seconds(), len(payload)
+        wait = self._takeFrame(now, size)
         try:
-            self._all.quotas.spend(self.identity.project, len(payload), now)
+            if wait:
+                raise tooFast("A connection", self._allowance, wait)
+            self._all.quotas.spend(self.identity.project, size, now)
         except RealtimeError as error:
-            # No fault of this client's, so it does not count towards a flood.
-            self._sendErrorAbout(error, payload)
+            about = reference(payload)
+            if about.request in URGENT:
+                return self._admitUrgent(now)
+            self._refuse(error, about)
+            if wait:
+                # What the project's quota refuses is no fault of this client's.
+                self._bear(now, wait, size)
             return False
         return True
 
-    def _takeFrame(self, size: int, now: float) -> float:
+    def _takeFrame(self, now: float, size: int) -> float:
         """
-        Take one frame from what the client may send, and end it with a client that does
-        not heed that it may not.
+        Take one frame from what the client may send.
 
-        @param size: The frame's bytes.
-        @param now: The time in seconds.
         @return: 0, or the seconds to wait.
         """
         wait = self._allowance.take(now, size)
-        if not wait:
-            # Tokens drip into a flood as well; one of them does not excuse it.
-            if self._refused:
-                self._refused = max(0.0, self._refused - 1)
-            return 0.0
-        # Large frames are a flood earlier than small ones.
-        self._refused += max(1.0, size * self._limits.framesBurst / self._limits.bytesBurst)
-        if self._refused > self._limits.framesBurst:
-            self.log.info("flooding, closed", connection=self.connectionId)
-            self.close(CLOSE_FLOOD, "frames come too fast")
+        if wait:
+            if self._patience is None:
+                self._patience = Patience(self._limits.framesBurst)
+            wait = max(wait, Patience.least)
+        if self._patience is not None:
+            self._patience.heard(now)
         return wait
+
+    def _admitUrgent(self, now: float) -> bool:
+        """End with a client that sends more of these frames than it can have use for."""
+        if self._urgent is None:
+            limits = self._limits
+            # All that a client holds it may give back at once.
+            most = limits.framesBurst + 2 * limits.subscriptions
+            self._urgent = TokenBucket(limits.framesPerSecond, most, now)
+        if self._urgent.take(now):
+            self._closeFlood()
+            return False
+        return True
+
+    def _bear(self, now: float, wait: float, size: int) -> None:
+        """
+        End with a client that goes on and on after it was refused.
+
+        @param wait: The seconds to wait that it was told.
+        @param size: The bytes of what was refused.
+        """
+        # Large frames are a flood earlier than small ones.
+        amount = max(1.0, size * self._limits.framesBurst / self._limits.bytesBurst)
+        if self._patience is not None and self._patience.wears(now, wait, amount):
+            self._closeFlood()
+
+    def _closeFlood(self) -> None:
+        self.log.info("flooding, closed", connection=self.connectionId)
+        self.close(CLOSE_FLOOD, "frames come too fast")
 
     def _decode(self, payload: bytes) -> ClientFrame:
         if len(payload) > self._limits.messageBytes:
@@ -330,9 +394,7 @@ class Session(Outlet):
         try:
             self._commands.carryOut(frame)
         except RealtimeError as error:
-            messageId = frame.id if isinstance(frame, (Publish, Chat)) else None
-            topic = self._commands.nameTopic(getattr(frame, "topic", None))
-            self.sendError(error, messageId, topic)
+            self._refuse(error, _referenceOf(frame))
         except Exception:
             # Whatever a handler forgot to expect must not reach the WebSocket
             # library, which would let it escape into the reactor.
@@ -358,13 +420,18 @@ class Session(Outlet):
         self._setDeadline()
 
     def sendError(
-        self, error: RealtimeError, messageId: MessageId | None, topic: str | None
+        self,
+        error: RealtimeError,
+        messageId: MessageId | None,
+        topic: str | None,
+        request: str | None = None,
     ) -> None:
         """
         Tell the client what was wrong.
 
         @param messageId: The id of the frame that it is about, if it had one.
         @param topic: The topic that it is about.
+        @param request: The type of the frame that is refused, if one is.
         """
         if topic is not None:
             refused = Refused(self._now, error.code, error.message)
@@ -375,21 +442,23 @@ class Session(Outlet):
                 message=error.message,
                 id=UNSET if messageId is None else messageId,
                 topic=UNSET if topic is None else topic,
+                request=UNSET if request is None else request,
                 retryAfter=UNSET if error.retryAfter is None else error.retryAfter,
             )
         )
 
-    def _sendErrorAbout(self, error: RealtimeError, payload: bytes) -> None:
-        """Tell an error of a message that was not understood, or not looked at."""
-        about = reference(payload)
-        self.sendError(error, about.id, self._commands.nameTopic(about.topic))
+    def _refuse(self, error: RealtimeError, about: Reference) -> None:
+        """Tell the client that a frame is not acted on."""
+        self.sendError(error, about.id, self._commands.nameTopic(about.topic), about.request)
 
-    def endToken(self, error: RealtimeError) -> None:
+    def endToken(self, error: RealtimeError, request: str | None = None) -> None:
         """
         Close, because the client's token does not hold.
+
+        @param request: The type of the frame that brought it, if one did.
         """
         self.log.info("{error}", error=error, connection=self.connectionId)
-        self.sendError(error, None, None)
+        self.sendError(error, None, None, request)
         self.close(CLOSE_TOKEN, error.code)
 
     def fail(self, failure: Failure) -> None:
@@ -398,3 +467,10 @@ class Session(Outlet):
         """
         self.log.failure("a frame failed", failure, connection=self.connectionId)
         self.close(CLOSE_INTERNAL, "the daemon failed")
+
+
+def _referenceOf(frame: ClientFrame) -> Reference:
+    """What a frame is about that was understood."""
+    topic = f"chat/{frame.roomId}" if isinstance(frame, Chat) else getattr(frame, "topic", None)
+    messageId = frame.id if isinstance(frame, (Publish, Chat)) else None
+    return Reference(None if messageId is None else echoed(messageId), topic, requestOf(frame))

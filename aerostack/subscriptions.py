@@ -21,7 +21,7 @@ from aerostack.core.views import View, parseEvents
 from aerostack.errors import RealtimeError
 from aerostack.recovery import Wish
 from aerostack.surroundings import Surroundings
-from aerostack.wire.frames import Subscribe, Unsubscribed
+from aerostack.wire.frames import Subscribe, Unsubscribed, requestOf
 
 if TYPE_CHECKING:
     from aerostack.session import Session
@@ -165,7 +165,7 @@ class Subscriptions:
         except RealtimeError as error:
             self._pending.pop(topic.canonical, None)
             self._release(watched)
-            self._session.sendError(error, None, topic.canonical)
+            self._session.sendError(error, None, topic.canonical, requestOf(frame))
             return
         self._requests[topic.canonical] = frame
         self._begin(topic, frame, view, selection)
@@ -174,9 +174,11 @@ class Subscriptions:
         self, topic: Topic, frame: Subscribe, watched: str | None, failure: Failure
     ) -> None:
         self._release(watched)
+        error = refusal(failure)
         if self._pending.get(topic.canonical) is frame:
+            # Else the client has left meanwhile, or has asked again and gets an answer to that.
             del self._pending[topic.canonical]
-        self._session.sendError(refusal(failure), None, topic.canonical)
+            self._session.sendError(error, None, topic.canonical, requestOf(frame))
 
     def _release(self, watched: str | None) -> None:
         """Take the interest back that a request had in a table."""
@@ -192,7 +194,7 @@ class Subscriptions:
         if self._hub.subscribe(self._session, topic, view):
             self._all.quotas.subscriptions.add(topic.project)
             self._note(topic, True)
-        refuse = partial(self._giveUp, topic)
+        refuse = partial(self._giveUp, topic, request=requestOf(frame))
         wish = Wish(topic, view, frame.since, selection, bool(frame.sync), refuse)
         self._all.recovery.begin(self._session, wish)
 
@@ -287,10 +289,14 @@ class Subscriptions:
         turn = Turn(int(self._all.wall() * 1000), begun)
         self._all.traces.turns.note((self._session.connectionId, topic.canonical), turn)
 
-    def _giveUp(self, topic: Topic, error: RealtimeError) -> None:
-        """End a subscription that cannot go on, and say why."""
+    def _giveUp(self, topic: Topic, error: RealtimeError, request: str | None = None) -> None:
+        """
+        End a subscription that cannot go on, and say why.
+
+        @param request: The type of the frame that is refused by it, if one is.
+        """
         self._end(topic)
-        self._session.sendError(error, None, topic.canonical)
+        self._session.sendError(error, None, topic.canonical, request)
         self._session.send(Unsubscribed(topic=topic.canonical))
 
     def _end(self, topic: Topic) -> None:

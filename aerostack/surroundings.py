@@ -5,6 +5,7 @@ What all sessions of a daemon share.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -16,6 +17,9 @@ from aerostack.feeds import TableFeeds
 from aerostack.hub import Hub
 from aerostack.recovery import Recovery
 from aerostack.settings import LimitsConfig
+
+if TYPE_CHECKING:
+    from aerostack.session import Session
 
 
 class Surroundings:
@@ -30,6 +34,8 @@ class Surroundings:
     @ivar deadlines: When each session has something to do.
     @ivar quotas: What each project uses of what it may.
     @ivar traces: What is remembered of connections.
+    @ivar clients: The newest session of each client that brought a secret, by project and what
+        stands for the secret.
     """
 
     def __init__(
@@ -55,3 +61,4 @@ class Surroundings:
         self.deadlines = deadlines
         self.quotas = quotas
         self.traces = traces
+        self.clients: dict[tuple[str, str], Session] = {}

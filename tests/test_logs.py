@@ -319,6 +319,7 @@ class CredentialTests(SynchronousTestCase):
         for text in (
             "offered aerostack-key.wrong-one, aerostack-v1",
             "offered ['aerostack-token.wrong-one', 'aerostack-v1']",
+            "offered aerostack-session.wrong-one, aerostack-v1",
             "GET /api/realtime?apiKey=wrong-one&projectId=p",
             "GET /api/realtime?projectId=p&token=wrong-one HTTP/1.1",
             "GET /?access_token=wrong-one",

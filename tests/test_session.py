@@ -9,6 +9,7 @@ import json
 from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.patterns import Patterns
 from aerostack.errors import (
     CLOSE_FLOOD,
     CLOSE_INTERNAL,
@@ -209,10 +210,98 @@ class BadInputTests(SynchronousTestCase):
         """
         Who goes on and on after being refused is closed.
         """
-        for _ in range(200):
+        for _ in range(2000):
+            self.client.send(type="untold")
+        self.assertEqual(self.client.connection.closing, (CLOSE_FLOOD, "frames come too fast"))
+        self.assertLess(len(self.client.take()), 700)
+
+    def test_heeded(self) -> None:
+        """
+        A client that waits as it was told, once it hears that it is too fast, stays however often
+        that is, with a network that takes half a second each way.
+        """
+        for n in range(200):
+            # What is under way when it hears the first refusal.
+            for _ in range(100):
+                self.client.send(type="publish", topic="a/b", event="e", data=n)
+                self.world.advance(0.01)
+            refused = [f for f in self.client.take() if f["type"] == "error"]
+            self.assertEqual({f["request"] for f in refused}, {"publish"})
+            self.world.advance(max(f["retryAfter"] for f in refused) / 1000)
+        self.assertIsNone(self.client.connection.closing)
+
+    def test_unheeded(self) -> None:
+        """
+        A client that goes on at three times its rate, whatever it is told, is closed within a
+        minute.
+        """
+        for _ in range(60 * 30):
+            self.client.send(type="publish", topic="a/b", event="e")
+            self.world.advance(1 / 30)
+        self.assertEqual(self.client.connection.closing, (CLOSE_FLOOD, "frames come too fast"))
+
+    def test_urgent(self) -> None:
+        """
+        What keeps a connection alive, or gives something back, is not refused for its rate,
+        however much of it a client can have use for.
+        """
+        for n in range(40):
+            self.client.send(type="subscribe", topic=f"a/{n}")
+        for n in range(100):
+            self.client.send(type="publish", topic="a/b", event="e", id=n)
+        self.client.take()
+        for n in range(40):
+            self.client.send(type="untrack", topic=f"a/{n}")
+            self.client.send(type="unsubscribe", topic=f"a/{n}")
+        self.client.send(type="ping")
+        answers = self.client.take()
+        self.assertEqual(types(answers), ["unsubscribed"] * 40 + ["pong"])
+        for _ in range(3000):
             self.client.send(type="ping")
         self.assertEqual(self.client.connection.closing, (CLOSE_FLOOD, "frames come too fast"))
-        self.assertLess(len(self.client.take()), 110)
+        self.assertEqual(set(types(self.client.take())), {"pong"})
+
+    def test_refusal(self) -> None:
+        """
+        Every refusal says which type of frame is refused, and its id and topic, where they can be
+        read at all.
+        """
+        self.world.feeds.allowed = Patterns(["orders"])
+        for payload, code, about in (
+            (b'{"type":"fly","id":1}', "unknown_type", {"request": "fly", "id": 1}),
+            (b'{"type":"publish","topic":"a/b","id":1}', "invalid_frame", {"topic": "a/b/p"}),
+            (
+                b'{"type":"subscribe","topic":"shut"}',
+                "table_not_allowed",
+                {"topic": "table/shut/p"},
+            ),
+            (b'{"type":"track","topic":"a/b","state":7}', "invalid_frame", {"topic": "a/b/p"}),
+            (b'{"type":"chat","roomId":"","text":"","id":1}', "invalid_topic", {"topic": "chat/"}),
+            (b'{"type":"chat","roomId":"r","text":"\\ud83d","id":1}', "invalid_json", {"id": 1}),
+            (b'{"type":"publish","topic":"a/b","event":"\\ud83d"}', "invalid_json", {}),
+            (b'{"type":"track","topic":"a/b","state":{"a":1e999}}', "invalid_json", {}),
+            (b'{"type":"subscribe","topic":"orders","filter":{"a":1e999}}', "invalid_frame", {}),
+            (b'{"type":"publish","topic":"a/b","event":"e","id":9,"data":', "invalid_json", {}),
+            (
+                b'{"type":"publish","topic":"a/b","event":"e","data":"'
+                + b"x" * 300_000
+                + b'","id":9}',
+                "too_large",
+                {"id": 9, "topic": "a/b/p"},
+            ),
+            (
+                b'{"type":"publish","topic":"a/b","event":"e","id":"' + b"x" * 129 + b'"}',
+                "invalid_frame",
+                {"id": "x" * 129},
+            ),
+        ):
+            self.client.sendRaw(payload)
+            (error,) = self.client.take()
+            self.assertEqual(error["code"], code, payload[:80])
+            self.assertEqual(error, {**error, **about}, payload[:80])
+            self.assertIn(f'"type":"{error["request"]}"'.encode(), payload)
+            self.assertEqual(b'"id":9' in payload, error.get("id") == 9)
+            self.world.advance(1)
 
     def test_failure(self) -> None:
         """

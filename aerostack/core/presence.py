@@ -10,7 +10,7 @@ the member over, and nobody saw it leave.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aerostack.core.roster import Roster
 
@@ -25,12 +25,20 @@ class Member:
     @ivar userId: The user, or L{None} for somebody without a name.
     @ivar state: What the client says of itself, as JSON.
     @ivar since: When it joined, milliseconds since the epoch.
+    @ivar client: What tells the client of somebody without a name from others; L{None} if
+        nothing does.
     """
 
     connectionId: str
     userId: str | None
     state: bytes
     since: int
+    client: str | None = None
+
+    @property
+    def owner(self) -> tuple[str | None, str | None]:
+        """Who may take the member over when its connection is lost."""
+        return self.userId, self.client if self.userId is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +86,36 @@ class Presence:
         # the order in which they were lost, so in the order in which they end.
         self._lost: dict[tuple[str, str], float] = {}
         # The same by topic and user, because a whole network may come back at once.
-        self._awaited: dict[tuple[str, str | None], dict[str, None]] = {}
+        self._awaited: dict[tuple[str, tuple[str | None, str | None]], dict[str, None]] = {}
 
     def track(
-        self, topic: str, connectionId: str, userId: str | None, state: bytes, now: int
+        self,
+        topic: str,
+        connectionId: str,
+        userId: str | None,
+        state: bytes,
+        now: int,
+        client: str | None = None,
     ) -> Tracked:
         """
         Be present on a topic, or say something new of oneself.
 
         @param now: Milliseconds since the epoch.
+        @param client: See L{Member}.
         """
+        member = Member(connectionId, userId, state, now, client)
         held = self._holders.setdefault(connectionId, {})
         key = held.get(topic)
         fresh = key is None
         if key is None:
-            key = self._takeOver(topic, userId) or connectionId
+            key = self._takeOver(topic, member) or connectionId
             held[topic] = key
         members = self._members.get(topic)
         if members is None:
             members = self._members[topic] = Roster()
         before = members.get(key)
-        since = before.since if before else now
-        member = Member(key, userId, state, since)
+        if before is not None:
+            member = replace(member, connectionId=key, since=before.since)
         if member != before:
             members.put(key, member, len(state))
         return Tracked(
@@ -109,11 +125,12 @@ class Presence:
             fresh=fresh,
         )
 
-    def _takeOver(self, topic: str, userId: str | None) -> str | None:
-        """Find a member of this user that nobody holds since its connection died."""
-        if userId is None or (topic, userId) not in self._awaited:
+    def _takeOver(self, topic: str, newcomer: Member) -> str | None:
+        """Find a member of the same owner that nobody holds since its connection died."""
+        owner = newcomer.owner
+        if owner == (None, None) or (topic, owner) not in self._awaited:
             return None
-        key = next(iter(self._awaited[topic, userId]))
+        key = next(iter(self._awaited[topic, owner]))
         self._found(topic, key)
         return key
 
@@ -146,8 +163,8 @@ class Presence:
         """
         for topic, key in self._holders.pop(connectionId, {}).items():
             self._lost[topic, key] = now + self.grace
-            userId = self._member(topic, key).userId
-            self._awaited.setdefault((topic, userId), {})[key] = None
+            owner = self._member(topic, key).owner
+            self._awaited.setdefault((topic, owner), {})[key] = None
 
     def expire(self, now: float) -> list[Left]:
         """
@@ -194,10 +211,10 @@ class Presence:
     def _found(self, topic: str, key: str) -> None:
         """Wait no longer for a member that was lost."""
         del self._lost[topic, key]
-        user = topic, self._member(topic, key).userId
-        del self._awaited[user][key]
-        if not self._awaited[user]:
-            del self._awaited[user]
+        owner = topic, self._member(topic, key).owner
+        del self._awaited[owner][key]
+        if not self._awaited[owner]:
+            del self._awaited[owner]
 
     def _remove(self, topic: str, key: str) -> Member:
         members = self._members[topic]

@@ -51,6 +51,67 @@ class TokenBucket:
         return wait
 
 
+class Patience:
+    """
+    Tells somebody who does not heed refusals from somebody whose frames were under way when the
+    refusal came.
+
+    Every refusal says how long to wait.  Who heeds it is silent for that long, sooner or later;
+    until then refusals are one spell.  What is refused in a spell does not count at first,
+    because the refusal takes its time to arrive.
+
+    @cvar least: The seconds that a refusal says at least.  Were it as little as passes between
+        two frames of a flood, the flood would look like one who waits.
+    @cvar grace: For how many seconds from the beginning of a spell nothing counts.
+    """
+
+    least = 0.25
+    grace = 30.0
+
+    __slots__ = ("_begun", "_heard", "_limit", "_refused", "_underWay", "_wait")
+
+    def __init__(self, limit: int) -> None:
+        """
+        @param limit: How many frames may be refused that count.  Ten times as many may
+            have been under way.
+        """
+        self._limit = limit
+        self._underWay = limit * 10
+        # When the spell began, how much was refused in it, and the least that it was to wait.
+        self._begun = 0.0
+        self._refused = 0.0
+        self._wait = 0.0
+        # When the last frame came.
+        self._heard = 0.0
+
+    def heard(self, now: float) -> None:
+        """
+        Note that a frame came.
+        """
+        # A timer may be early by a little.
+        if now - self._heard >= self._wait * 0.9:
+            self._refused = 0.0
+        self._heard = now
+
+    def wears(self, now: float, wait: float, amount: float = 1) -> bool:
+        """
+        Note that the frame that came is refused.
+
+        @param wait: The seconds to wait that the refusal says.
+        @param amount: As how many frames it counts.
+        @return: Whether patience is at its end.
+        """
+        if not self._refused:
+            self._begun = now
+            self._wait = wait
+        elif now - self._begun > self.grace:
+            # What came until then counts no more than what may have been under way.
+            self._refused = max(self._refused, self._underWay)
+        self._wait = min(self._wait, wait)
+        self._refused += amount
+        return self._refused > self._underWay + self._limit
+
+
 class Allowance:
     """
     How many frames somebody may send, and how many bytes in them.

@@ -32,7 +32,7 @@ from aerostack.net.http import (
     queryOf,
     serverOf,
 )
-from aerostack.net.opening import checkUpgrade, readCredentials
+from aerostack.net.opening import checkUpgrade, readClient, readCredentials
 from aerostack.net.websocket import Connections
 from aerostack.rpc import RPC
 from aerostack.settings import LimitsConfig
@@ -66,7 +66,7 @@ class RealtimeResource(JSONResource):
         credentials = readCredentials(headers, queryOf(request), self._queryCredentials)
         identity = self._authenticator.identify(credentials, self._wall())
         self._gate.checkProject(identity.project)
-        return self._connections.accept(request, identity, address)
+        return self._connections.accept(request, identity, address, readClient(headers))
 
 
 class HealthResource(JSONResource):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 
 from aerostack.auth import Credentials
 from aerostack.errors import RealtimeError
@@ -14,6 +15,9 @@ from aerostack.errors import RealtimeError
 PROTOCOL = "aerostack-v1"
 _KEY = "aerostack-key."
 _TOKEN = "aerostack-token."
+_SESSION = "aerostack-session."
+
+_SECRET_LENGTHS = range(16, 129)
 
 # 16 bytes in base64 (RFC 6455, 4.1).
 _WEBSOCKET_KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
@@ -93,3 +97,21 @@ def _one(headers: Mapping[str, Sequence[str]], prefix: str) -> str | None:
     if len(found) > 1:
         raise RealtimeError("invalid_arguments", f"More than one {prefix}… is offered.")
     return found[0] if found and found[0] else None
+
+
+def readClient(headers: Mapping[str, Sequence[str]]) -> str | None:
+    """
+    Read by which secret a client shows that it is the one that was here before.
+
+    @return: What stands for the secret, which is not kept itself; L{None} if there is none.
+    @raise RealtimeError: C{invalid_arguments}: it is too short or too long, or came twice.
+    """
+    secret = _one(headers, _SESSION)
+    if secret is None:
+        return None
+    if len(secret) not in _SECRET_LENGTHS:
+        raise RealtimeError(
+            "invalid_arguments",
+            f"A session secret has {_SECRET_LENGTHS[0]} to {_SECRET_LENGTHS[-1]} characters.",
+        )
+    return blake2b(secret.encode(), digest_size=16).hexdigest()

@@ -68,6 +68,7 @@ class Connection(WebSocketServerProtocol):
     inside_message = False
     current_frame: Any = None
     current_frame_masker: Any = None
+    maxMessagePayloadSize: int
     message_data: Any = None
     _perMessageCompress: Any = None
 
@@ -82,6 +83,7 @@ class Connection(WebSocketServerProtocol):
         self.connectionId = connectionId
         self._owner = owner
         self.address: str | None = None
+        self.client: str | None = None
 
     @property
     def compressed(self) -> bool:
@@ -175,6 +177,9 @@ class Connection(WebSocketServerProtocol):
     def sendCloseFrame(
         self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
     ) -> None:
+        if code == self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG:
+            # A client finds out by this which of its messages it was.
+            reasonUtf8 = b"a message has at most %d bytes" % self.maxMessagePayloadSize
         super().sendCloseFrame(code=code, reasonUtf8=reasonUtf8, isReply=isReply)
         # Autobahn closes by its own judgement as well, and its time-out is off.
         if self._session is not None:
@@ -317,11 +322,18 @@ class Connections:
         )
         self._kind = _kind(self._factory)
 
-    def accept(self, request: Request, identity: Identity, address: str | None = None) -> Any:
+    def accept(
+        self,
+        request: Request,
+        identity: Identity,
+        address: str | None = None,
+        client: str | None = None,
+    ) -> Any:
         """
         Make a WebSocket of a request whose opening has been checked.
 
         @param address: What to count the connection by.
+        @param client: See L{IConnection}.
         @return: What a resource's C{render} returns.
         """
         headers = headersOf(request)
@@ -331,6 +343,7 @@ class Connections:
         channel: Any = request.channel
         connection = self._kind(self._newId(), self)
         connection.address = address
+        connection.client = client
         transport = channel.release(connection)
         # A request that expects it was told to continue.
         untouched = channel.untouched and "expect" not in headers

@@ -46,6 +46,7 @@ class MemoryConnection:
     def __init__(self, connectionId: str) -> None:
         self.connectionId = connectionId
         self.address: str | None = None
+        self.client: str | None = None
         self.compressed = False
         self.frames: list[Frame] = []
         self.pings = 0

@@ -132,6 +132,7 @@ class _FarEnd:
     def __init__(self, connectionId: str, wire: MemoryWire) -> None:
         self.connectionId = connectionId
         self.address: str | None = None
+        self.client: str | None = None
         self.compressed = False
         self._wire = wire
 

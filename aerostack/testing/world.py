@@ -192,17 +192,20 @@ class World:
         """
         return f"c{next(self._serial)}"
 
-    def connect(self, **credentials: Any) -> MemoryClient:
+    def connect(self, client: str | None = None, **credentials: Any) -> MemoryClient:
         """
         Let a client in.
 
+        @param client: What stands for its session secret.
         @param credentials: Those of L{Credentials}; the project is C{p} if nothing
             else names one.
         """
         if not credentials.keys() & {"projectId", "key", "token"}:
             credentials["projectId"] = "p"
         identity = self.authenticator.identify(Credentials(**credentials), self.wall())
-        return MemoryClient(self, MemoryConnection(self.newConnectionId()), identity)
+        connection = MemoryConnection(self.newConnectionId())
+        connection.client = client
+        return MemoryClient(self, connection, identity)
 
     def realtime(self, **options: Any) -> RealtimeClient:
         """

@@ -22,6 +22,13 @@ class ClientFrame(msgspec.Struct, frozen=True, tag_field="type"):
     """What a client sends."""
 
 
+def requestOf(frame: ClientFrame) -> str:
+    """
+    The type of a client's frame, as it stands on the wire.
+    """
+    return str(frame.__struct_config__.tag)
+
+
 class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
     topic: str
     filter: dict[str, Any] | None = None
@@ -166,3 +173,4 @@ class Error(ServerFrame, frozen=True, tag="error"):
     id: MessageId | UnsetType = UNSET
     topic: str | UnsetType = UNSET
     retryAfter: int | UnsetType = UNSET
+    request: str | UnsetType = UNSET

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.rates import Allowance, TokenBucket
+from aerostack.core.rates import Allowance, Patience, TokenBucket
 
 rates = st.floats(0.1, 1000)
 bursts = st.integers(1, 50)
@@ -154,3 +154,46 @@ class AllowanceTests(SynchronousTestCase):
             (Allowance(None, bytes), "1048576 bytes a second"),
         ):
             self.assertEqual(str(allowance), text)
+
+
+class PatienceTests(SynchronousTestCase):
+    """
+    Tests for L{Patience}.
+    """
+
+    def refuse(self, patience: Patience, now: float, wait: float = 0.25) -> bool:
+        """
+        Have a frame come and refuse it.
+        """
+        patience.heard(now)
+        return patience.wears(now, wait)
+
+    def test_underWay(self) -> None:
+        """
+        What was under way does not count, up to ten times the limit.
+        """
+        patience = Patience(10)
+        self.assertEqual([self.refuse(patience, 1.0) for _ in range(111)], [False] * 110 + [True])
+
+    def test_silence(self) -> None:
+        """
+        Whoever was silent for as long as it was told begins anew, however often.
+        """
+        patience, now = Patience(10), 0.0
+        for _ in range(100):
+            now += 0.25
+            self.assertFalse(any(self.refuse(patience, now) for _ in range(100)))
+
+    def test_noSilence(self) -> None:
+        """
+        Whoever is never silent for so long is at the end of patience soon after the grace, though
+        some of its frames are taken.
+        """
+        patience, now = Patience(20), 0.0
+        while now < 100:
+            now += 0.1
+            patience.heard(now)
+            now += 0.1
+            if self.refuse(patience, now):
+                break
+        self.assertTrue(30 < now < 36, now)

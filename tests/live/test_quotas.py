@@ -104,10 +104,10 @@ class ProjectTests(QuotaTests):
         429 and C{Retry-After}; another one is served.
         """
         wire, other = await self.come(), await self.come("q")
-        for _ in range(12):
-            wire.tell({"type": "ping"})
+        for n in range(12):
+            wire.tell({"type": "publish", "topic": "a/b", "event": "e", "id": n})
         frames = await wire.frames(12)
-        self.assertEqual(frames[0], {"type": "pong"})
+        self.assertEqual(frames[0], {"type": "ack", "id": 0})
         self.assertEqual(frames[-1]["code"], "rate_limited")
         self.assertGreater(frames[-1]["retryAfter"], 0)
         status, answer = await self.rpc("socket.emit", "e", 1, "chat/a")

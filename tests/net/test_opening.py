@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.auth import Credentials
 from aerostack.errors import RealtimeError
-from aerostack.net.opening import checkUpgrade, offeredProtocols, readCredentials
+from aerostack.net.opening import checkUpgrade, offeredProtocols, readClient, readCredentials
 
 UPGRADE = {
     "upgrade": ["websocket"],
@@ -202,3 +202,36 @@ class ReadCredentialsTests(SynchronousTestCase):
         for offered in ("aerostack-key.A, aerostack-key.B", "aerostack-token.A,aerostack-token.B"):
             error = self.refuse(offered)
             self.assertNotIn(".A", error.message)
+
+
+class ReadClientTests(SynchronousTestCase):
+    """
+    Tests for L{readClient}.
+    """
+
+    def read(self, *offered: str) -> str | None:
+        """
+        Read by what the client of an opening is known again.
+        """
+        return readClient({"sec-websocket-protocol": list(offered)})
+
+    def test_secret(self) -> None:
+        """
+        Each secret stands for one client, and what is kept does not tell it.
+        """
+        secret = "s" * 16
+        first = self.read(f"aerostack-session.{secret}, aerostack-v1")
+        assert first is not None
+        self.assertEqual(self.read("aerostack-v1", f"aerostack-session.{secret}"), first)
+        self.assertNotEqual(self.read(f"aerostack-session.{secret}s"), first)
+        self.assertNotIn(secret, first)
+        self.assertIsNone(self.read("aerostack-v1"))
+
+    def test_refused(self) -> None:
+        """
+        A secret that can be guessed, or has no end, or comes twice, is refused and not shown.
+        """
+        for offered in ("x" * 15, "x" * 129, f"{'x' * 20}, aerostack-session.{'y' * 20}"):
+            error = self.assertRaises(RealtimeError, self.read, f"aerostack-session.{offered}")
+            self.assertEqual(error.code, "invalid_arguments")
+            self.assertNotIn("xxx", error.message)

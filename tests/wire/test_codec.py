@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+from time import process_time
 from typing import Any
 
 from hypothesis import given
@@ -22,6 +23,7 @@ from aerostack.wire.codec import (
     decodeValue,
     encode,
     encodeValue,
+    findUnreadable,
     isDeep,
     reference,
 )
@@ -447,6 +449,79 @@ class DecodeValueTests(SynchronousTestCase):
             self.assertEqual(value, json.loads(payload))
 
 
+HALVES = (
+    *(b'"\\ud83d"', b'"nice \\ud83d\\n"', b'"\\udc00"', b'"\\ude00\\ud83d"', b'"\\ud83d\\ud83d"'),
+    *(b'"\\uD83D\\u0041"', b'{"\\ud83d":1}', b'"\\\\\\ud83d"', b'"\\ud83d\\ud83d\\ude00"'),
+)
+"""JSON with half of a surrogate pair."""
+
+BROKEN = (*HALVES, b"", b"nil", b'"\\x"', b'"\x01"', b"01", b"1e999", b"[1,", b"}", b"1 2", b"\xff")
+"""What is no JSON, or has no value that a client could read."""
+
+
+def referred(frame: dict[str, Any]) -> Reference:
+    """What a frame is about."""
+    topic = f"chat/{frame['roomId']}" if frame["type"] == "chat" else frame.get("topic")
+    return Reference(frame.get("id"), topic, frame["type"])
+
+
+class UnreadableTests(Refusing):
+    """
+    Tests for JSON that clients' parsers could not read.
+    """
+
+    readable = (
+        *("0", "-1", "1.7976931348623157e308", "1" * 308, f"0.{'0' * 5000}1", "1e-999", "0e999"),
+        *("1E+3", '"1e999"', f'"{"9" * 5000}"', '{"1e999":1}', '"\\"1e999"', "3.0e007"),
+        f"{'0.' + '1' * 5000}",
+    )
+    unreadable = (
+        *("1e999", "-1e999", "1E999", "1e+999", "1e309", "1.8e308", "0.1e400", "1" * 310),
+        *("9" * 5000, f"{'1' * 250}e99", "1e00999", "[0,1e999]", '{"a":{"b":1e999}}'),
+        '["\\"",1e999,"]"]',
+    )
+
+    def test_numbers(self) -> None:
+        """
+        A number that a double cannot hold is refused in each frame that passes JSON on, and in
+        each body; one that it can hold is not, nor are a string's characters.
+        """
+        for good, values in ((True, self.readable), (False, self.unreadable)):
+            for value in values:
+                for frame in (
+                    f'{{"type":"publish","topic":"a/b","event":"e","data":{value}}}',
+                    f'{{"type":"chat","roomId":"a","text":"","metadata":{{"x":{value}}}}}',
+                    f'{{"type":"track","topic":"a/b","state":{{"x":{value}}}}}',
+                    f'{{"type":"ping","new":{value}}}',
+                ):
+                    if good:
+                        decode(frame.encode())
+                    else:
+                        message = self.refused(frame.encode(), "invalid_json")
+                        self.assertIn("too large for a double; send it as a string", message)
+                        self.assertLess(len(message), 120)
+                if good:
+                    decodeValue(value.encode())
+                else:
+                    error = self.assertRaises(RealtimeError, decodeValue, value.encode())
+                    self.assertEqual(error.code, "invalid_json")
+
+    def test_halves(self) -> None:
+        """
+        Half of a surrogate pair is refused, and the message says what it is.
+        """
+        for half in HALVES:
+            payload = b'{"type":"publish","topic":"a/b","event":"e","data":' + half + b"}"
+            self.assertIn("half of a surrogate pair", self.refused(payload, "invalid_json"))
+
+    @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**308), 10**308))
+    def test_everyNumber(self, number: float) -> None:
+        """
+        Whatever is a double passes.
+        """
+        self.assertIsNone(findUnreadable(json.dumps({"a": [number]}).encode()))
+
+
 class ReferenceTests(SynchronousTestCase):
     """
     Tests for L{reference}.
@@ -456,7 +531,9 @@ class ReferenceTests(SynchronousTestCase):
         """
         The C{id} and C{topic} of a refused frame are found, whatever else is wrong.
         """
-        self.assertEqual(reference(b'{"type":"nope","topic":"a","id":7,"x":[]}'), Reference(7, "a"))
+        self.assertEqual(
+            reference(b'{"type":"nope","topic":"a","id":7,"x":[]}'), Reference(7, "a", "nope")
+        )
         self.assertEqual(reference(b'{"id":"x","event":5}'), Reference("x"))
 
     def test_unusable(self) -> None:
@@ -476,4 +553,71 @@ class ReferenceTests(SynchronousTestCase):
         Of a good frame it finds what L{decode} finds.
         """
         found = reference(json.dumps(frame).encode())
-        self.assertEqual(found, Reference(frame.get("id"), frame.get("topic")))
+        self.assertEqual(found, referred(frame))
+
+    @given(good, st.sampled_from(BROKEN), st.booleans())
+    def test_broken(self, frame: dict[str, Any], broken: bytes, first: bool) -> None:
+        """
+        A value that spoils a frame does not hide what the frame is about, wherever it stands.
+        """
+        rest = json.dumps(frame).encode()[1:-1]
+        # What stands behind a bracket that has no partner is no field of the frame.
+        first = first and broken not in (b"[1,", b"}")
+        parts = (b'"x":' + broken, rest) if first else (rest, b'"x":' + broken)
+        self.assertEqual(reference(b"{" + b",".join(parts) + b"}"), referred(frame), broken)
+
+    def test_cutOff(self) -> None:
+        """
+        Of a frame that ends too soon the fields before the end are found.
+        """
+        whole = b'{"type":"publish","id":"k","topic":"a/b","event":"e","data":[{"id":5'
+        for end in range(40, len(whole)):
+            self.assertEqual(reference(whole[:end]), Reference("k", "a/b", "publish"))
+
+    def test_inner(self) -> None:
+        """
+        Fields of the data are not taken for the frame's.
+        """
+        for inner in (b'{"id":2,"topic":"x/y"', b'["id", 2', b'"\\",\\"id\\":3', b'"\\\\"'):
+            found = reference(b'{"type":"publish","id":1,"data":' + inner + b"")
+            self.assertEqual(found, Reference(1, None, "publish"), inner)
+
+    def test_long(self) -> None:
+        """
+        No error repeats a type of any length, nor a part of an id.
+        """
+        payload = {"type": "t" * 5000, "id": "i" * 5000, "topic": "a/b"}
+        found = reference(json.dumps(payload).encode())
+        self.assertEqual(found, Reference(None, "a/b", "t" * 64))
+        self.assertEqual(reference(b'{"id":"' + b"i" * 4096 + b'"}').id, "i" * 4096)
+
+    def test_growth(self) -> None:
+        """
+        The work grows with the size of what was sent, and not with its square.
+        """
+        for part in (
+            b'"',
+            b'\\"',
+            b"\\",
+            b'"\\',
+            b"[",
+            b'{"id":',
+            b"\\ud83d",
+            b"1e9",
+            b'"",',
+            b"\\u",
+        ):
+            for opening in (b"", b'{"x":', b'{"x":"'):
+                small, large = (opening + part * (n // len(part)) for n in (8000, 256_000))
+                spent = [least(small), least(large)]
+                self.assertLess(spent[1], 0.02 + spent[0] * 32 * 8, (opening, part, spent))
+
+
+def least(payload: bytes) -> float:
+    """The least time, in seconds, that it takes to look what a payload is about."""
+    times = []
+    for _ in range(3):
+        began = process_time()
+        reference(payload)
+        times.append(process_time() - began)
+    return min(times)
