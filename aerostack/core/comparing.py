@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from msgspec import DecodeError, Raw, json
 
 from aerostack.core.columns import ColumnType
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 
-_DATE = r"(?P<year>\d{4,6})-(?P<month>\d\d)-(?P<day>\d\d)"
+_DATE = r"(?P<year>\d{4,7})-(?P<month>\d\d)-(?P<day>\d\d)"
 _CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))?)?"
 _ZONE = r"(?:Z|(?P<sign>[+-])(?P<east>\d\d)(?::?(?P<eastMinute>\d\d)(?::?(?P<eastSecond>\d\d))?)?)"
 _MOMENT = re.compile(rf"{_DATE}(?:[T ]{_CLOCK}\s?{_ZONE}?)?(?P<era> BC)?", re.ASCII)
@@ -52,9 +54,14 @@ _NAMED_NUMBERS: dict[str, Any] = {
 
 
 def _readNumber(value: Any) -> Any:
-    if isinstance(value, int):
+    if isinstance(value, bool):
+        # As SQLite keeps them.
+        return int(value)
+    if isinstance(value, (int, Decimal)):
         return value
     if isinstance(value, float):
+        if value != value:
+            return _NAN
         # 0.1 is what was written, not the double that is nearest to it.
         return value if value.is_integer() else Decimal(repr(value))
     if not isinstance(value, str):
@@ -131,18 +138,41 @@ def _microseconds(found: re.Match[str]) -> int | None:
     return seconds * _SECOND_OF_DAY + fraction
 
 
-def _readScalar(value: Any) -> Hashable:
+_document = json.Decoder(float_hook=Decimal).decode
+
+
+def _readJSON(value: Any) -> Hashable:
+    if isinstance(value, Raw):
+        if bytes(memoryview(value)[:1]) in (b"{", b"["):
+            # It need not be read, however long it is.
+            return None
+        try:
+            value = _document(value)
+        except (DecodeError, InvalidOperation, ValueError, RecursionError):
+            # No value that others can send is equal to it.
+            return None
     if isinstance(value, bool):
         return _THIRD, value
     return _readAny(value)
 
 
+def _readNothing(value: Any) -> None:
+    return None
+
+
 def _readAny(value: Any) -> Hashable:
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float, Decimal)):
         return _FIRST, _readNumber(value)
     if isinstance(value, str):
         return _SECOND, value
     return None
+
+
+def isUnicode(text: str) -> bool:
+    """
+    Whether a text can be written in UTF-8: half a character cannot.
+    """
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 READERS: dict[ColumnType, Callable[[Any], Hashable]] = {
@@ -150,7 +180,9 @@ READERS: dict[ColumnType, Callable[[Any], Hashable]] = {
     ColumnType.TEXT: _readText,
     ColumnType.BOOLEAN: _readBoolean,
     ColumnType.TIME: _readTime,
-    ColumnType.OTHER: _readScalar,
+    ColumnType.JSON: _readJSON,
+    ColumnType.OTHER: _readText,
+    ColumnType.COMPOUND: _readNothing,
     ColumnType.ANY: _readAny,
 }
 """How a value that is not null is read, by its column's type."""

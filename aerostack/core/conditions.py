@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aerostack.core.changes import Row
-from aerostack.core.columns import Columns, ColumnType
+from aerostack.core.columns import UNORDERED, Columns, ColumnType
 from aerostack.core.comparing import READERS, isLess
 
 EQ = "eq"
@@ -35,7 +35,8 @@ _EXPECTED = {
     ColumnType.TEXT: "a string",
     ColumnType.BOOLEAN: "true or false",
     ColumnType.TIME: 'a date or time in ISO form, such as "2026-11-24T22:49:36Z"',
-    ColumnType.OTHER: "a string, a number or a boolean",
+    ColumnType.JSON: "a string, a number or a boolean, which the whole document is",
+    ColumnType.OTHER: "a string, as rows tell the value",
     ColumnType.ANY: "a string, a number or a boolean",
 }
 
@@ -102,6 +103,8 @@ def makeCondition(columns: Columns, column: str, operator: str, value: Any) -> C
         if re.fullmatch(r"(?:[^\\]|\\.)*", value, re.S) is None:
             raise ValueError("a backslash stands before a character, not at a pattern's end")
         return Condition(column, operator, value, type)
+    if operator in OPERATORS and type is ColumnType.COMPOUND:
+        raise ValueError(f"{operator} is for single values; the column holds {type.value}")
     if operator == IN:
         if not isinstance(value, (list, tuple)):
             raise ValueError("in takes a list")
@@ -109,7 +112,7 @@ def makeCondition(columns: Columns, column: str, operator: str, value: Any) -> C
         return Condition(column, operator, tuple(sorted(found)), type)
     if operator not in OPERATORS:
         raise ValueError(f"{operator!r} is no operator; there are {', '.join(OPERATORS)}")
-    if type is ColumnType.OTHER and operator in _ORDERED:
+    if type in UNORDERED and operator in _ORDERED:
         raise ValueError(f"{operator} is for what has an order; the column holds {type.value}")
     return Condition(column, operator, _read(type, operator, value), type)
 
@@ -161,6 +164,9 @@ def _equal(type: ColumnType, value: Hashable) -> Callable[[Any], bool]:
 
 def _unequal(type: ColumnType, value: Hashable) -> Callable[[Any], bool]:
     read = READERS[type]
+    if type is ColumnType.OTHER:
+        # A type that tells itself as anything but text differs from no text for sure.
+        return lambda other: isinstance(other, str) and other != value
     return lambda other: read(other) != value
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aerostack.core.changes import Row
-from aerostack.core.columns import Columns, ColumnType
+from aerostack.core.columns import UNORDERED, Columns
 from aerostack.core.conditions import Condition
 from aerostack.core.views import View
 from aerostack.errors import RealtimeError
@@ -147,7 +147,7 @@ def parseOrder(order: Any, columns: Columns) -> tuple[tuple[str, bool], ...]:
         name, direction = _pair(each)
         if name not in columns:
             raise _invalid(f"order: the table has no column {name!r}.")
-        if columns[name] is ColumnType.OTHER:
+        if columns[name] in UNORDERED:
             raise _invalid(f"order: the column {name!r} holds {columns[name].value}.")
         if name in found:
             raise _invalid(f"order: the column {name!r} is there twice.")

@@ -251,6 +251,10 @@ def _columnType(column: Column) -> ColumnType:
         return ColumnType.TIME
     if column.base == "bool":
         return ColumnType.BOOLEAN
+    if column.base in ("json", "jsonb"):
+        return ColumnType.JSON
+    if column.category in ("A", "C") or column.base == "bytea":
+        return ColumnType.COMPOUND
     return ColumnType.TEXT if column.category == "S" else ColumnType.OTHER
 
 

@@ -7,9 +7,11 @@ L{aerostack.tracker.rows}.
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,7 +22,7 @@ from psycopg.errors import InsufficientPrivilege, QueryCanceled
 
 from aerostack.core.changes import Row
 from aerostack.core.columns import ColumnType
-from aerostack.core.comparing import READERS
+from aerostack.core.comparing import READERS, isUnicode
 from aerostack.core.conditions import EQ, GT, GTE, IN, IS_NULL, LT, LTE, Condition
 from aerostack.core.identifiers import quoteIdentifier
 from aerostack.core.selection import Bounds, Selection, collect
@@ -31,87 +33,158 @@ from aerostack.tracker.postgresschema import LOCKS, SEQUENCER
 
 _PAGE = 200
 
-_INTEGERS = ("int2", "int4", "int8")
-_EXACT_NUMBERS = (*_INTEGERS, "numeric")
+_EXACT_NUMBERS = ("int2", "int4", "int8", "numeric")
 _EXACT_TEXTS = ("text", "varchar")
 _MOMENTS = ("timestamptz", "timestamp", "date")
 
-_OPERATORS = {EQ: "=", GT: ">", GTE: ">=", LT: "<", LTE: "<="}
+_LARGEST = Decimal(sys.float_info.max)
+_MOST = 10**1000
+"""Larger numbers are not asked for, nor are those with as many digits behind the point:
+C{numeric} does not take all that are written."""
+
+# Whose they are is said, because another schema may have some of the same name.
+_OPERATORS = {
+    operator: f"OPERATOR(pg_catalog.{sign})"
+    for operator, sign in {EQ: "=", IN: "=", GT: ">", GTE: ">=", LT: "<", LTE: "<="}.items()
+}
 # Where a value that is compared was rounded, what was more or less may be equal.
-_LAX = {**_OPERATORS, GT: ">=", LT: "<="}
+_LAX = {**_OPERATORS, GT: _OPERATORS[GTE], LT: _OPERATORS[LTE]}
 
 _ORIGIN = datetime(2000, 1, 1)
 _ORIGIN_READ: Any = READERS[ColumnType.TIME]("2000-01-01")
 
+# A type that is not the server's own may have operators and casts of its own.
+_KINDS = """
+SELECT a.attname, b.typname, b.typtype = 'e' AND b.oid = a.atttypid,
+  b.typnamespace = 'pg_catalog'::regnamespace, coalesce(c.collisdeterministic, true)
+FROM pg_attribute a
+CROSS JOIN LATERAL (
+  WITH RECURSIVE base AS (
+    SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
+    UNION ALL
+    SELECT t.* FROM base JOIN pg_type t ON t.oid = base.typbasetype WHERE base.typtype = 'd'
+  )
+  SELECT * FROM base WHERE typtype <> 'd'
+) AS b
+LEFT JOIN pg_collation c ON c.oid = a.attcollation
+WHERE a.attrelid = %s AND a.attname = ANY (%s)
+"""
 
-def conditionSQL(condition: Condition, base: str, category: str) -> tuple[str, list[Any], bool]:
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    What there is to know of a column's type for asking by its values.
+
+    @ivar base: The name of the type, or of the one beneath a domain; empty for a type that is
+        not the server's own.
+    @ivar isEnum: It is an enum, and no domain over one.
+    @ivar isExact: Only texts that are the same are equal.
+    """
+
+    base: str
+    isEnum: bool = False
+    isExact: bool = True
+
+
+def kindsOf(cursor: Any, oid: int, columns: Iterable[str]) -> dict[str, Kind]:
+    """
+    Read of what kinds a table's columns are.
+    """
+    found = cursor.execute(_KINDS, (oid, sorted(columns))).fetchall()
+    return {
+        name: Kind(base if isOwn else "", isEnum, isExact)
+        for name, base, isEnum, isOwn, isExact in found
+    }
+
+
+def conditionSQL(condition: Condition, kind: Kind) -> tuple[str, list[Any], bool]:
     """
     A condition as SQL.
 
-    @param base: The name of the column's type.
-    @param category: What kind of type that is.
+    @param kind: Of the column.
     @return: The SQL; the values of its placeholders; and whether exactly the rows that meet
         the condition meet it.
     """
     column = quoteIdentifier(condition.column).replace("%", "%%")
     operator = condition.operator
+    # Of a composite value IS NULL would ask for its fields.
+    isNull, isNotNull = f"{column} IS NOT DISTINCT FROM NULL", f"{column} IS DISTINCT FROM NULL"
     if operator == IS_NULL:
-        return f"{column} IS {'NULL' if condition.value else 'NOT NULL'}", [], True
-    anything: tuple[str, list[Any], bool] = (f"{column} IS NOT NULL", [], False)
-    if operator not in _OPERATORS and operator != IN:
+        if condition.type is ColumnType.JSON:
+            # The document null is told as null, too.
+            return ("true" if condition.value else isNotNull), [], False
+        return (isNull if condition.value else isNotNull), [], True
+    if operator == IN and not condition.value:
+        return "false", [], True
+    anything: tuple[str, list[Any], bool] = (isNotNull, [], False)
+    if operator not in _OPERATORS:
         return anything
     values: Any = condition.value if operator == IN else (condition.value,)
-    parameters = [_parameter(each, condition.type, base, category) for each in values]
+    parameters = [_parameter(each, condition.type, kind) for each in values]
     if any(each is None for each in parameters):
         return anything
-    exact = base != "float8"
+    isExact = kind.base != "float8"
     if condition.type is ColumnType.TEXT:
-        if base not in _EXACT_TEXTS and operator in (GT, GTE, LT, LTE):
-            return anything
-        exact = base in _EXACT_TEXTS
-        if operator != IN and operator != EQ:
+        if operator in (EQ, IN):
+            isExact = kind.base in _EXACT_TEXTS and kind.isExact
+        elif kind.base in _EXACT_TEXTS:
             # By code points, as conditions compare.
-            column += ' COLLATE "C"'
-    elif category == "E":
-        column += "::text"
-    if operator == IN:
-        if not parameters:
-            return "false", [], True
-        return f"{column} IN ({', '.join(['%s'] * len(parameters))})", parameters, exact
-    sign = _OPERATORS[operator] if exact else _LAX[operator]
-    return f"{column} {sign} %s", parameters, exact
+            column += ' COLLATE pg_catalog."C"'
+        else:
+            return anything
+    elif kind.isEnum:
+        # As a cast would, if nobody had made another one.
+        column = f"pg_catalog.textin(pg_catalog.enum_out({column}))"
+    sign = (_OPERATORS if isExact else _LAX)[operator]
+    compared = " OR ".join([f"{column} {sign} %s"] * len(parameters))
+    return f"({compared})", parameters, isExact
 
 
-def _parameter(value: Any, type: ColumnType, base: str, category: str) -> Any:
+def _parameter(value: Any, type: ColumnType, kind: Kind) -> Any:
     """
     @return: L{None} if the database cannot be asked for the value.
     """
+    base = kind.base
     if type is ColumnType.NUMBER:
-        if base not in (*_EXACT_NUMBERS, "float8"):
-            # What a float4 is told as is not the double that it is.
-            return None
-        if isinstance(value, float):
-            value = Decimal(value)
-        if isinstance(value, Decimal):
-            return value if value.is_finite() else None
-        return value if isinstance(value, int) else None
+        return _number(value, base)
     if type is ColumnType.TEXT:
-        return None if "\x00" in value else value
+        return value if base in (*_EXACT_TEXTS, "bpchar") and _isStorable(value) else None
     if type is ColumnType.BOOLEAN:
-        return value
+        return value if base == "bool" else None
     if type is ColumnType.TIME:
         return _moment(value, base)
-    inner = value[1]
-    if base == "uuid" and isinstance(inner, str):
+    if type is not ColumnType.OTHER or not _isStorable(value):
+        return None
+    if base == "uuid":
         try:
-            found = UUID(inner)
+            found = UUID(value)
         except ValueError:
             return None
         # It is told in one form only.
-        return found if str(found) == inner else None
-    if category == "E" and isinstance(inner, str) and "\x00" not in inner:
-        return inner
-    return None
+        return found if str(found) == value else None
+    return value if kind.isEnum else None
+
+
+def _isStorable(text: str) -> bool:
+    return "\x00" not in text and isUnicode(text)
+
+
+def _number(value: Any, base: str) -> Any:
+    if not isinstance(value, (int, float, Decimal)) or not -_MOST < value < _MOST:
+        return None
+    if base == "float8":
+        # What is told of a row is the double that it is.
+        return float(value) if -_LARGEST <= value <= _LARGEST else None
+    if base not in _EXACT_NUMBERS:
+        # What a float4 is told as is not the double that it is.
+        return None
+    if base != "numeric" and value == int(value):
+        # Which can be found by an index.
+        return int(value)
+    number = Decimal(value)
+    _, _, exponent = number.as_tuple()
+    return number if isinstance(exponent, int) and exponent > -1000 else None
 
 
 def _moment(value: Any, base: str) -> datetime | None:
@@ -124,18 +197,20 @@ def _moment(value: Any, base: str) -> datetime | None:
     return found.replace(tzinfo=UTC) if base == "timestamptz" else found
 
 
-def selectionSQL(table: Table, selection: Selection) -> tuple[str, list[Any]]:
+def selectionSQL(
+    table: Table, selection: Selection, kinds: Mapping[str, Kind]
+) -> tuple[str, list[Any]]:
     """
     The statement that reads a selection, or more.  Each row is the JSON text as which the
     triggers would copy it.
+
+    @param kinds: Of the columns for which there are conditions.
     """
-    types = {column.name: column for column in table.columns}
     parameters: list[Any] = []
     exact = True
     wheres = []
     for condition in selection.conditions:
-        column = types[condition.column]
-        where, values, precise = conditionSQL(condition, column.base, column.category)
+        where, values, precise = conditionSQL(condition, kinds[condition.column])
         wheres.append(where)
         parameters += values
         exact = exact and precise
@@ -196,7 +271,13 @@ def readRows(
     @raise RealtimeError: C{table_not_allowed}: the daemon's role may not read the table;
         C{too_large}: there is more than is read at once, or it takes too long.
     """
-    statement, parameters = selectionSQL(table, selection)
+    named = {condition.column for condition in selection.conditions}
+    kinds = kindsOf(cursor, table.oid, named) if named else {}
+    if not named <= kinds.keys():
+        raise RealtimeError(
+            "invalid_filter", f"The table {table.name} has other columns now; subscribe again."
+        )
+    statement, parameters = selectionSQL(table, selection, kinds)
     cursor.execute(f"SET LOCAL statement_timeout = {int(bounds.seconds * 1000):d}")
     try:
         with cursor.connection.cursor(name="_aerostack_rows") as found:

@@ -8,6 +8,7 @@ judged as well.  So a condition's SQL may let too many rows through, and never t
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -16,70 +17,113 @@ from typing import Any
 
 from aerostack.core.changes import Row
 from aerostack.core.columns import ColumnType
+from aerostack.core.comparing import isUnicode
 from aerostack.core.conditions import EQ, GT, GTE, IN, IS_NULL, LT, LTE, Condition
 from aerostack.core.identifiers import quoteIdentifier
 from aerostack.core.selection import Bounds, Selection, collect
 from aerostack.wire.values import toJSON
 
 MAX_INTEGER = 2**63 - 1
+_DOUBLE = 2**53
+"""Up to here a double keeps every whole number."""
 
 _STEPS = 10_000
 """How many of SQLite's virtual machine steps go by between two looks at the clock."""
 
 _PAGE = 200
 
-# A number is compared as the double that is nearest to it: that one is not less where the
-# number was greater, but it may be equal.
+# A number is compared with one that is near: it need not be less where the number was greater,
+# but it may be equal.
 _COMPARISONS = {EQ: "=", GT: ">=", GTE: ">=", LT: "<=", LTE: "<="}
 
 
-def conditionSQL(condition: Condition) -> tuple[str, tuple[Any, ...], bool]:
+def conditionSQL(condition: Condition, isUTF8: bool = True) -> tuple[str, tuple[Any, ...], bool]:
     """
     A condition as SQL.
 
+    @param isUTF8: Whether the database keeps text as UTF-8.
     @return: The SQL; the values of its placeholders; and whether exactly the rows that meet
         the condition meet it.
     """
-    column, value = quoteIdentifier(condition.column), condition.value
-    if condition.operator == IS_NULL:
-        return f"{column} IS {'NULL' if value else 'NOT NULL'}", (), True
-    values: Sequence[Any] = value if condition.operator == IN else (value,)  # type: ignore[assignment]
-    parameters = [_parameter(condition.type, each) for each in values]
-    if None in parameters or (condition.operator not in _COMPARISONS and condition.operator != IN):
-        return f"{column} IS NOT NULL", (), False
-    exact = condition.operator in (EQ, IN) and all(
-        isinstance(each, str) or Decimal(repr(each)) == Decimal(given)
-        for each, given in zip(parameters, values, strict=True)
+    column, operator = quoteIdentifier(condition.column), condition.operator
+    if operator == IS_NULL:
+        return f"{column} IS {'NULL' if condition.value else 'NOT NULL'}", (), True
+    if operator == IN and not condition.value:
+        return "0", (), True
+    values: Any = condition.value if operator == IN else (condition.value,)
+    if operator in _COMPARISONS or operator == IN:
+        if condition.type is ColumnType.TEXT and isUTF8:
+            found = _textSQL(column, operator, values)
+        elif condition.type is ColumnType.NUMBER:
+            found = _numberSQL(column, operator, values)
+        else:
+            found = None
+        if found is not None:
+            return found
+    return f"{column} IS NOT NULL", (), False
+
+
+def _textSQL(
+    column: str, operator: str, values: Sequence[str]
+) -> tuple[str, tuple[Any, ...], bool] | None:
+    """
+    @return: L{None} if the database cannot be asked for the values.
+    """
+    isEqual = operator in (EQ, IN)
+    for value in values:
+        # Bytes that are not UTF-8 are told as U+FFFD, and stand elsewhere in the order; only
+        # from ASCII they differ in the same way.
+        if "\ufffd" in value or not (value.isascii() if not isEqual else isUnicode(value)):
+            return None
+    # By code points, as conditions compare, whatever the column's collation is.
+    column += " COLLATE BINARY"
+    if operator == IN:
+        return f"{column} IN ({', '.join('?' * len(values))})", tuple(values), True
+    return f"{column} {_COMPARISONS[operator]} ?", tuple(values), isEqual
+
+
+def _numberSQL(
+    column: str, operator: str, values: Sequence[Any]
+) -> tuple[str, tuple[Any, ...], bool] | None:
+    """
+    @return: L{None} if the database cannot be asked for the values.
+    """
+    parameters = [_number(each, operator) for each in values]
+    if None in parameters:
+        return None
+    isEqual = operator in (EQ, IN) and all(
+        Decimal(repr(each)) == given for each, given in zip(parameters, values, strict=True)
     )
-    if condition.type is ColumnType.TEXT:
-        # By code points, as conditions compare, whatever the column's collation is.
-        column += " COLLATE BINARY"
-    if condition.operator == IN:
-        return f"{column} IN ({', '.join('?' * len(parameters))})", tuple(parameters), exact
-    return f"{column} {_COMPARISONS[condition.operator]} ?", tuple(parameters), exact
+    if operator == IN:
+        return f"{column} IN ({', '.join('?' * len(parameters))})", tuple(parameters), isEqual
+    compared = f"{column} {_COMPARISONS[operator]} ?"
+    if operator in (LT, LTE):
+        # To SQLite this is a text, so greater than all numbers; it is told as a number.
+        compared = f"({compared} OR {column} = '-Infinity')"
+    return compared, tuple(parameters), isEqual
 
 
-def _parameter(type: ColumnType, value: Any) -> str | int | float | None:
+def _number(value: Any, operator: str) -> int | float | None:
     """
-    @return: L{None} if the database cannot be asked for the value.
+    @return: What can stand for a number in a comparison, L{None} if nothing can.
     """
-    if type is ColumnType.TEXT:
-        # What is told as U+FFFD may be stored as other bytes.
-        return None if "\ufffd" in value else str(value)
-    if type is not ColumnType.NUMBER or not isinstance(value, (int, float, Decimal)):
+    if not isinstance(value, (int, float, Decimal)) or not -MAX_INTEGER <= value <= MAX_INTEGER:
         return None
-    if value != value:
-        return None
-    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
-        value = int(value)
-    if isinstance(value, int):
-        return value if -MAX_INTEGER <= value <= MAX_INTEGER else None
+    whole = math.ceil(value) if operator in (GT, GTE) else math.floor(value)
+    if whole == value or abs(whole) >= _DOUBLE:
+        # Beyond, a double is a whole number as well, and the one that is nearest to a fraction
+        # may be far.
+        return whole if -MAX_INTEGER <= whole <= MAX_INTEGER else None
     return float(value)
 
 
-def selectionSQL(table: str, columns: Sequence[str], selection: Selection) -> tuple[str, list[Any]]:
+def selectionSQL(
+    table: str, columns: Sequence[str], selection: Selection, isUTF8: bool = True
+) -> tuple[str, list[Any]]:
     """
     The statement that reads a selection, or more.
+
+    @param isUTF8: Whether the database keeps text as UTF-8.
     """
     names = ", ".join(map(quoteIdentifier, columns))
     sql = f"SELECT {names} FROM main.{quoteIdentifier(table)}"
@@ -87,7 +131,7 @@ def selectionSQL(table: str, columns: Sequence[str], selection: Selection) -> tu
     exact = True
     wheres = []
     for condition in selection.conditions:
-        where, values, precise = conditionSQL(condition)
+        where, values, precise = conditionSQL(condition, isUTF8)
         wheres.append(where)
         parameters += values
         exact = exact and precise
@@ -123,7 +167,8 @@ def readRows(
     connection = cursor.connection
     connection.set_progress_handler(lambda: time.monotonic() > late, _STEPS)
     try:
-        cursor.execute(*selectionSQL(table, columns, selection))
+        (encoding,) = cursor.execute("PRAGMA encoding").fetchone()
+        cursor.execute(*selectionSQL(table, columns, selection, encoding == "UTF-8"))
         named = (dict(zip(columns, map(toJSON, row), strict=True)) for row in _rows(cursor))
         return collect(named, selection, bounds)
     except sqlite3.OperationalError as error:

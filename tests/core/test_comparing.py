@@ -212,7 +212,7 @@ class ReadTests(SynchronousTestCase):
         """
         Of another type a scalar equals its like: JSON tells true from 1.
         """
-        values = self.read(ColumnType.OTHER, 1, "1", True, 1.5, "x")
+        values = self.read(ColumnType.JSON, 1, "1", True, 1.5, "x")
         self.assertEqual(len(set(values)), 5)
-        self.assertEqual(self.read(ColumnType.OTHER, 1.0)[0], values[0])
-        self.assertEqual(self.read(ColumnType.OTHER, [1], {"a": 1}), [None, None])
+        self.assertEqual(self.read(ColumnType.JSON, 1.0)[0], values[0])
+        self.assertEqual(self.read(ColumnType.JSON, [1], {"a": 1}), [None, None])

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.columns import ColumnType
@@ -22,6 +23,8 @@ COLUMNS = {
     "boolean": ColumnType.BOOLEAN,
     "time": ColumnType.TIME,
     "other": ColumnType.OTHER,
+    "json": ColumnType.JSON,
+    "compound": ColumnType.COMPOUND,
     "any": ColumnType.ANY,
 }
 
@@ -178,6 +181,39 @@ class ConditionTests(SynchronousTestCase):
             self.assertFalse(makeCondition(COLUMNS, column, IN, [value]).match(row))
         self.assertFalse(makeCondition(COLUMNS, "text", LIKE, "%").match(row))
 
+    def test_documents(self) -> None:
+        """
+        A JSON document is compared as what it says, so that what a rule keeps back is kept
+        back however the document is written.
+        """
+        for text, value in (
+            ('"secret"', "secret"),
+            (' "se\\u0063ret"', "secret"),
+            ("5", 5),
+            ("5.0", "5"),
+            ("1e400", "1" + "0" * 400),
+            ("0.1", 0.1),
+            ("true", True),
+        ):
+            if isinstance(value, str) and value.isdigit():
+                value = int(value)
+            row = {"json": Raw(text.encode())}
+            for operator, asked in ((EQ, value), (IN, [value]), ("neq", value)):
+                condition = makeCondition(COLUMNS, "json", operator, asked)
+                self.assertEqual(condition.match(row), operator != "neq", (text, operator))
+        for text in ('{"kind": "secret"}', '["secret"]', '"Secret"', "1", "[" * 5000, '"\\ud800"'):
+            row = {"json": Raw(text.encode())}
+            self.assertFalse(makeCondition(COLUMNS, "json", EQ, "secret").match(row), text)
+            self.assertTrue(makeCondition(COLUMNS, "json", "neq", "secret").match(row), text)
+
+    def test_otherThanText(self) -> None:
+        """
+        A value of another type that is told as anything but text meets no comparison.
+        """
+        for operator in (EQ, "neq"):
+            condition = makeCondition(COLUMNS, "other", operator, "secret")
+            self.assertFalse(condition.match({"other": {"kind": "secret"}}))
+
     def test_times(self) -> None:
         """
         A time is compared as the moment that it is.
@@ -216,8 +252,15 @@ class ConditionTests(SynchronousTestCase):
             ("text", "lt", 5, "a string"),
             ("boolean", "eq", 1, "true or false"),
             ("time", "lte", "yesterday", "ISO"),
-            ("other", "eq", {"a": 1}, "a string, a number or a boolean"),
-            ("other", "gt", 1, "has an order"),
+            ("other", "eq", {"a": 1}, "a string, as rows tell"),
+            ("other", "neq", 5, "a string, as rows tell"),
+            ("other", "gt", "a", "has an order"),
+            ("json", "eq", {"a": 1}, "a string, a number or a boolean"),
+            ("json", "gt", 1, "has an order"),
+            ("json", "like", "a%", "like is for text"),
+            ("compound", "eq", "a", "lists, objects or bytes"),
+            ("compound", "neq", "a", "single values"),
+            ("compound", "in", [], "single values"),
             ("other", "like", "a%", "like is for text"),
             ("number", "like", "1%", "like is for text"),
             ("text", "like", 1, "like takes a string"),

@@ -12,10 +12,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.conditions import IN, IS_NULL, OPERATORS, makeCondition
+from aerostack.core.columns import ColumnType
+from aerostack.core.conditions import EQ, IN, IS_NULL, OPERATORS, makeCondition
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
+from aerostack.tracker.postgresselect import Kind, conditionSQL
 from tests.postgres import ROLE
 from tests.tracker.postgrescase import PostgresCase
 from tests.tracker.support import Mirror
@@ -218,3 +221,43 @@ class MatchingTests(SnapshotCase):
         self.assertEqual(self.snapshot(condition, order=(("id", False),)).rows, expected)
         limited = self.snapshot(condition, limit=2, order=(("id", False),)).rows
         self.assertEqual(limited, expected[:2])
+
+
+class ConditionTests(SynchronousTestCase):
+    """
+    Tests for L{conditionSQL}.
+    """
+
+    def test_collation(self) -> None:
+        """
+        Where a collation takes different texts for equal, the database finds more rows than
+        are wanted, so that it cannot be asked for only a few of them.
+        """
+        condition = makeCondition({"t": ColumnType.TEXT}, "t", EQ, "a")
+        for isExact in (True, False):
+            kind = Kind("text", isExact=isExact)
+            self.assertEqual(conditionSQL(condition, kind)[2], isExact)
+
+    def test_ownTypes(self) -> None:
+        """
+        A type that is not the server's own is not asked for a value, whatever its name.
+        """
+        for type, value in (
+            (ColumnType.TEXT, "a"),
+            (ColumnType.NUMBER, 5),
+            (ColumnType.TIME, "2026-01-01"),
+        ):
+            condition = makeCondition({"t": type}, "t", EQ, value)
+            self.assertEqual(conditionSQL(condition, Kind(""))[1:], ([], False))
+
+    def test_operators(self) -> None:
+        """
+        No operator and no collation is looked for in other schemas than the server's own.
+        """
+        for operator in ("eq", "gt", "gte", "lt", "lte", "in"):
+            value = ["a", "b"] if operator == "in" else "a"
+            condition = makeCondition({"t": ColumnType.TEXT}, "t", operator, value)
+            sql, _, _ = conditionSQL(condition, Kind("text"))
+            self.assertIn("OPERATOR(pg_catalog.", sql)
+            self.assertNotIn(" IN ", sql)
+            self.assertNotRegex(sql, r'COLLATE "')
