@@ -2,32 +2,59 @@
  * What a topic's frames add up to: who is there, and a table's rows.
  */
 
-import { Listeners, RealtimeError } from "./common.js";
+import { RealtimeError } from "./common.js";
 
 /** Who is present on a topic. */
 export class Presence {
   members = new Map();
-  #report;
-  #listeners = new Listeners();
+  // The set that is on its way; `members` shows the one before until it is complete.
+  #coming = null;
 
-  constructor(report) {
-    this.#report = report;
-  }
-
-  onChange(callback) {
-    return this.#listeners.add(callback);
-  }
-
-  _take({ event, data }) {
-    if (event === "presence:sync") {
-      this.members.clear();
-      for (const member of data.members) this.members.set(member.connectionId, member);
-    } else if (event === "presence:leave") {
-      this.members.delete(data.connectionId);
-    } else {
-      this.members.set(data.connectionId, data);
+  /** Take what an event says; return whether `members` has changed. */
+  take({ event, data }) {
+    if (event === "presence:sync" && data.page === undefined) {
+      // An older daemon tells all of them at once.
+      this.#coming = null;
+      return this.#replace(data.members.map((member) => [member.connectionId, member]));
     }
-    this.#listeners.tell(this.#report, this.members);
+    if (event === "presence:sync") {
+      if (data.page === 0 || this.#coming === null) this.#coming = new Map();
+      for (const member of data.members) this.#coming.set(member.connectionId, member);
+      return false;
+    }
+    const set = this.#coming ?? this.members;
+    if (event === "presence:leave") set.delete(data.connectionId);
+    else set.set(data.connectionId, data);
+    return set === this.members;
+  }
+
+  /** A new set begins. */
+  begin() {
+    this.#coming = new Map();
+  }
+
+  /** It is complete; return whether there was one. */
+  end() {
+    const coming = this.#coming;
+    this.#coming = null;
+    return coming !== null && this.#replace(coming);
+  }
+
+  /** What is on its way does not come any more. */
+  cutOff() {
+    this.#coming = null;
+  }
+
+  /** Forget everybody; return whether there was somebody. */
+  clear() {
+    this.#coming = null;
+    return this.members.size > 0 && this.#replace([]);
+  }
+
+  #replace(entries) {
+    this.members.clear();
+    for (const [id, member] of entries) this.members.set(id, member);
+    return true;
   }
 }
 
@@ -60,6 +87,12 @@ export class Rows {
   /** A snapshot is coming: what is shown stays until the new one is complete. */
   begin() {
     this.#loading = this.#rows.size ? new Map() : this.#rows;
+  }
+
+  /** There is no table any more, or none that may be read. */
+  clear() {
+    this.#rows = new Map();
+    this.#loading = this.#list = null;
   }
 
   page({ rows, more }) {

@@ -1,5 +1,5 @@
 /**
- * Errors and callbacks, for the other files of the client.
+ * Errors, callbacks and JSON, for the other files of the client.
  */
 
 /** Something that went wrong, with a code that stays the same. */
@@ -48,9 +48,9 @@ export class Listeners {
     return this.#callbacks.size;
   }
 
-  [Symbol.iterator]() {
-    // A copy: callbacks may come and go while they are called.
-    return [...this.#callbacks].values();
+  *[Symbol.iterator]() {
+    // One that comes while they are called waits for the next time; one that goes is not called.
+    for (const callback of [...this.#callbacks]) if (this.#callbacks.has(callback)) yield callback;
   }
 
   tell(report, ...args) {
@@ -64,4 +64,43 @@ export function defer() {
   deferred.promise = new Promise((resolve, reject) => Object.assign(deferred, { resolve, reject }));
   deferred.promise.catch(() => {});
   return deferred;
+}
+
+const ESCAPES = /\\(?:ud[89a-f]|[^])/g;
+
+/** Whether a JSON text of ours has half a surrogate pair: of all escapes only that is `\ud...`. */
+function hasHalf(text) {
+  if (!text.includes("\\ud")) return false;
+  for (const [escape] of text.matchAll(ESCAPES)) if (escape.length > 2) return true;
+  return false;
+}
+
+/** The JSON of what an application gave; an error with the code `invalid_data` where it has none. */
+export function encode(value) {
+  let text;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    throw new RealtimeError("invalid_data", `The data cannot be JSON: ${cause.message}`, { cause });
+  }
+  if (hasHalf(text)) {
+    throw new RealtimeError(
+      "invalid_data",
+      "The data has half a character in it (an unpaired surrogate), as slice() leaves an emoji that" +
+        " it cuts in two. Cut texts by whole characters, such as with [...text].",
+    );
+  }
+  return text;
+}
+
+/** How many bytes a text has on the wire. */
+export function countBytes(text) {
+  return new TextEncoder().encode(text).length;
+}
+
+/** Random letters that a subprotocol may have, of so many random bytes. */
+export function makeSecret(bytes) {
+  const random = globalThis.crypto.getRandomValues(new Uint8Array(bytes));
+  const letters = btoa(String.fromCharCode(...random));
+  return letters.replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }

@@ -3,22 +3,21 @@
  */
 
 import { RealtimeError, defer } from "./common.js";
+import { readFrame } from "./frames.js";
 
 // Close codes after which coming back would not help, and the one that wants a new token first.
 const FINAL_CLOSES = new Set([1000, 1002, 1003, 1007, 1009, 4029]);
 const TOKEN_CLOSE = 4001;
+// This one helps if what was too large is not sent again.
+const TOO_LARGE_CLOSE = 1009;
 const TOKEN_ERRORS = new Set(["token_expired", "invalid_token"]);
-
-// What the daemon sends; only these show that it is one.
-const FRAMES = new Set([
-  "subscribed", "unsubscribed", "ack", "pong", "db_change", "event", "chat_message",
-  "snapshot", "commit", "status", "error", "reconnect",
-]);
 
 // A connection that lives this long was a good one.
 const STABLE_AFTER = 5000;
 // No daemon wants a client back later than this; a larger number is a mistake.
 const LONGEST_DELAY = 3_600_000;
+// Of so many openings in a row that fail one is asked about over HTTP, beginning with the first.
+const ASK_EVERY = 3;
 
 async function findWebSocket() {
   if (typeof globalThis.WebSocket === "function") return globalThis.WebSocket;
@@ -45,12 +44,19 @@ function readDelay(value) {
   return Number.isFinite(value) && value >= 0 ? Math.min(value, LONGEST_DELAY) : undefined;
 }
 
+/** A number in the reason of a close. */
+function find(pattern, reason) {
+  const found = pattern.exec(reason);
+  return found ? Number(found[1]) : undefined;
+}
+
 /**
  * The WebSocket, from the first attempt to the last.
  *
  * Its owner is asked for what an attempt needs (`url`, `protocols`, `WebSocket`), why one may
- * have been refused (`diagnose`) and for a new token (`renew`), and is told what happens
- * (`opened`, `closed`, `received`, `stopped`, `statusChanged`, `report`).
+ * have been refused (`diagnose`), for a new token (`renew`) and whether it can do without what was
+ * too large (`tooLarge`), and is told what happens (`opened`, `closed`, `received`, `unreadable`,
+ * `stopped`, `statusChanged`, `report`).
  */
 export class Link {
   status = "idle";
@@ -66,7 +72,16 @@ export class Link {
   #timer;
   #stableTimer;
   #attempts = 0;
+  // Openings that failed in a row, and what the last question about one of them gave.
+  #failures = 0;
+  #known;
+  // When the last attempt began, and before when the next one must not.
+  #beganAt = 0;
+  #soonest = 0;
   #heard = false;
+  #isProbing = false;
+  // Who waits for a `pong`, in the order in which the pings were sent.
+  #pings = [];
   // What the daemon said before it closes: when to come back, and what is wrong with the token.
   #told;
   #tokenError;
@@ -91,7 +106,7 @@ export class Link {
     this.#opening ??= defer();
     const { promise } = this.#opening;
     if (this.#phase === "idle") {
-      this.#attempts = 0;
+      this.#attempts = this.#failures = 0;
       this.#reported.clear();
       this.#listen("addEventListener");
     }
@@ -105,13 +120,29 @@ export class Link {
     this.#stop(new RealtimeError("disconnected", "disconnect() was called."));
   }
 
+  /** Send a frame, which is JSON; return whether there is a connection. */
   send(frame) {
-    if (this.isOpen) this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
+    if (this.isOpen) this.#socket.send(frame);
     return this.isOpen;
+  }
+
+  /**
+   * Ask the daemon for an answer, on an open connection; `told` is called with whether it came.
+   * What the daemon sent before has come by then.
+   */
+  ping(told) {
+    this.#pings.push(told);
+    this.send('{"type":"ping"}');
+  }
+
+  /** The daemon does not answer a ping: the first of those that it has not answered yet. */
+  pingRefused() {
+    this.#pings.shift()?.(false);
   }
 
   /** Go on with a new token. */
   renewed() {
+    this.#failures = 0;
     if (this.#phase !== "tokenless") return;
     this.#setStatus("reconnecting");
     this.#comeBackSoon();
@@ -120,6 +151,7 @@ export class Link {
   async #begin() {
     const turn = this.#enter("opening");
     this.#told = this.#tokenError = undefined;
+    this.#beganAt = performance.now();
     let socket;
     try {
       // Never at once: who disconnects in the same breath has opened nothing.
@@ -158,6 +190,7 @@ export class Link {
 
   #opened() {
     this.#enter("open", this.#socket);
+    this.#failures = 0;
     this.#watch();
     this.#owner.opened();
     this.#opening?.resolve();
@@ -166,31 +199,33 @@ export class Link {
   }
 
   #received(text) {
-    try {
-      const frame = JSON.parse(text);
-      if (typeof frame.type !== "string") throw new TypeError("it has no type");
-      if (!FRAMES.has(frame.type)) return;
-      this.#heard = true;
-      this.#stableTimer ??= setTimeout(() => this.#settled(), STABLE_AFTER);
-      if (frame.type === "reconnect") {
-        this.#told = readDelay(frame.delay);
-      } else if (frame.type === "error" && TOKEN_ERRORS.has(frame.code)) {
-        this.#tokenError = new RealtimeError(frame.code, frame.message);
-      } else {
-        this.#owner.received(frame);
-      }
-    } catch (cause) {
-      // Something is lost with it; it comes again when we resume.
+    const { frame, fault, topic, pos } = readFrame(text);
+    if (fault !== undefined) {
       const shown = typeof text === "string" ? text.slice(0, 100) : typeof text;
-      this.#lost(
-        undefined,
-        undefined,
-        new RealtimeError(
-          "invalid_frame",
-          `${this.#owner.url()} sent what is no frame of this protocol: ${shown}`,
-          { cause },
-        ),
-      );
+      const message = `${this.#owner.url()} sent what is no frame of this protocol (${fault}): ${shown}`;
+      this.#report(new RealtimeError("invalid_frame", message, { topic }));
+      this.#owner.unreadable(topic, pos);
+      return;
+    }
+    // A newer daemon may say more than is known here.
+    if (frame === null) return;
+    this.#heard = true;
+    this.#stableTimer ??= setTimeout(() => this.#settled(), STABLE_AFTER);
+    if (frame.type === "reconnect") {
+      this.#told = readDelay(frame.delay);
+    } else if (frame.type === "pong") {
+      this.#pings.shift()?.(true);
+    } else if (frame.type === "error" && TOKEN_ERRORS.has(frame.code)) {
+      this.#tokenError = new RealtimeError(frame.code, frame.message);
+    } else {
+      try {
+        this.#owner.received(frame);
+      } catch (cause) {
+        // It is neither the daemon's fault nor the line's, so another connection would not help.
+        const message = `The client failed on a frame of the type ${frame.type}: ${cause}`;
+        const { topic } = frame;
+        this.#owner.report(new RealtimeError("client_failed", message, { cause, topic }));
+      }
     }
   }
 
@@ -213,9 +248,11 @@ export class Link {
   #probe() {
     clearTimeout(this.#timer);
     this.#heard = false;
-    this.send({ type: "ping" });
+    this.#isProbing = true;
+    this.ping(() => {});
     const { pongTimeout } = this.#options;
     this.#timer = setTimeout(() => {
+      this.#isProbing = false;
       if (this.#heard) this.#watch();
       else this.#lost(undefined, undefined, this.#noAnswer(pongTimeout));
     }, pongTimeout);
@@ -229,12 +266,21 @@ export class Link {
   #look = (event) => {
     if (event.type === "visibilitychange" && globalThis.document.hidden) return;
     if (this.isOpen) {
-      this.#probe();
-    } else if (this.#phase === "waiting" && event.type === "online") {
-      this.#attempts = 0;
-      this.#begin();
+      // One question is enough, and another one gives a dead line no more time.
+      if (!this.#isProbing) this.#probe();
+    } else if (this.#phase === "waiting" && event.type !== "offline") {
+      if (event.type === "online") this.#attempts = this.#failures = 0;
+      this.#hasten();
     }
   };
+
+  /** Come back now, if that is not against the daemon's word, nor an attempt upon the other. */
+  #hasten() {
+    const wait = this.#soonest - performance.now();
+    clearTimeout(this.#timer);
+    if (wait > 0) this.#timer = setTimeout(() => this.#begin(), wait);
+    else this.#begin();
+  }
 
   #listen(change) {
     globalThis[change]?.("online", this.#look);
@@ -247,10 +293,11 @@ export class Link {
   async #lost(code, reason = "", error) {
     const wasOpen = this.isOpen;
     const turn = this.#enter("judging");
-    const told = this.#told ?? readDelay(Number(/reconnect in (\d+) ms/.exec(reason)?.[1]));
+    const told = this.#told ?? readDelay(find(/reconnect in (\d+) ms/, reason));
     if (code === TOKEN_CLOSE) error = this.#tokenError;
+    const isMended = wasOpen && code === TOO_LARGE_CLOSE && this.#withoutTheLargest(reason);
     if (wasOpen) this.#owner.closed();
-    else error ??= await this.#owner.diagnose();
+    else error ??= await this.#askWhy();
     if (turn !== this.#turn) return;
     if (error === undefined) {
       const why = reason ? ` (${reason})` : "";
@@ -258,7 +305,7 @@ export class Link {
         closeCode: code,
       });
     }
-    if (FINAL_CLOSES.has(code)) {
+    if (FINAL_CLOSES.has(code) && !isMended) {
       this.#report(error);
       this.#stop(error);
     } else if (code === TOKEN_CLOSE || TOKEN_ERRORS.has(error.code)) {
@@ -268,6 +315,21 @@ export class Link {
       if (error.code !== "closed") this.#report(error);
       if (turn === this.#turn) this.#wait(error, told ?? readDelay(error.retryAfter));
     }
+  }
+
+  /** Why an opening failed.  A daemon in trouble is not asked about each. */
+  async #askWhy() {
+    this.#failures += 1;
+    if (this.#failures % ASK_EVERY === 1) return (this.#known = await this.#owner.diagnose());
+    // For how long it wanted to be left alone was said of then.
+    return new RealtimeError(this.#known.code, this.#known.message);
+  }
+
+  /** See whether all that was too large can be kept from being sent again. */
+  #withoutTheLargest(reason) {
+    const limit = find(/at most (\d+) bytes/, reason);
+    const bound = limit === undefined ? "" : `, at most ${limit} bytes`;
+    return this.#owner.tooLarge(limit, `It is more than the daemon takes in one frame${bound}.`);
   }
 
   async #renew(turn, error) {
@@ -284,6 +346,7 @@ export class Link {
       return;
     }
     if (turn !== this.#turn) return;
+    this.#failures = 0;
     if (renewed) {
       this.#comeBackSoon(error);
       return;
@@ -320,6 +383,9 @@ export class Link {
     // Where there is no network, an attempt says nothing of the server.
     if (globalThis.navigator?.onLine !== false) this.#attempts += 1;
     this.#enter("waiting");
+    const { reconnectDelay } = this.#options;
+    this.#soonest =
+      told === undefined ? this.#beganAt + reconnectDelay : performance.now() + told;
     this.#timer = setTimeout(() => this.#begin(), delay);
     this.#giveUpOpening(error);
     this.#setStatus("reconnecting", { error, delay });
@@ -346,6 +412,8 @@ export class Link {
     clearTimeout(this.#timer);
     clearTimeout(this.#stableTimer);
     this.#stableTimer = undefined;
+    this.#isProbing = false;
+    this.#pings = [];
     const socket = this.#socket;
     if (socket !== keep) {
       this.#socket = keep;
@@ -363,10 +431,11 @@ export class Link {
     this.#owner.statusChanged(status, detail);
   }
 
-  /** Tell of an error, each kind once until there is a connection again. */
+  /** Tell of an error, each kind once of each topic until there is a connection again. */
   #report(error) {
-    if (this.#reported.has(error.code)) return;
-    this.#reported.add(error.code);
+    const kind = `${error.code} ${error.topic ?? ""}`;
+    if (this.#reported.has(kind)) return;
+    this.#reported.add(kind);
     this.#owner.report(error);
   }
 }

@@ -2,39 +2,38 @@
  * What was published, until the daemon has acknowledged it.
  */
 
-import { RealtimeError, defer } from "./common.js";
+import { RealtimeError, countBytes, defer, encode } from "./common.js";
 
 // How many publications may be unacknowledged at once, so that a long queue is no flood.
 const WINDOW = 32;
 
 /** Publications that are not acknowledged yet: they are sent again until they are. */
 export class Outbox {
-  #send;
-  #report;
+  #host;
   #limit;
   #waiting = [];
   #sent = new Map();
   #timer;
   #count = 0;
   #full = false;
+  // Up to which publication one has to go out at a time: one of these cannot be understood, and
+  // the daemon did not say which.
+  #suspects = 0;
+  #isSorting = false;
 
-  constructor(send, report, limit) {
-    this.#send = send;
-    this.#report = report;
+  constructor(host, limit) {
+    this.#host = host;
     this.#limit = limit;
   }
 
   /** Take a frame, which has an `id` of its own. */
   add(frame) {
-    const entry = { id: frame.id, number: ++this.#count, ...defer() };
+    const entry = { id: frame.id, topic: frame.topic, number: ++this.#count, ...defer() };
     try {
       // Now, because the application may go on to change what it gave.
-      entry.text = JSON.stringify(frame);
-    } catch (cause) {
-      return this.refuse(
-        new RealtimeError("invalid_data", `The data cannot be JSON: ${cause.message}`, { cause }),
-        entry,
-      );
+      entry.text = encode(frame);
+    } catch (error) {
+      return this.#reject(entry, error);
     }
     if (this.#waiting.length + this.#sent.size >= this.#limit) {
       const error = new RealtimeError(
@@ -45,28 +44,48 @@ export class Outbox {
       // Said once until there is room again.
       const report = !this.#full;
       this.#full = true;
-      return this.refuse(error, entry, report);
+      return this.#reject(entry, error, report);
     }
     this.#waiting.push(entry);
-    this.pump();
+    this.#host.hasToSay(this);
     return entry.promise;
+  }
+
+  /** Take none, and say why. */
+  refuse(error) {
+    return this.#reject(defer(), error);
   }
 
   /** Reject one, and tell, because few look at what `publish` returns. */
-  refuse(error, entry = defer(), report = true) {
+  #reject(entry, error, report = true) {
     entry.reject(error);
-    if (report) this.#report(error);
+    if (report) this.#host.report(error);
     return entry.promise;
   }
 
-  /** Send what may be sent now. */
-  pump() {
-    while (this.#timer === undefined && this.#waiting.length && this.#sent.size < WINDOW) {
-      if (!this.#send(this.#waiting[0].text)) return;
-      const entry = this.#waiting.shift();
-      this.#sent.set(entry.id, entry);
-    }
+  // To the daemon
+
+  /** The next publication that may go out, as JSON; `null` if there is none. */
+  next() {
+    const [entry] = this.#waiting;
+    if (entry === undefined || this.#timer !== undefined || this.#isSorting) return null;
+    const [oldest = entry] = this.#sent.values();
+    const isSuspect = Math.min(oldest.number, entry.number) <= this.#suspects;
+    if (this.#sent.size >= (isSuspect ? 1 : WINDOW)) return null;
+    this.#waiting.shift();
+    this.#sent.set(entry.id, entry);
+    return entry.text;
   }
+
+  /** What was to go out now is larger than the daemon takes. */
+  refused(error) {
+    const entry = [...this.#sent.values()].at(-1);
+    this.#sent.delete(entry.id);
+    this.#reject(entry, error);
+    this.#full = false;
+  }
+
+  // From the daemon
 
   /** Note what the daemon says of one; return whether it was one of these. */
   settle(id, error) {
@@ -75,23 +94,90 @@ export class Outbox {
     this.#sent.delete(id);
     if (error?.retryAfter !== undefined) {
       this.#putBack([entry]);
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
-        this.pump();
-      }, error.retryAfter);
+      // Where it came too fast, everything waits.
+      if (error.code !== "rate_limited") this.#goOnAfter(error.retryAfter);
       return true;
     }
-    if (error) this.refuse(error, entry);
+    if (error) this.#reject(entry, error);
     else entry.resolve();
     this.#full = false;
-    this.pump();
+    this.#host.hasToSay(this);
     return true;
   }
 
+  /**
+   * The daemon has refused a publication for good, and could not say which; return whether it may
+   * have been one of these.  Where it was the only one, it is rejected; otherwise they are sent
+   * again one at a time, so that it shows which it is.
+   */
+  doubt(error) {
+    const { size } = this.#sent;
+    if (size === 0) return false;
+    // What is refused meanwhile is one of these as well.
+    if (this.#isSorting) return true;
+    if (size === 1) {
+      const [id] = this.#sent.keys();
+      return this.settle(id, error);
+    }
+    this.#suspects = Math.max(...[...this.#sent.values()].map(({ number }) => number));
+    this.#isSorting = true;
+    this.#host.whenDealtWith(() => {
+      this.#isSorting = false;
+      this.#takeBack();
+      this.#host.hasToSay(this);
+    });
+    return true;
+  }
+
+  /**
+   * The connection was closed, because a frame was larger than `limit` bytes, or where that is not
+   * known: reject the largest that was under way; return whether there is one.
+   */
+  tooLarge(limit, why) {
+    const sent = [...this.#sent.values()];
+    const sizes = new Map(sent.map((entry) => [entry, countBytes(entry.text)]));
+    const largest = Math.max(...sizes.values());
+    const culprits = sent.filter((entry) => {
+      const size = sizes.get(entry);
+      return limit === undefined ? size === largest : size > limit;
+    });
+    for (const entry of culprits) {
+      this.#sent.delete(entry.id);
+      const message = `A publication of ${sizes.get(entry)} bytes was refused: ${why} Send less.`;
+      const { id, topic } = entry;
+      this.#reject(entry, new RealtimeError("too_large", message, { id, topic }));
+    }
+    return culprits.length > 0;
+  }
+
   /** The connection is gone: whatever has no answer is to be sent again, in order. */
-  rewind() {
+  closed() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#isSorting = false;
+    this.#takeBack();
+  }
+
+  rejectAll(error) {
+    this.closed();
+    for (const entry of this.#waiting) entry.reject(error);
+    const count = this.#waiting.length;
+    this.#waiting = [];
+    this.#full = false;
+    if (count) {
+      const lost = `${error.message} ${count} publications are lost.`;
+      this.#host.report(new RealtimeError(error.code, lost));
+    }
+  }
+
+  #goOnAfter(delay) {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#host.hasToSay(this);
+    }, delay);
+  }
+
+  #takeBack() {
     this.#putBack(this.#sent.values());
     this.#sent.clear();
   }
@@ -99,17 +185,5 @@ export class Outbox {
   #putBack(entries) {
     this.#waiting.push(...entries);
     this.#waiting.sort((a, b) => a.number - b.number);
-  }
-
-  rejectAll(error) {
-    this.rewind();
-    for (const entry of this.#waiting) entry.reject(error);
-    const count = this.#waiting.length;
-    this.#waiting = [];
-    this.#full = false;
-    if (count) {
-      const lost = `${error.message} ${count} publications are lost.`;
-      this.#report(new RealtimeError(error.code, lost));
-    }
   }
 }

@@ -58,11 +58,20 @@ export function AerostackProvider(props) {
     () => (onTokenExpired ? realtime.onTokenExpired(onTokenExpired) : undefined),
     [realtime, onTokenExpired],
   );
+  const shown = useRef(null);
   useEffect(() => {
-    // Whoever brings a client decides when it connects.
+    // An application that brings a client decides when it connects.
     if (client) return undefined;
+    shown.current = realtime;
     realtime.connect();
-    return () => realtime.disconnect();
+    return () => {
+      shown.current = null;
+      // Strict mode takes the components away and brings them back in the same turn, and they may
+      // have published already.
+      queueMicrotask(() => {
+        if (shown.current !== realtime) realtime.disconnect();
+      });
+    };
   }, [realtime, client]);
   const value = useMemo(
     () => ({ realtime, sdk: { realtime }, projectId: realtime.projectId }),
@@ -182,47 +191,46 @@ const NOTHING_YET = { messages: NONE, loading: false, hasMore: true, error: null
 export function useHistory(topic, { limit = 50 } = {}) {
   const { realtime } = useAerostack();
   const [held, setHeld] = useState(NOTHING_YET);
-  // Which topic's pages are wanted, and whether one is on its way.
-  const wanted = useRef({ loading: false });
+  // What was loaded of the present topic; a reload, or another topic, begins with another one.
+  const present = useRef(null);
 
   const load = useCallback(
-    async (before) => {
-      const mine = wanted.current;
-      if (!topic || mine.loading) return;
+    async (mine) => {
+      if (!topic || mine === null || mine.loading) return;
       mine.loading = true;
       setHeld((now) => ({ ...now, loading: true }));
-      const shown = (change) => {
-        mine.loading = false;
-        if (wanted.current === mine) setHeld((now) => ({ ...now, loading: false, ...change(now) }));
-      };
+      let error = null;
       try {
-        const page = await realtime.channel(topic, { shared: false }).getHistory(limit, before);
-        shown((now) => ({
-          messages: before === undefined ? page : [...now.messages, ...page],
-          // The daemon may give fewer than it was asked for, but not none.
-          hasMore: page.length > 0,
-          error: null,
-        }));
-      } catch (error) {
-        shown(() => ({ error }));
+        const before = mine.messages.at(-1)?.created_at;
+        const channel = realtime.channel(topic, { shared: false });
+        const page = await channel.getHistory(limit, before);
+        mine.messages = [...mine.messages, ...page];
+        // The daemon may give fewer than it was asked for, but not none.
+        mine.hasMore = page.length > 0;
+      } catch (cause) {
+        error = cause;
       }
+      mine.loading = false;
+      if (present.current !== mine) return;
+      setHeld((now) => ({ ...(error ? now : mine), loading: false, error }));
     },
     [realtime, topic, limit],
   );
-
-  useEffect(() => {
-    wanted.current = { loading: false };
-    setHeld(NOTHING_YET);
-    load();
-    return () => {
-      wanted.current = { loading: true };
-    };
+  const begin = useCallback(() => {
+    present.current = { messages: NONE, loading: false, hasMore: true };
+    return load(present.current);
   }, [load]);
 
-  const oldest = held.messages.at(-1)?.created_at;
-  const loadMore = useCallback(() => load(oldest), [load, oldest]);
-  const reload = useCallback(() => load(), [load]);
-  return { ...held, loadMore, reload };
+  useEffect(() => {
+    setHeld(NOTHING_YET);
+    begin();
+    return () => {
+      present.current = null;
+    };
+  }, [begin]);
+
+  const loadMore = useCallback(() => load(present.current), [load]);
+  return { ...held, loadMore, reload: begin };
 }
 
 export function useSubscription(topic, { event = "*", ...options } = {}) {

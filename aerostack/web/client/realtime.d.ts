@@ -73,7 +73,10 @@ export interface PresenceMember<S = Record<string, any>> {
 }
 
 export interface RealtimePresence<S = Record<string, any>> {
-  /** Everybody who is present, by `connectionId`; kept up to date while subscribed. */
+  /**
+   * Everybody who is present, by `connectionId`; kept up to date while subscribed, empty before
+   * and after. After a reconnect it shows those of before until all of the new ones are known.
+   */
   readonly members: ReadonlyMap<string, PresenceMember<S>>;
   /** Have a callback called after every change; returns a function that ends that. */
   onChange(callback: (members: ReadonlyMap<string, PresenceMember<S>>) => unknown): () => void;
@@ -84,9 +87,17 @@ export interface RealtimeGap {
   topic: string;
   /**
    * `expired`: too long ago. `limit`: too much. `unknown`: the topic, or what the daemon knows
-   * of it, is another one. `table_lost`: the table was dropped or rebuilt.
+   * of it, is another one. `table_lost`: the table was dropped or rebuilt. `back`: it is there
+   * again. `altered`: its columns were changed, and with them rows that no change tells of.
    */
-  reason: "expired" | "limit" | "unknown" | "table_lost" | (string & {});
+  reason:
+    | "expired"
+    | "limit"
+    | "unknown"
+    | "table_lost"
+    | "back"
+    | "altered"
+    | (string & {});
   /** Whether `rows` are loaded anew by themselves; otherwise reload what you show. */
   reloads: boolean;
 }
@@ -138,8 +149,9 @@ export interface RealtimeSubscriptionOptions<T = any> {
 
 export interface RealtimeChannelOptions<T = any> extends RealtimeSubscriptionOptions<T> {
   /**
-   * `channel()` gives the same channel for the same topic again, until it is unsubscribed. With
-   * `false` it gives one of its own, which ends without ending others of that topic.
+   * `channel()` gives the same channel for the same topic again, until it is unsubscribed, or
+   * nothing holds it any more. With `false` it gives one of its own, which ends without ending
+   * others of that topic.
    */
   shared?: boolean;
 }
@@ -180,7 +192,7 @@ export class RealtimeSubscription<T = any> {
   /** Be told of every change of `rows`. */
   onRows(callback: (rows: readonly T[]) => unknown): () => void;
 
-  /** Begin; connects if nothing else has. */
+  /** Begin; connects if nothing else has. Throws where others have the topic otherwise. */
   subscribe(): this;
   /** End, and forget all callbacks. */
   unsubscribe(): void;
@@ -189,7 +201,10 @@ export class RealtimeSubscription<T = any> {
    * acknowledged it, also when that takes another connection.
    */
   publish(event: string, data?: unknown, options?: RealtimePublishOptions): Promise<void>;
-  /** Be present on the topic with this state, until `untrack()` or the end. */
+  /**
+   * Be present on the topic with this state, until `untrack()` or the end. Throws where the state
+   * cannot be JSON.
+   */
   track(state: Record<string, any>): void;
   untrack(): void;
   /** What was kept, newest first; for the next page pass the oldest `created_at` of this one. */

@@ -6,14 +6,19 @@
  *
  * One WebSocket carries every topic; it comes back whatever happens, and goes on where it was.
  * What each option and method means stands in realtime.d.ts.  The files behind this one:
- * `link.js` is the WebSocket and its life, `outbox.js` keeps what was published until it is
- * acknowledged, `channel.js` has the topics, and `collections.js` what their frames add up to.
+ * `link.js` is the WebSocket and its life, `talk.js` paces what is said over it, `outbox.js` keeps
+ * what was published until it is acknowledged, `topic.js` has the topics, `channel.js` what an
+ * application holds of them, and `collections.js` what their frames add up to.
  */
 
-import { RealtimeSubscription, Topic } from "./channel.js";
-import { Listeners, RealtimeError } from "./common.js";
+import { RealtimeSubscription } from "./channel.js";
+import { Listeners, RealtimeError, encode, makeSecret } from "./common.js";
+import { Http } from "./http.js";
 import { Link } from "./link.js";
 import { Outbox } from "./outbox.js";
+import { Shelf } from "./shelf.js";
+import { Talk } from "./talk.js";
+import { Topic } from "./topic.js";
 
 export { RealtimeError, RealtimeSubscription };
 
@@ -27,10 +32,19 @@ const DEFAULTS = {
   maxQueue: 1000,
 };
 
+const PUBLICATIONS = new Set(["publish", "chat"]);
+// What the daemon says of a frame that it cannot read.
+const UNREADABLE = new Set(["invalid_json", "invalid_frame", "too_deep", "too_large"]);
+
 /** The HTTP address that a client is to use, without a slash at its end. */
 function readBaseUrl(given) {
   const text = given ?? globalThis.location?.origin;
-  const url = URL.canParse(text) ? new URL(text) : null;
+  let url = null;
+  try {
+    url = new URL(text);
+  } catch {
+    // Told below, as what is no address of a daemon's.
+  }
   if (url === null || !/^(http|ws)s?:$/.test(url.protocol)) {
     throw new RealtimeError(
       "invalid_url",
@@ -48,19 +62,22 @@ export class RealtimeClient {
   #apiKey;
   #token;
   #userId;
-  #fetch;
-  #timeout;
+  // By this the daemon knows, when we come back, which connection was ours.
+  #session = makeSecret(24);
+  #http;
   #link;
+  #talk;
   #outbox;
   #host;
-  // Those that are subscribed to or tracked on, by name.
+  // Those that are in use, and those that are being left, by name.
   #topics = new Map();
-  // What `channel()` gives again, by name.
-  #shared = new Map();
-  // Topics that are being left, and how often: what still comes of them was meant for others.
-  #leaving = new Map();
-  #ids = { prefix: Math.random().toString(36).slice(2), count: 0 };
+  // What `channel()` gives again.
+  #shelf = new Shelf();
+  #ids = { prefix: makeSecret(9), count: 0 };
   #tokenGiven = null;
+  // The token that the present connection was opened with, and whether it is to be given another.
+  #tokenUsed;
+  #auth = { isDue: false, next: () => this.#nextAuth(), refused: (error) => this.#report(error) };
   #listeners = {
     status: new Listeners(),
     error: new Listeners(),
@@ -77,14 +94,15 @@ export class RealtimeClient {
     this.#apiKey = options.apiKey;
     this.#token = options.token;
     this.#userId = options.userId;
-    this.#fetch = options.fetch ?? ((...args) => globalThis.fetch(...args));
     if (options.onError) this.onError(options.onError);
     if (options.onTokenExpired) this.onTokenExpired(options.onTokenExpired);
     const settings = Object.fromEntries(
       Object.entries(DEFAULTS).map(([name, value]) => [name, options[name] ?? value]),
     );
-    this.#timeout = settings.connectTimeout;
     const report = (error) => this.#report(error);
+    this.#http = new Http(this.#baseUrl, options.fetch, settings.connectTimeout, () =>
+      this.#headers(),
+    );
     this.#link = new Link(
       {
         WebSocket: options.WebSocket,
@@ -96,22 +114,26 @@ export class RealtimeClient {
         opened: () => this.#opened(),
         closed: () => this.#closed(),
         received: (frame) => this.#received(frame),
+        unreadable: (topic, pos) => this.#topics.get(topic)?.skip(pos),
+        tooLarge: (limit, why) => this.#tooLarge(limit, why),
         stopped: (error) => this.#outbox.rejectAll(error),
         gaveUp: () => this.#listeners.maxRetries.tell(report),
         statusChanged: (...what) => this.#listeners.status.tell(report, ...what),
       },
       settings,
     );
-    this.#outbox = new Outbox((text) => this.#link.send(text), report, settings.maxQueue);
+    this.#talk = new Talk(this.#link);
     this.#host = {
       report,
-      send: (frame) => this.#link.send(frame),
-      leave: (name) => this.#leave(name),
-      activate: (topic, tracks) => this.#activate(topic, tracks),
+      hasToSay: (speaker) => this.#hasToSay(speaker),
+      whenDealtWith: (call) => this.#link.ping(call),
+      activate: (name) => this.#activate(name),
       release: (topic, channel) => this.#release(topic, channel),
+      keep: (channel) => this.#shelf.keep(channel),
       publish: (...what) => this.#publish(...what),
-      getHistory: (...which) => this.#getHistory(...which),
+      getHistory: (...which) => this.#http.getHistory(...which),
     };
+    this.#outbox = new Outbox(this.#host, settings.maxQueue);
   }
 
   get status() {
@@ -138,12 +160,8 @@ export class RealtimeClient {
     this.#token = token;
     if (!token) return;
     this.#tokenGiven?.(true);
-    if (this.#link.send({ type: "auth", token })) {
-      // What the old one was not allowed, the new one may be.
-      for (const topic of this.#topics.values()) if (topic.state === "refused") topic.sync();
-    } else {
-      this.#link.renewed();
-    }
+    if (this.#link.isOpen) this.#authenticate();
+    else this.#link.renewed();
   }
 
   onStatusChange(callback) {
@@ -164,14 +182,14 @@ export class RealtimeClient {
 
   channel(topic, { shared = true, ...options } = {}) {
     const name = this.#qualify(topic);
-    if (!shared) return new RealtimeSubscription(this.#host, new Topic(this.#host, name, options));
-    const known = this.#shared.get(name);
+    const known = shared ? this.#shelf.get(name) : undefined;
     if (known === undefined) {
-      const made = new RealtimeSubscription(this.#host, new Topic(this.#host, name, options));
-      this.#shared.set(name, made);
+      const made = new RealtimeSubscription(this.#host, name, options);
+      if (shared) this.#shelf.add(made);
+      if (Object.keys(options).length) this.#shelf.keep(made);
       return made;
     }
-    // Who asks without options wants the one that there is.
+    // One who asks without options wants the channel that there is.
     if (Object.keys(options).length) known._want(options);
     return known;
   }
@@ -181,7 +199,7 @@ export class RealtimeClient {
   }
 
   sendChat(roomId, text, metadata) {
-    return this.#give({ type: "chat", roomId, text, metadata, id: this.#nextId() });
+    return this.#give({ type: "chat", id: this.#nextId(), roomId, text, metadata });
   }
 
   // Names and addresses
@@ -190,6 +208,7 @@ export class RealtimeClient {
     if (typeof topic !== "string" || !topic) {
       throw new RealtimeError("invalid_topic", "A topic is a text that is not empty.");
     }
+    encode(topic);
     if (topic.endsWith(`/${this.#projectId}`)) return topic;
     return `${topic.includes("/") ? topic : `table/${topic}`}/${this.#projectId}`;
   }
@@ -205,51 +224,22 @@ export class RealtimeClient {
     const offered = [];
     if (this.#apiKey) offered.push(`aerostack-key.${this.#apiKey}`);
     if (this.#token) offered.push(`aerostack-token.${this.#token}`);
-    return offered.length ? [...offered, "aerostack-v1"] : [];
+    this.#tokenUsed = this.#token;
+    return [...offered, `aerostack-session.${this.#session}`, "aerostack-v1"];
   }
 
-  // HTTP
-
-  async #ask(path, query) {
+  #headers() {
     const headers = {};
     if (this.#apiKey) headers["X-Aerostack-Key"] = this.#apiKey;
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
-    const signal = AbortSignal.timeout(this.#timeout);
-    let response;
-    try {
-      const url = `${this.#baseUrl}${path}?${new URLSearchParams(query)}`;
-      response = await this.#fetch(url, { headers, signal });
-    } catch (cause) {
-      const page = globalThis.location?.origin;
-      const hint = page ? `, or does not let pages of ${page} in (projects.<id>.origins)` : "";
-      throw new RealtimeError(
-        "unreachable",
-        `${this.#baseUrl} cannot be reached: it does not answer${hint}.`,
-        { cause },
-      );
-    }
-    const body = await response.json().catch(() => null);
-    if (response.ok && body !== null) return body;
-    if (typeof body?.error !== "string") {
-      throw new RealtimeError(
-        "wrong_server",
-        `What answers at ${this.#baseUrl} is no aerostack-rt daemon (HTTP ${response.status}).`,
-      );
-    }
-    throw new RealtimeError(body.error, body.message, { retryAfter: body.retryAfter });
-  }
-
-  async #getHistory(room, limit = 50, before) {
-    const query = before == null ? { room, limit } : { room, limit, before };
-    const { messages } = await this.#ask("/api/v1/public/realtime/history", query);
-    return messages ?? [];
+    return headers;
   }
 
   /** Why a WebSocket did not open, which a browser does not say. */
   async #diagnose() {
     try {
       // No topic's name: who may come in is told so, and nothing is looked up.
-      await this.#getHistory(`?/${this.#projectId}`, 1);
+      await this.#http.getHistory(`?/${this.#projectId}`, 1);
     } catch (error) {
       if (error.code !== "invalid_topic") return error;
     }
@@ -263,48 +253,83 @@ export class RealtimeClient {
   // The connection
 
   #opened() {
-    for (const topic of this.#topics.values()) topic.sync();
-    this.#outbox.pump();
+    this.#auth.isDue = Boolean(this.#token) && this.#token !== this.#tokenUsed;
+    this.#talk.opened([this.#auth, ...this.#topics.values(), this.#outbox]);
   }
 
   #closed() {
-    this.#leaving.clear();
-    this.#outbox.rewind();
-    for (const topic of this.#topics.values()) topic.closed();
+    this.#talk.closed();
+    this.#auth.isDue = false;
+    this.#outbox.closed();
+    for (const topic of this.#topics.values()) {
+      topic.closed();
+      this.#release(topic);
+    }
+  }
+
+  /** Put the present connection under the present token. */
+  #authenticate() {
+    this.#auth.isDue = true;
+    this.#talk.addFirst(this.#auth);
+  }
+
+  #nextAuth() {
+    if (!this.#auth.isDue) return null;
+    this.#auth.isDue = false;
+    for (const topic of this.#topics.values()) topic.judgeAgain();
+    return encode({ type: "auth", token: this.#token });
+  }
+
+  #hasToSay(speaker) {
+    if (this.#link.isOpen) this.#talk.add(speaker);
+    if (speaker instanceof Topic) this.#release(speaker);
+  }
+
+  #tooLarge(limit, why) {
+    const isPublication = this.#outbox.tooLarge(limit, why);
+    return this.#talk.tooLarge(limit) || isPublication;
   }
 
   #received(frame) {
-    switch (frame.type) {
-      case "pong":
-        return;
-      case "ack":
-        this.#outbox.settle(frame.id);
-        return;
-      case "error":
-        this.#failed(frame);
-        return;
+    if (frame.type === "ack") this.#outbox.settle(frame.id);
+    else if (frame.type === "error") this.#failed(frame);
+    else this.#topics.get(frame.topic)?.receive(frame);
+  }
+
+  /** The daemon has refused a frame, whose type is in `request`, or something has ended. */
+  #failed({ code, message, request, ...details }) {
+    const error = new RealtimeError(code, message, details);
+    const topic = this.#topics.get(error.topic);
+    const isTooFast = code === "rate_limited";
+    if (isTooFast) {
+      const isOutbox = error.id !== undefined;
+      this.#talk.tooFast(isOutbox ? this.#outbox : topic, error.retryAfter);
     }
-    if (typeof frame.topic !== "string") throw new TypeError("it has no topic");
-    const leaves = this.#leaving.get(frame.topic);
-    if (leaves === undefined) {
-      this.#topics.get(frame.topic)?.receive(frame);
-    } else if (frame.type === "unsubscribed") {
-      if (leaves > 1) this.#leaving.set(frame.topic, leaves - 1);
-      else this.#leaving.delete(frame.topic);
+    if (this.#outbox.settle(error.id, error)) return;
+    if (request === "auth" && error.retryAfter !== undefined) {
+      this.#authenticate();
+    } else if (isTooFast && [request, error.id, error.topic].every((it) => it === undefined)) {
+      // An older daemon, which does not say what it refuses; of ours only a ping names nothing.
+      this.#link.pingRefused();
+    } else if (request === "ping") {
+      this.#link.pingRefused();
+    } else if (topic !== undefined && error.id === undefined && !PUBLICATIONS.has(request)) {
+      topic.refused(error, request);
+    } else if (error.id !== undefined || isTooFast || !this.#mayBePublication(error, request)) {
+      this.#report(error);
     }
   }
 
-  #failed({ code, message, ...details }) {
-    const error = new RealtimeError(code, message, details);
-    if (this.#outbox.settle(error.id, error)) return;
-    const topic = this.#topics.get(error.topic);
-    if (this.#leaving.has(error.topic)) this.#leaveLater(error);
-    else if (topic !== undefined) topic.refused(error);
-    else this.#report(error);
+  /** Whether a publication that has no name may have been meant; then it is looked for. */
+  #mayBePublication(error, request) {
+    const isMeant = PUBLICATIONS.has(request) || (!request && UNREADABLE.has(error.code));
+    return isMeant && this.#outbox.doubt(error);
   }
 
   async #renew(error) {
     const before = this.#token;
+    // There is one that no connection was opened with yet.
+    if (before && before !== this.#tokenUsed) return true;
     const given = new Promise((resolve) => (this.#tokenGiven = resolve));
     const asked = async () => {
       for (const callback of this.#listeners.tokenExpired) {
@@ -332,38 +357,21 @@ export class RealtimeClient {
 
   // Channels
 
-  /** Take a topic into use; where it already is, that one. */
-  #activate(topic, tracks = false) {
-    const known = this.#topics.get(topic.name) ?? topic;
-    if (known !== topic && !tracks) known.want(topic.options);
-    this.#topics.set(topic.name, known);
+  /** Take a topic into use. */
+  #activate(name) {
+    const topic = this.#topics.get(name) ?? new Topic(this.#host, name);
+    this.#topics.set(name, topic);
     if (this.status === "idle") this.connect();
-    return known;
+    return topic;
   }
 
   #release(topic, channel) {
-    if (!topic.isActive) this.#topics.delete(topic.name);
-    if (channel && this.#shared.get(topic.name) === channel) this.#shared.delete(topic.name);
-  }
-
-  #leave(name) {
-    if (this.#sendLeave(name)) this.#leaving.set(name, (this.#leaving.get(name) ?? 0) + 1);
-  }
-
-  #sendLeave(name) {
-    return this.#link.send({ type: "unsubscribe", topic: name });
-  }
-
-  /** What came too fast for the daemon was not done. */
-  #leaveLater({ topic, retryAfter }) {
-    if (retryAfter === undefined) return;
-    setTimeout(() => {
-      if (this.#leaving.has(topic)) this.#sendLeave(topic);
-    }, retryAfter);
+    if (topic.isIdle && this.#topics.get(topic.name) === topic) this.#topics.delete(topic.name);
+    if (channel) this.#shelf.remove(channel);
   }
 
   #publish(topic, event, data, persist) {
-    return this.#give({ type: "publish", topic, event, data, persist, id: this.#nextId() });
+    return this.#give({ type: "publish", id: this.#nextId(), topic, event, data, persist });
   }
 
   #nextId() {

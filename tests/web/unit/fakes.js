@@ -77,6 +77,8 @@ export class World {
   requests = [];
   answer = { status: 400, body: { error: "invalid_topic", message: "No topic." } };
   online = true;
+  /** Whether the daemon answers a ping by itself; a ping is then none of what was sent. */
+  answersPings = false;
 
   /** Take the place of what a page has, until the test ends. */
   constructor(t) {
@@ -91,7 +93,9 @@ export class World {
       }
 
       send(text) {
-        this.sent.push(JSON.parse(text));
+        const frame = JSON.parse(text);
+        this.sent.push(frame);
+        if (frame.type === "ping" && world.answersPings) nextTurn(() => this.say({ type: "pong" }));
       }
 
       close() {
@@ -122,7 +126,8 @@ export class World {
 
       /** What was sent since this was last asked. */
       take() {
-        return this.sent.splice(0);
+        const sent = this.sent.splice(0);
+        return world.answersPings ? sent.filter(({ type }) => type !== "ping") : sent;
       }
     };
     const replaced = {
@@ -130,6 +135,7 @@ export class World {
       clearTimeout: this.clock.clearTimeout,
       addEventListener: this.events.add,
       removeEventListener: this.events.remove,
+      performance: { now: () => this.clock.now },
       navigator: {
         get onLine() {
           return world.online;
@@ -154,7 +160,8 @@ export class World {
     if (this.answer instanceof Error) throw this.answer;
     const { status, body } = this.answer;
     const ok = status < 300;
-    return { ok, status, json: async () => (body === undefined ? JSON.parse("<") : body) };
+    const text = async () => (body === undefined ? "<html>" : JSON.stringify(body));
+    return { ok, status, text };
   };
 
   /** A client of the project p. */

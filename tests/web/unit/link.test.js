@@ -6,9 +6,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { RealtimeClient } from "../../../aerostack/web/client/realtime.js";
-import { World, collector, settle, subscribed } from "./fakes.js";
+import { World, collector, event, settle, subscribed } from "./fakes.js";
 
 const PONG = { type: "pong" };
+
+/** The credentials that an opening offers; beside them there are the session and the protocol. */
+function credentials({ protocols }) {
+  const [session, version] = protocols.slice(-2);
+  assert.match(session, /^aerostack-session\.[\w-]{32}$/);
+  assert.equal(version, "aerostack-v1");
+  return protocols.slice(0, -2);
+}
 
 /** End a connection as the daemon does when its token does not hold. */
 async function expire(socket, code = "token_expired") {
@@ -20,14 +28,12 @@ test("opens as the public clients do, with credentials as subprotocols", async (
   const world = new World(t);
   await world.connect(world.client({ baseUrl: "https://rt.test/v1/", userId: "ann b" }));
   assert.equal(world.socket.url, "wss://rt.test/api/realtime?projectId=p&userId=ann+b");
-  assert.equal(world.socket.protocols, undefined);
+  assert.deepEqual(credentials(world.socket), []);
   await world.connect(
     world.client({ baseUrl: undefined, serverUrl: "ws://rt.test/sub/", apiKey: "pk", token: "a.b.c" }),
   );
   assert.equal(world.socket.url, "ws://rt.test/sub/api/realtime?projectId=p");
-  assert.deepEqual(world.socket.protocols, [
-    "aerostack-key.pk", "aerostack-token.a.b.c", "aerostack-v1",
-  ]);
+  assert.deepEqual(credentials(world.socket), ["aerostack-key.pk", "aerostack-token.a.b.c"]);
 });
 
 test("in a page the daemon is where the page is, if nothing else is said", async (t) => {
@@ -202,7 +208,7 @@ test("comes back after some closes and not after others", async (t) => {
     assert.deepEqual(world.codes, []);
     client.disconnect();
   }
-  for (const code of [1000, 1002, 1003, 1007, 1009, 4029]) {
+  for (const code of [1000, 1002, 1003, 1007, 4029]) {
     const world = new World(t);
     const client = world.client();
     await world.connect(client);
@@ -278,23 +284,29 @@ test("a connection that is silent is asked, and given up if it does not answer",
   assert.deepEqual(world.codes, ["no_answer"]);
 });
 
-test("nonsense is told once, and ends the connection, not the application", async (t) => {
-  for (const nonsense of [
-    "<html>", "", "null", "[]", "7", "{}", '{"type": 7}', '{"type": "db_change"}',
-    '{"type": "event", "topic": "chat/x/p"}',
-    '{"type": "event", "topic": "chat/x/p", "event": "presence:sync", "data": null}',
-    new ArrayBuffer(4),
+test("nonsense is told once, and the client goes on behind it", async (t) => {
+  for (const [nonsense, topic, pos] of [
+    ["<html>"], [""], ["null"], ["[]"], ["7"], ["{}"], ['{"type": 7}'], ['{"type": "db_change"}'],
+    ['{"type":"event","topic":"chat/x/p","event":"e","data":1e', "chat/x/p"],
+    ['{"type": "event", "topic": "chat/x/p", "pos": "2"}', "chat/x/p", "2"],
+    ['{"type": "event", "topic": "chat/x/p", "event": "presence:sync", "data": null}', "chat/x/p"],
+    ['{"type": "snapshot", "topic": "chat/x/p", "rows": [null], "pos": "2"}', "chat/x/p", "2"],
+    [new ArrayBuffer(4)],
   ]) {
     const world = new World(t);
-    const { client, channel } = await subscribed(world);
+    const { client, channel, socket } = await subscribed(world);
     const seen = collector();
     channel.on("*", seen);
-    await world.socket.sayText(nonsense);
-    assert.equal(client.status, "reconnecting", nonsense);
-    await world.comeBack();
-    await world.socket.sayText(nonsense);
+    await socket.sayText(nonsense);
+    await socket.sayText(nonsense);
+    assert.equal(client.status, "connected", nonsense);
     assert.deepEqual(world.codes, ["invalid_frame"], nonsense);
-    assert.deepEqual(seen.got, []);
+    assert.equal(world.errors[0].topic, topic);
+    await socket.say(event(channel.topic, "e", 1));
+    assert.equal(seen.got.length, 1);
+    await socket.end();
+    await world.comeBack();
+    assert.equal(world.socket.take()[0].since, pos ?? "1");
     client.disconnect();
   }
 });
@@ -373,15 +385,15 @@ test("a token that expires is renewed, and the connection goes on", async (t) =>
   await world.clock.advance(5000);
   await expire(world.socket);
   assert.equal(world.sockets.length, 2);
-  assert.deepEqual(world.socket.protocols, ["aerostack-token.new1", "aerostack-v1"]);
+  assert.deepEqual(credentials(world.socket), ["aerostack-token.new1"]);
   await world.socket.open();
-  assert.deepEqual(world.socket.take(), [{ type: "subscribe", topic, since: "1" }]);
+  assert.deepEqual(world.socket.take(), [{ type: "subscribe", sync: true, topic, since: "1" }]);
   // If that one is refused as well, time passes in between.
   await expire(world.socket, "invalid_token");
   assert.equal(world.sockets.length, 2);
   assert.equal(renewals, 2);
   await world.comeBack(1000);
-  assert.deepEqual(world.socket.protocols, ["aerostack-token.new2", "aerostack-v1"]);
+  assert.deepEqual(credentials(world.socket), ["aerostack-token.new2"]);
   assert.deepEqual(codes, ["token_expired", "invalid_token"]);
   assert.deepEqual(world.errors, []);
   assert.equal(client.status, "connected");
@@ -400,7 +412,7 @@ test("a token that had expired when it came back is renewed", async (t) => {
   await settle();
   await world.socket.end();
   assert.deepEqual(asked.got, ["token_expired"]);
-  assert.deepEqual(world.socket.protocols, ["aerostack-token.new", "aerostack-v1"]);
+  assert.deepEqual(credentials(world.socket), ["aerostack-token.new"]);
   await world.socket.open();
   await opening;
   assert.deepEqual(world.errors, []);
@@ -446,7 +458,7 @@ test("whoever cannot get a token at the moment is asked again", async (t) => {
   await world.clock.advance(1000);
   await world.socket.end();
   await world.comeBack(10_000);
-  assert.deepEqual(world.socket.protocols, ["aerostack-token.new", "aerostack-v1"]);
+  assert.deepEqual(credentials(world.socket), ["aerostack-token.new"]);
 });
 
 test("a token may come from elsewhere while it is asked for", async (t) => {
@@ -457,7 +469,7 @@ test("a token may come from elsewhere while it is asked for", async (t) => {
   assert.equal(client.status, "reconnecting");
   client.setToken("new");
   await settle();
-  assert.deepEqual(world.socket.protocols, ["aerostack-token.new", "aerostack-v1"]);
+  assert.deepEqual(credentials(world.socket), ["aerostack-token.new"]);
 });
 
 test("asking for a connection again and again without a token is no spinning", async (t) => {
@@ -482,16 +494,12 @@ test("a new token goes out on the open connection", async (t) => {
   client.setToken(null);
   await world.socket.end();
   await world.comeBack();
-  assert.equal(world.socket.protocols, undefined);
+  assert.deepEqual(credentials(world.socket), []);
 });
 
 test("looks after its connection when the network goes or comes, or the page wakes", async (t) => {
   const world = new World(t);
-  world.replace(t, globalThis, "document", {
-    hidden: false,
-    addEventListener: world.events.add,
-    removeEventListener: world.events.remove,
-  });
+  makePage(t, world);
   const client = world.client();
   await world.connect(client);
   for (const what of ["offline", "online", "visibilitychange"]) {
@@ -533,6 +541,162 @@ test("comes back at once when the network is there again", async (t) => {
     await settle();
   }
   assert.equal(client.status, "reconnecting");
+});
+
+/** What a page has that can be looked at and away from. */
+function makePage(t, world) {
+  world.replace(t, globalThis, "document", {
+    hidden: false,
+    addEventListener: world.events.add,
+    removeEventListener: world.events.remove,
+  });
+}
+
+test("looking at the page again and again gives a dead line no more time", async (t) => {
+  const world = new World(t);
+  makePage(t, world);
+  const client = world.client();
+  await world.connect(client);
+  for (let n = 0; n < 9; n++) {
+    world.events.fire("visibilitychange");
+    await world.clock.advance(1000);
+  }
+  assert.deepEqual(world.socket.take(), [{ type: "ping" }]);
+  await world.clock.advance(1000);
+  assert.equal(client.status, "reconnecting");
+});
+
+test("comes back when the page is looked at again, but not in a frenzy", async (t) => {
+  const world = new World(t);
+  makePage(t, world);
+  await world.connect(world.client());
+  // Up to now it waits for seconds.
+  for (let n = 0; n < 5; n++) {
+    await world.socket.end();
+    if (n < 4) await world.clock.advance(30_000);
+  }
+  await world.clock.advance(1000);
+  const before = world.sockets.length;
+  world.events.fire("visibilitychange");
+  await settle();
+  assert.equal(world.sockets.length, before + 1);
+  await world.socket.end();
+  for (let n = 0; n < 5; n++) world.events.fire("visibilitychange");
+  await world.clock.advance(999);
+  assert.equal(world.sockets.length, before + 1);
+  await world.clock.advance(1);
+  assert.equal(world.sockets.length, before + 2);
+});
+
+test("the daemon's word when to come back counts, whatever the page sees", async (t) => {
+  const world = new World(t);
+  makePage(t, world);
+  await world.connect(world.client());
+  await world.socket.end(1001, "restarting; reconnect in 5000 ms");
+  for (const what of ["visibilitychange", "online"]) world.events.fire(what);
+  await world.clock.advance(4999);
+  assert.equal(world.sockets.length, 1);
+  await world.comeBack(1);
+});
+
+test("of the openings that fail only some are asked about", async (t) => {
+  const world = new World(t);
+  world.answer = { status: 503, body: { error: "overloaded", message: "No.", retryAfter: 7000 } };
+  const client = world.client();
+  const delays = [];
+  client.onStatusChange((status, { delay }) => delays.push(delay));
+  client.connect();
+  for (let n = 0; n < 9; n++) {
+    await settle();
+    await world.socket.end();
+    await world.clock.advance(delays.at(-1));
+  }
+  assert.equal(world.requests.length, 3);
+  // For how long it wants to be left alone is known of those only.
+  assert.deepEqual(delays.slice(1).map((delay) => delay === 7000), [
+    true, false, false, true, false, false, true, false, false,
+  ]);
+  assert.deepEqual(world.codes, ["overloaded"]);
+  // Another token is another story.
+  client.setToken("new");
+  await world.socket.end();
+  assert.equal(world.requests.length, 4);
+});
+
+test("a mistake of the client's own is told, and costs no connection", async (t) => {
+  const world = new World(t);
+  const { client, channel, socket, topic } = await subscribed(world);
+  const seen = collector();
+  channel.on("e", seen);
+  t.mock.method(channel, "_tell", () => {
+    throw new Error("mine");
+  }, { times: 1 });
+  await socket.say(event(topic, "e", 1, { pos: "2" }), event(topic, "e", 2, { pos: "3" }));
+  assert.deepEqual(world.codes, ["client_failed"]);
+  assert.match(world.errors[0].cause.message, /mine/);
+  assert.deepEqual(seen.got.map(({ data }) => data), [2]);
+  assert.equal(client.status, "connected");
+});
+
+test("a client is known by the same secret at each opening, and no two by the same", async (t) => {
+  const world = new World(t);
+  const sessions = [];
+  for (let n = 0; n < 2; n++) {
+    await world.connect(world.client());
+    sessions.push(world.socket.protocols.at(-2));
+    await world.socket.end();
+    await world.comeBack();
+    assert.equal(world.socket.protocols.at(-2), sessions[n]);
+  }
+  assert.notEqual(sessions[0], sessions[1]);
+  assert.ok(!world.socket.url.includes(sessions[1].split(".")[1]));
+});
+
+test("a token that is set while a connection opens is given to it", async (t) => {
+  const world = new World(t);
+  const client = world.client({ token: "old" });
+  client.channel("chat/x").subscribe();
+  await settle();
+  client.setToken("new");
+  await world.socket.open();
+  assert.deepEqual(credentials(world.socket), ["aerostack-token.old"]);
+  assert.deepEqual(world.socket.take().map(({ type, token }) => token ?? type), [
+    "new", "subscribe",
+  ]);
+  await world.socket.end();
+  await world.comeBack();
+  assert.deepEqual(credentials(world.socket), ["aerostack-token.new"]);
+  assert.deepEqual(world.socket.take().map(({ type }) => type), ["subscribe"]);
+});
+
+test("the end of an old token ends nothing where there is a good one", async (t) => {
+  // It was set while the connection was opened, that failed or that was let in; or later on.
+  for (const when of ["failed", "opening", "open"]) {
+    const world = new World(t);
+    world.answer = { status: 401, body: { error: "token_expired", message: "It has expired." } };
+    const asked = collector();
+    const client = world.client({ token: "old", onTokenExpired: () => asked("asked") });
+    client.connect();
+    await settle();
+    if (when === "open") await world.socket.open();
+    client.setToken("new");
+    if (when === "failed") {
+      await world.socket.end();
+    } else {
+      if (when === "opening") await world.socket.open();
+      await expire(world.socket);
+    }
+    await world.clock.advance(1000);
+    assert.equal(world.sockets.length, 2, when);
+    assert.deepEqual(credentials(world.socket), ["aerostack-token.new"]);
+    await world.socket.open();
+    assert.equal(client.status, "connected");
+    assert.deepEqual([asked.got, world.errors], [[], []]);
+    // And the end of that one is one.
+    await expire(world.socket);
+    assert.deepEqual(asked.got, ["asked"]);
+    client.disconnect();
+  }
 });
 
 test("where there is no WebSocket it says what to do, and stays quiet", async (t) => {
@@ -582,5 +746,5 @@ test("errors go to the console where nobody listens, and so does a listener's ow
   await world.connect(broken);
   await world.socket.sayText("nonsense");
   assert.match(String(log.mock.calls[1].arguments[0]), /mine/);
-  assert.equal(broken.status, "reconnecting");
+  assert.equal(broken.status, "connected");
 });

@@ -65,7 +65,7 @@ test("what has no answer is sent again, in order, with the same ids", async (t) 
   const d = channel.publish("e", "d");
   await world.comeBack();
   const [subscribe, ...again] = world.socket.take();
-  assert.deepEqual(subscribe, { type: "subscribe", topic, since: "1" });
+  assert.deepEqual(subscribe, { type: "subscribe", sync: true, topic, since: "1" });
   assert.deepEqual(again.map(({ data }) => data), ["b", "c", "d"]);
   assert.deepEqual(again.slice(0, 2), sent.slice(1));
   assert.deepEqual(await Promise.all([a, b, c, d].map(outcome)), ["kept", "open", "open", "open"]);
@@ -99,10 +99,11 @@ test("publishing connects, and waits for the connection", async (t) => {
 
 test("a long queue goes out piece by piece", async (t) => {
   const world = new World(t);
+  world.answersPings = true;
   const { channel, socket } = await subscribed(world);
   const all = Array.from({ length: 100 }, (_, n) => channel.publish("e", n));
   const got = [];
-  for (let frames = socket.take(); frames.length; frames = socket.take()) {
+  for (let frames = socket.take(); frames.length; await settle(), frames = socket.take()) {
     assert.ok(frames.length <= 32);
     got.push(...frames.map(({ data }) => data));
     await socket.say(...frames.map(({ id }) => ({ type: "ack", id })));
@@ -113,10 +114,13 @@ test("a long queue goes out piece by piece", async (t) => {
 
 test("what had no place yet comes after what had", async (t) => {
   const world = new World(t);
+  world.answersPings = true;
   const { channel, socket } = await subscribed(world);
   for (let n = 0; n < 40; n++) channel.publish("e", n);
+  await settle();
   await socket.end();
   await world.comeBack();
+  await settle();
   const [, ...frames] = world.socket.take();
   assert.deepEqual(frames.map(({ data }) => data), Array.from({ length: 32 }, (_, n) => n));
 });
@@ -132,10 +136,19 @@ test("what comes too fast for the daemon is sent again after a while", async (t)
   await world.clock.advance(499);
   assert.deepEqual(socket.take(), []);
   await world.clock.advance(1);
-  const frames = socket.take();
+  // What was sent before is dealt with first, and then there is one at a time.
+  assert.deepEqual(socket.take(), [{ type: "ping" }]);
+  const frames = [];
+  for (let n = 0; n < 3; n++) {
+    await socket.say({ type: "pong" });
+    const [one, ping] = socket.take();
+    assert.deepEqual(ping, { type: "ping" });
+    frames.push(one);
+    await socket.say({ type: "ack", id: one.id });
+    assert.deepEqual(socket.take(), []);
+  }
   assert.deepEqual(frames.map(({ data }) => data), [1, 2, 3]);
   assert.deepEqual(frames[0], frame);
-  await socket.say(...frames.map(({ id }) => ({ type: "ack", id })));
   await Promise.all(published);
   assert.deepEqual(world.errors, []);
 });

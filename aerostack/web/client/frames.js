@@ -1,0 +1,63 @@
+/**
+ * The daemon's frames, as far as the client relies on what is in them.
+ */
+
+const isText = (value) => typeof value === "string";
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const isMember = (value) => isObject(value) && isText(value.connectionId);
+
+function isPresence({ event, data }) {
+  if (event === "presence:sync") return Array.isArray(data?.members) && data.members.every(isMember);
+  return isMember(data);
+}
+
+const anything = () => true;
+const ofTopic = ({ topic }) => isText(topic);
+
+// What each type has; a type that is not here comes from a newer daemon.
+const SHAPES = new Map([
+  ["subscribed", ofTopic],
+  ["unsubscribed", ofTopic],
+  ["synced", ofTopic],
+  ["ack", anything],
+  ["pong", anything],
+  ["reconnect", anything],
+  ["commit", ofTopic],
+  ["status", ofTopic],
+  ["error", ({ code }) => isText(code)],
+  ["db_change", (it) => ofTopic(it) && isText(it.operation) && isObject(it.data)],
+  ["snapshot", (it) => ofTopic(it) && Array.isArray(it.rows) && it.rows.every(isObject)],
+  ["chat_message", (it) => ofTopic(it) && isText(it.event)],
+  [
+    "event",
+    (it) =>
+      ofTopic(it) && isText(it.event) && (!it.event.startsWith("presence:") || isPresence(it)),
+  ],
+]);
+
+/**
+ * Read a message of the daemon's.
+ *
+ * Gives the `frame`, which is `null` where its type is not known here; or the `fault`, with the
+ * `topic` and the `pos` that it was about as far as they can be found.
+ */
+export function readFrame(text) {
+  let frame;
+  try {
+    frame = JSON.parse(text);
+  } catch (cause) {
+    // The daemon writes the topic before anything that an application gave.
+    const topic = isText(text) && /^\{"type":"\w+","topic":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1];
+    return { fault: cause.message, topic: topic || undefined };
+  }
+  if (!isObject(frame) || !isText(frame.type)) return { fault: "it has no type" };
+  const isGood = SHAPES.get(frame.type);
+  if (isGood === undefined) return { frame: null };
+  if (isGood(frame)) return { frame };
+  const { type, topic, pos } = frame;
+  return {
+    fault: `this is no ${type}`,
+    topic: isText(topic) ? topic : undefined,
+    pos: isText(pos) ? pos : undefined,
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * What is asked over HTTP.
+ */
+
+import { RealtimeError } from "./common.js";
+
+const HISTORY = "/api/v1/public/realtime/history";
+
+export class Http {
+  #baseUrl;
+  #fetch;
+  #timeout;
+  #credentials;
+
+  /** `credentials` gives the headers of the moment. */
+  constructor(baseUrl, fetch, timeout, credentials) {
+    this.#baseUrl = baseUrl;
+    this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
+    this.#timeout = timeout;
+    this.#credentials = credentials;
+  }
+
+  async getHistory(room, limit = 50, before) {
+    const query = before == null ? { room, limit } : { room, limit, before };
+    const { messages } = await this.#ask(HISTORY, query);
+    return messages ?? [];
+  }
+
+  async #ask(path, query) {
+    const { status, text } = await this.#get(`${path}?${new URLSearchParams(query)}`);
+    const body = read(text);
+    const isGood = status >= 200 && status < 300;
+    if (isGood && body !== null) return body;
+    if (typeof body?.error !== "string") {
+      throw new RealtimeError(
+        "wrong_server",
+        `What answers at ${this.#baseUrl} is no aerostack-rt daemon (HTTP ${status}).`,
+      );
+    }
+    throw new RealtimeError(body.error, body.message, { retryAfter: body.retryAfter });
+  }
+
+  async #get(path) {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), this.#timeout);
+    let response;
+    try {
+      const init = { headers: this.#credentials(), signal: controller.signal };
+      response = await this.#fetch(`${this.#baseUrl}${path}`, init);
+      return { status: response.status, text: await response.text() };
+    } catch (cause) {
+      throw this.#unreachable(response !== undefined, cause);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #unreachable(hasBegun, cause) {
+    const page = globalThis.location?.origin;
+    const hint = page ? `, or does not let pages of ${page} in (projects.<id>.origins)` : "";
+    const why = hasBegun ? "its answer was cut off" : `it does not answer${hint}`;
+    const message = `${this.#baseUrl} cannot be reached: ${why}.`;
+    return new RealtimeError("unreachable", message, { cause });
+  }
+}
+
+function read(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * What is said to the daemon, in turns, and as fast as it listens.
+ */
+
+import { RealtimeError, countBytes } from "./common.js";
+
+// How many frames go out before the daemon is asked whether it has dealt with them.
+const AT_FIRST = 20;
+const AT_MOST = 100;
+// How long to wait where the daemon does not say, in milliseconds.
+const USUAL_WAIT = 1000;
+
+/**
+ * Lets those speak who have something to say: each has `next`, which gives a frame as JSON, or
+ * `null`, and `refused`, for a frame that is larger than the daemon takes.
+ *
+ * After some frames it asks for a `pong`, behind which all of them were dealt with, and then goes
+ * on with more of them at a time.  Where the daemon says that they come too fast, it says nothing
+ * for as long as the daemon wants; then what was refused comes first, and one frame at a time.
+ */
+export class Talk {
+  #link;
+  #speakers = new Set();
+  #size = AT_FIRST;
+  #growth = 2;
+  #left = AT_FIRST;
+  #isAsking = false;
+  #isSpeaking = false;
+  #pause;
+  // How large a frame may be, once the daemon has said so; and the largest that it was sent.
+  #limit = Infinity;
+  #largest = 0;
+
+  constructor(link) {
+    this.#link = link;
+  }
+
+  /** Let somebody speak when it is their turn; at once where that is now. */
+  add(speaker) {
+    this.#speakers.add(speaker);
+    this.flush();
+  }
+
+  /** Let somebody speak next. */
+  addFirst(speaker) {
+    this.#speakers = new Set([speaker, ...this.#speakers]);
+    this.flush();
+  }
+
+  /** There is a connection, and these may have something to say. */
+  opened(speakers) {
+    for (const speaker of speakers) this.#speakers.add(speaker);
+    this.flush();
+  }
+
+  closed() {
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    this.#speakers.clear();
+    this.#isAsking = false;
+    this.#largest = 0;
+    this.#size = Math.max(this.#size, 1);
+    this.#left = Math.floor(this.#size);
+  }
+
+  /** The daemon has not acted on a frame, because it came too fast. */
+  tooFast(speaker, wait = USUAL_WAIT) {
+    // Fewer must be refused from here to the next refusal than are taken.
+    this.#growth = 0.25;
+    this.#size = 1 - this.#growth;
+    this.#left = 0;
+    // The last one knows best.
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.flush();
+    }, wait);
+    if (speaker) this.addFirst(speaker);
+  }
+
+  /** The daemon has closed, because a frame was too large; return whether it was one of these. */
+  tooLarge(limit) {
+    if (limit !== undefined) this.#limit = limit;
+    return this.#largest > this.#limit;
+  }
+
+  flush() {
+    // What somebody says can give others something to say: they come after it.
+    if (!this.#link.isOpen || this.#pause !== undefined || this.#isSpeaking) return;
+    this.#isSpeaking = true;
+    while (this.#left > 0 && this.#speakers.size) {
+      const [speaker] = this.#speakers;
+      this.#speakers.delete(speaker);
+      const text = speaker.next();
+      if (text === null) continue;
+      // There may be more of it, when the others had their turn.
+      this.#speakers.add(speaker);
+      this.#say(text, speaker);
+    }
+    this.#isSpeaking = false;
+    if (this.#left === 0 && !this.#isAsking) this.#ask();
+  }
+
+  #say(text, speaker) {
+    const bytes = countBytes(text);
+    if (bytes > this.#limit) {
+      speaker.refused(this.#refusal(bytes), /^\{"type":"(\w+)"/.exec(text)[1]);
+      return;
+    }
+    this.#largest = Math.max(this.#largest, bytes);
+    this.#left -= 1;
+    this.#link.send(text);
+  }
+
+  #ask() {
+    this.#isAsking = true;
+    this.#link.ping((isAnswered) => {
+      this.#isAsking = false;
+      if (isAnswered) this.#refill();
+      this.flush();
+    });
+  }
+
+  #refill() {
+    this.#size = Math.min(this.#size + this.#growth, AT_MOST);
+    this.#left = Math.floor(this.#size);
+  }
+
+  #refusal(bytes) {
+    return new RealtimeError(
+      "too_large",
+      `The daemon takes at most ${this.#limit} bytes in a frame; this one has ${bytes}. Send less.`,
+    );
+  }
+}

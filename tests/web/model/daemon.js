@@ -1,0 +1,332 @@
+/**
+ * A daemon as the protocol describes it, small enough to be believed: what a client does is compared
+ * to it.
+ *
+ * Frames wait in both directions until a test lets them through, so a test can delay and cut.
+ */
+
+const PAGE = 2;
+
+class Line {
+  up = [];
+  down = [];
+  subscribed = new Map();
+  isOpen = false;
+  refused = 0;
+
+  constructor(daemon, socket, number) {
+    Object.assign(this, { daemon, socket, id: `c${number}`, tokens: daemon.burst });
+    this.filledAt = daemon.clock.now;
+    const offered = socket.protocols ?? [];
+    const find = (prefix) =>
+      offered.find((it) => it.startsWith(prefix))?.slice(prefix.length) ?? null;
+    this.session = find("aerostack-session.");
+    this.user = find("aerostack-token.");
+  }
+
+  send(frame) {
+    this.down.push(JSON.stringify(frame));
+  }
+
+  refuse(frame, code, more) {
+    const { type: request, id, topic } = frame;
+    this.send({ type: "error", code, message: "No.", request, id, topic, ...more });
+  }
+}
+
+class Topic {
+  log = [];
+  rows = new Map();
+  members = new Map();
+  lost = false;
+}
+
+export class Daemon {
+  lines = [];
+  topics = new Map();
+  epoch = 1;
+  /** How often a publication was taken, by its id. */
+  taken = new Map();
+  /** Lines that were closed for flooding. */
+  floods = 0;
+  /** Whether it says what its refusals refuse. */
+  names = true;
+  #count = 0;
+  #seen = new Map();
+
+  constructor(clock, { rate = Infinity, burst = Infinity } = {}) {
+    Object.assign(this, { clock, rate, burst });
+    const daemon = this;
+    this.WebSocket = class {
+      readyState = 0;
+
+      constructor(url, protocols) {
+        Object.assign(this, { url, protocols });
+        this.line = new Line(daemon, this, ++daemon.#count);
+        daemon.lines.push(this.line);
+      }
+
+      send(text) {
+        this.line.up.push(text);
+      }
+
+      close() {
+        daemon.#lose(this.line, true);
+      }
+    };
+  }
+
+  topic(name) {
+    if (!this.topics.has(name)) this.topics.set(name, new Topic());
+    return this.topics.get(name);
+  }
+
+  // What a network does
+
+  open(line) {
+    line.isOpen = true;
+    if (line.session !== null) {
+      for (const other of this.lines) {
+        if (other === line || other.session !== line.session || !this.lines.includes(other)) continue;
+        this.#takeOver(other, line);
+      }
+    }
+    line.socket.onopen?.({});
+  }
+
+  /** Let one frame through, to the daemon or to the client; return whether there was one. */
+  pass(line, direction) {
+    const text = line[direction].shift();
+    if (text === undefined) return false;
+    if (direction === "down") line.socket.onmessage?.({ data: text });
+    else this.#receive(line, text);
+    return true;
+  }
+
+  /** End a line; the daemon keeps who was present there for a while, or does not hear of it yet. */
+  cut(line, code = 1006, reason = "") {
+    const { onclose } = line.socket;
+    this.#lose(line, false);
+    onclose?.({ code, reason });
+  }
+
+  /** Everything that waits goes through. */
+  flush() {
+    let found = true;
+    while (found) {
+      found = false;
+      for (const line of [...this.lines]) {
+        if (!line.isOpen) this.open(line);
+        for (const direction of ["up", "down"]) while (this.pass(line, direction)) found = true;
+      }
+    }
+  }
+
+  /** Those whose lines were cut and who have not come back are gone. */
+  expire() {
+    for (const [name, topic] of this.topics) {
+      for (const id of [...topic.members.keys()]) {
+        if (!this.lines.some((line) => line.id === id)) this.#leave(name, id);
+      }
+    }
+  }
+
+  /** Forget all but what a database holds. */
+  restart() {
+    this.epoch += 1;
+    for (const topic of this.topics.values()) {
+      topic.log = [];
+      topic.members.clear();
+    }
+    for (const line of [...this.lines]) this.cut(line, 1001, "restarting; reconnect in 5 ms");
+  }
+
+  #lose(line, isClean) {
+    this.lines = this.lines.filter((it) => it !== line);
+    if (!isClean) return;
+    for (const name of this.topics.keys()) this.#leave(name, line.id);
+  }
+
+  #takeOver(other, line) {
+    for (const topic of this.topics.values()) {
+      const member = topic.members.get(other.id);
+      if (member) (line.inherited ??= new Map()).set(topic, member);
+    }
+    this.lines = this.lines.filter((it) => it !== other);
+  }
+
+  // What the daemon does
+
+  #receive(line, text) {
+    const frame = JSON.parse(text);
+    if (frame.type === "ping") {
+      line.send({ type: "pong" });
+      return;
+    }
+    const isFree = ["auth", "untrack", "unsubscribe"].includes(frame.type);
+    if (!isFree && !this.#admit(line, frame)) return;
+    if (frame.type === "auth") {
+      if (frame.token !== line.user) {
+        for (const name of this.topics.keys()) this.#leave(name, line.id);
+      }
+      line.user = frame.token;
+      return;
+    }
+    this[`_${frame.type}`](line, frame);
+  }
+
+  #admit(line, frame) {
+    if (this.burst === Infinity) return true;
+    const { now } = this.clock;
+    line.tokens = Math.min(this.burst, line.tokens + ((now - line.filledAt) / 1000) * this.rate);
+    line.filledAt = now;
+    if (line.tokens >= 1) {
+      line.tokens -= 1;
+      line.refused = Math.max(0, line.refused - 1);
+      return true;
+    }
+    line.refused += 1;
+    const retryAfter = Math.ceil(((1 - line.tokens) / this.rate) * 1000);
+    if (line.refused > this.burst) {
+      this.floods += 1;
+      this.cut(line, 4029, "frames come too fast");
+    } else if (this.names) {
+      line.refuse(frame, "rate_limited", { retryAfter });
+    } else {
+      line.refuse(frame, "rate_limited", { retryAfter, request: undefined });
+    }
+    return false;
+  }
+
+  _subscribe(line, frame) {
+    const { since, snapshot, sync } = frame;
+    const topic = this.topic(frame.topic);
+    const pos = `${this.epoch}:${topic.log.length}`;
+    const [epoch, place] = (since ?? "").split(":").map(Number);
+    const recovered = since !== undefined && epoch === this.epoch && place <= topic.log.length;
+    line.subscribed.set(frame.topic, frame);
+    const answer = { type: "subscribed", topic: frame.topic, sync };
+    if (since !== undefined) answer.recovered = recovered;
+    if (since !== undefined && !recovered) answer.gap = { reason: "unknown" };
+    const hasRows = snapshot && !recovered;
+    line.send({ ...answer, pos: recovered ? since : hasRows ? undefined : pos });
+    if (recovered) topic.log.slice(place).forEach((it) => line.send(it));
+    if (hasRows) {
+      const rows = [...topic.rows.values()];
+      for (let n = 0; n < rows.length; n += PAGE) {
+        const page = rows.slice(n, n + PAGE);
+        line.send({ type: "snapshot", topic: frame.topic, rows: page, more: true });
+      }
+      line.send({ type: "snapshot", topic: frame.topic, rows: [], more: false, pos });
+    }
+    this.#sync(line, frame.topic);
+  }
+
+  #sync(line, name) {
+    const members = [...this.topic(name).members.values()];
+    for (let n = 0; n < members.length; n += PAGE) {
+      const data = { members: members.slice(n, n + PAGE), page: n / PAGE };
+      line.send({ type: "event", topic: name, event: "presence:sync", data });
+    }
+    line.send({ type: "synced", topic: name });
+  }
+
+  _unsubscribe(line, { topic }) {
+    line.subscribed.delete(topic);
+    line.send({ type: "unsubscribed", topic });
+  }
+
+  _publish(line, { id, topic, event, data }) {
+    const known = `${line.session} ${id}`;
+    if (!this.#seen.has(known)) {
+      this.#seen.set(known, true);
+      this.taken.set(id, (this.taken.get(id) ?? 0) + 1);
+      this.append(topic, { type: "event", event, data });
+    }
+    line.send({ type: "ack", id });
+  }
+
+  _track(line, { topic: name, state, sync }) {
+    const topic = this.topic(name);
+    const inherited = line.inherited?.get(topic);
+    if (inherited) {
+      line.inherited.delete(topic);
+      this.#leave(name, inherited.connectionId);
+    }
+    const isNew = !topic.members.has(line.id);
+    const member = { connectionId: line.id, userId: line.user, state, since: 1 };
+    topic.members.set(line.id, member);
+    this.#tellPresence(name, isNew ? "presence:join" : "presence:update", member, line);
+    if (isNew || sync) this.#sync(line, name);
+  }
+
+  _untrack(line, { topic }) {
+    this.#leave(topic, line.id);
+  }
+
+  #leave(name, id) {
+    const topic = this.topic(name);
+    const member = topic.members.get(id);
+    if (!topic.members.delete(id)) return;
+    this.#tellPresence(name, "presence:leave", member);
+  }
+
+  #tellPresence(topic, event, data) {
+    this.#tell(topic, { type: "event", topic, event, data });
+  }
+
+  #tell(topic, frame) {
+    for (const line of this.lines) if (line.subscribed.has(topic)) line.send(frame);
+  }
+
+  /** Put something into a topic's log. */
+  append(name, frame) {
+    const { log } = this.topic(name);
+    const pos = `${this.epoch}:${log.length + 1}`;
+    log.push({ ...frame, topic: name, pos, timestamp: 1 });
+    this.#tell(name, log.at(-1));
+  }
+
+  /** Somebody else is present, or is so no more. */
+  visit(name, id, state) {
+    const member = { connectionId: id, userId: id, state, since: 1 };
+    const { members } = this.topic(name);
+    const isNew = !members.has(id);
+    members.set(id, member);
+    this.#tellPresence(name, isNew ? "presence:join" : "presence:update", member);
+  }
+
+  depart(name, id) {
+    this.#leave(name, id);
+  }
+
+  /** Write a row of a table. */
+  write(name, row) {
+    const { rows } = this.topic(name);
+    const old = rows.get(row.id);
+    rows.set(row.id, row);
+    const operation = old ? "UPDATE" : "INSERT";
+    this.append(name, { type: "db_change", operation, data: row, old });
+  }
+
+  remove(name, id) {
+    const { rows } = this.topic(name);
+    const old = rows.get(id);
+    if (!rows.delete(id)) return;
+    this.append(name, { type: "db_change", operation: "DELETE", data: old, old });
+  }
+
+  /** Change many rows, which no change tells of. */
+  truncate(name) {
+    const topic = this.topic(name);
+    topic.rows.clear();
+    this.#tell(name, { type: "error", code: "table_lost", message: "It was emptied.", topic: name });
+    this.#tell(name, { type: "status", topic: name, table: "back", message: "It is back." });
+  }
+
+  alter(name, value) {
+    const topic = this.topic(name);
+    for (const [id, row] of topic.rows) topic.rows.set(id, { ...row, added: value });
+    this.#tell(name, { type: "status", topic: name, table: "altered", message: "It was altered." });
+  }
+}

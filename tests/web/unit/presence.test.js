@@ -1,0 +1,191 @@
+/**
+ * Who is present: the set is true at all times, however slow the line is.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { World, collector, event, settle, subscribed } from "./fakes.js";
+
+const member = (connectionId, state = {}) => ({ connectionId, state, userId: "u", since: 1 });
+const names = (channel) => [...channel.presence.members.keys()].join("");
+
+/** What the daemon says to one who comes back, in pages. */
+const page = (topic, number, ...ids) =>
+  event(topic, "presence:sync", { members: ids.map((id) => member(id)), page: number });
+const again = (topic) => ({ type: "subscribed", topic, pos: "1", recovered: true, sync: true });
+const synced = (topic) => ({ type: "synced", topic });
+
+/** A channel on which a and b are present. */
+async function inhabited(t) {
+  const world = new World(t);
+  const got = await subscribed(world);
+  const { channel, socket, topic } = got;
+  const changes = collector();
+  channel.presence.onChange(() => changes(names(channel)));
+  await socket.say(event(topic, "presence:sync", { members: [member("a"), member("b")] }));
+  assert.deepEqual(changes.got.splice(0), ["ab"]);
+  return { ...got, world, changes };
+}
+
+test("after a reconnect the old set is shown until the new one is complete", async (t) => {
+  const { world, channel, socket, topic, changes } = await inhabited(t);
+  const syncs = collector();
+  channel.on("presence:sync", ({ data }) => syncs(data.members.map((it) => it.connectionId)));
+  await socket.end();
+  await world.comeBack();
+  await world.socket.say(again(topic));
+  // A slow line.
+  await world.clock.advance(20_000);
+  assert.equal(names(channel), "ab");
+  await world.socket.say(page(topic, 0, "b", "c"));
+  await world.socket.say(event(topic, "presence:leave", member("b")));
+  await world.socket.say(event(topic, "presence:join", member("d")), page(topic, 1, "e"));
+  assert.equal(names(channel), "ab");
+  assert.deepEqual([changes.got, syncs.got], [[], []]);
+  await world.socket.say(synced(topic));
+  assert.deepEqual(changes.got, ["cde"]);
+  assert.deepEqual(syncs.got, [["c", "d", "e"]]);
+  await world.socket.say(event(topic, "presence:leave", member("c")));
+  assert.deepEqual(changes.got, ["cde", "de"]);
+});
+
+test("who joins right behind a resubscription leaves nobody of before", async (t) => {
+  const { world, channel, socket, topic } = await inhabited(t);
+  await socket.end();
+  await world.comeBack();
+  // A daemon that was restarted knows nobody yet, and then all of them anew.
+  await world.socket.say(again(topic), event(topic, "presence:join", member("A")), synced(topic));
+  await world.socket.say(event(topic, "presence:join", member("B")));
+  await world.clock.advance(1000);
+  assert.equal(names(channel), "AB");
+});
+
+test("where no one is present any more the set is empty, and this is told once", async (t) => {
+  const { world, channel, socket, topic, changes } = await inhabited(t);
+  await socket.end();
+  await world.comeBack();
+  await world.socket.say(again(topic), synced(topic), synced(topic));
+  assert.equal(names(channel), "");
+  assert.deepEqual(changes.got, [""]);
+});
+
+test("a set that is cut off is begun anew", async (t) => {
+  const { world, channel, socket, topic, changes } = await inhabited(t);
+  await socket.end();
+  await world.comeBack();
+  await world.socket.say(again(topic), page(topic, 0, "x"));
+  await world.socket.end();
+  await world.comeBack();
+  assert.equal(names(channel), "ab");
+  await world.socket.say(again(topic), page(topic, 0, "c"), page(topic, 0, "d"), synced(topic));
+  assert.deepEqual(changes.got, ["d"]);
+});
+
+test("an older daemon tells all at once, or nothing where there is no one", async (t) => {
+  const { world, channel, socket, topic } = await inhabited(t);
+  const answer = { type: "subscribed", topic, pos: "1", recovered: true };
+  await socket.end();
+  await world.comeBack();
+  await world.socket.say(answer, event(topic, "presence:sync", { members: [member("c")] }));
+  assert.equal(names(channel), "c");
+  await world.socket.end();
+  await world.comeBack();
+  await world.socket.say(answer);
+  assert.equal(names(channel), "");
+});
+
+test("a channel that was left shows no one, and calls no one", async (t) => {
+  const { client, channel, socket, topic, changes } = await inhabited(t);
+  const other = client.channel("chat/x", { shared: false }).subscribe();
+  const held = channel.presence.members;
+  channel.unsubscribe();
+  assert.equal(names(channel), "");
+  await socket.say(event(topic, "presence:join", member("c")));
+  assert.deepEqual(changes.got, []);
+  assert.equal(names(other), "abc");
+  other.unsubscribe();
+  assert.deepEqual([names(other), held.size], ["", 0]);
+});
+
+test("a callback of presence is there before a channel is in use, and after", async (t) => {
+  const { client, socket, topic } = await inhabited(t);
+  const other = client.channel("chat/x", { shared: false });
+  const seen = collector();
+  other.presence.onChange((members) => seen(members.size));
+  other.subscribe();
+  await socket.say(event(topic, "presence:join", member("c")));
+  assert.deepEqual(seen.got, [3]);
+});
+
+test("one who goes on under another token is present under that one", async (t) => {
+  const world = new World(t);
+  const { client, channel, socket, topic } = await subscribed(world, "chat/x", {
+    client: { token: "ann" },
+  });
+  channel.track({ a: 1 });
+  client.channel("chat/y").subscribe();
+  socket.take();
+  client.setToken("bob");
+  assert.deepEqual(socket.take(), [
+    { type: "auth", token: "bob" }, { type: "track", sync: true, topic, state: { a: 1 } },
+  ]);
+  channel.untrack();
+  client.setToken("carl");
+  assert.deepEqual(socket.take(), [{ type: "untrack", topic }, { type: "auth", token: "carl" }]);
+});
+
+test("a channel that is not in use ends nothing of the one that is", async (t) => {
+  const world = new World(t);
+  const { client, channel, socket, topic } = await subscribed(world);
+  channel.track({ a: 1 });
+  socket.take();
+  const idle = client.channel("chat/x", { shared: false });
+  idle.untrack();
+  idle.unsubscribe();
+  assert.deepEqual(socket.take(), []);
+  const seen = collector();
+  channel.on("e", seen);
+  await socket.say(event(topic, "e", 1));
+  assert.equal(seen.got.length, 1);
+  await socket.end();
+  await world.comeBack();
+  assert.deepEqual(world.socket.take().map(({ type }) => type), ["subscribe", "track"]);
+});
+
+test("being present before subscribing keeps a channel's options, and their conflicts", async (t) => {
+  const world = new World(t);
+  const client = world.client();
+  const socket = await world.connect(client);
+  const filter = { a: 1 };
+  const filtered = client.channel("orders", { shared: false, filter });
+  filtered.track({});
+  filtered.subscribe();
+  assert.deepEqual(socket.take().find(({ type }) => type === "subscribe").filter, filter);
+  const whole = client.channel("orders", { shared: false });
+  whole.track({});
+  assert.throws(() => whole.subscribe(), { code: "conflict" });
+  assert.equal(whole.isSubscribed, false);
+  await socket.say({ type: "subscribed", topic: filtered.topic, pos: "1" });
+  filtered.unsubscribe();
+  await socket.say({ type: "unsubscribed", topic: filtered.topic });
+  whole.subscribe();
+  assert.equal(socket.take().at(-1).filter, undefined);
+});
+
+test("a state is taken as it is when it is told, and what is none throws", async (t) => {
+  const world = new World(t);
+  const { client, channel, socket } = await subscribed(world);
+  const state = { a: 1 };
+  await socket.end();
+  channel.track(state);
+  state.a = 2;
+  await world.comeBack();
+  assert.deepEqual(world.socket.take().at(-1).state, { a: 1 });
+  state.self = state;
+  for (const bad of [state, { n: 7n }, { text: "half \ud83d" }, { toJSON: () => 7 }]) {
+    assert.throws(() => channel.track(bad), { code: "invalid_data" });
+  }
+  assert.equal(client.status, "connected");
+  await settle();
+});
