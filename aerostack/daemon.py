@@ -58,9 +58,9 @@ from aerostack.net.api import (
 )
 from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.gate import Gate
-from aerostack.net.http import BoundedSite
 from aerostack.net.metrics import MetricsResource
 from aerostack.net.pages import clientFiles, homeFiles
+from aerostack.net.site import BoundedSite, Lobby
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket import Connections
 from aerostack.pulse import Pulse
@@ -197,6 +197,7 @@ class Daemon(MultiService):
         )
         self.console.setServiceParent(self)
         self._root = self._makeRoot()
+        self._lobby = Lobby(limits)
         self._sites: list[BoundedSite] = []
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
         Pulse(reactor, self.admission).setServiceParent(self)
@@ -327,7 +328,9 @@ class Daemon(MultiService):
 
         @raise StartError: It cannot be had; the message says why.
         """
-        site = BoundedSite(self._root, self._reactor, self.config.limits, listener.local)
+        site = BoundedSite(
+            self._root, self._reactor, self.config.limits, self._lobby, listener.local
+        )
         faults: list[Any] = []
         listener.endpoint.listen(site).addCallbacks(self.ports.append, faults.append)
         if faults:
@@ -434,6 +437,7 @@ class Daemon(MultiService):
         self.quotas.load(config.projects, limits.connectionsPerAddress)
         self.admission.load(limits)
         self.connections.setLimits(limits)
+        self._lobby.load(limits)
         for site in self._sites:
             site.load(limits)
         for listener in self._listeners:

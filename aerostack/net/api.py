@@ -61,6 +61,10 @@ class RealtimeResource(JSONResource):
 
     def answer(self, request: BoundedRequest) -> Any:
         headers = headersOf(request)
+        if request.method != b"GET" or request.clientproto != b"HTTP/1.1":
+            raise RealtimeError(
+                "upgrade_required", "A WebSocket opens with GET and HTTP/1.1 (RFC 6455, 4.1)."
+            )
         checkUpgrade(headers)
         address = self._gate.knock(request, headers)
         credentials = readCredentials(headers, queryOf(request), self._queryCredentials)

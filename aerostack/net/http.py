@@ -4,23 +4,22 @@ What the daemon serves over HTTP.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import IO, Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
-from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+from twisted.web.http import parse_qs
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.web.server import NOT_DONE_YET, Request
 
 from aerostack.auth import Authenticator, Credentials
 from aerostack.core.addresses import isLoopback
 from aerostack.core.permissions import Identity, Role
 from aerostack.errors import RealtimeError
-from aerostack.settings import LimitsConfig
 from aerostack.wire.codec import encodeValue
 
 # What proxies add.  A client of theirs is not on this machine, although they may be.
@@ -158,6 +157,37 @@ class BoundedRequest(Request):
         if not self.tooLarge:
             super().handleContentChunk(data)
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """
+        Take a request that is complete.
+
+        Twisted's own reads forms, on any path and before anybody is asked who they are,
+        which takes half a second for a megabyte.  No form is read here.
+        """
+        self.content.seek(0)
+        self.method, self.clientproto = command, version
+        authority, self.uri = _originForm(path)
+        if authority is not None:
+            # It counts instead of Host (RFC 9112, 3.2.2).
+            self.requestHeaders.setRawHeaders(b"host", [authority])
+        self.path, _, query = self.uri.partition(b"?")
+        self.args = parse_qs(query, keep_blank_values=True)
+        self.process()
+
+
+def _originForm(target: bytes) -> tuple[bytes | None, bytes]:
+    """
+    Read a request's target in its absolute form (RFC 9112, 3.2.2): all servers have to.
+
+    @return: The authority, L{None} for another form, and the path with its query.
+    """
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        return None, target
+    authority = re.split(rb"[/?]", rest, maxsplit=1)[0]
+    path = rest[len(authority) :]
+    return authority, path if path.startswith(b"/") else b"/" + path
+
 
 class JSONResource(Resource):
     """
@@ -207,8 +237,8 @@ class JSONResource(Resource):
                     "too_large", f"A body has at most {request.channel.site.bodyBytes} bytes here."
                 )
             answer = self.answer(request)
-        except RealtimeError as error:
-            return self._respond(request, *_errorAnswer(request, error))
+        except Exception:
+            return self._respond(request, *self._failed(Failure(), request))
         if answer is NOT_DONE_YET:
             return NOT_DONE_YET
         if not isinstance(answer, Deferred):
@@ -244,8 +274,13 @@ class JSONResource(Resource):
         return encodeValue(body), b"application/json"
 
     def _respond(self, request: Request, status: int, body: Any) -> bytes:
-        data, kind = self.encode(body)
-        request.setResponseCode(status)
+        try:
+            data, kind = self.encode(body)
+        except Exception:
+            status, body = self._failed(Failure(), request)
+            data, kind = self.encode(body)
+        # Twisted does not know the phrases of all.
+        request.setResponseCode(status, HTTPStatus(status).phrase.encode())
         request.setHeader(b"content-type", kind)
         request.setHeader(b"cache-control", b"no-store")
         request.setHeader(b"content-length", str(len(data)).encode())
@@ -310,90 +345,3 @@ class NotFoundResource(RefusalResource):
 
     def __init__(self) -> None:
         super().__init__(nothingHere())
-
-
-class BoundedChannel(HTTPChannel):
-    """
-    A connection on which a whole request must come within the time-out, counted
-    from the opening or from the answer before: a byte now and then buys no more.
-
-    @ivar untouched: Whether no answer was written yet.
-    """
-
-    untouched = True
-    _successor: IProtocol | None = None
-
-    def dataReceived(self, data: bytes) -> None:
-        LineReceiver.dataReceived(self, data)
-
-    def rawDataReceived(self, data: bytes) -> None:
-        if self._successor is None:
-            super().rawDataReceived(data)
-        else:
-            self._successor.dataReceived(data)
-
-    def lineLengthExceeded(self, line: bytes) -> None:
-        # A token that is too long should not look like a broken network.
-        assert self.transport is not None
-        self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n")
-        self.loseConnection()
-
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
-        self.untouched = False
-        super().writeHeaders(version, code, reason, headers)
-
-    def release(self, successor: IProtocol) -> Any:
-        """
-        Give the connection away, while its only request is being answered.
-
-        @param successor: Gets what has already come behind the request.
-        @return: The transport, which is the caller's from now on.
-        """
-        transport: Any = self.transport
-        self._successor, self.transport = successor, None
-        transport.unregisterProducer()
-        # A request and its channel know each other, and would be kept until the
-        # garbage collector comes by.
-        self.requests.clear()
-        return transport
-
-
-class BoundedSite(Site):
-    """
-    Serves a tree of resources, within limits.
-
-    @ivar bodyBytes: The largest body that a request may have.
-    @ivar local: Whether only programs of this machine get here.
-    """
-
-    protocol = BoundedChannel  # type: ignore[assignment]
-    log_ = Logger(namespace="aerostack.net.http")
-    displayTracebacks = False
-    noisy = False
-
-    def __init__(self, root: Resource, reactor: Any, limits: LimitsConfig, local: bool) -> None:
-        super().__init__(
-            root,
-            requestFactory=BoundedRequest,
-            reactor=reactor,
-        )
-        self.local = local
-        self.load(limits)
-
-    def load(self, limits: LimitsConfig) -> None:
-        """
-        Go by these limits from now on.
-        """
-        self.bodyBytes = limits.bodyBytes
-        self.timeOut = limits.handshakeTimeout
-
-    def log(self, request: Any) -> None:
-        """
-        Note a request, without its query: older clients put credentials there.
-        """
-        self.log_.debug(
-            "{method} {path} {code}",
-            method=request.method.decode("latin-1"),
-            path=request.path.decode("latin-1"),
-            code=request.code,
-        )

@@ -1,0 +1,216 @@
+"""
+Requests as few clients make them, and how they are answered.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import succeed
+from twisted.web import http
+
+from aerostack.net.site import LEAST
+from aerostack.settings import Config
+from aerostack.testing import SECRET_KEY
+from tests.live.daemon import DaemonTests
+from tests.live.hostile import OPENING
+from tests.live.wire import Wire
+
+
+class Requests(DaemonTests):
+    """
+    Asks byte by byte.
+    """
+
+    async def raw(self) -> Wire:
+        """
+        Open a connection on which everything that comes is kept.
+        """
+        wire = await self.wire()
+        wire.keepRaw()
+        return wire
+
+    async def ask(self, *lines: str, body: str = "") -> str:
+        """
+        Make one request.
+
+        @return: The whole answer.
+        """
+        wire = await self.raw()
+        wire.write("\r\n".join([*lines, "Connection: close", "", body]).encode())
+        await wire.lost
+        return wire.received.decode()
+
+
+class FormTests(Requests):
+    """
+    The forms that requests may have.
+    """
+
+    async def test_absolute(self) -> None:
+        """
+        A target in its absolute form is found, and its authority counts instead of C{Host}.
+        """
+        for target, host, status in (
+            ("http://localhost:1/metrics", "evil.example", 200),
+            ("HTTP://127.0.0.1/metrics?x=http://y", "a", 200),
+            ("http://evil.example/metrics", "localhost", 401),
+            ("http://localhost?x=1", "a", 200),
+            ("http://localhost", "a", 200),
+            ("https://localhost/nothing", "a", 404),
+            ("ftp://localhost/metrics", "localhost", 404),
+        ):
+            answer = await self.ask(f"GET {target} HTTP/1.1", f"Host: {host}")
+            self.assertEqual(int(answer.split()[1]), status, target)
+
+    async def test_openingAbsolute(self) -> None:
+        """
+        A WebSocket opens on a target in its absolute form.
+        """
+        wire = await self.raw()
+        wire.write(OPENING.replace(b"GET /", b"GET http://localhost/"))
+        await self.until(lambda: b"HTTP/1.1 101" in wire.received)
+
+    async def test_onlyGET(self) -> None:
+        """
+        Nothing but C{GET} in HTTP/1.1 opens a WebSocket; the refusal has its phrase.
+        """
+        for changed in (
+            OPENING.replace(b"GET", b"HEAD"),
+            OPENING.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        ):
+            wire = await self.raw()
+            wire.write(changed)
+            await self.until(lambda wire=wire: b"\r\n\r\n" in wire.received)
+            self.assertRegex(wire.received, rb"\AHTTP/1\.[01] 426 Upgrade Required\r\n")
+
+    async def test_repeated(self) -> None:
+        """
+        A header by which it is decided who may do what stands there once.
+        """
+        for header in ("Host: a", "Origin: http://a", "Authorization: Bearer a"):
+            for path in ("/health", "/console/", "/api/realtime"):
+                answer = await self.ask(f"GET {path} HTTP/1.1", "Host: a", header, header)
+                self.assertEqual(answer.split()[1], "400", (header, path))
+                self.assertIn("invalid_arguments", answer)
+
+    async def test_noForms(self) -> None:
+        """
+        No form is read, on any path.
+        """
+
+        def parse(*args: Any, **kwargs: Any) -> None:
+            raise AssertionError("read a form")
+
+        for name in ("parse_qs", "_getMultiPartArgs"):
+            self.patch(http, name, parse)
+        for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+            for path, status in (("/health", "405"), ("/internal/hooks/rpc", "401")):
+                body = "a=1&" * 1000
+                answer = await self.ask(
+                    f"POST {path} HTTP/1.1",
+                    "Host: a",
+                    f"Content-Type: {kind}",
+                    f"Content-Length: {len(body)}",
+                    body=body,
+                )
+                self.assertEqual(answer.split()[1], status)
+
+    async def test_unencodable(self) -> None:
+        """
+        An answer that cannot be written as JSON is a failure that is told.
+        """
+        for answered in ("\ud800", object()):
+
+            def call(*args: Any, answered: Any = answered) -> Any:
+                return succeed(answered)
+
+            self.patch(self.daemon.rpc, "call", call)
+            status, body = await self.rpc("anything")
+            self.assertEqual((status, body["error"]), (500, "internal_error"))
+            self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+    async def test_failing(self) -> None:
+        """
+        A request whose handling fails is answered as JSON, too.
+        """
+        self.patch(self.daemon.rpc, "call", None)
+        status, body = await self.rpc("anything")
+        self.assertEqual((status, body["error"]), (500, "internal_error"))
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+
+class PipelineTests(Requests):
+    """
+    Requests that do not wait for the answers before them.
+    """
+
+    async def test_unread(self) -> None:
+        """
+        What a client that does not read has asked for is not kept in memory, and is there
+        once it reads.
+        """
+        wire = await self.raw()
+        transport: Any = wire.transport
+        transport.pauseProducing()
+        count = 400
+        wire.write(b"GET /client/realtime.js HTTP/1.1\r\nHost: a\r\n\r\n" * count)
+        (channel,) = self.daemon._lobby._channels
+        await self.until(lambda: channel._waitingForTransport)
+        for _ in range(100):
+            await self.sleep(0)
+        unsent = len(channel.transport.dataBuffer) + channel.transport._tempDataLen
+        self.assertLess(unsent, 262_144)
+        self.assertLess(len(channel._buffer), 262_144)
+        transport.resumeProducing()
+        await self.until(lambda: wire.received.count(b"HTTP/1.1 200 OK") == count)
+
+    async def test_others(self) -> None:
+        """
+        Between two requests of one client others have their turn.
+        """
+        wire = await self.raw()
+        wire.write(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" * 50)
+        seen = []
+        while len(re.findall(rb"HTTP/1.1 200", wire.received)) < 50:
+            seen.append(wire.received.count(b"HTTP/1.1 200"))
+            await self.sleep(0)
+        self.assertGreater(len(set(seen)), 10)
+
+
+class CrowdTests(Requests):
+    """
+    Very many connections that ask nothing.
+    """
+
+    def config(self) -> Config:
+        """So that there is room for as few as there may be."""
+        config = super().config()
+        return replace(config, limits=replace(config.limits, connections=LEAST))
+
+    async def test_oldest(self) -> None:
+        """
+        Where too many connections ask nothing, the one that has waited longest is dropped, and
+        who asks is answered.
+        """
+        idle = [await self.raw() for _ in range(LEAST)]
+        await self.until(lambda: len(self.daemon._lobby) == LEAST)
+        status, _, _ = await self.http("GET", "/health")
+        self.assertEqual(status, 200)
+        await idle[0].lost
+        self.assertEqual(sum(wire.transport is not None for wire in idle), LEAST - 1)
+        for _ in range(2):
+            idle.append(await self.raw())
+        await idle[1].lost
+        self.assertEqual(sum(wire.transport is not None for wire in idle), LEAST)
+
+    async def test_webSockets(self) -> None:
+        """
+        WebSockets do not count.
+        """
+        for _ in range(5):
+            await self.client()
+        self.assertEqual(len(self.daemon._lobby), 0)
+        self.assertEqual((await self.rpc("nothing", key=SECRET_KEY))[0], 404)
