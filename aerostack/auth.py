@@ -4,7 +4,6 @@ Who may come in, and as whom.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 import jwt
 from jwt.algorithms import get_default_algorithms
 
+from aerostack.core.origins import canBeNamed, matchOrigin
 from aerostack.core.permissions import Identity, Role, allowedByClaims
 from aerostack.errors import RealtimeError
 from aerostack.settings import JWTConfig, ProjectConfig
@@ -26,7 +26,6 @@ ANONYMOUS_PREFIX = "anonymous:"
 """What stands before a user's name that only the URL vouches for, in a project
 whose other users have tokens: so it can never pose as one of theirs."""
 
-_PORT = re.compile(r":[0-9]{1,5}\Z")
 
 _LATEST = 2**53
 """No time in a token lies further from the epoch, in seconds; infinity does."""
@@ -186,9 +185,14 @@ class Authenticator:
         if origin is None:
             return
         if not matchOrigin(project.origins, origin):
+            setting = f"projects.{project.id}.origins"
+            remedy = (
+                f"add it to {setting}"
+                if canBeNamed(origin)
+                else f'serve the page over HTTP and add its origin to {setting}, or set ["*"] there'
+            )
             raise RealtimeError(
-                "origin_not_allowed",
-                f"Pages of {origin[:200]} are not let in; add it to projects.{project.id}.origins.",
+                "origin_not_allowed", f"Pages of {origin[:200]} are not let in; {remedy}."
             )
         if keyRole is Role.SECRET:
             raise RealtimeError(
@@ -322,19 +326,4 @@ def _isTime(value: object) -> bool:
         isinstance(value, (int, float))
         and not isinstance(value, bool)
         and -_LATEST <= value <= _LATEST
-    )
-
-
-def matchOrigin(allowed: tuple[str, ...], origin: str) -> bool:
-    """
-    Whether an C{Origin} header (RFC 6454, 7) is among those that are allowed:
-    C{scheme://host[:port]}, with C{*} for any port, or C{*} alone for any origin.
-    """
-    return any(
-        pattern in ("*", origin)
-        or (
-            pattern.endswith(":*")
-            and (origin == pattern[:-2] or _PORT.sub("", origin) == pattern[:-2])
-        )
-        for pattern in allowed
     )

@@ -198,6 +198,7 @@ def readKeySet(path: Path, algorithm: str) -> Mapping[str, Any]:
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
         raise ValueError(f'is no key set, which is {{"keys": [...]}}: {path}')
     kty = _KTY[algorithm[:2]]
+    named: dict[Any, int] = {}
     for place, key in enumerate(keys, 1):
         if (key.get("kty") == "oct") is not symmetric:
             raise ValueError(
@@ -211,6 +212,13 @@ def readKeySet(path: Path, algorithm: str) -> Mapping[str, Any]:
                 _checkWebKey(algorithm, key)
             except ValueError as error:
                 raise ValueError(f"has a key {place} that {error}: {path}") from None
+            if key.get("use") in (None, "sig"):
+                first = named.setdefault(key.get("kid"), place)
+                if first != place:
+                    raise ValueError(
+                        f"has keys {first} and {place} of the same kid, or of none; a token names"
+                        f" its key by kid, so give each its own: {path}"
+                    )
     if not any(key.get("kty") == kty for key in keys):
         raise ValueError(f"has no key of type {kty}, which {algorithm} wants: {path}")
     return keySet

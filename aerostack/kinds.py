@@ -15,7 +15,8 @@ from typing import Any, Protocol
 _SHOWN = 60
 _LARGE = 1e18
 _ORIGIN = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(:(?P<port>\*|\d{1,5}))?"
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\])"
+    r"(:(?P<port>\*|\d{1,5}))?"
 )
 _PORTS = {"http": "80", "https": "443"}
 
@@ -151,7 +152,10 @@ class Origin:
     """
 
     def allowed(self) -> str:
-        return "an origin such as 'https://app.example.com' or 'http://localhost:*', or just '*'"
+        return (
+            "an origin such as 'https://app.example.com', 'https://*.example.com' or"
+            " 'http://localhost:*', or just '*'"
+        )
 
     def read(self, found: Any) -> str:
         if not isinstance(found, str):

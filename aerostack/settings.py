@@ -491,8 +491,9 @@ class ProjectConfig:
         "Let clients connect without a key and without a token.", Flag(), False
     )
     origins: tuple[str, ...] = setting(
-        "The web pages that may connect, by origin; ['*'] is every page. Programs that are no"
-        " browser send no origin and are not held to this.",
+        "The web pages that may connect, by origin; 'https://*.example.com' is those of all"
+        " subdomains, ['*'] is every page. Programs that are no browser send no origin and are"
+        " not held to this.",
         Many(Origin()),
         (),
     )

@@ -7,7 +7,8 @@ from __future__ import annotations
 import hmac
 
 from aerostack import auth
-from aerostack.auth import Credentials, matchOrigin
+from aerostack.auth import Credentials
+from aerostack.core.origins import matchOrigin
 from aerostack.core.permissions import Action, Identity, Role
 from aerostack.core.topics import Topic
 from aerostack.errors import RealtimeError
@@ -336,7 +337,11 @@ class OriginTests(AuthTestCase):
         message = self.refused("origin_not_allowed", key=PUBLIC_KEY, origin="https://a.example")
         self.assertIn("https://a.example", message)
         self.assertIn("projects.shop.origins", message)
-        self.refused("origin_not_allowed", projectId="shop", token=sign(), origin="null")
+        for origin in ("null", "file://"):
+            message = self.refused(
+                "origin_not_allowed", projectId="shop", token=sign(), origin=origin
+            )
+            self.assertIn("over HTTP", message)
         self.refused("origin_not_allowed", key=PUBLIC_KEY, origin="")
         self.assertEqual(self.identify(key=PUBLIC_KEY).project, "shop")
 
@@ -373,6 +378,10 @@ class OriginTests(AuthTestCase):
             ("http://[::1]:*", "http://[::1]:3000"),
             ("http://[::1]:*", "http://[::1]"),
             ("*", "https://a.example"),
+            ("https://*.a.example", "https://b.a.example"),
+            ("https://*.a.example", "https://c.b.a.example"),
+            ("https://*.a.example:8443", "https://b.a.example:8443"),
+            ("https://*.a.example:*", "https://b.a.example:8443"),
             ("*", "null"),
         ):
             self.assertTrue(matchOrigin(("https://x.example", pattern), origin), (pattern, origin))
@@ -395,6 +404,14 @@ class OriginTests(AuthTestCase):
             ("http://localhost:*", "http://localhost:80\n"),
             ("http://localhost:*", "https://localhost:80"),
             ("http://[::1]:*", "http://[::2]:80"),
+            ("https://*.a.example", "https://a.example"),
+            ("https://*.a.example", "https://.a.example"),
+            ("https://*.a.example", "https://evila.example"),
+            ("https://*.a.example", "http://b.a.example"),
+            ("https://*.a.example", "https://b.a.example:8443"),
+            ("https://*.a.example", "https://b.a.example.evil.example"),
+            ("https://*.a.example", "https://evil.example/b.a.example"),
+            ("https://*.a.example", "null"),
             ("https://a.example", "null"),
             ("https://a.example", "*"),
         ):

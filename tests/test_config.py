@@ -621,6 +621,12 @@ class ProjectProblemTests(LoadCase):
             'anonymous = true\norigins = ["*", "https://a"]', "origins", "beside"
         )
         self.load(f"{HEAD}{PROJECT}origins = ['*']\n")
+        config = self.load(f"{HEAD}{PROJECT}origins = ['https://*.Example.com:*']\n")
+        self.assertEqual(config.projects["p"].origins, ("https://*.example.com:*",))
+        for bad in ("https://*", "https://a.*.example", "https://*a.example", "https://**.a"):
+            self.assertProjectProblem(
+                f'anonymous = true\norigins = ["{bad}"]', "origins", "entry 1 is"
+            )
 
     def test_jwt(self) -> None:
         """A token's algorithm must be there, and be one that signs."""

@@ -40,6 +40,7 @@ PUBLIC = Secret("an API key", prefix="pk_", private=False)
 OTHER = Secret("a shared secret")
 
 RSA = rsa.generate_private_key(65537, 2048)
+OTHER_RSA = rsa.generate_private_key(65537, 2048)
 SMALL_RSA = rsa.generate_private_key(65537, 1024)
 P256 = ec.generate_private_key(ec.SECP256R1())
 P521 = ec.generate_private_key(ec.SECP521R1())
@@ -336,6 +337,14 @@ class KeySetTests(FilesCase):
             self.assertEqual(readKeySet(self.keySet(*keys, mode=0o644), algorithm), {"keys": keys})
         self.assertEqual(len(readKeySet(self.keySet(webKey(ED25519, "EdDSA")), "EdDSA")), 1)
         self.assertEqual(readKeySet(self.keySet(shared(32)), "HS256"), {"keys": [shared(32)]})
+
+    def test_sameKid(self) -> None:
+        """Two keys that no token can tell apart are refused; one to encrypt with is no other."""
+        for name in ({"kid": "a"}, {}):
+            first, second = ({**webKey(key, "RS256"), **name} for key in (RSA, OTHER_RSA))
+            message = self.refusal(readKeySet, self.keySet(first, second), "RS256")
+            self.assertIn("has keys 1 and 2 of the same kid", message)
+            readKeySet(self.keySet(first, {**second, "use": "enc"}, mode=0o644), "RS256")
 
     def test_none(self) -> None:
         """A set without a key for the algorithm is refused."""
