@@ -8,11 +8,12 @@ its position and becomes bytes, once, whoever receives it.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -61,6 +62,39 @@ def makeRepeatKey(userId: str | None, publishId: str) -> Hashable:
     return ("user", userId, publishId)
 
 
+class Outcome:
+    """
+    What became of a publication, for all who publish it again.
+    """
+
+    __slots__ = ("_result", "_settled", "_waiting")
+
+    def __init__(self) -> None:
+        self._settled = False
+        self._result: Kept | Failure | None = None
+        self._waiting: list[Deferred[Kept | None]] = []
+
+    def settle(self, result: Kept | Failure | None) -> None:
+        """
+        Let everybody know.
+        """
+        self._settled, self._result = True, result
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(result)
+
+    def wait(self) -> Deferred[Kept | None]:
+        """
+        @return: Fires with what was kept, or fails, once that is known.
+        """
+        waiting: Deferred[Kept | None] = Deferred()
+        if self._settled:
+            waiting.callback(self._result)
+        else:
+            self._waiting.append(waiting)
+        return waiting
+
+
 class Hub:
     """
     Subscriptions, publications and presence of this daemon.
@@ -86,7 +120,7 @@ class Hub:
         newId: Callable[[], str],
         rules: Rules,
         streams: Streams,
-        repeats: Repeats[Deferred[Kept | None]],
+        repeats: Repeats[Outcome],
     ) -> None:
         """
         @param clock: By which things grow old; it is never set.
@@ -189,9 +223,20 @@ class Hub:
             publication = Publication(topic.canonical, EVENT, event, data, userId, self.now())
             return self._enter(publication, self._newId() if persist else None, publishId)
 
+        if persist and topic.table is not None:
+            # The positions of its log are the journal's, which has no place for messages.
+            return fail(
+                RealtimeError(
+                    "invalid_arguments",
+                    "A table's topic keeps no messages; leave out persist, or publish on a topic of"
+                    " your own.",
+                )
+            )
         if repeatKey is None:
             return enter()
-        return self._once((topic.canonical, repeatKey, fingerprint(event, data)), enter)
+        # What was not kept the first time has to be kept if that is what is asked for now.
+        key = (topic.canonical, repeatKey, fingerprint(event, data), persist)
+        return self._once(key, enter)
 
     def _once(
         self, key: Hashable, enter: Callable[[], Deferred[Kept | None]]
@@ -200,12 +245,17 @@ class Hub:
         now = self._clock.seconds()
         first = self._repeats.find(key, now)
         if first is None:
-            first = enter()
+            first = Outcome()
+            entered = enter()
             self._repeats.note(key, first, now)
-            first.addErrback(self._forget, key)
-        again: Deferred[Kept | None] = Deferred()
-        first.addCallbacks(_pass(again.callback), _pass(again.errback))
-        return again
+            entered.addCallbacks(first.settle, partial(self._failed, key, first))
+        return first.wait()
+
+    def _failed(self, key: Hashable, first: Outcome, failure: Failure) -> None:
+        if self._repeats.find(key, self._clock.seconds()) is first:
+            # It is new when it comes again.
+            self._repeats.forget(key)
+        first.settle(failure)
 
     def remember(self, kept: Kept) -> None:
         """
@@ -216,18 +266,21 @@ class Hub:
             return
         data = message.data
         if message.kind == CHAT_MESSAGE:
-            data = encodeValue(msgspec.json.decode(data, type=_Said))
+            try:
+                data = encodeValue(msgspec.json.decode(data, type=_Said))
+            except msgspec.ValidationError:
+                # It is not what this daemon keeps; somebody has written it.
+                return
         key = (
             message.topic,
             makeRepeatKey(message.userId, message.publishId),
             fingerprint(message.event, data),
+            True,
         )
         age = max(0.0, self._wall() - kept.createdAt / 1000)
-        self._repeats.note(key, succeed(kept), self._clock.seconds() - age)
-
-    def _forget(self, failure: Failure, key: Hashable) -> Failure:
-        self._repeats.forget(key)
-        return failure
+        first = Outcome()
+        first.settle(kept)
+        self._repeats.note(key, first, self._clock.seconds() - age)
 
     def chat(
         self,
@@ -258,7 +311,7 @@ class Hub:
             return enter()
         # Each gets an id of its own, so that what is compared is the rest.
         said = encodeValue(_Said(text, metadata))
-        return self._once((topic.canonical, repeatKey, fingerprint(_SAID, said)), enter)
+        return self._once((topic.canonical, repeatKey, fingerprint(_SAID, said), True), enter)
 
     def _enter(
         self, publication: Publication, messageId: str | None, publishId: str | None
@@ -345,14 +398,3 @@ class Hub:
         self.streams.expire(
             self._clock.seconds(), lambda topic: topic in self.registry or topic in self._lanes
         )
-
-
-def _pass(fire: Callable[[Any], None]) -> Callable[[Any], Any]:
-    """Let somebody know of a result, and leave it to others as well."""
-
-    def told(result: Any) -> Any:
-        fire(result)
-        # A failure has been told; nobody else needs to hear it.
-        return None if isinstance(result, Failure) else result
-
-    return told

@@ -77,8 +77,13 @@ class Lanes:
                 del self._lanes[topic]
             if waiting.failure is not None:
                 waiting.done.errback(waiting.failure)
-            else:
+                continue
+            try:
                 self._publish(waiting.publication)
+            except Exception:
+                # Those behind it are to be let go all the same.
+                waiting.done.errback(Failure())
+            else:
                 waiting.done.callback(waiting.result)
 
 

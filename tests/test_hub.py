@@ -231,6 +231,78 @@ class PublishTests(HubTests):
         self.successResultOf(later)
         self.assertEqual(self.data(), [2])
 
+    def again(self, persist: bool = True) -> Deferred[Any]:
+        """
+        Publish one thing under one id.
+        """
+        return self.hub.publish(ROOM, "e", b"1", "ann", persist, "key", "7")
+
+    def test_lostTwice(self) -> None:
+        """
+        What could not be kept is acknowledged to nobody who published it, however often it came
+        meanwhile; when it comes again it is published.
+        """
+        self.world.history.held = []
+        waiting = [self.again() for _ in range(4)]
+        self.world.history.refuse()
+        for lost in waiting:
+            self.failureResultOf(lost, RealtimeError)
+        self.assertIsInstance(self.successResultOf(self.again()), Kept)
+        self.assertEqual(self.data(), [1])
+
+    def test_lostAndForgotten(self) -> None:
+        """
+        A publication that fails late does not take the place of a later one away.
+        """
+        self.world.history.held = []
+        lost = self.again()
+        held, self.world.history.held = self.world.history.held, None
+        self.world.clock.advance(1000)
+        # The first is not remembered any more, and still stands before the second.
+        second = self.again()
+        held[0][1].errback(RealtimeError("database_unavailable", "It is gone.", 1000))
+        self.failureResultOf(lost, RealtimeError)
+        for done in (second, self.again()):
+            self.successResultOf(done)
+        self.assertEqual(self.data(), [1])
+
+    def test_keptAfterwards(self) -> None:
+        """
+        What was not to be kept the first time is not acknowledged as kept.
+        """
+        self.assertIsNone(self.successResultOf(self.again(persist=False)))
+        self.assertIsInstance(self.successResultOf(self.again()), Kept)
+        self.assertEqual(len(self.world.history.messages), 1)
+
+    def test_table(self) -> None:
+        """
+        Nothing is kept on a table's topic, so nothing is acknowledged as kept there.
+        """
+        error = self.failureResultOf(
+            self.publish(1, persist=True, topic=Topic("table/orders", "p")), RealtimeError
+        ).value
+        self.assertEqual(error.code, "invalid_arguments")
+        self.assertEqual(self.world.history.messages, [])
+
+    def test_broken(self) -> None:
+        """
+        What cannot be delivered for a fault of ours does not stop what waits behind it.
+        """
+        self.world.history.held = []
+        waiting = [self.publish(n, persist=True) for n in (1, 2)]
+        lanes: Any = self.hub._lanes
+        publish = lanes._publish
+
+        def broken(publication: Any) -> None:
+            lanes._publish = publish
+            raise ZeroDivisionError
+
+        lanes._publish = broken
+        self.world.history.release()
+        self.failureResultOf(waiting[0], ZeroDivisionError)
+        self.successResultOf(waiting[1])
+        self.assertEqual(self.data(), [2])
+
     def test_tooManyWait(self) -> None:
         """
         When too much waits on a topic, more is refused for now.

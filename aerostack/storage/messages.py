@@ -8,11 +8,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aerostack.core.messages import Kept, Message
+from twisted.logger import Logger
+
+from aerostack.core.messages import CHAT_MESSAGE, EVENT, Kept, Message
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
 from aerostack.storage.dialect import Dialect
+from aerostack.wire.codec import makeReadable
+
+_log = Logger()
 
 _COLUMNS = "id, room_id, kind, event, data, user_id, created_at, publish_id"
+
+LATEST = 253_402_300_799_999
+"""The last millisecond of the year 9999.  A row that claims to be later was not written by a
+daemon, and nothing is put behind it."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ def _newest(cursor: Any, dialect: Dialect, topics: Sequence[str]) -> dict[str, i
     dialect.execute(
         cursor,
         f"WITH topics (topic) AS (VALUES {values}) SELECT topic, (SELECT max(created_at) FROM"
-        f" {dialect.messages} WHERE room_id = topic) FROM topics",
+        f" {dialect.messages} WHERE room_id = topic AND created_at < {LATEST}) FROM topics",
         topics,
     )
     return {topic: newest or 0 for topic, newest in cursor.fetchall()}
@@ -100,15 +109,21 @@ def selectPage(
     """
     Read a page of a topic's messages, newest first.
     """
-    older = "" if before is None else " AND created_at < ?"
-    parameters = (topic, limit) if before is None else (topic, before, limit)
-    dialect.execute(
-        cursor,
-        f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE room_id = ?{older}"
-        " ORDER BY created_at DESC LIMIT ?",
-        parameters,
-    )
-    return [_kept(row) for row in cursor.fetchall()]
+    before = LATEST if before is None else min(before, LATEST)
+    page: list[Kept] = []
+    while len(page) < limit:
+        dialect.execute(
+            cursor,
+            f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE room_id = ? AND created_at < ?"
+            " ORDER BY created_at DESC LIMIT ?",
+            (topic, before, limit - len(page)),
+        )
+        rows = cursor.fetchall()
+        if not rows:
+            break
+        page += _read(rows)
+        before = rows[-1][_CREATED_AT]
+    return page
 
 
 def surveyMessages(
@@ -160,13 +175,19 @@ def selectPast(
     """
     Read messages of a topic, oldest first.
     """
-    dialect.execute(
-        cursor,
-        f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE room_id = ? AND created_at > ?"
-        " AND created_at <= ? ORDER BY created_at LIMIT ?",
-        (topic, after, until, limit),
-    )
-    return [_kept(row) for row in cursor.fetchall()]
+    while True:
+        dialect.execute(
+            cursor,
+            f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE room_id = ? AND created_at > ?"
+            " AND created_at <= ? ORDER BY created_at LIMIT ?",
+            (topic, after, until, limit),
+        )
+        rows = cursor.fetchall()
+        past = _read(rows)
+        if past or not rows:
+            return past
+        # An empty page would be the last.
+        after = rows[-1][_CREATED_AT]
 
 
 def selectRepeatable(cursor: Any, dialect: Dialect, since: int, limit: int) -> list[Kept]:
@@ -177,11 +198,11 @@ def selectRepeatable(cursor: Any, dialect: Dialect, since: int, limit: int) -> l
     """
     dialect.execute(
         cursor,
-        f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE created_at >= ?"
+        f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE created_at >= ? AND created_at < ?"
         " AND publish_id IS NOT NULL ORDER BY created_at DESC LIMIT ?",
-        (since, limit),
+        (since, LATEST, limit),
     )
-    return [_kept(row) for row in reversed(cursor.fetchall())]
+    return list(reversed(_read(cursor.fetchall())))
 
 
 def findMessages(cursor: Any, dialect: Dialect, since: int, limit: int) -> Found:
@@ -191,19 +212,44 @@ def findMessages(cursor: Any, dialect: Dialect, since: int, limit: int) -> Found
     @param since: Messages kept before this time, ms, are not sent again any more.
     @param limit: How many such messages to read.
     """
-    cursor.execute(f"SELECT coalesce(max(created_at), 0) FROM {dialect.messages}")
+    cursor.execute(
+        f"SELECT coalesce(max(created_at), 0) FROM {dialect.messages} WHERE created_at < {LATEST}"
+    )
     newest = int(cursor.fetchone()[0])
     return Found(newest, selectRepeatable(cursor, dialect, since, limit))
 
 
-def _kept(row: Sequence[Any]) -> Kept:
-    messageId, room, kind, event, data, userId, createdAt, publishId = row
+_CREATED_AT = 6
+
+
+def _read(rows: Sequence[Sequence[Any]]) -> list[Kept]:
+    """The messages in rows, without those that no daemon can have kept."""
+    messages = [_kept(row) for row in rows]
+    unread = [row[0] for row, kept in zip(rows, messages, strict=True) if kept is None]
+    if unread:
+        # Who can write the table can fill it; that must not fill the log.
+        _log.warn(
+            "{n} kept messages are left out, because they are none; the first is {id}",
+            n=len(unread),
+            id=repr(unread[0])[:100],
+        )
+    return [kept for kept in messages if kept is not None]
+
+
+def _kept(row: Sequence[Any]) -> Kept | None:
+    messageId, room, kind, event, text, userId, createdAt, publishId = row
+    texts = (messageId, room, event, text, userId or "", publishId or "")
+    if not all(isinstance(each, str) for each in texts) or not isinstance(createdAt, int):
+        return None
+    data = makeReadable(text.encode("utf-8", "replace"))
+    if kind not in (EVENT, CHAT_MESSAGE) or data is None:
+        return None
     message = Message(
         id=messageId,
         topic=room,
         kind=kind,
         event=event,
-        data=data.encode("utf-8"),
+        data=data,
         userId=userId,
         timestamp=createdAt,
         publishId=publishId,

@@ -85,9 +85,13 @@ class SQLiteDatabase(PooledDatabase):
         return True
 
     def opened(self, connection: sqlite3.Connection) -> None:
-        # SQLite does not check that text is UTF-8; a row that is not must not stop the
-        # rows behind it.
-        connection.text_factory = lambda data: data.decode("utf-8", "replace")
+        connection.text_factory = _decode
+
+
+def _decode(data: bytes) -> str:
+    # SQLite does not check that text is UTF-8; a row that is not must not stop the rows
+    # behind it.
+    return data.decode("utf-8", "replace")
 
 
 def createDatabase(path: Path) -> bool:
@@ -123,6 +127,7 @@ def prepareDatabase(path: Path, since: int, limit: int) -> Found:
     """
     createDatabase(path)
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+    connection.text_factory = _decode
     try:
         cursor = connection.cursor()
         migrate(cursor, SQLITE)

@@ -15,6 +15,7 @@ import msgspec
 from aerostack.errors import RealtimeError
 from aerostack.wire.frames import AnyClientFrame, MessageId, ServerFrame
 
+_rawDecoder = msgspec.json.Decoder(msgspec.Raw)
 _decoder: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
 _encoder = msgspec.json.Encoder()
 
@@ -126,7 +127,7 @@ def isDeep(payload: bytes) -> bool:
 _FIGURES = bytes.maketrans(b"123456789E", b"000000000e")
 # A number beyond a double has this many digits, or an exponent of three.
 _SUSPECT = (b"0" * 200, b"0e000", b"0e+000")
-_NUMBER = re.compile(rb"[0-9][0-9.eE+-]*+")
+_NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*+")
 
 
 def findUnreadable(payload: bytes) -> bytes | None:
@@ -134,7 +135,7 @@ def findUnreadable(payload: bytes) -> bytes | None:
     Find a number that is beyond the range of a double, which many parsers cannot read.
 
     @param payload: Well-formed JSON, UTF-8.
-    @return: The number without its sign; L{None} if all can be read.
+    @return: The number; L{None} if all can be read.
     """
     figures = payload.translate(_FIGURES)
     if not any(suspect in figures for suspect in _SUSPECT):
@@ -143,6 +144,33 @@ def findUnreadable(payload: bytes) -> bytes | None:
         if isinf(float(match[0])):
             return match[0]
     return None
+
+
+_STRING_OR_NUMBER = re.compile(rb"%b|%b" % (_STRING.pattern, _NUMBER.pattern))
+
+
+def makeReadable(payload: bytes) -> bytes | None:
+    """
+    Make what an older daemon has kept, or somebody else has written, fit for clients.
+
+    @return: The same JSON, but with a string of its digits in the place of each number that
+        L{findUnreadable} would find; L{None} if it is no JSON, or nested too deeply.
+    """
+    try:
+        payload.decode()
+        _rawDecoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if isDeep(payload):
+        return None
+    if findUnreadable(payload) is None:
+        return payload
+    return _STRING_OR_NUMBER.sub(_quoted, payload)
+
+
+def _quoted(match: re.Match[bytes]) -> bytes:
+    found = match[0].lstrip(b"-")
+    return b'"%b"' % match[0] if found[:1] != b'"' and isinf(float(found)) else match[0]
 
 
 def _checkReadable(payload: bytes, what: str) -> None:

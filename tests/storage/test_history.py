@@ -14,9 +14,11 @@ from aerostack.storage.sqlite import SQLITE
 from aerostack.testing import SynchronousDatabase
 from tests.postgres import freshDatabase
 from tests.storage.contract import (
+    FORGED,
     PAGING,
     AppendContract,
     ExpireContract,
+    ForgedContract,
     HistoryContract,
     PageContract,
     PastContract,
@@ -79,6 +81,18 @@ class SQLitePastTests(PastContract, SQLiteCase):
     """
 
 
+class SQLiteForgedTests(ForgedContract, SQLiteCase):
+    """
+    What somebody else has written into SQLite, which lets every column hold anything.
+    """
+
+    forged = [  # noqa: RUF012
+        *FORGED,
+        *({name: b"x"} for name in ("id", "event", "data", "user_id", "publish_id", "kind")),
+        *({"created_at": time} for time in (b"x", "soon", 1.5)),
+    ]
+
+
 class SQLiteExpireTests(ExpireContract, SQLiteCase):
     """
     Messages are forgotten in SQLite.
@@ -123,6 +137,12 @@ class PostgresPageTests(PageContract, PostgresCase):
 class PostgresPastTests(PastContract, PostgresCase):
     """
     The past is read from PostgreSQL.
+    """
+
+
+class PostgresForgedTests(ForgedContract, PostgresCase):
+    """
+    What somebody else has written into PostgreSQL.
     """
 
 
