@@ -17,13 +17,15 @@ class Outage:
     @ivar since: When it failed first.
     """
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, interval: float, longest: float = LONGEST) -> None:
         """
         @param interval: The shortest pause, in seconds.
+        @param longest: The longest one.
         """
         self.reason: str | None = None
         self.since = 0.0
         self._interval = interval
+        self._longest = max(longest, interval)
         self._pause = interval
         self._failedAt = 0.0
 
@@ -38,7 +40,7 @@ class Outage:
             self.since = now
             self._pause = self._interval
         else:
-            self._pause = min(2 * self._pause, max(LONGEST, self._interval))
+            self._pause = min(2 * self._pause, self._longest)
         self.reason = reason
         self._failedAt = now
         return first
@@ -64,3 +66,9 @@ class Outage:
         pause = self._interval if urgent else self._pause
         # Sums of intervals are not quite what they should be.
         return now - self._failedAt > 0.99 * pause
+
+    def left(self, now: float) -> float:
+        """
+        How many seconds it is until it is tried again.
+        """
+        return 0.0 if self.reason is None else max(0.0, self._failedAt + self._pause - now)

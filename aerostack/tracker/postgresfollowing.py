@@ -5,6 +5,7 @@ Seeing to it that tables of a PostgreSQL database are followed as they should be
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from psycopg import ProgrammingError
@@ -20,6 +21,7 @@ from aerostack.errors import RealtimeError
 from aerostack.tracker import postgresledger as ledger
 from aerostack.tracker import postgresreaders as readers
 from aerostack.tracker import postgresrepair as repair
+from aerostack.tracker.outage import Outage
 from aerostack.tracker.postgrescatalog import describe
 from aerostack.tracker.postgresentries import skip
 from aerostack.tracker.postgresledger import Facts, Record, transaction
@@ -37,15 +39,21 @@ LEASE = 36 * 3600 * 1000
 RENEWAL = LEASE // 3
 """How much of that, in ms, may pass before it is written anew: so are all functions then."""
 
-ATTACHING = 250
+ATTACHING = 100
 """For how long, in ms, to wait for writers before a table is attached.  Those who come later
-wait behind us."""
+wait behind us, and so do the changes of other tables."""
 
 REPAIRING = 100
 """The same, where a table is followed already."""
 
 DROPPING = 50
 """The same, to take off triggers that do nothing any more."""
+
+SWEEPING = 10.0
+"""After how many seconds that is tried again where somebody was in the way, ..."""
+
+SWEEPING_LONGEST = 60.0
+"""... and after how many at the most."""
 
 REMOVING = 5000
 """The same, where everything is made, or taken out."""
@@ -95,6 +103,9 @@ class Following:
         self._signature: str | None = None
         self._checkedAt = 0.0
         self._retryAt: float | None = None
+        # Whether triggers that are of no use any more can be taken off: writers wait behind us
+        # while we wait for them.
+        self._sweeping = Outage(SWEEPING, SWEEPING_LONGEST)
         # Since when nobody is known to follow a table.
         self._orphans: dict[str, float] = {}
 
@@ -324,18 +335,26 @@ class Following:
             with transaction(cursor, REPAIRING):
                 ledger.setFacts(cursor, until, ledger.facts(cursor).notifies)
 
-    def sweep(self, cursor: Any) -> None:
+    def sweep(self, cursor: Any, isDue: bool = False) -> None:
         """
         Take off triggers that are of no use any more, where nobody is in the way.
+
+        @param isDue: It is time to, and not only an occasion that a client gives.
         """
+        if not (isDue or self._sweeping.allows(monotonic())):
+            return
+        isHeld = False
         for name in repair.spare(cursor):
             try:
                 with transaction(cursor, DROPPING):
                     if name in repair.spare(cursor):
                         dropFunctions(cursor, [name])
             except LockNotAvailable:
-                # There is another time.
-                continue
+                isHeld = True
+        if isHeld:
+            self._sweeping.failed(monotonic(), "is locked")
+        else:
+            self._sweeping.worked()
 
     def releaseOrphans(self, cursor: Any, now: float) -> None:
         """
@@ -353,7 +372,7 @@ class Following:
                     record = find(active(cursor), name)
                     if record is not None and name not in readers.followed(cursor):
                         repair.give(cursor, record)
-        self.sweep(cursor)
+        self.sweep(cursor, isDue=True)
 
     def _take(self, records: Mapping[int, Record]) -> None:
         """

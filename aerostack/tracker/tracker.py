@@ -4,11 +4,9 @@ The timer that asks the journal what has changed, and tells.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass
 
-from twisted.internet.defer import Deferred, DeferredLock, succeed
+from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
@@ -19,27 +17,17 @@ from aerostack.core.columns import Columns
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal, IWaker
+from aerostack.tracker.attaching import Attaching
 from aerostack.tracker.columns import ColumnCache
-from aerostack.tracker.faults import SILENT, describe
+from aerostack.tracker.faults import SILENT
 from aerostack.tracker.herald import Herald
 from aerostack.tracker.interests import Interests
 from aerostack.tracker.journal import Lag, Loss, Poll
 from aerostack.tracker.line import READING, Line
-from aerostack.tracker.outage import Outage
 from aerostack.tracker.upkeep import Upkeep
 
 BATCH_BYTES = 4_194_304
 """How many bytes of values are read in one step, about."""
-
-
-@dataclass(eq=False)
-class _Request:
-    """
-    A call of C{watch} that waits for its turn.
-    """
-
-    table: str
-    deferred: Deferred[str]
 
 
 @implementer(IChangeTracker)
@@ -92,7 +80,6 @@ class ChangeTracker:
         self._pollInterval = pollInterval
         self._batch = batch
 
-        self._requests: deque[_Request] = deque()
         self._interests = Interests(grace, journal.fold)
         self._herald = Herald(clock, listener, self._interests)
         self._line = Line(clock, database, self._herald, pollInterval)
@@ -107,6 +94,9 @@ class ChangeTracker:
             pollInterval,
             batch,
             retention,
+        )
+        self._attaching = Attaching(
+            clock, self._line, journal, self._herald, self._interests, self._columns, pollInterval
         )
         # Tables that were altered, as long as that was not told.
         self._altered: set[str] = set()
@@ -126,7 +116,6 @@ class ChangeTracker:
         # Somebody is to poke after a while.
         self._pause: IDelayedCall | None = None
         self._stopping = False
-        self._attaching = Outage(pollInterval)
         self._waker = waker
         self._isAwake = False
         # Fires when the waker that was stopped is gone, if that takes its time.
@@ -139,18 +128,13 @@ class ChangeTracker:
     # IChangeTracker
 
     def watch(self, table: str) -> Deferred[str]:
-        def forget(_: Deferred[str]) -> None:
-            self._requests.remove(request)
-
-        request = _Request(table, Deferred(forget))
         if self._stopping:
-            request.deferred.errback(_shuttingDown())
-            return request.deferred
+            return fail(_shuttingDown())
         if not self._isBusy():
             self._since = self._clock.seconds()
-        self._requests.append(request)
+        watching = self._attaching.ask(table)
         self.poke()
-        return request.deferred
+        return watching
 
     def unwatch(self, table: str) -> None:
         interest = self._interests.get(table)
@@ -180,10 +164,13 @@ class ChangeTracker:
         if silent > patience:
             reason = line.outage.reason or SILENT
             return f"Table changes have not been read for {silent:.0f} s: the database {reason}."
-        waiting = now - self._attaching.since
-        if self._attaching.reason is not None and self._requests and waiting > patience:
-            reason = self._attaching.reason
-            return f"No table could be followed anew for {waiting:.0f} s: the database {reason}."
+        attaching = self._attaching.outage
+        waiting = now - attaching.since
+        if attaching.reason is not None and self._attaching and waiting > patience:
+            return (
+                f"No table could be followed anew for {waiting:.0f} s: the database"
+                f" {attaching.reason}."
+            )
         return None
 
     @property
@@ -241,7 +228,7 @@ class ChangeTracker:
         Begin to tick.
         """
         self._loop.start(self._pollInterval, now=False)
-        if self._requests:
+        if self._attaching:
             self.poke()
 
     def stop(self) -> Deferred[None]:
@@ -259,12 +246,9 @@ class ChangeTracker:
             self._pokeCall.cancel()
             self._pokeCall = None
 
-        def refuse(_: None) -> None:
-            while self._requests:
-                self._requests.popleft().deferred.errback(_shuttingDown())
-
         done: Deferred[None] = self._turn.run(lambda: None)
-        return done.addCallback(refuse).addCallback(lambda _: self._hushed)
+        done.addCallback(lambda _: self._attaching.refuse(_shuttingDown()))
+        return done.addCallback(lambda _: self._hushed)
 
     def poke(self) -> None:
         """
@@ -288,7 +272,7 @@ class ChangeTracker:
         return turn
 
     def _isBusy(self) -> bool:
-        return bool(self._requests or self._interests)
+        return bool(self._attaching or self._interests)
 
     def _tick(self, urgent: bool = False) -> Deferred[None]:
         isBusy = not self._stopping and self._isBusy()
@@ -317,11 +301,11 @@ class ChangeTracker:
         try:
             if self._after is None:
                 await self._prepare()
-            await self._attachRequested()
-            while await self._readOn():
+            await self._attach()
+            while await self._readOn() or self._isAttaching():
                 await self._upkeep.prune()
                 await deferLater(self._clock, 0)
-                await self._attachRequested()
+                await self._attach()
         except Exception as error:
             self._line.failed(error)
             self._upkeep.forget()
@@ -343,62 +327,12 @@ class ChangeTracker:
         if self._pause is not None and self._pause.active():
             self._pause.cancel()
 
-    # Attaching
+    async def _attach(self) -> None:
+        if not self._stopping:
+            await self._attaching.answer()
 
-    async def _attachRequested(self) -> None:
-        """
-        Answer those who wait for a table, in their order.
-
-        A database that does not answer leaves them where they are.
-        """
-        if not self._attaching.allows(self._clock.seconds()):
-            return
-        try:
-            await self._attachInOrder()
-        except Exception as error:
-            if self._attaching.failed(self._clock.seconds(), describe(error)):
-                self.log.failure("A table cannot be followed; trying again.")
-        else:
-            self._attaching.worked()
-
-    async def _attachInOrder(self) -> None:
-        while self._requests and not self._stopping:
-            request = self._requests[0]
-            interest = self._interests.asked(request.table)
-            answer: str | RealtimeError
-            lineage = "" if interest is None else interest.lineage
-            if interest is not None and not interest.lost:
-                answer = interest.name
-            else:
-                try:
-                    name: str = await self._line.ask(self._journal.attach, request.table)
-                    self._columns.forget([name])
-                    lineage = await self._line.ask(self._journal.lineage, name)
-                    answer = name
-                except RealtimeError as error:
-                    answer = error
-            self._answer(request, answer, lineage)
-
-    def _answer(self, request: _Request, answer: str | RealtimeError, lineage: str) -> None:
-        asked = bool(self._requests) and self._requests[0] is request
-        if asked:
-            self._requests.popleft()
-        if isinstance(answer, RealtimeError):
-            if asked:
-                request.deferred.errback(answer)
-            return
-        interest = self._interests.add(request.table, answer, lineage)
-        if interest.gone:
-            # The others who watch it hear of it as well.
-            interest.gone = False
-            self._herald.back(interest.name)
-        if asked:
-            interest.count += 1
-            interest.leaving = None
-            request.deferred.callback(answer)
-        elif not interest.count:
-            # Who asked has gone meanwhile.
-            self._interests.leave(interest, self._clock.seconds())
+    def _isAttaching(self) -> bool:
+        return not self._stopping and self._attaching.isDue
 
     async def _prepare(self) -> None:
         after = await self._line.ask(self._journal.prepare)
@@ -422,6 +356,8 @@ class ChangeTracker:
         )
         lost = [e.table for e in poll.events if isinstance(e, Loss)]
         self._altered |= poll.altered
+        if poll.altered:
+            self._attaching.forget()
         # Whoever hears of a loss, or of its end, asks for the rows anyway.
         gone = [interest.name for interest in self._interests.gone()]
         self._reshaped |= poll.reshaped.difference(lost, gone)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import psycopg
 
 from aerostack.errors import RealtimeError
+from aerostack.tracker import postgresfollowing
 from tests.postgres import ADMIN, OWNER, ROLE
 from tests.tracker.support import Mirror, Reader
 
@@ -462,6 +463,31 @@ class HarmlessTests(PostgresCase):
         other.execute("COMMIT")
         self.reader.journal.prune(self.reader.cursor, 0, 0, 1)
         self.assertEqual(self.countTriggers("t"), 0)
+
+    def test_heldTriggers(self) -> None:
+        """
+        Triggers that cannot be taken off, because a transaction holds their table, are not
+        tried again each time that a table is attached: writers would wait each time.
+        """
+        self.follow("t", "CREATE TABLE t (id int)", "CREATE TABLE u (id int)")
+        other = self.connect()
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM t")
+        tried: list[object] = []
+        drop = postgresfollowing.dropFunctions
+        self.patch(
+            postgresfollowing,
+            "dropFunctions",
+            lambda cursor, names: (tried.append(names), drop(cursor, names)),
+        )
+        self.reader.journal.detach(self.reader.cursor, "t")
+        first = len(tried)
+        self.assertGreater(first, 0)
+        for _ in range(5):
+            self.follow("u")
+            self.events()
+            self.reader.journal.detach(self.reader.cursor, "u")
+        self.assertEqual(len(tried), first)
 
     def countTriggers(self, table: str) -> int:
         count: int = self.writer.execute(

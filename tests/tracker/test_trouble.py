@@ -433,5 +433,5 @@ class WholeTests(SynchronousTestCase):
         writer.execute("CREATE TABLE t (n)")
         writer.execute("INSERT INTO t VALUES (3)")
         clock.advance(0.2)
-        self.assertEqual(listener.heard[3:], [[("t", 3)]])
+        self.assertEqual(listener.heard[3:], [[("t", 3)], ("t", "back")])
         self.successResultOf(tracker.stop())

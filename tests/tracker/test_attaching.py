@@ -1,0 +1,125 @@
+"""
+Tests for L{aerostack.tracker.attaching}.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from aerostack.errors import RealtimeError
+from aerostack.tracker.attaching import ANSWERS, LOCKED_LONGEST, QUESTIONS, REMEMBERED
+from tests.tracker.fakes import TrackerCase
+
+
+class AttachingTests(TrackerCase):
+    """
+    Tests for L{Attaching<aerostack.tracker.attaching.Attaching>}, as the tracker uses it.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.watch("a")
+        self.tick()
+        del self.database.calls[:]
+
+    def ask(self, *tables: str) -> list[Deferred[str]]:
+        """
+        Ask for tables, and let the tracker answer.
+        """
+        waiting = [self.tracker.watch(table) for table in tables]
+        self.turn()
+        return waiting
+
+    def codes(self, waiting: list[Deferred[str]]) -> set[str]:
+        """
+        With what those who waited were refused.
+        """
+        return {self.failureResultOf(each, RealtimeError).value.code for each in waiting}
+
+    def test_turns(self) -> None:
+        """
+        However many tables are asked for, the journal is read after every few of them, and
+        without a pause.
+        """
+        waiting = self.ask(*(f"unknown{n}" for n in range(40)))
+        self.assertEqual(self.codes(waiting), {"unknown_table"})
+        runs = [(name, len(list(run))) for name, run in groupby(self.database.calls)]
+        attaches = [count for name, count in runs if name == "attach"]
+        self.assertEqual((sum(attaches), max(attaches)), (40, QUESTIONS))
+        self.assertEqual(len([name for name, _ in runs if name == "poll"]), len(attaches))
+
+    def test_slow(self) -> None:
+        """
+        Where it takes long to follow a table, the journal is read before the next one.
+        """
+        attach = self.journal.attach
+
+        def slowly(cursor: Any, table: str) -> str:
+            self.clock.rightNow += 0.1
+            return attach(cursor, table)
+
+        slowly.__name__ = "attach"
+        self.patch(self.journal, "attach", slowly)
+        self.ask("b", "c")
+        questions = [name for name in self.database.calls if name != "lineage"]
+        self.assertEqual(questions[:4], ["attach", "poll", "attach", "poll"])
+
+    def test_known(self) -> None:
+        """
+        Also those for whom nothing has to be asked are answered some at a time.
+        """
+        waiting = self.ask(*"a" * (3 * ANSWERS - 1))
+        for each in waiting:
+            self.successResultOf(each)
+        self.assertEqual(self.database.calls, ["poll"] * 3)
+
+    def test_remembered(self) -> None:
+        """
+        A table that cannot be followed is asked for once a second, whoever wants it, and
+        anew once the schema has changed.
+        """
+        for _ in range(10):
+            self.assertEqual(self.codes(self.ask("x", "x", "x")), {"unknown_table"})
+        self.assertEqual(self.database.calls.count("attach"), 1)
+        self.journal.altered = frozenset("a")
+        self.tick()
+        self.journal.altered = frozenset()
+        self.ask("x")[0].addErrback(lambda _: None)
+        self.assertEqual(self.database.calls.count("attach"), 2)
+        self.clock.advance(REMEMBERED)
+        self.ask("x")[0].addErrback(lambda _: None)
+        self.assertEqual(self.database.calls.count("attach"), 3)
+
+    def test_locked(self) -> None:
+        """
+        For a table that others hold there is one attempt for all who want it, and after each
+        a longer pause, of which those who ask are told; other tables do not wait.
+        """
+        attach = self.journal.attach
+        isLocked = True
+
+        def held(cursor: Any, table: str) -> str:
+            if isLocked and table.lower() == "b":
+                raise RealtimeError("database_unavailable", "Held.", 1000)
+            return attach(cursor, table)
+
+        held.__name__ = "attach"
+        self.patch(self.journal, "attach", held)
+        pages = 20
+        for _ in range(120):
+            waiting = self.ask(*["b", "B"] * pages)
+            for each in waiting:
+                error = self.failureResultOf(each, RealtimeError).value
+                self.assertEqual(error.code, "database_unavailable")
+                self.assertTrue(0 < error.retryAfter <= 1000 * LOCKED_LONGEST)
+            self.clock.advance(1.0)
+        # At 0, 2, 6, 14, 30, 60 and 90 seconds.
+        self.assertLess(self.database.calls.count("attach"), 9)
+        self.assertEqual(self.successResultOf(self.ask("c")[0]), "c")
+        isLocked = False
+        self.clock.advance(LOCKED_LONGEST)
+        self.assertEqual([self.successResultOf(each) for each in self.ask("b", "b")], ["b", "b"])
+        self.assertEqual(self.successResultOf(self.ask("b")[0]), "b")
