@@ -16,9 +16,9 @@ pushes come back up through the interfaces only:
    L{aerostack.watching}, L{aerostack.why};
 3. adapters, one outside system each: L{aerostack.net}, L{aerostack.storage},
    L{aerostack.tracker}, L{aerostack.engine};
-4. composition: L{aerostack.config}, L{aerostack.databases}, L{aerostack.condition},
-   L{aerostack.console}, L{aerostack.examples}, L{aerostack.daemon}, L{aerostack.service},
-   L{aerostack.cli}.
+4. composition: L{aerostack.config}, L{aerostack.logfile}, L{aerostack.databases},
+   L{aerostack.condition}, L{aerostack.console}, L{aerostack.examples}, L{aerostack.daemon},
+   L{aerostack.service}, L{aerostack.cli}.
 
 C{tests/test_layers.py} keeps these promises.
 """

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
@@ -95,8 +95,18 @@ class Redactor:
         return text
 
 
+class Stream(Protocol):
+    """
+    Where lines are written.
+    """
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
 def makeObserver(
-    stream: TextIO, format: str, level: str, redactor: Redactor | None = None
+    stream: Stream, format: str, level: str, redactor: Redactor | None = None
 ) -> ILogObserver:
     """
     Make the observer that writes the daemon's log.
@@ -111,7 +121,7 @@ def makeObserver(
 
 @implementer(ILogObserver)
 class _Observer:
-    def __init__(self, stream: TextIO, encode: Any, level: Any, redactor: Redactor) -> None:
+    def __init__(self, stream: Stream, encode: Any, level: Any, redactor: Redactor) -> None:
         self._stream = stream
         self._encode = encode
         self._least = _LEVELS.index(level)

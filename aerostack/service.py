@@ -4,13 +4,15 @@ The daemon as a process: what C{twistd aerostack-rt} runs.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.logger import ILogObserver, Logger
 from twisted.python.usage import Options as UsageOptions
@@ -21,6 +23,7 @@ from aerostack.config import ConfigError, load
 from aerostack.core.descriptions import parseDescription
 from aerostack.credentials import credentialsOf
 from aerostack.daemon import Daemon
+from aerostack.logfile import LogOutput
 from aerostack.logs import Redactor, makeObserver
 from aerostack.net.signals import Signals
 from aerostack.net.steady import makeSteady
@@ -83,9 +86,13 @@ class Program(MultiService):
         """
         super().setServiceParent(parent)
         log = self.daemon.config.log
-        stream = _logStream(self._options.parent or {})
+        output = _logOutput(self._options.parent or {})
+        atexit.register(output.close)
+        flushing = TimerService(1.0, output.flush)
+        flushing.clock = self._reactor
+        flushing.setServiceParent(self)
         parent.setComponent(
-            ILogObserver, makeObserver(stream, log.format, log.level, self._redactor)
+            ILogObserver, makeObserver(output, log.format, log.level, self._redactor)
         )
 
     def startService(self) -> None:
@@ -113,14 +120,14 @@ class Program(MultiService):
             self._notifier.ready(f"Serving on {', '.join(self.daemon.config.server.listen)}.")
 
 
-def _logStream(twistd: Mapping[str, Any]) -> TextIO:
+def _logOutput(twistd: Mapping[str, Any]) -> LogOutput:
     """
     Where C{twistd} was told to log: a file, or the terminal with C{--nodaemon}.
     """
     path = twistd.get("logfile")
     if path == "-" or (path is None and twistd.get("nodaemon")):
-        return sys.stdout
-    return open(path or "aerostack-rt.log", "a", encoding="utf-8")
+        return LogOutput(sys.stdout.fileno())
+    return LogOutput(Path(path or "aerostack-rt.log"))
 
 
 def _command() -> str:

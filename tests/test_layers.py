@@ -45,6 +45,7 @@ RANKS = {
             "config",
             "credentials",
             "logs",
+            "logfile",
             "databases",
             "condition",
             "console",

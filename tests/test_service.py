@@ -109,7 +109,7 @@ class HintTests(ConfigurationTests):
         (self.directory / "key.pem").touch()
         for listen, expected in (
             (
-                "tcp:80",
+                "tcp:80:interface=127.0.0.1:local=1",
                 "open http://127.0.0.1:80/ or the console at http://127.0.0.1:80/console/"
                 f" in a browser, or type: {tail}",
             ),
@@ -118,7 +118,7 @@ class HintTests(ConfigurationTests):
                 f"open http://10.0.0.5:80/ in a browser, or type: {tail}",
             ),
             (
-                "ssl:443:privateKey=key.pem",
+                "ssl:443:privateKey=key.pem:interface=127.0.0.1:local=1",
                 "open https://127.0.0.1:443/ or the console at https://127.0.0.1:443/console/"
                 f" in a browser, or type: {tail}",
             ),

@@ -1,0 +1,52 @@
+"""
+The daemon's log, as others treat it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from tests.live.program import ProgramTests
+
+
+class LogTests(ProgramTests):
+    """
+    What becomes of the log while the daemon runs.
+    """
+
+    async def test_unread(self) -> None:
+        """
+        A log pipe that nobody reads any more does not stop the daemon.
+        """
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        self.config.write_text(self.configure(more='[log]\nlevel = "debug"'))
+        self.spawn(descriptors={1: writer, 2: writer})
+        os.close(writer)
+        await self.until(self.answers)
+        # Each request is a line of four thousand bytes.
+        for _ in range(40):
+            self.assertEqual((await self.http("GET", f"/{'x' * 4000}"))[0], 404)
+
+    async def answers(self) -> bool:
+        """Whether the daemon serves."""
+        try:
+            return (await self.http("GET", "/health"))[0] == 200
+        except Exception:
+            return False
+
+    async def test_rotated(self) -> None:
+        """
+        A log file that was moved away is followed by a new one.
+        """
+        path = self.directory / "rt.log"
+        self.config.write_text(self.configure(more='[log]\nlevel = "debug"'))
+        self.spawn(twistd=("--logfile", str(path)))
+        await self.until(self.answers)
+        path.rename(path.with_suffix(".1"))
+
+        async def written() -> bool:
+            await self.http("GET", "/health")
+            return path.exists() and "GET /health" in path.read_text()
+
+        await self.until(written)
