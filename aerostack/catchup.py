@@ -38,6 +38,8 @@ class Catchup:
 
     @ivar held: How many bytes of the third part wait.
     @ivar tally: How many bytes are held for the same client, for all of its topics.
+    @ivar onSpent: Is called once when what L{begin} gave is needed no more, or is not wanted
+        any more.
     @ivar behind: Where the log is to be read on; L{None} if all of it that is not in the
         other parts is held.
     """
@@ -52,6 +54,7 @@ class Catchup:
         "held",
         "onFailure",
         "onPage",
+        "onSpent",
         "tally",
     )
 
@@ -69,6 +72,7 @@ class Catchup:
         # Until it is known what there is, and while a page is on its way.
         self._waiting = behind is None
         self.onPage: Callable[[], None]
+        self.onSpent: Callable[[], None] | None = None
         self.onFailure: Callable[[Any], None]
 
     def begin(
@@ -152,6 +156,12 @@ class Catchup:
         """
         self._held.clear()
         self._count()
+        self._spent()
+
+    def _spent(self) -> None:
+        spent, self.onSpent = self.onSpent, None
+        if spent is not None:
+            spent()
 
     @property
     def isBehind(self) -> bool:
@@ -167,6 +177,7 @@ class Catchup:
         """
         behind, self.behind = self.behind, None
         self._waiting = True
+        self._spent()
         return behind
 
     def take(self, size: int) -> list[Frame]:

@@ -268,6 +268,8 @@ class Outlet:
         """
         self.deliver = _ignore
         self._outbox.clear()
+        for catchup in (self._catchups or {}).values():
+            catchup.end()
         self._catchups = None
         self._syncs = None
         self._paged = None
@@ -430,7 +432,9 @@ class Outlet:
             self._connection.send(data)
         # The connection may have gone down under it.
         if self._catchups and self._catchups.pop(topic, None) is not None:
-            if not catchup.done:
+            if catchup.done:
+                catchup.end()
+            else:
                 # The other topics have their turn.
                 self._catchups[topic] = catchup
             self._settle()

@@ -10,6 +10,7 @@ from functools import partial
 
 from msgspec import UNSET
 from msgspec.structs import replace
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -26,7 +27,7 @@ from aerostack.hub import Hub
 from aerostack.interfaces import IHistory
 from aerostack.outlet import CHUNK, Outlet
 from aerostack.past import Past
-from aerostack.snapshots import Rows, Snapshots
+from aerostack.snapshots import Hold, Snapshots
 from aerostack.wire.frames import Error, Subscribed
 
 TURN = 1_048_576
@@ -192,20 +193,22 @@ class Recovery:
             fail(Failure(_unavailable()))
             return
         assert topic.table is not None
-        reading = self.snapshots.read(topic.table, wish.selection)
+        if outlet.catchingUp(topic.canonical) is not catchup:
+            return
+        reading = self.snapshots.read(topic.table, wish.selection, outlet)
+        catchup.onSpent = reading.cancel
         reading.addCallback(partial(self._sendRows, outlet, wish, stream, catchup))
         reading.addErrback(fail)
 
     def _sendRows(
-        self, outlet: Outlet, wish: Wish, stream: Stream, catchup: Catchup, rows: Rows
+        self, outlet: Outlet, wish: Wish, stream: Stream, catchup: Catchup, hold: Hold
     ) -> None:
         """
         Send rows, and then the changes from the point at which they were read.
         """
         canonical = wish.topic.canonical
-        if outlet.catchingUp(canonical) is not catchup:
-            return
-        seen = rows.snapshot
+        rows, seen = hold.rows, hold.rows.snapshot
+        catchup.onSpent = hold.release
         position = Position(stream.epoch, None, seen.position, seen.lineage)
         projection = None if wish.view is None else wish.view.projection
         pages = rows.pages(canonical, projection, str(position))
@@ -223,7 +226,8 @@ class Recovery:
 
     def _fail(self, outlet: Outlet, wish: Wish, catchup: Catchup, failure: Failure) -> None:
         canonical = wish.topic.canonical
-        if outlet.catchingUp(canonical) is not catchup:
+        if failure.check(CancelledError) or outlet.catchingUp(canonical) is not catchup:
+            # It has left, or asked again.
             return
         outlet.endCatchUp(canonical)
         if isinstance(failure.value, RealtimeError):

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.changes import Row
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.core.views import Projection
 from aerostack.errors import RealtimeError
-from aerostack.snapshots import PAGE_BYTES, Rows, Snapshots, encodePages
+from aerostack.snapshots import PAGE_BYTES, Hold, Rows, Snapshots, encodePages
 from aerostack.testing import readFrames
 
 BOUNDS = Bounds(rows=100, size=1000, seconds=1.0)
@@ -105,7 +105,19 @@ class SnapshotsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.reads = FakeReads()
-        self.snapshots = Snapshots(self.reads, BOUNDS, budget=3000)  # type: ignore[arg-type]
+        self.snapshots = Snapshots(self.reads, BOUNDS, budget=8000)  # type: ignore[arg-type]
+
+    def read(self, limit: int, client: str = "ann") -> Deferred[Hold]:
+        """
+        Ask for some rows.
+        """
+        return self.snapshots.read("orders", Selection(limit=limit), client)
+
+    def wanted(self) -> list[int | None]:
+        """
+        The limits of the reads that are under way.
+        """
+        return [selection.limit for _, selection, _ in self.reads.asked]
 
     def answer(self, size: int = 100) -> None:
         """
@@ -118,52 +130,107 @@ class SnapshotsTests(SynchronousTestCase):
         Those who want the same share one read; others have their own, and so has one who
         comes after it.
         """
-        same = [self.snapshots.read("orders", Selection(limit=1)) for _ in range(3)]
-        other = self.snapshots.read("orders", Selection(limit=2))
-        self.assertEqual(
-            [asked[:2] for asked in self.reads.asked],
-            [("orders", Selection(limit=1)), ("orders", Selection(limit=2))],
-        )
+        same = [self.read(1, client) for client in ("ann", "ann", "ben")]
+        other = self.read(2)
+        self.assertEqual(self.wanted(), [1, 2])
         self.answer()
-        rows = [self.successResultOf(each) for each in same]
-        self.assertEqual(rows, [rows[0]] * 3)
+        holds = [self.successResultOf(each) for each in same]
+        self.assertEqual([hold.rows for hold in holds], [holds[0].rows] * 3)
         self.assertNoResult(other)
-        self.snapshots.read("orders", Selection(limit=1))
-        self.assertEqual(len(self.reads.asked), 2)
+        self.read(1)
+        self.assertEqual(self.wanted(), [2, 1])
 
     def test_budget(self) -> None:
         """
         While as much is on its way as memory is given for, nothing is read; as soon as
         nobody needs what was read any more, the next is.
         """
-        sent: list[Any] = []
-        for limit in (1, 2, 1, 3):
-            reading = self.snapshots.read("orders", Selection(limit=limit))
-            reading.addCallback(lambda rows: sent.append(rows.pages("t", None, "e-1")))
-        self.assertEqual(len(self.reads.asked), 2)
+        self.snapshots.budget = 3000
+        reading = [self.read(limit, f"client{n}") for n, limit in enumerate((1, 2, 1, 3))]
+        self.assertEqual(self.wanted(), [1, 2])
         self.answer(size=1000)
         self.answer(size=1000)
-        self.assertEqual((len(sent), self.snapshots.held), (3, 4000))
-        self.assertEqual(len(self.reads.asked), 0)
-        # The client is gone, before or after a part of it was sent.
-        sent.pop(0)
-        self.assertEqual(len(self.reads.asked), 0)
-        next(sent[0])
-        sent.pop(0)
-        self.assertEqual(len(self.reads.asked), 1)
+        self.assertNoResult(reading[3])
+        self.assertEqual((self.snapshots.held, self.wanted()), (4000, []))
+        one, two, three = (self.successResultOf(each) for each in reading[:3])
+        one.release()
+        one.release()
+        self.assertEqual(self.wanted(), [])
+        three.release()
+        self.assertEqual(self.wanted(), [3])
         self.answer()
-        for pages in sent:
-            self.assertEqual(len(list(pages)), 1)
+        for hold in (two, self.successResultOf(reading[3])):
+            hold.release()
+        self.assertEqual(self.snapshots.held, 0)
+
+    def test_turns(self) -> None:
+        """
+        One who asks for much has as many turns as one who asks for little.
+        """
+        for limit in range(1, 300):
+            self.read(limit)
+        self.assertEqual(self.wanted(), [1, 2, 3, 4])
+        others = [self.read(1000, "ben"), self.read(2000, "eve"), self.read(1001, "ben")]
+        for _ in range(5):
+            self.answer()
+        self.assertEqual(self.wanted()[:4], [1000, 2000, 6, 1001])
+        for _ in range(4):
+            self.answer()
+        for each in others:
+            self.successResultOf(each)
+
+    def test_slowClient(self) -> None:
+        """
+        One that is slow to take what it asked for gets no more meanwhile, and others do.
+        """
+        self.snapshots.budget = 80_000
+        slow = self.read(1)
+        self.answer(size=10_000)
+        self.read(2)
+        self.assertEqual(self.wanted(), [])
+        self.read(1, "ben")
+        self.assertEqual(self.wanted(), [1])
+        self.successResultOf(slow).release()
+        self.assertEqual(self.wanted(), [1, 2])
+
+    def test_cancelled(self) -> None:
+        """
+        What is wanted no more is not read, unless others want it; what is under way for
+        nobody is forgotten when it comes.
+        """
+        begun = [self.read(limit) for limit in (1, 2, 3, 4)]
+        gone, shared = self.read(5), self.read(6)
+        self.read(6, "ben")
+        for each in (gone, shared, *begun):
+            each.cancel()
+            self.failureResultOf(each, CancelledError)
+        for _ in range(4):
+            self.answer()
+        self.assertEqual(self.wanted(), [6])
+        again = self.read(6)
+        self.answer()
+        self.successResultOf(again).release()
+        self.assertEqual((self.snapshots.held, self.wanted()), (200, []))
+
+    def test_cancelledMeanwhile(self) -> None:
+        """
+        One who is made to leave by another that gets the same rows does not get them.
+        """
+        one, two = self.read(1, "ann"), self.read(1, "ben")
+        one.addCallback(lambda hold: (two.cancel(), hold.release()))
+        self.answer()
+        self.successResultOf(one)
+        self.failureResultOf(two, CancelledError)
         self.assertEqual(self.snapshots.held, 0)
 
     def test_failure(self) -> None:
         """
         All who wanted it hear that it failed, and the next is read.
         """
-        asking = [self.snapshots.read("orders", Selection()) for _ in range(2)]
+        asking = [self.read(1), self.read(1, "ben")]
         self.reads.asked.pop()[2].errback(RealtimeError("too_large", "More rows."))
         for each in asking:
             self.failureResultOf(each, RealtimeError)
         self.assertEqual(self.snapshots.held, 0)
-        self.snapshots.read("orders", Selection())
-        self.assertEqual(len(self.reads.asked), 1)
+        self.read(1)
+        self.assertEqual(self.wanted(), [1])
