@@ -248,7 +248,7 @@ class PostgresBackend(Backend):
     def pools(self, reactor: Any) -> Pools:
         def pool(threads: int, purpose: str, timeout: float | None = None) -> PooledDatabase:
             return self._postgres.PostgresDatabase(
-                reactor, self._options, threads, purpose, timeout, prepare=purpose != "query"
+                reactor, self._options, threads, purpose, timeout, ours=purpose != "query"
             )
 
         # A statement of db.query brings its own time-out, and nothing is prepared where every

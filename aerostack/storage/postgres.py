@@ -20,6 +20,7 @@ from aerostack.storage.dialect import Dialect
 from aerostack.storage.messages import Found, findMessages
 from aerostack.storage.pool import PooledDatabase
 from aerostack.storage.schema import migrate
+from aerostack.wire.postgressettings import settingsSQL
 
 OLDEST = 14
 """The oldest version of PostgreSQL that the daemon works with."""
@@ -103,22 +104,8 @@ _CONNECTION = {
     "autocommit": True,
 }
 
-# How the server is to behave, whatever its configuration and the role's say.  It notices
-# as soon as we do that nobody is there any more, and lets go of what was locked.
-_SETTINGS = {
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, YMD",
-    "IntervalStyle": "postgres",
-    "bytea_output": "hex",
-    "extra_float_digits": "1",
-    "standard_conforming_strings": "on",
-    "default_transaction_isolation": "read committed",
-    "idle_in_transaction_session_timeout": "10s",
-    "tcp_keepalives_idle": "4",
-    "tcp_keepalives_interval": "2",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "10s",
-}
+# It notices as soon as we do that nobody is there any more, and lets go of what was locked.
+_SETTINGS = {"idle_in_transaction_session_timeout": "10s", "tcp_user_timeout": "10s"}
 
 
 def connectionOptions(options: Mapping[str, str], purpose: str) -> dict[str, Any]:
@@ -131,15 +118,15 @@ def connectionOptions(options: Mapping[str, str], purpose: str) -> dict[str, Any
     return {**_CONNECTION, **options, "application_name": f"aerostack-rt {purpose}"}
 
 
-def sessionSettings(statementTimeout: float | None) -> str:
+def sessionSettings(statementTimeout: float | None, confined: bool = True) -> str:
     """
     A statement that gives a session our settings.
 
     @param statementTimeout: How many seconds a statement may take; L{None} for any.
+    @param confined: Whether all statements of the session are ours.
     """
-    settings = {**_SETTINGS, "statement_timeout": f"{int((statementTimeout or 0) * 1000)}ms"}
-    calls = (f"set_config('{name}', '{value}', false)" for name, value in settings.items())
-    return f"SELECT {', '.join(calls)}"
+    timeout = f"{int((statementTimeout or 0) * 1000)}ms"
+    return settingsSQL({**_SETTINGS, "statement_timeout": timeout}, confined)
 
 
 class PostgresDatabase(PooledDatabase):
@@ -154,19 +141,20 @@ class PostgresDatabase(PooledDatabase):
         threads: int,
         purpose: str,
         statementTimeout: float | None = None,
-        prepare: bool = True,
+        ours: bool = True,
     ) -> None:
         """
         @param options: As L{connectionOptions}', and C{purpose}.
         @param statementTimeout: How many seconds a statement may take; L{None} for any.
-        @param prepare: Whether statements that come often are planned once.
+        @param ours: Whether all statements are ours: those that come often are planned once,
+            and no name in them means anything of others'.
         """
-        self._settings = sessionSettings(statementTimeout)
+        self._settings = sessionSettings(statementTimeout, confined=ours)
         super().__init__(
             reactor,
             threads,
             "psycopg",
-            prepare_threshold=5 if prepare else None,
+            prepare_threshold=5 if ours else None,
             **connectionOptions(options, purpose),
         )
 
@@ -221,11 +209,14 @@ class Unsuitable(Exception):
     """
 
 
-def openConnection(options: Mapping[str, str], purpose: str) -> psycopg.Connection[Any]:
+def openConnection(
+    options: Mapping[str, str], purpose: str, ours: bool = True
+) -> psycopg.Connection[Any]:
     """
     Connect, outside of any pool.
 
     @param options: As L{connectionOptions}', and C{purpose}.
+    @param ours: Whether all statements are ours.
     @raise psycopg.Error: The server cannot be reached or lets nobody in.
     @raise Unsuitable: It is none that the daemon can work with.
     """
@@ -242,7 +233,7 @@ def openConnection(options: Mapping[str, str], purpose: str) -> psycopg.Connecti
     if fault is not None:
         connection.close()
         raise Unsuitable(fault)
-    connection.execute(sessionSettings(None))
+    connection.execute(sessionSettings(None, confined=ours))
     return connection
 
 

@@ -38,20 +38,24 @@ _WRITES = (b"INSERT", b"UPDATE", b"DELETE", b"MERGE")
 _CLEAN = "; ".join(
     (
         *("CLOSE ALL", "SET SESSION AUTHORIZATION DEFAULT", "RESET ALL", "DEALLOCATE ALL"),
-        *("UNLISTEN *", "SELECT pg_advisory_unlock_all()", "DISCARD TEMP"),
-        sessionSettings(None),
+        *("UNLISTEN *", "SELECT pg_catalog.pg_advisory_unlock_all()", "DISCARD TEMP"),
+        sessionSettings(None, confined=False),
     )
 )
 
 _BYTEA = 17
+# The search path is that of the statements, so nothing here is looked for on it.
 _TYPE = """
-SELECT CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END::bigint, t.typdelim::text,
-    t.typbasetype::bigint, t.typtype = 'c', a.names, a.types
-FROM pg_type t, LATERAL (
-    SELECT array_agg(attname::text ORDER BY attnum) AS names,
-        array_agg(atttypid::bigint ORDER BY attnum) AS types
-    FROM pg_attribute WHERE attrelid = t.typrelid AND attnum > 0 AND NOT attisdropped
-) a WHERE t.oid = %s
+SELECT (CASE WHEN t.typcategory OPERATOR(pg_catalog.=) 'A'::pg_catalog."char" THEN t.typelem
+    ELSE 0::pg_catalog.oid END)::pg_catalog.int8, t.typdelim::pg_catalog.text,
+    t.typbasetype::pg_catalog.int8, t.typtype OPERATOR(pg_catalog.=) 'c'::pg_catalog."char",
+    a.names, a.types
+FROM pg_catalog.pg_type t, LATERAL (
+    SELECT pg_catalog.array_agg(attname::pg_catalog.text ORDER BY attnum) AS names,
+        pg_catalog.array_agg(atttypid::pg_catalog.int8 ORDER BY attnum) AS types
+    FROM pg_catalog.pg_attribute WHERE attrelid OPERATOR(pg_catalog.=) t.typrelid
+        AND attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT attisdropped
+) a WHERE t.oid OPERATOR(pg_catalog.=) %s::pg_catalog.oid
 """
 
 # SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html

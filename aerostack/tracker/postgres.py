@@ -15,6 +15,7 @@ from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
+from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker import postgresentries as entries
 from aerostack.tracker import postgresholders as holders
@@ -35,9 +36,11 @@ from aerostack.tracker.postgresfollowing import (
 )
 from aerostack.tracker.postgresledger import Record, transaction
 from aerostack.tracker.postgresreaders import Session
-from aerostack.tracker.postgresrows import Rows
+from aerostack.tracker.postgresrows import Rows, Shape, Untellable, fieldsOf
 from aerostack.tracker.postgresschema import clear, dropSchema, isComplete
-from aerostack.tracker.postgrestriggers import FORMATS
+from aerostack.wire.postgressettings import settingsSQL
+
+_SETTINGS = settingsSQL({})
 
 LATE = 1.0
 """For how many seconds a change waits for the leader, before others give it its number."""
@@ -182,14 +185,20 @@ class PostgresJournal:
                 raise expired(table)
             found = entries.readTable(cursor, record.tid, after, until, limit, size)
             reader = self._makeReader(record)
-            events = [reader.event(cursor, entry) for entry in found]
-        return [event for event in events if isinstance(event, Change)]
+            try:
+                events = [reader.event(cursor, entry) for entry in found]
+            except Untellable:
+                raise expired(table) from None
+        changes = [event for event in events if isinstance(event, Change)]
+        if len(changes) < len(events):
+            # What was lost is known since it was looked for.
+            raise expired(table)
+        return changes
 
     def snapshot(self, cursor: Any, table: str, selection: Selection, bounds: Bounds) -> Snapshot:
         if self._connect is None:
             raise ValueError("a journal that takes snapshots needs to open connections")
-        for setting, value in FORMATS.items():
-            cursor.execute("SELECT set_config(%s, %s, false)", (setting, value))
+        cursor.execute(_SETTINGS)
         if not isComplete(cursor):
             raise expired(table)
         with (
@@ -200,11 +209,16 @@ class PostgresJournal:
             record = find(active(cursor), table)
             if position < 0 or record is None or not record.shapes:
                 raise expired(table)
-            rows = Rows(record.shapes)
+            # The rows have the table's present shape, which need not be noticed yet.
+            rows = Rows([Shape(0, fieldsOf(described.columns))])
             lineage = lineageOf(ledger.facts(cursor).epoch, record.tid)
-            # Behind the newest change a row has the table's present shape.
             tell = partial(rows.tell, seq=position + 1)
-            found, size = select.readRows(cursor, described, tell, selection, bounds)
+            try:
+                found, size = select.readRows(cursor, described, tell, selection, bounds)
+            except Untellable:
+                raise RealtimeError(
+                    "untrackable_table", f"A row of the table {table!r} cannot be read."
+                ) from None
             return Snapshot(found, position, lineage, size)
 
     def renew(self, cursor: Any, timestamp: int) -> None:
@@ -285,11 +299,13 @@ class PostgresJournal:
         if waiting is not None and waiting >= LATE and not self._session.leads:
             entries.sequence(cursor)
         found, more = entries.read(cursor, after, limit, size)
-        events = self._tell(cursor, found)
+        events, unread = self._tell(cursor, found)
         if any([reader.isSurprised() for _, reader in self._readers.values()]):
             # Columns may be others than we know.
             following.check(cursor, now, after, isUrgent=True)
-            events = self._tell(cursor, found)
+            events, unread = self._tell(cursor, found)
+        if unread:
+            entries.addLosses(cursor, unread)
         altered, reshaped = frozenset(following.altered), frozenset(following.reshaped)
         following.altered.clear()
         following.reshaped.clear()
@@ -304,13 +320,25 @@ class PostgresJournal:
             events = [*self._tellGap(found[0][0] - 1), *events]
         return tell(tuple(events), found[-1][0], more)
 
-    def _tell(self, cursor: Any, found: Iterable[Entry]) -> list[Change | Loss]:
-        events = []
+    def _tell(self, cursor: Any, found: Iterable[Entry]) -> tuple[list[Change | Loss], list[int]]:
+        """
+        @return: What entries tell, and the numbers of those that nobody can read.
+        """
+        events: list[Change | Loss] = []
+        unread: dict[int, list[int]] = {}
         for entry in found:
             record = self._following.records.get(entry[1])
-            if record is not None and record.shapes:
+            if record is None or not record.shapes:
+                continue
+            try:
                 events.append(self._readerOf(record).event(cursor, entry))
-        return events
+            except Untellable:
+                known = unread.setdefault(record.tid, [])
+                known.append(entry[0])
+                # What became of a table that was given up is told behind its entries.
+                if len(known) == 1 and record.ended is None and not record.missing:
+                    events.append(entries.unread(record.name, entry[0]))
+        return events, [seq for seqs in unread.values() for seq in seqs]
 
     def _readerOf(self, record: Record) -> EntryReader:
         known = self._readers.get(record.tid)

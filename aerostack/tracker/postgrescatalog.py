@@ -4,13 +4,15 @@ What a PostgreSQL table looks like, as far as following it needs to know.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.identifiers import quoteIdentifier
 from aerostack.errors import RealtimeError
+from aerostack.wire.postgres import SCALARS
+from aerostack.wire.postgressettings import PATH
 
 SCHEMA = "_aerostack"
 """Everything that is ours in the user's database is in this schema."""
@@ -24,42 +26,120 @@ _KINDS = {
 _NUMBERS = ("int2", "int4", "int8", "float4", "float8", "numeric")
 _TIMES = ("date", "timestamp", "timestamptz", "time", "timetz")
 
-# A name is looked for as it stands on the search path, then with a schema before one of its
-# dots, and then in small letters, to say how it is spelled.
-_FIND = """
+# A name is looked for as it stands on the role's search path, then with a schema before one of
+# its dots, and then in small letters, to say how it is spelled.  Our own search path has no
+# schema of others', so what is visible is found out here, as the server would.
+_FIND = f"""
+WITH written AS (
+  SELECT CASE WHEN left(part, 1) = '"' THEN replace(substr(part, 2, length(part) - 2), '""', '"')
+    ELSE lower(part) END AS name, place
+  FROM (SELECT m[1] AS part, place FROM regexp_matches(current_setting('{PATH}'),
+    '"(?:[^"]|"")*"|[^,\\s"]+', 'g') WITH ORDINALITY AS found (m, place)) AS parts
+), path AS (
+  SELECT n.oid, min(w.place) AS place FROM (
+    SELECT 'pg_catalog' AS name, 0 AS place UNION ALL
+    SELECT CASE WHEN name = '$user' THEN current_user::text ELSE name END, place FROM written
+  ) AS w JOIN pg_namespace n ON n.nspname = w.name
+  WHERE has_schema_privilege(n.oid, 'USAGE') GROUP BY n.oid
+  UNION ALL SELECT pg_my_temp_schema(), -1
+), seen AS (
+  SELECT DISTINCT ON (c.relname) c.oid FROM pg_class c JOIN path ON path.oid = c.relnamespace
+  WHERE c.relname = ANY (%(names)s::text[]) ORDER BY c.relname, path.place
+)
 SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relpersistence::text,
-  pg_table_is_visible(c.oid), has_schema_privilege(n.oid, 'USAGE'),
+  c.oid IN (SELECT oid FROM seen), has_schema_privilege(n.oid, 'USAGE'),
   (SELECT i.inhparent::regclass::text FROM pg_inherits i
-   WHERE i.inhrelid = c.oid AND NOT i.inhdetachpending LIMIT 1), c.relispartition
-FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS asked (schema, name, rank)
+   WHERE i.inhrelid = c.oid AND NOT i.inhdetachpending LIMIT 1), c.relispartition,
+  row_security_active(c.oid)
+FROM unnest(%(schemas)s::text[], %(names)s::text[])
+  WITH ORDINALITY AS asked (schema, name, rank)
 JOIN pg_class c ON c.relname = asked.name
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-  AND CASE WHEN asked.schema IS NULL THEN pg_table_is_visible(c.oid)
+  AND CASE WHEN asked.schema IS NULL THEN c.oid IN (SELECT oid FROM seen)
            ELSE n.nspname = asked.schema END
 ORDER BY asked.rank LIMIT 1
 """
 
 # What a column has in rows that were there before it, the tables know that hold rows.
 _COLUMNS = """
-SELECT coalesce(e.typrelid, b.typrelid), a.attnum, a.attname,
-  format_type(a.atttypid, a.atttypmod), b.typname, b.typcategory::text,
-  coalesce(e.typname, ''), a.attgenerated = 'v',
-  (SELECT (array_to_json(m.attmissingval) -> 0)::text FROM pg_attribute m
-   WHERE m.attrelid = ANY (%s) AND m.attname = a.attname AND m.atthasmissing LIMIT 1)
+SELECT a.atttypid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod),
+  b.typname, b.typcategory::text, CASE WHEN b.typcategory = 'A' THEN e.typname ELSE '' END,
+  a.attgenerated = 'v',
+  (SELECT CASE WHEN s.foreign_ THEN to_json(array_to_string(m.attmissingval, ''))::text
+     ELSE (array_to_json(m.attmissingval) -> 0)::text END
+   FROM pg_attribute m
+   WHERE m.attrelid = ANY (%s) AND m.attname = a.attname AND m.atthasmissing LIMIT 1),
+  s.foreign_, s.foreign_ AND (b.typcategory = 'A' OR b.typtype = 'c')
 FROM pg_attribute a
 CROSS JOIN LATERAL (
   WITH RECURSIVE base AS (
-    SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
+    SELECT t.*, 0 AS depth FROM pg_type t WHERE t.oid = a.atttypid
     UNION ALL
-    SELECT t.* FROM base JOIN pg_type t ON t.oid = base.typbasetype WHERE base.typtype = 'd'
+    SELECT t.*, base.depth + 1 FROM base JOIN pg_type t ON t.oid = base.typbasetype
+    WHERE base.typtype = 'd'
   )
   SELECT * FROM base WHERE typtype <> 'd'
 ) AS b
-LEFT JOIN pg_type e ON e.oid = b.typelem AND b.typcategory = 'A'
+CROSS JOIN LATERAL (
+  WITH RECURSIVE leaf AS (
+    SELECT t.*, 0 AS depth FROM pg_type t WHERE t.oid = b.oid
+    UNION ALL
+    SELECT t.*, leaf.depth + 1 FROM leaf JOIN pg_type t
+    ON t.oid = CASE WHEN leaf.typtype = 'd' THEN leaf.typbasetype
+                    WHEN leaf.typcategory = 'A' THEN leaf.typelem END
+  )
+  SELECT * FROM leaf ORDER BY depth DESC LIMIT 1
+) AS e
+CROSS JOIN LATERAL (
+  SELECT e.oid >= 16384 AND (e.typtype = 'c'
+    OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = e.typowner AND r.rolsuper)) AS foreign_
+) AS s
 WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum
 """
+
+_TYPE = """
+SELECT CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END::bigint, t.typdelim::text,
+  t.typbasetype::bigint, t.typtype = 'c', a.names, a.types
+FROM pg_type t, LATERAL (
+  SELECT array_agg(attname::text ORDER BY attnum) AS names,
+    array_agg(atttypid::bigint ORDER BY attnum) AS types
+  FROM pg_attribute WHERE attrelid = t.typrelid AND attnum > 0 AND NOT attisdropped
+) AS a WHERE t.oid = %s
+"""
+
+
+def codeSQL(relation: str) -> str:
+    """
+    A subquery for a function that reading a table calls, and whose it is, where we do not
+    trust that role; null where there is none.  The planner works out what is constant in
+    indexes, constraints and statistics.  Superusers and the owner of the database are trusted.
+
+    @param relation: The table's number.
+    """
+    return f"""(
+  SELECT coalesce(p.oid::regprocedure::text, o.oid::regoperator::text, t.oid::regtype::text)
+    || ' of the role ' || r.rolname
+  FROM (
+    SELECT 'pg_class'::regclass AS class, {relation} AS oid
+    UNION ALL SELECT 'pg_class'::regclass, indexrelid FROM pg_index WHERE indrelid = {relation}
+    UNION ALL SELECT 'pg_constraint'::regclass, oid FROM pg_constraint
+    WHERE conrelid = {relation}
+    UNION ALL SELECT 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext
+    WHERE stxrelid = {relation}
+  ) AS part
+  JOIN pg_depend AS d ON d.classid = part.class AND d.objid = part.oid AND d.objsubid = 0
+  LEFT JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+  LEFT JOIN pg_operator AS o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+  LEFT JOIN pg_type AS t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
+    AND t.typtype = 'd'
+  JOIN pg_roles AS r ON r.oid = coalesce(p.proowner, o.oprowner, t.typowner)
+  WHERE NOT r.rolsuper
+    AND r.oid <> (SELECT datdba FROM pg_database WHERE datname = current_database())
+  LIMIT 1
+)"""
+
 
 # The tables that hold its rows, itself the first.  A temporary child is one session's own.
 # "Busy" are those that have a trigger of the user's that may change rows once more.
@@ -77,7 +157,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relpersistence::text,
     WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
       AND t.tgtype & 1 <> 0 AND t.tgtype & 66 = 0
       AND p.pronamespace <> coalesce(to_regnamespace('{SCHEMA}')::oid, 0)
-  )
+  ), {codeSQL("c.oid")}
 FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relpersistence <> 't'
 ORDER BY c.oid <> %s::oid, c.oid
@@ -89,19 +169,23 @@ class Column:
     """
     One column.
 
-    @ivar fields: What the composite type's fields hold that it is of, or its elements are;
-        empty for any other.
+    @ivar text: How to read the text as which its values are written, as
+        L{formOf<aerostack.wire.postgres.formOf>} takes it; L{None} where they are no such text.
+    @ivar oid: The number of its type.
     @ivar number: What tells it from every other column that the table has or had.
     @ivar type: Its type, as SQL writes it.
     @ivar base: The name of that type, or of the one beneath a domain.
     @ivar category: What kind of type that is.
-    @ivar element: The name of an array's elements' type, else empty.
+    @ivar element: The name of the type of an array's elements, or of theirs; else empty.
     @ivar isVirtual: It is computed when it is read, so the triggers do not see it.
     @ivar fallback: The JSON text of the value that it has in rows that were there before
         it, L{None} for NULL.
+    @ivar isForeign: Somebody else owns its type, and may have given it a cast to C{json}:
+        its values are only ever written by the type's own output function.
     """
 
-    fields: tuple[Column, ...]
+    text: Any
+    oid: int
     number: int
     name: str
     type: str
@@ -110,6 +194,7 @@ class Column:
     element: str
     isVirtual: bool
     fallback: str | None
+    isForeign: bool
 
 
 @dataclass(frozen=True)
@@ -166,10 +251,12 @@ def describe(cursor: Any, name: str) -> Table:
     if not name or "\x00" in name:
         raise unknown
     schemas, names = zip(*_readings(name), strict=True)
-    found = cursor.execute(_FIND, (list(schemas), list(names))).fetchone()
+    asked = {"schemas": list(schemas), "names": list(names)}
+    found = cursor.execute(_FIND, asked).fetchone()
     if found is None:
         raise unknown
-    oid, schema, relation, kind, persistence, isVisible, isUsable, parent, isPartition = found
+    oid, schema, relation, kind, persistence, isVisible, isUsable, *rest = found
+    parent, isPartition, isSecured = rest
     if schema in (SCHEMA, "information_schema") or schema.startswith("pg_"):
         raise RealtimeError("table_not_allowed", f"The table {name!r} is internal.")
     spelled = relation if isVisible else f"{schema}.{relation}"
@@ -184,6 +271,12 @@ def describe(cursor: Any, name: str) -> Table:
         )
     if not isUsable:
         raise _untrackable(f"The daemon's role may not use the schema {schema!r}; grant it USAGE.")
+    if isSecured:
+        raise _untrackable(
+            f"{spelled!r} has row level security, which the triggers that record changes do not"
+            " heed. Let rules of the configuration say who may read which rows, and the daemon's"
+            " role pass the policies: ALTER ROLE ... BYPASSRLS."
+        )
     members, isBusy = _readMembers(cursor, oid, spelled)
     columns = _readColumns(cursor, oid, [member.oid for member in members])
     return Table(oid, spelled, columns, members, isBusy)
@@ -201,20 +294,63 @@ def _readings(name: str) -> Iterator[tuple[str | None, str]]:
 
 
 def _readColumns(cursor: Any, oid: int, members: list[int]) -> tuple[Column, ...]:
-    """
-    Read the columns of a table, or the fields of a composite type.
-    """
     rows = cursor.execute(_COLUMNS, (members, oid)).fetchall()
     return tuple(
-        Column(_readColumns(cursor, part, []) if part else (), *known) for part, *known in rows
+        Column(_readType(cursor, known[0]) if isNested else None, *known)
+        for *known, isNested in rows
     )
+
+
+def _readType(cursor: Any, oid: int) -> Any:
+    """
+    Describe how values of a type are written.
+    """
+    if oid in SCALARS:
+        return oid
+    element, delimiter, base, isRow, names, types = cursor.execute(_TYPE, (oid,)).fetchone()
+    if element:
+        return ["array", delimiter, _readType(cursor, element)]
+    if base:
+        return _readType(cursor, base)
+    if isRow:
+        fields = zip(names or (), types or (), strict=True)
+        return ["row", [[name, _readType(cursor, kind)] for name, kind in fields]]
+    return 0
+
+
+def rowSQL(columns: Sequence[Column], source: str) -> str:
+    """
+    The beginning of a query for rows, as the triggers copy them.
+
+    Columns are named, because the server looks at others than we have seen where a table is
+    altered at that moment; and C{to_json} calls the casts of whoever owns a type.
+
+    @param source: A table and what goes behind it; it is called C{n}.
+    @return: What gives a column C{row} of the type C{json}, to be run with parameters.
+    """
+    names = valuesSQL(columns).replace("%", "%%")
+    return f"SELECT to_json(r.*) AS row FROM (SELECT {names} FROM {source}) AS r"
+
+
+def valuesSQL(columns: Sequence[Column]) -> str:
+    """
+    The values of columns of a table that is called C{n}, as C{to_json} may write them.
+    """
+    return ", ".join(_valueSQL(column) for column in columns if not column.isVirtual)
+
+
+def _valueSQL(column: Column) -> str:
+    name = quoteIdentifier(column.name)
+    if not column.isForeign:
+        return f"n.{name}"
+    return f"CASE WHEN num_nulls(n.{name}) = 0 THEN format('%s', n.{name}) END AS {name}"
 
 
 def _readMembers(cursor: Any, oid: int, name: str) -> tuple[tuple[Member, ...], bool]:
     members = []
     isBusy = False
     for row in cursor.execute(_MEMBERS, (oid, oid)).fetchall():
-        member, schema, relation, kind, persistence, isAllowed, hasTriggers = row
+        member, schema, relation, kind, persistence, isAllowed, hasTriggers, code = row
         sql = qualify(schema, relation)
         reason = _KINDS.get(kind) or _lasting(persistence)
         if reason is not None:
@@ -223,6 +359,11 @@ def _readMembers(cursor: Any, oid: int, name: str) -> tuple[tuple[Member, ...], 
             raise _untrackable(
                 f"The daemon's role may not put triggers on {sql}; grant it TRIGGER on the"
                 " table and USAGE on its schema."
+            )
+        if code is not None:
+            raise _untrackable(
+                f"Whoever reads {sql} runs {code}, which an index, a constraint or statistics"
+                " call; only a superuser or the owner of the database may own such a function."
             )
         members.append(Member(member, sql, kind != "p"))
         isBusy = isBusy or hasTriggers

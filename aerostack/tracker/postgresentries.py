@@ -106,6 +106,16 @@ def hasLoss(cursor: Any, tid: int, after: int, until: int) -> bool:
     return found is not None
 
 
+def addLosses(cursor: Any, seqs: Collection[int]) -> None:
+    """
+    Note that changes cannot be told, so that those who ask for them later hear of a gap.
+    """
+    cursor.execute(
+        f"UPDATE {SCHEMA}.changes SET lost = true WHERE seq = ANY (%s) AND NOT lost",
+        (sorted(seqs),),
+    )
+
+
 def count(cursor: Any, tid: int, after: int, until: int, most: int) -> int:
     """
     Count the changes of a table between two numbers.
@@ -222,6 +232,8 @@ class EntryReader:
     def event(self, cursor: Any, entry: Entry) -> Change | Loss:
         """
         What an entry tells.
+
+        @raise Untellable: Nobody can read the row.
         """
         seq, _tid, xid, last, op, at, new, old = entry
         if op in (LOST, TRUNCATED):
@@ -248,6 +260,21 @@ class EntryReader:
             last,
             tuple(name for name in data if name in omitted),
         )
+
+
+def unread(table: str, seq: int) -> Loss:
+    """
+    What an entry tells that nobody can read.
+    """
+    return Loss(
+        table,
+        RealtimeError(
+            "table_lost",
+            f"A change of the table {table!r} cannot be told, because a value in it cannot be"
+            " read; reload it.",
+        ),
+        seq,
+    )
 
 
 def _without(omitted: Collection[str], row: Mapping[str, Any]) -> Row:

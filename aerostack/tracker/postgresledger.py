@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg.pq import TransactionStatus
 
-from aerostack.tracker.postgrescatalog import SCHEMA
+from aerostack.tracker.postgrescatalog import SCHEMA, Member, Table, rowSQL
 from aerostack.tracker.postgresentries import newest
 from aerostack.tracker.postgresrows import Field, Shape
 from aerostack.tracker.postgresschema import INSERTED, LEDGER, LOCKS, LOST, functions
@@ -143,13 +143,14 @@ def addLoss(cursor: Any, tid: int, reason: str) -> None:
     )
 
 
-def addRows(cursor: Any, tid: int, source: str) -> None:
+def addRows(cursor: Any, tid: int, table: Table) -> None:
     """
     Enter the rows that a table has as inserted.
     """
+    rows = rowSQL(table.columns, f"{table.sql.replace('%', '%%')} AS n")
     cursor.execute(
         f"INSERT INTO {SCHEMA}.captured (xid, tid, op, at, new)"
-        f" SELECT pg_current_xact_id(), %s, %s, clock_timestamp(), to_json(t.*) FROM {source} AS t",
+        f" SELECT pg_current_xact_id(), %s, %s, clock_timestamp(), t.row FROM ({rows}) AS t",
         (tid, INSERTED),
     )
 
@@ -172,21 +173,61 @@ def countRows(cursor: Any, oid: int, source: str, most: int) -> int | None:
     return int(count)
 
 
-def hasUntold(cursor: Any, tid: int, oid: int, source: str) -> bool:
+# The transactions that wrote the rows of a part.  A row knows its own by the lower half of its
+# number.
+_WRITERS = """
+  SELECT (now.xid - ((now.xid - r.xmin::text::bigint) & 4294967295))::text::xid8 AS xid
+  FROM ONLY {part} AS r CROSS JOIN (
+    SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xid OFFSET 0) AS now
+"""
+
+# Of some transactions, the rows that are there of which not as many were entered as there are.
+_UNTOLD = f"""
+SELECT EXISTS (
+  SELECT FROM (
+    SELECT t.row::text AS row, count(*) AS rows FROM ({{rows}}) AS t GROUP BY t.row::text
+  ) AS found LEFT JOIN (
+    SELECT e.row, sum(e.count) AS rows FROM (
+      SELECT c.new AS row, 1 AS count FROM {SCHEMA}.captured AS c
+      WHERE c.xid = ANY (%(xids)s::xid8[]) AND c.tid = %(tid)s AND c.op IN ('I', 'U')
+      UNION ALL
+      SELECT c.old, -1 FROM {SCHEMA}.captured AS c
+      WHERE c.xid = ANY (%(xids)s::xid8[]) AND c.tid = %(tid)s AND c.op IN ('U', 'D')
+    ) AS e GROUP BY e.row
+  ) AS told USING (row)
+  WHERE found.rows > coalesce(told.rows, 0)
+)
+"""
+
+
+def hasUntold(cursor: Any, tid: int, table: Table, part: Member) -> bool:
     """
     Tell whether a part that a table got has rows of which nobody was told.
 
-    Those that came by the table's other parts were entered by their transactions; rows
-    know theirs by the lower half of its number.
+    Those that came by the table's other parts were entered by their transactions; those that
+    were in the part before it became one were not.
     """
-    if countRows(cursor, oid, source, 1) is None:
+    if countRows(cursor, part.oid, part.sql, 1) is None:
         return True
+    writers = _WRITERS.format(part=part.sql.replace("%", "%%"))
     (found,) = cursor.execute(
-        f"SELECT EXISTS (SELECT FROM ONLY {source} AS r CROSS JOIN ("
-        "  SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xid OFFSET 0) AS now"
-        f" WHERE NOT EXISTS (SELECT FROM {SCHEMA}.captured AS c WHERE c.tid = %s AND c.xid ="
-        "  (now.xid - ((now.xid - r.xmin::text::bigint) & 4294967295))::text::xid8))",
+        f"SELECT EXISTS (SELECT FROM ({writers}) AS w WHERE NOT EXISTS"
+        f" (SELECT FROM {SCHEMA}.captured AS c WHERE c.tid = %s AND c.xid = w.xid))",
         (tid,),
+    ).fetchone()
+    if found:
+        return True
+    xids = cursor.execute(f"SELECT DISTINCT w.xid::text FROM ({writers}) AS w", ()).fetchall()
+    written = ",".join(str(int(xid) & 0xFFFFFFFF) for (xid,) in xids)
+    # A partition alone has the rows of its keys; of an inheritor's there may be others.
+    source = table.sql if table.members[0].hasRows else f"ONLY {part.sql}"
+    rows = rowSQL(
+        table.columns,
+        f"{source.replace('%', '%%')} AS n WHERE n.xmin::text::bigint = ANY ('{{{written}}}')",
+    )
+    (found,) = cursor.execute(
+        _UNTOLD.format(rows=rows),
+        {"tid": tid, "xids": [xid for (xid,) in xids]},
     ).fetchone()
     return bool(found)
 

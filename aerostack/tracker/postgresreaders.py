@@ -15,20 +15,11 @@ from typing import Any
 
 from aerostack.tracker.postgrescatalog import SCHEMA
 from aerostack.tracker.postgresschema import LEADER, LOCKS
-from aerostack.tracker.postgrestriggers import FORMATS
+from aerostack.wire.postgressettings import settingsSQL
 
-# The server lets go of the locks of somebody who has gone without a word.
-_SETTINGS = {
-    **FORMATS,
-    # The locks that exclude others are had before it is seen what they did.
-    "default_transaction_isolation": "read committed",
-    # To number what somebody changed by the million takes its time, and all of it.  What
-    # waits for a lock has a bound of its own.
-    "statement_timeout": "10min",
-    "tcp_keepalives_idle": "4",
-    "tcp_keepalives_interval": "2",
-    "tcp_keepalives_count": "3",
-}
+# To number what somebody changed by the million takes its time, and all of it.  What waits
+# for a lock has a bound of its own.
+_SETTINGS = settingsSQL({"statement_timeout": "10min"})
 
 
 class Session:
@@ -53,8 +44,7 @@ class Session:
         """
         if cursor.connection is self._connection:
             return False
-        for setting, value in _SETTINGS.items():
-            cursor.execute("SELECT set_config(%s, %s, false)", (setting, value))
+        cursor.execute(_SETTINGS)
         self._connection = cursor.connection
         self.leads = self._isPresent = False
         return True

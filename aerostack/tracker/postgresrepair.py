@@ -17,7 +17,7 @@ from aerostack.errors import RealtimeError
 from aerostack.tracker import postgresledger as ledger
 from aerostack.tracker.postgrescatalog import SCHEMA, Table, describe
 from aerostack.tracker.postgresledger import Record
-from aerostack.tracker.postgresrows import fieldOf, isRewritten
+from aerostack.tracker.postgresrows import Field, fieldsOf, isRewritten
 from aerostack.tracker.postgresschema import FUNCTIONS, SEQUENCES, TABLES, functions
 from aerostack.tracker.postgrestriggers import Manner, buildEquipment
 
@@ -25,7 +25,8 @@ from aerostack.tracker.postgrestriggers import Manner, buildEquipment
 # C{xmin}.  Tables of the same names are looked at too, because one may take another's place.
 _SIGNATURE = f"""
 SELECT coalesce(sum(hashtextextended(part, 0)), 0)::text FROM (
-  SELECT concat_ws(' ', 'c', c.oid, c.xmin, n.nspname, pg_table_is_visible(c.oid))
+  SELECT concat_ws(' ', 'c', c.oid, c.xmin, n.nspname,
+    has_schema_privilege(n.oid, 'USAGE'))
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.oid = ANY (%(members)s::oid[]) OR c.relname = ANY (%(names)s::text[])
   UNION ALL
@@ -36,6 +37,12 @@ SELECT coalesce(sum(hashtextextended(part, 0)), 0)::text FROM (
   UNION ALL
   SELECT concat_ws(' ', 'i', inhrelid, inhparent, xmin) FROM pg_inherits
   WHERE inhparent = ANY (%(members)s::oid[]) OR inhrelid = ANY (%(roots)s::oid[])
+  UNION ALL
+  SELECT concat_ws(' ', 'x', indexrelid, xmin) FROM pg_index
+  WHERE indrelid = ANY (%(members)s::oid[])
+  UNION ALL
+  SELECT concat_ws(' ', 's', oid, xmin) FROM pg_statistic_ext
+  WHERE stxrelid = ANY (%(members)s::oid[])
   UNION ALL
   SELECT concat_ws(' ', 'p', oid, xmin) FROM pg_proc WHERE proname = ANY (%(functions)s::text[])
   UNION ALL
@@ -124,7 +131,7 @@ def repairTable(cursor: Any, record: Record, manner: Manner) -> None:
         record, table
     ):
         _anew(cursor, record, table, manner, unsure(name))
-    elif isRewritten(record.shapes[-1].fields, [fieldOf(c) for c in table.columns]):
+    elif isRewritten(record.shapes[-1].fields, fieldsOf(table.columns)):
         reason = f"A column of the table {name!r} has another type now; reload it."
         _anew(cursor, record, table, manner, reason)
     else:
@@ -149,7 +156,7 @@ def begin(cursor: Any, table: Table, name: str, manner: Manner) -> int:
     @return: Its number.
     """
     tid = ledger.addTable(cursor, name, table.oid)
-    ledger.addShape(cursor, tid, [fieldOf(column) for column in table.columns])
+    ledger.addShape(cursor, tid, fieldsOf(table.columns))
     _equip(cursor, tid, table, table.isBusy, manner)
     return tid
 
@@ -168,7 +175,7 @@ def follow(cursor: Any, table: Table, record: Record | None, manner: Manner) -> 
             not record.missing
             and table.oid == record.oid
             and record.marks == ledger.marks(cursor, record.tid, record.members)
-            and not isRewritten(record.shapes[-1].fields, [fieldOf(c) for c in table.columns])
+            and not isRewritten(record.shapes[-1].fields, fieldsOf(table.columns))
         )
         if isSame:
             _reshape(cursor, record, table, manner)
@@ -221,8 +228,12 @@ def unsure(name: str) -> str:
     )
 
 
+def _present(record: Record, table: Table) -> tuple[Field, ...]:
+    return fieldsOf(table.columns, record.shapes[-1].fields)
+
+
 def _isShaped(record: Record, table: Table) -> bool:
-    return record.shapes[-1].fields == tuple(fieldOf(column) for column in table.columns)
+    return record.shapes[-1].fields == _present(record, table)
 
 
 def _equipmentOf(record: Record, table: Table, manner: Manner) -> Any:
@@ -252,7 +263,7 @@ def _reshape(cursor: Any, record: Record, table: Table, manner: Manner) -> None:
     Follow a table under its present columns, and in its present partitions.
     """
     if not _isShaped(record, table):
-        ledger.addShape(cursor, record.tid, [fieldOf(column) for column in table.columns])
+        ledger.addShape(cursor, record.tid, _present(record, table))
     added = [member for member in table.members if member.oid not in record.members]
     _equip(cursor, record.tid, table, record.reserves or table.isBusy, manner)
     if _lostMembers(record, table):
@@ -262,8 +273,7 @@ def _reshape(cursor: Any, record: Record, table: Table, manner: Manner) -> None:
         )
         ledger.addLoss(cursor, record.tid, reason)
     elif any(
-        member.hasRows and ledger.hasUntold(cursor, record.tid, member.oid, member.sql)
-        for member in added
+        member.hasRows and ledger.hasUntold(cursor, record.tid, table, member) for member in added
     ):
         reason = f"The table {record.name!r} got another part, with rows in it; reload it."
         ledger.addLoss(cursor, record.tid, reason)
@@ -306,4 +316,4 @@ def _tellRebuilt(
             " reload it.",
         )
     if rows and told:
-        ledger.addRows(cursor, tid, table.sql)
+        ledger.addRows(cursor, tid, table)

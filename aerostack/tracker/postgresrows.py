@@ -10,7 +10,7 @@ name when the row was written.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,12 @@ import msgspec
 from msgspec import Raw
 
 from aerostack.tracker.postgrescatalog import Column
+from aerostack.wire.postgres import formOf
 from aerostack.wire.values import MAX_SAFE_INTEGER, fractionToJSON, toJSON
 
-Form = str | dict[str, Any]
-"""What is to be done with the values of a type; for a composite type, with those of its
-fields."""
+Form = str | list[Any]
+"""What is to be done with the values of a type: one of the words below, or how to read the
+text as which they are written, as L{formOf} takes it."""
 
 PLAIN = ""
 JSON = "json"
@@ -43,8 +44,8 @@ class Field:
 
     @ivar number: What tells it from every other column that the table has or had.
     @ivar type: Its type, as SQL writes it.
-    @ivar form: L{JSON}, L{BYTES}, L{FLOAT} or those of a composite type's fields, if its
-        values need a form of their own; L{HIDDEN} if they are not told.
+    @ivar form: L{JSON}, L{BYTES}, L{FLOAT} or how to read a text, if its values need a form
+        of their own; L{HIDDEN} if they are not told.
     @ivar fallback: The JSON text of its value in rows that were written before it was
         there, L{None} for NULL.
     """
@@ -68,27 +69,40 @@ class Shape:
     fields: tuple[Field, ...]
 
 
-def fieldOf(column: Column) -> Field:
+def fieldOf(column: Column, known: Iterable[Field] = ()) -> Field:
     """
     Give what is kept of a column.
+
+    @param known: What was kept of the table's columns before.  A table that is written anew
+        as a whole forgets what its older rows have in a column that was added.
     """
     form = HIDDEN if column.isVirtual else _formOf(column)
-    if column.base in ("json", "jsonb"):
-        form = JSON
-    return Field(column.number, column.name, column.type, form, column.fallback)
+    fallback = column.fallback
+    if fallback is None:
+        same = (field for field in known if field.number == column.number)
+        fallback = next((field.fallback for field in same if field.type == column.type), None)
+    return Field(column.number, column.name, column.type, form, fallback)
+
+
+def fieldsOf(columns: Iterable[Column], known: Sequence[Field] = ()) -> tuple[Field, ...]:
+    """
+    Give what is kept of a table's columns.
+    """
+    return tuple(fieldOf(column, known) for column in columns)
 
 
 def _formOf(column: Column) -> Form:
     """
     Tell what is to be done with a value, or with each of an array's.
     """
+    if column.text is not None:
+        return list(column.text)
     kind = column.element if column.category == "A" else column.base
+    if kind in ("json", "jsonb"):
+        return JSON
     if kind == "bytea":
         return BYTES
-    if kind in ("float4", "float8"):
-        return FLOAT
-    forms = {field.name: _formOf(field) for field in column.fields}
-    return {name: form for name, form in forms.items() if form} or PLAIN
+    return FLOAT if kind in ("float4", "float8") else PLAIN
 
 
 def isRewritten(old: Sequence[Field], new: Sequence[Field]) -> bool:
@@ -105,6 +119,12 @@ def isRewritten(old: Sequence[Field], new: Sequence[Field]) -> bool:
 
 def _isText(kind: str) -> bool:
     return kind == "text" or kind.startswith("character varying")
+
+
+class Untellable(Exception):
+    """
+    A row cannot be read.
+    """
 
 
 class Rows:
@@ -124,7 +144,7 @@ class Rows:
 
     def isSurprised(self) -> bool:
         """
-        Tell, once, whether there was a row whose columns are none of the table's shapes.
+        Tell, once, whether there was a row that fits none of the table's shapes.
         """
         isSurprised, self._isSurprised = self._isSurprised, False
         return isSurprised
@@ -134,7 +154,17 @@ class Rows:
         Give a row in the table's present shape.
 
         @param seq: The number of the change that it is from.
+        @raise Untellable: It cannot be read, as one that was written while a column had a
+            type that was not seen yet.
         """
+        try:
+            return self._tell(text, seq)
+        except Exception as error:
+            # Others write the values, and may write any.
+            self._isSurprised = True
+            raise Untellable(str(error)) from error
+
+    def _tell(self, text: str, seq: int) -> dict[str, Any]:
         try:
             row: dict[str, Any] = (_apart if self._isApart else _whole)(text)
         except (msgspec.DecodeError, RecursionError):
@@ -221,7 +251,7 @@ class _Way:
                 value = row[key]
                 if form is not _json:
                     if type(value) is Raw:
-                        value = _whole(value)
+                        value = _read(value)
                     if long:
                         value = _exact(value)
                 if form is not None:
@@ -234,7 +264,18 @@ _whole = msgspec.json.Decoder(float_hook=fractionToJSON).decode
 _apart = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-def _readable(text: str) -> Any:
+def _read(raw: Raw) -> Any:
+    """
+    Give what a JSON text says; the text itself if others could not read it, as a number of
+    thousands of digits.
+    """
+    try:
+        return _whole(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return bytes(raw).decode()
+
+
+def _readable(text: str) -> Raw:
     """
     Give a value's JSON text, as a string in JSON if others could not read it.
     """
@@ -266,7 +307,11 @@ def _json(value: Any) -> Any:
 def _bytes(value: Any) -> Any:
     if isinstance(value, list):
         return [_bytes(item) for item in value]
-    return value if value is None else toJSON(bytes.fromhex(value[2:]))
+    if value is None:
+        return None
+    if not value.startswith("\\x"):
+        raise ValueError("not bytes as the triggers write them")
+    return toJSON(bytes.fromhex(value[2:]))
 
 
 def _float(value: Any) -> Any:
@@ -282,28 +327,20 @@ def _teller(form: Form) -> Callable[[Any], Any] | None:
     """
     Give what makes of a value what is told of it; L{None} if that is the value.
     """
-    if isinstance(form, dict):
-        inner = {name: _teller(part) for name, part in form.items()}
-        return lambda value: _composite(inner, value)
+    if isinstance(form, list):
+        read = formOf(form)
+        return lambda value: value if value is None else read(value)
     return {JSON: _json, BYTES: _bytes, FLOAT: _float}.get(form)
-
-
-def _composite(tellers: Mapping[str, Callable[[Any], Any] | None], value: Any) -> Any:
-    if isinstance(value, list):
-        return [_composite(tellers, item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    found = {name: tellers.get(name) for name in value}
-    return {name: tell(value[name]) if tell else value[name] for name, tell in found.items()}
 
 
 def _fallback(field: Field) -> Any:
     if field.fallback is None:
         return None
     form = _teller(field.form)
+    text = _readable(field.fallback)
     if form is _json:
-        return _json(_readable(field.fallback))
-    value = _exact(_whole(field.fallback))
+        return _json(text)
+    value = _exact(_whole(text))
     return value if form is None else form(value)
 
 

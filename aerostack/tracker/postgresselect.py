@@ -27,7 +27,7 @@ from aerostack.core.conditions import EQ, GT, GTE, IN, IS_NULL, LT, LTE, Conditi
 from aerostack.core.identifiers import quoteIdentifier
 from aerostack.core.selection import Bounds, Selection, collect
 from aerostack.errors import RealtimeError
-from aerostack.tracker.postgrescatalog import SCHEMA, Table
+from aerostack.tracker.postgrescatalog import SCHEMA, Table, rowSQL
 from aerostack.tracker.postgresledger import standstill
 from aerostack.tracker.postgresschema import LOCKS, SEQUENCER
 
@@ -214,19 +214,18 @@ def selectionSQL(
         wheres.append(where)
         parameters += values
         exact = exact and precise
-    name = table.members[0].sql.replace("%", "%%")
-    text = f"SELECT to_json(t.*)::text FROM {name} AS t"
+    source = f"{table.sql.replace('%', '%%')} AS n"
     if wheres:
-        text += f" WHERE {' AND '.join(wheres)}"
+        source += f" WHERE {' AND '.join(wheres)}"
     if selection.order:
-        text += " ORDER BY " + ", ".join(
-            f"{quoteIdentifier(column).replace('%', '%%')}{' DESC' if down else ''} NULLS LAST"
+        source += " ORDER BY " + ", ".join(
+            f"n.{quoteIdentifier(column).replace('%', '%%')}{' DESC' if down else ''} NULLS LAST"
             for column, down in selection.order
         )
     if selection.limit is not None and exact:
-        text += " LIMIT %s"
+        source += " LIMIT %s"
         parameters.append(selection.limit)
-    return text, parameters
+    return f"SELECT t.row::text FROM ({rowSQL(table.columns, source)}) AS t", parameters
 
 
 @contextmanager

@@ -12,11 +12,17 @@ they may never do is to make a statement of the user's fail, and that shapes the
   - The functions run with the rights of their owner, so that writers need none on our
     tables, and with a search path and formats of their own, so that the writers' do not
     matter.
+  - For that reason they call nothing that others can define.  C{to_json} calls a cast that
+    the owner of a type has made, so values of such types are written as text, by the type's
+    own output function.  What the columns are is looked up each time: one may have come, or
+    have got another type, since the function was made.
   - A column that is named like a variable of theirs cannot confuse them
     (C{#variable_conflict}).
 
 The two transition tables of an UPDATE are filled in lockstep, also for rows that move to
-another partition; so old and new rows are paired by their order.
+another partition; so old and new rows are paired by their order.  A trigger of that
+partition's may keep a row from arriving, and then nobody knows which: all old rows are told
+as deleted and all new ones as inserted, which comes to the same.
 
 A trigger of the user's that changes rows again runs, if it is one for each row, before
 those for the statement: its change would be told before the one that set it off.  On a
@@ -35,36 +41,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aerostack.core.identifiers import quoteIdentifier
-from aerostack.tracker.postgrescatalog import SCHEMA, Column, Member, Table
+from aerostack.tracker.postgrescatalog import SCHEMA, Column, Member, Table, codeSQL, valuesSQL
+from aerostack.wire.postgressettings import FORMATS, SEARCH_PATH
 
 CHANNEL = "_aerostack"
 """Where it is notified that there is something to read."""
-
-FORMATS = {
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, YMD",
-    "IntervalStyle": "postgres",
-    "bytea_output": "hex",
-    "extra_float_digits": "1",
-    "lc_monetary": "C",
-}
-"""The settings by which values are written."""
-
-# To give a function a setting costs each call of it, so it gets those alone that the types
-# of a table's columns ask for; types that are not here get all of them.
-_NEEDED: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        (
-            *("bool", "int2", "int4", "int8", "numeric", "text", "varchar", "bpchar", "name"),
-            *("uuid", "json", "jsonb", "date", "timestamp", "time", "inet", "cidr", "xml"),
-        ),
-        (),
-    ),
-    **dict.fromkeys(("timestamptz", "timetz"), ("TimeZone",)),
-    **dict.fromkeys(("float4", "float8"), ("extra_float_digits",)),
-    "bytea": ("bytea_output",),
-    "interval": ("IntervalStyle",),
-}
 
 _FUNCTION = re.compile(r"(?:capture|enter|reserve)_(\d+)(?:_(\d+))?")
 
@@ -73,6 +54,18 @@ _FIRST = "!_aerostack"
 _LAST = "~_aerostack"
 
 _EARLY = "'_aerostack.early_' || pg_trigger_depth()"
+
+FIRST_FOREIGN = 16384
+"""The first number of a type that the server does not bring along."""
+
+_QUOTE, _LIST = "$_aerostack$", "$_list$"
+
+_ATTRIBUTES = (
+    "pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped"
+    " AND a.attgenerated <> 'v'"
+)
+
+_FORMATS = " ".join(f"SET {name} = '{value}'" for name, value in FORMATS.items())
 
 
 @dataclass(frozen=True)
@@ -153,10 +146,11 @@ def buildEquipment(tid: int, table: Table, reserves: bool, manner: Manner) -> Eq
     """
     functions: dict[str, str] = {}
     triggers: list[Trigger] = []
-    settings = _settings(table.columns)
+    known = _Known(table.columns)
+    moves = not table.members[0].hasRows
     for member in table.members:
         function = f"capture_{tid}_{member.oid}"
-        functions[function] = _capture(function, tid, reserves, manner, settings)
+        functions[function] = _capture(function, tid, reserves, moves, known, manner)
         for letter, event, tables in (
             ("i", "AFTER INSERT", " REFERENCING NEW TABLE AS _aerostack_new"),
             (
@@ -203,79 +197,152 @@ def _trigger(
     )
 
 
-def _settings(columns: Sequence[Column]) -> str:
-    needed: set[str] = set()
-    for column in columns:
-        kind = column.element if column.category == "A" else column.base
-        needed.update(_NEEDED.get(kind, FORMATS))
-    return " ".join(
-        f"SET {setting} = '{value}'" for setting, value in FORMATS.items() if setting in needed
-    )
+class _Known:
+    """
+    What the functions know of the columns of their table, as it was when they were made.
+
+    @ivar types: The types beside the server's own of which nobody but a superuser can define
+        the conversions.
+    @ivar all: All columns of C{n}, as a string of SQL's.
+    @ivar isOther: A condition: the columns are not as they were, so far as that matters.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        numbers = {c.oid for c in columns if not c.isForeign and c.oid >= FIRST_FOREIGN}
+        self.types = f"'{{{','.join(map(str, sorted(numbers)))}}}'"
+        self._values: str | None = None
+        foreign = f"a.atttypid >= {FIRST_FOREIGN} AND a.atttypid <> ALL ({self.types})"
+        self.isOther = f"EXISTS (SELECT FROM {_ATTRIBUTES} AND {foreign})"
+        if any(column.isForeign for column in columns):
+            self._values = valuesSQL(columns)
+            told = ",".join(f"{c.oid} {c.name}" for c in columns if not c.isVirtual)
+            digest = hashlib.md5(told.encode(), usedforsecurity=False).hexdigest()
+            self.isOther = (
+                "(SELECT md5(string_agg(concat_ws(' ', a.atttypid, a.attname), ','"
+                f" ORDER BY a.attnum)) FROM {_ATTRIBUTES}) IS DISTINCT FROM '{digest}'"
+            )
+            if any(quote in self._values for quote in (_QUOTE, _LIST)):
+                # It cannot stand in a function's text.
+                self._values, self.isOther = None, "true"
+
+        self.all = "$$n.*$$" if self._values is None else f"{_LIST}{self._values}{_LIST}"
+
+    def rows(self, source: str) -> str:
+        """
+        What a query for the rows of a table ends with, while the columns are as they were.
+        """
+        if self._values is None:
+            return f"to_json(n.*) FROM {source} AS n"
+        return f"to_json(r.*) FROM (SELECT {self._values} FROM {source} AS n) AS r"
 
 
 def _function(name: str, settings: str, body: str) -> str:
     # With the temporary tables last nobody can put something in the place of ours.
     return (
         f"CREATE OR REPLACE FUNCTION {SCHEMA}.{quoteIdentifier(name)}() RETURNS trigger"
-        f" LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp {settings}"
-        f" AS $_aerostack$\n#variable_conflict use_variable\n{body}$_aerostack$"
+        f" LANGUAGE plpgsql SECURITY DEFINER SET search_path = {SEARCH_PATH} {settings}"
+        f" AS {_QUOTE}\n#variable_conflict use_variable\n{body}{_QUOTE}"
     )
 
 
-def _capture(function: str, tid: int, reserves: bool, manner: Manner, settings: str) -> str:
+def _capture(
+    function: str, tid: int, reserves: bool, moves: bool, known: _Known, manner: Manner
+) -> str:
     """
     Write the function that records what a statement did.
+
+    @param moves: Whether rows may move to another partition.
     """
     until = datetime.fromtimestamp(manner.until / 1000, UTC).isoformat()
     early = f"nullif(current_setting({_EARLY}, true), '')::bigint" if reserves else "NULL"
     into = f"INSERT INTO {SCHEMA}.captured (xid, early, tid, op, at"
     head = f"pg_current_xact_id(), _early, {tid}"
     wake = f"PERFORM pg_notify('{CHANNEL}', '');" if manner.notifies else ""
-    told = f"IF FOUND THEN {wake} END IF;" if manner.notifies else ""
+    told = f"IF _rows > 0 THEN {wake} END IF;" if manner.notifies else ""
+
+    def enter(operation: str, column: str, source: str) -> str:
+        """Enter all rows of a transition table."""
+        values = f"pg_current_xact_id(), %s, {tid}, '{operation}', clock_timestamp()"
+        return f"""
+    IF _columns IS NULL THEN
+      {into}, {column}) SELECT {values % "_early"}, {known.rows(source)};
+    ELSE
+      EXECUTE format($${into}, {column}) SELECT {values % "$1"}, to_json(r.*)
+        FROM (SELECT %s FROM {source} AS n) AS r$$, _columns) USING _early;
+    END IF;
+    GET DIAGNOSTICS _count = ROW_COUNT;
+    _rows := _rows + _count;"""
+
+    pair = f"""FETCH _olds INTO _old;
+        {into}, new, old) VALUES ({head}, 'U', clock_timestamp(), _new, _old);
+        _rows := 1;"""
+    update = f"""
+    IF _columns IS NULL THEN
+      OPEN _olds FOR SELECT {known.rows("_aerostack_old")};
+      FOR _new IN SELECT {known.rows("_aerostack_new")} LOOP
+        {pair}
+      END LOOP;
+    ELSE
+      _source := 'SELECT to_json(r.*) FROM (SELECT %s FROM %s AS n) AS r';
+      OPEN _olds FOR EXECUTE format(_source, _columns, '_aerostack_old');
+      FOR _new IN EXECUTE format(_source, _columns, '_aerostack_new') LOOP
+        {pair}
+      END LOOP;
+    END IF;
+    CLOSE _olds;"""
+    if moves:
+        update = f"""
+    IF (SELECT count(*) FROM _aerostack_new) = (SELECT count(*) FROM _aerostack_old) THEN
+      {update}
+    ELSE
+      {enter("D", "old", "_aerostack_old")}
+      {enter("I", "new", "_aerostack_new")}
+    END IF;"""
     return _function(
         function,
-        settings,
+        _FORMATS,
         f"""DECLARE
   _early bigint := {early};
-  _olds CURSOR FOR SELECT to_json(o.*) FROM _aerostack_old AS o;
+  _olds refcursor;
   _old json;
   _new json;
   _source text;
-  _rows bigint;
+  _columns text;
+  _count bigint;
+  _rows bigint := 0;
 BEGIN
   IF clock_timestamp() > '{until}'::timestamptz THEN
     RETURN NULL;
   END IF;
-  IF TG_OP = 'INSERT' THEN
-    {into}, new)
-      SELECT {head}, 'I', clock_timestamp(), to_json(n.*) FROM _aerostack_new AS n;
+  IF {known.isOther} THEN
+    SELECT string_agg(format(CASE
+        WHEN a.atttypid < {FIRST_FOREIGN} OR a.atttypid = ANY ({known.types}) THEN 'n.%1$I'
+        ELSE 'CASE WHEN num_nulls(n.%1$I) = 0 THEN format(''%%s'', n.%1$I) END AS %1$I'
+      END, a.attname), ', ' ORDER BY a.attnum)
+    INTO _columns FROM {_ATTRIBUTES};
+  END IF;
+  IF TG_OP = 'INSERT' THEN {enter("I", "new", "_aerostack_new")}
     {told}
-  ELSIF TG_OP = 'DELETE' THEN
-    {into}, old)
-      SELECT {head}, 'D', clock_timestamp(), to_json(o.*) FROM _aerostack_old AS o;
+  ELSIF TG_OP = 'DELETE' THEN {enter("D", "old", "_aerostack_old")}
     {told}
-  ELSIF TG_OP = 'UPDATE' THEN
-    OPEN _olds;
-    FOR _new IN SELECT to_json(n.*) FROM _aerostack_new AS n LOOP
-      FETCH _olds INTO _old;
-      {into}, new, old) VALUES ({head}, 'U', clock_timestamp(), _new, _old);
-    END LOOP;
+  ELSIF TG_OP = 'UPDATE' THEN {update}
     {told}
-    CLOSE _olds;
   ELSE
+    _rows := NULL;
     -- A snapshot that is older than the lock would not show all that goes.
     IF current_setting('transaction_isolation') LIKE 'read %'
       AND has_schema_privilege(TG_TABLE_SCHEMA, 'USAGE')
       AND has_table_privilege(TG_RELID, 'SELECT') AND NOT row_security_active(TG_RELID)
+      AND {codeSQL("TG_RELID")} IS NULL
     THEN
       _source := format('ONLY %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME);
       EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT {manner.toldRows + 1}) AS few',
         _source) INTO _rows;
     END IF;
     IF _rows <= {manner.toldRows} THEN
-      EXECUTE format('{into}, old)
-        SELECT pg_current_xact_id(), NULL, {tid}, ''D'', clock_timestamp(), to_json(t.*)
-        FROM %s AS t', _source);
+      EXECUTE format($${into}, old)
+        SELECT pg_current_xact_id(), NULL, {tid}, 'D', clock_timestamp(), to_json(r.*)
+        FROM (SELECT %s FROM %s AS n) AS r$$, coalesce(_columns, {known.all}), _source);
     ELSE
       {into}) VALUES ({head}, 'T', clock_timestamp());
     END IF;

@@ -120,6 +120,19 @@ def rowForm(fields: Sequence[tuple[str, Form]]) -> Form:
     return form
 
 
+def formOf(described: Any) -> Form:
+    """
+    The form of a type that is described in plain data: the number of one that has a form of
+    its own; C{["array", delimiter, element]}; C{["row", [[name, field], ...]]}; or 0 for any
+    other.
+    """
+    if isinstance(described, int):
+        return SCALARS.get(described, plain)
+    if described[0] == "array":
+        return arrayForm(formOf(described[2]), described[1])
+    return rowForm([(name, formOf(inner)) for name, inner in described[1]])
+
+
 def _field(text: str, form: Form) -> Any:
     if not text:
         return None

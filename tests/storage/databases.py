@@ -28,7 +28,7 @@ class SynchronousPostgres:
     """
 
     def __init__(self, database: Database) -> None:
-        self.connection = openConnection(optionsOf(database), "test")
+        self.connection = openConnection(optionsOf(database), "test", ours=False)
 
     def run(self, interaction: Callable[..., Any], *args: Any) -> Deferred[Any]:
         with closing(self.connection.cursor()) as cursor:

@@ -58,7 +58,8 @@ class PoolCase(TestCase):
         """
         Open the database, for somebody who closes it.
         """
-        options = {"options": optionsOf(self.postgres), "purpose": "test", **options}
+        known = {"options": optionsOf(self.postgres), "purpose": "test", "ours": False}
+        options = {**known, **options}
         database = PostgresDatabase(self.reactor, threads=threads, **options)
         database.start()
         return database
@@ -176,10 +177,10 @@ class PoolTests(PoolContract, PoolCase):
 
     async def test_prepared(self) -> None:
         """
-        Statements that come often are planned once, unless that is not wanted.
+        Statements that come often are planned once, unless others' are among them.
         """
-        for prepare, expected in ((True, 1), (False, 0)):
-            database = self.open(1, prepare=prepare)
+        for ours, expected in ((True, 1), (False, 0)):
+            database = self.open(1, ours=ours)
             for _ in range(10):
                 await database.run(lambda cursor: cursor.execute("SELECT %s::int", (1,)) and None)
             count = await self.ask("SELECT count(*) FROM pg_prepared_statements", database)
