@@ -6,7 +6,7 @@ import { RealtimeError, defer } from "./common.js";
 import { readFrame } from "./frames.js";
 
 // Close codes after which coming back would not help, and the one that wants a new token first.
-const FINAL_CLOSES = new Set([1000, 1002, 1003, 1007, 1009, 4029]);
+const FINAL_CLOSES = new Set([1000, 1002, 1003, 1007, 1009, 4009, 4029]);
 const TOKEN_CLOSE = 4001;
 // This one helps if what was too large is not sent again.
 const TOO_LARGE_CLOSE = 1009;
@@ -203,7 +203,7 @@ export class Link {
     if (fault !== undefined) {
       const shown = typeof text === "string" ? text.slice(0, 100) : typeof text;
       const message = `${this.#owner.url()} sent what is no frame of this protocol (${fault}): ${shown}`;
-      this.#report(new RealtimeError("invalid_frame", message, { topic }));
+      this.#report(new RealtimeError("unreadable", message, { topic }));
       this.#owner.unreadable(topic, pos);
       return;
     }

@@ -75,6 +75,8 @@ export class RealtimeClient {
   #shelf = new Shelf();
   #ids = { prefix: makeSecret(9), count: 0 };
   #tokenGiven = null;
+  // Whether the daemon says of each refusal what it refuses.
+  #isExact = false;
   // The token that the present connection was opened with, and whether it is to be given another.
   #tokenUsed;
   #auth = { isDue: false, next: () => this.#nextAuth(), refused: (error) => this.#report(error) };
@@ -259,7 +261,7 @@ export class RealtimeClient {
 
   #closed() {
     this.#talk.closed();
-    this.#auth.isDue = false;
+    this.#auth.isDue = this.#isExact = false;
     this.#outbox.closed();
     for (const topic of this.#topics.values()) {
       topic.closed();
@@ -291,6 +293,8 @@ export class RealtimeClient {
   }
 
   #received(frame) {
+    // Daemons that say either of these always say what they refuse.
+    if (frame.sync === true || frame.request !== undefined) this.#isExact = true;
     if (frame.type === "ack") this.#outbox.settle(frame.id);
     else if (frame.type === "error") this.#failed(frame);
     else this.#topics.get(frame.topic)?.receive(frame);
@@ -314,7 +318,7 @@ export class RealtimeClient {
     } else if (request === "ping") {
       this.#link.pingRefused();
     } else if (topic !== undefined && error.id === undefined && !PUBLICATIONS.has(request)) {
-      topic.refused(error, request);
+      topic.refused(error, request ?? (this.#isExact ? null : undefined));
     } else if (error.id !== undefined || isTooFast || !this.#mayBePublication(error, request)) {
       this.#report(error);
     }

@@ -60,6 +60,8 @@ export class Topic {
   #spoke = false;
   #pos;
   #confirmed = false;
+  // Whether something was shown that a gap would make wrong.
+  #isShown = false;
   #refused = false;
   #timer;
   #pause = FIRST_PAUSE;
@@ -97,7 +99,7 @@ export class Topic {
       this.rows = snapshot ? new Rows(options.key ?? "id", this.#host.report) : null;
       this.#wanted = wanted;
       this.#pos = undefined;
-      this.#hears = this.#confirmed = this.#refused = false;
+      this.#hears = this.#confirmed = this.#isShown = this.#refused = false;
       this.error = this.recovery = null;
       this.feed = "up";
       this.#setState("subscribing");
@@ -187,9 +189,13 @@ export class Topic {
     if (this.channels.size) this.#setState("subscribing");
   }
 
-  /** The daemon refuses what `request` says; an older one does not say what. */
+  /**
+   * The daemon refuses what `request` says; where that is `null`, something has ended by itself, and
+   * where it is missing, an older daemon does not say which of these it is.
+   */
   refused(error, request) {
-    const about = request ?? (this.#asked ? "subscribe" : this.#isLeaving ? "unsubscribe" : "");
+    const asked = this.#asked ? "subscribe" : this.#isLeaving ? "unsubscribe" : "";
+    const about = (request === undefined ? asked : request) ?? "";
     if (error.code === "table_lost" && !request) {
       this.error = error;
       this.#tellGap(error.code);
@@ -208,12 +214,12 @@ export class Topic {
       this.#sayLater(error.retryAfter ?? 0);
       this.#tell("state", this.state);
     } else if (about === "subscribe" && this.#asked !== null) {
-      const asked = this.#asked;
+      const isWanted = this.#asked === this.#wanted;
       this.#asked = null;
-      // Otherwise it is not wanted any more.
-      if (asked === this.#wanted && !this.#waitsForTable(error)) {
+      if (isWanted && !this.#waitsForTable(error)) {
         this.error = error;
         this.#refused = true;
+        this.#hears = false;
         this.#setState("refused");
         this.#host.report(error);
       }
@@ -260,7 +266,10 @@ export class Topic {
     }
     if (frame.pos !== undefined) this.#pos = frame.pos;
     if (frame.type === "snapshot") {
-      if (!frame.more) this.#pause = FIRST_PAUSE;
+      if (!frame.more) {
+        this.#pause = FIRST_PAUSE;
+        this.#isShown = true;
+      }
       this.rows?.page(frame);
       this.#tell("rows");
     } else if (frame.type === "db_change") {
@@ -282,10 +291,11 @@ export class Topic {
     this.#asked = null;
     this.#held = asked;
     if (asked === null || asked !== this.#wanted) return;
+    this.#refused = false;
     const again = this.#confirmed;
-    // A snapshot that was cut off is begun anew, and of rows that are asked for again nothing
-    // was promised.
-    const isExpected = this.rows !== null && (this.#pos === undefined || !asked.since);
+    // What is asked for again on the same connection follows what came before; and of a first
+    // snapshot that was cut off nothing was promised.
+    const isWhole = this.#hears || !this.#isShown;
     this.#confirmed = this.#hears = true;
     this.error = null;
     this.feed = "up";
@@ -297,8 +307,9 @@ export class Topic {
     if (sync === true) this.presence.begin();
     // An older daemon says nothing where no one is present.
     else if (this.presence.clear()) this.#tellPresence();
+    if (pos !== undefined) this.#isShown = true;
     this.#setState("subscribed");
-    if (again && recovered !== true && !isExpected) this.#tellGap(gap?.reason ?? "unknown");
+    if (again && recovered !== true && !isWhole) this.#tellGap(gap?.reason ?? "unknown");
   }
 
   #unsubscribed() {
@@ -306,6 +317,7 @@ export class Topic {
     const wasHeld = this.#held !== null && this.#held === this.#wanted;
     this.#isLeaving = false;
     this.#held = null;
+    if (!wasAsked) this.#hears = false;
     if (!wasAsked && wasHeld && this.#asked === null) {
       // The error before it said why, and whether to try again.
       this.#refused = this.#timer === undefined;

@@ -12,6 +12,8 @@ class Line {
   down = [];
   subscribed = new Map();
   isOpen = false;
+  /** Whether nothing comes through any more, and neither side knows. */
+  isDead = false;
   refused = 0;
 
   constructor(daemon, socket, number) {
@@ -29,7 +31,8 @@ class Line {
   }
 
   refuse(frame, code, more) {
-    const { type: request, id, topic } = frame;
+    const { type, id, topic } = frame;
+    const request = this.daemon.isOld ? undefined : type;
     this.send({ type: "error", code, message: "No.", request, id, topic, ...more });
   }
 }
@@ -38,19 +41,22 @@ class Topic {
   log = [];
   rows = new Map();
   members = new Map();
-  lost = false;
+  // Up to this place nothing can be had any more, and up to that one columns were others.
+  floor = -1;
+  alteredAt = -1;
 }
 
 export class Daemon {
   lines = [];
   topics = new Map();
   epoch = 1;
-  /** How often a publication was taken, by its id. */
+  /** How often a publication was taken, by its id, and by its data. */
   taken = new Map();
+  published = new Map();
   /** Lines that were closed for flooding. */
   floods = 0;
-  /** Whether it says what its refusals refuse. */
-  names = true;
+  /** Whether it is one of before there were pages of presence, and refusals said what they refuse. */
+  isOld = false;
   #count = 0;
   #seen = new Map();
 
@@ -71,7 +77,7 @@ export class Daemon {
       }
 
       close() {
-        daemon.#lose(this.line, true);
+        daemon.#lose(this.line, !this.line.isDead);
       }
     };
   }
@@ -116,6 +122,7 @@ export class Daemon {
     while (found) {
       found = false;
       for (const line of [...this.lines]) {
+        if (line.isDead) continue;
         if (!line.isOpen) this.open(line);
         for (const direction of ["up", "down"]) while (this.pass(line, direction)) found = true;
       }
@@ -136,6 +143,7 @@ export class Daemon {
     this.epoch += 1;
     for (const topic of this.topics.values()) {
       topic.log = [];
+      topic.floor = topic.alteredAt = -1;
       topic.members.clear();
     }
     for (const line of [...this.lines]) this.cut(line, 1001, "restarting; reconnect in 5 ms");
@@ -190,26 +198,27 @@ export class Daemon {
     if (line.refused > this.burst) {
       this.floods += 1;
       this.cut(line, 4029, "frames come too fast");
-    } else if (this.names) {
-      line.refuse(frame, "rate_limited", { retryAfter });
     } else {
-      line.refuse(frame, "rate_limited", { retryAfter, request: undefined });
+      line.refuse(frame, "rate_limited", { retryAfter });
     }
     return false;
   }
 
   _subscribe(line, frame) {
-    const { since, snapshot, sync } = frame;
+    const { since, snapshot } = frame;
+    const sync = this.isOld ? undefined : frame.sync;
     const topic = this.topic(frame.topic);
     const pos = `${this.epoch}:${topic.log.length}`;
     const [epoch, place] = (since ?? "").split(":").map(Number);
-    const recovered = since !== undefined && epoch === this.epoch && place <= topic.log.length;
+    const isThere = epoch === this.epoch && place <= topic.log.length && place > topic.floor;
+    const recovered = since !== undefined && isThere;
     line.subscribed.set(frame.topic, frame);
     const answer = { type: "subscribed", topic: frame.topic, sync };
     if (since !== undefined) answer.recovered = recovered;
     if (since !== undefined && !recovered) answer.gap = { reason: "unknown" };
     const hasRows = snapshot && !recovered;
     line.send({ ...answer, pos: recovered ? since : hasRows ? undefined : pos });
+    if (recovered && place <= topic.alteredAt) this.#tellAltered(frame.topic, [line]);
     if (recovered) topic.log.slice(place).forEach((it) => line.send(it));
     if (hasRows) {
       const rows = [...topic.rows.values()];
@@ -224,6 +233,11 @@ export class Daemon {
 
   #sync(line, name) {
     const members = [...this.topic(name).members.values()];
+    if (this.isOld) {
+      const all = { type: "event", topic: name, event: "presence:sync", data: { members } };
+      if (members.length) line.send(all);
+      return;
+    }
     for (let n = 0; n < members.length; n += PAGE) {
       const data = { members: members.slice(n, n + PAGE), page: n / PAGE };
       line.send({ type: "event", topic: name, event: "presence:sync", data });
@@ -241,6 +255,7 @@ export class Daemon {
     if (!this.#seen.has(known)) {
       this.#seen.set(known, true);
       this.taken.set(id, (this.taken.get(id) ?? 0) + 1);
+      this.published.set(data, (this.published.get(data) ?? 0) + 1);
       this.append(topic, { type: "event", event, data });
     }
     line.send({ type: "ack", id });
@@ -320,13 +335,34 @@ export class Daemon {
   truncate(name) {
     const topic = this.topic(name);
     topic.rows.clear();
+    this.append(name, { type: "event", event: "step", data: null });
+    topic.floor = topic.log.length;
     this.#tell(name, { type: "error", code: "table_lost", message: "It was emptied.", topic: name });
     this.#tell(name, { type: "status", topic: name, table: "back", message: "It is back." });
+  }
+
+  /** Take a right away. */
+  forbid(name) {
+    for (const line of this.lines) {
+      if (!line.subscribed.delete(name)) continue;
+      line.send({ type: "error", code: "forbidden", message: "No more.", topic: name });
+      line.send({ type: "unsubscribed", topic: name });
+    }
   }
 
   alter(name, value) {
     const topic = this.topic(name);
     for (const [id, row] of topic.rows) topic.rows.set(id, { ...row, added: value });
-    this.#tell(name, { type: "status", topic: name, table: "altered", message: "It was altered." });
+    this.append(name, { type: "event", event: "step", data: null });
+    topic.alteredAt = topic.log.length;
+    this.#tellAltered(name, this.lines);
   }
+
+  #tellAltered(topic, lines) {
+    for (const line of lines) {
+      if (!line.subscribed.has(topic)) continue;
+      line.send({ type: "status", topic, table: "altered", message: "It was altered." });
+    }
+  }
+
 }

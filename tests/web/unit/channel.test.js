@@ -4,6 +4,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { World, change, collector, event, settle, subscribed } from "./fakes.js";
 
@@ -556,4 +558,55 @@ test("a feed that is down is told, and that it is up", async (t) => {
   await world.comeBack();
   await world.socket.say({ type: "subscribed", topic, pos: "1", recovered: true });
   assert.equal(channel.feed, "up");
+});
+
+test("a callback that is taken off in a callback is not called any more", async (t) => {
+  const world = new World(t);
+  const { channel, socket, topic } = await subscribed(world);
+  const seen = collector();
+  channel.on("e", () => channel.off("e", seen)).on("e", seen);
+  await socket.say(event(topic, "e", 1));
+  assert.deepEqual(seen.got, []);
+  // Nor is any callback of a channel that ends in one.
+  channel.on("f", () => channel.unsubscribe()).on("f", seen).on("*", seen);
+  await socket.say(event(topic, "f", 1));
+  assert.deepEqual(seen.got, []);
+});
+
+test("a channel that nothing holds and that has nothing to remember is forgotten", async (t) => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  const world = new World(t);
+  world.answer = { status: 200, body: { messages: [] } };
+  const client = world.client();
+  await world.connect(client);
+  const gone = [];
+  const registry = new FinalizationRegistry((name) => gone.push(name));
+  const use = (name, how) => {
+    const channel = client.channel(name);
+    registry.register(channel, name);
+    how(channel);
+  };
+  const calls = collector();
+  use("chat/published", (it) => it.publish("e", 1));
+  use("chat/read", (it) => it.getHistory());
+  use("chat/heard", (it) => it.on("e", calls));
+  use("chat/subscribed", (it) => it.subscribe());
+  use("chat/tracked", (it) => it.track({}));
+  use("chat/ended", (it) => it.on("e", calls).subscribe().unsubscribe());
+  client.channel("orders", { filter: { a: 1 } });
+  for (let n = 0; n < 20 && gone.length < 3; n++) {
+    await new Promise(setImmediate);
+    collect();
+  }
+  assert.deepEqual(gone.sort(), ["chat/ended", "chat/published", "chat/read"]);
+  // What was said to a channel is still so.
+  client.channel("chat/heard").subscribe();
+  await world.socket.say({ type: "subscribed", topic: "chat/heard/p", pos: "1" });
+  await world.socket.say(event("chat/heard/p", "e", 1));
+  assert.equal(calls.got.length, 1);
+  assert.equal(client.channel("chat/subscribed").isSubscribed, true);
+  world.socket.take();
+  client.channel("orders").subscribe();
+  assert.deepEqual(world.socket.take()[0].filter, { a: 1 });
 });

@@ -239,4 +239,20 @@ test("history that cannot be had says why", async (t) => {
   await assert.rejects(channel.getHistory(), { code: "wrong_server", message: /HTTP 502/ });
   world.answer = new TypeError("failed to fetch");
   await assert.rejects(channel.getHistory(), { code: "unreachable" });
+  // What answers is no other server because the line broke.
+  const text = async () => {
+    throw new TypeError("terminated");
+  };
+  const cut = world.client({ fetch: async () => ({ status: 200, text }) }).channel("chat/x");
+  await assert.rejects(cut.getHistory(), { code: "unreachable", message: /was cut off/ });
+  // Nor because it never ends.
+  const waits = world.client({
+    connectTimeout: 500,
+    fetch: (url, { signal }) =>
+      new Promise((resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+  });
+  const late = assert.rejects(waits.channel("chat/x").getHistory(), { code: "unreachable" });
+  await world.clock.advance(500);
+  await late;
+  assert.equal(world.clock.pending, 0);
 });

@@ -87,9 +87,9 @@ test("what was refused of presence is said again, and what is wanted by then", a
 });
 
 test("more topics than the daemon takes at once are all subscribed again, and no flood", async (t) => {
-  for (const names of [true, false]) {
+  for (const isOld of [true, false]) {
     const { daemon, client, pass } = await limited(t, { rate: 50, burst: 30 });
-    daemon.names = names;
+    daemon.isOld = isOld;
     const channels = Array.from({ length: 200 }, (_, n) => client.channel(`chat/${n}`).subscribe());
     for (const channel of channels) channel.track({});
     await pass(60_000);

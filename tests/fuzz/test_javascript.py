@@ -1,0 +1,35 @@
+"""
+The JavaScript client, against a model of a daemon and a network that cuts, delays and lies.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fuzz import FUZZ_SECONDS, seeds
+from tests.web import HERE, run
+
+SCRIPT = HERE.parent / "fuzz" / "javascript.js"
+
+# Node.js starts once for so many seeds.
+_BATCH = 100
+
+
+class ClientFuzz(SynchronousTestCase):
+    """
+    Random applications; see C{javascript.js}.
+    """
+
+    timeout = 120 + FUZZ_SECONDS
+
+    def test_random(self) -> None:
+        """
+        Whatever an application does and the network suffers, at the end the application sees
+        what the daemon has, and each publication was taken once or rejected.
+        """
+        wanted = seeds(100)
+        while batch := [str(seed) for seed in islice(wanted, _BATCH)]:
+            written = run("node", str(SCRIPT), *batch, folder=SCRIPT.parent)
+            self.assertEqual(written.splitlines(), [f"{seed} ok" for seed in batch])
