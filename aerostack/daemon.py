@@ -361,9 +361,9 @@ class Daemon(MultiService):
         self.connections.stopping = True
         # Systemd keeps its sockets open, and who comes by them waits for the next daemon;
         # others are better told when to come back than not answered.
-        yield self._stopListening("systemd:")
+        yield self._stopListening(inherited=True)
         yield farewell(self._reactor, self.connections.sessions(), self._departures)
-        yield self._stopListening("")
+        yield self._stopListening(inherited=False)
         yield self._waitForClients()
         yield super().stopService()
         yield self.tracker.stop()
@@ -371,12 +371,12 @@ class Daemon(MultiService):
         self._pools.close()
         self.log.info("stopped")
 
-    def _stopListening(self, prefix: str) -> Deferred[Any]:
-        """Give up the addresses whose description begins so."""
+    def _stopListening(self, inherited: bool) -> Deferred[Any]:
+        """Give up the addresses that systemd opened, or the others."""
         closing = [
             maybeDeferred(port.stopListening)
             for listener, port in zip(self._listeners, self.ports, strict=True)
-            if listener.description.startswith(prefix)
+            if listener.inherited == inherited
         ]
         return DeferredList(closing, consumeErrors=True)
 

@@ -61,7 +61,8 @@ class ServerConfig:
 
     listen: tuple[str, ...] = setting(
         "The addresses to serve on, as Twisted endpoint strings: tcp:, tcp6:, ssl:, unix: and"
-        " systemd:. A colon inside a value is written as \\:. With :local=1 you vouch that only"
+        " systemd:, behind haproxy: where a proxy speaks the PROXY protocol. A colon inside a"
+        " value is written as \\:. With :local=1 you vouch that only"
         " programs of this machine get to an address.",
         Many(Text("an endpoint string such as 'tcp:8787:interface=127.0.0.1'"), least=1),
     )

@@ -31,7 +31,7 @@ def _run(options: argparse.Namespace) -> None:
     config = loadConfig(options.config)
     backend = openBackend(config.database)
     if not options.force:
-        for url in urlsOf(config):
+        for url in urlsOf(config, proxied=True):
             if _answers(url):
                 raise CommandError(
                     f"the daemon seems to be running: somebody answers at {url}. It would put"

@@ -147,15 +147,19 @@ def addressOf(config: Config, projectId: str | None, secret: bool = False) -> Ad
     raise ValueError("none of server.listen can be connected to from here; give --url")
 
 
-def urlsOf(config: Config) -> list[str]:
+def urlsOf(config: Config, proxied: bool = False) -> list[str]:
     """
     Where the daemon that runs on a configuration can be reached on this machine; first
     the listeners that are for this machine only.
+
+    @param proxied: Whether those as well that only a proxy can speak to.
     """
     urls = []
     descriptions = [parseDescription(listen) for listen in config.server.listen]
     for description in sorted(descriptions, key=lambda each: not each.local):
         options = description.options
+        if description.proxied and not proxied:
+            continue
         if description.kind == "unix":
             urls.append(f"ws+unix://{config.path.parent / options['address']}")
         elif description.kind != "systemd":

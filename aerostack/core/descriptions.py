@@ -49,11 +49,13 @@ class Description:
     @ivar text: The string as it was written.
     @ivar kind: Its prefix, one of C{tcp}, C{tcp6}, C{ssl}, C{unix}, C{systemd}.
     @ivar options: Every option that was given or has a default.
+    @ivar proxied: Whether a proxy says whose each connection is, by the PROXY protocol.
     """
 
     text: str
     kind: str
     options: Mapping[str, str]
+    proxied: bool
 
     @property
     def local(self) -> bool:
@@ -114,9 +116,14 @@ def parseDescription(text: str) -> Description:
         allowed there.
     """
     (prefixName, kind), *parts = _split(text)
+    proxied = (prefixName, kind) == (None, "haproxy") and bool(parts)
+    if proxied:
+        (prefixName, kind), *parts = parts
     if prefixName is not None or kind not in _OPTIONS:
         raise ValueError(
-            f"{text}: must begin with one of " + ", ".join(f"{known}:" for known in _OPTIONS)
+            f"{text}: must begin with one of "
+            + ", ".join(f"{known}:" for known in _OPTIONS)
+            + ", behind haproxy: where a proxy speaks the PROXY protocol"
         )
     allowed = _OPTIONS[kind]
     given: dict[str, str] = {}
@@ -138,7 +145,9 @@ def parseDescription(text: str) -> Description:
 
     options = {**_DEFAULTS[kind], **given}
     _checkValues(text, options)
-    return Description(text, kind, options)
+    if proxied and options.get("local") == "1":
+        raise ValueError(f"{text}: local=1 is for this machine only, and haproxy: for others")
+    return Description(text, kind, options, proxied)
 
 
 def _checkValues(text: str, options: Mapping[str, str]) -> None:

@@ -28,6 +28,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from aerostack.core.descriptions import Description, parseDescription
+from aerostack.net.inherited import InheritedEndpoint
+from aerostack.net.proxied import ProxiedEndpoint
 from aerostack.net.tls import CertificateFiles, ReloadableTLS
 
 
@@ -38,12 +40,14 @@ class Listener:
 
     @ivar description: The endpoint string as it was written.
     @ivar endpoint: An L{IStreamServerEndpoint}.
+    @ivar inherited: Whether systemd opened it, and keeps it open.
     @ivar local: Whether only programs of this machine get here.
     @ivar tls: What to reload when the certificate was renewed; L{None} without TLS.
     """
 
     description: str
     endpoint: IStreamServerEndpoint
+    inherited: bool
     local: bool
     tls: ReloadableTLS | None
 
@@ -56,7 +60,8 @@ def serverEndpoint(reactor: Any, description: str, baseDirectory: Path | None = 
     @param reactor: The reactor to listen with.
     @param description: For instance C{tcp:8787:interface=127.0.0.1},
         C{ssl:443:privateKey=key.pem:certKey=fullchain.pem}, C{unix:/run/rt.sock} or
-        C{systemd:domain=INET6:index=0}; with C{privateKey}, C{systemd:} speaks TLS.
+        C{systemd:domain=INET6:index=0}; with C{privateKey}, C{systemd:} speaks TLS.  With
+        C{haproxy:} before it, connections begin with the PROXY protocol.
     @param baseDirectory: What relative paths are relative to; L{None} for the
         working directory.
     @raise ValueError: The string is malformed, or systemd passed no such socket.
@@ -82,6 +87,9 @@ def serverEndpoint(reactor: Any, description: str, baseDirectory: Path | None = 
             reactor, int(options["port"]), int(options["backlog"]), options["interface"]
         )
 
+    if parsed.proxied:
+        endpoint = ProxiedEndpoint(reactor, endpoint)
+
     tls = None
     if "privateKey" in options:
         key = options["privateKey"]
@@ -94,7 +102,7 @@ def serverEndpoint(reactor: Any, description: str, baseDirectory: Path | None = 
             )
         )
         endpoint = TLSServerEndpoint(reactor, tls, endpoint)
-    return Listener(description, endpoint, parsed.local, tls)
+    return Listener(description, endpoint, parsed.kind == "systemd", parsed.local, tls)
 
 
 def _inherited(reactor: Any, description: Description) -> IStreamServerEndpoint:
@@ -115,7 +123,7 @@ def _inherited(reactor: Any, description: Description) -> IStreamServerEndpoint:
             f"{description.text}: systemd passed no socket of {which} {value}; start the daemon"
             " through its socket unit"
         ) from error
-    return endpoint
+    return InheritedEndpoint(reactor, endpoint)
 
 
 @implementer(IStreamServerEndpoint)

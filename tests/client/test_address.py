@@ -148,6 +148,9 @@ class ConfigTests(SynchronousTestCase):
             self.assertEqual(urlsOf(self.config(listen)), [url])
             self.assertEqual(Address(url).url, url)
         self.assertEqual(urlsOf(self.config("systemd:domain=INET:index=0")), [])
+        proxied = self.config("haproxy:tcp:8787")
+        self.assertEqual(urlsOf(proxied), [])
+        self.assertEqual(urlsOf(proxied, proxied=True), ["ws://127.0.0.1:8787"])
 
     def test_address(self) -> None:
         """

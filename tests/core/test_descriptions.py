@@ -58,6 +58,23 @@ class ParseTests(SynchronousTestCase):
             self.assertIn("interface=127.0.0.1", self.refused(f"{text}:local=1"))
         self.refused("tcp:80:interface=127.0.0.1:local=yes")
 
+    def test_proxied(self) -> None:
+        """C{haproxy:} before any other has a proxy say whose a connection is."""
+        for text in ("tcp:80", "ssl:443:privateKey=a.pem", "unix:rt.sock", "tcp6:80:backlog=5"):
+            plain, proxied = parseDescription(text), parseDescription(f"haproxy:{text}")
+            self.assertEqual((proxied.kind, proxied.options), (plain.kind, plain.options))
+            self.assertEqual((plain.proxied, proxied.proxied), (False, True))
+            self.assertEqual(proxied.text, f"haproxy:{text}")
+        for text in (
+            "haproxy",
+            "haproxy:",
+            "haproxy:80",
+            "haproxy:haproxy:tcp:80",
+            "x=haproxy:tcp:1",
+        ):
+            self.assertIn("must begin", self.refused(text))
+        self.assertIn("local=1", self.refused("haproxy:tcp:80:interface=127.0.0.1:local=1"))
+
     def test_escapes(self) -> None:
         """A backslash takes the meaning from a colon, an equals sign and a backslash."""
         text = r"tcp:80:interface=\:\:1"

@@ -13,7 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from twisted.internet import reactor
-from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    UNIXClientEndpoint,
+    wrapClientTLS,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
@@ -237,6 +241,34 @@ class ActivationTests(TestCase):
         """A socket that systemd passed is found by its place."""
         (endpoint,) = await self.activate("/", "systemd:domain=INET:index=0")
         await self.assertEchoes(endpoint)
+
+    async def test_unix(self) -> None:
+        """
+        The file of a Unix socket that systemd passed stays as it is, its permissions as well,
+        and the next daemon serves on it.
+        """
+        # The path of a Unix socket must be short, and trial's are not.
+        temporary = TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        path = Path(temporary.name) / "rt.sock"
+        kept = socket.socket(socket.AF_UNIX)
+        self.addCleanup(kept.close)
+        kept.bind(str(path))
+        path.chmod(0o600)
+        kept.listen(7)
+        for _ in range(2):
+            child = Child.spawn(
+                reactor,
+                ["-c", ACCEPT, "/", "systemd:domain=UNIX:index=0"],
+                {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "rt"},
+                {3: kept.fileno()},
+            )
+            self.addCleanup(child.kill)
+            await child.wrote("listening")
+            await self.assertEchoes(UNIXClientEndpoint(reactor, str(path)))
+            child.signal("TERM")
+            await child.ended
+            self.assertEqual(path.stat().st_mode & 0o777, 0o600)
 
     async def test_tls(self) -> None:
         """A passed socket speaks TLS where a key is given, beside one that does not."""

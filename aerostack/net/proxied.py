@@ -1,0 +1,115 @@
+"""
+Connections of which a proxy says first whose they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from aerostack.wire.proxied import readHeader
+
+PATIENCE = 10.0
+"""Seconds within which the proxy has to say it."""
+
+
+class _Introduced(Protocol):
+    """
+    A connection until it is known whose it is; then another protocol gets it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, factory: _IntroducedFactory, address: IAddress) -> None:
+        self._factory = factory
+        self._address = address
+        self._received = b""
+
+    def connectionMade(self) -> None:
+        self._late = self._factory.reactor.callLater(PATIENCE, self._refuse, "it says nothing")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._late.active():
+            self._late.cancel()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._received += data
+        try:
+            found = readHeader(self._received)
+        except ValueError as error:
+            self._refuse(str(error))
+            return
+        if found is not None:
+            self._late.cancel()
+            self._goOn(*found)
+
+    def _goOn(self, source: str | None, length: int) -> None:
+        transport: Any = self.transport
+        address = self._address
+        if source is not None:
+            kind = IPv6Address if ":" in source else IPv4Address
+            address = kind("TCP", source, 0)
+            transport.getPeer = lambda: address
+        protocol: Any = self._factory.wrapped.buildProtocol(address)
+        transport.protocol = protocol
+        protocol.makeConnection(transport)
+        if len(self._received) > length:
+            protocol.dataReceived(self._received[length:])
+
+    def _refuse(self, reason: str) -> None:
+        self._log.info("a connection to a haproxy: listener is dropped: {reason}", reason=reason)
+        transport: Any = self.transport
+        transport.abortConnection()
+
+
+class _IntroducedFactory(Factory):
+    """
+    Makes connections of which a proxy says whose they are.
+    """
+
+    noisy = False
+
+    def __init__(self, reactor: Any, wrapped: IProtocolFactory) -> None:
+        self.reactor = reactor
+        self.wrapped = wrapped
+
+    def doStart(self) -> None:
+        self.wrapped.doStart()
+        super().doStart()
+
+    def doStop(self) -> None:
+        self.wrapped.doStop()
+        super().doStop()
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        assert addr is not None
+        return _Introduced(self, addr)
+
+
+@implementer(IStreamServerEndpoint)
+class ProxiedEndpoint:
+    """
+    The PROXY protocol on whatever another endpoint accepts.
+    """
+
+    def __init__(self, reactor: Any, endpoint: IStreamServerEndpoint) -> None:
+        self._reactor = reactor
+        self._endpoint = endpoint
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """
+        See L{IStreamServerEndpoint}.
+        """
+        return self._endpoint.listen(_IntroducedFactory(self._reactor, protocolFactory))

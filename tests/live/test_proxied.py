@@ -1,0 +1,84 @@
+"""
+A proxy in front that speaks the PROXY protocol.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aerostack.net.endpoints import serverEndpoint
+from aerostack.settings import Config
+from tests.live.daemon import DaemonTests
+from tests.live.hostile import OPENING
+from tests.live.wire import Wire
+
+
+class ProxiedTests(DaemonTests):
+    """
+    A listener with C{haproxy:}.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        await super().setUp()
+        self.listen("haproxy:tcp:0:interface=127.0.0.1")
+
+    def listen(self, description: str) -> None:
+        """Listen at another place, for all that follows."""
+        self.daemon.listen(serverEndpoint(self.reactor, description, self.directory))
+        self.port = self.daemon.ports[-1].getHost().port
+
+    def config(self) -> Config:
+        """With room for a few connections of an address."""
+        config = super().config()
+        return replace(config, limits=replace(config.limits, connectionsPerAddress=2))
+
+    async def open(self, header: bytes) -> Wire:
+        """Open a WebSocket behind a header."""
+        wire = await self.wire()
+        wire.keepRaw()
+        wire.write(header + OPENING)
+        await self.until(lambda: b"\r\n\r\n" in wire.received)
+        return wire
+
+    async def test_counted(self) -> None:
+        """
+        Clients are counted by the addresses that the proxy names.
+        """
+        statuses = []
+        for number in (1, 1, 1, 2, 2, 2):
+            header = b"PROXY TCP4 192.0.2.%d 198.51.100.1 1 443\r\n" % number
+            statuses.append(int((await self.open(header)).received.split()[1]))
+        self.assertEqual(statuses, [101, 101, 429, 101, 101, 429])
+
+    async def test_live(self) -> None:
+        """
+        What comes behind the header works as ever.
+        """
+        wire = await self.wire()
+        wire.write(b"PROXY TCP6 2001:db8::1 2001:db8::2 1 443\r\n")
+        await wire.upgrade("/api/realtime?projectId=p")
+        wire.tell({"type": "subscribe", "topic": "chat/a"})
+        self.assertEqual((await wire.frame())["type"], "subscribed")
+
+    async def test_without(self) -> None:
+        """
+        A connection without the header is dropped.
+        """
+        wire = await self.wire()
+        wire.keepRaw()
+        wire.write(OPENING)
+        await wire.lost
+        self.assertEqual(wire.received, b"")
+
+    async def test_notHere(self) -> None:
+        """
+        A client whose address is said to be the loopback interface's is not on this machine.
+        """
+        wire = await self.wire()
+        wire.keepRaw()
+        wire.write(
+            b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n"
+            b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n"
+        )
+        await wire.lost
+        self.assertEqual(wire.received.split()[1], b"401")
