@@ -60,9 +60,7 @@ def _run(options: argparse.Namespace) -> None:
             client.onError(failed)
         client.startService()
         await within(reactor, options.timeout, channel.subscribe())
-        # Where nobody is, nothing is said; whoever is there has been told before this.
-        await within(reactor, options.timeout, client.ping())
-        for member in channel.presence.members:
+        for member in await within(reactor, options.timeout, channel.presence.known()):
             output.line(formatMember(member) if output.pretty else formatJSON(member))
         if output.pretty and not channel.presence.members:
             say(f"nobody is present on {options.topic}")

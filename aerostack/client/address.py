@@ -32,6 +32,7 @@ class Address:
     @ivar userId: The user to be, where the project believes it.
     @ivar key: An API key.
     @ivar token: A JWT.
+    @ivar session: A secret by which the daemon knows a client again that comes back.
     """
 
     url: str
@@ -39,6 +40,7 @@ class Address:
     userId: str | None = None
     key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    session: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         scheme, separator, rest = self.url.partition("://")
@@ -85,6 +87,8 @@ class Address:
             offered.append(f"aerostack-key.{self.key}")
         if self.token:
             offered.append(f"aerostack-token.{self.token}")
+        if self.session:
+            offered.append(f"aerostack-session.{self.session}")
         return [*offered, "aerostack-v1"] if offered else []
 
     @property

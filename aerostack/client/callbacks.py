@@ -23,8 +23,15 @@ class Callbacks:
 
     log = Logger()
 
-    def __init__(self) -> None:
+    def __init__(self, added: Callable[[], None] | None = None) -> None:
+        """
+        @param added: Called whenever somebody wants to be called.
+        """
         self._byName: dict[str, list[Callback]] = {}
+        self._added = added
+
+    def __bool__(self) -> bool:
+        return any(self._byName.values())
 
     def add(self, name: str, callback: Callback) -> Callable[[], None]:
         """
@@ -37,6 +44,8 @@ class Callbacks:
         callbacks = self._byName.setdefault(name, [])
         if callback not in callbacks:
             callbacks.append(callback)
+        if self._added is not None:
+            self._added()
         return lambda: self.remove(name, callback)
 
     def remove(self, name: str, callback: Callback | None = None) -> None:
@@ -66,6 +75,9 @@ class Callbacks:
         """
         callbacks = tuple(self._byName.get(name, ()))
         for callback in callbacks:
+            if callback not in self._byName.get(name, ()):
+                # One before it has taken it back.
+                continue
             try:
                 result = callback(*args)
             except Exception:

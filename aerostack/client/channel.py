@@ -22,6 +22,9 @@ from aerostack.wire.codec import encodeValue
 if TYPE_CHECKING:
     from aerostack.client.conversation import Conversation
 
+# The frames that tell of our own presence.
+_TELLING = ("track", "untrack")
+
 _GAP, _FEED, _ERROR, _SUBSCRIBED = "gap", "feed", "error", "subscribed"
 
 
@@ -44,18 +47,27 @@ class Channel:
         self.topic = topic
         self.path = path
         self.filter = filter
-        self.presence = Presence()
+        self.presence = Presence(self._used)
         self._owner = owner
         self._subscription = Subscription()
-        self._events = Callbacks()
-        self._notices = Callbacks()
+        self._events = Callbacks(self._used)
+        self._notices = Callbacks(self._used)
         # How we are present, as JSON; whether the daemon has heard that, and whether it has
         # heard anything of the kind on the present connection.
         self._state: bytes | None = None
         self._told = True
         self._known = False
+        # How many bytes the subscription took that was asked for last.
+        self._size = 0
+        # Whether nothing of it is to be told for a while.
+        self._quiet = False
         # Whether the application has done with it, for all that we know.
         self._released = False
+
+    def _used(self) -> None:
+        """Somebody is to be called, so the application need not hold it."""
+        self._released = False
+        self._owner.touch(self)
 
     # Callbacks
 
@@ -87,7 +99,9 @@ class Channel:
         comes: what was made of the topic must be loaded again.
 
         @param callback: Gets a dictionary with the C{topic} and the C{reason}: C{expired},
-            C{unknown} or C{limit}, or C{table_lost} for a table that was dropped or rebuilt.
+            C{unknown} or C{limit}; or of a table C{table_lost} where it was dropped or
+            rebuilt, C{back} when it is there again, and C{altered} where its columns were
+            changed.  Where the rows are to come first, they come again.
         @return: Takes the callback back.
         """
         return self._notices.add(_GAP, callback)
@@ -182,6 +196,7 @@ class Channel:
         """
         self._events.clear()
         self.presence.clear()
+        self.presence.fail(ClientError("unsubscribed", "The channel was unsubscribed."))
         self._released = True
         left = self._subscription.leave()
         self._owner.changed(self)
@@ -242,15 +257,20 @@ class Channel:
 
     @property
     def idle(self) -> bool:
-        """Whether the application has done with it, and the daemon knows."""
-        return self._released and self._told and self._state is None and self._subscription.settled
+        """Whether the application has done nothing with it that lasts, and the daemon knows."""
+        unused = self._released or not (
+            self.filter is not None or self._events or self._notices or self.presence.watched
+        )
+        return unused and self._told and self._state is None and self._subscription.idle
 
     def next(self) -> bytes | None:
         """
         What is to be told to the daemon next.  Whoever takes it sends it.
         """
         if self._subscription.pending:
-            return encodeValue({**self._subscription.ask(), "topic": self.topic})
+            payload = encodeValue(self._subscriptionFrame())
+            self._size = len(payload)
+            return payload
         if self._canTell:
             self._told = self._known = True
             return encodeValue(self._presenceFrame())
@@ -260,12 +280,16 @@ class Channel:
     def _canTell(self) -> bool:
         # An error that comes while the subscription is asked for is about that.
         subscription = self._subscription
-        return not (self._told or subscription.asking or subscription.postponed)
+        return not (self._told or self._quiet or subscription.asking or subscription.postponed)
+
+    def _subscriptionFrame(self) -> Frame:
+        frame = {**self._subscription.ask(), "topic": self.topic}
+        return {**frame, "sync": True} if frame["type"] == "subscribe" else frame
 
     def _presenceFrame(self) -> Frame:
         if self._state is None:
             return {"type": "untrack", "topic": self.topic}
-        return {"type": "track", "topic": self.topic, "state": Raw(self._state)}
+        return {"type": "track", "topic": self.topic, "state": Raw(self._state), "sync": True}
 
     def received(self, head: Head, frame: Frame) -> None:
         """
@@ -276,30 +300,43 @@ class Channel:
             self._emit(head, frame)
         elif head.type == "subscribed":
             self._began(head, frame)
+        elif head.type == "synced":
+            self._synced(frame)
         elif head.type == "unsubscribed":
             self._subscription.unsubscribed()
+            self._over()
         elif head.type == "snapshot":
             self._filled(head, frame)
         elif head.type == "commit":
             self._subscription.advance(head.pos)
-            self._events.call("commit", frame)
+            if self._subscription.heard:
+                self._events.call("commit", frame)
         elif head.type == "status":
-            self._notices.call(_FEED, head.feed, head.message or "")
+            self._stands(head)
+        # Last, so that who waits is not told of the same set twice.
+        self.presence.answer()
 
     def _emit(self, head: Head, frame: Frame) -> None:
         name = head.operation if head.type == "db_change" else head.event
-        if name is None:
+        if name is None or not self._subscription.heard:
             return
-        if name.startswith(PREFIX) and head.type == "event":
-            self.presence.told(name, frame.get("data"))
-        self._events.call(name, frame)
-        self._events.call("*", frame)
+        isPresence = name.startswith(PREFIX) and head.type == "event"
+        if not isPresence or self.presence.told(name, frame.get("data")):
+            self._events.call(name, frame)
+            self._events.call("*", frame)
+
+    def _synced(self, frame: Frame) -> None:
+        if self._subscription.heard and self.presence.synced():
+            told = {"type": "event", "topic": frame["topic"], "event": f"{PREFIX}sync"}
+            told["data"] = {"members": self.presence.members}
+            self._events.call(f"{PREFIX}sync", told)
+            self._events.call("*", told)
 
     def _began(self, head: Head, frame: Frame) -> None:
-        # Whoever left meanwhile is told by what comes next, if anybody is left at all.
-        self.presence.stale = bool(self.presence.members)
         if not self._subscription.subscribed(head, frame):
             return
+        if head.sync:
+            self.presence.begin()
         if head.gap is not None:
             self._missed(head.gap.get("reason"))
         self._notices.call(_SUBSCRIBED, frame)
@@ -312,9 +349,17 @@ class Channel:
                 reason=reason,
             )
 
+    def _stands(self, head: Head) -> None:
+        if head.table is None:
+            self._notices.call(_FEED, head.feed, head.message or "")
+        elif self._subscription.heard:
+            self._subscription.reload()
+            self._missed(head.table)
+
     def _filled(self, head: Head, frame: Frame) -> None:
         first = self._subscription.page()
-        self._events.call("snapshot", {**frame, "first": first})
+        if self._subscription.heard:
+            self._events.call("snapshot", {**frame, "first": first})
         if not head.more:
             self._subscription.filled(head.pos)
 
@@ -330,43 +375,73 @@ class Channel:
             self._subscription.advance(head.pos)
         self._report(error)
 
-    def refresh(self) -> None:
-        """
-        Nobody is present whom the daemon has not told of since the subscription began.
-        """
-        if self.presence.stale:
-            frame = {"type": "event", "topic": self.topic, "event": f"{PREFIX}sync"}
-            head = Head(type="event", topic=self.topic, event=f"{PREFIX}sync")
-            self._emit(head, {**frame, "data": {"members": []}})
-
-    def refused(self, error: ClientError) -> None:
+    def refused(self, error: ClientError, request: str | None) -> None:
         """
         The daemon does not do what it was told.
+
+        @param request: The type of the frame that is refused; L{None} for one that does not
+            say, or where something ended by itself.
         """
-        if self._subscription.refused(error):
-            return
-        self._report(error)
-        if error.code == "table_lost":
+        if error.code == "table_lost" and request is None:
             # The subscription stays; what was made of the rows does not.
+            self._report(error)
+            self._subscription.reload()
             self._missed(error.code)
+        elif request == "unsubscribe":
+            # There is nothing to be left.
+            self._subscription.unsubscribed()
+        elif request in _TELLING or not self._subscription.refused(error):
+            self._report(error)
+        self._over(error)
+
+    def _over(self, error: ClientError | None = None) -> None:
+        """See whether the subscription is over, so that nobody tells who is present."""
+        if not self._subscription.wanted and self._state is None:
+            self.presence.over(error or ClientError("unsubscribed", "The subscription ended."))
 
     def _report(self, error: ClientError) -> None:
         if not self._notices.call(_ERROR, error):
             self.log.warn("{topic}: {error}", topic=self.topic, error=error)
 
-    def postpone(self) -> None:
+    def postpone(self, request: str | None) -> None:
         """
-        The daemon does not do it now; nothing is asked until L{again} is called.
-        """
-        self._subscription.postpone()
-        # It may have been about that.
-        self._told = self._told and not self._known
+        The daemon does not do it now; nothing of the kind is asked until L{again} is called.
 
-    def again(self) -> None:
+        @param request: See L{refused}.
+        """
+        if request in _TELLING:
+            self._told, self._quiet = False, True
+            return
+        self._subscription.postpone()
+        if request is None:
+            # It may have been about that.
+            self._told = self._told and not self._known
+
+    def again(self, request: str | None) -> None:
         """
         Go on with what was postponed.
+
+        @param request: As it was postponed.
         """
-        self._subscription.again()
+        if request in _TELLING:
+            self._quiet = False
+        else:
+            self._subscription.again()
+
+    def tooLarge(self, most: int, error: ClientError) -> bool:
+        """
+        The daemon takes no frames of more bytes; give up what needs such.
+
+        @return: Whether there is such.
+        """
+        found = False
+        if self._state is not None and len(encodeValue(self._presenceFrame())) > most:
+            self._state, self._told, found = None, True, True
+            self._report(error)
+        if self._subscription.asking and self._size > most:
+            self.refused(error, "subscribe")
+            found = True
+        return found
 
     def retell(self) -> None:
         """
@@ -380,10 +455,12 @@ class Channel:
         The connection is gone.
         """
         self._subscription.lost()
-        self._told, self._known = self._state is None, False
+        self.presence.lost()
+        self._told, self._known, self._quiet = self._state is None, False, False
 
     def fail(self, error: ClientError) -> None:
         """
         Nobody is there to answer any more.
         """
         self._subscription.fail(error)
+        self.presence.fail(error)

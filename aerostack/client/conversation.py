@@ -73,7 +73,7 @@ class Conversation:
         self.notices = Callbacks()
         self.history = history
         self._clock = clock
-        # By path.  Those that the application has done with live as long as it holds them.
+        # By path.  Those in which nothing of the application's is live as long as it holds them.
         self._channels: dict[str, Channel] = {}
         self._known: WeakValueDictionary[str, Channel] = WeakValueDictionary()
         # Those that have something to say to the daemon.
@@ -85,11 +85,10 @@ class Conversation:
         self._count = 0
         # Why nothing will be answered, if nothing will.
         self._over: ClientError | None = None
-        self._paused = False
+        # For how many reasons nothing is said for a while.
+        self._pauses = 0
         self._timers: set[IDelayedCall] = set()
-        # Channels whose members may have left while we were away.
-        self._outdated: dict[Channel, None] = {}
-        # Whether a ping is under way, behind which nothing of before is to come any more.
+        # Whether a ping is under way that tells when the daemon has dealt with all before it.
         self._barrier = False
 
     # From the application
@@ -117,13 +116,17 @@ class Conversation:
         """
         self.line.address = replace(self.line.address, token=token)
         if self.line.status == CONNECTED:
-            self.line.send(encodeValue({"type": "auth", "token": token}))
+            self._authenticate()
             # If it is another user's, the daemon has ended the presence of the one before.
             for channel in self._channels.values():
                 channel.retell()
-            self.up()
+            self._sayAgain()
         elif self.line.lacksToken:
             self.start()
+
+    def _authenticate(self) -> None:
+        """Tell the daemon the token of now."""
+        self.line.send(encodeValue({"type": "auth", "token": self.line.address.token}))
 
     def channel(self, topic: str, filter: Any) -> Channel:
         """
@@ -138,7 +141,7 @@ class Conversation:
             channel = self._known[path] = Channel(self, topic, path, filter)
         elif filter is not None:
             channel.filter = filter
-        self._channels[path] = channel
+        self.touch(channel)
         return channel
 
     def changed(self, channel: Channel) -> None:
@@ -147,7 +150,7 @@ class Conversation:
         """
         if self._over is not None:
             channel.fail(self._over)
-        self._touch(channel)
+        self.touch(channel)
         self.flush()
 
     def publish(self, topic: str, event: str, data: Any, persist: bool) -> Deferred[None]:
@@ -186,18 +189,15 @@ class Conversation:
         """
         Tell the daemon what it is to be told now.
         """
-        if self.line.status != CONNECTED or self._paused:
+        if self.line.status != CONNECTED or self._pauses:
             return
         payload = None
         while self._pacer.left and (payload := self._next()) is not None:
-            self._pacer.left -= 1
+            self._pacer.sent(len(payload))
             self.line.send(payload)
-        if (self._outdated or not self._pacer.left) and not self._barrier:
+        if not self._pacer.left and not self._barrier:
             self._barrier = True
-            outdated, self._outdated = self._outdated, {}
-            self.line.ping().addCallbacks(
-                self._caughtUp, self._notCaughtUp, (outdated,), errbackArgs=(outdated,)
-            )
+            self.line.ping().addCallbacks(self._caughtUp, self._notCaughtUp)
 
     def _next(self) -> bytes | None:
         while self._pending:
@@ -206,21 +206,18 @@ class Conversation:
             if payload is not None:
                 return payload
             del self._pending[channel]
+            self.touch(channel)
         return self._publications.next()
 
-    def _caughtUp(self, _: None, outdated: dict[Channel, None]) -> None:
+    def _caughtUp(self, _: None) -> None:
         """The daemon has dealt with all that it was sent."""
         self._barrier = False
         self._pacer.refill()
-        for channel in outdated:
-            # Where nobody is present, it says nothing: now that is certain.
-            channel.refresh()
         self.flush()
 
-    def _notCaughtUp(self, _: object, outdated: dict[Channel, None]) -> None:
+    def _notCaughtUp(self, _: object) -> None:
         """The connection is gone, or even that came too fast."""
         self._barrier = False
-        self._outdated |= outdated
 
     # From the line
 
@@ -228,8 +225,25 @@ class Conversation:
         self.notices.call(STATUS, status)
 
     def up(self) -> None:
+        if self.line.outdated:
+            # It came while the connection was being made.
+            self._authenticate()
+        self._sayAgain()
+
+    def _sayAgain(self) -> None:
+        """Look at everything for what the daemon has yet to be told."""
         self._pending = dict.fromkeys(self._channels.values())
         self.flush()
+
+    def tooLarge(self, most: int | None) -> bool:
+        limit = "limits.frame_bytes" if most is None else f"{most} bytes"
+        error = ClientError("too_large", f"It is larger than {limit}, which the daemon takes.")
+        found = self._publications.tooLarge(most, error)
+        if most is not None:
+            for channel in tuple(self._channels.values()):
+                found = channel.tooLarge(most, error) or found
+                self.touch(channel)
+        return found
 
     def down(self, error: ClientError) -> None:
         self._lost()
@@ -254,9 +268,7 @@ class Conversation:
             channel = self._find(head.topic)
             if channel is not None:
                 channel.received(head, frame)
-                self._touch(channel)
-                if channel.presence.stale and head.type == "subscribed":
-                    self._outdated[channel] = None
+                self.touch(channel)
         self.flush()
 
     def unreadable(self, error: ClientError, head: Head) -> None:
@@ -271,8 +283,10 @@ class Conversation:
         path = pathOf(topic, self.line.address.projectId)
         return self._channels.get(path) or self._channels.get(topic.rpartition("/")[0])
 
-    def _touch(self, channel: Channel) -> None:
-        """Look whether a channel has something to say, and is used at all."""
+    def touch(self, channel: Channel) -> None:
+        """
+        Look whether a channel has something to say, and is used at all.
+        """
         if channel.pending:
             self._pending[channel] = None
         if channel.idle:
@@ -287,31 +301,51 @@ class Conversation:
             head.message or "The daemon says no, and not why.",
             None if wait is None else int(wait * 1000),
         )
-        channel = self._find(head.topic) if head.topic else None
+        channel, id = self._askedAt(head), head.id
+        if id is None and head.request in ("publish", "chat"):
+            id = self._publications.only
         if wait is not None:
             wait = max(wait, SHORTEST_WAIT)
             if error.code == "rate_limited":
                 self._slowDown(wait)
-                if head.id is None and channel is None and self.line.pingRefused(error):
+                if id is None and channel is None and self.line.pingRefused(error):
                     return
-            if self._publications.postpone(head.id):
-                self._later(wait, self._publications.again, head.id)
+            if self._publications.postpone(id):
+                self._later(wait, self._publications.again, id)
                 return
-        if self._publications.refuse(head.id, error):
+            if head.request == "auth":
+                self._later(wait, self._authenticate)
+                return
+        if self._publications.refuse(id, error):
             return
         # What has an id is no answer to a subscription.
-        if channel is None or head.id is not None:
+        if channel is None or id is not None:
             self._notice(error)
         elif wait is None:
-            channel.refused(error)
-            self._touch(channel)
+            channel.refused(error, head.request)
+            self.touch(channel)
         else:
-            channel.postpone()
-            self._later(wait, self._again, channel)
+            channel.postpone(head.request)
+            self._later(wait, self._again, channel, head.request)
 
-    def _again(self, channel: Channel) -> None:
-        channel.again()
-        self._touch(channel)
+    def _askedAt(self, head: Head) -> Channel | None:
+        """Find the channel that a refusal is about."""
+        channel = self._find(head.topic) if head.topic else None
+        if channel is None and head.request in ("subscribe", "unsubscribe"):
+            # The daemon repeats the beginning of a topic that is too long, and nothing of one
+            # that it cannot read.
+            beginning = head.topic or ""
+            asking = [
+                each
+                for each in self._channels.values()
+                if each.asking and each.topic.startswith(beginning)
+            ]
+            return asking[0] if len(asking) == 1 else None
+        return channel
+
+    def _again(self, channel: Channel, request: str | None) -> None:
+        channel.again(request)
+        self.touch(channel)
 
     def _notice(self, error: ClientError) -> None:
         if not self.notices.call(ERROR, error):
@@ -321,12 +355,11 @@ class Conversation:
 
     def _slowDown(self, wait: float) -> None:
         self._pacer.tooFast()
-        if not self._paused:
-            self._paused = True
-            self._later(wait, self._resume)
+        self._pauses += 1
+        self._later(wait, self._resume)
 
     def _resume(self) -> None:
-        self._paused = False
+        self._pauses -= 1
 
     def _later(self, wait: float, call: Callable[..., None], *args: Any) -> None:
         def fire() -> None:
@@ -344,13 +377,12 @@ class Conversation:
         timers, self._timers = self._timers, set()
         for timer in timers:
             timer.cancel()
-        self._paused = False
-        self._outdated.clear()
+        self._pauses = 0
         self._pacer.lost()
         self._publications.lost()
         for channel in tuple(self._channels.values()):
             channel.lost()
-            self._touch(channel)
+            self.touch(channel)
 
     def _fail(self, error: ClientError) -> None:
         """Let nobody wait for an answer any more."""

@@ -14,6 +14,10 @@ from aerostack.errors import CLOSE_CODES, CLOSE_TOKEN, ERRORS
 # something failed (RFC 9110, 15.6): too slow, too many.
 _PASSING = (408, 425, 429)
 
+# The close code of RFC 6455, 7.4.1, for a frame that is too large.
+_TOO_LARGE = 1009
+
+_MOST = re.compile(r"at most (\d{1,15}) bytes")
 _DELAY = re.compile(r"reconnect in (\d+) ms")
 
 
@@ -25,12 +29,16 @@ class Ending:
     @ivar error: What the application is told.
     @ivar again: Whether coming back can help.
     @ivar token: Whether it can once there is another token.
+    @ivar oversized: Whether a frame of ours was too large.
+    @ivar most: How many bytes a frame may have, if the daemon said so.
     @ivar delay: The seconds after which the daemon wants the client back, if it said so.
     """
 
     error: ClientError
     again: bool = True
     token: bool = False
+    oversized: bool = False
+    most: int | None = None
     delay: float | None = None
 
 
@@ -62,6 +70,7 @@ def closed(code: int | None, reason: str | None) -> Ending:
     """
     known = CLOSE_CODES.get(code or 0)
     told = _DELAY.search(reason or "")
+    most = _MOST.search(reason or "")
     words = reason or (known.meaning.rstrip(".") if known else "no reason")
     return Ending(
         ClientError(
@@ -71,5 +80,7 @@ def closed(code: int | None, reason: str | None) -> Ending:
         # What is in no table may be anybody's, a proxy's for instance.
         again=known is None or (known.reconnect and code != CLOSE_TOKEN),
         token=code == CLOSE_TOKEN,
+        oversized=code == _TOO_LARGE,
+        most=int(most[1]) if most else None,
         delay=seconds(int(told[1])) if told else None,
     )

@@ -15,8 +15,6 @@ CLIENT_ERRORS: dict[str, str] = {
     " Whether a call was acted on is not known.",
     "timed_out": "The answer did not come in time. Whether a call was acted on is not known.",
     "bad_answer": "What answers is no aerostack-rt daemon. The message shows what it said.",
-    "unreadable": "A frame of the daemon's cannot be read, and was passed over. The message shows"
-    " it.",
     "closed": "The daemon closed the connection. The message has the close code and the reason.",
     "queue_full": "As many publications as may wait for an answer do. Publish more slowly.",
     "unsubscribed": "The channel was unsubscribed before its subscription was answered.",

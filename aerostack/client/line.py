@@ -65,6 +65,15 @@ class ILineUser(Interface):
         A frame came.
         """
 
+    def tooLarge(most: int | None) -> bool:
+        """
+        The daemon has closed the connection because of a frame that is too large.
+
+        @param most: How many bytes a frame may have, if that is known.
+        @return: Whether such a frame is not going to be sent again, so that coming back can
+            help.
+        """
+
     def unreadable(error: ClientError, head: Head) -> None:
         """
         A frame came that cannot be read.
@@ -204,6 +213,11 @@ class Line:
         self._pings.pop(0).errback(error)
         return True
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the connection was opened with another token than that of now."""
+        return self.address.token != self._opening.token
+
     # From the wire
 
     def opened(self) -> None:
@@ -226,7 +240,7 @@ class Line:
         except Unreadable as error:
             # To come back would bring it again.
             head, frame = error.head, known(error.head)
-            self._user.unreadable(ClientError("unreadable", f"{self.address.url} {error}"), head)
+            self._user.unreadable(ClientError("invalid_frame", f"{self.address.url} {error}"), head)
             if head.type not in ANSWERS:
                 return
         if head.type == "reconnect":
@@ -260,7 +274,9 @@ class Line:
         if openedAt is not None and self._clock.seconds() - openedAt >= STABLE:
             self._failures = 0
         self._failures += 1
-        renewed = ending.token and self.address.token != self._opening.token
+        renewed = ending.token and self.outdated
+        if ending.oversized:
+            ending = replace(ending, again=self._user.tooLarge(ending.most))
         if not ending.again and not renewed:
             self._giveUp(ending.error, token=ending.token)
         elif self._maxRetries is not None and self._failures > self._maxRetries:

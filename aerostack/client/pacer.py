@@ -4,8 +4,12 @@ How fast a client talks.
 
 from __future__ import annotations
 
-START = 20
+# The daemon bears that many, refused at once, with the smallest limits that it can have.
+START = 10
 MOST = 100
+
+BYTES = 131_072
+"""How many bytes go out at a time at the most, if they are in more than L{START} frames."""
 
 
 class Pacer:
@@ -21,8 +25,19 @@ class Pacer:
 
     def __init__(self) -> None:
         self.left = START
+        self._frames = self._bytes = 0
         self._size = float(START)
         self._growth = 2.0
+
+    def sent(self, size: int) -> None:
+        """
+        A frame went out.
+        """
+        self.left -= 1
+        self._frames += 1
+        self._bytes += size
+        if self._frames >= START and self._bytes >= BYTES:
+            self.left = 0
 
     def refill(self) -> None:
         """
@@ -30,6 +45,7 @@ class Pacer:
         """
         self._size = min(self._size + self._growth, MOST)
         self.left = int(self._size)
+        self._frames = self._bytes = 0
 
     def tooFast(self) -> None:
         """
@@ -45,3 +61,4 @@ class Pacer:
         """
         self._size = max(self._size, 1.0)
         self.left = int(self._size)
+        self._frames = self._bytes = 0

@@ -103,6 +103,32 @@ class Publications:
             publication.sent = False
         return publication is not None
 
+    @property
+    def only(self) -> str | None:
+        """The id of the one that is under way, if it is the only one."""
+        sent = [id for id, publication in self._open.items() if publication.sent]
+        return sent[0] if len(sent) == 1 else None
+
+    def tooLarge(self, most: int | None, error: ClientError) -> bool:
+        """
+        The daemon takes none of more bytes: those that have more fail.
+
+        @param most: L{None} where that is not known: the largest of those that are under way
+            fails.
+        @return: Whether there was one.
+        """
+        if most is None:
+            largest = max(
+                ((len(each.payload), id) for id, each in self._open.items() if each.sent),
+                default=None,
+            )
+            found = [] if largest is None else [largest[1]]
+        else:
+            found = [id for id, each in self._open.items() if len(each.payload) > most]
+        for id in found:
+            self.refuse(id, error)
+        return bool(found)
+
     def again(self, id: str) -> None:
         """
         Let one be sent that is not under way.

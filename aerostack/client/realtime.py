@@ -5,6 +5,7 @@ The client that applications use.
 from __future__ import annotations
 
 from collections.abc import Callable
+from secrets import token_urlsafe
 from typing import Any
 
 from twisted.application.service import Service
@@ -62,7 +63,9 @@ class RealtimeClient(Service):
         @param openWire: What makes connections; for tests.
         @raise ValueError: The URL or a credential cannot be one.
         """
-        address = Address(url, projectId, userId, apiKey, token)
+        # By it the daemon ends the connection of before when a new one is there.
+        session = token_urlsafe(24)
+        address = Address(url, projectId, userId, apiKey, token, session)
         self._web = Web(reactor, address, timeout, agent)
         self._conversation = Conversation(
             reactor,

@@ -19,12 +19,18 @@ _UNSUBSCRIBED = "The channel was unsubscribed before its subscription was answer
 @dataclass(eq=False)
 class _Request:
     """
-    @ivar fields: Those of the C{subscribe} frame.
+    @ivar fields: What the application wants: the fields of the C{subscribe} frame.
+    @ivar position: Where to begin or to resume, if it is known.
     @ivar waiting: Who waits for the answer.
+    @ivar begun: Whether the daemon has confirmed it, on whatever connection.
+    @ivar left: Whether the application has left since, and is to hear nothing of it.
     """
 
     fields: dict[str, Any]
+    position: str | None
     waiting: list[Deferred[Frame]] = field(default_factory=list)
+    begun: bool = False
+    left: bool = False
 
     def answer(self, result: Frame | ClientError) -> None:
         waiting, self.waiting = self.waiting, []
@@ -39,13 +45,11 @@ class Subscription:
     """
     One thing is asked at a time, so that it is clear what an answer answers.
 
-    @ivar position: Where to resume, if there is something to resume.
     @ivar postponed: Whether nothing is to be asked for a while.
     @ivar filling: Whether the pages of a snapshot are yet to come, all or some.
     """
 
     def __init__(self) -> None:
-        self.position: str | None = None
         self.filling = False
         self.postponed = False
         self._pages = 0
@@ -57,6 +61,21 @@ class Subscription:
         self._answer: Frame = {}
         self._leaving: list[Deferred[None]] = []
         self._askedToLeave = False
+
+    @property
+    def position(self) -> str | None:
+        """Where to resume, if there is something to resume."""
+        return None if self._wanted is None else self._wanted.position
+
+    @property
+    def heard(self) -> bool:
+        """Whether what comes is what the application wants to hear, not what it has left."""
+        return self._held is None or not self._held.left
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is wanted, and the daemon knows."""
+        return self._wanted is None and self.settled
 
     @property
     def wanted(self) -> bool:
@@ -87,19 +106,43 @@ class Subscription:
         @param fields: Those of the C{subscribe} frame.
         @return: Fires with the answer.
         """
-        before = self._wanted
-        if before is None or before.fields != fields:
-            self._wanted = _Request(fields)
-            self.position = fields.get("since")
-            if before is not None and before is not self._asked:
-                # Whoever waited to be subscribed will be, if otherwise.
-                self._wanted.waiting = before.waiting
-        elif self._held is before:
+        wanted = self._wanted
+        if wanted is None or wanted.fields != fields:
+            wanted = self._change(fields, fields.get("since"))
+        elif self._held is wanted:
             return succeed(self._answer)
-        assert self._wanted is not None
         answered: Deferred[Frame] = Deferred()
-        self._wanted.waiting.append(answered)
+        wanted.waiting.append(answered)
         return answered
+
+    def _change(self, fields: dict[str, Any], position: str | None) -> _Request:
+        """Want something else."""
+        before = self._wanted
+        wanted = self._wanted = _Request(fields, position)
+        if before is not None and before is not self._asked:
+            # Whoever waited to be subscribed will be, if otherwise.
+            wanted.waiting = before.waiting
+        if before is not None and before is not self._held:
+            self._goOn(before)
+        return wanted
+
+    def _goOn(self, before: _Request) -> None:
+        """Let what is wanted begin where what was before has come to: no daemon holds that."""
+        wanted = self._wanted
+        fresh = wanted is None or wanted.position is not None or wanted.fields.get("snapshot")
+        if wanted is not None and not fresh and before.begun and not before.left:
+            wanted.position = before.position
+
+    def reload(self) -> bool:
+        """
+        The rows that the application has are not those that there are.
+
+        @return: Whether they are asked for again: the subscription has them come first.
+        """
+        if self._wanted is None or not self._wanted.fields.get("snapshot"):
+            return False
+        self._change(self._wanted.fields, None)
+        return True
 
     def leave(self) -> Deferred[None]:
         """
@@ -108,7 +151,9 @@ class Subscription:
         @return: Fires when the daemon has answered, or there is nothing to be left.
         """
         wanted, self._wanted = self._wanted, None
-        self.position = None
+        for request in (self._asked, self._held):
+            if request is not None:
+                request.left = True
         if wanted is not None and wanted is not self._asked:
             wanted.answer(ClientError("unsubscribed", _UNSUBSCRIBED))
         if self._asked is None and self._held is None:
@@ -128,9 +173,12 @@ class Subscription:
         if self._wanted is None:
             self._askedToLeave = True
             return {"type": "unsubscribe"}
-        self._asked = self._wanted
-        since = {} if self.position is None else {"since": self.position}
-        return {"type": "subscribe", **self._wanted.fields, **since}
+        request = self._asked = self._wanted
+        # Where the application began counts once.
+        fields = {name: value for name, value in request.fields.items() if name != "since"}
+        if request.position is not None:
+            fields["since"] = request.position
+        return {"type": "subscribe", **fields}
 
     # From the daemon
 
@@ -138,19 +186,18 @@ class Subscription:
         """
         It is so.
 
-        @return: Whether that was asked.
+        @return: Whether that was asked, and is wanted still.
         """
         request, self._asked = self._asked, None
         if request is None:
             return False
         self._held, self._answer = request, frame
-        if request is self._wanted:
-            self.position = head.pos
-            self.filling = head.pos is None and bool(request.fields.get("snapshot"))
-            self._pages = 0
+        request.begun, request.position = True, head.pos
+        self.filling = head.pos is None and bool(request.fields.get("snapshot"))
+        self._pages = 0
         self._left()
         request.answer(frame)
-        return True
+        return not request.left
 
     def unsubscribed(self) -> bool:
         """
@@ -170,18 +217,19 @@ class Subscription:
         """
         It will not be so.
 
-        @return: Whether there was something to refuse.
+        @return: Whether somebody waited for it, and was told.
         """
         request, self._asked = self._asked, None
         if request is None:
             return False
+        waited = bool(request.waiting)
         if request is self._wanted:
             # Where it was to be changed only, it stays as it was.
             self._wanted = self._held
         if self._held is None:
             self._left()
         request.answer(error)
-        return True
+        return waited
 
     def postpone(self) -> None:
         """
@@ -199,8 +247,8 @@ class Subscription:
         """
         Something came that is part of the topic's log.
         """
-        if position is not None and not self.filling:
-            self.position = position
+        if position is not None and not self.filling and self._held is not None:
+            self._held.position = position
 
     def page(self) -> bool:
         """
@@ -222,6 +270,8 @@ class Subscription:
         """
         The connection is gone.
         """
+        if self._held is not None:
+            self._goOn(self._held)
         asked, self._asked, self._held = self._asked, None, None
         self._askedToLeave = self.postponed = self.filling = False
         if asked is not None and asked is not self._wanted:

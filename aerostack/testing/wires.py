@@ -37,6 +37,11 @@ class MemoryWire:
         self._session: Session | None = None
         self._over = False
 
+    @property
+    def session(self) -> str | None:
+        """What stands for the client's session secret."""
+        return self._address.session
+
     # From the client
 
     def open(self) -> None:
@@ -132,7 +137,7 @@ class _FarEnd:
     def __init__(self, connectionId: str, wire: MemoryWire) -> None:
         self.connectionId = connectionId
         self.address: str | None = None
-        self.client: str | None = None
+        self.client = wire.session
         self.compressed = False
         self._wire = wire
 

@@ -259,6 +259,17 @@ class World:
         for wire in tuple(self.wires):
             wire.cut()
 
+    def step(self) -> None:
+        """
+        Let the reactor turn once: what is due is done, and what comes of that is not.
+        """
+        clock = self.clock
+        for call in tuple(clock.calls):
+            if call.getTime() <= clock.seconds() and call.active():
+                clock.calls.remove(call)
+                call.called = 1
+                call.func(*call.args, **call.kw)
+
     def turn(self) -> None:
         """
         Let the reactor turn until nothing is left to be sent.

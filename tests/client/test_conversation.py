@@ -331,7 +331,7 @@ class ResumeTests(WorldTestCase):
             for _ in range(400):
                 if not self.world.wires:
                     self.world.clock.advance(0.1)
-            self.world.clock.advance(0)
+            self.world.step()
             self.world.cut()
         self.world.advance(AWAY)
         self.assertEqual(self.got, list(range(200)))
@@ -532,7 +532,7 @@ class PublishingTests(WorldTestCase):
         self.assertIs(room, self.channel)
         waiting = self.publisher.sendChat("a", "hello", {"mood": "fine"})
         # The daemon gets it, and its answer gets lost.
-        self.world.clock.advance(0)
+        self.world.step()
         self.away()
         self.successResultOf(waiting)
         self.result(self.publisher.sendChat("a", "bye"))
@@ -553,7 +553,7 @@ class PublishingTests(WorldTestCase):
             waiting = [self.channel.publish("e", f"{lost} {n}") for n in range(3)]
             if lost == "after":
                 # The daemon gets them, and its answers get lost.
-                self.world.clock.advance(0)
+                self.world.step()
             self.away()
             for each in waiting:
                 self.successResultOf(each)
@@ -1080,7 +1080,7 @@ class StoryTests(SynchronousTestCase):
                 world.advance(what)
             elif action == "step":
                 for _ in range(what):
-                    world.clock.advance(0)
+                    world.step()
             else:
                 world.reachable = action == "reachable"
 

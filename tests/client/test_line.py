@@ -19,8 +19,10 @@ from aerostack.client.head import Frame, Head
 from aerostack.client.interfaces import IWire, IWireUser
 from aerostack.client.line import (
     CLOSE_PATIENCE,
+    DISCONNECTED,
     OPEN_PATIENCE,
     PONG_PATIENCE,
+    RECONNECTING,
     SILENCE,
     STABLE,
     ILineUser,
@@ -66,6 +68,7 @@ class User:
 
     def __init__(self) -> None:
         self.told: list[Any] = []
+        self.finds = True
 
     def statusChanged(self, status: str) -> None:
         self.told.append(status)
@@ -75,6 +78,10 @@ class User:
 
     def received(self, head: Head, frame: Frame) -> None:
         self.told.append(frame)
+
+    def tooLarge(self, most: int | None) -> bool:
+        self.told.append(("too large", most))
+        return self.finds
 
     def unreadable(self, error: ClientError, head: Head) -> None:
         self.told.append((error.code, head.type, head.pos))
@@ -419,6 +426,22 @@ class ReturnTests(LineTestCase):
         self.assertEqual((self.told(), len(self.wires)), ([], 2))
 
 
+class TooLargeTests(LineTestCase):
+    """
+    Tests for frames of ours that are too large.
+    """
+
+    def test_found(self) -> None:
+        """
+        Where such a frame is given up, it comes back; where there is none, it does not.
+        """
+        for finds, status in ((True, RECONNECTING), (False, DISCONNECTED)):
+            self.begin()
+            self.user.finds = finds
+            self.lose(closed(1009, "a frame has at most 1024 bytes"))
+            self.assertEqual((self.line.status, self.told()[0]), (status, ("too large", 1024)))
+
+
 class TokenTests(LineTestCase):
     """
     Tests for tokens that do not hold.
@@ -563,8 +586,8 @@ class NonsenseTests(LineTestCase):
         self.assertEqual(
             self.told(),
             [
-                ("unreadable", "", None),
-                ("unreadable", "event", "p1"),
+                ("invalid_frame", "", None),
+                ("invalid_frame", "event", "p1"),
                 {"type": "event", "topic": "chat/a/p"},
             ],
         )
@@ -580,7 +603,11 @@ class NonsenseTests(LineTestCase):
         self.line.received(b'{"type":"ack","new":1e999,"id":"a"}')
         self.assertEqual(
             self.told(),
-            [("unreadable", "pong", None), ("unreadable", "ack", None), {"type": "ack", "id": "a"}],
+            [
+                ("invalid_frame", "pong", None),
+                ("invalid_frame", "ack", None),
+                {"type": "ack", "id": "a"},
+            ],
         )
 
 

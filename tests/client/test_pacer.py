@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.client.pacer import MOST, START, Pacer
+from aerostack.client.pacer import BYTES, MOST, START, Pacer
 
 
 class PacerTests(SynchronousTestCase):
@@ -30,6 +30,20 @@ class PacerTests(SynchronousTestCase):
             before = self.pacer.left
         self.pacer.refill()
         self.assertEqual(self.pacer.left, MOST)
+
+    def test_large(self) -> None:
+        """
+        Of large frames fewer go out at a time, though never fewer than at the beginning.
+        """
+        for _ in range(MOST):
+            self.pacer.refill()
+        for size, count in ((1, MOST), (BYTES, START), (BYTES // 20, 20)):
+            sent = 0
+            while self.pacer.left:
+                self.pacer.sent(size)
+                sent += 1
+            self.assertEqual(sent, count + (size == BYTES // 20))
+            self.pacer.refill()
 
     def test_tooFast(self) -> None:
         """

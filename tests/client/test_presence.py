@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.client.errors import ClientError
 from aerostack.client.presence import Presence
 
 
@@ -43,10 +44,90 @@ class PresenceTests(SynchronousTestCase):
         A sync is the whole set, and the present one.
         """
         self.presence.told("presence:join", member("c1"))
-        self.presence.stale = True
-        self.presence.told("presence:sync", {"members": [member("c2")]})
-        self.assertEqual([m["connectionId"] for m in self.presence.members], ["c2"])
-        self.assertFalse(self.presence.stale)
+        self.assertTrue(self.presence.told("presence:sync", {"members": [member("c2")]}))
+        self.assertEqual(self.names(), ["c2"])
+        self.assertEqual(self.successResultOf(self.presence.known()), [member("c2")])
+
+    def names(self) -> list[str]:
+        """
+        Who is shown.
+        """
+        return [each["connectionId"] for each in self.presence.members]
+
+    def page(self, number: int, *names: str) -> None:
+        """
+        Let the daemon tell a page, which is none of the application's.
+        """
+        members = [member(name) for name in names]
+        told = self.presence.told("presence:sync", {"members": members, "page": number})
+        self.assertFalse(told)
+
+    def test_pages(self) -> None:
+        """
+        A set that comes in pages is shown when all of it is there; what happens meanwhile
+        happens to it and to the set of before.
+        """
+        self.presence.told("presence:sync", {"members": [member("old"), member("a")]})
+        self.presence.begin()
+        waiting = self.presence.known()
+        self.presence.told("presence:join", member("new"))
+        self.page(0, "a", "b")
+        self.assertEqual(self.names(), ["old", "a", "new"])
+        self.presence.told("presence:leave", member("b"))
+        self.presence.told("presence:join", member("c"))
+        self.page(1, "d", "c")
+        self.assertEqual(self.names(), ["old", "a", "new", "c"])
+        self.assertNoResult(waiting)
+        self.assertTrue(self.presence.synced())
+        self.presence.answer()
+        self.assertEqual(self.names(), ["a", "c", "d"])
+        self.assertEqual(len(self.successResultOf(waiting)), 3)
+
+    def test_again(self) -> None:
+        """
+        The first page begins the set anew, as often as it comes.
+        """
+        self.page(0, "a")
+        self.page(1, "b")
+        self.page(0, "c")
+        self.presence.synced()
+        self.assertEqual(self.names(), ["c"])
+
+    def test_nobody(self) -> None:
+        """
+        A set of nobody is news where somebody was there, and only there.
+        """
+        self.presence.begin()
+        self.assertFalse(self.presence.synced())
+        self.assertEqual(self.successResultOf(self.presence.known()), [])
+        self.presence.told("presence:join", member("a"))
+        self.presence.begin()
+        self.assertTrue(self.presence.synced())
+        self.assertFalse(self.presence.synced())
+
+    def test_lost(self) -> None:
+        """
+        Where a connection breaks in the middle of a set, that of before is shown on.
+        """
+        self.presence.told("presence:join", member("a"))
+        self.presence.begin()
+        self.page(0, "b")
+        self.presence.lost()
+        self.assertFalse(self.presence.synced())
+        self.assertEqual(self.names(), ["a"])
+
+    def test_over(self) -> None:
+        """
+        Where the daemon tells no more, nobody is known to be there, and who waits is told.
+        """
+        sets: list[int] = []
+        self.presence.onChange(lambda members: sets.append(len(members)))
+        self.presence.told("presence:join", member("a"))
+        self.presence.begin()
+        waiting = self.presence.known()
+        self.presence.over(ClientError("unsubscribed", "It is over."))
+        self.assertEqual((self.names(), sets), ([], [1, 0]))
+        self.failureResultOf(waiting, ClientError)
 
     def test_copy(self) -> None:
         """

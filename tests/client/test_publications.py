@@ -91,6 +91,27 @@ class PublicationsTests(SynchronousTestCase):
         self.publications.again("never")
         self.assertEqual(self.due(), ["1", "3"])
 
+    def test_tooLarge(self) -> None:
+        """
+        Those that are too large fail; where it is not known how large that is, the largest of
+        those that are under way does.
+        """
+        no = ClientError("too_large", "No.")
+        small, large, larger = (
+            self.publications.add(id, id.encode() * size)
+            for id, size in (("1", 5), ("2", 10), ("3", 11))
+        )
+        self.assertFalse(self.publications.tooLarge(None, no))
+        self.assertFalse(self.publications.tooLarge(11, no))
+        self.assertTrue(self.publications.tooLarge(10, no))
+        self.failureResultOf(larger, ClientError)
+        self.assertEqual(self.publications.next(), b"11111")
+        self.assertEqual(self.publications.only, "1")
+        self.assertTrue(self.publications.tooLarge(None, no))
+        self.failureResultOf(small, ClientError)
+        self.publications.next()
+        self.assertNoResult(large)
+
     def test_fail(self) -> None:
         """
         When none will be answered any more, everybody is told.

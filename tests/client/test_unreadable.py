@@ -35,7 +35,7 @@ class UnreadableTests(WorldTestCase):
                 % (data, number)
             )
             self.assertEqual(self.channel.position, f"p{number}")
-            self.assertEqual(self.told[-1].code, "unreadable")
+            self.assertEqual(self.told[-1].code, "invalid_frame")
             self.assertIn(f"(topic chat/a/p, pos p{number})", self.told[-1].message)
         self.assertEqual((len(self.told), self.errors, len(self.world.wires)), (4, [], 1))
         self.result(self.channel.publish("e", 1))
@@ -47,7 +47,7 @@ class UnreadableTests(WorldTestCase):
         """
         self.hearRaw(b"hello")
         self.hearRaw(b'{"type":"event","topic":"chat/b/p","data":1e999}')
-        self.assertEqual((self.errors, self.told), (["unreadable", "unreadable"], []))
+        self.assertEqual((self.errors, self.told), (["invalid_frame", "invalid_frame"], []))
 
     def test_page(self) -> None:
         """

@@ -18,6 +18,7 @@ from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, makeProject
 from tests.live.clients import makeToken
 from tests.live.daemon import ORIGIN, DaemonTests
 from tests.live.program import ProgramTests
+from tests.live.relay import Relay
 
 
 class ClientTests(DaemonTests):
@@ -74,7 +75,7 @@ class ClientTests(DaemonTests):
         self.assertEqual(kept["data"], {"text": "hi"})
 
         chat.track({"typing": True})
-        await client.ping()
+        await self.until(lambda: chat.presence.members)
         self.assertEqual([m["state"] for m in chat.presence.members], [{"typing": True}])
         await client.stopService()
         self.assertEqual(statuses, ["connected", "disconnected"])
@@ -143,15 +144,55 @@ class ClientTests(DaemonTests):
 
     async def test_tooLargeForAFrame(self) -> None:
         """
-        One for which the daemon closes fails, with the reason, and is not sent again.
+        One for which the daemon closes fails alone; what else waits is published.
         """
         client = self.started()
+        got: list[Any] = []
+        channel = client.channel("chat/a").on("e", lambda frame: got.append(frame["data"]))
+        await channel.subscribe()
+        waiting = [channel.publish("e", data) for data in (1, "x" * 2_000_000, 2)]
+        await waiting[0]
+        error = await self.assertFailure(waiting[1], ClientError)
+        self.assertEqual(error.code, "too_large")
+        self.assertIn("1048576 bytes", error.message)
+        await waiting[2]
+        await self.until(lambda: got == [1, 2])
+
+    async def test_session(self) -> None:
+        """
+        A client whose line is dead has its presence and its publications once when it comes
+        back, also with the public key and nothing else.
+        """
+        watcher = self.started().channel("chat/a")
+        got: list[Any] = []
+        events: list[str] = []
+        watcher.on("e", lambda frame: got.append(frame["data"]))
+        watcher.on("*", lambda frame: events.append(frame["event"]))
+        await watcher.subscribe()
+        relay = Relay(self.reactor, self.port)
+        self.addCleanup(relay.stop)
+        client = RealtimeClient(
+            self.reactor, f"ws://127.0.0.1:{relay.port}", projectId="p", apiKey=PUBLIC_KEY
+        )
+        self.addCleanup(client.stopService)
+        client.startService()
         channel = client.channel("chat/a")
-        error = await self.assertFailure(channel.publish("e", "x" * 2_000_000), ClientError)
-        self.assertEqual((error.code, client.status), ("closed", "disconnected"))
-        self.assertIn("1009", error.message)
-        client.connect()
-        await channel.publish("e", 1)
+        channel.track({})
+        await channel.subscribe()
+        await self.until(lambda: events == ["presence:join"])
+        # The daemon hears it, and the client hears nothing any more.
+        waiting = [channel.publish("e", number) for number in range(5)]
+        await self.until(lambda: len(got) == 5)
+        relay.cut()
+        waiting += [channel.publish("e", number) for number in range(5, 10)]
+        client._conversation.line._cut("timed_out", "The line is dead.")
+        await self.until(lambda: client.status == "reconnecting")
+        # The daemon has not noticed anything.
+        relay.isCut = False
+        for each in waiting:
+            await each
+        self.assertEqual(sorted(got), list(range(10)))
+        self.assertEqual([name for name in events if name != "e"], ["presence:join"])
 
     async def test_endpoint(self) -> None:
         """
