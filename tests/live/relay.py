@@ -1,12 +1,14 @@
 """
-A network between a client and a daemon, for a test to cut.
+A network between a client and a daemon, for a test to cut and to slow down.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory, Protocol
 
 
@@ -17,23 +19,24 @@ class _End(Protocol):
         self.relay = relay
         self.other: Protocol | None = None
         self.early = b""
+        self.isStranded = False
 
     def connectionMade(self) -> None:
         self.relay.ends.add(self)
 
     def dataReceived(self, data: bytes) -> None:
-        if self.relay.isCut:
+        if self.relay.isCut or self.isStranded:
             # As on a line that is down: nobody hears of it.
             return
         if self.other is None:
             self.early += data
         else:
-            self.other.transport.write(data)
+            self.relay.later(self.other.transport.write, data)
 
     def connectionLost(self, reason: Any = None) -> None:
         self.relay.ends.discard(self)
-        if self.other is not None and not self.relay.isCut:
-            self.other.transport.loseConnection()
+        if self.other is not None and not self.relay.isCut and not self.isStranded:
+            self.relay.later(self.other.transport.loseConnection)
 
 
 class _Front(_End):
@@ -59,6 +62,7 @@ class Relay(Factory):
 
     @ivar port: Where it listens.
     @ivar isCut: Whether it is.
+    @ivar delay: How many seconds everything takes from one side to the other.
     """
 
     def __init__(self, reactor: Any, port: int) -> None:
@@ -67,7 +71,10 @@ class Relay(Factory):
         """
         self.endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
         self.isCut = False
+        self.delay = 0.0
         self.ends: set[_End] = set()
+        self._reactor = reactor
+        self._calls: set[IDelayedCall] = set()
         self._listening = reactor.listenTCP(0, self, interface="127.0.0.1")
         self.port: int = self._listening.getHost().port
 
@@ -79,6 +86,28 @@ class Relay(Factory):
         Let nothing through.
         """
         self.isCut = True
+
+    def strand(self) -> None:
+        """
+        Let nothing through of the connections that there are, and tell neither side.
+        """
+        for end in self.ends:
+            end.isStranded = True
+
+    def later(self, call: Callable[..., object], *args: Any) -> None:
+        """
+        Do something when C{delay} is over; in the order in which it was asked for.
+        """
+        if not self.delay:
+            call(*args)
+            return
+
+        def fire() -> None:
+            self._calls.discard(delayed)
+            call(*args)
+
+        delayed = self._reactor.callLater(self.delay, fire)
+        self._calls.add(delayed)
 
     def mend(self) -> None:
         """
@@ -93,4 +122,8 @@ class Relay(Factory):
         End it, and all connections through it.
         """
         self.mend()
+        for delayed in self._calls:
+            delayed.cancel()
+        self._calls.clear()
+        self.delay = 0.0
         await self._listening.stopListening()

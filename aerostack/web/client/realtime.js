@@ -256,7 +256,9 @@ export class RealtimeClient {
 
   #opened() {
     this.#auth.isDue = Boolean(this.#token) && this.#token !== this.#tokenUsed;
-    this.#talk.opened([this.#auth, ...this.#topics.values(), this.#outbox]);
+    const topics = [...this.#topics.values()];
+    const first = topics.filter(({ isTracking }) => isTracking);
+    this.#talk.opened([this.#auth, ...first, ...topics, this.#outbox]);
   }
 
   #closed() {

@@ -77,6 +77,10 @@ export class Topic {
     return !this.channels.size && !this.#states.size && !isAsked && this.#told === null;
   }
 
+  get isTracking() {
+    return this.#states.size > 0;
+  }
+
   // From the application
 
   /** Make sure that a channel with these options can be here. */
@@ -140,6 +144,8 @@ export class Topic {
   next() {
     // It was asked to come later.
     if (this.#timer !== undefined) return null;
+    // The daemon keeps one's place for a while only.
+    if (!this.#spoke && this.isTracking) return this.#nextPresence();
     return this.#nextSubscription() ?? this.#nextPresence();
   }
 

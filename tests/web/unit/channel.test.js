@@ -392,8 +392,8 @@ test("who is present is so on the next connection as well", async (t) => {
   await world.socket.end();
   await world.comeBack();
   assert.deepEqual(world.socket.take(), [
-    { type: "subscribe", sync: true, topic },
     { type: "track", sync: true, topic, state: { line: 2 } },
+    { type: "subscribe", sync: true, topic },
   ]);
   channel.untrack();
   channel.untrack();

@@ -1,0 +1,141 @@
+"""
+A page on a slow line, at a daemon that allows little.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aerostack.session import State
+from tests.live.relay import Relay
+from tests.live.test_browser import PageTests
+
+# What browsers of 2021 do not have.
+OLD = "delete URL.canParse; delete AbortSignal.timeout; delete Promise.withResolvers;"
+
+TOPICS = 60
+
+START = """
+    const [topics] = arguments;
+    return import("/client/realtime.js").then(({ RealtimeClient }) => {
+        const errors = [];
+        const closes = [];
+        const client = new RealtimeClient({
+            projectId: "p",
+            userId: "page",
+            pingInterval: 400,
+            pongTimeout: 2000,
+            reconnectDelay: 100,
+            maxReconnectDelay: 300,
+            onError: ({ code }) => errors.push(code),
+        });
+        client.onStatusChange((status, { error }) => error && closes.push(error.closeCode));
+        const channels = Array.from({ length: topics }, (_, n) =>
+            client.channel(`chat/${n}`).subscribe());
+        const sizes = [];
+        channels[0].track({ at: "page" });
+        channels[0].presence.onChange((members) => sizes.push(members.size));
+        const orders = client.channel("orders", { snapshot: true }).subscribe();
+        window.app = { client, channels, sizes, orders, errors, closes };
+        app.subscribed = () =>
+            [...channels, orders].filter(({ state }) => state === "subscribed").length;
+        app.publish = async (values) => {
+            const settled = await Promise.allSettled(
+                values.map((value) => channels[1].publish("said", value)));
+            return settled.map(({ reason }) => reason?.code ?? "kept");
+        };
+    });
+"""
+
+
+class SlowPageTests(PageTests):
+    """
+    The line takes 100 ms in each direction.
+    """
+
+    timeout = 180
+    limits = {  # noqa: RUF012
+        "framesPerSecond": 50.0,
+        "framesBurst": 15,
+        "frameBytes": 4096,
+        "messageBytes": 2048,
+        "stateBytes": 1024,
+    }
+
+    async def shown(self, expression: str, *args: Any) -> Any:
+        """
+        Wait until something in the page is true.
+        """
+        return await self.browser.until(f"return {expression}", *args)
+
+    @property
+    def open(self) -> int:
+        """How many connections the daemon does not close."""
+        sessions = self.daemon.connections.sessions()
+        return sum(session._state is State.OPEN for session in sessions)
+
+    async def again(self) -> None:
+        """
+        Let the page find out that its line is dead, come back, and ask for all anew.
+        """
+        self.relay.strand()
+        await self.shown("!app.client.connected")
+        await self.shown("app.client.connected")
+        await self.shown("app.subscribed() === arguments[0]", TOPICS + 1)
+
+    async def test_page(self) -> None:
+        """
+        An old browser's page keeps its topics, its presence, its rows and its order, and loses
+        only what can never be taken.
+        """
+        self.execute(
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY)", "INSERT INTO orders VALUES (1), (2)"
+        )
+        self.relay = Relay(self.reactor, self.port)
+        self.addCleanup(self.relay.stop)
+        self.relay.delay = 0.1
+        await self.browser.command("Page.addScriptToEvaluateOnNewDocument", source=OLD)
+        await self.browser.open(f"http://127.0.0.1:{self.relay.port}/")
+        bob = await self.subscribed("chat/1", "bob")
+        bob.tell({"type": "track", "topic": "chat/0", "state": {"at": "bob"}})
+        self.assertEqual((await bob.frame())["event"], "presence:sync")
+        await self.browser.run(START, TOPICS)
+        await self.shown("app.subscribed() === arguments[0]", TOPICS + 1)
+        await self.shown("app.channels[0].presence.members.size === 2")
+        await self.shown("app.orders.rows.length === 2")
+        await self.browser.run("app.sizes.length = 0")
+
+        # The line is dead; the daemon does not wait for that to show.
+        before = self.open
+        await self.again()
+        self.assertEqual(self.open, before)
+        await self.shown("app.channels[0].presence.members.size === 2")
+        self.assertEqual(set(await self.browser.run("return app.sizes")), {2})
+
+        # More than it may say, and some that nobody can take.
+        said: list[Any] = [*range(150), "x" * 5000, "x" * 3000, *range(150, 200)]
+        await self.browser.run(
+            "app.publish([...arguments[0], 'half \\ud83d']).then((it) => app.outcomes = it)", said
+        )
+        outcomes = await self.shown("app.outcomes")
+        self.assertEqual(outcomes[150:152], ["too_large", "too_large"])
+        self.assertEqual(outcomes[-1], "invalid_data")
+        self.assertEqual(outcomes[:150] + outcomes[152:-1], ["kept"] * 200)
+        heard = [(await bob.frame())["data"] for _ in range(200)]
+        self.assertEqual(sorted(heard), list(range(200)))
+
+        # Another table of the same name.
+        self.execute(
+            "DROP TABLE orders",
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY, kind TEXT DEFAULT 'new')",
+            "INSERT INTO orders (id) VALUES (7)",
+        )
+        await self.shown(
+            "JSON.stringify(app.orders.rows) === arguments[0]", '[{"id":7,"kind":"new"}]'
+        )
+
+        await self.browser.run("app.channels[0].unsubscribe()")
+        self.assertEqual(await self.browser.run("return app.channels[0].presence.members.size"), 0)
+        codes = set(await self.browser.run("return app.errors"))
+        self.assertEqual(codes - {"no_answer", "too_large", "invalid_data"}, set())
+        self.assertNotIn(4029, await self.browser.run("return app.closes"))
