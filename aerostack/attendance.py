@@ -73,12 +73,14 @@ class Attendance:
         state: bytes,
         paged: bool = False,
         client: str | None = None,
+        reads: bool = True,
     ) -> None:
         """
         Let a connection be present on a topic, or say something new of itself.
 
         @param paged: See L{sync}.
         @param client: See L{aerostack.core.presence.Member}.
+        @param reads: Whether the client may know who else is there.
         """
         tracked = self.presence.track(
             topic.canonical, connectionId, userId, state, self._now(), client
@@ -87,8 +89,12 @@ class Attendance:
             self._tell(topic.canonical, "presence:join", tracked.member)
         elif tracked.updated:
             self._tell(topic.canonical, "presence:update", tracked.member)
-        if tracked.fresh:
+        if tracked.fresh and reads:
             self.sync(reader, topic, paged)
+        elif tracked.fresh and paged:
+            # It is owed a word when all is told, be it nothing.
+            nothing = iter((wireFrame(Synced(topic=topic.canonical)),))
+            reader.sync(topic.canonical, nothing, paged, True)
 
     def untrack(self, connectionId: str, topic: Topic) -> None:
         """

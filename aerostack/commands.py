@@ -5,6 +5,7 @@ What a client's frames do.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -95,7 +96,7 @@ class Commands:
         for canonical in self._hub.attendance.topicsOf(self._session.connectionId):
             held = topicOf(canonical)
             try:
-                self._session.identity.check(Action.PRESENCE, held)
+                self._all.feeds.permit(self._session.identity, Action.PRESENCE, held)
             except RealtimeError as error:
                 self._hub.attendance.untrack(self._session.connectionId, held)
                 self._session.sendError(error, None, canonical)
@@ -109,7 +110,7 @@ class Commands:
     def _publish(self, frame: Publish) -> None:
         topic = self._topic(frame.topic)
         checkEvent(frame.event, self._limits.eventLength)
-        self._session.identity.check(Action.PUBLISH, topic)
+        self._permit(Action.PUBLISH, topic)
         published = self._hub.publish(
             topic,
             frame.event,
@@ -137,7 +138,7 @@ class Commands:
 
     def _chat(self, frame: Chat) -> None:
         topic = self._topic(f"chat/{frame.roomId}")
-        self._session.identity.check(Action.PUBLISH, topic)
+        self._permit(Action.PUBLISH, topic)
         said = self._hub.chat(
             topic, frame.text, frame.metadata, self._userId, *self._repeatable(frame.id)
         )
@@ -166,27 +167,75 @@ class Commands:
 
     def _track(self, frame: Track) -> None:
         topic = self._topic(frame.topic)
-        self._session.identity.check(Action.PRESENCE, topic)
-        state = encodeValue(frame.state)
-        if len(state) > self._limits.stateBytes:
+        canonical = topic.canonical
+        self._permit(Action.PRESENCE, topic)
+        if len(encodeValue(frame.state)) > self._limits.stateBytes:
             raise RealtimeError(
                 "too_large", f"A presence state has at most {self._limits.stateBytes} bytes."
             )
-        if topic.canonical not in self._hub.attendance.topicsOf(self._session.connectionId):
-            self.subscriptions.checkRoom(topic.canonical)
+        if canonical in self._hub.attendance.topicsOf(self._session.connectionId):
+            self._attend(topic, frame)
+            return
+        self.subscriptions.checkRoom(canonical)
+        if topic.table is None:
+            self._attend(topic, frame)
+            return
+        # Whether there is such a table only the tracker can tell.
+        self.subscriptions.tracking[canonical] = frame
+        self._all.feeds.watch(topic.table).addCallbacks(
+            partial(self._there, topic, frame), partial(self._notThere, topic, frame)
+        ).addErrback(self._session.fail)
+
+    def _there(self, topic: Topic, frame: Track, table: str) -> None:
+        """Let the client be present on a table's topic, as it has asked to."""
+        self._all.feeds.unwatch(table)
+        if not self._isAwaited(topic, frame):
+            return
+        try:
+            # It may be somebody else by now.
+            self._permit(Action.PRESENCE, topic)
+        except RealtimeError as error:
+            self._session.sendError(error, None, topic.canonical, requestOf(frame))
+        else:
+            self._attend(topic, frame)
+
+    def _notThere(self, topic: Topic, frame: Track, failure: Failure) -> None:
+        error = refusal(failure)
+        if self._isAwaited(topic, frame):
+            self._session.sendError(error, None, topic.canonical, requestOf(frame))
+
+    def _isAwaited(self, topic: Topic, frame: Track) -> bool:
+        """Whether the client still wants to be present as it asked to; it does no more then."""
+        if self.subscriptions.tracking.get(topic.canonical) is not frame:
+            return False
+        del self.subscriptions.tracking[topic.canonical]
+        return True
+
+    def _attend(self, topic: Topic, frame: Track) -> None:
+        """Let the client be present."""
         session = self._session
         self._hub.attendance.track(
             session,
             session.connectionId,
             topic,
             self._userId,
-            state,
+            encodeValue(frame.state),
             bool(frame.sync),
             session.client,
+            self._mayRead(topic),
         )
 
+    def _mayRead(self, topic: Topic) -> bool:
+        try:
+            self._permit(Action.SUBSCRIBE, topic)
+        except RealtimeError:
+            return False
+        return True
+
     def _untrack(self, frame: Untrack) -> None:
-        self._hub.attendance.untrack(self._session.connectionId, self._topic(frame.topic))
+        topic = self._topic(frame.topic)
+        self.subscriptions.tracking.pop(topic.canonical, None)
+        self._hub.attendance.untrack(self._session.connectionId, topic)
 
     def _auth(self, frame: Auth) -> None:
         now = self._all.wall()
@@ -203,6 +252,10 @@ class Commands:
 
     def _ping(self, frame: Ping) -> None:
         self._session.send(Pong())
+
+    def _permit(self, action: Action, topic: Topic) -> None:
+        """Make sure that the client may do something on a topic."""
+        self._all.feeds.permit(self._session.identity, action, topic)
 
     @property
     def _userId(self) -> str | None:

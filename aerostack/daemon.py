@@ -179,7 +179,7 @@ class Daemon(MultiService):
             self._departures,
             Proxies(server.trustedProxies),
         )
-        self.rpc = RPC(self.hub, self.authenticator, limits, self._query)
+        self.rpc = RPC(self.hub, self.authenticator, self.feeds.permit, limits, self._query)
         self.condition = Condition(
             self.connections, self.quotas, self.hub, self.feeds, self.tracker, self._watch.fault
         )
@@ -260,6 +260,7 @@ class Daemon(MultiService):
         self._historyResource = HistoryResource(
             self.history,
             self.authenticator,
+            self.feeds.permit,
             reactor,
             self._wall,
             config.limits,

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -86,15 +86,9 @@ class TableFeeds:
         Have a table watched, for one subscription more.
 
         @return: Fires once no later change can be missed.  Fails with
-            L{RealtimeError} where the table may not or cannot be watched, or is
-            spelled differently in the database.
+            L{RealtimeError} where the table cannot be watched, or is spelled differently in
+            the database.
         """
-        if not self.allowed.match(table):
-            return fail(
-                RealtimeError(
-                    "table_not_allowed", f"The table {table} is not among tracker.tables."
-                )
-            )
         watching: Deferred[str] = self.tracker.watch(table)
         return watching.addCallback(self._checkSpelling, table)
 
@@ -111,6 +105,13 @@ class TableFeeds:
         Take one subscription's interest in a table back.
         """
         self.tracker.unwatch(table)
+
+    def shape(self, table: str) -> Columns | None:
+        """
+        The columns of a table that was altered right now; L{None} if nobody asked for them
+        before.
+        """
+        return self._shapes.get(table)
 
     def columns(self, table: str) -> Deferred[Columns]:
         """
@@ -131,15 +132,35 @@ class TableFeeds:
         answer: Deferred[Columns] = self.tracker.columns(table)
         return answer.addCallbacks(learned, _unavailable)
 
+    def permit(self, identity: Identity, action: Action, topic: Topic) -> Grant | None:
+        """
+        Decide what somebody may do on a topic.  Everything that lets anybody do anything on one
+        asks here: WebSockets, HTTP, the RPC and the console.
+
+        @return: What of a table may be read; L{None} for a topic that is no table's.
+        @raise RealtimeError: C{forbidden}, C{wrong_project}, C{unknown_project} (it was taken out
+            of the configuration) or C{table_not_allowed}: it may not be.
+        """
+        identity.check(action, topic)
+        if topic.table is None:
+            return None
+        # Whatever is done on a table's topic tells something of the table.
+        grant = self.access.grant(identity, topic.table)
+        if not self.allowed.match(topic.table):
+            raise RealtimeError(
+                "table_not_allowed", f"The table {topic.table} is not among tracker.tables."
+            )
+        return grant
+
     def grant(self, identity: Identity, topic: Topic) -> Grant:
         """
-        Decide what somebody may read of a table.
+        What somebody may read of a table.
 
-        @raise RealtimeError: C{forbidden}, C{wrong_project} or C{unknown_project}: nothing.
+        @raise RealtimeError: See L{permit}.
         """
-        assert topic.table is not None
-        identity.check(Action.SUBSCRIBE, topic)
-        return self.access.grant(identity, topic.table)
+        grant = self.permit(identity, Action.SUBSCRIBE, topic)
+        assert grant is not None, topic
+        return grant
 
     def view(self, grant: Grant, frame: Subscribe, columns: Columns) -> View | None:
         """

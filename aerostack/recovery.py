@@ -245,6 +245,28 @@ class Recovery:
 
     # Going on
 
+    def hold(self, outlet: Outlet, topic: Topic) -> Catchup:
+        """
+        Tell a client nothing of a table for now.  What changes meanwhile is read in the log
+        afterwards, by what the client may read then.
+
+        @return: What L{release} takes.
+        """
+        canonical = topic.canonical
+        # What was published until now was for it.
+        self._hub.fanout.handOver(canonical, outlet)
+        held = Catchup()
+        held.behind = self._feeds.stream(topic).standing
+        outlet.catchUp(canonical, held)
+        return held
+
+    def release(self, outlet: Outlet, held: Catchup) -> None:
+        """
+        Go on with a table that was held.
+        """
+        held.beginWithNothing()
+        outlet.resumeCatchUp()
+
     def syncAgain(self, outlet: Outlet, canonical: str) -> None:
         """
         Tell a client anew who is present on a topic: it was too slow for each change.

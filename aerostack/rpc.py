@@ -7,17 +7,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import Raw
 from twisted.internet.defer import Deferred, fail
 
 from aerostack.auth import Authenticator
 from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action, Identity, Role
-from aerostack.core.topics import checkEvent, parseTopic
+from aerostack.core.topics import Topic, checkEvent, parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.hub import Hub
 from aerostack.settings import LimitsConfig
-from aerostack.wire.codec import encodeValue
+from aerostack.wire.codec import decodeValue, splitList, splitObject
 from aerostack.wire.values import fromJSON
+
+Permit = Callable[[Identity, Action, Topic], object]
+"""Makes sure that somebody may do something on a topic; see L{aerostack.feeds}."""
 
 Query = Callable[[str, list[Any]], Deferred[dict[str, Any]]]
 """Runs one SQL statement with its parameters."""
@@ -29,19 +33,25 @@ class RPC:
     """
 
     def __init__(
-        self, hub: Hub, authenticator: Authenticator, limits: LimitsConfig, query: Query
+        self,
+        hub: Hub,
+        authenticator: Authenticator,
+        permit: Permit,
+        limits: LimitsConfig,
+        query: Query,
     ) -> None:
         self.limits = limits
+        self._permit = permit
         self._hub = hub
         self._authenticator = authenticator
         self._query = query
         self._methods = {"socket.emit": self._emit, "db.query": self._dbQuery}
 
-    def call(self, identity: Identity, body: Any) -> Deferred[Any]:
+    def call(self, identity: Identity, body: bytes) -> Deferred[Any]:
         """
         Call a method.
 
-        @param body: What was sent: an object with C{method}, C{args} and perhaps
+        @param body: What was sent, as JSON: an object with C{method}, C{args} and perhaps
             C{projectId}.
         @return: The answer.  Fails with L{RealtimeError} where the caller may not,
             or the call is malformed.
@@ -51,39 +61,43 @@ class RPC:
         except RealtimeError as error:
             return fail(error)
 
-    def _call(self, identity: Identity, body: Any) -> Deferred[Any]:
+    def _call(self, identity: Identity, body: bytes) -> Deferred[Any]:
         if identity.role is not Role.SECRET:
             raise RealtimeError("forbidden", "The RPC takes the project's secret key only.")
-        if not isinstance(body, dict) or not isinstance(body.get("method"), str):
+        fields = splitObject(body) or {}
+        name, projectId = _value(fields.get("method")), _value(fields.get("projectId"))
+        if not isinstance(name, str):
             raise RealtimeError(
                 "invalid_arguments", 'Send {"method": "...", "args": [...], "projectId": "..."}.'
             )
-        if body.get("projectId") not in (None, identity.project):
+        if projectId not in (None, identity.project):
             raise RealtimeError("wrong_project", "The key belongs to another project.")
-        method = self._methods.get(body["method"])
+        method = self._methods.get(name)
         if method is None:
             raise RealtimeError(
                 "unknown_method", f"The methods are {', '.join(sorted(self._methods))}."
             )
-        args = body.get("args", [])
-        if not isinstance(args, list):
+        args = splitList(fields.get("args", _NO_ARGS))
+        if args is None:
             raise RealtimeError("invalid_arguments", "args must be a list.")
         return method(identity, args)
 
-    def _emit(self, identity: Identity, args: list[Any]) -> Deferred[Any]:
-        if not 3 <= len(args) <= 4 or not isinstance(args[0], str) or not isinstance(args[2], str):
+    def _emit(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
+        # The data is passed on as it was sent: read and written again, numbers would change.
+        event, name = (_value(args[place]) if len(args) in (3, 4) else None for place in (0, 2))
+        if not isinstance(event, str) or not isinstance(name, str):
             raise RealtimeError(
                 "invalid_arguments", "socket.emit takes [event, data, topic] and perhaps options."
             )
-        event, data, name = args[:3]
-        options = args[3] if len(args) == 4 and args[3] is not None else {}
+        given = _value(args[3]) if len(args) == 4 else None
+        options = {} if given is None else given
         _checkOptions(options)
         checkEvent(event, self.limits.eventLength)
         topic = parseTopic(
             name, identity.project, self._authenticator.projects, self.limits.topicLength
         )
-        identity.check(Action.PUBLISH, topic)
-        encoded = encodeValue(data)
+        self._permit(identity, Action.PUBLISH, topic)
+        encoded = bytes(args[1])
         if len(encoded) > self.limits.messageBytes:
             raise RealtimeError(
                 "too_large", f"An event's data has at most {self.limits.messageBytes} bytes."
@@ -93,11 +107,12 @@ class RPC:
         )
         return published.addCallback(_emitted)
 
-    def _dbQuery(self, identity: Identity, args: list[Any]) -> Deferred[Any]:
+    def _dbQuery(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
         if not self._authenticator.projects[identity.project].dbQuery:
             raise RealtimeError("query_disabled", f"projects.{identity.project}.db_query is false.")
-        given = args[1] if len(args) == 2 and args[1] is not None else []
-        if not (1 <= len(args) <= 2 and isinstance(args[0], str) and isinstance(given, list)):
+        sql, given = map(_value, (*args, None)[:2]) if len(args) in (1, 2) else (None, None)
+        given = [] if given is None else given
+        if not isinstance(sql, str) or not isinstance(given, list):
             raise RealtimeError("invalid_arguments", "db.query takes [sql, params].")
         parameters = []
         for number, value in enumerate(given, 1):
@@ -105,7 +120,15 @@ class RPC:
                 parameters.append(fromJSON(value))
             except ValueError as error:
                 raise RealtimeError("invalid_arguments", f"Parameter {number} {error}.") from None
-        return self._query(args[0], parameters)
+        return self._query(sql, parameters)
+
+
+_NO_ARGS = Raw(b"[]")
+
+
+def _value(encoded: Raw | None) -> Any:
+    """What a part of a body says; L{None} for one that is missing."""
+    return None if encoded is None else decodeValue(bytes(encoded))
 
 
 def _checkOptions(options: Any) -> None:

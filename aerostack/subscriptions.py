@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from twisted.python.failure import Failure
 
+from aerostack.catchup import Catchup
 from aerostack.core.access import Grant
 from aerostack.core.columns import Columns
 from aerostack.core.facts import ASKED, CATCHING_UP, LIVE, NONE
@@ -21,7 +22,7 @@ from aerostack.core.views import View, parseEvents
 from aerostack.errors import RealtimeError
 from aerostack.recovery import Wish
 from aerostack.surroundings import Surroundings
-from aerostack.wire.frames import Subscribe, Unsubscribed, requestOf
+from aerostack.wire.frames import Subscribe, Track, Unsubscribed, requestOf
 
 if TYPE_CHECKING:
     from aerostack.session import Session
@@ -30,9 +31,22 @@ if TYPE_CHECKING:
 class Subscriptions:
     """
     What one session is subscribed to.
+
+    @ivar tracking: Presence on tables' topics that waits for the tracker to say that there is
+        such a table.
     """
 
-    __slots__ = ("_all", "_hub", "_limits", "_pending", "_requests", "_session")
+    __slots__ = (
+        "_all",
+        "_grants",
+        "_hub",
+        "_judging",
+        "_limits",
+        "_pending",
+        "_requests",
+        "_session",
+        "tracking",
+    )
 
     def __init__(self, session: Session, surroundings: Surroundings) -> None:
         self._session = session
@@ -44,12 +58,17 @@ class Subscriptions:
         self._pending: dict[str, Subscribe] = {}
         # What was asked for of each table that is subscribed, to be judged again.
         self._requests: dict[str, Subscribe] = {}
+        # What may be read of it, and what holds it back until that is known again.
+        self._grants: dict[str, Grant] = {}
+        self._judging: dict[str, Catchup] = {}
+        self.tracking: dict[str, Track] = {}
 
     def end(self) -> None:
         """
         End all: the session is over.
         """
         self._pending.clear()
+        self.tracking.clear()
         for canonical in self._hub.registry.topicsOf(self._session):
             self._end(topicOf(canonical))
 
@@ -80,14 +99,14 @@ class Subscriptions:
 
         @raise RealtimeError: C{too_many_subscriptions}.
         """
-        if canonical in self._pending:
+        session, registry = self._session, self._hub.registry
+        present = tuple(self._hub.attendance.topicsOf(session.connectionId))
+        waiting = len(self._pending) + len(self.tracking)
+        if registry.count(session) + len(present) + waiting < self._limits.subscriptions:
             return
-        begun = self._hub.registry.count(self._session)
-        begun += sum(
-            self._session not in self._hub.registry.subscribers(topic) for topic in self._pending
-        )
-        held = begun + len(tuple(self._hub.attendance.topicsOf(self._session.connectionId)))
-        if held >= self._limits.subscriptions:
+        # Nearly as many; each topic counts once, whatever the client does on it.
+        held = {*registry.topicsOf(session), *present, *self._pending, *self.tracking}
+        if canonical not in held and len(held) >= self._limits.subscriptions:
             raise RealtimeError(
                 "too_many_subscriptions",
                 f"A connection holds at most {self._limits.subscriptions} topics; leave some.",
@@ -99,7 +118,8 @@ class Subscriptions:
 
         @raise RealtimeError: It cannot be, or may not be.
         """
-        self._session.identity.check(Action.SUBSCRIBE, topic)
+        # Who may read nothing has no table followed.
+        self._all.feeds.permit(self._session.identity, Action.SUBSCRIBE, topic)
         canonical = topic.canonical
         again = self._session in self._hub.registry.subscribers(canonical)
         if not again:
@@ -116,8 +136,6 @@ class Subscriptions:
             return
         if not frame.snapshot and (frame.order is not None or frame.limit is not None):
             raise RealtimeError("invalid_frame", "order and limit are for a snapshot; ask for one.")
-        # Who may read nothing has no table followed.
-        self._all.feeds.grant(self._session.identity, topic)
         self._pending[canonical] = frame
         if again:
             self._view(topic, frame, None)
@@ -168,6 +186,7 @@ class Subscriptions:
             self._session.sendError(error, None, topic.canonical, requestOf(frame))
             return
         self._requests[topic.canonical] = frame
+        self._grants[topic.canonical] = grant
         self._begin(topic, frame, view, selection)
 
     def _unwatchable(
@@ -217,7 +236,9 @@ class Subscriptions:
         @param topic: See L{aerostack.interfaces.ISubscriber.judge}.
         """
         if topic is not None:
-            self._judgeTable(topicOf(topic))
+            altered = topicOf(topic)
+            assert altered.table is not None
+            self._judgeTable(altered, self._all.feeds.shape(altered.table))
             return
         for canonical in self._hub.registry.topicsOf(self._session):
             held = topicOf(canonical)
@@ -225,7 +246,7 @@ class Subscriptions:
                 self._judgeTable(held)
                 continue
             try:
-                self._session.identity.check(Action.SUBSCRIBE, held)
+                self._all.feeds.permit(self._session.identity, Action.SUBSCRIBE, held)
             except RealtimeError as error:
                 self._giveUp(held, error)
 
@@ -241,32 +262,49 @@ class Subscriptions:
             return
         try:
             grant = self._all.feeds.grant(self._session.identity, topic)
+            if columns is None and grant == self._grants.get(topic.canonical):
+                # Nothing has changed.
+                return
             if columns is None and _needsColumns(frame, grant):
-                self._askColumns(
-                    topic, partial(self._judgeTable, topic), partial(self._lose, topic)
-                )
+                self._judgeLater(topic)
                 return
             view = self._all.feeds.view(grant, frame, columns or {})
         except RealtimeError as error:
             self._giveUp(topic, error)
             return
+        self._grants[topic.canonical] = grant
         self._goOn(topic, view)
+
+    def _judgeLater(self, topic: Topic) -> None:
+        """
+        Judge the subscription to a table when its columns are known.  Until then no change is
+        told: it might be one that may not be read any more.
+        """
+        canonical = topic.canonical
+        if canonical not in self._judging:
+            if self._session.catchingUp(canonical) is not None:
+                self._giveUp(topic, _viewChanged())
+                return
+            self._judging[canonical] = self._all.recovery.hold(self._session, topic)
+        held = self._judging[canonical]
+
+        def told(columns: Columns) -> None:
+            # It may have ended meanwhile, or was judged already.
+            if self._judging.get(canonical) is held:
+                self._judgeTable(topic, columns)
+
+        self._askColumns(topic, told, partial(self._lose, topic))
 
     def _goOn(self, topic: Topic, view: View | None) -> None:
         """Let a subscription go on with another view, if it is another."""
-        if view == self._hub.registry.subscribers(topic.canonical)[self._session]:
-            return
-        if self._session.catchingUp(topic.canonical) is None:
+        held = self._judging.pop(topic.canonical, None)
+        if view != self._hub.registry.subscribers(topic.canonical)[self._session]:
+            if self._session.catchingUp(topic.canonical) is not held:
+                self._giveUp(topic, _viewChanged())
+                return
             self._all.feeds.change(self._session, topic, view)
-            return
-        self._giveUp(
-            topic,
-            RealtimeError(
-                "view_changed",
-                "What you may read has changed while you were sent what you had missed; subscribe"
-                " again since the last pos.",
-            ),
-        )
+        if held is not None:
+            self._all.recovery.release(self._session, held)
 
     def _lose(self, topic: Topic, failure: Failure) -> None:
         error = refusal(failure)
@@ -302,10 +340,20 @@ class Subscriptions:
     def _end(self, topic: Topic) -> None:
         self._session.drop(topic.canonical)
         self._requests.pop(topic.canonical, None)
+        self._grants.pop(topic.canonical, None)
+        self._judging.pop(topic.canonical, None)
         if self._hub.unsubscribe(self._session, topic):
             self._all.quotas.subscriptions.remove(topic.project)
             if topic.table is not None:
                 self._all.feeds.unwatch(topic.table)
+
+
+def _viewChanged() -> RealtimeError:
+    return RealtimeError(
+        "view_changed",
+        "What you may read has changed while you were sent what you had missed; subscribe again"
+        " since the last pos.",
+    )
 
 
 def _needsColumns(frame: Subscribe, grant: Grant) -> bool:

@@ -196,13 +196,12 @@ class Watchers(Service):
     @inlineCallbacks
     def _begin(self, watcher: Watcher) -> Any:
         topic = watcher.topic
-        watcher.identity.check(Action.SUBSCRIBE, topic)
+        # Who may read nothing has no table followed.
+        self._feeds.permit(watcher.identity, Action.SUBSCRIBE, topic)
         if topic.table is None:
             self._hub.subscribe(watcher, topic, None)
             watcher.start(None)
             return
-        # Who may read nothing has no table followed.
-        self._feeds.grant(watcher.identity, topic)
         yield self._feeds.watch(topic.table)
         try:
             view = yield self._view(watcher)

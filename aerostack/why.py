@@ -157,10 +157,7 @@ class Reasons:
     def _judge(self, session: Session, topic: Topic) -> tuple[Grant | None, str | None]:
         """What of a table a connection may read, and why it may not read a topic."""
         try:
-            session.identity.check(Action.SUBSCRIBE, topic)
-            if topic.table is None:
-                return None, None
-            return self._feeds.grant(session.identity, topic), None
+            return self._feeds.permit(session.identity, Action.SUBSCRIBE, topic), None
         except RealtimeError as error:
             return None, error.message
 

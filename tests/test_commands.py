@@ -8,12 +8,11 @@ import json
 from typing import Any
 
 import jwt
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.changes import INSERT, Change
-from aerostack.errors import (
-    CLOSE_TOKEN,
-)
+from aerostack.errors import CLOSE_TOKEN, RealtimeError
 from aerostack.settings import JWTConfig, LimitsConfig
 from aerostack.testing import TOKEN_SECRET, Frame, World, makeProject
 
@@ -149,14 +148,16 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_tooMany(self) -> None:
         """
-        A connection holds as many topics as the limit says, presence included.
+        A connection holds as many topics as the limit says, those with presence included; one
+        counts once, whatever the client does on it, and also while it is asked for.
         """
-        world = World(limits=LimitsConfig(subscriptions=3))
+        world = World(limits=LimitsConfig(subscriptions=2))
         client = world.connect()
         client.send(type="subscribe", topic="a/1")
         client.send(type="subscribe", topic="orders")
         client.send(type="track", topic="a/1", state={})
-        client.take()
+        client.send(type="track", topic="orders", state={})
+        self.assertEqual(codes(client.take()), [])
         self.assertEqual(
             codes(client.ask(type="subscribe", topic="a/2")), ["too_many_subscriptions"]
         )
@@ -165,8 +166,43 @@ class SubscribeTests(SynchronousTestCase):
         )
         self.assertEqual(codes(client.ask(type="subscribe", topic="a/1")), [])
         client.send(type="unsubscribe", topic="a/1")
+        self.assertEqual(
+            codes(client.ask(type="subscribe", topic="a/2")), ["too_many_subscriptions"]
+        )
+        client.send(type="untrack", topic="a/1")
         client.take()
         self.assertEqual(types(client.ask(type="subscribe", topic="a/2")), ["subscribed"])
+
+    def test_tooManyAsked(self) -> None:
+        """
+        Topics that wait for their tables count as well.
+        """
+        world = World(limits=LimitsConfig(subscriptions=2), tables=("a", "b", "c"))
+        client = world.connect()
+        world.tracker.asked = []
+        client.send(type="subscribe", topic="a")
+        client.send(type="track", topic="b", state={})
+        for frame in ({"type": "subscribe"}, {"type": "track", "state": {}}):
+            self.assertEqual(codes(client.ask(topic="c", **frame)), ["too_many_subscriptions"])
+            self.assertEqual(codes(client.ask(topic="a", **frame)), [])
+
+    def test_refusedAfterwards(self) -> None:
+        """
+        Of a topic that the client has left nothing is told any more, not even that it could not
+        have been subscribed to.
+        """
+        failing: list[Deferred[str]] = [Deferred() for _ in range(3)]
+        watch = iter(failing)
+        self.patch(self.world.tracker, "watch", lambda table: next(watch))
+        self.client.send(type="subscribe", topic="orders")
+        self.client.send(type="unsubscribe", topic="orders")
+        self.client.send(type="subscribe", topic="orders")
+        self.client.send(type="subscribe", topic="orders", event="INSERT")
+        for each in failing:
+            each.errback(RealtimeError("unknown_table", "It is gone."))
+        frames = self.client.take()
+        self.assertEqual(types(frames), ["unsubscribed", "error"])
+        self.assertEqual(frames[1]["request"], "subscribe")
 
     def test_filterOnPathTopic(self) -> None:
         """

@@ -260,10 +260,12 @@ class FeedsTests(FeedsCase):
         The tracker is not asked for a table that is not allowed.
         """
         self.feeds.allowed = Patterns(["b*"])
-        self.successResultOf(self.feeds.watch("bills"))
-        error = self.failureResultOf(self.feeds.watch("orders"), RealtimeError).value
-        self.assertEqual(error.code, "table_not_allowed")
-        self.assertIn("orders", error.message)
+        client = self.world.connect(projectId="p")
+        for kind, more in (("subscribe", {}), ("track", {"state": {}})):
+            client.send(type=kind, topic="bills", **more)
+            answers = client.ask(type=kind, topic="orders", **more)
+            self.assertEqual(answers[-1]["code"], "table_not_allowed")
+            self.assertIn("orders", answers[-1]["message"])
         self.assertEqual(self.world.tracker.watched, {"bills": 1})
 
     def test_spelling(self) -> None:

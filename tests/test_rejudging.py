@@ -242,6 +242,82 @@ class ReloadTests(ReaderCase):
         self.assertEqual(self.take(), [[], []])
 
 
+class HeldTests(ReaderCase):
+    """
+    Tests of the time between other rules and what the database says of a table's columns.
+    """
+
+    rule = TableConfig(("token",))
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clients = (self.subscribed("ann"),)
+        self.world.tracker.reading = self.reading = []
+        self.tell(row(1, "ann"))
+        self.reload(TableConfig(("token",), ("card",), "owner = :sub"))
+
+    def test_held(self) -> None:
+        """
+        Nothing is told that may not be read any more, and afterwards everything that may, in
+        its order.
+        """
+        (client,) = self.clients
+        self.assertEqual(len(self.reading), 1)
+        self.tell(row(2, "ann"))
+        self.tell(row(3, "bob"))
+        self.tell(row(4, "ann"))
+        frames = client.take()
+        self.assertEqual([frame["data"]["id"] for frame in frames], [1])
+        self.reading.pop()()
+        self.tell(row(5, "ann"))
+        self.tell(row(6, "bob"))
+        frames = client.take()
+        self.assertEqual([frame["data"]["id"] for frame in frames], [2, 4, 5])
+        self.assertNotIn("card", str(frames))
+
+    def test_twice(self) -> None:
+        """
+        Rules that change again meanwhile hold, and what was held comes once.
+        """
+        (client,) = self.clients
+        client.take()
+        self.tell(row(2, "ann"))
+        self.reload(TableConfig(("token",), ("price",), "owner = :sub"))
+        self.tell(row(3, "ann"))
+        for fire in self.reading[:]:
+            fire()
+        self.tell(row(4, "ann"))
+        frames = client.take()
+        self.assertEqual([frame["data"]["id"] for frame in frames], [2, 3, 4])
+        self.assertNotIn("price", str(frames))
+
+    def test_left(self) -> None:
+        """
+        Whoever leaves meanwhile gets nothing, and whoever comes back gets what it may.
+        """
+        (client,) = self.clients
+        client.take()
+        self.tell(row(2, "ann"))
+        client.send(type="unsubscribe", topic="orders")
+        client.send(type="subscribe", topic="orders")
+        for fire in self.reading[:]:
+            fire()
+        self.tell(row(3, "ann"))
+        frames = client.take()
+        self.assertEqual(types(frames), ["unsubscribed", "subscribed", "db_change"])
+        self.assertNotIn("card", str(frames))
+
+    def test_unchanged(self) -> None:
+        """
+        Rights that stay as they were cost no question.
+        """
+        self.reading.pop()()
+        self.clients[0].take()
+        self.reload(TableConfig(("token",), ("card",), "owner = :sub"))
+        self.clients[0].send(type="auth", token=self.token("ann"))
+        self.assertEqual(self.reading, [])
+
+
 class AlteredTests(ReaderCase):
     """
     Tests of tables that are altered while somebody reads.

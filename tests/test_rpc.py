@@ -13,6 +13,7 @@ from aerostack.auth import Credentials
 from aerostack.errors import RealtimeError
 from aerostack.settings import LimitsConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, World, makeProject
+from aerostack.wire.codec import encodeValue
 
 
 class RPCTests(SynchronousTestCase):
@@ -35,7 +36,7 @@ class RPCTests(SynchronousTestCase):
         Call a method as a server does.
         """
         body = {"method": method, "args": list(args), **more}
-        return self.successResultOf(self.world.rpc.call(self.server, body))
+        return self.successResultOf(self.world.rpc.call(self.server, encodeValue(body)))
 
     def refused(self, body: Any, identity: Any = None) -> RealtimeError:
         """
@@ -43,7 +44,7 @@ class RPCTests(SynchronousTestCase):
 
         @return: How.
         """
-        called = self.world.rpc.call(identity or self.server, body)
+        called = self.world.rpc.call(identity or self.server, encodeValue(body))
         error: RealtimeError = self.failureResultOf(called, RealtimeError).value
         return error
 
@@ -77,6 +78,48 @@ class RPCTests(SynchronousTestCase):
         for args in ({}, "SELECT 1", 5, None):
             error = self.refused({"method": "db.query", "args": args})
             self.assertEqual(error.code, "invalid_arguments", args)
+
+    def test_verbatim(self) -> None:
+        """
+        Data arrives as it was sent, number by number, as what a client publishes does.
+        """
+        client = self.world.connect()
+        client.ask(type="subscribe", topic="chat/a")
+        raw: list[bytes] = []
+        self.patch(client.connection, "send", lambda frame: raw.append(bytes(frame)))
+        client.session.deliver = client.connection.send
+        for data in (
+            "1.10",
+            "0.30000000000000004441",
+            "1E5",
+            "-0",
+            "12345678901234567890123",
+            '{"a" : 1.0,"a":2}',
+            '"\\u00e9\\/"',
+            "null",
+        ):
+            body = '{"method":"socket.emit","args":["e", %s ,"chat/a"]}' % data  # noqa: UP031
+            self.successResultOf(self.world.rpc.call(self.server, body.encode()))
+            self.world.turn()
+            self.assertIn(b'"data":%b,' % data.encode(), raw.pop())
+
+    def test_unreadable(self) -> None:
+        """
+        A body that clients could not read is refused, wherever in it that stands.
+        """
+        for data, code in (
+            ("1e999", "invalid_json"),
+            ("9" * 400, "invalid_json"),
+            ('"\\ud83d"', "invalid_json"),
+            ("[" * 65 + "]" * 65, "too_deep"),
+        ):
+            body = '{"method":"socket.emit","args":["e",%s,"chat/a"]}' % data  # noqa: UP031
+            called = self.world.rpc.call(self.server, body.encode())
+            self.assertEqual(self.failureResultOf(called, RealtimeError).value.code, code)
+        called = self.world.rpc.call(
+            self.server, b'{"method":"socket.emit","args":["e","\xff","a/b"]}'
+        )
+        self.assertEqual(self.failureResultOf(called, RealtimeError).value.code, "invalid_json")
 
     def test_project(self) -> None:
         """
@@ -133,7 +176,7 @@ class RPCTests(SynchronousTestCase):
         """
         self.world.history.held = []
         body = {"method": "socket.emit", "args": ["e", 1, "chat/a", {"persist": True}]}
-        called = self.world.rpc.call(self.server, body)
+        called = self.world.rpc.call(self.server, encodeValue(body))
         self.assertNoResult(called)
         self.world.history.refuse()
         error = self.failureResultOf(called, RealtimeError).value

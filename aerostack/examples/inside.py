@@ -12,7 +12,6 @@ from aerostack.client.address import Address
 from aerostack.client.calls import Call, Database, Socket
 from aerostack.core.permissions import Identity, Role
 from aerostack.rpc import RPC
-from aerostack.wire.codec import decodeValue
 
 
 class InsideSDK:
@@ -30,7 +29,7 @@ class InsideSDK:
         identity = Identity(project, Role.SECRET)
 
         def ask(call: Call) -> Deferred[Any]:
-            return rpc.call(identity, decodeValue(call.body or b""))
+            return rpc.call(identity, call.body or b"")
 
         # Nothing is asked over the network, so it does not matter where we are.
         address = Address("ws://localhost", project)

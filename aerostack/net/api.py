@@ -34,9 +34,8 @@ from aerostack.net.http import (
 )
 from aerostack.net.opening import checkUpgrade, readClient, readCredentials
 from aerostack.net.websocket import Connections
-from aerostack.rpc import RPC
+from aerostack.rpc import RPC, Permit
 from aerostack.settings import LimitsConfig
-from aerostack.wire.codec import decodeValue
 
 
 class RealtimeResource(JSONResource):
@@ -102,6 +101,7 @@ class HistoryResource(JSONResource):
         self,
         history: IHistory,
         authenticator: Authenticator,
+        permit: Permit,
         clock: IReactorTime,
         wall: Callable[[], float],
         limits: LimitsConfig,
@@ -109,6 +109,7 @@ class HistoryResource(JSONResource):
         quotas: Quotas,
     ) -> None:
         super().__init__()
+        self._permit = permit
         self._quotas = quotas
         self.limits = limits
         self.pageSize = pageSize
@@ -130,7 +131,7 @@ class HistoryResource(JSONResource):
         topic = parseTopic(
             room, identity.project, self._authenticator.projects, self.limits.topicLength
         )
-        identity.check(Action.SUBSCRIBE, topic)
+        self._permit(identity, Action.SUBSCRIBE, topic)
         limit = numberOf(query, "limit", 1)
         limit = self.defaultLimit if limit is None else min(limit, self.pageSize)
         page = self._history.page(topic.canonical, limit, numberOf(query, "before", 0))
@@ -194,7 +195,7 @@ class RPCResource(JSONResource):
         identity = serverOf(request, self._authenticator, self._wall())
         body = request.content.read()
         self._quotas.spend(identity.project, len(body), self._clock.seconds())
-        called: Deferred[Any] = self._rpc.call(identity, decodeValue(body))
+        called: Deferred[Any] = self._rpc.call(identity, body)
         return called.addCallback(lambda answer: (200, answer))
 
 

@@ -176,7 +176,7 @@ class World:
             self.quotas,
             self.traces,
         )
-        self.rpc = RPC(self.hub, self.authenticator, self.limits, self._query)
+        self.rpc = RPC(self.hub, self.authenticator, self.feeds.permit, self.limits, self._query)
 
     def _makeTracker(self, listener: IChangeListener) -> MemoryTracker:
         self.tracker = MemoryTracker(listener, self._tables)
@@ -238,6 +238,7 @@ class World:
                         "api/v1/public/realtime/history": HistoryResource(
                             self.history,
                             self.authenticator,
+                            self.feeds.permit,
                             self.clock,
                             self.wall,
                             limits,

@@ -8,12 +8,14 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 from math import isinf
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from aerostack.errors import RealtimeError
 from aerostack.wire.frames import AnyClientFrame, MessageId, ServerFrame
+
+T = TypeVar("T")
 
 _rawDecoder = msgspec.json.Decoder(msgspec.Raw)
 _decoder: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
@@ -80,17 +82,52 @@ def decodeValue(payload: bytes) -> Any:
 
     @raise RealtimeError: C{invalid_json} or C{too_deep}.
     """
+    _checkBody(payload)
+    return msgspec.json.decode(payload)
+
+
+_fieldsDecoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_listDecoder = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def splitObject(payload: bytes) -> dict[str, msgspec.Raw] | None:
+    """
+    The fields of a JSON object, such as an HTTP body, as they were sent.
+
+    @return: L{None} if it is another value.
+    @raise RealtimeError: See L{decodeValue}.
+    """
+    _checkBody(payload)
+    return _split(_fieldsDecoder, payload)
+
+
+def splitList(payload: bytes) -> list[msgspec.Raw] | None:
+    """
+    The items of a JSON list as they were sent.
+
+    @param payload: A part of what L{splitObject} has split.
+    @return: L{None} if it is another value.
+    """
+    return _split(_listDecoder, payload)
+
+
+def _split(decoder: msgspec.json.Decoder[T], payload: bytes) -> T | None:
     try:
-        value = msgspec.json.decode(payload)
+        return decoder.decode(payload)
+    except msgspec.ValidationError:
+        return None
+
+
+def _checkBody(payload: bytes) -> None:
+    """Refuse what is no JSON, or what clients could not read."""
+    try:
+        payload.decode()
+        _rawDecoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RealtimeError("invalid_json", f"The body is not JSON. {error}.") from None
     except RecursionError:
         raise _tooDeep("body") from None
     _checkReadable(payload, "body")
-    return value
-
-
-_fieldsDecoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def fieldOf(payload: bytes, name: str) -> bytes | None:
@@ -100,11 +137,7 @@ def fieldOf(payload: bytes, name: str) -> bytes | None:
     @param payload: Well-formed JSON.
     @return: L{None} if it is no object, or has no such field.
     """
-    try:
-        fields = _fieldsDecoder.decode(payload)
-    except msgspec.ValidationError:
-        return None
-    value = fields.get(name)
+    value = (_split(_fieldsDecoder, payload) or {}).get(name)
     return None if value is None else bytes(value)
 
 
