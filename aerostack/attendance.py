@@ -22,6 +22,10 @@ AT_ONCE = 16_384
 """A set with at most so many bytes of states is sent right behind what asked for it."""
 
 
+PIECE = 100
+"""Of how many whose grace is over is told at once."""
+
+
 class IReader(Protocol):
     """
     Who is told of a whole set.
@@ -116,11 +120,13 @@ class Attendance:
         """
         self.presence.lose(connectionId, self._seconds())
 
-    def sweep(self) -> None:
+    def sweep(self) -> Iterator[None]:
         """
-        Tell of those whose grace is over.
+        Tell of those whose grace is over, a few at a time.
         """
-        self._tellLeft(self.presence.expire(self._seconds()))
+        while gone := self.presence.expire(self._seconds(), PIECE):
+            self._tellLeft(gone)
+            yield
 
     def topicsOf(self, connectionId: str) -> Iterable[str]:
         """

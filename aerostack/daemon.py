@@ -404,6 +404,7 @@ class Daemon(MultiService):
         """
         server = config.server
         rulesChanged = _tableRules(config) != _tableRules(self.config)
+        absent = self.config.projects.keys() - config.projects.keys()
         self.config = replace(
             self.config,
             tracker=replace(self.config.tracker, tables=config.tracker.tables),
@@ -424,6 +425,8 @@ class Daemon(MultiService):
         self.authenticator.load(config.projects)
         self.feeds.allowed = Patterns(config.tracker.tables)
         self.feeds.projects = config.projects
+        if absent:
+            self.hub.leaveProjects(absent)
         if rulesChanged:
             self.feeds.load(Access(config.projects, config.tables))
             self._judgeAgain()
@@ -462,9 +465,13 @@ class Daemon(MultiService):
 
 
 def _tableRules(config: Config) -> object:
-    """Who may read which tables, to be compared."""
+    """Which tables may be read, and by whom, to be compared."""
     projects = config.projects.values()
-    return config.tables, [(each.id, each.defaultRead, each.tables) for each in projects]
+    return (
+        config.tracker.tables,
+        config.tables,
+        [(each.id, each.defaultRead, each.tables) for each in projects],
+    )
 
 
 def snapshotBounds(limits: LimitsConfig) -> Bounds:

@@ -97,6 +97,11 @@ ERRORS: dict[str, ErrorCode] = {
         "Frames come faster than the client reads them. It is closed with 4008 if it does not"
         " catch up.",
     ),
+    "history_expired": ErrorCode(
+        503,
+        "Kept messages that the client had missed were forgotten while it was being sent the"
+        " others. Subscribe again with the last pos; the answer tells the gap.",
+    ),
     "database_unavailable": ErrorCode(503, "The database did not answer. Try again."),
     "shutting_down": ErrorCode(
         503, "The daemon is going away. Connect again after retryAfter ms, if it is given."

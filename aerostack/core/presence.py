@@ -82,8 +82,8 @@ class Presence:
         # Which member a connection holds on a topic: mostly its own, sometimes one
         # that it took over.
         self._holders: dict[str, dict[str, str]] = {}
-        # Members that nobody holds, and until when they stay, by topic and member.  In
-        # the order in which they were lost, so in the order in which they end.
+        # Members that nobody holds, and until when they stay, by topic and member, in the
+        # order in which they were lost.
         self._lost: dict[tuple[str, str], float] = {}
         # The same by topic and user, because a whole network may come back at once.
         self._awaited: dict[tuple[str, tuple[str | None, str | None]], dict[str, None]] = {}
@@ -166,12 +166,15 @@ class Presence:
             owner = self._member(topic, key).owner
             self._awaited.setdefault((topic, owner), {})[key] = None
 
-    def expire(self, now: float) -> list[Left]:
+    def expire(self, now: float, most: int | None = None) -> list[Left]:
         """
         End the presence of those that were lost and did not come back in time.
+
+        @param most: How many of them at the most.
         """
-        gone = []
-        for (topic, key), until in list(self._lost.items()):
+        gone: list[Left] = []
+        while self._lost and (most is None or len(gone) < most):
+            (topic, key), until = next(iter(self._lost.items()))
             if until > now:
                 break
             self._found(topic, key)
