@@ -27,6 +27,9 @@ ANONYMOUS_PREFIX = "anonymous:"
 whose other users have tokens: so it can never pose as one of theirs."""
 
 
+_SHOWN = 200
+"""How many characters of what somebody brought are shown, where it is refused."""
+
 _LATEST = 2**53
 """No time in a token lies further from the epoch, in seconds; infinity does."""
 
@@ -192,7 +195,7 @@ class Authenticator:
                 else f'serve the page over HTTP and add its origin to {setting}, or set ["*"] there'
             )
             raise RealtimeError(
-                "origin_not_allowed", f"Pages of {origin[:200]} are not let in; {remedy}."
+                "origin_not_allowed", f"Pages of {origin[:_SHOWN]} are not let in; {remedy}."
             )
         if keyRole is Role.SECRET:
             raise RealtimeError(
@@ -295,7 +298,9 @@ class _Verifier:
                 },
             )
         except jwt.PyJWTError as error:
-            raise RealtimeError("invalid_token", f"The token is refused: {error}.") from None
+            # What the token says of itself may be in it.
+            said = str(error)[:_SHOWN]
+            raise RealtimeError("invalid_token", f"The token is refused: {said}.") from None
         except (RecursionError, UnicodeEncodeError):
             raise RealtimeError("invalid_token", "The token is no JWT.") from None
         for name in ("exp", "nbf"):

@@ -109,6 +109,10 @@ ERRORS: dict[str, ErrorCode] = {
 }
 
 
+LONGEST = 2000
+"""How many characters of a sentence a client is told."""
+
+
 class RealtimeError(Exception):
     """
     Something that a client is told, with a code from L{ERRORS}.
@@ -123,6 +127,9 @@ class RealtimeError(Exception):
     def __init__(self, code: str, message: str, retryAfter: int | None = None) -> None:
         if code not in ERRORS:
             raise ValueError(f"{code!r} is not a documented error code")
+        if len(message) > LONGEST:
+            # What a client has sent may be in it, and goes into answers and into the log.
+            message = f"{message[:LONGEST]}…"
         super().__init__(code, message)
         self.code = code
         self.message = message
