@@ -5,8 +5,8 @@ PostgreSQL: its connections, and what the daemon's tables are in it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from select import POLLIN, poll
 from socket import SHUT_RDWR, socket
 from typing import Any
@@ -173,22 +173,30 @@ class PostgresDatabase(PooledDatabase):
         """
         Fail what waits for an answer.
         """
-        for connection in list(self._pool.connections.values()):
-            if connection.info.transaction_status is TransactionStatus.ACTIVE:
-                # The thread that waits hears the end of it.
-                with socket(fileno=os.dup(connection.pgconn.socket)) as ours, suppress(OSError):
-                    ours.shutdown(SHUT_RDWR)
+        _sever(self._pool.connections.values())
 
     def close(self) -> None:
         """
         Cancel what is running, and close every connection.
         """
-        for connection in list(self._pool.connections.values()):
-            if connection.info.transaction_status is TransactionStatus.ACTIVE:
-                # Where it cannot be, it comes to its end by itself.
-                with suppress(psycopg.Error):
-                    connection.cancel_safe(timeout=1.0)
+        _cancel(self._pool.connections.values())
         super().close()
+
+
+def _sever(connections: Iterable[psycopg.Connection[Any]]) -> None:
+    for connection in tuple(connections):
+        if connection.info.transaction_status is TransactionStatus.ACTIVE:
+            # The thread that waits hears the end of it.
+            with socket(fileno=os.dup(connection.pgconn.socket)) as ours, suppress(OSError):
+                ours.shutdown(SHUT_RDWR)
+
+
+def _cancel(connections: Iterable[psycopg.Connection[Any]]) -> None:
+    for connection in tuple(connections):
+        if connection.info.transaction_status is TransactionStatus.ACTIVE:
+            # Where it cannot be, it comes to its end by itself.
+            with suppress(psycopg.Error):
+                connection.cancel_safe(timeout=1.0)
 
 
 def _hear(connection: psycopg.Connection[Any]) -> None:
@@ -235,6 +243,70 @@ def openConnection(
         raise Unsuitable(fault)
     connection.execute(sessionSettings(None, confined=ours))
     return connection
+
+
+class SpareConnections:
+    """
+    Connections for interactions that need a second one for a moment, beside that of their
+    pool's thread: never more than there are such threads.
+    """
+
+    def __init__(self, options: Mapping[str, str], purpose: str) -> None:
+        """
+        @param options: As L{connectionOptions}', and C{purpose}.
+        """
+        self._options = options
+        self._purpose = purpose
+        self._idle: list[psycopg.Connection[Any]] = []
+        self._lent: dict[int, psycopg.Connection[Any]] = {}
+
+    @contextmanager
+    def lend(self) -> Iterator[psycopg.Connection[Any]]:
+        """
+        Lend a connection for the time of a block, in autocommit mode.  One with which anything
+        went wrong is not lent again: it may hold a lock.
+        """
+        connection = self._take()
+        self._lent[id(connection)] = connection
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            del self._lent[id(connection)]
+        self._idle.append(connection)
+
+    def _take(self) -> psycopg.Connection[Any]:
+        while True:
+            try:
+                # Another thread may have been first.
+                connection = self._idle.pop()
+            except IndexError:
+                return openConnection(self._options, self._purpose)
+            _hear(connection)
+            if not connection.closed:
+                return connection
+
+    def start(self) -> None:
+        """
+        They are opened when they are needed.
+        """
+
+    def sever(self) -> None:
+        """
+        See L{PostgresDatabase.sever}.
+        """
+        _sever(self._lent.values())
+
+    def close(self) -> None:
+        """
+        Cancel what is running, and close every connection; those whose threads wait for them
+        must have gone.
+        """
+        _cancel(self._lent.values())
+        while self._idle:
+            self._idle.pop().close()
 
 
 def prepareDatabase(options: Mapping[str, str], since: int, limit: int) -> Found:

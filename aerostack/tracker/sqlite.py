@@ -14,6 +14,7 @@ from aerostack.core.changes import Change
 from aerostack.core.columns import Columns
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.core.stream import EXPIRED, LIMIT, UNKNOWN
+from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker import entries, ledger, repair
 from aerostack.tracker.entries import EntryReader
@@ -226,12 +227,20 @@ class SQLiteJournal:
     ) -> Snapshot:
         # What is asked first begins the transaction, and with it the view of the database
         # that everything else is read from.
-        with transaction(cursor, "BEGIN"):
-            position = ledger.newest(cursor)
-            lineage = self.lineage(cursor, table)
-            described = describe(cursor, table)
-            names = [column.name for column in described.columns]
-            rows, size = readRows(cursor, described.name, names, selection, bounds)
+        try:
+            with transaction(cursor, "BEGIN"):
+                position = ledger.newest(cursor)
+                lineage = self.lineage(cursor, table)
+                described = describe(cursor, table)
+                names = [column.name for column in described.columns]
+                rows, size = readRows(cursor, described.name, names, selection, bounds)
+        except sqlite3.OperationalError as error:
+            # Outside WAL mode a writer keeps readers out.
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+            raise RealtimeError(
+                "database_unavailable", "Another program locks the database; ask again.", 1000
+            ) from None
         return Snapshot(rows, position, lineage, size)
 
     def renew(self, cursor: sqlite3.Cursor, timestamp: int) -> None:

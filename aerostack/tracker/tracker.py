@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.changes import Change
@@ -24,10 +25,18 @@ from aerostack.tracker.herald import Herald
 from aerostack.tracker.interests import Interests
 from aerostack.tracker.journal import Lag, Loss, Poll
 from aerostack.tracker.line import READING, Line
+from aerostack.tracker.outage import Outage
 from aerostack.tracker.upkeep import Upkeep
 
 BATCH_BYTES = 4_194_304
 """How many bytes of values are read in one step, about."""
+
+
+UNREADABLE = 1.0
+"""After how many seconds the rows of a table that others hold are read again, ..."""
+
+UNREADABLE_LONGEST = 5.0
+"""... and after how many at the most."""
 
 
 @implementer(IChangeTracker)
@@ -106,6 +115,8 @@ class ChangeTracker:
         # When the journal was asked, and had no more.
         self._currentAt: float | None = None
 
+        # Tables that others hold, so that their rows cannot be read.
+        self._unreadable: dict[str, Outage] = {}
         # Snapshots that have seen more than was told.
         self._awaited: list[tuple[Snapshot, Deferred[Snapshot]]] = []
 
@@ -211,6 +222,7 @@ class ChangeTracker:
 
     def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
         def read(snapshot: Snapshot) -> Deferred[Snapshot] | Snapshot:
+            self._unreadable.pop(table, None)
             if snapshot.position <= self.position:
                 return snapshot
             told: Deferred[Snapshot] = Deferred()
@@ -218,8 +230,22 @@ class ChangeTracker:
             self.poke()
             return told
 
+        def failed(failure: Failure) -> Failure:
+            error = failure.value
+            if isinstance(error, RealtimeError) and error.code == "database_unavailable":
+                locked = self._unreadable.setdefault(table, Outage(UNREADABLE, UNREADABLE_LONGEST))
+                locked.failed(self._clock.seconds(), error.message)
+            return failure
+
+        now = self._clock.seconds()
+        locked = self._unreadable.get(table)
+        if locked is not None and not locked.allows(now):
+            # Each attempt takes a connection from those who read other tables.
+            assert locked.reason is not None
+            wait = max(1, int(locked.left(now) * 1000))
+            return fail(RealtimeError("database_unavailable", locked.reason, wait))
         reading = self._reads.run(self._journal.snapshot, table, selection, bounds)
-        return reading.addCallback(read)
+        return reading.addCallbacks(read, failed)
 
     # Running
 
