@@ -87,6 +87,8 @@ class Recovery:
         # In the order of their turns.
         self._waiting: dict[Outlet, None] = {}
         self._scheduled = False
+        # The database could not be read the last time that it was asked.
+        self._isFailing = False
 
     # Pacing
 
@@ -147,6 +149,7 @@ class Recovery:
         fail = partial(self._fail, outlet, wish, catchup)
 
         def surveyed(reason: str | None) -> None:
+            self._isFailing = False
             if outlet.catchingUp(topic.canonical) is not catchup:
                 # It has left, or asked again.
                 return
@@ -207,6 +210,7 @@ class Recovery:
         Send rows, and then the changes from the point at which they were read.
         """
         canonical = wish.topic.canonical
+        self._isFailing = False
         rows, seen = hold.rows, hold.rows.snapshot
         catchup.onSpent = hold.release
         position = Position(stream.epoch, None, seen.position, seen.lineage)
@@ -232,9 +236,12 @@ class Recovery:
         outlet.endCatchUp(canonical)
         if isinstance(failure.value, RealtimeError):
             wish.refuse(failure.value)
-        else:
+            return
+        if not self._isFailing:
+            # Whoever asks again must not fill the log.
             self.log.failure("what a subscription begins with cannot be read", failure)
-            wish.refuse(_unavailable())
+        self._isFailing = True
+        wish.refuse(_unavailable())
 
     def _answer(
         self, outlet: Outlet, wish: Wish, answer: Subscribed, recovered: Position | None = None
