@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 
@@ -27,14 +27,32 @@ from aerostack.storage.schema import SchemaTooNew, remove
 from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.wake import WALWaker
 
-if TYPE_CHECKING:
-    from aerostack.storage.postgres import SpareConnections
-
 
 class Unusable(Exception):
     """
     The database cannot be used; the message says why.
     """
+
+
+class Connections(Protocol):
+    """
+    Some connections to a database.
+    """
+
+    def start(self) -> None:
+        """
+        Begin.
+        """
+
+    def sever(self) -> None:
+        """
+        Fail what waits for an answer from another machine.
+        """
+
+    def close(self) -> None:
+        """
+        Wait for what is running, and close every connection.
+        """
 
 
 @dataclass(frozen=True)
@@ -57,9 +75,9 @@ class Pools:
     query: PooledDatabase
     reads: PooledDatabase
     pulse: PooledDatabase | None = None
-    spares: SpareConnections | None = None
+    spares: Connections | None = None
 
-    def __iter__(self) -> Iterator[PooledDatabase | SpareConnections]:
+    def __iter__(self) -> Iterator[Connections]:
         made = (self.history, self.tracker, self.query, self.reads, self.pulse, self.spares)
         return (pool for pool in made if pool is not None)
 
