@@ -203,7 +203,7 @@ export class Link {
     if (fault !== undefined) {
       const shown = typeof text === "string" ? text.slice(0, 100) : typeof text;
       const message = `${this.#owner.url()} sent what is no frame of this protocol (${fault}): ${shown}`;
-      this.#report(new RealtimeError("unreadable", message, { topic }));
+      this.#report(new RealtimeError("invalid_frame", message, { topic }));
       this.#owner.unreadable(topic, pos);
       return;
     }
