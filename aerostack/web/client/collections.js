@@ -89,7 +89,7 @@ export class Rows {
     this.#loading = this.#rows.size ? new Map() : this.#rows;
   }
 
-  /** There is no table any more, or none that may be read. */
+  /** The table is gone. */
   clear() {
     this.#rows = new Map();
     this.#loading = this.#list = null;

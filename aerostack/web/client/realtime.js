@@ -6,9 +6,10 @@
  *
  * One WebSocket carries every topic; it comes back whatever happens, and goes on where it was.
  * What each option and method means stands in realtime.d.ts.  The files behind this one:
- * `link.js` is the WebSocket and its life, `talk.js` paces what is said over it, `outbox.js` keeps
- * what was published until it is acknowledged, `topic.js` has the topics, `channel.js` what an
- * application holds of them, and `collections.js` what their frames add up to.
+ * `link.js` is the WebSocket and its life, and `pulse.js` sees whether it is dead; `frames.js` reads
+ * what comes, and `talk.js` paces what is said; `outbox.js` keeps what was published until it is
+ * acknowledged; `topic.js` has the topics, `channel.js` what an application holds of them, and
+ * `collections.js` what their frames add up to.
  */
 
 import { RealtimeSubscription } from "./channel.js";
