@@ -57,16 +57,20 @@ class Attendance:
         seconds: Callable[[], float],
         now: Callable[[], int],
         publish: Callable[[Publication], object],
+        checkBacklog: Callable[[str], None],
     ) -> None:
         """
         @param seconds: The time by which things grow old.
         @param now: The time, milliseconds since the epoch.
         @param publish: Gives something to every subscriber of its topic.
+        @param checkBacklog: Raises a L{RealtimeError} where a topic's subscribers cannot be
+            sent more now.
         """
         self.presence = presence
         self._seconds = seconds
         self._now = now
         self._publish = publish
+        self._checkBacklog = checkBacklog
 
     def track(
         self,
@@ -78,6 +82,7 @@ class Attendance:
         paged: bool = False,
         client: str | None = None,
         reads: bool = True,
+        most: int | None = None,
     ) -> None:
         """
         Let a connection be present on a topic, or say something new of itself.
@@ -85,9 +90,12 @@ class Attendance:
         @param paged: See L{sync}.
         @param client: See L{aerostack.core.presence.Member}.
         @param reads: Whether the client may know who else is there.
+        @param most: See L{aerostack.core.presence.Presence.track}.
+        @raise RealtimeError: There is no room for it, or its subscribers cannot be told now.
         """
+        self._checkBacklog(topic.canonical)
         tracked = self.presence.track(
-            topic.canonical, connectionId, userId, state, self._now(), client
+            topic.canonical, connectionId, userId, state, self._now(), client, most
         )
         if tracked.joined:
             self._tell(topic.canonical, "presence:join", tracked.member)

@@ -38,6 +38,9 @@ from aerostack.wire.frames import (
 if TYPE_CHECKING:
     from aerostack.session import Session
 
+STATES = 16
+"""How many states of the largest size a connection may have on all of its topics together."""
+
 
 class Commands:
     """
@@ -194,10 +197,9 @@ class Commands:
         try:
             # It may be somebody else by now.
             self._permit(Action.PRESENCE, topic)
+            self._attend(topic, frame)
         except RealtimeError as error:
             self._session.sendError(error, None, topic.canonical, requestOf(frame))
-        else:
-            self._attend(topic, frame)
 
     def _notThere(self, topic: Topic, frame: Track, failure: Failure) -> None:
         error = refusal(failure)
@@ -212,7 +214,11 @@ class Commands:
         return True
 
     def _attend(self, topic: Topic, frame: Track) -> None:
-        """Let the client be present."""
+        """
+        Let the client be present.
+
+        @raise RealtimeError: There is no room for it.
+        """
         session = self._session
         self._hub.attendance.track(
             session,
@@ -223,6 +229,7 @@ class Commands:
             bool(frame.sync),
             session.client,
             self._mayRead(topic),
+            STATES * self._limits.stateBytes,
         )
 
     def _mayRead(self, topic: Topic) -> bool:

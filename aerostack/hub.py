@@ -26,7 +26,7 @@ from aerostack.core.repeats import Repeats, fingerprint
 from aerostack.core.rules import LATEST, Rule, Rules
 from aerostack.core.stream import Stream
 from aerostack.core.streams import Streams
-from aerostack.core.topics import Topic, topicOf
+from aerostack.core.topics import Topic, projectOf
 from aerostack.core.views import View
 from aerostack.errors import RealtimeError
 from aerostack.fanout import Fanout
@@ -139,7 +139,9 @@ class Hub:
         self._clock = clock
         self._wall = wall
         self._engine = engine
-        self.attendance = Attendance(presence, clock.seconds, self.now, engine.publish)
+        self.attendance = Attendance(
+            presence, clock.seconds, self.now, engine.publish, self._checkBacklog
+        )
         self._newId = newId
         self._rules = rules
         self._repeats = repeats
@@ -203,7 +205,7 @@ class Hub:
         if they are, stands in no log of theirs.
         """
         self.streams.breakOff(
-            lambda canonical: topicOf(canonical).project in projects, self._clock.seconds()
+            lambda canonical: projectOf(canonical) in projects, self._clock.seconds()
         )
 
     # Publications
@@ -331,12 +333,10 @@ class Hub:
     def _enter(
         self, publication: Publication, messageId: str | None, publishId: str | None
     ) -> Deferred[Kept | None]:
-        if self.fanout.backlog(publication.topic) > MAX_BACKLOG:
-            return fail(
-                RealtimeError(
-                    "overloaded", "More is published here than its subscribers can be sent.", 200
-                )
-            )
+        try:
+            self._checkBacklog(publication.topic)
+        except RealtimeError as error:
+            return fail(error)
         began = self._clock.seconds() if self.latencies.due() else None
         message = (
             None if messageId is None else self._makeMessage(publication, messageId, publishId)
@@ -345,6 +345,17 @@ class Hub:
         if began is not None:
             entered.addCallback(self._measure, publication.topic, began)
         return entered
+
+    def _checkBacklog(self, canonical: str) -> None:
+        """
+        Make sure that a topic's subscribers can be sent more.
+
+        @raise RealtimeError: C{overloaded}.
+        """
+        if self.fanout.backlog(canonical) > MAX_BACKLOG:
+            raise RealtimeError(
+                "overloaded", "More is published here than its subscribers can be sent.", 200
+            )
 
     def _measure(self, result: T, topic: str, began: float) -> T:
         """Note how long something published took, once everybody has been handed it."""

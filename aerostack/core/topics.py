@@ -60,6 +60,13 @@ def topicOf(canonical: str) -> Topic:
     return Topic(path, project)
 
 
+def projectOf(canonical: str) -> str:
+    """
+    The project of a canonical topic.
+    """
+    return canonical.rpartition("/")[2]
+
+
 def parseTopic(text: str, project: str, projects: Collection[str], maxLength: int) -> Topic:
     """
     Read a topic in any of the forms that a client may use.
