@@ -308,6 +308,13 @@ class IChangeTracker(Interface):
         @return: A L{Deferred}, fired when everything that the rows have seen was told, too.
         """
 
+    def reach(position, patience):
+        """
+        Wait until everything up to a number was told, but not for longer than some seconds.
+
+        @return: A L{Deferred} that fires then; whether it was told shows the position.
+        """
+
     def lag():
         """
         @return: For how many seconds there may be changes that have not been told: how

@@ -117,8 +117,10 @@ class ChangeTracker:
 
         # Tables that others hold, so that their rows cannot be read.
         self._unreadable: dict[str, Outage] = {}
-        # Snapshots that have seen more than was told.
-        self._awaited: list[tuple[Snapshot, Deferred[Snapshot]]] = []
+        # Who waits for a number to be told.
+        self._awaited: list[tuple[int, Deferred[None]]] = []
+        # When those give up who do not wait for ever.
+        self._late: set[IDelayedCall] = set()
 
         self._turn = DeferredLock()
         # A poke waits for its turn, first for the reactor's, then for the database's.
@@ -225,10 +227,7 @@ class ChangeTracker:
             self._unreadable.pop(table, None)
             if snapshot.position <= self.position:
                 return snapshot
-            told: Deferred[Snapshot] = Deferred()
-            self._awaited.append((snapshot, told))
-            self.poke()
-            return told
+            return self._await(snapshot.position).addCallback(lambda _: snapshot)
 
         def failed(failure: Failure) -> Failure:
             error = failure.value
@@ -246,6 +245,30 @@ class ChangeTracker:
             return fail(RealtimeError("database_unavailable", locked.reason, wait))
         reading = self._reads.run(self._journal.snapshot, table, selection, bounds)
         return reading.addCallbacks(read, failed)
+
+    def reach(self, position: int, patience: float) -> Deferred[None]:
+        if position <= self.position:
+            return succeed(None)
+        told = self._await(position)
+
+        def giveUp() -> None:
+            self._awaited.remove((position, told))
+            told.callback(None)
+
+        def end(_: None) -> None:
+            self._late.discard(late)
+            if late.active():
+                late.cancel()
+
+        late = self._clock.callLater(patience, giveUp)
+        self._late.add(late)
+        return told.addCallback(end)
+
+    def _await(self, position: int) -> Deferred[None]:
+        told: Deferred[None] = Deferred()
+        self._awaited.append((position, told))
+        self.poke()
+        return told
 
     # Running
 
@@ -266,6 +289,8 @@ class ChangeTracker:
         self._stopping = True
         self._listen(False)
         self._cancelPause()
+        while self._late:
+            self._late.pop().cancel()
         if self._loop.running:
             self._loop.stop()
         if self._pokeCall is not None:
@@ -425,13 +450,12 @@ class ChangeTracker:
                 self._herald.back(interest.name)
 
     def _release(self) -> None:
-        """Let go the snapshots of which all was told."""
-        waiting, self._awaited = self._awaited, []
-        for snapshot, told in waiting:
-            if snapshot.position <= self.position:
-                told.callback(snapshot)
-            else:
-                self._awaited.append((snapshot, told))
+        """Let those go on for whom all was told."""
+        ready = [each for each in self._awaited if each[0] <= self.position]
+        if ready:
+            self._awaited = [each for each in self._awaited if each[0] > self.position]
+        for _, told in ready:
+            told.callback(None)
 
 
 def _shuttingDown() -> RealtimeError:

@@ -305,6 +305,29 @@ class TickTests(TrackerCase):
         self.assertEqual((len(snapshot.rows), snapshot.position), (4, 4))
         self.assertEqual(self.tracker.position, 4)
 
+    def test_reach(self) -> None:
+        """
+        Who waits for a number goes on when everything up to it was told, or after a while;
+        no one waits any more after the end.
+        """
+        self.watch("a")
+        self.journal.write("a", "a")
+        ready, waiting, later = (self.tracker.reach(n, 2.0) for n in (2, 3, 4))
+        self.assertNoResult(ready)
+        self.turn()
+        self.successResultOf(ready)
+        self.successResultOf(self.tracker.reach(2, 2.0))
+        self.clock.advance(1.0)
+        self.journal.write("a")
+        self.tick()
+        self.successResultOf(waiting)
+        self.assertNoResult(later)
+        self.clock.advance(1.0)
+        self.successResultOf(later)
+        self.assertNoResult(self.tracker.reach(5, 2.0))
+        self.tracker.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_snapshotLocked(self) -> None:
         """
         The rows of a table that others hold are read by one attempt for all, after pauses that
