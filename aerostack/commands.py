@@ -76,10 +76,16 @@ class Commands:
             to come back.
         """
         if clean:
-            self._hub.attendance.leave(self._session.connectionId)
+            self.leavePresence()
         else:
             self.losePresence()
         self.subscriptions.end()
+
+    def leavePresence(self) -> None:
+        """
+        End all that the session is present on.
+        """
+        self._hub.attendance.leave(self._session.connectionId)
 
     def losePresence(self) -> None:
         """
@@ -253,7 +259,7 @@ class Commands:
             return
         if identity.userId != self._session.identity.userId:
             # Another user is another presence.
-            self._hub.attendance.leave(self._session.connectionId)
+            self.leavePresence()
         self._session.setIdentity(identity)
         self.judge()
 

@@ -166,6 +166,7 @@ CLOSE_UNSUPPORTED = 1003
 CLOSE_INTERNAL = 1011
 CLOSE_TOKEN = 4001
 CLOSE_SILENT = 4002
+CLOSE_REVOKED = 4003
 CLOSE_SLOW = 4008
 CLOSE_SUPERSEDED = 4009
 CLOSE_FLOOD = 4029
@@ -186,6 +187,12 @@ CLOSE_CODES: dict[int, CloseCode] = {
     CLOSE_INTERNAL: CloseCode(True, True, "The daemon failed while serving this connection."),
     CLOSE_TOKEN: CloseCode(True, True, "The token expired or was refused. Get a new one first."),
     CLOSE_SILENT: CloseCode(True, True, "The client answered no ping within limits.pong_timeout."),
+    CLOSE_REVOKED: CloseCode(
+        False,
+        True,
+        "What let the client in does so no more: its key, its project, its origin, or that none was"
+        " needed.",
+    ),
     CLOSE_SLOW: CloseCode(
         True, True, "The client read too slowly; limits.outbox_bytes were unsent."
     ),

@@ -7,7 +7,7 @@ import { readFrame } from "./frames.js";
 import { Pulse } from "./pulse.js";
 
 // Close codes after which coming back would not help, and the one that wants a new token first.
-const FINAL_CLOSES = new Set([1000, 1002, 1003, 1007, 1009, 4009, 4029]);
+const FINAL_CLOSES = new Set([1000, 1002, 1003, 1007, 1009, 4003, 4009, 4029]);
 const TOKEN_CLOSE = 4001;
 // This one helps if what was too large is not sent again.
 const TOO_LARGE_CLOSE = 1009;
