@@ -68,6 +68,13 @@ test("where all members have left the set is empty, and callbacks hear it once",
   await world.socket.say(again(topic), synced(topic), synced(topic));
   assert.equal(names(channel), "");
   assert.deepEqual(changes.got, [""]);
+  // Where there were no members either, there is nothing to tell.
+  const frames = collector();
+  channel.on("*", frames);
+  await world.socket.end();
+  await world.comeBack();
+  await world.socket.say(again(topic), synced(topic));
+  assert.deepEqual([changes.got, frames.got], [[""], []]);
 });
 
 test("a set that is cut off is begun anew", async (t) => {
