@@ -4,7 +4,7 @@ What a client's frames do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -99,16 +99,25 @@ class Commands:
 
         @param topic: See L{aerostack.interfaces.ISubscriber.judge}.
         """
-        self.subscriptions.judge(topic)
         if topic is not None:
-            return
-        for canonical in self._hub.attendance.topicsOf(self._session.connectionId):
-            held = topicOf(canonical)
-            try:
-                self._all.feeds.permit(self._session.identity, Action.PRESENCE, held)
-            except RealtimeError as error:
-                self._hub.attendance.untrack(self._session.connectionId, held)
-                self._session.sendError(error, None, canonical)
+            self.subscriptions.judge(topic)
+        else:
+            self._all.judging.ask(self._session, self._judgeAll())
+
+    def _judgeAll(self) -> Iterator[None]:
+        try:
+            yield from self.subscriptions.judgeAll()
+            for canonical in tuple(self._hub.attendance.topicsOf(self._session.connectionId)):
+                held = topicOf(canonical)
+                try:
+                    self._all.feeds.permit(self._session.identity, Action.PRESENCE, held)
+                except RealtimeError as error:
+                    self._hub.attendance.untrack(self._session.connectionId, held)
+                    self._session.sendError(error, None, canonical)
+                yield
+        except Exception:
+            # The others are still to be judged.
+            self._session.fail(Failure())
 
     def _subscribe(self, frame: Subscribe) -> None:
         self.subscriptions.subscribe(self._topic(frame.topic), frame)
