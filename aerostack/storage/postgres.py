@@ -20,16 +20,11 @@ from aerostack.storage.dialect import Dialect
 from aerostack.storage.messages import Found, findMessages
 from aerostack.storage.pool import PooledDatabase
 from aerostack.storage.schema import migrate
-from aerostack.wire.postgressettings import settingsSQL
+from aerostack.wire.postgressettings import READABLE, SCHEMA, settingsSQL
 
 OLDEST = 14
 """The oldest version of PostgreSQL that the daemon works with."""
 
-SCHEMA = "_aerostack"
-"""Everything that the daemon puts into a database is in this schema."""
-
-# All daemons of a database take this advisory lock, and nobody else: "aerostak".
-_LOCK = int.from_bytes(b"aerostak")
 _MESSAGES = f"{SCHEMA}.messages"
 _VERSIONS = f"{SCHEMA}.versions"
 
@@ -37,22 +32,35 @@ POSTGRES = Dialect(
     mark="%s",
     messages=_MESSAGES,
     versions=_VERSIONS,
-    begin=("BEGIN", f"SELECT pg_advisory_xact_lock({_LOCK})"),
-    # Who may not make schemas may still use one that was made for them.
+    begin="BEGIN",
+    # No role takes this lock that may not write to the table.
+    exclude=f"LOCK TABLE {_VERSIONS} IN SHARE UPDATE EXCLUSIVE MODE",
+    # Who may not make schemas may still use one that was made for them.  Another daemon may
+    # make the same at the same moment, and then it is there.
     before=(
         f"""
         DO $$ BEGIN
             IF to_regnamespace('{SCHEMA}') IS NULL THEN
                 CREATE SCHEMA {SCHEMA};
             END IF;
+        EXCEPTION WHEN duplicate_schema OR unique_violation THEN
+            NULL;
+        END $$
+        """,
+        f"""
+        DO $$ BEGIN
+            CREATE TABLE IF NOT EXISTS {_VERSIONS} (version integer PRIMARY KEY);
+        EXCEPTION WHEN duplicate_table OR unique_violation THEN
+            NULL;
         END $$
         """,
     ),
     migrations=(
         (
+            # A copy of the database may have the tables without what was in them.
             # Compared as bytes: no locale and no upgrade of one changes its order.
             f"""
-            CREATE TABLE {_MESSAGES} (
+            CREATE TABLE IF NOT EXISTS {_MESSAGES} (
                 room_id text COLLATE "C" NOT NULL,
                 created_at bigint NOT NULL,
                 id text COLLATE "C" NOT NULL UNIQUE,
@@ -64,13 +72,14 @@ POSTGRES = Dialect(
                 PRIMARY KEY (room_id, created_at)
             )
             """,
-            f"CREATE INDEX messages_age ON {_MESSAGES} (created_at)",
+            f"CREATE INDEX IF NOT EXISTS messages_age ON {_MESSAGES} (created_at)",
         ),
     ),
     listing=(
         "SELECT schemaname || '.' || tablename FROM pg_tables"
         f" WHERE schemaname = '{SCHEMA}' AND tablename IN ('messages', 'versions') ORDER BY 1"
     ),
+    finish=(READABLE,),
     after=(
         f"""
         DO $$ BEGIN
@@ -321,6 +330,7 @@ def prepareDatabase(options: Mapping[str, str], since: int, limit: int) -> Found
     """
     with openConnection(options, "start") as connection:
         cursor = connection.cursor()
+        cursor.execute("SET lock_timeout = '5s'")
         try:
             migrate(cursor, POSTGRES)
         except InsufficientPrivilege as error:

@@ -265,11 +265,11 @@ class PostgresJournal:
 
     def remove(self, cursor: Any) -> list[str]:
         self._meet(cursor)
-        with transaction(cursor, REMOVING):
+        with transaction(cursor, REMOVING, ifThere=True):
             names = clear(cursor)
             dropSchema(cursor)
         self._following.forget()
-        self._session.reader = None
+        self._session.forget()
         self._quiet = None
         return names
 

@@ -29,7 +29,7 @@ from aerostack.core.selection import Bounds, Selection, collect
 from aerostack.errors import RealtimeError
 from aerostack.tracker.postgrescatalog import SCHEMA, Table, rowSQL
 from aerostack.tracker.postgresledger import standstill
-from aerostack.tracker.postgresschema import LOCKS, SEQUENCER
+from aerostack.tracker.postgresschema import LOCK_NUMBERS
 
 _PAGE = 200
 
@@ -250,14 +250,14 @@ def point(cursor: Any, lend: Callable[[], AbstractContextManager[Any]]) -> Itera
     with standstill(cursor):
         try:
             with lend() as other, other.cursor() as numbering:
-                numbering.execute(f"SET lock_timeout = {WAITING:d}")
-                numbering.execute("SELECT pg_advisory_lock(%s, %s)", (LOCKS, SEQUENCER))
+                # To wait for a lock looks at nothing yet.
                 numbering.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                numbering.execute(f"SET LOCAL lock_timeout = {WAITING:d}")
+                numbering.execute(LOCK_NUMBERS)
                 (name,) = numbering.execute("SELECT pg_export_snapshot()").fetchone()
                 (newest,) = numbering.execute(f"SELECT {SCHEMA}.sequence()").fetchone()
                 cursor.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(name))
                 numbering.execute("COMMIT")
-                numbering.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCKS, SEQUENCER))
         except LockNotAvailable:
             raise locked("The changes are being numbered") from None
         yield int(newest)

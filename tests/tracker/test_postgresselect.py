@@ -19,7 +19,7 @@ from aerostack.core.conditions import EQ, IN, IS_NULL, OPERATORS, makeCondition
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.tracker import postgresselect
-from aerostack.tracker.postgresschema import LOCKS, SEQUENCER
+from aerostack.tracker.postgresschema import LOCK_NUMBERS
 from aerostack.tracker.postgresselect import Kind, conditionSQL
 from tests.postgres import ROLE
 from tests.tracker.postgrescase import PostgresCase
@@ -195,13 +195,13 @@ class SnapshotTests(SnapshotCase):
         """
         self.patch(postgresselect, "WAITING", 20)
         other = self.connect(ROLE)
-        other.execute("SELECT pg_advisory_lock(%s, %s)", (LOCKS, SEQUENCER))
+        other.execute("BEGIN")
+        other.execute(LOCK_NUMBERS)
         error = self.assertRaises(RealtimeError, self.snapshot)
         self.assertEqual(error.code, "database_unavailable")
-        other.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCKS, SEQUENCER))
+        other.execute("ROLLBACK")
         self.assertEqual(self.snapshot().rows, [])
-        free = "SELECT pg_try_advisory_lock(%s, %s)"
-        self.assertEqual(other.execute(free, (LOCKS, SEQUENCER)).fetchone(), (True,))
+        other.execute(f"BEGIN; {LOCK_NUMBERS} NOWAIT; ROLLBACK")
 
     def test_refused(self) -> None:
         """
