@@ -325,11 +325,18 @@ def prepareDatabase(options: Mapping[str, str], since: int, limit: int) -> Found
     @param since: Messages kept before this time, ms, are not sent again any more.
     @param limit: How many such messages to read.
     @raise psycopg.Error: The server cannot be reached, lets nobody in, or allows too little.
-    @raise Unsuitable: It is none that the daemon can work with.
+    @raise Unsuitable: It is none that the daemon can work with, or what stands before it is.
     @raise SchemaTooNew: A later version of the daemon used it.
     """
     with openConnection(options, "start") as connection:
         cursor = connection.cursor()
+        if _isShared(cursor, options):
+            raise Unsuitable(
+                "between the daemon and the server is a pooler that gives each transaction another"
+                " session (PgBouncer's pool_mode = transaction), but the daemon's settings, locks"
+                " and notifications belong to one; name the server itself in database.url, or a"
+                " pool with pool_mode = session"
+            )
         cursor.execute("SET lock_timeout = '5s'")
         try:
             migrate(cursor, POSTGRES)
@@ -339,6 +346,28 @@ def prepareDatabase(options: Mapping[str, str], since: int, limit: int) -> Found
                 " what to grant"
             ) from None
         return findMessages(cursor, POSTGRES, since, limit)
+
+
+_SESSION = "SELECT pg_backend_pid()"
+
+
+def _isShared(cursor: Any, options: Mapping[str, str]) -> bool:
+    """
+    Tell whether transactions of one connection run in several sessions of the server's, or in
+    one that another connection gets as well.
+    """
+    (session,) = cursor.execute(_SESSION).fetchone()
+    if session == cursor.connection.info.backend_pid:
+        # Nobody stands in between.
+        return False
+    # A pooler hands out those of its sessions that are free in turn, or the last one first.
+    for _ in range(3):
+        if cursor.execute(_SESSION).fetchone() != (session,):
+            return True
+        with openConnection(options, "start") as other, other.transaction():
+            if other.execute(_SESSION).fetchone() == (session,):
+                return True
+    return False
 
 
 def ping(cursor: Any) -> None:
