@@ -403,8 +403,7 @@ class Daemon(MultiService):
         stays.
         """
         server = config.server
-        rightsChanged = _rights(config) != _rights(self.config)
-        absent = self.config.projects.keys() - config.projects.keys()
+        rulesChanged = _tableRules(config) != _tableRules(self.config)
         self.config = replace(
             self.config,
             tracker=replace(self.config.tracker, tables=config.tracker.tables),
@@ -425,9 +424,7 @@ class Daemon(MultiService):
         self.authenticator.load(config.projects)
         self.feeds.allowed = Patterns(config.tracker.tables)
         self.feeds.projects = config.projects
-        if absent:
-            self.hub.leaveProjects(absent)
-        if rightsChanged:
+        if rulesChanged:
             self.feeds.load(Access(config.projects, config.tables))
             self._judgeAgain()
         limits = config.limits
@@ -452,21 +449,22 @@ class Daemon(MultiService):
                     self.log.error("the old certificate stays: {error}", error=error)
 
     def _judgeAgain(self) -> None:
-        """Judge who may still be here, and what everybody is told."""
+        """Judge what every client is told of tables."""
 
         def work() -> Iterator[None]:
             for session in self.connections.sessions():
-                session.reconsider()
+                session.judge()
                 yield
-            self.console.watchers.judge(self.authenticator.judge)
+            self.console.watchers.judge()
 
         # All of them in one turn would keep everything else waiting.
         Cooperator(scheduler=partial(self._reactor.callLater, 0)).coiterate(work())
 
 
-def _rights(config: Config) -> object:
-    """What bears on who may do what, to be compared."""
-    return config.projects, config.tables, config.tracker.tables
+def _tableRules(config: Config) -> object:
+    """Who may read which tables, to be compared."""
+    projects = config.projects.values()
+    return config.tables, [(each.id, each.defaultRead, each.tables) for each in projects]
 
 
 def snapshotBounds(limits: LimitsConfig) -> Bounds:

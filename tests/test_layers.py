@@ -28,7 +28,6 @@ RANKS = {
                 "feeds",
                 "telling",
                 "attendance",
-                "judging",
                 "recovery",
                 "past",
                 "catchup",

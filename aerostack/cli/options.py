@@ -13,7 +13,6 @@ from typing import Any
 
 from aerostack.client.address import Address, addressOf
 from aerostack.client.blocking import BlockingSDK
-from aerostack.client.outgoing import encodeGiven
 from aerostack.config import load
 from aerostack.settings import Config
 
@@ -128,21 +127,9 @@ def readJSON(text: str, what: str) -> Any:
     """
     Read JSON that somebody typed.
 
-    @raise CommandError: It is none, or nothing that can be sent.
+    @raise CommandError: It is none.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse)
-    except RecursionError:
-        raise CommandError(f"{what} is no JSON that can be sent: it is nested too deeply") from None
+        return json.loads(text)
     except ValueError as error:
         raise CommandError(f"{what} is no JSON: {error}") from None
-    try:
-        encodeGiven(value, what)
-    except ValueError as error:
-        raise CommandError(f"{what} is no JSON that can be sent: {error}") from None
-    return value
-
-
-def _refuse(constant: str) -> None:
-    # Python's own extension.
-    raise ValueError(f"it has {constant}")

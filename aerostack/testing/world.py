@@ -296,8 +296,7 @@ class World:
             seconds -= step
             for session in self.deadlines.expire(self.clock.seconds()):
                 session.due()  # type: ignore[attr-defined]
-            for _ in self.hub.attendance.sweep():
-                pass
+            self.hub.attendance.sweep()
 
 
 class _Unbounded(Resource):

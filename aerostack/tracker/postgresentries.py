@@ -16,8 +16,9 @@ from aerostack.tracker.postgresrows import Rows
 from aerostack.tracker.postgresschema import (
     DELETED,
     INSERTED,
-    LOCK_NUMBERS,
+    LOCKS,
     LOST,
+    SEQUENCER,
     TRUNCATED,
     UPDATED,
 )
@@ -163,7 +164,7 @@ def skip(cursor: Any, after: int) -> None:
     @param after: The last number that our reader has read.  It finds the next one there, so
         that it sees no gap; others, who may have read further, do.
     """
-    cursor.execute(LOCK_NUMBERS)
+    cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, SEQUENCER))
     cursor.execute(
         f"WITH gone AS (DELETE FROM {SCHEMA}.captured)"
         f" INSERT INTO {SCHEMA}.changes (seq, tid, at, last, lost, snapshot)"

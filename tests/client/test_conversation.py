@@ -348,8 +348,7 @@ class ResumeTests(WorldTestCase):
         self.world.cut()
         self.emit(2)
         self.world.advance(400)
-        for _ in self.world.hub.expireStreams():
-            pass
+        self.world.hub.expireStreams()
         self.world.reachable = True
         self.world.advance(AWAY)
         self.emit(3)

@@ -4,7 +4,6 @@ A PostgreSQL database with a journal, for tests.
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -55,7 +54,7 @@ class PostgresCase(Steps, SynchronousTestCase):
         journal = PostgresJournal(
             **{
                 "rebuiltRows": self.rebuiltRows,
-                "lend": lambda: closing(self.database.connect(ROLE)),
+                "connect": lambda: self.database.connect(ROLE),
                 **options,
             }
         )

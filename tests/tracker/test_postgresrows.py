@@ -296,8 +296,7 @@ class ValueTests(PostgresCase):
             list(self.reader.journal.columns(self.reader.cursor, "t").values()),
             [
                 *(number, ColumnType.TEXT, ColumnType.BOOLEAN, ColumnType.TIME, ColumnType.TIME),
-                *(ColumnType.JSON, ColumnType.COMPOUND, other, ColumnType.COMPOUND),
-                *(number, other, other),
+                *(other, other, other, other, number, other, other),
             ],
         )
 

@@ -28,10 +28,10 @@ export class RealtimeSubscription {
     this.#name = name;
     this.#options = options;
     const channel = this;
-    const empty = new Map();
+    const nobody = new Map();
     this.#presence = {
       get members() {
-        return channel.#topic?.presence.members ?? empty;
+        return channel.#topic?.presence.members ?? nobody;
       },
       onChange: (callback) => this.#listen("presence", callback),
     };

@@ -33,12 +33,11 @@ export class Presence {
     this.#coming = new Map();
   }
 
-  /** It is complete; return whether there is anything to tell of it. */
+  /** It is complete; return whether there was one. */
   end() {
     const coming = this.#coming;
     this.#coming = null;
-    if (coming === null || coming.size + this.members.size === 0) return false;
-    return this.#replace(coming);
+    return coming !== null && this.#replace(coming);
   }
 
   /** What is on its way does not come any more. */
@@ -90,7 +89,7 @@ export class Rows {
     this.#loading = this.#rows.size ? new Map() : this.#rows;
   }
 
-  /** The table is gone. */
+  /** There is no table any more, or none that may be read. */
   clear() {
     this.#rows = new Map();
     this.#loading = this.#list = null;
