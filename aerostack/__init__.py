@@ -8,7 +8,7 @@ pushes come back up through the interfaces only:
 0. vocabulary: L{aerostack.interfaces}, L{aerostack.errors};
 1. pure, no I/O and no clock: L{aerostack.wire}, L{aerostack.core};
 2. live: L{aerostack.hub}, L{aerostack.lanes}, L{aerostack.fanout}, L{aerostack.feeds},
-   L{aerostack.telling}, L{aerostack.attendance}, L{aerostack.recovery},
+   L{aerostack.telling}, L{aerostack.attendance}, L{aerostack.judging}, L{aerostack.recovery},
    L{aerostack.past}, L{aerostack.catchup}, L{aerostack.snapshots}, L{aerostack.outlet},
    L{aerostack.session}, L{aerostack.subscriptions}, L{aerostack.commands},
    L{aerostack.auth}, L{aerostack.rpc}, L{aerostack.farewell}, L{aerostack.pulse},

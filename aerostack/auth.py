@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from hmac import compare_digest
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +16,8 @@ import jwt
 from jwt.algorithms import get_default_algorithms
 
 from aerostack.core.origins import canBeNamed, matchOrigin
-from aerostack.core.permissions import Identity, Role, allowedByClaims
+from aerostack.core.permissions import Identity, Proof, Role, allowedByClaims
+from aerostack.core.topics import checkUser
 from aerostack.errors import RealtimeError
 from aerostack.settings import JWTConfig, ProjectConfig
 
@@ -26,6 +28,9 @@ ANONYMOUS_PREFIX = "anonymous:"
 """What stands before a user's name that only the URL vouches for, in a project
 whose other users have tokens: so it can never pose as one of theirs."""
 
+
+_SHOWN = 200
+"""How many characters of what somebody brought are shown, where it is refused."""
 
 _LATEST = 2**53
 """No time in a token lies further from the epoch, in seconds; infinity does."""
@@ -65,6 +70,12 @@ class Authenticator:
         Judge by these projects from now on.
         """
         self.projects = projects
+        self._keys = {
+            project.id: {
+                _standsFor(key) for key in (project.publicKey, project.secretKey) if key is not None
+            }
+            for project in projects.values()
+        }
         self._verifiers = {
             project.id: _Verifier(project.jwt)
             for project in projects.values()
@@ -83,20 +94,45 @@ class Authenticator:
         keyProject, keyRole = self._byKey(credentials.key)
         project = self._project(credentials, keyProject)
         self._checkOrigin(project, credentials.origin, keyRole)
+        key = None if credentials.key is None else _standsFor(credentials.key)
+        proof = Proof(key, None, credentials.origin)
         if credentials.token is not None:
-            identity = self._byToken(project, credentials.token, now)
-            if keyRole is Role.SECRET:
-                identity = Identity(project.id, Role.SECRET, identity.userId, identity.expires)
-            return identity
-        if keyRole is not None:
-            return Identity(project.id, keyRole, self._urlUser(project, credentials.userId))
-        if not project.anonymous:
+            identity = self._byToken(project, credentials.token, proof, now)
+            return _asServer(identity) if keyRole is Role.SECRET else identity
+        if keyRole is None and not project.anonymous:
             raise RealtimeError(
                 "unauthorized",
                 "Bring the project's key, a token, or both, as the subprotocols aerostack-key.KEY"
                 " and aerostack-token.TOKEN, with aerostack-v1.",
             )
-        return Identity(project.id, Role.ANONYMOUS, self._urlUser(project, credentials.userId))
+        userId = self._urlUser(project, credentials.userId)
+        return Identity(project.id, keyRole or Role.ANONYMOUS, userId, proof=proof)
+
+    def judge(self, identity: Identity) -> None:
+        """
+        Make sure that what let somebody in still does.
+
+        @raise RealtimeError: C{unknown_project}, C{origin_not_allowed}, C{unauthorized} or, where
+            another token may do, C{invalid_token}.
+        """
+        project, proof = self._ofIdentity(identity), identity.proof
+        self._checkOrigin(project, proof.origin, None)
+        if proof.key is not None and proof.key not in self._keys[project.id]:
+            raise RealtimeError("unauthorized", "The API key is not the project's any more.")
+        if proof.signer is not None:
+            verifier = self._verifiers.get(project.id)
+            if verifier is None or proof.signer not in verifier.signers:
+                raise RealtimeError(
+                    "invalid_token", "The key that the token is signed with is trusted no more."
+                )
+            return
+        if identity.role is Role.ANONYMOUS and not project.anonymous:
+            raise RealtimeError("unauthorized", "The project lets nobody in any more by no key.")
+        name = identity.userId
+        if name is not None:
+            posing = project.jwt is not None and not name.startswith(ANONYMOUS_PREFIX)
+            if posing or not project.anonymous:
+                raise RealtimeError("unauthorized", "The user's name is not believed any more.")
 
     def refresh(self, identity: Identity, token: str, now: float) -> Identity:
         """
@@ -105,13 +141,14 @@ class Authenticator:
         @raise RealtimeError: C{invalid_token}, C{token_expired}, C{wrong_project} or
             C{unknown_project} (it was taken out of the configuration).
         """
+        fresh = self._byToken(self._ofIdentity(identity), token, identity.proof, now)
+        return _asServer(fresh) if identity.role is Role.SECRET else fresh
+
+    def _ofIdentity(self, identity: Identity) -> ProjectConfig:
         project = self.projects.get(identity.project)
         if project is None:
             raise RealtimeError("unknown_project", "The connection's project is gone.")
-        fresh = self._byToken(project, token, now)
-        if identity.role is Role.SECRET:
-            return Identity(project.id, Role.SECRET, fresh.userId, fresh.expires)
-        return fresh
+        return project
 
     def originAllowed(self, origin: str) -> bool:
         """
@@ -192,7 +229,7 @@ class Authenticator:
                 else f'serve the page over HTTP and add its origin to {setting}, or set ["*"] there'
             )
             raise RealtimeError(
-                "origin_not_allowed", f"Pages of {origin[:200]} are not let in; {remedy}."
+                "origin_not_allowed", f"Pages of {origin[:_SHOWN]} are not let in; {remedy}."
             )
         if keyRole is Role.SECRET:
             raise RealtimeError(
@@ -202,15 +239,19 @@ class Authenticator:
     def _urlUser(self, project: ProjectConfig, userId: str | None) -> str | None:
         if not userId or not project.anonymous:
             return None
+        try:
+            checkUser(userId)
+        except ValueError as error:
+            raise RealtimeError("invalid_arguments", f"The URL's userId {error}.") from None
         return f"{ANONYMOUS_PREFIX}{userId}" if project.jwt is not None else userId
 
-    def _byToken(self, project: ProjectConfig, token: str, now: float) -> Identity:
+    def _byToken(self, project: ProjectConfig, token: str, proof: Proof, now: float) -> Identity:
         verifier = self._verifiers.get(project.id)
         if verifier is None:
             raise RealtimeError(
                 "invalid_token", f"The project {project.id} takes no tokens; it has no jwt."
             )
-        claims = verifier.verify(token, now)
+        claims, signer = verifier.verify(token, now)
         claimed = claims.get(PROJECT_CLAIM)
         if claimed is not None and claimed != project.id:
             raise RealtimeError("wrong_project", "The token belongs to another project.")
@@ -229,7 +270,20 @@ class Authenticator:
             claims.get("exp"),
             allowed,
             MappingProxyType(claims),
+            replace(proof, signer=signer),
         )
+
+
+def _asServer(identity: Identity) -> Identity:
+    """Who brings the secret key and a token: the token says no more than who it is."""
+    return Identity(
+        identity.project, Role.SECRET, identity.userId, identity.expires, proof=identity.proof
+    )
+
+
+def _standsFor(credential: str) -> str:
+    """What can be remembered instead of a credential."""
+    return blake2b(credential.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _claimedProject(token: str | None) -> str | None:
@@ -254,7 +308,8 @@ class _Verifier:
 
     def __init__(self, config: JWTConfig) -> None:
         self._config = config
-        self._keys: dict[str | None, Any] = {}
+        # By kid, each with what stands for it.
+        self._keys: dict[str | None, tuple[Any, str]] = {}
         algorithm = get_default_algorithms()[config.algorithm]
         if config.jwks is not None:
             for key in jwt.PyJWKSet.from_dict(dict(config.jwks)).keys:
@@ -262,11 +317,17 @@ class _Verifier:
                     continue
                 # A key set may hold keys of other kinds; no token names those.
                 with suppress(TypeError, jwt.InvalidKeyError):
-                    self._keys[key.key_id] = algorithm.prepare_key(key.key)
+                    self._add(key.key_id, algorithm.prepare_key(key.key), str(key._jwk_data))
         else:
-            self._keys[None] = algorithm.prepare_key(config.key)
+            self._add(None, algorithm.prepare_key(config.key), str(config.key))
+        self.signers = frozenset(signer for _, signer in self._keys.values())
 
-    def verify(self, token: str, now: float) -> dict[str, Any]:
+    def _add(self, kid: str | None, key: Any, text: str) -> None:
+        # A token that is good for one audience or issuer is not for another.
+        terms = (self._config.algorithm, self._config.audience, self._config.issuer)
+        self._keys[kid] = key, _standsFor(f"{terms!r} {text}")
+
+    def verify(self, token: str, now: float) -> tuple[dict[str, Any], str]:
         """
         Check a token's signature and times.
 
@@ -274,14 +335,15 @@ class _Verifier:
         so neither C{none} nor an RSA key used as an HMAC secret gets anywhere
         (RFC 8725, 2.1 and 3.1).
 
-        @return: The claims; C{sub} is a string.
+        @return: The claims, of which C{sub} names a user; and what stands for the key.
         @raise RealtimeError: C{invalid_token} or C{token_expired}.
         """
         config = self._config
         try:
+            key, signer = self._keyFor(token)
             claims: dict[str, Any] = jwt.decode(
                 token,
-                self._keyFor(token),
+                key,
                 algorithms=[config.algorithm],
                 audience=config.audience,
                 issuer=config.issuer,
@@ -295,23 +357,29 @@ class _Verifier:
                 },
             )
         except jwt.PyJWTError as error:
-            raise RealtimeError("invalid_token", f"The token is refused: {error}.") from None
+            # What the token says of itself may be in it.
+            said = str(error)[:_SHOWN]
+            raise RealtimeError("invalid_token", f"The token is refused: {said}.") from None
         except (RecursionError, UnicodeEncodeError):
             raise RealtimeError("invalid_token", "The token is no JWT.") from None
         for name in ("exp", "nbf"):
             if not _isTime(claims.get(name, 0)):
                 raise RealtimeError("invalid_token", f"The token's {name} is not a time.")
-        if not isinstance(claims["sub"], str) or not claims["sub"]:
-            raise RealtimeError("invalid_token", "The token's sub is empty or not a string.")
+        if not isinstance(claims["sub"], str):
+            raise RealtimeError("invalid_token", "The token's sub is not a string.")
+        try:
+            checkUser(claims["sub"])
+        except ValueError as error:
+            raise RealtimeError("invalid_token", f"The token's sub {error}.") from None
         if "exp" in claims:
             claims["exp"] += config.leeway
             if claims["exp"] <= now:
                 raise RealtimeError("token_expired", "The token has expired; get a new one.")
         if claims.get("nbf", now) > now + config.leeway:
             raise RealtimeError("invalid_token", "The token is not valid yet.")
-        return claims
+        return claims, signer
 
-    def _keyFor(self, token: str) -> Any:
+    def _keyFor(self, token: str) -> tuple[Any, str]:
         if len(self._keys) == 1:
             return next(iter(self._keys.values()))
         kid = jwt.get_unverified_header(token).get("kid")

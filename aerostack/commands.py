@@ -4,7 +4,7 @@ What a client's frames do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,9 @@ from aerostack.wire.frames import (
 
 if TYPE_CHECKING:
     from aerostack.session import Session
+
+STATES = 16
+"""How many states of the largest size a connection may have on all of its topics together."""
 
 
 class Commands:
@@ -73,10 +76,16 @@ class Commands:
             to come back.
         """
         if clean:
-            self._hub.attendance.leave(self._session.connectionId)
+            self.leavePresence()
         else:
             self.losePresence()
         self.subscriptions.end()
+
+    def leavePresence(self) -> None:
+        """
+        End all that the session is present on.
+        """
+        self._hub.attendance.leave(self._session.connectionId)
 
     def losePresence(self) -> None:
         """
@@ -90,16 +99,25 @@ class Commands:
 
         @param topic: See L{aerostack.interfaces.ISubscriber.judge}.
         """
-        self.subscriptions.judge(topic)
         if topic is not None:
-            return
-        for canonical in self._hub.attendance.topicsOf(self._session.connectionId):
-            held = topicOf(canonical)
-            try:
-                self._all.feeds.permit(self._session.identity, Action.PRESENCE, held)
-            except RealtimeError as error:
-                self._hub.attendance.untrack(self._session.connectionId, held)
-                self._session.sendError(error, None, canonical)
+            self.subscriptions.judge(topic)
+        else:
+            self._all.judging.ask(self._session, self._judgeAll())
+
+    def _judgeAll(self) -> Iterator[None]:
+        try:
+            yield from self.subscriptions.judgeAll()
+            for canonical in tuple(self._hub.attendance.topicsOf(self._session.connectionId)):
+                held = topicOf(canonical)
+                try:
+                    self._all.feeds.permit(self._session.identity, Action.PRESENCE, held)
+                except RealtimeError as error:
+                    self._hub.attendance.untrack(self._session.connectionId, held)
+                    self._session.sendError(error, None, canonical)
+                yield
+        except Exception:
+            # The others are still to be judged.
+            self._session.fail(Failure())
 
     def _subscribe(self, frame: Subscribe) -> None:
         self.subscriptions.subscribe(self._topic(frame.topic), frame)
@@ -194,10 +212,9 @@ class Commands:
         try:
             # It may be somebody else by now.
             self._permit(Action.PRESENCE, topic)
+            self._attend(topic, frame)
         except RealtimeError as error:
             self._session.sendError(error, None, topic.canonical, requestOf(frame))
-        else:
-            self._attend(topic, frame)
 
     def _notThere(self, topic: Topic, frame: Track, failure: Failure) -> None:
         error = refusal(failure)
@@ -212,7 +229,11 @@ class Commands:
         return True
 
     def _attend(self, topic: Topic, frame: Track) -> None:
-        """Let the client be present."""
+        """
+        Let the client be present.
+
+        @raise RealtimeError: There is no room for it.
+        """
         session = self._session
         self._hub.attendance.track(
             session,
@@ -223,6 +244,7 @@ class Commands:
             bool(frame.sync),
             session.client,
             self._mayRead(topic),
+            STATES * self._limits.stateBytes,
         )
 
     def _mayRead(self, topic: Topic) -> bool:
@@ -246,7 +268,7 @@ class Commands:
             return
         if identity.userId != self._session.identity.userId:
             # Another user is another presence.
-            self._hub.attendance.leave(self._session.connectionId)
+            self.leavePresence()
         self._session.setIdentity(identity)
         self.judge()
 

@@ -403,7 +403,8 @@ class Daemon(MultiService):
         stays.
         """
         server = config.server
-        rulesChanged = _tableRules(config) != _tableRules(self.config)
+        rightsChanged = _rights(config) != _rights(self.config)
+        absent = self.config.projects.keys() - config.projects.keys()
         self.config = replace(
             self.config,
             tracker=replace(self.config.tracker, tables=config.tracker.tables),
@@ -424,7 +425,9 @@ class Daemon(MultiService):
         self.authenticator.load(config.projects)
         self.feeds.allowed = Patterns(config.tracker.tables)
         self.feeds.projects = config.projects
-        if rulesChanged:
+        if absent:
+            self.hub.leaveProjects(absent)
+        if rightsChanged:
             self.feeds.load(Access(config.projects, config.tables))
             self._judgeAgain()
         limits = config.limits
@@ -449,22 +452,21 @@ class Daemon(MultiService):
                     self.log.error("the old certificate stays: {error}", error=error)
 
     def _judgeAgain(self) -> None:
-        """Judge what every client is told of tables."""
+        """Judge who may still be here, and what everybody is told."""
 
         def work() -> Iterator[None]:
             for session in self.connections.sessions():
-                session.judge()
+                session.reconsider()
                 yield
-            self.console.watchers.judge()
+            self.console.watchers.judge(self.authenticator.judge)
 
         # All of them in one turn would keep everything else waiting.
         Cooperator(scheduler=partial(self._reactor.callLater, 0)).coiterate(work())
 
 
-def _tableRules(config: Config) -> object:
-    """Who may read which tables, to be compared."""
-    projects = config.projects.values()
-    return config.tables, [(each.id, each.defaultRead, each.tables) for each in projects]
+def _rights(config: Config) -> object:
+    """What bears on who may do what, to be compared."""
+    return config.projects, config.tables, config.tracker.tables
 
 
 def snapshotBounds(limits: LimitsConfig) -> Bounds:

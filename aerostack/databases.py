@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 
@@ -34,6 +34,27 @@ class Unusable(Exception):
     """
 
 
+class Connections(Protocol):
+    """
+    Some connections to a database.
+    """
+
+    def start(self) -> None:
+        """
+        Begin.
+        """
+
+    def sever(self) -> None:
+        """
+        Fail what waits for an answer from another machine.
+        """
+
+    def close(self) -> None:
+        """
+        Wait for what is running, and close every connection.
+        """
+
+
 @dataclass(frozen=True)
 class Pools:
     """
@@ -46,6 +67,7 @@ class Pools:
     @ivar reads: For what clients begin with, which may take its time and must not delay
         the changes.
     @ivar pulse: For the heartbeat, where the database has one; one connection.
+    @ivar spares: What the threads of C{reads} need besides, where they do.
     """
 
     history: PooledDatabase
@@ -53,9 +75,10 @@ class Pools:
     query: PooledDatabase
     reads: PooledDatabase
     pulse: PooledDatabase | None = None
+    spares: Connections | None = None
 
-    def __iter__(self) -> Iterator[PooledDatabase]:
-        made = (self.history, self.tracker, self.query, self.reads, self.pulse)
+    def __iter__(self) -> Iterator[Connections]:
+        made = (self.history, self.tracker, self.query, self.reads, self.pulse, self.spares)
         return (pool for pool in made if pool is not None)
 
     def start(self) -> None:
@@ -168,7 +191,10 @@ class SQLiteBackend(Backend):
     def pools(self, reactor: Any) -> Pools:
         # The tracker's connection is its own, because PRAGMA data_version counts what
         # others commit.
-        return Pools(*(sqlite.SQLiteDatabase(reactor, self._path, n) for n in (2, 1, 4, 2)))
+        def pool(threads: int) -> PooledDatabase:
+            return sqlite.SQLiteDatabase(reactor, self._path, threads)
+
+        return Pools(pool(2), pool(1), pool(4), pool(2))
 
     def journal(self, config: TrackerConfig) -> IJournal:
         return SQLiteJournal(changeBytes=config.changeBytes)
@@ -237,6 +263,7 @@ class PostgresBackend(Backend):
         self._options = parseConninfo(config.url).options
         if config.password is not None:
             self._options["password"] = config.password
+        self._spares = postgres.SpareConnections(self._options, "snapshot")
         self._faults = (postgres.Unsuitable, SchemaTooNew, postgres.psycopg.Error)
 
     def prepare(self, since: int, limit: int) -> Found:
@@ -260,6 +287,7 @@ class PostgresBackend(Backend):
             query=pool(4, "query"),
             reads=pool(2, "reads", 30.0),
             pulse=pool(1, "pulse", 10.0),
+            spares=self._spares,
         )
 
     def journal(self, config: TrackerConfig) -> IJournal:
@@ -267,7 +295,7 @@ class PostgresBackend(Backend):
 
         return PostgresJournal(
             changeBytes=config.changeBytes,
-            connect=lambda: self._postgres.openConnection(self._options, "snapshot"),
+            lend=self._spares.lend,
         )
 
     def waker(self, reactor: Any) -> IWaker:

@@ -97,11 +97,20 @@ ERRORS: dict[str, ErrorCode] = {
         "Frames come faster than the client reads them. It is closed with 4008 if it does not"
         " catch up.",
     ),
+    "history_expired": ErrorCode(
+        503,
+        "Kept messages that the client had missed were forgotten while it was being sent the"
+        " others. Subscribe again with the last pos; the answer tells the gap.",
+    ),
     "database_unavailable": ErrorCode(503, "The database did not answer. Try again."),
     "shutting_down": ErrorCode(
         503, "The daemon is going away. Connect again after retryAfter ms, if it is given."
     ),
 }
+
+
+LONGEST = 2000
+"""How many characters of a sentence a client is told."""
 
 
 class RealtimeError(Exception):
@@ -118,6 +127,9 @@ class RealtimeError(Exception):
     def __init__(self, code: str, message: str, retryAfter: int | None = None) -> None:
         if code not in ERRORS:
             raise ValueError(f"{code!r} is not a documented error code")
+        if len(message) > LONGEST:
+            # What a client has sent may be in it, and goes into answers and into the log.
+            message = f"{message[:LONGEST]}…"
         super().__init__(code, message)
         self.code = code
         self.message = message
@@ -154,6 +166,7 @@ CLOSE_UNSUPPORTED = 1003
 CLOSE_INTERNAL = 1011
 CLOSE_TOKEN = 4001
 CLOSE_SILENT = 4002
+CLOSE_REVOKED = 4003
 CLOSE_SLOW = 4008
 CLOSE_SUPERSEDED = 4009
 CLOSE_FLOOD = 4029
@@ -174,6 +187,12 @@ CLOSE_CODES: dict[int, CloseCode] = {
     CLOSE_INTERNAL: CloseCode(True, True, "The daemon failed while serving this connection."),
     CLOSE_TOKEN: CloseCode(True, True, "The token expired or was refused. Get a new one first."),
     CLOSE_SILENT: CloseCode(True, True, "The client answered no ping within limits.pong_timeout."),
+    CLOSE_REVOKED: CloseCode(
+        False,
+        True,
+        "What let the client in does so no more: its key, its project, its origin, or that none was"
+        " needed.",
+    ),
     CLOSE_SLOW: CloseCode(
         True, True, "The client read too slowly; limits.outbox_bytes were unsent."
     ),

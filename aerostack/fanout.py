@@ -20,6 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aerostack.core.tally import Tally
 from aerostack.interfaces import ISubscriber
 from aerostack.wire.framing import Frame, joinFrames
 
@@ -92,11 +93,15 @@ class _Queue:
     What one topic has still to send.
     """
 
-    __slots__ = ("_open", "passes", "size")
+    __slots__ = ("_open", "_tally", "passes", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, tally: Tally) -> None:
+        """
+        @param tally: How much all topics have to send together.
+        """
         self.passes: deque[_Pass] = deque()
         self.size = 0
+        self._tally = tally
         # Passes that take more frames, by the identity of their subscribers.  Those of
         # different ones have nobody in common, so they need not keep an order.
         self._open: dict[int, _Pass] = {}
@@ -109,6 +114,7 @@ class _Queue:
             self.passes.append(going)
         going.add(frame)
         self.size += len(frame)
+        self._tally.size += len(frame)
 
     def leaveOut(self, subscriber: ISubscriber) -> None:
         """Let somebody get nothing of what waits; what comes is another matter."""
@@ -122,6 +128,7 @@ class _Queue:
         """Take the first pass away: it has come to everybody."""
         going = self.passes.popleft()
         self.size -= going.size
+        self._tally.size -= going.size
         if going.then is not None:
             going.then()
 
@@ -147,6 +154,7 @@ class Fanout:
         self._clock = clock
         self._slice = slice
         self._queues: dict[str, _Queue] = {}
+        self._waiting = Tally()
         # Topics that have sent something in this turn.
         self._sent: set[str] = set()
         # Topics that had more than one frame for a pass in the last turn.
@@ -170,7 +178,7 @@ class Fanout:
                 self._schedule()
                 self._pass(subscribers, frame, 1)
                 return
-            queue = self._queues[topic] = _Queue()
+            queue = self._queues[topic] = _Queue(self._waiting)
         queue.add(subscribers, frame)
         self._schedule()
 
@@ -201,14 +209,11 @@ class Fanout:
 
         @return: L{None} if there is, else what fires when there is.
         """
-        if self._waiting() <= ROOM:
+        if self._waiting.size <= ROOM:
             return None
         patient: Deferred[None] = Deferred()
         self._patient.append(patient)
         return patient
-
-    def _waiting(self) -> int:
-        return sum(queue.size for queue in self._queues.values())
 
     def backlog(self, topic: str) -> int:
         """
@@ -278,7 +283,7 @@ class Fanout:
                 self._queues[topic] = queue
                 busy.add(topic)
         self._busy = busy
-        if self._patient and self._waiting() <= ROOM:
+        if self._patient and self._waiting.size <= ROOM:
             patient, self._patient = self._patient, []
             for each in patient:
                 each.callback(None)

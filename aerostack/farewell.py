@@ -4,12 +4,13 @@ The daemon goes away, and tells everybody when to come back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 
 from aerostack.core.departures import PAUSE, Departures
 from aerostack.session import Session
@@ -32,7 +33,7 @@ def farewell(clock: IReactorTime, sessions: Sequence[Session], departures: Depar
         if first:
             yield deferLater(clock, PAUSE)
         for session, delay in zip(sessions[first:], delays, strict=False):
-            session.leave(delay)
+            _guard(session, session.leave, delay)
         first += len(delays)
     until = clock.seconds() + PATIENCE
     slow = [session for session in sessions if session.leaving]
@@ -40,4 +41,12 @@ def farewell(clock: IReactorTime, sessions: Sequence[Session], departures: Depar
         yield deferLater(clock, PAUSE)
         slow = [session for session in slow if session.leaving]
     for session in slow:
-        session.depart()
+        _guard(session, session.depart)
+
+
+def _guard(session: Session, call: Callable[..., None], *args: Any) -> None:
+    """Call one session; what is wrong with it must not keep the others from being told."""
+    try:
+        call(*args)
+    except Exception:
+        session.fail(Failure())

@@ -22,7 +22,7 @@ from aerostack.core.patterns import Patterns
 from aerostack.core.permissions import Action, Identity
 from aerostack.core.positions import Position
 from aerostack.core.stream import Stream
-from aerostack.core.topics import Topic, tableTopic, topicOf
+from aerostack.core.topics import Topic, tableTopic
 from aerostack.core.views import Projection, View, judge
 from aerostack.errors import RealtimeError
 from aerostack.hub import Hub
@@ -366,10 +366,10 @@ class TableFeeds:
         self._tellStatus()
 
     def _tellStatus(self) -> None:
-        registry = self._hub.registry
-        for canonical in tuple(registry):
-            if topicOf(canonical).table is not None:
-                self._tellAll(self._status(canonical))
+        # Those who are subscribed watch the table.
+        for table in self.tracker.watchedTables():
+            for project in self.projects:
+                self._tellAll(self._status(tableTopic(table, project).canonical))
 
     def greet(
         self, subscriber: ISubscriber, topic: Topic, recovered: Position | None = None

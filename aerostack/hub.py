@@ -7,7 +7,7 @@ its position and becomes bytes, once, whoever receives it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ from aerostack.core.repeats import Repeats, fingerprint
 from aerostack.core.rules import LATEST, Rule, Rules
 from aerostack.core.stream import Stream
 from aerostack.core.streams import Streams
-from aerostack.core.topics import Topic
+from aerostack.core.topics import Topic, projectOf
 from aerostack.core.views import View
 from aerostack.errors import RealtimeError
 from aerostack.fanout import Fanout
@@ -105,9 +105,9 @@ class Hub:
     @ivar attendance: Who is present on what.
     @ivar published: How much was published, presence apart.
     @ivar latencies: How long it took from there until subscribers' sockets were handed it.
-    @ivar floor: No message and no stream begins before this time, ms: that of the
-        newest message that an earlier run kept.  A clock that was set back would put
-        new messages before it, where nobody looks for them.
+    @ivar floor: The newest mark of any topic's log.  No stream begins before it: where the
+        clock was set back, new messages would stand before those that are kept already, and
+        one who comes back would not find them.
     """
 
     def __init__(
@@ -131,6 +131,7 @@ class Hub:
         """
         self.registry: Registry[ISubscriber] = Registry()
         self.streams = streams
+        streams.needed = lambda topic: topic in self.registry or topic in self._lanes
         self.fanout = Fanout(clock)
         self.published = 0
         self.latencies = Latencies()
@@ -138,7 +139,9 @@ class Hub:
         self._clock = clock
         self._wall = wall
         self._engine = engine
-        self.attendance = Attendance(presence, clock.seconds, self.now, engine.publish)
+        self.attendance = Attendance(
+            presence, clock.seconds, self.now, engine.publish, self._checkBacklog
+        )
         self._newId = newId
         self._rules = rules
         self._repeats = repeats
@@ -147,7 +150,7 @@ class Hub:
 
     def now(self) -> int:
         """The time, milliseconds since the epoch."""
-        return max(self.floor, int(self._wall() * 1000))
+        return int(self._wall() * 1000)
 
     def seconds(self) -> float:
         """The clock's time, by which things grow old."""
@@ -169,6 +172,7 @@ class Hub:
         if topic.table is None:
             self.stream(topic.canonical)
         self.fanout.changing(topic.canonical, subscriber)
+        self.streams.need(topic.canonical)
         return self.registry.subscribe(subscriber, topic.canonical, view)
 
     def unsubscribe(self, subscriber: ISubscriber, topic: Topic) -> bool:
@@ -177,8 +181,12 @@ class Hub:
 
         @return: Whether there was a subscription.
         """
-        self.fanout.changing(topic.canonical, subscriber)
-        return self.registry.unsubscribe(subscriber, topic.canonical)
+        canonical = topic.canonical
+        self.fanout.changing(canonical, subscriber)
+        was = self.registry.unsubscribe(subscriber, canonical)
+        if was and canonical not in self.registry:
+            self.streams.leave(canonical, self._clock.seconds())
+        return was
 
     def stream(self, canonical: str) -> Stream:
         """
@@ -187,9 +195,18 @@ class Hub:
         stream = self.streams.get(canonical)
         if stream is None:
             # What is kept from now on is later than this, and what was kept before is not.
-            mark = max(self.floor, self.now() - 1)
+            mark = self.floor = max(self.floor, self.now() - 1)
             stream = self.streams.open(canonical, mark, self._clock.seconds())
         return stream
+
+    def leaveProjects(self, projects: Collection[str]) -> None:
+        """
+        Note that some projects are served no more.  What happens until they are served again,
+        if they are, stands in no log of theirs.
+        """
+        self.streams.breakOff(
+            lambda canonical: projectOf(canonical) in projects, self._clock.seconds()
+        )
 
     # Publications
 
@@ -316,12 +333,10 @@ class Hub:
     def _enter(
         self, publication: Publication, messageId: str | None, publishId: str | None
     ) -> Deferred[Kept | None]:
-        if self.fanout.backlog(publication.topic) > MAX_BACKLOG:
-            return fail(
-                RealtimeError(
-                    "overloaded", "More is published here than its subscribers can be sent.", 200
-                )
-            )
+        try:
+            self._checkBacklog(publication.topic)
+        except RealtimeError as error:
+            return fail(error)
         began = self._clock.seconds() if self.latencies.due() else None
         message = (
             None if messageId is None else self._makeMessage(publication, messageId, publishId)
@@ -330,6 +345,17 @@ class Hub:
         if began is not None:
             entered.addCallback(self._measure, publication.topic, began)
         return entered
+
+    def _checkBacklog(self, canonical: str) -> None:
+        """
+        Make sure that a topic's subscribers can be sent more.
+
+        @raise RealtimeError: C{overloaded}.
+        """
+        if self.fanout.backlog(canonical) > MAX_BACKLOG:
+            raise RealtimeError(
+                "overloaded", "More is published here than its subscribers can be sent.", 200
+            )
 
     def _measure(self, result: T, topic: str, began: float) -> T:
         """Note how long something published took, once everybody has been handed it."""
@@ -346,7 +372,6 @@ class Hub:
         # The stream is there before the message is, so that what is kept from now on has
         # a later mark than what was kept before.
         stream = self.stream(publication.topic)
-        stream.touched = self._clock.seconds()
         return Message(
             messageId,
             publication.topic,
@@ -373,6 +398,7 @@ class Hub:
             return
         # On a table's topic the marks are the journal's.
         mark = None if stream.lineage else publication.mark
+        self.floor = max(self.floor, mark or 0)
         key = self._sparingKey(publication)
         # And only a table's log is read again for those who are too slow for it.
         before = stream.standing if stream.lineage else None
@@ -391,10 +417,8 @@ class Hub:
         for _, subscribers in groups:
             self.fanout.send(topic, subscribers, frame)
 
-    def expireStreams(self) -> None:
+    def expireStreams(self) -> Iterator[None]:
         """
-        Forget what of the topics' logs is too old.
+        Forget what of the topics' logs is too old, a piece at a time.
         """
-        self.streams.expire(
-            self._clock.seconds(), lambda topic: topic in self.registry or topic in self._lanes
-        )
+        return self.streams.expire(self._clock.seconds())

@@ -308,6 +308,13 @@ class IChangeTracker(Interface):
         @return: A L{Deferred}, fired when everything that the rows have seen was told, too.
         """
 
+    def reach(position, patience):
+        """
+        Wait until everything up to a number was told, but not for longer than some seconds.
+
+        @return: A L{Deferred} that fires then; whether it was told shows the position.
+        """
+
     def lag():
         """
         @return: For how many seconds there may be changes that have not been told: how
@@ -339,7 +346,8 @@ class IHistory(Interface):
 
     def page(topic, limit, before):
         """
-        Read a page of a topic's messages, newest first.
+        Read a page of a topic's messages, newest first.  It may have fewer than C{limit}
+        where they are large, but has one at least if there is one.
 
         @param before: Only messages kept with a C{createdAt} below this, or
             L{None} for the newest.
@@ -357,12 +365,16 @@ class IHistory(Interface):
             L{aerostack.core.stream.Gap}; C{unknown} if the topic keeps nothing at all.
         """
 
-    def readPast(topic, after, until, limit):
+    def readPast(topic, after, until, limit, size):
         """
         Read messages of a topic again.
 
+        @param size: After how many characters of data, about, to read no more; one message
+            at least is read.
         @return: A L{Deferred} of a list of L{aerostack.core.messages.Kept}, oldest
-            first, at most C{limit} of them.
+            first, at most C{limit} of them.  Fails with L{RealtimeError} C{history_expired}
+            where one between C{after} and the last of these may have been forgotten since
+            they were surveyed.
         """
 
     def expire(now):

@@ -19,6 +19,11 @@ from zope.interface import implementer
 
 REDACTED = "[redacted]"
 
+LONGEST = 32_768
+"""How many characters of one text are written: what a client sends may be in it."""
+
+_MARGIN = 2048
+
 _LEVELS = list(LogLevel.iterconstants())
 # The WebSocket library tells of every handshake and every frame.
 _CHATTY = ("autobahn", "txaio")
@@ -36,14 +41,18 @@ _PATTERNS = [
         # A URL's or a form's parameter.
         rf"(?P<name>{_NAME}=)[^\s&;\"\\]+",
         rf"(?P<name>{_NAME}\\*[\"']\s*:\s*{_OPENING})[^\s\"'\\]+",
-        r"(?P<name>bearer(?:\s|%20|\+)+)[^\s,\"'\\]+",
+        r"(?P<name>bearer(?:\s|%20|\+)++)[^\s,\"'\\]+",
         # A URL's own, before the host.
         r"(?P<name>://[^\s/:@]*:)[^\s/@]+(?=@)",
         rf"(?P<name>x-aerostack-key\\*[\"']?\s*[:=,]\s*(?:{_OPENING})?)[^\s,\"'\\]+",
     )
 ]
 # A JSON Web Token begins with the base64 of '{"', wherever it stands.
-_JWT = re.compile(r"(?P<name>)eyJ[A-Za-z0-9_-]{14,}(?:\.|%2E)[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)*")
+# Each run of its characters is looked through once, from its beginning.
+_JWT = re.compile(
+    r"(?<![A-Za-z0-9_-])(?P<name>(?:(?!eyJ)[A-Za-z0-9_-])*+)"
+    r"eyJ[A-Za-z0-9_-]{14,}+(?:\.|%2E)[A-Za-z0-9_-]*+(?:\.[A-Za-z0-9_-]*+)*+"
+)
 
 # What would begin a new line somewhere, or talk to a terminal.
 _CONTROLS = {code: f"\\u{code:04x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
@@ -85,11 +94,19 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """
-        @return: The text with L{REDACTED} in place of each credential.
+        @return: The text with L{REDACTED} in place of each credential; at most L{LONGEST}
+            characters of it.
         """
+        if len(text) > LONGEST:
+            # A credential that the end cuts in two may not be recognized any more.
+            shown = self._redact(text[:LONGEST])[:-_MARGIN]
+            return f"{shown}… ({len(text)} characters)"
+        return self._redact(text)
+
+    def _redact(self, text: str) -> str:
         if self._pattern is not None:
             text = self._pattern.sub(REDACTED, text)
-        text = _JWT.sub(REDACTED, text)
+        text = _JWT.sub(_redacted, text)
         for pattern in _PATTERNS:
             text = pattern.sub(_redacted, text)
         return text

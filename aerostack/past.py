@@ -110,7 +110,7 @@ class Past:
 
         table = self._topic.table
         if table is None:
-            page = self._history.readPast(self._topic.canonical, after, until, PAGE)
+            page = self._history.readPast(self._topic.canonical, after, until, PAGE, PAGE_BYTES)
             return page.addCallback(sent)
         changes = self._tracker.readPast(table, stream.lineage, after, until, PAGE, PAGE_BYTES)
         return changes.addCallback(told)

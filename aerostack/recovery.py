@@ -33,6 +33,10 @@ from aerostack.wire.frames import Error, Subscribed
 TURN = 1_048_576
 """How many bytes of the past are sent in one turn of the reactor, to all together."""
 
+AHEAD = 2.0
+"""For how many seconds one who comes from another daemon is waited for, which has read further
+than we have."""
+
 RETRY = 1.0
 """The seconds after which a log that could not be read on is tried again."""
 
@@ -87,6 +91,8 @@ class Recovery:
         # In the order of their turns.
         self._waiting: dict[Outlet, None] = {}
         self._scheduled = False
+        # The database could not be read the last time that it was asked.
+        self._isFailing = False
 
     # Pacing
 
@@ -129,6 +135,51 @@ class Recovery:
             self._beginAnew(outlet, wish, stream, None)
             return
         position = parsePosition(wish.since)
+        if position is not None and self._isAhead(topic, stream, position):
+            self._wait(outlet, wish, position)
+            return
+        self._resume(outlet, wish, stream, position)
+
+    def _isAhead(self, topic: Topic, stream: Stream, position: Position) -> bool:
+        """Whether another daemon, by which a client comes, has read further than we have."""
+        return (
+            topic.table is not None
+            and position.epoch != stream.epoch
+            and position.lineage == stream.lineage
+            and position.mark > stream.mark
+        )
+
+    def _wait(self, outlet: Outlet, wish: Wish, position: Position) -> None:
+        """
+        Answer a client when we have read as far as it has.
+        """
+        topic = wish.topic
+        if self._feeds.isDown:
+            wish.refuse(_unavailable())
+            return
+        held = self.hold(outlet, topic)
+
+        def reached(_: None) -> None:
+            if outlet.catchingUp(topic.canonical) is not held:
+                # It has left, or asked again.
+                return
+            # What was published meanwhile is in the log.
+            self._hub.fanout.handOver(topic.canonical, outlet)
+            outlet.endCatchUp(topic.canonical)
+            self._resume(outlet, wish, self._stream(topic), position)
+
+        reaching = self._feeds.tracker.reach(position.mark, AHEAD)
+        reaching.addCallback(reached).addErrback(outlet.fail)
+
+    def _resume(
+        self, outlet: Outlet, wish: Wish, stream: Stream, position: Position | None
+    ) -> None:
+        """
+        Answer one who comes back.
+
+        @param position: Where it left off; L{None} if it was never one of ours.
+        """
+        topic = wish.topic
         plan = UNKNOWN if position is None else stream.resume(position, self._clock.seconds())
         if isinstance(plan, Gap):
             self._beginAnew(outlet, wish, stream, plan)
@@ -138,7 +189,7 @@ class Recovery:
         past = self._past(topic, wish.view, stream, position, plan)
         if plan.after is None:
             catchup.begin(past.frames, None, _nothing, _nothing)
-            self._answer(outlet, wish, _recovered(topic, wish.since, plan), position)
+            self._answer(outlet, wish, _recovered(topic, str(wish.since), plan), position)
             outlet.catchUp(topic.canonical, catchup)
             return
         # What is published while the database is asked must wait.
@@ -147,6 +198,7 @@ class Recovery:
         fail = partial(self._fail, outlet, wish, catchup)
 
         def surveyed(reason: str | None) -> None:
+            self._isFailing = False
             if outlet.catchingUp(topic.canonical) is not catchup:
                 # It has left, or asked again.
                 return
@@ -207,6 +259,7 @@ class Recovery:
         Send rows, and then the changes from the point at which they were read.
         """
         canonical = wish.topic.canonical
+        self._isFailing = False
         rows, seen = hold.rows, hold.rows.snapshot
         catchup.onSpent = hold.release
         position = Position(stream.epoch, None, seen.position, seen.lineage)
@@ -232,9 +285,12 @@ class Recovery:
         outlet.endCatchUp(canonical)
         if isinstance(failure.value, RealtimeError):
             wish.refuse(failure.value)
-        else:
+            return
+        if not self._isFailing:
+            # Whoever asks again must not fill the log.
             self.log.failure("what a subscription begins with cannot be read", failure)
-            wish.refuse(_unavailable())
+        self._isFailing = True
+        wish.refuse(_unavailable())
 
     def _answer(
         self, outlet: Outlet, wish: Wish, answer: Subscribed, recovered: Position | None = None

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail
 from aerostack.auth import Authenticator
 from aerostack.core.messages import Kept
 from aerostack.core.permissions import Action, Identity, Role
-from aerostack.core.topics import Topic, checkEvent, parseTopic
+from aerostack.core.topics import Topic, checkEvent, checkUser, parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.hub import Hub
 from aerostack.settings import LimitsConfig
@@ -141,6 +141,11 @@ def _checkOptions(options: Any) -> None:
         raise RealtimeError(
             "invalid_arguments", "The options of socket.emit are persist (boolean) and userId."
         )
+    if "userId" in options:
+        try:
+            checkUser(options["userId"])
+        except ValueError as error:
+            raise RealtimeError("invalid_arguments", f"The option userId {error}.") from None
 
 
 def _emitted(kept: Kept | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from aerostack.errors import (
     CLOSE_FLOOD,
     CLOSE_GOING_AWAY,
     CLOSE_INTERNAL,
+    CLOSE_REVOKED,
     CLOSE_SILENT,
     CLOSE_SUPERSEDED,
     CLOSE_TOKEN,
@@ -409,6 +410,25 @@ class Session(Outlet):
         except Exception:
             # The others are still to be judged.
             self.fail(Failure())
+
+    def reconsider(self) -> None:
+        """
+        Judge the client by another configuration: whether it may still be here, and what it is
+        told.
+        """
+        try:
+            self._all.authenticator.judge(self.identity)
+        except RealtimeError as error:
+            if error.code == "invalid_token":
+                # Another one may do.
+                self.endToken(error)
+                return
+            self.log.info("{error}", error=error, connection=self.connectionId)
+            self.sendError(error, None, None)
+            self.close(CLOSE_REVOKED, error.code)
+            self._commands.leavePresence()
+            return
+        self.judge()
 
     # Answers, for the commands
 

@@ -4,7 +4,7 @@ The subscriptions of one session: how they begin, what is told by them, and how 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -229,26 +229,29 @@ class Subscriptions:
 
     # Going on
 
-    def judge(self, topic: str | None = None) -> None:
+    def judge(self, topic: str) -> None:
         """
-        End what the present identity may not have, and change what it may have otherwise.
+        Judge the subscription to a table that was altered.
+        """
+        altered = topicOf(topic)
+        assert altered.table is not None
+        self._judgeTable(altered, self._all.feeds.shape(altered.table))
 
-        @param topic: See L{aerostack.interfaces.ISubscriber.judge}.
+    def judgeAll(self) -> Iterator[None]:
         """
-        if topic is not None:
-            altered = topicOf(topic)
-            assert altered.table is not None
-            self._judgeTable(altered, self._all.feeds.shape(altered.table))
-            return
+        End what the present identity may not have, and change what it may have otherwise; a
+        topic at a time.
+        """
         for canonical in self._hub.registry.topicsOf(self._session):
             held = topicOf(canonical)
             if held.table is not None:
                 self._judgeTable(held)
-                continue
-            try:
-                self._all.feeds.permit(self._session.identity, Action.SUBSCRIBE, held)
-            except RealtimeError as error:
-                self._giveUp(held, error)
+            elif self._session in self._hub.registry.subscribers(canonical):
+                try:
+                    self._all.feeds.permit(self._session.identity, Action.SUBSCRIBE, held)
+                except RealtimeError as error:
+                    self._giveUp(held, error)
+            yield
 
     def _judgeTable(self, topic: Topic, columns: Columns | None = None) -> None:
         """

@@ -15,6 +15,7 @@ from aerostack.core.quotas import Quotas
 from aerostack.core.traces import Traces
 from aerostack.feeds import TableFeeds
 from aerostack.hub import Hub
+from aerostack.judging import Judging
 from aerostack.recovery import Recovery
 from aerostack.settings import LimitsConfig
 
@@ -34,6 +35,7 @@ class Surroundings:
     @ivar deadlines: When each session has something to do.
     @ivar quotas: What each project uses of what it may.
     @ivar traces: What is remembered of connections.
+    @ivar judging: Judges sessions anew.
     @ivar clients: The newest session of each client that brought a secret, by project and what
         stands for the secret.
     """
@@ -61,4 +63,5 @@ class Surroundings:
         self.deadlines = deadlines
         self.quotas = quotas
         self.traces = traces
+        self.judging = Judging(clock)
         self.clients: dict[tuple[str, str], Session] = {}

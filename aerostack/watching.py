@@ -5,6 +5,7 @@ What passes on a topic, for an operator who looks on.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -241,21 +242,32 @@ class Watchers(Service):
             if not isinstance(error, RealtimeError):
                 self.log.failure("what may be watched cannot be told", failure)
                 error = RealtimeError("internal_error", "The daemon failed; its log says how.")
-            watcher.say({"type": "error", "code": error.code, "message": error.message})
-            self.end(watcher)
+            self._refuse(watcher, error)
 
         viewing: Deferred[View | None] = self._view(watcher)
         viewing.addCallback(judged).addErrback(failed)
 
+    def _refuse(self, watcher: Watcher, error: RealtimeError) -> None:
+        """End with somebody who may not look on."""
+        watcher.say({"type": "error", "code": error.code, "message": error.message})
+        self.end(watcher)
+
     def _isHere(self, watcher: Watcher) -> bool:
         return watcher in self._hub.registry.subscribers(watcher.topic.canonical)
 
-    def judge(self) -> None:
+    def judge(self, holds: Callable[[Identity], None]) -> None:
         """
         Decide anew what everybody may see.
+
+        @param holds: Makes sure that somebody may still be here.
         """
         for watcher in tuple(self._watchers):
-            watcher.judge()
+            try:
+                holds(watcher.identity)
+            except RealtimeError as error:
+                self._refuse(watcher, error)
+            else:
+                watcher.judge()
 
     def leave(self, watcher: Watcher) -> None:
         """

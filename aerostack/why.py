@@ -72,7 +72,7 @@ class Reasons:
             if each.userId == userId and each.project == topic.project
         ]
         stream = self._hub.streams.get(topic.canonical)
-        log = None if stream is None else Log(stream.head, _last(stream))
+        log = None if stream is None else Log(stream.head, self._last(stream))
         judged = [self._link(session, topic) for session in theirs[:MOST]]
         facts = Facts(
             user=userId,
@@ -105,6 +105,20 @@ class Reasons:
             for session in self._sessions()
         )
         return other if here else None
+
+    def _last(self, stream: Stream) -> Last | None:
+        """The newest entry of a topic's log."""
+        newest = stream.newest
+        if newest is None:
+            return None
+        if isinstance(newest.source, Change):
+            what = newest.source.operation
+        else:
+            event = fieldOf(payloadOf(Frame(newest.frame)), "event")
+            what = "" if event is None else str(decodeValue(event))
+        # The log knows the time by a clock that is never set.
+        age = self._hub.seconds() - newest.at
+        return Last(self._hub.now() - int(age * 1000), what)
 
     def _tableFeed(self, topic: Topic) -> Feed | None:
         if topic.table is None:
@@ -193,18 +207,6 @@ def _condition(wanted: Wanted) -> str:
     value = json.dumps(wanted.value, ensure_ascii=False)
     source = "" if wanted.claim is None else f" (by the claim {wanted.claim})"
     return f"{wanted.column} {_SIGNS[wanted.operator]} {value}{source}"
-
-
-def _last(stream: Stream) -> Last | None:
-    newest = stream.newest
-    if newest is None:
-        return None
-    if isinstance(newest.source, Change):
-        what = newest.source.operation
-    else:
-        event = fieldOf(payloadOf(Frame(newest.frame)), "event")
-        what = "" if event is None else str(decodeValue(event))
-    return Last(int(newest.at * 1000), what)
 
 
 def _stream(stream: Stream, log: Log | None) -> Shown:

@@ -96,10 +96,10 @@ class AttendanceTests(HubTests):
         self.track("c1", "ann")
         self.attendance.lose("c1")
         self.world.clock.advance(9.9)
-        self.attendance.sweep()
+        tuple(self.attendance.sweep())
         self.track("c2", "ann")
         self.world.clock.advance(60)
-        self.attendance.sweep()
+        tuple(self.attendance.sweep())
         self.assertEqual(self.told(), [("presence:join", "ann")])
 
     def test_lost(self) -> None:
@@ -109,6 +109,6 @@ class AttendanceTests(HubTests):
         self.track("c1", "ann")
         self.attendance.lose("c1")
         self.world.clock.advance(10)
-        self.attendance.sweep()
-        self.attendance.sweep()
+        tuple(self.attendance.sweep())
+        tuple(self.attendance.sweep())
         self.assertEqual(self.told(), [("presence:join", "ann"), ("presence:leave", "ann")])

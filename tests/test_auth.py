@@ -5,6 +5,7 @@ Tests for L{aerostack.auth}; of its tokens, C{test_tokens.py} tells more.
 from __future__ import annotations
 
 import hmac
+from typing import Any
 
 from aerostack import auth
 from aerostack.auth import Credentials
@@ -16,15 +17,18 @@ from aerostack.settings import JWTConfig
 from tests.tokens import (
     BLOG_KEY,
     NOW,
+    OTHER_RSA,
     PUBLIC_KEY,
     RSA,
     SECRET,
     SECRET_KEY,
     AuthTestCase,
+    forge,
     makeAuthenticator,
     makeProject,
     pem,
     sign,
+    webKey,
 )
 
 
@@ -322,6 +326,135 @@ class RefreshTests(AuthTestCase):
         identity = Identity("shop", Role.TOKEN, "ann")
         error = self.assertRaises(RealtimeError, self.refresh, identity, sign())
         self.assertEqual(error.code, "unknown_project")
+
+
+class JudgeTests(AuthTestCase):
+    """
+    Tests for L{Authenticator.judge}.
+    """
+
+    before: dict[str, Any] = {"anonymous": True, "jwt": JWTConfig("HS256", SECRET)}  # noqa: RUF012
+
+    def judged(self, credentials: dict[str, str | None], **after: Any) -> str:
+        """
+        With which code somebody is refused after a reload; the empty string if it may stay.
+        """
+        self.auth = makeAuthenticator(makeProject(**self.before, origins=("*",)))
+        identity = self.identify(**credentials)
+        project = makeProject(**{**self.before, "origins": ("*",), **after})
+        self.auth.load({"shop": project} if after.get("id") is None else {})
+        try:
+            self.auth.judge(identity)
+        except RealtimeError as error:
+            return error.code
+        return ""
+
+    def test_reload(self) -> None:
+        """
+        Whoever is there may stay as long as it would be let in as the same.
+        """
+        other = "pk_another0123456789"
+        anonymous = {"projectId": "shop", "userId": "bob"}
+        origin = {"key": PUBLIC_KEY, "origin": "https://a.test"}
+        token = {"projectId": "shop", "token": sign()}
+        both = {"key": PUBLIC_KEY, "token": sign()}
+        secret = {"key": SECRET_KEY, "token": sign()}
+        everybody = (anonymous, origin, token, both, secret)
+        no, bad, bar = "unauthorized", "invalid_token", "origin_not_allowed"
+        for change, codes in (
+            ({}, ("", "", "", "", "")),
+            ({"connections": 5, "defaultRead": ("token",)}, ("", "", "", "", "")),
+            ({"publicKey": other}, ("", no, "", no, "")),
+            ({"publicKey": None}, ("", no, "", no, "")),
+            ({"secretKey": "sk_another0123456789"}, ("", "", "", "", no)),
+            ({"anonymous": False}, (no, "", "", "", "")),
+            ({"jwt": JWTConfig("HS256", SECRET[::-1])}, ("", "", bad, bad, bad)),
+            ({"jwt": JWTConfig("HS256", SECRET, audience="x")}, ("", "", bad, bad, bad)),
+            ({"jwt": None}, ("", "", bad, bad, bad)),
+            ({"origins": ("https://b.test",)}, ("", bar, "", "", "")),
+            ({"id": "gone"}, ("unknown_project",) * 5),
+        ):
+            found = tuple(self.judged(credentials, **change) for credentials in everybody)
+            self.assertEqual(found, codes, change)
+
+    def test_names(self) -> None:
+        """
+        A name that only the URL vouched for does not pose as a user's, once there are users.
+        """
+        self.before = {"anonymous": True}
+        for credentials in ({"projectId": "shop"}, {"key": PUBLIC_KEY}):
+            named = {**credentials, "userId": "ann"}
+            self.assertEqual(self.judged(named), "")
+            self.assertEqual(self.judged(named, jwt=JWTConfig("HS256", SECRET)), "unauthorized")
+            self.assertEqual(self.judged(credentials, jwt=JWTConfig("HS256", SECRET)), "")
+        self.assertEqual(
+            self.judged({"key": PUBLIC_KEY, "userId": "ann"}, anonymous=False), "unauthorized"
+        )
+
+    def test_keySet(self) -> None:
+        """
+        A key that joins a set, or another that leaves it, ends no token; its own that leaves does.
+        """
+        first, second = webKey("RS256", RSA, kid="a"), webKey("RS256", OTHER_RSA, kid="b")
+        sets = {
+            name: JWTConfig("RS256", None, jwks={"keys": keys})
+            for name, keys in (("one", [first]), ("both", [first, second]), ("two", [second]))
+        }
+        credentials = {"projectId": "shop", "token": sign(RSA, "RS256", "a")}
+        for before, after, code in (
+            ("one", "both", ""),
+            ("both", "one", ""),
+            ("both", "two", "invalid_token"),
+        ):
+            self.before = {"jwt": sets[before]}
+            self.assertEqual(self.judged(credentials, jwt=sets[after]), code)
+
+    def test_refreshed(self) -> None:
+        """
+        After C{auth} it is the new token's key that counts, and still the API key.
+        """
+        self.auth = makeAuthenticator(makeProject(**self.before))
+        identity = self.auth.refresh(self.identify(key=PUBLIC_KEY), sign(), NOW)
+        self.auth.judge(identity)
+        for change in ({"publicKey": None}, {"jwt": JWTConfig("HS256", SECRET[::-1])}):
+            self.auth.load({"shop": makeProject(**{**self.before, **change})})
+            self.assertRaises(RealtimeError, self.auth.judge, identity)
+
+
+BAD_NAMES = (
+    *("x" * 256, " ann", "ann ", "a\nb", "a\x1b[2J", "a\x00", "a\x7f", "a\u202eb", "a\u2028b"),
+    *("\ud83d", "\ufffe", "\ue000"),
+)
+
+
+class NameTests(AuthTestCase):
+    """
+    Tests of the names of users.
+    """
+
+    def test_refused(self) -> None:
+        """
+        A name of another kind is refused at the door, whoever vouches for it, and the refusal
+        does not repeat it.
+        """
+        self.auth = makeAuthenticator(makeProject(anonymous=True, jwt=JWTConfig("HS256", SECRET)))
+        for name in BAD_NAMES:
+            token = forge({"alg": "HS256"}, {"sub": name}, SECRET)
+            messages = [
+                self.refused("invalid_arguments", projectId="shop", userId=name),
+                self.tokenRefused(token),
+            ]
+            for message in messages:
+                self.assertTrue(message.isprintable(), message)
+                self.assertLess(len(message), 100)
+
+    def test_allowed(self) -> None:
+        """
+        Names as issuers give them are let in.
+        """
+        self.make()
+        for name in ("7", "auth0|5f7c8ec7", "ann@example.com", "Ännchen Müller", "安", "x" * 255):
+            self.assertEqual(self.token(sign(sub=name)).userId, name)
 
 
 class OriginTests(AuthTestCase):

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import jwt
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.errors import CLOSE_SUPERSEDED
-from aerostack.testing import Frame, MemoryClient, World, makeProject
+from aerostack.errors import CLOSE_REVOKED, CLOSE_SUPERSEDED, CLOSE_TOKEN
+from aerostack.settings import JWTConfig
+from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, Frame, MemoryClient, World, makeProject
 
 
 class ClientTests(SynchronousTestCase):
@@ -127,3 +129,39 @@ class ClientTests(SynchronousTestCase):
         for secret in ("s", "t"):
             self.assertEqual(self.publish(secret, persist=True), [{"type": "ack", "id": 7}])
         self.assertEqual(len(self.world.history.messages), 2)
+
+
+class ReconsideredTests(SynchronousTestCase):
+    """
+    Tests of clients under another configuration.
+    """
+
+    def test_revoked(self) -> None:
+        """
+        A client that would not be let in any more is told why and closed, gets nothing more, and
+        is not seen any longer; a token may be replaced.
+        """
+        project = makeProject(jwt=JWTConfig("HS256", TOKEN_SECRET))
+        world = World({"p": project})
+        watcher = world.connect(projectId="p")
+        watcher.ask(type="subscribe", topic="a/b")
+        token = jwt.encode({"sub": "ann"}, TOKEN_SECRET)
+        clients = [world.connect(key=PUBLIC_KEY), world.connect(projectId="p", token=token)]
+        for client in clients:
+            client.ask(type="subscribe", topic="a/b")
+            client.ask(type="track", topic="a/b", state={})
+        watcher.take()
+        other = JWTConfig("HS256", TOKEN_SECRET[::-1])
+        world.authenticator.load({"p": makeProject(publicKey="pk_another0123456789", jwt=other)})
+        for client in (watcher, *clients):
+            client.take()
+            client.session.reconsider()
+        watcher.send(type="publish", topic="a/b", event="e")
+        expected = ((CLOSE_REVOKED, "unauthorized"), (CLOSE_TOKEN, "invalid_token"))
+        for client, closing in zip(clients, expected, strict=True):
+            self.assertEqual(client.connection.closing, closing)
+            codes = [frame.get("code", frame["type"]) for frame in client.take()]
+            self.assertEqual(codes[-1], closing[1])
+        self.assertIsNone(watcher.connection.closing)
+        events = [frame["event"] for frame in watcher.take()]
+        self.assertEqual(events, ["presence:leave", "e"])

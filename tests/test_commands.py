@@ -483,6 +483,23 @@ class PresenceTests(SynchronousTestCase):
         ann.send(type="untrack", topic="doc/1")
         self.assertEqual(self.events(), [("presence:leave", "ann", {"x": 2})])
 
+    def test_tooMuch(self) -> None:
+        """
+        A connection that says too much on all of its topics together is refused what is too
+        much, also on a table's topic, and goes on.
+        """
+        ann = self.world.connect(userId="ann")
+        state = {"text": "x" * (LimitsConfig().stateBytes - 20)}
+        for number in range(16):
+            ann.send(type="track", topic=f"doc/{number}", state=state)
+        ann.take()
+        for topic in ("doc/17", "orders"):
+            (error,) = ann.ask(type="track", topic=topic, state=state)
+            self.assertEqual((error["code"], error["request"]), ("too_large", "track"))
+        ann.ask(type="untrack", topic="doc/3")
+        (sync,) = ann.ask(type="track", topic="doc/17", state=state)
+        self.assertEqual(sync["event"], "presence:sync")
+
     def test_syncOnSubscribe(self) -> None:
         """
         Who subscribes is told who is there, and nothing where nobody is.

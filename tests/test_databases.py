@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.databases import Backend, FileWatch, SQLiteBackend, Unusable, openBackend
 from aerostack.heartbeat import Heartbeat
 from aerostack.settings import DatabaseConfig
-from aerostack.storage.postgres import POSTGRES, PostgresDatabase
+from aerostack.storage.postgres import POSTGRES, PostgresDatabase, SpareConnections
 from aerostack.storage.sqlite import SQLITE, SQLiteDatabase
 from tests.postgres import ADMIN, PASSWORD, ROLE, freshDatabase
 
@@ -104,7 +104,9 @@ class PostgresTests(SynchronousTestCase):
         self.assertEqual(backend.dialect, POSTGRES)
         reactor = MemoryReactorClock()
         pools = backend.pools(reactor)
-        self.assertEqual([type(pool) for pool in pools], [PostgresDatabase] * 5)
+        self.assertEqual(
+            [type(pool) for pool in pools], [*[PostgresDatabase] * 5, SpareConnections]
+        )
         self.assertIsInstance(backend.watch(reactor, pools), Heartbeat)
 
     def test_prepare(self) -> None:

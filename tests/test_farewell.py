@@ -49,6 +49,25 @@ class FarewellTests(SynchronousTestCase):
         self.successResultOf(self.begin())
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
+    def test_oneFails(self) -> None:
+        """
+        A client that cannot be told is closed, and the others are told.
+        """
+        clients = [self.world.connect() for _ in range(3)]
+        send = clients[1].connection.send
+
+        def broken(frame: bytes) -> None:
+            self.patch(clients[1].connection, "send", send)
+            raise ZeroDivisionError
+
+        self.patch(clients[1].connection, "send", broken)
+        clients[1].session.drained()
+        self.successResultOf(self.begin(*clients))
+        self.assertTold(clients[0], 3005)
+        self.assertTold(clients[2], 3025)
+        self.assertEqual(clients[1].connection.closing, (1011, "the daemon failed"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_few(self) -> None:
         """
         A few are sent away at once, each with a delay of its own.

@@ -4,12 +4,17 @@ Tests for L{aerostack.housekeeping}.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Cooperator
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.housekeeping import Housekeeping
 from aerostack.settings import LimitsConfig
 from aerostack.testing import MemoryHistory, World
+from tests.test_hub import ROOM, Listener
 
 
 class SlowHistory(MemoryHistory):
@@ -89,6 +94,50 @@ class HousekeepingTests(SynchronousTestCase):
         watcher.take()
         self.pump(4)
         self.assertEqual([frame["event"] for frame in watcher.take()], ["presence:leave"])
+
+    def test_presenceFails(self) -> None:
+        """
+        Where members cannot be told to leave, the logs are looked after all the same, and the
+        next second brings another try.
+        """
+        asked: list[str] = []
+
+        def broken(now: float, most: int) -> list[Any]:
+            asked.append("presence")
+            raise ZeroDivisionError
+
+        self.patch(self.world.hub.attendance.presence, "expire", broken)
+        self.patch(self.world.hub, "expireStreams", lambda: iter((asked.append("streams"),)))
+        self.start()
+        self.pump(1)
+        self.assertEqual(sorted(asked), ["presence", "presence", "streams", "streams"])
+        self.assertGreater(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_many(self) -> None:
+        """
+        Where very many members leave at once, others have their turn in between.
+        """
+        self.start()
+        attendance = self.world.hub.attendance
+        for number in range(1000):
+            attendance.track(Listener(self.world), f"m{number}", ROOM, None, b"{}")
+            attendance.lose(f"m{number}")
+        turns: list[int] = []
+
+        def turn() -> None:
+            turns.append(attendance.presence.count(ROOM.canonical))
+            if turns[-1]:
+                self.clock.callLater(0, turn)
+
+        # The real time of a turn must not count here.
+        self.service._cooperator = Cooperator(
+            terminationPredicateFactory=lambda: lambda: True,
+            scheduler=partial(self.clock.callLater, 0),
+        )
+        self.clock.callLater(10, turn)
+        self.pump(12)
+        self.assertEqual(turns[-1], 0)
+        self.assertGreater(len(turns), 5)
 
     def test_history(self) -> None:
         """

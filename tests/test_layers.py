@@ -28,6 +28,7 @@ RANKS = {
                 "feeds",
                 "telling",
                 "attendance",
+                "judging",
                 "recovery",
                 "past",
                 "catchup",

@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from time import process_time
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from twisted.python import log as legacy
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.logs import REDACTED, Redactor, makeObserver
+from aerostack.logs import LONGEST, REDACTED, Redactor, makeObserver
 
 TOKENS = "abcdefghijklmnopqrstuvwxyzABCXYZ0189!#$%&'*+-.^_`|~"
 KEYS = st.text(TOKENS, min_size=16, max_size=60)
@@ -372,3 +373,79 @@ class CredentialTests(SynchronousTestCase):
             f"{REDACTED} {REDACTED} third",
         )
         self.assertIsNone(re.search("first", redactor.redact("first-credential")))
+
+    def test_cut(self) -> None:
+        """Of a text without end a part is written, and no part of a credential at its end."""
+        key = "k3y-" * 40
+        for before in range(LONGEST - 3000, LONGEST, 37):
+            line = write(
+                "text", {"log_format": "{x}", "x": "x " * (before // 2) + key * 60}, keys=[key]
+            )
+            self.assertLess(len(line), LONGEST + 200)
+            self.assertNotIn("k3y", line)
+
+    def test_growth(self) -> None:
+        """
+        What it costs to look through a text grows with the text, and not with its square, whatever
+        it is made of.
+        """
+        redactor = Redactor(["a-known-credential", 'it\'s \\ "another"'])
+        parts = (
+            "eyJ",
+            "eyJ.",
+            "eyJhbGciOiJIUzI1NiJ9.",
+            "bearer ",
+            "bearer+",
+            "+",
+            "://",
+            "://a:",
+            ":",
+        )
+        more = (
+            "token",
+            "token=",
+            "token\\",
+            '"',
+            "\\",
+            '\\"',
+            "token'",
+            " ",
+            "token' : ",
+            "aerostack-key.",
+        )
+        names = (
+            "aerostack-key.",
+            "://a:",
+            "x-aerostack-key",
+            "x-aerostack-key:",
+            "b'",
+            "[",
+            "password",
+            "a",
+            "%2E",
+            "-",
+        )
+        for part in (*parts, *more, *names):
+            for first in (
+                "",
+                "eyJ",
+                "bearer",
+                "://",
+                "token",
+                "token'",
+                "x-aerostack-key",
+                "://a:",
+            ):
+                small, large = (first + part * (n // len(part)) for n in (1000, 32_000))
+                spent = [least(redactor, text) for text in (small, large)]
+                self.assertLess(spent[1], 0.02 + spent[0] * 32 * 8, (first, part, spent))
+
+
+def least(redactor: Redactor, text: str) -> float:
+    """The least time, in seconds, that it takes to redact a text."""
+    times = []
+    for _ in range(2):
+        began = process_time()
+        redactor.redact(text)
+        times.append(process_time() - began)
+    return min(times)

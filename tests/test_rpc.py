@@ -138,6 +138,14 @@ class RPCTests(SynchronousTestCase):
         self.assertEqual((error.code, error.http), ("unknown_method", 404))
         self.assertIn("db.query, socket.emit", error.message)
 
+    def test_user(self) -> None:
+        """
+        A server publishes for a user by a name that one can have.
+        """
+        for name in ("", "x" * 256, "a\nb", " ann"):
+            body = {"method": "socket.emit", "args": ["e", 1, "chat/a", {"userId": name}]}
+            self.assertEqual(self.refused(body).code, "invalid_arguments", name)
+
     # socket.emit
 
     def test_emit(self) -> None:

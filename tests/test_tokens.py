@@ -132,6 +132,16 @@ class SignatureTests(AuthTestCase):
         header = {"alg": "HS256", "crit": ["strict"], "strict": True}
         self.tokenRefused(forge(header, {"sub": "ann"}, SECRET))
 
+    def test_shown(self) -> None:
+        """
+        However much a token says of itself, the refusal repeats little of it.
+        """
+        self.make()
+        header = {"alg": "HS256", "crit": ["eyJ" * 50_000]}
+        message = self.tokenRefused(forge(header, {"sub": "ann"}, SECRET))
+        self.assertIn("eyJeyJ", message)
+        self.assertLess(len(message), 300)
+
     def test_deep(self) -> None:
         """
         A token that is nested without end is refused, before and after its signature is

@@ -256,12 +256,23 @@ class WatchersTests(SynchronousTestCase):
         self.world.tracker.alter({"id": ColumnType.NUMBER, "side": ColumnType.NUMBER})
         view = registry.subscribers(ORDERS.canonical)[watcher]
         self.assertNotEqual(view, before)
-        self.watchers.judge()
+        self.watchers.judge(self.world.authenticator.judge)
         self.assertEqual(registry.subscribers(ORDERS.canonical)[watcher], view)
         self.world.tracker.alter({"id": ColumnType.NUMBER})
         self.assertEqual((reader.take(), reader.finished), (["error"], True))
         self.assertNothingLeft()
         self.flushLoggedErrors()
+
+    def test_revoked(self) -> None:
+        """
+        An operator whose key does not hold any more sees nothing more, on any topic.
+        """
+        readers = [self.watch(), self.watch(ORDERS)]
+        self.world.authenticator.load({})
+        self.watchers.judge(self.world.authenticator.judge)
+        for reader in readers:
+            self.assertEqual((reader.take(), reader.finished), (["error"], True))
+        self.assertNothingLeft()
 
     def test_stop(self) -> None:
         """

@@ -60,12 +60,23 @@ def dataOf(options: argparse.Namespace) -> Iterator[Any]:
     @raise CommandError: It is no JSON.
     """
     if options.data != "-":
-        yield _read(options, options.data or "null", "DATA")
+        yield None if options.data is None else _read(options, options.data, "DATA")
         return
-    for number, line in enumerate(sys.stdin, 1):
-        line = line.rstrip("\n")
-        if line.strip() or options.text:
-            yield _read(options, line, f"line {number}")
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        yield from dataOfLine(options, line.rstrip(b"\n"), number)
+
+
+def dataOfLine(options: argparse.Namespace, line: bytes, number: int) -> list[Any]:
+    """
+    The data of the event for a line of the input, if it is for one.
+
+    @raise CommandError: It is no JSON.
+    """
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise CommandError(f"line {number} is not UTF-8: {error.reason}") from None
+    return [_read(options, text, f"line {number}")] if text.strip() or options.text else []
 
 
 def _read(options: argparse.Namespace, text: str, what: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 from aerostack.client.address import Address, addressOf
 from aerostack.client.blocking import BlockingSDK
+from aerostack.client.outgoing import encodeGiven
 from aerostack.config import load
 from aerostack.settings import Config
 
@@ -127,9 +128,21 @@ def readJSON(text: str, what: str) -> Any:
     """
     Read JSON that somebody typed.
 
-    @raise CommandError: It is none.
+    @raise CommandError: It is none, or nothing that can be sent.
     """
     try:
-        return json.loads(text)
+        value = json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise CommandError(f"{what} is no JSON that can be sent: it is nested too deeply") from None
     except ValueError as error:
         raise CommandError(f"{what} is no JSON: {error}") from None
+    try:
+        encodeGiven(value, what)
+    except ValueError as error:
+        raise CommandError(f"{what} is no JSON that can be sent: {error}") from None
+    return value
+
+
+def _refuse(constant: str) -> None:
+    # Python's own extension.
+    raise ValueError(f"it has {constant}")

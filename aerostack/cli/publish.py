@@ -5,10 +5,12 @@ C{publish}: what a user tells the others.
 from __future__ import annotations
 
 import argparse
+from collections.abc import AsyncIterator
 from typing import Any
 
-from aerostack.cli.emit import addEvent, dataOf
+from aerostack.cli.emit import addEvent, dataOf, dataOfLine
 from aerostack.cli.formats import formatJSON
+from aerostack.cli.input import Lines
 from aerostack.cli.options import addAddress, addJSON, addressFor, addTimeout
 from aerostack.cli.output import Output
 from aerostack.cli.talk import talk, within
@@ -35,7 +37,7 @@ def _run(options: argparse.Namespace) -> None:
 
     async def publish(reactor: Any, client: RealtimeClient) -> None:
         channel = client.channel(options.topic)
-        for data in dataOf(options):
+        async for data in _dataOf(options, reactor):
             if not client.running:
                 client.startService()
             taken = channel.publish(options.event, data, options.persist)
@@ -46,3 +48,16 @@ def _run(options: argparse.Namespace) -> None:
                 output.line(formatJSON({"published": options.event, "topic": options.topic}))
 
     talk(addressFor(options), 0, publish)
+
+
+async def _dataOf(options: argparse.Namespace, reactor: Any) -> AsyncIterator[Any]:
+    """As L{dataOf}, but the client goes on while there is no line to read."""
+    if options.data != "-":
+        for data in dataOf(options):
+            yield data
+        return
+    lines, number = Lines(reactor), 0
+    while (line := await lines.next()) is not None:
+        number += 1
+        for data in dataOfLine(options, line, number):
+            yield data

@@ -33,10 +33,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--filter", metavar="JSON", help="which rows of the tables")
     parser.add_argument("--snapshot", action="store_true", help="the rows that are there first")
     parser.add_argument("--since", metavar="POS", help="begin behind this position")
-    parser.add_argument("-n", "--count", type=int, help="stop after so many lines")
+    parser.add_argument("-n", "--count", type=_count, help="stop after so many lines")
     addJSON(parser)
     addAddress(parser)
     parser.set_defaults(run=_run)
+
+
+def _count(text: str) -> int:
+    """
+    Read a number of lines.
+    """
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -80,6 +90,8 @@ class Tail:
         @raise CommandError: There is nothing left to follow.
         @raise ClientError: The daemon does not let us in.
         """
+        if self._left == 0:
+            return
         self._client = client
         client.onError(self._failed)
         for topic in self._topics:

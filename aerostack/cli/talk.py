@@ -29,6 +29,7 @@ def talk(address: Address, maxRetries: int | None, body: Talk) -> None:
     @param maxRetries: How many attempts in a row may fail after the first.
     @raise CommandError: What it raised.
     @raise ClientError: What it raised.
+    @raise ValueError: What it raised.
     """
     faults: list[Exception] = []
 
@@ -44,7 +45,7 @@ def talk(address: Address, maxRetries: int | None, body: Talk) -> None:
         )
         try:
             await body(reactor, client)
-        except (CommandError, ClientError) as error:
+        except (CommandError, ClientError, ValueError) as error:
             faults.append(error)
         if client.running:
             await client.stopService()

@@ -136,8 +136,8 @@ class BlockingSDK:
             time.sleep(wait)
 
     def _once(self, call: Call, until: float) -> Any:
-        connection = self._take() or self._connect(until)
         url = self._address.url
+        connection = self._take() or self._connect(until)
         try:
             connection.timeout = _left(until)
             assert connection.sock is not None
@@ -152,9 +152,7 @@ class BlockingSDK:
             body = self._read(connection, response, until)
         except TimeoutError:
             connection.close()
-            raise ClientError(
-                "timed_out", f"{url} did not answer within {self._timeout:g} seconds."
-            ) from None
+            raise self._late() from None
         except OSError as error:
             connection.close()
             raise ClientError("unreachable", f"{url} broke off: {_why(error)}.") from None
@@ -185,22 +183,31 @@ class BlockingSDK:
         response.close()
         return b"".join(pieces)
 
+    def _late(self) -> ClientError:
+        return ClientError(
+            "timed_out", f"{self._address.url} did not answer within {self._timeout:g} seconds."
+        )
+
     # Connections
 
     def _connect(self, until: float) -> HTTPConnection:
         address = self._address
+        left = until - time.monotonic()
+        if left <= 0:
+            raise self._late()
         connection: HTTPConnection
         if address.unixPath is not None:
-            connection = _UnixConnection(address.unixPath, _left(until))
+            connection = _UnixConnection(address.unixPath, left)
         elif address.secure:
             connection = HTTPSConnection(
-                address.host, address.port, timeout=_left(until), context=self._context
+                address.host, address.port, timeout=left, context=self._context
             )
         else:
-            connection = HTTPConnection(address.host, address.port, timeout=_left(until))
+            connection = HTTPConnection(address.host, address.port, timeout=left)
         try:
             connection.connect()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            # The latter for what can be no host's name.
             connection.close()
             raise Unsent(
                 "unreachable", f"Nobody can be reached at {address.url}: {_why(error)}."

@@ -4,12 +4,13 @@ Who may read a table, and what of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from aerostack.core.columns import Columns
+from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.conditions import Condition, makeCondition
 from aerostack.core.patterns import Patterns
 from aerostack.core.permissions import Identity, Role
@@ -91,6 +92,8 @@ class Grant:
 
     def _condition(self, columns: Columns, wanted: Wanted) -> Condition:
         try:
+            if wanted.claim is not None and columns.get(wanted.column) is ColumnType.NUMBER:
+                _checkNumbers(wanted.value)
             return makeCondition(columns, wanted.column, wanted.operator, wanted.value)
         except ValueError as error:
             if wanted.column in columns and wanted.claim is not None:
@@ -100,6 +103,17 @@ class Grant:
                     f" {wanted.claim} is of another type than it should be.",
                 ) from None
             raise UnfitRule(f"{wanted.column}: {error}") from None
+
+
+# Of all texts that mean one number, one is its name.
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?")
+
+
+def _checkNumbers(value: object) -> None:
+    """Refuse a claim that only means a number, as "07" does: users are told apart by it."""
+    for each in value if isinstance(value, tuple) else (value,):
+        if isinstance(each, str) and (each == "-0" or not _NUMBER.fullmatch(each)):
+            raise ValueError("no number as it is written")
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,22 @@ _ALL: Mapping[Action, Patterns] = MappingProxyType(dict.fromkeys(Action, EVERYTH
 
 
 @dataclass(frozen=True)
+class Proof:
+    """
+    By what somebody was let in, to see later whether that still holds.
+
+    @ivar key: What stands for the API key; L{None} if there was none.
+    @ivar signer: What stands for the key that the token was checked with; L{None} if there was
+        no token.
+    @ivar origin: The page that the client came from.
+    """
+
+    key: str | None = None
+    signer: str | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True)
 class Identity:
     """
     Who a connection or request acts for.
@@ -50,6 +66,7 @@ class Identity:
     @ivar expires: When its token ends, seconds since the epoch; L{None} for never.
     @ivar allowed: The topics on which each action is allowed, by path.
     @ivar claims: What its token says, L{None} where there is no token.
+    @ivar proof: By what it was let in.
     """
 
     project: str
@@ -58,6 +75,7 @@ class Identity:
     expires: float | None = None
     allowed: Mapping[Action, Patterns] = field(default_factory=lambda: _ALL)
     claims: Mapping[str, Any] | None = field(default=None, repr=False)
+    proof: Proof = field(default_factory=Proof, repr=False, compare=False)
 
     def check(self, action: Action, topic: Topic) -> None:
         """

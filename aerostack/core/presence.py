@@ -9,10 +9,13 @@ the member over, and nobody saw it leave.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from aerostack.core.roster import Roster
+from aerostack.core.topics import projectOf
+from aerostack.errors import RealtimeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,29 @@ class Left:
     member: Member
 
 
+COST = 500
+"""About how many bytes a member takes beside its state."""
+
+RETRY_AFTER = 2000
+"""Milliseconds after which it may help to try again: others have to leave first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """
+    How many bytes members may take, with what each of them costs.
+
+    @ivar project: Those of one project.
+    @ivar daemon: All of them.
+    """
+
+    project: int
+    daemon: int
+
+
+ROOM = Room(134_217_728, 268_435_456)
+
+
 class Presence:
     """
     The members of every topic.
@@ -76,14 +102,19 @@ class Presence:
     @ivar grace: For how many seconds a lost connection's members stay.
     """
 
-    def __init__(self, grace: float) -> None:
+    def __init__(self, grace: float, room: Room = ROOM) -> None:
         self.grace = grace
+        self._room = room
+        # How many bytes the members take: of each connection, of each project and all.
+        self._ofConnections: Counter[str] = Counter()
+        self._ofProjects: Counter[str] = Counter()
+        self._size = 0
         self._members: dict[str, Roster[Member]] = {}
         # Which member a connection holds on a topic: mostly its own, sometimes one
         # that it took over.
         self._holders: dict[str, dict[str, str]] = {}
-        # Members that nobody holds, and until when they stay, by topic and member.  In
-        # the order in which they were lost, so in the order in which they end.
+        # Members that nobody holds, and until when they stay, by topic and member, in the
+        # order in which they were lost.
         self._lost: dict[tuple[str, str], float] = {}
         # The same by topic and user, because a whole network may come back at once.
         self._awaited: dict[tuple[str, tuple[str | None, str | None]], dict[str, None]] = {}
@@ -96,19 +127,30 @@ class Presence:
         state: bytes,
         now: int,
         client: str | None = None,
+        most: int | None = None,
     ) -> Tracked:
         """
         Be present on a topic, or say something new of oneself.
 
         @param now: Milliseconds since the epoch.
         @param client: See L{Member}.
+        @param most: How many bytes the states of one connection may have together; L{None}
+            for no bound.
+        @raise RealtimeError: C{too_large} or C{overloaded}: there is no room for it, and all is
+            as it was.
         """
         member = Member(connectionId, userId, state, now, client)
+        self._checkRoom(topic, member, most)
         held = self._holders.setdefault(connectionId, {})
         key = held.get(topic)
         fresh = key is None
         if key is None:
-            key = self._takeOver(topic, member) or connectionId
+            key = self._awaiting(topic, member)
+            if key is None:
+                key = connectionId
+            else:
+                self._found(topic, key)
+                self._ofConnections[connectionId] += self._weight(topic, key)
             held[topic] = key
         members = self._members.get(topic)
         if members is None:
@@ -117,7 +159,10 @@ class Presence:
         if before is not None:
             member = replace(member, connectionId=key, since=before.since)
         if member != before:
+            grown = len(state) - len(before.state) if before is not None else COST + len(state)
             members.put(key, member, len(state))
+            self._count(topic, grown)
+            self._ofConnections[connectionId] += grown
         return Tracked(
             member,
             joined=before is None,
@@ -125,14 +170,47 @@ class Presence:
             fresh=fresh,
         )
 
-    def _takeOver(self, topic: str, newcomer: Member) -> str | None:
+    def _checkRoom(self, topic: str, member: Member, most: int | None) -> None:
+        """Make sure that there is room for a member."""
+        weight = COST + len(member.state)
+        connectionId = member.connectionId
+        held = self._holders.get(connectionId, {}).get(topic)
+        before = 0 if held is None else self._weight(topic, held)
+        if most is not None:
+            count = len(self._holders.get(connectionId, ())) + (held is None)
+            if self._ofConnections[connectionId] - before + weight > most + COST * count:
+                raise RealtimeError(
+                    "too_large",
+                    f"The states of a connection have at most {most} bytes together; untrack some"
+                    " topics, or say less.",
+                )
+        key = held or self._awaiting(topic, member)
+        grown = weight - (0 if key is None else self._weight(topic, key))
+        project = projectOf(topic)
+        if grown > 0 and (
+            self._ofProjects[project] + grown > self._room.project
+            or self._size + grown > self._room.daemon
+        ):
+            raise RealtimeError(
+                "overloaded", "More members are present than there is room for.", RETRY_AFTER
+            )
+
+    def _weight(self, topic: str, key: str) -> int:
+        return COST + len(self._member(topic, key).state)
+
+    def _count(self, topic: str, grown: int) -> None:
+        project = projectOf(topic)
+        self._size += grown
+        self._ofProjects[project] += grown
+        if not self._ofProjects[project]:
+            del self._ofProjects[project]
+
+    def _awaiting(self, topic: str, newcomer: Member) -> str | None:
         """Find a member of the same owner that nobody holds since its connection died."""
         owner = newcomer.owner
         if owner == (None, None) or (topic, owner) not in self._awaited:
             return None
-        key = next(iter(self._awaited[topic, owner]))
-        self._found(topic, key)
-        return key
+        return next(iter(self._awaited[topic, owner]))
 
     def untrack(self, topic: str, connectionId: str) -> Member | None:
         """
@@ -144,8 +222,10 @@ class Presence:
         key = held.pop(topic, None)
         if key is None:
             return None
+        self._ofConnections[connectionId] -= self._weight(topic, key)
         if not held:
             del self._holders[connectionId]
+            del self._ofConnections[connectionId]
         return self._remove(topic, key)
 
     def leave(self, connectionId: str) -> list[Left]:
@@ -153,6 +233,7 @@ class Presence:
         End all of a connection's presence at once: it closed as one should.
         """
         held = self._holders.pop(connectionId, {})
+        self._ofConnections.pop(connectionId, None)
         return [Left(topic, self._remove(topic, key)) for topic, key in held.items()]
 
     def lose(self, connectionId: str, now: float) -> None:
@@ -161,17 +242,21 @@ class Presence:
 
         @param now: Seconds, on the scale of L{expire}.
         """
+        self._ofConnections.pop(connectionId, None)
         for topic, key in self._holders.pop(connectionId, {}).items():
             self._lost[topic, key] = now + self.grace
             owner = self._member(topic, key).owner
             self._awaited.setdefault((topic, owner), {})[key] = None
 
-    def expire(self, now: float) -> list[Left]:
+    def expire(self, now: float, most: int | None = None) -> list[Left]:
         """
         End the presence of those that were lost and did not come back in time.
+
+        @param most: How many of them at the most.
         """
-        gone = []
-        for (topic, key), until in list(self._lost.items()):
+        gone: list[Left] = []
+        while self._lost and (most is None or len(gone) < most):
+            (topic, key), until = next(iter(self._lost.items()))
             if until > now:
                 break
             self._found(topic, key)
@@ -217,6 +302,7 @@ class Presence:
             del self._awaited[owner]
 
     def _remove(self, topic: str, key: str) -> Member:
+        self._count(topic, -self._weight(topic, key))
         members = self._members[topic]
         member = members.remove(key)
         if not members:

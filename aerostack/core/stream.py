@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aerostack.core.positions import Position
+from aerostack.core.tally import Tally
 
 OVERHEAD = 200
 """Bytes that an entry costs beside its frame, about."""
@@ -96,6 +97,10 @@ EXPIRED = Gap("expired")
 UNKNOWN = Gap("unknown")
 LIMIT = Gap("limit")
 
+_NOTHING: deque[Entry] = deque()
+"""The entries of all streams that have none: one of its own would take more memory than all
+the rest of a stream."""
+
 
 class Stream:
     """
@@ -108,27 +113,30 @@ class Stream:
     @ivar mark: The newest mark.
     @ivar within: Whether what comes is a part of a transaction that has begun already.
     @ivar size: The bytes that it holds, about.
-    @ivar touched: When the newest entry came, seconds.
     """
 
     __slots__ = (
         "_base",
+        "_began",
         "_entries",
         "_lostMark",
         "_lostOffset",
+        "_tally",
         "depth",
         "epoch",
         "head",
         "lineage",
         "mark",
         "size",
-        "touched",
         "within",
     )
 
-    def __init__(self, epoch: str, depth: Depth, mark: int, now: float, lineage: str = "") -> None:
+    def __init__(
+        self, epoch: str, depth: Depth, mark: int, lineage: str = "", tally: Tally | None = None
+    ) -> None:
         """
         @param mark: The newest mark of what the topic had before.
+        @param tally: How much all streams hold together.
         """
         self.epoch = epoch
         self.lineage = lineage
@@ -137,8 +145,10 @@ class Stream:
         self.mark = mark
         self.within = False
         self.size = 0
-        self.touched = now
-        self._entries: deque[Entry] = deque()
+        self._tally = tally or Tally()
+        self._entries = _NOTHING
+        # The mark with which it began.
+        self._began = mark
         # The mark before the oldest entry that is still here.
         self._base = mark
         # The newest entry that fell out and was not kept: its offset and mark.
@@ -182,9 +192,10 @@ class Stream:
         if mark is not None:
             self.mark = max(self.mark, mark)
         entry = Entry(self.head, self.mark, mark is not None, frame, source, now)
+        if self._entries is _NOTHING:
+            self._entries = deque()
         self._entries.append(entry)
-        self.size += entry.size
-        self.touched = now
+        self._count(entry.size)
         self.trim(now)
 
     def reach(self, mark: int) -> None:
@@ -197,10 +208,12 @@ class Stream:
         """
         Forget what is too much or too old.
         """
-        entries, depth = self._entries, self.depth
+        depth = self.depth
         oldest = now - depth.age
-        while entries and (
-            len(entries) > depth.count or self.size > depth.size or entries[0].at < oldest
+        while self._entries and (
+            len(self._entries) > depth.count
+            or self.size > depth.size
+            or self._entries[0].at < oldest
         ):
             self._drop()
 
@@ -211,9 +224,21 @@ class Stream:
         while self._entries and self.size > size:
             self._drop()
 
+    def clear(self) -> None:
+        """
+        Forget all entries.
+        """
+        self.shrink(0)
+
+    def _count(self, size: int) -> None:
+        self.size += size
+        self._tally.size += size
+
     def _drop(self) -> None:
         entry = self._entries.popleft()
-        self.size -= entry.size
+        if not self._entries:
+            self._entries = _NOTHING
+        self._count(-entry.size)
         self._base = entry.mark
         if not entry.kept:
             self._lostOffset = entry.offset
@@ -242,6 +267,9 @@ class Stream:
         """Go on after an entry of which only the mark is known."""
         if mark <= self._lostMark:
             return EXPIRED
+        if mark < self._began:
+            # It was read by one who came from an earlier stream, and was cut off in the middle.
+            return self._readFrom(mark, keptOnly=True)
         if mark >= self._base:
             return Plan(
                 tuple(e for e in self._entries if e.mark > mark or (e.mark == mark and not e.kept))

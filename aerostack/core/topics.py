@@ -60,6 +60,13 @@ def topicOf(canonical: str) -> Topic:
     return Topic(path, project)
 
 
+def projectOf(canonical: str) -> str:
+    """
+    The project of a canonical topic.
+    """
+    return canonical.rpartition("/")[2]
+
+
 def parseTopic(text: str, project: str, projects: Collection[str], maxLength: int) -> Topic:
     """
     Read a topic in any of the forms that a client may use.
@@ -125,6 +132,26 @@ def _checkPrintable(character: str) -> None:
         raise RealtimeError(
             "invalid_topic", f"A topic cannot hold the character U+{ord(character):04X}."
         )
+
+
+USER_LENGTH = 255
+"""How many characters the name of a user may have."""
+
+
+def checkUser(userId: str) -> None:
+    """
+    Check the name of a user, wherever one comes in: a token's C{sub}, the URL's C{userId} and
+    that for which a server publishes.
+
+    @raise ValueError: It is none; the message says why.
+    """
+    if not 0 < len(userId) <= USER_LENGTH:
+        raise ValueError(f"has 1 to {USER_LENGTH} characters")
+    if userId != userId.strip():
+        raise ValueError("cannot begin or end in a space")
+    for character in userId:
+        if unicodedata.category(character) in _REFUSED_CATEGORIES:
+            raise ValueError(f"cannot hold the character U+{ord(character):04X}")
 
 
 RESERVED_EVENTS = "presence:"

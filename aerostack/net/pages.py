@@ -157,7 +157,13 @@ def consoleFiles(check: Callable[[Request], None]) -> dict[str, Resource]:
     page = FileResource(
         folder.joinpath("index.html").read_bytes(),
         HTML,
-        {**POLICY, "Referrer-Policy": "no-referrer"},
+        {
+            **POLICY,
+            "Referrer-Policy": "no-referrer",
+            # No other page keeps a hold on it, those of the same origin neither: they show
+            # what strangers write.
+            "Cross-Origin-Opener-Policy": "same-origin",
+        },
     )
     found: dict[str, Resource] = {"console/": page}
     for file, kind in _served(folder, PAGE_TYPES):

@@ -14,7 +14,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.messages import Kept, Message
-from aerostack.core.stream import EXPIRED
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IDatabase, IHistory
 from aerostack.storage.dialect import Dialect
@@ -28,6 +27,10 @@ from aerostack.storage.messages import (
 )
 
 T = TypeVar("T")
+
+PAGE_CHARACTERS = 4_194_304
+"""About how many characters of data a page of the history has at the most, unless it is a
+single message."""
 
 
 @implementer(IHistory)
@@ -62,6 +65,8 @@ class History:
         # The ids of messages whose publishers were told that they were not kept, although
         # the database may have kept them.
         self._unkept: set[str] = set()
+        # Messages before this time, ms, may have been forgotten for their age.
+        self._oldest: int | None = None
         # How many messages were not kept since the last that was.
         self._failed = 0
         # Topics that may hold too many messages; None for any may.
@@ -137,18 +142,39 @@ class History:
         return waiting
 
     def page(self, topic: str, limit: int, before: int | None) -> Deferred[list[Kept]]:
-        return self._ask(selectPage, topic, limit, before)
+        return self._ask(selectPage, topic, limit, before, PAGE_CHARACTERS)
 
     def surveyPast(
         self, topic: str, after: int, until: int, most: int, now: int
     ) -> Deferred[str | None]:
-        if self._maxAge is not None and after < now - int(self._maxAge * 1000):
-            # What followed may have been forgotten since.
-            return succeed(EXPIRED.reason)
-        return self._ask(surveyMessages, topic, after, until, most, self._maxCount)
+        self._growOld(now)
+        return self._ask(surveyMessages, topic, after, until, most, self._oldest, self._maxCount)
 
-    def readPast(self, topic: str, after: int, until: int, limit: int) -> Deferred[list[Kept]]:
-        return self._ask(selectPast, topic, after, until, limit)
+    def readPast(
+        self, topic: str, after: int, until: int, limit: int, size: int
+    ) -> Deferred[list[Kept]]:
+        def told(found: list[Kept] | None) -> list[Kept]:
+            if found is None:
+                raise RealtimeError(
+                    "history_expired",
+                    "Messages that you missed were forgotten while you were sent the others;"
+                    " subscribe again.",
+                    1000,
+                )
+            return found
+
+        reading: Deferred[list[Kept] | None] = self._ask(
+            selectPast, topic, after, until, limit, size, lambda: self._oldest, self._maxCount
+        )
+        return reading.addCallback(told)
+
+    def _growOld(self, now: int) -> None:
+        """
+        Note that messages may be forgotten for their age by now.  Should the clock be set
+        back, they may have been forgotten all the same.
+        """
+        if self._maxAge is not None:
+            self._oldest = max(self._oldest or 0, now - int(self._maxAge * 1000))
 
     def _ask(self, question: Callable[..., T], *args: Any) -> Deferred[T]:
         def failed(failure: Failure) -> T:
@@ -171,6 +197,7 @@ class History:
             self._write()
         grown = self._grown
         self._grown = set()
+        self._growOld(now)
         oldest = None if self._maxAge is None else now - int(self._maxAge * 1000)
         step = self._database.run(
             deleteExpired, self._dialect, oldest, self._maxCount, grown, self.batch

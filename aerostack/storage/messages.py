@@ -4,7 +4,7 @@ The table of the kept messages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,26 +104,94 @@ def _newest(cursor: Any, dialect: Dialect, topics: Sequence[str]) -> dict[str, i
 
 
 def selectPage(
-    cursor: Any, dialect: Dialect, topic: str, limit: int, before: int | None
+    cursor: Any, dialect: Dialect, topic: str, limit: int, before: int | None, size: int
 ) -> list[Kept]:
     """
     Read a page of a topic's messages, newest first.
+
+    @param size: After how many characters of data to read no more; one message at least is
+        read.
     """
     before = LATEST if before is None else min(before, LATEST)
     page: list[Kept] = []
-    while len(page) < limit:
-        dialect.execute(
+    left = size
+    while len(page) < limit and (left > 0 or not page):
+        rows = _select(
             cursor,
-            f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE room_id = ? AND created_at < ?"
-            " ORDER BY created_at DESC LIMIT ?",
-            (topic, before, limit - len(page)),
+            dialect,
+            "room_id = ? AND created_at < ?",
+            (topic, before),
+            "DESC",
+            limit - len(page),
+            left,
         )
-        rows = cursor.fetchall()
         if not rows:
             break
         page += _read(rows)
         before = rows[-1][_CREATED_AT]
+        left -= sum(len(str(row[_DATA])) for row in rows)
     return page
+
+
+def _select(
+    cursor: Any,
+    dialect: Dialect,
+    condition: str,
+    parameters: Sequence[Any],
+    order: str,
+    limit: int,
+    size: int,
+) -> Sequence[Sequence[Any]]:
+    """
+    Read rows, no more of them than are wanted, and no more of them once there are that many
+    characters of data; one at least.  The database adds the lengths up, so that what is too
+    much never leaves it.
+    """
+    dialect.execute(
+        cursor,
+        f"SELECT {_COLUMNS} FROM (SELECT {_COLUMNS}, sum(length(data)) OVER (ORDER BY created_at"
+        f" {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before"
+        f" FROM (SELECT {_COLUMNS} FROM {dialect.messages} WHERE {condition}"
+        f" ORDER BY created_at {order} LIMIT ?) AS found) AS counted"
+        f" WHERE coalesce(before, 0) < ? ORDER BY created_at {order}",
+        (*parameters, limit, max(1, size)),
+    )
+    rows: Sequence[Sequence[Any]] = cursor.fetchall()
+    return rows
+
+
+def _mayLack(
+    cursor: Any, dialect: Dialect, topic: str, after: int, oldest: int | None, maxCount: int | None
+) -> bool:
+    """
+    Whether a message of a topic that was kept after another may have been forgotten.
+
+    Of a topic the oldest messages are forgotten first.  So where there is still one that is
+    not younger than C{after}, none that is younger has gone.
+
+    @param oldest: Messages before this time may have been forgotten for their age; L{None}
+        where they are not.
+    @param maxCount: How many messages of a topic are kept, the newest.  As long as fewer than
+        that follow, none of those that do was forgotten for their number.
+    """
+    dialect.execute(
+        cursor,
+        f"SELECT 1 FROM {dialect.messages} WHERE room_id = ? AND created_at <= ? LIMIT 1",
+        (topic, after),
+    )
+    if cursor.fetchone() is not None:
+        return False
+    if oldest is not None and after < oldest:
+        return True
+    if maxCount is None:
+        return False
+    dialect.execute(
+        cursor,
+        f"SELECT count(*) FROM (SELECT 1 FROM {dialect.messages} WHERE room_id = ?"
+        " AND created_at > ? LIMIT ?) AS found",
+        (topic, after, maxCount),
+    )
+    return int(cursor.fetchone()[0]) >= maxCount
 
 
 def surveyMessages(
@@ -133,13 +201,14 @@ def surveyMessages(
     after: int,
     until: int,
     most: int,
+    oldest: int | None,
     maxCount: int | None,
 ) -> str | None:
     """
     Look whether what was kept after a message is all there.
 
-    @param maxCount: How many messages of a topic are kept, the newest.  As long as
-        fewer than that follow, none of those that do was forgotten for their number.
+    @param oldest: See L{_mayLack}.
+    @param maxCount: See L{_mayLack}.
     @return: See L{IHistory.surveyPast}.
     """
     dialect.execute(
@@ -151,15 +220,8 @@ def surveyMessages(
     (count,) = cursor.fetchone()
     if count > most:
         return LIMIT.reason
-    if maxCount is not None:
-        dialect.execute(
-            cursor,
-            f"SELECT count(*) FROM (SELECT 1 FROM {dialect.messages} WHERE room_id = ?"
-            " AND created_at > ? LIMIT ?) AS found",
-            (topic, after, maxCount),
-        )
-        if cursor.fetchone()[0] >= maxCount:
-            return EXPIRED.reason
+    if _mayLack(cursor, dialect, topic, after, oldest, maxCount):
+        return EXPIRED.reason
     if not count:
         dialect.execute(
             cursor, f"SELECT 1 FROM {dialect.messages} WHERE room_id = ? LIMIT 1", (topic,)
@@ -170,24 +232,35 @@ def surveyMessages(
 
 
 def selectPast(
-    cursor: Any, dialect: Dialect, topic: str, after: int, until: int, limit: int
-) -> list[Kept]:
+    cursor: Any,
+    dialect: Dialect,
+    topic: str,
+    after: int,
+    until: int,
+    limit: int,
+    size: int,
+    oldest: Callable[[], int | None],
+    maxCount: int | None,
+) -> list[Kept] | None:
     """
     Read messages of a topic, oldest first.
+
+    @param size: See L{selectPage}.
+    @param oldest: Tells the first argument of that name of L{_mayLack}, as it is then.
+    @return: L{None} if one of them may have been forgotten.
     """
-    while True:
-        dialect.execute(
-            cursor,
-            f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE room_id = ? AND created_at > ?"
-            " AND created_at <= ? ORDER BY created_at LIMIT ?",
-            (topic, after, until, limit),
-        )
-        rows = cursor.fetchall()
+    began = after
+    past: list[Kept] = []
+    condition = "room_id = ? AND created_at > ? AND created_at <= ?"
+    while not past:
+        rows = _select(cursor, dialect, condition, (topic, after, until), "ASC", limit, size)
+        if not rows:
+            break
         past = _read(rows)
-        if past or not rows:
-            return past
         # An empty page would be the last.
         after = rows[-1][_CREATED_AT]
+    # What can be proven now held when they were read.
+    return None if _mayLack(cursor, dialect, topic, began, oldest(), maxCount) else past
 
 
 def selectRepeatable(cursor: Any, dialect: Dialect, since: int, limit: int) -> list[Kept]:
@@ -219,7 +292,7 @@ def findMessages(cursor: Any, dialect: Dialect, since: int, limit: int) -> Found
     return Found(newest, selectRepeatable(cursor, dialect, since, limit))
 
 
-_CREATED_AT = 6
+_DATA, _CREATED_AT = 4, 6
 
 
 def _read(rows: Sequence[Sequence[Any]]) -> list[Kept]:

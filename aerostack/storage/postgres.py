@@ -5,8 +5,8 @@ PostgreSQL: its connections, and what the daemon's tables are in it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from select import POLLIN, poll
 from socket import SHUT_RDWR, socket
 from typing import Any
@@ -20,16 +20,11 @@ from aerostack.storage.dialect import Dialect
 from aerostack.storage.messages import Found, findMessages
 from aerostack.storage.pool import PooledDatabase
 from aerostack.storage.schema import migrate
-from aerostack.wire.postgressettings import settingsSQL
+from aerostack.wire.postgressettings import READABLE, SCHEMA, settingsSQL
 
 OLDEST = 14
 """The oldest version of PostgreSQL that the daemon works with."""
 
-SCHEMA = "_aerostack"
-"""Everything that the daemon puts into a database is in this schema."""
-
-# All daemons of a database take this advisory lock, and nobody else: "aerostak".
-_LOCK = int.from_bytes(b"aerostak")
 _MESSAGES = f"{SCHEMA}.messages"
 _VERSIONS = f"{SCHEMA}.versions"
 
@@ -37,22 +32,35 @@ POSTGRES = Dialect(
     mark="%s",
     messages=_MESSAGES,
     versions=_VERSIONS,
-    begin=("BEGIN", f"SELECT pg_advisory_xact_lock({_LOCK})"),
-    # Who may not make schemas may still use one that was made for them.
+    begin="BEGIN",
+    # No role takes this lock that may not write to the table.
+    exclude=f"LOCK TABLE {_VERSIONS} IN SHARE UPDATE EXCLUSIVE MODE",
+    # Who may not make schemas may still use one that was made for them.  Another daemon may
+    # make the same at the same moment, and then it is there.
     before=(
         f"""
         DO $$ BEGIN
             IF to_regnamespace('{SCHEMA}') IS NULL THEN
                 CREATE SCHEMA {SCHEMA};
             END IF;
+        EXCEPTION WHEN duplicate_schema OR unique_violation THEN
+            NULL;
+        END $$
+        """,
+        f"""
+        DO $$ BEGIN
+            CREATE TABLE IF NOT EXISTS {_VERSIONS} (version integer PRIMARY KEY);
+        EXCEPTION WHEN duplicate_table OR unique_violation THEN
+            NULL;
         END $$
         """,
     ),
     migrations=(
         (
+            # A copy of the database may have the tables without what was in them.
             # Compared as bytes: no locale and no upgrade of one changes its order.
             f"""
-            CREATE TABLE {_MESSAGES} (
+            CREATE TABLE IF NOT EXISTS {_MESSAGES} (
                 room_id text COLLATE "C" NOT NULL,
                 created_at bigint NOT NULL,
                 id text COLLATE "C" NOT NULL UNIQUE,
@@ -64,13 +72,14 @@ POSTGRES = Dialect(
                 PRIMARY KEY (room_id, created_at)
             )
             """,
-            f"CREATE INDEX messages_age ON {_MESSAGES} (created_at)",
+            f"CREATE INDEX IF NOT EXISTS messages_age ON {_MESSAGES} (created_at)",
         ),
     ),
     listing=(
         "SELECT schemaname || '.' || tablename FROM pg_tables"
         f" WHERE schemaname = '{SCHEMA}' AND tablename IN ('messages', 'versions') ORDER BY 1"
     ),
+    finish=(READABLE,),
     after=(
         f"""
         DO $$ BEGIN
@@ -173,22 +182,30 @@ class PostgresDatabase(PooledDatabase):
         """
         Fail what waits for an answer.
         """
-        for connection in list(self._pool.connections.values()):
-            if connection.info.transaction_status is TransactionStatus.ACTIVE:
-                # The thread that waits hears the end of it.
-                with socket(fileno=os.dup(connection.pgconn.socket)) as ours, suppress(OSError):
-                    ours.shutdown(SHUT_RDWR)
+        _sever(self._pool.connections.values())
 
     def close(self) -> None:
         """
         Cancel what is running, and close every connection.
         """
-        for connection in list(self._pool.connections.values()):
-            if connection.info.transaction_status is TransactionStatus.ACTIVE:
-                # Where it cannot be, it comes to its end by itself.
-                with suppress(psycopg.Error):
-                    connection.cancel_safe(timeout=1.0)
+        _cancel(self._pool.connections.values())
         super().close()
+
+
+def _sever(connections: Iterable[psycopg.Connection[Any]]) -> None:
+    for connection in tuple(connections):
+        if connection.info.transaction_status is TransactionStatus.ACTIVE:
+            # The thread that waits hears the end of it.
+            with socket(fileno=os.dup(connection.pgconn.socket)) as ours, suppress(OSError):
+                ours.shutdown(SHUT_RDWR)
+
+
+def _cancel(connections: Iterable[psycopg.Connection[Any]]) -> None:
+    for connection in tuple(connections):
+        if connection.info.transaction_status is TransactionStatus.ACTIVE:
+            # Where it cannot be, it comes to its end by itself.
+            with suppress(psycopg.Error):
+                connection.cancel_safe(timeout=1.0)
 
 
 def _hear(connection: psycopg.Connection[Any]) -> None:
@@ -237,6 +254,70 @@ def openConnection(
     return connection
 
 
+class SpareConnections:
+    """
+    Connections for interactions that need a second one for a moment, beside that of their
+    pool's thread: never more than there are such threads.
+    """
+
+    def __init__(self, options: Mapping[str, str], purpose: str) -> None:
+        """
+        @param options: As L{connectionOptions}', and C{purpose}.
+        """
+        self._options = options
+        self._purpose = purpose
+        self._idle: list[psycopg.Connection[Any]] = []
+        self._lent: dict[int, psycopg.Connection[Any]] = {}
+
+    @contextmanager
+    def lend(self) -> Iterator[psycopg.Connection[Any]]:
+        """
+        Lend a connection for the time of a block, in autocommit mode.  One with which anything
+        went wrong is not lent again: it may hold a lock.
+        """
+        connection = self._take()
+        self._lent[id(connection)] = connection
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            del self._lent[id(connection)]
+        self._idle.append(connection)
+
+    def _take(self) -> psycopg.Connection[Any]:
+        while True:
+            try:
+                # Another thread may have been first.
+                connection = self._idle.pop()
+            except IndexError:
+                return openConnection(self._options, self._purpose)
+            _hear(connection)
+            if not connection.closed:
+                return connection
+
+    def start(self) -> None:
+        """
+        They are opened when they are needed.
+        """
+
+    def sever(self) -> None:
+        """
+        See L{PostgresDatabase.sever}.
+        """
+        _sever(self._lent.values())
+
+    def close(self) -> None:
+        """
+        Cancel what is running, and close every connection; those whose threads wait for them
+        must have gone.
+        """
+        _cancel(self._lent.values())
+        while self._idle:
+            self._idle.pop().close()
+
+
 def prepareDatabase(options: Mapping[str, str], since: int, limit: int) -> Found:
     """
     Bring the daemon's tables up to date.
@@ -244,11 +325,19 @@ def prepareDatabase(options: Mapping[str, str], since: int, limit: int) -> Found
     @param since: Messages kept before this time, ms, are not sent again any more.
     @param limit: How many such messages to read.
     @raise psycopg.Error: The server cannot be reached, lets nobody in, or allows too little.
-    @raise Unsuitable: It is none that the daemon can work with.
+    @raise Unsuitable: It is none that the daemon can work with, or what stands before it is.
     @raise SchemaTooNew: A later version of the daemon used it.
     """
     with openConnection(options, "start") as connection:
         cursor = connection.cursor()
+        if _isShared(cursor, options):
+            raise Unsuitable(
+                "between the daemon and the server is a pooler that gives each transaction another"
+                " session (PgBouncer's pool_mode = transaction), but the daemon's settings, locks"
+                " and notifications belong to one; name the server itself in database.url, or a"
+                " pool with pool_mode = session"
+            )
+        cursor.execute("SET lock_timeout = '5s'")
         try:
             migrate(cursor, POSTGRES)
         except InsufficientPrivilege as error:
@@ -257,6 +346,28 @@ def prepareDatabase(options: Mapping[str, str], since: int, limit: int) -> Found
                 " what to grant"
             ) from None
         return findMessages(cursor, POSTGRES, since, limit)
+
+
+_SESSION = "SELECT pg_backend_pid()"
+
+
+def _isShared(cursor: Any, options: Mapping[str, str]) -> bool:
+    """
+    Tell whether transactions of one connection run in several sessions of the server's, or in
+    one that another connection gets as well.
+    """
+    (session,) = cursor.execute(_SESSION).fetchone()
+    if session == cursor.connection.info.backend_pid:
+        # Nobody stands in between.
+        return False
+    # A pooler hands out those of its sessions that are free in turn, or the last one first.
+    for _ in range(3):
+        if cursor.execute(_SESSION).fetchone() != (session,):
+            return True
+        with openConnection(options, "start") as other, other.transaction():
+            if other.execute(_SESSION).fetchone() == (session,):
+                return True
+    return False
 
 
 def ping(cursor: Any) -> None:

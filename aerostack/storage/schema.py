@@ -23,10 +23,11 @@ def migrate(cursor: Any, dialect: Dialect) -> int:
     @raise SchemaTooNew: The database has a later one; nothing was changed.
     """
     versions, migrations = dialect.versions, dialect.migrations
-    dialect.transact(cursor)
+    cursor.execute(dialect.begin)
     for statement in dialect.before:
         cursor.execute(statement)
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {versions} (version INTEGER PRIMARY KEY)")
+    dialect.shutOut(cursor)
     cursor.execute(f"SELECT coalesce(max(version), 0) FROM {versions}")
     (found,) = cursor.fetchone()
     if found > len(migrations):
@@ -38,6 +39,8 @@ def migrate(cursor: Any, dialect: Dialect) -> int:
         for statement in statements:
             cursor.execute(statement)
         dialect.execute(cursor, f"INSERT INTO {versions} (version) VALUES (?)", (version,))
+    for statement in dialect.finish:
+        cursor.execute(statement)
     cursor.execute("COMMIT")
     return int(found)
 
@@ -48,9 +51,11 @@ def remove(cursor: Any, dialect: Dialect) -> list[str]:
 
     @return: The names of the tables that were there.
     """
-    dialect.transact(cursor)
+    cursor.execute(dialect.begin)
     cursor.execute(dialect.listing)
     names = [name for (name,) in cursor.fetchall()]
+    if dialect.versions in names:
+        dialect.shutOut(cursor)
     for name in names:
         cursor.execute(f"DROP TABLE {name}")
     for statement in dialect.after:

@@ -21,7 +21,7 @@ SQLITE = Dialect(
     mark="?",
     messages=_MESSAGES,
     versions=_VERSIONS,
-    begin=("BEGIN IMMEDIATE",),
+    begin="BEGIN IMMEDIATE",
     before=(),
     migrations=(
         (

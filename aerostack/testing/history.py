@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from aerostack.core.messages import Kept, Message
-from aerostack.core.stream import UNKNOWN
+from aerostack.core.stream import EXPIRED, UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IHistory
 
@@ -28,9 +28,11 @@ class MemoryHistory:
         keeps it.
     @ivar reading: While this is a list, questions about the past wait in it; call them
         yourself.
+    @ivar forgotten: Messages up to this time are not there any more.
     """
 
     def __init__(self) -> None:
+        self.forgotten = 0
         self.messages: list[Kept] = []
         self.held: list[tuple[Message, Deferred[Kept]]] | None = None
         self.reading: list[Callable[[], None]] | None = None
@@ -78,15 +80,31 @@ class MemoryHistory:
         self, topic: str, after: int, until: int, most: int, now: int
     ) -> Deferred[str | None]:
         known = any(kept.message.topic == topic for kept in self.messages)
-        return answer(self.reading, None if known else UNKNOWN.reason)
+        reason = EXPIRED.reason if after < self.forgotten else UNKNOWN.reason
+        found = None if known and after >= self.forgotten else reason
+        return answer(self.reading, found)
 
-    def readPast(self, topic: str, after: int, until: int, limit: int) -> Deferred[list[Kept]]:
-        found = [
+    def readPast(
+        self, topic: str, after: int, until: int, limit: int, size: int
+    ) -> Deferred[list[Kept]]:
+        reading = answer(self.reading, None)
+        return reading.addCallback(lambda _: self._readPast(topic, after, until, limit))
+
+    def _readPast(self, topic: str, after: int, until: int, limit: int) -> list[Kept]:
+        if after < self.forgotten:
+            raise RealtimeError("history_expired", "Subscribe again.", 1000)
+        return [
             kept
             for kept in self.messages
             if kept.message.topic == topic and after < kept.createdAt <= until
-        ]
-        return answer(self.reading, found[:limit])
+        ][:limit]
+
+    def forget(self, until: int) -> None:
+        """
+        Forget messages up to a time.
+        """
+        self.forgotten = max(self.forgotten, until)
+        self.messages = [kept for kept in self.messages if kept.createdAt > until]
 
     def expire(self, now: int) -> Deferred[int]:
         return succeed(0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from aerostack.core.changes import DELETE, Change, Row
@@ -36,6 +36,7 @@ class MemoryTracker:
     @ivar reading: As L{MemoryHistory.reading}.
     @ivar changes: Every change that L{change} told.
     @ivar fault: What questions about the past fail with, if anything.
+    @ivar reached: What those wait for who are ahead; fire it yourself.
     @ivar forgotten: Changes up to this number cannot be told again.
     """
 
@@ -56,6 +57,7 @@ class MemoryTracker:
         self.fault: Exception | None = None
         self.forgotten = 0
         self.position = 0
+        self.reached: Deferred[None] = Deferred()
 
     def watch(self, table: str) -> Deferred[str]:
         found = next((name for name in self.tables if name.lower() == table.lower()), None)
@@ -134,6 +136,9 @@ class MemoryTracker:
         except RealtimeError as error:
             return fail(error)
         return answer(self.reading, Snapshot(found, self.position, "j1", size))
+
+    def reach(self, position: int, patience: float) -> Deferred[None]:
+        return succeed(None) if position <= self.position else self.reached
 
     def readPast(
         self,

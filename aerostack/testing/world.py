@@ -296,7 +296,8 @@ class World:
             seconds -= step
             for session in self.deadlines.expire(self.clock.seconds()):
                 session.due()  # type: ignore[attr-defined]
-            self.hub.attendance.sweep()
+            for _ in self.hub.attendance.sweep():
+                pass
 
 
 class _Unbounded(Resource):

@@ -36,6 +36,10 @@ def describe(error: BaseException) -> str:
     """
     Say what is wrong with a database, in words that fit after C{the database}.
     """
+    fault: str | None = getattr(error, "fault", None)
+    if fault is not None:
+        # One of our own errors, which says it for everybody.
+        return fault
     name = getattr(error, "sqlite_errorname", None) or ""
     state = getattr(error, "sqlstate", None) or ""
     kind = name.split("_")[1] if name.count("_") else ""

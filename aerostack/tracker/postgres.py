@@ -5,7 +5,7 @@ The journal of a PostgreSQL database.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -61,7 +61,7 @@ class PostgresJournal:
         rebuiltRows: int = 1000,
         changeBytes: int = CHANGE_BYTES,
         notify: bool | None = None,
-        connect: Callable[[], Any] | None = None,
+        lend: Callable[[], AbstractContextManager[Any]] | None = None,
     ) -> None:
         """
         @param rebuiltRows: How many rows a table that was made again, or was truncated, may
@@ -69,11 +69,11 @@ class PostgresJournal:
         @param changeBytes: How many bytes the values of one change may take in JSON.
         @param notify: Whether writers notify readers.  Transactions that do cannot be
             prepared; so L{None} is to notify where the server lets nobody prepare any.
-        @param connect: Opens another connection to the database, in autocommit mode;
-            without it no snapshot can be taken.
+        @param lend: Lends another connection to the database, in autocommit mode; without it
+            no snapshot can be taken.
         """
         self._changeBytes = changeBytes
-        self._connect = connect
+        self._lend = lend
         self._session = Session()
         self._following = Following(self._session, rebuiltRows, notify)
         self._after = 0
@@ -196,15 +196,12 @@ class PostgresJournal:
         return changes
 
     def snapshot(self, cursor: Any, table: str, selection: Selection, bounds: Bounds) -> Snapshot:
-        if self._connect is None:
-            raise ValueError("a journal that takes snapshots needs to open connections")
+        if self._lend is None:
+            raise ValueError("a journal that takes snapshots needs to borrow connections")
         cursor.execute(_SETTINGS)
         if not isComplete(cursor):
             raise expired(table)
-        with (
-            closing(self._connect()) as other,
-            select.point(cursor, other) as position,
-        ):
+        with select.point(cursor, self._lend) as position:
             described = describe(cursor, table)
             record = find(active(cursor), table)
             if position < 0 or record is None or not record.shapes:
@@ -268,11 +265,11 @@ class PostgresJournal:
 
     def remove(self, cursor: Any) -> list[str]:
         self._meet(cursor)
-        with transaction(cursor, REMOVING):
+        with transaction(cursor, REMOVING, ifThere=True):
             names = clear(cursor)
             dropSchema(cursor)
         self._following.forget()
-        self._session.reader = None
+        self._session.forget()
         self._quiet = None
         return names
 

@@ -12,10 +12,7 @@ from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.identifiers import quoteIdentifier
 from aerostack.errors import RealtimeError
 from aerostack.wire.postgres import SCALARS
-from aerostack.wire.postgressettings import PATH
-
-SCHEMA = "_aerostack"
-"""Everything that is ours in the user's database is in this schema."""
+from aerostack.wire.postgressettings import PATH, SCHEMA
 
 _KINDS = {
     "v": "a view",

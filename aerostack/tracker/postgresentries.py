@@ -16,9 +16,8 @@ from aerostack.tracker.postgresrows import Rows
 from aerostack.tracker.postgresschema import (
     DELETED,
     INSERTED,
-    LOCKS,
+    LOCK_NUMBERS,
     LOST,
-    SEQUENCER,
     TRUNCATED,
     UPDATED,
 )
@@ -164,7 +163,7 @@ def skip(cursor: Any, after: int) -> None:
     @param after: The last number that our reader has read.  It finds the next one there, so
         that it sees no gap; others, who may have read further, do.
     """
-    cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, SEQUENCER))
+    cursor.execute(LOCK_NUMBERS)
     cursor.execute(
         f"WITH gone AS (DELETE FROM {SCHEMA}.captured)"
         f" INSERT INTO {SCHEMA}.changes (seq, tid, at, last, lost, snapshot)"

@@ -10,11 +10,15 @@ from typing import Any
 
 from psycopg import ProgrammingError
 from psycopg.errors import (
+    DuplicateFunction,
+    DuplicateSchema,
+    DuplicateTable,
     InvalidSchemaName,
     LockNotAvailable,
     UndefinedColumn,
     UndefinedFunction,
     UndefinedTable,
+    UniqueViolation,
 )
 
 from aerostack.errors import RealtimeError
@@ -32,6 +36,9 @@ from aerostack.tracker.postgrestriggers import Manner
 
 TAMPERED = (UndefinedTable, UndefinedFunction, UndefinedColumn, InvalidSchemaName)
 """What is raised where somebody took away what is ours."""
+
+MADE = (UniqueViolation, DuplicateSchema, DuplicateTable, DuplicateFunction)
+"""What is raised where somebody else makes what is ours at the same moment."""
 
 LEASE = 36 * 3600 * 1000
 """For how long, in ms, changes are recorded after it was said that somebody reads."""
@@ -128,19 +135,30 @@ class Following:
         @param after: The last change that was read.
         @return: Whether they had to be made.
         """
-        made = False
-        if not isComplete(cursor) or isCopied(cursor):
-            with transaction(cursor, REMOVING):
-                # Another process may have been first.
-                if not isComplete(cursor) or isCopied(cursor):
-                    create(cursor, ledger.now(cursor) + LEASE, self._notifies(cursor))
-                    if after:
-                        skip(cursor, after)
-            self._session.reader = None
+        made, attempts = False, 3
+        while not isComplete(cursor) or isCopied(cursor):
+            try:
+                self._make(cursor, after)
+            except MADE:
+                # Another process was first.
+                attempts -= 1
+                if not attempts:
+                    raise
+                continue
+            self._session.forget()
             self.forget()
             made = True
         self._session.enter(cursor)
+        if made and self.isWanted:
+            self._session.lead(cursor)
         return made
+
+    def _make(self, cursor: Any, after: int) -> None:
+        with transaction(cursor, REMOVING, ifThere=True):
+            if not isComplete(cursor) or isCopied(cursor):
+                create(cursor, ledger.now(cursor) + LEASE, self._notifies(cursor))
+                if after:
+                    skip(cursor, after)
 
     def _notifies(self, cursor: Any) -> bool:
         if self._notify is not None:

@@ -12,13 +12,30 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from psycopg import OperationalError
+from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 
 from aerostack.tracker.postgrescatalog import SCHEMA, Member, Table, rowSQL
 from aerostack.tracker.postgresentries import newest
+from aerostack.tracker.postgresholders import lockers
 from aerostack.tracker.postgresrows import Field, Shape
-from aerostack.tracker.postgresschema import INSERTED, LEDGER, LOCKS, LOST, functions
+from aerostack.tracker.postgresschema import INSERTED, LOCK_LEDGER, LOST, functions
 from aerostack.tracker.postgrestriggers import silentFunction
+
+
+class LockedOut(OperationalError):
+    """
+    Somebody holds what excludes others who write to the ledger.
+
+    @ivar fault: That, in words that fit after C{the database}.
+    """
+
+    sqlstate = LockNotAvailable.sqlstate
+
+    def __init__(self, table: str, holders: str) -> None:
+        self.fault = f"has its table {table} locked by {holders}"
+        super().__init__(f"the database {self.fault}")
 
 
 @dataclass(frozen=True)
@@ -66,18 +83,24 @@ class Record:
     marks: str
 
 
+PATIENCE = 5000
+"""For how long, in ms, to wait for others who write to the ledger."""
+
+
 @contextmanager
-def transaction(cursor: Any, lockTimeout: int) -> Iterator[None]:
+def transaction(cursor: Any, lockTimeout: int, ifThere: bool = False) -> Iterator[None]:
     """
     Run a block in a transaction, during which nobody else writes to the ledger.
 
     @param lockTimeout: For how long, in ms, to wait for a lock.  While we wait for one on a
         table of the user's, its writers wait for us.
+    @param ifThere: Whether there need not be a ledger yet.
     """
     # Each statement sees what was committed before it, so also before the lock was had.
     cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, LEDGER))
+        if not ifThere or isThere(cursor):
+            _lock(cursor)
         cursor.execute(f"SET LOCAL lock_timeout = {lockTimeout:d}")
         yield
         cursor.execute("COMMIT")
@@ -88,6 +111,24 @@ def transaction(cursor: Any, lockTimeout: int) -> Iterator[None]:
         ):
             cursor.execute("ROLLBACK")
         raise
+
+
+def isThere(cursor: Any) -> bool:
+    """
+    Tell whether there is a ledger, complete or not.
+    """
+    (found,) = cursor.execute(f"SELECT to_regclass('{SCHEMA}.journal') IS NOT NULL").fetchone()
+    return bool(found)
+
+
+def _lock(cursor: Any) -> None:
+    cursor.execute(f"SET LOCAL lock_timeout = {PATIENCE:d}")
+    try:
+        cursor.execute(LOCK_LEDGER)
+    except LockNotAvailable:
+        cursor.execute("ROLLBACK")
+        table = f"{SCHEMA}.journal"
+        raise LockedOut(table, lockers(cursor, table)) from None
 
 
 @contextmanager

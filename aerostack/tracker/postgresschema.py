@@ -3,8 +3,13 @@ What we make in the user's PostgreSQL database: tables, and functions that work 
 
 C{captured} is what the triggers write, in whatever order transactions commit;
 C{changes} is the journal: it gives each entry its number.  C{tables} and C{shapes} say what
-the entries mean, C{follows} who wants them, and C{journal} holds single facts.  Nothing
-here begins a transaction.
+the entries mean, C{follows} who wants them, C{sessions} who is there, and C{journal} holds
+single facts.  Nothing here begins a transaction.
+
+Readers exclude each other by locks on tables of ours, which only roles may take that may write
+to them: any role that may connect can take an advisory lock, whatever its number.  Who writes
+to the ledger locks C{journal}, and who gives numbers C{numbering}, which has no rows and so is
+never vacuumed.
 
 An entry is given its number once the transaction that wrote it is seen to be committed.
 What was seen already is known from the snapshot that the newest number stands for: an entry
@@ -23,15 +28,15 @@ from typing import Any
 from aerostack.core.identifiers import quoteIdentifier
 from aerostack.tracker.postgrescatalog import SCHEMA
 from aerostack.tracker.postgrestriggers import parseFunction
+from aerostack.wire.postgressettings import READABLE
 
-VERSION = 1
+VERSION = 2
 
-LOCKS = 0x61657274
-"""The first key of all advisory locks of the journal's; "aert"."""
+LOCK_LEDGER = f"LOCK TABLE {SCHEMA}.journal IN SHARE UPDATE EXCLUSIVE MODE"
+"""Excludes all others who write to the ledger."""
 
-LEADER, LEDGER, SEQUENCER = 0, -1, -2
-"""Who keeps the journal, who writes to the ledger, and who gives numbers.  The readers have
-keys from 1."""
+LOCK_NUMBERS = f"LOCK TABLE {SCHEMA}.numbering IN SHARE UPDATE EXCLUSIVE MODE"
+"""Excludes all others who give numbers."""
 
 INSERTED, UPDATED, DELETED = "I", "U", "D"
 LOST = "L"
@@ -39,7 +44,9 @@ LOST = "L"
 TRUNCATED = "T"
 """An entry that says that more rows were truncated than are told."""
 
-TABLES = ("captured", "changes", "tables", "shapes", "follows", "journal")
+TABLES = (
+    *("captured", "changes", "tables", "shapes", "follows", "sessions", "journal", "numbering"),
+)
 SEQUENCES = ("captured_id_seq", "readers")
 FUNCTIONS = ("sequence", "prune", "unsequenced")
 
@@ -79,8 +86,11 @@ _CREATE = (
     f"CREATE TABLE {SCHEMA}.shapes (tid integer, since bigint, number integer,"
     " fields json NOT NULL, PRIMARY KEY (tid, number))",
     f"CREATE TABLE {SCHEMA}.follows (reader integer, name text, PRIMARY KEY (reader, name))",
+    f"CREATE TABLE {SCHEMA}.sessions (reader integer PRIMARY KEY, pid integer NOT NULL,"
+    " role oid NOT NULL, began timestamptz NOT NULL)",
     f"CREATE TABLE {SCHEMA}.journal (version integer, epoch text, identity text, until bigint,"
-    " notifies boolean)",
+    " notifies boolean, leader integer)",
+    f"CREATE TABLE {SCHEMA}.numbering ()",
     f"CREATE SEQUENCE {SCHEMA}.readers AS integer CYCLE",
     f"""
 CREATE FUNCTION {SCHEMA}.sequence() RETURNS bigint LANGUAGE plpgsql {_PLANS}
@@ -90,10 +100,12 @@ DECLARE
   _seen pg_snapshot;
   _count bigint;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock({LOCKS}, {SEQUENCER}) THEN
+  BEGIN
+    {LOCK_NUMBERS} NOWAIT;
+  EXCEPTION WHEN lock_not_available THEN
     -- Somebody else is at it.
     RETURN (SELECT coalesce(max(c.seq), 0) FROM {SCHEMA}.changes AS c);
-  END IF;
+  END;
   {_SEEN}
   IF _seen IS NULL THEN
     -- Somebody emptied the journal.
@@ -182,8 +194,9 @@ def create(cursor: Any, until: int, notifies: bool) -> None:
         cursor.execute(f"CREATE SCHEMA {SCHEMA}")
     for statement in _CREATE:
         cursor.execute(statement)
+    cursor.execute(READABLE)
     cursor.execute(
-        f"INSERT INTO {SCHEMA}.journal SELECT %s,"
+        f"INSERT INTO {SCHEMA}.journal (version, epoch, identity, until, notifies) SELECT %s,"
         f" left(replace(gen_random_uuid()::text, '-', ''), 16), {_IDENTITY}, %s, %s",
         (VERSION, until, notifies),
     )
@@ -241,19 +254,19 @@ def dropSchema(cursor: Any) -> None:
 def isCopied(cursor: Any) -> bool:
     """
     Tell whether the journal was made for another database than this, of which this one is
-    a copy.
+    a copy, or by an older version; its rows may have been left out of the copy.
 
-    @raise RuntimeError: Another version made it.
+    @raise RuntimeError: A newer version made it.
     """
     row = cursor.execute(
         f"SELECT version, identity IS DISTINCT FROM {_IDENTITY} FROM {SCHEMA}.journal"
     ).fetchone()
-    if row is None or row[0] != VERSION:
+    if row is not None and row[0] > VERSION:
         raise RuntimeError(
-            "the journal in this database was made by another version of aerostack-rt;"
-            " take it out with that version's remove command"
+            "the journal in this database was made by a newer version of aerostack-rt;"
+            " take it out with that version's detach command"
         )
-    return bool(row[1])
+    return row is None or row[0] < VERSION or bool(row[1])
 
 
 def functions(cursor: Any) -> Mapping[int, Mapping[str, int | None]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import sql
-from psycopg.errors import InsufficientPrivilege, QueryCanceled
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable, QueryCanceled
 
 from aerostack.core.changes import Row
 from aerostack.core.columns import ColumnType
@@ -29,9 +29,12 @@ from aerostack.core.selection import Bounds, Selection, collect
 from aerostack.errors import RealtimeError
 from aerostack.tracker.postgrescatalog import SCHEMA, Table, rowSQL
 from aerostack.tracker.postgresledger import standstill
-from aerostack.tracker.postgresschema import LOCKS, SEQUENCER
+from aerostack.tracker.postgresschema import LOCK_NUMBERS
 
 _PAGE = 200
+
+WAITING = 1000
+"""For how long, in ms, to wait for a lock: meanwhile others wait for the connection."""
 
 _EXACT_NUMBERS = ("int2", "int4", "int8", "numeric")
 _EXACT_TEXTS = ("text", "varchar")
@@ -229,7 +232,7 @@ def selectionSQL(
 
 
 @contextmanager
-def point(cursor: Any, other: Any) -> Iterator[int]:
+def point(cursor: Any, lend: Callable[[], AbstractContextManager[Any]]) -> Iterator[int]:
     """
     Hold still at one point among the changes: what is read of the database in the block is
     as it was there, while others write on.
@@ -240,19 +243,35 @@ def point(cursor: Any, other: Any) -> Iterator[int]:
     numbers from those who wait for them.
 
     @param cursor: A cursor in autocommit mode.
-    @param other: Another connection to the same database.
+    @param lend: Lends another connection to the same database.
     @return: The number of the newest change that is seen.
+    @raise RealtimeError: C{database_unavailable}: others hold a lock.
     """
-    with other.cursor() as numbering:
-        numbering.execute("SELECT pg_advisory_lock(%s, %s)", (LOCKS, SEQUENCER))
-        numbering.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        (name,) = numbering.execute("SELECT pg_export_snapshot()").fetchone()
-        (newest,) = numbering.execute(f"SELECT {SCHEMA}.sequence()").fetchone()
-        with standstill(cursor):
-            cursor.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(name))
-            numbering.execute("COMMIT")
-            numbering.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCKS, SEQUENCER))
-            yield int(newest)
+    with standstill(cursor):
+        try:
+            with lend() as other, other.cursor() as numbering:
+                # To wait for a lock looks at nothing yet.
+                numbering.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                numbering.execute(f"SET LOCAL lock_timeout = {WAITING:d}")
+                numbering.execute(LOCK_NUMBERS)
+                (name,) = numbering.execute("SELECT pg_export_snapshot()").fetchone()
+                (newest,) = numbering.execute(f"SELECT {SCHEMA}.sequence()").fetchone()
+                cursor.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(name))
+                numbering.execute("COMMIT")
+        except LockNotAvailable:
+            raise locked("The changes are being numbered") from None
+        yield int(newest)
+
+
+def locked(what: str) -> RealtimeError:
+    """
+    What one is told who would have to wait for a lock for too long.
+
+    @param what: What somebody else does.
+    """
+    return RealtimeError(
+        "database_unavailable", f"{what} by another program for long; ask again.", 1000
+    )
 
 
 def readRows(
@@ -268,7 +287,8 @@ def readRows(
     @param tell: Makes a row of its JSON text.
     @return: The rows in their JSON form, and about how many bytes they have.
     @raise RealtimeError: C{table_not_allowed}: the daemon's role may not read the table;
-        C{too_large}: there is more than is read at once, or it takes too long.
+        C{database_unavailable}: others hold a lock on it; C{too_large}: there is more than is
+        read at once, or it takes too long.
     """
     named = {condition.column for condition in selection.conditions}
     kinds = kindsOf(cursor, table.oid, named) if named else {}
@@ -278,12 +298,15 @@ def readRows(
         )
     statement, parameters = selectionSQL(table, selection, kinds)
     cursor.execute(f"SET LOCAL statement_timeout = {int(bounds.seconds * 1000):d}")
+    cursor.execute(f"SET LOCAL lock_timeout = {WAITING:d}")
     try:
         with cursor.connection.cursor(name="_aerostack_rows") as found:
             found.execute(statement, parameters)
             return collect(_rows(found, tell, bounds), selection, bounds)
     except QueryCanceled:
         raise bounds.tooLong() from None
+    except LockNotAvailable:
+        raise locked(f"The table {table.name!r} is locked") from None
     except InsufficientPrivilege:
         raise RealtimeError(
             "table_not_allowed",

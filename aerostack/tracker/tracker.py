@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.changes import Change
@@ -24,10 +25,18 @@ from aerostack.tracker.herald import Herald
 from aerostack.tracker.interests import Interests
 from aerostack.tracker.journal import Lag, Loss, Poll
 from aerostack.tracker.line import READING, Line
+from aerostack.tracker.outage import Outage
 from aerostack.tracker.upkeep import Upkeep
 
 BATCH_BYTES = 4_194_304
 """How many bytes of values are read in one step, about."""
+
+
+UNREADABLE = 1.0
+"""After how many seconds the rows of a table that others hold are read again, ..."""
+
+UNREADABLE_LONGEST = 5.0
+"""... and after how many at the most."""
 
 
 @implementer(IChangeTracker)
@@ -106,8 +115,12 @@ class ChangeTracker:
         # When the journal was asked, and had no more.
         self._currentAt: float | None = None
 
-        # Snapshots that have seen more than was told.
-        self._awaited: list[tuple[Snapshot, Deferred[Snapshot]]] = []
+        # Tables that others hold, so that their rows cannot be read.
+        self._unreadable: dict[str, Outage] = {}
+        # Who waits for a number to be told.
+        self._awaited: list[tuple[int, Deferred[None]]] = []
+        # When those give up who do not wait for ever.
+        self._late: set[IDelayedCall] = set()
 
         self._turn = DeferredLock()
         # A poke waits for its turn, first for the reactor's, then for the database's.
@@ -211,15 +224,51 @@ class ChangeTracker:
 
     def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
         def read(snapshot: Snapshot) -> Deferred[Snapshot] | Snapshot:
+            self._unreadable.pop(table, None)
             if snapshot.position <= self.position:
                 return snapshot
-            told: Deferred[Snapshot] = Deferred()
-            self._awaited.append((snapshot, told))
-            self.poke()
-            return told
+            return self._await(snapshot.position).addCallback(lambda _: snapshot)
 
+        def failed(failure: Failure) -> Failure:
+            error = failure.value
+            if isinstance(error, RealtimeError) and error.code == "database_unavailable":
+                locked = self._unreadable.setdefault(table, Outage(UNREADABLE, UNREADABLE_LONGEST))
+                locked.failed(self._clock.seconds(), error.message)
+            return failure
+
+        now = self._clock.seconds()
+        locked = self._unreadable.get(table)
+        if locked is not None and not locked.allows(now):
+            # Each attempt takes a connection from those who read other tables.
+            assert locked.reason is not None
+            wait = max(1, int(locked.left(now) * 1000))
+            return fail(RealtimeError("database_unavailable", locked.reason, wait))
         reading = self._reads.run(self._journal.snapshot, table, selection, bounds)
-        return reading.addCallback(read)
+        return reading.addCallbacks(read, failed)
+
+    def reach(self, position: int, patience: float) -> Deferred[None]:
+        if position <= self.position:
+            return succeed(None)
+        told = self._await(position)
+
+        def giveUp() -> None:
+            self._awaited.remove((position, told))
+            told.callback(None)
+
+        def end(_: None) -> None:
+            self._late.discard(late)
+            if late.active():
+                late.cancel()
+
+        late = self._clock.callLater(patience, giveUp)
+        self._late.add(late)
+        return told.addCallback(end)
+
+    def _await(self, position: int) -> Deferred[None]:
+        told: Deferred[None] = Deferred()
+        self._awaited.append((position, told))
+        self.poke()
+        return told
 
     # Running
 
@@ -240,6 +289,8 @@ class ChangeTracker:
         self._stopping = True
         self._listen(False)
         self._cancelPause()
+        while self._late:
+            self._late.pop().cancel()
         if self._loop.running:
             self._loop.stop()
         if self._pokeCall is not None:
@@ -399,13 +450,12 @@ class ChangeTracker:
                 self._herald.back(interest.name)
 
     def _release(self) -> None:
-        """Let go the snapshots of which all was told."""
-        waiting, self._awaited = self._awaited, []
-        for snapshot, told in waiting:
-            if snapshot.position <= self.position:
-                told.callback(snapshot)
-            else:
-                self._awaited.append((snapshot, told))
+        """Let those go on for whom all was told."""
+        ready = [each for each in self._awaited if each[0] <= self.position]
+        if ready:
+            self._awaited = [each for each in self._awaited if each[0] > self.position]
+        for _, told in ready:
+            told.callback(None)
 
 
 def _shuttingDown() -> RealtimeError:

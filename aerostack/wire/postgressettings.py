@@ -48,6 +48,36 @@ CONFINED: Mapping[str, str] = {
 """The settings of a session in which all statements are ours."""
 
 
+SCHEMA = "_aerostack"
+"""Everything that the daemon puts into a database is in this schema."""
+
+READABLE = f"""
+DO $$
+DECLARE
+  _kind text;
+  _name text;
+BEGIN
+  IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = '{SCHEMA}'
+    AND pg_catalog.pg_has_role(nspowner, 'USAGE')
+    AND NOT pg_catalog.has_schema_privilege('pg_database_owner', oid, 'USAGE'))
+  THEN
+    GRANT USAGE ON SCHEMA {SCHEMA} TO pg_database_owner;
+  END IF;
+  FOR _kind, _name IN
+    SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, oid::regclass::text
+    FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.to_regnamespace('{SCHEMA}')
+      AND relkind IN ('r', 'S') AND pg_catalog.pg_has_role(relowner, 'USAGE')
+      AND NOT CASE relkind
+        WHEN 'S' THEN pg_catalog.has_sequence_privilege('pg_database_owner', oid, 'SELECT')
+        ELSE pg_catalog.has_table_privilege('pg_database_owner', oid, 'SELECT') END
+  LOOP
+    EXECUTE pg_catalog.format('GRANT SELECT ON %s %s TO pg_database_owner', _kind, _name);
+  END LOOP;
+END $$
+"""
+"""Lets the owner of the database read what is ours: without that C{pg_dump} would fail."""
+
+
 def settingsSQL(settings: Mapping[str, str], confined: bool = True) -> str:
     """
     A statement that gives a session its settings.

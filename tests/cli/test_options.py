@@ -92,7 +92,8 @@ class DataTests(SynchronousTestCase):
         """
         What is to be sent.
         """
-        self.patch(sys, "stdin", io.StringIO(stdin))
+        raw = stdin.encode("utf-8", "surrogateescape")
+        self.patch(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
         return list(dataOf(argparse.Namespace(data=data, text=text)))
 
     def test_data(self) -> None:
@@ -102,6 +103,8 @@ class DataTests(SynchronousTestCase):
         self.assertEqual(self.data('{"a": [1]}'), [{"a": [1]}])
         self.assertEqual(self.data("hello there", text=True), ["hello there"])
         self.assertEqual(self.data(None), [None])
+        self.assertEqual(self.data(None, text=True), [None])
+        self.assertEqual(self.data("", text=True), [""])
 
     def test_lines(self) -> None:
         """
@@ -118,6 +121,19 @@ class DataTests(SynchronousTestCase):
         self.assertRegex(str(error), "^DATA is no JSON: .* --text$")
         error = self.assertRaises(CommandError, self.data, "-", False, "1\nhello\n")
         self.assertIn("line 2 is no JSON", str(error))
+        error = self.assertRaises(CommandError, self.data, "-", True, "a\n\udcff\n")
+        self.assertIn("line 2 is not UTF-8", str(error))
+
+    def test_unsendable(self) -> None:
+        """
+        What Python takes for JSON and others do not, and what they cannot hold, is refused.
+        """
+        for data in (
+            *("", "NaN", '{"a": [Infinity]}', "-Infinity", "1e999", "9" * 400, "9" * 5000),
+            *("[" * 100 + "]" * 100, "[" * 100_000 + "]" * 100_000, '"half \\ud83d"'),
+        ):
+            error = self.assertRaises(CommandError, self.data, data)
+            self.assertRegex(str(error), "^DATA is no JSON", data[:20])
 
 
 class OutputTests(SynchronousTestCase):

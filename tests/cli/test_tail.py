@@ -69,6 +69,13 @@ class TailTests(SynchronousTestCase):
         self.assertEqual(self.output.getvalue().count("\n"), 2)
         self.successResultOf(done)
 
+    def test_none(self) -> None:
+        """
+        It ends at once where no line was asked for.
+        """
+        self.successResultOf(self.follow("chat/a", count=0))
+        self.assertEqual((self.output.getvalue(), self.errors.getvalue()), ("", ""))
+
     def test_comesBack(self) -> None:
         """
         A connection that is lost is made again, this is said once, and what was missed is

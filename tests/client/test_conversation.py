@@ -348,7 +348,8 @@ class ResumeTests(WorldTestCase):
         self.world.cut()
         self.emit(2)
         self.world.advance(400)
-        self.world.hub.expireStreams()
+        for _ in self.world.hub.expireStreams():
+            pass
         self.world.reachable = True
         self.world.advance(AWAY)
         self.emit(3)

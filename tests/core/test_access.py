@@ -208,6 +208,23 @@ class RowTests(AccessCase):
         self.assertTrue(condition.match({"team": 42}))
         self.assertFalse(condition.match({"team": 4}))
 
+    def test_otherDigits(self) -> None:
+        """
+        A subject that only means a number, and is not how the number is written, finds no rows: it
+        is another user.
+        """
+        access = self.orders(read=("token",), rows="team = :sub")
+        names = ("07", "+7", "7.0", "7e0", " 7", "-0", "Infinity", "NaN", "0x7", "\u0667", "7\n")
+        for name in names:
+            grant = access.grant(user(sub=name), "orders")
+            error = self.assertRaises(RealtimeError, grant.conditions, COLUMNS)
+            self.assertEqual(error.code, "forbidden", name)
+        several = self.orders(read=("token",), rows="team in :teams")
+        grant = several.grant(user(teams=["7", "08"]), "orders")
+        self.assertRaises(RealtimeError, grant.conditions, COLUMNS)
+        for name in ("7", "-7", "0", "0.5", "-12.25"):
+            access.grant(user(sub=name), "orders").conditions(COLUMNS)
+
     def test_otherType(self) -> None:
         """
         A claim that cannot be compared with its column lets nothing be read, and the

@@ -16,9 +16,9 @@ ROOMY = Depth(1000, 1_000_000, 1000.0)
 
 def makeStream(depth: Depth = ROOMY, mark: int = 100, lineage: str = "") -> Stream:
     """
-    A stream that begins at a mark, at second 0.
+    A stream that begins at a mark.
     """
-    return Stream("e1", depth, mark, 0.0, lineage)
+    return Stream("e1", depth, mark, lineage)
 
 
 def fill(stream: Stream, *marks: int | None, at: float = 0.0) -> list[Position]:
@@ -208,6 +208,17 @@ class ResumeTests(SynchronousTestCase):
         self.assertPlan(
             stream.resume(Position("e0", 7, 101), 0.0), [2], after=101, until=101, keptOnly=True
         )
+
+    def test_otherStreamCutOff(self) -> None:
+        """
+        One who comes from an earlier stream, and is cut off while it reads what was kept, hears
+        again that it is only that, until it has come to where this stream began.
+        """
+        stream = makeStream(mark=100)
+        fill(stream, None, 101)
+        middle = Position("e1", None, 95)
+        self.assertPlan(stream.resume(middle, 0.0), [1, 2], after=95, until=100, keptOnly=True)
+        self.assertPlan(stream.resume(Position("e1", None, 100), 0.0), [1, 2])
 
     def test_otherLineage(self) -> None:
         """

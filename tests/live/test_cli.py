@@ -289,6 +289,19 @@ class ConversingTests(CommandTests):
             await self.shown("publish", "chat/a", "e", "2", "--persist"), ["published e on chat/a"]
         )
 
+    async def test_publishLines(self) -> None:
+        """
+        C{publish} sends an event for each line as it comes, and stays connected while there is
+        none.
+        """
+        wire = await self.subscribed("chat/a")
+        child = self.command("publish", "chat/a", "e", "-", "--config", str(self.config))
+        for number in range(3):
+            child.transport.write(b"%d\n" % number)
+            self.assertEqual((await wire.frame())["data"], number)
+        child.transport.closeStdin()
+        self.assertEqual(await child.ended, 0)
+
     async def test_refused(self) -> None:
         """
         What is refused is said, with what to do, and the status is 1.
@@ -297,6 +310,9 @@ class ConversingTests(CommandTests):
             ("publish", "orders", "e", "1"): "Only a server with the secret key",
             ("publish", "chat/a", "presence:join", "1"): "are the daemon's own. [invalid_event]",
             ("publish", "chat/a", "e", "hello"): "DATA is no JSON",
+            ("publish", "chat/a", "e", "[" * 50_000): "nested too deeply",
+            ("publish", "", "e", "1"): "a topic is text",
+            ("presence", ""): "a topic is text",
             ("emit", "chat/;", "e", "1"): "[invalid_topic]",
             ("emit", "chat/a", "e", "1", "--key", "pk_wrong_wrong_wr"): "give another --key",
             ("history", "chat/;"): "[invalid_topic]",

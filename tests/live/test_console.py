@@ -27,7 +27,7 @@ class SigningInTests(ConsoleTests):
     async def test_typed(self) -> None:
         """
         The key is typed in; one that is wrong is told and forgotten, the right one is kept
-        in the tab until one signs out.
+        across reloads until one signs out.
         """
         await self.console.open(None)
         await self.console.reads("signin", "Secret key of the project")
@@ -42,16 +42,44 @@ class SigningInTests(ConsoleTests):
         self.assertEqual(
             await self.browser.run("return document.activeElement.id"), "overview-title"
         )
-        await self.console.open(None)
+        await self.console.go("topics")
+        await self.reload()
         await self.console.says("Live")
+        await self.console.go("overview")
         await self.console.reads("tiles", "Connections")
         await self.console.click("leave")
         await self.console.reads("signin", "Secret key of the project")
         await self.console.says("Not signed in")
         # What was seen goes with the page that has seen it.
         await self.browser.until("return !document.getElementById('tiles').textContent")
-        await self.console.open(None)
+        await self.browser.run("history.back()")
+        await self.reload()
         await self.console.reads("signin", "Secret key of the project")
+
+    async def reload(self) -> None:
+        """
+        Load the page anew, and wait until it is there.
+        """
+        await self.browser.run("document.body.dataset.old = 1; location.reload()")
+        await self.browser.until(
+            "return document.readyState === 'complete' && !document.body.dataset.old"
+        )
+
+    async def test_keptFromOtherPages(self) -> None:
+        """
+        Another page of the daemon's finds the key nowhere; who goes back to the console is
+        signed in.
+        """
+        await self.console.open()
+        await self.console.go("topics")
+        await self.browser.open(self.page)
+        seen = await self.browser.run(
+            "return JSON.stringify([{...sessionStorage}, {...localStorage}, history.state,"
+            " document.cookie, globalThis.navigation?.entries().map((it) => it.getState())])"
+        )
+        self.assertNotIn(SECRET_KEY, seen)
+        await self.browser.run("history.back()")
+        await self.console.says("Live")
 
     async def test_withoutStorage(self) -> None:
         """

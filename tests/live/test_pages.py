@@ -89,6 +89,7 @@ class FileTests(Asking):
         for part in ("default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"):
             self.assertIn(part, policy.split("; "))
         self.assertNotIn("unsafe", policy)
+        self.assertEqual(headers["cross-origin-opener-policy"], "same-origin")
         kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
         paths = {path.name: path for path in CONSOLE.iterdir() if path.suffix in kinds}
         self.assertGreater(len(paths), 12)

@@ -190,6 +190,33 @@ class ReactTests(PageTests):
         self.assertNotIn("late", await self.browser.run(f"return {room}.innerText"))
         self.assertEqual(await self.browser.complaints(), [])
 
+    async def test_history(self) -> None:
+        """
+        What is published in an effect is kept, also in strict mode; a history has each page
+        once, however often it is asked for more, and begins anew when it is told to.
+        """
+        for n in range(30):
+            await self.emit("message", n, "chat/past", persist=True)
+        await self.openExamples()
+        # Strict mode runs each effect twice.
+        await self.browser.until("return greeted.length === 2")
+        self.assertEqual(await self.browser.run("return greeted"), ["kept", "kept"])
+
+        await self.show(past=True)
+        await self.reads("past", " ".join(map(str, range(29, 19, -1))))
+        # As a component does that was rendered before the page came.
+        await self.browser.run(
+            "const { loadMore } = past; loadMore(); loadMore();"
+            " return loadMore().then(loadMore).then(loadMore)"
+        )
+        await self.browser.until("return !past.loading")
+        await self.browser.run("return past.loadMore()")
+        await self.reads("past", " ".join(map(str, range(29, -1, -1))))
+        await self.emit("message", 30, "chat/past", persist=True)
+        await self.browser.run("past.loadMore(); return past.reload()")
+        await self.reads("past", " ".join(map(str, range(30, 20, -1))))
+        self.assertEqual(await self.browser.complaints(), [])
+
     async def test_pageOfOnesOwn(self) -> None:
         """
         The page that the documentation begins with shows a table's rows, and follows them.

@@ -112,7 +112,7 @@ class SlowPageTests(PageTests):
         await self.shown("app.channels[0].presence.members.size === 2")
         self.assertEqual(set(await self.browser.run("return app.sizes")), {2})
 
-        # More than it may say, and some that nobody can take.
+        # More than the page may send, and some that the daemon cannot take.
         said: list[Any] = [*range(150), "x" * 5000, "x" * 3000, *range(150, 200)]
         await self.browser.run(
             "app.publish([...arguments[0], 'half \\ud83d']).then((it) => app.outcomes = it)", said

@@ -418,10 +418,62 @@ class PastContract(HistoryContract):
         """
         kept = [self.keep(time) for time in (1, 2, 3, 4, 5)]
         self.keep(3, "chat/b/p")
-        read = self.successResultOf(self.history.readPast(ROOM, 1, 4, 10))
+        read = self.successResultOf(self.history.readPast(ROOM, 1, 4, 10, 1000))
         self.assertEqual(read, kept[1:4])
-        self.assertEqual(self.successResultOf(self.history.readPast(ROOM, 1, 4, 2)), kept[1:3])
-        self.assertEqual(self.successResultOf(self.history.readPast("chat/c/p", 0, 9, 9)), [])
+        read = self.successResultOf(self.history.readPast(ROOM, 1, 4, 2, 1000))
+        self.assertEqual(read, kept[1:3])
+        read = self.successResultOf(self.history.readPast("chat/c/p", 0, 9, 9, 1000))
+        self.assertEqual(read, [])
+
+    def test_readBounded(self) -> None:
+        """
+        What is read is bounded by the length of the data too, but has one message at least.
+        """
+        kept = [self.keep(time, data=b'"%s"' % (b"x" * 98)) for time in (1, 2, 3, 4)]
+        for size, most in ((1, 1), (100, 1), (101, 2), (300, 3), (1000, 4)):
+            read = self.successResultOf(self.history.readPast(ROOM, 0, 9, 9, size))
+            self.assertEqual(read, kept[:most])
+
+    def test_forgottenBetween(self) -> None:
+        """
+        Messages that are forgotten for their age or their number between the survey and the
+        reading, or between two pages, are a failure and not a hole.
+        """
+        for limits, now in (((0.5, None), 1500), ((None, 2), 1000)):
+            self.history = self.makeHistory(*limits)
+            topic = f"chat/{limits[1]}/p"
+            for time in (997, 998, 999, 1000):
+                self.keep(time, topic)
+            self.assertIsNone(self.survey(997, 1000, topic=topic))
+            read = self.successResultOf(self.history.readPast(topic, 997, 1000, 1, 1000))
+            self.assertEqual([message.createdAt for message in read], [998])
+            while self.successResultOf(self.history.expire(now)):
+                pass
+            for after in (997, 998) if limits[1] is None else (997,):
+                failure = self.failureResultOf(
+                    self.history.readPast(topic, after, 1000, 1, 1000), RealtimeError
+                )
+                self.assertEqual(failure.value.code, "history_expired")
+
+    def test_setBack(self) -> None:
+        """
+        What was forgotten while the clock was ahead is missing also once it is set back.
+        """
+        self.history = self.makeHistory(0.5)
+        for time in (900, 901):
+            self.keep(time)
+        self.successResultOf(self.history.expire(5000))
+        self.keep(950)
+        self.assertEqual(self.survey(899, 950), "expired")
+
+    def test_stillThere(self) -> None:
+        """
+        What is old enough to be forgotten and has not been is no gap.
+        """
+        self.history = self.makeHistory(0.5)
+        for time in (100, 200):
+            self.keep(time)
+        self.assertIsNone(self.survey(100, 200))
 
     def test_there(self) -> None:
         """
@@ -534,8 +586,8 @@ class ForgedContract(HistoryContract):
         with capturedLogs() as logs:
             read = [
                 self.successResultOf(self.history.page(ROOM, 2, None))[::-1],
-                self.successResultOf(self.history.readPast(ROOM, 0, 10_000, 1)),
-                self.successResultOf(self.history.readPast(ROOM, 1, 10_000, 1)),
+                self.successResultOf(self.history.readPast(ROOM, 0, 10_000, 1, 10_000)),
+                self.successResultOf(self.history.readPast(ROOM, 1, 10_000, 1, 10_000)),
             ]
             found = self.successResultOf(self.database.run(findMessages, self.dialect, 0, 1000))
         self.assertEqual(read, [kept, kept[:1], kept[1:]])

@@ -10,6 +10,7 @@ import socket
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ from psycopg.errors import (
 )
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from aerostack.core.conninfo import parseConninfo
 from aerostack.core.messages import Message
@@ -30,6 +31,7 @@ from aerostack.storage.history import History
 from aerostack.storage.postgres import (
     POSTGRES,
     PostgresDatabase,
+    SpareConnections,
     ping,
     prepareDatabase,
     sentence,
@@ -342,6 +344,87 @@ class BrokenTests(PoolCase):
         url = f"postgresql://{ROLE}@127.0.0.1:{free},127.0.0.1:{port}/{self.postgres.name}"
         self.database = self.open(1, options={**parseConninfo(url).options, "password": PASSWORD})
         self.assertEqual(await self.ask("SELECT 1"), 1)
+
+
+class SpareTests(SynchronousTestCase):
+    """
+    Tests for L{SpareConnections}.
+    """
+
+    def setUp(self) -> None:
+        self.postgres = freshDatabase(self)
+        self.spares = SpareConnections(optionsOf(self.postgres), "spare")
+        self.addCleanup(self.spares.close)
+
+    def pid(self) -> int:
+        with self.spares.lend() as connection:
+            (pid,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+            return int(pid)
+
+    def count(self) -> int:
+        (count,) = self.postgres.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aerostack-rt spare'"
+            f" AND datname = '{self.postgres.name}'",
+            user=ADMIN,
+        )[0]
+        return int(count)
+
+    def test_again(self) -> None:
+        """
+        A connection is lent again and again, and there are as many as are lent at once.
+        """
+        self.assertEqual({self.pid() for _ in range(5)}, {self.pid()})
+        with self.spares.lend(), self.spares.lend():
+            self.assertEqual(self.count(), 2)
+        self.assertEqual(self.count(), 2)
+
+    def test_failed(self) -> None:
+        """
+        A connection with which something went wrong is closed, with the locks that it holds.
+        """
+
+        def fail() -> None:
+            with self.spares.lend() as connection:
+                connection.execute("SELECT pg_advisory_lock(1)")
+                connection.execute("SELECT 1 / 0")
+
+        self.assertRaises(psycopg.errors.DivisionByZero, fail)
+        with closing(self.postgres.connect()) as other:
+            other.execute("SET lock_timeout = '30s'")
+            other.execute("SELECT pg_advisory_lock(1)")
+
+    def test_dead(self) -> None:
+        """
+        One that the server has ended meanwhile is not lent.
+        """
+        pid = self.pid()
+        with closing(self.postgres.connect(ADMIN)) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 30000)", (pid,))
+        self.assertNotEqual(self.pid(), pid)
+
+    def test_severed(self) -> None:
+        """
+        What waits for an answer can be given up.
+        """
+
+        def wait() -> None:
+            with self.spares.lend() as connection:
+                connection.execute("SELECT pg_sleep(600)")
+
+        failed: list[Exception] = []
+
+        def run() -> None:
+            try:
+                wait()
+            except psycopg.OperationalError as error:
+                failed.append(error)
+
+        thread = Thread(target=run)
+        thread.start()
+        while thread.is_alive():
+            self.spares.sever()
+            thread.join(0.01)
+        self.assertEqual(len(failed), 1)
 
 
 class TwoWritersTests(PoolCase):

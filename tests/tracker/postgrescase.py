@@ -4,6 +4,7 @@ A PostgreSQL database with a journal, for tests.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -54,7 +55,7 @@ class PostgresCase(Steps, SynchronousTestCase):
         journal = PostgresJournal(
             **{
                 "rebuiltRows": self.rebuiltRows,
-                "connect": lambda: self.database.connect(ROLE),
+                "lend": lambda: closing(self.database.connect(ROLE)),
                 **options,
             }
         )

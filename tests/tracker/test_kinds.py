@@ -28,11 +28,10 @@ from aerostack.core.conditions import (
 from aerostack.core.selection import Bounds, Selection
 from aerostack.tracker import rows as sqliteRows
 from aerostack.tracker.postgrescatalog import describe
-from aerostack.tracker.postgresfollowing import active, find
 from aerostack.tracker.postgresledger import standstill
-from aerostack.tracker.postgresrows import Rows
+from aerostack.tracker.postgresrows import Rows, Shape, fieldsOf
 from aerostack.tracker.postgresselect import readRows
-from aerostack.tracker.postgrestriggers import FORMATS
+from aerostack.wire.postgressettings import settingsSQL
 from tests.postgres import ROLE
 from tests.tracker.postgrescase import PostgresCase
 from tests.tracker.support import JournalCase, Steps
@@ -208,12 +207,9 @@ class PostgresTests(KindContract, PostgresCase):
         self.run_("INSERT INTO t DEFAULT VALUES")
         self.cursor = self.connect(ROLE).cursor()
 
-        for name, value in FORMATS.items():
-            self.cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
-        record = find(active(self.cursor), "t")
-        assert record is not None
+        self.cursor.execute(settingsSQL({}))
         self.table = describe(self.cursor, "t")
-        self.tell = partial(Rows(record.shapes).tell, seq=2**62)
+        self.tell = partial(Rows([Shape(0, fieldsOf(self.table.columns))]).tell, seq=1)
 
     def read(self, selection: Selection) -> list[Row]:
         with standstill(self.cursor):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aerostack.tracker.postgresschema import LOCKS, SEQUENCER
+from aerostack.tracker.postgresschema import LOCK_NUMBERS
 from tests.postgres import ROLE
 
 from .postgrescase import PostgresCase
@@ -87,7 +87,8 @@ class BesideTests(PostgresCase):
         """
         journal, cursor = self.reader.journal, self.reader.cursor
         with self.connect(ROLE) as numbering:
-            numbering.execute("SELECT pg_advisory_lock(%s, %s)", (LOCKS, SEQUENCER))
+            numbering.execute("BEGIN")
+            numbering.execute(LOCK_NUMBERS)
             self.run_("INSERT INTO t VALUES (3)")
             self.assertEqual(journal.poll(cursor, self.reader.after, 10).events, ())
         self.assertEqual(brief(self.events()), [("INSERT", 3)])

@@ -296,7 +296,8 @@ class ValueTests(PostgresCase):
             list(self.reader.journal.columns(self.reader.cursor, "t").values()),
             [
                 *(number, ColumnType.TEXT, ColumnType.BOOLEAN, ColumnType.TIME, ColumnType.TIME),
-                *(other, other, other, other, number, other, other),
+                *(ColumnType.JSON, ColumnType.COMPOUND, other, ColumnType.COMPOUND),
+                *(number, other, other),
             ],
         )
 

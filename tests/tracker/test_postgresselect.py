@@ -18,6 +18,8 @@ from aerostack.core.columns import ColumnType
 from aerostack.core.conditions import EQ, IN, IS_NULL, OPERATORS, makeCondition
 from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
+from aerostack.tracker import postgresselect
+from aerostack.tracker.postgresschema import LOCK_NUMBERS
 from aerostack.tracker.postgresselect import Kind, conditionSQL
 from tests.postgres import ROLE
 from tests.tracker.postgrescase import PostgresCase
@@ -171,6 +173,35 @@ class SnapshotTests(SnapshotCase):
         self.assertEqual(len(snapshot.rows), 300)
         self.assertEqual([change.data["i"] for change in seen], [7])
         self.assertEqual(seen[0].seq, snapshot.position + 1)
+
+    def test_locked(self) -> None:
+        """
+        A table that another program locks is not waited for for long, and what is said is to
+        ask again, not to ask for fewer rows.
+        """
+        self.patch(postgresselect, "WAITING", 20)
+        other = self.connect()
+        with other.transaction():
+            other.execute("LOCK TABLE t")
+            error = self.assertRaises(RealtimeError, self.snapshot)
+            self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
+            self.assertNotIn("fewer", error.message)
+        self.assertEqual(self.snapshot().rows, [])
+
+    def test_lockedNumbers(self) -> None:
+        """
+        Nor is waited for long where changes are being numbered, and the number's lock is not
+        kept afterwards.
+        """
+        self.patch(postgresselect, "WAITING", 20)
+        other = self.connect(ROLE)
+        other.execute("BEGIN")
+        other.execute(LOCK_NUMBERS)
+        error = self.assertRaises(RealtimeError, self.snapshot)
+        self.assertEqual(error.code, "database_unavailable")
+        other.execute("ROLLBACK")
+        self.assertEqual(self.snapshot().rows, [])
+        other.execute(f"BEGIN; {LOCK_NUMBERS} NOWAIT; ROLLBACK")
 
     def test_refused(self) -> None:
         """

@@ -150,7 +150,7 @@ class TamperTests(KeptCase):
         """
         self.database.execute("UPDATE _aerostack.journal SET version = 99", user=ADMIN)
         error = self.assertRaises(RuntimeError, self.reader.journal.prepare, self.reader.cursor)
-        self.assertIn("another version", str(error))
+        self.assertIn("newer version", str(error))
 
 
 class UpkeepTests(KeptCase):

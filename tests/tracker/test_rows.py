@@ -79,6 +79,16 @@ class SnapshotTests(SnapshotCase):
         plan = self.writer.execute(f"EXPLAIN QUERY PLAN {select}").fetchall()
         self.assertIn("USING INDEX t_n", plan[0][-1])
 
+    def test_locked(self) -> None:
+        """
+        Where a writer keeps readers out it is said to ask again.
+        """
+        self.run_("BEGIN EXCLUSIVE")
+        error = self.assertRaises(RealtimeError, self.snapshot)
+        self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
+        self.run_("COMMIT")
+        self.assertEqual(self.snapshot().rows, [])
+
     def test_keepsNothing(self) -> None:
         """
         No transaction is left open, by a snapshot or a refusal.

@@ -4,10 +4,12 @@ Tests for L{aerostack.tracker.tracker}.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError
 from zope.interface.verify import verifyObject
 
-from aerostack.core.selection import Bounds, Selection
+from aerostack.core.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal
 from tests.tracker.fakes import FakeDatabase, TrackerCase
@@ -302,6 +304,61 @@ class TickTests(TrackerCase):
         snapshot = self.successResultOf(reading)
         self.assertEqual((len(snapshot.rows), snapshot.position), (4, 4))
         self.assertEqual(self.tracker.position, 4)
+
+    def test_reach(self) -> None:
+        """
+        Who waits for a number goes on when everything up to it was told, or after a while;
+        no one waits any more after the end.
+        """
+        self.watch("a")
+        self.journal.write("a", "a")
+        ready, waiting, later = (self.tracker.reach(n, 2.0) for n in (2, 3, 4))
+        self.assertNoResult(ready)
+        self.turn()
+        self.successResultOf(ready)
+        self.successResultOf(self.tracker.reach(2, 2.0))
+        self.clock.advance(1.0)
+        self.journal.write("a")
+        self.tick()
+        self.successResultOf(waiting)
+        self.assertNoResult(later)
+        self.clock.advance(1.0)
+        self.successResultOf(later)
+        self.assertNoResult(self.tracker.reach(5, 2.0))
+        self.tracker.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_snapshotLocked(self) -> None:
+        """
+        The rows of a table that others hold are read by one attempt for all, after pauses that
+        grow; those of other tables are read.
+        """
+        self.watch("a", "b")
+        read = self.journal.snapshot
+        isLocked = True
+
+        def snapshot(cursor: Any, table: str, selection: Any, bounds: Any) -> Snapshot:
+            if isLocked and table == "a":
+                raise RealtimeError("database_unavailable", "Locked.", 1000)
+            return read(cursor, table, selection, bounds)
+
+        snapshot.__name__ = "snapshot"
+        self.patch(self.journal, "snapshot", snapshot)
+        bounds = Bounds(1, 1, 1.0)
+        del self.database.calls[:]
+        for _ in range(20):
+            for _ in range(10):
+                reading = self.tracker.snapshot("a", Selection(), bounds)
+                error = self.failureResultOf(reading, RealtimeError).value
+                self.assertEqual(error.code, "database_unavailable")
+                self.assertLessEqual(error.retryAfter, 5000)
+            self.clock.advance(1.0)
+        self.assertLess(self.database.calls.count("snapshot"), 8)
+        self.successResultOf(self.tracker.snapshot("b", Selection(), bounds))
+        isLocked = False
+        self.clock.advance(5.0)
+        for _ in range(2):
+            self.successResultOf(self.tracker.snapshot("a", Selection(), bounds))
 
     def test_snapshotToldAlready(self) -> None:
         """

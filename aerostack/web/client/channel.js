@@ -28,10 +28,10 @@ export class RealtimeSubscription {
     this.#name = name;
     this.#options = options;
     const channel = this;
-    const nobody = new Map();
+    const empty = new Map();
     this.#presence = {
       get members() {
-        return channel.#topic?.presence.members ?? nobody;
+        return channel.#topic?.presence.members ?? empty;
       },
       onChange: (callback) => this.#listen("presence", callback),
     };

@@ -33,11 +33,12 @@ export class Presence {
     this.#coming = new Map();
   }
 
-  /** It is complete; return whether there was one. */
+  /** It is complete; return whether there is anything to tell of it. */
   end() {
     const coming = this.#coming;
     this.#coming = null;
-    return coming !== null && this.#replace(coming);
+    if (coming === null || coming.size + this.members.size === 0) return false;
+    return this.#replace(coming);
   }
 
   /** What is on its way does not come any more. */
@@ -89,7 +90,7 @@ export class Rows {
     this.#loading = this.#rows.size ? new Map() : this.#rows;
   }
 
-  /** There is no table any more, or none that may be read. */
+  /** The table is gone. */
   clear() {
     this.#rows = new Map();
     this.#loading = this.#list = null;

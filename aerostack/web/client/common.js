@@ -75,7 +75,7 @@ function hasHalf(text) {
   return false;
 }
 
-/** The JSON of what an application gave; an error with the code `invalid_data` where it has none. */
+/** The JSON of what an application gave. Throws `invalid_data` where it cannot be JSON. */
 export function encode(value) {
   let text;
   try {

@@ -4,9 +4,10 @@
 
 import { RealtimeError, defer } from "./common.js";
 import { readFrame } from "./frames.js";
+import { Pulse } from "./pulse.js";
 
 // Close codes after which coming back would not help, and the one that wants a new token first.
-const FINAL_CLOSES = new Set([1000, 1002, 1003, 1007, 1009, 4009, 4029]);
+const FINAL_CLOSES = new Set([1000, 1002, 1003, 1007, 1009, 4003, 4009, 4029]);
 const TOKEN_CLOSE = 4001;
 // This one helps if what was too large is not sent again.
 const TOO_LARGE_CLOSE = 1009;
@@ -78,10 +79,7 @@ export class Link {
   // When the last attempt began, and before when the next one must not.
   #beganAt = 0;
   #soonest = 0;
-  #heard = false;
-  #isProbing = false;
-  // Who waits for a `pong`, in the order in which the pings were sent.
-  #pings = [];
+  #pulse;
   // What the daemon said before it closes: when to come back, and what is wrong with the token.
   #told;
   #tokenError;
@@ -90,6 +88,11 @@ export class Link {
   constructor(owner, options) {
     this.#owner = owner;
     this.#options = options;
+    this.#pulse = new Pulse(
+      (frame) => this.send(frame),
+      (time) => this.#lost(undefined, undefined, this.#noAnswer(time)),
+      options,
+    );
   }
 
   get isOpen() {
@@ -126,18 +129,13 @@ export class Link {
     return this.isOpen;
   }
 
-  /**
-   * Ask the daemon for an answer, on an open connection; `told` is called with whether it came.
-   * What the daemon sent before has come by then.
-   */
+  /** See `Pulse`. */
   ping(told) {
-    this.#pings.push(told);
-    this.send('{"type":"ping"}');
+    this.#pulse.ping(told);
   }
 
-  /** The daemon does not answer a ping: the first of those that it has not answered yet. */
   pingRefused() {
-    this.#pings.shift()?.(false);
+    this.#pulse.answered(false);
   }
 
   /** Go on with a new token. */
@@ -191,7 +189,7 @@ export class Link {
   #opened() {
     this.#enter("open", this.#socket);
     this.#failures = 0;
-    this.#watch();
+    this.#pulse.start();
     this.#owner.opened();
     this.#opening?.resolve();
     this.#opening = null;
@@ -203,25 +201,25 @@ export class Link {
     if (fault !== undefined) {
       const shown = typeof text === "string" ? text.slice(0, 100) : typeof text;
       const message = `${this.#owner.url()} sent what is no frame of this protocol (${fault}): ${shown}`;
-      this.#report(new RealtimeError("unreadable", message, { topic }));
+      this.#report(new RealtimeError("invalid_frame", message, { topic }));
       this.#owner.unreadable(topic, pos);
       return;
     }
     // A newer daemon may say more than is known here.
     if (frame === null) return;
-    this.#heard = true;
+    this.#pulse.heard();
     this.#stableTimer ??= setTimeout(() => this.#settled(), STABLE_AFTER);
     if (frame.type === "reconnect") {
       this.#told = readDelay(frame.delay);
     } else if (frame.type === "pong") {
-      this.#pings.shift()?.(true);
+      this.#pulse.answered(true);
     } else if (frame.type === "error" && TOKEN_ERRORS.has(frame.code)) {
       this.#tokenError = new RealtimeError(frame.code, frame.message);
     } else {
       try {
         this.#owner.received(frame);
       } catch (cause) {
-        // It is neither the daemon's fault nor the line's, so another connection would not help.
+        // The client has a mistake. Another connection would not help.
         const message = `The client failed on a frame of the type ${frame.type}: ${cause}`;
         const { topic } = frame;
         this.#owner.report(new RealtimeError("client_failed", message, { cause, topic }));
@@ -237,27 +235,6 @@ export class Link {
 
   // Liveness
 
-  #watch() {
-    this.#heard = false;
-    this.#timer = setTimeout(() => {
-      if (this.#heard) this.#watch();
-      else this.#probe();
-    }, this.#options.pingInterval);
-  }
-
-  #probe() {
-    clearTimeout(this.#timer);
-    this.#heard = false;
-    this.#isProbing = true;
-    this.ping(() => {});
-    const { pongTimeout } = this.#options;
-    this.#timer = setTimeout(() => {
-      this.#isProbing = false;
-      if (this.#heard) this.#watch();
-      else this.#lost(undefined, undefined, this.#noAnswer(pongTimeout));
-    }, pongTimeout);
-  }
-
   #noAnswer(time) {
     return new RealtimeError("no_answer", `${this.#owner.url()} did not answer within ${time} ms.`);
   }
@@ -266,15 +243,14 @@ export class Link {
   #look = (event) => {
     if (event.type === "visibilitychange" && globalThis.document.hidden) return;
     if (this.isOpen) {
-      // One question is enough, and another one gives a dead line no more time.
-      if (!this.#isProbing) this.#probe();
+      this.#pulse.probe();
     } else if (this.#phase === "waiting" && event.type !== "offline") {
       if (event.type === "online") this.#attempts = this.#failures = 0;
       this.#hasten();
     }
   };
 
-  /** Come back now, if that is not against the daemon's word, nor an attempt upon the other. */
+  /** Come back now, but not before the time that the daemon said, and not attempt upon attempt. */
   #hasten() {
     const wait = this.#soonest - performance.now();
     clearTimeout(this.#timer);
@@ -321,7 +297,7 @@ export class Link {
   async #askWhy() {
     this.#failures += 1;
     if (this.#failures % ASK_EVERY === 1) return (this.#known = await this.#owner.diagnose());
-    // For how long it wanted to be left alone was said of then.
+    // Its `retryAfter` was about that time.
     return new RealtimeError(this.#known.code, this.#known.message);
   }
 
@@ -412,8 +388,7 @@ export class Link {
     clearTimeout(this.#timer);
     clearTimeout(this.#stableTimer);
     this.#stableTimer = undefined;
-    this.#isProbing = false;
-    this.#pings = [];
+    this.#pulse.stop();
     const socket = this.#socket;
     if (socket !== keep) {
       this.#socket = keep;

@@ -16,8 +16,8 @@ export class Outbox {
   #timer;
   #count = 0;
   #full = false;
-  // Up to which publication one has to go out at a time: one of these cannot be understood, and
-  // the daemon did not say which.
+  // Publications up to this number go out one at a time: the daemon cannot read one of them, and
+  // did not say which one.
   #suspects = 0;
   #isSorting = false;
 
@@ -51,7 +51,7 @@ export class Outbox {
     return entry.promise;
   }
 
-  /** Take none, and say why. */
+  /** Reject a publication that was not taken. */
   refuse(error) {
     return this.#reject(defer(), error);
   }
@@ -106,9 +106,9 @@ export class Outbox {
   }
 
   /**
-   * The daemon has refused a publication for good, and could not say which; return whether it may
-   * have been one of these.  Where it was the only one, it is rejected; otherwise they are sent
-   * again one at a time, so that it shows which it is.
+   * The daemon has refused a publication for good, and could not say which one.  Return whether it
+   * may be one of these.  If only one is under way, it is rejected.  Otherwise all of them are sent
+   * again, one at a time, until the refused one is found.
    */
   doubt(error) {
     const { size } = this.#sent;
@@ -130,8 +130,9 @@ export class Outbox {
   }
 
   /**
-   * The connection was closed, because a frame was larger than `limit` bytes, or where that is not
-   * known: reject the largest that was under way; return whether there is one.
+   * The daemon closed the connection, because a frame was larger than `limit` bytes.  Reject the
+   * publications under way that are larger; where the limit is unknown, the largest.  Return whether
+   * there is one.
    */
   tooLarge(limit, why) {
     const sent = [...this.#sent.values()];

@@ -6,9 +6,10 @@
  *
  * One WebSocket carries every topic; it comes back whatever happens, and goes on where it was.
  * What each option and method means stands in realtime.d.ts.  The files behind this one:
- * `link.js` is the WebSocket and its life, `talk.js` paces what is said over it, `outbox.js` keeps
- * what was published until it is acknowledged, `topic.js` has the topics, `channel.js` what an
- * application holds of them, and `collections.js` what their frames add up to.
+ * `link.js` is the WebSocket and its life, and `pulse.js` sees whether it is dead; `frames.js` reads
+ * what comes, and `talk.js` paces what is said; `outbox.js` keeps what was published until it is
+ * acknowledged; `topic.js` has the topics, `channel.js` what an application holds of them, and
+ * `collections.js` what their frames add up to.
  */
 
 import { RealtimeSubscription } from "./channel.js";
@@ -32,9 +33,16 @@ const DEFAULTS = {
   maxQueue: 1000,
 };
 
+const LONGEST_TOPIC = 4096;
 const PUBLICATIONS = new Set(["publish", "chat"]);
 // What the daemon says of a frame that it cannot read.
 const UNREADABLE = new Set(["invalid_json", "invalid_frame", "too_deep", "too_large"]);
+
+/** A topic by its whole name, in whichever of its forms it is given. */
+function qualify(topic, projectId) {
+  if (topic.endsWith(`/${projectId}`)) return topic;
+  return `${topic.includes("/") ? topic : `table/${topic}`}/${projectId}`;
+}
 
 /** The HTTP address that a client is to use, without a slash at its end. */
 function readBaseUrl(given) {
@@ -207,12 +215,15 @@ export class RealtimeClient {
   // Names and addresses
 
   #qualify(topic) {
-    if (typeof topic !== "string" || !topic) {
-      throw new RealtimeError("invalid_topic", "A topic is a text that is not empty.");
+    const isText = typeof topic === "string" && topic !== "";
+    const name = isText ? qualify(topic, this.#projectId) : "";
+    // The daemon repeats no more of a topic that it refuses.
+    if (!isText || name.length > LONGEST_TOPIC) {
+      const message = `A topic is a text of at most ${LONGEST_TOPIC} characters, and not empty.`;
+      throw new RealtimeError("invalid_topic", message);
     }
-    encode(topic);
-    if (topic.endsWith(`/${this.#projectId}`)) return topic;
-    return `${topic.includes("/") ? topic : `table/${topic}`}/${this.#projectId}`;
+    encode(name);
+    return name;
   }
 
   #socketUrl() {

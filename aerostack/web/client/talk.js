@@ -11,12 +11,12 @@ const AT_MOST = 100;
 const USUAL_WAIT = 1000;
 
 /**
- * Lets those speak who have something to say: each has `next`, which gives a frame as JSON, or
- * `null`, and `refused`, for a frame that is larger than the daemon takes.
+ * Sends the frames of its speakers, in turns.  A speaker has `next`, which gives a frame as JSON or
+ * `null`, and `refused`, which is called with a frame that is larger than the daemon takes.
  *
- * After some frames it asks for a `pong`, behind which all of them were dealt with, and then goes
- * on with more of them at a time.  Where the daemon says that they come too fast, it says nothing
- * for as long as the daemon wants; then what was refused comes first, and one frame at a time.
+ * After some frames it sends a ping.  The pong shows that the daemon has dealt with all of them; then
+ * more frames go out at a time.  When the daemon refuses a frame as too fast, nothing is sent for as
+ * long as the daemon says.  Then the refused frame goes first, and one frame at a time.
  */
 export class Talk {
   #link;
@@ -35,13 +35,13 @@ export class Talk {
     this.#link = link;
   }
 
-  /** Let somebody speak when it is their turn; at once where that is now. */
+  /** Let a speaker have its turn. */
   add(speaker) {
     this.#speakers.add(speaker);
     this.flush();
   }
 
-  /** Let somebody speak next. */
+  /** Let a speaker have the next turn. */
   addFirst(speaker) {
     this.#speakers = new Set([speaker, ...this.#speakers]);
     this.flush();
@@ -65,11 +65,11 @@ export class Talk {
 
   /** The daemon has not acted on a frame, because it came too fast. */
   tooFast(speaker, wait = USUAL_WAIT) {
-    // Fewer must be refused from here to the next refusal than are taken.
+    // The daemon has to take more frames from here to the next refusal than it refuses then.
     this.#growth = 0.25;
     this.#size = 1 - this.#growth;
     this.#left = 0;
-    // The last one knows best.
+    // The latest refusal counts.
     clearTimeout(this.#pause);
     this.#pause = setTimeout(() => {
       this.#pause = undefined;
@@ -85,7 +85,7 @@ export class Talk {
   }
 
   flush() {
-    // What somebody says can give others something to say: they come after it.
+    // A frame can give other speakers something to say. Their frames go out after it.
     if (!this.#link.isOpen || this.#pause !== undefined || this.#isSpeaking) return;
     this.#isSpeaking = true;
     while (this.#left > 0 && this.#speakers.size) {
@@ -93,7 +93,7 @@ export class Talk {
       this.#speakers.delete(speaker);
       const text = speaker.next();
       if (text === null) continue;
-      // There may be more of it, when the others had their turn.
+      // The speaker may have more to say, after the others.
       this.#speakers.add(speaker);
       this.#say(text, speaker);
     }

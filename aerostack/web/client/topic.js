@@ -30,8 +30,8 @@ function covers(present, wanted) {
  * many channels want it.
  *
  * It asks one thing at a time about its subscription, so that it is clear what an answer answers.
- * `next` gives what is to be said to the daemon now; the host is told by `hasToSay` when there may
- * be something.
+ * `next` gives the frame that is to be sent now.  The topic calls the host's `hasToSay` when there
+ * may be one.
  */
 export class Topic {
   name;
@@ -46,8 +46,8 @@ export class Topic {
   #host;
   // The JSON of how each channel wants to be present; the one that was set last counts.
   #states = new Map();
-  // The subscription that is wanted, that the present connection was asked for and has not
-  // answered, and that it has confirmed.
+  // Three subscriptions: the one that the application wants, the one that the daemon was asked for
+  // and has not answered, and the one that it has confirmed on the present connection.
   #wanted = null;
   #asked = null;
   #held = null;
@@ -196,8 +196,8 @@ export class Topic {
   }
 
   /**
-   * The daemon refuses what `request` says; where that is `null`, something has ended by itself, and
-   * where it is missing, an older daemon does not say which of these it is.
+   * The daemon has sent an error.  `request` is the type of the frame that it refuses, or `null` where
+   * it refuses no frame.  An older daemon does not say: then it is `undefined`.
    */
   refused(error, request) {
     const asked = this.#asked ? "subscribe" : this.#isLeaving ? "unsubscribe" : "";
@@ -299,8 +299,8 @@ export class Topic {
     if (asked === null || asked !== this.#wanted) return;
     this.#refused = false;
     const again = this.#confirmed;
-    // What is asked for again on the same connection follows what came before; and of a first
-    // snapshot that was cut off nothing was promised.
+    // On the same connection the new subscription follows the old one without a hole.  A first
+    // snapshot that was cut off has shown nothing yet that a hole would make wrong.
     const isWhole = this.#hears || !this.#isShown;
     this.#confirmed = this.#hears = true;
     this.error = null;

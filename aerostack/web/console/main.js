@@ -14,7 +14,7 @@ import { Samples } from "./samples.js";
 import { Topics } from "./topics.js";
 import { Why } from "./why.js";
 
-const STORED = "aerostack-rt console key";
+const STORED = "aerostack-rt console";
 
 const samples = new Samples();
 const overview = new Overview(samples);
@@ -27,6 +27,7 @@ const views = {
 };
 
 let api = null;
+let secret = null;
 let current = null;
 let refreshed = -Infinity;
 let retry;
@@ -102,19 +103,37 @@ function countDown(until) {
 
 // Signing in
 
-/** Keep the key in this tab; null forgets it. */
+/**
+ * Keep the key across a reload; null forgets it.  It stands in this page's own entries of the
+ * tab's history, which no other page can read: the daemon serves pages of the same origin that
+ * show what strangers write.  What those can read is a number without which it does not count.
+ */
 function remember(key) {
+  secret = key;
   try {
     if (key === null) sessionStorage.removeItem(STORED);
-    else sessionStorage.setItem(STORED, key);
+    else sessionStorage.setItem(STORED, crypto.getRandomValues(new Uint32Array(4)).join("-"));
   } catch {
     // Where a browser lets pages store nothing, the key lasts as long as the page.
   }
+  note();
+}
+
+/** Keep it in the history's present entry as well. */
+function note() {
+  let turn = null;
+  try {
+    turn = sessionStorage.getItem(STORED);
+  } catch {
+    // As above.
+  }
+  history.replaceState(secret && turn ? { key: secret, turn } : null, "");
 }
 
 function remembered() {
+  const { key = null, turn = null } = history.state ?? {};
   try {
-    return sessionStorage.getItem(STORED);
+    return turn && turn === sessionStorage.getItem(STORED) ? key : null;
   } catch {
     return null;
   }
@@ -194,7 +213,9 @@ function route() {
     signIn(key);
     return;
   }
-  if (!api || !loop.isRunning) return;
+  if (!api) return;
+  note();
+  if (!loop.isRunning) return;
   const { view, query } = parse(location.hash);
   showView(view, query);
 }

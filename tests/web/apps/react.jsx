@@ -3,11 +3,17 @@
  * test says by `show({...})` which of them are there.
  */
 
-import { StrictMode, useState } from "react";
+import { StrictMode, useEffect, useState } from "react";
 import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
 
-import { AerostackProvider, useChannel, usePresence, useSubscription } from "aerostack-rt/react";
+import {
+  AerostackProvider,
+  useChannel,
+  useHistory,
+  usePresence,
+  useSubscription,
+} from "aerostack-rt/react";
 
 import { Orders, Room } from "./hooks.tsx";
 import { LiveFeed } from "./LiveFeed.tsx";
@@ -46,8 +52,26 @@ function Last() {
   return <p>{error?.message ?? (loading ? "loading" : JSON.stringify(data?.data))}</p>;
 }
 
+window.greeted = [];
+
+function Greeter() {
+  const { publish } = useChannel("chat/greeter");
+  useEffect(() => {
+    const settled = publish("message", { text: "hello" }, { persist: true });
+    settled.then(
+      () => greeted.push("kept"),
+      ({ code }) => greeted.push(code),
+    );
+  }, [publish]);
+}
+
+function Past() {
+  window.past = useHistory("chat/past", { limit: 10 });
+  return <p>{past.messages.map(({ data }) => data).join(" ")}</p>;
+}
+
 function Page() {
-  const [shown, setShown] = useState({ provider: true, feed: true });
+  const [shown, setShown] = useState({ provider: true, feed: true, greeter: true });
   window.show = (change) => flushSync(() => setShown((before) => ({ ...before, ...change })));
   if (!shown.provider) return <p>nothing</p>;
   return (
@@ -56,6 +80,8 @@ function Page() {
       <div id="orders">{shown.orders && <Orders />}</div>
       <div id="open">{shown.open && <Open />}</div>
       {shown.cursor && <Cursor topic={shown.cursor[0]} line={shown.cursor[1]} />}
+      {shown.greeter && <Greeter />}
+      <div id="past">{shown.past && <Past />}</div>
       <div id="last">{shown.last && <Last />}</div>
       <div id="room">{shown.room && <Room name={shown.room} />}</div>
     </AerostackProvider>

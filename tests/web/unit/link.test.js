@@ -300,7 +300,7 @@ test("nonsense is told once, and the client goes on behind it", async (t) => {
     await socket.sayText(nonsense);
     await socket.sayText(nonsense);
     assert.equal(client.status, "connected", nonsense);
-    assert.deepEqual(world.codes, ["unreadable"], nonsense);
+    assert.deepEqual(world.codes, ["invalid_frame"], nonsense);
     assert.equal(world.errors[0].topic, topic);
     await socket.say(event(channel.topic, "e", 1));
     assert.equal(seen.got.length, 1);
@@ -737,7 +737,7 @@ test("errors go to the console where nobody listens, and so does a listener's ow
   const client = world.client({ onError: undefined });
   await world.connect(client);
   await world.socket.sayText("nonsense");
-  assert.match(log.mock.calls[0].arguments[0], /^aerostack: unreadable: ws:\/\/rt\.test/);
+  assert.match(log.mock.calls[0].arguments[0], /^aerostack: invalid_frame: ws:\/\/rt\.test/);
   const broken = world.client({
     onError: () => {
       throw new Error("mine");

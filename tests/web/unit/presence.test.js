@@ -50,24 +50,31 @@ test("after a reconnect the old set is shown until the new one is complete", asy
   assert.deepEqual(changes.got, ["cde", "de"]);
 });
 
-test("who joins right behind a resubscription leaves nobody of before", async (t) => {
+test("a member that joins right behind a resubscription leaves no members of before", async (t) => {
   const { world, channel, socket, topic } = await inhabited(t);
   await socket.end();
   await world.comeBack();
-  // A daemon that was restarted knows nobody yet, and then all of them anew.
+  // A daemon that was restarted has no members yet, and then all of them anew.
   await world.socket.say(again(topic), event(topic, "presence:join", member("A")), synced(topic));
   await world.socket.say(event(topic, "presence:join", member("B")));
   await world.clock.advance(1000);
   assert.equal(names(channel), "AB");
 });
 
-test("where no one is present any more the set is empty, and this is told once", async (t) => {
+test("where all members have left the set is empty, and callbacks hear it once", async (t) => {
   const { world, channel, socket, topic, changes } = await inhabited(t);
   await socket.end();
   await world.comeBack();
   await world.socket.say(again(topic), synced(topic), synced(topic));
   assert.equal(names(channel), "");
   assert.deepEqual(changes.got, [""]);
+  // Where there were no members either, there is nothing to tell.
+  const frames = collector();
+  channel.on("*", frames);
+  await world.socket.end();
+  await world.comeBack();
+  await world.socket.say(again(topic), synced(topic));
+  assert.deepEqual([changes.got, frames.got], [[""], []]);
 });
 
 test("a set that is cut off is begun anew", async (t) => {
@@ -95,7 +102,7 @@ test("an older daemon tells all at once, or nothing where there is no one", asyn
   assert.equal(names(channel), "");
 });
 
-test("a channel that was left shows no one, and calls no one", async (t) => {
+test("a channel that was left has no members, and calls no callbacks", async (t) => {
   const { client, channel, socket, topic, changes } = await inhabited(t);
   const other = client.channel("chat/x", { shared: false }).subscribe();
   const held = channel.presence.members;
@@ -135,7 +142,7 @@ test("one who goes on under another token is present under that one", async (t) 
   assert.deepEqual(socket.take(), [{ type: "untrack", topic }, { type: "auth", token: "carl" }]);
 });
 
-test("who comes back with much to say says first that it is present", async (t) => {
+test("a client that comes back with much to say says first that it is present", async (t) => {
   const world = new World(t);
   const { client, socket } = await subscribed(world);
   for (let n = 0; n < 50; n++) client.channel(`chat/${n}`).subscribe();
@@ -184,7 +191,7 @@ test("being present before subscribing keeps a channel's options, and their conf
   assert.equal(socket.take().at(-1).filter, undefined);
 });
 
-test("a state is taken as it is when it is told, and what is none throws", async (t) => {
+test("a state is taken as it is at the call, and what cannot be JSON throws", async (t) => {
   const world = new World(t);
   const { client, channel, socket } = await subscribed(world);
   const state = { a: 1 };

@@ -98,12 +98,12 @@ test("a WebSocket that is closed as soon as it is open", async (t) => {
 
 test("a WebSocket that says nonsense", async (t) => {
   const port = await serveSockets(t, (socket) => socket.send("hello"));
-  assert.deepEqual(await attempts(t, port, 3, IMPATIENT), ["unreadable", "no_answer"]);
+  assert.deepEqual(await attempts(t, port, 3, IMPATIENT), ["invalid_frame", "no_answer"]);
 });
 
 test("a WebSocket that sends bytes", async (t) => {
   const port = await serveSockets(t, (socket) => socket.send(Buffer.from([1, 2, 3])));
-  assert.deepEqual(await attempts(t, port, 3, IMPATIENT), ["unreadable", "no_answer"]);
+  assert.deepEqual(await attempts(t, port, 3, IMPATIENT), ["invalid_frame", "no_answer"]);
 });
 
 test("a WebSocket that says again what it hears", async (t) => {

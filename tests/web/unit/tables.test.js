@@ -26,7 +26,7 @@ async function shown(t, options = { snapshot: true }) {
   if (options.snapshot) await world.socket.say(page(["a", "b"]), page(["c"], "5"));
   world.socket.take();
   const lost = { type: "error", code: "table_lost", message: "It was emptied.", topic };
-  const status = (table) => ({ type: "status", topic, table, message: "So it is." });
+  const status = (table) => ({ type: "status", topic, table, message: "A sentence." });
   const ids = () => channel.rows.map(({ id }) => id).join("");
   const ask = { type: "subscribe", sync: true, topic, snapshot: true };
   return { world, client, channel, topic, page, gaps, states, lost, status, ids, ask };
@@ -91,7 +91,7 @@ test("a table that is gone has no rows, and is asked for with growing pauses", a
   }
 });
 
-test("one who shows no rows is told, and asks for nothing", async (t) => {
+test("a channel without rows tells the gap, and asks for nothing", async (t) => {
   const { world, channel, gaps, lost, status } = await shown(t, {});
   await world.socket.say(lost, status("back"), status("altered"));
   assert.deepEqual(gaps.got, ["table_lost false", "back false", "altered false"]);
@@ -112,7 +112,7 @@ test("rows that were asked for when the line broke are asked for again", async (
   assert.deepEqual(gaps.got, ["table_lost true", "unknown true"]);
 });
 
-test("one whose view has changed in the middle goes on where it was", async (t) => {
+test("a channel whose view has changed in the middle goes on where it was", async (t) => {
   const { world, channel, topic, states } = await shown(t, {});
   const changed = { type: "error", code: "view_changed", message: "Ask again.", topic };
   await world.socket.say(changed, { type: "unsubscribed", topic });

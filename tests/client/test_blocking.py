@@ -1,0 +1,38 @@
+"""
+Tests for L{aerostack.client.blocking} that need no daemon.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.client.blocking import BlockingSDK
+from aerostack.client.errors import ClientError
+from aerostack.testing import SECRET_KEY
+
+
+class ConnectingTests(SynchronousTestCase):
+    """
+    Tests for calls that come to no connection.
+    """
+
+    def failure(self, url: str, timeout: float) -> ClientError:
+        """
+        What a call fails with.
+        """
+        with BlockingSDK(url, SECRET_KEY, timeout=timeout, retry=False) as sdk:
+            return self.assertRaises(ClientError, sdk.health)
+
+    def test_late(self) -> None:
+        """
+        A call whose time is over before it has begun fails as any that comes too late.
+        """
+        for url in ("http://127.0.0.1:1", "https://127.0.0.1:1", "http+unix:///nowhere/rt.sock"):
+            self.assertEqual(self.failure(url, 0.0).code, "timed_out")
+
+    def test_noName(self) -> None:
+        """
+        A host that can be none's name is not reached.
+        """
+        error = self.failure(f"http://{'a' * 70}.test", 10.0)
+        self.assertEqual(error.code, "unreachable")
