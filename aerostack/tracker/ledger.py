@@ -3,7 +3,12 @@ Our own tables in the user's database.
 
 C{_aerostack_changes} is the journal; C{_aerostack_pending} is the triggers' scratch
 paper; C{_aerostack_tables} and C{_aerostack_columns} say what the journal's entries
-mean; C{_aerostack_meta} holds single facts.  Nothing here begins a transaction.
+mean; C{_aerostack_meta} holds single facts; C{_aerostack_names} has no rows, but columns of
+the names that the followed tables' columns have.  Nothing here begins a transaction.
+
+An entry may tell two changes: that a row took the place of another one tells that the other
+one is gone.  So a change's number is twice its entry's, or that and one for the second, as
+is the number of an entry that tells one.
 """
 
 from __future__ import annotations
@@ -15,30 +20,40 @@ from dataclasses import dataclass
 from typing import Any
 
 from aerostack.core.identifiers import quoteIdentifier
-from aerostack.tracker.triggers import NOW, parseName
+from aerostack.tracker.schema import fold
+from aerostack.tracker.triggers import CUT, NOW, parseName
 
-VERSION = 1
+VERSION = 2
 
 LEASE = 2 * 3600 * 1000
 """For how long, in ms, what is said once holds that somebody reads the journal."""
 
-FIRST_COLUMNS = 8
+FIRST_COLUMNS = 1
 """How many columns the journal begins with; more are added as tables need them."""
 
 MAX_POSITIONS = 990
-"""How many columns the journal can be given: twice that many, and five, in all."""
+"""How many columns the journal can be given."""
+
+MAX_NAMES = 1000
+"""
+How many columns C{_aerostack_names} can have.  What compiles a write to a followed table looks
+at each of them.
+"""
 
 # The journal's numbers must never be used twice, also when it is pruned.  SQLite gives
 # a row the largest number there is and one, so it is enough that the newest entry
 # always stays.  AUTOINCREMENT would do it too, but leave the table sqlite_sequence in
 # the user's database, which nobody can drop.
 #
-# The columns of values are declared without a type, so that a value is kept as it was.
+# The columns of values are declared without a type, so that a value is kept as it was; the
+# others, so that nothing is checked for each entry.
+# When an entry was made, a default says, so that no trigger needs to.
 _TABLES = (
-    "CREATE TABLE _aerostack_changes (seq INTEGER PRIMARY KEY, tid INTEGER NOT NULL,"
-    " op TEXT NOT NULL, at INTEGER NOT NULL, k, "
-    + ", ".join(f"c{i}, o{i}" for i in range(FIRST_COLUMNS))
+    "CREATE TABLE _aerostack_changes (seq INTEGER PRIMARY KEY, tid, op,"
+    " at DEFAULT (julianday('now')), k, was, "
+    + ", ".join(f"c{i}" for i in range(FIRST_COLUMNS))
     + ")",
+    "CREATE INDEX _aerostack_images ON _aerostack_changes (tid, k) WHERE op = 'B'",
     "CREATE TABLE _aerostack_pending (tid INTEGER NOT NULL, kind TEXT NOT NULL, k, "
     + ", ".join(f"c{i}" for i in range(FIRST_COLUMNS))
     + ")",
@@ -48,12 +63,22 @@ _TABLES = (
     "CREATE TABLE _aerostack_columns (tid INTEGER NOT NULL, position INTEGER NOT NULL,"
     " name TEXT, since INTEGER NOT NULL, fallback, PRIMARY KEY (tid, position))",
     "CREATE TABLE _aerostack_meta (key TEXT PRIMARY KEY, value)",
+    "CREATE TABLE _aerostack_names (_)",
+    CUT,
 )
 _NAMES = tuple(statement.split(maxsplit=3)[2] for statement in _TABLES)
 
 INSERTED = "I"
 UPDATED = "U"
+"""Entries of a row that was inserted or updated, with the row as it is then."""
+KEY_INSERTED = "i"
+KEY_UPDATED = "u"
+"""The same without the row, but for its key."""
 DELETED = "D"
+REPLACED = "G"
+"""Entries of a row that was deleted, or silently replaced by another one."""
+IMAGE = "B"
+"""An entry that tells nothing, but holds a row as it was."""
 LOST = "L"
 """An entry that says, in C{c0}, why changes of its table cannot be told."""
 MARK = "M"
@@ -108,6 +133,22 @@ class Standing:
     order: int
 
 
+def told(seq: int) -> int:
+    """
+    Give the number of the last change that an entry tells; 0 for no entry.
+    """
+    return 2 * seq + 1 if seq else 0
+
+
+def entryAfter(position: int) -> int:
+    """
+    Give the first entry that tells more than has been told.
+
+    @param position: The number of the last change that was.
+    """
+    return (position + 1) // 2 or 1
+
+
 @contextmanager
 def transaction(cursor: sqlite3.Cursor, begin: str) -> Iterator[None]:
     """
@@ -145,7 +186,7 @@ def create(cursor: sqlite3.Cursor, after: int) -> None:
         cursor.execute(statement)
     cursor.execute(
         "INSERT INTO _aerostack_meta VALUES ('version', ?), ('epoch', lower(hex(randomblob(8)))),"
-        f" ('lease', {NOW} + {LEASE})",
+        f" ('lease', {NOW} + {LEASE}), ('cut', 0)",
         (VERSION,),
     )
     if after:
@@ -162,7 +203,7 @@ def clear(cursor: sqlite3.Cursor) -> list[str]:
     for name in gone:
         cursor.execute(f"DROP TRIGGER {quoteIdentifier(name)}")
     for name, kind in cursor.execute(
-        "SELECT name, type FROM sqlite_master WHERE type <> 'index'"
+        "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"
         f" AND name IN ({', '.join('?' * len(_NAMES))}) ORDER BY type DESC",
         _NAMES,
     ).fetchall():
@@ -214,7 +255,7 @@ def skip(cursor: sqlite3.Cursor, after: int) -> None:
     Have the next entry numbered higher than C{after}.
     """
     cursor.execute(
-        f"INSERT INTO _aerostack_changes (seq, tid, op, at) VALUES (?, 0, '{MARK}', {NOW})",
+        f"INSERT INTO _aerostack_changes (seq, tid, op) VALUES (?, 0, '{MARK}')",
         (after + 1,),
     )
 
@@ -224,7 +265,7 @@ def addLoss(cursor: sqlite3.Cursor, tid: int, reason: str) -> None:
     Enter that changes of a table cannot be told.
     """
     cursor.execute(
-        f"INSERT INTO _aerostack_changes (tid, op, at, c0) VALUES (?, '{LOST}', {NOW}, ?)",
+        f"INSERT INTO _aerostack_changes (tid, op, c0) VALUES (?, '{LOST}', ?)",
         (tid, reason),
     )
 
@@ -238,8 +279,36 @@ def widen(cursor: sqlite3.Cursor, positions: int) -> None:
     ).fetchone()
     for position in range(held - 3, positions):
         cursor.execute(f"ALTER TABLE _aerostack_changes ADD COLUMN c{position}")
-        cursor.execute(f"ALTER TABLE _aerostack_changes ADD COLUMN o{position}")
         cursor.execute(f"ALTER TABLE _aerostack_pending ADD COLUMN c{position}")
+
+
+def doubles(cursor: sqlite3.Cursor) -> set[str]:
+    """
+    Give the columns of C{_aerostack_names}, folded.
+    """
+    return {
+        fold(name)
+        for (name,) in cursor.execute(
+            "SELECT name FROM pragma_table_info('_aerostack_names')"
+        ).fetchall()
+    }
+
+
+def addDoubles(cursor: sqlite3.Cursor, names: Iterable[str]) -> set[str]:
+    """
+    Give C{_aerostack_names} more columns, unless it has too many then.
+
+    @return: Those that it has, folded.
+    """
+    known = {fold(name): name for name in doubles(cursor)}
+    wanted = known | {fold(name): name for name in names}
+    if wanted.keys() == known.keys() or len(wanted) > MAX_NAMES:
+        return set(known)
+    # One by one, each would have SQLite read the whole schema again.
+    cursor.execute("DROP TABLE _aerostack_names")
+    columns = ", ".join(quoteIdentifier(name) for name in wanted.values())
+    cursor.execute(f"CREATE TABLE _aerostack_names ({columns})")
+    return set(wanted)
 
 
 def records(cursor: sqlite3.Cursor) -> dict[int, Record]:

@@ -19,7 +19,7 @@ from aerostack.errors import RealtimeError
 from aerostack.tracker import ledger
 from aerostack.tracker.ledger import Place, Record, Standing
 from aerostack.tracker.schema import Table, constantDefault, describe, fold
-from aerostack.tracker.triggers import NOW, buildTriggers, parseColumns
+from aerostack.tracker.triggers import buildTriggers, isWhole, keySQL, parseColumns
 
 _serial = itertools.count(1)
 
@@ -53,7 +53,8 @@ def isCurrent(cursor: sqlite3.Cursor, record: Record, standing: Sequence[Standin
         return False
     if len(table.columns) > sum(place.name is not None for place in placed):
         return False
-    wanted = {t.name: t.sql for t in buildTriggers(record.tid, table, _positions(table, placed))}
+    built = buildTriggers(record.tid, table, _positions(table, placed), ledger.doubles(cursor))
+    wanted = {trigger.name: trigger.sql for trigger in built}
     return wanted == {s.name: s.sql for s in standing} and not _isOvertaken(cursor, standing)
 
 
@@ -219,10 +220,15 @@ def _place(record: Record, standing: Sequence[Standing], table: Table) -> list[P
     @return: L{None} if the triggers do not tell, because the table was made again or
         somebody dropped some.
     """
-    if len(standing) != 5 or any(fold(s.table) != fold(table.name) for s in standing):
+    texts = {s.name.rpartition("_")[2]: s.sql for s in standing}
+    if not isWhole(texts.keys(), texts.get("bi", "")):
         return None
-    (update,) = (s for s in standing if s.name.endswith("_au"))
-    names = parseColumns(update.sql)
+    if any(
+        fold(s.table) != fold(table.name) or "INTO _aerostack_changes" not in s.sql
+        for s in standing
+    ):
+        return None
+    names = parseColumns(texts["bu"])
     present = {fold(column.name): column.name for column in table.columns}
     recorded = {place.position for place in record.places if place.name is not None}
     if names.keys() != recorded:
@@ -270,8 +276,9 @@ def _install(cursor: sqlite3.Cursor, tid: int, table: Table, placed: Sequence[Pl
     """
     ledger.widen(cursor, max(place.position for place in placed) + 1)
     ledger.dropTriggers(cursor, tid)
+    doubles = ledger.addDoubles(cursor, (column.name for column in table.columns))
     fault = _compileFault(cursor, table)
-    for trigger in buildTriggers(tid, table, _positions(table, placed)):
+    for trigger in buildTriggers(tid, table, _positions(table, placed), doubles):
         cursor.execute(trigger.sql)
     if fault is None:
         fault = _compileFault(cursor, table)
@@ -330,9 +337,8 @@ def _tellRebuilt(
         cells = ", ".join(f"c{i}" for i in range(len(table.columns)))
         values = ", ".join(quoteIdentifier(column.name) for column in table.columns)
         cursor.execute(
-            f"INSERT INTO _aerostack_changes (tid, op, at, k, {cells})"
-            f" SELECT ?, '{ledger.INSERTED}', {NOW}, {table.rowid or 'NULL'}, {values}"
-            f" FROM {source}",
+            f"INSERT INTO _aerostack_changes (tid, op, k, {cells})"
+            f" SELECT ?, '{ledger.INSERTED}', {keySQL(table, 't')}, {values} FROM {source} AS t",
             (tid,),
         )
 
@@ -350,40 +356,28 @@ def _fill(
     know it, that column's value: where the row still stands, its own, else the default.
     """
     names = [place.name for place in added if place.name is not None]
-    for letter, ops in (("c", "('I', 'U')"), ("o", "('U', 'D')")):
-        cursor.execute(
-            "UPDATE _aerostack_changes SET "
-            + ", ".join(f"{letter}{place.position} = ?" for place in added)
-            + f" WHERE tid = ? AND seq > ? AND op IN {ops}",
-            [*(place.fallback for place in added), tid, after],
-        )
-    by = dict(zip((c.name for c in table.columns), _positions(table, placed), strict=True))
-    kept = (
-        ["k"]
-        if table.rowid is not None
-        else [f"iif(op = 'D', o{by[name]}, c{by[name]})" for name in table.keyColumns]
+    cells = ", ".join(f"c{place.position} = ?" for place in added)
+    rows = f"('{ledger.IMAGE}', '{ledger.INSERTED}', '{ledger.UPDATED}')"
+    cursor.execute(
+        f"UPDATE _aerostack_changes SET {cells} WHERE tid = ? AND seq > ? AND op IN {rows}",
+        [*(place.fallback for place in added), tid, after],
     )
-    entries = cursor.execute(
-        f"SELECT seq, op, {', '.join(kept)} FROM _aerostack_changes"
-        " WHERE tid = ? AND seq > ? AND op IN ('I', 'U', 'D') ORDER BY seq DESC",
-        (tid, after),
-    ).fetchall()
+    # Of entries that hold no row, it is read from the table.
+    columns = ", ".join(quoteIdentifier(name) for name in names)
+    identity = " AND ".join(f"t.{part.sql} = ?" for part in table.key)
+    by = dict(zip((c.name for c in table.columns), _positions(table, placed), strict=True))
+    kept = ["k"] if table.rowid is not None else [f"c{by[name]}" for name in table.keyColumns]
     seen = set()
-    identity = [table.rowid] if table.rowid else [quoteIdentifier(n) for n in table.keyColumns]
-    for seq, op, *key in entries:
+    for seq, op, *key in cursor.execute(
+        f"SELECT seq, op, {', '.join(kept)} FROM _aerostack_changes"
+        f" WHERE tid = ? AND seq > ? AND op IN {rows} ORDER BY seq DESC",
+        (tid, after),
+    ).fetchall():
         if tuple(key) in seen:
             continue
         seen.add(tuple(key))
         live = cursor.execute(
-            f"SELECT {', '.join(quoteIdentifier(name) for name in names)}"
-            f" FROM {quoteIdentifier(table.name)}"
-            f" WHERE {' AND '.join(f'{name} = ?' for name in identity)}",
-            key,
+            f"SELECT {columns} FROM {quoteIdentifier(table.name)} AS t WHERE {identity}", key
         ).fetchone()
-        if op != ledger.DELETED and live is not None:
-            cursor.execute(
-                "UPDATE _aerostack_changes SET "
-                + ", ".join(f"c{place.position} = ?" for place in added)
-                + " WHERE seq = ?",
-                [*live, seq],
-            )
+        if op != ledger.IMAGE and live is not None:
+            cursor.execute(f"UPDATE _aerostack_changes SET {cells} WHERE seq = ?", [*live, seq])

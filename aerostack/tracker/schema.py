@@ -104,6 +104,8 @@ class Table:
     @ivar rowid: A name by which its rowid can be reached, L{None} if the table is
         C{WITHOUT ROWID}.
     @ivar key: What tells its rows apart: the rowid, or the primary key.
+    @ivar stableKey: The rowid is a column, an C{INTEGER PRIMARY KEY}, so that no C{VACUUM}
+        changes it.
     @ivar keyColumns: The names of the primary key's columns, if any.
     @ivar uniques: The unique indexes by which a REPLACE can hit another row,
         besides the key.  Indexes on expressions are not among them.
@@ -113,6 +115,7 @@ class Table:
     columns: tuple[Column, ...]
     rowid: str | None
     key: tuple[Part, ...]
+    stableKey: bool
     keyColumns: tuple[str, ...]
     uniques: tuple[Unique, ...]
 
@@ -184,11 +187,16 @@ def describe(cursor: sqlite3.Cursor, name: str) -> Table:
                 " name left; rename one.",
             )
     primary, uniques = _readIndexes(cursor, spelled, columns)
+    keyColumns = tuple(name for _, name in sorted((row[4], row[0]) for row in rows if row[4]))
     key = primary if rowid is None else (Part(rowid, ""),)
+    # Every other primary key has an index of its own.
+    stable = rowid is not None and len(keyColumns) == 1 and not primary
+    if stable:
+        # SQLite rewrites its name when it is renamed, and does not drop it.
+        key = (Part(quoteIdentifier(keyColumns[0]), ""),)
     if rowid is None:
         uniques = uniques[1:]
-    keyColumns = sorted((row[4], row[0]) for row in rows if row[4])
-    return Table(spelled, columns, rowid, key, tuple(name for _, name in keyColumns), uniques)
+    return Table(spelled, columns, rowid, key, stable, keyColumns, uniques)
 
 
 def columnTypes(table: Table) -> Columns:

@@ -60,9 +60,9 @@ class SQLiteJournal:
             with transaction(cursor, "BEGIN IMMEDIATE"):
                 # Another process may have been first.
                 if not ledger.isComplete(cursor):
-                    ledger.create(cursor, self._after)
+                    ledger.create(cursor, ledger.entryAfter(self._after) - 1)
         ledger.checkVersion(cursor)
-        self._after = ledger.newest(cursor)
+        self._after = ledger.told(ledger.newest(cursor))
         return self._after
 
     def attached(self, cursor: sqlite3.Cursor) -> list[str]:
@@ -84,7 +84,8 @@ class SQLiteJournal:
                 name = record.name
                 standing = ledger.triggers(cursor).get(record.tid, ())
                 if not repair.isCurrent(cursor, record, standing):
-                    repair.repairTable(cursor, record, standing, self._after, self._rebuiltRows)
+                    read = ledger.entryAfter(self._after) - 1
+                    repair.repairTable(cursor, record, standing, read, self._rebuiltRows)
             else:
                 name = described.name
                 repair.follow(cursor, described, record)
@@ -176,14 +177,15 @@ class SQLiteJournal:
             if record is None or lineageOf(ledger.epoch(cursor), record.tid) != lineage:
                 # It was not followed all the time, so nobody knows what happened.
                 return EXPIRED.reason
-            if ledger.newest(cursor) < after:
+            first, last = ledger.entryAfter(after), until // 2
+            if ledger.told(ledger.newest(cursor)) < after:
                 return UNKNOWN.reason
-            if after < until and ledger.oldest(cursor) > after + 1:
+            if after < until and ledger.oldest(cursor) > first:
                 return EXPIRED.reason
-            wanted = (record.tid, after, until)
+            wanted = (record.tid, first, last)
             if cursor.execute(
                 f"SELECT 1 FROM _aerostack_changes WHERE tid = ? AND op = '{ledger.LOST}'"
-                " AND seq > ? AND seq <= ?",
+                " AND seq BETWEEN ? AND ?",
                 wanted,
             ).fetchone():
                 return EXPIRED.reason
@@ -191,7 +193,7 @@ class SQLiteJournal:
                 return None
             (count,) = cursor.execute(
                 "SELECT count(*) FROM (SELECT 1 FROM _aerostack_changes"
-                " WHERE tid = ? AND seq > ? AND seq <= ? LIMIT ?)",
+                f" WHERE tid = ? AND seq BETWEEN ? AND ? AND op <> '{ledger.IMAGE}' LIMIT ?)",
                 (*wanted, most + 1),
             ).fetchone()
             return LIMIT.reason if count > most else None
@@ -212,15 +214,29 @@ class SQLiteJournal:
             record = self._find(cursor, fold(table))
             if record is None or lineageOf(ledger.epoch(cursor), record.tid) != lineage:
                 raise expired(table)
-            if after < until and ledger.oldest(cursor) > after + 1:
+            first = ledger.entryAfter(after)
+            standing = ledger.triggers(cursor).get(record.tid, ())
+            if (after < until and ledger.oldest(cursor) > first) or not repair.isCurrent(
+                cursor, record, standing
+            ):
                 raise expired(table)
             found = cursor.execute(
-                f"{entries.select([record])} WHERE tid = ? AND seq > ? AND seq <= ? ORDER BY seq",
-                (record.tid, after, until),
+                f"{entries.SELECT} AND tid = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+                (record.tid, first, until // 2),
             )
-            rows, _ = entries.take(found, limit, size)
-            reader = EntryReader(cursor, self._changeBytes)
-            return [reader.change(record, row) for row in rows]
+            reader = EntryReader(
+                cursor.connection.cursor(), {record.tid: record}, self._changeBytes
+            )
+            changes: list[Change] = []
+            for entry in found:
+                try:
+                    told = reader.changes(entry)
+                    changes += [change for change in told if after < change.seq <= until]
+                except entries.Underivable:
+                    raise expired(table) from None
+                if len(changes) >= limit or (size is not None and reader.size >= size):
+                    break
+            return changes
 
     def snapshot(
         self, cursor: sqlite3.Cursor, table: str, selection: Selection, bounds: Bounds
@@ -229,7 +245,7 @@ class SQLiteJournal:
         # that everything else is read from.
         try:
             with transaction(cursor, "BEGIN"):
-                position = ledger.newest(cursor)
+                position = ledger.told(ledger.newest(cursor))
                 lineage = self.lineage(cursor, table)
                 described = describe(cursor, table)
                 names = [column.name for column in described.columns]
@@ -263,11 +279,11 @@ class SQLiteJournal:
             "SELECT seq, at FROM _aerostack_changes"
             " WHERE seq <= ? AND seq < (SELECT max(seq) FROM _aerostack_changes)"
             " ORDER BY seq LIMIT ?",
-            (before, limit),
+            (ledger.entryAfter(before) - 1, limit),
         ).fetchall()
         # Where the clock was set back, older entries can follow younger ones.  Only the
         # beginning is cut off, so that what is missing later can be seen as a gap.
-        last = max((seq for seq, at in oldest if at < timestamp), default=0)
+        last = max((seq for seq, at in oldest if at < entries.day(timestamp)), default=0)
         if not last:
             return 0
         with transaction(cursor, "BEGIN IMMEDIATE"):
@@ -288,7 +304,8 @@ class SQLiteJournal:
             return ledger.clear(cursor)
 
     def _repair(self, cursor: sqlite3.Cursor) -> None:
-        repair.repair(cursor, self._after, self._wanted.values(), self._rebuiltRows)
+        read = ledger.entryAfter(self._after) - 1
+        repair.repair(cursor, read, self._wanted.values(), self._rebuiltRows)
         # What it entered was committed by this connection, so is not counted as new.
         self._quiet = None
 
@@ -305,22 +322,40 @@ class SQLiteJournal:
 
         @return: L{None} if it is behind its reader, so somebody emptied it.
         """
-        found = cursor.execute(
-            f"{entries.select(records.values())} WHERE seq > ? ORDER BY seq", (after,)
-        )
-        rows, more = entries.take(found, limit, size)
-        if not rows:
-            return Poll((), after, False) if ledger.newest(cursor) >= after else None
+        first = ledger.entryAfter(after)
+        newest = ledger.newest(cursor)
+        if ledger.told(newest) < after:
+            return None
         events: list[Change | Loss] = []
-        if rows[0][0] > after + 1:
-            events.extend(_tellGap(records.values(), rows[0][0] - 1))
-        ends = entries.ends(cursor, rows, more)
-        reader = EntryReader(cursor, self._changeBytes)
-        for row in rows:
-            record = records.get(row[1])
-            if record is not None:
-                events.append(reader.event(record, row, row[0] in ends))
-        return Poll(tuple(events), rows[-1][0], more)
+        oldest = ledger.oldest(cursor)
+        if first <= newest and oldest > first:
+            events.extend(_tellGap(records.values(), ledger.told(oldest - 1)))
+        found = cursor.execute(
+            f"{entries.SELECT} AND seq >= ? ORDER BY seq LIMIT ?", (first, limit + 1)
+        )
+        reader = EntryReader(cursor.connection.cursor(), records, self._changeBytes)
+        # Where each table's newest event is.
+        ends: dict[int, int] = {}
+        # What is behind the last entry that tells something tells nothing.
+        reached, more, last = ledger.told(newest), False, after
+        for count, entry in enumerate(found):
+            if count == limit or (size is not None and reader.size >= size):
+                reached, more = last, True
+                break
+            for event in reader.events(entry):
+                if event.seq > after:
+                    ends[entry[1]] = len(events)
+                    events.append(event)
+            last = ledger.told(entry[0])
+        for tid, index in ends.items():
+            # Triggers cannot see where a transaction ends.  But everything that can be read was
+            # committed, so what follows a table's newest change belongs to another one.
+            event = events[index]
+            if isinstance(event, Change) and not (
+                more and entries.isFollowed(cursor, tid, reached)
+            ):
+                events[index] = replace(event, last=True)
+        return Poll(tuple(events), reached, more)
 
     def _find(self, cursor: sqlite3.Cursor, key: str) -> Record | None:
         for record in ledger.records(cursor).values():

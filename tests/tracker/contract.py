@@ -371,7 +371,7 @@ class ReaderContract(Contract):
         self.assertEqual(prune(cursor, self.reader.after, late, 100), 1)
         self.assertEqual(prune(cursor, self.reader.after, late, 100), 0)
         (change,) = self.changes("DELETE FROM t WHERE id = 0")
-        self.assertEqual(change.seq, changes[-1].seq + 1)
+        self.assertGreater(change.seq, changes[-1].seq)
 
     def test_gap(self) -> None:
         """
@@ -649,9 +649,10 @@ class TableContract(Contract):
         A dropped table is told to be lost once, after what was written to it; when it is
         there again, so are its changes.
         """
-        self.run_("INSERT INTO t VALUES (1, 'x')", "DROP TABLE t")
-        insert, *rest = self.events()
-        self.assertEqual(brief([insert]), [("INSERT", 1, "x")])
+        self.changes("INSERT INTO t VALUES (1, 'x')")
+        self.run_("DELETE FROM t", "DROP TABLE t")
+        delete, *rest = self.events()
+        self.assertEqual(brief([delete]), [("DELETE", 1, "x")])
         self.assertEqual(self.assertLost(rest, "dropped"), [])
         self.assertEqual(self.reader.missing, {"t"})
         self.assertEqual(self.changes("CREATE TABLE u (a INTEGER)", "DROP TABLE u"), [])
@@ -718,9 +719,10 @@ class TableContract(Contract):
         A table that is renamed is lost, and its new name is told no more; renamed back it
         is found again.
         """
-        self.run_("INSERT INTO t VALUES (1, 'x')", "ALTER TABLE t RENAME TO u")
-        insert, *rest = self.events()
-        self.assertEqual(brief([insert]), [("INSERT", 1, "x")])
+        self.changes("INSERT INTO t VALUES (1, 'x'), (2, 'y')")
+        self.run_("DELETE FROM t WHERE id = 2", "ALTER TABLE t RENAME TO u")
+        delete, *rest = self.events()
+        self.assertEqual(brief([delete]), [("DELETE", 2, "y")])
         self.assertEqual(self.assertLost(rest, "renamed"), [])
         self.assertEqual(self.changes("INSERT INTO u VALUES (2, 'y')"), [])
         self.assertEqual(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from aerostack.core.changes import UPDATE
 
-from .support import JournalCase
+from .support import JournalCase, brief, lossOf
 
 
 class KeyTests(JournalCase):
@@ -304,4 +304,95 @@ class KeyTests(JournalCase):
         self.assertEqual(
             self.summary("INSERT INTO t (id, a) VALUES (1, 'x')", "UPDATE t SET a = 'y'"),
             [("INSERT", 1, "x", 0), ("UPDATE", 1, "y", 0), ("UPDATE", 1, "y", 1)],
+        )
+
+    def test_keyAlone(self) -> None:
+        """
+        In a table that has no unique index beside its key, a row that takes another one's
+        place is told after it, and what was only in the way is not told.
+        """
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
+        for recursive in (0, 1):
+            self.run_(f"PRAGMA recursive_triggers = {recursive}", "DELETE FROM t")
+            self.run_("INSERT INTO t VALUES (1, 'x'), (2, 'y'), (3, 'z')")
+            self.events()
+            self.assertEqual(
+                self.summary(
+                    "INSERT OR IGNORE INTO t VALUES (1, 'w')",
+                    "REPLACE INTO t VALUES (1, 'v')",
+                    "REPLACE INTO t VALUES (1, 'u')",
+                    "UPDATE OR REPLACE t SET id = 2 WHERE id = 3",
+                    "INSERT INTO t VALUES (2, 'no') ON CONFLICT DO UPDATE SET a = 'up'",
+                    "DELETE FROM t WHERE id = 1",
+                    "INSERT INTO t VALUES (1, 'again')",
+                ),
+                [
+                    *[("DELETE", 1, "x"), ("INSERT", 1, "v")],
+                    *[("DELETE", 1, "v"), ("INSERT", 1, "u")],
+                    *[("DELETE", 2, "y"), ("UPDATE", 2, "z"), ("UPDATE", 2, "up")],
+                    *[("DELETE", 1, "u"), ("INSERT", 1, "again")],
+                ],
+            )
+
+    def test_numbers(self) -> None:
+        """
+        A reader that has heard of the row that was replaced, and not of the one that took
+        its place, goes on between the two.
+        """
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
+        before = self.reader.after
+        changes = self.changes("INSERT INTO t VALUES (1, 'x')", "REPLACE INTO t VALUES (1, 'y')")
+        journal, cursor, end = self.reader.journal, self.reader.cursor, self.reader.after
+        lineage = journal.lineage(cursor, "t")
+        for count, start in enumerate([before, *(change.seq for change in changes)]):
+            rest = [change.seq for change in changes[count:]]
+            self.assertIsNone(journal.surveyPast(cursor, "t", lineage, start, end, 9))
+            past = journal.readPast(cursor, "t", lineage, start, end, 9)
+            self.assertEqual([change.seq for change in past], rest)
+            events = journal.poll(cursor, start, 9).events
+            self.assertEqual([change.seq for change in events], rest)
+
+    def test_minusOne(self) -> None:
+        """
+        A row that is inserted under the key that stands for no key is told, or the table is
+        to be reloaded where the row may have taken the place of another.
+        """
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
+        self.run_("INSERT INTO t VALUES (-1, 'x')", "REPLACE INTO t VALUES (-1, 'y')")
+        self.assertEqual({lossOf(event).error.code for event in self.events()}, {"table_lost"})
+        self.assertEqual(
+            self.summary("DELETE FROM t", "INSERT INTO t VALUES (-1, 'z')"),
+            [("DELETE", -1, "y"), ("INSERT", -1, "z")],
+        )
+        self.assertEqual(self.summary("UPDATE t SET a = 'w'"), [("UPDATE", -1, "w")])
+
+    def test_vacuum(self) -> None:
+        """
+        A VACUUM that gives rows other rowids takes nothing from what was written before.
+        """
+        self.follow("t", "CREATE TABLE t (a TEXT PRIMARY KEY, b)", "INSERT INTO t VALUES ('x', 1)")
+        self.assertEqual(
+            self.summary(
+                "INSERT INTO t VALUES ('y', 1), ('z', 1)",
+                "DELETE FROM t WHERE a = 'x'",
+                "VACUUM",
+                "UPDATE t SET b = 2 WHERE a = 'z'",
+            ),
+            [
+                *[("INSERT", "y", 1), ("INSERT", "z", 1)],
+                *[("DELETE", "x", 1), ("UPDATE", "z", 2)],
+            ],
+        )
+
+    def test_chain(self) -> None:
+        """
+        Each of many changes of a row is told with the row as it was then, however the reading
+        of them is cut up.
+        """
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
+        self.run_("INSERT INTO t VALUES (1, 0)", *["UPDATE t SET a = a + 1"] * 4, "DELETE FROM t")
+        events = self.reader.events(limit=1)
+        self.assertEqual(
+            brief(events),
+            [("INSERT", 1, 0), *(("UPDATE", 1, n) for n in (1, 2, 3, 4)), ("DELETE", 1, 4)],
         )

@@ -52,10 +52,12 @@ class ColumnTests(JournalCase):
 
     def test_defaults(self) -> None:
         """
-        An older entry is told with the default as the column keeps it.
+        An older row is told with the default as the column keeps it.
         """
-        before = self.reader.after
         self.run_("INSERT INTO t (id) VALUES (1)")
+        self.events()
+        before = self.reader.after
+        self.run_("DELETE FROM t")
         self.events()
         for number, (declared, expected) in enumerate(
             (

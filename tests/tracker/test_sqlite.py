@@ -12,7 +12,7 @@ from typing import Any
 from aerostack.tracker.ledger import LEASE
 
 from . import contract
-from .support import JournalCase, tableRows
+from .support import JournalCase, brief, tableRows
 
 
 class Case(JournalCase):
@@ -201,7 +201,7 @@ class ReaderTests(JournalCase):
         self.run_(fill)
         self.assertEqual(self.count("_aerostack_changes"), 103000)
         self.run_(f"UPDATE _aerostack_meta SET value = {now - day - 3600_000} WHERE key = 'lease'")
-        self.run_("DELETE FROM t WHERE a <= 3000")
+        self.run_("UPDATE t SET a = -a WHERE a <= 3000")
         self.assertLess(self.count("_aerostack_changes"), 101500)
         self.assertGreaterEqual(self.count("_aerostack_changes"), 100000)
 
@@ -230,6 +230,33 @@ class ReaderTests(JournalCase):
     def count(self, table: str) -> int:
         count: int = self.writer.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         return count
+
+    def test_earlierVersion(self) -> None:
+        """
+        A journal of the first version gives way to a new one, of which the positions of before
+        are no part, and the writers go on.
+        """
+        self.reader.journal.remove(self.reader.cursor)
+        self.run_(
+            "CREATE TABLE t (a)",
+            "CREATE TABLE _aerostack_changes (seq INTEGER PRIMARY KEY, tid, op, at, k, c0, o0)",
+            "CREATE TABLE _aerostack_pending (tid, kind, k, c0)",
+            "CREATE INDEX _aerostack_pending_tid ON _aerostack_pending (tid)",
+            "CREATE TABLE _aerostack_tables (tid INTEGER PRIMARY KEY, name, missing, ended)",
+            "CREATE TABLE _aerostack_columns (tid, position, name, since, fallback)",
+            "CREATE TABLE _aerostack_meta (key TEXT PRIMARY KEY, value)",
+            "INSERT INTO _aerostack_meta VALUES ('version', 1), ('epoch', 'old'), ('lease', 0)",
+            "INSERT INTO _aerostack_tables (name) VALUES ('t')",
+            "CREATE TRIGGER _aerostack_1_ai AFTER INSERT ON t BEGIN"
+            " INSERT INTO _aerostack_changes(tid, op, c0) VALUES (1, 'I', new.a); END",
+        )
+        reader = self.makeReader()
+        self.run_("INSERT INTO t VALUES (1)")
+        reader.attach("t")
+        survey = reader.journal.surveyPast
+        self.assertEqual(survey(reader.cursor, "t", "oldt1", 0, reader.after, 10), "expired")
+        self.run_("INSERT INTO t VALUES (2)")
+        self.assertEqual(brief(reader.events()), [("INSERT", 2)])
 
     def test_otherVersion(self) -> None:
         """

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.errors import RealtimeError
 from aerostack.tracker import repair
 from aerostack.tracker.schema import Column, Part, Table, describe, fold, indexPredicate
-from aerostack.tracker.triggers import buildTriggers, parseColumns, parseName
+from aerostack.tracker.triggers import Trigger, buildTriggers, parseColumns, parseName
 
 from .support import JournalCase
 
@@ -22,7 +22,15 @@ NAMES = st.text(
 
 def makeTable(*names: str) -> Table:
     columns = tuple(Column(name, "", None, False, False) for name in names)
-    return Table("t", columns, "rowid", (Part("rowid", ""),), (), ())
+    return Table("t", columns, "rowid", (Part("rowid", ""),), False, (), ())
+
+
+def update(triggers: list[Trigger]) -> str:
+    """
+    The text of the trigger from which the columns are read back.
+    """
+    (text,) = (trigger.sql for trigger in triggers if trigger.name.endswith("_bu"))
+    return text
 
 
 class TextTests(SynchronousTestCase):
@@ -36,16 +44,16 @@ class TextTests(SynchronousTestCase):
         The columns of any names are read back with their positions.
         """
         positions = [2 * i + 1 for i in range(len(names))]
-        triggers = buildTriggers(7, makeTable(*names), positions)
-        self.assertEqual(parseColumns(triggers[-1].sql), dict(zip(positions, names, strict=True)))
+        text = update(buildTriggers(7, makeTable(*names), positions, ()))
+        self.assertEqual(parseColumns(text), dict(zip(positions, names, strict=True)))
 
     def test_columnNamedLikeOurText(self) -> None:
         """
         A column whose name looks like a piece of the trigger is not mistaken for it.
         """
         names = ['(SELECT new."b")', "b", 'SELECT new.""x""', "'"]
-        triggers = buildTriggers(1, makeTable(*names), range(4))
-        self.assertEqual(parseColumns(triggers[-1].sql), dict(enumerate(names)))
+        text = update(buildTriggers(1, makeTable(*names), range(4), ()))
+        self.assertEqual(parseColumns(text), dict(enumerate(names)))
 
     def test_otherText(self) -> None:
         """
@@ -57,9 +65,15 @@ class TextTests(SynchronousTestCase):
         """
         A trigger's name tells for which table it was made.
         """
-        names = [trigger.name for trigger in buildTriggers(12, makeTable("a"), [0])]
-        self.assertEqual([parseName(name) for name in names], [12] * 5)
-        for name in ("_aerostack_12", "_aerostack_x_au", "_aerostack_1_au2", "au"):
+        names = [trigger.name for trigger in buildTriggers(12, makeTable("a"), [0], ())]
+        self.assertEqual([parseName(name) for name in names], [12] * 7)
+        for name in (
+            "_aerostack_12",
+            "_aerostack_cut",
+            "_aerostack_x_au",
+            "_aerostack_1_au2",
+            "au",
+        ):
             self.assertIsNone(parseName(name))
 
     def test_predicate(self) -> None:
