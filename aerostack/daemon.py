@@ -359,7 +359,7 @@ class Daemon(MultiService):
         """
         Let nobody in, send everybody away, keep what is to be kept, and stop.
         """
-        self.connections.stopping = True
+        self.connections.stopping = self.connections.intake.stopped = True
         # Systemd keeps its sockets open, and who comes by them waits for the next daemon;
         # others are better told when to come back than not answered.
         yield self._stopListening(inherited=True)

@@ -28,10 +28,12 @@ def farewell(clock: IReactorTime, sessions: Sequence[Session], departures: Depar
     @return: A L{Deferred} that fires when everybody has been told, at once if there is
         nobody; at the latest after L{aerostack.core.departures.LONGEST} and L{PATIENCE}.
     """
-    first = 0
+    first, due = 0, clock.seconds()
     for delays in departures.batches(len(sessions)):
         if first:
-            yield deferLater(clock, PAUSE)
+            # Where one comes late, those after it do not.
+            due += PAUSE
+            yield deferLater(clock, max(0.0, due - clock.seconds()))
         for session, delay in zip(sessions[first:], delays, strict=False):
             _guard(session, session.leave, delay)
         first += len(delays)

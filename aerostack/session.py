@@ -173,9 +173,10 @@ class Session(Outlet):
         """
         self._pongDue = None
 
-    def allowPing(self) -> bool:
+    def allowFrame(self) -> bool:
         """
-        Whether a WebSocket ping of the client's is within its rate.
+        Whether a WebSocket frame that is no message is within the client's rate: a ping or
+        pong, or a further part of a message.
         """
         now = self._all.clock.seconds()
         wait = self._takeFrame(now, 0)

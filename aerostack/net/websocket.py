@@ -37,6 +37,7 @@ from aerostack.core.permissions import Identity
 from aerostack.core.quotas import Quotas
 from aerostack.interfaces import IConnection
 from aerostack.net.http import headersOf
+from aerostack.net.intake import Intake
 from aerostack.net.opening import PROTOCOL, offeredProtocols
 from aerostack.net.writer import SocketWriter, Turn, Writer
 from aerostack.session import Session
@@ -47,6 +48,12 @@ from aerostack.wire.framing import Frame
 txaio.use_twisted()
 
 MakeSession = Callable[[IConnection, Identity], Session]
+
+SLICE = 1024
+"""How many bytes are taken at once, unless they are one frame's: some hundred frames."""
+
+READ = 16_384
+"""How many bytes are read at once, and may wait unread for a connection's next share."""
 
 
 @implementer(IConnection)
@@ -71,6 +78,12 @@ class Connection(WebSocketServerProtocol):
     maxMessagePayloadSize: int
     message_data: Any = None
     _perMessageCompress: Any = None
+
+    # What has come and waits for its share of a turn; see L{Source}.
+    unread = b""
+    held = False
+    # Where it comes from.
+    _socket: Any = None
 
     _session: Session | None = None
     # Where the client agreed to compression, what does it.
@@ -101,16 +114,25 @@ class Connection(WebSocketServerProtocol):
         return self.connectionId
 
     def open(
-        self, transport: Any, answer: bytes, identity: Identity, compressor: Compressor | None
+        self,
+        transport: Any,
+        socket: Any,
+        answer: bytes,
+        identity: Identity,
+        compressor: Compressor | None,
     ) -> None:
         """
         Become an open WebSocket.
 
         @param transport: Where to write.
+        @param socket: The transport that is read from.
         @param answer: The HTTP answer that opens it.
         @param compressor: What compresses frames, if that was agreed.
         """
         self.makeConnection(transport)
+        self._socket = socket
+        # An HTTP request that came before may have stopped it.
+        socket.resumeProducing()
         if compressor is not None:
             self._compressor = compressor
             self._perMessageCompress = _Inflater(True, True, True, 0, 0, None)
@@ -122,8 +144,44 @@ class Connection(WebSocketServerProtocol):
         # Any byte is a sign of life: a large message on a slow line, too.
         if self._session is not None:
             self._session.heard()
-        # What Autobahn does besides is to format a line for a log that is off.
+        self._owner.intake.take(self, data)
+
+    # What the intake calls
+
+    @property
+    def ending(self) -> bool:
+        """See L{Source}."""
+        return self.state != self.STATE_OPEN
+
+    def feed(self) -> None:
+        """See L{Source}."""
+        if self.state == self.STATE_CLOSED:
+            self.unread = b""
+            return
+        size = SLICE
+        if self.current_frame is not None:
+            # The rest of a frame costs little, however long it is.
+            size = max(size, self.current_frame.length - self.current_frame_masker.pointer())
+        data, self.unread = self.unread[:size], self.unread[size:]
+        # What Autobahn's own does besides is to format a line for a log that is off.
         self._dataReceived(data)
+
+    def hold(self) -> None:
+        """See L{Source}."""
+        self._socket.pauseProducing()
+
+    def letGo(self) -> None:
+        """See L{Source}."""
+        if self.state != self.STATE_CLOSED:
+            if self._session is not None:
+                # It may have answered a ping meanwhile, unheard.
+                self._session.heard()
+            self._socket.resumeProducing()
+
+    def failed(self, failure: Failure) -> None:
+        """See L{Source}."""
+        self.logger.failure("a connection failed", failure, connection=self.connectionId)
+        self.abort()
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         self.transport.write(data)
@@ -145,8 +203,9 @@ class Connection(WebSocketServerProtocol):
     def onMessageFrameBegin(self, length: int) -> None:
         super().onMessageFrameBegin(length)
         self._fragments += 1
-        if self._session is not None:
+        if self._session is not None and self._fragments > 1:
             self._session.checkFragments(self._fragments)
+            self._session.allowFrame()
 
     def onMessageEnd(self) -> None:
         payload, self.message_data = b"".join(self.message_data), None
@@ -157,8 +216,12 @@ class Connection(WebSocketServerProtocol):
             self._session.received(payload, self.message_is_binary)
 
     def onPing(self, payload: bytes) -> None:
-        if self._session is not None and self._session.allowPing():
+        if self._session is not None and self._session.allowFrame():
             super().onPing(payload)
+
+    def onPong(self, payload: bytes) -> None:
+        if self._session is not None:
+            self._session.allowFrame()
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         session, self._session = self._session, None
@@ -186,6 +249,7 @@ class Connection(WebSocketServerProtocol):
             self._session.closing(
                 None if isReply else code, (reasonUtf8 or b"").decode("utf-8", "replace")
             )
+        self._owner.intake.ending(self)
 
     def dropConnection(self, abort: bool = False) -> None:
         # The close frame may not have gone out yet.  Who does not take it, the session
@@ -276,6 +340,7 @@ class Connections:
     All WebSocket connections of this daemon.
 
     @ivar stopping: Set once no new connection is let in.
+    @ivar intake: Takes what comes from all of them.
     """
 
     def __init__(
@@ -301,6 +366,7 @@ class Connections:
         self._sessions: dict[Connection, Session] = {}
         self._compressor = compressor
         self._turn = Turn(clock)
+        self.intake = Intake(clock)
         self._factory = WebSocketServerFactory(reactor=clock)
         self.setLimits(limits)
 
@@ -345,10 +411,14 @@ class Connections:
         connection.address = address
         connection.client = client
         transport = channel.release(connection)
+        wrapped = isinstance(transport, ProtocolWrapper)
+        socket: Any = transport.transport if wrapped else transport
+        socket.bufferSize = READ
         # A request that expects it was told to continue.
         untouched = channel.untouched and "expect" not in headers
         writer = self._writer(transport, connection, untouched)
-        connection.open(writer, answer, identity, self._compressor if agreed else None)
+        compressor = self._compressor if agreed else None
+        connection.open(writer, socket, answer, identity, compressor)
         return NOT_DONE_YET
 
     def _writer(self, transport: Any, connection: Connection, untouched: bool) -> Writer:

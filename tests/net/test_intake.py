@@ -1,0 +1,161 @@
+"""
+Tests for L{aerostack.net.intake}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.net.intake import BUDGET, SHARE, Intake
+
+
+class Client:
+    """
+    A source whose bytes each take a millisecond.
+    """
+
+    def __init__(self, case: IntakeTests, name: str) -> None:
+        self.case = case
+        self.name = name
+        self.unread = b""
+        self.held = False
+        self.ending = False
+        self.reading = True
+        self.failures: list[Failure] = []
+
+    def feed(self) -> None:
+        taken, self.unread = self.unread[:1], self.unread[1:]
+        self.case.passed += 0.001
+        self.case.taken.append(self.name)
+        if taken == b"!":
+            raise RuntimeError("no")
+
+    def hold(self) -> None:
+        self.reading = False
+
+    def letGo(self) -> None:
+        self.reading = True
+
+    def failed(self, failure: Failure) -> None:
+        self.failures.append(failure)
+
+
+class IntakeTests(SynchronousTestCase):
+    """
+    Tests for L{Intake}.
+    """
+
+    def setUp(self) -> None:
+        self.calls: list[Any] = []
+        self.passed = 0.0
+        self.taken: list[str] = []
+        self.intake = Intake(self, lambda: self.passed)  # type: ignore[arg-type]
+
+    def callLater(self, delay: float, call: Any) -> None:
+        """In place of a reactor."""
+        self.calls.append(call)
+
+    def turn(self) -> list[str]:
+        """
+        @return: Whose bytes were taken in the next turn, one by one.
+        """
+        self.taken = []
+        calls, self.calls = self.calls, []
+        for call in calls:
+            call()
+        return self.taken
+
+    def test_little(self) -> None:
+        """
+        What is little is taken at once, and its sender is read on.
+        """
+        client = Client(self, "a")
+        self.intake.take(client, b"xx")
+        self.assertEqual((self.taken, client.reading), (["a", "a"], True))
+        self.turn()
+        self.assertEqual(self.calls, [])
+
+    def test_share(self) -> None:
+        """
+        Of what is much a share is taken, and the rest waits with its socket unread.
+        """
+        client, other = Client(self, "a"), Client(self, "b")
+        self.intake.take(client, b"x" * 100)
+        self.assertEqual(len(self.taken), round(SHARE * 1000))
+        self.assertFalse(client.reading)
+        # Who comes after somebody who waits does not overtake.
+        self.intake.take(other, b"xx")
+        self.assertNotIn("b", self.taken)
+        self.assertEqual(self.turn()[:4], ["a", "b", "a", "b"])
+        while self.calls:
+            self.turn()
+        self.assertTrue(client.reading and other.reading)
+        self.assertEqual((client.unread, client.held), (b"", False))
+
+    def test_budget(self) -> None:
+        """
+        However many send, and however much, no turn takes longer than it may.
+        """
+        clients = [Client(self, str(number)) for number in range(50)]
+        for client in clients:
+            self.intake.take(client, b"x" * 30)
+        most = round(BUDGET * 1000) + 1
+        self.assertLessEqual(len(self.taken), most)
+        total, turns = len(self.taken), []
+        while self.calls:
+            turns.append(self.turn())
+            self.assertLessEqual(len(turns[-1]), most)
+            total += len(turns[-1])
+        self.assertEqual(total, 50 * 30)
+        # And all of them have had theirs before one has had all.
+        self.assertGreater(len({name for turn in turns[:3] for name in turn}), 40)
+
+    def test_budgetOfSmall(self) -> None:
+        """
+        What many send, each a little, is no more than the budget either.
+        """
+        for number in range(100):
+            self.intake.take(Client(self, str(number)), b"x")
+        self.assertLessEqual(len(self.taken), round(BUDGET * 1000) + 1)
+
+    def test_more(self) -> None:
+        """
+        What still comes from somebody who waits is kept in its place.
+        """
+        client = Client(self, "a")
+        self.intake.take(client, b"x" * 100)
+        self.intake.take(client, b"y")
+        self.assertTrue(client.unread.endswith(b"xy"))
+
+    def test_failure(self) -> None:
+        """
+        A client whose bytes raise something loses them, and no other does.
+        """
+        client, other = Client(self, "a"), Client(self, "b")
+        self.intake.take(client, b"x" * 10 + b"!" + b"x" * 50)
+        self.intake.take(other, b"x")
+        while self.calls:
+            self.turn()
+        self.assertEqual((client.unread, len(client.failures)), (b"", 1))
+        self.assertEqual(other.unread, b"")
+
+    def test_stopped(self) -> None:
+        """
+        Once it is stopped nothing is taken, but from those who were told to go.
+        """
+        client, early = Client(self, "a"), Client(self, "b")
+        self.intake.take(early, b"x" * 10)
+        self.intake.stopped = True
+        self.taken = []
+        self.intake.take(client, b"x")
+        self.turn()
+        self.assertEqual((self.taken, client.reading, early.reading), ([], False, False))
+        client.ending = True
+        self.intake.ending(client)
+        self.turn()
+        self.assertEqual((self.taken, client.reading), (["a"], True))
+        self.intake.take(client, b"x")
+        self.assertEqual(self.turn(), ["a"])
