@@ -17,11 +17,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-BUDGET = 0.02
+BUDGET = 0.01
 """Seconds of a turn that go into what clients have sent."""
 
-SHARE = 0.005
+SHARE = 0.0025
 """Seconds of them that one client has at the most, before others have had theirs."""
+
+BRIEF = 256
+"""How many bytes are a little."""
 
 
 class Source(Protocol):
@@ -54,7 +57,8 @@ class Source(Protocol):
 
 class Intake:
     """
-    Lets everybody who has sent something have a share of each turn.
+    Lets everybody who has sent something have a share of each turn.  Who sends a little
+    does not wait for those who have sent much.
 
     @ivar stopped: Whether nothing is taken any more, but the answers of those who were
         told to go.
@@ -71,6 +75,8 @@ class Intake:
         self.stopped = False
         self._clock = clock
         self._seconds = seconds
+        # Those who have sent a little, and those who have sent much.
+        self._brief: deque[Source] = deque()
         self._waiting: deque[Source] = deque()
         # What of this turn is used up, and whether the next is awaited.
         self._spent = 0.0
@@ -83,22 +89,23 @@ class Intake:
         source.unread += data
         if source.held:
             return
-        if self._spent < BUDGET and not self._waiting and not self.stopped:
+        queue = self._brief if len(source.unread) <= BRIEF else self._waiting
+        if self._spent < BUDGET and not queue and not self.stopped:
             until = self._seconds() + SHARE
             while source.unread and self._feed(source) < until:
                 pass
         if source.unread:
             source.held = True
             source.hold()
-            self._waiting.append(source)
+            queue.append(source)
         self._awaitTurn()
 
     def ending(self, source: Source) -> None:
         """
         Note that somebody was told to go.
         """
-        if self.stopped and source.held and source not in self._waiting:
-            self._waiting.append(source)
+        if self.stopped and source.held:
+            self._brief.append(source)
             self._awaitTurn()
 
     def _awaitTurn(self) -> None:
@@ -109,19 +116,19 @@ class Intake:
     def _turn(self) -> None:
         self._awaited = False
         self._spent = 0.0
-        waiting = self._waiting
-        while waiting and self._spent < BUDGET:
-            source = waiting.popleft()
+        brief, waiting = self._brief, self._waiting
+        while (brief or waiting) and self._spent < BUDGET:
+            source = (brief or waiting).popleft()
             if self.stopped and not source.ending:
                 # It is left as it is, unread.
                 continue
             self._feed(source)
             if source.unread:
                 waiting.append(source)
-            else:
+            elif source.held:
                 source.held = False
                 source.letGo()
-        if waiting:
+        if brief or waiting:
             self._awaitTurn()
 
     def _feed(self, source: Source) -> float:

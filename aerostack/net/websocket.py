@@ -49,8 +49,8 @@ txaio.use_twisted()
 
 MakeSession = Callable[[IConnection, Identity], Session]
 
-SLICE = 1024
-"""How many bytes are taken at once, unless they are one frame's: some hundred frames."""
+SLICE = 256
+"""How many bytes are taken at once, unless they are one frame's: some forty frames."""
 
 READ = 16_384
 """How many bytes are read at once, and may wait unread for a connection's next share."""

@@ -335,6 +335,7 @@ class UnitTests(SynchronousTestCase):
             "LoadCredential=secret_key:aerostack-rt.secret_key",
             "ProtectSystem=strict",
             "NoNewPrivileges=yes",
+            "MemoryMax=2G",
         ):
             self.assertIn(promise, settings)
 
