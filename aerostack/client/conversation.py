@@ -301,20 +301,32 @@ class Conversation:
             head.message or "The daemon says no, and not why.",
             None if wait is None else int(wait * 1000),
         )
+        if wait is None:
+            self._heed(head, error, None)
+            return
+        wait = max(wait, SHORTEST_WAIT)
+        tooFast = error.code == "rate_limited"
+        if tooFast:
+            self._pacer.tooFast()
+            self._pauses += 1
+        self._heed(head, error, wait)
+        if tooFast:
+            # Last, so that what was refused is there to be said first.
+            self._later(wait, self._resume)
+
+    def _heed(self, head: Head, error: ClientError, wait: float | None) -> None:
         channel, id = self._askedAt(head), head.id
         if id is None and head.request in ("publish", "chat"):
             id = self._publications.only
         if wait is not None:
-            wait = max(wait, SHORTEST_WAIT)
-            if error.code == "rate_limited":
-                self._slowDown(wait)
-                if id is None and channel is None and self.line.pingRefused(error):
-                    return
             if self._publications.postpone(id):
                 self._later(wait, self._publications.again, id)
                 return
             if head.request == "auth":
                 self._later(wait, self._authenticate)
+                return
+            unnamed = id is None and channel is None
+            if unnamed and error.code == "rate_limited" and self.line.pingRefused(error):
                 return
         if self._publications.refuse(id, error):
             return
@@ -352,11 +364,6 @@ class Conversation:
             self.log.warn("{error}", error=error)
 
     # Time
-
-    def _slowDown(self, wait: float) -> None:
-        self._pacer.tooFast()
-        self._pauses += 1
-        self._later(wait, self._resume)
 
     def _resume(self) -> None:
         self._pauses -= 1

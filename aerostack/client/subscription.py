@@ -22,7 +22,8 @@ class _Request:
     @ivar fields: What the application wants: the fields of the C{subscribe} frame.
     @ivar position: Where to begin or to resume, if it is known.
     @ivar waiting: Who waits for the answer.
-    @ivar begun: Whether the daemon has confirmed it, on whatever connection.
+    @ivar begun: Whether the application has what was before its position: the daemon has
+        confirmed it, on whatever connection, or what it replaces.
     @ivar left: Whether the application has left since, and is to hear nothing of it.
     """
 
@@ -122,16 +123,21 @@ class Subscription:
         if before is not None and before is not self._asked:
             # Whoever waited to be subscribed will be, if otherwise.
             wanted.waiting = before.waiting
-        if before is not None and before is not self._held:
+        if before not in (self._held, self._asked):
             self._goOn(before)
         return wanted
 
-    def _goOn(self, before: _Request) -> None:
-        """Let what is wanted begin where what was before has come to: no daemon holds that."""
+    def _goOn(self, before: _Request | None) -> None:
+        """
+        Let what is wanted begin where what was before has come to, which no daemon holds or is
+        asked for any more: else it would tell twice what is under way.
+        """
         wanted = self._wanted
+        if before is None or before is wanted:
+            return
         fresh = wanted is None or wanted.position is not None or wanted.fields.get("snapshot")
         if wanted is not None and not fresh and before.begun and not before.left:
-            wanted.position = before.position
+            wanted.position, wanted.begun = before.position, True
 
     def reload(self) -> bool:
         """
@@ -219,7 +225,7 @@ class Subscription:
 
         @return: Whether somebody waited for it, and was told.
         """
-        request, self._asked = self._asked, None
+        request = self._unanswered()
         if request is None:
             return False
         waited = bool(request.waiting)
@@ -235,7 +241,15 @@ class Subscription:
         """
         Not now: nothing is asked until L{again} is called.
         """
-        self._asked, self._askedToLeave, self.postponed = None, False, True
+        self._unanswered()
+        self._askedToLeave, self.postponed = False, True
+
+    def _unanswered(self) -> _Request | None:
+        """What was asked, and will not be answered any more."""
+        asked, self._asked = self._asked, None
+        if self._held is None:
+            self._goOn(asked)
+        return asked
 
     def again(self) -> None:
         """
@@ -270,9 +284,8 @@ class Subscription:
         """
         The connection is gone.
         """
-        if self._held is not None:
-            self._goOn(self._held)
-        asked, self._asked, self._held = self._asked, None, None
+        self._goOn(self._held)
+        asked, self._held = self._unanswered(), None
         self._askedToLeave = self.postponed = self.filling = False
         if asked is not None and asked is not self._wanted:
             if self._wanted is not None:

@@ -321,6 +321,51 @@ class SubscriptionTests(SynchronousTestCase):
         self.successResultOf(first)
         self.successResultOf(second)
 
+    def test_changedTwice(self) -> None:
+        """
+        What is changed, and changed again, while there is no connection begins where the
+        subscription was; a change on a connection does not, until that is lost.
+        """
+        self.begin()
+        self.subscription.advance("p2")
+        self.subscription.lost()
+        for event in ("INSERT", "DELETE"):
+            self.subscription.want({"event": event})
+        self.assertEqual(self.ask()["since"], "p2")
+        self.answer("p2")
+        for event in ("UPDATE", "INSERT"):
+            self.subscription.want({"event": event})
+        self.assertNotIn("since", self.ask())
+        self.subscription.advance("p3")
+        self.subscription.lost()
+        self.assertEqual(self.ask()["since"], "p3")
+
+    def test_changedMeanwhile(self) -> None:
+        """
+        What is changed while the daemon is asked to go on is asked for without a position, which
+        would tell twice what comes meanwhile; where there is no answer, with the position.
+        """
+        self.begin()
+        self.subscription.lost()
+        self.assertEqual(self.ask()["since"], "p1")
+        self.subscription.want({"event": "INSERT"})
+        self.answer("p1")
+        self.subscription.advance("p2")
+        self.assertNotIn("since", self.ask())
+        self.answer("p2")
+        for event, unanswered in (
+            ("UPDATE", self.subscription.lost),
+            ("DELETE", self.subscription.postpone),
+            ("INSERT", lambda: self.subscription.refused(NO)),
+        ):
+            self.subscription.lost()
+            self.assertEqual(self.ask()["since"], "p2")
+            self.subscription.want({"event": event})
+            unanswered()
+            self.subscription.again()
+            self.assertEqual(self.ask(), {"type": "subscribe", "event": event, "since": "p2"})
+            self.answer("p2")
+
     def test_lostAndLeft(self) -> None:
         """
         Who asked for something that was left by now is told.

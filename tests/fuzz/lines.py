@@ -1,0 +1,89 @@
+"""
+A network between clients and a daemon in memory that delays, cuts and swallows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from zope.interface import implementer
+
+from aerostack.client.address import Address
+from aerostack.client.endings import Ending, broken
+from aerostack.client.interfaces import IWireUser
+from aerostack.testing import MemoryWire, World
+
+_UP, _DOWN = "up", "down"
+
+
+@implementer(IWireUser)
+class _Nobody:
+    """
+    Who is at the end of a line that its client has given up.
+    """
+
+    def opened(self) -> None:
+        """Nobody hears it."""
+
+    def heard(self) -> None:
+        """Nobody hears it."""
+
+    def received(self, payload: bytes) -> None:
+        """Nobody hears it."""
+
+    def closing(self) -> None:
+        """Nobody hears it."""
+
+    def closed(self, ending: Ending) -> None:
+        """Nobody hears it."""
+
+
+class SlowWire(MemoryWire):
+    """
+    A connection on which everything takes its time, in its order.
+    """
+
+    def __init__(self, world: World, address: Address, user: IWireUser, random: Random) -> None:
+        super().__init__(world, address, user)
+        self._random = random
+        self._way = _UP
+        self._forsaken = False
+        # When what was sent last arrives.
+        self._arrives = {_UP: 0.0, _DOWN: 0.0}
+        self._pace = random.choice((0.0, 0.01, 0.1, 1.0))
+
+    def send(self, payload: bytes) -> None:
+        self._way = _UP
+        super().send(payload)
+
+    def deliver(self, data: bytes) -> None:
+        self._way = _DOWN
+        super().deliver(data)
+
+    def left(self, ending: Ending) -> None:
+        self._way = _DOWN
+        super().left(ending)
+
+    def _later(self, call: Callable[..., None], *args: Any) -> None:
+        clock = self._world.clock
+
+        way = self._way
+
+        def arrive() -> None:
+            if not self._over and not (self._forsaken and way == _DOWN):
+                call(*args)
+
+        due = clock.seconds() + self._random.random() * self._pace
+        due = self._arrives[way] = max(due, self._arrives[way])
+        clock.callLater(due - clock.seconds(), arrive)
+
+    def forsake(self, seconds: float) -> None:
+        """
+        Let the client lose it, and the daemon notice later.  What is under way to the daemon
+        arrives.
+        """
+        user, self._user, self._forsaken = self._user, _Nobody(), True
+        self._world.clock.callLater(seconds, lambda: self._over or self.cut())
+        user.closed(broken("The line is dead."))

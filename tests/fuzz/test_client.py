@@ -1,0 +1,275 @@
+"""
+The Python client at random, over lines that delay, cut and swallow, against a model.
+"""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+from twisted.application.internet import backoffPolicy
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.client.channel import Channel
+from aerostack.client.realtime import RealtimeClient
+from aerostack.settings import READERS, JWTConfig, LimitsConfig, TableConfig
+from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, World, makeProject
+from tests.fuzz import FUZZ_SECONDS, seeds
+from tests.fuzz.lines import SlowWire
+from tests.live.clients import makeToken
+
+TOPICS = ("chat/a", "chat/b", "orders")
+CANONICAL = {"chat/a": "chat/a/p", "chat/b": "chat/b/p", "orders": "table/orders/p"}
+EVENTS = ("INSERT", "UPDATE", "DELETE")
+
+
+class Watch:
+    """
+    What one subscription of a client hears, from the call that begins it to the one that ends
+    it.
+    """
+
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+        self.over = False
+
+    def hear(self, frame: Any) -> None:
+        """
+        Note an event.
+        """
+        assert not self.over, "what was left is heard"
+        self.heard.append(frame["data"])
+
+
+class Actor:
+    """
+    A client, and what the application wants of it.
+    """
+
+    def __init__(self, client: RealtimeClient, name: str, random: Random) -> None:
+        self.client = client
+        self.name = name
+        self.channels: dict[str, Channel] = {topic: client.channel(topic) for topic in TOPICS}
+        # So that a seed says all.
+        client._conversation.line._backOff = backoffPolicy(0.5, 30.0, jitter=random.random)
+        self.watches: dict[str, list[Watch]] = {topic: [] for topic in TOPICS}
+        self.states: dict[str, Any] = dict.fromkeys(TOPICS)
+        self.published: list[Deferred[None]] = []
+        self.troubles: list[Any] = []
+        client.onStatusChange(self._changed)
+        for channel in self.channels.values():
+            channel.onGap(self.troubles.append)
+            channel.onError(self.troubles.append)
+
+    def _changed(self, status: str) -> None:
+        if status == "disconnected":
+            self.troubles.append(status)
+
+    def watch(self, topic: str) -> Watch | None:
+        """
+        The subscription that goes on, if one does.
+        """
+        watches = self.watches[topic]
+        return watches[-1] if watches and not watches[-1].over else None
+
+
+class Story:
+    """
+    One run.
+    """
+
+    def __init__(self, test: SynchronousTestCase, seed: int) -> None:
+        self.test = test
+        self.random = Random(seed)
+        burst = self.random.choice((1, 3, 10, 50, 1000))
+        rate = self.random.choice((5.0, 20.0, 200.0))
+        self.world = World(
+            {"p": makeProject(jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET))},
+            limits=LimitsConfig(framesPerSecond=rate, framesBurst=burst),
+            access={"*": TableConfig(read=READERS)},
+        )
+        test.patch(
+            self.world,
+            "_openWire",
+            lambda address, user: SlowWire(self.world, address, user, self.random),
+        )
+        # One that is never cut off hears the truth.
+        self.truth = self.world.connect(userId="truth")
+        for topic in TOPICS:
+            self.truth.send(type="subscribe", topic=topic)
+            self.world.advance(1)
+        self.count = 0
+        self.actors = [
+            Actor(self.world.realtime(userId="ann"), "ann", self.random),
+            Actor(self.world.realtime(apiKey=PUBLIC_KEY), "nameless", self.random),
+            Actor(self.world.realtime(token=makeToken("bob")), "bob", self.random),
+        ]
+
+    def run(self) -> None:
+        """
+        Do things at random, let all calm down, and compare.
+        """
+        for actor in self.actors:
+            if self.random.random() < 0.5:
+                self.act(actor)
+            actor.client.startService()
+        for _ in range(120):
+            self.act(self.random.choice(self.actors))
+            if self.random.random() < 0.4:
+                self.trouble()
+            self.wait(self.random.choice((0, 0, 0.01, 0.05, 0.3, 1, 4)))
+        self.world.reachable = True
+        for _ in range(60):
+            self.wait(4)
+        self.check()
+        for actor in self.actors:
+            actor.client.stopService()
+        self.world.advance(60)
+        self.test.assertEqual(self.world.wires, [])
+
+    def wait(self, seconds: float) -> None:
+        """
+        Let time pass.
+        """
+        self.world.advance(seconds)
+        # It answers pings.
+        self.truth.session.heard()
+
+    # What happens
+
+    def act(self, actor: Actor) -> None:
+        """
+        Let an application do something.
+        """
+        topic = self.random.choice(TOPICS)
+        channel, watch = actor.channels[topic], actor.watch(topic)
+        action = self.random.randrange(10)
+        if action < 3:
+            if topic == "orders":
+                topic = "chat/a"
+            self.count += 1
+            keep = self.random.random() < 0.3
+            actor.published.append(actor.channels[topic].publish("e", self.count, keep))
+        elif action == 3:
+            self.count += 1
+            self.world.sdk().socket.emit("e", self.count, topic)
+        elif action == 4 and watch is not None:
+            self.leave(actor, topic)
+        elif action == 5 and watch is not None:
+            self.leave(actor, topic)
+            self.subscribe(actor, topic)
+        elif action in (4, 5, 6):
+            self.subscribe(actor, topic)
+        elif action == 7:
+            self.count += 1
+            actor.states[topic] = {"n": self.count}
+            channel.track(actor.states[topic])
+        elif action == 8:
+            actor.states[topic] = None
+            channel.untrack()
+        elif actor.name == "bob":
+            actor.client.setToken(makeToken("bob", n=self.count))
+
+    def subscribe(self, actor: Actor, topic: str) -> None:
+        """
+        Let an application subscribe, or subscribe otherwise.
+        """
+        channel = actor.channels[topic]
+        if actor.watch(topic) is None:
+            watch = Watch()
+            actor.watches[topic].append(watch)
+            channel.on("e", watch.hear)
+        event = self.random.sample(EVENTS, 2) if topic == "orders" else None
+        # Who leaves at once is told that.
+        channel.subscribe(event=event).addErrback(lambda failure: None)
+
+    def leave(self, actor: Actor, topic: str) -> None:
+        """
+        Let an application leave.
+        """
+        watch = actor.watch(topic)
+        assert watch is not None
+        watch.over = True
+        actor.channels[topic].unsubscribe()
+
+    def trouble(self) -> None:
+        """
+        Let the network make trouble.
+        """
+        kind = self.random.randrange(8)
+        wires: list[Any] = self.world.wires
+        if kind == 0:
+            self.world.reachable = False
+        elif kind < 5:
+            self.world.reachable = True
+        elif wires and kind < 7:
+            self.random.choice(wires).cut()
+        elif wires:
+            self.random.choice(wires).forsake(self.random.random() * 60)
+
+    # What is to hold in the end
+
+    def check(self) -> None:
+        """
+        Compare with what the daemon has, and with what was wanted.
+        """
+        test, presence = self.test, self.world.hub.attendance.presence
+        said: dict[str, list[int]] = {canonical: [] for canonical in CANONICAL.values()}
+        for frame in self.truth.connection.frames:
+            if frame["type"] == "event" and frame["event"] == "e":
+                said[frame["topic"]].append(frame["data"])
+        for topic, canonical in CANONICAL.items():
+            test.assertEqual(len(said[canonical]), len(set(said[canonical])), "said twice")
+            members = {
+                member.connectionId: json.loads(member.state)
+                for member in presence.members(canonical)
+            }
+            wanted = [actor.states[topic] for actor in self.actors if actor.states[topic]]
+            test.assertEqual(sorted(map(str, members.values())), sorted(map(str, wanted)))
+            subscribed = [actor for actor in self.actors if actor.watch(topic) is not None]
+            subscribers = self.world.hub.registry.subscribers(canonical)
+            test.assertEqual(len(subscribers), len(subscribed) + 1, topic)
+            for actor in self.actors:
+                for watch in actor.watches[topic]:
+                    self.checkHeard(said[canonical], watch)
+            for actor in subscribed:
+                shown = actor.channels[topic].presence.members
+                test.assertEqual({m["connectionId"]: m["state"] for m in shown}, members)
+        for actor in self.actors:
+            test.assertEqual((actor.client.status, actor.troubles), ("connected", []), actor.name)
+            for waiting in actor.published:
+                test.successResultOf(waiting)
+
+    def checkHeard(self, said: list[int], watch: Watch) -> None:
+        """
+        Make sure that a subscription heard all that was said while it lasted, in order and
+        once.
+        """
+        heard = watch.heard
+        if heard:
+            begin = said.index(heard[0])
+            end = begin + len(heard)
+            self.test.assertEqual(heard, said[begin:end])
+            if not watch.over:
+                self.test.assertEqual(end, len(said), "the last is missing")
+
+
+class ClientTests(SynchronousTestCase):
+    """
+    The client against the model.
+    """
+
+    timeout = 120 + FUZZ_SECONDS
+
+    def test_random(self) -> None:
+        """
+        Whatever applications do and the network does to them, everything that is published is
+        published once and heard once and in order, and the daemon has what is wanted.
+        """
+        for seed in seeds(6):
+            try:
+                Story(self, seed).run()
+            except Exception as error:
+                raise AssertionError(f"seed {seed}: {error}") from error
