@@ -353,11 +353,18 @@ class _Reader:
             )
 
     def _examples(self, projects: Mapping[str, ProjectConfig]) -> None:
-        if not any(project.anonymous for project in projects.values()):
+        project = next((each for each in projects.values() if each.anonymous), None)
+        if project is None:
             self._problem(
                 "server.examples",
                 "is true, but no project lets their pages in; allowed is that with"
                 " projects.<id>.anonymous = true",
+            )
+        elif not (len(projects) == 1 if project.dbQuery is None else project.dbQuery):
+            self._problem(
+                "server.examples",
+                "is true, but they may not ask the database; allowed is that with"
+                f" projects.{project.id}.db_query = true",
             )
 
     def _patterned(self, cls: type[T], tables: object, prefix: str) -> Mapping[str, T]:

@@ -129,7 +129,7 @@ class RealtimeError(Exception):
             raise ValueError(f"{code!r} is not a documented error code")
         if len(message) > LONGEST:
             # What a client has sent may be in it, and goes into answers and into the log.
-            message = f"{message[:LONGEST]}…"
+            message = f"{message[:LONGEST]} (and more)."
         super().__init__(code, message)
         self.code = code
         self.message = message

@@ -108,8 +108,17 @@ class RPC:
         return published.addCallback(_emitted)
 
     def _dbQuery(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
-        if not self._authenticator.projects[identity.project].dbQuery:
-            raise RealtimeError("query_disabled", f"projects.{identity.project}.db_query is false.")
+        projects = self._authenticator.projects
+        allowed = projects[identity.project].dbQuery
+        if allowed is None:
+            # It reaches what belongs to all of them.
+            allowed = len(projects) == 1
+        if not allowed:
+            raise RealtimeError(
+                "query_disabled",
+                f"projects.{identity.project}.db_query does not allow it; where there are several"
+                " projects it has to be true.",
+            )
         sql, given = map(_value, (*args, None)[:2]) if len(args) in (1, 2) else (None, None)
         given = [] if given is None else given
         if not isinstance(sql, str) or not isinstance(given, list):

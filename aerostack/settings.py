@@ -503,7 +503,13 @@ class ProjectConfig:
         Many(Word(READERS)),
         ("anonymous", "key"),
     )
-    dbQuery: bool = setting("Let servers with the secret key run SQL with db.query.", Flag(), True)
+    dbQuery: bool | None = setting(
+        "Let servers with the secret key run SQL with db.query, on the whole database, the kept"
+        " messages of all projects among it. Where it is not set, they may if there is no other"
+        " project.",
+        Flag(),
+        None,
+    )
     connections: int | None = setting(
         "How many connections the project may hold.",
         Number("connections", 1, 10_000_000, endless=True),

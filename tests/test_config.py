@@ -108,7 +108,7 @@ class LoadTests(LoadCase):
             (project.id, project.publicKey, project.secretKey, project.jwt, project.origins),
             ("p", None, None, None, ()),
         )
-        self.assertTrue(project.anonymous and project.dbQuery)
+        self.assertEqual((project.anonymous, project.dbQuery), (True, None))
 
     def test_everything(self) -> None:
         """Every key of a project, and those with names of two words, arrive."""
@@ -477,6 +477,8 @@ class ProblemTests(LoadCase):
         self.assertTrue(self.load(f"{server}{PROJECT}").server.examples)
         project = f"[projects.q]\npublic_key = '{KEY}'\n"
         self.assertProblem(f"{server}{project}", "server.examples", "anonymous = true")
+        project = f"{PROJECT}db_query = false\n"
+        self.assertProblem(f"{server}{project}", "server.examples", "db_query = true")
 
     def test_limitsOnce(self) -> None:
         """A limit that is wrong in itself is not told a second time for what it does to others."""

@@ -274,6 +274,13 @@ class RPCTests(SynchronousTestCase):
         """
         Where C{db_query} is off no statement runs, and the key is named; the rest works.
         """
+        other = makeProject(id="q", publicKey=None, secretKey=None)
+        for projects in ((makeProject(dbQuery=True), other), (makeProject(),)):
+            self.use(World({project.id: project for project in projects}))
+            self.call("db.query", "SELECT 1")
+        self.use(World({"p": makeProject(), "q": other}))
+        error = self.refused({"method": "db.query", "args": ["SELECT 1"]})
+        self.assertEqual((error.code, error.http), ("query_disabled", 403))
         self.use(World({"p": makeProject(dbQuery=False)}))
         error = self.refused({"method": "db.query", "args": ["SELECT 1"]})
         self.assertEqual(error.code, "query_disabled")

@@ -58,6 +58,21 @@ FROM pg_catalog.pg_type t, LATERAL (
 ) a WHERE t.oid OPERATOR(pg_catalog.=) %s::pg_catalog.oid
 """
 
+# What a transaction has written it holds a lock on until its end, whatever wrote it.  A table
+# that is not there any more was taken away by it.
+_UNWRITTEN = f"""
+SET LOCAL statement_timeout = '10s';
+SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c
+WHERE c.relnamespace OPERATOR(pg_catalog.=) (SELECT n.oid FROM pg_catalog.pg_namespace n
+        WHERE n.nspname OPERATOR(pg_catalog.=) '{SCHEMA}'::pg_catalog.name)
+    AND (c.relname OPERATOR(pg_catalog.=) 'messages'::pg_catalog.name
+        OR c.relname OPERATOR(pg_catalog.=) 'versions'::pg_catalog.name)
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l
+        WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+            AND l.relation OPERATOR(pg_catalog.=) c.oid
+            AND l.mode OPERATOR(pg_catalog.<>) 'AccessShareLock'::pg_catalog.text)
+"""
+
 # SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CANCELED = "57014"
 _READ_ONLY = "25006"
@@ -87,6 +102,8 @@ def runQuery(cursor: Any, sql: str, parameters: Sequence[Any], bounds: Bounds) -
             f"{begin}; SET LOCAL statement_timeout = '{max(1, int(bounds.seconds * 1000))}ms'"
         )
         rows, changes = _execute(connection, statement, values, bounds)
+        if not ours:
+            _checkOurs(connection)
         committing = True
         connection.execute(f"COMMIT; {_CLEAN}")
     except psycopg.Error as error:
@@ -101,6 +118,17 @@ def runQuery(cursor: Any, sql: str, parameters: Sequence[Any], bounds: Bounds) -
         if connection.info.transaction_status is not TransactionStatus.IDLE:
             _abandon(connection)
     return makeAnswer(rows, changes, None, started)
+
+
+def _checkOurs(connection: psycopg.Connection[Any]) -> None:
+    """
+    Make sure that the transaction has not written to the daemon's messages.
+    """
+    # The statement may have set a time-out of its own.
+    asked = connection.execute(_UNWRITTEN)
+    asked.nextset()
+    if asked.fetchone() != (2,):
+        raise notAllowed("The statement writes to the daemon's messages")
 
 
 def _abandon(connection: psycopg.Connection[Any]) -> None:

@@ -51,7 +51,8 @@ _ON_TABLES = frozenset(
     {sqlite3.SQLITE_ALTER_TABLE, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_CREATE_TRIGGER}
 )
 
-_OURS = ("_aerostack_", "realtime_")
+_JOURNAL = "_aerostack_"
+_OURS = (_JOURNAL, "realtime_")
 
 # How many of SQLite's virtual machine steps go by between two looks at the clock.
 _STEPS = 10_000
@@ -65,7 +66,7 @@ def _authorize(
 
     Not allowed is what would outlive the statement on a pooled connection (a
     transaction, an attached file, a setting), and writing to the daemon's own
-    tables, other than by its triggers.
+    tables, other than by its triggers to the journal.
     """
     if action in (
         sqlite3.SQLITE_TRANSACTION,
@@ -77,9 +78,14 @@ def _authorize(
         return sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_PRAGMA:
         return sqlite3.SQLITE_OK if first in _READABLE_PRAGMAS else sqlite3.SQLITE_DENY
+    named = first if action == sqlite3.SQLITE_CREATE_TRIGGER else None
     written = first if action in _WRITES else second if action in _ON_TABLES else None
-    if trigger is None and (written or "").lower().startswith(_OURS):
-        return sqlite3.SQLITE_DENY
+    for name in (named, written):
+        if (name or "").lower().startswith(_OURS):
+            # A trigger is ours by its name, since nobody else makes one of that name here.
+            journalled = name == written and (trigger or "").startswith(_JOURNAL)
+            if not (journalled and (name or "").lower().startswith(_JOURNAL)):
+                return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK
 
 

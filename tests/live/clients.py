@@ -103,7 +103,7 @@ class ClientTests(DaemonTests):
     def projects(self) -> dict[str, ProjectConfig]:
         token = JWTConfig(algorithm="HS256", key=TOKEN_SECRET)
         return {
-            "p": makeProject(origins=(ORIGIN,)),
+            "p": makeProject(origins=(ORIGIN,), dbQuery=True),
             "q": makeProject(
                 id="q",
                 publicKey="pk_of_q_23456789abcd",

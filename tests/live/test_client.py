@@ -29,7 +29,7 @@ class ClientTests(DaemonTests):
     limits = {"messageBytes": 600_000, "framesBurst": 5000}  # noqa: RUF012
 
     def projects(self) -> dict[str, ProjectConfig]:
-        return {"p": makeProject(origins=(ORIGIN,)), "q": self.withTokens()}
+        return {"p": makeProject(origins=(ORIGIN,), dbQuery=True), "q": self.withTokens()}
 
     def withTokens(self) -> ProjectConfig:
         """A project whose users have tokens."""

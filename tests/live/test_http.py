@@ -31,7 +31,7 @@ class HTTPTests(DaemonTests):
 
     def projects(self) -> dict[str, ProjectConfig]:
         return {
-            "p": makeProject(jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET)),
+            "p": makeProject(jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET), dbQuery=True),
             "quiet": makeProject(
                 id="quiet", publicKey=None, secretKey="sk_of_quiet_89abcdef", dbQuery=False
             ),

@@ -31,7 +31,7 @@ class QuotaTests(DaemonTests):
 
     def projects(self) -> dict[str, ProjectConfig]:
         return {
-            "p": makeProject(**self.quotas),
+            "p": makeProject(dbQuery=True, **self.quotas),
             "q": makeProject(id="q", publicKey=None, secretKey=None),
         }
 

@@ -311,6 +311,45 @@ class RefusalTests(QueryCase):
         self.assertEqual(self.query("SELECT * FROM _aerostack.messages")["results"], [])
         self.query("INSERT INTO orders (b) VALUES ('_aerostack') RETURNING '_aerostack'")
 
+    def test_oursByOthers(self) -> None:
+        """
+        The kept messages are not changed by a statement that does not name them either: by one that
+        is put together, by a function or by a trigger.
+        """
+        for sql in (
+            "CREATE SCHEMA shop",
+            "CREATE FUNCTION shop.forge() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE"
+            " 'INSERT INTO _aero' || 'stack.messages VALUES (''r'', 1, ''i'', NULL, ''event'',"
+            " ''e'', ''1'')';"
+            " END $$",
+            "CREATE FUNCTION shop.forgetful() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE"
+            " 'DELETE FROM _aero' || 'stack.messages'; RETURN NULL; END $$",
+            "CREATE TRIGGER forgets AFTER UPDATE ON orders FOR EACH STATEMENT EXECUTE FUNCTION"
+            " shop.forgetful()",
+        ):
+            self.query(sql)
+        for sql in (
+            "SELECT shop.forge()",
+            "UPDATE orders SET a = 1",
+            *(
+                f"DO $$ BEGIN EXECUTE '{begins}' || 'stack.{ends}'; END $$"
+                for begins, ends in (
+                    ("DELETE FROM _aero", "messages"),
+                    ("TRUNCATE _aero", "messages"),
+                    ("DROP TABLE _aero", "messages"),
+                    ("UPDATE _aero", "versions SET version = 99"),
+                    ("ALTER TABLE _aero", "messages RENAME TO gone"),
+                )
+            ),
+        ):
+            error = self.refused(sql)
+            self.assertEqual(error.code, "sql_error", sql)
+            self.assertIn("daemon's messages", error.message)
+        self.query("INSERT INTO orders (a) VALUES (1)")
+        self.assertEqual(
+            self.query("SELECT count(*) AS n FROM _aerostack.messages")["results"], [{"n": 0}]
+        )
+
 
 class SessionTests(QueryCase):
     """

@@ -218,6 +218,29 @@ class QueryTests(SynchronousTestCase):
         self.assertEqual(self.execute("SELECT * FROM sqlite_master"), before)
         self.query("SELECT * FROM realtime_messages")
 
+    def test_oursByTriggers(self) -> None:
+        """
+        Nor are they changed by somebody else's trigger, and nobody makes one that looks like ours.
+        """
+        journal = SQLiteJournal()
+        for step in (journal.prepare, lambda cursor: journal.attach(cursor, "orders")):
+            self.successResultOf(self.database.run(step))
+        forged = "VALUES ('r', 1, 'i', NULL, 'event', 'e', '1', NULL)"
+        for n, body in enumerate(
+            (
+                "DELETE FROM realtime_messages",
+                f"INSERT INTO realtime_messages {forged}",
+                "DELETE FROM _aerostack_changes",
+            )
+        ):
+            self.query(f"CREATE TRIGGER t{n} AFTER UPDATE ON orders BEGIN {body}; END")
+            self.assertEqual(self.refused("UPDATE orders SET a = 1").code, "sql_error", body)
+            self.query(f"DROP TRIGGER t{n}")
+            for name in ("_aerostack_9_x", "_AEROSTACK_9_x", "realtime_x"):
+                sql = f"CREATE TRIGGER {name} AFTER UPDATE ON orders BEGIN {body}; END"
+                self.assertEqual(self.refused(sql).code, "sql_error", name)
+        self.query("UPDATE orders SET a = 1")
+
     def test_recorded(self) -> None:
         """
         The triggers record what a statement changes.
