@@ -22,9 +22,13 @@ class Lanes:
 
     @ivar maxLane: How many publications of one topic may wait for one that is being
         kept.
+    @ivar maxLaneBytes: How many bytes they may have.
+    @ivar maxBytes: How many bytes those of all topics may have.
     """
 
     maxLane = 1000
+    maxLaneBytes = 8_388_608
+    maxBytes = 33_554_432
 
     def __init__(self, history: IHistory, publish: Callable[[Publication], None]) -> None:
         """
@@ -32,7 +36,8 @@ class Lanes:
         """
         self._history = history
         self._publish = publish
-        self._lanes: dict[str, deque[_Waiting]] = {}
+        self._lanes: dict[str, _Lane] = {}
+        self._bytes = 0
 
     def __contains__(self, topic: str) -> bool:
         return topic in self._lanes
@@ -50,16 +55,16 @@ class Lanes:
         if message is None and lane is None:
             self._publish(publication)
             return succeed(None)
-        if lane is None:
-            lane = self._lanes[publication.topic] = deque()
-        elif len(lane) >= self.maxLane:
-            return fail(
-                RealtimeError(
-                    "database_unavailable", "Too much waits for the database on this topic.", 1000
-                )
-            )
         waiting = _Waiting(publication)
-        lane.append(waiting)
+        if lane is not None and not self._fits(lane, waiting):
+            return fail(_tooMuch("on this topic"))
+        if self._bytes and self._bytes + waiting.size > self.maxBytes:
+            return fail(_tooMuch("on all topics"))
+        if lane is None:
+            lane = self._lanes[publication.topic] = _Lane()
+        lane.waiting.append(waiting)
+        lane.size += waiting.size
+        self._bytes += waiting.size
         if message is None:
             waiting.ready = True
             return waiting.done
@@ -71,9 +76,11 @@ class Lanes:
     def _flush(self, topic: str) -> None:
         """Let go what need not wait any longer, from the front."""
         lane = self._lanes[topic]
-        while lane and lane[0].ready:
-            waiting = lane.popleft()
-            if not lane:
+        while lane.waiting and lane.waiting[0].ready:
+            waiting = lane.waiting.popleft()
+            lane.size -= waiting.size
+            self._bytes -= waiting.size
+            if not lane.waiting:
                 del self._lanes[topic]
             if waiting.failure is not None:
                 waiting.done.errback(waiting.failure)
@@ -86,12 +93,32 @@ class Lanes:
             else:
                 waiting.done.callback(waiting.result)
 
+    def _fits(self, lane: _Lane, waiting: _Waiting) -> bool:
+        return len(lane.waiting) < self.maxLane and lane.size + waiting.size <= self.maxLaneBytes
+
+
+def _tooMuch(where: str) -> RealtimeError:
+    return RealtimeError("database_unavailable", f"Too much waits for the database {where}.", 1000)
+
+
+_OVERHEAD = 1024
+"""What one that waits costs in memory beside its data, about."""
+
+
+class _Lane:
+    """What waits on one topic, and how many bytes that is."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Waiting] = deque()
+        self.size = 0
+
 
 class _Waiting:
     """A publication in its topic's lane."""
 
     def __init__(self, publication: Publication) -> None:
         self.publication = publication
+        self.size = len(publication.data) + _OVERHEAD
         self.ready = False
         self.result: Kept | None = None
         self.failure: Failure | None = None

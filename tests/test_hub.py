@@ -318,6 +318,43 @@ class PublishTests(HubTests):
         self.successResultOf(self.publish(4))
         self.assertEqual(self.data(), [1, 0, 4])
 
+    def test_tooManyBytes(self) -> None:
+        """
+        What waits for the database is bounded in bytes, on each topic and on all of them; what was
+        refused is taken when the database has caught up.
+        """
+        self.patch(Lanes, "maxLaneBytes", 20_000)
+        self.patch(Lanes, "maxBytes", 50_000)
+        data = b'"%b"' % (b"x" * 4000)
+        self.world.history.held = []
+
+        def fill(topic: Topic) -> list[Deferred[Any]]:
+            publishing = [
+                self.hub.publish(topic, "e", data, None, persist) for persist in (True, False) * 10
+            ]
+            refused = []
+            for each in publishing:
+                each.addErrback(refused.append)
+            self.assertEqual({f.value.code for f in refused}, {"database_unavailable"})
+            self.assertEqual({f.value.retryAfter for f in refused}, {1000})
+            counts.append(len(publishing) - len(refused))
+            return publishing
+
+        counts: list[int] = []
+        topics = [Topic(f"chat/{name}", "p") for name in "bcdef"]
+        for topic in topics[:3]:
+            fill(topic)
+        self.assertEqual(counts, [3, 3, 3])
+        # A first one that does not fit either is refused as well.
+        error = self.failureResultOf(
+            self.hub.publish(topics[4], "e", data * 2, None, True), RealtimeError
+        )
+        self.assertIn("on all topics", error.value.message)
+        self.world.history.release()
+        self.world.history.held = []
+        fill(topics[0])
+        self.assertEqual(counts.pop(), 3)
+
     def test_fromCallback(self) -> None:
         """
         Who publishes on hearing that something was kept comes after it.
