@@ -74,8 +74,6 @@ class TableFeeds:
         self._within: set[str] = set()
         # Tables that were lost and are not followed again yet.
         self._gone: set[str] = set()
-        # The newest change that was told when a table's columns were last changed.
-        self._reshapedAt: dict[str, int] = {}
         # By topic, the views that were told a part of it.
         self._ends: defaultdict[str, Ends[View]] = defaultdict(Ends)
         # What is wrong, and since when, ms, while changes cannot be read.
@@ -310,7 +308,6 @@ class TableFeeds:
                     subscriber.judge(topic)
 
     def tableReshaped(self, table: str) -> None:
-        self._reshapedAt[table] = self.tracker.position
         for project in self.projects:
             self._tellAll(_altered(tableTopic(table, project)))
 
@@ -339,7 +336,6 @@ class TableFeeds:
     def tableLeft(self, table: str) -> None:
         self._within.discard(table)
         self._gone.discard(table)
-        self._reshapedAt.pop(table, None)
         for project in self.projects:
             topic = tableTopic(table, project).canonical
             self._ends.pop(topic, None)
@@ -384,8 +380,7 @@ class TableFeeds:
             return
         if self.isDown:
             subscriber.deliver(wireFrame(self._status(topic.canonical)))
-        reshapedAt = self._reshapedAt.get(topic.table)
-        if recovered is not None and reshapedAt is not None and recovered.mark <= reshapedAt:
+        if recovered is not None and recovered.mark <= self.tracker.reshapedAt(topic.table):
             subscriber.deliver(wireFrame(_altered(topic)))
 
     def _status(self, canonical: str) -> Status:

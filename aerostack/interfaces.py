@@ -87,6 +87,13 @@ class IJournal(Interface):
             the table is not followed.
         """
 
+    def reshapedAt(cursor, table):
+        """
+        @return: The number of the newest change when columns of a followed table were added
+            or changed last, so that rows which were there may look different; -1 if that is
+            not known to have happened.
+        """
+
     def surveyPast(cursor, table, lineage, after, until, most):
         """
         Look whether every change of a table after one and up to another can be told
@@ -279,6 +286,11 @@ class IChangeTracker(Interface):
         """
         @return: What the numbers of a watched table's changes belong to (see
             L{IJournal.lineage}).
+        """
+
+    def reshapedAt(table):
+        """
+        @return: The same of a watched table as L{IJournal.reshapedAt}.
         """
 
     def columns(table):

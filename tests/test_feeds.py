@@ -229,7 +229,7 @@ class FeedsTests(FeedsCase):
         client.positions = True
         self.world.tracker.change(change(INSERT, {"id": 1}))
         (told,) = client.take()
-        self.feeds.tableReshaped("orders")
+        self.world.tracker.reshape()
         (status,) = client.take()
         self.assertEqual(
             (status["type"], status["topic"], status["table"]),

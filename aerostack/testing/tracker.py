@@ -58,6 +58,7 @@ class MemoryTracker:
         self.forgotten = 0
         self.position = 0
         self.reached: Deferred[None] = Deferred()
+        self._reshaped = -1
 
     def watch(self, table: str) -> Deferred[str]:
         found = next((name for name in self.tables if name.lower() == table.lower()), None)
@@ -104,6 +105,17 @@ class MemoryTracker:
 
     def lineage(self, table: str) -> str:
         return "j1"
+
+    def reshape(self) -> None:
+        """
+        Say that the tables' rows may look different.
+        """
+        self._reshaped = self.position
+        for table in self.tables:
+            self.listener.tableReshaped(table)
+
+    def reshapedAt(self, table: str) -> int:
+        return self._reshaped
 
     def columns(self, table: str) -> Deferred[Columns]:
         def told(shape: Columns) -> Columns:

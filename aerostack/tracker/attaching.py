@@ -16,7 +16,7 @@ from aerostack.interfaces import IJournal
 from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.faults import describe
 from aerostack.tracker.herald import Herald
-from aerostack.tracker.interests import Interests
+from aerostack.tracker.interests import Interest, Interests
 from aerostack.tracker.line import Line
 from aerostack.tracker.outage import Outage
 
@@ -142,19 +142,16 @@ class Attaching:
         while self._requests and answered < ANSWERS:
             request = self._requests[0]
             interest = self._interests.asked(request.table)
-            answer: str | RealtimeError | None
-            lineage = "" if interest is None else interest.lineage
-            if interest is not None and not interest.lost:
-                answer = interest.name
-            else:
+            answer: Interest | RealtimeError | None = interest
+            if interest is None or interest.lost:
                 answer = self._remembered(request.table)
             if answer is None:
                 if asked == QUESTIONS or (asked and self._clock.seconds() - began > SECONDS):
                     return
                 asked += 1
-                answer, lineage = await self._attach(request.table)
+                answer = await self._attach(request.table)
             answered += 1
-            self._answer(request, answer, lineage)
+            self._answer(request, answer)
 
     def _remembered(self, table: str) -> RealtimeError | None:
         """Why a table cannot be followed, if that is known."""
@@ -165,30 +162,36 @@ class Attaching:
         locked = self._locked.get(table.lower())
         return None if locked is None or locked.allows(now) else _isLocked(table, locked.left(now))
 
-    async def _attach(self, table: str) -> tuple[str | RealtimeError, str]:
+    async def _attach(self, table: str) -> Interest | RealtimeError:
         """
-        @return: The table's name and lineage; or why it cannot be followed.
+        @return: The table, or why it cannot be followed.
         """
         try:
             name: str = await self._line.ask(self._journal.attach, table)
             self._columns.forget([name])
             lineage: str = await self._line.ask(self._journal.lineage, name)
+            reshaped: int = await self._line.ask(self._journal.reshapedAt, name)
         except RealtimeError as error:
             now = self._clock.seconds()
             if error.code == "database_unavailable":
                 # One attempt is for all who ask for it, and the next one comes the later.
                 locked = self._locked.setdefault(table.lower(), Outage(LOCKED, LOCKED_LONGEST))
                 locked.failed(now, error.message)
-                return _isLocked(table, locked.left(now)), ""
+                return _isLocked(table, locked.left(now))
             self._refused.pop(table, None)
             if len(self._refused) == MOST:
                 del self._refused[next(iter(self._refused))]
             self._refused[table] = error, now + REMEMBERED
-            return error, ""
+            return error
         self._locked.pop(table.lower(), None)
-        return name, lineage
+        interest = self._interests.add(table, name, lineage, reshaped)
+        if interest.gone:
+            # The others who watch it hear of it as well.
+            interest.gone = False
+            self._herald.back(interest.name)
+        return interest
 
-    def _answer(self, request: _Request, answer: str | RealtimeError, lineage: str) -> None:
+    def _answer(self, request: _Request, answer: Interest | RealtimeError) -> None:
         asked = bool(self._requests) and self._requests[0] is request
         if asked:
             self._requests.popleft()
@@ -196,18 +199,13 @@ class Attaching:
             if asked:
                 request.deferred.errback(answer)
             return
-        interest = self._interests.add(request.table, answer, lineage)
-        if interest.gone:
-            # The others who watch it hear of it as well.
-            interest.gone = False
-            self._herald.back(interest.name)
         if asked:
-            interest.count += 1
-            interest.leaving = None
-            request.deferred.callback(answer)
-        elif not interest.count:
+            answer.count += 1
+            answer.leaving = None
+            request.deferred.callback(answer.name)
+        elif not answer.count:
             # Who asked has gone meanwhile.
-            self._interests.leave(interest, self._clock.seconds())
+            self._interests.leave(answer, self._clock.seconds())
 
 
 def _isLocked(table: str, seconds: float) -> RealtimeError:

@@ -17,6 +17,7 @@ class Interest:
     @ivar lost: It may not be there: it was lost since this run last attached it.
     @ivar gone: Its loss was told, and not yet that it is followed again.
     @ivar lineage: What the numbers of its changes belong to.
+    @ivar reshaped: See L{aerostack.interfaces.IJournal.reshapedAt}.
     @ivar leaving: When it is to be detached, if nobody watches it any more.
     """
 
@@ -25,6 +26,7 @@ class Interest:
     lost: bool = False
     gone: bool = False
     lineage: str = ""
+    reshaped: int = -1
     leaving: float | None = None
 
 
@@ -72,12 +74,14 @@ class Interests:
         """
         return self._interests.get(self._names.get(table, table))
 
-    def add(self, table: str, name: str, lineage: str) -> Interest:
+    def add(self, table: str, name: str, lineage: str, reshaped: int = -1) -> Interest:
         """
         Note that a table is attached.
 
         @param table: How it was asked for.
         @param name: The name that the journal gave.
+        @param lineage: See L{aerostack.interfaces.IJournal.lineage}.
+        @param reshaped: See L{aerostack.interfaces.IJournal.reshapedAt}.
         """
         self._names[table] = name
         for other in list(self._interests):
@@ -87,6 +91,7 @@ class Interests:
         interest = self._interests.setdefault(name, Interest(name))
         interest.lost = False
         interest.lineage = lineage
+        interest.reshaped = reshaped
         return interest
 
     def inherit(self, name: str, now: float) -> None:

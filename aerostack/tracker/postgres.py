@@ -143,6 +143,11 @@ class PostgresJournal:
         record = find(active(cursor), table)
         return "" if record is None else lineageOf(ledger.facts(cursor).epoch, record.tid)
 
+    def reshapedAt(self, cursor: Any, table: str) -> int:
+        self._meet(cursor)
+        record = find(active(cursor), table) if isComplete(cursor) else None
+        return -1 if record is None or len(record.shapes) < 2 else record.shapes[-1].since
+
     def surveyPast(
         self, cursor: Any, table: str, lineage: str, after: int, until: int, most: int | None
     ) -> str | None:

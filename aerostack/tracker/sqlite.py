@@ -161,6 +161,11 @@ class SQLiteJournal:
         record = self._find(cursor, fold(table)) if ledger.isComplete(cursor) else None
         return "" if record is None else lineageOf(ledger.epoch(cursor), record.tid)
 
+    def reshapedAt(self, cursor: sqlite3.Cursor, table: str) -> int:
+        record = self._find(cursor, fold(table)) if ledger.isComplete(cursor) else None
+        places = () if record is None else record.places
+        return max((place.since for place in places), default=0) - 1
+
     def surveyPast(
         self,
         cursor: sqlite3.Cursor,

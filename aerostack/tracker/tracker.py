@@ -203,6 +203,10 @@ class ChangeTracker:
         interest = self._interests.get(table)
         return "" if interest is None else interest.lineage
 
+    def reshapedAt(self, table: str) -> int:
+        interest = self._interests.get(table)
+        return -1 if interest is None else interest.reshaped
+
     def columns(self, table: str) -> Deferred[Columns]:
         return self._columns.of(table)
 
@@ -437,7 +441,11 @@ class ChangeTracker:
                     self.log.debug("{table} is gone", table=table)
             self._altered.discard(table)
         while self._reshaped:
-            self._herald.reshaped(self._reshaped.pop())
+            table = self._reshaped.pop()
+            interest = self._interests.get(table)
+            if interest is not None:
+                interest.reshaped = self.position
+            self._herald.reshaped(table)
 
     async def _tellBack(self, missing: Collection[str]) -> None:
         """

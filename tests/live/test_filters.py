@@ -91,7 +91,7 @@ class FilterTests(DaemonTests):
             "INSERT INTO orders (id, side) VALUES (1, 2)",
         )
         # The daemon has read the new schema once it has told this.
-        self.assertEqual((await everything.frame())["data"]["side"], 2)
+        self.assertEqual((await everything.change())["data"]["side"], 2)
         side = await self.narrowed(filter={"side": 3, "more": None})
         _, error = await self.asked(filter={"extra": 1})
         self.assertEqual(error["code"], "invalid_filter")

@@ -54,9 +54,9 @@ class RuleStories:
 
     async def frame(self, wire: Wire) -> Any:
         """
-        The next frame, of which note is taken.
+        The next frame, of which note is taken, but for what is said of the table's columns.
         """
-        frame = await wire.frame()
+        frame = await wire.change()
         self.told.append(str(frame))
         return frame
 

@@ -217,6 +217,15 @@ class Wire(Protocol):
         """
         return [await self.frame() for _ in range(count)]
 
+    async def change(self) -> Frame:
+        """
+        The next frame of the protocol, but for what is said of the table's columns.
+        """
+        while True:
+            frame = await self.frame()
+            if frame.get("table") != "altered":
+                return frame
+
     def waitingFrames(self) -> int:
         """
         How many frames came that nobody has asked for.

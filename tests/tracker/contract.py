@@ -809,6 +809,27 @@ class ColumnContract(Contract):
         self.events()
         self.assertEqual(self.reader.reshaped, ["t"])
 
+    def test_reshapedMeanwhile(self) -> None:
+        """
+        The journal knows up to where the rows looked different before a column was added, be
+        it while changes were read, or between two runs.
+        """
+        journal, cursor = self.reader.journal, self.reader.cursor
+        self.assertEqual(journal.reshapedAt(cursor, "t"), -1)
+        self.run_("INSERT INTO t VALUES (1, 2, 3)")
+        self.events()
+        self.run_("ALTER TABLE t ADD COLUMN c INT DEFAULT 7")
+        self.events()
+        self.assertEqual(journal.reshapedAt(cursor, "t"), self.reader.after)
+        self.run_("INSERT INTO t VALUES (2, 2, 3, 4)")
+        self.events()
+        before = self.reader.after
+        self.reader.connection.close()
+        self.run_("ALTER TABLE t ADD COLUMN d INT DEFAULT 7")
+        self.reader = self.makeReader()
+        self.reader.attach("t")
+        self.assertEqual(self.reader.journal.reshapedAt(self.reader.cursor, "t"), before)
+
     def test_added(self) -> None:
         """
         An added column is told from the poll on that sees it.

@@ -139,6 +139,9 @@ class FakeJournal:
     def lineage(self, cursor: Any, table: str) -> str:
         return f"of{table}"
 
+    def reshapedAt(self, cursor: Any, table: str) -> int:
+        return -1
+
     def snapshot(self, cursor: Any, table: str, selection: Any, bounds: Any) -> Snapshot:
         rows = [each.data for each in self.entries if isinstance(each, Change)]
         return Snapshot(rows, len(self.entries), self.lineage(cursor, table), 0)

@@ -57,7 +57,7 @@ class WatchTests(TrackerCase):
         self.database.holding = True
         watching = self.tracker.watch("a")
         self.turn()
-        for call in ("prepare", "attached", "attach", "lineage"):
+        for call in ("prepare", "attached", "attach", "lineage", "reshapedAt"):
             self.assertEqual(self.database.calls[-1], call)
             self.assertNoResult(watching)
             self.database.release()
@@ -250,7 +250,7 @@ class TickTests(TrackerCase):
         watching = self.tracker.watch("b")
         self.database.release()
         self.turn()
-        for _ in ("attach", "lineage"):
+        for _ in ("attach", "lineage", "reshapedAt"):
             self.database.release()
         self.assertEqual(self.successResultOf(watching), "b")
         self.assertEqual(len(self.listener.heard), 1)
