@@ -88,17 +88,22 @@ export class Talk {
     // A frame can give other speakers something to say. Their frames go out after it.
     if (!this.#link.isOpen || this.#pause !== undefined || this.#isSpeaking) return;
     this.#isSpeaking = true;
-    while (this.#left > 0 && this.#speakers.size) {
-      const [speaker] = this.#speakers;
-      this.#speakers.delete(speaker);
-      const text = speaker.next();
-      if (text === null) continue;
-      // The speaker may have more to say, after the others.
-      this.#speakers.add(speaker);
-      this.#say(text, speaker);
+    try {
+      while (this.#left > 0 && this.#speakers.size) this.#giveTurn();
+    } finally {
+      this.#isSpeaking = false;
     }
-    this.#isSpeaking = false;
     if (this.#left === 0 && !this.#isAsking) this.#ask();
+  }
+
+  #giveTurn() {
+    const [speaker] = this.#speakers;
+    this.#speakers.delete(speaker);
+    const text = speaker.next();
+    if (text === null) return;
+    // The speaker may have more to say, after the others.
+    this.#speakers.add(speaker);
+    this.#say(text, speaker);
   }
 
   #say(text, speaker) {

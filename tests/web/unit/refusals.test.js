@@ -46,6 +46,14 @@ test("half an emoji is rejected at once, wherever it is, and a whole one is not"
   assert.deepEqual(socket.take()[0].data, whole);
 });
 
+test("a token that cannot be sent throws, and keeps nothing else from going out", async (t) => {
+  const world = new World(t);
+  const { client, channel, socket } = await subscribed(world);
+  assert.throws(() => client.setToken("half \ud83d"), { code: "invalid_data" });
+  channel.publish("e", 1);
+  assert.deepEqual(socket.take().map(({ data }) => data), [1]);
+});
+
 test("a refusal with an id rejects that one for good", async (t) => {
   const world = new World(t);
   const { channel, socket } = await subscribed(world);
