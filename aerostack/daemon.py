@@ -16,7 +16,7 @@ from uuid import uuid4
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import Cooperator, deferLater
+from twisted.internet.task import Cooperator, LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
@@ -72,6 +72,12 @@ from aerostack.storage.history import History
 from aerostack.surroundings import Surroundings
 from aerostack.tracker.tracker import ChangeTracker
 from aerostack.wire.deflate import Compressor
+
+ANSWERS = 5.0
+"""Seconds that a database elsewhere has, when the daemon stops, to answer what it was sent."""
+
+SEVERS = 1.0
+"""Seconds between two attempts to fail what still waits for it then."""
 
 MAX_REPEATS = 50_000
 """How many publications are remembered, to be recognized when they come again."""
@@ -367,10 +373,31 @@ class Daemon(MultiService):
         yield self._stopListening(inherited=False)
         yield self._waitForClients()
         yield super().stopService()
-        yield self.tracker.stop()
-        yield self.history.flushed()
+        yield self._finish()
         self._pools.close()
         self.log.info("stopped")
+
+    def _finish(self) -> Deferred[Any]:
+        """
+        Let what waits for the database come to its end.  What a database elsewhere has not
+        answered by then is given up: it may never answer.
+        """
+        severing = LoopingCall(self._pools.sever)
+        severing.clock = self._reactor
+        begun = self._reactor.callLater(ANSWERS, severing.start, SEVERS)
+        ends = [
+            waiting.addTimeout(ANSWERS + 2 * SEVERS, self._reactor)
+            for waiting in (self.tracker.stop(), self.history.flushed())
+        ]
+
+        def ended(_: object) -> None:
+            if severing.running:
+                self.log.error("the database does not answer; what it was sent is given up")
+                severing.stop()
+            else:
+                begun.cancel()
+
+        return DeferredList(ends, consumeErrors=True).addCallback(ended)
 
     def _stopListening(self, inherited: bool) -> Deferred[Any]:
         """Give up the addresses that systemd opened, or the others."""
