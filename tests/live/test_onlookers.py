@@ -157,6 +157,7 @@ class OnlookerTests(ConsoleTests):
         self.assertEqual((await onlooker.line())["data"], {"id": 1})
         self.execute("ALTER TABLE staff ADD COLUMN name TEXT")
         self.execute("INSERT INTO staff VALUES (2, 100, 'Ann')")
+        self.assertEqual((await onlooker.line())["table"], "altered")
         self.assertEqual((await onlooker.line())["data"], {"id": 2, "name": "Ann"})
 
     async def test_rules(self) -> None:
