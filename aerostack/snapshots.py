@@ -144,6 +144,7 @@ class Snapshots:
         # All reads, by what is wanted, and how many are under way.
         self._reads: dict[tuple[str, Selection], _Read] = {}
         self._running = 0
+        self._isGoing = False
         # By client, those of its reads that wait, both in the order of their turns.
         self._queues: dict[Hashable, dict[_Read, None]] = {}
         # How many bytes of rows each client needs, and how many of its holds there are for
@@ -184,6 +185,16 @@ class Snapshots:
             del self._queues[client]
 
     def _go(self) -> None:
+        if self._isGoing:
+            # A read that was answered at once; the loop goes on with the next one.
+            return
+        self._isGoing = True
+        try:
+            self._beginSome()
+        finally:
+            self._isGoing = False
+
+    def _beginSome(self) -> None:
         while self._running < READS and self.held < self.budget:
             # A client that takes what it has asked for slowly does not get more meanwhile.
             most = self.budget // 4

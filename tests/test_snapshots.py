@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.changes import Row
@@ -222,6 +222,23 @@ class SnapshotsTests(SynchronousTestCase):
         self.successResultOf(one)
         self.failureResultOf(two, CancelledError)
         self.assertEqual(self.snapshots.held, 0)
+
+    def test_manyFailures(self) -> None:
+        """
+        Any number of reads that wait can fail at once, and each is answered.
+        """
+        waiting = [self.read(limit) for limit in range(5000)]
+        self.patch(
+            self.reads,
+            "snapshot",
+            lambda *_: fail(RealtimeError("database_unavailable", "Locked.")),
+        )
+        while self.reads.asked:
+            self.answer()
+        for each in waiting[:4]:
+            self.successResultOf(each)
+        for each in waiting[4:]:
+            self.failureResultOf(each, RealtimeError)
 
     def test_failure(self) -> None:
         """
