@@ -24,6 +24,18 @@ from aerostack.tracker.oversize import CHANGE_BYTES
 from aerostack.tracker.rows import readRows
 from aerostack.tracker.schema import columnTypes, describe, fold
 
+HOLD = 600.0
+"""For how many seconds entries that may be forgotten are kept."""
+
+PATIENCE = 3
+"""For how many times as long they are kept while the database is never quiet."""
+
+QUIET = 1.0
+"""For how many seconds nothing may have been entered where something is to be forgotten."""
+
+WHOLE = 50_000
+"""How many entries are forgotten at once, which takes about a tenth of a second."""
+
 
 @implementer(IJournal)
 class SQLiteJournal:
@@ -35,12 +47,23 @@ class SQLiteJournal:
     does not count a connection's own commits.
     """
 
-    def __init__(self, rebuiltRows: int = 1000, changeBytes: int = CHANGE_BYTES) -> None:
+    def __init__(
+        self,
+        rebuiltRows: int = 1000,
+        changeBytes: int = CHANGE_BYTES,
+        hold: float = HOLD,
+        whole: int = WHOLE,
+    ) -> None:
         """
         @param rebuiltRows: How many rows a table that was dropped and made again may
             have for each to be told as an INSERT.
         @param changeBytes: How many bytes the values of one change may take in JSON.
+        @param hold: For how many seconds entries that may be forgotten are kept, so that many
+            go at once.
+        @param whole: How many entries to forget at once, also if fewer are asked for.
         """
+        self._hold = hold
+        self._whole = whole
         self._rebuiltRows = rebuiltRows
         self._changeBytes = changeBytes
         # What is followed in this run, by its folded name.
@@ -280,15 +303,18 @@ class SQLiteJournal:
     def prune(self, cursor: sqlite3.Cursor, before: int, timestamp: int, limit: int) -> int:
         if not ledger.isComplete(cursor):
             return 0
-        oldest = cursor.execute(
-            "SELECT seq, at FROM _aerostack_changes"
-            " WHERE seq <= ? AND seq < (SELECT max(seq) FROM _aerostack_changes)"
-            " ORDER BY seq LIMIT ?",
-            (ledger.entryAfter(before) - 1, limit),
-        ).fetchall()
+        cutoff = entries.day(timestamp)
+        if not self._isTimely(cursor, cutoff):
+            return 0
         # Where the clock was set back, older entries can follow younger ones.  Only the
-        # beginning is cut off, so that what is missing later can be seen as a gap.
-        last = max((seq for seq, at in oldest if at < entries.day(timestamp)), default=0)
+        # beginning is cut off, so that what is missing later can be seen as a gap.  An image is
+        # kept with the entry that it belongs to.
+        (last,) = cursor.execute(
+            "SELECT max(seq) FROM (SELECT seq, at, op FROM _aerostack_changes WHERE seq <= ?"
+            " AND seq < (SELECT max(seq) FROM _aerostack_changes) ORDER BY seq LIMIT ?)"
+            f" WHERE at < ? AND op <> '{ledger.IMAGE}'",
+            (ledger.entryAfter(before) - 1, max(limit, self._whole), cutoff),
+        ).fetchone()
         if not last:
             return 0
         with transaction(cursor, "BEGIN IMMEDIATE"):
@@ -296,6 +322,28 @@ class SQLiteJournal:
             count = cursor.rowcount
             ledger.forgetEnded(cursor)
         return count
+
+    def _isTimely(self, cursor: sqlite3.Cursor, cutoff: float) -> bool:
+        """
+        Whether to forget something now.
+
+        A program that has read in a transaction and then wants to write is told that the
+        database is locked, without waiting, if we have written meanwhile.  So we write seldom,
+        and while nobody else does.
+
+        @param cutoff: What is older may go.
+        """
+        found = cursor.execute(
+            "SELECT (SELECT at FROM _aerostack_changes ORDER BY seq LIMIT 1),"
+            " (SELECT at FROM _aerostack_changes ORDER BY seq DESC LIMIT 1), julianday('now')"
+        ).fetchone()
+        oldest, newest, now = found
+        if oldest is None:
+            return False
+        overdue = (cutoff - oldest) * 86400
+        if overdue <= self._hold:
+            return False
+        return (now - newest) * 86400 >= min(QUIET, self._hold) or overdue > PATIENCE * self._hold
 
     def lag(self, cursor: sqlite3.Cursor) -> Lag:
         # What is committed is in the journal's order, and nobody holds up anybody's.

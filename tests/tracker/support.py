@@ -186,7 +186,8 @@ class JournalCase(Steps, SynchronousTestCase):
         return connection
 
     def makeReader(self, **options: Any) -> Reader:
-        journal = SQLiteJournal(**{"rebuiltRows": self.rebuiltRows, **options})
+        wanted = {"rebuiltRows": self.rebuiltRows, "hold": 0.0, "whole": 0, **options}
+        journal = SQLiteJournal(**wanted)
         return Reader(self.connect(), journal)
 
 

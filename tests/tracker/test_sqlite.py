@@ -205,6 +205,50 @@ class ReaderTests(JournalCase):
         self.assertLess(self.count("_aerostack_changes"), 101500)
         self.assertGreaterEqual(self.count("_aerostack_changes"), 100000)
 
+    def test_pruned(self) -> None:
+        """
+        Old changes are forgotten seldom, all at once and while nobody writes; where somebody
+        always does, they wait three times as long.
+        """
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        reader = self.makeReader(hold=600.0, whole=1000)
+        self.changes(*[f"INSERT INTO t VALUES ({number})" for number in range(10)])
+
+        def prune(oldest: int, newest: int) -> int:
+            """Prune what is older than an hour, of entries of that many seconds ago."""
+            now = time.time()
+            self.run_(
+                "UPDATE _aerostack_changes SET at = julianday('now') - CASE WHEN seq ="
+                " (SELECT max(seq) FROM _aerostack_changes)"
+                f" THEN {newest} ELSE {oldest} END / 86400.0"
+            )
+            pruned: int = reader.journal.prune(
+                reader.cursor, self.reader.after, int((now - 3600) * 1000), 3
+            )
+            return pruned
+
+        self.assertEqual(prune(3600 + 300, 60), 0)
+        self.assertEqual(prune(3600 + 900, 0), 0)
+        self.assertEqual(prune(3600 + 900, 60), 9)
+        self.changes(*[f"INSERT INTO t VALUES ({number})" for number in range(10, 20)])
+        self.assertEqual(prune(3600 + 1900, 0), 10)
+
+    def test_beside(self) -> None:
+        """
+        A program that reads in a transaction and then writes is not in the way of what is
+        forgotten, nor is that in its way.
+        """
+        self.run_("PRAGMA journal_mode = WAL")
+        self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        reader = self.makeReader(hold=600.0)
+        self.changes("INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)")
+        self.run_("UPDATE _aerostack_changes SET at = at - 4500 / 86400.0 WHERE seq = 1")
+        self.run_("BEGIN")
+        self.assertEqual(len(tableRows(self.writer, "t")), 2)
+        old = int((time.time() - 3600) * 1000)
+        self.assertEqual(reader.journal.prune(reader.cursor, self.reader.after, old, 100), 0)
+        self.run_("INSERT INTO t VALUES (3)", "COMMIT")
+
     def test_renewed(self) -> None:
         """
         That somebody reads is written down when half of the time is over, and so gets in the
