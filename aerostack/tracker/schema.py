@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 from aerostack.core.columns import Columns, ColumnType
 from aerostack.core.identifiers import quoteIdentifier
@@ -41,6 +44,21 @@ _TOKEN = re.compile(
 )
 
 
+# What an expression may be made of that fails on no value.
+_FUNCTIONS = frozenset(
+    """
+    lower upper trim ltrim rtrim length substr substring coalesce ifnull nullif iif typeof hex
+    instr date time datetime julianday strftime unicode
+    """.split()  # noqa: SIM905
+)
+_WORDS = frozenset(
+    """
+    and or not is null isnull notnull in between case when then else end true false collate
+    binary nocase rtrim cast as text integer int real numeric blob current_date current_time
+    current_timestamp
+    """.split()  # noqa: SIM905
+)
+
 # What SQLite goes by, in its order (https://sqlite.org/datatype3.html, 3.1).
 _AFFINITIES = (
     (("INT",), ColumnType.NUMBER),
@@ -61,6 +79,9 @@ class Column:
     @ivar kind: Its declared type, empty if it has none.
     @ivar default: The SQL of its default, if that is a plain constant, else
         L{None}.
+    @ivar replacement: The SQL of what REPLACE puts where NULL is not allowed, else L{None}.
+    @ivar generated: It is computed from others.
+    @ivar source: The SQL of what it is computed by, if that cannot fail, else L{None}.
     """
 
     name: str
@@ -68,6 +89,8 @@ class Column:
     default: str | None
     notNull: bool
     generated: bool
+    replacement: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,10 +112,12 @@ class Unique:
     """
     A unique index, be it declared with the table or on its own.
 
+    @ivar columns: What it is on: columns, or L{None} where it is an expression, which the
+        part has then.
     @ivar predicate: The SQL of a partial index's WHERE, else L{None}.
     """
 
-    columns: tuple[tuple[Column, Part], ...]
+    columns: tuple[tuple[Column | None, Part], ...]
     predicate: str | None
 
 
@@ -108,7 +133,7 @@ class Table:
         changes it.
     @ivar keyColumns: The names of the primary key's columns, if any.
     @ivar uniques: The unique indexes by which a REPLACE can hit another row,
-        besides the key.  Indexes on expressions are not among them.
+        besides the key.  Indexes on expressions that may fail are not among them.
     """
 
     name: str
@@ -166,6 +191,7 @@ def describe(cursor: sqlite3.Cursor, name: str) -> Table:
             "untrackable_table",
             f"{spelled!r} has {len(rows)} columns; at most {MAX_COLUMNS} can be followed.",
         )
+    sources = _readSources(cursor, spelled, rows)
     columns = tuple(
         Column(
             name=column,
@@ -173,6 +199,8 @@ def describe(cursor: sqlite3.Cursor, name: str) -> Table:
             default=default if default and _CONSTANT.fullmatch(default) else None,
             notNull=bool(notNull),
             generated=hidden in (2, 3),
+            replacement=f"({default})" if notNull and default and isHarmless(default, ()) else None,
+            source=sources.get(fold(column)) if hidden in (2, 3) else None,
         )
         for column, declared, default, notNull, _pk, hidden in rows
     )
@@ -232,25 +260,134 @@ def _readIndexes(
             "SELECT cid, coll FROM pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno",
             (index,),
         ).fetchall()
-        if any(cid < 0 for cid, _ in parts):
-            continue
-        predicate = None
-        if partial:
+        computed = any(cid < 0 for cid, _ in parts)
+        sql = ""
+        if partial or computed:
             (sql,) = cursor.execute(
                 "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", (index,)
             ).fetchone()
-            predicate = indexPredicate(sql)
+        texts = [""] * len(parts)
+        if computed:
+            # Where the index's WHERE keeps what would fail from it, SQLite may look at the
+            # expression first.
+            texts = [] if partial else indexTerms(sql)
+            names = [fold(column.name) for column in columns if not column.generated]
+            if len(texts) != len(parts) or not all(
+                cid >= 0 or isHarmless(text, names)
+                for (cid, _), text in zip(parts, texts, strict=True)
+            ):
+                continue
+        predicate = indexPredicate(sql) if partial else None
         members = tuple(
             (
-                columns[cid],
-                Part(quoteIdentifier(columns[cid].name), f" COLLATE {quoteIdentifier(collation)}"),
+                columns[cid] if cid >= 0 else None,
+                Part(
+                    quoteIdentifier(columns[cid].name) if cid >= 0 else f"({text})",
+                    f" COLLATE {quoteIdentifier(collation)}",
+                ),
             )
-            for cid, collation in parts
+            for (cid, collation), text in zip(parts, texts, strict=True)
         )
         uniques.append(Unique(members, predicate))
         if origin == "pk":
             primary = tuple(part for _, part in members)
     return primary, tuple(uniques)
+
+
+def isHarmless(expression: str, names: Collection[str]) -> bool:
+    """
+    Tell whether an expression fails on no value, and takes its values from columns of some
+    names only.
+
+    @param names: The names, folded.
+    """
+    tokens = [token.group() for token in _TOKEN.finditer(expression) if token.group().strip()]
+    for token, behind in zip(tokens, [*tokens[1:], ""], strict=True):
+        word = fold(token)
+        if token[0] in '"`[':
+            if fold(_unquote(token)) not in names:
+                return False
+        elif token[0] == "'" or token[:1].isdigit() or (word == "x" and behind[:1] == "'"):
+            pass
+        elif re.fullmatch(r"\w+", token):
+            if behind == "(" and word not in _WORDS:
+                if word not in _FUNCTIONS:
+                    return False
+            elif word not in _WORDS and word not in names:
+                return False
+        elif token not in "+-*/%|&<>=!~.,()":
+            return False
+    return "->" not in "".join(tokens)
+
+
+def indexTerms(sql: str) -> list[str]:
+    """
+    Take what an index is on out of the text of its C{CREATE INDEX}.
+    """
+    inner = sql[sql.index("(", _endOfName(sql)) + 1 :]
+    return [
+        re.sub(r"\s+(?:ASC|DESC)\s*$", "", term, flags=re.IGNORECASE).strip()
+        for term in _split(inner)
+    ]
+
+
+def _endOfName(sql: str) -> int:
+    """Where in a C{CREATE INDEX} the name of the table stands, past which the terms begin."""
+    for token in _TOKEN.finditer(sql):
+        if token.group().upper() == "ON":
+            after = _TOKEN.match(sql, token.end() + 1)
+            return token.end() if after is None else after.end()
+    raise ValueError(f"no ON in {sql!r}")
+
+
+def _split(text: str) -> list[str]:
+    """
+    Cut a list at its commas, up to the parenthesis that closes it.
+    """
+    parts, start, depth = [], 0, 0
+    for token in _TOKEN.finditer(text):
+        sign = token.group()
+        if sign == "(":
+            depth += 1
+        elif (sign == "," and depth == 0) or (sign == ")" and depth == 0):
+            parts.append(text[start : token.start()])
+            start = token.end()
+            if sign == ")":
+                break
+        elif sign == ")":
+            depth -= 1
+    return parts
+
+
+def _unquote(name: str) -> str:
+    """The name that stands in quotes."""
+    end = {"[": "]"}.get(name[0], name[0])
+    return name[1:-1].replace(end * 2, end) if end in '"`' else name[1:-1]
+
+
+def _readSources(
+    cursor: sqlite3.Cursor, table: str, rows: Sequence[tuple[Any, ...]]
+) -> dict[str, str]:
+    """
+    Read what columns are computed by, by their folded names, as far as that cannot fail.
+    """
+    if all(row[5] not in (2, 3) for row in rows):
+        return {}
+    (sql,) = cursor.execute(
+        "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
+    ).fetchone()
+    names = [fold(row[0]) for row in rows if row[5] not in (2, 3)]
+    found = {}
+    for definition in _split(sql[sql.index("(") + 1 :]):
+        tokens = [token for token in _TOKEN.finditer(definition) if token.group().strip()]
+        name = tokens[0].group()
+        for token, behind in pairwise(tokens):
+            if token.group().upper() == "AS" and behind.group() == "(":
+                (source, *_) = _split(definition[behind.end() :])
+                if isHarmless(source, names):
+                    found[fold(_unquote(name) if name[0] in '"`[' else name)] = f"({source})"
+                break
+    return found
 
 
 def indexPredicate(sql: str) -> str:

@@ -45,7 +45,8 @@ row that is inserted under this key for a sign that another one may have been re
 
 Not covered:
 
-  - a REPLACE that hits a row only through a unique index that is newer than the last poll;
+  - a REPLACE that hits a row only through a unique index that is newer than the last poll,
+    or through one on an expression that might fail;
   - a user's BEFORE trigger that writes to its own table during a REPLACE (SQLite calls
     that undefined, too), and a foreign key by which a row changes I{itself}: SQLite does
     that before AFTER triggers, so it is told the wrong way round;
@@ -412,15 +413,33 @@ class _Text:
             + (_newValue(columns[part.sql]) if part.sql in columns else f"new.{part.sql}")
             for part in self._table.key
         )
+        # REPLACE changes the row that BEFORE triggers see, and so what is computed from it.
+        changes = any(column.replacement is not None for column in self._table.columns)
         for unique in self._table.uniques:
-            terms = [
-                f"{self._row}.{part.sql}{part.collate} = {_newValue(column)}"
-                for column, part in unique.columns
-            ]
+            terms = []
+            for column, part in unique.columns:
+                if column is None:
+                    terms.append(f"{part.sql}{part.collate} = {self._computed(part.sql)}")
+                elif changes and column.source is not None:
+                    value = self._computed(column.source)
+                    terms.append(f"{self._row}.{part.sql}{part.collate} = {value}")
+                else:
+                    terms.append(f"{self._row}.{part.sql}{part.collate} = {_newValue(column)}")
             if unique.predicate is not None:
                 # Without it SQLite could not use the index, and would read the table.
                 terms.append(f"({unique.predicate})")
             yield " AND ".join(terms)
+
+    def _computed(self, expression: str) -> str:
+        """
+        Give what an expression is for the new row, as it is going to be.
+        """
+        values = ", ".join(
+            f"{_newValue(column)} AS {quoteIdentifier(column.name)}"
+            for column in self._table.columns
+            if not column.generated
+        )
+        return f"(SELECT {expression} FROM (SELECT {values}))"
 
     def _keyIs(self, alias: str, image: str) -> str:
         return " AND ".join(
@@ -445,7 +464,7 @@ class _Text:
         """
         uniques = self._table.uniques
         if any(unique.predicate is not None for unique in uniques) or any(
-            column.generated for unique in uniques for column, _ in unique.columns
+            column is None or column.generated for unique in uniques for column, _ in unique.columns
         ):
             # Any column can bring the row into a partial index, or be what a unique
             # one is computed from.
@@ -454,7 +473,9 @@ class _Text:
         if self._table.rowid is not None:
             # SQLite compares these names as written in SET.
             names += ["rowid", "_rowid_", "oid"]
-        names += [column.name for unique in uniques for column, _ in unique.columns]
+        names += [
+            column.name for unique in uniques for column, _ in unique.columns if column is not None
+        ]
         return [quoteIdentifier(name) for name in dict.fromkeys(names)]
 
 
@@ -464,7 +485,7 @@ def _newValue(column: Column) -> str:
     """
     name = quoteIdentifier(column.name)
     value = f"(SELECT (SELECT new.{name}) FROM (SELECT NULL AS {name}) AS new)"
-    if column.notNull and column.default is not None:
+    if column.replacement is not None:
         # REPLACE puts the default where NULL is not allowed, after BEFORE triggers ran.
-        return f"coalesce({value}, {column.default})"
+        return f"coalesce({value}, {column.replacement})"
     return value

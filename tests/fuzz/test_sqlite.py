@@ -22,6 +22,7 @@ TABLES = {
     "uniques": "(a INTEGER PRIMARY KEY, b UNIQUE, c NOT NULL DEFAULT 1)",
     "rowids": "(a, b UNIQUE, c)",
     "texts": "(a TEXT PRIMARY KEY COLLATE NOCASE, b, c)",
+    "computed": "(a INTEGER PRIMARY KEY, b NOT NULL DEFAULT 1, c, g AS (b + 1) UNIQUE)",
     "without": "(a, b, c, PRIMARY KEY (a, b)) WITHOUT ROWID",
     "children": "(a INTEGER PRIMARY KEY, b REFERENCES plains (a) ON DELETE CASCADE, c)",
 }

@@ -75,14 +75,55 @@ class KeyTests(JournalCase):
         """
         A row that is replaced because NULL became a default is told.
         """
+        for name, shape, *indexes in (
+            ("t1", "(a NOT NULL DEFAULT 'x' UNIQUE, b)"),
+            ("t2", "(a NOT NULL DEFAULT 'x' PRIMARY KEY, b)"),
+            ("t3", "(a NOT NULL DEFAULT ('x' || '') UNIQUE, b)"),
+            ("t4", "(a NOT NULL DEFAULT 'x', b, [g, (] AS (a || 1) UNIQUE)"),
+            ("t5", "(a NOT NULL DEFAULT 'x', b, g AS (a || 1) STORED UNIQUE)"),
+            ("t6", "(a NOT NULL DEFAULT 'x', b)", "CREATE UNIQUE INDEX i6 ON t6 (lower(a))"),
+            ("t7", "(a NOT NULL DEFAULT 'x', b)", "CREATE UNIQUE INDEX i7 ON t7 (a) WHERE b > 0"),
+            ("t8", "(a NOT NULL DEFAULT 'x', b, PRIMARY KEY (a)) WITHOUT ROWID"),
+        ):
+            self.follow(
+                name,
+                f"CREATE TABLE {name} {shape}",
+                *indexes,
+                f"INSERT INTO {name} (a, b) VALUES ('x', 1)",
+            )
+            changes = self.changes(f"REPLACE INTO {name} (a, b) VALUES (NULL, 2)")
+            self.assertEqual(
+                [(c.operation, c.data["a"], c.data["b"]) for c in changes],
+                [("DELETE", "x", 1), ("INSERT", "x", 2)],
+                shape,
+            )
+
+    def test_replaceByExpression(self) -> None:
+        """
+        A row that is replaced because of an index on an expression is told, and an expression
+        that can fail makes no write fail.
+        """
         self.follow(
             "t",
-            "CREATE TABLE t (a NOT NULL DEFAULT 'x' UNIQUE, b)",
-            "INSERT INTO t VALUES ('x', 1)",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a, j)",
+            "CREATE UNIQUE INDEX i ON t (lower(a) DESC, substr(a, 1, 2) COLLATE NOCASE)",
+            "CREATE UNIQUE INDEX k ON t (json_extract(j, '$.n')) WHERE json_valid(j)",
+            "INSERT INTO t VALUES (1, 'x', 'no JSON')",
         )
         self.assertEqual(
-            self.summary("INSERT OR REPLACE INTO t VALUES (NULL, 2)"),
-            [("DELETE", "x", 1), ("INSERT", "x", 2)],
+            self.summary("REPLACE INTO t VALUES (2, 'X', 'none')", "UPDATE t SET j = 'nor here'"),
+            [
+                ("DELETE", 1, "x", "no JSON"),
+                ("INSERT", 2, "X", "none"),
+                ("UPDATE", 2, "X", "nor here"),
+            ],
+        )
+        self.assertEqual(
+            self.summary(
+                "INSERT INTO t VALUES (3, 'y', NULL)",
+                "UPDATE OR REPLACE t SET a = 'Y' WHERE id = 2",
+            ),
+            [("INSERT", 3, "y", None), ("DELETE", 3, "y", None), ("UPDATE", 2, "Y", "nor here")],
         )
 
     def test_ignored(self) -> None:
