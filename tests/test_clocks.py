@@ -42,13 +42,14 @@ class SetClockTests(SynchronousTestCase):
         The allowance of frames fills again.
         """
         client = self.world.connect()
+        publication = {"type": "publish", "topic": "a/b", "event": "e", "id": "1"}
         for _ in range(100):
-            client.send(type="ping")
+            client.send(**publication)
         self.world.stepped = -HOUR
         client.take()
-        self.assertEqual([frame["type"] for frame in client.ask(type="ping")], ["error"])
+        self.assertEqual([frame["type"] for frame in client.ask(**publication)], ["error"])
         self.world.advance(2)
-        self.assertEqual([frame["type"] for frame in client.ask(type="ping")], ["pong"])
+        self.assertEqual([frame["type"] for frame in client.ask(**publication)], ["ack"])
 
     def test_presence(self) -> None:
         """

@@ -188,15 +188,17 @@ class KindTests(SynchronousTestCase):
             ("http://[::1]:8080", "http://[::1]:8080"),
             ("capacitor://localhost", "capacitor://localhost"),
             ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+            ("https://*.Example.com", "https://*.example.com"),
         ):
             self.assertEqual(Origin().read(written), read)
 
     def test_noOrigin(self) -> None:
-        """A page's address, a bare host and a pattern of hosts are no origins."""
+        """A page's address, a bare host and a pattern of schemes are no origins."""
         self.assertRefuses(
             Origin(),
             *("example.com", "https://example.com/", "https://example.com/app", "https://"),
-            *("https://*.example.com", "*://example.com", "https://example.com:0", "null", ""),
+            *("https://*", "https://a.*.example.com", "*://example.com", "null", ""),
+            "https://example.com:0",
             *("https://example.com:65536", "https://u@example.com", "https://example.com:", 1),
             "https://example.com\n",
         )
