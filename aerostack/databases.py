@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, Protocol
 
 from twisted.application.service import Service
@@ -26,6 +27,9 @@ from aerostack.storage.pool import PooledDatabase
 from aerostack.storage.schema import SchemaTooNew, remove
 from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.wake import WALWaker
+
+PATIENCE = 3.0
+"""For how many seconds a daemon that stops waits for an answer of another machine's."""
 
 
 class Unusable(Exception):
@@ -97,10 +101,22 @@ class Pools:
 
     def close(self) -> None:
         """
-        Wait for what is running, and close every connection.
+        Wait for what is running, and close every connection.  What a machine that hangs does not
+        answer within L{PATIENCE} fails.
         """
-        for pool in self:
-            pool.close()
+        closed = Event()
+
+        def hurry() -> None:
+            while not closed.wait(PATIENCE):
+                self.sever()
+
+        # The reactor's thread waits for the pools' threads meanwhile.
+        Thread(target=hurry, daemon=True).start()
+        try:
+            for pool in self:
+                pool.close()
+        finally:
+            closed.set()
 
 
 class Backend(ABC):

@@ -194,10 +194,12 @@ class PostgresDatabase(PooledDatabase):
 
 def _sever(connections: Iterable[psycopg.Connection[Any]]) -> None:
     for connection in tuple(connections):
-        if connection.info.transaction_status is TransactionStatus.ACTIVE:
-            # The thread that waits hears the end of it.
-            with socket(fileno=os.dup(connection.pgconn.socket)) as ours, suppress(OSError):
-                ours.shutdown(SHUT_RDWR)
+        # It may come to its end just now.
+        with suppress(OSError, psycopg.OperationalError):
+            if connection.info.transaction_status is TransactionStatus.ACTIVE:
+                # The thread that waits hears the end of it.
+                with socket(fileno=os.dup(connection.pgconn.socket)) as ours:
+                    ours.shutdown(SHUT_RDWR)
 
 
 def _cancel(connections: Iterable[psycopg.Connection[Any]]) -> None:

@@ -1,0 +1,65 @@
+"""
+A PostgreSQL server that hangs with its connections open.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from aerostack import daemon, databases
+from tests.live.test_postgres import PUBLISH, PostgresDaemonTests
+
+_OURS = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE 'aerostack-rt %'
+"""
+
+
+class StandstillTests(PostgresDaemonTests):
+    """
+    The end of a daemon whose database does not answer any more.
+    """
+
+    timeout = 60
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """
+        Have the server stand still, with all that serves the daemon.
+        """
+        file = self.postgres.server.directory / "data" / "postmaster.pid"
+        pids = [int(file.read_text().split()[0])]
+        pids += [pid for (pid,) in self.postgres.execute(_OURS)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in reversed(pids):
+                os.kill(pid, signal.SIGCONT)
+
+    async def test_stops(self) -> None:
+        """
+        A daemon stops although it waits for answers that do not come: about changes, about
+        what is to be kept, and about a query.
+        """
+        self.patch(databases, "PATIENCE", 0.2)
+        self.patch(daemon, "ANSWERS", 0.2)
+        self.execute("CREATE TABLE orders (id int PRIMARY KEY)")
+        wire = await self.subscribed("orders")
+        wire.tell({**PUBLISH, "data": 1, "id": "soon"})
+        query = self.daemon._pools.query.run(lambda cursor: cursor.execute("SELECT 1"))
+        await query
+        with self.hanging():
+            wire.tell({**PUBLISH, "data": 2, "id": "late"})
+            query = self.daemon._pools.query.run(lambda cursor: cursor.execute("SELECT 1"))
+            query.addErrback(lambda _: None)
+            await self.sleep(2 * self.pollInterval)
+            await self.daemon.stopService()
+        self.assertFalse(self.daemon.running)
+        self.flushLoggedErrors(psycopg.OperationalError)
