@@ -19,6 +19,12 @@ from aerostack.client.errors import ClientError
 from aerostack.client.line import DISCONNECTED
 from aerostack.client.realtime import RealtimeClient
 
+# What is no gap in what is shown, but in what a table's rows are known to be.
+_GAPS: dict[Any, str] = {
+    "back": "the table is there again, perhaps with other rows than those that were shown",
+    "altered": "columns were changed, so rows that were shown may look different",
+}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
@@ -129,7 +135,9 @@ class Tail:
         say(f"watching {frame['topic']}{again}")
 
     def _missed(self, topic: str, gap: Frame) -> None:
-        say(f"{topic}: something was missed that cannot be had any more ({gap.get('reason')})")
+        reason = gap.get("reason")
+        known = _GAPS.get(reason, f"something was missed that cannot be had any more ({reason})")
+        say(f"{topic}: {known}")
 
     def _refused(self, topic: str, error: ClientError) -> None:
         say(f"{topic}: {error}")

@@ -344,7 +344,7 @@ class Channel:
     def _missed(self, reason: Any) -> None:
         if not self._notices.call(_GAP, {"topic": self.topic, "reason": reason}):
             self.log.warn(
-                "{topic}: something was missed ({reason}); load it again",
+                "{topic}: what was made of it is not what there is ({reason}); load it again",
                 topic=self.topic,
                 reason=reason,
             )

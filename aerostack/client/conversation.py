@@ -237,7 +237,7 @@ class Conversation:
 
     def tooLarge(self, most: int | None) -> bool:
         limit = "limits.frame_bytes" if most is None else f"{most} bytes"
-        error = ClientError("too_large", f"It is larger than {limit}, which the daemon takes.")
+        error = ClientError("too_large", f"The daemon takes frames of at most {limit}; send less.")
         found = self._publications.tooLarge(most, error)
         if most is not None:
             for channel in tuple(self._channels.values()):

@@ -111,6 +111,19 @@ class TailTests(SynchronousTestCase):
         self.world.advance(60)
         self.assertIn("chat/a: something was missed that cannot be had", self.errors.getvalue())
 
+    def test_table(self) -> None:
+        """
+        What happens to a table itself is told as what it is.
+        """
+        self.follow("orders")
+        for tell in ("tableBack", "tableReshaped"):
+            getattr(self.world.tracker.listener, tell)("orders")
+            self.world.turn()
+        said = self.errors.getvalue()
+        self.assertIn("orders: the table is there again", said)
+        self.assertIn("orders: columns were changed", said)
+        self.assertNotIn("missed", said)
+
     def test_refused(self) -> None:
         """
         One that is refused for good is not made again, and this is said once.

@@ -11,9 +11,12 @@ from typing import Any
 from zope.interface import implementer
 
 from aerostack.client.address import Address
-from aerostack.client.endings import Ending, broken
+from aerostack.client.endings import Ending, broken, closed
 from aerostack.client.interfaces import IWireUser
 from aerostack.testing import MemoryWire, World
+
+MOST = 2000
+"""How many bytes a message may have."""
 
 _UP, _DOWN = "up", "down"
 
@@ -65,6 +68,13 @@ class SlowWire(MemoryWire):
     def left(self, ending: Ending) -> None:
         self._way = _DOWN
         super().left(ending)
+
+    def _reach(self, payload: bytes) -> None:
+        if len(payload) > MOST:
+            self._way = _DOWN
+            super().left(closed(1009, f"a message has at most {MOST} bytes"))
+        else:
+            super()._reach(payload)
 
     def _later(self, call: Callable[..., None], *args: Any) -> None:
         clock = self._world.clock

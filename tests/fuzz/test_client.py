@@ -13,11 +13,12 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.channel import Channel
+from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
 from aerostack.settings import READERS, JWTConfig, LimitsConfig, TableConfig
 from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, World, makeProject
 from tests.fuzz import FUZZ_SECONDS, seeds
-from tests.fuzz.lines import SlowWire
+from tests.fuzz.lines import MOST, SlowWire
 from tests.live.clients import makeToken
 
 TOPICS = ("chat/a", "chat/b", "orders")
@@ -57,6 +58,7 @@ class Actor:
         self.watches: dict[str, list[Watch]] = {topic: [] for topic in TOPICS}
         self.states: dict[str, Any] = dict.fromkeys(TOPICS)
         self.published: list[Deferred[None]] = []
+        self.tooLarge: list[Deferred[None]] = []
         self.troubles: list[Any] = []
         client.onStatusChange(self._changed)
         for channel in self.channels.values():
@@ -145,7 +147,7 @@ class Story:
         """
         topic = self.random.choice(TOPICS)
         channel, watch = actor.channels[topic], actor.watch(topic)
-        action = self.random.randrange(10)
+        action = self.random.randrange(11)
         if action < 3:
             if topic == "orders":
                 topic = "chat/a"
@@ -169,6 +171,8 @@ class Story:
         elif action == 8:
             actor.states[topic] = None
             channel.untrack()
+        elif action == 9:
+            actor.tooLarge.append(actor.channels["chat/a"].publish("e", "x" * MOST))
         elif actor.name == "bob":
             actor.client.setToken(makeToken("bob", n=self.count))
 
@@ -241,6 +245,9 @@ class Story:
             test.assertEqual((actor.client.status, actor.troubles), ("connected", []), actor.name)
             for waiting in actor.published:
                 test.successResultOf(waiting)
+            for waiting in actor.tooLarge:
+                error = test.failureResultOf(waiting, ClientError).value
+                test.assertEqual(error.code, "too_large")
 
     def checkHeard(self, said: list[int], watch: Watch) -> None:
         """
