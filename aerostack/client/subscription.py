@@ -198,8 +198,9 @@ class Subscription:
         if request is None:
             return False
         self._held, self._answer = request, frame
-        request.begun, request.position = True, head.pos
-        self.filling = head.pos is None and bool(request.fields.get("snapshot"))
+        # Whose past was not recovered gets the rows; where the table is not there now, later.
+        self.filling = bool(request.fields.get("snapshot")) and not frame.get("recovered")
+        request.begun, request.position = True, None if self.filling else head.pos
         self._pages = 0
         self._left()
         request.answer(frame)

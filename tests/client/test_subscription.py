@@ -277,11 +277,30 @@ class SubscriptionTests(SynchronousTestCase):
         """
         A daemon that sends none, because the past could be recovered, gives a position.
         """
-        self.subscription.want({"snapshot": True})
+        self.subscription.want({"snapshot": True, "since": "p0"})
         self.ask()
-        self.answer("p1")
+        self.answer("p1", recovered=True)
         self.subscription.advance("p2")
         self.assertEqual(self.subscription.position, "p2")
+
+    def test_rowsOwed(self) -> None:
+        """
+        Where the daemon has no rows now, because the table is not there, they are asked for on
+        another connection, too.
+        """
+        for wanted, answer in (
+            ({"snapshot": True}, {}),
+            ({"snapshot": True, "since": "p0"}, {"recovered": False}),
+        ):
+            self.subscription.want(wanted)
+            self.ask()
+            self.answer("p1", **answer)
+            self.subscription.advance("p2")
+            self.subscription.lost()
+            self.assertEqual(self.ask(), {"type": "subscribe", "snapshot": True})
+            self.answer(None)
+            self.subscription.filled("p3")
+            self.assertEqual(self.subscription.position, "p3")
 
     # The connection
 

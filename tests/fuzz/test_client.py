@@ -15,6 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.client.channel import Channel
 from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
+from aerostack.core.changes import Change
+from aerostack.errors import RealtimeError
 from aerostack.settings import READERS, JWTConfig, LimitsConfig, TableConfig
 from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, World, makeProject
 from tests.fuzz import FUZZ_SECONDS, seeds
@@ -23,6 +25,7 @@ from tests.live.clients import makeToken
 
 TOPICS = ("chat/a", "chat/b", "orders")
 CANONICAL = {"chat/a": "chat/a/p", "chat/b": "chat/b/p", "orders": "table/orders/p"}
+TABLE = "things"
 EVENTS = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -44,6 +47,36 @@ class Watch:
         self.heard.append(frame["data"])
 
 
+class Rows:
+    """
+    What an application makes of a table's rows.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.rows: dict[int, Any] = {}
+        self.channel = channel
+        channel.on("snapshot", self._page)
+        for event in EVENTS:
+            channel.on(event, self._changed)
+        # What is wrong with a table that is lost is told, and is no news here.
+        channel.onError(lambda error: None)
+        channel.onGap(lambda gap: None)
+        channel.subscribe(snapshot=True)
+
+    def _page(self, frame: Any) -> None:
+        if frame["first"]:
+            self.rows.clear()
+        self.rows |= {row["id"]: row for row in frame["rows"]}
+
+    def _changed(self, frame: Any) -> None:
+        row = frame["data"]
+        if frame["operation"] == "DELETE":
+            # Between a loss and the rows that come again, one may be of no row that is known.
+            self.rows.pop(row["id"], None)
+        else:
+            self.rows[row["id"]] = row
+
+
 class Actor:
     """
     A client, and what the application wants of it.
@@ -57,6 +90,7 @@ class Actor:
         client._conversation.line._backOff = backoffPolicy(0.5, 30.0, jitter=random.random)
         self.watches: dict[str, list[Watch]] = {topic: [] for topic in TOPICS}
         self.states: dict[str, Any] = dict.fromkeys(TOPICS)
+        self.rows = Rows(client.channel(TABLE))
         self.published: list[Deferred[None]] = []
         self.tooLarge: list[Deferred[None]] = []
         self.troubles: list[Any] = []
@@ -91,6 +125,7 @@ class Story:
             {"p": makeProject(jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET))},
             limits=LimitsConfig(framesPerSecond=rate, framesBurst=burst),
             access={"*": TableConfig(read=READERS)},
+            tables=("orders", TABLE),
         )
         test.patch(
             self.world,
@@ -99,10 +134,12 @@ class Story:
         )
         # One that is never cut off hears the truth.
         self.truth = self.world.connect(userId="truth")
-        for topic in TOPICS:
+        for topic in (*TOPICS, TABLE):
             self.truth.send(type="subscribe", topic=topic)
             self.world.advance(1)
         self.count = 0
+        # The rows of the table that is watched with its rows, by id.
+        self.rows: dict[int, Any] = {}
         self.actors = [
             Actor(self.world.realtime(userId="ann"), "ann", self.random),
             Actor(self.world.realtime(apiKey=PUBLIC_KEY), "nameless", self.random),
@@ -121,6 +158,8 @@ class Story:
             self.act(self.random.choice(self.actors))
             if self.random.random() < 0.4:
                 self.trouble()
+            if self.random.random() < 0.4:
+                self.write()
             self.wait(self.random.choice((0, 0, 0.01, 0.05, 0.3, 1, 4)))
         self.world.reachable = True
         for _ in range(60):
@@ -198,6 +237,34 @@ class Story:
         watch.over = True
         actor.channels[topic].unsubscribe()
 
+    def write(self) -> None:
+        """
+        Let somebody write to the table, or lose it.
+        """
+        tracker, random = self.world.tracker, self.random
+        if random.random() < 0.1:
+            lost = RealtimeError("table_lost", "It was rebuilt.")
+            tracker.listener.tableLost(TABLE, lost, tracker.position)
+            self.wait(random.choice((0, 0, 0.5, 3)))
+            tracker.listener.tableBack(TABLE)
+        elif random.random() < 0.1:
+            tracker.listener.tableReshaped(TABLE)
+        key = random.randrange(5)
+        before = self.rows.get(key)
+        after = {"id": key, "status": str(self.count), "side": random.randrange(9)}
+        if before is None:
+            operation, data = "INSERT", after
+        elif random.random() < 0.5:
+            operation, data = "UPDATE", after
+        else:
+            operation, data = "DELETE", before
+        if operation == "DELETE":
+            del self.rows[key]
+        else:
+            self.rows[key] = after
+        seq = tracker.position + 1
+        tracker.change(Change(seq, TABLE, operation, data, before, 5))
+
     def trouble(self) -> None:
         """
         Let the network make trouble.
@@ -242,6 +309,7 @@ class Story:
                 shown = actor.channels[topic].presence.members
                 test.assertEqual({m["connectionId"]: m["state"] for m in shown}, members)
         for actor in self.actors:
+            test.assertEqual(actor.rows.rows, self.rows, actor.name)
             test.assertEqual((actor.client.status, actor.troubles), ("connected", []), actor.name)
             for waiting in actor.published:
                 test.successResultOf(waiting)
