@@ -167,6 +167,8 @@ export class RealtimeClient {
   }
 
   setToken(token) {
+    // A token that cannot be sent is better refused here.
+    if (token) encode(token);
     this.#token = token;
     if (!token) return;
     this.#tokenGiven?.(true);

@@ -4,9 +4,12 @@
 
 import { RealtimeError, countBytes } from "./common.js";
 
-// How many frames go out before the daemon is asked whether it has dealt with them.
-const AT_FIRST = 20;
+// How many frames go out before the daemon is asked whether it has dealt with them.  It bears the
+// first number of refusals at once, also with the smallest limits.
+const AT_FIRST = 10;
 const AT_MOST = 100;
+// How many bytes go out at a time at the most, where they are in more frames than the first number.
+const BYTES_AT_MOST = 131_072;
 // How long to wait where the daemon does not say, in milliseconds.
 const USUAL_WAIT = 1000;
 
@@ -24,6 +27,9 @@ export class Talk {
   #size = AT_FIRST;
   #growth = 2;
   #left = AT_FIRST;
+  // What went out since the daemon was asked last.
+  #frames = 0;
+  #bytes = 0;
   #isAsking = false;
   #isSpeaking = false;
   #pause;
@@ -60,7 +66,7 @@ export class Talk {
     this.#isAsking = false;
     this.#largest = 0;
     this.#size = Math.max(this.#size, 1);
-    this.#left = Math.floor(this.#size);
+    this.#begin();
   }
 
   /** The daemon has not acted on a frame, because it came too fast. */
@@ -114,6 +120,9 @@ export class Talk {
     }
     this.#largest = Math.max(this.#largest, bytes);
     this.#left -= 1;
+    this.#frames += 1;
+    this.#bytes += bytes;
+    if (this.#frames >= AT_FIRST && this.#bytes >= BYTES_AT_MOST) this.#left = 0;
     this.#link.send(text);
   }
 
@@ -128,7 +137,12 @@ export class Talk {
 
   #refill() {
     this.#size = Math.min(this.#size + this.#growth, AT_MOST);
+    this.#begin();
+  }
+
+  #begin() {
     this.#left = Math.floor(this.#size);
+    this.#frames = this.#bytes = 0;
   }
 
   #refusal(bytes) {

@@ -139,13 +139,28 @@ test("a new token that is too fast for an older daemon is given again", async (t
 test("a ping that an older daemon refuses keeps nothing from going on", async (t) => {
   const world = new World(t);
   const { channel, socket } = await subscribed(world);
-  for (let n = 0; n < 25; n++) channel.publish("e", n);
+  for (let n = 0; n < 15; n++) channel.publish("e", n);
   assert.deepEqual(socket.take().at(-1), { type: "ping" });
   await socket.say(TOO_FAST);
   await world.clock.advance(300);
   assert.deepEqual(socket.take(), [{ type: "ping" }]);
   await socket.say({ type: "pong" });
-  assert.equal(socket.take()[0].data, 19);
+  assert.equal(socket.take()[0].data, 9);
+});
+
+test("large frames go out in smaller numbers", async (t) => {
+  const world = new World(t);
+  const { channel, socket } = await subscribed(world);
+  const sent = async () => {
+    const frames = socket.take();
+    assert.deepEqual(frames.pop(), { type: "ping" });
+    await socket.say(...frames.map(({ id }) => ({ type: "ack", id })), { type: "pong" });
+    return frames.length;
+  };
+  for (let n = 0; n < 60; n++) channel.publish("e", "x".repeat(20_000));
+  assert.equal(await sent(), 9);
+  assert.equal(await sent(), 10);
+  assert.equal(await sent(), 10);
 });
 
 test("a presence that changes all the time does not keep publications from going out", async (t) => {

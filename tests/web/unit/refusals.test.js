@@ -87,10 +87,12 @@ test("where it can be of several, they are sent again one at a time, and it show
   await socket.say({ type: "pong" });
   const order = [];
   for (let frames = socket.take(); frames.length; frames = socket.take()) {
-    if (order.length < 5) assert.equal(frames.length, 1);
-    for (const { id, data } of frames) {
-      order.push(data);
-      await socket.say(data === "bad" ? refusal("invalid_json") : { type: "ack", id });
+    const published = frames.filter(({ type }) => type === "publish");
+    if (order.length < 5) assert.ok(published.length <= 1);
+    order.push(...published.map(({ data }) => data));
+    for (const { type, id, data } of frames) {
+      const answer = data === "bad" ? refusal("invalid_json") : { type: "ack", id };
+      await socket.say(type === "ping" ? { type: "pong" } : answer);
     }
   }
   assert.deepEqual(order, ["a", "bad", "b", "bad", "later", "last"]);
