@@ -142,36 +142,40 @@ class Attendance:
         """
         return self.presence.topicsOf(connectionId)
 
-    def sync(self, reader: IReader, topic: Topic, paged: bool) -> None:
+    def sync(self, reader: IReader, topic: Topic, paged: bool, unasked: bool = False) -> None:
         """
         Tell a client who is present on a topic.
 
         @param paged: Whether the client asked for pages, and for the word that they are
             over; if not, all members are in one frame, and where there is no member there
             is no frame.
+        @param unasked: Whether the client does not know that the set comes, so that a frame
+            has to say where it begins, be it empty.
         """
         canonical = topic.canonical
         roster = self.presence.roster(canonical)
-        if roster is None and not paged:
+        if roster is None and not paged and not unasked:
             return
         # Pages that are under way owe their end.
         paged = paged or reader.isSyncing(canonical)
-        frames = self._pages(canonical) if paged else self._whole(canonical)
+        frames = self._pages(canonical, unasked) if paged else self._whole(canonical, unasked)
         reader.sync(canonical, frames, paged, roster is None or roster.size <= AT_ONCE)
 
-    def _whole(self, canonical: str) -> Iterator[Frame]:
+    def _whole(self, canonical: str, unasked: bool) -> Iterator[Frame]:
         """
         The whole set as it is when it is asked for, in one frame.
         """
         roster = self.presence.roster(canonical)
         if roster is None:
+            if unasked:
+                yield self._syncFrame(canonical, b'{"members":[]}')
             return
         if roster.told is None:
             texts = b",".join(_told(block) for block in roster.blocks)
             roster.told = self._syncFrame(canonical, b'{"members":[' + texts + b"]}")
         yield roster.told
 
-    def _pages(self, canonical: str) -> Iterator[Frame]:
+    def _pages(self, canonical: str, unasked: bool) -> Iterator[Frame]:
         """
         The set in pages, each as it is when it is asked for, and then their end.  Members
         that come after the beginning are told as such.
@@ -187,6 +191,8 @@ class Attendance:
             reached = block.high
             yield self._page(canonical, block, number)
             number += 1
+        if unasked and not number:
+            yield self._syncFrame(canonical, b'{"members":[],"page":0}')
         yield wireFrame(Synced(topic=canonical))
 
     def _page(self, canonical: str, block: Block[Member], number: int) -> Frame:

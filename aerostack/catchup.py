@@ -38,6 +38,7 @@ class Catchup:
 
     @ivar held: How many bytes of the third part wait.
     @ivar tally: How many bytes are held for the same client, for all of its topics.
+    @ivar isAnswered: Whether the client was told that it is subscribed.
     @ivar onSpent: Is called once when what L{begin} gave is needed no more, or is not wanted
         any more.
     @ivar behind: Where the log is to be read on; L{None} if all of it that is not in the
@@ -52,6 +53,7 @@ class Catchup:
         "_waiting",
         "behind",
         "held",
+        "isAnswered",
         "onFailure",
         "onPage",
         "onSpent",
@@ -65,6 +67,7 @@ class Catchup:
         self.held = 0
         self.tally = Tally()
         self.behind = behind
+        self.isAnswered = behind is not None
         self._pages: Pages | None = None
         self._page: deque[Frame] = deque()
         self._stream: Iterator[Frame] = iter(())

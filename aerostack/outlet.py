@@ -248,7 +248,9 @@ class Outlet:
 
     def _renew(self, topic: str) -> None:
         """Have the client told who is present, unless it will be."""
-        if not self._isToSync(topic):
+        catchup = self._catchups.get(topic) if self._catchups else None
+        # Behind the answer it is told in any case.
+        if not self._isToSync(topic) and (catchup is None or catchup.isAnswered):
             self._syncAgain(self, topic)
 
     def giveUp(self) -> None:
@@ -427,6 +429,9 @@ class Outlet:
         if catchup.isBehind:
             self._readOn(self, topic, catchup)
         frames = catchup.take(size)
+        if self.catchingUp(topic) is not catchup:
+            # It has ended while it was asked for more.
+            return 0
         data = joinFrames(frames) if frames else None
         if data is not None:
             self._connection.send(data)

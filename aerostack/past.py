@@ -50,6 +50,7 @@ class Past:
         @param plan: What L{Stream.resume} says of it.
         """
         self.reached = position
+        self._epoch = position.epoch
         self._tracker = tracker
         self._history = history
         self._topic = topic
@@ -90,10 +91,12 @@ class Past:
         @param read: Gets the marks of what was read.
         """
         stream, until = self._stream, self._plan.until
+        # One who comes from an earlier stream, and is cut off in the middle, still does.
+        epoch = self._epoch if self._plan.keptOnly else stream.epoch
 
         def position(mark: int, within: bool = False) -> Position:
             read.append(mark)
-            return Position(stream.epoch, None, mark, stream.lineage, within)
+            return Position(epoch, None, mark, stream.lineage, within)
 
         def told(changes: Sequence[Change]) -> Sequence[Frame]:
             frames: list[Frame] = []

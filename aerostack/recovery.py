@@ -190,6 +190,7 @@ class Recovery:
         if plan.after is None:
             catchup.begin(past.frames, None, _nothing, _nothing)
             self._answer(outlet, wish, _recovered(topic, str(wish.since), plan), position)
+            catchup.isAnswered = True
             outlet.catchUp(topic.canonical, catchup)
             return
         # What is published while the database is asked must wait.
@@ -239,6 +240,7 @@ class Recovery:
         self._answer(outlet, wish, _anew(topic, None, gap))
         catchup = Catchup()
         catchup.behind = stream.position
+        catchup.isAnswered = True
         outlet.catchUp(topic.canonical, catchup)
         fail = partial(self._fail, outlet, wish, catchup)
         if self._feeds.isDown:
@@ -296,6 +298,9 @@ class Recovery:
         self, outlet: Outlet, wish: Wish, answer: Subscribed, recovered: Position | None = None
     ) -> None:
         outlet.send(replace(answer, sync=True) if wish.sync else answer)
+        catchup = outlet.catchingUp(wish.topic.canonical)
+        if catchup is not None:
+            catchup.isAnswered = True
         self._hub.attendance.sync(outlet, wish.topic, wish.sync)
         self._feeds.greet(outlet, wish.topic, recovered)
 
@@ -327,7 +332,8 @@ class Recovery:
         """
         Tell a client anew who is present on a topic: it was too slow for each change.
         """
-        self._hub.attendance.sync(outlet, topicOf(canonical), outlet.takesPages(canonical))
+        paged = outlet.takesPages(canonical)
+        self._hub.attendance.sync(outlet, topicOf(canonical), paged, unasked=True)
 
     def readOn(self, outlet: Outlet, canonical: str, catchup: Catchup) -> None:
         """

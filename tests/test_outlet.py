@@ -384,6 +384,79 @@ class MixedTests(OutletCase):
         found = [each for each in self.seen(self.client) if isinstance(each, dict)]
         self.assertEqual(found[-1].get("state") or found[-1]["members"][0]["state"], {"n": 99})
 
+    def test_presenceFloodBefore(self) -> None:
+        """
+        Where they come before the client is told that it is subscribed, the set comes behind
+        that answer, and once.
+        """
+        since = self.leaveKept()
+        self.world.history.reading = reading = []
+        client = self.world.connect()
+        client.send(type="subscribe", topic="chat/a", since=since)
+        other = self.world.connect()
+        for n in range(100):
+            other.send(type="track", topic="chat/a", state={"n": n})
+            self.world.turn()
+        while reading:
+            reading.pop(0)()
+            self.world.turn()
+        kinds = [frame.get("event", frame["type"]) for frame in client.take()]
+        self.assertEqual(kinds[:2], ["subscribed", "presence:sync"])
+        self.assertEqual(kinds.count("presence:sync"), 1)
+
+    def leaveKept(self) -> str:
+        """
+        Keep more than the log has in memory, behind a position.
+        """
+        first = self.world.connect()
+        first.positions = True
+        (answer,) = first.ask(type="subscribe", topic="chat/a")
+        first.die()
+        for _ in range(30):
+            self.world.hub.publish(Topic("chat/a", "p"), "e", b"0", None, True)
+        self.world.turn()
+        return str(answer["pos"])
+
+    def test_presenceNobodyLeft(self) -> None:
+        """
+        A set that is told again because the client was too slow, and has no member left, is
+        told as an empty one.
+        """
+        for paged in (False, True):
+            client = self.world.connect()
+            client.ask(type="subscribe", topic="chat/a", sync=paged)
+            client.session.congested()
+            other = self.world.connect()
+            for n in range(100):
+                other.send(type="track", topic="chat/a", state={"n": n})
+                self.world.turn()
+            other.close()
+            client.session.drained()
+            page, *synced = client.take()
+            self.assertEqual(page["data"], {"members": [], **({"page": 0} if paged else {})})
+            self.assertEqual([frame["type"] for frame in synced], ["synced"] * paged)
+
+    def test_failsAtOnce(self) -> None:
+        """
+        Where what is missing turns out while the next piece is asked for, nothing comes
+        behind the end of the subscription.
+        """
+        self.patch(past, "PAGE", 3)
+        self.patch(recovery, "CHUNK", 5000)
+        since = self.leaveKept()
+        history = self.world.history
+        read = history.readPast
+
+        def forgetting(*args: Any) -> Any:
+            reading = read(*args)
+            history.forget(history.messages[5].createdAt)
+            return reading
+
+        self.patch(history, "readPast", forgetting)
+        frames = self.client.ask(type="subscribe", topic="chat/a", since=since)
+        kinds = [frame["type"] for frame in frames]
+        self.assertEqual((kinds[0], kinds[-2:]), ("subscribed", ["error", "unsubscribed"]))
+
     def test_events(self) -> None:
         """
         What a server publishes on a table's topic comes in its place among the rows.

@@ -117,7 +117,6 @@ class Stream:
 
     __slots__ = (
         "_base",
-        "_began",
         "_entries",
         "_lostMark",
         "_lostOffset",
@@ -147,8 +146,6 @@ class Stream:
         self.size = 0
         self._tally = tally or Tally()
         self._entries = _NOTHING
-        # The mark with which it began.
-        self._began = mark
         # The mark before the oldest entry that is still here.
         self._base = mark
         # The newest entry that fell out and was not kept: its offset and mark.
@@ -267,9 +264,6 @@ class Stream:
         """Go on after an entry of which only the mark is known."""
         if mark <= self._lostMark:
             return EXPIRED
-        if mark < self._began:
-            # It was read by one who came from an earlier stream, and was cut off in the middle.
-            return self._readFrom(mark, keptOnly=True)
         if mark >= self._base:
             return Plan(
                 tuple(e for e in self._entries if e.mark > mark or (e.mark == mark and not e.kept))

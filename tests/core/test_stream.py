@@ -209,17 +209,6 @@ class ResumeTests(SynchronousTestCase):
             stream.resume(Position("e0", 7, 101), 0.0), [2], after=101, until=101, keptOnly=True
         )
 
-    def test_otherStreamCutOff(self) -> None:
-        """
-        One who comes from an earlier stream, and is cut off while it reads what was kept, hears
-        again that it is only that, until it has come to where this stream began.
-        """
-        stream = makeStream(mark=100)
-        fill(stream, None, 101)
-        middle = Position("e1", None, 95)
-        self.assertPlan(stream.resume(middle, 0.0), [1, 2], after=95, until=100, keptOnly=True)
-        self.assertPlan(stream.resume(Position("e1", None, 100), 0.0), [1, 2])
-
     def test_otherLineage(self) -> None:
         """
         A position in another journal means nothing.
