@@ -70,6 +70,7 @@ from aerostack.session import Session
 from aerostack.settings import SECTIONS, Config, LimitsConfig
 from aerostack.storage.history import History
 from aerostack.surroundings import Surroundings
+from aerostack.tracker.faults import describe
 from aerostack.tracker.tracker import ChangeTracker
 from aerostack.wire.deflate import Compressor
 
@@ -187,7 +188,7 @@ class Daemon(MultiService):
         )
         self.rpc = RPC(self.hub, self.authenticator, self.feeds.permit, limits, self._query)
         self.condition = Condition(
-            self.connections, self.quotas, self.hub, self.feeds, self.tracker, self._watch.fault
+            self.connections, self.quotas, self.hub, self.feeds, self.tracker, self._databaseFault
         )
         self.console = Console(
             reactor,
@@ -253,6 +254,13 @@ class Daemon(MultiService):
             parameters,
             Bounds(limits.queryRows, limits.queryBytes, limits.querySeconds),
         ).addCallbacks(poke, failed)
+
+    def _databaseFault(self) -> str | None:
+        """What is wrong with the database, as a sentence."""
+        failure = self.history.failure
+        if failure is None:
+            return self._watch.fault()
+        return self._watch.fault() or f"Messages cannot be kept: the database {describe(failure)}."
 
     def _makeRoot(self) -> Resource:
         config, reactor = self.config, self._reactor

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -219,7 +219,9 @@ class SQLiteBackend(Backend):
         return WALWaker(reactor, self._path)
 
     def watch(self, reactor: Any, pools: Pools) -> FileWatch:
-        return FileWatch(self._path)
+        return FileWatch(
+            self._path, [pool for pool in pools if isinstance(pool, sqlite.SQLiteDatabase)]
+        )
 
     def runQuery(self, *args: Any) -> dict[str, Any]:
         return sqlitequery.runQuery(*args)
@@ -239,28 +241,22 @@ class FileWatch(Service):
     Looks whether a database's file is still the one that was opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pools: Iterable[sqlite.SQLiteDatabase] = ()) -> None:
         self._path = path
+        self._pools = tuple(pools)
 
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
-        self._file = _identity(self._path)
+        self._file = sqlite.identify(self._path)
 
     def fault(self) -> str | None:
         """
         @return: What is wrong, as a sentence; L{None} for nothing.
         """
         # The connections would go on with a file that nobody else finds any more.
-        with suppress(OSError):
-            if _identity(self._path) == self._file:
-                return None
-        return "The database's file was removed or replaced; restart the daemon."
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """What tells a file from another one of the same name."""
-    status = path.stat()
-    return status.st_dev, status.st_ino
+        if self._file is None or sqlite.identify(self._path) != self._file:
+            return "The database's file was removed or replaced; restart the daemon."
+        return next(filter(None, (pool.fault() for pool in self._pools)), None)
 
 
 class PostgresBackend(Backend):

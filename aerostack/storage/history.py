@@ -43,6 +43,8 @@ class History:
 
     @ivar batch: How many messages go into one transaction at the most.
     @ivar maxWaiting: How many messages may wait for the database.
+    @ivar failure: Why the last messages were not kept; L{None} if they were, or if it was found
+        since that they could be.
     """
 
     log = Logger()
@@ -69,6 +71,7 @@ class History:
         self._oldest: int | None = None
         # How many messages were not kept since the last that was.
         self._failed = 0
+        self.failure: BaseException | None = None
         # Topics that may hold too many messages; None for any may.
         self._grown: set[str] | None = None
 
@@ -90,7 +93,8 @@ class History:
     def _write(self) -> None:
         count = min(self.batch, len(self._waiting))
         batch = [self._waiting.popleft() for _ in range(count)]
-        unkept = tuple(self._unkept)
+        # Where there is nothing to keep, it is tried whether there could be.
+        unkept = tuple(self._unkept) if batch else (*self._unkept, "")
         self._writing = Deferred()
 
         def done(times: list[int]) -> None:
@@ -98,6 +102,7 @@ class History:
             if self._failed:
                 self.log.info("messages are kept again; {n} were not", n=self._failed)
                 self._failed = 0
+            self.failure = None
             for (message, kept), createdAt in zip(batch, times, strict=True):
                 if self._grown is not None:
                     self._grown.add(message.topic)
@@ -110,6 +115,7 @@ class History:
             if not self._failed:
                 self.log.error("messages cannot be kept: {error}", error=failure.value)
             self._failed += len(batch)
+            self.failure = failure.value
             error = RealtimeError(
                 "database_unavailable", "The message could not be kept; send it again.", 1000
             )
@@ -193,7 +199,7 @@ class History:
         @param now: Milliseconds since the epoch.
         @return: How many messages were forgotten; call again while it is not 0.
         """
-        if self._unkept and self._writing is None:
+        if (self._unkept or self.failure is not None) and self._writing is None:
             self._write()
         grown = self._grown
         self._grown = set()

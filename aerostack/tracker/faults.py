@@ -18,6 +18,7 @@ _SQLITE = {
     "PERM": "cannot be opened",
     "CORRUPT": "is damaged",
     "NOTADB": "is damaged",
+    "GONE": "is not the file any more that was opened: restart the daemon",
 }
 
 # By the class of an SQLSTATE, its first two characters.

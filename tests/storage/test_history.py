@@ -9,6 +9,7 @@ from contextlib import closing
 from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.errors import RealtimeError
 from aerostack.storage.postgres import POSTGRES
 from aerostack.storage.sqlite import SQLITE
 from aerostack.testing import SynchronousDatabase
@@ -16,6 +17,7 @@ from tests.postgres import freshDatabase
 from tests.storage.contract import (
     FORGED,
     PAGING,
+    ROOM,
     AppendContract,
     ExpireContract,
     ForgedContract,
@@ -113,6 +115,24 @@ class SQLiteExpireTests(ExpireContract, SQLiteCase):
             other.connection.execute("ROLLBACK")
         self.assertEqual(self.expire(), [1])
         self.assertEqual(self.times(), [2])
+
+    def test_failure(self) -> None:
+        """
+        Why messages are not kept is known until one is, or until it is found that they could
+        be: a table that is gone is not there for a message that nobody sends.
+        """
+        self.keep(1)
+        self.assertIsNone(self.history.failure)
+        with closing(self.open()) as other:
+            other.connection.execute("ALTER TABLE realtime_messages RENAME TO away")
+            failed = self.history.append(self.message(2, ROOM))
+            self.failureResultOf(failed, RealtimeError)
+            self.assertIn("no such table", str(self.history.failure))
+            self.successResultOf(self.history.expire(0))
+            self.assertIn("no such table", str(self.history.failure))
+            other.connection.execute("ALTER TABLE away RENAME TO realtime_messages")
+        self.successResultOf(self.history.expire(0))
+        self.assertIsNone(self.history.failure)
 
 
 class PostgresAppendTests(AppendContract, PostgresCase):

@@ -4,6 +4,7 @@ Tests for L{aerostack.storage.sqlite}, and of L{aerostack.storage.pool} with it.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from contextlib import closing
@@ -13,7 +14,8 @@ from typing import Any
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from aerostack.storage.sqlite import SQLiteDatabase, createDatabase, prepareDatabase
+from aerostack.storage.sqlite import FileGone, SQLiteDatabase, createDatabase, prepareDatabase
+from aerostack.tracker.faults import describe
 from tests.storage.contract import PoolContract
 
 
@@ -106,6 +108,50 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
         )
         self.assertEqual(row, ("A�B",))
 
+    async def test_removed(self) -> None:
+        """
+        Nothing is done in a file that was removed or replaced, and nothing that was done just
+        before passes for done; why, is told.
+        """
+
+        def insert(cursor: Any) -> None:
+            cursor.execute("INSERT INTO t VALUES (1)")
+
+        def insertAndRemove(cursor: Any) -> None:
+            insert(cursor)
+            self.path.rename(f"{self.path}.old")
+
+        await self.database.run(insert)
+        self.assertIsNone(self.database.fault())
+        await self.assertFailure(self.database.run(insertAndRemove), FileGone)
+        await self.assertFailure(self.database.run(insert), sqlite3.OperationalError)
+        self.assertFalse(self.path.exists())
+        self.assertIn("restart the daemon", self.database.fault() or "")
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("CREATE TABLE t (a)")
+        error = await self.assertFailure(self.database.run(insert), FileGone)
+        assert error is not None
+        self.assertEqual(self.rows(), [])
+        self.assertIn("restart the daemon", describe(error))
+
+    async def test_walRemoved(self) -> None:
+        """
+        The same holds where the file's C{-wal} was removed, and a new one makes it no better.
+        """
+
+        def insert(cursor: Any) -> None:
+            cursor.execute("INSERT INTO t VALUES (1)")
+
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        await self.database.run(insert)
+        wal = Path(f"{self.path}-wal")
+        wal.unlink()
+        self.assertIn(wal.name, self.database.fault() or "")
+        await self.assertFailure(self.database.run(insert), FileGone)
+        wal.touch()
+        await self.assertFailure(self.database.run(insert), FileGone)
+
     async def test_close(self) -> None:
         """
         What runs comes to its end before the file is closed.
@@ -148,6 +194,18 @@ class CreateTests(SynchronousTestCase):
         """
         self.assertTrue(createDatabase(self.path))
         self.assertEqual(self.ask("PRAGMA journal_mode"), [("wal",)])
+
+    def test_private(self) -> None:
+        """
+        A new file is no business of other users', nor are those beside it.
+        """
+        self.addCleanup(os.umask, os.umask(0o022))
+        createDatabase(self.path)
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("CREATE TABLE t (a)")
+            files = list(self.path.parent.glob(self.path.name + "*"))
+            self.assertEqual(len(files), 3)
+            self.assertEqual({file.stat().st_mode & 0o777 for file in files}, {0o640})
 
     def test_existing(self) -> None:
         """
