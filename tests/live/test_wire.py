@@ -126,7 +126,7 @@ class TypeScriptTests(ClientTests):
             client.text(b'{"type":"auth","token":"%b"}' % makeToken("bob").encode())
         client.text(b'{"type":"auth","token":"not.a.token"}')
         error = await client.frame()
-        self.assertEqual(error.keys(), {"type", "code", "message"})
+        self.assertEqual(error.keys(), {"type", "code", "message", "request"})
         self.assertEqual((error["type"], error["code"]), ("error", "invalid_token"))
         await client.lost
         self.assertEqual(client.closeCode, 4001)
