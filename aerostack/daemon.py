@@ -58,6 +58,7 @@ from aerostack.net.api import (
 )
 from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.gate import Gate
+from aerostack.net.intake import Intake
 from aerostack.net.metrics import MetricsResource
 from aerostack.net.pages import clientFiles, homeFiles
 from aerostack.net.site import BoundedSite, Lobby
@@ -204,7 +205,7 @@ class Daemon(MultiService):
         )
         self.console.setServiceParent(self)
         self._root = self._makeRoot()
-        self._lobby = Lobby(limits)
+        self._lobby, self._intake = Lobby(limits), Intake(reactor)
         self._sites: list[BoundedSite] = []
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
         Pulse(reactor, self.admission).setServiceParent(self)
@@ -344,7 +345,12 @@ class Daemon(MultiService):
         @raise StartError: It cannot be had; the message says why.
         """
         site = BoundedSite(
-            self._root, self._reactor, self.config.limits, self._lobby, listener.local
+            self._root,
+            self._reactor,
+            self.config.limits,
+            self._lobby,
+            self._intake,
+            listener.local,
         )
         faults: list[Any] = []
         listener.endpoint.listen(site).addCallbacks(self.ports.append, faults.append)

@@ -100,6 +100,13 @@ class Intake:
             queue.append(source)
         self._awaitTurn()
 
+    def again(self, source: Source) -> None:
+        """
+        Let somebody have a further share, though nothing more has come.
+        """
+        self._waiting.append(source)
+        self._awaitTurn()
+
     def ending(self, source: Source) -> None:
         """
         Note that somebody was told to go.

@@ -17,6 +17,7 @@ from twisted.web.server import Site
 
 from aerostack.errors import RealtimeError
 from aerostack.net.http import BoundedRequest, RefusalResource
+from aerostack.net.intake import Intake
 from aerostack.settings import LimitsConfig
 
 _SINGLE = (b"host", b"origin", b"authorization", b"x-aerostack-key")
@@ -70,14 +71,18 @@ class BoundedChannel(HTTPChannel):
     A connection on which a whole request must come within the time-out, counted
     from the opening or from the answer before: a byte now and then buys no more.
 
-    Requests that follow each other without waiting are answered one in a turn of the
-    reactor, and not before the client has read what there was.
+    Requests that follow each other without waiting are answered in shares of the reactor's
+    turns, and not before the client has read what there was.
 
     @ivar untouched: Whether no answer was written yet.
     """
 
     untouched = True
     site: BoundedSite
+    # See L{aerostack.net.intake.Source}.
+    unread = b""
+    held = False
+    ending = False
     _lost = False
     _successor: IProtocol | None = None
 
@@ -104,8 +109,39 @@ class BoundedChannel(HTTPChannel):
         self.transport.abortConnection()  # type: ignore[attr-defined]
 
     def dataReceived(self, data: bytes) -> None:
+        if self._busyReceiving:
+            # Twisted's own, which gives back what came behind a request.
+            LineReceiver.dataReceived(self, data)
+        else:
+            self.site.intake.take(self, data)
+
+    # What the intake calls
+
+    def feed(self) -> None:
+        """Take what has come, up to the end of the next request."""
+        data, self.unread = self.unread, b""
+        if self._lost:
+            return
+        if not self._waitingForTransport and not self._handlingRequest:
+            self.paused = False
         LineReceiver.dataReceived(self, data)
         self._readLess()
+
+    def hold(self) -> None:
+        """See L{Source}."""
+        self._networkProducer.pauseProducing()
+
+    def letGo(self) -> None:
+        """See L{Source}."""
+        busy = self.paused or self._handlingRequest or self._waitingForTransport
+        if not busy and not self._lost:
+            self._networkProducer.resumeProducing()
+
+    def failed(self, failure: Failure) -> None:
+        """See L{Source}."""
+        self._log.failure("a request could not be read", failure)
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]
 
     def _readLess(self) -> None:
         """Read no more requests while one that has come waits for its turn."""
@@ -128,18 +164,9 @@ class BoundedChannel(HTTPChannel):
     def _goOnSoon(self) -> None:
         if self.paused and not self._waitingForTransport:
             if self._buffer:
-                self.callLater(0, self._goOn)
+                self.site.intake.again(self)
             else:
                 self.paused = False
-
-    def _goOn(self) -> None:
-        """Begin with the next request."""
-        if not self.paused or self._waitingForTransport or self._lost:
-            return
-        self.paused = False
-        self.dataReceived(b"")
-        if not self.paused and not self._handlingRequest:
-            self._networkProducer.resumeProducing()
 
     def rawDataReceived(self, data: bytes) -> None:
         if self._successor is None:
@@ -188,13 +215,21 @@ class BoundedSite(Site):
     noisy = False
 
     def __init__(
-        self, root: Resource, reactor: Any, limits: LimitsConfig, lobby: Lobby, local: bool
+        self,
+        root: Resource,
+        reactor: Any,
+        limits: LimitsConfig,
+        lobby: Lobby,
+        intake: Intake,
+        local: bool,
     ) -> None:
         """
         @param lobby: Counts the connections of all sites.
+        @param intake: Takes what comes to all of them.
         """
         super().__init__(root, requestFactory=BoundedRequest, reactor=reactor)
         self.lobby = lobby
+        self.intake = intake
         self.local = local
         self.load(limits)
 
