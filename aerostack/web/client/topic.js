@@ -59,6 +59,8 @@ export class Topic {
   // Whether the present connection was told anything of presence.
   #spoke = false;
   #pos;
+  // Whether rows are to come yet: until the last of them there is no position to resume from.
+  #isFilling = false;
   #confirmed = false;
   // Whether something was shown that a gap would make wrong.
   #isShown = false;
@@ -270,12 +272,13 @@ export class Topic {
       this.#status(frame);
       return;
     }
-    if (frame.pos !== undefined) this.#pos = frame.pos;
+    if (frame.type === "snapshot" && !frame.more) {
+      this.#isFilling = false;
+      this.#pause = FIRST_PAUSE;
+      this.#isShown = true;
+    }
+    this.skip(frame.pos);
     if (frame.type === "snapshot") {
-      if (!frame.more) {
-        this.#pause = FIRST_PAUSE;
-        this.#isShown = true;
-      }
       this.rows?.page(frame);
       this.#tell("rows");
     } else if (frame.type === "db_change") {
@@ -287,9 +290,9 @@ export class Topic {
     }
   }
 
-  /** Go on behind a frame that cannot be read. */
+  /** Go on behind a frame, also one that cannot be read. */
   skip(pos) {
-    if (this.#hears && pos !== undefined) this.#pos = pos;
+    if (this.#hears && pos !== undefined && !this.#isFilling) this.#pos = pos;
   }
 
   #subscribed({ pos, recovered, keptOnly, gap, sync }) {
@@ -306,14 +309,15 @@ export class Topic {
     this.error = null;
     this.feed = "up";
     this.recovery = again ? { recovered: recovered === true, keptOnly: keptOnly === true } : null;
-    this.#pos = pos;
+    this.#isFilling = this.rows !== null && recovered !== true;
+    this.#pos = this.#isFilling ? undefined : pos;
     asked.since = true;
-    if (pos !== undefined) this.#pause = FIRST_PAUSE;
-    if (recovered !== true) this.rows?.begin();
+    if (this.#isFilling) this.rows.begin();
+    else this.#pause = FIRST_PAUSE;
     if (sync === true) this.presence.begin();
     // An older daemon says nothing where no one is present.
     else if (this.presence.clear()) this.#tellPresence();
-    if (pos !== undefined) this.#isShown = true;
+    if (!this.#isFilling) this.#isShown = true;
     this.#setState("subscribed");
     if (again && recovered !== true && !isWhole) this.#tellGap(gap?.reason ?? "unknown");
   }

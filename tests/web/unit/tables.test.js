@@ -112,6 +112,24 @@ test("rows that were asked for when the line broke are asked for again", async (
   assert.deepEqual(gaps.got, ["table_lost true", "unknown true"]);
 });
 
+test("rows that are to come yet are asked for again, whatever else came", async (t) => {
+  const { world, channel, topic, page, ask } = await shown(t);
+  await world.socket.end();
+  await world.comeBack();
+  await world.socket.say(
+    { type: "subscribed", topic, pos: "50", recovered: false, gap: { reason: "expired" } },
+    change(topic, "INSERT", { id: "d" }, { pos: "51" }),
+  );
+  await world.socket.end();
+  await world.comeBack();
+  assert.deepEqual(world.socket.take(), [ask]);
+  await world.socket.say({ type: "subscribed", topic }, page(["e"], "60"));
+  assert.deepEqual(channel.rows, [{ id: "e" }]);
+  await world.socket.end();
+  await world.comeBack();
+  assert.deepEqual(world.socket.take(), [{ ...ask, since: "60" }]);
+});
+
 test("a channel whose view has changed in the middle goes on where it was", async (t) => {
   const { world, channel, topic, states } = await shown(t, {});
   const changed = { type: "error", code: "view_changed", message: "Ask again.", topic };
