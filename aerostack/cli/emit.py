@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import Raw
+
 from aerostack.cli.formats import formatJSON
 from aerostack.cli.options import (
     CommandError,
@@ -83,9 +85,11 @@ def _read(options: argparse.Namespace, text: str, what: str) -> Any:
     if options.text:
         return text
     try:
-        return readJSON(text, what)
+        readJSON(text, what)
     except CommandError as error:
         raise CommandError(f"{error}. Text is written with quotes in it, or with --text") from None
+    # As it was written: 1.10 stays 1.10.
+    return Raw(text.strip().encode())
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from aerostack.wire.codec import MAX_DEPTH, isDeep
+from aerostack.errors import RealtimeError
+from aerostack.wire.codec import MAX_DEPTH, decodeValue, isDeep
 
 # The largest double has 309 digits: only where there are as many, an integer may exceed it.
 _LONG = re.compile(rb"[0-9]{309}")
@@ -25,12 +26,16 @@ def encodeGiven(value: Any, name: str) -> bytes:
     """
     Encode what the application gave.
 
+    @param value: Anything that can be JSON; what is JSON already, as L{msgspec.Raw}, goes as
+        it is written.
     @param name: What it is, for the error.
     @return: Its JSON, UTF-8.
     @raise TypeError: It is of a type that JSON does not have.
     @raise ValueError: It is or contains what JSON does not have, or what common parsers
         cannot hold.  The message says where.
     """
+    if isinstance(value, msgspec.Raw):
+        return _encoded(bytes(value), name)
     try:
         plain = msgspec.to_builtins(value, str_keys=True)
         text = json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
@@ -49,6 +54,14 @@ def encodeGiven(value: Any, name: str) -> bytes:
         blame = _blame(plain, name)
         if blame is not None:
             raise ValueError(blame)
+    return payload
+
+
+def _encoded(payload: bytes, name: str) -> bytes:
+    try:
+        decodeValue(payload)
+    except RealtimeError as error:
+        raise ValueError(f"{name} cannot be sent: {error.message}") from None
     return payload
 
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import sys
 from pathlib import Path
 from unittest.mock import patch
 
+from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.cli import main, why
@@ -94,7 +96,8 @@ class DataTests(SynchronousTestCase):
         """
         raw = stdin.encode("utf-8", "surrogateescape")
         self.patch(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
-        return list(dataOf(argparse.Namespace(data=data, text=text)))
+        given = list(dataOf(argparse.Namespace(data=data, text=text)))
+        return [json.loads(bytes(each)) if isinstance(each, Raw) else each for each in given]
 
     def test_data(self) -> None:
         """
@@ -123,6 +126,13 @@ class DataTests(SynchronousTestCase):
         self.assertIn("line 2 is no JSON", str(error))
         error = self.assertRaises(CommandError, self.data, "-", True, "a\n\udcff\n")
         self.assertIn("line 2 is not UTF-8", str(error))
+
+    def test_asWritten(self) -> None:
+        """
+        JSON goes as it is written.
+        """
+        (given,) = dataOf(argparse.Namespace(data=' {"n": 1.10} ', text=False))
+        self.assertEqual(bytes(given), b'{"n": 1.10}')
 
     def test_unsendable(self) -> None:
         """

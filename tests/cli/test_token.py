@@ -177,7 +177,7 @@ class TokenTests(SynchronousTestCase):
         """
         self.configure("HS256")
         for arguments, text in (
-            ([""], "sub is empty"),
+            ([""], "sub has 1 to 255 characters"),
             (["ann", "--claim", "team"], "--claim team is not NAME=JSON"),
             (["ann", "--claim", "team=blue"], "--claim team is no JSON"),
             (["ann", "--claim", "topics=1"], "topics must be an object"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.outgoing import LARGEST, encodeGiven
@@ -66,6 +67,15 @@ class EncodeGivenTests(SynchronousTestCase):
             self.assertEqual(json.loads(encodeGiven(value, "data")), value)
         mixed = encodeGiven({1: b"x", "a": (1, None)}, "data")
         self.assertEqual(mixed, b'{"1":"eA==","a":[1,null]}')
+
+    def test_written(self) -> None:
+        """
+        What is JSON already goes as it is written, if everybody can read it.
+        """
+        self.assertEqual(encodeGiven(Raw(b'{"n": 1.10}'), "data"), b'{"n": 1.10}')
+        for payload in (b"nope", b"1e999", b'"half \\ud83d"', b"[" * 65 + b"]" * 65, b'"\xff"'):
+            error = self.assertRaises(ValueError, encodeGiven, Raw(payload), "data")
+            self.assertIn("data cannot be sent: ", str(error))
 
     @given(JSON)
     def test_same(self, value: Any) -> None:
