@@ -21,6 +21,7 @@ from aerostack.core.streams import COST
 from aerostack.core.topics import Topic
 from aerostack.errors import CLOSE_SLOW
 from aerostack.hub import MAX_BACKLOG
+from aerostack.lanes import Lanes
 from aerostack.settings import LimitsConfig
 from aerostack.storage import history
 from aerostack.testing import MemoryClient, World
@@ -207,6 +208,65 @@ class FillTests(FillCase):
         refused = [self.track(self.world.connect(), "doc/x", 999) for _ in range(40)]
         self.assertEqual({code for each in refused for code in each}, {"overloaded"})
         self.assertLess(refused.count([]), 30)
+
+    def test_waiting(self) -> None:
+        """
+        messages that wait for the database
+
+        What is too much is refused, until the database has caught up.
+        """
+        self.patch(Lanes, "maxLaneBytes", 20_000)
+        self.world.history.held = []
+        publishing = [
+            self.world.hub.publish(Topic("chat/a", "p"), "e", b'"%s"' % (b"x" * 4000), None, True)
+            for _ in range(20)
+        ]
+        refused: list[Any] = []
+        for each in publishing:
+            each.addErrback(refused.append)
+        self.assertEqual({each.value.code for each in refused}, {"database_unavailable"})
+        self.assertGreater(len(refused), 10)
+
+    def test_repeats(self) -> None:
+        """
+        publications that may come again
+
+        The oldest are forgotten first, and none has a long id.
+        """
+        client = self.world.connect()
+        for number in range(1500):
+            client.send(type="publish", topic="chat/a", event="e", id=f"{number}")
+            self.world.turn()
+        self.assertEqual(len(self.world.hub._repeats), 1000)
+        client.take()
+        (error,) = client.ask(type="publish", topic="chat/a", event="e", id="x" * 129)
+        self.assertEqual(error["type"], "error")
+
+    def test_rows(self) -> None:
+        """
+        rows that subscriptions begin with
+
+        No more are read than there is room for, until clients have taken those that there are.
+        """
+        snapshots = self.world.recovery.snapshots
+        snapshots.budget = 3_000_000
+        self.world.connect().ask(type="subscribe", topic="orders")
+        self.world.tracker.change(
+            *(Change(n, "orders", INSERT, {"id": n, "text": LARGE}, None, 7) for n in range(1, 60))
+        )
+        clients = []
+        for number in range(20):
+            client = self.world.connect()
+            client.session.congested()
+            client.send(type="subscribe", topic="orders", snapshot=True, limit=40 + number)
+            clients.append(client)
+            self.world.turn()
+            self.assertLess(snapshots.held, snapshots.budget + 2 * snapshots.bounds.size)
+        self.assertGreater(snapshots.held, snapshots.budget)
+        for client in clients:
+            client.die()
+        self.world.turn()
+        self.assertEqual(snapshots.held, 0)
 
 
 class FillHistoryTests(SQLiteCase):
