@@ -17,7 +17,8 @@ class SchemaTooNew(Exception):
 
 def migrate(cursor: Any, dialect: Dialect) -> int:
     """
-    Bring the daemon's tables to the present version.
+    Bring the daemon's tables to the present version.  Where the table of the messages was
+    dropped, it is made again.
 
     @return: The version that was found, 0 for none.
     @raise SchemaTooNew: The database has a later one; nothing was changed.
@@ -35,6 +36,12 @@ def migrate(cursor: Any, dialect: Dialect) -> int:
             f"the database has version {found} of the message tables, this daemon knows"
             f" {len(migrations)}; run a newer daemon"
         )
+    if found:
+        cursor.execute(dialect.listing)
+        if dialect.messages not in [name for (name,) in cursor.fetchall()]:
+            # Somebody dropped it: a tool that knows of no table but its own, as a rule.
+            cursor.execute(f"DELETE FROM {versions}")
+            found = 0
     for version, statements in enumerate(migrations[found:], found + 1):
         for statement in statements:
             cursor.execute(statement)

@@ -41,6 +41,9 @@ def describe(error: BaseException) -> str:
     if fault is not None:
         # One of our own errors, which says it for everybody.
         return fault
+    lost = str(error).partition("no such table: ")[2].removeprefix("main.")
+    if lost.startswith(("_aerostack_", "realtime_")):
+        return f"has lost the table {lost}; restart the daemon, which makes it again"
     name = getattr(error, "sqlite_errorname", None) or ""
     state = getattr(error, "sqlstate", None) or ""
     kind = name.split("_")[1] if name.count("_") else ""

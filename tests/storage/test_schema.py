@@ -57,6 +57,17 @@ class SchemaTests(SynchronousTestCase):
             " VALUES ('chat/a/p', 1, 'm', NULL, 'event', 'e', '1')"
         )
 
+    def test_dropped(self) -> None:
+        """
+        A table of messages that somebody dropped is made again, whole.
+        """
+        self.migrate()
+        whole = self.objects()
+        self.execute("DROP TABLE realtime_messages")
+        self.assertEqual(self.migrate(), 0)
+        self.assertEqual(self.objects(), whole)
+        self.assertEqual(self.migrate(), len(MIGRATIONS))
+
     def test_fromNothing(self) -> None:
         """
         An empty database is brought to the present version, once.

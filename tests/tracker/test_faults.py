@@ -54,6 +54,20 @@ class FaultsTests(SynchronousTestCase):
         error = self.assertRaises(sqlite3.Error, second.execute, "SELECT * FROM sqlite_master")
         self.assertEqual(describe(error), "is locked by another program")
 
+    def test_dropped(self) -> None:
+        """
+        A table of ours that is gone is named, and one of somebody else's is not.
+        """
+        connection = connect(self.mktemp())
+        self.addCleanup(connection.close)
+        for name, said in (
+            ("realtime_messages", "lost the table realtime_messages"),
+            ("main._aerostack_meta", "lost the table _aerostack_meta"),
+            ("secrets", "the log says why"),
+        ):
+            error = self.assertRaises(sqlite3.Error, connection.execute, f"SELECT * FROM {name}")
+            self.assertIn(said, describe(error))
+
     def test_states(self) -> None:
         """
         A server's are told by the class of their SQLSTATE, and nothing else of them is.
