@@ -77,6 +77,17 @@ class FarewellTests(SynchronousTestCase):
         for client, delay in zip(clients, (3005, 3015, 3025), strict=True):
             self.assertTold(client, delay)
 
+    def test_late(self) -> None:
+        """
+        Where the reactor is late for each batch, all of them are no later than the last one.
+        """
+        clients = [self.world.connect() for _ in range(9 * BATCH + 1)]
+        told = self.begin(*clients)
+        for _ in range(5):
+            self.assertNoResult(told)
+            self.world.clock.advance(2 * PAUSE)
+        self.successResultOf(told)
+
     def test_batches(self) -> None:
         """
         Many are sent away in batches, between which the reactor turns.
