@@ -112,7 +112,7 @@ class Commands:
                 try:
                     self._all.feeds.permit(self._session.identity, Action.PRESENCE, held)
                 except RealtimeError as error:
-                    self._hub.attendance.untrack(self._session.connectionId, held)
+                    self._absent(held)
                     self._session.sendError(error, None, canonical)
                 yield
         except Exception:
@@ -257,7 +257,15 @@ class Commands:
     def _untrack(self, frame: Untrack) -> None:
         topic = self._topic(frame.topic)
         self.subscriptions.tracking.pop(topic.canonical, None)
-        self._hub.attendance.untrack(self._session.connectionId, topic)
+        self._absent(topic)
+
+    def _absent(self, topic: Topic) -> None:
+        """Let the client be present on a topic no more."""
+        session = self._session
+        self._hub.attendance.untrack(session.connectionId, topic)
+        if session not in self._hub.registry.subscribers(topic.canonical):
+            # It does not wait for who else is there any more.
+            session.endSync(topic.canonical)
 
     def _auth(self, frame: Auth) -> None:
         now = self._all.wall()

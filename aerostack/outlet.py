@@ -285,8 +285,7 @@ class Outlet:
         Send nothing any more of a topic that the client has left.
         """
         self.restart(topic)
-        if self._syncs:
-            self._syncs.pop(topic, None)
+        self.endSync(topic)
         if self._paged:
             self._paged.discard(topic)
 
@@ -306,6 +305,23 @@ class Outlet:
         Whether the client takes who is present on a topic in pages.
         """
         return self._paged is not None and topic in self._paged
+
+    def takePages(self, topic: str, paged: bool) -> None:
+        """
+        Note how the client, which subscribes to a topic, takes who is present.
+        """
+        if paged:
+            self._paged = self._paged or set()
+            self._paged.add(topic)
+        elif self._paged:
+            self._paged.discard(topic)
+
+    def endSync(self, topic: str) -> None:
+        """
+        Tell no more of who is present on a topic.
+        """
+        if self._syncs:
+            self._syncs.pop(topic, None)
 
     def isSyncing(self, topic: str) -> bool:
         """
@@ -333,10 +349,6 @@ class Outlet:
         if self._syncs is None:
             self._syncs = {}
         self._syncs[topic] = _Sync(frames, paged)
-        if paged:
-            self._paged = (self._paged or set()) | {topic}
-        elif self._paged:
-            self._paged.discard(topic)
         if atOnce and not self._congested and not self._outbox:
             self._sendSync(topic, CHUNK)
         self._settle()

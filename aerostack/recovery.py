@@ -301,6 +301,7 @@ class Recovery:
         catchup = outlet.catchingUp(wish.topic.canonical)
         if catchup is not None:
             catchup.isAnswered = True
+        outlet.takePages(wish.topic.canonical, wish.sync)
         self._hub.attendance.sync(outlet, wish.topic, wish.sync)
         self._feeds.greet(outlet, wish.topic, recovered)
 

@@ -254,6 +254,32 @@ class PaceTests(PresenceCase):
             self.assertEqual(each.members, self.present())
             self.assertEqual(each.synced, 1)
 
+    def test_untracked(self) -> None:
+        """
+        For a client that does not read, nothing is left of the topics on which it was present.
+        """
+        session = self.reader.session
+        session.congested()
+        for number in range(50):
+            topic = f"doc/{number}"
+            self.reader.send(type="track", topic=topic, state={}, sync=True)
+            self.reader.send(type="untrack", topic=topic)
+        session.drained()
+        self.assertEqual(self.reader.take(), [])
+        self.assertFalse(session.takesPages("doc/1/p"))
+
+    def test_untrackedSubscribed(self) -> None:
+        """
+        One that is subscribed still has the set.
+        """
+        self.come(1)
+        self.reader.session.congested()
+        self.reader.send(type="subscribe", topic="doc/1", sync=True)
+        self.reader.send(type="track", topic="doc/1", state={}, sync=True)
+        self.reader.send(type="untrack", topic="doc/1")
+        self.reader.session.drained()
+        self.assertEqual([frame["type"] for frame in self.reader.take()][-1], "synced")
+
 
 class ConvergenceTests(SynchronousTestCase):
     """
