@@ -20,6 +20,9 @@ DESCENDING = "desc"
 MAX_ORDER = 8
 """By how many columns rows can be ordered."""
 
+MAX_LIMIT = 2**31 - 1
+"""More rows than anybody gets; a limit above it is this one, which every database takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -127,7 +130,8 @@ def parseSelection(order: Any, limit: int | None, columns: Columns, view: View |
     if limit is not None and limit < 1:
         raise _invalid("limit is a whole number of rows, at least 1.")
     conditions = () if view is None else view.conditions
-    return Selection(conditions, parseOrder(order, visible), limit)
+    most = None if limit is None else min(limit, MAX_LIMIT)
+    return Selection(conditions, parseOrder(order, visible), most)
 
 
 def parseOrder(order: Any, columns: Columns) -> tuple[tuple[str, bool], ...]:

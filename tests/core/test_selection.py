@@ -10,7 +10,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.columns import ColumnType
 from aerostack.core.conditions import EQ, GT, makeCondition
-from aerostack.core.selection import Bounds, Selection, collect, parseOrder, parseSelection
+from aerostack.core.selection import (
+    MAX_LIMIT,
+    Bounds,
+    Selection,
+    collect,
+    parseOrder,
+    parseSelection,
+)
 from aerostack.core.views import makeView, parseView
 from aerostack.errors import RealtimeError
 
@@ -59,6 +66,13 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(parseSelection(None, 1, COLUMNS, None), Selection(limit=1))
         error = self.assertRaises(RealtimeError, parseSelection, None, 0, COLUMNS, None)
         self.assertIn("at least 1", error.message)
+
+    def test_largeLimit(self) -> None:
+        """
+        A limit that no database takes is as good as one that each does.
+        """
+        for limit in (2**31, 2**63, 10**400):
+            self.assertEqual(parseSelection(None, limit, COLUMNS, None), Selection(limit=MAX_LIMIT))
 
     def test_view(self) -> None:
         """

@@ -25,7 +25,7 @@ from aerostack.core.conditions import (
     Condition,
     makeCondition,
 )
-from aerostack.core.selection import Bounds, Selection
+from aerostack.core.selection import MAX_LIMIT, Bounds, Selection
 from aerostack.tracker import rows as sqliteRows
 from aerostack.tracker.postgrescatalog import describe
 from aerostack.tracker.postgresledger import standstill
@@ -90,7 +90,9 @@ class KindContract(Steps):
         told = {change.data["id"]: change.data for change in self.changes()}
         columns = self.reader.journal.columns(self.reader.cursor, "t")
         order = (("id", False),)
-        self.assertEqual(self.read(Selection((), order)), [told[key] for key in sorted(told)])
+        for limit in (None, MAX_LIMIT):
+            found = self.read(Selection((), order, limit))
+            self.assertEqual(found, [told[key] for key in sorted(told)])
         for column in columns:
             for condition in dict.fromkeys(conditions(columns, column)):
                 expected = [told[key] for key in sorted(told) if condition.match(told[key])]
