@@ -105,7 +105,7 @@ class Attendance:
             self.sync(reader, topic, paged)
         elif tracked.fresh and paged:
             # It is owed a word when all is told, be it nothing.
-            nothing = iter((wireFrame(Synced(topic=topic.canonical)),))
+            nothing = iter((wireFrame(Synced(topic=topic.canonical, timestamp=self._now())),))
             reader.sync(topic.canonical, nothing, paged, True)
 
     def untrack(self, connectionId: str, topic: Topic) -> None:
@@ -193,7 +193,7 @@ class Attendance:
             number += 1
         if unasked and not number:
             yield self._syncFrame(canonical, b'{"members":[],"page":0}')
-        yield wireFrame(Synced(topic=canonical))
+        yield wireFrame(Synced(topic=canonical, timestamp=self._now()))
 
     def _page(self, canonical: str, block: Block[Member], number: int) -> Frame:
         if block.page is None or block.page[0] != number:

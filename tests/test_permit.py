@@ -251,10 +251,10 @@ class PresenceRightsTests(PermitCase):
         watcher = self.world.connect(key=SECRET_KEY)
         watcher.ask(type="subscribe", topic="chat/a")
         watcher.ask(type="track", topic="chat/a", state={"secret": 1})
-        for sync, told in ((False, []), (True, [{"type": "synced", "topic": "chat/a/p"}])):
+        for sync, told in ((False, []), (True, ["synced"])):
             client = self.world.connect(**self.credentials("present"))
             answers = client.ask(type="track", topic="chat/a", state={"me": 1}, sync=sync)
-            self.assertEqual(answers, told)
+            self.assertEqual([answer["type"] for answer in answers], told)
             self.assertEqual([f["event"] for f in watcher.take()], ["presence:join"])
             client.close()
             watcher.take()

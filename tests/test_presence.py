@@ -123,7 +123,8 @@ class SyncTests(PresenceCase):
             [member["connectionId"] for frame in pages for member in frame["data"]["members"]],
             [f"m{number}" for number in range(150)],
         )
-        self.assertEqual(synced, {"type": "synced", "topic": "doc/1/p"})
+        now = self.world.hub.now()
+        self.assertEqual(synced, {"type": "synced", "topic": "doc/1/p", "timestamp": now})
 
     def test_nobody(self) -> None:
         """
@@ -141,7 +142,8 @@ class SyncTests(PresenceCase):
         """
         page, synced = self.reader.ask(type="track", topic="doc/1", state={}, sync=True)
         self.assertEqual(page["data"]["page"], 0)
-        self.assertEqual(synced, {"type": "synced", "topic": "doc/1/p"})
+        now = self.world.hub.now()
+        self.assertEqual(synced, {"type": "synced", "topic": "doc/1/p", "timestamp": now})
 
     def test_resumed(self) -> None:
         """

@@ -327,8 +327,13 @@ class Channel:
 
     def _synced(self, frame: Frame) -> None:
         if self._subscription.heard and self.presence.synced():
-            told = {"type": "event", "topic": frame["topic"], "event": f"{PREFIX}sync"}
-            told["data"] = {"members": self.presence.members}
+            told = {
+                "type": "event",
+                "topic": frame["topic"],
+                "event": f"{PREFIX}sync",
+                "data": {"members": self.presence.members},
+                "timestamp": frame.get("timestamp"),
+            }
             self._events.call(f"{PREFIX}sync", told)
             self._events.call("*", told)
 

@@ -96,6 +96,7 @@ class Subscribed(ServerFrame, frozen=True, tag="subscribed"):
 
 class Synced(ServerFrame, frozen=True, tag="synced"):
     topic: str
+    timestamp: int
 
 
 class Unsubscribed(ServerFrame, frozen=True, tag="unsubscribed"):

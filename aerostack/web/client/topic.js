@@ -363,10 +363,9 @@ export class Topic {
     if (this.#hears && frame.data.page === undefined) this.#tell("frame", frame);
   }
 
-  #synced({ topic }) {
+  #synced({ topic, timestamp }) {
     const members = [...this.presence.members.values()];
     const data = { members };
-    const timestamp = Date.now();
     const frame = { type: "event", topic, event: "presence:sync", data, timestamp };
     this.#tellPresence();
     if (this.#hears) this.#tell("frame", frame);

@@ -14,7 +14,7 @@ const names = (channel) => [...channel.presence.members.keys()].join("");
 const page = (topic, number, ...ids) =>
   event(topic, "presence:sync", { members: ids.map((id) => member(id)), page: number });
 const again = (topic) => ({ type: "subscribed", topic, pos: "1", recovered: true, sync: true });
-const synced = (topic) => ({ type: "synced", topic });
+const synced = (topic) => ({ type: "synced", topic, timestamp: 1 });
 
 /** A channel on which a and b are present. */
 async function inhabited(t) {
