@@ -25,6 +25,7 @@ from aerostack.storage.dialect import Dialect
 from aerostack.storage.messages import Found
 from aerostack.storage.pool import PooledDatabase
 from aerostack.storage.schema import SchemaTooNew, remove
+from aerostack.tracker.restored import Note
 from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.wake import WALWaker
 
@@ -213,7 +214,7 @@ class SQLiteBackend(Backend):
         return Pools(pool(2), pool(1), pool(4), pool(2))
 
     def journal(self, config: TrackerConfig) -> IJournal:
-        return SQLiteJournal(changeBytes=config.changeBytes)
+        return SQLiteJournal(changeBytes=config.changeBytes, note=Note(self._path))
 
     def waker(self, reactor: Any) -> IWaker:
         return WALWaker(reactor, self._path)

@@ -234,6 +234,15 @@ def epoch(cursor: sqlite3.Cursor) -> str:
     return value
 
 
+def beginEpoch(cursor: sqlite3.Cursor) -> None:
+    """
+    Make this journal another one than it was: no position of before is one in it.
+    """
+    cursor.execute(
+        "UPDATE _aerostack_meta SET value = lower(hex(randomblob(8))) WHERE key = 'epoch'"
+    )
+
+
 def oldest(cursor: sqlite3.Cursor) -> int:
     """
     Give the number of the oldest entry, 0 if there is none.

@@ -21,6 +21,7 @@ from aerostack.tracker.entries import EntryReader
 from aerostack.tracker.journal import Lag, Loss, Poll, expired, gap, lineageOf
 from aerostack.tracker.ledger import LEASE, Place, Record, transaction
 from aerostack.tracker.oversize import CHANGE_BYTES
+from aerostack.tracker.restored import Note
 from aerostack.tracker.rows import readRows
 from aerostack.tracker.schema import columnTypes, describe, fold
 
@@ -53,6 +54,7 @@ class SQLiteJournal:
         changeBytes: int = CHANGE_BYTES,
         hold: float = HOLD,
         whole: int = WHOLE,
+        note: Note | None = None,
     ) -> None:
         """
         @param rebuiltRows: How many rows a table that was dropped and made again may
@@ -61,7 +63,9 @@ class SQLiteJournal:
         @param hold: For how many seconds entries that may be forgotten are kept, so that many
             go at once.
         @param whole: How many entries to forget at once, also if fewer are asked for.
+        @param note: Knows how far the journal came, whatever was done with the database.
         """
+        self._note = note
         self._hold = hold
         self._whole = whole
         self._rebuiltRows = rebuiltRows
@@ -85,6 +89,13 @@ class SQLiteJournal:
                 if not ledger.isComplete(cursor):
                     ledger.create(cursor, ledger.entryAfter(self._after) - 1)
         ledger.checkVersion(cursor)
+        if self._note is not None and self._note.isAhead(
+            ledger.epoch(cursor), ledger.newest(cursor)
+        ):
+            # The positions that clients have are in another past than this journal's.
+            with transaction(cursor, "BEGIN IMMEDIATE"):
+                ledger.beginEpoch(cursor)
+        self._takeNote(cursor)
         self._after = ledger.told(ledger.newest(cursor))
         return self._after
 
@@ -346,6 +357,7 @@ class SQLiteJournal:
         return (now - newest) * 86400 >= min(QUIET, self._hold) or overdue > PATIENCE * self._hold
 
     def lag(self, cursor: sqlite3.Cursor) -> Lag:
+        self._takeNote(cursor)
         # What is committed is in the journal's order, and nobody holds up anybody's.
         return Lag(0.0, None)
 
@@ -354,7 +366,14 @@ class SQLiteJournal:
 
     def remove(self, cursor: sqlite3.Cursor) -> list[str]:
         with transaction(cursor, "BEGIN IMMEDIATE"):
-            return ledger.clear(cursor)
+            names = ledger.clear(cursor)
+        if self._note is not None:
+            self._note.remove()
+        return names
+
+    def _takeNote(self, cursor: sqlite3.Cursor) -> None:
+        if self._note is not None and ledger.isComplete(cursor):
+            self._note.write(ledger.epoch(cursor), ledger.newest(cursor))
 
     def _repair(self, cursor: sqlite3.Cursor) -> None:
         read = ledger.entryAfter(self._after) - 1

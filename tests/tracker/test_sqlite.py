@@ -7,9 +7,14 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import time
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+from twisted.logger import capturedLogs
+
 from aerostack.tracker.ledger import LEASE
+from aerostack.tracker.restored import Note
 
 from . import contract
 from .support import JournalCase, brief, tableRows
@@ -301,6 +306,56 @@ class ReaderTests(JournalCase):
         self.assertEqual(survey(reader.cursor, "t", "oldt1", 0, reader.after, 10), "expired")
         self.run_("INSERT INTO t VALUES (2)")
         self.assertEqual(brief(reader.events()), [("INSERT", 2)])
+
+    def test_restored(self) -> None:
+        """
+        An older backup in the database's place is noticed when the daemon starts: the positions
+        of before are answered with a gap, also where the journal has grown past them again.
+        """
+        note = Note(Path(self.path))
+        reader = self.makeReader(note=note)
+        self.run_("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        reader.attach("t")
+        self.run_("INSERT INTO t VALUES (1)")
+        reader.events()
+        with closing(sqlite3.connect(f"{self.path}-backup")) as backup:
+            self.writer.backup(backup)
+        self.run_("INSERT INTO t VALUES (2)", "INSERT INTO t VALUES (3)")
+        reader.events()
+        reader.journal.lag(reader.cursor)
+        lineage = reader.journal.lineage(reader.cursor, "t")
+        again = self.makeReader(note=Note(Path(self.path)))
+        self.assertEqual(again.journal.lineage(again.cursor, "t"), lineage)
+        with closing(sqlite3.connect(f"{self.path}-backup")) as backup:
+            backup.backup(self.writer)
+        restarted = self.makeReader(note=Note(Path(self.path)))
+        restarted.attach("t")
+        self.run_(*[f"INSERT INTO t VALUES ({number})" for number in range(4, 9)])
+        restarted.events()
+        survey = restarted.journal.surveyPast
+        self.assertEqual(
+            survey(restarted.cursor, "t", lineage, reader.after, restarted.after, 10), "expired"
+        )
+        restarted.journal.remove(restarted.cursor)
+        self.assertFalse(note.path.exists())
+
+    def test_unnoted(self) -> None:
+        """
+        Where no file can be written beside the database, that is said once, and a file of
+        somebody else's is not taken for a note.
+        """
+        note = Note(Path(self.mktemp()) / "nowhere")
+        with capturedLogs() as logs:
+            reader = self.makeReader(note=note)
+            self.run_("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+            reader.attach("t")
+            self.run_("INSERT INTO t VALUES (1)")
+            reader.journal.lag(reader.cursor)
+        self.assertEqual(len(logs), 1)
+        note.path.parent.mkdir()
+        for text in ("", "x", "x y", "x 7 8"):
+            note.path.write_text(text)
+            self.assertFalse(note.isAhead("x", 1))
 
     def test_otherVersion(self) -> None:
         """
