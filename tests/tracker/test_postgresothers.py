@@ -14,8 +14,12 @@ from aerostack.core.comparing import READERS
 from aerostack.core.conditions import EQ, GT, IN, Condition
 from aerostack.core.selection import Bounds, Selection
 from aerostack.errors import RealtimeError
+from aerostack.storage.messages import findMessages
+from aerostack.storage.postgres import POSTGRES, openConnection, prepareDatabase
+from aerostack.storage.postgresquery import runQuery
 from aerostack.wire.codec import encodeValue
 from tests.postgres import ADMIN, ROLE
+from tests.storage.databases import optionsOf
 
 from .postgrescase import PostgresCase
 from .support import lossOf
@@ -197,6 +201,31 @@ class OthersTests(PostgresCase):
         self.assertEqual(error.code, "untrackable_table")
         self.run_("TRUNCATE t")
         self.events()
+        self.assertSafe()
+
+    def test_storage(self) -> None:
+        """
+        Nor is any where messages are kept, and around what db.query runs.
+        """
+        self.writer.execute(_TYPE)
+        options = optionsOf(self.database)
+        for _ in range(2):
+            prepareDatabase(options, 0, 10)
+        with openConnection(options, "history") as connection:
+            cursor = connection.cursor()
+            POSTGRES.transact(cursor)
+            values = ("chat/a", 1, "id", "text", "event", "{}")
+            POSTGRES.execute(
+                cursor,
+                f"INSERT INTO {POSTGRES.messages} (room_id, created_at, id, kind, event, data)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                values,
+            )
+            cursor.execute("COMMIT")
+            findMessages(cursor, POSTGRES, 0, 10)
+        with openConnection(options, "query", ours=False) as connection:
+            answer = runQuery(connection.cursor(), "SELECT '(glad,)'::public.pair AS p", [], BOUNDS)
+        self.assertEqual(answer["results"], [{"p": {"m": "glad", "at": None}}])
         self.assertSafe()
 
     def test_planned(self) -> None:
