@@ -324,7 +324,7 @@ class Daemon(MultiService):
             )
         except Unusable as error:
             raise StartError(f"{self.config.database.url} cannot be used: {error}") from None
-        self.hub.floor = found.newest
+        self.hub.floor = max(found.newest, self.hub.now())
         for kept in found.repeatable:
             self.hub.remember(kept)
         try:

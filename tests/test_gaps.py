@@ -161,6 +161,21 @@ class ClockTests(GapCase):
         self.keep(1, 2, 3)
         self.assertEqual(self.brief(self.subscribe(since)), [True, 1, 2, 3])
 
+    def test_backAfterRestart(self) -> None:
+        """
+        So does one of before a restart, where the clock is set back after it.
+        """
+        since = self.since(self.subscribe())
+        self.keep(0)
+        self.world.clock.advance(1)
+        since = self.since(self.subscribe(since))
+        self.world.restart()
+        self.world.stepped = -3600
+        self.keep(1, 2, 3)
+        self.world.stepped = 3600
+        client = self.subscribe(since)
+        self.assertEqual(self.brief(client), [True, 1, 2, 3])
+
 
 class QuietTests(GapCase):
     """

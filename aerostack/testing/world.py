@@ -129,6 +129,7 @@ class World:
         self.tracker.forgotten = before.forgotten
         self.tracker.position = before.changes[-1].seq if before.changes else 0
         self.tracker.reading = before.reading
+        self.hub.floor = self.hub.now()
         for kept in self.history.messages:
             self.hub.floor = max(self.hub.floor, kept.createdAt)
             self.hub.remember(kept)

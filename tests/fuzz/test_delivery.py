@@ -439,6 +439,9 @@ class Run:
             Change(self._number, "orders", INSERT, row, None, 7, last=True)
         )
         self.truths[TABLE].entries.append(Entry(self._number, True))
+        # A clock that is set back while the daemon is away is beyond what can be known.
+        reached = self.world.hub.floor / 1000 - self.world.clock.seconds()
+        self.world.stepped = max(self.world.stepped, reached)
         self.world.restart()
         self._attend()
 
