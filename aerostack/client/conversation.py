@@ -85,6 +85,8 @@ class Conversation:
         self._count = 0
         # Why nothing will be answered, if nothing will.
         self._over: ClientError | None = None
+        # Who waits to ask for an answer, behind all that is to be said before.
+        self._pings: list[Deferred[None]] = []
         # For how many reasons nothing is said for a while.
         self._pauses = 0
         self._timers: set[IDelayedCall] = set()
@@ -183,6 +185,19 @@ class Conversation:
         self.flush()
         return acknowledged
 
+    def ping(self) -> Deferred[None]:
+        """
+        Ask for an answer, once the daemon was told all that it is to be told now.
+
+        @return: Fires when it is there.  Fails when the connection is gone.
+        """
+        if self.line.status != CONNECTED:
+            return self.line.ping()
+        answered: Deferred[None] = Deferred()
+        self._pings.append(answered)
+        self.flush()
+        return answered
+
     # To the daemon
 
     def flush(self) -> None:
@@ -195,6 +210,11 @@ class Conversation:
         while self._pacer.left and (payload := self._next()) is not None:
             self._pacer.sent(len(payload))
             self.line.send(payload)
+        if self._pacer.left:
+            # There is nothing left to be said.
+            pings, self._pings = self._pings, []
+            for answered in pings:
+                self.line.ping().chainDeferred(answered)
         if not self._pacer.left and not self._barrier:
             self._barrier = True
             self.line.ping().addCallbacks(self._caughtUp, self._notCaughtUp)
@@ -385,6 +405,9 @@ class Conversation:
         for timer in timers:
             timer.cancel()
         self._pauses = 0
+        pings, self._pings = self._pings, []
+        for answered in pings:
+            answered.errback(ClientError("unreachable", "The connection is gone."))
         self._pacer.lost()
         self._publications.lost()
         for channel in tuple(self._channels.values()):

@@ -153,10 +153,10 @@ class RealtimeClient(Service):
         """
         Ask the daemon for an answer.
 
-        @return: Fires when it is there; all that the daemon sent before has come by then.
-            Fails when the connection is gone.
+        @return: Fires when it is there: by then the daemon has heard what it was told before,
+            and all that it sent before has come.  Fails when the connection is gone.
         """
-        return self._conversation.line.ping()
+        return self._conversation.ping()
 
     def onStatusChange(self, callback: Callback) -> Callable[[], None]:
         """
