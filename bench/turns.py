@@ -71,6 +71,7 @@ SCENES: dict[str, Callable[[int], bytes]] = {
     "1,000 subscribes": lambda number: b"".join(
         frame(b'{"type":"subscribe","topic":"%d/%d"}' % (number, topic)) for topic in range(1000)
     ),
+    "1,000 HTTP requests": lambda number: b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000,
 }
 
 
@@ -83,11 +84,13 @@ class Crowd:
         self._selector = selectors.DefaultSelector()
         for number in range(count):
             one = socket.create_connection(("127.0.0.1", port))
-            one.sendall(OPENING)
-            one.recv(65536)
+            sent = data(number)
+            if not sent.startswith(b"GET "):
+                one.sendall(OPENING)
+                one.recv(65536)
             one.setblocking(False)
             events = selectors.EVENT_READ | selectors.EVENT_WRITE
-            self._selector.register(one, events, memoryview(data(number)))
+            self._selector.register(one, events, memoryview(sent))
 
     def run(self, seconds: float) -> None:
         """
