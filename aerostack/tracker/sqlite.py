@@ -198,7 +198,8 @@ class SQLiteJournal:
     def reshapedAt(self, cursor: sqlite3.Cursor, table: str) -> int:
         record = self._find(cursor, fold(table)) if ledger.isComplete(cursor) else None
         places = () if record is None else record.places
-        return max((place.since for place in places), default=0) - 1
+        since = max((place.since for place in places), default=0)
+        return ledger.told(since - 1) if since else -1
 
     def surveyPast(
         self,
