@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from aerostack.tracker.postgrescatalog import Column
-from aerostack.wire.postgres import formOf
+from aerostack.wire.postgres import documentForm, formOf
 from aerostack.wire.values import MAX_SAFE_INTEGER, fractionToJSON, toJSON
 
 Form = str | list[Any]
@@ -301,7 +301,8 @@ def _exact(value: Any) -> Any:
 
 def _json(value: Any) -> Any:
     # What is told is the document as it is, not what we make of its numbers.
-    return None if bytes(value) == b"null" else value
+    text = bytes(value).decode()
+    return None if text == "null" else documentForm(text)
 
 
 def _bytes(value: Any) -> Any:

@@ -2,8 +2,8 @@
 The JSON form of PostgreSQL's values, which come as text.
 
 It is the form of L{aerostack.wire.values}; times are ISO 8601, arrays are lists, rows
-are objects, C{json} and C{jsonb} are what they are, and everything else is text as the
-database writes it.
+are objects, C{json} and C{jsonb} are what they are as far as clients can read them, and
+everything else is text as the database writes it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec import Raw
 
+from aerostack.wire.codec import encodeValue, makeReadable
 from aerostack.wire.values import decimalToJSON, toJSON
 
 Form = Callable[[str], Any]
@@ -45,8 +46,14 @@ def _bytes(text: str) -> Any:
     return toJSON(bytes.fromhex(text[2:]))
 
 
-def _json(text: str) -> Raw:
-    return Raw(text.encode("utf-8"))
+def documentForm(text: str) -> Raw:
+    """
+    The form of C{json} and C{jsonb}: the document as it is, but with a string of its digits
+    for each number beyond a double.  A document that clients cannot read, as half a
+    character or too deep a nesting makes it, is a string of its text.
+    """
+    readable = makeReadable(text.encode())
+    return Raw(encodeValue(text) if readable is None else readable)
 
 
 def _time(text: str) -> str:
@@ -65,7 +72,7 @@ SCALARS: Mapping[int, Form] = {
     16: _boolean,
     17: _bytes,
     **dict.fromkeys((20, 21, 23), _integer),
-    **dict.fromkeys((114, 3802), _json),
+    **dict.fromkeys((114, 3802), documentForm),
     **dict.fromkeys((700, 701), _float),
     **dict.fromkeys((1114, 1184), _time),
     1700: decimalToJSON,

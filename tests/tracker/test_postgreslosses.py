@@ -123,6 +123,23 @@ class UnreadableTests(LossCase):
         self.assertEqual([change.data["n"] for change in past], [digits, None])
         self.assertEqual([row["n"] for row in self.snapshot("t")], [digits, None])
 
+    def test_unreadableDocuments(self) -> None:
+        """
+        A number beyond a double is told as a string of its digits within JSON as well, live,
+        to those who come back and in a snapshot.
+        """
+        digits = "9" * 5000
+        self.follow("t", "CREATE TABLE t (j json, b jsonb, a json[])")
+        journal, cursor = self.reader.journal, self.reader.cursor
+        lineage, before = journal.lineage(cursor, "t"), self.reader.after
+        live = self.changes(
+            f"""INSERT INTO t VALUES ('{{"n":1e999}}', '{{"n":{digits}}}', '{{1e999,2}}')"""
+        )
+        past = journal.readPast(cursor, "t", lineage, before, self.reader.after, 10)
+        expected = f'{{"j":{{"n":"1e999"}},"b":{{"n":"{digits}"}},"a":["1e999",2]}}'
+        for row in (live[0].data, past[0].data, *self.snapshot("t")):
+            self.assertEqual(encodeValue(row).decode().replace(": ", ":"), expected)
+
     def test_formats(self) -> None:
         """
         Columns that are added and filled before the daemon has seen them are told in its own

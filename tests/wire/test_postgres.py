@@ -51,6 +51,22 @@ class FormTests(SynchronousTestCase):
         for oid in (114, 3802):
             self.assertEqual(encodeValue(SCALARS[oid]('{"é":  1.50}')), '{"é":  1.50}'.encode())
 
+    def test_documents(self) -> None:
+        """
+        In a JSON document, a number beyond a double is a string of its digits; a document
+        that clients cannot read is a string of its text.
+        """
+        long, deep = "9" * 5000, "[" * 65 + "]" * 65
+        for text, expected in (
+            ('{"n":1e999}', '{"n":"1e999"}'),
+            (f'{{"n":[{long},1.10]}}', f'{{"n":["{long}",1.10]}}'),
+            ("-1e999", '"-1e999"'),
+            ('{"a":"\\ud83d"}', '"{\\"a\\":\\"\\\\ud83d\\"}"'),
+            (deep, f'"{deep}"'),
+        ):
+            for oid in (114, 3802):
+                self.assertEqual(encodeValue(SCALARS[oid](text)).decode(), expected)
+
     def test_arrays(self) -> None:
         """
         Arrays are read whatever their bounds, dimensions and delimiter are.
