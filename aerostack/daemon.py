@@ -218,6 +218,7 @@ class Daemon(MultiService):
             self._backend.journal(tracker),
             listener,
             tracker.pollInterval,
+            wall=self._wall,
             reads=self._pools.reads,
             waker=self._backend.waker(self._reactor) if tracker.wake else None,
             retention=tracker.retention,

@@ -4,7 +4,8 @@ The timer that asks the journal what has changed, and tells.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 
 from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -65,6 +66,7 @@ class ChangeTracker:
         listener: IChangeListener,
         pollInterval: float = 0.2,
         *,
+        wall: Callable[[], float] = time.time,
         reads: IDatabase | None = None,
         waker: IWaker | None = None,
         batch: int = 1000,
@@ -72,6 +74,9 @@ class ChangeTracker:
         grace: float = 60.0,
     ) -> None:
         """
+        @param clock: For intervals; it is never set.
+        @param wall: Tells the time, seconds since the epoch, by which the database dates
+            changes.
         @param database: Where the journal is.  Nobody else may write through it.
         @param pollInterval: Seconds from one tick to the next.
         @param reads: The same database, through which rows and the past are read, so that
@@ -95,6 +100,7 @@ class ChangeTracker:
         self._columns = ColumnCache(database, journal)
         self._upkeep = Upkeep(
             clock,
+            wall,
             self._line,
             journal,
             self._herald,

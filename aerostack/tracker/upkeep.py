@@ -52,6 +52,7 @@ class Upkeep:
     def __init__(
         self,
         clock: IReactorTime,
+        wall: Callable[[], float],
         line: Line,
         journal: IJournal,
         herald: Herald,
@@ -62,6 +63,9 @@ class Upkeep:
         retention: float,
     ) -> None:
         """
+        @param clock: For intervals; it is never set.
+        @param wall: Tells the time, seconds since the epoch, by which the database dates
+            changes.
         @param interval: Seconds from one tick to the next.
         @param batch: How many changes to forget in one step.
         @param retention: For how many seconds a change that was told is kept.
@@ -69,6 +73,7 @@ class Upkeep:
         self.pruneAt = 0.0
         self.lag: Lag | None = None
         self._clock = clock
+        self._wall = wall
         self._line = line
         self._journal = journal
         self._herald = herald
@@ -128,7 +133,7 @@ class Upkeep:
         for interest in self._interests.due(now):
             await self._detach(interest)
         if now >= self._renewAt:
-            await self._line.ask(self._journal.renew, int(now * 1000))
+            await self._line.ask(self._journal.renew, int(self._wall() * 1000))
             self._renewAt = now + RENEWAL
 
     async def _prune(self, now: float) -> None:
@@ -138,7 +143,7 @@ class Upkeep:
             self._seenAt, self._seen = now, told
         if now < self.pruneAt:
             return
-        before = int((now - self._retention) * 1000)
+        before = int((self._wall() - self._retention) * 1000)
         count = await self._line.ask(self._journal.prune, told, before, self._batch)
         pause = PRUNING
         if count >= self._batch:

@@ -349,6 +349,23 @@ class ProcessTests(ProgramTests):
         self.assertIn("did you mean 'sslmode'?", output)
         self.assertNotIn("s3cret", output)
 
+    async def test_recording(self) -> None:
+        """
+        A table that is watched stays recorded, and its subscribers hear of no loss, once the
+        daemon has told its database that it is there.
+        """
+        await self.serve()
+        self.postgres.execute("CREATE TABLE orders (id integer PRIMARY KEY)")
+        wire = await self.subscribed("orders")
+        for key in range(3):
+            self.postgres.execute(f"INSERT INTO orders VALUES ({key})")
+            self.assertEqual((await wire.frame())["type"], "db_change")
+        (left,) = self.postgres.execute(
+            "SELECT until / 1000 - extract(epoch FROM clock_timestamp()) FROM _aerostack.journal",
+            user=ROLE,
+        )[0]
+        self.assertGreater(left, 24 * 3600)
+
     async def test_serves(self) -> None:
         """
         The daemon serves, and its password is nowhere in what it writes, whatever happens

@@ -240,6 +240,10 @@ class Listener:
         self.down.append(None)
 
 
+WALL = 1.8e9
+"""What the time of day is ahead of the clock that is never set, seconds."""
+
+
 class TrackerCase(SynchronousTestCase):
     """
     A tracker on a fake database.
@@ -256,7 +260,14 @@ class TrackerCase(SynchronousTestCase):
 
     def makeTracker(self, **more: Any) -> ChangeTracker:
         return ChangeTracker(
-            self.clock, self.database, self.journal, self.listener, 0.2, batch=3, **more
+            self.clock,
+            self.database,
+            self.journal,
+            self.listener,
+            0.2,
+            wall=lambda: WALL + self.clock.seconds(),
+            batch=3,
+            **more,
         )
 
     def watch(self, *tables: str) -> list[str]:

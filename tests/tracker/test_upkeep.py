@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.tracker.journal import Holder, Lag
 from aerostack.tracker.upkeep import SHORTEST, pauseFor
-from tests.tracker.fakes import FULL, LOCKED, TrackerCase
+from tests.tracker.fakes import FULL, LOCKED, WALL, TrackerCase
 
 HELD = Lag(1.5, Holder(60.0, "prepared transaction 'left'", "shop", "ROLLBACK", True))
 
@@ -88,7 +88,7 @@ class UpkeepTests(TrackerCase):
         first = self.journal.prunings[0]
         self.assertEqual(first[0], 0)
         self.assertEqual(first[2], 3)
-        self.assertAlmostEqual(first[1], (now - 3600.2) * 1000, delta=2)
+        self.assertAlmostEqual(first[1], (WALL + now - 3600.2) * 1000, delta=2)
         self.tick(280)
         self.assertEqual(len(self.journal.prunings), 1)
         self.journal.pruned = [3, 3, 1]
@@ -138,7 +138,7 @@ class UpkeepTests(TrackerCase):
         The journal hears at the start, and then once an hour, that somebody reads it.
         """
         self.watch("a")
-        self.assertEqual(self.journal.leases, [1_000_000_000])
+        self.assertEqual(self.journal.leases, [(WALL + 1_000_000) * 1000])
         self.tick(3 * 5 * 3600 + 10)
         self.assertEqual(len(self.journal.leases), 4)
 
