@@ -104,6 +104,33 @@ class PresenceCase(SynchronousTestCase):
         }
 
 
+class SilentTests(SynchronousTestCase):
+    """
+    A member's network swallows everything.
+    """
+
+    def test_leaves(self) -> None:
+        """
+        The member leaves after the time of a ping, of a pong, of a close and the grace together,
+        and no more than a sweep later for each.
+        """
+        limits = LimitsConfig(pingInterval=25, pongTimeout=20, closeTimeout=5)
+        world = World(limits=limits, grace=10.0)
+        silent, witness = world.connect(), world.connect()
+        witness.ask(type="subscribe", topic="doc/1")
+        silent.ask(type="track", topic="doc/1", state={})
+        seconds, gone = 0, False
+        while not gone:
+            world.advance(1)
+            seconds += 1
+            witness.session.heard()
+            if silent.connection.aborted:
+                silent.connection.aborted = False
+                silent.die()
+            gone = "presence:leave" in [frame.get("event") for frame in witness.take()]
+        self.assertTrue(60 <= seconds <= 64, seconds)
+
+
 class SyncTests(PresenceCase):
     """
     Tests of C{sync: true}.
