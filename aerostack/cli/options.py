@@ -131,7 +131,7 @@ def readJSON(text: str, what: str) -> Any:
     @raise CommandError: It is none, or nothing that can be sent.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, parse_int=_readInteger)
     except RecursionError:
         raise CommandError(f"{what} is no JSON that can be sent: it is nested too deeply") from None
     except ValueError as error:
@@ -141,6 +141,13 @@ def readJSON(text: str, what: str) -> Any:
     except ValueError as error:
         raise CommandError(f"{what} is no JSON that can be sent: {error}") from None
     return value
+
+
+def _readInteger(digits: str) -> int:
+    # Python reads no integers of thousands of digits; a double has no more than these.
+    if len(digits) > 310:
+        raise ValueError("it has an integer beyond the largest double; send it as text")
+    return int(digits)
 
 
 def _refuse(constant: str) -> None:

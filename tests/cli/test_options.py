@@ -144,6 +144,7 @@ class DataTests(SynchronousTestCase):
         ):
             error = self.assertRaises(CommandError, self.data, data)
             self.assertRegex(str(error), "^DATA is no JSON", data[:20])
+            self.assertNotIn("sys.", str(error))
 
 
 class OutputTests(SynchronousTestCase):
