@@ -96,6 +96,7 @@ class AnswerTests(DaemonTests):
     def projects(self) -> dict[str, ProjectConfig]:
         return {
             "p": makeProject(
+                dbQuery=True,
                 origins=(ORIGIN,),
                 anonymous=False,
                 jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET),
