@@ -75,8 +75,8 @@ class Subscription:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is wanted, and the daemon knows."""
-        return self._wanted is None and self.settled
+        """Whether nothing is wanted, the daemon knows, and nothing has to be gone on with."""
+        return self._wanted is None and self.settled and not self.postponed
 
     @property
     def wanted(self) -> bool:

@@ -188,6 +188,20 @@ class PaceTests(WorldTestCase):
         self.assertEqual(self.subscribers("chat/a/p"), 1)
         self.assertEqual(list(self.world.hub.attendance.presence.members("chat/a/p")), [])
 
+    def test_leaveAndLost(self) -> None:
+        """
+        Who leaves while it is too fast, loses the line, and joins on the next one is subscribed.
+        """
+        channel = self.client().channel("chat/a")
+        sent = self.sends()
+        subscribed = channel.subscribe()
+        self.assertEqual([frame["type"] for frame in sent], ["subscribe"])
+        self.tooFast(request="subscribe", topic="chat/a/p")
+        channel.unsubscribe()
+        self.assertEqual(self.refusal(subscribed), "unsubscribed")
+        self.away()
+        self.assertEqual(self.result(channel.subscribe())["topic"], "chat/a/p")
+
     def test_auth(self) -> None:
         """
         A token that came too fast is told again, the newest one.
