@@ -57,6 +57,10 @@ class Attaching:
     Has tables followed, in the order in which somebody asked for them, and a few at a time.
 
     @ivar outage: Whether the database lets tables be followed.
+    @ivar pause: For how many seconds to leave the database to others before the next table:
+        for as long as the last ones took, and at the most L{SECONDS}.  Each table changes the
+        schema, which the other programs of an SQLite database then read anew; a statement of
+        theirs fails if the schema changes twice while they do.
     """
 
     log = Logger()
@@ -72,6 +76,7 @@ class Attaching:
         pollInterval: float,
     ) -> None:
         self.outage = Outage(pollInterval)
+        self.pause = 0.0
         self._clock = clock
         self._line = line
         self._journal = journal
@@ -126,6 +131,7 @@ class Attaching:
 
         A database that does not answer leaves them where they are.
         """
+        self.pause = 0.0
         if not self.outage.allows(self._clock.seconds()):
             return
         try:
@@ -150,6 +156,7 @@ class Attaching:
                     return
                 asked += 1
                 answer = await self._attach(request.table)
+                self.pause = min(self._clock.seconds() - began, SECONDS)
             answered += 1
             self._answer(request, answer)
 

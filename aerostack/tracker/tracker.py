@@ -365,7 +365,7 @@ class ChangeTracker:
             await self._attach()
             while await self._readOn() or self._isAttaching():
                 await self._upkeep.prune()
-                await deferLater(self._clock, 0)
+                await deferLater(self._clock, self._attaching.pause)
                 await self._attach()
         except Exception as error:
             self._line.failed(error)

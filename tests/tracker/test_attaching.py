@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from aerostack.errors import RealtimeError
-from aerostack.tracker.attaching import ANSWERS, LOCKED_LONGEST, QUESTIONS, REMEMBERED
+from aerostack.tracker.attaching import ANSWERS, LOCKED_LONGEST, QUESTIONS, REMEMBERED, SECONDS
 from tests.tracker.fakes import TrackerCase
 
 
@@ -33,6 +33,12 @@ class AttachingTests(TrackerCase):
         self.turn()
         return waiting
 
+    def questions(self) -> list[str]:
+        """
+        In which order tables were asked for and changes read.
+        """
+        return [name for name in self.database.calls if name in ("attach", "poll")]
+
     def codes(self, waiting: list[Deferred[str]]) -> set[str]:
         """
         With what those who waited were refused.
@@ -53,7 +59,8 @@ class AttachingTests(TrackerCase):
 
     def test_slow(self) -> None:
         """
-        Where it takes long to follow a table, the journal is read before the next one.
+        Where it takes long to follow a table, the journal is read before the next one, and the
+        database is left to others for a while.
         """
         attach = self.journal.attach
 
@@ -64,8 +71,13 @@ class AttachingTests(TrackerCase):
         slowly.__name__ = "attach"
         self.patch(self.journal, "attach", slowly)
         self.ask("b", "c")
-        questions = [name for name in self.database.calls if name in ("attach", "poll")]
-        self.assertEqual(questions[:4], ["attach", "poll", "attach", "poll"])
+        self.assertEqual(self.questions(), ["attach", "poll"])
+        self.clock.advance(SECONDS / 2)
+        self.turn()
+        self.assertEqual(self.questions(), ["attach", "poll"])
+        self.clock.advance(SECONDS / 2)
+        self.turn()
+        self.assertEqual(self.questions()[:4], ["attach", "poll"] * 2)
 
     def test_known(self) -> None:
         """
