@@ -5,6 +5,7 @@ What the tracker does now and then, beside telling of changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from itertools import islice
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -21,6 +22,9 @@ from aerostack.tracker.outage import Outage
 
 RENEWAL = 3600.0
 """How often, in seconds, the journal hears that somebody reads it."""
+
+LETTING_GO = 4
+"""How many tables are let go at once: meanwhile no changes are read."""
 
 PRUNING = 60.0
 """How often, in seconds, old entries are forgotten."""
@@ -130,7 +134,7 @@ class Upkeep:
             outage.worked()
 
     async def _tidy(self, now: float) -> None:
-        for interest in self._interests.due(now):
+        for interest in islice(self._interests.due(now), LETTING_GO):
             await self._detach(interest)
         if now >= self._renewAt:
             await self._line.ask(self._journal.renew, int(self._wall() * 1000))

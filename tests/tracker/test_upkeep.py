@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.tracker.journal import Holder, Lag
-from aerostack.tracker.upkeep import SHORTEST, pauseFor
+from aerostack.tracker.upkeep import LETTING_GO, SHORTEST, pauseFor
 from tests.tracker.fakes import FULL, LOCKED, WALL, TrackerCase
 
 HELD = Lag(1.5, Holder(60.0, "prepared transaction 'left'", "shop", "ROLLBACK", True))
@@ -39,6 +40,18 @@ class UpkeepTests(TrackerCase):
         self.assertEqual(self.journal.followed, ["b"])
         self.assertEqual(self.watch("a"), ["a"])
         self.assertEqual(self.journal.followed, ["b", "a"])
+
+    def test_graceOfMany(self) -> None:
+        """
+        However many tables nobody watches any more, changes are read after every few of them.
+        """
+        self.journal.followed = [f"t{number}" for number in range(3 * LETTING_GO)]
+        self.watch("a")
+        self.tick(320)
+        self.assertEqual(self.journal.followed, ["a"])
+        calls = [name for name in self.database.calls if name in ("detach", "poll")]
+        runs = [len(list(run)) for name, run in groupby(calls) if name == "detach"]
+        self.assertEqual(runs, [LETTING_GO] * 3)
 
     def test_nothingLeft(self) -> None:
         """
