@@ -21,6 +21,7 @@ from aerostack.errors import CLOSE_SLOW
 from aerostack.settings import LimitsConfig
 from aerostack.testing import MemoryClient, World, readFrames
 from aerostack.wire.framing import Frame
+from tests.stories import SlowKeepingStory
 
 ROOM = Topic("chat/room", "p")
 ORDERS = tableTopic("orders", "p")
@@ -250,7 +251,7 @@ def epochOf(text: str) -> str:
     return position.epoch
 
 
-class Story:
+class Story(SlowKeepingStory):
     """
     Something that happens to a daemon and two of its clients.
     """
@@ -307,35 +308,6 @@ class Story:
     def hint(self) -> None:
         """Publish something that is not kept."""
         self.world.hub.publish(ROOM, "e", b"%d" % self._number(), None, False)
-
-    def hold(self) -> None:
-        """Let the database take its time to write."""
-        if self.world.history.held is None:
-            self.world.history.held = []
-
-    def release(self) -> None:
-        """Let it write."""
-        self.world.history.release()
-
-    def refuse(self) -> None:
-        """Let it fail."""
-        self.world.history.refuse()
-
-    def slow(self) -> None:
-        """Let the database take its time to read."""
-        if self.world.history.reading is None:
-            self.world.history.reading = self.world.tracker.reading = []
-
-    def answer(self) -> None:
-        """Let it answer one question."""
-        if self.world.history.reading:
-            self.world.history.reading.pop(0)()
-
-    def fast(self) -> None:
-        """Let it answer all, and at once from now on."""
-        while self.world.history.reading:
-            self.world.history.reading.pop(0)()
-        self.world.history.reading = self.world.tracker.reading = None
 
     def insert(self) -> None:
         """Write a row."""

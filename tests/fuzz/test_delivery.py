@@ -28,6 +28,7 @@ from aerostack.fanout import Fanout
 from aerostack.settings import LimitsConfig
 from aerostack.testing import Frame, MemoryClient, World
 from tests.fuzz import seeds
+from tests.stories import SlowKeepingStory
 
 TABLE = tableTopic("orders", "p").canonical
 SPARING = "news/a/p"
@@ -289,7 +290,7 @@ class Reader:
             assert shown == present, (topic, shown, present)
 
 
-class Run:
+class Run(SlowKeepingStory):
     """
     One run.
     """
@@ -378,34 +379,6 @@ class Run:
         messages = self.world.history.messages
         if messages:
             self.world.history.forget(self.random.choice(messages).createdAt)
-
-    def hold(self) -> None:
-        """Let the database take its time to write."""
-        self.world.history.held = self.world.history.held or []
-
-    def release(self) -> None:
-        """Let it write."""
-        self.world.history.release()
-
-    def refuse(self) -> None:
-        """Let it fail to."""
-        self.world.history.refuse()
-
-    def slow(self) -> None:
-        """Let it take its time to read."""
-        if self.world.history.reading is None:
-            self.world.history.reading = self.world.tracker.reading = []
-
-    def answer(self) -> None:
-        """Let it answer a question."""
-        if self.world.history.reading:
-            self.world.history.reading.pop(0)()
-
-    def fast(self) -> None:
-        """Let it answer all questions."""
-        while self.world.history.reading:
-            self.world.history.reading.pop(0)()
-        self.world.history.reading = self.world.tracker.reading = None
 
     def turn(self) -> None:
         """Let the reactor turn."""
