@@ -23,12 +23,12 @@ AT_ONCE = 16_384
 
 
 PIECE = 100
-"""Of how many whose grace is over is told at once."""
+"""How many members whose grace is over leave in one step."""
 
 
 class IReader(Protocol):
     """
-    Who is told of a whole set.
+    A session that gets whole sets of members.
     """
 
     def isSyncing(self, topic: str) -> bool:
@@ -104,7 +104,7 @@ class Attendance:
         if tracked.fresh and reads:
             self.sync(reader, topic, paged)
         elif tracked.fresh and paged:
-            # It is owed a word when all is told, be it nothing.
+            # The client waits for C{synced}, also where there are no members.
             nothing = iter((wireFrame(Synced(topic=topic.canonical, timestamp=self._now())),))
             reader.sync(topic.canonical, nothing, paged, True)
 
@@ -177,8 +177,8 @@ class Attendance:
 
     def _pages(self, canonical: str, unasked: bool) -> Iterator[Frame]:
         """
-        The set in pages, each as it is when it is asked for, and then their end.  Members
-        that come after the beginning are told as such.
+        The set in pages, each as it is when the client is ready for it, and then their end.  A
+        member that comes after the first page is sent as a C{presence:join}.
         """
         roster = self.presence.roster(canonical)
         reached, number = 0, 0

@@ -127,7 +127,7 @@ class Authenticator:
                 )
             return
         if identity.role is Role.ANONYMOUS and not project.anonymous:
-            raise RealtimeError("unauthorized", "The project lets nobody in any more by no key.")
+            raise RealtimeError("unauthorized", "The project takes anonymous clients no longer.")
         name = identity.userId
         if name is not None:
             posing = project.jwt is not None and not name.startswith(ANONYMOUS_PREFIX)

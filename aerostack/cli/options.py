@@ -128,7 +128,7 @@ def readJSON(text: str, what: str) -> Any:
     """
     Read JSON that somebody typed.
 
-    @raise CommandError: It is none, or nothing that can be sent.
+    @raise CommandError: The text is not JSON, or the daemon would refuse it.
     """
     try:
         value = json.loads(text, parse_constant=_refuse, parse_int=_readInteger)

@@ -400,7 +400,7 @@ class Channel:
         self._over(error)
 
     def _over(self, error: ClientError | None = None) -> None:
-        """See whether the subscription is over, so that nobody tells who is present."""
+        """End the presence if the subscription is over, because the daemon sends it no more."""
         if not self._subscription.wanted and self._state is None:
             self.presence.over(error or ClientError("unsubscribed", "The subscription ended."))
 

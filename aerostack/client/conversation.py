@@ -187,9 +187,9 @@ class Conversation:
 
     def ping(self) -> Deferred[None]:
         """
-        Ask for an answer, once the daemon was told all that it is to be told now.
+        Send a ping behind everything that waits to be sent, and wait for its answer.
 
-        @return: Fires when it is there.  Fails when the connection is gone.
+        @return: Fires when the answer is there.  Fails when the connection is gone.
         """
         if self.line.status != CONNECTED:
             return self.line.ping()

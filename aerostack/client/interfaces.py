@@ -63,8 +63,8 @@ class IWireUser(Interface):
 
     def closing() -> None:
         """
-        A close frame was sent, whoever began, or the connection is dropped.  Nothing more can
-        be sent.
+        The client or the daemon sent a close frame, or the connection is dropped.  Nothing more
+        can be sent.
         """
 
     def closed(ending: Ending) -> None:
