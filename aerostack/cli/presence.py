@@ -13,8 +13,8 @@ from aerostack.cli.formats import Frame, clockTime, formatJSON, formatMember
 from aerostack.cli.options import CommandError, addAddress, addJSON, addressFor, addTimeout
 from aerostack.cli.output import Output, say
 from aerostack.cli.talk import talk, within
+from aerostack.client.connection import DISCONNECTED
 from aerostack.client.errors import ClientError
-from aerostack.client.line import DISCONNECTED
 from aerostack.client.presence import PREFIX
 from aerostack.client.realtime import RealtimeClient
 

@@ -15,8 +15,8 @@ from aerostack.cli.formats import Frame, formatFrame, formatJSON, formatRow
 from aerostack.cli.options import CommandError, addAddress, addJSON, addressFor, readJSON
 from aerostack.cli.output import Output, say
 from aerostack.cli.talk import talk
+from aerostack.client.connection import DISCONNECTED
 from aerostack.client.errors import ClientError
-from aerostack.client.line import DISCONNECTED
 from aerostack.client.realtime import RealtimeClient
 
 # What is no gap in what is shown, but in what a table's rows are known to be.

@@ -1,15 +1,18 @@
 """
-The client room: what stands at the other end of the wire.
+The client: what connects to the daemon from outside.
 
-What applications use: L{aerostack.client.realtime} is the client, with its
-L{channels<aerostack.client.channel>}; L{aerostack.client.sdk} is what servers on Twisted use,
-L{aerostack.client.blocking} what all others do; L{aerostack.client.errors} is what goes wrong.
+Applications use L{aerostack.client.realtime}, which is the client, and its
+L{channels<aerostack.client.channel>}.  Servers on Twisted use L{aerostack.client.sdk}; all other
+servers use L{aerostack.client.blocking}.  Errors are in L{aerostack.client.errors}.
 
-From the ground up: L{aerostack.client.endings}, L{aerostack.client.head},
-L{aerostack.client.outgoing}, L{aerostack.client.subscription}, L{aerostack.client.publications},
-L{aerostack.client.presence}, L{aerostack.client.pacer} and L{aerostack.client.calls} decide, and
-do nothing; L{aerostack.client.line} keeps a connection, and L{aerostack.client.conversation}
-says on it what is wanted; L{aerostack.client.connection} is a WebSocket, by Autobahn,
-L{aerostack.client.http} HTTP, by treq.  L{aerostack.client.address} finds out where a daemon is
-from its configuration.
+The parts, from the ground up:
+
+  - L{aerostack.client.closing}, L{aerostack.client.frames}, L{aerostack.client.outgoing},
+    L{aerostack.client.subscription}, L{aerostack.client.outbox}, L{aerostack.client.presence},
+    L{aerostack.client.pacing} and L{aerostack.client.requests} decide, and do no I/O;
+  - L{aerostack.client.transport} is one WebSocket, by Autobahn, and L{aerostack.client.http} is
+    HTTP, by treq;
+  - L{aerostack.client.connection} keeps one WebSocket open: it opens another one when one is lost;
+  - L{aerostack.client.session} sends over the connection what the application wants;
+  - L{aerostack.client.address} finds the daemon by its configuration.
 """

@@ -16,7 +16,8 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Any
 
 from aerostack.client.address import Address
-from aerostack.client.calls import (
+from aerostack.client.errors import ClientError, Unsent
+from aerostack.client.requests import (
     LARGEST_ANSWER,
     Call,
     Database,
@@ -27,7 +28,6 @@ from aerostack.client.calls import (
     pause,
     readAnswer,
 )
-from aerostack.client.errors import ClientError, Unsent
 
 _IDLE = 5.0
 """Seconds for which a connection is kept for the next call; the daemon keeps it longer."""

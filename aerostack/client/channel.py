@@ -13,14 +13,14 @@ from twisted.logger import Logger
 
 from aerostack.client.callbacks import Callback, Callbacks
 from aerostack.client.errors import ClientError
-from aerostack.client.head import ANSWERS, Frame, Head
+from aerostack.client.frames import ANSWERS, Frame, Head
 from aerostack.client.outgoing import encodeGiven
 from aerostack.client.presence import PREFIX, Presence
 from aerostack.client.subscription import Subscription
 from aerostack.wire.codec import encodeValue
 
 if TYPE_CHECKING:
-    from aerostack.client.conversation import Conversation
+    from aerostack.client.session import Conversation
 
 # The frames that tell of our own presence.
 _TELLING = ("track", "untrack")

@@ -1,209 +1,369 @@
 """
-WebSockets to a daemon, by Autobahn.
-
-Its timers stay off: they run on a global loop, and L{aerostack.client.line} keeps the
-time.
+The line to the daemon: one connection, made again when it is gone.
 """
 
 from __future__ import annotations
 
-import re
+import random
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
-import txaio
-from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
-from twisted.internet.ssl import optionsForClientTLS
-from twisted.logger import Logger
-from twisted.python.failure import Failure
-from zope.interface import implementer
+from twisted.application.internet import backoffPolicy
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from zope.interface import Interface, implementer
 
 from aerostack.client.address import Address
-from aerostack.client.endings import Ending, broken, closed, refused
-from aerostack.client.errors import ClientError, excerpt, wholeNumber
+from aerostack.client.closing import Ending
+from aerostack.client.errors import ClientError, seconds
+from aerostack.client.frames import ANSWERS, Frame, Head, Unreadable, known, readFrame
 from aerostack.client.interfaces import IWire, IWireUser, OpenWire
+from aerostack.errors import CLOSE_NORMAL
 
-txaio.use_twisted()
+IDLE = "idle"
+CONNECTING = "connecting"
+CONNECTED = "connected"
+RECONNECTING = "reconnecting"
+DISCONNECTED = "disconnected"
 
-LARGEST_HEAD = 65536
-"""How many bytes the answer to an opening may have."""
+OPEN_PATIENCE = 20.0
+"""Seconds that the daemon has to let us in."""
 
-LARGEST_MESSAGE = 67_108_864
-"""How many bytes a message may have: what the daemon's limits allow at the most."""
+SILENCE = 30.0
+"""Seconds of silence after which it is asked whether it lives; it pings earlier itself."""
 
-_REFUSED = re.compile(r"WebSocket connection upgrade failed \[(\d+)\]")
+PONG_PATIENCE = 20.0
+"""Seconds that it then has to answer."""
+
+CLOSE_PATIENCE = 5.0
+"""Seconds that a connection may take to go once a close frame was sent."""
+
+STABLE = 10.0
+"""Seconds that a connection has to last to count as a success."""
+
+_PING = b'{"type":"ping"}'
 
 
-class Protocol(WebSocketClientProtocol):
+class ILineUser(Interface):
     """
-    One connection.
-    """
-
-    # Autobahn has its own under the usual name.
-    _log = Logger()
-    factory: Factory
-    transport: Any
-    _ending: Ending | None = None
-
-    def dataReceived(self, data: bytes) -> None:
-        self.factory.user.heard()
-        if self.state == self.STATE_CONNECTING and len(self.data) + len(data) > LARGEST_HEAD:
-            self._fail(self._nonsense(self.data + data))
-            return
-        try:
-            self._dataReceived(data)
-        except Exception:
-            # What Autobahn does not expect to read, such as a head that is not UTF-8.
-            self._fail(self._nonsense(data))
-
-    def onOpen(self) -> None:
-        self._tell(self.factory.user.opened)
-
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        self._tell(self.factory.user.received, payload)
-
-    def _tell(self, call: Callable[..., None], *args: Any) -> None:
-        """Tell our user something.  What fails there is no fault of the daemon's."""
-        try:
-            call(*args)
-        except Exception:
-            self._log.failure("the client failed")
-
-    def sendCloseFrame(
-        self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
-    ) -> None:
-        super().sendCloseFrame(code=code, reasonUtf8=reasonUtf8, isReply=isReply)
-        self.factory.user.closing()
-
-    def dropConnection(self, abort: bool = False) -> None:
-        # Autobahn drops it without a close frame where what came is no WebSocket's.
-        wasOpen = self.state == self.STATE_OPEN
-        super().dropConnection(abort=abort)
-        if wasOpen:
-            self.factory.user.closing()
-
-    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        self.factory.user.closed(self._ending or self._endingOf(wasClean, code, reason))
-
-    def _endingOf(self, wasClean: bool, code: int | None, reason: str | None) -> Ending:
-        if wasClean:
-            return closed(code, reason)
-        url, why = self.factory.address.url, str(self.wasNotCleanReason).rstrip(".")
-        if self.failedByMe:
-            return Ending(ClientError("bad_answer", f"{url} does not speak as it should: {why}."))
-        return broken(f"The connection to {url} is gone: {why}.")
-
-    def failHandshake(self, reason: str) -> None:
-        # Not as Autobahn does it, which logs the reason: what it says of subprotocols has
-        # our credentials in it.
-        refusal = _REFUSED.match(reason)
-        if refusal is None:
-            self._fail(self._nonsense(self.data))
-            return
-        body = self.data.partition(b"\r\n\r\n")[2]
-        ending = refused(int(refusal[1]), self.http_headers.get("retry-after"), body)
-        if len(body) < (wholeNumber(self.http_headers.get("content-length")) or 0):
-            # The daemon says in the body what was wrong.  We are called again when more
-            # of it has come.
-            self._ending = ending
-        else:
-            self._fail(ending)
-
-    def _nonsense(self, data: bytes) -> Ending:
-        url = self.factory.address.url
-        return Ending(
-            ClientError("bad_answer", f"What answers at {url} is no daemon: {excerpt(data)}")
-        )
-
-    def _fail(self, ending: Ending) -> None:
-        self._ending = ending
-        self.wasNotCleanReason = ending.error.message
-        self.dropConnection(abort=True)
-
-
-class Factory(WebSocketClientFactory):
-    """
-    Makes the connection to one address.
+    Whoever talks over a L{Line}.
     """
 
-    protocol: Any = Protocol
-    noisy = False
+    def statusChanged(status: str) -> None:
+        """
+        Something begins or is over.
+        """
 
-    def __init__(self, reactor: Any, address: Address, user: IWireUser) -> None:
-        # Autobahn wants a host; to a Unix socket it does not matter which.
-        scheme = "wss" if address.secure else "ws"
-        super().__init__(
-            f"{scheme}://{address.authority}{address.path}",
-            protocols=address.protocols,
-            reactor=reactor,
-        )
-        self.setProtocolOptions(
-            openHandshakeTimeout=0,
-            closeHandshakeTimeout=0,
-            serverConnectionDropTimeout=0,
-            maxMessagePayloadSize=LARGEST_MESSAGE,
-            maxFramePayloadSize=LARGEST_MESSAGE,
-        )
-        self.address = address
-        self.user = user
+    def up() -> None:
+        """
+        There is a new connection; whatever the daemon is to know, it must be told again.
+        """
+
+    def received(head: Head, frame: Frame) -> None:
+        """
+        A frame came.
+        """
+
+    def tooLarge(most: int | None) -> bool:
+        """
+        The daemon has closed the connection because of a frame that is too large.
+
+        @param most: How many bytes a frame may have, if that is known.
+        @return: Whether such a frame is not going to be sent again, so that coming back can
+            help.
+        """
+
+    def unreadable(error: ClientError, head: Head) -> None:
+        """
+        A frame came that cannot be read.
+
+        @param head: As much of its head as can be.
+        """
+
+    def down(error: ClientError) -> None:
+        """
+        An attempt failed, or the connection is gone; another one will be made.
+        """
+
+    def gaveUp(error: ClientError, exhausted: bool) -> None:
+        """
+        No other one will be made.
+
+        @param exhausted: Because too many attempts have failed.
+        """
 
 
-@implementer(IWire)
-class WebSocketWire:
+@implementer(IWireUser)
+class Line:
     """
-    A WebSocket over an endpoint.
+    Keeps a connection.
+
+    @ivar address: Where to connect, and as whom; counts from the next attempt on.
+    @ivar status: One of L{IDLE}, L{CONNECTING}, L{CONNECTED}, L{RECONNECTING},
+        L{DISCONNECTED}.
+    @ivar fault: Why it was given up, if it was.
+    @ivar lacksToken: Whether it was given up because of the token.
     """
 
     def __init__(
-        self, reactor: Any, endpoint: IStreamClientEndpoint, address: Address, user: IWireUser
+        self,
+        clock: IReactorTime,
+        openWire: OpenWire,
+        address: Address,
+        user: Any,
+        maxRetries: int | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._endpoint = endpoint
-        self._factory = Factory(reactor, address, user)
-        self._connecting: Deferred[IProtocol] | None = None
-        self._protocol: Any = None
+        """
+        @param user: An L{ILineUser}.
+        @param maxRetries: How many attempts in a row may fail after the first; L{None}
+            for any number.
+        @param jitter: Spreads those who come back.
+        """
+        self.address = address
+        self.status = IDLE
+        self.fault: ClientError | None = None
+        self.lacksToken = False
+        self._clock = clock
+        self._openWire = openWire
+        self._user = user
+        self._maxRetries = maxRetries
+        self._backOff = backoffPolicy(initialDelay=0.5, maxDelay=30.0, jitter=jitter)
+        self._wanted = False
+        self._wire: IWire | None = None
+        # With what the present connection was opened.
+        self._opening = address
+        self._openedAt: float | None = None
+        self._canSend = False
+        # Why we end the present connection, if we do.
+        self._verdict: Ending | None = None
+        self._leaving: list[Deferred[None]] = []
+        self._told: float | None = None
+        self._failures = 0
+        self._heard = False
+        self._pings: list[Deferred[None]] = []
+        # What is waited for: there is never more than one thing.
+        self._timer: IDelayedCall | None = None
 
-    def open(self) -> None:
-        self._connecting = self._endpoint.connect(self._factory)
-        self._connecting.addCallbacks(self._connected, self._failed)
+    # From the application
 
-    def _connected(self, protocol: IProtocol) -> None:
-        self._protocol = protocol
+    def start(self) -> None:
+        """
+        Connect; while it waits to come back, at once.
+        """
+        self._wanted = True
+        self.fault, self.lacksToken = None, False
+        if self._wire is None:
+            self._failures = 0
+            self._disarm()
+            self._setStatus(RECONNECTING if self.status == RECONNECTING else CONNECTING)
+        if self._wanted and self._wire is None:
+            self._attempt()
 
-    def _failed(self, failure: Failure) -> None:
-        why = failure.getErrorMessage().rstrip(".")
-        self._factory.user.closed(
-            broken(f"Nobody can be reached at {self._factory.address.url}: {why}.")
-        )
+    def stop(self) -> Deferred[None]:
+        """
+        Disconnect, and stay away.
+
+        @return: Fires when the connection is gone.
+        """
+        self._wanted = False
+        self._disarm()
+        self._setStatus(DISCONNECTED)
+        if self._wire is None:
+            return succeed(None)
+        gone: Deferred[None] = Deferred()
+        self._leaving.append(gone)
+        if self._canSend:
+            self._wire.close(CLOSE_NORMAL, "bye")
+        else:
+            self._wire.abort()
+        return gone
 
     def send(self, payload: bytes) -> None:
-        self._protocol.sendMessage(payload)
+        """
+        Send a frame.  What is sent while there is no connection is lost.
+        """
+        if self._canSend and self._wire is not None:
+            self._wire.send(payload)
 
-    def close(self, code: int, reason: str) -> None:
-        self._protocol.sendClose(code, reason)
+    def ping(self) -> Deferred[None]:
+        """
+        Ask the daemon for an answer.
 
-    def abort(self) -> None:
-        if self._protocol is not None:
-            self._protocol.transport.abortConnection()
-        elif self._connecting is not None:
-            self._connecting.cancel()
+        @return: Fires when it is there; what the daemon sent before has come by then.
+            Fails when the connection is gone.
+        """
+        answered: Deferred[None] = Deferred()
+        self._pings.append(answered)
+        if self._canSend:
+            self.send(_PING)
+        else:
+            self._failPings(ClientError("unreachable", "There is no connection."))
+        return answered
 
+    def pingRefused(self, error: ClientError) -> bool:
+        """
+        The daemon does not answer a ping: the first of those that it has not answered yet.
 
-def webSockets(reactor: Any, endpoint: IStreamClientEndpoint) -> OpenWire:
-    """
-    What makes WebSockets over an endpoint.
-    """
-    return partial(WebSocketWire, reactor, endpoint)
+        @return: Whether there is one.
+        """
+        if not self._pings:
+            return False
+        self._pings.pop(0).errback(error)
+        return True
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the connection was opened with another token than that of now."""
+        return self.address.token != self._opening.token
 
-def clientEndpoint(reactor: Any, address: Address) -> IStreamClientEndpoint:
-    """
-    The endpoint to reach a daemon at.
-    """
-    if address.unixPath:
-        return UNIXClientEndpoint(reactor, address.unixPath)
-    tcp = HostnameEndpoint(reactor, address.host, address.port)
-    return wrapClientTLS(optionsForClientTLS(address.host), tcp) if address.secure else tcp
+    # From the wire
+
+    def opened(self) -> None:
+        self._openedAt = self._clock.seconds()
+        self._canSend = True
+        self._listen()
+        self._setStatus(CONNECTED)
+        if self._canSend:
+            self._user.up()
+
+    def heard(self) -> None:
+        self._heard = True
+
+    def received(self, payload: bytes) -> None:
+        self._heard = True
+        if self._verdict is not None or not self._wanted:
+            return
+        try:
+            head, frame = readFrame(payload)
+        except Unreadable as error:
+            # To come back would bring it again.
+            head, frame = error.head, known(error.head)
+            self._user.unreadable(ClientError("invalid_frame", f"{self.address.url} {error}"), head)
+            if head.type not in ANSWERS:
+                return
+        if head.type == "reconnect":
+            self._told = seconds(head.delay)
+        elif head.type == "pong":
+            if self._pings:
+                self._pings.pop(0).callback(None)
+        else:
+            self._user.received(head, frame)
+
+    def closing(self) -> None:
+        self._canSend = False
+        if self._wire is not None:
+            self._arm(CLOSE_PATIENCE, self._wire.abort)
+
+    def closed(self, ending: Ending) -> None:
+        openedAt = self._openedAt
+        ending, self._verdict = self._verdict or ending, None
+        told, self._told = self._told, None
+        self._wire, self._openedAt, self._canSend = None, None, False
+        self._disarm()
+        self._failPings(ending.error)
+        if self._leaving:
+            leaving, self._leaving = self._leaving, []
+            for gone in leaving:
+                gone.callback(None)
+            if self._wanted and self._wire is None:
+                # Somebody has thought better of it meanwhile.
+                self.start()
+            return
+        if openedAt is not None and self._clock.seconds() - openedAt >= STABLE:
+            self._failures = 0
+        self._failures += 1
+        renewed = ending.token and self.outdated
+        if ending.oversized:
+            ending = replace(ending, again=self._user.tooLarge(ending.most))
+        if not ending.again and not renewed:
+            self._giveUp(ending.error, token=ending.token)
+        elif self._maxRetries is not None and self._failures > self._maxRetries:
+            self._giveUp(ending.error, exhausted=True)
+        else:
+            self._comeBack(replace(ending, delay=ending.delay if told is None else told))
+
+    # Attempts
+
+    def _attempt(self) -> None:
+        self._opening = self.address
+        self._wire = self._openWire(self.address, self)
+        self._arm(OPEN_PATIENCE, self._openedLate)
+        self._wire.open()
+
+    def _openedLate(self) -> None:
+        self._cut(
+            "timed_out", f"{self.address.url} has not let us in within {OPEN_PATIENCE:g} seconds."
+        )
+
+    def _comeBack(self, ending: Ending) -> None:
+        delay = self._backOff(self._failures)
+        if ending.delay is not None:
+            # Told once, that is the time.  Told again and again, it must not make us spin.
+            delay = ending.delay if self._failures == 1 else max(delay, ending.delay)
+        # First, because who is told may wish otherwise.
+        self._arm(delay, self._attempt)
+        self._setStatus(RECONNECTING)
+        self._user.down(ending.error)
+
+    def _giveUp(self, error: ClientError, token: bool = False, exhausted: bool = False) -> None:
+        self._wanted = False
+        self.fault, self.lacksToken = error, token
+        self._setStatus(DISCONNECTED)
+        if self.fault is error:
+            # Nobody who was told has started it again.
+            self._user.gaveUp(error, exhausted)
+
+    # Liveness
+
+    def _listen(self) -> None:
+        self._heard = False
+        self._arm(SILENCE, self._silent)
+
+    def _silent(self) -> None:
+        if self._heard:
+            self._listen()
+            return
+        # Whatever is heard is an answer.
+        self.ping().addErrback(lambda _: None)
+        self._arm(PONG_PATIENCE, self._stillSilent)
+
+    def _stillSilent(self) -> None:
+        if self._heard:
+            self._listen()
+            return
+        patience = SILENCE + PONG_PATIENCE
+        self._cut("timed_out", f"{self.address.url} has said nothing for {patience:g} seconds.")
+
+    # Tools
+
+    def _cut(self, code: str, message: str) -> None:
+        """End the connection, because it is of no use."""
+        if self._wire is not None and self._verdict is None:
+            self._verdict = Ending(ClientError(code, message))
+            self._canSend = False
+            self._wire.abort()
+
+    def _failPings(self, error: ClientError) -> None:
+        pings, self._pings = self._pings, []
+        for ping in pings:
+            ping.errback(error)
+
+    def _arm(self, delay: float, call: Callable[[], object]) -> None:
+        self._disarm()
+        self._timer = self._clock.callLater(delay, self._fire, call)
+
+    def _fire(self, call: Callable[[], object]) -> None:
+        self._timer = None
+        call()
+
+    def _disarm(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _setStatus(self, status: str) -> None:
+        if status != self.status:
+            self.status = status
+            self._user.statusChanged(status)

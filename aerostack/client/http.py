@@ -26,8 +26,8 @@ from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
 
 from aerostack.client.address import Address
-from aerostack.client.calls import LARGEST_ANSWER, Call, pause, readAnswer
 from aerostack.client.errors import ClientError, Unsent
+from aerostack.client.requests import LARGEST_ANSWER, Call, pause, readAnswer
 
 _IDLE = 5.0
 """Seconds for which a connection is kept for the next call; the daemon keeps it longer."""

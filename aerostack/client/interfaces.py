@@ -9,7 +9,7 @@ from collections.abc import Callable
 from zope.interface import Interface
 
 from aerostack.client.address import Address
-from aerostack.client.endings import Ending
+from aerostack.client.closing import Ending
 
 
 class IWire(Interface):

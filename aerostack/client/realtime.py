@@ -15,13 +15,13 @@ from twisted.web.iweb import IAgent
 
 from aerostack.client.address import Address
 from aerostack.client.callbacks import Callback
-from aerostack.client.calls import history
 from aerostack.client.channel import Channel
-from aerostack.client.connection import clientEndpoint, webSockets
-from aerostack.client.conversation import ERROR, EXHAUSTED, STATUS, Conversation
-from aerostack.client.head import Frame
+from aerostack.client.frames import Frame
 from aerostack.client.http import Web
 from aerostack.client.interfaces import OpenWire
+from aerostack.client.requests import history
+from aerostack.client.session import ERROR, EXHAUSTED, STATUS, Conversation
+from aerostack.client.transport import clientEndpoint, webSockets
 
 
 class RealtimeClient(Service):

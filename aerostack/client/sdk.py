@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.web.iweb import IAgent
 
 from aerostack.client.address import Address
-from aerostack.client.calls import Database, Socket, explain, health, history
 from aerostack.client.http import Web
+from aerostack.client.requests import Database, Socket, explain, health, history
 
 
 class TwistedSDK:

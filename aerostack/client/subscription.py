@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from aerostack.client.errors import ClientError
-from aerostack.client.head import Frame, Head
+from aerostack.client.frames import Frame, Head
 
 _UNSUBSCRIBED = "The channel was unsubscribed before its subscription was answered."
 

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from aerostack.client.address import Address
-from aerostack.client.calls import Call, Database, Socket
+from aerostack.client.requests import Call, Database, Socket
 from aerostack.core.permissions import Identity, Role
 from aerostack.rpc import RPC
 

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from aerostack.auth import Credentials
 from aerostack.client.address import Address
-from aerostack.client.endings import Ending, broken, closed, refused
+from aerostack.client.closing import Ending, broken, closed, refused
 from aerostack.client.interfaces import IWire, IWireUser
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IConnection

@@ -5,37 +5,62 @@ Tests for L{aerostack.client.connection}.
 from __future__ import annotations
 
 import json
-from base64 import b64encode
-from hashlib import sha1
 from typing import Any
 
-from twisted.internet.defer import fail
-from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock, StringTransport
-from twisted.logger import globalLogPublisher
-from twisted.python.failure import Failure
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from aerostack.client.address import Address
-from aerostack.client.connection import LARGEST_HEAD, WebSocketWire, clientEndpoint, webSockets
-from aerostack.client.endings import Ending
+from aerostack.client.closing import Ending, broken, closed, refused
+from aerostack.client.connection import (
+    CLOSE_PATIENCE,
+    DISCONNECTED,
+    OPEN_PATIENCE,
+    PONG_PATIENCE,
+    RECONNECTING,
+    SILENCE,
+    STABLE,
+    ILineUser,
+    Line,
+)
+from aerostack.client.errors import ClientError
+from aerostack.client.frames import Frame, Head
 from aerostack.client.interfaces import IWire, IWireUser
 
-ADDRESS = Address("ws+unix:///nowhere/rt.sock", "p", "ann", "pk_secret", "tok_secret")
+BACKOFF = 0.75
+"""Seconds after which a client comes back for the first time, unasked, without jitter."""
+
+ADDRESS = Address("ws://h", token="old")
 
 
-class Transport(StringTransport):
+@implementer(IWire)
+class Wire:
     """
-    One that is as patient as a real one with who unregisters no producer.
+    A wire that leads to the test.
     """
 
-    def unregisterProducer(self) -> None:
-        pass
+    def __init__(self, address: Address, user: Any) -> None:
+        self.address = address
+        self.user = user
+        self.did: list[Any] = []
+
+    def open(self) -> None:
+        self.did.append("open")
+
+    def send(self, payload: bytes) -> None:
+        self.did.append(json.loads(payload))
+
+    def close(self, code: int, reason: str) -> None:
+        self.did.append(code)
+        self.user.closing()
+
+    def abort(self) -> None:
+        self.did.append("abort")
 
 
-@implementer(IWireUser)
+@implementer(ILineUser)
 class User:
     """
     Somebody who notes what is told.
@@ -43,331 +68,575 @@ class User:
 
     def __init__(self) -> None:
         self.told: list[Any] = []
-        self.endings: list[Ending] = []
-        self.bytes = 0
+        self.finds = True
 
-    def opened(self) -> None:
-        self.told.append("opened")
+    def statusChanged(self, status: str) -> None:
+        self.told.append(status)
 
-    def heard(self) -> None:
-        self.bytes += 1
+    def up(self) -> None:
+        self.told.append("up")
 
-    def received(self, payload: bytes) -> None:
-        self.told.append(payload)
+    def received(self, head: Head, frame: Frame) -> None:
+        self.told.append(frame)
 
-    def closing(self) -> None:
-        self.told.append("closing")
+    def tooLarge(self, most: int | None) -> bool:
+        self.told.append(("too large", most))
+        return self.finds
 
-    def closed(self, ending: Ending) -> None:
-        self.told.append("closed")
-        self.endings.append(ending)
+    def unreadable(self, error: ClientError, head: Head) -> None:
+        self.told.append((error.code, head.type, head.pos))
+
+    def down(self, error: ClientError) -> None:
+        self.told.append(("down", error.code))
+
+    def gaveUp(self, error: ClientError, exhausted: bool) -> None:
+        self.told.append(("gave up", error.code, exhausted))
 
 
-class WireTestCase(SynchronousTestCase):
+class LineTestCase(SynchronousTestCase):
     """
-    A wire whose other end is the test.
+    A line whose wires end in the test.
     """
+
+    maxRetries: int | None = None
 
     def setUp(self) -> None:
-        self.reactor: Any = MemoryReactorClock()
+        self.clock = Clock()
         self.user = User()
-        endpoint = clientEndpoint(self.reactor, ADDRESS)
-        self.wire = webSockets(self.reactor, endpoint)(ADDRESS, self.user)
-        self.wire.open()
-
-    def connect(self) -> None:
-        """
-        Let the client connect.
-        """
-        _, factory, *_ = self.reactor.unixClients[-1]
-        self.protocol = factory.buildProtocol(None)
-        self.transport = Transport()
-        self.protocol.makeConnection(self.transport)
-        self.request = self.transport.value()
-        self.transport.clear()
-
-    def answer(self, *more: bytes) -> None:
-        """
-        Let the daemon let the client in.
-        """
-        self.connect()
-        key = self.request.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
-        accept = b64encode(sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-        head = (
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\nSec-WebSocket-Protocol: aerostack-v1\r\n\r\n"
+        self.wires: list[Wire] = []
+        self.line = Line(
+            self.clock, self.connect, ADDRESS, self.user, self.maxRetries, jitter=lambda: 0.0
         )
-        self.hear(head + b"".join(more))
 
-    def hear(self, data: bytes) -> None:
-        """
-        Let the client hear something.
-        """
-        self.protocol.dataReceived(data)
+    def connect(self, address: Address, user: Any) -> Wire:
+        self.wires.append(Wire(address, user))
+        return self.wires[-1]
 
-    def lose(self, reason: Exception | None = None) -> Ending:
+    @property
+    def wire(self) -> Wire:
+        """The newest wire."""
+        return self.wires[-1]
+
+    def told(self) -> list[Any]:
+        """
+        What was told since this was last called.
+        """
+        told, self.user.told = self.user.told, []
+        return told
+
+    def begin(self) -> Wire:
+        """
+        Have an open line.
+        """
+        self.line.start()
+        self.line.opened()
+        self.told()
+        return self.wire
+
+    def lose(self, ending: Ending | None = None) -> None:
         """
         Take the connection away.
         """
-        self.protocol.connectionLost(Failure(reason or ConnectionDone()))
-        (ending,) = self.user.endings
-        self.assertEqual(self.user.told[-1], "closed")
-        return ending
+        self.line.closed(ending or broken("Gone."))
+
+    def hear(self, **frame: Any) -> None:
+        """
+        Let the client hear a frame.
+        """
+        self.line.received(json.dumps(frame).encode())
+
+    def assertBack(self, seconds: float) -> None:
+        """
+        Make sure that the client comes back after a time, and not before.
+        """
+        attempts = len(self.wires)
+        self.clock.advance(seconds - 0.001)
+        self.assertEqual(len(self.wires), attempts)
+        self.clock.advance(0.002)
+        self.assertEqual(len(self.wires), attempts + 1)
 
 
-class OpeningTests(WireTestCase):
+class ContractTests(LineTestCase):
     """
-    Tests for the opening.
+    Tests for who is what to whom.
     """
 
     def test_interfaces(self) -> None:
         """
-        It is the wire that a line wants.
+        A line is what a wire wants, and the fakes are what it wants.
         """
-        verifyObject(IWire, self.wire)
-        verifyObject(IWireUser, self.user)
-
-    def test_request(self) -> None:
-        """
-        Project and user are named, credentials offered as subprotocols.
-        """
-        self.connect()
-        self.assertIn(b"GET /api/realtime?projectId=p&userId=ann HTTP/1.1\r\n", self.request)
-        self.assertIn(
-            b"Sec-WebSocket-Protocol:"
-            b" aerostack-key.pk_secret,aerostack-token.tok_secret,aerostack-v1\r\n",
-            self.request.replace(b", ", b","),
-        )
-
-    def test_opened(self) -> None:
-        """
-        It is open when the daemon has answered, and what came right behind is received.
-        """
-        self.answer(b"\x81\x02{}")
-        self.assertEqual(self.user.told, ["opened", b"{}"])
-
-    def test_refused(self) -> None:
-        """
-        A refusal tells its reason, in whatever pieces it comes.
-        """
-        body = json.dumps({"error": "overloaded", "message": "Later.", "retryAfter": 7500})
-        answer = (
-            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d\r\n\r\n" % len(body)
-        ) + body.encode()
-        self.connect()
-        for n in range(len(answer) - 1):
-            self.hear(answer[n : n + 1])
-        self.assertFalse(self.transport.disconnecting)
-        self.hear(answer[-1:])
-        self.assertTrue(self.transport.disconnected)
-        ending = self.lose()
-        self.assertEqual(
-            (ending.error.code, ending.error.message, ending.delay), ("overloaded", "Later.", 7.5)
-        )
-        self.assertEqual(self.user.told, ["closed"])
-
-    def test_refusedAndCut(self) -> None:
-        """
-        A refusal that is cut off is one all the same.
-        """
-        self.connect()
-        self.hear(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n{")
-        self.assertTrue(self.lose().token)
-
-    def test_refusedWithoutBody(self) -> None:
-        """
-        One that says nothing more is one.
-        """
-        self.connect()
-        self.hear(b"HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\n\r\n")
-        self.assertTrue(self.transport.disconnected)
-        self.assertEqual(self.lose().delay, 3.0)
-
-    def test_nonsense(self) -> None:
-        """
-        What is no answer is shown, and is no daemon's.
-        """
-        for said in (
-            b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
-            b"\xff\xfe\xfd\r\n\r\n",
-            b"220 mail.example.com ESMTP\r\n\r\n",
-            b"HTTP/1.1\r\n\r\n",
-            b"HTTP/1.1 abc\r\n\r\n",
-            b"HTTP/1.1 101 Yes\r\n\r\n",
-            b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: guessed\r\n\r\n",
-            b"x" * (LARGEST_HEAD + 1),
-        ):
-            self.setUp()
-            self.connect()
-            self.hear(said)
-            self.assertTrue(self.transport.disconnected, said[:80])
-            ending = self.lose()
-            self.assertEqual((ending.error.code, ending.again), ("bad_answer", True))
-            self.assertIn(
-                f"is no daemon: {said[:3].decode('utf-8', 'replace')!r}"[:-1], str(ending)
-            )
-            self.assertEqual(self.user.told, ["closed"])
-
-    def test_credentials(self) -> None:
-        """
-        No credential is logged or told, even where the other side picks a subprotocol that
-        was not offered.
-        """
-        events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
-        self.connect()
-        key = self.request.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
-        accept = b64encode(sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-        self.hear(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\nSec-WebSocket-Protocol: other\r\n\r\n"
-        )
-        ending = self.lose()
-        self.assertEqual(ending.error.code, "bad_answer")
-        shown = str([*events, ending])
-        self.assertNotIn("pk_secret", shown)
-        self.assertNotIn("tok_secret", shown)
-
-    def test_notThere(self) -> None:
-        """
-        Where nobody is, that is told with the reason.
-        """
-
-        class Endpoint:
-            def connect(self, factory: Any) -> Any:
-                return fail(ConnectionLost("nobody home"))
-
-        wire = WebSocketWire(self.reactor, Endpoint(), ADDRESS, self.user)
-        wire.open()
-        (ending,) = self.user.endings
-        self.assertEqual(ending.error.code, "unreachable")
-        self.assertIn("/nowhere/rt.sock: ", ending.error.message)
-        self.assertIn("nobody home", ending.error.message)
-
-    def test_aborted(self) -> None:
-        """
-        An attempt that is ended is over at once.
-        """
-        self.wire.abort()
-        self.assertEqual(self.user.told, ["closed"])
+        verifyObject(IWireUser, self.line)
+        verifyObject(ILineUser, self.user)
+        verifyObject(IWire, Wire(ADDRESS, self.line))
 
 
-class OpenTests(WireTestCase):
+class LifeTests(LineTestCase):
     """
-    Tests for an open wire.
+    Tests for the life of a line.
     """
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.answer()
-        self.transport.clear()
-        self.user.told = []
+    def test_start(self) -> None:
+        """
+        It connects when it is started, and is up when it was let in.
+        """
+        self.assertEqual((self.line.status, self.wires), ("idle", []))
+        self.line.start()
+        self.assertEqual(self.wire.did, ["open"])
+        self.assertEqual(self.told(), ["connecting"])
+        self.line.opened()
+        self.assertEqual(self.told(), ["connected", "up"])
+        self.line.start()
+        self.assertEqual((len(self.wires), self.told()), (1, []))
 
     def test_frames(self) -> None:
         """
-        Messages go both ways; what goes out is masked.
+        Frames go both ways.
         """
-        self.wire.send(b'{"type":"ping"}')
-        self.assertEqual(self.transport.value()[:2], bytes([0x81, 0x80 | 15]))
-        self.hear(b"\x81\x02{}")
-        self.assertEqual(self.user.told, [b"{}"])
+        wire = self.begin()
+        self.line.send(b'{"type":"ping"}')
+        self.hear(type="event", topic="chat/a/p")
+        self.assertEqual(wire.did, ["open", {"type": "ping"}])
+        self.assertEqual(self.told(), [{"type": "event", "topic": "chat/a/p"}])
 
-    def test_heard(self) -> None:
+    def test_stop(self) -> None:
         """
-        Every byte is a sign of life, and a ping is answered.
+        It closes as one should, and is stopped when the connection is gone.
         """
-        before = self.user.bytes
-        self.hear(b"\x89")
-        self.hear(b"\x00")
-        self.assertEqual(self.user.bytes, before + 2)
-        self.assertEqual(self.transport.value()[0], 0x8A)
+        wire = self.begin()
+        gone = self.line.stop()
+        self.assertEqual(wire.did[1:], [1000])
+        self.assertEqual(self.told(), ["disconnected"])
+        self.hear(type="event")
+        self.line.send(b"{}")
+        self.assertNoResult(gone)
+        self.lose(closed(1000, None))
+        self.successResultOf(gone)
+        self.assertEqual((self.told(), wire.did[2:], self.clock.getDelayedCalls()), ([], [], []))
 
-    def test_daemonCloses(self) -> None:
+    def test_stopUnanswered(self) -> None:
         """
-        A close is answered, and its code and reason told.
+        A connection that does not close is dropped.
         """
-        reason = b"restarting; reconnect in 4711 ms"
-        self.hear(bytes([0x88, 2 + len(reason)]) + (1001).to_bytes(2, "big") + reason)
-        self.assertEqual(self.transport.value()[0], 0x88)
-        self.assertEqual(self.user.told, ["closing"])
-        ending = self.lose()
-        self.assertEqual((ending.delay, ending.again), (4.711, True))
-
-    def test_weClose(self) -> None:
-        """
-        A close of ours is told when it is sent.
-        """
-        self.wire.close(1000, "bye")
-        self.assertEqual(self.user.told, ["closing"])
-        self.hear(b"\x88\x02\x03\xe8")
+        wire = self.begin()
+        gone = self.line.stop()
+        self.clock.advance(CLOSE_PATIENCE)
+        self.assertEqual(wire.did[2:], ["abort"])
         self.lose()
-        self.assertEqual(self.user.told, ["closing", "closed"])
+        self.successResultOf(gone)
+
+    def test_stopConnecting(self) -> None:
+        """
+        An attempt is ended when it is stopped.
+        """
+        self.line.start()
+        gone = self.line.stop()
+        self.assertEqual(self.wire.did, ["open", "abort"])
+        self.lose()
+        self.successResultOf(gone)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopWaiting(self) -> None:
+        """
+        While it waits to come back, it is stopped at once.
+        """
+        self.begin()
+        self.lose()
+        self.successResultOf(self.line.stop())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.line.status, "disconnected")
+
+    def test_stopIdle(self) -> None:
+        """
+        One that was never started is stopped at once, and more than once.
+        """
+        self.successResultOf(self.line.stop())
+        self.successResultOf(self.line.stop())
+
+    def test_startAgain(self) -> None:
+        """
+        Started again, it connects again; while it stops, as soon as it has stopped.
+        """
+        self.begin()
+        gone = self.line.stop()
+        self.line.start()
+        self.assertEqual(len(self.wires), 1)
+        self.lose()
+        self.successResultOf(gone)
+        self.assertEqual(len(self.wires), 2)
+        self.line.opened()
+        self.assertEqual(self.told(), ["disconnected", "connecting", "connected", "up"])
+
+    def test_startNow(self) -> None:
+        """
+        Started while it waits to come back, it comes back at once.
+        """
+        self.begin()
+        self.lose()
+        self.line.start()
+        self.assertEqual(len(self.wires), 2)
+        self.assertEqual(self.told(), ["reconnecting", ("down", "unreachable")])
+        self.clock.advance(BACKOFF)
+        self.assertEqual(len(self.wires), 2)
+
+    def test_secondThoughts(self) -> None:
+        """
+        Whoever is told of a status may stop or start it right there.
+        """
+        statuses: list[str] = []
+
+        def changed(status: str) -> None:
+            statuses.append(status)
+            if status in ("connecting", "reconnecting"):
+                self.line.stop()
+
+        self.user.statusChanged = changed  # type: ignore[method-assign]
+        self.line.start()
+        self.assertEqual((self.wires, statuses), ([], ["connecting", "disconnected"]))
+        self.user.statusChanged = lambda status: None  # type: ignore[method-assign]
+        self.begin()
+        self.user.statusChanged = changed  # type: ignore[method-assign]
+        self.lose()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.line.status, "disconnected")
+
+
+class ReturnTests(LineTestCase):
+    """
+    Tests for when a client comes back.
+    """
+
+    def test_untold(self) -> None:
+        """
+        Who is told nothing comes back soon.
+        """
+        self.begin()
+        self.lose()
+        self.assertEqual(self.told(), ["reconnecting", ("down", "unreachable")])
+        self.assertBack(BACKOFF)
+
+    def test_backOff(self) -> None:
+        """
+        Attempts that fail become rarer, up to a bound.
+        """
+        self.line.start()
+        times = []
+        for _ in range(15):
+            self.lose()
+            began = self.clock.seconds()
+            while self.wire.did == [] or len(self.wires) == len(times) + 1:
+                self.clock.advance(0.25)
+            times.append(self.clock.seconds() - began)
+        self.assertEqual(times, sorted(times))
+        self.assertEqual((times[0], times[-1]), (BACKOFF, 30.0))
+        self.assertEqual(self.told()[:3], ["connecting", "reconnecting", ("down", "unreachable")])
+
+    def test_told(self) -> None:
+        """
+        Who is told when to come back comes back then, and the application hears nothing
+        of it.
+        """
+        self.begin()
+        self.hear(type="reconnect", delay=4711, reason="restart")
+        self.lose(closed(1001, "restarting"))
+        self.assertEqual(self.told(), ["reconnecting", ("down", "closed")])
+        self.assertBack(4.711)
+
+    def test_toldByReason(self) -> None:
+        """
+        The reason of the close does as well.
+        """
+        self.begin()
+        self.lose(closed(1001, "restarting; reconnect in 4711 ms"))
+        self.assertBack(4.711)
+
+    def test_toldNonsense(self) -> None:
+        """
+        What is no time is not heeded.
+        """
+        self.begin()
+        self.hear(type="reconnect", delay=-5)
+        self.lose()
+        self.assertBack(BACKOFF)
+
+    def test_once(self) -> None:
+        """
+        What was told holds once.
+        """
+        self.begin()
+        self.hear(type="reconnect", delay=60_000)
+        self.lose()
+        self.assertBack(60)
+        self.line.opened()
+        self.clock.advance(STABLE)
+        self.lose()
+        self.assertBack(BACKOFF)
+
+    def test_refused(self) -> None:
+        """
+        Who is refused for a while stays away for as long as the refusal says.
+        """
+        self.line.start()
+        self.lose(refused(503, "7", b""))
+        self.assertBack(7)
+
+    def test_noSpinning(self) -> None:
+        """
+        A daemon that lets in, says to come back at once and closes, again and again, is
+        visited ever more rarely; one that holds for a while is a good one again.
+        """
+        self.begin()
+        for _ in range(10):
+            self.hear(type="reconnect", delay=0)
+            self.lose()
+            self.clock.advance(30)
+            self.line.opened()
+        self.hear(type="reconnect", delay=0)
+        self.lose()
+        self.assertBack(30)
+        self.line.opened()
+        self.clock.advance(STABLE)
+        self.hear(type="reconnect", delay=100)
+        self.lose()
+        self.assertBack(0.1)
+
+    def test_forGood(self) -> None:
+        """
+        Who is refused for good does not come back.
+        """
+        for ending, code in (
+            (refused(404, None, b""), "bad_answer"),
+            (closed(4029, "frames come too fast"), "closed"),
+        ):
+            self.begin()
+            self.lose(ending)
+            self.assertEqual(self.told(), ["disconnected", ("gave up", code, False)])
+            assert self.line.fault is not None
+            self.assertEqual((self.line.fault.code, self.line.lacksToken), (code, False))
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_startedRightThere(self) -> None:
+        """
+        Who is told that it is over, and starts it right there, is not told any more.
+        """
+        self.begin()
+        self.user.statusChanged = lambda status: (  # type: ignore[method-assign]
+            self.line.start() if status == "disconnected" else None
+        )
+        self.lose(closed(4029, None))
+        self.assertEqual((self.told(), len(self.wires)), ([], 2))
+
+
+class TooLargeTests(LineTestCase):
+    """
+    Tests for frames of ours that are too large.
+    """
+
+    def test_found(self) -> None:
+        """
+        Where such a frame is given up, it comes back; where there is none, it does not.
+        """
+        for finds, status in ((True, RECONNECTING), (False, DISCONNECTED)):
+            self.begin()
+            self.user.finds = finds
+            self.lose(closed(1009, "a frame has at most 1024 bytes"))
+            self.assertEqual((self.line.status, self.told()[0]), (status, ("too large", 1024)))
+
+
+class TokenTests(LineTestCase):
+    """
+    Tests for tokens that do not hold.
+    """
+
+    def test_sameToken(self) -> None:
+        """
+        With the token that was refused nobody comes back.
+        """
+        for ending in (closed(4001, "token_expired"), refused(401, None, b"")):
+            self.begin()
+            self.lose(ending)
+            self.assertEqual(self.line.status, "disconnected")
+            self.assertTrue(self.line.lacksToken)
+
+    def test_otherToken(self) -> None:
+        """
+        With another one, one does.
+        """
+        self.begin()
+        self.line.address = Address("ws://h", token="new")
+        self.lose(closed(4001, "token_expired"))
+        self.assertBack(BACKOFF)
+        self.assertEqual(self.wire.address.token, "new")
+        self.lose(refused(401, None, b""))
+        self.assertTrue(self.line.lacksToken)
+
+    def test_startedAgain(self) -> None:
+        """
+        Started again it has another chance.
+        """
+        self.begin()
+        self.lose(closed(4001, None))
+        self.line.start()
+        self.assertEqual((len(self.wires), self.line.lacksToken, self.line.fault), (2, False, None))
+
+
+class RetriesTests(LineTestCase):
+    """
+    Tests for a line that gives up.
+    """
+
+    maxRetries = 2
+
+    def test_exhausted(self) -> None:
+        """
+        After so many failures in a row it gives up.
+        """
+        self.line.start()
+        for _ in range(2):
+            self.lose()
+            self.clock.advance(30)
+        self.told()
+        self.lose()
+        self.assertEqual(self.told(), ["disconnected", ("gave up", "unreachable", True)])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_success(self) -> None:
+        """
+        A connection that holds makes them forgotten.
+        """
+        self.begin()
+        for _ in range(5):
+            self.clock.advance(STABLE)
+            self.lose()
+            self.clock.advance(30)
+            self.line.opened()
+        self.assertEqual(self.line.status, "connected")
+
+
+class PatienceTests(LineTestCase):
+    """
+    Tests for a daemon that says nothing.
+    """
+
+    def test_opening(self) -> None:
+        """
+        One that does not let us in is given up, and tried again.
+        """
+        self.line.start()
+        self.clock.advance(OPEN_PATIENCE - 1)
+        self.assertEqual(self.wire.did, ["open"])
+        self.clock.advance(1)
+        self.assertEqual(self.wire.did, ["open", "abort"])
+        self.told()
+        self.lose(broken("The connection was dropped."))
+        self.assertEqual(self.told(), ["reconnecting", ("down", "timed_out")])
+        self.assertBack(BACKOFF)
+
+    def test_silence(self) -> None:
+        """
+        A silent one is asked whether it lives, and given up if it does not answer.
+        """
+        wire = self.begin()
+        self.clock.advance(SILENCE)
+        self.assertEqual(wire.did[1:], [{"type": "ping"}])
+        self.clock.advance(PONG_PATIENCE)
+        self.assertEqual(wire.did[2:], ["abort"])
+        self.lose()
+        self.assertEqual(self.told(), ["reconnecting", ("down", "timed_out")])
+
+    def test_answers(self) -> None:
+        """
+        Whatever is heard is a sign of life.
+        """
+        wire = self.begin()
+        for _ in range(3):
+            self.clock.advance(SILENCE)
+            self.line.heard()
+            self.clock.advance(PONG_PATIENCE)
+        self.assertEqual(wire.did[1:], [{"type": "ping"}] * 3)
+        for _ in range(3):
+            self.hear(type="pong")
+            self.clock.advance(SILENCE)
+        self.assertEqual(wire.did[4:], [])
+
+    def test_closing(self) -> None:
+        """
+        One that closes, and does not go, is dropped.
+        """
+        wire = self.begin()
+        self.line.closing()
+        self.line.send(b"{}")
+        self.clock.advance(CLOSE_PATIENCE)
+        self.assertEqual(wire.did[1:], ["abort"])
+
+
+class NonsenseTests(LineTestCase):
+    """
+    Tests for a server that is none of ours.
+    """
+
+    def test_noFrame(self) -> None:
+        """
+        What is no frame is told, and the connection goes on behind it.
+        """
+        wire = self.begin()
+        self.line.received(b"hello")
+        self.line.received(b'{"type":"event","data":1e999,"pos":"p1"}')
+        self.hear(type="event", topic="chat/a/p")
+        self.assertEqual(wire.did[1:], [])
+        self.assertEqual(
+            self.told(),
+            [
+                ("invalid_frame", "", None),
+                ("invalid_frame", "event", "p1"),
+                {"type": "event", "topic": "chat/a/p"},
+            ],
+        )
+
+    def test_answers(self) -> None:
+        """
+        An answer that cannot be read as a whole is one still, as far as it can be.
+        """
+        self.begin()
+        waiting = self.line.ping()
+        self.line.received(b'{"type":"pong","new":1e999}')
+        self.successResultOf(waiting)
+        self.line.received(b'{"type":"ack","new":1e999,"id":"a"}')
+        self.assertEqual(
+            self.told(),
+            [
+                ("invalid_frame", "pong", None),
+                ("invalid_frame", "ack", None),
+                {"type": "ack", "id": "a"},
+            ],
+        )
+
+
+class PingTests(LineTestCase):
+    """
+    Tests for L{Line.ping}.
+    """
+
+    def test_pong(self) -> None:
+        """
+        Each ping has its pong.
+        """
+        wire = self.begin()
+        first, second = self.line.ping(), self.line.ping()
+        self.assertEqual(wire.did[1:], [{"type": "ping"}] * 2)
+        self.hear(type="pong")
+        self.successResultOf(first)
+        self.assertNoResult(second)
+        self.hear(type="pong")
+        self.successResultOf(second)
+        self.hear(type="pong")
+        self.assertEqual(self.told(), [])
 
     def test_lost(self) -> None:
         """
-        A connection that breaks is told.
+        Without a connection there is no answer.
         """
-        ending = self.lose(ConnectionLost())
-        self.assertEqual((ending.error.code, ending.again), ("unreachable", True))
-        self.assertIn("The connection to ws+unix:///nowhere/rt.sock is gone: ", str(ending))
-
-    def test_violation(self) -> None:
-        """
-        Who breaks the rules of WebSockets is no daemon, and is sent nothing any more.
-        """
-        self.hear(b"\xff\xff")
-        self.assertEqual(self.user.told, ["closing"])
-        self.assertTrue(self.transport.disconnected)
-        ending = self.lose()
-        self.assertEqual(ending.error.code, "bad_answer")
-        self.assertIn("does not speak as it should", ending.error.message)
-
-    def test_ourFault(self) -> None:
-        """
-        What fails in the client itself is logged, and the connection goes on.
-        """
-
-        def fail(payload: bytes) -> None:
-            raise KeyError(payload)
-
-        self.patch(self.user, "received", fail)
-        self.hear(b"\x81\x02{}")
-        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
-        self.assertFalse(self.transport.disconnected)
-        self.assertEqual(self.user.told, [])
-
-    def test_abort(self) -> None:
-        """
-        It can be dropped.
-        """
-        self.wire.abort()
-        self.assertTrue(self.transport.disconnected)
-
-    def test_noTimers(self) -> None:
-        """
-        Autobahn keeps no time.
-        """
-        self.wire.close(1000, "bye")
-        self.hear(b"\x88\x02\x03\xe8")
-        for name in ("openHandshake", "closeHandshake", "serverConnectionDrop"):
-            call = getattr(self.protocol._wrappedProtocol, f"{name}TimeoutCall")
-            self.assertIsNone(call, name)
-
-
-class EndpointTests(SynchronousTestCase):
-    """
-    Tests for L{clientEndpoint}.
-    """
-
-    def test_endpoints(self) -> None:
-        """
-        There is one for each kind of address.
-        """
-        reactor = MemoryReactorClock()
-        for url, name in (
-            ("ws+unix:///rt.sock", "UNIXClientEndpoint"),
-            ("ws://h:1", "HostnameEndpoint"),
-            ("wss://h", "_WrapperEndpoint"),
-        ):
-            endpoint = clientEndpoint(reactor, Address(url))
-            self.assertEqual(type(endpoint).__name__, name)
+        self.assertEqual(self.failureResultOf(self.line.ping()).value.code, "unreachable")
+        self.begin()
+        waiting = self.line.ping()
+        self.lose(closed(1001, None))
+        self.assertEqual(self.failureResultOf(waiting).value.code, "closed")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from aerostack.client.address import Address
-from aerostack.client.endings import closed
+from aerostack.client.closing import closed
 from tests.client.worlds import AWAY, WorldTestCase
 
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.errors import ClientError
-from aerostack.client.head import Head
+from aerostack.client.frames import Head
 from aerostack.client.subscription import Subscription
 
 NO = ClientError("forbidden", "No.")

@@ -11,7 +11,7 @@ from typing import Any
 from zope.interface import implementer
 
 from aerostack.client.address import Address
-from aerostack.client.endings import Ending, broken, closed
+from aerostack.client.closing import Ending, broken, closed
 from aerostack.client.interfaces import IWireUser
 from aerostack.testing import MemoryWire, World
 

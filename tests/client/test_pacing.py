@@ -1,12 +1,12 @@
 """
-Tests for L{aerostack.client.pacer}.
+Tests for L{aerostack.client.pacing}.
 """
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.client.pacer import BYTES, MOST, START, Pacer
+from aerostack.client.pacing import BYTES, MOST, START, Pacer
 
 
 class PacerTests(SynchronousTestCase):

@@ -20,13 +20,13 @@ from zope.interface import implementer
 from aerostack.client.address import Address
 from aerostack.client.callbacks import Callbacks
 from aerostack.client.channel import Channel
+from aerostack.client.connection import CONNECTED, ILineUser, Line
 from aerostack.client.errors import ClientError, seconds
-from aerostack.client.head import Frame, Head
+from aerostack.client.frames import Frame, Head
 from aerostack.client.interfaces import OpenWire
-from aerostack.client.line import CONNECTED, ILineUser, Line
+from aerostack.client.outbox import Publications
 from aerostack.client.outgoing import encodeGiven
-from aerostack.client.pacer import Pacer
-from aerostack.client.publications import Publications
+from aerostack.client.pacing import Pacer
 from aerostack.wire.codec import encodeValue
 
 STATUS, ERROR, EXHAUSTED = "status", "error", "exhausted"

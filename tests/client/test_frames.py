@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.client.head}.
+Tests for L{aerostack.client.frames}.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.client.head import Head, Unreadable, readFrame
+from aerostack.client.frames import Head, Unreadable, readFrame
 
 
 class ReadFrameTests(SynchronousTestCase):

@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.client.publications}.
+Tests for L{aerostack.client.outbox}.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.errors import ClientError
-from aerostack.client.publications import Publications
+from aerostack.client.outbox import Publications
 
 
 class PublicationsTests(SynchronousTestCase):

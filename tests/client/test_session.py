@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.client.conversation} and L{aerostack.client.channel}, with a daemon in
+Tests for L{aerostack.client.session} and L{aerostack.client.channel}, with a daemon in
 memory.
 """
 
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.client.conversation import pathOf
 from aerostack.client.errors import ClientError
+from aerostack.client.session import pathOf
 from aerostack.core.changes import Change
 from aerostack.errors import RealtimeError
 from aerostack.settings import LimitsConfig

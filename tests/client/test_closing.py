@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.client.endings}.
+Tests for L{aerostack.client.closing}.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.client.endings import broken, closed, refused
+from aerostack.client.closing import broken, closed, refused
 from aerostack.errors import CLOSE_CODES, CLOSE_TOKEN
 
 

@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.client.calls}.
+Tests for L{aerostack.client.requests}.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import aerostack
 from aerostack.client.address import Address
-from aerostack.client.calls import (
+from aerostack.client.errors import ClientError, Unsent
+from aerostack.client.requests import (
     Call,
     Database,
     Socket,
@@ -25,7 +26,6 @@ from aerostack.client.calls import (
     readAnswer,
     rpc,
 )
-from aerostack.client.errors import ClientError, Unsent
 
 SERVER = Address("ws://h", "p", key="sk_1")
 ASK = health()
@@ -235,4 +235,4 @@ class DependencyTests(SynchronousTestCase):
                     self.assertNotIn(meant.partition(".")[0], ("twisted", "autobahn", "treq"), name)
                     if meant.startswith("aerostack"):
                         waiting.append(meant)
-        self.assertIn("aerostack.client.calls", seen)
+        self.assertIn("aerostack.client.requests", seen)

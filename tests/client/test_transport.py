@@ -1,0 +1,373 @@
+"""
+Tests for L{aerostack.client.transport}.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from hashlib import sha1
+from typing import Any
+
+from twisted.internet.defer import fail
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock, StringTransport
+from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from aerostack.client.address import Address
+from aerostack.client.closing import Ending
+from aerostack.client.interfaces import IWire, IWireUser
+from aerostack.client.transport import LARGEST_HEAD, WebSocketWire, clientEndpoint, webSockets
+
+ADDRESS = Address("ws+unix:///nowhere/rt.sock", "p", "ann", "pk_secret", "tok_secret")
+
+
+class Transport(StringTransport):
+    """
+    One that is as patient as a real one with who unregisters no producer.
+    """
+
+    def unregisterProducer(self) -> None:
+        pass
+
+
+@implementer(IWireUser)
+class User:
+    """
+    Somebody who notes what is told.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        self.endings: list[Ending] = []
+        self.bytes = 0
+
+    def opened(self) -> None:
+        self.told.append("opened")
+
+    def heard(self) -> None:
+        self.bytes += 1
+
+    def received(self, payload: bytes) -> None:
+        self.told.append(payload)
+
+    def closing(self) -> None:
+        self.told.append("closing")
+
+    def closed(self, ending: Ending) -> None:
+        self.told.append("closed")
+        self.endings.append(ending)
+
+
+class WireTestCase(SynchronousTestCase):
+    """
+    A wire whose other end is the test.
+    """
+
+    def setUp(self) -> None:
+        self.reactor: Any = MemoryReactorClock()
+        self.user = User()
+        endpoint = clientEndpoint(self.reactor, ADDRESS)
+        self.wire = webSockets(self.reactor, endpoint)(ADDRESS, self.user)
+        self.wire.open()
+
+    def connect(self) -> None:
+        """
+        Let the client connect.
+        """
+        _, factory, *_ = self.reactor.unixClients[-1]
+        self.protocol = factory.buildProtocol(None)
+        self.transport = Transport()
+        self.protocol.makeConnection(self.transport)
+        self.request = self.transport.value()
+        self.transport.clear()
+
+    def answer(self, *more: bytes) -> None:
+        """
+        Let the daemon let the client in.
+        """
+        self.connect()
+        key = self.request.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
+        accept = b64encode(sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        head = (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\nSec-WebSocket-Protocol: aerostack-v1\r\n\r\n"
+        )
+        self.hear(head + b"".join(more))
+
+    def hear(self, data: bytes) -> None:
+        """
+        Let the client hear something.
+        """
+        self.protocol.dataReceived(data)
+
+    def lose(self, reason: Exception | None = None) -> Ending:
+        """
+        Take the connection away.
+        """
+        self.protocol.connectionLost(Failure(reason or ConnectionDone()))
+        (ending,) = self.user.endings
+        self.assertEqual(self.user.told[-1], "closed")
+        return ending
+
+
+class OpeningTests(WireTestCase):
+    """
+    Tests for the opening.
+    """
+
+    def test_interfaces(self) -> None:
+        """
+        It is the wire that a line wants.
+        """
+        verifyObject(IWire, self.wire)
+        verifyObject(IWireUser, self.user)
+
+    def test_request(self) -> None:
+        """
+        Project and user are named, credentials offered as subprotocols.
+        """
+        self.connect()
+        self.assertIn(b"GET /api/realtime?projectId=p&userId=ann HTTP/1.1\r\n", self.request)
+        self.assertIn(
+            b"Sec-WebSocket-Protocol:"
+            b" aerostack-key.pk_secret,aerostack-token.tok_secret,aerostack-v1\r\n",
+            self.request.replace(b", ", b","),
+        )
+
+    def test_opened(self) -> None:
+        """
+        It is open when the daemon has answered, and what came right behind is received.
+        """
+        self.answer(b"\x81\x02{}")
+        self.assertEqual(self.user.told, ["opened", b"{}"])
+
+    def test_refused(self) -> None:
+        """
+        A refusal tells its reason, in whatever pieces it comes.
+        """
+        body = json.dumps({"error": "overloaded", "message": "Later.", "retryAfter": 7500})
+        answer = (
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d\r\n\r\n" % len(body)
+        ) + body.encode()
+        self.connect()
+        for n in range(len(answer) - 1):
+            self.hear(answer[n : n + 1])
+        self.assertFalse(self.transport.disconnecting)
+        self.hear(answer[-1:])
+        self.assertTrue(self.transport.disconnected)
+        ending = self.lose()
+        self.assertEqual(
+            (ending.error.code, ending.error.message, ending.delay), ("overloaded", "Later.", 7.5)
+        )
+        self.assertEqual(self.user.told, ["closed"])
+
+    def test_refusedAndCut(self) -> None:
+        """
+        A refusal that is cut off is one all the same.
+        """
+        self.connect()
+        self.hear(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n{")
+        self.assertTrue(self.lose().token)
+
+    def test_refusedWithoutBody(self) -> None:
+        """
+        One that says nothing more is one.
+        """
+        self.connect()
+        self.hear(b"HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\n\r\n")
+        self.assertTrue(self.transport.disconnected)
+        self.assertEqual(self.lose().delay, 3.0)
+
+    def test_nonsense(self) -> None:
+        """
+        What is no answer is shown, and is no daemon's.
+        """
+        for said in (
+            b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+            b"\xff\xfe\xfd\r\n\r\n",
+            b"220 mail.example.com ESMTP\r\n\r\n",
+            b"HTTP/1.1\r\n\r\n",
+            b"HTTP/1.1 abc\r\n\r\n",
+            b"HTTP/1.1 101 Yes\r\n\r\n",
+            b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: guessed\r\n\r\n",
+            b"x" * (LARGEST_HEAD + 1),
+        ):
+            self.setUp()
+            self.connect()
+            self.hear(said)
+            self.assertTrue(self.transport.disconnected, said[:80])
+            ending = self.lose()
+            self.assertEqual((ending.error.code, ending.again), ("bad_answer", True))
+            self.assertIn(
+                f"is no daemon: {said[:3].decode('utf-8', 'replace')!r}"[:-1], str(ending)
+            )
+            self.assertEqual(self.user.told, ["closed"])
+
+    def test_credentials(self) -> None:
+        """
+        No credential is logged or told, even where the other side picks a subprotocol that
+        was not offered.
+        """
+        events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.connect()
+        key = self.request.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
+        accept = b64encode(sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        self.hear(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\nSec-WebSocket-Protocol: other\r\n\r\n"
+        )
+        ending = self.lose()
+        self.assertEqual(ending.error.code, "bad_answer")
+        shown = str([*events, ending])
+        self.assertNotIn("pk_secret", shown)
+        self.assertNotIn("tok_secret", shown)
+
+    def test_notThere(self) -> None:
+        """
+        Where nobody is, that is told with the reason.
+        """
+
+        class Endpoint:
+            def connect(self, factory: Any) -> Any:
+                return fail(ConnectionLost("nobody home"))
+
+        wire = WebSocketWire(self.reactor, Endpoint(), ADDRESS, self.user)
+        wire.open()
+        (ending,) = self.user.endings
+        self.assertEqual(ending.error.code, "unreachable")
+        self.assertIn("/nowhere/rt.sock: ", ending.error.message)
+        self.assertIn("nobody home", ending.error.message)
+
+    def test_aborted(self) -> None:
+        """
+        An attempt that is ended is over at once.
+        """
+        self.wire.abort()
+        self.assertEqual(self.user.told, ["closed"])
+
+
+class OpenTests(WireTestCase):
+    """
+    Tests for an open wire.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.answer()
+        self.transport.clear()
+        self.user.told = []
+
+    def test_frames(self) -> None:
+        """
+        Messages go both ways; what goes out is masked.
+        """
+        self.wire.send(b'{"type":"ping"}')
+        self.assertEqual(self.transport.value()[:2], bytes([0x81, 0x80 | 15]))
+        self.hear(b"\x81\x02{}")
+        self.assertEqual(self.user.told, [b"{}"])
+
+    def test_heard(self) -> None:
+        """
+        Every byte is a sign of life, and a ping is answered.
+        """
+        before = self.user.bytes
+        self.hear(b"\x89")
+        self.hear(b"\x00")
+        self.assertEqual(self.user.bytes, before + 2)
+        self.assertEqual(self.transport.value()[0], 0x8A)
+
+    def test_daemonCloses(self) -> None:
+        """
+        A close is answered, and its code and reason told.
+        """
+        reason = b"restarting; reconnect in 4711 ms"
+        self.hear(bytes([0x88, 2 + len(reason)]) + (1001).to_bytes(2, "big") + reason)
+        self.assertEqual(self.transport.value()[0], 0x88)
+        self.assertEqual(self.user.told, ["closing"])
+        ending = self.lose()
+        self.assertEqual((ending.delay, ending.again), (4.711, True))
+
+    def test_weClose(self) -> None:
+        """
+        A close of ours is told when it is sent.
+        """
+        self.wire.close(1000, "bye")
+        self.assertEqual(self.user.told, ["closing"])
+        self.hear(b"\x88\x02\x03\xe8")
+        self.lose()
+        self.assertEqual(self.user.told, ["closing", "closed"])
+
+    def test_lost(self) -> None:
+        """
+        A connection that breaks is told.
+        """
+        ending = self.lose(ConnectionLost())
+        self.assertEqual((ending.error.code, ending.again), ("unreachable", True))
+        self.assertIn("The connection to ws+unix:///nowhere/rt.sock is gone: ", str(ending))
+
+    def test_violation(self) -> None:
+        """
+        Who breaks the rules of WebSockets is no daemon, and is sent nothing any more.
+        """
+        self.hear(b"\xff\xff")
+        self.assertEqual(self.user.told, ["closing"])
+        self.assertTrue(self.transport.disconnected)
+        ending = self.lose()
+        self.assertEqual(ending.error.code, "bad_answer")
+        self.assertIn("does not speak as it should", ending.error.message)
+
+    def test_ourFault(self) -> None:
+        """
+        What fails in the client itself is logged, and the connection goes on.
+        """
+
+        def fail(payload: bytes) -> None:
+            raise KeyError(payload)
+
+        self.patch(self.user, "received", fail)
+        self.hear(b"\x81\x02{}")
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.assertFalse(self.transport.disconnected)
+        self.assertEqual(self.user.told, [])
+
+    def test_abort(self) -> None:
+        """
+        It can be dropped.
+        """
+        self.wire.abort()
+        self.assertTrue(self.transport.disconnected)
+
+    def test_noTimers(self) -> None:
+        """
+        Autobahn keeps no time.
+        """
+        self.wire.close(1000, "bye")
+        self.hear(b"\x88\x02\x03\xe8")
+        for name in ("openHandshake", "closeHandshake", "serverConnectionDrop"):
+            call = getattr(self.protocol._wrappedProtocol, f"{name}TimeoutCall")
+            self.assertIsNone(call, name)
+
+
+class EndpointTests(SynchronousTestCase):
+    """
+    Tests for L{clientEndpoint}.
+    """
+
+    def test_endpoints(self) -> None:
+        """
+        There is one for each kind of address.
+        """
+        reactor = MemoryReactorClock()
+        for url, name in (
+            ("ws+unix:///rt.sock", "UNIXClientEndpoint"),
+            ("ws://h:1", "HostnameEndpoint"),
+            ("wss://h", "_WrapperEndpoint"),
+        ):
+            endpoint = clientEndpoint(reactor, Address(url))
+            self.assertEqual(type(endpoint).__name__, name)
