@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
+from configparser import ConfigParser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -76,6 +79,9 @@ SQL = re.compile(
     r"|(CREATE|DROP|ALTER)\s+(TEMP\s+)?(TABLE|TRIGGER|INDEX|VIEW|UNIQUE))\s",
     re.S,
 )
+
+# Required although no module imports it: with it Twisted verifies the certificates of servers.
+UNIMPORTED = {"service-identity"}
 
 Import = tuple[str, int, bool]
 """What is imported, on which line, and whether at the module's own level."""
@@ -163,6 +169,13 @@ def imported(packages: set[str]) -> dict[str, list[str]]:
     return found
 
 
+def requirements(text: str) -> set[str]:
+    """
+    The names of the distributions in a list of requirements, in small letters.
+    """
+    return {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in text.split()}
+
+
 class LayerTests(SynchronousTestCase):
     """
     Tests for the floors.
@@ -248,6 +261,29 @@ class OutsideTests(SynchronousTestCase):
             bound |= more
         self.assertIn("aerostack.storage.postgresquery", bound)
         self.assertEqual({room(name) for name in bound}, {"storage", "tracker"})
+
+    def test_required(self) -> None:
+        """
+        The package requires every distribution that a module imports, and no other.
+        """
+        setup = ConfigParser(interpolation=None)
+        setup.read(SOURCE.parent / "setup.cfg")
+        required = requirements(setup["options"]["install_requires"])
+        optional = requirements(setup["options.extras_require"]["postgres"])
+        roots = {
+            name.partition(".")[0]
+            for _, path in modules()
+            for name, _, _ in imports(path.read_text())
+        }
+        distributions = {
+            root: {distribution.lower() for distribution in packages_distributions()[root]}
+            for root in roots - sys.stdlib_module_names - {"aerostack"}
+        }
+        missing = [
+            root for root, names in distributions.items() if not names & (required | optional)
+        ]
+        self.assertEqual(missing, [])
+        self.assertEqual(required - UNIMPORTED - set().union(*distributions.values()), set())
 
     def test_sql(self) -> None:
         """
