@@ -12,12 +12,11 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from aerostack.core.conninfo import SCHEMES, parseConninfo
+from aerostack.core.conninfo import SCHEMES
 from aerostack.core.descriptions import Description, parseDescription
 from aerostack.core.rowrules import parseRows
 from aerostack.credentials import (
@@ -300,13 +299,17 @@ class _Reader:
         """
         @raise ValueError: The URL is malformed.
         """
-        if find_spec("psycopg") is None:
+        try:
+            from aerostack.storage.postgres import conninfoOf
+        except ImportError:
+            # Without libpq the URL cannot be read.
             self._problem(
                 "database.url",
-                "is PostgreSQL's, for which psycopg is not installed; run: pip install"
-                " 'aerostack-rt[postgres]'",
+                "is PostgreSQL's, for which psycopg is not installed with its libpq; run: pip"
+                " install 'aerostack-rt[postgres]'",
             )
-        info = parseConninfo(database["url"]).withFiles(lambda name: str(self._file(name)))
+            return
+        info = conninfoOf(database["url"]).withFiles(lambda name: str(self._file(name)))
         kind = keysOf(DatabaseConfig)["password"].kind
         assert isinstance(kind, Secret)
         password = self._secret("database.password", kind, database["password"])

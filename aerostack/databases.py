@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 from twisted.application.service import Service
 
-from aerostack.core.conninfo import parseConninfo
 from aerostack.core.selection import Bounds
 from aerostack.heartbeat import Heartbeat
 from aerostack.interfaces import IJournal, IWaker
@@ -273,7 +272,7 @@ class PostgresBackend(Backend):
         self.dialect = postgres.POSTGRES
         self._postgres = postgres
         self._query = postgresquery
-        self._options = parseConninfo(config.url).options
+        self._options = dict(postgres.conninfoOf(config.url).options)
         if config.password is not None:
             self._options["password"] = config.password
         self._spares = postgres.SpareConnections(self._options, "snapshot")

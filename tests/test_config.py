@@ -7,15 +7,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-import aerostack.config
 from aerostack.config import Config, ConfigError, load
 from aerostack.credentials import Pending
 from aerostack.settings import (
@@ -189,13 +190,13 @@ class LoadTests(LoadCase):
         (self.base / "rt.password").chmod(0o600)
         for url, password, shown in (
             ("postgresql://rt:s3cret@db.test:5/shop", "", "postgresql://rt@db.test:5/shop"),
-            ("postgres://h/d?password=s3cret", "", "postgres://h/d"),
+            ("postgres://h/d?password=s3cret", "", "postgresql://h/d"),
             ("postgresql://h/d", 'password = "s3cret"', "postgresql://h/d"),
             ("postgresql://h/d", 'password = { env = "PW" }', "postgresql://h/d"),
             (
                 "postgresql://h/d?sslrootcert=ca.pem&sslmode=verify-full",
                 'password = { file = "rt.password" }',
-                f"postgresql://h/d?sslrootcert={self.base}/ca.pem&sslmode=verify-full",
+                f"postgresql://h/d?sslmode=verify-full&sslrootcert={self.base}/ca.pem",
             ),
         ):
             text = f'{SERVER}[database]\nurl = "{url}"\n{password}\n{PROJECT}'
@@ -455,7 +456,9 @@ class ProblemTests(LoadCase):
 
     def test_noDriver(self) -> None:
         """Where PostgreSQL's driver is not installed, the command that does it is told."""
-        self.patch(aerostack.config, "find_spec", lambda name: None)
+        absent = patch.dict(sys.modules, {"aerostack.storage.postgres": None})
+        absent.start()
+        self.addCleanup(absent.stop)
         text = f'{SERVER}[database]\nurl = "postgresql://h/d"\n{PROJECT}'
         self.assertProblem(text, "database.url", "pip install 'aerostack-rt[postgres]'")
 

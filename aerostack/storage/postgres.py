@@ -12,10 +12,12 @@ from socket import SHUT_RDWR, socket
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from psycopg.pq import TransactionStatus
 from twisted.internet.interfaces import IReactorCore
 
+from aerostack.core.conninfo import Conninfo, parseConninfo
 from aerostack.storage.dialect import Dialect
 from aerostack.storage.messages import Found, findMessages
 from aerostack.storage.pool import PooledDatabase
@@ -115,6 +117,23 @@ _CONNECTION = {
 
 # It notices as soon as we do that nobody is there any more, and lets go of what was locked.
 _SETTINGS = {"idle_in_transaction_session_timeout": "10s", "tcp_user_timeout": "10s"}
+
+
+def conninfoOf(url: str) -> Conninfo:
+    """
+    What a database's URL says of how to connect.
+
+    @raise ValueError: See L{parseConninfo}.
+    """
+    return parseConninfo(url, _readConninfo)
+
+
+def _readConninfo(url: str) -> dict[str, str]:
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except (psycopg.Error, UnicodeError):
+        # libpq's message quotes what may be a part of the password.
+        raise ValueError("libpq cannot read it") from None
 
 
 def connectionOptions(options: Mapping[str, str], purpose: str) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.conninfo import parseConninfo
+from aerostack.storage.postgres import conninfoOf
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 
 
 class ParseTests(SynchronousTestCase):
     """
-    Tests for L{parseConninfo}.
+    Tests for L{aerostack.core.conninfo.parseConninfo}, with libpq's reader.
     """
 
     def test_options(self) -> None:
@@ -50,8 +50,13 @@ class ParseTests(SynchronousTestCase):
             ),
             ("postgresql://u%40x@h/my%20shop", {"user": "u@x", "host": "h", "dbname": "my shop"}),
             ("postgresql://h?dbname=d&user=u", {"host": "h", "dbname": "d", "user": "u"}),
+            (
+                "postgresql://my user@h/my shop",
+                {"user": "my user", "host": "h", "dbname": "my shop"},
+            ),
+            ("postgresql://h:1/d?host=i&port=2", {"host": "i", "port": "2", "dbname": "d"}),
         ):
-            self.assertEqual(parseConninfo(url).options, options, url)
+            self.assertEqual(conninfoOf(url).options, options, url)
 
     def test_password(self) -> None:
         """
@@ -66,11 +71,11 @@ class ParseTests(SynchronousTestCase):
             ),
             ("postgresql://:s%20ecret@/d", "postgresql:///d"),
         ):
-            info = parseConninfo(url)
+            info = conninfoOf(url)
             self.assertEqual((info.password, info.url), ("s ecret", shown))
             self.assertNotIn("ecret", f"{info!r}{info.options}")
         for url in ("postgresql://rt@h/d", "postgresql://rt:@h/d"):
-            self.assertIsNone(parseConninfo(url).password)
+            self.assertIsNone(conninfoOf(url).password)
 
     def test_malformed(self) -> None:
         """
@@ -78,7 +83,11 @@ class ParseTests(SynchronousTestCase):
         """
         for url, said in (
             ("postgresql://rt:pw/pw@h/d", "%2F"),
-            ("postgresql://rt:pw?pw@h/d", "%3F"),
+            ("postgresql://rt:pw?pw@h/d", "not known"),
+            ("postgresql://rt:5?pw@h/d", "not known"),
+            ("postgresql://rt:5/pw@h/d", "%2F"),
+            ("postgresql://rt:pw%C3@h/d", "%25"),
+            ("postgresql://[::1/pw", "cannot be read"),
             ("postgresql://rt:pw#pw@h/d", "%23"),
             ("postgresql://rt:pw@pw@h/d#x", "%40"),
             ("postgresql://rt:pw%zz@h/d", "begins no character"),
@@ -98,7 +107,7 @@ class ParseTests(SynchronousTestCase):
             ("postgresql://h/d?sslmode=on", "verify-full"),
             ("postgresql://h/d?port=1&port=2", "port twice"),
         ):
-            error = str(self.assertRaises(ValueError, parseConninfo, url))
+            error = str(self.assertRaises(ValueError, conninfoOf, url))
             self.assertIn(said, error, url)
             self.assertNotIn("pw", error)
 
@@ -106,15 +115,32 @@ class ParseTests(SynchronousTestCase):
         """
         Files are moved to where they are, what is no file's name stays.
         """
-        info = parseConninfo("postgresql://h/d?sslrootcert=ca.pem&sslmode=require&sslkey=k%201")
+        info = conninfoOf("postgresql://h/d?sslrootcert=ca.pem&sslmode=require&sslkey=k%201")
         moved = info.withFiles(lambda name: f"/etc/{name}")
         self.assertEqual(
             moved.url,
-            "postgresql://h/d?sslrootcert=/etc/ca.pem&sslmode=require&sslkey=/etc/k%201",
+            "postgresql://h/d?sslmode=require&sslkey=/etc/k%201&sslrootcert=/etc/ca.pem",
         )
         self.assertEqual(moved.options["sslkey"], "/etc/k 1")
-        system = parseConninfo("postgresql://h/d?sslrootcert=system")
+        system = conninfoOf("postgresql://h/d?sslrootcert=system")
         self.assertEqual(system.withFiles(lambda name: "/etc").options["sslrootcert"], "system")
+
+    def test_shown(self) -> None:
+        """
+        The shown URL reads as it was written, with one spelling for each server.
+        """
+        for url, shown in (
+            ("postgres://rt:pw@h:5,i/d", "postgresql://rt@h:5,i/d"),
+            ("postgresql://[::1]:5,h:6/d", "postgresql://[::1]:5,h:6/d"),
+            ("postgresql://h?dbname=d", "postgresql://h/d"),
+            ("postgresql://%2Frun%2Fpg/my%2Fshop", "postgresql:///my%2Fshop?host=/run/pg"),
+            ("postgresql:///d?host=/run/pg&port=6", "postgresql:///d?host=/run/pg&port=6"),
+            ("postgresql://h,i/d?port=6", "postgresql:///d?host=h,i&port=6"),
+            ("postgresql://:5/d", "postgresql:///d?port=5"),
+            ("postgresql:///d", "postgresql:///d"),
+        ):
+            self.assertEqual(conninfoOf(url).url, shown)
+            self.assertEqual(conninfoOf(shown).options, conninfoOf(url).options)
 
     @given(TEXT, TEXT, TEXT, TEXT)
     @example(",", ",", ",", ",")
@@ -125,8 +151,8 @@ class ParseTests(SynchronousTestCase):
         """
         query = f"host={quote(host, '')}"
         names = f"{quote(user, '')}:{quote(password, '')}@/{quote(database, '')}"
-        info = parseConninfo(f"postgresql://{names}?{query}")
+        info = conninfoOf(f"postgresql://{names}?{query}")
         self.assertEqual(info.password, password)
         self.assertEqual(info.options, {"user": user, "dbname": database, "host": host})
-        again = parseConninfo(info.url)
+        again = conninfoOf(info.url)
         self.assertEqual((again.options, again.password), (info.options, None))

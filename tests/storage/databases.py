@@ -10,8 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from aerostack.core.conninfo import parseConninfo
-from aerostack.storage.postgres import openConnection
+from aerostack.storage.postgres import conninfoOf, openConnection
 from tests.postgres import Database
 
 
@@ -19,7 +18,7 @@ def optionsOf(database: Database, **more: str) -> dict[str, str]:
     """
     How to connect to a database.
     """
-    return {**parseConninfo(database.url).options, **more}
+    return {**conninfoOf(database.url).options, **more}
 
 
 class SynchronousPostgres:

@@ -25,13 +25,13 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from aerostack.core.conninfo import parseConninfo
 from aerostack.core.messages import Message
 from aerostack.storage.history import History
 from aerostack.storage.postgres import (
     POSTGRES,
     PostgresDatabase,
     SpareConnections,
+    conninfoOf,
     ping,
     prepareDatabase,
     sentence,
@@ -284,7 +284,7 @@ class BrokenTests(PoolCase):
         A password that was changed fails the calls, without being told, until it is right
         again.
         """
-        options = {**parseConninfo(self.postgres.tcp()).options, "password": PASSWORD}
+        options = {**conninfoOf(self.postgres.tcp()).options, "password": PASSWORD}
         self.database = self.open(1, options=options)
         self.assertEqual(await self.ask("SELECT 1"), 1)
         change = f"ALTER ROLE {ROLE} PASSWORD"
@@ -330,7 +330,7 @@ class BrokenTests(PoolCase):
         escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
         path.write_text(f"127.0.0.1:*:*:{ROLE}:{escaped}\n")
         path.chmod(0o600)
-        info = parseConninfo(f"{self.postgres.tcp()}?passfile={quote(str(path))}")
+        info = conninfoOf(f"{self.postgres.tcp()}?passfile={quote(str(path))}")
         self.database = self.open(1, options=info.options)
         self.assertEqual(await self.ask("SELECT current_user::text"), ROLE)
 
@@ -342,7 +342,7 @@ class BrokenTests(PoolCase):
             free = probe.getsockname()[1]
         port = self.postgres.server.port
         url = f"postgresql://{ROLE}@127.0.0.1:{free},127.0.0.1:{port}/{self.postgres.name}"
-        self.database = self.open(1, options={**parseConninfo(url).options, "password": PASSWORD})
+        self.database = self.open(1, options={**conninfoOf(url).options, "password": PASSWORD})
         self.assertEqual(await self.ask("SELECT 1"), 1)
 
 
