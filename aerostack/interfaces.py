@@ -366,15 +366,17 @@ class IHistory(Interface):
         @return: A L{Deferred} of a list of L{aerostack.core.messages.Kept}.
         """
 
-    def surveyPast(topic, after, until, most, now):
+    def surveyPast(topic, after, until, most, now, seen=False):
         """
         Look whether every message of a topic kept after one C{createdAt} and up to
         another can be read.
 
         @param most: How many messages are sent again at the most.
         @param now: Milliseconds since the epoch.
+        @param seen: Whether there was a message at C{after}.
         @return: A L{Deferred} of L{None} if they can, else of the reason of an
-            L{aerostack.core.stream.Gap}; C{unknown} if the topic keeps nothing at all.
+            L{aerostack.core.stream.Gap}; C{unknown} if the topic keeps nothing at all, or if
+            that message is gone and was not forgotten: the database is an older one.
         """
 
     def readPast(topic, after, until, limit, size):

@@ -50,6 +50,7 @@ class Past:
         @param plan: What L{Stream.resume} says of it.
         """
         self.reached = position
+        self._seen = position.seen
         self._epoch = position.epoch
         self._tracker = tracker
         self._history = history
@@ -70,7 +71,8 @@ class Past:
         """
         after, until = self._plan.after, self._plan.until
         if self._topic.table is None:
-            return self._history.surveyPast(self._topic.canonical, after, until, most, now)
+            topic = self._topic.canonical
+            return self._history.surveyPast(topic, after, until, most, now, self._seen)
         lineage = self._stream.lineage
         return self._tracker.surveyPast(self._topic.table, lineage, after, until, most)
 
@@ -90,13 +92,13 @@ class Past:
         """
         @param read: Gets the marks of what was read.
         """
-        stream, until = self._stream, self._plan.until
+        stream, until, table = self._stream, self._plan.until, self._topic.table
         # One who comes from an earlier stream, and is cut off in the middle, still does.
         epoch = self._epoch if self._plan.keptOnly else stream.epoch
 
         def position(mark: int, within: bool = False) -> Position:
             read.append(mark)
-            return Position(epoch, None, mark, stream.lineage, within)
+            return Position(epoch, None, mark, stream.lineage, within, table is None)
 
         def told(changes: Sequence[Change]) -> Sequence[Frame]:
             frames: list[Frame] = []
@@ -111,7 +113,6 @@ class Past:
                 for kept in messages
             ]
 
-        table = self._topic.table
         if table is None:
             page = self._history.readPast(self._topic.canonical, after, until, PAGE, PAGE_BYTES)
             return page.addCallback(sent)

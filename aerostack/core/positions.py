@@ -5,6 +5,10 @@ A client gets a position with every frame of the log and brings the last one bac
 when it returns.  To the client it is opaque.  To us it says two things: where in the
 memory of this run of the daemon the frame stood, and how far into what is kept in the
 database, which outlives the run.
+
+A database can be put back to an older state.  So a position also says whether its client has
+seen a kept message at that place: where the database lacks the message, it is not the one that
+the client knows.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import re
 from dataclasses import dataclass
 
 _POSITION = re.compile(
-    r"(?P<epoch>[0-9a-z]{1,24})-(?P<offset>[0-9a-f]{0,15})-(?P<mark>[0-9a-f]{1,15})"
+    r"(?P<epoch>[0-9a-z]{1,24})-(?P<offset>[0-9a-f]{0,15})-(?P<mark>[0-9a-f]{1,15})(?P<seen>k?)"
     r"(?:-(?P<lineage>[0-9a-z]{1,24}))?(?P<within>\+)?"
 )
 
@@ -30,6 +34,8 @@ class Position:
         table's topic the number of a change in the journal.
     @ivar lineage: Which journal numbered the change; empty on other topics.
     @ivar within: Whether the entry is a part of a transaction that goes on behind it.
+    @ivar seen: Whether the mark is that of a kept message.  Where it is not, the mark says
+        that nothing was kept between the newest message and then.
     """
 
     epoch: str
@@ -37,10 +43,11 @@ class Position:
     mark: int
     lineage: str = ""
     within: bool = False
+    seen: bool = False
 
     def __str__(self) -> str:
         offset = "" if self.offset is None else f"{self.offset:x}"
-        text = f"{self.epoch}-{offset}-{self.mark:x}"
+        text = f"{self.epoch}-{offset}-{self.mark:x}{'k' if self.seen else ''}"
         if self.lineage:
             text = f"{text}-{self.lineage}"
         return f"{text}+" if self.within else text
@@ -62,4 +69,5 @@ def parsePosition(text: str) -> Position | None:
         int(found["mark"], 16),
         found["lineage"] or "",
         found["within"] is not None,
+        bool(found["seen"]),
     )

@@ -111,6 +111,7 @@ class Stream:
     @ivar depth: How much it holds.
     @ivar head: The offset of the newest entry, 0 before the first.
     @ivar mark: The newest mark.
+    @ivar seen: Whether the newest mark is that of a kept message; see L{Position}.
     @ivar within: Whether what comes is a part of a transaction that has begun already.
     @ivar size: The bytes that it holds, about.
     """
@@ -126,6 +127,7 @@ class Stream:
         "head",
         "lineage",
         "mark",
+        "seen",
         "size",
         "within",
     )
@@ -142,6 +144,7 @@ class Stream:
         self.depth = depth
         self.head = 0
         self.mark = mark
+        self.seen = False
         self.within = False
         self.size = 0
         self._tally = tally or Tally()
@@ -158,7 +161,7 @@ class Stream:
     @property
     def position(self) -> Position:
         """The place behind the newest entry."""
-        return Position(self.epoch, self.head, self.mark, self.lineage)
+        return Position(self.epoch, self.head, self.mark, self.lineage, seen=self.seen)
 
     @property
     def standing(self) -> Position:
@@ -177,7 +180,8 @@ class Stream:
         @param mark: Its mark; L{None} if it is not kept.
         """
         reached = self.mark if mark is None else max(self.mark, mark)
-        return Position(self.epoch, self.head + 1, reached, self.lineage, self.within)
+        seen = self._sees(mark)
+        return Position(self.epoch, self.head + 1, reached, self.lineage, self.within, seen)
 
     def append(self, frame: bytes, mark: int | None, source: Any, now: float) -> None:
         """
@@ -186,6 +190,7 @@ class Stream:
         @param mark: Its mark; L{None} if it is not kept.
         """
         self.head += 1
+        self.seen = self._sees(mark)
         if mark is not None:
             self.mark = max(self.mark, mark)
         entry = Entry(self.head, self.mark, mark is not None, frame, source, now)
@@ -194,6 +199,11 @@ class Stream:
         self._entries.append(entry)
         self._count(entry.size)
         self.trim(now)
+
+    def _sees(self, mark: int | None) -> bool:
+        """Whether the newest mark is a kept message's once an entry with a mark has come."""
+        # On a table's topic the marks are the journal's.
+        return not self.lineage and (self.seen if mark is None else mark >= self.mark)
 
     def reach(self, mark: int) -> None:
         """

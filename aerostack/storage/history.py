@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.messages import Kept, Message
+from aerostack.core.stream import UNKNOWN
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IDatabase, IHistory
 from aerostack.storage.dialect import Dialect
@@ -69,6 +70,8 @@ class History:
         self._unkept: set[str] = set()
         # Messages before this time, ms, may have been forgotten for their age.
         self._oldest: int | None = None
+        # A client has seen a message that the database lacks.
+        self._isOlder = False
         # How many messages were not kept since the last that was.
         self._failed = 0
         self.failure: BaseException | None = None
@@ -151,10 +154,24 @@ class History:
         return self._ask(selectPage, topic, limit, before, PAGE_CHARACTERS)
 
     def surveyPast(
-        self, topic: str, after: int, until: int, most: int, now: int
+        self, topic: str, after: int, until: int, most: int, now: int, seen: bool = False
     ) -> Deferred[str | None]:
+        def told(reason: str | None) -> str | None:
+            if seen and reason == UNKNOWN.reason and not self._isOlder:
+                # Once is enough: as many come back as were there.
+                self._isOlder = True
+                self.log.warn(
+                    "a client has seen a kept message on {topic} that is not in the database: an"
+                    " older backup was restored, or the message was deleted; clients that come"
+                    " back from such messages are told of a gap",
+                    topic=topic,
+                )
+            return reason
+
         self._growOld(now)
-        return self._ask(surveyMessages, topic, after, until, most, self._oldest, self._maxCount)
+        return self._ask(
+            surveyMessages, topic, after, until, most, self._oldest, self._maxCount, seen
+        ).addCallback(told)
 
     def readPast(
         self, topic: str, after: int, until: int, limit: int, size: int

@@ -203,12 +203,14 @@ def surveyMessages(
     most: int,
     oldest: int | None,
     maxCount: int | None,
+    seen: bool,
 ) -> str | None:
     """
     Look whether what was kept after a message is all there.
 
     @param oldest: See L{_mayLack}.
     @param maxCount: See L{_mayLack}.
+    @param seen: Whether there was a message at C{after}, and not only that time.
     @return: See L{IHistory.surveyPast}.
     """
     dialect.execute(
@@ -222,13 +224,15 @@ def surveyMessages(
         return LIMIT.reason
     if _mayLack(cursor, dialect, topic, after, oldest, maxCount):
         return EXPIRED.reason
-    if not count:
-        dialect.execute(
-            cursor, f"SELECT 1 FROM {dialect.messages} WHERE room_id = ? LIMIT 1", (topic,)
-        )
-        if cursor.fetchone() is None:
-            return UNKNOWN.reason
-    return None
+    found = f"SELECT 1 FROM {dialect.messages} WHERE room_id = ?"
+    if seen:
+        # It was not forgotten, so it was never kept in what the database holds now.
+        dialect.execute(cursor, f"{found} AND created_at = ?", (topic, after))
+    elif not count:
+        dialect.execute(cursor, f"{found} LIMIT 1", (topic,))
+    else:
+        return None
+    return UNKNOWN.reason if cursor.fetchone() is None else None
 
 
 def selectPast(

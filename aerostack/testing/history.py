@@ -77,9 +77,12 @@ class MemoryHistory:
         return succeed(found[:limit])
 
     def surveyPast(
-        self, topic: str, after: int, until: int, most: int, now: int
+        self, topic: str, after: int, until: int, most: int, now: int, seen: bool = False
     ) -> Deferred[str | None]:
-        known = any(kept.message.topic == topic for kept in self.messages)
+        known = any(
+            kept.message.topic == topic and (not seen or kept.createdAt == after)
+            for kept in self.messages
+        )
         reason = EXPIRED.reason if after < self.forgotten else UNKNOWN.reason
         found = None if known and after >= self.forgotten else reason
         return answer(self.reading, found)

@@ -13,7 +13,13 @@ from aerostack.core.positions import Position, parsePosition
 names = st.text("0123456789abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=24)
 numbers = st.integers(0, 16**15 - 1)
 positions = st.builds(
-    Position, names, st.none() | numbers, numbers, names | st.just(""), st.booleans()
+    Position,
+    names,
+    st.none() | numbers,
+    numbers,
+    names | st.just(""),
+    st.booleans(),
+    st.booleans(),
 )
 
 
@@ -44,7 +50,7 @@ class PositionTests(SynchronousTestCase):
         """
         for text in ("", "-", "a", "a-1", "a-1-", "-1-1", "a-1-1-", "a-1-1-b-c", "A-1-1"):
             self.assertIsNone(parsePosition(text), text)
-        for text in ("a-1-1\n", " a-1-1", "a-g-1", "a-1--1", "a-+1-1", "a-1-" + "f" * 16):
+        for text in ("a-1-1\n", " a-1-1", "a-g-1", "a-1-k", "a-1--1", "a-+1-1", "a-1-" + "f" * 16):
             self.assertIsNone(parsePosition(text), text)
 
     def test_short(self) -> None:
@@ -54,3 +60,4 @@ class PositionTests(SynchronousTestCase):
         self.assertEqual(str(Position("e", 255, 4096)), "e-ff-1000")
         self.assertEqual(str(Position("e", None, 16, "j")), "e--10-j")
         self.assertEqual(str(Position("e", 1, 16, "j", True)), "e-1-10-j+")
+        self.assertEqual(str(Position("e", 1, 16, seen=True)), "e-1-10k")

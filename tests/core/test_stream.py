@@ -48,9 +48,13 @@ class RingTests(SynchronousTestCase):
         self.assertEqual(stream.position, Position("e1", 0, 100))
         self.assertEqual(
             fill(stream, None, 105, None),
-            [Position("e1", 1, 100), Position("e1", 2, 105), Position("e1", 3, 105)],
+            [
+                Position("e1", 1, 100),
+                Position("e1", 2, 105, seen=True),
+                Position("e1", 3, 105, seen=True),
+            ],
         )
-        self.assertEqual(stream.position, Position("e1", 3, 105))
+        self.assertEqual(stream.position, Position("e1", 3, 105, seen=True))
 
     def test_count(self) -> None:
         """

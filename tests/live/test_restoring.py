@@ -67,6 +67,68 @@ class RestoringTests(ProgramTests):
         wire.tell({"type": "subscribe", "topic": topic, "since": since})
         return await wire.frame()
 
+    async def end(self, daemon: Child, signal: str = "TERM") -> None:
+        """
+        End the daemon, and wait until it is gone.
+        """
+        daemon.signal(signal)
+        await daemon.ended
+
+    async def test_messages(self) -> None:
+        """
+        Who has seen a kept message that the backup lacks is told of a gap, also once other
+        messages were kept; who has seen none gets what was kept since.
+        """
+        daemon = await self.serve()
+        wire = await self.subscribed("chat/a")
+        wire.positions = True
+        await self.keep("in the backup")
+        known = await wire.frame()
+        self.backUp()
+        await self.keep("lost")
+        lost = await wire.frame()
+        await self.end(daemon)
+        self.restore()
+
+        daemon = await self.serve()
+        for text in ("new", "newer"):
+            answer = await self.resume("chat/a", lost["pos"])
+            self.assertEqual((answer["recovered"], answer["gap"]), (False, {"reason": "unknown"}))
+            await self.keep(text)
+        wire = await self.client()
+        wire.tell({"type": "subscribe", "topic": "chat/a", "since": known["pos"]})
+        self.assertTrue((await wire.frame())["recovered"])
+        self.assertEqual([(await wire.frame())["data"] for _ in range(2)], ["new", "newer"])
+        await self.end(daemon)
+        self.assertEqual(daemon.output.count("an older backup was restored"), 1)
+
+    async def test_noRestore(self) -> None:
+        """
+        Where nothing was restored there is no gap: not after a restart, a crash, or a VACUUM.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+        daemon = await self.serve()
+        places = {}
+        for round, signal in enumerate(("TERM", "KILL", "TERM")):
+            for topic in ("chat/a", "orders"):
+                if topic in places:
+                    answer = await self.resume(topic, places[topic])
+                    self.assertTrue(answer["recovered"], answer)
+                wire = await self.subscribed(topic)
+                wire.positions = True
+                if topic == "orders":
+                    self.execute(f"INSERT INTO orders VALUES ({round})")
+                else:
+                    await self.keep(f"{round}")
+                places[topic] = (await wire.frame())["pos"]
+            await self.end(daemon, signal)
+            self.execute("DELETE FROM orders WHERE id < 0")
+            with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+                connection.execute("VACUUM")
+            daemon = await self.serve()
+        for topic, place in places.items():
+            self.assertTrue((await self.resume(topic, place))["recovered"])
+
     async def test_restore(self) -> None:
         """
         The messages of the backup are there, and who has seen changes that it lacks is told

@@ -405,11 +405,13 @@ class PastContract(HistoryContract):
     What is read again.
     """
 
-    def survey(self, after: int, until: int, most: int = 100, topic: str = ROOM) -> str | None:
+    def survey(
+        self, after: int, until: int, most: int = 100, topic: str = ROOM, seen: bool = False
+    ) -> str | None:
         """
         Ask whether the past is there.
         """
-        asked = self.history.surveyPast(topic, after, until, most, 1000)
+        asked = self.history.surveyPast(topic, after, until, most, 1000, seen)
         return self.successResultOf(asked)  # type: ignore[no-any-return]
 
     def test_read(self) -> None:
@@ -514,6 +516,38 @@ class PastContract(HistoryContract):
         """
         self.keep(1)
         self.assertEqual(self.survey(1, 5, topic="chat/b/p"), "unknown")
+
+    def test_olderDatabase(self) -> None:
+        """
+        A message that somebody has seen, and that is gone without having been forgotten, means
+        that the database is an older one; the log says so once.
+        """
+        for time in (1, 3, 5):
+            self.keep(time)
+        with capturedLogs() as logs:
+            for after in (1, 3, 5):
+                self.assertIsNone(self.survey(after, 9, seen=True))
+            for after in (0, 2, 4, 6):
+                self.assertEqual(self.survey(after, 9, seen=True), "unknown")
+                self.assertIsNone(self.survey(after, 9))
+            self.assertEqual(self.survey(1, 9, topic="chat/b/p", seen=True), "unknown")
+        self.assertEqual([log["topic"] for log in logs], [ROOM])
+
+    def test_seenAndForgotten(self) -> None:
+        """
+        A message that somebody has seen, and that was forgotten since, is no sign of an older
+        database.
+        """
+        for limits, now, gone in (((0.5, None), 1499, 998), ((None, 2), 0, 998)):
+            self.history = self.makeHistory(*limits)
+            topic = f"chat/{limits[1]}/p"
+            for time in (997, 998, 999, 1000):
+                self.keep(time, topic)
+            while self.successResultOf(self.history.expire(now)):
+                pass
+            self.assertEqual(self.times(topic), [1000, 999])
+            self.assertEqual(self.survey(gone, 1000, topic=topic, seen=True), "expired")
+            self.assertIsNone(self.survey(999, 1000, topic=topic, seen=True))
 
     def test_found(self) -> None:
         """
