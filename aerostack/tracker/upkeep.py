@@ -47,8 +47,8 @@ class Upkeep:
     What fails is tried again, and holds up nothing else.
 
     @ivar pruneAt: When old changes are to be forgotten next.
-    @ivar lag: What there was still to be told when the journal was asked last; L{None} if that
-        is not known.
+    @ivar lag: What there was still to be told when the journal answered last; L{None} before
+        the first answer, and when the journal could not answer the last question.
     """
 
     log = Logger()
@@ -164,8 +164,11 @@ class Upkeep:
 
     async def _ask(self, now: float) -> None:
         if now >= self._askAt:
-            self.lag = None
-            self.lag = await self._line.ask(self._journal.lag)
+            try:
+                self.lag = await self._line.ask(self._journal.lag)
+            except Exception:
+                self.lag = None
+                raise
             self._askAt = now + ASKING
 
     def forget(self) -> None:

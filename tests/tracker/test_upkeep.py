@@ -12,7 +12,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.tracker.journal import Holder, Lag
-from aerostack.tracker.upkeep import LETTING_GO, SHORTEST, pauseFor
+from aerostack.tracker.upkeep import ASKING, LETTING_GO, SHORTEST, pauseFor
 from tests.tracker.fakes import FULL, LOCKED, WALL, TrackerCase
 
 HELD = Lag(1.5, Holder(60.0, "prepared transaction 'left'", "shop", "ROLLBACK", True))
@@ -179,6 +179,40 @@ class UpkeepTests(TrackerCase):
         self.tick(302)
         self.assertIsNone(self.tracker.waiting)
         self.flushLoggedErrors(sqlite3.OperationalError)
+
+    def ask(self, answer: Lag, fault: Exception | None = None) -> Lag | None:
+        """
+        Have the journal asked what has still to be told.
+
+        @param fault: What the question fails with, if it does.
+        @return: What is known while it is asked.
+        """
+        self.database.holding = True
+        self.clock.advance(ASKING)
+        # The changes are read first.
+        self.database.release()
+        self.assertEqual(self.database.calls[-1], "lag")
+        known = self.tracker.waiting
+        self.journal.waiting = answer
+        self.database.faults = {} if fault is None else {"lag": fault}
+        self.database.release()
+        self.database.holding = False
+        self.tick()
+        return known
+
+    def test_asking(self) -> None:
+        """
+        While the journal is asked what has still to be told, its answer before is what is known;
+        when the question fails nothing is.
+        """
+        none = Lag(0.0, None)
+        self.watch("a")
+        self.assertEqual(self.ask(HELD), none)
+        self.assertEqual(self.ask(none), HELD)
+        self.assertEqual(self.tracker.waiting, none)
+        self.assertEqual(self.ask(HELD, fault=LOCKED), none)
+        self.assertIsNone(self.tracker.waiting)
+        self.assertEqual(len(self.flushLoggedErrors(sqlite3.OperationalError)), 1)
 
     def test_notTold(self) -> None:
         """
