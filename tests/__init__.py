@@ -4,14 +4,32 @@ The tests, laid out as the package that they test.
 Properties are tried on examples of a new kind in every run.  Where C{CI} is set they are
 tried on the same ones each time, so that what a run says is about the change that it is
 for; Hypothesis makes the profile C{ci} for that.
+
+An exception that ends a thread is logged as an error, and so fails the test.
 """
 
 import os
+import threading
 
 from hypothesis import settings
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 # No test depends on how fast the machine is.
 settings.register_profile(
     "any-machine", settings.get_profile("ci" if os.environ.get("CI") else "default"), deadline=None
 )
 settings.load_profile("any-machine")
+
+
+def _ended(ended: threading.ExceptHookArgs) -> None:
+    """
+    Log what a thread ended with: trial fails a test that logs an error.
+    """
+    error = ended.exc_value or ended.exc_type()
+    failure = Failure(error, ended.exc_type, ended.exc_traceback)
+    name = "" if ended.thread is None else ended.thread.name
+    Logger().failure("An exception ended the thread {name}", failure, name=name)
+
+
+threading.excepthook = _ended
