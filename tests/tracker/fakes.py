@@ -67,7 +67,8 @@ class FakeDatabase:
     def _run(self, interaction: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         fault = self.faults.get(interaction.__name__, self.fault)
         if fault is not None:
-            raise fault
+            # Of one that is raised again and again, the traceback grows each time.
+            raise fault.with_traceback(None)
         return interaction(self._cursor, *args)
 
     def release(self) -> None:
@@ -213,13 +214,13 @@ class Listener:
     def changed(self, changes: Sequence[Change]) -> Deferred[None] | None:
         self.heard.append([(change.table, change.data["n"]) for change in changes])
         if self.fault is not None:
-            raise self.fault
+            raise self.fault.with_traceback(None)
         return self.room
 
     def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:
         self.heard.append((table, error.code))
         if self.fault is not None:
-            raise self.fault
+            raise self.fault.with_traceback(None)
 
     def tableAltered(self, table: str, columns: Columns) -> None:
         self.altered.append((table, columns, len(self.heard)))

@@ -15,7 +15,7 @@ from aerostack.core.changes import Row
 from aerostack.tracker import postgresfollowing
 from aerostack.tracker.postgres import PostgresJournal
 from aerostack.wire.values import toJSON
-from tests.postgres import OWNER, ROLE, freshDatabase
+from tests.postgres import ADMIN, OWNER, ROLE, freshDatabase
 from tests.tracker.support import Reader, Steps
 
 # Whatever anybody could have made, and its definition.
@@ -50,6 +50,16 @@ class PostgresCase(Steps, SynchronousTestCase):
         connection = self.database.connect(user, **options)
         self.addCleanup(connection.close)
         return connection
+
+    def leave(self, connection: Any) -> None:
+        """
+        Close a connection, and wait until the server has noticed and let its locks go.
+        """
+        pid = connection.info.backend_pid
+        connection.close()
+        with closing(self.database.connect(ADMIN)) as admin:
+            while admin.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (pid,)).rowcount:
+                pass
 
     def makeReader(self, **options: Any) -> Reader:
         journal = PostgresJournal(

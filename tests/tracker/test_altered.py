@@ -76,7 +76,7 @@ class AlteredTests(TrackerCase):
         fault = RuntimeError("no database")
 
         def fail(cursor: Any, table: str) -> Columns:
-            raise fault
+            raise fault.with_traceback(None)
 
         patched = self.patch(self.journal, "columns", fail)
         self.tick()

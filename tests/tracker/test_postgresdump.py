@@ -85,7 +85,7 @@ class DumpTests(PostgresCase):
         the daemon's role, everything is as it was, and a daemon starts with it.
         """
         path = self.dump()
-        self.reader.connection.close()
+        self.leave(self.reader.connection)
         self.dump()
         database = self.restored(path, "-v", "ON_ERROR_STOP=1", user=ADMIN)
         self.assertWritable(database)

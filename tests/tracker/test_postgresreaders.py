@@ -117,8 +117,8 @@ class SharingTests(TwoCase):
         """
         So it is when a daemon's process is killed.
         """
-        self.first.connection.close()
-        self.second.connection.close()
+        self.leave(self.first.connection)
+        self.leave(self.second.connection)
         daemon = subprocess.Popen(
             [sys.executable, "-c", _DAEMON, self.database.url],
             stdin=subprocess.PIPE,
@@ -212,8 +212,8 @@ class FollowingTests(TwoCase):
         What a daemon followed that has died, the next one to start takes over, and gives up
         if it does not want it.
         """
-        self.first.connection.close()
-        self.second.connection.close()
+        self.leave(self.first.connection)
+        self.leave(self.second.connection)
         third = self.makeReader()
         self.assertEqual(third.journal.attached(third.cursor), ["t"])
         third.journal.detach(third.cursor, "t")
@@ -225,7 +225,7 @@ class FollowingTests(TwoCase):
         that comes back meanwhile loses nothing.
         """
         self.second.attach("u")
-        self.second.connection.close()
+        self.leave(self.second.connection)
         prune = self.first.journal.prune
         prune(self.first.cursor, 0, 0, 1)
         self.reconnect(self.second)
@@ -233,7 +233,7 @@ class FollowingTests(TwoCase):
         self.patch(postgresfollowing, "ORPHANED", 0.0)
         prune(self.first.cursor, 0, 0, 1)
         self.assertEqual(self.triggers("u"), 4)
-        self.second.connection.close()
+        self.leave(self.second.connection)
         prune(self.first.cursor, 0, 0, 1)
         self.assertEqual((self.triggers("u"), self.triggers("t")), (0, 4))
 
@@ -242,7 +242,7 @@ class FollowingTests(TwoCase):
         One that comes back when its table was given up is told so, and follows it anew.
         """
         self.second.attach("u")
-        self.second.connection.close()
+        self.leave(self.second.connection)
         self.patch(postgresfollowing, "ORPHANED", 0.0)
         self.first.journal.prune(self.first.cursor, 0, 0, 1)
         self.reconnect(self.second)

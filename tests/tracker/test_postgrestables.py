@@ -118,7 +118,7 @@ class NameTests(TableCase):
             f'ALTER ROLE {ROLE} IN DATABASE "{self.database.name}" SET search_path = s, public'
         )
         self.run_("CREATE SCHEMA s", f"GRANT USAGE ON SCHEMA s TO {ROLE}")
-        self.reader.connection.close()
+        self.leave(self.reader.connection)
         self.reader = self.makeReader()
         self.follow("t", "CREATE TABLE t (x int)")
         self.run_(

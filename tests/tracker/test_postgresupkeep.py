@@ -248,7 +248,7 @@ class UpkeepTests(KeptCase):
             "UPDATE _aerostack.journal SET until = 5",
             user=ADMIN,
         )
-        self.reader.connection.close()
+        self.leave(self.reader.connection)
         self.run_("INSERT INTO t VALUES (1)")
         self.assertEqual(self.count("captured"), 0)
         self.reader = self.makeReader()
@@ -308,7 +308,7 @@ class UpkeepTests(KeptCase):
         A role that may make no schema uses one that was made for it, and leaves it there.
         """
         self.reader.journal.remove(self.reader.cursor)
-        self.reader.connection.close()
+        self.leave(self.reader.connection)
         name = self.database.name
         self.database.execute(
             f'REVOKE CREATE ON DATABASE "{name}" FROM {ROLE}',
@@ -377,7 +377,7 @@ class NotifyTests(PostgresCase):
 
     def listen(self, notify: bool | None) -> Any:
         self.reader.journal.remove(self.reader.cursor)
-        self.reader.connection.close()
+        self.leave(self.reader.connection)
         self.reader = self.makeReader(notify=notify)
         self.follow("t", "CREATE TABLE t (a int)")
         listener = self.connect(ROLE)
@@ -423,4 +423,4 @@ class NotifyTests(PostgresCase):
         self.run_("INSERT INTO t VALUES (1)")
         (heard,) = listener.notifies(timeout=10, stop_after=1)
         self.assertEqual(heard.payload, "")
-        second.connection.close()
+        self.leave(second.connection)

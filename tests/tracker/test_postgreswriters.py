@@ -514,7 +514,7 @@ class HarmlessTests(PostgresCase):
         journal = self.reader.journal
         lineage = journal.lineage(self.reader.cursor, "t")
         for connection in (self.writer, self.reader.connection):
-            connection.close()
+            self.leave(connection)
         name = f"{self.database.name} copy"
         self.database.server.execute(
             f'CREATE DATABASE "{name}" TEMPLATE "{self.database.name}" OWNER {OWNER}',
