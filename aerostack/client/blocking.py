@@ -19,14 +19,14 @@ from aerostack.client.address import Address
 from aerostack.client.errors import ClientError, Unsent
 from aerostack.client.requests import (
     LARGEST_ANSWER,
-    Call,
     Database,
+    Request,
     Socket,
     explain,
     health,
     history,
-    pause,
     readAnswer,
+    retryDelay,
 )
 
 _IDLE = 5.0
@@ -79,8 +79,8 @@ class BlockingSDK:
         # Connections that are not in use, and since when; those used last are at the end.
         self._idle: deque[tuple[float, HTTPConnection]] = deque()
         self._process = os.getpid()
-        self.socket: Socket[Any] = Socket(self._address, self._ask)
-        self.db: Database[Any] = Database(self._address, self._ask)
+        self.socket: Socket[Any] = Socket(self._address, self._send)
+        self.db: Database[Any] = Database(self._address, self._send)
 
     def history(self, topic: str, limit: int = 50, before: int | None = None) -> Any:
         """
@@ -89,7 +89,7 @@ class BlockingSDK:
         @param before: The C{created_at} of the oldest message of the page before.
         @return: The messages, newest first.
         """
-        return self._ask(history(self._address, topic, limit, before))["messages"]
+        return self._send(history(self._address, topic, limit, before))["messages"]
 
     def health(self) -> Any:
         """
@@ -98,7 +98,7 @@ class BlockingSDK:
         @return: What C{/health} says: C{status} is C{ok} or C{failing}, C{checks} tells
             each part's, and C{notices}, if there are any, what else to look at.
         """
-        return self._ask(health())
+        return self._send(health())
 
     def explain(self, userId: str, topic: str) -> Any:
         """
@@ -107,7 +107,7 @@ class BlockingSDK:
         @return: What the daemon finds: C{verdict} is all of it in a sentence, and
             C{findings} have a C{code}, a C{severity} and a C{message} each.
         """
-        return self._ask(explain(self._address, userId, topic))
+        return self._send(explain(self._address, userId, topic))
 
     def close(self) -> None:
         """
@@ -122,20 +122,20 @@ class BlockingSDK:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _ask(self, call: Call) -> Any:
+    def _send(self, request: Request) -> Any:
         until = time.monotonic() + self._timeout
         attempts = 0
         while True:
             try:
-                return self._once(call, until)
+                return self._once(request, until)
             except ClientError as error:
                 attempts += 1
-                wait = pause(call, error, attempts) if self._retry else None
+                wait = retryDelay(request, error, attempts) if self._retry else None
                 if wait is None or time.monotonic() + wait >= until:
                     raise
             time.sleep(wait)
 
-    def _once(self, call: Call, until: float) -> Any:
+    def _once(self, request: Request, until: float) -> Any:
         url = self._address.url
         connection = self._take() or self._connect(until)
         try:
@@ -143,10 +143,10 @@ class BlockingSDK:
             assert connection.sock is not None
             connection.sock.settimeout(_left(until))
             connection.request(
-                call.method,
-                f"{self._address.prefix}{call.path}",
-                call.body,
-                {**call.headers, "Accept": "application/json"},
+                request.method,
+                f"{self._address.prefix}{request.path}",
+                request.body,
+                {**request.headers, "Accept": "application/json"},
             )
             response = connection.getresponse()
             body = self._read(connection, response, until)
@@ -165,7 +165,7 @@ class BlockingSDK:
             connection.close()
         else:
             self._idle.append((time.monotonic(), connection))
-        return readAnswer(call, response.status, response.getheader("retry-after"), body)
+        return readAnswer(request, response.status, response.getheader("retry-after"), body)
 
     def _read(self, connection: HTTPConnection, response: HTTPResponse, until: float) -> bytes:
         pieces = []

@@ -20,7 +20,7 @@ from aerostack.client.subscription import Subscription
 from aerostack.wire.codec import encodeValue
 
 if TYPE_CHECKING:
-    from aerostack.client.session import Conversation
+    from aerostack.client.session import Session
 
 # The frames that tell of our own presence.
 _TELLING = ("track", "untrack")
@@ -43,7 +43,7 @@ class Channel:
 
     log = Logger()
 
-    def __init__(self, owner: Conversation, topic: str, path: str, filter: Any) -> None:
+    def __init__(self, owner: Session, topic: str, path: str, filter: Any) -> None:
         self.topic = topic
         self.path = path
         self.filter = filter
@@ -455,12 +455,12 @@ class Channel:
         if self._state is not None:
             self._told = False
 
-    def lost(self) -> None:
+    def closed(self) -> None:
         """
         The connection is gone.
         """
-        self._subscription.lost()
-        self.presence.lost()
+        self._subscription.closed()
+        self.presence.closed()
         self._told, self._known, self._quiet = self._state is None, False, False
 
     def fail(self, error: ClientError) -> None:

@@ -22,7 +22,7 @@ _DELAY = re.compile(r"reconnect in (\d+) ms")
 
 
 @dataclass(frozen=True)
-class Ending:
+class Closing:
     """
     How a connection ended, or why there was none.
 
@@ -42,21 +42,21 @@ class Ending:
     delay: float | None = None
 
 
-def broken(reason: str) -> Ending:
+def broken(reason: str) -> Closing:
     """
     The connection was lost without a close, or could not be made.
     """
-    return Ending(ClientError("unreachable", reason))
+    return Closing(ClientError("unreachable", reason))
 
 
-def refused(status: int, retryAfter: str | None, body: bytes) -> Ending:
+def refused(status: int, retryAfter: str | None, body: bytes) -> Closing:
     """
     The opening was answered, but not by letting us in.
 
     @param retryAfter: The header C{Retry-After}, if there was one.
     """
     error = refusal(status, retryAfter, body)
-    return Ending(
+    return Closing(
         error,
         again=status >= 500 or status in _PASSING,
         token=status == 401,
@@ -64,7 +64,7 @@ def refused(status: int, retryAfter: str | None, body: bytes) -> Ending:
     )
 
 
-def closed(code: int | None, reason: str | None) -> Ending:
+def closed(code: int | None, reason: str | None) -> Closing:
     """
     The daemon closed, by the code and reason of its close frame.
     """
@@ -72,7 +72,7 @@ def closed(code: int | None, reason: str | None) -> Ending:
     told = _DELAY.search(reason or "")
     most = _MOST.search(reason or "")
     words = reason or (known.meaning.rstrip(".") if known else "no reason")
-    return Ending(
+    return Closing(
         ClientError(
             reason if reason in ERRORS else "closed",
             f"The daemon closed the connection with {code or 'no code'}: {words}.",

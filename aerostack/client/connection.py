@@ -15,10 +15,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import Interface, implementer
 
 from aerostack.client.address import Address
-from aerostack.client.closing import Ending
+from aerostack.client.closing import Closing
 from aerostack.client.errors import ClientError, seconds
 from aerostack.client.frames import ANSWERS, Frame, Head, Unreadable, known, readFrame
-from aerostack.client.interfaces import IWire, IWireUser, OpenWire
+from aerostack.client.interfaces import ITransport, ITransportUser, OpenTransport
 from aerostack.errors import CLOSE_NORMAL
 
 IDLE = "idle"
@@ -45,9 +45,9 @@ STABLE = 10.0
 _PING = b'{"type":"ping"}'
 
 
-class ILineUser(Interface):
+class IConnectionUser(Interface):
     """
-    Whoever talks over a L{Line}.
+    Whoever talks over a L{Connection}.
     """
 
     def statusChanged(status: str) -> None:
@@ -55,7 +55,7 @@ class ILineUser(Interface):
         Something begins or is over.
         """
 
-    def up() -> None:
+    def opened() -> None:
         """
         There is a new connection; whatever the daemon is to know, it must be told again.
         """
@@ -81,7 +81,7 @@ class ILineUser(Interface):
         @param head: As much of its head as can be.
         """
 
-    def down(error: ClientError) -> None:
+    def closed(error: ClientError) -> None:
         """
         An attempt failed, or the connection is gone; another one will be made.
         """
@@ -94,8 +94,8 @@ class ILineUser(Interface):
         """
 
 
-@implementer(IWireUser)
-class Line:
+@implementer(ITransportUser)
+class Connection:
     """
     Keeps a connection.
 
@@ -109,14 +109,14 @@ class Line:
     def __init__(
         self,
         clock: IReactorTime,
-        openWire: OpenWire,
+        openTransport: OpenTransport,
         address: Address,
         user: Any,
         maxRetries: int | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """
-        @param user: An L{ILineUser}.
+        @param user: An L{IConnectionUser}.
         @param maxRetries: How many attempts in a row may fail after the first; L{None}
             for any number.
         @param jitter: Spreads those who come back.
@@ -126,18 +126,18 @@ class Line:
         self.fault: ClientError | None = None
         self.lacksToken = False
         self._clock = clock
-        self._openWire = openWire
+        self._openTransport = openTransport
         self._user = user
         self._maxRetries = maxRetries
         self._backOff = backoffPolicy(initialDelay=0.5, maxDelay=30.0, jitter=jitter)
         self._wanted = False
-        self._wire: IWire | None = None
+        self._transport: ITransport | None = None
         # With what the present connection was opened.
         self._opening = address
         self._openedAt: float | None = None
         self._canSend = False
         # Why we end the present connection, if we do.
-        self._verdict: Ending | None = None
+        self._verdict: Closing | None = None
         self._leaving: list[Deferred[None]] = []
         self._told: float | None = None
         self._failures = 0
@@ -154,11 +154,11 @@ class Line:
         """
         self._wanted = True
         self.fault, self.lacksToken = None, False
-        if self._wire is None:
+        if self._transport is None:
             self._failures = 0
             self._disarm()
             self._setStatus(RECONNECTING if self.status == RECONNECTING else CONNECTING)
-        if self._wanted and self._wire is None:
+        if self._wanted and self._transport is None:
             self._attempt()
 
     def stop(self) -> Deferred[None]:
@@ -170,22 +170,22 @@ class Line:
         self._wanted = False
         self._disarm()
         self._setStatus(DISCONNECTED)
-        if self._wire is None:
+        if self._transport is None:
             return succeed(None)
         gone: Deferred[None] = Deferred()
         self._leaving.append(gone)
         if self._canSend:
-            self._wire.close(CLOSE_NORMAL, "bye")
+            self._transport.close(CLOSE_NORMAL, "bye")
         else:
-            self._wire.abort()
+            self._transport.abort()
         return gone
 
     def send(self, payload: bytes) -> None:
         """
         Send a frame.  What is sent while there is no connection is lost.
         """
-        if self._canSend and self._wire is not None:
-            self._wire.send(payload)
+        if self._canSend and self._transport is not None:
+            self._transport.send(payload)
 
     def ping(self) -> Deferred[None]:
         """
@@ -226,7 +226,7 @@ class Line:
         self._listen()
         self._setStatus(CONNECTED)
         if self._canSend:
-            self._user.up()
+            self._user.opened()
 
     def heard(self) -> None:
         self._heard = True
@@ -251,61 +251,61 @@ class Line:
         else:
             self._user.received(head, frame)
 
-    def closing(self) -> None:
+    def closeStarted(self) -> None:
         self._canSend = False
-        if self._wire is not None:
-            self._arm(CLOSE_PATIENCE, self._wire.abort)
+        if self._transport is not None:
+            self._arm(CLOSE_PATIENCE, self._transport.abort)
 
-    def closed(self, ending: Ending) -> None:
+    def closed(self, closing: Closing) -> None:
         openedAt = self._openedAt
-        ending, self._verdict = self._verdict or ending, None
+        closing, self._verdict = self._verdict or closing, None
         told, self._told = self._told, None
-        self._wire, self._openedAt, self._canSend = None, None, False
+        self._transport, self._openedAt, self._canSend = None, None, False
         self._disarm()
-        self._failPings(ending.error)
+        self._failPings(closing.error)
         if self._leaving:
             leaving, self._leaving = self._leaving, []
             for gone in leaving:
                 gone.callback(None)
-            if self._wanted and self._wire is None:
+            if self._wanted and self._transport is None:
                 # Somebody has thought better of it meanwhile.
                 self.start()
             return
         if openedAt is not None and self._clock.seconds() - openedAt >= STABLE:
             self._failures = 0
         self._failures += 1
-        renewed = ending.token and self.outdated
-        if ending.oversized:
-            ending = replace(ending, again=self._user.tooLarge(ending.most))
-        if not ending.again and not renewed:
-            self._giveUp(ending.error, token=ending.token)
+        renewed = closing.token and self.outdated
+        if closing.oversized:
+            closing = replace(closing, again=self._user.tooLarge(closing.most))
+        if not closing.again and not renewed:
+            self._giveUp(closing.error, token=closing.token)
         elif self._maxRetries is not None and self._failures > self._maxRetries:
-            self._giveUp(ending.error, exhausted=True)
+            self._giveUp(closing.error, exhausted=True)
         else:
-            self._comeBack(replace(ending, delay=ending.delay if told is None else told))
+            self._comeBack(replace(closing, delay=closing.delay if told is None else told))
 
     # Attempts
 
     def _attempt(self) -> None:
         self._opening = self.address
-        self._wire = self._openWire(self.address, self)
+        self._transport = self._openTransport(self.address, self)
         self._arm(OPEN_PATIENCE, self._openedLate)
-        self._wire.open()
+        self._transport.open()
 
     def _openedLate(self) -> None:
         self._cut(
             "timed_out", f"{self.address.url} has not let us in within {OPEN_PATIENCE:g} seconds."
         )
 
-    def _comeBack(self, ending: Ending) -> None:
+    def _comeBack(self, closing: Closing) -> None:
         delay = self._backOff(self._failures)
-        if ending.delay is not None:
+        if closing.delay is not None:
             # Told once, that is the time.  Told again and again, it must not make us spin.
-            delay = ending.delay if self._failures == 1 else max(delay, ending.delay)
+            delay = closing.delay if self._failures == 1 else max(delay, closing.delay)
         # First, because who is told may wish otherwise.
         self._arm(delay, self._attempt)
         self._setStatus(RECONNECTING)
-        self._user.down(ending.error)
+        self._user.closed(closing.error)
 
     def _giveUp(self, error: ClientError, token: bool = False, exhausted: bool = False) -> None:
         self._wanted = False
@@ -340,10 +340,10 @@ class Line:
 
     def _cut(self, code: str, message: str) -> None:
         """End the connection, because it is of no use."""
-        if self._wire is not None and self._verdict is None:
-            self._verdict = Ending(ClientError(code, message))
+        if self._transport is not None and self._verdict is None:
+            self._verdict = Closing(ClientError(code, message))
             self._canSend = False
-            self._wire.abort()
+            self._transport.abort()
 
     def _failPings(self, error: ClientError) -> None:
         pings, self._pings = self._pings, []

@@ -27,13 +27,13 @@ from zope.interface import implementer
 
 from aerostack.client.address import Address
 from aerostack.client.errors import ClientError, Unsent
-from aerostack.client.requests import LARGEST_ANSWER, Call, pause, readAnswer
+from aerostack.client.requests import LARGEST_ANSWER, Request, readAnswer, retryDelay
 
 _IDLE = 5.0
 """Seconds for which a connection is kept for the next call; the daemon keeps it longer."""
 
 
-class Web:
+class HttpClient:
     """
     Makes calls.
 
@@ -65,9 +65,9 @@ class Web:
         return Agent.usingEndpointFactory(self._reactor, endpoints, pool=pool)
 
     @inlineCallbacks
-    def ask(self, call: Call) -> Any:
+    def send(self, request: Request) -> Any:
         """
-        Make a call, again where that is safe and helps.
+        Make a request, again where that is safe and helps.
 
         @return: Fires with the answer.  Fails with L{ClientError}.
         """
@@ -75,27 +75,27 @@ class Web:
         attempts = 0
         while True:
             try:
-                answer = yield self._once(call, until - self._reactor.seconds())
+                answer = yield self._once(request, until - self._reactor.seconds())
             except ClientError as error:
                 attempts += 1
-                wait = pause(call, error, attempts)
+                wait = retryDelay(request, error, attempts)
                 if wait is None or self._reactor.seconds() + wait >= until:
                     raise
             else:
                 return answer
             yield deferLater(self._reactor, wait)
 
-    def _once(self, call: Call, timeout: float) -> Deferred[Any]:
-        made: Deferred[Any] = Deferred.fromCoroutine(self._make(call))
+    def _once(self, request: Request, timeout: float) -> Deferred[Any]:
+        made: Deferred[Any] = Deferred.fromCoroutine(self._make(request))
         made.addTimeout(timeout, self._reactor, onTimeoutCancel=self._late)
         return made.addErrback(self._explain)
 
-    async def _make(self, call: Call) -> Any:
+    async def _make(self, request: Request) -> Any:
         response = await self._client.request(
-            call.method,
-            f"{self.address.web}{call.path}",
-            headers=Headers({name: [value] for name, value in call.headers.items()}),
-            data=call.body,
+            request.method,
+            f"{self.address.web}{request.path}",
+            headers=Headers({name: [value] for name, value in request.headers.items()}),
+            data=request.body,
             # A credential goes to the daemon and to nobody else.
             allow_redirects=False,
         )
@@ -106,7 +106,7 @@ class Web:
             # What comes after a time-out is not kept.
             body.done = True
         retryAfter = response.headers.getRawHeaders("retry-after")
-        return readAnswer(call, response.code, retryAfter[0] if retryAfter else None, body.value)
+        return readAnswer(request, response.code, retryAfter[0] if retryAfter else None, body.value)
 
     def _late(self, result: Any, timeout: float) -> Any:
         if isinstance(result, Failure) and result.check(CancelledError, ResponseFailed):

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from zope.interface import Interface
 
 from aerostack.client.address import Address
-from aerostack.client.closing import Ending
+from aerostack.client.closing import Closing
 
 
-class IWire(Interface):
+class ITransport(Interface):
     """
     One WebSocket to a daemon, from the attempt to open it to its end.
     """
@@ -25,7 +25,7 @@ class IWire(Interface):
     def send(payload: bytes) -> None:
         """
         Send a text message.  May be called while it is open, that is between
-        L{IWireUser.opened} and L{IWireUser.closing} or L{IWireUser.closed}.
+        L{ITransportUser.opened} and L{ITransportUser.closeStarted} or L{ITransportUser.closed}.
 
         @param payload: UTF-8.
         """
@@ -41,9 +41,9 @@ class IWire(Interface):
         """
 
 
-class IWireUser(Interface):
+class ITransportUser(Interface):
     """
-    Whoever uses an L{IWire}.
+    Whoever uses an L{ITransport}.
     """
 
     def opened() -> None:
@@ -61,18 +61,18 @@ class IWireUser(Interface):
         A message came.
         """
 
-    def closing() -> None:
+    def closeStarted() -> None:
         """
         The client or the daemon sent a close frame, or the connection is dropped.  Nothing more
         can be sent.
         """
 
-    def closed(ending: Ending) -> None:
+    def closed(closing: Closing) -> None:
         """
         It is over, or it could not be opened.  Called exactly once, last of all, for
-        every wire on which L{IWire.open} was called.
+        every wire on which L{ITransport.open} was called.
         """
 
 
-OpenWire = Callable[[Address, IWireUser], IWire]
-"""Makes the L{IWire} that leads to an address."""
+OpenTransport = Callable[[Address, ITransportUser], ITransport]
+"""Makes the L{ITransport} that leads to an address."""

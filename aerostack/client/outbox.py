@@ -21,9 +21,9 @@ class _Publication:
     sent: bool = False
 
 
-class Publications:
+class Outbox:
     """
-    Publications in their order, each until it is answered: whatever is not is sent again
+    Outbox in their order, each until it is answered: whatever is not is sent again
     on the next connection, under the same id.
     """
 
@@ -137,7 +137,7 @@ class Publications:
         if publication is not None and not publication.sent:
             heapq.heappush(self._due, (publication.number, id))
 
-    def lost(self) -> None:
+    def closed(self) -> None:
         """
         The connection is gone, and with it what was under way.
         """

@@ -55,7 +55,7 @@ class Pacer:
         self._growth = 0.25
         self._size, self.left = 1 - self._growth, 0
 
-    def lost(self) -> None:
+    def closed(self) -> None:
         """
         The connection is gone.
         """

@@ -135,7 +135,7 @@ class Presence:
             for deferred in waiting:
                 deferred.callback(self.members)
 
-    def lost(self) -> None:
+    def closed(self) -> None:
         """
         The connection is gone; the set of before is shown until there is another one.
         """
@@ -153,7 +153,7 @@ class Presence:
         """
         The daemon tells no more, so nobody is known to be there.
         """
-        self.lost()
+        self.closed()
         if self._members:
             self._members = {}
             self._callbacks.call(_CHANGE, [])
@@ -163,7 +163,7 @@ class Presence:
         """
         Forget everybody, and who wants to know.
         """
-        self.lost()
+        self.closed()
         self._members = {}
         self._callbacks.clear()
 

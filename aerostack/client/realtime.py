@@ -17,10 +17,10 @@ from aerostack.client.address import Address
 from aerostack.client.callbacks import Callback
 from aerostack.client.channel import Channel
 from aerostack.client.frames import Frame
-from aerostack.client.http import Web
-from aerostack.client.interfaces import OpenWire
+from aerostack.client.http import HttpClient
+from aerostack.client.interfaces import OpenTransport
 from aerostack.client.requests import history
-from aerostack.client.session import ERROR, EXHAUSTED, STATUS, Conversation
+from aerostack.client.session import ERROR, EXHAUSTED, STATUS, Session
 from aerostack.client.transport import clientEndpoint, webSockets
 
 
@@ -44,7 +44,7 @@ class RealtimeClient(Service):
         timeout: float = 10.0,
         endpoint: IStreamClientEndpoint | None = None,
         agent: IAgent | None = None,
-        openWire: OpenWire | None = None,
+        openTransport: OpenTransport | None = None,
     ) -> None:
         """
         @param url: The daemon: C{ws://host:8787}, C{wss://host}, or C{ws+unix://} and the
@@ -60,16 +60,16 @@ class RealtimeClient(Service):
         @param endpoint: Where to connect, if not where the URL says: through a proxy
             perhaps, or with other certificates.
         @param agent: What makes HTTP requests, in the same way.
-        @param openWire: What makes connections; for tests.
+        @param openTransport: What makes connections; for tests.
         @raise ValueError: The URL or a credential cannot be one.
         """
         # By it the daemon ends the connection of before when a new one is there.
         session = token_urlsafe(24)
         address = Address(url, projectId, userId, apiKey, token, session)
-        self._web = Web(reactor, address, timeout, agent)
-        self._conversation = Conversation(
+        self._http = HttpClient(reactor, address, timeout, agent)
+        self._session = Session(
             reactor,
-            openWire or webSockets(reactor, endpoint or clientEndpoint(reactor, address)),
+            openTransport or webSockets(reactor, endpoint or clientEndpoint(reactor, address)),
             address,
             self._history,
             maxReconnectAttempts,
@@ -81,14 +81,14 @@ class RealtimeClient(Service):
         """
         C{idle}, C{connecting}, C{connected}, C{reconnecting} or C{disconnected}.
         """
-        return self._conversation.line.status
+        return self._session.connection.status
 
     def startService(self) -> None:
         """
         Connect, and stay connected.
         """
         super().startService()
-        self._conversation.start()
+        self._session.start()
 
     def stopService(self) -> Deferred[None]:
         """
@@ -97,7 +97,7 @@ class RealtimeClient(Service):
         @return: Fires when the connection is gone.
         """
         super().stopService()
-        gone = gatherResults([self._conversation.stop(), self._web.close()])
+        gone = gatherResults([self._session.stop(), self._http.close()])
         return gone.addCallback(lambda _: None)
 
     def connect(self) -> None:
@@ -105,7 +105,7 @@ class RealtimeClient(Service):
         Connect now: also where it waits to come back, or has given up.
         """
         if self.running:
-            self._conversation.start()
+            self._session.start()
         else:
             self.startService()
 
@@ -123,7 +123,7 @@ class RealtimeClient(Service):
         @param filter: Which rows of a table.
         @return: The same one for the same topic, as long as it is used.
         """
-        return self._conversation.channel(topic, filter)
+        return self._session.channel(topic, filter)
 
     def chatRoom(self, roomId: str) -> Channel:
         """
@@ -138,7 +138,7 @@ class RealtimeClient(Service):
         @param metadata: Anything else about it: what becomes a JSON object.
         @return: Fires when it is kept.  Fails with L{aerostack.client.errors.ClientError}.
         """
-        return self._conversation.chat(roomId, text, metadata)
+        return self._session.chat(roomId, text, metadata)
 
     def setToken(self, token: str) -> None:
         """
@@ -146,8 +146,8 @@ class RealtimeClient(Service):
 
         @raise ValueError: It cannot be one.
         """
-        self._conversation.setToken(token)
-        self._web.address = self._conversation.line.address
+        self._session.setToken(token)
+        self._http.address = self._session.connection.address
 
     def ping(self) -> Deferred[None]:
         """
@@ -156,7 +156,7 @@ class RealtimeClient(Service):
         @return: Fires when it is there: by then the daemon has heard what it was told before,
             and all that it sent before has come.  Fails when the connection is gone.
         """
-        return self._conversation.ping()
+        return self._session.ping()
 
     def onStatusChange(self, callback: Callback) -> Callable[[], None]:
         """
@@ -164,7 +164,7 @@ class RealtimeClient(Service):
 
         @return: Takes the callback back.
         """
-        return self._conversation.notices.add(STATUS, callback)
+        return self._session.notices.add(STATUS, callback)
 
     def onError(self, callback: Callback) -> Callable[[], None]:
         """
@@ -174,7 +174,7 @@ class RealtimeClient(Service):
         @param callback: Gets a L{aerostack.client.errors.ClientError}.
         @return: Takes the callback back.
         """
-        return self._conversation.notices.add(ERROR, callback)
+        return self._session.notices.add(ERROR, callback)
 
     def onMaxRetriesExceeded(self, callback: Callback) -> Callable[[], None]:
         """
@@ -182,8 +182,8 @@ class RealtimeClient(Service):
 
         @return: Takes the callback back.
         """
-        return self._conversation.notices.add(EXHAUSTED, callback)
+        return self._session.notices.add(EXHAUSTED, callback)
 
     def _history(self, topic: str, limit: int, before: int | None) -> Deferred[list[Frame]]:
-        asked: Deferred[Any] = self._web.ask(history(self._web.address, topic, limit, before))
+        asked: Deferred[Any] = self._http.send(history(self._http.address, topic, limit, before))
         return asked.addCallback(lambda answer: answer["messages"])

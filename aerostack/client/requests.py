@@ -32,7 +32,7 @@ _PASSING = (*_UNTOUCHED, "unreachable", "database_unavailable")
 
 
 @dataclass(frozen=True)
-class Call:
+class Request:
     """
     A request.
 
@@ -50,15 +50,15 @@ class Call:
     repeatable: bool = True
 
 
-class Ask(Protocol[T]):
+class Send(Protocol[T]):
     """
-    Makes a call, and gives its answer in its own way.
+    Makes a request, and gives its answer in its own way.
     """
 
-    def __call__(self, call: Call) -> T: ...
+    def __call__(self, request: Request) -> T: ...
 
 
-def rpc(address: Address, method: str, args: Sequence[Any]) -> Call:
+def rpc(address: Address, method: str, args: Sequence[Any]) -> Request:
     """
     Call one of the daemon's methods.
     """
@@ -68,10 +68,10 @@ def rpc(address: Address, method: str, args: Sequence[Any]) -> Call:
     headers = {"Content-Type": "application/json"}
     if address.key is not None:
         headers["Authorization"] = f"Bearer {address.key}"
-    return Call("POST", "/internal/hooks/rpc", "success", headers, encodeValue(body), False)
+    return Request("POST", "/internal/hooks/rpc", "success", headers, encodeValue(body), False)
 
 
-def history(address: Address, topic: str, limit: int, before: int | None) -> Call:
+def history(address: Address, topic: str, limit: int, before: int | None) -> Request:
     """
     Read a page of what was kept of a topic.
     """
@@ -86,27 +86,27 @@ def history(address: Address, topic: str, limit: int, before: int | None) -> Cal
     if address.token is not None:
         headers["Authorization"] = f"Bearer {address.token}"
     path = f"/api/v1/public/realtime/history?{urlencode(query)}"
-    return Call("GET", path, "messages", headers)
+    return Request("GET", path, "messages", headers)
 
 
-def health() -> Call:
+def health() -> Request:
     """
     Ask whether the daemon does its work.
     """
-    return Call("GET", "/health", "checks")
+    return Request("GET", "/health", "checks")
 
 
-def explain(address: Address, userId: str, topic: str) -> Call:
+def explain(address: Address, userId: str, topic: str) -> Request:
     """
     Ask why what is published on a topic does not reach a user, or whether it does.
     """
     headers = {} if address.key is None else {"Authorization": f"Bearer {address.key}"}
     encodeGiven([userId, topic], "user or topic")
     query = urlencode({"user": userId, "topic": topic})
-    return Call("GET", f"/internal/admin/explain?{query}", "verdict", headers)
+    return Request("GET", f"/internal/admin/explain?{query}", "verdict", headers)
 
 
-def readAnswer(call: Call, status: int, retryAfter: str | None, body: bytes) -> Any:
+def readAnswer(request: Request, status: int, retryAfter: str | None, body: bytes) -> Any:
     """
     Read an answer.
 
@@ -118,14 +118,14 @@ def readAnswer(call: Call, status: int, retryAfter: str | None, body: bytes) -> 
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = None
     # A daemon that is not well says so with 503, and is no less an answer.
-    if isinstance(answer, dict) and call.expects in answer:
+    if isinstance(answer, dict) and request.expects in answer:
         return answer
     if status != 200:
         raise refusal(status, retryAfter, body)
     raise ClientError("bad_answer", f"What answers is no aerostack-rt daemon: {excerpt(body)}")
 
 
-def pause(call: Call, error: ClientError, attempts: int) -> float | None:
+def retryDelay(request: Request, error: ClientError, attempts: int) -> float | None:
     """
     Decide whether a call that failed is made again.
 
@@ -134,7 +134,7 @@ def pause(call: Call, error: ClientError, attempts: int) -> float | None:
         on, or will not be.
     """
     safe = isinstance(error, Unsent) or error.code in _UNTOUCHED
-    if not safe and not (call.repeatable and error.code in _PASSING):
+    if not safe and not (request.repeatable and error.code in _PASSING):
         return None
     return max((error.retryAfter or 0) / 1000, min(0.1 * 2**attempts, 2.0))
 
@@ -144,9 +144,9 @@ class Socket(Generic[T]):
     What a server tells its users.
     """
 
-    def __init__(self, address: Address, ask: Ask[T]) -> None:
+    def __init__(self, address: Address, send: Send[T]) -> None:
         self._address = address
-        self._ask = ask
+        self._send = send
 
     def emit(
         self,
@@ -170,7 +170,7 @@ class Socket(Generic[T]):
             options["userId"] = userId
         named = {"event": event, "data": data, "topic": topic, "options": options}
         args = [Raw(encodeGiven(given, name)) for name, given in named.items()]
-        return self._ask(rpc(self._address, "socket.emit", args if options else args[:-1]))
+        return self._send(rpc(self._address, "socket.emit", args if options else args[:-1]))
 
 
 class Database(Generic[T]):
@@ -178,9 +178,9 @@ class Database(Generic[T]):
     The daemon's database.
     """
 
-    def __init__(self, address: Address, ask: Ask[T]) -> None:
+    def __init__(self, address: Address, send: Send[T]) -> None:
         self._address = address
-        self._ask = ask
+        self._send = send
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> T:
         """
@@ -194,7 +194,7 @@ class Database(Generic[T]):
             raise TypeError(f"params is a list with one value for each ?, not {params!r}")
         named = {"sql": sql, "params": [_parameter(value) for value in params]}
         args = [Raw(encodeGiven(given, name)) for name, given in named.items()]
-        return self._ask(rpc(self._address, "db.query", args))
+        return self._send(rpc(self._address, "db.query", args))
 
 
 def _parameter(value: Any) -> Any:

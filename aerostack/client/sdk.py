@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.iweb import IAgent
 
 from aerostack.client.address import Address
-from aerostack.client.http import Web
+from aerostack.client.http import HttpClient
 from aerostack.client.requests import Database, Socket, explain, health, history
 
 
@@ -41,9 +41,9 @@ class TwistedSDK:
         @param agent: What makes requests, if it is to be done in a way of yours.
         @raise ValueError: The URL or the key cannot be one.
         """
-        self._web = Web(reactor, Address(url, projectId, key=secretKey), timeout, agent)
-        self.socket: Socket[Deferred[Any]] = Socket(self._web.address, self._web.ask)
-        self.db: Database[Deferred[Any]] = Database(self._web.address, self._web.ask)
+        self._http = HttpClient(reactor, Address(url, projectId, key=secretKey), timeout, agent)
+        self.socket: Socket[Deferred[Any]] = Socket(self._http.address, self._http.send)
+        self.db: Database[Deferred[Any]] = Database(self._http.address, self._http.send)
 
     def history(self, topic: str, limit: int = 50, before: int | None = None) -> Deferred[Any]:
         """
@@ -52,7 +52,7 @@ class TwistedSDK:
         @param before: The C{created_at} of the oldest message of the page before.
         @return: Fires with the messages, newest first.
         """
-        asked: Deferred[Any] = self._web.ask(history(self._web.address, topic, limit, before))
+        asked: Deferred[Any] = self._http.send(history(self._http.address, topic, limit, before))
         return asked.addCallback(lambda answer: answer["messages"])
 
     def health(self) -> Deferred[Any]:
@@ -62,7 +62,7 @@ class TwistedSDK:
         @return: Fires with what C{/health} says: C{status} is C{ok} or C{failing}, C{checks}
             tells each part's, and C{notices}, if there are any, what else to look at.
         """
-        return self._web.ask(health())
+        return self._http.send(health())
 
     def explain(self, userId: str, topic: str) -> Deferred[Any]:
         """
@@ -71,10 +71,10 @@ class TwistedSDK:
         @return: Fires with what the daemon finds: C{verdict} is all of it in a sentence, and
             C{findings} have a C{code}, a C{severity} and a C{message} each.
         """
-        return self._web.ask(explain(self._web.address, userId, topic))
+        return self._http.send(explain(self._http.address, userId, topic))
 
     def close(self) -> Deferred[None]:
         """
         Let go of the connections that are kept for the next call.
         """
-        return self._web.close()
+        return self._http.close()

@@ -20,11 +20,11 @@ from zope.interface import implementer
 from aerostack.client.address import Address
 from aerostack.client.callbacks import Callbacks
 from aerostack.client.channel import Channel
-from aerostack.client.connection import CONNECTED, ILineUser, Line
+from aerostack.client.connection import CONNECTED, Connection, IConnectionUser
 from aerostack.client.errors import ClientError, seconds
 from aerostack.client.frames import Frame, Head
-from aerostack.client.interfaces import OpenWire
-from aerostack.client.outbox import Publications
+from aerostack.client.interfaces import OpenTransport
+from aerostack.client.outbox import Outbox
 from aerostack.client.outgoing import encodeGiven
 from aerostack.client.pacing import Pacer
 from aerostack.wire.codec import encodeValue
@@ -48,8 +48,8 @@ def pathOf(topic: str, projectId: str | None) -> str:
     return f"table/{topic}" if path == topic and "/" not in topic else path
 
 
-@implementer(ILineUser)
-class Conversation:
+@implementer(IConnectionUser)
+class Session:
     """
     Keeps the daemon's idea of what the application wants up to date.
 
@@ -63,13 +63,13 @@ class Conversation:
     def __init__(
         self,
         clock: IReactorTime,
-        openWire: OpenWire,
+        openTransport: OpenTransport,
         address: Address,
         history: History,
         maxRetries: int | None,
         queueSize: int,
     ) -> None:
-        self.line = Line(clock, openWire, address, self, maxRetries)
+        self.connection = Connection(clock, openTransport, address, self, maxRetries)
         self.notices = Callbacks()
         self.history = history
         self._clock = clock
@@ -79,7 +79,7 @@ class Conversation:
         # Those that have something to say to the daemon.
         self._pending: dict[Channel, None] = {}
         self._pacer = Pacer()
-        self._publications = Publications(queueSize)
+        self._outbox = Outbox(queueSize)
         # No two clients use the same ids.
         self._name = uuid4().hex[:16]
         self._count = 0
@@ -100,7 +100,7 @@ class Conversation:
         Connect, or come back at once.
         """
         self._over = None
-        self.line.start()
+        self.connection.start()
 
     def stop(self) -> Deferred[None]:
         """
@@ -108,27 +108,27 @@ class Conversation:
         another L{start}.
         """
         self._over = ClientError("stopped", "The client was stopped.")
-        self._lost()
+        self._connectionClosed()
         self._fail(self._over)
-        return self.line.stop()
+        return self.connection.stop()
 
     def setToken(self, token: str) -> None:
         """
         Go on under another token.
         """
-        self.line.address = replace(self.line.address, token=token)
-        if self.line.status == CONNECTED:
+        self.connection.address = replace(self.connection.address, token=token)
+        if self.connection.status == CONNECTED:
             self._authenticate()
             # If it is another user's, the daemon has ended the presence of the one before.
             for channel in self._channels.values():
                 channel.retell()
             self._sayAgain()
-        elif self.line.lacksToken:
+        elif self.connection.lacksToken:
             self.start()
 
     def _authenticate(self) -> None:
         """Tell the daemon the token of now."""
-        self.line.send(encodeValue({"type": "auth", "token": self.line.address.token}))
+        self.connection.send(encodeValue({"type": "auth", "token": self.connection.address.token}))
 
     def channel(self, topic: str, filter: Any) -> Channel:
         """
@@ -137,7 +137,7 @@ class Conversation:
         if not isinstance(topic, str) or not topic:
             raise ValueError(f"a topic is text such as 'orders' or 'chat/general', not {topic!r}")
         encodeGiven(topic, "topic")
-        path = pathOf(topic, self.line.address.projectId)
+        path = pathOf(topic, self.connection.address.projectId)
         channel = self._known.get(path)
         if channel is None:
             channel = self._known[path] = Channel(self, topic, path, filter)
@@ -181,7 +181,7 @@ class Conversation:
         payload = encodeValue({**given, "id": id})
         if self._over is not None:
             return fail(self._over)
-        acknowledged = self._publications.add(id, payload)
+        acknowledged = self._outbox.add(id, payload)
         self.flush()
         return acknowledged
 
@@ -191,8 +191,8 @@ class Conversation:
 
         @return: Fires when the answer is there.  Fails when the connection is gone.
         """
-        if self.line.status != CONNECTED:
-            return self.line.ping()
+        if self.connection.status != CONNECTED:
+            return self.connection.ping()
         answered: Deferred[None] = Deferred()
         self._pings.append(answered)
         self.flush()
@@ -204,20 +204,20 @@ class Conversation:
         """
         Tell the daemon what it is to be told now.
         """
-        if self.line.status != CONNECTED or self._pauses:
+        if self.connection.status != CONNECTED or self._pauses:
             return
         payload = None
         while self._pacer.left and (payload := self._next()) is not None:
             self._pacer.sent(len(payload))
-            self.line.send(payload)
+            self.connection.send(payload)
         if self._pacer.left:
             # There is nothing left to be said.
             pings, self._pings = self._pings, []
             for answered in pings:
-                self.line.ping().chainDeferred(answered)
+                self.connection.ping().chainDeferred(answered)
         if not self._pacer.left and not self._barrier:
             self._barrier = True
-            self.line.ping().addCallbacks(self._caughtUp, self._notCaughtUp)
+            self.connection.ping().addCallbacks(self._caughtUp, self._notCaughtUp)
 
     def _next(self) -> bytes | None:
         while self._pending:
@@ -227,7 +227,7 @@ class Conversation:
                 return payload
             del self._pending[channel]
             self.touch(channel)
-        return self._publications.next()
+        return self._outbox.next()
 
     def _caughtUp(self, _: None) -> None:
         """The daemon has dealt with all that it was sent."""
@@ -244,8 +244,8 @@ class Conversation:
     def statusChanged(self, status: str) -> None:
         self.notices.call(STATUS, status)
 
-    def up(self) -> None:
-        if self.line.outdated:
+    def opened(self) -> None:
+        if self.connection.outdated:
             # It came while the connection was being made.
             self._authenticate()
         self._sayAgain()
@@ -258,20 +258,20 @@ class Conversation:
     def tooLarge(self, most: int | None) -> bool:
         limit = "limits.frame_bytes" if most is None else f"{most} bytes"
         error = ClientError("too_large", f"The daemon takes frames of at most {limit}; send less.")
-        found = self._publications.tooLarge(most, error)
+        found = self._outbox.tooLarge(most, error)
         if most is not None:
             for channel in tuple(self._channels.values()):
                 found = channel.tooLarge(most, error) or found
                 self.touch(channel)
         return found
 
-    def down(self, error: ClientError) -> None:
-        self._lost()
+    def closed(self, error: ClientError) -> None:
+        self._connectionClosed()
         self._notice(error)
 
     def gaveUp(self, error: ClientError, exhausted: bool) -> None:
         self._over = error
-        self._lost()
+        self._connectionClosed()
         self._notice(error)
         if exhausted:
             self.notices.call(EXHAUSTED)
@@ -281,7 +281,7 @@ class Conversation:
 
     def received(self, head: Head, frame: Frame) -> None:
         if head.type == "ack":
-            self._publications.acknowledge(head.id)
+            self._outbox.acknowledge(head.id)
         elif head.type == "error":
             self._refused(head)
         elif head.topic is not None:
@@ -300,7 +300,7 @@ class Conversation:
 
     def _find(self, topic: str) -> Channel | None:
         # Where the project is not known, it is what stands last.
-        path = pathOf(topic, self.line.address.projectId)
+        path = pathOf(topic, self.connection.address.projectId)
         return self._channels.get(path) or self._channels.get(topic.rpartition("/")[0])
 
     def touch(self, channel: Channel) -> None:
@@ -337,18 +337,18 @@ class Conversation:
     def _heed(self, head: Head, error: ClientError, wait: float | None) -> None:
         channel, id = self._askedAt(head), head.id
         if id is None and head.request in ("publish", "chat"):
-            id = self._publications.only
+            id = self._outbox.only
         if wait is not None:
-            if self._publications.postpone(id):
-                self._later(wait, self._publications.again, id)
+            if self._outbox.postpone(id):
+                self._later(wait, self._outbox.again, id)
                 return
             if head.request == "auth":
                 self._later(wait, self._authenticate)
                 return
             unnamed = id is None and channel is None
-            if unnamed and error.code == "rate_limited" and self.line.pingRefused(error):
+            if unnamed and error.code == "rate_limited" and self.connection.pingRefused(error):
                 return
-        if self._publications.refuse(id, error):
+        if self._outbox.refuse(id, error):
             return
         # What has an id is no answer to a subscription.
         if channel is None or id is not None:
@@ -399,7 +399,7 @@ class Conversation:
 
     # Ends
 
-    def _lost(self) -> None:
+    def _connectionClosed(self) -> None:
         """Forget what the connection that is gone was told."""
         timers, self._timers = self._timers, set()
         for timer in timers:
@@ -408,14 +408,14 @@ class Conversation:
         pings, self._pings = self._pings, []
         for answered in pings:
             answered.errback(ClientError("unreachable", "The connection is gone."))
-        self._pacer.lost()
-        self._publications.lost()
+        self._pacer.closed()
+        self._outbox.closed()
         for channel in tuple(self._channels.values()):
-            channel.lost()
+            channel.closed()
             self.touch(channel)
 
     def _fail(self, error: ClientError) -> None:
         """Let nobody wait for an answer any more."""
-        self._publications.fail(error)
+        self._outbox.fail(error)
         for channel in tuple(self._channels.values()):
             channel.fail(error)

@@ -281,7 +281,7 @@ class Subscription:
         self.filling = False
         self.advance(position)
 
-    def lost(self) -> None:
+    def closed(self) -> None:
         """
         The connection is gone.
         """

@@ -23,9 +23,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.client.address import Address
-from aerostack.client.closing import Ending, broken, closed, refused
+from aerostack.client.closing import Closing, broken, closed, refused
 from aerostack.client.errors import ClientError, excerpt, wholeNumber
-from aerostack.client.interfaces import IWire, IWireUser, OpenWire
+from aerostack.client.interfaces import ITransport, ITransportUser, OpenTransport
 
 txaio.use_twisted()
 
@@ -47,7 +47,7 @@ class Protocol(WebSocketClientProtocol):
     _log = Logger()
     factory: Factory
     transport: Any
-    _ending: Ending | None = None
+    _closing: Closing | None = None
 
     def dataReceived(self, data: bytes) -> None:
         self.factory.user.heard()
@@ -77,24 +77,24 @@ class Protocol(WebSocketClientProtocol):
         self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
     ) -> None:
         super().sendCloseFrame(code=code, reasonUtf8=reasonUtf8, isReply=isReply)
-        self.factory.user.closing()
+        self.factory.user.closeStarted()
 
     def dropConnection(self, abort: bool = False) -> None:
         # Autobahn drops it without a close frame where what came is no WebSocket's.
         wasOpen = self.state == self.STATE_OPEN
         super().dropConnection(abort=abort)
         if wasOpen:
-            self.factory.user.closing()
+            self.factory.user.closeStarted()
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        self.factory.user.closed(self._ending or self._endingOf(wasClean, code, reason))
+        self.factory.user.closed(self._closing or self._closingOf(wasClean, code, reason))
 
-    def _endingOf(self, wasClean: bool, code: int | None, reason: str | None) -> Ending:
+    def _closingOf(self, wasClean: bool, code: int | None, reason: str | None) -> Closing:
         if wasClean:
             return closed(code, reason)
         url, why = self.factory.address.url, str(self.wasNotCleanReason).rstrip(".")
         if self.failedByMe:
-            return Ending(ClientError("bad_answer", f"{url} does not speak as it should: {why}."))
+            return Closing(ClientError("bad_answer", f"{url} does not speak as it should: {why}."))
         return broken(f"The connection to {url} is gone: {why}.")
 
     def failHandshake(self, reason: str) -> None:
@@ -105,23 +105,23 @@ class Protocol(WebSocketClientProtocol):
             self._fail(self._nonsense(self.data))
             return
         body = self.data.partition(b"\r\n\r\n")[2]
-        ending = refused(int(refusal[1]), self.http_headers.get("retry-after"), body)
+        closing = refused(int(refusal[1]), self.http_headers.get("retry-after"), body)
         if len(body) < (wholeNumber(self.http_headers.get("content-length")) or 0):
             # The daemon says in the body what was wrong.  We are called again when more
             # of it has come.
-            self._ending = ending
+            self._closing = closing
         else:
-            self._fail(ending)
+            self._fail(closing)
 
-    def _nonsense(self, data: bytes) -> Ending:
+    def _nonsense(self, data: bytes) -> Closing:
         url = self.factory.address.url
-        return Ending(
+        return Closing(
             ClientError("bad_answer", f"What answers at {url} is no daemon: {excerpt(data)}")
         )
 
-    def _fail(self, ending: Ending) -> None:
-        self._ending = ending
-        self.wasNotCleanReason = ending.error.message
+    def _fail(self, closing: Closing) -> None:
+        self._closing = closing
+        self.wasNotCleanReason = closing.error.message
         self.dropConnection(abort=True)
 
 
@@ -133,7 +133,7 @@ class Factory(WebSocketClientFactory):
     protocol: Any = Protocol
     noisy = False
 
-    def __init__(self, reactor: Any, address: Address, user: IWireUser) -> None:
+    def __init__(self, reactor: Any, address: Address, user: ITransportUser) -> None:
         # Autobahn wants a host; to a Unix socket it does not matter which.
         scheme = "wss" if address.secure else "ws"
         super().__init__(
@@ -152,14 +152,14 @@ class Factory(WebSocketClientFactory):
         self.user = user
 
 
-@implementer(IWire)
-class WebSocketWire:
+@implementer(ITransport)
+class WebSocketTransport:
     """
     A WebSocket over an endpoint.
     """
 
     def __init__(
-        self, reactor: Any, endpoint: IStreamClientEndpoint, address: Address, user: IWireUser
+        self, reactor: Any, endpoint: IStreamClientEndpoint, address: Address, user: ITransportUser
     ) -> None:
         self._endpoint = endpoint
         self._factory = Factory(reactor, address, user)
@@ -192,11 +192,11 @@ class WebSocketWire:
             self._connecting.cancel()
 
 
-def webSockets(reactor: Any, endpoint: IStreamClientEndpoint) -> OpenWire:
+def webSockets(reactor: Any, endpoint: IStreamClientEndpoint) -> OpenTransport:
     """
     What makes WebSockets over an endpoint.
     """
-    return partial(WebSocketWire, reactor, endpoint)
+    return partial(WebSocketTransport, reactor, endpoint)
 
 
 def clientEndpoint(reactor: Any, address: Address) -> IStreamClientEndpoint:

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from aerostack.client.address import Address
-from aerostack.client.requests import Call, Database, Socket
+from aerostack.client.requests import Database, Request, Socket
 from aerostack.core.permissions import Identity, Role
 from aerostack.rpc import RPC
 
@@ -28,10 +28,10 @@ class InsideSDK:
         """
         identity = Identity(project, Role.SECRET)
 
-        def ask(call: Call) -> Deferred[Any]:
-            return rpc.call(identity, call.body or b"")
+        def send(request: Request) -> Deferred[Any]:
+            return rpc.call(identity, request.body or b"")
 
         # Nothing is asked over the network, so it does not matter where we are.
         address = Address("ws://localhost", project)
-        self.socket: Socket[Deferred[Any]] = Socket(address, ask)
-        self.db: Database[Deferred[Any]] = Database(address, ask)
+        self.socket: Socket[Deferred[Any]] = Socket(address, send)
+        self.db: Database[Deferred[Any]] = Database(address, send)

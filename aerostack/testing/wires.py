@@ -11,8 +11,8 @@ from zope.interface import implementer
 
 from aerostack.auth import Credentials
 from aerostack.client.address import Address
-from aerostack.client.closing import Ending, broken, closed, refused
-from aerostack.client.interfaces import IWire, IWireUser
+from aerostack.client.closing import Closing, broken, closed, refused
+from aerostack.client.interfaces import ITransport, ITransportUser
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IConnection
 from aerostack.session import Session
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from aerostack.testing.world import World
 
 
-@implementer(IWire)
+@implementer(ITransport)
 class MemoryWire:
     """
     A connection between a client and a L{World}.  What is sent on it, either way, arrives
     in the next turn.
     """
 
-    def __init__(self, world: World, address: Address, user: IWireUser) -> None:
+    def __init__(self, world: World, address: Address, user: ITransportUser) -> None:
         self._world = world
         self._address = address
         self._user = user
@@ -51,7 +51,7 @@ class MemoryWire:
         self._later(self._reach, payload)
 
     def close(self, code: int, reason: str) -> None:
-        self._user.closing()
+        self._user.closeStarted()
         self._later(self._end, closed(code, reason), True)
 
     def abort(self) -> None:
@@ -104,12 +104,12 @@ class MemoryWire:
         if self._session is not None:
             self._later(self._session.heard)
 
-    def left(self, ending: Ending) -> None:
+    def left(self, closing: Closing) -> None:
         """
         Let the client know that the daemon has closed.
         """
-        self._later(self._user.closing)
-        self._later(self._end, ending, False)
+        self._later(self._user.closeStarted)
+        self._later(self._end, closing, False)
 
     def _later(self, call: Callable[..., None], *args: Any) -> None:
         def arrive() -> None:
@@ -118,14 +118,14 @@ class MemoryWire:
 
         self._world.clock.callLater(0, arrive)
 
-    def _end(self, ending: Ending, clean: bool) -> None:
+    def _end(self, closing: Closing, clean: bool) -> None:
         self._over = True
         if self in self._world.wires:
             self._world.wires.remove(self)
         session, self._session = self._session, None
         if session is not None:
             session.closed(clean)
-        self._user.closed(ending)
+        self._user.closed(closing)
 
 
 @implementer(IConnection)

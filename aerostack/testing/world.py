@@ -14,7 +14,7 @@ from twisted.web.resource import Resource
 
 from aerostack.auth import Authenticator, Credentials
 from aerostack.client.address import Address
-from aerostack.client.interfaces import IWire, IWireUser
+from aerostack.client.interfaces import ITransport, ITransportUser
 from aerostack.client.realtime import RealtimeClient
 from aerostack.client.sdk import TwistedSDK
 from aerostack.core.access import Access
@@ -218,7 +218,7 @@ class World:
         if not options.keys() & {"projectId", "apiKey", "token"}:
             options["projectId"] = "p"
         return RealtimeClient(
-            self.clock, URL, openWire=self._openWire, agent=self._agent(), **options
+            self.clock, URL, openTransport=self._openTransport, agent=self._agent(), **options
         )
 
     def sdk(self, secretKey: str = SECRET_KEY) -> TwistedSDK:
@@ -227,7 +227,7 @@ class World:
         """
         return TwistedSDK(self.clock, URL, secretKey, agent=self._agent())
 
-    def _openWire(self, address: Address, user: IWireUser) -> IWire:
+    def _openTransport(self, address: Address, user: ITransportUser) -> ITransport:
         return MemoryWire(self, address, user)
 
     def _agent(self) -> RequestTraversalAgent:

@@ -23,20 +23,20 @@ class ClosedTests(SynchronousTestCase):
         another token wants that first.
         """
         for code, close in CLOSE_CODES.items():
-            ending = closed(code, None)
-            self.assertEqual(ending.again, close.reconnect and code != CLOSE_TOKEN, code)
-            self.assertEqual(ending.token, code == CLOSE_TOKEN)
-            self.assertIn(f"with {code}: {close.meaning}", ending.error.message)
-            self.assertEqual(ending.error.code, "closed")
+            closing = closed(code, None)
+            self.assertEqual(closing.again, close.reconnect and code != CLOSE_TOKEN, code)
+            self.assertEqual(closing.token, code == CLOSE_TOKEN)
+            self.assertIn(f"with {code}: {close.meaning}", closing.error.message)
+            self.assertEqual(closing.error.code, "closed")
 
     def test_others(self) -> None:
         """
         After anybody else's code one comes back.
         """
         for code in (None, 1006, 1012, 3000, 4999):
-            ending = closed(code, "because")
-            self.assertTrue(ending.again)
-            self.assertIn("because", ending.error.message)
+            closing = closed(code, "because")
+            self.assertTrue(closing.again)
+            self.assertIn("because", closing.error.message)
 
     def test_delay(self) -> None:
         """
@@ -72,9 +72,9 @@ class RefusedTests(SynchronousTestCase):
         Another token can help where the credentials were refused.
         """
         body = json.dumps({"error": "token_expired", "message": "It is over."}).encode()
-        ending = refused(401, None, body)
-        self.assertTrue(ending.token)
-        self.assertEqual(ending.error.code, "token_expired")
+        closing = refused(401, None, body)
+        self.assertTrue(closing.token)
+        self.assertEqual(closing.error.code, "token_expired")
         self.assertFalse(refused(403, None, b"").token)
 
     def test_delay(self) -> None:
@@ -95,6 +95,6 @@ class BrokenTests(SynchronousTestCase):
         """
         A connection that broke may be made again.
         """
-        ending = broken("Gone.")
-        self.assertTrue(ending.again)
-        self.assertEqual((ending.error.code, ending.error.message), ("unreachable", "Gone."))
+        closing = broken("Gone.")
+        self.assertTrue(closing.again)
+        self.assertEqual((closing.error.code, closing.error.message), ("unreachable", "Gone."))

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from aerostack.client.address import Address
-from aerostack.client.closing import Ending, broken, closed, refused
+from aerostack.client.closing import Closing, broken, closed, refused
 from aerostack.client.connection import (
     CLOSE_PATIENCE,
     DISCONNECTED,
@@ -22,12 +22,12 @@ from aerostack.client.connection import (
     RECONNECTING,
     SILENCE,
     STABLE,
-    ILineUser,
-    Line,
+    Connection,
+    IConnectionUser,
 )
 from aerostack.client.errors import ClientError
 from aerostack.client.frames import Frame, Head
-from aerostack.client.interfaces import IWire, IWireUser
+from aerostack.client.interfaces import ITransport, ITransportUser
 
 BACKOFF = 0.75
 """Seconds after which a client comes back for the first time, unasked, without jitter."""
@@ -35,10 +35,10 @@ BACKOFF = 0.75
 ADDRESS = Address("ws://h", token="old")
 
 
-@implementer(IWire)
-class Wire:
+@implementer(ITransport)
+class Transport:
     """
-    A wire that leads to the test.
+    A transport that leads to the test.
     """
 
     def __init__(self, address: Address, user: Any) -> None:
@@ -54,13 +54,13 @@ class Wire:
 
     def close(self, code: int, reason: str) -> None:
         self.did.append(code)
-        self.user.closing()
+        self.user.closeStarted()
 
     def abort(self) -> None:
         self.did.append("abort")
 
 
-@implementer(ILineUser)
+@implementer(IConnectionUser)
 class User:
     """
     Somebody who notes what is told.
@@ -73,8 +73,8 @@ class User:
     def statusChanged(self, status: str) -> None:
         self.told.append(status)
 
-    def up(self) -> None:
-        self.told.append("up")
+    def opened(self) -> None:
+        self.told.append("opened")
 
     def received(self, head: Head, frame: Frame) -> None:
         self.told.append(frame)
@@ -86,16 +86,16 @@ class User:
     def unreadable(self, error: ClientError, head: Head) -> None:
         self.told.append((error.code, head.type, head.pos))
 
-    def down(self, error: ClientError) -> None:
-        self.told.append(("down", error.code))
+    def closed(self, error: ClientError) -> None:
+        self.told.append(("closed", error.code))
 
     def gaveUp(self, error: ClientError, exhausted: bool) -> None:
         self.told.append(("gave up", error.code, exhausted))
 
 
-class LineTestCase(SynchronousTestCase):
+class ConnectionTestCase(SynchronousTestCase):
     """
-    A line whose wires end in the test.
+    A line whose transports end in the test.
     """
 
     maxRetries: int | None = None
@@ -103,19 +103,19 @@ class LineTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.user = User()
-        self.wires: list[Wire] = []
-        self.line = Line(
+        self.transports: list[Transport] = []
+        self.connection = Connection(
             self.clock, self.connect, ADDRESS, self.user, self.maxRetries, jitter=lambda: 0.0
         )
 
-    def connect(self, address: Address, user: Any) -> Wire:
-        self.wires.append(Wire(address, user))
-        return self.wires[-1]
+    def connect(self, address: Address, user: Any) -> Transport:
+        self.transports.append(Transport(address, user))
+        return self.transports[-1]
 
     @property
-    def wire(self) -> Wire:
-        """The newest wire."""
-        return self.wires[-1]
+    def transport(self) -> Transport:
+        """The newest transport."""
+        return self.transports[-1]
 
     def told(self) -> list[Any]:
         """
@@ -124,53 +124,53 @@ class LineTestCase(SynchronousTestCase):
         told, self.user.told = self.user.told, []
         return told
 
-    def begin(self) -> Wire:
+    def begin(self) -> Transport:
         """
         Have an open line.
         """
-        self.line.start()
-        self.line.opened()
+        self.connection.start()
+        self.connection.opened()
         self.told()
-        return self.wire
+        return self.transport
 
-    def lose(self, ending: Ending | None = None) -> None:
+    def lose(self, closing: Closing | None = None) -> None:
         """
         Take the connection away.
         """
-        self.line.closed(ending or broken("Gone."))
+        self.connection.closed(closing or broken("Gone."))
 
     def hear(self, **frame: Any) -> None:
         """
         Let the client hear a frame.
         """
-        self.line.received(json.dumps(frame).encode())
+        self.connection.received(json.dumps(frame).encode())
 
     def assertBack(self, seconds: float) -> None:
         """
         Make sure that the client comes back after a time, and not before.
         """
-        attempts = len(self.wires)
+        attempts = len(self.transports)
         self.clock.advance(seconds - 0.001)
-        self.assertEqual(len(self.wires), attempts)
+        self.assertEqual(len(self.transports), attempts)
         self.clock.advance(0.002)
-        self.assertEqual(len(self.wires), attempts + 1)
+        self.assertEqual(len(self.transports), attempts + 1)
 
 
-class ContractTests(LineTestCase):
+class ContractTests(ConnectionTestCase):
     """
     Tests for who is what to whom.
     """
 
     def test_interfaces(self) -> None:
         """
-        A line is what a wire wants, and the fakes are what it wants.
+        A line is what a transport wants, and the fakes are what it wants.
         """
-        verifyObject(IWireUser, self.line)
-        verifyObject(ILineUser, self.user)
-        verifyObject(IWire, Wire(ADDRESS, self.line))
+        verifyObject(ITransportUser, self.connection)
+        verifyObject(IConnectionUser, self.user)
+        verifyObject(ITransport, Transport(ADDRESS, self.connection))
 
 
-class LifeTests(LineTestCase):
+class LifeTests(ConnectionTestCase):
     """
     Tests for the life of a line.
     """
@@ -179,48 +179,50 @@ class LifeTests(LineTestCase):
         """
         It connects when it is started, and is up when it was let in.
         """
-        self.assertEqual((self.line.status, self.wires), ("idle", []))
-        self.line.start()
-        self.assertEqual(self.wire.did, ["open"])
+        self.assertEqual((self.connection.status, self.transports), ("idle", []))
+        self.connection.start()
+        self.assertEqual(self.transport.did, ["open"])
         self.assertEqual(self.told(), ["connecting"])
-        self.line.opened()
-        self.assertEqual(self.told(), ["connected", "up"])
-        self.line.start()
-        self.assertEqual((len(self.wires), self.told()), (1, []))
+        self.connection.opened()
+        self.assertEqual(self.told(), ["connected", "opened"])
+        self.connection.start()
+        self.assertEqual((len(self.transports), self.told()), (1, []))
 
     def test_frames(self) -> None:
         """
         Frames go both ways.
         """
-        wire = self.begin()
-        self.line.send(b'{"type":"ping"}')
+        transport = self.begin()
+        self.connection.send(b'{"type":"ping"}')
         self.hear(type="event", topic="chat/a/p")
-        self.assertEqual(wire.did, ["open", {"type": "ping"}])
+        self.assertEqual(transport.did, ["open", {"type": "ping"}])
         self.assertEqual(self.told(), [{"type": "event", "topic": "chat/a/p"}])
 
     def test_stop(self) -> None:
         """
         It closes as one should, and is stopped when the connection is gone.
         """
-        wire = self.begin()
-        gone = self.line.stop()
-        self.assertEqual(wire.did[1:], [1000])
+        transport = self.begin()
+        gone = self.connection.stop()
+        self.assertEqual(transport.did[1:], [1000])
         self.assertEqual(self.told(), ["disconnected"])
         self.hear(type="event")
-        self.line.send(b"{}")
+        self.connection.send(b"{}")
         self.assertNoResult(gone)
         self.lose(closed(1000, None))
         self.successResultOf(gone)
-        self.assertEqual((self.told(), wire.did[2:], self.clock.getDelayedCalls()), ([], [], []))
+        self.assertEqual(
+            (self.told(), transport.did[2:], self.clock.getDelayedCalls()), ([], [], [])
+        )
 
     def test_stopUnanswered(self) -> None:
         """
         A connection that does not close is dropped.
         """
-        wire = self.begin()
-        gone = self.line.stop()
+        transport = self.begin()
+        gone = self.connection.stop()
         self.clock.advance(CLOSE_PATIENCE)
-        self.assertEqual(wire.did[2:], ["abort"])
+        self.assertEqual(transport.did[2:], ["abort"])
         self.lose()
         self.successResultOf(gone)
 
@@ -228,9 +230,9 @@ class LifeTests(LineTestCase):
         """
         An attempt is ended when it is stopped.
         """
-        self.line.start()
-        gone = self.line.stop()
-        self.assertEqual(self.wire.did, ["open", "abort"])
+        self.connection.start()
+        gone = self.connection.stop()
+        self.assertEqual(self.transport.did, ["open", "abort"])
         self.lose()
         self.successResultOf(gone)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -241,30 +243,30 @@ class LifeTests(LineTestCase):
         """
         self.begin()
         self.lose()
-        self.successResultOf(self.line.stop())
+        self.successResultOf(self.connection.stop())
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.line.status, "disconnected")
+        self.assertEqual(self.connection.status, "disconnected")
 
     def test_stopIdle(self) -> None:
         """
         One that was never started is stopped at once, and more than once.
         """
-        self.successResultOf(self.line.stop())
-        self.successResultOf(self.line.stop())
+        self.successResultOf(self.connection.stop())
+        self.successResultOf(self.connection.stop())
 
     def test_startAgain(self) -> None:
         """
         Started again, it connects again; while it stops, as soon as it has stopped.
         """
         self.begin()
-        gone = self.line.stop()
-        self.line.start()
-        self.assertEqual(len(self.wires), 1)
+        gone = self.connection.stop()
+        self.connection.start()
+        self.assertEqual(len(self.transports), 1)
         self.lose()
         self.successResultOf(gone)
-        self.assertEqual(len(self.wires), 2)
-        self.line.opened()
-        self.assertEqual(self.told(), ["disconnected", "connecting", "connected", "up"])
+        self.assertEqual(len(self.transports), 2)
+        self.connection.opened()
+        self.assertEqual(self.told(), ["disconnected", "connecting", "connected", "opened"])
 
     def test_startNow(self) -> None:
         """
@@ -272,11 +274,11 @@ class LifeTests(LineTestCase):
         """
         self.begin()
         self.lose()
-        self.line.start()
-        self.assertEqual(len(self.wires), 2)
-        self.assertEqual(self.told(), ["reconnecting", ("down", "unreachable")])
+        self.connection.start()
+        self.assertEqual(len(self.transports), 2)
+        self.assertEqual(self.told(), ["reconnecting", ("closed", "unreachable")])
         self.clock.advance(BACKOFF)
-        self.assertEqual(len(self.wires), 2)
+        self.assertEqual(len(self.transports), 2)
 
     def test_secondThoughts(self) -> None:
         """
@@ -287,20 +289,20 @@ class LifeTests(LineTestCase):
         def changed(status: str) -> None:
             statuses.append(status)
             if status in ("connecting", "reconnecting"):
-                self.line.stop()
+                self.connection.stop()
 
         self.user.statusChanged = changed  # type: ignore[method-assign]
-        self.line.start()
-        self.assertEqual((self.wires, statuses), ([], ["connecting", "disconnected"]))
+        self.connection.start()
+        self.assertEqual((self.transports, statuses), ([], ["connecting", "disconnected"]))
         self.user.statusChanged = lambda status: None  # type: ignore[method-assign]
         self.begin()
         self.user.statusChanged = changed  # type: ignore[method-assign]
         self.lose()
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.line.status, "disconnected")
+        self.assertEqual(self.connection.status, "disconnected")
 
 
-class ReturnTests(LineTestCase):
+class ReturnTests(ConnectionTestCase):
     """
     Tests for when a client comes back.
     """
@@ -311,24 +313,24 @@ class ReturnTests(LineTestCase):
         """
         self.begin()
         self.lose()
-        self.assertEqual(self.told(), ["reconnecting", ("down", "unreachable")])
+        self.assertEqual(self.told(), ["reconnecting", ("closed", "unreachable")])
         self.assertBack(BACKOFF)
 
     def test_backOff(self) -> None:
         """
         Attempts that fail become rarer, up to a bound.
         """
-        self.line.start()
+        self.connection.start()
         times = []
         for _ in range(15):
             self.lose()
             began = self.clock.seconds()
-            while self.wire.did == [] or len(self.wires) == len(times) + 1:
+            while self.transport.did == [] or len(self.transports) == len(times) + 1:
                 self.clock.advance(0.25)
             times.append(self.clock.seconds() - began)
         self.assertEqual(times, sorted(times))
         self.assertEqual((times[0], times[-1]), (BACKOFF, 30.0))
-        self.assertEqual(self.told()[:3], ["connecting", "reconnecting", ("down", "unreachable")])
+        self.assertEqual(self.told()[:3], ["connecting", "reconnecting", ("closed", "unreachable")])
 
     def test_told(self) -> None:
         """
@@ -338,7 +340,7 @@ class ReturnTests(LineTestCase):
         self.begin()
         self.hear(type="reconnect", delay=4711, reason="restart")
         self.lose(closed(1001, "restarting"))
-        self.assertEqual(self.told(), ["reconnecting", ("down", "closed")])
+        self.assertEqual(self.told(), ["reconnecting", ("closed", "closed")])
         self.assertBack(4.711)
 
     def test_toldByReason(self) -> None:
@@ -366,7 +368,7 @@ class ReturnTests(LineTestCase):
         self.hear(type="reconnect", delay=60_000)
         self.lose()
         self.assertBack(60)
-        self.line.opened()
+        self.connection.opened()
         self.clock.advance(STABLE)
         self.lose()
         self.assertBack(BACKOFF)
@@ -375,7 +377,7 @@ class ReturnTests(LineTestCase):
         """
         Who is refused for a while stays away for as long as the refusal says.
         """
-        self.line.start()
+        self.connection.start()
         self.lose(refused(503, "7", b""))
         self.assertBack(7)
 
@@ -389,11 +391,11 @@ class ReturnTests(LineTestCase):
             self.hear(type="reconnect", delay=0)
             self.lose()
             self.clock.advance(30)
-            self.line.opened()
+            self.connection.opened()
         self.hear(type="reconnect", delay=0)
         self.lose()
         self.assertBack(30)
-        self.line.opened()
+        self.connection.opened()
         self.clock.advance(STABLE)
         self.hear(type="reconnect", delay=100)
         self.lose()
@@ -403,15 +405,17 @@ class ReturnTests(LineTestCase):
         """
         Who is refused for good does not come back.
         """
-        for ending, code in (
+        for closing, code in (
             (refused(404, None, b""), "bad_answer"),
             (closed(4029, "frames come too fast"), "closed"),
         ):
             self.begin()
-            self.lose(ending)
+            self.lose(closing)
             self.assertEqual(self.told(), ["disconnected", ("gave up", code, False)])
-            assert self.line.fault is not None
-            self.assertEqual((self.line.fault.code, self.line.lacksToken), (code, False))
+            assert self.connection.fault is not None
+            self.assertEqual(
+                (self.connection.fault.code, self.connection.lacksToken), (code, False)
+            )
             self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_startedRightThere(self) -> None:
@@ -420,13 +424,13 @@ class ReturnTests(LineTestCase):
         """
         self.begin()
         self.user.statusChanged = lambda status: (  # type: ignore[method-assign]
-            self.line.start() if status == "disconnected" else None
+            self.connection.start() if status == "disconnected" else None
         )
         self.lose(closed(4029, None))
-        self.assertEqual((self.told(), len(self.wires)), ([], 2))
+        self.assertEqual((self.told(), len(self.transports)), ([], 2))
 
 
-class TooLargeTests(LineTestCase):
+class TooLargeTests(ConnectionTestCase):
     """
     Tests for frames of ours that are too large.
     """
@@ -439,10 +443,12 @@ class TooLargeTests(LineTestCase):
             self.begin()
             self.user.finds = finds
             self.lose(closed(1009, "a frame has at most 1024 bytes"))
-            self.assertEqual((self.line.status, self.told()[0]), (status, ("too large", 1024)))
+            self.assertEqual(
+                (self.connection.status, self.told()[0]), (status, ("too large", 1024))
+            )
 
 
-class TokenTests(LineTestCase):
+class TokenTests(ConnectionTestCase):
     """
     Tests for tokens that do not hold.
     """
@@ -451,23 +457,23 @@ class TokenTests(LineTestCase):
         """
         With the token that was refused nobody comes back.
         """
-        for ending in (closed(4001, "token_expired"), refused(401, None, b"")):
+        for closing in (closed(4001, "token_expired"), refused(401, None, b"")):
             self.begin()
-            self.lose(ending)
-            self.assertEqual(self.line.status, "disconnected")
-            self.assertTrue(self.line.lacksToken)
+            self.lose(closing)
+            self.assertEqual(self.connection.status, "disconnected")
+            self.assertTrue(self.connection.lacksToken)
 
     def test_otherToken(self) -> None:
         """
         With another one, one does.
         """
         self.begin()
-        self.line.address = Address("ws://h", token="new")
+        self.connection.address = Address("ws://h", token="new")
         self.lose(closed(4001, "token_expired"))
         self.assertBack(BACKOFF)
-        self.assertEqual(self.wire.address.token, "new")
+        self.assertEqual(self.transport.address.token, "new")
         self.lose(refused(401, None, b""))
-        self.assertTrue(self.line.lacksToken)
+        self.assertTrue(self.connection.lacksToken)
 
     def test_startedAgain(self) -> None:
         """
@@ -475,11 +481,14 @@ class TokenTests(LineTestCase):
         """
         self.begin()
         self.lose(closed(4001, None))
-        self.line.start()
-        self.assertEqual((len(self.wires), self.line.lacksToken, self.line.fault), (2, False, None))
+        self.connection.start()
+        self.assertEqual(
+            (len(self.transports), self.connection.lacksToken, self.connection.fault),
+            (2, False, None),
+        )
 
 
-class RetriesTests(LineTestCase):
+class RetriesTests(ConnectionTestCase):
     """
     Tests for a line that gives up.
     """
@@ -490,7 +499,7 @@ class RetriesTests(LineTestCase):
         """
         After so many failures in a row it gives up.
         """
-        self.line.start()
+        self.connection.start()
         for _ in range(2):
             self.lose()
             self.clock.advance(30)
@@ -508,11 +517,11 @@ class RetriesTests(LineTestCase):
             self.clock.advance(STABLE)
             self.lose()
             self.clock.advance(30)
-            self.line.opened()
-        self.assertEqual(self.line.status, "connected")
+            self.connection.opened()
+        self.assertEqual(self.connection.status, "connected")
 
 
-class PatienceTests(LineTestCase):
+class PatienceTests(ConnectionTestCase):
     """
     Tests for a daemon that says nothing.
     """
@@ -521,55 +530,55 @@ class PatienceTests(LineTestCase):
         """
         One that does not let us in is given up, and tried again.
         """
-        self.line.start()
+        self.connection.start()
         self.clock.advance(OPEN_PATIENCE - 1)
-        self.assertEqual(self.wire.did, ["open"])
+        self.assertEqual(self.transport.did, ["open"])
         self.clock.advance(1)
-        self.assertEqual(self.wire.did, ["open", "abort"])
+        self.assertEqual(self.transport.did, ["open", "abort"])
         self.told()
         self.lose(broken("The connection was dropped."))
-        self.assertEqual(self.told(), ["reconnecting", ("down", "timed_out")])
+        self.assertEqual(self.told(), ["reconnecting", ("closed", "timed_out")])
         self.assertBack(BACKOFF)
 
     def test_silence(self) -> None:
         """
         A silent one is asked whether it lives, and given up if it does not answer.
         """
-        wire = self.begin()
+        transport = self.begin()
         self.clock.advance(SILENCE)
-        self.assertEqual(wire.did[1:], [{"type": "ping"}])
+        self.assertEqual(transport.did[1:], [{"type": "ping"}])
         self.clock.advance(PONG_PATIENCE)
-        self.assertEqual(wire.did[2:], ["abort"])
+        self.assertEqual(transport.did[2:], ["abort"])
         self.lose()
-        self.assertEqual(self.told(), ["reconnecting", ("down", "timed_out")])
+        self.assertEqual(self.told(), ["reconnecting", ("closed", "timed_out")])
 
     def test_answers(self) -> None:
         """
         Whatever is heard is a sign of life.
         """
-        wire = self.begin()
+        transport = self.begin()
         for _ in range(3):
             self.clock.advance(SILENCE)
-            self.line.heard()
+            self.connection.heard()
             self.clock.advance(PONG_PATIENCE)
-        self.assertEqual(wire.did[1:], [{"type": "ping"}] * 3)
+        self.assertEqual(transport.did[1:], [{"type": "ping"}] * 3)
         for _ in range(3):
             self.hear(type="pong")
             self.clock.advance(SILENCE)
-        self.assertEqual(wire.did[4:], [])
+        self.assertEqual(transport.did[4:], [])
 
     def test_closing(self) -> None:
         """
         One that closes, and does not go, is dropped.
         """
-        wire = self.begin()
-        self.line.closing()
-        self.line.send(b"{}")
+        transport = self.begin()
+        self.connection.closeStarted()
+        self.connection.send(b"{}")
         self.clock.advance(CLOSE_PATIENCE)
-        self.assertEqual(wire.did[1:], ["abort"])
+        self.assertEqual(transport.did[1:], ["abort"])
 
 
-class NonsenseTests(LineTestCase):
+class NonsenseTests(ConnectionTestCase):
     """
     Tests for a server that is none of ours.
     """
@@ -578,11 +587,11 @@ class NonsenseTests(LineTestCase):
         """
         What is no frame is told, and the connection goes on behind it.
         """
-        wire = self.begin()
-        self.line.received(b"hello")
-        self.line.received(b'{"type":"event","data":1e999,"pos":"p1"}')
+        transport = self.begin()
+        self.connection.received(b"hello")
+        self.connection.received(b'{"type":"event","data":1e999,"pos":"p1"}')
         self.hear(type="event", topic="chat/a/p")
-        self.assertEqual(wire.did[1:], [])
+        self.assertEqual(transport.did[1:], [])
         self.assertEqual(
             self.told(),
             [
@@ -597,10 +606,10 @@ class NonsenseTests(LineTestCase):
         An answer that cannot be read as a whole is one still, as far as it can be.
         """
         self.begin()
-        waiting = self.line.ping()
-        self.line.received(b'{"type":"pong","new":1e999}')
+        waiting = self.connection.ping()
+        self.connection.received(b'{"type":"pong","new":1e999}')
         self.successResultOf(waiting)
-        self.line.received(b'{"type":"ack","new":1e999,"id":"a"}')
+        self.connection.received(b'{"type":"ack","new":1e999,"id":"a"}')
         self.assertEqual(
             self.told(),
             [
@@ -611,18 +620,18 @@ class NonsenseTests(LineTestCase):
         )
 
 
-class PingTests(LineTestCase):
+class PingTests(ConnectionTestCase):
     """
-    Tests for L{Line.ping}.
+    Tests for L{Connection.ping}.
     """
 
     def test_pong(self) -> None:
         """
         Each ping has its pong.
         """
-        wire = self.begin()
-        first, second = self.line.ping(), self.line.ping()
-        self.assertEqual(wire.did[1:], [{"type": "ping"}] * 2)
+        transport = self.begin()
+        first, second = self.connection.ping(), self.connection.ping()
+        self.assertEqual(transport.did[1:], [{"type": "ping"}] * 2)
         self.hear(type="pong")
         self.successResultOf(first)
         self.assertNoResult(second)
@@ -635,8 +644,8 @@ class PingTests(LineTestCase):
         """
         Without a connection there is no answer.
         """
-        self.assertEqual(self.failureResultOf(self.line.ping()).value.code, "unreachable")
+        self.assertEqual(self.failureResultOf(self.connection.ping()).value.code, "unreachable")
         self.begin()
-        waiting = self.line.ping()
+        waiting = self.connection.ping()
         self.lose(closed(1001, None))
         self.assertEqual(self.failureResultOf(waiting).value.code, "closed")

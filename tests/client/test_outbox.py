@@ -8,22 +8,22 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.errors import ClientError
-from aerostack.client.outbox import Publications
+from aerostack.client.outbox import Outbox
 
 
 class PublicationsTests(SynchronousTestCase):
     """
-    Tests for L{Publications}.
+    Tests for L{Outbox}.
     """
 
     def setUp(self) -> None:
-        self.publications = Publications(5)
+        self.outbox = Outbox(5)
 
     def add(self, *ids: str) -> list[Deferred[None]]:
-        return [self.publications.add(id, id.encode()) for id in ids]
+        return [self.outbox.add(id, id.encode()) for id in ids]
 
     def due(self) -> list[str]:
-        return [payload.decode() for payload in iter(self.publications.next, None)]
+        return [payload.decode() for payload in iter(self.outbox.next, None)]
 
     def test_order(self) -> None:
         """
@@ -39,16 +39,16 @@ class PublicationsTests(SynchronousTestCase):
         """
         one, two = self.add("1", "2")
         self.due()
-        self.assertTrue(self.publications.acknowledge("2"))
+        self.assertTrue(self.outbox.acknowledge("2"))
         self.successResultOf(two)
         self.assertNoResult(one)
-        self.assertTrue(self.publications.refuse("1", ClientError("forbidden", "No.")))
+        self.assertTrue(self.outbox.refuse("1", ClientError("forbidden", "No.")))
         self.assertEqual(self.failureResultOf(one, ClientError).value.code, "forbidden")
-        self.assertEqual(len(self.publications), 0)
+        self.assertEqual(len(self.outbox), 0)
         for id in ("1", "never", 1, None):
-            self.assertFalse(self.publications.acknowledge(id))
-            self.assertFalse(self.publications.refuse(id, ClientError("forbidden", "No.")))
-            self.assertFalse(self.publications.postpone(id))
+            self.assertFalse(self.outbox.acknowledge(id))
+            self.assertFalse(self.outbox.refuse(id, ClientError("forbidden", "No.")))
+            self.assertFalse(self.outbox.postpone(id))
 
     def test_lost(self) -> None:
         """
@@ -57,8 +57,8 @@ class PublicationsTests(SynchronousTestCase):
         """
         self.add("1", "2", "3")
         self.due()
-        self.publications.acknowledge("2")
-        self.publications.lost()
+        self.outbox.acknowledge("2")
+        self.outbox.closed()
         self.add("4")
         self.assertEqual(self.due(), ["1", "3", "4"])
 
@@ -70,7 +70,7 @@ class PublicationsTests(SynchronousTestCase):
         self.assertNoResult(last)
         self.assertEqual(self.failureResultOf(more, ClientError).value.code, "queue_full")
         self.due()
-        self.publications.acknowledge("1")
+        self.outbox.acknowledge("1")
         (another,) = self.add("7")
         self.assertNoResult(another)
         self.assertEqual(self.due(), ["7"])
@@ -82,13 +82,13 @@ class PublicationsTests(SynchronousTestCase):
         """
         self.add("1", "2")
         self.due()
-        self.assertTrue(self.publications.postpone("1"))
+        self.assertTrue(self.outbox.postpone("1"))
         self.assertEqual(self.due(), [])
         self.add("3")
-        self.publications.again("1")
-        self.publications.again("1")
-        self.publications.again("2")
-        self.publications.again("never")
+        self.outbox.again("1")
+        self.outbox.again("1")
+        self.outbox.again("2")
+        self.outbox.again("never")
         self.assertEqual(self.due(), ["1", "3"])
 
     def test_tooLarge(self) -> None:
@@ -98,18 +98,17 @@ class PublicationsTests(SynchronousTestCase):
         """
         no = ClientError("too_large", "No.")
         small, large, larger = (
-            self.publications.add(id, id.encode() * size)
-            for id, size in (("1", 5), ("2", 10), ("3", 11))
+            self.outbox.add(id, id.encode() * size) for id, size in (("1", 5), ("2", 10), ("3", 11))
         )
-        self.assertFalse(self.publications.tooLarge(None, no))
-        self.assertFalse(self.publications.tooLarge(11, no))
-        self.assertTrue(self.publications.tooLarge(10, no))
+        self.assertFalse(self.outbox.tooLarge(None, no))
+        self.assertFalse(self.outbox.tooLarge(11, no))
+        self.assertTrue(self.outbox.tooLarge(10, no))
         self.failureResultOf(larger, ClientError)
-        self.assertEqual(self.publications.next(), b"11111")
-        self.assertEqual(self.publications.only, "1")
-        self.assertTrue(self.publications.tooLarge(None, no))
+        self.assertEqual(self.outbox.next(), b"11111")
+        self.assertEqual(self.outbox.only, "1")
+        self.assertTrue(self.outbox.tooLarge(None, no))
         self.failureResultOf(small, ClientError)
-        self.publications.next()
+        self.outbox.next()
         self.assertNoResult(large)
 
     def test_fail(self) -> None:
@@ -117,11 +116,11 @@ class PublicationsTests(SynchronousTestCase):
         When none will be answered any more, everybody is told.
         """
         waiting = self.add("1", "2")
-        self.publications.fail(ClientError("stopped", "It was stopped."))
+        self.outbox.fail(ClientError("stopped", "It was stopped."))
         for each in waiting:
             self.assertEqual(self.failureResultOf(each, ClientError).value.code, "stopped")
         self.assertEqual(self.due(), [])
-        self.assertEqual(len(self.publications), 0)
+        self.assertEqual(len(self.outbox), 0)
 
     def test_cancelled(self) -> None:
         """
@@ -131,4 +130,4 @@ class PublicationsTests(SynchronousTestCase):
         one.addErrback(lambda failure: None)
         one.cancel()
         self.assertEqual(self.due(), ["1"])
-        self.assertTrue(self.publications.acknowledge("1"))
+        self.assertTrue(self.outbox.acknowledge("1"))

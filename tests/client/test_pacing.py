@@ -61,8 +61,8 @@ class PacerTests(SynchronousTestCase):
         On another connection it goes on at its pace, and never stands still.
         """
         self.pacer.left = 0
-        self.pacer.lost()
+        self.pacer.closed()
         self.assertEqual(self.pacer.left, START)
         self.pacer.tooFast()
-        self.pacer.lost()
+        self.pacer.closed()
         self.assertEqual(self.pacer.left, 1)

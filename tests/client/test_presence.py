@@ -112,7 +112,7 @@ class PresenceTests(SynchronousTestCase):
         self.presence.told("presence:join", member("a"))
         self.presence.begin()
         self.page(0, "b")
-        self.presence.lost()
+        self.presence.closed()
         self.assertFalse(self.presence.synced())
         self.assertEqual(self.names(), ["a"])
 

@@ -17,13 +17,13 @@ import aerostack
 from aerostack.client.address import Address
 from aerostack.client.errors import ClientError, Unsent
 from aerostack.client.requests import (
-    Call,
     Database,
+    Request,
     Socket,
     health,
     history,
-    pause,
     readAnswer,
+    retryDelay,
     rpc,
 )
 
@@ -37,26 +37,26 @@ class RequestTests(SynchronousTestCase):
     Tests for what is asked.
     """
 
-    def body(self, call: Call) -> object:
-        assert call.body is not None
-        return json.loads(call.body)
+    def body(self, request: Request) -> object:
+        assert request.body is not None
+        return json.loads(request.body)
 
     def test_emit(self) -> None:
         """
         An event is emitted with the secret key, and options only where there are any.
         """
-        socket: Socket[Call] = Socket(SERVER, lambda call: call)
-        call = socket.emit("e", {"a": 1}, "orders")
-        self.assertEqual((call.method, call.path), ("POST", "/internal/hooks/rpc"))
-        self.assertEqual(call.headers["Authorization"], "Bearer sk_1")
-        self.assertFalse(call.repeatable)
+        socket: Socket[Request] = Socket(SERVER, lambda request: request)
+        request = socket.emit("e", {"a": 1}, "orders")
+        self.assertEqual((request.method, request.path), ("POST", "/internal/hooks/rpc"))
+        self.assertEqual(request.headers["Authorization"], "Bearer sk_1")
+        self.assertFalse(request.repeatable)
         self.assertEqual(
-            self.body(call),
+            self.body(request),
             {"method": "socket.emit", "args": ["e", {"a": 1}, "orders"], "projectId": "p"},
         )
-        call = socket.emit("e", None, "chat/a", persist=True, userId="ann")
+        request = socket.emit("e", None, "chat/a", persist=True, userId="ann")
         self.assertEqual(
-            self.body(call),
+            self.body(request),
             {
                 "method": "socket.emit",
                 "args": ["e", None, "chat/a", {"persist": True, "userId": "ann"}],
@@ -68,7 +68,7 @@ class RequestTests(SynchronousTestCase):
         """
         Parameters travel as JSON, bytes in the form that the daemon gives them.
         """
-        db: Database[Call] = Database(Address("ws://h", key="sk_1"), lambda call: call)
+        db: Database[Request] = Database(Address("ws://h", key="sk_1"), lambda request: request)
         self.assertEqual(
             self.body(db.query("SELECT ?, ?", (b"\x00\x01", 2))),
             {"method": "db.query", "args": ["SELECT ?, ?", [{"base64": "AAE="}, 2]]},
@@ -81,7 +81,7 @@ class RequestTests(SynchronousTestCase):
         """
         What is no list of parameters is refused at once.
         """
-        db: Database[Call] = Database(SERVER, lambda call: call)
+        db: Database[Request] = Database(SERVER, lambda request: request)
         for params in ("abc", b"abc", {"a": 1}):
             error = self.assertRaises(TypeError, db.query, "SELECT ?", params)
             self.assertIn("one value for each ?", str(error))
@@ -92,14 +92,16 @@ class RequestTests(SynchronousTestCase):
         The history is asked for by the topic's canonical name, with whatever credentials
         there are.
         """
-        call = history(Address("ws://h", "p", key="pk_1", token="a.b.c"), "chat/a b", 5, 7)
-        parts = urlsplit(call.path)
+        request = history(Address("ws://h", "p", key="pk_1", token="a.b.c"), "chat/a b", 5, 7)
+        parts = urlsplit(request.path)
         self.assertEqual(parts.path, "/api/v1/public/realtime/history")
         self.assertEqual(
             parse_qs(parts.query), {"room": ["chat/a b/p"], "limit": ["5"], "before": ["7"]}
         )
-        self.assertEqual(call.headers, {"X-Aerostack-Key": "pk_1", "Authorization": "Bearer a.b.c"})
-        self.assertTrue(call.repeatable)
+        self.assertEqual(
+            request.headers, {"X-Aerostack-Key": "pk_1", "Authorization": "Bearer a.b.c"}
+        )
+        self.assertTrue(request.repeatable)
 
     def test_rooms(self) -> None:
         """
@@ -169,7 +171,7 @@ class AnswerTests(SynchronousTestCase):
 
 class PauseTests(SynchronousTestCase):
     """
-    Tests for L{pause}.
+    Tests for L{retryDelay}.
     """
 
     def test_unsent(self) -> None:
@@ -177,7 +179,7 @@ class PauseTests(SynchronousTestCase):
         What did not reach the daemon is asked again, ever more rarely.
         """
         error = Unsent("unreachable", "Nobody is there.")
-        waits = [pause(TELL, error, attempts) for attempts in range(10)]
+        waits = [retryDelay(TELL, error, attempts) for attempts in range(10)]
         self.assertEqual(waits, sorted(waits, key=lambda wait: wait or 0))
         self.assertEqual((waits[0], waits[-1]), (0.1, 2.0))
 
@@ -186,24 +188,24 @@ class PauseTests(SynchronousTestCase):
         So is what the daemon said that it did not act on, not before it said.
         """
         for code in ("rate_limited", "overloaded", "shutting_down", "too_many_connections"):
-            self.assertEqual(pause(TELL, ClientError(code, "Later.", 5000), 0), 5.0)
-            self.assertEqual(pause(TELL, ClientError(code, "Later."), 0), 0.1)
+            self.assertEqual(retryDelay(TELL, ClientError(code, "Later.", 5000), 0), 5.0)
+            self.assertEqual(retryDelay(TELL, ClientError(code, "Later."), 0), 0.1)
 
     def test_unknown(self) -> None:
         """
         What may have been acted on is not, unless it does no harm.
         """
         for code in ("unreachable", "database_unavailable"):
-            self.assertIsNone(pause(TELL, ClientError(code, "Gone."), 0))
-            self.assertEqual(pause(ASK, ClientError(code, "Gone."), 0), 0.1)
+            self.assertIsNone(retryDelay(TELL, ClientError(code, "Gone."), 0))
+            self.assertEqual(retryDelay(ASK, ClientError(code, "Gone."), 0), 0.1)
 
     def test_forGood(self) -> None:
         """
         What is refused for good is not asked again.
         """
         for code in ("sql_error", "forbidden", "bad_answer", "timed_out"):
-            for call in (ASK, TELL):
-                self.assertIsNone(pause(call, ClientError(code, "No."), 0))
+            for request in (ASK, TELL):
+                self.assertIsNone(retryDelay(request, ClientError(code, "No."), 0))
 
 
 class DependencyTests(SynchronousTestCase):

@@ -95,7 +95,7 @@ class TooLargeTests(WorldTestCase):
         """
         Let the daemon close whenever it gets a frame of more than so many bytes.
         """
-        opening = self.world._openWire
+        opening = self.world._openTransport
 
         def open(address: Any, user: Any) -> Any:
             wire: Any = opening(address, user)
@@ -110,7 +110,7 @@ class TooLargeTests(WorldTestCase):
             wire.send = check
             return wire
 
-        self.patch(self.world, "_openWire", open)
+        self.patch(self.world, "_openTransport", open)
 
     def test_publication(self) -> None:
         """

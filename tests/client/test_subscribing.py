@@ -162,7 +162,7 @@ class KeepingTests(WorldTestCase):
         """
         self.world.turn()
         gc.collect()
-        return sorted(client._conversation._known)
+        return sorted(client._session._known)
 
     def test_unused(self) -> None:
         """

@@ -224,10 +224,10 @@ class SubscriptionTests(SynchronousTestCase):
         self.begin(filter=[])
         self.subscription.advance("p2")
         self.subscription.advance(None)
-        self.subscription.lost()
+        self.subscription.closed()
         self.assertEqual(self.ask(), {"type": "subscribe", "filter": [], "since": "p2"})
         self.answer("p2", recovered=True)
-        self.subscription.lost()
+        self.subscription.closed()
         self.assertEqual(self.ask()["since"], "p2")
 
     def test_since(self) -> None:
@@ -237,7 +237,7 @@ class SubscriptionTests(SynchronousTestCase):
         self.subscription.want({"since": "p0"})
         self.assertEqual(self.ask(), {"type": "subscribe", "since": "p0"})
         self.answer("p5")
-        self.subscription.lost()
+        self.subscription.closed()
         self.assertEqual(self.ask(), {"type": "subscribe", "since": "p5"})
 
     def test_forgotten(self) -> None:
@@ -265,12 +265,12 @@ class SubscriptionTests(SynchronousTestCase):
         self.assertFalse(self.subscription.page())
         self.subscription.advance("p3")
         self.assertIsNone(self.subscription.position)
-        self.subscription.lost()
+        self.subscription.closed()
         self.assertEqual(self.ask(), {"type": "subscribe", "snapshot": True})
         self.answer(None)
         self.assertTrue(self.subscription.page())
         self.subscription.filled("p4")
-        self.subscription.lost()
+        self.subscription.closed()
         self.assertEqual(self.ask(), {"type": "subscribe", "snapshot": True, "since": "p4"})
 
     def test_noSnapshot(self) -> None:
@@ -296,7 +296,7 @@ class SubscriptionTests(SynchronousTestCase):
             self.ask()
             self.answer("p1", **answer)
             self.subscription.advance("p2")
-            self.subscription.lost()
+            self.subscription.closed()
             self.assertEqual(self.ask(), {"type": "subscribe", "snapshot": True})
             self.answer(None)
             self.subscription.filled("p3")
@@ -310,7 +310,7 @@ class SubscriptionTests(SynchronousTestCase):
         """
         waiting = self.subscription.want({})
         self.ask()
-        self.subscription.lost()
+        self.subscription.closed()
         self.assertNoResult(waiting)
         self.assertEqual(self.ask(), {"type": "subscribe"})
         self.answer()
@@ -323,7 +323,7 @@ class SubscriptionTests(SynchronousTestCase):
         self.begin()
         left = self.subscription.leave()
         self.ask()
-        self.subscription.lost()
+        self.subscription.closed()
         self.successResultOf(left)
         self.assertIsNone(self.ask())
 
@@ -334,7 +334,7 @@ class SubscriptionTests(SynchronousTestCase):
         first = self.subscription.want({"event": "INSERT"})
         self.ask()
         second = self.subscription.want({})
-        self.subscription.lost()
+        self.subscription.closed()
         self.assertEqual(self.ask(), {"type": "subscribe"})
         self.answer()
         self.successResultOf(first)
@@ -347,7 +347,7 @@ class SubscriptionTests(SynchronousTestCase):
         """
         self.begin()
         self.subscription.advance("p2")
-        self.subscription.lost()
+        self.subscription.closed()
         for event in ("INSERT", "DELETE"):
             self.subscription.want({"event": event})
         self.assertEqual(self.ask()["since"], "p2")
@@ -356,7 +356,7 @@ class SubscriptionTests(SynchronousTestCase):
             self.subscription.want({"event": event})
         self.assertNotIn("since", self.ask())
         self.subscription.advance("p3")
-        self.subscription.lost()
+        self.subscription.closed()
         self.assertEqual(self.ask()["since"], "p3")
 
     def test_changedMeanwhile(self) -> None:
@@ -365,7 +365,7 @@ class SubscriptionTests(SynchronousTestCase):
         would tell twice what comes meanwhile; where there is no answer, with the position.
         """
         self.begin()
-        self.subscription.lost()
+        self.subscription.closed()
         self.assertEqual(self.ask()["since"], "p1")
         self.subscription.want({"event": "INSERT"})
         self.answer("p1")
@@ -373,11 +373,11 @@ class SubscriptionTests(SynchronousTestCase):
         self.assertNotIn("since", self.ask())
         self.answer("p2")
         for event, unanswered in (
-            ("UPDATE", self.subscription.lost),
+            ("UPDATE", self.subscription.closed),
             ("DELETE", self.subscription.postpone),
             ("INSERT", lambda: self.subscription.refused(NO)),
         ):
-            self.subscription.lost()
+            self.subscription.closed()
             self.assertEqual(self.ask()["since"], "p2")
             self.subscription.want({"event": event})
             unanswered()
@@ -392,7 +392,7 @@ class SubscriptionTests(SynchronousTestCase):
         waiting = self.subscription.want({})
         self.ask()
         left = self.subscription.leave()
-        self.subscription.lost()
+        self.subscription.closed()
         self.successResultOf(left)
         self.assertEqual(self.failureResultOf(waiting).value.code, "unsubscribed")
 
@@ -453,5 +453,5 @@ class SubscriptionTests(SynchronousTestCase):
         self.subscription.want({})
         self.ask()
         self.subscription.postpone()
-        self.subscription.lost()
+        self.subscription.closed()
         self.assertEqual(self.ask(), {"type": "subscribe"})

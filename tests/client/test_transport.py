@@ -19,9 +19,9 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from aerostack.client.address import Address
-from aerostack.client.closing import Ending
-from aerostack.client.interfaces import IWire, IWireUser
-from aerostack.client.transport import LARGEST_HEAD, WebSocketWire, clientEndpoint, webSockets
+from aerostack.client.closing import Closing
+from aerostack.client.interfaces import ITransport, ITransportUser
+from aerostack.client.transport import LARGEST_HEAD, WebSocketTransport, clientEndpoint, webSockets
 
 ADDRESS = Address("ws+unix:///nowhere/rt.sock", "p", "ann", "pk_secret", "tok_secret")
 
@@ -35,7 +35,7 @@ class Transport(StringTransport):
         pass
 
 
-@implementer(IWireUser)
+@implementer(ITransportUser)
 class User:
     """
     Somebody who notes what is told.
@@ -43,7 +43,7 @@ class User:
 
     def __init__(self) -> None:
         self.told: list[Any] = []
-        self.endings: list[Ending] = []
+        self.closings: list[Closing] = []
         self.bytes = 0
 
     def opened(self) -> None:
@@ -55,25 +55,25 @@ class User:
     def received(self, payload: bytes) -> None:
         self.told.append(payload)
 
-    def closing(self) -> None:
-        self.told.append("closing")
+    def closeStarted(self) -> None:
+        self.told.append("closeStarted")
 
-    def closed(self, ending: Ending) -> None:
+    def closed(self, closing: Closing) -> None:
         self.told.append("closed")
-        self.endings.append(ending)
+        self.closings.append(closing)
 
 
-class WireTestCase(SynchronousTestCase):
+class TransportTestCase(SynchronousTestCase):
     """
-    A wire whose other end is the test.
+    A transport whose other end is the test.
     """
 
     def setUp(self) -> None:
         self.reactor: Any = MemoryReactorClock()
         self.user = User()
         endpoint = clientEndpoint(self.reactor, ADDRESS)
-        self.wire = webSockets(self.reactor, endpoint)(ADDRESS, self.user)
-        self.wire.open()
+        self.transport = webSockets(self.reactor, endpoint)(ADDRESS, self.user)
+        self.transport.open()
 
     def connect(self) -> None:
         """
@@ -81,10 +81,10 @@ class WireTestCase(SynchronousTestCase):
         """
         _, factory, *_ = self.reactor.unixClients[-1]
         self.protocol = factory.buildProtocol(None)
-        self.transport = Transport()
-        self.protocol.makeConnection(self.transport)
-        self.request = self.transport.value()
-        self.transport.clear()
+        self.tcp = Transport()
+        self.protocol.makeConnection(self.tcp)
+        self.request = self.tcp.value()
+        self.tcp.clear()
 
     def answer(self, *more: bytes) -> None:
         """
@@ -105,27 +105,27 @@ class WireTestCase(SynchronousTestCase):
         """
         self.protocol.dataReceived(data)
 
-    def lose(self, reason: Exception | None = None) -> Ending:
+    def lose(self, reason: Exception | None = None) -> Closing:
         """
         Take the connection away.
         """
         self.protocol.connectionLost(Failure(reason or ConnectionDone()))
-        (ending,) = self.user.endings
+        (closing,) = self.user.closings
         self.assertEqual(self.user.told[-1], "closed")
-        return ending
+        return closing
 
 
-class OpeningTests(WireTestCase):
+class OpeningTests(TransportTestCase):
     """
     Tests for the opening.
     """
 
     def test_interfaces(self) -> None:
         """
-        It is the wire that a line wants.
+        It is the transport that a connection uses.
         """
-        verifyObject(IWire, self.wire)
-        verifyObject(IWireUser, self.user)
+        verifyObject(ITransport, self.transport)
+        verifyObject(ITransportUser, self.user)
 
     def test_request(self) -> None:
         """
@@ -157,12 +157,13 @@ class OpeningTests(WireTestCase):
         self.connect()
         for n in range(len(answer) - 1):
             self.hear(answer[n : n + 1])
-        self.assertFalse(self.transport.disconnecting)
+        self.assertFalse(self.tcp.disconnecting)
         self.hear(answer[-1:])
-        self.assertTrue(self.transport.disconnected)
-        ending = self.lose()
+        self.assertTrue(self.tcp.disconnected)
+        closing = self.lose()
         self.assertEqual(
-            (ending.error.code, ending.error.message, ending.delay), ("overloaded", "Later.", 7.5)
+            (closing.error.code, closing.error.message, closing.delay),
+            ("overloaded", "Later.", 7.5),
         )
         self.assertEqual(self.user.told, ["closed"])
 
@@ -180,7 +181,7 @@ class OpeningTests(WireTestCase):
         """
         self.connect()
         self.hear(b"HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\n\r\n")
-        self.assertTrue(self.transport.disconnected)
+        self.assertTrue(self.tcp.disconnected)
         self.assertEqual(self.lose().delay, 3.0)
 
     def test_nonsense(self) -> None:
@@ -201,11 +202,11 @@ class OpeningTests(WireTestCase):
             self.setUp()
             self.connect()
             self.hear(said)
-            self.assertTrue(self.transport.disconnected, said[:80])
-            ending = self.lose()
-            self.assertEqual((ending.error.code, ending.again), ("bad_answer", True))
+            self.assertTrue(self.tcp.disconnected, said[:80])
+            closing = self.lose()
+            self.assertEqual((closing.error.code, closing.again), ("bad_answer", True))
             self.assertIn(
-                f"is no daemon: {said[:3].decode('utf-8', 'replace')!r}"[:-1], str(ending)
+                f"is no daemon: {said[:3].decode('utf-8', 'replace')!r}"[:-1], str(closing)
             )
             self.assertEqual(self.user.told, ["closed"])
 
@@ -222,9 +223,9 @@ class OpeningTests(WireTestCase):
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accept + b"\r\nSec-WebSocket-Protocol: other\r\n\r\n"
         )
-        ending = self.lose()
-        self.assertEqual(ending.error.code, "bad_answer")
-        shown = str([*events, ending])
+        closing = self.lose()
+        self.assertEqual(closing.error.code, "bad_answer")
+        shown = str([*events, closing])
         self.assertNotIn("pk_secret", shown)
         self.assertNotIn("tok_secret", shown)
 
@@ -237,38 +238,38 @@ class OpeningTests(WireTestCase):
             def connect(self, factory: Any) -> Any:
                 return fail(ConnectionLost("nobody home"))
 
-        wire = WebSocketWire(self.reactor, Endpoint(), ADDRESS, self.user)
-        wire.open()
-        (ending,) = self.user.endings
-        self.assertEqual(ending.error.code, "unreachable")
-        self.assertIn("/nowhere/rt.sock: ", ending.error.message)
-        self.assertIn("nobody home", ending.error.message)
+        transport = WebSocketTransport(self.reactor, Endpoint(), ADDRESS, self.user)
+        transport.open()
+        (closing,) = self.user.closings
+        self.assertEqual(closing.error.code, "unreachable")
+        self.assertIn("/nowhere/rt.sock: ", closing.error.message)
+        self.assertIn("nobody home", closing.error.message)
 
     def test_aborted(self) -> None:
         """
         An attempt that is ended is over at once.
         """
-        self.wire.abort()
+        self.transport.abort()
         self.assertEqual(self.user.told, ["closed"])
 
 
-class OpenTests(WireTestCase):
+class OpenTests(TransportTestCase):
     """
-    Tests for an open wire.
+    Tests for an open transport.
     """
 
     def setUp(self) -> None:
         super().setUp()
         self.answer()
-        self.transport.clear()
+        self.tcp.clear()
         self.user.told = []
 
     def test_frames(self) -> None:
         """
         Messages go both ways; what goes out is masked.
         """
-        self.wire.send(b'{"type":"ping"}')
-        self.assertEqual(self.transport.value()[:2], bytes([0x81, 0x80 | 15]))
+        self.transport.send(b'{"type":"ping"}')
+        self.assertEqual(self.tcp.value()[:2], bytes([0x81, 0x80 | 15]))
         self.hear(b"\x81\x02{}")
         self.assertEqual(self.user.told, [b"{}"])
 
@@ -280,7 +281,7 @@ class OpenTests(WireTestCase):
         self.hear(b"\x89")
         self.hear(b"\x00")
         self.assertEqual(self.user.bytes, before + 2)
-        self.assertEqual(self.transport.value()[0], 0x8A)
+        self.assertEqual(self.tcp.value()[0], 0x8A)
 
     def test_daemonCloses(self) -> None:
         """
@@ -288,39 +289,39 @@ class OpenTests(WireTestCase):
         """
         reason = b"restarting; reconnect in 4711 ms"
         self.hear(bytes([0x88, 2 + len(reason)]) + (1001).to_bytes(2, "big") + reason)
-        self.assertEqual(self.transport.value()[0], 0x88)
-        self.assertEqual(self.user.told, ["closing"])
-        ending = self.lose()
-        self.assertEqual((ending.delay, ending.again), (4.711, True))
+        self.assertEqual(self.tcp.value()[0], 0x88)
+        self.assertEqual(self.user.told, ["closeStarted"])
+        closing = self.lose()
+        self.assertEqual((closing.delay, closing.again), (4.711, True))
 
     def test_weClose(self) -> None:
         """
         A close of ours is told when it is sent.
         """
-        self.wire.close(1000, "bye")
-        self.assertEqual(self.user.told, ["closing"])
+        self.transport.close(1000, "bye")
+        self.assertEqual(self.user.told, ["closeStarted"])
         self.hear(b"\x88\x02\x03\xe8")
         self.lose()
-        self.assertEqual(self.user.told, ["closing", "closed"])
+        self.assertEqual(self.user.told, ["closeStarted", "closed"])
 
     def test_lost(self) -> None:
         """
         A connection that breaks is told.
         """
-        ending = self.lose(ConnectionLost())
-        self.assertEqual((ending.error.code, ending.again), ("unreachable", True))
-        self.assertIn("The connection to ws+unix:///nowhere/rt.sock is gone: ", str(ending))
+        closing = self.lose(ConnectionLost())
+        self.assertEqual((closing.error.code, closing.again), ("unreachable", True))
+        self.assertIn("The connection to ws+unix:///nowhere/rt.sock is gone: ", str(closing))
 
     def test_violation(self) -> None:
         """
         Who breaks the rules of WebSockets is no daemon, and is sent nothing any more.
         """
         self.hear(b"\xff\xff")
-        self.assertEqual(self.user.told, ["closing"])
-        self.assertTrue(self.transport.disconnected)
-        ending = self.lose()
-        self.assertEqual(ending.error.code, "bad_answer")
-        self.assertIn("does not speak as it should", ending.error.message)
+        self.assertEqual(self.user.told, ["closeStarted"])
+        self.assertTrue(self.tcp.disconnected)
+        closing = self.lose()
+        self.assertEqual(closing.error.code, "bad_answer")
+        self.assertIn("does not speak as it should", closing.error.message)
 
     def test_ourFault(self) -> None:
         """
@@ -333,21 +334,21 @@ class OpenTests(WireTestCase):
         self.patch(self.user, "received", fail)
         self.hear(b"\x81\x02{}")
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
-        self.assertFalse(self.transport.disconnected)
+        self.assertFalse(self.tcp.disconnected)
         self.assertEqual(self.user.told, [])
 
     def test_abort(self) -> None:
         """
         It can be dropped.
         """
-        self.wire.abort()
-        self.assertTrue(self.transport.disconnected)
+        self.transport.abort()
+        self.assertTrue(self.tcp.disconnected)
 
     def test_noTimers(self) -> None:
         """
         Autobahn keeps no time.
         """
-        self.wire.close(1000, "bye")
+        self.transport.close(1000, "bye")
         self.hear(b"\x88\x02\x03\xe8")
         for name in ("openHandshake", "closeHandshake", "serverConnectionDrop"):
             call = getattr(self.protocol._wrappedProtocol, f"{name}TimeoutCall")

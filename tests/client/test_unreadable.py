@@ -119,4 +119,4 @@ class UnsendableTests(WorldTestCase):
         self.assertRaises(ValueError, sdk.socket.emit, "e", 1, "chat/a", userId=HALF)
         self.world.advance(AWAY)
         self.assertEqual(sent, [])
-        self.assertEqual(len(channel._owner._publications), 0)
+        self.assertEqual(len(channel._owner._outbox), 0)

@@ -11,8 +11,8 @@ from typing import Any
 from zope.interface import implementer
 
 from aerostack.client.address import Address
-from aerostack.client.closing import Ending, broken, closed
-from aerostack.client.interfaces import IWireUser
+from aerostack.client.closing import Closing, broken, closed
+from aerostack.client.interfaces import ITransportUser
 from aerostack.testing import MemoryWire, World
 
 MOST = 2000
@@ -21,7 +21,7 @@ MOST = 2000
 _UP, _DOWN = "up", "down"
 
 
-@implementer(IWireUser)
+@implementer(ITransportUser)
 class _Nobody:
     """
     Who is at the end of a line that its client has given up.
@@ -36,10 +36,10 @@ class _Nobody:
     def received(self, payload: bytes) -> None:
         """Nobody hears it."""
 
-    def closing(self) -> None:
+    def closeStarted(self) -> None:
         """Nobody hears it."""
 
-    def closed(self, ending: Ending) -> None:
+    def closed(self, closing: Closing) -> None:
         """Nobody hears it."""
 
 
@@ -48,7 +48,9 @@ class SlowWire(MemoryWire):
     A connection on which everything takes its time, in its order.
     """
 
-    def __init__(self, world: World, address: Address, user: IWireUser, random: Random) -> None:
+    def __init__(
+        self, world: World, address: Address, user: ITransportUser, random: Random
+    ) -> None:
         super().__init__(world, address, user)
         self._random = random
         self._way = _UP
@@ -65,9 +67,9 @@ class SlowWire(MemoryWire):
         self._way = _DOWN
         super().deliver(data)
 
-    def left(self, ending: Ending) -> None:
+    def left(self, closing: Closing) -> None:
         self._way = _DOWN
-        super().left(ending)
+        super().left(closing)
 
     def _reach(self, payload: bytes) -> None:
         if len(payload) > MOST:

@@ -87,7 +87,7 @@ class Actor:
         self.name = name
         self.channels: dict[str, Channel] = {topic: client.channel(topic) for topic in TOPICS}
         # So that a seed says all.
-        client._conversation.line._backOff = backoffPolicy(0.5, 30.0, jitter=random.random)
+        client._session.connection._backOff = backoffPolicy(0.5, 30.0, jitter=random.random)
         self.watches: dict[str, list[Watch]] = {topic: [] for topic in TOPICS}
         self.states: dict[str, Any] = dict.fromkeys(TOPICS)
         self.rows = Rows(client.channel(TABLE))
@@ -129,7 +129,7 @@ class Story:
         )
         test.patch(
             self.world,
-            "_openWire",
+            "_openTransport",
             lambda address, user: SlowWire(self.world, address, user, self.random),
         )
         # One that is never cut off hears the truth.
