@@ -82,7 +82,7 @@ class Presence:
         """
         self._coming, self._whole = {}, False
 
-    def told(self, event: str, data: Any) -> bool:
+    def received(self, event: str, data: Any) -> bool:
         """
         Take note of a presence event.  What is none changes nothing.
 

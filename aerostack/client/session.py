@@ -1,6 +1,6 @@
 """
-What is said over the line: subscriptions, publications and presence, told again on each
-new connection.
+What the client sends over its connection: subscriptions, publications and presence, and all of
+them again on each later connection.
 """
 
 from __future__ import annotations
@@ -27,34 +27,22 @@ from aerostack.client.interfaces import OpenTransport
 from aerostack.client.outbox import Outbox
 from aerostack.client.outgoing import encodeGiven
 from aerostack.client.pacing import Pacer
+from aerostack.client.topic import History, Topic, pathOf
 from aerostack.wire.codec import encodeValue
 
 STATUS, ERROR, EXHAUSTED = "status", "error", "exhausted"
 
 SHORTEST_WAIT = 0.1
-"""Seconds that are waited at the least before something refused is said again."""
-
-History = Callable[[str, int, int | None], Deferred[list[Frame]]]
-"""Reads a page of a topic's history."""
-
-
-def pathOf(topic: str, projectId: str | None) -> str:
-    """
-    What the daemon calls a topic, without the project behind it.
-
-    @param topic: In any of the forms that the daemon takes.
-    """
-    path = topic.removesuffix(f"/{projectId}") if projectId else topic
-    return f"table/{topic}" if path == topic and "/" not in topic else path
+"""The client waits at least so many seconds before it sends a refused frame again."""
 
 
 @implementer(IConnectionUser)
 class Session:
     """
-    Keeps the daemon's idea of what the application wants up to date.
+    Tells the daemon what the application wants, and tells it again on each new connection.
 
-    @ivar line: The line it is held over.
-    @ivar notices: Called by the names L{STATUS}, L{ERROR} and L{EXHAUSTED}.
+    @ivar connection: The connection, which opens again by itself.
+    @ivar notices: The application's callbacks by L{STATUS}, L{ERROR} and L{EXHAUSTED}.
     @ivar history: See L{History}.
     """
 
@@ -73,39 +61,42 @@ class Session:
         self.notices = Callbacks()
         self.history = history
         self._clock = clock
-        # By path.  Those in which nothing of the application's is live as long as it holds them.
-        self._channels: dict[str, Channel] = {}
-        self._known: WeakValueDictionary[str, Channel] = WeakValueDictionary()
-        # Those that have something to say to the daemon.
-        self._pending: dict[Channel, None] = {}
+        # By path: the topics that are in use, and the channels that the application holds with
+        # their topics.
+        self._topics: dict[str, Topic] = {}
+        self._known: WeakValueDictionary[str, Topic] = WeakValueDictionary()
+        self._channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
+        # The topics that have a frame to send.
+        self._pending: dict[Topic, None] = {}
         self._pacer = Pacer()
         self._outbox = Outbox(queueSize)
-        # No two clients use the same ids.
+        # Publications have ids that no other client uses.
         self._name = uuid4().hex[:16]
         self._count = 0
-        # Why nothing will be answered, if nothing will.
+        # Why the client has given up, if it has.
         self._over: ClientError | None = None
-        # Who waits to ask for an answer, behind all that is to be said before.
+        # Pings of the application that go out behind all pending frames.
         self._pings: list[Deferred[None]] = []
-        # For how many reasons nothing is said for a while.
+        # How many refusals as too fast have yet to pass before the next frame goes out.
         self._pauses = 0
         self._timers: set[IDelayedCall] = set()
-        # Whether a ping is under way that tells when the daemon has dealt with all before it.
-        self._barrier = False
+        # Whether a ping of the session's own is under way: its pong shows that the daemon has
+        # dealt with all frames before it.
+        self._isAsking = False
 
     # From the application
 
     def start(self) -> None:
         """
-        Connect, or come back at once.
+        Connect.  While the connection waits to open again, connect at once.
         """
         self._over = None
         self.connection.start()
 
     def stop(self) -> Deferred[None]:
         """
-        Disconnect, and stay away.  What is subscribed and tracked is so again after
-        another L{start}.
+        Disconnect, and stay disconnected.  After another L{start} the session subscribes and
+        tracks again as before.
         """
         self._over = ClientError("stopped", "The client was stopped.")
         self._connectionClosed()
@@ -114,45 +105,49 @@ class Session:
 
     def setToken(self, token: str) -> None:
         """
-        Go on under another token.
+        Use another token from now on.
         """
         self.connection.address = replace(self.connection.address, token=token)
         if self.connection.status == CONNECTED:
             self._authenticate()
-            # If it is another user's, the daemon has ended the presence of the one before.
-            for channel in self._channels.values():
-                channel.retell()
-            self._sayAgain()
+            for topic in self._topics.values():
+                topic.tokenChanged()
+            self._reviewTopics()
         elif self.connection.lacksToken:
             self.start()
 
     def _authenticate(self) -> None:
-        """Tell the daemon the token of now."""
+        """Send the present token."""
         self.connection.send(encodeValue({"type": "auth", "token": self.connection.address.token}))
 
     def channel(self, topic: str, filter: Any) -> Channel:
         """
-        The channel of a topic: always the same, as long as it is used.
+        Give the channel of a topic.
+
+        @return: The same channel for the same topic, as long as the application holds it.
         """
         if not isinstance(topic, str) or not topic:
             raise ValueError(f"a topic is text such as 'orders' or 'chat/general', not {topic!r}")
         encodeGiven(topic, "topic")
         path = pathOf(topic, self.connection.address.projectId)
-        channel = self._known.get(path)
-        if channel is None:
-            channel = self._known[path] = Channel(self, topic, path, filter)
+        used = self._known.get(path)
+        if used is None:
+            used = self._known[path] = Topic(self, topic, path, filter)
         elif filter is not None:
-            channel.filter = filter
-        self.touch(channel)
+            used.filter = filter
+        channel = self._channels.get(path)
+        if channel is None:
+            channel = self._channels[path] = Channel(self, used)
+        self.touch(used)
         return channel
 
-    def changed(self, channel: Channel) -> None:
+    def changed(self, topic: Topic) -> None:
         """
-        The application wants something else of a channel.
+        The application asked for something else of a topic.
         """
         if self._over is not None:
-            channel.fail(self._over)
-        self.touch(channel)
+            topic.fail(self._over)
+        self.touch(topic)
         self.flush()
 
     def publish(self, topic: str, event: str, data: Any, persist: bool) -> Deferred[None]:
@@ -166,7 +161,7 @@ class Session:
 
     def chat(self, roomId: str, text: str, metadata: Any) -> Deferred[None]:
         """
-        Say something in a room.
+        Send a chat message.
         """
         if not isinstance(roomId, str) or not isinstance(text, str):
             raise TypeError(f"a room and what is said are text, not {roomId!r} and {text!r}")
@@ -174,7 +169,7 @@ class Session:
         return self._enter(frame if metadata is None else {**frame, "metadata": metadata})
 
     def _enter(self, frame: dict[str, Any]) -> Deferred[None]:
-        """Send something until it is acknowledged."""
+        """Put a frame into the outbox, which sends it until the daemon has acknowledged it."""
         self._count += 1
         id = f"{self._name}-{self._count}"
         given = {name: Raw(encodeGiven(value, name)) for name, value in frame.items()}
@@ -187,9 +182,9 @@ class Session:
 
     def ping(self) -> Deferred[None]:
         """
-        Send a ping behind everything that waits to be sent, and wait for its answer.
+        Send a ping behind all pending frames.
 
-        @return: Fires when the answer is there.  Fails when the connection is gone.
+        @return: Fires when the daemon has answered.  Fails when the connection is closed.
         """
         if self.connection.status != CONNECTED:
             return self.connection.ping()
@@ -202,7 +197,7 @@ class Session:
 
     def flush(self) -> None:
         """
-        Tell the daemon what it is to be told now.
+        Send the pending frames, as many as may go out now.
         """
         if self.connection.status != CONNECTED or self._pauses:
             return
@@ -211,48 +206,48 @@ class Session:
             self._pacer.sent(len(payload))
             self.connection.send(payload)
         if self._pacer.left:
-            # There is nothing left to be said.
+            # All pending frames are out.
             pings, self._pings = self._pings, []
             for answered in pings:
                 self.connection.ping().chainDeferred(answered)
-        if not self._pacer.left and not self._barrier:
-            self._barrier = True
+        if not self._pacer.left and not self._isAsking:
+            self._isAsking = True
             self.connection.ping().addCallbacks(self._caughtUp, self._notCaughtUp)
 
     def _next(self) -> bytes | None:
         while self._pending:
-            channel = next(iter(self._pending))
-            payload = channel.next()
+            topic = next(iter(self._pending))
+            payload = topic.next()
             if payload is not None:
                 return payload
-            del self._pending[channel]
-            self.touch(channel)
+            del self._pending[topic]
+            self.touch(topic)
         return self._outbox.next()
 
     def _caughtUp(self, _: None) -> None:
-        """The daemon has dealt with all that it was sent."""
-        self._barrier = False
+        """The daemon has dealt with all frames that went out."""
+        self._isAsking = False
         self._pacer.refill()
         self.flush()
 
     def _notCaughtUp(self, _: object) -> None:
-        """The connection is gone, or even that came too fast."""
-        self._barrier = False
+        """The connection is closed, or the ping itself came too fast."""
+        self._isAsking = False
 
-    # From the line
+    # From the connection
 
     def statusChanged(self, status: str) -> None:
         self.notices.call(STATUS, status)
 
     def opened(self) -> None:
         if self.connection.outdated:
-            # It came while the connection was being made.
+            # The application set the token while the connection opened.
             self._authenticate()
-        self._sayAgain()
+        self._reviewTopics()
 
-    def _sayAgain(self) -> None:
-        """Look at everything for what the daemon has yet to be told."""
-        self._pending = dict.fromkeys(self._channels.values())
+    def _reviewTopics(self) -> None:
+        """Let every topic send what the daemon does not know."""
+        self._pending = dict.fromkeys(self._topics.values())
         self.flush()
 
     def tooLarge(self, most: int | None) -> bool:
@@ -260,9 +255,9 @@ class Session:
         error = ClientError("too_large", f"The daemon takes frames of at most {limit}; send less.")
         found = self._outbox.tooLarge(most, error)
         if most is not None:
-            for channel in tuple(self._channels.values()):
-                found = channel.tooLarge(most, error) or found
-                self.touch(channel)
+            for topic in tuple(self._topics.values()):
+                found = topic.tooLarge(most, error) or found
+                self.touch(topic)
         return found
 
     def closed(self, error: ClientError) -> None:
@@ -276,7 +271,7 @@ class Session:
         if exhausted:
             self.notices.call(EXHAUSTED)
         if self._over is error:
-            # Nobody who was told has started it again.
+            # No callback has started the client again.
             self._fail(error)
 
     def received(self, head: Head, frame: Frame) -> None:
@@ -285,57 +280,62 @@ class Session:
         elif head.type == "error":
             self._refused(head)
         elif head.topic is not None:
-            channel = self._find(head.topic)
-            if channel is not None:
-                channel.received(head, frame)
-                self.touch(channel)
+            topic = self._find(head.topic)
+            if topic is not None:
+                topic.received(head, frame)
+                self.touch(topic)
         self.flush()
 
     def unreadable(self, error: ClientError, head: Head) -> None:
-        channel = self._find(head.topic) if head.topic else None
-        if channel is None:
+        topic = self._find(head.topic) if head.topic else None
+        if topic is None:
             self._notice(error)
         else:
-            channel.passed(error, head)
+            topic.unreadable(error, head)
 
-    def _find(self, topic: str) -> Channel | None:
-        # Where the project is not known, it is what stands last.
-        path = pathOf(topic, self.connection.address.projectId)
-        return self._channels.get(path) or self._channels.get(topic.rpartition("/")[0])
+    def _find(self, name: str) -> Topic | None:
+        # A client that does not know its project takes what stands last for the project.
+        path = pathOf(name, self.connection.address.projectId)
+        return self._topics.get(path) or self._topics.get(name.rpartition("/")[0])
 
-    def touch(self, channel: Channel) -> None:
+    def touch(self, topic: Topic) -> None:
         """
-        Look whether a channel has something to say, and is used at all.
+        Look again whether a topic has a frame to send, and whether it is in use.
         """
-        if channel.pending:
-            self._pending[channel] = None
-        if channel.idle:
-            self._channels.pop(channel.path, None)
+        if topic.pending:
+            self._pending[topic] = None
+        if topic.idle:
+            self._topics.pop(topic.path, None)
         else:
-            self._channels[channel.path] = channel
+            self._topics[topic.path] = topic
 
     def _refused(self, head: Head) -> None:
         wait = seconds(head.retryAfter)
         error = ClientError(
             head.code or "bad_answer",
-            head.message or "The daemon says no, and not why.",
+            head.message or "The daemon refused a frame and gave no reason.",
             None if wait is None else int(wait * 1000),
         )
         if wait is None:
-            self._heed(head, error, None)
+            self._assign(head, error, None)
             return
         wait = max(wait, SHORTEST_WAIT)
         tooFast = error.code == "rate_limited"
         if tooFast:
             self._pacer.tooFast()
             self._pauses += 1
-        self._heed(head, error, wait)
+        self._assign(head, error, wait)
         if tooFast:
-            # Last, so that what was refused is there to be said first.
+            # Last, so that the refused frame is pending again when this timer fires.
             self._later(wait, self._resume)
 
-    def _heed(self, head: Head, error: ClientError, wait: float | None) -> None:
-        channel, id = self._askedAt(head), head.id
+    def _assign(self, head: Head, error: ClientError, wait: float | None) -> None:
+        """
+        Give an error to the part that sent the refused frame.
+
+        @param wait: Seconds after which that part sends it again; L{None} for never.
+        """
+        topic, id = self._refusedTopic(head), head.id
         if id is None and head.request in ("publish", "chat"):
             id = self._outbox.only
         if wait is not None:
@@ -345,39 +345,39 @@ class Session:
             if head.request == "auth":
                 self._later(wait, self._authenticate)
                 return
-            unnamed = id is None and channel is None
+            unnamed = id is None and topic is None
             if unnamed and error.code == "rate_limited" and self.connection.pingRefused(error):
                 return
         if self._outbox.refuse(id, error):
             return
-        # What has an id is no answer to a subscription.
-        if channel is None or id is not None:
+        # Only publications have ids: an error with an id is not about a topic.
+        if topic is None or id is not None:
             self._notice(error)
         elif wait is None:
-            channel.refused(error, head.request)
-            self.touch(channel)
+            topic.refused(error, head.request)
+            self.touch(topic)
         else:
-            channel.postpone(head.request)
-            self._later(wait, self._again, channel, head.request)
+            topic.postpone(head.request)
+            self._later(wait, self._again, topic, head.request)
 
-    def _askedAt(self, head: Head) -> Channel | None:
-        """Find the channel that a refusal is about."""
-        channel = self._find(head.topic) if head.topic else None
-        if channel is None and head.request in ("subscribe", "unsubscribe"):
-            # The daemon repeats the beginning of a topic that is too long, and nothing of one
-            # that it cannot read.
+    def _refusedTopic(self, head: Head) -> Topic | None:
+        """Find the topic that a refusal is about."""
+        topic = self._find(head.topic) if head.topic else None
+        if topic is None and head.request in ("subscribe", "unsubscribe"):
+            # The daemon repeats only the beginning of a topic that is too long, and nothing of
+            # one that it cannot read.
             beginning = head.topic or ""
             asking = [
                 each
-                for each in self._channels.values()
-                if each.asking and each.topic.startswith(beginning)
+                for each in self._topics.values()
+                if each.asking and each.name.startswith(beginning)
             ]
             return asking[0] if len(asking) == 1 else None
-        return channel
+        return topic
 
-    def _again(self, channel: Channel, request: str | None) -> None:
-        channel.again(request)
-        self.touch(channel)
+    def _again(self, topic: Topic, request: str | None) -> None:
+        topic.again(request)
+        self.touch(topic)
 
     def _notice(self, error: ClientError) -> None:
         if not self.notices.call(ERROR, error):
@@ -400,22 +400,22 @@ class Session:
     # Ends
 
     def _connectionClosed(self) -> None:
-        """Forget what the connection that is gone was told."""
+        """Forget what went out on the connection, which is closed."""
         timers, self._timers = self._timers, set()
         for timer in timers:
             timer.cancel()
         self._pauses = 0
         pings, self._pings = self._pings, []
         for answered in pings:
-            answered.errback(ClientError("unreachable", "The connection is gone."))
+            answered.errback(ClientError("unreachable", "The connection is closed."))
         self._pacer.closed()
         self._outbox.closed()
-        for channel in tuple(self._channels.values()):
-            channel.closed()
-            self.touch(channel)
+        for topic in tuple(self._topics.values()):
+            topic.closed()
+            self.touch(topic)
 
     def _fail(self, error: ClientError) -> None:
-        """Let nobody wait for an answer any more."""
+        """Fail everything that waits for an answer."""
         self._outbox.fail(error)
-        for channel in tuple(self._channels.values()):
-            channel.fail(error)
+        for topic in tuple(self._topics.values()):
+            topic.fail(error)

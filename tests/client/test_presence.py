@@ -29,22 +29,22 @@ class PresenceTests(SynchronousTestCase):
         Members come, change and go, and keep their places.
         """
         one, two, three = member("c1"), member("c2"), member("c3")
-        self.presence.told("presence:sync", {"members": [one, two]})
-        self.presence.told("presence:join", three)
+        self.presence.received("presence:sync", {"members": [one, two]})
+        self.presence.received("presence:join", three)
         self.assertEqual(self.presence.members, [one, two, three])
         changed = member("c2", state={"typing": True})
-        self.presence.told("presence:update", changed)
+        self.presence.received("presence:update", changed)
         self.assertEqual(self.presence.members, [one, changed, three])
-        self.presence.told("presence:leave", one)
-        self.presence.told("presence:leave", one)
+        self.presence.received("presence:leave", one)
+        self.presence.received("presence:leave", one)
         self.assertEqual(self.presence.members, [changed, three])
 
     def test_sync(self) -> None:
         """
         A sync is the whole set, and the present one.
         """
-        self.presence.told("presence:join", member("c1"))
-        self.assertTrue(self.presence.told("presence:sync", {"members": [member("c2")]}))
+        self.presence.received("presence:join", member("c1"))
+        self.assertTrue(self.presence.received("presence:sync", {"members": [member("c2")]}))
         self.assertEqual(self.names(), ["c2"])
         self.assertEqual(self.successResultOf(self.presence.known()), [member("c2")])
 
@@ -59,7 +59,7 @@ class PresenceTests(SynchronousTestCase):
         Let the daemon tell a page, which is none of the application's.
         """
         members = [member(name) for name in names]
-        told = self.presence.told("presence:sync", {"members": members, "page": number})
+        told = self.presence.received("presence:sync", {"members": members, "page": number})
         self.assertFalse(told)
 
     def test_pages(self) -> None:
@@ -67,14 +67,14 @@ class PresenceTests(SynchronousTestCase):
         A set that comes in pages is shown when all of it is there; what happens meanwhile
         happens to it and to the set of before.
         """
-        self.presence.told("presence:sync", {"members": [member("old"), member("a")]})
+        self.presence.received("presence:sync", {"members": [member("old"), member("a")]})
         self.presence.begin()
         waiting = self.presence.known()
-        self.presence.told("presence:join", member("new"))
+        self.presence.received("presence:join", member("new"))
         self.page(0, "a", "b")
         self.assertEqual(self.names(), ["old", "a", "new"])
-        self.presence.told("presence:leave", member("b"))
-        self.presence.told("presence:join", member("c"))
+        self.presence.received("presence:leave", member("b"))
+        self.presence.received("presence:join", member("c"))
         self.page(1, "d", "c")
         self.assertEqual(self.names(), ["old", "a", "new", "c"])
         self.assertNoResult(waiting)
@@ -100,7 +100,7 @@ class PresenceTests(SynchronousTestCase):
         self.presence.begin()
         self.assertFalse(self.presence.synced())
         self.assertEqual(self.successResultOf(self.presence.known()), [])
-        self.presence.told("presence:join", member("a"))
+        self.presence.received("presence:join", member("a"))
         self.presence.begin()
         self.assertTrue(self.presence.synced())
         self.assertFalse(self.presence.synced())
@@ -109,7 +109,7 @@ class PresenceTests(SynchronousTestCase):
         """
         Where a connection breaks in the middle of a set, that of before is shown on.
         """
-        self.presence.told("presence:join", member("a"))
+        self.presence.received("presence:join", member("a"))
         self.presence.begin()
         self.page(0, "b")
         self.presence.closed()
@@ -122,7 +122,7 @@ class PresenceTests(SynchronousTestCase):
         """
         sets: list[int] = []
         self.presence.onChange(lambda members: sets.append(len(members)))
-        self.presence.told("presence:join", member("a"))
+        self.presence.received("presence:join", member("a"))
         self.presence.begin()
         waiting = self.presence.known()
         self.presence.over(ClientError("unsubscribed", "It is over."))
@@ -133,7 +133,7 @@ class PresenceTests(SynchronousTestCase):
         """
         What an application does with the list changes nothing.
         """
-        self.presence.told("presence:join", member("c1"))
+        self.presence.received("presence:join", member("c1"))
         self.presence.members.clear()
         self.assertEqual(len(self.presence.members), 1)
 
@@ -143,10 +143,10 @@ class PresenceTests(SynchronousTestCase):
         """
         sets: list[int] = []
         takeBack = self.presence.onChange(lambda members: sets.append(len(members)))
-        self.presence.told("presence:sync", {"members": [member("c1"), member("c2")]})
-        self.presence.told("presence:leave", member("c1"))
+        self.presence.received("presence:sync", {"members": [member("c1"), member("c2")]})
+        self.presence.received("presence:leave", member("c1"))
         takeBack()
-        self.presence.told("presence:join", member("c3"))
+        self.presence.received("presence:join", member("c3"))
         self.assertEqual(sets, [2, 1])
 
     def test_nonsense(self) -> None:
@@ -162,6 +162,6 @@ class PresenceTests(SynchronousTestCase):
             ("presence:leave", {"connectionId": []}),
             ("presence:other", member("c1")),
         ):
-            self.presence.told(event, data)
-        self.presence.told("presence:sync", {"members": [1, {}, None]})
+            self.presence.received(event, data)
+        self.presence.received("presence:sync", {"members": [1, {}, None]})
         self.assertEqual(self.presence.members, [])

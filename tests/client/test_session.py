@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.errors import ClientError
-from aerostack.client.session import pathOf
+from aerostack.client.topic import pathOf
 from aerostack.core.changes import Change
 from aerostack.errors import RealtimeError
 from aerostack.settings import LimitsConfig
