@@ -89,7 +89,7 @@ class PythonDocumentTests(SynchronousTestCase):
         """
         Every parameter of the client's that is not for tests is there.
         """
-        parameters = set(signature(RealtimeClient).parameters) - {"reactor", "openWire"}
+        parameters = set(signature(RealtimeClient).parameters) - {"reactor", "openTransport"}
         self.assertLessEqual(parameters, set(named(self.text)))
 
     def test_limits(self) -> None:
