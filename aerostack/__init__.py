@@ -2,23 +2,17 @@
 aerostack-rt: a self-hosted realtime daemon.
 
 One WebSocket a client carries database changes, pub/sub, presence, history
-and token streams.  The rooms of this house, from the ground up; calls go down,
-pushes come back up through the interfaces only:
+and token streams.  The rooms of this house, from the ground up.  A room imports only from
+the rooms before it; what has to come back up comes through L{aerostack.interfaces}:
 
-0. vocabulary: L{aerostack.interfaces}, L{aerostack.errors};
-1. pure, no I/O and no clock: L{aerostack.wire}, L{aerostack.core};
-2. live: L{aerostack.hub}, L{aerostack.lanes}, L{aerostack.fanout}, L{aerostack.feeds},
-   L{aerostack.telling}, L{aerostack.attendance}, L{aerostack.judging}, L{aerostack.recovery},
-   L{aerostack.past}, L{aerostack.catchup}, L{aerostack.snapshots}, L{aerostack.outlet},
-   L{aerostack.session}, L{aerostack.subscriptions}, L{aerostack.commands},
-   L{aerostack.auth}, L{aerostack.rpc}, L{aerostack.farewell}, L{aerostack.pulse},
-   L{aerostack.heartbeat}, L{aerostack.sampler}, L{aerostack.insight},
-   L{aerostack.watching}, L{aerostack.why};
-3. adapters, one outside system each: L{aerostack.net}, L{aerostack.storage},
-   L{aerostack.tracker}, L{aerostack.engine};
-4. composition: L{aerostack.config}, L{aerostack.logfile}, L{aerostack.databases},
-   L{aerostack.condition}, L{aerostack.console}, L{aerostack.examples}, L{aerostack.daemon},
-   L{aerostack.service}, L{aerostack.cli}.
+0. vocabulary: L{aerostack.errors}, L{aerostack.settings};
+1. pure, no I/O and no clock: L{aerostack.core}, L{aerostack.protocol}, L{aerostack.interfaces};
+2. live: L{aerostack.auth}, L{aerostack.delivery}, L{aerostack.hub}, L{aerostack.tables},
+   L{aerostack.recovery}, L{aerostack.sessions}, L{aerostack.admin}, L{aerostack.tracker};
+3. adapters, one outside system each: L{aerostack.engine}, L{aerostack.databases},
+   L{aerostack.process}, L{aerostack.net};
+4. composition: L{aerostack.config}, L{aerostack.examples}, L{aerostack.cli},
+   L{aerostack.server}.
 
 C{tests/test_layers.py} keeps these promises.
 """

@@ -65,7 +65,7 @@ class IJournal(Interface):
     def columns(cursor, table):
         """
         @return: What columns a followed table has, as
-            L{aerostack.core.columns.Columns}.
+            L{aerostack.core.rows.columns.Columns}.
         @raise RealtimeError: C{unknown_table}.
         """
 
@@ -77,7 +77,7 @@ class IJournal(Interface):
         @param limit: How many changes to read at the most.
         @param size: After how many bytes of their values, about, to read no more of
             them; L{None} for no bound.  One change at least is read.
-        @return: An L{aerostack.tracker.journal.Poll}.
+        @return: An L{aerostack.core.rows.journal.Poll}.
         """
 
     def lineage(cursor, table):
@@ -102,7 +102,7 @@ class IJournal(Interface):
         @param lineage: What the numbers belonged to when they were given out.
         @param most: How many changes are told again at the most; L{None} for no bound.
         @return: L{None} if they can, else the reason of an
-            L{aerostack.core.stream.Gap}.
+            L{aerostack.core.replay.log.Gap}.
         """
 
     def readPast(cursor, table, lineage, after, until, limit, size=None):
@@ -110,7 +110,7 @@ class IJournal(Interface):
         Read changes of one table again.
 
         @param size: As in L{poll}.
-        @return: A list of L{aerostack.core.changes.Change}, oldest first, at most
+        @return: A list of L{aerostack.core.rows.changes.Change}, oldest first, at most
             C{limit} of them; none if none are left.  A journal that does not keep where
             transactions end leaves C{last} unset.
         @raise RealtimeError: C{table_lost}: they have gone since they were surveyed.
@@ -120,9 +120,9 @@ class IJournal(Interface):
         """
         Read rows of a followed table as they are at one point among its changes.
 
-        @param selection: An L{aerostack.core.selection.Selection}.
-        @param bounds: An L{aerostack.core.selection.Bounds}.
-        @return: An L{aerostack.core.selection.Snapshot}.
+        @param selection: An L{aerostack.core.rows.selection.Selection}.
+        @param bounds: An L{aerostack.core.rows.selection.Bounds}.
+        @return: An L{aerostack.core.rows.selection.Snapshot}.
         @raise RealtimeError: C{unknown_table}, or C{too_large}: the bounds do not suffice.
         """
 
@@ -147,7 +147,7 @@ class IJournal(Interface):
         Tell what holds up changes, which is not seen by reading them.  Cheap enough to be
         asked every few seconds.
 
-        @return: An L{aerostack.tracker.journal.Lag}.
+        @return: An L{aerostack.core.rows.journal.Lag}.
         """
 
     def fold(name):
@@ -173,7 +173,7 @@ class IChangeListener(Interface):
         Rows of followed tables changed.  A table is followed for a while after the last
         who watched it has left.
 
-        @param changes: A sequence of L{aerostack.core.changes.Change}, in commit
+        @param changes: A sequence of L{aerostack.core.rows.changes.Change}, in commit
             order.
         @return: L{None}; or, where too much of what was told has still to be passed on,
             a L{Deferred} that fires when more may be told.
@@ -259,7 +259,7 @@ class IChangeTracker(Interface):
     position = Attribute("The number of the newest change that was told, or was none's.")
     waiting = Attribute(
         "What there was still to be told when the journal was asked last, a"
-        " L{aerostack.tracker.journal.Lag}; L{None} if that is not known."
+        " L{aerostack.core.rows.journal.Lag}; L{None} if that is not known."
     )
 
     def watchedTables():
@@ -349,9 +349,9 @@ class IHistory(Interface):
         """
         Keep a message.
 
-        @param message: An L{aerostack.core.messages.Message} to keep.
+        @param message: An L{aerostack.core.replay.publications.Message} to keep.
         @return: A L{Deferred} that fires with an
-            L{aerostack.core.messages.Kept} after the commit.  Calls fire in the
+            L{aerostack.core.replay.publications.Kept} after the commit.  Calls fire in the
             order in which they were made.  Fails with L{RealtimeError}
             C{database_unavailable}.
         """
@@ -363,7 +363,7 @@ class IHistory(Interface):
 
         @param before: Only messages kept with a C{createdAt} below this, or
             L{None} for the newest.
-        @return: A L{Deferred} of a list of L{aerostack.core.messages.Kept}.
+        @return: A L{Deferred} of a list of L{aerostack.core.replay.publications.Kept}.
         """
 
     def surveyPast(topic, after, until, most, now, seen=False):
@@ -375,7 +375,7 @@ class IHistory(Interface):
         @param now: Milliseconds since the epoch.
         @param seen: Whether there was a message at C{after}.
         @return: A L{Deferred} of L{None} if they can, else of the reason of an
-            L{aerostack.core.stream.Gap}; C{unknown} if the topic keeps nothing at all, or if
+            L{aerostack.core.replay.log.Gap}; C{unknown} if the topic keeps nothing at all, or if
             that message is gone and was not forgotten: the database is an older one.
         """
 
@@ -385,7 +385,7 @@ class IHistory(Interface):
 
         @param size: After how many characters of data, about, to read no more; one message
             at least is read.
-        @return: A L{Deferred} of a list of L{aerostack.core.messages.Kept}, oldest
+        @return: A L{Deferred} of a list of L{aerostack.core.replay.publications.Kept}, oldest
             first, at most C{limit} of them.  Fails with L{RealtimeError} C{history_expired}
             where one between C{after} and the last of these may have been forgotten since
             they were surveyed.
@@ -428,7 +428,7 @@ class ISubscriber(Interface):
         """
         Take a frame.
 
-        @param frame: A L{aerostack.wire.framing.Frame}, shared with all other
+        @param frame: A L{aerostack.protocol.framing.Frame}, shared with all other
             subscribers.
         """
 
@@ -455,7 +455,7 @@ class IConnection(Interface):
         """
         Send an encoded WebSocket frame, or several.
 
-        @param frame: A L{aerostack.wire.framing.Frame}.  The same object goes to
+        @param frame: A L{aerostack.protocol.framing.Frame}.  The same object goes to
             everybody who gets it.
         """
 

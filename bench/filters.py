@@ -18,9 +18,9 @@ import time
 from statistics import median
 from typing import Any
 
-from aerostack.auth import Credentials
-from aerostack.core.changes import INSERT, UPDATE, Change
-from aerostack.core.columns import ColumnType
+from aerostack.auth.authenticator import Credentials
+from aerostack.core.rows.changes import INSERT, UPDATE, Change
+from aerostack.core.rows.columns import ColumnType
 from aerostack.testing import MemoryClient, MemoryConnection, World
 
 MARK = 1.5

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from aerostack.tracker.sqlite import SQLiteJournal
+from aerostack.databases.sqlite.journal import SQLiteJournal
 
 ROWS = 30_000
 

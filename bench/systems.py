@@ -15,7 +15,7 @@ from pathlib import Path
 from certificate import Certificate
 
 from aerostack import __version__
-from aerostack.settings import reference
+from aerostack.settings.settings import reference
 
 PEERS = Path(__file__).with_name("peers")
 PUBLIC_KEY = "pk_bench_0123456789"

@@ -14,12 +14,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.cli import COMMANDS
 from aerostack.client.errors import CLIENT_ERRORS
 from aerostack.client.realtime import RealtimeClient
-from aerostack.core import conditions, filters
-from aerostack.core.conninfo import OPTIONS
-from aerostack.core.explaining import FINDINGS
+from aerostack.core.diagnosis.explain import FINDINGS
+from aerostack.core.rows import conditions, filters
+from aerostack.databases.postgres import values as postgres
 from aerostack.errors import CLOSE_CODES, ERRORS
-from aerostack.net.metrics import METRICS
-from aerostack.wire import postgres, values
+from aerostack.net.http.metrics import METRICS
+from aerostack.protocol import values
+from aerostack.settings.conninfo import OPTIONS
 
 ROOT = Path(__file__).parents[1]
 

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from aerostack.cli.options import CommandError
     from aerostack.cli.output import say
     from aerostack.client.errors import ClientError
-    from aerostack.config import ConfigError
+    from aerostack.config.loader import ConfigError
 
     try:
         options.run(options)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from aerostack.cli.options import CommandError, addConfig, loadConfig
 from aerostack.client.address import urlsOf
-from aerostack.databases import Unusable, openBackend
+from aerostack.databases.open import Unusable, openBackend
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 from aerostack.client.address import Address, addressOf
 from aerostack.client.blocking import BlockingSDK
 from aerostack.client.outgoing import encodeGiven
-from aerostack.config import load
-from aerostack.settings import Config
+from aerostack.config.loader import load
+from aerostack.settings.settings import Config
 
 CONFIGS = (Path("etc/rt.toml"), Path("/etc/aerostack-rt/rt.toml"))
 

@@ -14,7 +14,7 @@ from aerostack.cli.options import CommandError
 from aerostack.client.address import Address
 from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
-from aerostack.net.steady import makeSteady
+from aerostack.process.steady import makeSteady
 
 T = TypeVar("T")
 

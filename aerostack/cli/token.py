@@ -14,12 +14,12 @@ from typing import Any
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from aerostack.auth import PROJECT_CLAIM, Authenticator, Credentials
+from aerostack.auth.authenticator import PROJECT_CLAIM, Authenticator, Credentials
 from aerostack.cli.options import CommandError, addConfig, loadConfig, readJSON
 from aerostack.cli.output import say
-from aerostack.core.permissions import CLAIM, Action
+from aerostack.core.access.permissions import CLAIM, Action
 from aerostack.errors import RealtimeError
-from aerostack.settings import JWTConfig, ProjectConfig
+from aerostack.settings.settings import JWTConfig, ProjectConfig
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
-from aerostack.core.descriptions import parseDescription
-from aerostack.settings import Config
+from aerostack.settings.listen import parseDescription
+from aerostack.settings.settings import Config
 
 # Who listens everywhere listens on the loopback interface too.
 _HERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}

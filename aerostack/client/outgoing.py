@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from aerostack.errors import RealtimeError
-from aerostack.wire.codec import MAX_DEPTH, decodeValue, isDeep
+from aerostack.protocol.codec import MAX_DEPTH, decodeValue, isDeep
 
 # The largest double has 309 digits: only where there are as many, an integer may exceed it.
 _LONG = re.compile(rb"[0-9]{309}")

@@ -17,7 +17,7 @@ from msgspec import Raw
 from aerostack.client.address import Address
 from aerostack.client.errors import ClientError, Unsent, excerpt, refusal
 from aerostack.client.outgoing import encodeGiven
-from aerostack.wire.codec import encodeValue
+from aerostack.protocol.codec import encodeValue
 
 T = TypeVar("T", covariant=True)
 

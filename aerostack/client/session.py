@@ -28,7 +28,7 @@ from aerostack.client.outbox import Outbox
 from aerostack.client.outgoing import encodeGiven
 from aerostack.client.pacing import Pacer
 from aerostack.client.topic import History, Topic, pathOf
-from aerostack.wire.codec import encodeValue
+from aerostack.protocol.codec import encodeValue
 
 STATUS, ERROR, EXHAUSTED = "status", "error", "exhausted"
 

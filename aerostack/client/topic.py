@@ -17,7 +17,7 @@ from aerostack.client.errors import ClientError
 from aerostack.client.frames import ANSWERS, Frame, Head
 from aerostack.client.presence import PREFIX, Presence
 from aerostack.client.subscription import Subscription
-from aerostack.wire.codec import encodeValue
+from aerostack.protocol.codec import encodeValue
 
 GAP, FEED, ERROR, SUBSCRIBED = "gap", "feed", "error", "subscribed"
 """The names of a topic's notices."""

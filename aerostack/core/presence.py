@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from aerostack.core.roster import Roster
-from aerostack.core.topics import projectOf
+from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from aerostack.core.changes import Change
-from aerostack.core.viewindex import ViewIndex
-from aerostack.core.views import View
+from aerostack.core.rows.changes import Change
+from aerostack.core.rows.viewindex import ViewIndex
+from aerostack.core.rows.views import View
 
 S = TypeVar("S", bound=Hashable)
 

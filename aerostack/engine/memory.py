@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from zope.interface import implementer
 
-from aerostack.core.messages import Publication
+from aerostack.core.replay.publications import Publication
 from aerostack.interfaces import IEngine
 
 

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.errors import RealtimeError
-from aerostack.examples.given import Given, text
+from aerostack.examples.validation import Given, text
 
 PAUSE = 0.05
 """Seconds between two tokens."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aerostack.examples.given import Given, choice, number, text
+from aerostack.examples.validation import Given, choice, number, text
 
 LOTS = {
     "lamp": ("A brass desk lamp", 40),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from aerostack.errors import RealtimeError
-from aerostack.examples.given import Given, choice, number
+from aerostack.examples.validation import Given, choice, number
 
 
 # [create]

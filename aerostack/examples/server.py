@@ -13,15 +13,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
-from aerostack.auth import Authenticator
-from aerostack.core.quotas import Quotas
+from aerostack.auth.authenticator import Authenticator
+from aerostack.core.limits.quotas import Quotas
 from aerostack.examples import auction, orders
 from aerostack.examples.ai import Assistant
-from aerostack.examples.given import Given
-from aerostack.examples.inside import InsideSDK
-from aerostack.net.examples import ExampleResource
-from aerostack.net.pages import exampleFiles
-from aerostack.rpc import RPC
+from aerostack.examples.localsdk import InsideSDK
+from aerostack.examples.resource import ExampleResource
+from aerostack.examples.validation import Given
+from aerostack.net.http.files import exampleFiles
+from aerostack.sessions.rpc import RPC
 
 Action = Callable[[Any, Given], Awaitable[Any]]
 """Takes an SDK and what the page sent, and gives what the page is answered."""

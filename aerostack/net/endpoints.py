@@ -27,10 +27,10 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStrea
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from aerostack.core.descriptions import Description, parseDescription
 from aerostack.net.inherited import InheritedEndpoint
 from aerostack.net.proxied import ProxiedEndpoint
 from aerostack.net.tls import CertificateFiles, ReloadableTLS
+from aerostack.settings.listen import Description, parseDescription
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class TLSServerFactory(TLSMemoryBIOFactory):
     Makes the server side of TLS, which encrypts what it is given at once.
 
     Twisted's own choice gathers small writes, with a timer for each connection.  Here
-    L{aerostack.net.writer} does, with one for all.
+    L{aerostack.net.websocket.writer} does, with one for all.
     """
 
     protocol = TLSMemoryBIOProtocol

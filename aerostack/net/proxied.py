@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from aerostack.wire.proxied import readHeader
+from aerostack.net.proxyheader import readHeader
 
 PATIENCE = 10.0
 """Seconds within which the proxy has to say it."""

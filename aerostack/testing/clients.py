@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from aerostack.session import Session
+from aerostack.sessions.session import Session
 from aerostack.testing.connections import Frame, MemoryConnection
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from aerostack.core.messages import Kept, Message
-from aerostack.core.stream import EXPIRED, UNKNOWN
+from aerostack.core.replay.log import EXPIRED, UNKNOWN
+from aerostack.core.replay.publications import Kept, Message
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IHistory
 

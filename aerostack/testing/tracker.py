@@ -10,17 +10,17 @@ from dataclasses import replace
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from aerostack.core.changes import DELETE, Change, Row
-from aerostack.core.columns import Columns, ColumnType
-from aerostack.core.selection import Bounds, Selection, Snapshot, collect
-from aerostack.core.stream import EXPIRED, UNKNOWN
+from aerostack.core.replay.log import EXPIRED, UNKNOWN
+from aerostack.core.rows.changes import DELETE, Change, Row
+from aerostack.core.rows.columns import Columns, ColumnType
+from aerostack.core.rows.journal import Lag
+from aerostack.core.rows.selection import Bounds, Selection, Snapshot, collect
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import (
     IChangeListener,
     IChangeTracker,
 )
 from aerostack.testing.history import answer
-from aerostack.tracker.journal import Lag
 
 
 @implementer(IChangeTracker)

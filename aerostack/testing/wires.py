@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
-from aerostack.auth import Credentials
+from aerostack.auth.authenticator import Credentials
 from aerostack.client.address import Address
 from aerostack.client.closing import Closing, broken, closed, refused
 from aerostack.client.interfaces import ITransport, ITransportUser
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IConnection
-from aerostack.session import Session
+from aerostack.protocol.codec import encodeValue
+from aerostack.sessions.session import Session
 from aerostack.testing.connections import readFrames
-from aerostack.wire.codec import encodeValue
 
 if TYPE_CHECKING:
     from aerostack.testing.world import World

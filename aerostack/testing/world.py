@@ -12,31 +12,31 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.web.resource import Resource
 
-from aerostack.auth import Authenticator, Credentials
+from aerostack.auth.authenticator import Authenticator, Credentials
 from aerostack.client.address import Address
 from aerostack.client.interfaces import ITransport, ITransportUser
 from aerostack.client.realtime import RealtimeClient
 from aerostack.client.sdk import TwistedSDK
-from aerostack.core.access import Access
-from aerostack.core.deadlines import Deadlines
-from aerostack.core.patterns import Patterns
+from aerostack.core.access.tables import Access
+from aerostack.core.diagnosis.traces import Traces
+from aerostack.core.limits.deadlines import Deadlines
+from aerostack.core.limits.quotas import Quotas
 from aerostack.core.presence import Presence
-from aerostack.core.quotas import Quotas
-from aerostack.core.repeats import Repeats
-from aerostack.core.rules import Rule, Rules
-from aerostack.core.selection import Bounds
-from aerostack.core.stream import Depth
-from aerostack.core.streams import Streams
-from aerostack.core.traces import Traces
+from aerostack.core.replay.idempotency import Repeats
+from aerostack.core.replay.log import Depth
+from aerostack.core.replay.logs import Streams
+from aerostack.core.rows.selection import Bounds
+from aerostack.core.topics.patterns import Patterns
+from aerostack.core.topics.policies import Rule, Rules
 from aerostack.engine.memory import MemoryEngine
-from aerostack.feeds import TableFeeds
-from aerostack.hub import Hub
+from aerostack.hub.hub import Hub
 from aerostack.interfaces import IChangeListener
-from aerostack.net.api import HistoryResource, RPCResource, makeRoot
-from aerostack.recovery import Recovery
-from aerostack.rpc import RPC
-from aerostack.settings import LimitsConfig, ProjectConfig, TableConfig
-from aerostack.surroundings import Surroundings
+from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
+from aerostack.recovery.recovery import Recovery
+from aerostack.sessions.context import Surroundings
+from aerostack.sessions.rpc import RPC
+from aerostack.settings.settings import LimitsConfig, ProjectConfig, TableConfig
+from aerostack.tables.feed import TableFeeds
 from aerostack.testing.clients import MemoryClient
 from aerostack.testing.connections import MemoryConnection
 from aerostack.testing.history import MemoryHistory

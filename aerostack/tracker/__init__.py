@@ -6,23 +6,23 @@ copy every changed row into one journal table.  What was rolled back is thus nev
 in it, and because SQLite has one writer at a time, the journal's order is the
 order of commits.  The daemon reads the journal on a timer.
 
-  - L{aerostack.tracker.schema} reads what a table looks like,
-  - L{aerostack.tracker.triggers} writes the triggers for it, as text,
-  - L{aerostack.tracker.ledger} keeps our own tables in the user's database,
-  - L{aerostack.tracker.repair} follows the changes of the user's schema,
+  - L{aerostack.databases.sqlite.tables} reads what a table looks like,
+  - L{aerostack.databases.sqlite.triggers} writes the triggers for it, as text,
+  - L{aerostack.databases.sqlite.ledger} keeps our own tables in the user's database,
+  - L{aerostack.databases.sqlite.repair} follows the changes of the user's schema,
   - L{aerostack.tracker.columns} remembers what columns the tables have,
-  - L{aerostack.tracker.entries} makes of the journal's entries what they tell, and
-    L{aerostack.tracker.oversize} sees what of it is too large to be told,
-  - L{aerostack.tracker.sqlite} is the journal that the daemon reads,
-  - L{aerostack.tracker.tracker} is the timer; L{aerostack.tracker.line} asks the database
-    for it, L{aerostack.tracker.outage} says when what failed is tried again,
-    L{aerostack.tracker.interests} knows who watches what,
-    L{aerostack.tracker.herald} tells them, and L{aerostack.tracker.upkeep} does what is due
+  - L{aerostack.databases.sqlite.entries} makes of the journal's entries what they tell, and
+    L{aerostack.databases.oversize} sees what of it is too large to be told,
+  - L{aerostack.databases.sqlite.journal} is the journal that the daemon reads,
+  - L{aerostack.tracker.tracker} is the timer; L{aerostack.tracker.monitor} asks the database
+    for it, L{aerostack.tracker.retry} says when what failed is tried again,
+    L{aerostack.tracker.watched} knows who watches what,
+    L{aerostack.tracker.dispatch} tells them, and L{aerostack.tracker.maintenance} does what is due
     now and then,
-  - L{aerostack.tracker.wake} notices what others write before the timer does.
+  - L{aerostack.databases.sqlite.wake} notices what others write before the timer does.
 
 All that is ours in the user's database is named C{_aerostack_*}, and
-L{SQLiteJournal.remove<aerostack.tracker.sqlite.SQLiteJournal.remove>} takes all of
+L{SQLiteJournal.remove<aerostack.databases.sqlite.journal.SQLiteJournal.remove>} takes all of
 it out again.  SQLite 3.37 or later is needed by the daemon, not by the writers.
 
 What no trigger sees, and so is never told: rows changed through an open blob

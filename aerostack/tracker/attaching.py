@@ -14,11 +14,11 @@ from twisted.logger import Logger
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker.columns import ColumnCache
+from aerostack.tracker.dispatch import Herald
 from aerostack.tracker.faults import describe
-from aerostack.tracker.herald import Herald
-from aerostack.tracker.interests import Interest, Interests
-from aerostack.tracker.line import Line
-from aerostack.tracker.outage import Outage
+from aerostack.tracker.monitor import Line
+from aerostack.tracker.retry import Outage
+from aerostack.tracker.watched import Interest, Interests
 
 QUESTIONS = 4
 """About how many tables the database is asked for between two reads of the journal, ..."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from aerostack.core.columns import Columns
+from aerostack.core.rows.columns import Columns
 from aerostack.interfaces import IDatabase, IJournal
 
 

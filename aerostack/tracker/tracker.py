@@ -14,20 +14,20 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from aerostack.core.changes import Change
-from aerostack.core.columns import Columns
-from aerostack.core.selection import Bounds, Selection, Snapshot
+from aerostack.core.rows.changes import Change
+from aerostack.core.rows.columns import Columns
+from aerostack.core.rows.journal import Lag, Loss, Poll
+from aerostack.core.rows.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal, IWaker
 from aerostack.tracker.attaching import Attaching
 from aerostack.tracker.columns import ColumnCache
+from aerostack.tracker.dispatch import Herald
 from aerostack.tracker.faults import SILENT
-from aerostack.tracker.herald import Herald
-from aerostack.tracker.interests import Interests
-from aerostack.tracker.journal import Lag, Loss, Poll
-from aerostack.tracker.line import READING, Line
-from aerostack.tracker.outage import Outage
-from aerostack.tracker.upkeep import Upkeep
+from aerostack.tracker.maintenance import Upkeep
+from aerostack.tracker.monitor import READING, Line
+from aerostack.tracker.retry import Outage
+from aerostack.tracker.watched import Interests
 
 BATCH_BYTES = 4_194_304
 """How many bytes of values are read in one step, about."""

@@ -16,7 +16,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from aerostack.settings import Key, reference
+from aerostack.settings.settings import Key, reference
 
 
 def escape(text: str) -> str:

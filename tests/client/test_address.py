@@ -10,8 +10,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.address import Address, addressOf, urlsOf
-from aerostack.config import load
-from aerostack.settings import Config
+from aerostack.config.loader import load
+from aerostack.settings.settings import Config
 
 
 class AddressTests(SynchronousTestCase):

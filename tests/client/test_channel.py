@@ -7,7 +7,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from aerostack.core.changes import Change
+from aerostack.core.rows.changes import Change
 from aerostack.testing import PUBLIC_KEY
 from tests.client.worlds import WorldTestCase
 from tests.live.clients import makeToken

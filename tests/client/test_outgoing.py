@@ -13,7 +13,7 @@ from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.outgoing import LARGEST, encodeGiven
-from aerostack.wire.codec import MAX_DEPTH, encodeValue
+from aerostack.protocol.codec import MAX_DEPTH, encodeValue
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aerostack.core.changes import Change
+from aerostack.core.rows.changes import Change
 from aerostack.errors import RealtimeError
 from tests.client.worlds import AWAY, WorldTestCase
 

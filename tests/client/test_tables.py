@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aerostack.core.changes import Change
-from aerostack.core.columns import ColumnType
+from aerostack.core.rows.changes import Change
+from aerostack.core.rows.columns import ColumnType
 from aerostack.errors import RealtimeError
 from tests.client.worlds import AWAY, WorldTestCase
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
-from aerostack.settings import JWTConfig, LimitsConfig
+from aerostack.settings.settings import JWTConfig, LimitsConfig
 from aerostack.testing import TOKEN_SECRET, World, makeProject
 
 AWAY = 60.0

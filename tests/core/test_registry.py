@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.changes import INSERT, UPDATE, Change
-from aerostack.core.columns import ColumnType
 from aerostack.core.registry import Registry
-from aerostack.core.views import View, judge, parseView
+from aerostack.core.rows.changes import INSERT, UPDATE, Change
+from aerostack.core.rows.columns import ColumnType
+from aerostack.core.rows.views import View, judge, parseView
 
 subscribers = st.integers(0, 3)
 topics = st.sampled_from(["a/p", "b/p", "c/p"])

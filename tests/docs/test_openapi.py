@@ -17,10 +17,10 @@ from openapi_spec_validator import validate
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import Agent
 
-from aerostack import watching
+from aerostack.admin import taps as watching
+from aerostack.databases.sqlite import connection as sqlite
 from aerostack.errors import ERRORS
-from aerostack.settings import JWTConfig, ProjectConfig
-from aerostack.storage import sqlite
+from aerostack.settings.settings import JWTConfig, ProjectConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.docs import openapi
 from tests.live.daemon import ORIGIN, DaemonTests

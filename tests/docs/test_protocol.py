@@ -12,7 +12,7 @@ from docutils import nodes
 from docutils.core import publish_doctree
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.wire.frames import AnyClientFrame, ServerFrame
+from aerostack.protocol.frames import AnyClientFrame, ServerFrame
 from tests.net import ROOT
 
 Frames = dict[str, dict[str, bool]]

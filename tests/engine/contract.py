@@ -9,7 +9,7 @@ from typing import Any
 
 from zope.interface.verify import verifyObject
 
-from aerostack.core.messages import Publication
+from aerostack.core.replay.publications import Publication
 from aerostack.interfaces import IEngine
 
 Receive = Callable[[Publication], None]

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.errors import RealtimeError
 from aerostack.examples.ai import PAUSE, Assistant
-from aerostack.examples.inside import InsideSDK
+from aerostack.examples.localsdk import InsideSDK
 from aerostack.testing import World
 
 

@@ -15,9 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.client.channel import Channel
 from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
-from aerostack.core.changes import Change
+from aerostack.core.rows.changes import Change
 from aerostack.errors import RealtimeError
-from aerostack.settings import READERS, JWTConfig, LimitsConfig, TableConfig
+from aerostack.settings.settings import READERS, JWTConfig, LimitsConfig, TableConfig
 from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, World, makeProject
 from tests.fuzz import FUZZ_SECONDS, seeds
 from tests.fuzz.lines import MOST, SlowWire

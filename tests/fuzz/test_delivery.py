@@ -15,20 +15,22 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack import attendance, past, recovery
 from aerostack.core import roster
-from aerostack.core.changes import INSERT, Change
-from aerostack.core.messages import Publication
-from aerostack.core.positions import parsePosition
-from aerostack.core.rules import NEWEST, Rule, Rules
-from aerostack.core.stream import Depth, Stream
-from aerostack.core.topics import parseTopic, tableTopic
+from aerostack.core.replay.log import Depth, Stream
+from aerostack.core.replay.positions import parsePosition
+from aerostack.core.replay.publications import Publication
+from aerostack.core.rows.changes import INSERT, Change
+from aerostack.core.topics.policies import NEWEST, Rule, Rules
+from aerostack.core.topics.topics import parseTopic, tableTopic
+from aerostack.delivery.fanout import Fanout
 from aerostack.errors import CLOSE_SLOW
-from aerostack.fanout import Fanout
-from aerostack.settings import LimitsConfig
+from aerostack.hub import presence as attendance
+from aerostack.recovery import recovery
+from aerostack.recovery import replay as past
+from aerostack.settings.settings import LimitsConfig
 from aerostack.testing import Frame, MemoryClient, World
 from tests.fuzz import seeds
-from tests.stories import SlowKeepingStory
+from tests.stories.story import SlowKeepingStory
 
 TABLE = tableTopic("orders", "p").canonical
 SPARING = "news/a/p"

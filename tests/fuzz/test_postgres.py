@@ -14,17 +14,16 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.changes import Change, Row
-from aerostack.core.selection import Bounds, Selection
+from aerostack.core.rows.changes import Change, Row
+from aerostack.core.rows.journal import Loss
+from aerostack.core.rows.selection import Bounds, Selection
+from aerostack.databases.postgres import following as postgresfollowing
+from aerostack.databases.postgres.journal import PostgresJournal
 from aerostack.errors import RealtimeError
-from aerostack.tracker import postgresfollowing
-from aerostack.tracker.journal import Loss
-from aerostack.tracker.postgres import PostgresJournal
-from aerostack.wire.codec import encodeValue
+from aerostack.protocol.codec import encodeValue
+from tests.databases.support import Mirror, Reader
+from tests.fuzz import seeds
 from tests.postgres import ROLE, Database, server
-
-from ..tracker.support import Mirror, Reader
-from . import seeds
 
 BOUNDS = Bounds(10_000, 10_000_000, 60.0)
 

@@ -11,13 +11,13 @@ from typing import Any
 import jwt
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.access import Access
-from aerostack.core.changes import INSERT, Change
-from aerostack.core.columns import ColumnType
-from aerostack.core.permissions import Action
-from aerostack.core.topics import topicOf
+from aerostack.core.access.permissions import Action
+from aerostack.core.access.tables import Access
+from aerostack.core.rows.changes import INSERT, Change
+from aerostack.core.rows.columns import ColumnType
+from aerostack.core.topics.topics import topicOf
 from aerostack.errors import CLOSE_INTERNAL, RealtimeError
-from aerostack.settings import JWTConfig, LimitsConfig, TableConfig
+from aerostack.settings.settings import JWTConfig, LimitsConfig, TableConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, MemoryClient, World, makeProject
 from tests.fuzz import seeds
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import random
 from typing import Any, ClassVar
 
-from aerostack.core.changes import DELETE, Change, Row
-from aerostack.core.conditions import IN, IS_NULL, LIKE, OPERATORS, Condition, makeCondition
-from aerostack.core.filters import Filter
-from aerostack.core.selection import Bounds, Selection
-from aerostack.core.views import View, judge, tell
+from aerostack.core.rows.changes import DELETE, Change, Row
+from aerostack.core.rows.conditions import IN, IS_NULL, LIKE, OPERATORS, Condition, makeCondition
+from aerostack.core.rows.filters import Filter
+from aerostack.core.rows.selection import Bounds, Selection
+from aerostack.core.rows.views import View, judge, tell
+from tests.databases.postgres.case import PostgresCase
+from tests.databases.support import JournalCase, Steps
 from tests.fuzz import seeds
 from tests.postgres import ROLE
-from tests.tracker.postgrescase import PostgresCase
-from tests.tracker.support import JournalCase, Steps
 
 BOUNDS = Bounds(rows=10_000, size=100_000_000, seconds=60.0)
 

@@ -10,12 +10,11 @@ import sqlite3
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.changes import Change
-from aerostack.tracker.journal import Loss
-from aerostack.tracker.sqlite import SQLiteJournal
-
-from ..tracker.support import Mirror, Reader, connect, tableRows
-from . import seeds
+from aerostack.core.rows.changes import Change
+from aerostack.core.rows.journal import Loss
+from aerostack.databases.sqlite.journal import SQLiteJournal
+from tests.databases.support import Mirror, Reader, connect, tableRows
+from tests.fuzz import seeds
 
 TABLES = {
     "plains": "(a INTEGER PRIMARY KEY, b, c)",

@@ -10,7 +10,13 @@ from typing import Any
 
 import jwt
 
-from aerostack.settings import Config, HistoryConfig, JWTConfig, ProjectConfig, ServerConfig
+from aerostack.settings.settings import (
+    Config,
+    HistoryConfig,
+    JWTConfig,
+    ProjectConfig,
+    ServerConfig,
+)
 from aerostack.testing import TOKEN_SECRET, makeProject
 from tests.live.daemon import ORIGIN, DaemonTests
 from tests.live.wire import Frame, Refused, Wire

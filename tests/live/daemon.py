@@ -19,8 +19,8 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from aerostack.daemon import Daemon
-from aerostack.settings import (
+from aerostack.server.daemon import Daemon
+from aerostack.settings.settings import (
     Config,
     DatabaseConfig,
     HistoryConfig,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from aerostack.settings import Config
+from aerostack.settings.settings import Config
 from tests.live.browser import Browser
 from tests.live.test_browser import PageTests
 

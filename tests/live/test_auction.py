@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from aerostack.settings import Config
+from aerostack.settings.settings import Config
 from tests.live.daemon import gather
 from tests.live.examples import ExampleTests, Page
 from tests.live.test_postgres import PostgresDaemonTests

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import replace
 from typing import Any
 
-from aerostack.settings import Config
+from aerostack.settings.settings import Config
 from tests.live.daemon import DaemonTests, gather
 from tests.live.hostile import CONTINUATION, INVALID_PAYLOAD, PROTOCOL_ERROR, TOO_BIG, compact
 from tests.live.wire import PING, TEXT, Wire, maskedFrame

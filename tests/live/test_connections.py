@@ -19,8 +19,8 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from twisted.internet.threads import deferToThread
 
 from aerostack.net.endpoints import serverEndpoint
-from aerostack.net.websocket import Connection
-from aerostack.session import Session
+from aerostack.net.websocket.connection import Connection
+from aerostack.sessions.session import Session
 from tests.live.daemon import DaemonTests
 from tests.live.hostile import OPENING
 from tests.live.wire import PING, Wire, WireFactory, maskedFrame

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from twisted.internet.task import LoopingCall
 
+from aerostack.core.rows.journal import Holder, Lag
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
-from aerostack.tracker.journal import Holder, Lag
 from aerostack.tracker.tracker import ChangeTracker
 from tests.live.browser import Browser
 from tests.live.consolepage import HOSTILE, ConsolePage, ConsoleTests

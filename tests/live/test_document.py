@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aerostack.settings import Config, HistoryConfig
+from aerostack.settings.settings import Config, HistoryConfig
 from tests.live.examples import ExampleTests, Page
 from tests.live.relay import Relay
 

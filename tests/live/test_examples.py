@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 from twisted.internet.threads import deferToThread
 
-from aerostack.settings import Config
+from aerostack.settings.settings import Config
 from aerostack.testing import SECRET_KEY, makeProject
 from tests.live.daemon import DaemonTests
 from tests.live.test_pages import Asking

@@ -9,7 +9,7 @@ import time
 
 from twisted.internet.defer import Deferred
 
-from aerostack.core.departures import BATCH
+from aerostack.core.limits.draining import BATCH
 from tests.live.daemon import gather
 from tests.live.program import ProgramTests
 from tests.live.wire import Refused, Wire

@@ -12,7 +12,7 @@ from aerostack.errors import (
     CLOSE_SILENT,
     CLOSE_SLOW,
 )
-from aerostack.housekeeping import Housekeeping
+from aerostack.server.housekeeping import Housekeeping
 from tests.live.hostile import (
     OPENING,
     HostileTests,

@@ -10,9 +10,9 @@ from contextlib import closing
 import treq
 from twisted.web.client import Agent
 
-from aerostack import condition
+from aerostack.server import health as condition
 from aerostack.testing import SECRET_KEY
-from aerostack.tracker import upkeep
+from aerostack.tracker import maintenance as upkeep
 from tests.live.test_postgres import PostgresDaemonTests
 from tests.postgres import OWNER
 

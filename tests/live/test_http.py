@@ -14,8 +14,8 @@ from typing import Any
 import jwt
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
-from aerostack.settings import JWTConfig, ProjectConfig
-from aerostack.storage import sqlite
+from aerostack.databases.sqlite import connection as sqlite
+from aerostack.settings.settings import JWTConfig, ProjectConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.live.daemon import DaemonTests
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aerostack.settings import Config
+from aerostack.settings.settings import Config
 from aerostack.testing import SECRET_KEY, makeProject
 from tests.live.daemon import DaemonTests
 

@@ -9,7 +9,7 @@ import re
 import treq
 from twisted.web.client import Agent
 
-from aerostack.net.metrics import METRICS
+from aerostack.net.http.metrics import METRICS
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.daemon import DaemonTests
 

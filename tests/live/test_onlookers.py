@@ -13,10 +13,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
-from aerostack import watching
-from aerostack.settings import TableConfig
+from aerostack.admin import taps as watching
+from aerostack.admin.taps import Watchers
+from aerostack.settings.settings import TableConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
-from aerostack.watching import Watchers
 from tests.live.console import OTHER_SECRET, ConsoleTests
 
 Line = dict[str, Any]

@@ -13,8 +13,8 @@ import psycopg
 from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 
-from aerostack.daemon import Daemon, StartError
-from aerostack.settings import Config, DatabaseConfig
+from aerostack.server.daemon import Daemon, StartError
+from aerostack.settings.settings import Config, DatabaseConfig
 from tests.live.daemon import DaemonTests
 from tests.live.program import CLI, ProgramTests
 from tests.live.wire import Refused, Wire

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aerostack.net.endpoints import serverEndpoint
-from aerostack.settings import Config
+from aerostack.settings.settings import Config
 from tests.live.daemon import DaemonTests
 from tests.live.hostile import OPENING
 from tests.live.wire import Wire

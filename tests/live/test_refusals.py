@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from aerostack.settings import ServerConfig
+from aerostack.settings.settings import ServerConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.clients import ClientTests, makeToken
 from tests.live.daemon import ORIGIN

@@ -12,8 +12,8 @@ from twisted.internet.defer import succeed
 from twisted.web import http
 
 from aerostack.net import intake
-from aerostack.net.site import LEAST
-from aerostack.settings import Config
+from aerostack.net.http.site import LEAST
+from aerostack.settings.settings import Config
 from aerostack.testing import SECRET_KEY
 from tests.live.daemon import DaemonTests
 from tests.live.hostile import OPENING

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aerostack.session import State
+from aerostack.sessions.session import State
 from tests.live.relay import Relay
 from tests.live.test_browser import PageTests
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from aerostack import daemon, databases
+from aerostack.databases import open as databases
+from aerostack.server import daemon
 from tests.live.test_postgres import PUBLISH, PostgresDaemonTests
 
 _OURS = """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from aerostack.errors import CLOSE_FLOOD, CLOSE_GOING_AWAY
 from aerostack.net import intake
-from aerostack.session import Session
+from aerostack.sessions.session import Session
 from tests.live.hostile import CONTINUATION, OPENING, HostileTests
 from tests.live.program import ProgramTests
 from tests.live.wire import PING, PONG, TEXT, Wire, maskedFrame

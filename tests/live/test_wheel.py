@@ -83,7 +83,7 @@ class WheelTests(SynchronousTestCase):
         for needed in (
             "aerostack/web/home/index.html",
             "aerostack/py.typed",
-            "aerostack/tracker/triggers.py",
+            "aerostack/databases/sqlite/triggers.py",
         ):
             self.assertIn(needed, names)
         tops = {name.partition("/")[0] for name in names}
@@ -104,7 +104,7 @@ class WheelTests(SynchronousTestCase):
         self.assertIn("aerostack-rt", self.call(python, "-c", TWISTD, "--help"))
         found = self.call(python, "-c", "import aerostack; print(aerostack.__file__)")
         self.assertTrue(found.startswith(str(self.directory / "installed")), found)
-        code = "from aerostack.net.pages import exampleFiles; print(*exampleFiles('p'))"
+        code = "from aerostack.net.http.files import exampleFiles; print(*exampleFiles('p'))"
         served = self.call(python, "-c", code).split()
         for name in ("shared.js", "examples.css", "orders/", "orders/app.js", "orders/server.py"):
             self.assertIn(f"examples/{name}", served)

@@ -11,9 +11,9 @@ from typing import Any
 import jwt
 from twisted.internet.defer import Deferred
 
-from aerostack.settings import TableConfig
+from aerostack.core.rows.journal import Holder, Lag
+from aerostack.settings.settings import TableConfig
 from aerostack.testing import SECRET_KEY, TOKEN_SECRET
-from aerostack.tracker.journal import Holder, Lag
 from tests.live.console import ANN, OTHER_SECRET, ConsoleTests
 from tests.live.wire import Wire
 

@@ -14,12 +14,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from aerostack.core.changes import INSERT, Change
-from aerostack.core.columns import Columns, ColumnType
-from aerostack.core.selection import Snapshot
+from aerostack.core.rows.changes import INSERT, Change
+from aerostack.core.rows.columns import Columns, ColumnType
+from aerostack.core.rows.journal import Lag, Loss, Poll
+from aerostack.core.rows.selection import Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IDatabase, IJournal
-from aerostack.tracker.journal import Lag, Loss, Poll
 from aerostack.tracker.tracker import ChangeTracker
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aerostack.core.columns import Columns, ColumnType
+from aerostack.core.rows.columns import Columns, ColumnType
 from tests.tracker.fakes import TrackerCase
 
 NEW: Columns = {"n": ColumnType.NUMBER}

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.columns import Columns, ColumnType
+from aerostack.core.rows.columns import Columns, ColumnType
 from aerostack.errors import RealtimeError
 from aerostack.tracker.columns import ColumnCache
 from tests.tracker.fakes import FakeJournal, TrackerCase

@@ -9,9 +9,8 @@ import sqlite3
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.tracker.faults import describe
+from tests.databases.support import connect
 from tests.tracker.fakes import sqliteError
-
-from .support import connect
 
 
 class ServerError(Exception):

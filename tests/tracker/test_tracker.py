@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from zope.interface.verify import verifyObject
 
-from aerostack.core.selection import Bounds, Selection, Snapshot
+from aerostack.core.rows.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal
 from tests.tracker.fakes import FakeDatabase, TrackerCase

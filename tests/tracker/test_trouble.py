@@ -11,12 +11,11 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.databases.sqlite.journal import SQLiteJournal
 from aerostack.errors import RealtimeError
-from aerostack.tracker.sqlite import SQLiteJournal
 from aerostack.tracker.tracker import ChangeTracker
+from tests.databases.support import connect
 from tests.tracker.fakes import FULL, LOCKED, FakeDatabase, Listener, TrackerCase, sqliteError
-
-from .support import connect
 
 
 class TroubleCase(TrackerCase):

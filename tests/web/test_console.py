@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.net.pages import CHART_FILES, CHARTS
+from aerostack.net.http.files import CHART_FILES, CHARTS
 from tests.web import CONSOLE, run
 
 COMPILER = {

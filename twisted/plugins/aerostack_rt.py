@@ -6,7 +6,7 @@ from twisted.application.service import ServiceMaker
 
 aerostack = ServiceMaker(
     "aerostack-rt",
-    "aerostack.service",
+    "aerostack.server.service",
     "A self-hosted realtime daemon: table changes, pub/sub, presence, history, token streams.",
     "aerostack-rt",
 )

@@ -1,0 +1,3 @@
+"""
+What an operator sees: connections, topics, taps and explanations.
+"""

@@ -1,0 +1,234 @@
+"""
+What is going on here, for whoever runs it.
+
+Everything is looked up where it is; nothing is kept for it.  Long lists are gone through
+in pieces, between which everything else has its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from msgspec import Raw
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator
+
+from aerostack.admin.taps import Watchers
+from aerostack.core.diagnosis.paging import Page
+from aerostack.core.presence import Member
+from aerostack.core.topics.topics import Topic, tableTopic, topicOf
+from aerostack.hub.hub import Hub
+from aerostack.sessions.session import Session
+from aerostack.tables.feed import TableFeeds
+
+Shown = dict[str, Any]
+"""Something as it is shown, for JSON."""
+
+PIECE = 1000
+"""How much of a long list is gone through before it is asked whether that took long."""
+
+MOST = 100
+"""How many subscriptions and members of one topic are shown."""
+
+
+class Insight:
+    """
+    Looks into the daemon, for one project at a time.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hub: Hub,
+        feeds: TableFeeds,
+        watchers: Watchers,
+        sessions: Callable[[], Sequence[Session]],
+    ) -> None:
+        """
+        @param sessions: Gives all sessions, in order of opening.
+        """
+        self._hub = hub
+        self._feeds = feeds
+        self._presence = hub.attendance.presence
+        self._watchers = watchers
+        self._sessions = sessions
+        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+
+    def feed(self, project: str) -> Shown:
+        """
+        How the change feed does, and which tables the project watches.
+        """
+        tracker = self._feeds.tracker
+        return {
+            "up": not self._feeds.isDown,
+            "lag": round(tracker.lag(), 3),
+            "position": tracker.position,
+            "tables": sorted(
+                table
+                for table in tracker.watchedTables()
+                if tableTopic(table, project).canonical in self._hub.registry
+            ),
+            "waiting": tracker.waiting,
+        }
+
+    # Connections
+
+    def connections(
+        self, project: str, userId: str | None, topic: Topic | None, limit: int, after: str
+    ) -> Deferred[Shown]:
+        """
+        List connections, in order of opening.
+
+        @param userId: Only this user's; L{None} for everybody's.
+        @param topic: Only those that are subscribed to it; L{None} for all.
+        @param after: Only those behind this one; empty for the first.
+        """
+        found: list[Session] = []
+        total = 0
+        subscribed = None if topic is None else self._hub.registry.subscribers(topic.canonical)
+
+        def look(sessions: Sequence[Session]) -> None:
+            nonlocal total
+            for session in sessions:
+                identity = session.identity
+                if (
+                    identity.project == project
+                    and (userId is None or identity.userId == userId)
+                    and (subscribed is None or session in subscribed)
+                ):
+                    total += 1
+                    # Ids are numbers that grow, behind the same letters, so that this holds
+                    # also where the connection that is named is gone.
+                    here = session.connectionId
+                    if len(found) <= limit and (len(here), here) > (len(after), after):
+                        found.append(session)
+
+        def shown(_: object) -> Shown:
+            return {
+                "connections": [self._connection(session) for session in found[:limit]],
+                "total": total,
+                "more": len(found) > limit,
+            }
+
+        return self._inPieces((self._sessions(), look)).addCallback(shown)
+
+    def _connection(self, session: Session) -> Shown:
+        identity, connection = session.identity, session.connection
+        return {
+            "id": session.connectionId,
+            "userId": identity.userId,
+            "role": identity.role.value,
+            "address": connection.address,
+            "opened": int(session.opened * 1000),
+            "subscriptions": self._hub.registry.count(session),
+            "present": len(tuple(self._hub.attendance.topicsOf(session.connectionId))),
+            "queued": session.queued,
+            "congested": session.isCongested,
+            "compressed": connection.compressed,
+        }
+
+    # Topics
+
+    def topics(self, project: str, prefix: str, limit: int, after: str) -> Deferred[Shown]:
+        """
+        List topics that have a subscriber, a member or a stream, by name.
+
+        @param prefix: How the canonical names begin.
+        @param after: Only those behind this one; empty for the first.
+        """
+        page = Page(limit, after)
+        ending = f"/{project}"
+        registry, streams = self._hub.registry, self._hub.streams.topics()
+
+        def look(topics: Sequence[str]) -> None:
+            page.add([t for t in topics if t.endswith(ending) and t.startswith(prefix)])
+
+        def lookBeside(topics: Sequence[str]) -> None:
+            look([t for t in topics if t not in registry])
+
+        def lookElsewhere(topics: Sequence[str]) -> None:
+            lookBeside([t for t in topics if t not in streams])
+
+        def shown(_: object) -> Shown:
+            topics = [self._topic(name) for name in page.names]
+            return {"topics": topics, "total": page.total, "more": page.more}
+
+        return self._inPieces(
+            (tuple(registry), look),
+            (tuple(streams), lookBeside),
+            (tuple(self._presence.topics()), lookElsewhere),
+        ).addCallback(shown)
+
+    def topic(self, topic: Topic) -> Shown:
+        """
+        Show one topic, with those who are there.
+        """
+        canonical = topic.canonical
+        return {
+            **self._topic(canonical),
+            "members": [
+                _member(member) for member in islice(self._presence.members(canonical), MOST)
+            ],
+            "membersTotal": self._presence.count(canonical),
+            "subscriptions": [
+                self._subscription(session, canonical)
+                for session in islice(self._subscribers(canonical), MOST)
+            ],
+        }
+
+    def _subscribers(self, canonical: str) -> Iterator[Session]:
+        """The clients among the subscribers of a topic."""
+        for subscriber in self._hub.registry.subscribers(canonical):
+            if isinstance(subscriber, Session):
+                yield subscriber
+
+    def _topic(self, canonical: str) -> Shown:
+        stream = self._hub.streams.get(canonical)
+        return {
+            "topic": canonical,
+            "table": topicOf(canonical).table,
+            # Whoever looks on is no subscriber, and often the one who asks.
+            "subscribers": len(self._hub.registry.subscribers(canonical))
+            - self._watchers.count(canonical),
+            "present": self._presence.count(canonical),
+            "published": None if stream is None else stream.head,
+            "held": 0 if stream is None else len(stream),
+            "bytes": 0 if stream is None else stream.size,
+            "pos": None if stream is None else str(stream.position),
+        }
+
+    def _subscription(self, session: Session, canonical: str) -> Shown:
+        asked = session.subscriptions.asked(canonical)
+        return {
+            "connection": session.connectionId,
+            "userId": session.identity.userId,
+            "filter": asked.filter,
+            "columns": asked.columns,
+            "events": asked.event,
+            "state": session.subscriptions.state(canonical),
+            "queued": session.queued,
+            "congested": session.isCongested,
+        }
+
+    def _inPieces(self, *looks: tuple[Sequence[Any], Callable[[Any], object]]) -> Deferred[Any]:
+        """Look at all of some things, a piece at a time."""
+
+        def work() -> Iterator[None]:
+            for things, look in looks:
+                for begin in range(0, len(things), PIECE):
+                    look(things[begin : begin + PIECE])
+                    yield
+
+        return self._cooperator.coiterate(work())
+
+
+def _member(member: Member) -> Shown:
+    return {
+        "userId": member.userId,
+        "connectionId": member.connectionId,
+        "state": Raw(member.state),
+    }

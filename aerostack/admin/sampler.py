@@ -1,0 +1,96 @@
+"""
+Looks every second what the daemon does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+
+from aerostack.core.diagnosis.latencies import Latencies
+from aerostack.core.diagnosis.samples import Counts, Samples, makeSample
+
+KEPT = 300
+"""How many samples are kept: five minutes."""
+
+
+class Sampler(Service):
+    """
+    Takes samples.
+
+    @ivar samples: The newest.
+    @ivar started: When it began, seconds since the epoch.
+    @cvar interval: The seconds of a sample.
+    @cvar beat: Seconds between two looks whether the reactor comes about in time.
+    """
+
+    interval = 1.0
+    beat = 0.125
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        count: Callable[[], Counts],
+        feed: Latencies,
+        publish: Latencies,
+    ) -> None:
+        """
+        @param wall: Tells the time, seconds since the epoch.
+        @param count: Counts what there is and has been.
+        @param feed: Where it is measured how long changes take.
+        @param publish: The same for publications.
+        """
+        self.samples = Samples(KEPT)
+        self._clock = clock
+        self._wall = wall
+        self._count = count
+        self._feed = feed
+        self._publish = publish
+        self._sampling = LoopingCall(self._sample)
+        self._sampling.clock = clock
+        self._beating: IDelayedCall | None = None
+        # By how much the reactor was late at worst, in this sample.
+        self._late = 0.0
+
+    def startService(self) -> None:
+        super().startService()
+        self._before = self._count()
+        self.started, self._since = self._wall(), self._clock.seconds()
+        self._sampling.start(self.interval, now=False)
+        self._beat()
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._sampling.running:
+            self._sampling.stop()
+        if self._beating is not None:
+            self._beating.cancel()
+            self._beating = None
+
+    def _beat(self) -> None:
+        due = self._clock.seconds() + self.beat
+
+        def come() -> None:
+            self._late = max(self._late, self._clock.seconds() - due)
+            self._beat()
+
+        self._beating = self._clock.callLater(self.beat, come)
+
+    def _sample(self) -> None:
+        now, counts = self._clock.seconds(), self._count()
+        self.samples.add(
+            makeSample(
+                int(self._wall() * 1000),
+                now - self._since,
+                self._before,
+                counts,
+                self._late,
+                self._feed.take(),
+                self._publish.take(),
+            )
+        )
+        self._before, self._since, self._late = counts, now, 0.0

@@ -1,0 +1,297 @@
+"""
+What passes on a topic, for an operator who looks on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, fail, inlineCallbacks
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from aerostack.core.access.permissions import Action, Identity
+from aerostack.core.limits.quotas import RETRY_AFTER
+from aerostack.core.rows.views import View
+from aerostack.core.topics.topics import Topic
+from aerostack.errors import RealtimeError
+from aerostack.hub.hub import Hub
+from aerostack.interfaces import ISubscriber
+from aerostack.protocol.codec import encodeValue
+from aerostack.protocol.frames import Subscribe
+from aerostack.protocol.framing import Frame, payloadOf
+from aerostack.tables.feed import TableFeeds
+
+QUEUE = 1_048_576
+"""How many bytes wait for an operator who reads slowly."""
+
+MOST = 50
+"""How many may look on at a time."""
+
+
+class Reader(Protocol):
+    """
+    Where the lines for an operator go.
+    """
+
+    def write(self, line: bytes) -> None:
+        """Take a line; it may call L{Watcher.pause}."""
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+
+
+@implementer(ISubscriber)
+class Watcher:
+    """
+    Writes what passes on a topic to an operator, a line of JSON each, as fast as it is read.
+
+    What does not fit into a bounded queue is left out, and it is said how much.
+
+    @ivar identity: Whose rights it has.
+    @ivar topic: What it watches.
+    """
+
+    def __init__(self, identity: Identity, topic: Topic, reader: Reader) -> None:
+        self.identity = identity
+        self.topic = topic
+        self._reader = reader
+        self._paused = False
+        self._queue: deque[bytes] = deque()
+        self._queued = 0
+        # How many frames were left out since the last that is in the queue.
+        self._skipped = 0
+        self._judge: Any = None
+
+    def start(self, judge: Any) -> None:
+        """
+        Say what is watched.
+
+        @param judge: Is called when what may be seen may have changed.
+        """
+        self._judge = judge
+        self.say({"type": "watching", "topic": self.topic.canonical})
+
+    def deliver(self, frame: Frame) -> None:
+        for part in frame.parts:
+            # What clients send may have line breaks in it, between the values only.
+            self._line(payloadOf(part).replace(b"\n", b" ").replace(b"\r", b" ") + b"\n")
+
+    def judge(self, topic: str | None = None) -> None:
+        if self._judge is not None and topic in (None, self.topic.canonical):
+            self._judge()
+
+    def say(self, value: Any) -> None:
+        """
+        Write something of our own.
+        """
+        self._line(encodeValue(value) + b"\n")
+
+    def beat(self) -> None:
+        """
+        Show that we are there, unless the operator has still to read other things.
+        """
+        if not self._paused:
+            self.say({"type": "ping"})
+
+    def finish(self) -> None:
+        """
+        End it from our side, with what is in the queue.
+        """
+        while self._queue:
+            self._reader.write(self._queue.popleft())
+        self._reader.finish()
+
+    def _line(self, line: bytes) -> None:
+        if not self._paused:
+            self._reader.write(line)
+        elif self._skipped or self._queued + len(line) > QUEUE:
+            self._skipped += 1
+        else:
+            self._queue.append(line)
+            self._queued += len(line)
+
+    def pause(self) -> None:
+        """Note that the operator has enough to read for now."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on: the operator has read it."""
+        self._paused = False
+        while self._queue and not self._paused:
+            line = self._queue.popleft()
+            self._queued -= len(line)
+            self._reader.write(line)
+        if self._skipped and not self._paused:
+            skipped, self._skipped = self._skipped, 0
+            self.say({"type": "skipped", "count": skipped})
+
+
+class Watchers(Service):
+    """
+    All who look on.
+
+    @cvar interval: Seconds between two signs of life.
+    """
+
+    log = Logger()
+    interval = 15.0
+
+    def __init__(self, clock: IReactorTime, hub: Hub, feeds: TableFeeds) -> None:
+        self._hub = hub
+        self._feeds = feeds
+        # Those who have still to begin have no topic's interest yet.
+        self._watchers: dict[Watcher, None] = {}
+        self._beating = LoopingCall(self._beat)
+        self._beating.clock = clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._beating.start(self.interval, now=False)
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._beating.running:
+            self._beating.stop()
+        self.endAll()
+
+    def __len__(self) -> int:
+        return len(self._watchers)
+
+    def count(self, canonical: str) -> int:
+        """
+        How many look on at a topic.
+        """
+        return sum(watcher.topic.canonical == canonical for watcher in self._watchers)
+
+    def watch(self, watcher: Watcher) -> Deferred[None]:
+        """
+        Let somebody look on.
+
+        @return: Fires when it has begun.  Fails with L{RealtimeError} where it cannot.
+        """
+        if len(self._watchers) >= MOST:
+            return fail(
+                RealtimeError(
+                    "too_many_subscriptions",
+                    f"At most {MOST} can watch topics at a time; end another.",
+                    RETRY_AFTER,
+                )
+            )
+        self._watchers[watcher] = None
+
+        def failed(failure: Failure) -> Failure:
+            self.leave(watcher)
+            return failure
+
+        begun: Deferred[None] = self._begin(watcher)
+        return begun.addErrback(failed)
+
+    @inlineCallbacks
+    def _begin(self, watcher: Watcher) -> Any:
+        topic = watcher.topic
+        # Who may read nothing has no table followed.
+        self._feeds.permit(watcher.identity, Action.SUBSCRIBE, topic)
+        if topic.table is None:
+            self._hub.subscribe(watcher, topic, None)
+            watcher.start(None)
+            return
+        yield self._feeds.watch(topic.table)
+        try:
+            view = yield self._view(watcher)
+        except BaseException:
+            self._feeds.unwatch(topic.table)
+            raise
+        if watcher not in self._watchers:
+            # It has gone meanwhile.
+            self._feeds.unwatch(topic.table)
+            return
+        # What is published is numbered, also where nobody else is here.
+        self._feeds.stream(topic)
+        self._hub.subscribe(watcher, topic, view)
+        watcher.start(partial(self._judge, watcher))
+        self._feeds.greet(watcher, topic)
+
+    @inlineCallbacks
+    def _view(self, watcher: Watcher) -> Any:
+        """Find out what of a table is shown: hidden columns are not, to nobody."""
+        topic = watcher.topic
+        assert topic.table is not None
+        grant = self._feeds.grant(watcher.identity, topic)
+        columns = {} if grant.isWhole else (yield self._feeds.columns(topic.table))
+        return self._feeds.view(grant, Subscribe(topic=topic.canonical), columns)
+
+    def _judge(self, watcher: Watcher) -> None:
+        """Show what may be seen now."""
+
+        def judged(view: View | None) -> None:
+            if self._isHere(watcher):
+                self._feeds.change(watcher, watcher.topic, view)
+
+        def failed(failure: Failure) -> None:
+            if not self._isHere(watcher):
+                return
+            error = failure.value
+            if not isinstance(error, RealtimeError):
+                self.log.failure("what may be watched cannot be told", failure)
+                error = RealtimeError("internal_error", "The daemon failed; its log says how.")
+            self._refuse(watcher, error)
+
+        viewing: Deferred[View | None] = self._view(watcher)
+        viewing.addCallback(judged).addErrback(failed)
+
+    def _refuse(self, watcher: Watcher, error: RealtimeError) -> None:
+        """End with somebody who may not look on."""
+        watcher.say({"type": "error", "code": error.code, "message": error.message})
+        self.end(watcher)
+
+    def _isHere(self, watcher: Watcher) -> bool:
+        return watcher in self._hub.registry.subscribers(watcher.topic.canonical)
+
+    def judge(self, holds: Callable[[Identity], None]) -> None:
+        """
+        Decide anew what everybody may see.
+
+        @param holds: Makes sure that somebody may still be here.
+        """
+        for watcher in tuple(self._watchers):
+            try:
+                holds(watcher.identity)
+            except RealtimeError as error:
+                self._refuse(watcher, error)
+            else:
+                watcher.judge()
+
+    def leave(self, watcher: Watcher) -> None:
+        """
+        Note that somebody looks on no more.
+        """
+        self._watchers.pop(watcher, None)
+        if self._hub.unsubscribe(watcher, watcher.topic) and watcher.topic.table is not None:
+            self._feeds.unwatch(watcher.topic.table)
+
+    def end(self, watcher: Watcher) -> None:
+        """
+        End it from our side.
+        """
+        self.leave(watcher)
+        watcher.finish()
+
+    def endAll(self) -> None:
+        """
+        End all.
+        """
+        for watcher in tuple(self._watchers):
+            self.end(watcher)
+
+    def _beat(self) -> None:
+        for watcher in tuple(self._watchers):
+            if self._isHere(watcher):
+                watcher.beat()

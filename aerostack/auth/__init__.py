@@ -1,0 +1,3 @@
+"""
+Who a client is: keys, tokens and origins.
+"""

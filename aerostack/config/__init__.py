@@ -1,0 +1,3 @@
+"""
+The configuration as it is read from files and the environment.
+"""

@@ -1,0 +1,3 @@
+"""
+Who may do what on which topic, table and row.
+"""

@@ -1,0 +1,3 @@
+"""
+What the daemon measures and remembers so that an operator can ask why.
+"""

@@ -1,0 +1,186 @@
+"""
+What each project, and each address, uses of what it may.
+
+Everything is a count or a bucket that is looked up, so nothing here costs more when
+there are more clients; what comes to zero is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+
+from aerostack.core.limits.rates import Allowance, TokenBucket
+from aerostack.errors import RealtimeError
+from aerostack.settings.settings import ProjectConfig
+
+RETRY_AFTER = 2000
+"""Milliseconds after which it may help to try again where nobody can know: others
+have to leave first."""
+
+# How many seconds' worth a project may send at once, after a pause.
+_BURST = 2
+
+
+def tooFast(who: str, allowance: Allowance, wait: float) -> RealtimeError:
+    """
+    The refusal of what comes too fast.
+
+    @param who: Whose limit it is, as the subject of a sentence.
+    @param wait: The seconds to wait.
+    """
+    return RealtimeError("rate_limited", f"{who} may send {allowance}.", ceil(wait * 1000))
+
+
+class Counts:
+    """
+    How many of something each key has.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def add(self, key: str) -> None:
+        """Count one more."""
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def remove(self, key: str) -> None:
+        """Count one less of what was counted."""
+        left = self._counts[key] - 1
+        if left:
+            self._counts[key] = left
+        else:
+            del self._counts[key]
+
+    @property
+    def total(self) -> int:
+        """How many all of them have together."""
+        return sum(self._counts.values())
+
+    def __getitem__(self, key: str) -> int:
+        return self._counts.get(key, 0)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+
+class Quotas:
+    """
+    The books of a daemon.
+
+    @ivar connections: How many connections each project has.
+    @ivar addresses: How many connections each address has.
+    @ivar subscriptions: How many subscriptions each project has.
+    """
+
+    def __init__(
+        self, projects: Mapping[str, ProjectConfig], connectionsPerAddress: int | None
+    ) -> None:
+        self.connections = Counts()
+        self.addresses = Counts()
+        self.subscriptions = Counts()
+        self._allowances: dict[str, Allowance | None] = {}
+        self.load(projects, connectionsPerAddress)
+
+    def load(
+        self, projects: Mapping[str, ProjectConfig], connectionsPerAddress: int | None
+    ) -> None:
+        """
+        Hold everybody to these limits from now on.  What is in use already stays,
+        also where it is more.
+        """
+        self._projects = projects
+        self._connectionsPerAddress = connectionsPerAddress
+        # A changed rate begins with a full bucket.
+        self._allowances.clear()
+
+    # Connections
+
+    def checkAddress(self, address: str | None) -> None:
+        """
+        Make sure that an address may have one connection more.
+
+        @param address: One that L{aerostack.settings.addresses} gave.
+        @raise RealtimeError: C{too_many_connections}.
+        """
+        most = self._connectionsPerAddress
+        if most is not None and address is not None and self.addresses[address] >= most:
+            raise RealtimeError(
+                "too_many_connections",
+                f"An address has at most {most} connections here; close one.",
+                RETRY_AFTER,
+            )
+
+    def checkProject(self, project: str) -> None:
+        """
+        Make sure that a project may have one connection more.
+
+        @raise RealtimeError: C{too_many_connections}.
+        """
+        most = self._projects[project].connections
+        if most is not None and self.connections[project] >= most:
+            raise RealtimeError(
+                "too_many_connections",
+                f"The project {project} has at most {most} connections.",
+                RETRY_AFTER,
+            )
+
+    def enter(self, project: str, address: str | None) -> None:
+        """
+        Count a connection that has opened.
+        """
+        self.connections.add(project)
+        if address is not None:
+            self.addresses.add(address)
+
+    def leave(self, project: str, address: str | None) -> None:
+        """
+        Count a connection that is gone.
+        """
+        self.connections.remove(project)
+        if address is not None:
+            self.addresses.remove(address)
+
+    # Subscriptions
+
+    def checkSubscriptions(self, project: str) -> None:
+        """
+        Make sure that a project may have one subscription more.
+
+        @raise RealtimeError: C{too_many_subscriptions}.
+        """
+        found = self._projects.get(project)
+        most = None if found is None else found.subscriptions
+        if most is not None and self.subscriptions[project] >= most:
+            raise RealtimeError(
+                "too_many_subscriptions",
+                f"The project {project} has at most {most} subscriptions in all.",
+                RETRY_AFTER,
+            )
+
+    # Rates
+
+    def spend(self, project: str, size: int, now: float) -> None:
+        """
+        Take a frame, or a request, out of what a project may send.
+
+        @param size: Its bytes.
+        @param now: The time in seconds.
+        @raise RealtimeError: C{rate_limited}: it is too much, and nothing was taken.
+        """
+        if project not in self._allowances:
+            self._allowances[project] = self._makeAllowance(project, now)
+        allowance = self._allowances[project]
+        if allowance is not None and (wait := allowance.take(now, size)):
+            raise tooFast(f"All clients of the project {project} together", allowance, wait)
+
+    def _makeAllowance(self, project: str, now: float) -> Allowance | None:
+        # One that was taken out of the configuration still has those who are connected.
+        found = self._projects.get(project)
+        if found is None or (found.framesPerSecond is None and found.bytesPerSecond is None):
+            return None
+        return Allowance(_bucket(found.framesPerSecond, now), _bucket(found.bytesPerSecond, now))
+
+
+def _bucket(rate: float | None, now: float) -> TokenBucket | None:
+    return None if rate is None else TokenBucket(rate, rate * _BURST, now)

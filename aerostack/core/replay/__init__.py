@@ -1,0 +1,3 @@
+"""
+What clients that come back may ask for again: logs, positions and publications.
+"""

@@ -1,0 +1,299 @@
+"""
+The newest part of one topic's log, in memory.
+
+A stream is a bounded ring: by count, by bytes and by age.  What fell out of it can be
+had from the database, if it is kept there.  For that each entry knows its mark, the
+place in what is kept (see L{aerostack.core.replay.positions}).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from aerostack.core.limits.tally import Tally
+from aerostack.core.replay.positions import Position
+
+OVERHEAD = 200
+"""Bytes that an entry costs beside its frame, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """
+    How much a stream holds.
+
+    @ivar count: Entries.
+    @ivar size: Bytes.
+    @ivar age: Seconds.
+    """
+
+    count: int
+    size: int
+    age: float
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """
+    One entry of a topic's log.
+
+    @ivar offset: Its number in the stream, from 1.
+    @ivar mark: The stream's mark once the entry had come.
+    @ivar kept: Whether the database has the entry too, under that mark.
+    @ivar frame: The encoded frame.
+    @ivar source: What the frame was made of, where another frame may have to be made
+        of it for somebody with a filter.
+    @ivar at: When it came, seconds.
+    """
+
+    offset: int
+    mark: int
+    kept: bool
+    frame: bytes
+    source: Any
+    at: float
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return len(self.frame) + OVERHEAD
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    How somebody who comes back gets what was missed: what the database has after one
+    mark and up to another, then entries of the stream.
+
+    @ivar after: Read from the database what comes after this mark; L{None} if nothing
+        is to be read.
+    @ivar until: And up to this mark.
+    @ivar entries: What comes then.
+    @ivar keptOnly: What was not kept may be missing, because nobody knows any more
+        what there was.
+    """
+
+    entries: tuple[Entry, ...]
+    after: int | None = None
+    until: int = 0
+    keptOnly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """
+    What was missed cannot be had.
+
+    @ivar reason: C{expired} (it was there, but is not any more), C{unknown} (the
+        position means nothing here) or C{limit} (it is more than is replayed).
+    """
+
+    reason: str
+
+
+EXPIRED = Gap("expired")
+UNKNOWN = Gap("unknown")
+LIMIT = Gap("limit")
+
+_NOTHING: deque[Entry] = deque()
+"""The entries of all streams that have none: one of its own would take more memory than all
+the rest of a stream."""
+
+
+class Stream:
+    """
+    A ring of one topic's newest entries.
+
+    @ivar epoch: Tells this stream from all others, of other runs and of this one.
+    @ivar lineage: See L{Position}.
+    @ivar depth: How much it holds.
+    @ivar head: The offset of the newest entry, 0 before the first.
+    @ivar mark: The newest mark.
+    @ivar seen: Whether the newest mark is that of a kept message; see L{Position}.
+    @ivar within: Whether what comes is a part of a transaction that has begun already.
+    @ivar size: The bytes that it holds, about.
+    """
+
+    __slots__ = (
+        "_base",
+        "_entries",
+        "_lostMark",
+        "_lostOffset",
+        "_tally",
+        "depth",
+        "epoch",
+        "head",
+        "lineage",
+        "mark",
+        "seen",
+        "size",
+        "within",
+    )
+
+    def __init__(
+        self, epoch: str, depth: Depth, mark: int, lineage: str = "", tally: Tally | None = None
+    ) -> None:
+        """
+        @param mark: The newest mark of what the topic had before.
+        @param tally: How much all streams hold together.
+        """
+        self.epoch = epoch
+        self.lineage = lineage
+        self.depth = depth
+        self.head = 0
+        self.mark = mark
+        self.seen = False
+        self.within = False
+        self.size = 0
+        self._tally = tally or Tally()
+        self._entries = _NOTHING
+        # The mark before the oldest entry that is still here.
+        self._base = mark
+        # The newest entry that fell out and was not kept: its offset and mark.
+        self._lostOffset = 0
+        self._lostMark = -1
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def position(self) -> Position:
+        """The place behind the newest entry."""
+        return Position(self.epoch, self.head, self.mark, self.lineage, seen=self.seen)
+
+    @property
+    def standing(self) -> Position:
+        """The same, and whether a transaction goes on there."""
+        return Position(self.epoch, self.head, self.mark, self.lineage, self.within)
+
+    @property
+    def newest(self) -> Entry | None:
+        """The newest entry, if it is still here."""
+        return self._entries[-1] if self._entries else None
+
+    def next(self, mark: int | None) -> Position:
+        """
+        The position that the next entry will have.
+
+        @param mark: Its mark; L{None} if it is not kept.
+        """
+        reached = self.mark if mark is None else max(self.mark, mark)
+        seen = self._sees(mark)
+        return Position(self.epoch, self.head + 1, reached, self.lineage, self.within, seen)
+
+    def append(self, frame: bytes, mark: int | None, source: Any, now: float) -> None:
+        """
+        Add an entry.
+
+        @param mark: Its mark; L{None} if it is not kept.
+        """
+        self.head += 1
+        self.seen = self._sees(mark)
+        if mark is not None:
+            self.mark = max(self.mark, mark)
+        entry = Entry(self.head, self.mark, mark is not None, frame, source, now)
+        if self._entries is _NOTHING:
+            self._entries = deque()
+        self._entries.append(entry)
+        self._count(entry.size)
+        self.trim(now)
+
+    def _sees(self, mark: int | None) -> bool:
+        """Whether the newest mark is a kept message's once an entry with a mark has come."""
+        # On a table's topic the marks are the journal's.
+        return not self.lineage and (self.seen if mark is None else mark >= self.mark)
+
+    def reach(self, mark: int) -> None:
+        """
+        Note that there is nothing of this topic between its mark and a later one.
+        """
+        self.mark = max(self.mark, mark)
+
+    def trim(self, now: float) -> None:
+        """
+        Forget what is too much or too old.
+        """
+        depth = self.depth
+        oldest = now - depth.age
+        while self._entries and (
+            len(self._entries) > depth.count
+            or self.size > depth.size
+            or self._entries[0].at < oldest
+        ):
+            self._drop()
+
+    def shrink(self, size: int) -> None:
+        """
+        Forget the oldest entries until at most so many bytes are left.
+        """
+        while self._entries and self.size > size:
+            self._drop()
+
+    def clear(self) -> None:
+        """
+        Forget all entries.
+        """
+        self.shrink(0)
+
+    def _count(self, size: int) -> None:
+        self.size += size
+        self._tally.size += size
+
+    def _drop(self) -> None:
+        entry = self._entries.popleft()
+        if not self._entries:
+            self._entries = _NOTHING
+        self._count(-entry.size)
+        self._base = entry.mark
+        if not entry.kept:
+            self._lostOffset = entry.offset
+            self._lostMark = entry.mark
+
+    def resume(self, position: Position, now: float) -> Plan | Gap:
+        """
+        Decide how to go on after a position.
+        """
+        self.trim(now)
+        if position.epoch != self.epoch:
+            return self._resumeElsewhere(position)
+        if position.offset is None:
+            return self._resumeMark(position.mark)
+        if position.offset > self.head:
+            return UNKNOWN
+        missed = self.head - position.offset
+        if missed <= len(self._entries):
+            start = len(self._entries) - missed
+            return Plan(tuple(self._entries)[start:])
+        if position.offset < self._lostOffset:
+            return EXPIRED
+        return self._readFrom(position.mark)
+
+    def _resumeMark(self, mark: int) -> Plan | Gap:
+        """Go on after an entry of which only the mark is known."""
+        if mark <= self._lostMark:
+            return EXPIRED
+        if mark >= self._base:
+            return Plan(
+                tuple(e for e in self._entries if e.mark > mark or (e.mark == mark and not e.kept))
+            )
+        return self._readFrom(mark)
+
+    def _resumeElsewhere(self, position: Position) -> Plan | Gap:
+        """
+        Go on after a place in a stream of which nothing is left but what was kept.
+        """
+        if position.lineage != self.lineage:
+            return UNKNOWN
+        if position.mark > self.mark:
+            # The database is an older one than the client has seen.
+            return UNKNOWN
+        return self._readFrom(position.mark, keptOnly=True)
+
+    def _readFrom(self, mark: int, keptOnly: bool = False) -> Plan:
+        if mark >= self._base:
+            # A stream that began later than the position: nothing was kept between.
+            entries = tuple(e for e in self._entries if not e.kept or e.mark > mark)
+            return Plan(entries, mark, mark, keptOnly)
+        return Plan(tuple(self._entries), mark, self._base, keptOnly)

@@ -1,0 +1,206 @@
+"""
+The streams of all topics, within one budget.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
+
+from aerostack.core.limits.tally import Tally
+from aerostack.core.replay.log import Depth, Stream
+
+COST = 800
+"""About how many bytes a stream takes that holds nothing, beside the topic's name."""
+
+
+class Streams:
+    """
+    Streams by canonical topic.
+
+    A topic has one from its first subscription or its first kept message on, and until it
+    was not needed for longer than the stream holds anything.  No client can hold a position
+    in a topic that never had a stream.
+
+    @ivar depthOf: Tells how much a topic's stream holds.
+    @ivar needed: Tells whether a topic has subscribers, or publications on their way.
+    @ivar budget: How many bytes of entries all of them may hold together.  A quarter as
+        much is for streams that are not needed: those for which it is too much are dropped
+        before their time, the ones that were left first.
+    """
+
+    def __init__(
+        self,
+        depthOf: Callable[[str], Depth],
+        newEpoch: Callable[[], str],
+        budget: int,
+    ) -> None:
+        """
+        @param newEpoch: Makes epochs; no two calls, of any run, give the same.
+        """
+        self.budget = budget
+        self.depthOf = depthOf
+        self.needed: Callable[[str], bool] = lambda topic: False
+        self._newEpoch = newEpoch
+        self._tally = Tally()
+        self._streams: dict[str, Stream] = {}
+        # Those that may hold entries, the ones quiet for longest first.
+        self._holding: OrderedDict[str, Stream] = OrderedDict()
+        # Since when each of those that are not needed is not, the ones left first first.
+        self._idle: OrderedDict[str, float] = OrderedDict()
+        self._idleSize = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes of entries there are, about."""
+        return self._tally.size
+
+    def get(self, topic: str) -> Stream | None:
+        """
+        The stream of a topic, if it has one.
+        """
+        return self._streams.get(topic)
+
+    def open(self, topic: str, mark: int, now: float, lineage: str = "") -> Stream:
+        """
+        The stream of a topic; a new one where it has none.
+
+        @param mark: See L{Stream}; for a new one.
+        @param now: Seconds.
+        """
+        stream = self._streams.get(topic)
+        if stream is None:
+            depth = self.depthOf(topic)
+            stream = Stream(self._newEpoch(), depth, mark, lineage, self._tally)
+            self._streams[topic] = stream
+            if not self.needed(topic):
+                self.leave(topic, now)
+        return stream
+
+    def restart(self, topic: str, mark: int, now: float) -> None:
+        """
+        Give a topic a new stream: what is in the present one leads no further.
+        """
+        stream = self.drop(topic)
+        if stream is not None:
+            self.open(topic, mark, now, stream.lineage)
+
+    def drop(self, topic: str) -> Stream | None:
+        """
+        Let a topic have no stream any more.
+
+        @return: The stream that it had.
+        """
+        stream = self._streams.pop(topic, None)
+        if stream is not None:
+            stream.clear()
+            self._holding.pop(topic, None)
+            self.need(topic)
+        return stream
+
+    def breakOff(self, wanted: Callable[[str], bool], now: float) -> None:
+        """
+        Let the streams of the topics that are wanted lead no further.
+        """
+        for topic in [topic for topic in self._streams if wanted(topic)]:
+            if self.needed(topic):
+                self.restart(topic, self._streams[topic].mark, now)
+            else:
+                self.drop(topic)
+
+    # Who is needed
+
+    def need(self, topic: str) -> None:
+        """
+        Note that a topic's stream is needed.
+        """
+        if self._idle.pop(topic, None) is not None:
+            self._idleSize -= COST + len(topic)
+
+    def leave(self, topic: str, now: float) -> None:
+        """
+        Note that a topic's stream is not needed any more, or was just used without being.
+        """
+        if topic not in self._streams:
+            return
+        self._rest(topic, now)
+        if self._idleSize > self.budget // 4:
+            # Two for one that comes, so that there are soon few enough.
+            for oldest in tuple(islice(self._idle, 2)):
+                if oldest != topic:
+                    self._abandon(oldest, now)
+
+    def _rest(self, topic: str, now: float) -> None:
+        self.need(topic)
+        self._idle[topic] = now
+        self._idleSize += COST + len(topic)
+
+    def _abandon(self, topic: str, now: float) -> None:
+        """Drop a stream that is not needed, unless a publication is on its way to it."""
+        if self.needed(topic):
+            self._rest(topic, now)
+        else:
+            self.drop(topic)
+
+    # Entries
+
+    def append(
+        self, topic: str, stream: Stream, frame: bytes, mark: int | None, source: object, now: float
+    ) -> None:
+        """
+        Add an entry to a topic's stream, and keep within the budget.
+        """
+        stream.append(frame, mark, source, now)
+        self._holding[topic] = stream
+        self._holding.move_to_end(topic)
+        if topic in self._idle:
+            self.leave(topic, now)
+        while self.size > self.budget:
+            quietest = next(iter(self._holding))
+            other = self._holding[quietest]
+            other.shrink(other.size - (self.size - self.budget))
+            if not len(other):
+                # Each is met once, however often there is not enough room.
+                del self._holding[quietest]
+
+    def expire(self, now: float, piece: int = 500) -> Iterator[None]:
+        """
+        Drop what is too old, and the streams that were not needed for long, a piece at a
+        time.
+
+        @param now: Seconds.
+        @param piece: How many streams are looked at in one step.
+        """
+        for begin in _pieces(self._holding, piece):
+            for topic in begin:
+                stream = self._holding.get(topic)
+                if stream is not None:
+                    stream.trim(now)
+                    if not len(stream):
+                        del self._holding[topic]
+            yield
+        for begin in _pieces(self._idle, piece):
+            for topic in begin:
+                since = self._idle.get(topic)
+                if since is not None and since + self._streams[topic].depth.age < now:
+                    self._abandon(topic, now)
+            yield
+
+    def topics(self) -> Collection[str]:
+        """
+        The topics that have a stream, in no order.
+        """
+        return self._streams.keys()
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+
+def _pieces(topics: Collection[str], piece: int) -> Iterator[list[str]]:
+    """
+    The topics that there are now, so many at a time.
+    """
+    names = iter(tuple(topics))
+    while some := list(islice(names, piece)):
+        yield some

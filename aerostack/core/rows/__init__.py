@@ -1,0 +1,3 @@
+"""
+Rows of watched tables: changes, conditions, filters and views of them.
+"""

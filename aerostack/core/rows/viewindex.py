@@ -1,0 +1,139 @@
+"""
+Which views a changed row can matter to, found by the row's values.
+
+A view that wants a column to equal a value, or one of several, is filed under these
+values.  A change is then looked up by the values that its rows have, and all other views
+cost it nothing, however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from aerostack.core.rows.changes import Row
+from aerostack.core.rows.columns import ColumnType
+from aerostack.core.rows.comparison import READERS
+from aerostack.core.rows.conditions import EQ, IN, IS_NULL, Condition
+from aerostack.core.rows.views import View
+
+_NULL = object()
+_LACKING = object()
+
+
+@dataclass(slots=True)
+class _Drawer:
+    """
+    The views that are filed under one column.
+
+    @ivar type: As what they read its values.
+    @ivar views: Them, by value.
+    """
+
+    column: str
+    type: ColumnType
+    views: dict[Hashable, dict[View, None]] = field(default_factory=dict)
+
+    def find(self, row: Row) -> dict[View, None] | None:
+        """
+        The views that are filed under a row's value.
+        """
+        value = row.get(self.column, _LACKING)
+        if value is _LACKING:
+            return None
+        return self.views.get(_NULL if value is None else READERS[self.type](value))
+
+
+class ViewIndex:
+    """
+    Views, for those to be found quickly that a change may matter to.
+    """
+
+    __slots__ = ("_drawers", "_others", "_places")
+
+    def __init__(self) -> None:
+        self._drawers: dict[tuple[str, ColumnType], _Drawer] = {}
+        # Which of its conditions a view is filed by, and those filed by none.
+        self._places: dict[View, Condition] = {}
+        self._others: dict[View, None] = {}
+
+    def add(self, view: View) -> None:
+        """
+        File a view.
+        """
+        candidates = [c for c in view.conditions if _values(c) is not None]
+        if not candidates:
+            self._others[view] = None
+            return
+        # The one that it shares with the fewest: the tenant may be the same for all.
+        condition = min(candidates, key=self._crowd)
+        self._places[view] = condition
+        key = (condition.column, condition.type)
+        for value in _values(condition) or ():
+            drawer = self._drawers.get(key)
+            if drawer is None:
+                drawer = self._drawers[key] = _Drawer(*key)
+            drawer.views.setdefault(value, {})[view] = None
+
+    def _crowd(self, condition: Condition) -> tuple[int, int]:
+        """How many views are filed under a condition's values already, and these values."""
+        drawer = self._drawers.get((condition.column, condition.type))
+        values = _values(condition) or ()
+        if drawer is None:
+            return 0, len(values)
+        return sum(len(drawer.views.get(value, ())) for value in values), len(values)
+
+    def remove(self, view: View) -> None:
+        """
+        Take a view out that was filed.
+        """
+        condition = self._places.pop(view, None)
+        if condition is None:
+            del self._others[view]
+            return
+        key = (condition.column, condition.type)
+        for value in _values(condition) or ():
+            drawer = self._drawers[key]
+            views = drawer.views[value]
+            del views[view]
+            if not views:
+                del drawer.views[value]
+            if not drawer.views:
+                del self._drawers[key]
+
+    def find(self, data: Row, old: Row | None) -> Iterator[View]:
+        """
+        Give the views that a change may matter to, each once: all whose conditions one of
+        its rows meets, and maybe others.
+
+        @param data: The row after it.
+        @param old: The row before it, if there was one.
+        """
+        yield from self._others
+        for drawer in self._drawers.values():
+            after = drawer.find(data)
+            before = None if old is None else drawer.find(old)
+            if after is not None:
+                yield from after
+            if before is not None and before is not after:
+                if after is None:
+                    yield from before
+                else:
+                    yield from (view for view in before if view not in after)
+
+    def __len__(self) -> int:
+        return len(self._places) + len(self._others)
+
+
+def _values(condition: Condition) -> Sequence[Hashable] | None:
+    """
+    The values of which the column must have one, if a condition says so.
+    """
+    if condition.operator == EQ:
+        return (condition.value,)
+    if condition.operator == IN:
+        assert isinstance(condition.value, tuple)
+        return condition.value
+    if condition.operator == IS_NULL and condition.value:
+        return (_NULL,)
+    return None

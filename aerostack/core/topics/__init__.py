@@ -1,0 +1,3 @@
+"""
+Topics: their grammar, patterns of them, and the policies that operators set for them.
+"""

@@ -1,0 +1,3 @@
+"""
+The databases behind the daemon, and what is the same for all of them.
+"""

@@ -1,0 +1,246 @@
+"""
+The kept messages of every topic.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from aerostack.core.replay.log import UNKNOWN
+from aerostack.core.replay.publications import Kept, Message
+from aerostack.databases.dialect import Dialect
+from aerostack.databases.messages import (
+    InDoubt,
+    deleteExpired,
+    insertMessages,
+    selectPage,
+    selectPast,
+    surveyMessages,
+)
+from aerostack.errors import RealtimeError
+from aerostack.interfaces import IDatabase, IHistory
+
+T = TypeVar("T")
+
+PAGE_CHARACTERS = 4_194_304
+"""About how many characters of data a page of the history has at the most, unless it is a
+single message."""
+
+
+@implementer(IHistory)
+class History:
+    """
+    Keeps messages in the database, in the order in which they come.
+
+    What comes while a commit is under way is kept together in the next one, so
+    that many publishers share the cost of a commit.
+
+    @ivar batch: How many messages go into one transaction at the most.
+    @ivar maxWaiting: How many messages may wait for the database.
+    @ivar failure: Why the last messages were not kept; L{None} if they were, or if it was found
+        since that they could be.
+    """
+
+    log = Logger()
+    batch = 500
+    maxWaiting = 10_000
+
+    def __init__(
+        self, database: IDatabase, dialect: Dialect, maxAge: float | None, maxCount: int | None
+    ) -> None:
+        """
+        @param maxAge: For how many seconds a message is kept; L{None} for ever.
+        @param maxCount: How many messages of a topic are kept; L{None} for all.
+        """
+        self._database = database
+        self._dialect = dialect
+        self._maxAge = maxAge
+        self._maxCount = maxCount
+        self._waiting: deque[tuple[Message, Deferred[Kept]]] = deque()
+        self._writing: Deferred[None] | None = None
+        # The ids of messages whose publishers were told that they were not kept, although
+        # the database may have kept them.
+        self._unkept: set[str] = set()
+        # Messages before this time, ms, may have been forgotten for their age.
+        self._oldest: int | None = None
+        # A client has seen a message that the database lacks.
+        self._isOlder = False
+        # How many messages were not kept since the last that was.
+        self._failed = 0
+        self.failure: BaseException | None = None
+        # Topics that may hold too many messages; None for any may.
+        self._grown: set[str] | None = None
+
+    def append(self, message: Message) -> Deferred[Kept]:
+        if len(self._waiting) >= self.maxWaiting:
+            return fail(
+                RealtimeError("database_unavailable", "Too much waits for the database.", 1000)
+            )
+        if not _storable(message.userId or "", self._dialect.forbidden):
+            return fail(
+                RealtimeError("invalid_arguments", "The user's id cannot be kept in the database.")
+            )
+        kept: Deferred[Kept] = Deferred()
+        self._waiting.append((message, kept))
+        if self._writing is None:
+            self._write()
+        return kept
+
+    def _write(self) -> None:
+        count = min(self.batch, len(self._waiting))
+        batch = [self._waiting.popleft() for _ in range(count)]
+        # Where there is nothing to keep, it is tried whether there could be.
+        unkept = tuple(self._unkept) if batch else (*self._unkept, "")
+        self._writing = Deferred()
+
+        def done(times: list[int]) -> None:
+            self._unkept.difference_update(unkept)
+            if self._failed:
+                self.log.info("messages are kept again; {n} were not", n=self._failed)
+                self._failed = 0
+            self.failure = None
+            for (message, kept), createdAt in zip(batch, times, strict=True):
+                if self._grown is not None:
+                    self._grown.add(message.topic)
+                kept.callback(Kept(message, createdAt))
+
+        def failed(failure: Failure) -> None:
+            if failure.check(InDoubt):
+                self._unkept.update(message.id for message, _ in batch)
+            # Once is enough: who publishes meanwhile may be many.
+            if not self._failed:
+                self.log.error("messages cannot be kept: {error}", error=failure.value)
+            self._failed += len(batch)
+            self.failure = failure.value
+            error = RealtimeError(
+                "database_unavailable", "The message could not be kept; send it again.", 1000
+            )
+            for _, kept in batch:
+                kept.errback(error)
+
+        def next(_: None) -> None:
+            finished, self._writing = self._writing, None
+            if self._waiting:
+                self._write()
+            assert finished is not None
+            finished.callback(None)
+
+        messages = [message for message, _ in batch]
+        written = self._database.run(insertMessages, self._dialect, messages, unkept)
+        written.addCallbacks(done, failed).addCallback(next)
+
+    def flushed(self) -> Deferred[None]:
+        """
+        Wait until everything that was appended is kept, or has failed.
+        """
+        if self._writing is None:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+
+        def again(_: None) -> None:
+            self.flushed().chainDeferred(waiting)
+
+        self._writing.addCallback(again)
+        return waiting
+
+    def page(self, topic: str, limit: int, before: int | None) -> Deferred[list[Kept]]:
+        return self._ask(selectPage, topic, limit, before, PAGE_CHARACTERS)
+
+    def surveyPast(
+        self, topic: str, after: int, until: int, most: int, now: int, seen: bool = False
+    ) -> Deferred[str | None]:
+        def told(reason: str | None) -> str | None:
+            if seen and reason == UNKNOWN.reason and not self._isOlder:
+                # Once is enough: as many come back as were there.
+                self._isOlder = True
+                self.log.warn(
+                    "a client has seen a kept message on {topic} that is not in the database: an"
+                    " older backup was restored, or the message was deleted; clients that come"
+                    " back from such messages are told of a gap",
+                    topic=topic,
+                )
+            return reason
+
+        self._growOld(now)
+        return self._ask(
+            surveyMessages, topic, after, until, most, self._oldest, self._maxCount, seen
+        ).addCallback(told)
+
+    def readPast(
+        self, topic: str, after: int, until: int, limit: int, size: int
+    ) -> Deferred[list[Kept]]:
+        def told(found: list[Kept] | None) -> list[Kept]:
+            if found is None:
+                raise RealtimeError(
+                    "history_expired",
+                    "Messages that you missed were forgotten while you were sent the others;"
+                    " subscribe again.",
+                    1000,
+                )
+            return found
+
+        reading: Deferred[list[Kept] | None] = self._ask(
+            selectPast, topic, after, until, limit, size, lambda: self._oldest, self._maxCount
+        )
+        return reading.addCallback(told)
+
+    def _growOld(self, now: int) -> None:
+        """
+        Note that messages may be forgotten for their age by now.  Should the clock be set
+        back, they may have been forgotten all the same.
+        """
+        if self._maxAge is not None:
+            self._oldest = max(self._oldest or 0, now - int(self._maxAge * 1000))
+
+    def _ask(self, question: Callable[..., T], *args: Any) -> Deferred[T]:
+        def failed(failure: Failure) -> T:
+            failure.trap(*self._dialect.passing)
+            self.log.debug("kept messages cannot be read: {error}", error=failure.value)
+            raise RealtimeError(
+                "database_unavailable", "Kept messages cannot be read now; try again.", 1000
+            )
+
+        return self._database.run(question, self._dialect, *args).addErrback(failed)
+
+    def expire(self, now: int) -> Deferred[int]:
+        """
+        Forget what is too old, or too much for its topic, in one small step.
+
+        @param now: Milliseconds since the epoch.
+        @return: How many messages were forgotten; call again while it is not 0.
+        """
+        if (self._unkept or self.failure is not None) and self._writing is None:
+            self._write()
+        grown = self._grown
+        self._grown = set()
+        self._growOld(now)
+        oldest = None if self._maxAge is None else now - int(self._maxAge * 1000)
+        step = self._database.run(
+            deleteExpired, self._dialect, oldest, self._maxCount, grown, self.batch
+        )
+
+        def done(result: tuple[int, set[str]]) -> int:
+            deleted, unfinished = result
+            assert self._grown is not None
+            self._grown |= unfinished
+            return deleted
+
+        def failed(failure: Failure) -> int:
+            failure.trap(*self._dialect.passing)
+            # Somebody holds the database, or it is away; there is no hurry.
+            self._grown = None if grown is None or self._grown is None else self._grown | grown
+            return 0
+
+        return step.addCallbacks(done, failed)
+
+
+def _storable(text: str, forbidden: str) -> bool:
+    """Whether a text can be in the database; a lone surrogate can be in none."""
+    return text.encode("utf-8", "replace").decode() == text and not set(text) & set(forbidden)

@@ -1,0 +1,3 @@
+"""
+PostgreSQL: connections, queries, and the journal that triggers write.
+"""

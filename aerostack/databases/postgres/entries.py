@@ -1,0 +1,280 @@
+"""
+The entries of a PostgreSQL journal that have their numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Change, Row
+from aerostack.core.rows.journal import Loss
+from aerostack.databases.oversize import omissions
+from aerostack.databases.postgres.catalog import SCHEMA, keyColumns
+from aerostack.databases.postgres.rows import Rows
+from aerostack.databases.postgres.schema import (
+    DELETED,
+    INSERTED,
+    LOCK_NUMBERS,
+    LOST,
+    TRUNCATED,
+    UPDATED,
+)
+from aerostack.errors import RealtimeError
+
+JUMP = 1_000_000
+"""How far numbers go on from where the journal was known to be, when it has lost them.
+Other readers may have read further than the one that notices."""
+
+_OPERATIONS = {INSERTED: INSERT, UPDATED: UPDATE, DELETED: DELETE}
+
+# Entries are looked up one by one, in their order: that has its index, whatever is known of
+# how the tables are filled.
+_READ = f"""
+SELECT e.seq, e.tid, e.xid, e.last, e.op, e.at, e.new, e.old, e.count
+FROM (
+  SELECT c.seq, c.tid, c.xid::text, c.last, i.op::text, i.new, i.old,
+    floor(extract(epoch FROM c.at) * 1000)::bigint AS at, count(*) OVER () AS count,
+    sum(coalesce(i.size, 0)) OVER (ORDER BY c.seq) - coalesce(i.size, 0) AS held
+  FROM (
+    SELECT * FROM {SCHEMA}.changes WHERE {{condition}} ORDER BY seq LIMIT %(limit)s
+  ) AS c
+  LEFT JOIN LATERAL (
+    SELECT i.op, i.new, i.old,
+      coalesce(octet_length(i.new), 0) + coalesce(octet_length(i.old), 0) AS size
+    FROM {SCHEMA}.captured AS i WHERE i.xid = c.xid AND i.id = c.id OFFSET 0
+  ) AS i ON true
+) AS e
+WHERE e.held < %(size)s
+ORDER BY e.seq
+"""
+
+_UNBOUNDED = 2**62
+
+Entry = tuple[Any, ...]
+"""What is read of an entry: its number, its table's, its transaction, whether it is the
+last of that, its operation, its time in ms, the new row and the old one."""
+
+
+def newest(cursor: Any) -> int:
+    """
+    Give the number of the newest change, 0 if there is none.
+    """
+    (seq,) = cursor.execute(f"SELECT coalesce(max(seq), 0) FROM {SCHEMA}.changes").fetchone()
+    return int(seq)
+
+
+def holds(cursor: Any, seq: int) -> bool:
+    """
+    Tell whether a change is still in the journal.
+    """
+    found = cursor.execute(f"SELECT FROM {SCHEMA}.changes WHERE seq = %s", (seq,)).fetchone()
+    return found is not None
+
+
+def sequence(cursor: Any) -> int:
+    """
+    Number the changes that were committed since, unless somebody else does just now.
+
+    @return: The number of the newest.
+    """
+    (seq,) = cursor.execute(f"SELECT {SCHEMA}.sequence()").fetchone()
+    return int(seq)
+
+
+def unsequenced(cursor: Any) -> float | None:
+    """
+    Give the age of the oldest change, in seconds, that was committed and has no number;
+    L{None} if there is none.
+    """
+    (age,) = cursor.execute(
+        f"SELECT extract(epoch FROM clock_timestamp() - {SCHEMA}.unsequenced())::float8"
+    ).fetchone()
+    return None if age is None else float(age)
+
+
+def hasLoss(cursor: Any, tid: int, after: int, until: int) -> bool:
+    """
+    Tell whether changes of a table between two numbers are known to be lost.
+    """
+    found = cursor.execute(
+        f"SELECT FROM {SCHEMA}.changes AS c WHERE c.tid = %s AND c.seq > %s AND c.seq <= %s"
+        " AND c.lost LIMIT 1",
+        (tid, after, until),
+    ).fetchone()
+    return found is not None
+
+
+def addLosses(cursor: Any, seqs: Collection[int]) -> None:
+    """
+    Note that changes cannot be told, so that those who ask for them later hear of a gap.
+    """
+    cursor.execute(
+        f"UPDATE {SCHEMA}.changes SET lost = true WHERE seq = ANY (%s) AND NOT lost",
+        (sorted(seqs),),
+    )
+
+
+def count(cursor: Any, tid: int, after: int, until: int, most: int) -> int:
+    """
+    Count the changes of a table between two numbers.
+
+    @param most: How many to count at the most.
+    """
+    (found,) = cursor.execute(
+        f"SELECT count(*) FROM (SELECT FROM {SCHEMA}.changes"
+        " WHERE tid = %s AND seq > %s AND seq <= %s LIMIT %s) AS few",
+        (tid, after, until, most),
+    ).fetchone()
+    return int(found)
+
+
+def oldUntil(cursor: Any, after: int, before: int, timestamp: int, limit: int) -> int:
+    """
+    Give the number up to which changes can be pruned, 0 if none can.
+
+    @param after: The number up to which they are gone.
+    """
+    (last,) = cursor.execute(
+        "SELECT coalesce(max(seq) FILTER (WHERE at < to_timestamp(%s / 1000.0)), 0) FROM ("
+        f" SELECT seq, at FROM {SCHEMA}.changes WHERE seq > %s AND seq <= %s"
+        # The newest stays: it says where to go on.
+        f" AND seq < (SELECT max(seq) FROM {SCHEMA}.changes) ORDER BY seq LIMIT %s) AS oldest",
+        (timestamp, after, before, limit),
+    ).fetchone()
+    return int(last)
+
+
+def prune(cursor: Any, after: int, until: int) -> int:
+    """
+    Forget changes.
+
+    @return: How many there were.
+    """
+    (gone,) = cursor.execute(f"SELECT {SCHEMA}.prune(%s, %s)", (after, until)).fetchone()
+    return int(gone)
+
+
+def skip(cursor: Any, after: int) -> None:
+    """
+    Go on with numbers that nobody has read yet, and forget what has none so far: nobody
+    knows any more what of it was told.
+
+    @param after: The last number that our reader has read.  It finds the next one there, so
+        that it sees no gap; others, who may have read further, do.
+    """
+    cursor.execute(LOCK_NUMBERS)
+    cursor.execute(
+        f"WITH gone AS (DELETE FROM {SCHEMA}.captured)"
+        f" INSERT INTO {SCHEMA}.changes (seq, tid, at, last, lost, snapshot)"
+        " SELECT seq, 0, clock_timestamp(), false, false, pg_current_snapshot()"
+        " FROM unnest(%s::bigint[]) AS seq",
+        ([after + 1, after + JUMP],),
+    )
+
+
+def read(cursor: Any, after: int, limit: int, size: int | None) -> tuple[Sequence[Entry], bool]:
+    """
+    Read entries of all tables.
+
+    @param size: After how many bytes of values to read no more.
+    @return: The entries, and whether there are more.
+    """
+    found = cursor.execute(
+        _READ.format(condition="seq > %(after)s"),
+        {"after": after, "limit": limit + 1, "size": size or _UNBOUNDED},
+    ).fetchall()
+    count = found[0][-1] if found else 0
+    return [row[:-1] for row in found[:limit]], count > min(limit, len(found))
+
+
+def readTable(
+    cursor: Any, tid: int, after: int, until: int, limit: int, size: int | None
+) -> Sequence[Entry]:
+    """
+    Read entries of one table.
+    """
+    found = cursor.execute(
+        _READ.format(condition="tid = %(tid)s AND seq > %(after)s AND seq <= %(until)s"),
+        {
+            "tid": tid,
+            "after": after,
+            "until": until,
+            "limit": limit,
+            "size": size or _UNBOUNDED,
+        },
+    ).fetchall()
+    return [row[:-1] for row in found]
+
+
+class EntryReader:
+    """
+    Makes of one table's entries what they tell.
+    """
+
+    def __init__(self, name: str, oid: int | None, rows: Rows, changeBytes: int) -> None:
+        """
+        @param name: The name under which its changes are told.
+        @param changeBytes: How many bytes the values of one change may take in JSON.
+        """
+        self._name = name
+        self._oid = oid
+        self._rows = rows
+        self._changeBytes = changeBytes
+
+    def isSurprised(self) -> bool:
+        """
+        Tell, once, whether a row looked as no row of the table's did before.
+        """
+        return self._rows.isSurprised()
+
+    def event(self, cursor: Any, entry: Entry) -> Change | Loss:
+        """
+        What an entry tells.
+
+        @raise Untellable: Nobody can read the row.
+        """
+        seq, _tid, xid, last, op, at, new, old = entry
+        if op in (LOST, TRUNCATED):
+            reason = new or f"The table {self._name!r} was truncated; reload it."
+            return Loss(self._name, RealtimeError("table_lost", reason), seq)
+        before = None if old is None else self._rows.tell(old, seq)
+        data = before if new is None else self._rows.tell(new, seq)
+        assert data is not None
+        if len(new or old) + len(old or new) <= self._changeBytes:
+            return Change(seq, self._name, _OPERATIONS[op], data, before, at, xid, last)
+        omitted = omissions(
+            [data] if before is None else [data, before],
+            self._changeBytes,
+            lambda: keyColumns(cursor, self._oid),
+        )
+        return Change(
+            seq,
+            self._name,
+            _OPERATIONS[op],
+            _without(omitted, data),
+            None if before is None else _without(omitted, before),
+            at,
+            xid,
+            last,
+            tuple(name for name in data if name in omitted),
+        )
+
+
+def unread(table: str, seq: int) -> Loss:
+    """
+    What an entry tells that nobody can read.
+    """
+    return Loss(
+        table,
+        RealtimeError(
+            "table_lost",
+            f"A change of the table {table!r} cannot be told, because a value in it cannot be"
+            " read; reload it.",
+        ),
+        seq,
+    )
+
+
+def _without(omitted: Collection[str], row: Mapping[str, Any]) -> Row:
+    return {name: value for name, value in row.items() if name not in omitted}

@@ -1,0 +1,75 @@
+"""
+Who keeps a transaction open in a PostgreSQL database.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aerostack.databases.postgres.catalog import SCHEMA
+
+# A transaction that has recorded changes holds a lock on our table until it ends, and one that
+# writes at all a lock on its own number.  That anybody may see; what another role's sessions
+# only read by, and since when, is for roles with pg_read_all_stats.  A transaction that was
+# prepared has no process any more.
+_HOLDERS = f"""
+WITH locks AS MATERIALIZED (
+  SELECT pid, virtualtransaction, transactionid, relation, database FROM pg_locks
+  WHERE granted AND (locktype = 'transactionid' AND mode = 'ExclusiveLock'
+    OR locktype = 'relation' AND mode = 'RowExclusiveLock')
+), recorded AS (
+  SELECT pid, virtualtransaction FROM locks
+  WHERE relation = to_regclass('{SCHEMA}.captured')
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+SELECT format('process %s (%s)', a.pid, coalesce(nullif(a.application_name, ''), 'no name')),
+  a.usename::text, format('SELECT pg_terminate_backend(%s)', a.pid),
+  extract(epoch FROM clock_timestamp() - a.xact_start)::float8,
+  EXISTS (SELECT FROM recorded AS r WHERE r.pid = a.pid)
+FROM pg_stat_activity AS a
+WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+  AND coalesce(a.backend_type, 'client backend') = 'client backend'
+  AND (coalesce(a.backend_xid, a.backend_xmin) IS NOT NULL
+    OR EXISTS (SELECT FROM locks AS l WHERE l.pid = a.pid AND l.transactionid IS NOT NULL))
+UNION ALL
+SELECT format('prepared transaction %L', p.gid), p.owner::text,
+  format('COMMIT PREPARED %1$L or ROLLBACK PREPARED %1$L', p.gid),
+  extract(epoch FROM clock_timestamp() - p.prepared)::float8,
+  EXISTS (
+    SELECT FROM recorded AS r JOIN locks AS l USING (virtualtransaction)
+    WHERE l.transactionid = p.transaction
+  )
+FROM pg_prepared_xacts AS p WHERE p.database = current_database()
+"""
+
+
+# Reading goes on beside a lock by which others are excluded.
+_LOCKERS = """
+SELECT coalesce(string_agg('process ' || l.pid || ' (' || coalesce(
+    nullif(a.application_name, ''), 'no name') || ') of the role ' || a.usename
+    || ', which SELECT pg_terminate_backend(' || l.pid || ') ends', '; '), 'somebody')
+FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
+WHERE l.relation = to_regclass(%s) AND l.granted AND l.pid <> pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
+"""
+
+
+def lockers(cursor: Any, table: str) -> str:
+    """
+    Say who holds a lock on a table that excludes others, and how to end it.
+    """
+    (who,) = cursor.execute(_LOCKERS, (table,)).fetchone()
+    return str(who)
+
+
+def find(cursor: Any) -> list[tuple[str, str, str, float | None, bool]]:
+    """
+    Find the transactions that are open.
+
+    @return: Of each, what stands in L{Holder<aerostack.core.rows.journal.Holder>}: what it is
+        known by, whose it is, how to end it, for how many seconds it has been open (L{None} if
+        we may not know) and whether it has recorded changes.
+    """
+    found: list[tuple[str, str, str, float | None, bool]] = cursor.execute(_HOLDERS).fetchall()
+    return found

@@ -1,0 +1,184 @@
+"""
+Being woken by what others write to a PostgreSQL database.
+
+The triggers notify a channel, and PostgreSQL says so to whoever listens, as soon as the
+transaction is committed.  That takes a connection that does nothing else; the reactor
+reads from it as from any socket.  What is notified while it is lost is not told later, so
+whoever is woken is woken once more when it is there again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psycopg
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from aerostack.databases.identifiers import quoteIdentifier
+from aerostack.databases.postgres.triggers import CHANNEL
+from aerostack.interfaces import IWaker
+
+FIRST = 0.1
+"""The pause before the first attempt to connect again, in seconds."""
+
+LONGEST = 5.0
+"""The longest such pause; each is twice as long as the one before."""
+
+
+@implementer(IWaker, IReadDescriptor)
+class PostgresWaker:
+    """
+    Wakes when a PostgreSQL database notifies.
+
+    @ivar isListening: Nothing that is notified from now on is missed.
+    """
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, options: Mapping[str, Any]) -> None:
+        """
+        @param options: How to connect: the arguments of C{psycopg.connect}.
+        """
+        self._reactor = reactor
+        self._options = options
+        self._wake: Callable[[], None] | None = None
+        self._connection: psycopg.Connection[Any] | None = None
+        # The driver closes its socket by itself when it is lost, and the number may be
+        # another's at once.  What the reactor watches is a double of our own.
+        self._socket = -1
+        self._connecting: Deferred[None] | None = None
+        self._call: IDelayedCall | None = None
+        self._pause = FIRST
+
+    @property
+    def isListening(self) -> bool:
+        return self._connection is not None
+
+    # IWaker
+
+    def start(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._pause = FIRST
+        if self._connecting is None and self._connection is None:
+            self._connect()
+
+    def stop(self) -> Deferred[None]:
+        """
+        Wake no more.
+
+        @return: Fires when nothing of it is left.
+        """
+        self._wake = None
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+        self._close()
+        if self._connecting is None:
+            return succeed(None)
+        stopped: Deferred[None] = Deferred()
+        self._connecting.chainDeferred(stopped)
+        return stopped
+
+    # The connection
+
+    def _connect(self) -> None:
+        self._call = None
+        self._connecting = Deferred()
+        opening: Deferred[psycopg.Connection[Any]] = deferToThreadPool(
+            self._reactor, self._reactor.getThreadPool(), self._open
+        )
+        opening.addCallbacks(self._opened, self._failed)
+
+    def _open(self) -> psycopg.Connection[Any]:
+        """
+        Connect and listen; in a thread, because both take their time.
+        """
+        connection = psycopg.connect(**{**self._options, "autocommit": True})
+        try:
+            connection.execute(f"LISTEN {quoteIdentifier(CHANNEL)}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _opened(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+        self._socket = os.dup(connection.pgconn.socket)
+        self._reactor.addReader(self)
+        if self._wake is None:
+            self._close()
+        else:
+            if self._pause > FIRST:
+                self.log.info("The database notifies of changes again.")
+            self._pause = FIRST
+            # For what nobody heard before.
+            self._wake()
+        self._settle()
+
+    def _failed(self, failure: Failure) -> None:
+        self._settle()
+        self._retry(failure.value)
+
+    def _settle(self) -> None:
+        connecting, self._connecting = self._connecting, None
+        assert connecting is not None
+        connecting.callback(None)
+
+    def _retry(self, error: BaseException | None) -> None:
+        if self._wake is None:
+            return
+        if self._pause == FIRST:
+            self.log.warn(
+                "The database does not notify of changes for now, so they come with the next"
+                " look: {error}",
+                error=str(error).strip(),
+            )
+        self._call = self._reactor.callLater(self._pause, self._connect)
+        self._pause = min(2 * self._pause, LONGEST)
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._reactor.removeReader(self)
+            os.close(self._socket)
+            self._socket = -1
+            connection.close()
+
+    # IReadDescriptor
+
+    def fileno(self) -> int:
+        return self._socket
+
+    def doRead(self) -> None:
+        """
+        Take what the server says.
+        """
+        assert self._connection is not None
+        pgconn = self._connection.pgconn
+        heard = False
+        try:
+            pgconn.consume_input()
+            while pgconn.notifies() is not None:
+                heard = True
+        except psycopg.OperationalError as error:
+            self._close()
+            self._retry(error)
+        if heard and self._wake is not None:
+            self._wake()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The socket cannot be read any more.
+        """
+        self._close()
+        self._retry(reason.value)
+
+    def logPrefix(self) -> str:
+        return type(self).__name__

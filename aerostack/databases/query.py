@@ -1,0 +1,100 @@
+"""
+What C{db.query} answers, whatever the database.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from aerostack.core.rows.selection import Bounds
+from aerostack.errors import RealtimeError
+
+
+def makeAnswer(
+    rows: Sequence[dict[str, Any]], changes: int, lastRow: Any, started: float
+) -> dict[str, Any]:
+    """
+    Make the answer.
+
+    @param rows: The rows in JSON form, by column.
+    @param changes: How many rows were written.
+    @param lastRow: The id of the last row that was inserted, L{None} where the database
+        has none.
+    @param started: When, by L{time.monotonic}.
+    """
+    meta = {
+        "changes": changes,
+        "last_row_id": lastRow,
+        "duration": round((time.monotonic() - started) * 1000, 3),
+    }
+    return {"results": rows, "success": True, "meta": meta}
+
+
+# What a value costs in memory beside its own bytes, about: an object and its place in a row.
+_VALUE = 64
+
+
+class Result:
+    """
+    The rows of a result as they come, refused once there are too many.
+
+    @ivar rows: The rows so far.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.rows: list[Sequence[Any]] = []
+        self._bounds = bounds
+        self._bytes = 0
+
+    def add(self, row: Sequence[Any]) -> None:
+        """
+        Take one more row.
+
+        @raise RealtimeError: C{sql_error}: the result has more rows or bytes than C{bounds}
+            allow.
+        """
+        self.rows.append(row)
+        if len(self.rows) > self._bounds.rows:
+            raise RealtimeError(
+                "sql_error", f"The result has more than {self._bounds.rows} rows; add a LIMIT."
+            )
+        self._bytes += sum(map(_size, row))
+        if self._bytes > self._bounds.size:
+            raise tooManyBytes(self._bounds.size)
+
+
+def _size(value: Any) -> int:
+    return _VALUE + (len(value) if isinstance(value, str | bytes) else 0)
+
+
+def tooManyBytes(most: int) -> RealtimeError:
+    """
+    The refusal of a result, or of a row in it, that is too large.
+    """
+    return RealtimeError(
+        "sql_error",
+        f"The result has more than {most} bytes (limits.query_bytes); ask for fewer rows or"
+        " columns.",
+    )
+
+
+def tooLong(seconds: float) -> RealtimeError:
+    """
+    The refusal of a statement that takes too long.
+    """
+    return RealtimeError("sql_error", f"The statement took longer than {seconds:g} s.")
+
+
+def notAllowed(said: str) -> RealtimeError:
+    """
+    The refusal of a statement that does what it may not.
+
+    @param said: What it was.
+    """
+    return RealtimeError(
+        "sql_error",
+        f"{said}: db.query takes no transaction control, ATTACH or settings, and leaves the"
+        " daemon's own tables alone.",
+    )

@@ -1,0 +1,3 @@
+"""
+SQLite: connections, queries, and the journal that triggers write.
+"""

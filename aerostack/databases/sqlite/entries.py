@@ -1,0 +1,278 @@
+"""
+What the entries of an SQLite journal say.
+
+An entry that holds no more than keys says what became of a row.  How the row was before is its
+last image in the journal: a trigger writes one before each change of the row.  How it is
+after is its next image or, where there is no other, the row that the table holds now, in
+the same view of the database.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Change, Row
+from aerostack.core.rows.journal import Loss
+from aerostack.databases.identifiers import quoteIdentifier
+from aerostack.databases.oversize import omissions
+from aerostack.databases.sqlite import ledger
+from aerostack.databases.sqlite.ledger import Record, told
+from aerostack.databases.sqlite.tables import Table, describe
+from aerostack.errors import RealtimeError
+from aerostack.protocol.values import toJSON
+
+Entry = tuple[Any, ...]
+"""A row of C{_aerostack_changes}, as L{SELECT} has it."""
+
+_NEAREST = (
+    "(SELECT b.seq FROM _aerostack_changes AS b WHERE b.op = 'B' AND b.tid = e.tid"
+    " AND b.k = {key} AND b.seq {beside} e.seq ORDER BY b.seq{down} LIMIT 1)"
+)
+
+# Besides what the entry is: where the image of the row is that was before, of a row that was
+# at the new key before, and of the row that was after.
+SELECT = (
+    "SELECT seq, tid, op, at, k, c0,"
+    " CASE WHEN op IN ('u', 'U', 'D', 'G') THEN "
+    + _NEAREST.format(key="coalesce(e.was, e.k)", beside="<", down=" DESC")
+    + " END, CASE WHEN op = 'i' OR (op = 'u' AND k <> was) THEN "
+    + _NEAREST.format(key="e.k", beside="<", down=" DESC")
+    + " END, CASE WHEN op IN ('i', 'u') THEN "
+    + _NEAREST.format(key="e.k", beside=">", down="")
+    + f" END FROM _aerostack_changes AS e WHERE op <> '{ledger.IMAGE}'"
+)
+"""The beginning of a query for the entries that tell something."""
+
+# Whether a row that an image shows left before another one came to its key.  An image is
+# made just before the row may leave, so this is known after a few entries.
+_LEFT = (
+    "SELECT 1 FROM _aerostack_changes WHERE seq > ? AND seq < ? AND tid = ?"
+    " AND ((op IN ('D', 'G') AND k = ?) OR (op = 'u' AND was = ? AND k <> was)) LIMIT 1"
+)
+
+_DAY = 86_400_000
+_EPOCH = 2440587.5
+
+
+class Underivable(Exception):
+    """
+    The row that an entry tells of is not to be found.
+    """
+
+
+def milliseconds(at: float) -> int:
+    """
+    Give the time of an entry, in ms since the epoch.
+    """
+    return round((at - _EPOCH) * _DAY)
+
+
+def day(timestamp: int) -> float:
+    """
+    Give a time as it stands in entries.
+    """
+    return timestamp / _DAY + _EPOCH
+
+
+def isFollowed(cursor: sqlite3.Cursor, tid: int, position: int) -> bool:
+    """
+    Tell whether there are more changes of a table.
+
+    @param position: The number of the change after which they are looked for.
+    """
+    found = cursor.execute(
+        f"SELECT 1 FROM _aerostack_changes WHERE seq >= ? AND tid = ?"
+        f" AND op <> '{ledger.IMAGE}' LIMIT 1",
+        (ledger.entryAfter(position), tid),
+    ).fetchone()
+    return found is not None
+
+
+class EntryReader:
+    """
+    Makes of entries what they tell.
+
+    @ivar size: How many bytes the values have that were read.
+    """
+
+    def __init__(
+        self, cursor: sqlite3.Cursor, records: Mapping[int, Record], changeBytes: int
+    ) -> None:
+        """
+        @param cursor: In a transaction, so that the tables are those of the entries.
+        @param records: The tables of which entries are read; those that were not given up
+            stand as these say.
+        @param changeBytes: How many bytes the values of one change may take in JSON.
+        """
+        self.size = 0
+        self._cursor = cursor
+        self._records = records
+        self._changeBytes = changeBytes
+        self._tables: dict[int, Table | None] = {}
+        self._images: dict[int, str] = {}
+        self._rows: dict[int, str] = {}
+
+    def events(self, entry: Entry) -> list[Change | Loss]:
+        """
+        What an entry tells, in its order.
+        """
+        seq, tid, op, _at, _k, reason, *_ = entry
+        record = self._records.get(tid)
+        if record is None:
+            return []
+        if op == ledger.LOST:
+            return [Loss(record.name, RealtimeError("table_lost", reason), told(seq))]
+        try:
+            return list(self.changes(entry))
+        except Underivable:
+            if record.ended is not None or record.missing:
+                # It was dropped or made again, which is told in its turn.
+                return []
+            return [Loss(record.name, _unsure(record.name), told(seq))]
+
+    def changes(self, entry: Entry) -> Iterator[Change]:
+        """
+        What an entry tells that is known to tell changes.
+
+        @raise Underivable: A row is not to be found.
+        """
+        seq, tid, op, at, k, _reason, before, there, after = entry
+        record = self._records[tid]
+        if op in (ledger.DELETED, ledger.REPLACED):
+            gone = self._image(record, before)
+            yield self._change(record, told(seq), DELETE, gone, gone, at)
+            return
+        replaced = None
+        if there is not None and not self._left(tid, there, seq, k):
+            replaced = self._image(record, there)
+        elif op == ledger.KEY_INSERTED and k == -1 and not self._isFree(record, seq):
+            raise Underivable
+        old = None if before is None else self._image(record, before)
+        if op in (ledger.INSERTED, ledger.UPDATED):
+            data = self._image(record, seq)
+        elif after is not None:
+            data = self._image(record, after)
+        else:
+            data = self._row(record, k)
+        if replaced is not None:
+            yield self._change(record, told(seq) - 1, DELETE, replaced, replaced, at)
+        if op in (ledger.UPDATED, ledger.KEY_UPDATED):
+            if old is None:
+                raise Underivable
+            yield self._change(record, told(seq), UPDATE, data, old, at)
+        else:
+            yield self._change(record, told(seq), INSERT, data, None, at)
+
+    def _change(
+        self,
+        record: Record,
+        number: int,
+        operation: str,
+        data: Mapping[str, Any],
+        old: Mapping[str, Any] | None,
+        at: float,
+    ) -> Change:
+        omitted = omissions(
+            [data] if old is None else [data, old],
+            self._changeBytes,
+            lambda: self._keyColumns(record),
+        )
+        return Change(
+            number,
+            record.name,
+            operation,
+            _told(data, omitted),
+            None if old is None else _told(old, omitted),
+            milliseconds(at),
+            omitted=tuple(name for name in data if name in omitted),
+        )
+
+    def _image(self, record: Record, seq: int | None) -> dict[str, Any]:
+        """A row that an entry holds, with values as they are in the database."""
+        sql = self._images.get(record.tid)
+        if sql is None:
+            names = ", ".join(f"c{place.position}" for place in record.places)
+            sql = f"SELECT {names} FROM _aerostack_changes WHERE seq = ?"
+            self._images[record.tid] = sql
+        if seq is None:
+            raise Underivable
+        cells = self._cursor.execute(sql, (seq,)).fetchone()
+        self._count(cells)
+        return {
+            place.name: cell if seq >= place.since else place.fallback
+            for place, cell in zip(record.places, cells, strict=True)
+            if place.name is not None
+        }
+
+    def _row(self, record: Record, key: int) -> dict[str, Any]:
+        """A row as it stands in its table."""
+        names = [place.name for place in record.places if place.name is not None]
+        sql = self._rows.get(record.tid)
+        if sql is None:
+            table = self._table(record)
+            if table is None or not table.stableKey:
+                raise Underivable
+            columns = ", ".join(f"t.{quoteIdentifier(name)}" for name in names)
+            sql = (
+                f"SELECT {columns} FROM main.{quoteIdentifier(table.name)} AS t"
+                f" WHERE t.{table.key[0].sql} = ?"
+            )
+            self._rows[record.tid] = sql
+        cells = self._cursor.execute(sql, (key,)).fetchone()
+        if cells is None:
+            raise Underivable
+        self._count(cells)
+        return dict(zip(names, cells, strict=True))
+
+    def _left(self, tid: int, image: int, seq: int, key: int) -> bool:
+        wanted = (image, seq, tid, key, key)
+        return self._cursor.execute(_LEFT, wanted).fetchone() is not None
+
+    def _isFree(self, record: Record, seq: int) -> bool:
+        """
+        Whether a row that was inserted under the key -1 cannot have replaced another.
+        """
+        table = self._table(record)
+        if table is None or table.uniques:
+            return True
+        found = self._cursor.execute(
+            f"SELECT op, k FROM _aerostack_changes WHERE seq < ? AND tid = ?"
+            f" AND op <> '{ledger.IMAGE}' AND -1 IN (k, was) ORDER BY seq DESC LIMIT 1",
+            (seq, record.tid),
+        ).fetchone()
+        if found is None:
+            return False
+        op, now = found
+        return op in (ledger.DELETED, ledger.REPLACED) or now != -1
+
+    def _table(self, record: Record) -> Table | None:
+        """The table that a record is of; L{None} if it is given up or gone."""
+        if record.tid not in self._tables:
+            table = None
+            if record.ended is None and not record.missing:
+                with suppress(RealtimeError):
+                    table = describe(self._cursor, record.name)
+            self._tables[record.tid] = table
+        return self._tables[record.tid]
+
+    def _keyColumns(self, record: Record) -> Collection[str]:
+        table = self._table(record)
+        return () if table is None else table.keyColumns
+
+    def _count(self, cells: Sequence[Any]) -> None:
+        self.size += sum(len(cell) for cell in cells if isinstance(cell, (str, bytes)))
+
+
+def _told(image: Mapping[str, Any], omitted: Collection[str]) -> Row:
+    return {name: toJSON(value) for name, value in image.items() if name not in omitted}
+
+
+def _unsure(table: str) -> RealtimeError:
+    return RealtimeError(
+        "table_lost",
+        f"Changes of the table {table!r} may be missing, because a row was written past what"
+        " records them; reload it.",
+    )

@@ -1,0 +1,141 @@
+"""
+The statements of C{db.query}, on SQLite.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Any
+
+from aerostack.core.rows.selection import Bounds
+from aerostack.databases.query import Result, makeAnswer, notAllowed, tooLong, tooManyBytes
+from aerostack.errors import RealtimeError
+from aerostack.protocol.values import toJSON
+
+_READABLE_PRAGMAS = frozenset(
+    {
+        "foreign_key_list",
+        "index_info",
+        "index_list",
+        "index_xinfo",
+        "table_info",
+        "table_list",
+        "table_xinfo",
+    }
+)
+
+_WRITES = frozenset(
+    {
+        sqlite3.SQLITE_INSERT,
+        sqlite3.SQLITE_UPDATE,
+        sqlite3.SQLITE_DELETE,
+        sqlite3.SQLITE_DROP_TABLE,
+        sqlite3.SQLITE_DROP_INDEX,
+        sqlite3.SQLITE_DROP_TRIGGER,
+    }
+)
+
+# They stay on the pooled connection, and stand before tables of the same name there.
+_TEMPORARY = frozenset(
+    {
+        sqlite3.SQLITE_CREATE_TEMP_INDEX,
+        sqlite3.SQLITE_CREATE_TEMP_TABLE,
+        sqlite3.SQLITE_CREATE_TEMP_TRIGGER,
+        sqlite3.SQLITE_CREATE_TEMP_VIEW,
+    }
+)
+
+# What these change is their second argument.
+_ON_TABLES = frozenset(
+    {sqlite3.SQLITE_ALTER_TABLE, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_CREATE_TRIGGER}
+)
+
+_JOURNAL = "_aerostack_"
+_OURS = (_JOURNAL, "realtime_")
+
+# How many of SQLite's virtual machine steps go by between two looks at the clock.
+_STEPS = 10_000
+
+
+def _authorize(
+    action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
+) -> int:
+    """
+    Decide what a statement may do (https://sqlite.org/c3ref/set_authorizer.html).
+
+    Not allowed is what would outlive the statement on a pooled connection (a
+    transaction, an attached file, a setting), and writing to the daemon's own
+    tables, other than by its triggers to the journal.
+    """
+    if action in (
+        sqlite3.SQLITE_TRANSACTION,
+        sqlite3.SQLITE_SAVEPOINT,
+        sqlite3.SQLITE_ATTACH,
+        sqlite3.SQLITE_DETACH,
+        *_TEMPORARY,
+    ):
+        return sqlite3.SQLITE_DENY
+    if action == sqlite3.SQLITE_PRAGMA:
+        return sqlite3.SQLITE_OK if first in _READABLE_PRAGMAS else sqlite3.SQLITE_DENY
+    named = first if action == sqlite3.SQLITE_CREATE_TRIGGER else None
+    written = first if action in _WRITES else second if action in _ON_TABLES else None
+    for name in (named, written):
+        if (name or "").lower().startswith(_OURS):
+            # A trigger is ours by its name, since nobody else makes one of that name here.
+            journalled = name == written and (trigger or "").startswith(_JOURNAL)
+            if not (journalled and (name or "").lower().startswith(_JOURNAL)):
+                return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK
+
+
+def runQuery(cursor: Any, sql: str, parameters: list[Any], bounds: Bounds) -> dict[str, Any]:
+    """
+    Run one statement in a transaction of its own.
+
+    @param parameters: One database value for each C{?}.
+    @param bounds: How large its result may be, and how long the statement may take.
+    @return: C{results} (the rows in JSON form, by column), C{success}, and C{meta}
+        with C{changes}, C{last_row_id} and C{duration} (ms).
+    @raise RealtimeError: C{sql_error} or C{database_unavailable}.
+    """
+    connection: sqlite3.Connection = cursor.connection
+    started = time.monotonic()
+    late = started + bounds.seconds
+    cursor.execute("BEGIN")
+    connection.set_authorizer(_authorize)
+    connection.set_progress_handler(lambda: time.monotonic() > late, _STEPS)
+    # One value alone could fill the memory: zeroblob(1e9), group_concat(...).
+    length = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, bounds.size)
+    result = Result(bounds)
+    try:
+        cursor.execute(sql, parameters)
+        while (row := cursor.fetchone()) is not None:
+            result.add(row)
+    except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+        raise _explain(error, bounds) from None
+    finally:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, length)
+        connection.set_authorizer(None)
+        connection.set_progress_handler(None, 0)
+    columns = [column[0] for column in cursor.description or ()]
+    changes, lastRow = max(0, cursor.rowcount), toJSON(cursor.lastrowid)
+    results = [dict(zip(columns, map(toJSON, row), strict=True)) for row in result.rows]
+    try:
+        cursor.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise _explain(error, bounds) from None
+    return makeAnswer(results, changes, lastRow, started)
+
+
+def _explain(error: Exception, bounds: Bounds) -> RealtimeError:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return RealtimeError("database_unavailable", "Somebody else holds the database.", 1000)
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return tooLong(bounds.seconds)
+    if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
+        return tooManyBytes(bounds.size)
+    if code == sqlite3.SQLITE_AUTH:
+        return notAllowed(str(error))
+    return RealtimeError("sql_error", f"The database says: {error}.")

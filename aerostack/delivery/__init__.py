@@ -1,0 +1,3 @@
+"""
+Frames on their way to sockets, bounded in bytes.
+"""

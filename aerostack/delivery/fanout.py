@@ -1,0 +1,298 @@
+"""
+From one publication to all subscribers of its topic, without stopping everything else.
+
+The first publication of a topic in a turn of the reactor goes to everybody at once,
+because that is the fastest while things are quiet.  What follows in the same turn waits
+for its end and goes out together: one write to a socket then carries many frames, and
+the write is what costs.  A topic that was busy in the last turn waits from the first.
+
+A topic with very many subscribers is passed through in slices, and other topics, and
+whoever wants to be read, have their turn in between.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from aerostack.core.limits.tally import Tally
+from aerostack.interfaces import ISubscriber
+from aerostack.protocol.framing import Frame, joinFrames
+
+Subscribers = tuple[ISubscriber, ...]
+
+
+class _Pass:
+    """
+    Frames on their way to one set of subscribers.
+
+    @ivar skipped: Who has joined or left since, and gets nothing of this.
+    @ivar then: Is called when everybody has them.
+    """
+
+    __slots__ = ("_data", "_done", "frames", "size", "skipped", "subscribers", "then")
+
+    def __init__(self, subscribers: Subscribers) -> None:
+        self.subscribers = subscribers
+        self.frames: list[Frame] = []
+        self.size = 0
+        self.skipped: set[ISubscriber] | None = None
+        self.then: Callable[[], object] | None = None
+        self._done = 0
+        self._data: Frame | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether it is too late to add frames."""
+        return self._data is not None
+
+    def add(self, frame: Frame) -> None:
+        """Let one frame more go out with the others."""
+        self.frames.append(frame)
+        self.size += len(frame)
+
+    def awaits(self, subscriber: ISubscriber) -> bool:
+        """Whether somebody is still to get this."""
+        if self.skipped is not None and subscriber in self.skipped:
+            return False
+        # As tuples go, this is fast.
+        return subscriber in self.subscribers[self._done :]
+
+    def step(self, count: int) -> Sequence[ISubscriber]:
+        """
+        Give out the next subscribers.
+
+        @return: At most so many; less only if there are no more.
+        """
+        begin, self._done = self._done, min(self._done + count, len(self.subscribers))
+        chosen: Sequence[ISubscriber] = self.subscribers[begin : self._done]
+        if self.skipped is not None:
+            chosen = [s for s in chosen if s not in self.skipped]
+        return chosen
+
+    @property
+    def data(self) -> Frame:
+        """What each of them gets."""
+        if self._data is None:
+            self._data = joinFrames(self.frames)
+        return self._data
+
+    @property
+    def left(self) -> int:
+        """How many subscribers it has still to come to."""
+        return len(self.subscribers) - self._done
+
+
+class _Queue:
+    """
+    What one topic has still to send.
+    """
+
+    __slots__ = ("_open", "_tally", "passes", "size")
+
+    def __init__(self, tally: Tally) -> None:
+        """
+        @param tally: How much all topics have to send together.
+        """
+        self.passes: deque[_Pass] = deque()
+        self.size = 0
+        self._tally = tally
+        # Passes that take more frames, by the identity of their subscribers.  Those of
+        # different ones have nobody in common, so they need not keep an order.
+        self._open: dict[int, _Pass] = {}
+
+    def add(self, subscribers: Subscribers, frame: Frame) -> None:
+        """Let a frame wait."""
+        going = self._open.get(id(subscribers))
+        if going is None or going.started:
+            going = self._open[id(subscribers)] = _Pass(subscribers)
+            self.passes.append(going)
+        going.add(frame)
+        self.size += len(frame)
+        self._tally.size += len(frame)
+
+    def leaveOut(self, subscriber: ISubscriber) -> None:
+        """Let somebody get nothing of what waits; what comes is another matter."""
+        self._open.clear()
+        for going in self.passes:
+            if going.skipped is None:
+                going.skipped = set()
+            going.skipped.add(subscriber)
+
+    def finish(self) -> None:
+        """Take the first pass away: it has come to everybody."""
+        going = self.passes.popleft()
+        self.size -= going.size
+        self._tally.size -= going.size
+        if going.then is not None:
+            going.then()
+
+
+ROOM = 1_048_576
+"""How many bytes may wait before whoever can wait with more had better do so."""
+
+
+class Fanout:
+    """
+    Sends frames to the subscribers of topics, in one order for each topic.
+
+    @ivar delivered: How many frames were given to subscribers.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, slice: int = 4000) -> None:
+        """
+        @param slice: How many subscribers are served in one turn of the reactor.
+        """
+        self.delivered = 0
+        self._clock = clock
+        self._slice = slice
+        self._queues: dict[str, _Queue] = {}
+        self._waiting = Tally()
+        # Topics that have sent something in this turn.
+        self._sent: set[str] = set()
+        # Topics that had more than one frame for a pass in the last turn.
+        self._busy: set[str] = set()
+        self._spent = 0
+        self._scheduled = False
+        # Those who wait until less waits.
+        self._patient: list[Deferred[None]] = []
+
+    def send(self, topic: str, subscribers: Subscribers, frame: Frame) -> None:
+        """
+        Send a frame to subscribers of a topic.
+
+        @param subscribers: From L{aerostack.core.registry.Registry.groups}.
+        """
+        queue = self._queues.get(topic)
+        if queue is None:
+            self._spent += len(subscribers)
+            if topic not in self._sent and topic not in self._busy and self._spent <= self._slice:
+                self._sent.add(topic)
+                self._schedule()
+                self._pass(subscribers, frame, 1)
+                return
+            queue = self._queues[topic] = _Queue(self._waiting)
+        queue.add(subscribers, frame)
+        self._schedule()
+
+    def changing(self, topic: str, subscriber: ISubscriber) -> None:
+        """
+        Note that somebody joins a topic, or leaves it: nothing that was published until
+        now is to be sent to it.
+        """
+        queue = self._queues.get(topic)
+        if queue is not None:
+            queue.leaveOut(subscriber)
+
+    def handOver(self, topic: str, subscriber: ISubscriber) -> None:
+        """
+        Send somebody at once what still waits for it of a topic, so that it has all that
+        was published until now.
+        """
+        queue = self._queues.get(topic)
+        if queue is not None:
+            waiting = [going for going in queue.passes if going.awaits(subscriber)]
+            queue.leaveOut(subscriber)
+            for going in waiting:
+                self._pass((subscriber,), going.data, len(going.frames))
+
+    def room(self) -> Deferred[None] | None:
+        """
+        Ask whether there is room for more, for somebody who can wait with it.
+
+        @return: L{None} if there is, else what fires when there is.
+        """
+        if self._waiting.size <= ROOM:
+            return None
+        patient: Deferred[None] = Deferred()
+        self._patient.append(patient)
+        return patient
+
+    def backlog(self, topic: str) -> int:
+        """
+        How many bytes of a topic wait to be sent to its subscribers.
+        """
+        queue = self._queues.get(topic)
+        return 0 if queue is None else queue.size
+
+    def isSending(self, topic: str) -> bool:
+        """
+        Whether something of a topic is still on its way.
+        """
+        return topic in self._queues
+
+    def whenSent(self, topic: str, call: Callable[[], object]) -> None:
+        """
+        Have something called when all of a topic is sent that was to be sent until now.  Of
+        calls that would come at the same time, only the first does: it has waited longest.
+        """
+        queue = self._queues.get(topic)
+        if queue is None or not queue.passes:
+            call()
+        elif queue.passes[-1].then is None:
+            queue.passes[-1].then = call
+
+    def flush(self) -> None:
+        """
+        Send everything that waits, now.
+        """
+        while self._queues:
+            self._turn()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._clock.callLater(0, self._end)
+
+    def _end(self) -> None:
+        self._scheduled = False
+        self._turn()
+        if self._queues:
+            self._schedule()
+
+    def _turn(self) -> None:
+        """End a turn of the reactor."""
+        self._sent.clear()
+        self._spent = 0
+        busy: set[str] = set()
+        left = self._slice
+        for topic in tuple(self._queues):
+            if left <= 0:
+                break
+            queue = self._queues[topic]
+            while queue.passes and left > 0:
+                going = queue.passes[0]
+                if len(going.frames) > 1:
+                    busy.add(topic)
+                data = going.data
+                subscribers = going.step(left)
+                left -= max(1, len(subscribers))
+                self._pass(subscribers, data, len(going.frames))
+                if not going.left:
+                    queue.finish()
+            del self._queues[topic]
+            if queue.passes:
+                # The others come first in the next turn.
+                self._queues[topic] = queue
+                busy.add(topic)
+        self._busy = busy
+        if self._patient and self._waiting.size <= ROOM:
+            patient, self._patient = self._patient, []
+            for each in patient:
+                each.callback(None)
+
+    def _pass(self, subscribers: Sequence[ISubscriber], frame: Frame, count: int) -> None:
+        self.delivered += len(subscribers) * count
+        for subscriber in subscribers:
+            try:
+                subscriber.deliver(frame)
+            except Exception:
+                # What is wrong with one must not cost the others anything.
+                self.log.failure("a subscriber could not be served", Failure())

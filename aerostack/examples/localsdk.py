@@ -1,0 +1,37 @@
+"""
+The SDK of servers, inside of the daemon.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from aerostack.client.address import Address
+from aerostack.client.requests import Database, Request, Socket
+from aerostack.core.access.permissions import Identity, Role
+from aerostack.sessions.rpc import RPC
+
+
+class InsideSDK:
+    """
+    What L{aerostack.client.sdk.TwistedSDK} has, without HTTP.
+
+    @ivar socket: See L{Socket}.
+    @ivar db: See L{Database}.
+    """
+
+    def __init__(self, rpc: RPC, project: str) -> None:
+        """
+        @param project: The project that it acts for, as if it had its secret key.
+        """
+        identity = Identity(project, Role.SECRET)
+
+        def send(request: Request) -> Deferred[Any]:
+            return rpc.call(identity, request.body or b"")
+
+        # Nothing is asked over the network, so it does not matter where we are.
+        address = Address("ws://localhost", project)
+        self.socket: Socket[Deferred[Any]] = Socket(address, send)
+        self.db: Database[Deferred[Any]] = Database(address, send)

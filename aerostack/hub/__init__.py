@@ -1,0 +1,3 @@
+"""
+Pub/sub and presence: from a publication to its subscribers.
+"""

@@ -1,0 +1,3 @@
+"""
+HTTP: the server, its resources and its pages.
+"""

@@ -1,0 +1,286 @@
+"""
+What the console is told, and who may have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
+
+from aerostack import __version__
+from aerostack.admin.diagnosis import Reasons
+from aerostack.admin.directory import Insight
+from aerostack.admin.sampler import Sampler
+from aerostack.admin.taps import Watcher, Watchers
+from aerostack.auth.authenticator import Authenticator
+from aerostack.core.access.permissions import Identity
+from aerostack.core.topics.topics import Topic, parseTopic
+from aerostack.errors import RealtimeError
+from aerostack.net.http.resources import (
+    BoundedRequest,
+    JSONResource,
+    isLocal,
+    nothingHere,
+    numberOf,
+    operatorOf,
+    queryOf,
+)
+from aerostack.settings.settings import LimitsConfig
+
+LIMIT = 100
+"""How many entries a page has, where it is not said."""
+
+MOST = 500
+"""How many it has at the most."""
+
+
+class Door:
+    """
+    Stands before the console.
+
+    @ivar console: From where it can be reached: C{server.console}.
+    @ivar limits: Those of topics hold here too.
+    """
+
+    def __init__(
+        self,
+        console: str,
+        authenticator: Authenticator,
+        wall: Callable[[], float],
+        limits: LimitsConfig,
+    ) -> None:
+        self.console = console
+        self.limits = limits
+        self._authenticator = authenticator
+        self._wall = wall
+
+    def check(self, request: Request) -> None:
+        """
+        Make sure that the console can be reached from where a request comes.
+
+        @raise RealtimeError: C{not_found} or C{forbidden}.
+        """
+        if self.console == "off":
+            raise nothingHere()
+        if self.console == "loopback" and not isLocal(request):
+            raise RealtimeError(
+                "forbidden",
+                "The console is for this machine: ask through a listener that has local=1 in"
+                ' server.listen, and by the name localhost; server.console = "everywhere" opens'
+                " it to others.",
+            )
+
+    def enter(self, request: Request) -> Identity:
+        """
+        Make sure that a request may know all of its project.
+
+        @raise RealtimeError: As L{check}; C{unauthorized} or C{forbidden}.
+        """
+        self.check(request)
+        return operatorOf(request, self._authenticator, self._wall(), "The console is")
+
+    def topic(self, text: str | None, project: str) -> Topic:
+        """
+        Read a topic as a client names it.
+
+        @raise RealtimeError: It is none of the project's.
+        """
+        if not text:
+            raise RealtimeError("invalid_arguments", "Name the topic: ?topic=chat/general")
+        return parseTopic(text, project, self._authenticator.projects, self.limits.topicLength)
+
+
+class _ConsoleResource(JSONResource):
+    """
+    Something that the console asks for.  Subclasses override L{tell}.
+    """
+
+    def __init__(self, door: Door) -> None:
+        super().__init__()
+        self.door = door
+
+    def answer(self, request: BoundedRequest) -> Any:
+        identity = self.door.enter(request)
+        return self.tell(request, identity, queryOf(request))
+
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        """
+        Answer a request that may be answered; see L{JSONResource.answer}.
+
+        @param identity: Of whose project it may know.
+        @param query: Its URL parameters.
+        """
+        raise NotImplementedError
+
+
+class OverviewResource(_ConsoleResource):
+    """
+    How the daemon does, now and lately.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        insight: Insight,
+        sampler: Sampler,
+        health: Callable[[], Mapping[str, Any]],
+        metrics: Callable[[], Mapping[str, float]],
+        wall: Callable[[], float],
+    ) -> None:
+        """
+        @param health: What C{/health} says.
+        @param metrics: What C{/metrics} says.
+        """
+        super().__init__(door)
+        self._insight = insight
+        self._sampler = sampler
+        self._health = health
+        self._metrics = metrics
+        self._wall = wall
+
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        since = numberOf(query, "since", 0)
+        return 200, {
+            "version": __version__,
+            "project": identity.project,
+            "now": int(self._wall() * 1000),
+            "started": int(self._sampler.started * 1000),
+            "health": self._health(),
+            "metrics": self._metrics(),
+            "feed": self._insight.feed(identity.project),
+            "samples": self._sampler.samples.since(since or 0),
+        }
+
+
+class ConnectionsResource(_ConsoleResource):
+    """
+    Who is connected.
+    """
+
+    def __init__(self, door: Door, insight: Insight) -> None:
+        super().__init__(door)
+        self._insight = insight
+
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        topic = self.door.topic(query["topic"], identity.project) if query.get("topic") else None
+        found = self._insight.connections(
+            identity.project,
+            query.get("user") or None,
+            topic,
+            _limit(query),
+            query.get("after", ""),
+        )
+        return found.addCallback(_good)
+
+
+class TopicsResource(_ConsoleResource):
+    """
+    Which topics there are.
+    """
+
+    def __init__(self, door: Door, insight: Insight) -> None:
+        super().__init__(door)
+        self._insight = insight
+
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        found = self._insight.topics(
+            identity.project, query.get("prefix", ""), _limit(query), query.get("after", "")
+        )
+        return found.addCallback(_good)
+
+
+class TopicResource(_ConsoleResource):
+    """
+    One topic, and who is there.
+    """
+
+    def __init__(self, door: Door, insight: Insight) -> None:
+        super().__init__(door)
+        self._insight = insight
+
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        return 200, self._insight.topic(self.door.topic(query.get("topic"), identity.project))
+
+
+class ExplainResource(_ConsoleResource):
+    """
+    Why something did not arrive.
+    """
+
+    def __init__(self, door: Door, reasons: Reasons) -> None:
+        super().__init__(door)
+        self._reasons = reasons
+
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        user = query.get("user")
+        if not user:
+            raise RealtimeError("invalid_arguments", "Name the user: ?user=ann")
+        topic = self.door.topic(query.get("topic"), identity.project)
+        return 200, self._reasons.explain(user, topic)
+
+
+class WatchResource(_ConsoleResource):
+    """
+    What passes on a topic, as long as the client stays.
+    """
+
+    def __init__(self, door: Door, watchers: Watchers) -> None:
+        super().__init__(door)
+        self._watchers = watchers
+
+    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        topic = self.door.topic(query.get("topic"), identity.project)
+        reader = _LineReader(request)
+        if request.method == b"HEAD":
+            reader.finish()
+            return NOT_DONE_YET
+        watcher = Watcher(identity, topic, reader)
+        reader.pauseProducing, reader.resumeProducing = watcher.pause, watcher.resume
+        request.notifyFinish().addBoth(lambda _: self._watchers.leave(watcher))
+        return self._watchers.watch(watcher).addCallback(lambda _: NOT_DONE_YET)
+
+
+@implementer(IPushProducer)
+class _LineReader:
+    """
+    Somebody who reads an answer line by line while it goes on.
+    """
+
+    pauseProducing: Callable[[], None]
+    resumeProducing: Callable[[], None]
+
+    def __init__(self, request: BoundedRequest) -> None:
+        self._request = request
+        self._begun = False
+
+    def write(self, line: bytes) -> None:
+        self._begin()
+        self._request.write(line)
+
+    def finish(self) -> None:
+        """End the answer."""
+        self._begin()
+        self._request.unregisterProducer()
+        self._request.finish()
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._request.setHeader(b"content-type", b"application/x-ndjson")
+            self._request.setHeader(b"cache-control", b"no-store")
+            self._request.registerProducer(self, True)
+
+    def stopProducing(self) -> None:
+        """The client is gone, which the request tells."""
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    return min(numberOf(query, "limit", 1) or LIMIT, MOST)
+
+
+def _good(body: Any) -> tuple[int, Any]:
+    return 200, body

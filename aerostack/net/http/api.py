@@ -1,0 +1,236 @@
+"""
+The resources of the daemon: the WebSocket's path, history, RPC, health.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Raw
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+from aerostack.auth.authenticator import Authenticator, Credentials
+from aerostack.core.access.permissions import Action, Identity
+from aerostack.core.limits.quotas import Quotas
+from aerostack.core.replay.publications import Kept
+from aerostack.core.topics.topics import parseTopic
+from aerostack.errors import RealtimeError
+from aerostack.interfaces import IHistory
+from aerostack.net.http.resources import (
+    BoundedRequest,
+    JSONResource,
+    NotFoundResource,
+    bearerOf,
+    headerOf,
+    headersOf,
+    numberOf,
+    queryOf,
+    serverOf,
+)
+from aerostack.net.websocket.connection import Connections
+from aerostack.net.websocket.gate import Gate
+from aerostack.net.websocket.handshake import checkUpgrade, readClient, readCredentials
+from aerostack.sessions.rpc import RPC, Permit
+from aerostack.settings.settings import LimitsConfig
+
+
+class RealtimeResource(JSONResource):
+    """
+    Where WebSockets open.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        connections: Connections,
+        authenticator: Authenticator,
+        wall: Callable[[], float],
+        queryCredentials: bool,
+    ) -> None:
+        super().__init__()
+        self._gate = gate
+        self._connections = connections
+        self._authenticator = authenticator
+        self._wall = wall
+        self._queryCredentials = queryCredentials
+
+    def answer(self, request: BoundedRequest) -> Any:
+        headers = headersOf(request)
+        if request.method != b"GET" or request.clientproto != b"HTTP/1.1":
+            raise RealtimeError(
+                "upgrade_required", "A WebSocket opens with GET and HTTP/1.1 (RFC 6455, 4.1)."
+            )
+        checkUpgrade(headers)
+        address = self._gate.knock(request, headers)
+        credentials = readCredentials(headers, queryOf(request), self._queryCredentials)
+        identity = self._authenticator.identify(credentials, self._wall())
+        self._gate.checkProject(identity.project)
+        return self._connections.accept(request, identity, address, readClient(headers))
+
+
+class HealthResource(JSONResource):
+    """
+    Whether the daemon does its work.
+    """
+
+    def __init__(self, health: Callable[[], dict[str, Any]]) -> None:
+        """
+        @param health: Gives what is said of it: C{status} is C{ok} or C{failing}.
+        """
+        super().__init__()
+        self._health = health
+
+    def answer(self, request: BoundedRequest) -> Any:
+        body = self._health()
+        return 200 if body["status"] == "ok" else 503, body
+
+
+class HistoryResource(JSONResource):
+    """
+    The kept messages of a topic, a page at a time.
+    """
+
+    cors = True
+    defaultLimit = 50
+
+    def __init__(
+        self,
+        history: IHistory,
+        authenticator: Authenticator,
+        permit: Permit,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        limits: LimitsConfig,
+        pageSize: int,
+        quotas: Quotas,
+    ) -> None:
+        super().__init__()
+        self._permit = permit
+        self._quotas = quotas
+        self.limits = limits
+        self.pageSize = pageSize
+        self._history = history
+        self._authenticator = authenticator
+        self._clock = clock
+        self._wall = wall
+
+    def originAllowed(self, origin: str) -> bool:
+        return self._authenticator.originAllowed(origin)
+
+    def answer(self, request: BoundedRequest) -> Any:
+        query = queryOf(request)
+        room = query.get("room")
+        if not room:
+            raise RealtimeError("invalid_arguments", "Name the topic: ?room=chat/general")
+        identity = self._identify(request, room)
+        self._quotas.spend(identity.project, 0, self._clock.seconds())
+        topic = parseTopic(
+            room, identity.project, self._authenticator.projects, self.limits.topicLength
+        )
+        self._permit(identity, Action.SUBSCRIBE, topic)
+        limit = numberOf(query, "limit", 1)
+        limit = self.defaultLimit if limit is None else min(limit, self.pageSize)
+        page = self._history.page(topic.canonical, limit, numberOf(query, "before", 0))
+        return page.addCallback(_page)
+
+    def _identify(self, request: Request, room: str) -> Identity:
+        bearer = bearerOf(request, self._authenticator) or Credentials()
+        # A request that brings nothing can still name its project: by the topic.
+        named = room.rpartition("/")[2]
+        brought = headerOf(request, "x-aerostack-key") or bearer.key or bearer.token
+        return self._authenticator.identify(
+            Credentials(
+                projectId=named if not brought and named in self._authenticator.projects else None,
+                key=headerOf(request, "x-aerostack-key") or bearer.key,
+                token=bearer.token,
+                origin=headerOf(request, "origin"),
+            ),
+            self._wall(),
+        )
+
+
+def _page(messages: list[Kept]) -> tuple[int, Any]:
+    return 200, {
+        "messages": [
+            {
+                "id": kept.message.id,
+                "room_id": kept.message.topic,
+                "user_id": kept.message.userId,
+                "event": kept.message.event,
+                "data": Raw(kept.message.data),
+                "created_at": kept.createdAt,
+            }
+            for kept in messages
+        ]
+    }
+
+
+class RPCResource(JSONResource):
+    """
+    What servers call.
+    """
+
+    methods = ("POST",)
+
+    def __init__(
+        self,
+        rpc: RPC,
+        authenticator: Authenticator,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        quotas: Quotas,
+    ) -> None:
+        super().__init__()
+        self._quotas = quotas
+        self._rpc = rpc
+        self._authenticator = authenticator
+        self._clock = clock
+        self._wall = wall
+
+    def answer(self, request: BoundedRequest) -> Any:
+        identity = serverOf(request, self._authenticator, self._wall())
+        body = request.content.read()
+        self._quotas.spend(identity.project, len(body), self._clock.seconds())
+        called: Deferred[Any] = self._rpc.call(identity, body)
+        return called.addCallback(lambda answer: (200, answer))
+
+
+def makeRoot(resources: Mapping[str, Resource]) -> Resource:
+    """
+    Build the tree of resources.
+
+    @param resources: By path, such as C{api/realtime}; the empty path is the root.
+    """
+    root = _Branch()
+    for path, resource in resources.items():
+        *branches, leaf = path.split("/")
+        node: Resource = root
+        for name in branches:
+            child = node.children.get(name.encode())
+            if child is None:
+                child = _Branch()
+                node.putChild(name.encode(), child)
+            node = child
+        node.putChild(leaf.encode(), resource)
+    return root
+
+
+class _Branch(Resource):
+    """
+    A part of a path; what is not under it is told as JSON.  Who asks for it without the
+    slash of a page that is right under it, is sent there.
+    """
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        return NotFoundResource()
+
+    def render(self, request: BoundedRequest) -> Any:
+        if b"" in self.children and request.prepath:
+            request.setHeader(b"location", request.prepath[-1] + b"/")
+            request.setResponseCode(308)
+            return b""
+        return NotFoundResource().render(request)

@@ -1,0 +1,3 @@
+"""
+WebSockets: the opening handshake, connections and what they write.
+"""

@@ -1,0 +1,488 @@
+"""
+WebSocket connections, by Autobahn.
+
+Nothing of Autobahn is known outside this module, nor is how a connection that
+began as HTTP becomes one.  Its timers stay off: they run on a global loop, and the
+session keeps the time itself.
+
+Autobahn parses what clients send, and knows what RFC 6455 wants of both sides.  Its
+opening is not used: it would parse again what twisted.web has parsed and we have
+checked, log all of it, and leave each connection with some ninety attributes of its
+own, of which hardly any ever changes.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from hashlib import sha1
+from typing import Any
+
+import txaio
+from autobahn.exception import PayloadExceededError
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.compress import PerMessageDeflate
+from autobahn.websocket.protocol import WebSocketProtocol
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.python.failure import Failure
+from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
+
+from aerostack.core.access.permissions import Identity
+from aerostack.core.limits.quotas import Quotas
+from aerostack.interfaces import IConnection
+from aerostack.net.http.resources import headersOf
+from aerostack.net.intake import Intake
+from aerostack.net.websocket.handshake import PROTOCOL, offeredProtocols
+from aerostack.net.websocket.writer import SocketWriter, Turn, Writer
+from aerostack.protocol.deflate import AGREED, Compressor, agree
+from aerostack.protocol.framing import Frame
+from aerostack.sessions.session import Session
+from aerostack.settings.settings import LimitsConfig
+
+txaio.use_twisted()
+
+MakeSession = Callable[[IConnection, Identity], Session]
+
+SLICE = 256
+"""How many bytes are taken at once, unless they are one frame's: some forty frames."""
+
+READ = 16_384
+"""How many bytes are read at once, and may wait unread for a connection's next share."""
+
+
+@implementer(IConnection)
+class Connection(WebSocketServerProtocol):
+    """
+    One client's WebSocket.
+
+    Only subclasses made by L{_kind} can be used: they have the attributes that
+    Autobahn would give each connection.
+
+    @ivar address: What the connection is counted by; L{None} if it is not.
+    """
+
+    logger = Logger()
+    transport: Any
+
+    # What Autobahn's opening would leave behind.
+    websocket_version = 13
+    inside_message = False
+    current_frame: Any = None
+    current_frame_masker: Any = None
+    maxMessagePayloadSize: int
+    message_data: Any = None
+    _perMessageCompress: Any = None
+
+    # What has come and waits for its share of a turn; see L{Source}.
+    unread = b""
+    held = False
+    # Where it comes from.
+    _socket: Any = None
+
+    _session: Session | None = None
+    # Where the client agreed to compression, what does it.
+    _compressor: Compressor | None = None
+    # How many frames of the present message have come.
+    _fragments = 0
+
+    def __init__(self, connectionId: str, owner: Connections) -> None:
+        # Autobahn's own would make two Deferreds that nobody waits for.
+        self.connectionId = connectionId
+        self._owner = owner
+        self.address: str | None = None
+        self.client: str | None = None
+
+    @property
+    def compressed(self) -> bool:
+        """Whether frames are compressed for the client."""
+        return self._compressor is not None
+
+    @property
+    def is_closed(self) -> Deferred[Any]:
+        """What Autobahn fires when it closes; nobody waits for it."""
+        return Deferred()
+
+    @property
+    def peer(self) -> str:  # type: ignore[override]
+        """Who Autobahn says in its log that a connection is."""
+        return self.connectionId
+
+    def open(
+        self,
+        transport: Any,
+        socket: Any,
+        answer: bytes,
+        identity: Identity,
+        compressor: Compressor | None,
+    ) -> None:
+        """
+        Become an open WebSocket.
+
+        @param transport: Where to write.
+        @param socket: The transport that is read from.
+        @param answer: The HTTP answer that opens it.
+        @param compressor: What compresses frames, if that was agreed.
+        """
+        self.makeConnection(transport)
+        self._socket = socket
+        # An HTTP request that came before may have stopped it.
+        socket.resumeProducing()
+        if compressor is not None:
+            self._compressor = compressor
+            self._perMessageCompress = _Inflater(True, True, True, 0, 0, None)
+        transport.write(answer)
+        self.state = self.STATE_OPEN
+        self._session = self._owner.opened(self, identity)
+
+    def dataReceived(self, data: bytes) -> None:
+        # Any byte is a sign of life: a large message on a slow line, too.
+        if self._session is not None:
+            self._session.heard()
+        self._owner.intake.take(self, data)
+
+    # What the intake calls
+
+    @property
+    def ending(self) -> bool:
+        """See L{Source}."""
+        return self.state != self.STATE_OPEN
+
+    def feed(self) -> None:
+        """See L{Source}."""
+        if self.state == self.STATE_CLOSED:
+            self.unread = b""
+            return
+        size = SLICE
+        if self.current_frame is not None:
+            # The rest of a frame costs little, however long it is.
+            size = max(size, self.current_frame.length - self.current_frame_masker.pointer())
+        data, self.unread = self.unread[:size], self.unread[size:]
+        # What Autobahn's own does besides is to format a line for a log that is off.
+        self._dataReceived(data)
+
+    def hold(self) -> None:
+        """See L{Source}."""
+        self._socket.pauseProducing()
+
+    def letGo(self) -> None:
+        """See L{Source}."""
+        if self.state != self.STATE_CLOSED:
+            if self._session is not None:
+                # It may have answered a ping meanwhile, unheard.
+                self._session.heard()
+            self._socket.resumeProducing()
+
+    def failed(self, failure: Failure) -> None:
+        """See L{Source}."""
+        self.logger.failure("a connection failed", failure, connection=self.connectionId)
+        self.abort()
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        self.transport.write(data)
+
+    # What Autobahn calls
+
+    def connectionMade(self) -> None:
+        """There is nothing left to find out; see L{_kind}."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # Without the three lines that Autobahn's adapter formats for its log, on or off:
+        # where a network breaks down, thousands are lost at once.
+        WebSocketProtocol._connectionLost(self, reason)  # type: ignore[arg-type]
+
+    def onMessageBegin(self, isBinary: bool) -> None:
+        super().onMessageBegin(isBinary)
+        self._fragments = 0
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        super().onMessageFrameBegin(length)
+        self._fragments += 1
+        if self._session is not None and self._fragments > 1:
+            self._session.checkFragments(self._fragments)
+            self._session.allowFrame()
+
+    def onMessageEnd(self) -> None:
+        payload, self.message_data = b"".join(self.message_data), None
+        # These two are of no use between messages, and most connections are silent.
+        self.current_frame_masker = None
+        self.__dict__.pop("utf8validator", None)
+        if self._session is not None and not self.failedByMe:
+            self._session.received(payload, self.message_is_binary)
+
+    def onPing(self, payload: bytes) -> None:
+        if self._session is not None and self._session.allowFrame():
+            super().onPing(payload)
+
+    def onPong(self, payload: bytes) -> None:
+        if self._session is not None:
+            self._session.allowFrame()
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        self._owner.gone(self)
+        # A client that sends the first close frame means to go, with a code or, as
+        # browsers do when they are given none, without.
+        clean = wasClean and not self.closedByMe
+        try:
+            # What Autobahn says of a connection that broke is no close frame's.
+            session.closed(clean, *((code, reason) if wasClean else ()))
+        except Exception:
+            self.logger.failure("a session failed to end", Failure(), connection=self.connectionId)
+
+    def sendCloseFrame(
+        self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
+    ) -> None:
+        if code == self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG:
+            # A client finds out by this which of its messages it was.
+            reasonUtf8 = b"a message has at most %d bytes" % self.maxMessagePayloadSize
+        super().sendCloseFrame(code=code, reasonUtf8=reasonUtf8, isReply=isReply)
+        # Autobahn closes by its own judgement as well, and its time-out is off.
+        if self._session is not None:
+            self._session.closing(
+                None if isReply else code, (reasonUtf8 or b"").decode("utf-8", "replace")
+            )
+        self._owner.intake.ending(self)
+
+    def dropConnection(self, abort: bool = False) -> None:
+        # The close frame may not have gone out yet.  Who does not take it, the session
+        # aborts.
+        super().dropConnection(abort=False)
+
+    # What the socket's writer calls
+
+    def congested(self) -> None:
+        """The socket has begun to queue."""
+        if self._session is not None:
+            self._session.congested()
+
+    def drained(self) -> None:
+        """The socket has taken all that was queued."""
+        if self._session is not None:
+            self._session.drained()
+
+    # IConnection
+
+    def send(self, frame: Frame) -> None:
+        if self.state == self.STATE_OPEN:
+            if self._compressor is None:
+                self.transport.write(frame)
+            else:
+                self.transport.write(self._compressor.compress(frame))
+
+    def ping(self) -> None:
+        self.sendPing()
+
+    def close(self, code: int, reason: str) -> None:
+        if self.state == self.STATE_OPEN:
+            # sendClose would take application codes only; 1001, 1003 and 1011 are a
+            # server's to send (RFC 6455, 7.4.1).
+            self.sendCloseFrame(code=code, reasonUtf8=reason.encode("utf-8"))
+
+    def abort(self) -> None:
+        # dropConnection does nothing once Autobahn has begun to lose the connection,
+        # and that may wait for ever for a client that does not read.
+        self.transport.abortConnection()
+
+
+class _Inflater(PerMessageDeflate):
+    """
+    Reads compressed messages, and keeps nothing between them.
+    """
+
+    _decompressor: Any
+
+    def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
+        inflated: bytes = super().decompress_message_data(data, max_output_len)
+        # What zlib has read and not given out yet, Autobahn does not see, and would cut
+        # off.
+        if len(inflated) == max_output_len and self._decompressor.decompress(b"", 1):
+            raise PayloadExceededError(f"more than {max_output_len} bytes")
+        return inflated
+
+    def end_decompress_message(self) -> None:
+        super().end_decompress_message()
+        # It has a window of 32 KB.
+        self._decompressor = None
+
+
+def _kind(factory: WebSocketServerFactory) -> type[Connection]:
+    """
+    Make a class for connections that share what Autobahn would give each of them.
+
+    @param factory: Has the options that they are held to.
+    """
+    pattern = WebSocketServerProtocol()
+    own = set(vars(pattern))
+    pattern.factory = factory
+    # Where Autobahn sets every attribute, and formats all of them for its log, too,
+    # which makes it two fifths of an opening.
+    pattern._connectionMade()
+    shared = {name: value for name, value in vars(pattern).items() if name not in own}
+    for name in vars(Connection).keys() & shared.keys():
+        del shared[name]
+    # It keeps the state of a message that has not come to its end.
+    validator = cached_property(lambda _: newValidator())
+    newValidator = type(shared.pop("utf8validator"))
+    validator.__set_name__(Connection, "utf8validator")
+    return type("Connection", (Connection,), {**shared, "utf8validator": validator})
+
+
+class Connections:
+    """
+    All WebSocket connections of this daemon.
+
+    @ivar stopping: Set once no new connection is let in.
+    @ivar intake: Takes what comes from all of them.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        limits: LimitsConfig,
+        quotas: Quotas,
+        makeSession: MakeSession,
+        newId: Callable[[], str],
+        compressor: Compressor | None,
+    ) -> None:
+        """
+        @param quotas: Where connections are counted.
+        @param makeSession: Makes the session of a connection that has opened.
+        @param newId: Makes connection ids; no two calls give the same.
+        @param compressor: Compresses frames for clients that offer it; L{None} for
+            none.
+        """
+        self.stopping = False
+        self._quotas = quotas
+        self._makeSession = makeSession
+        self._newId = newId
+        self._sessions: dict[Connection, Session] = {}
+        self._compressor = compressor
+        self._turn = Turn(clock)
+        self.intake = Intake(clock)
+        self._factory = WebSocketServerFactory(reactor=clock)
+        self.setLimits(limits)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def setLimits(self, limits: LimitsConfig) -> None:
+        """
+        Hold connections that open from now on to these limits.
+        """
+        self._factory.setProtocolOptions(
+            maxFramePayloadSize=limits.frameBytes,
+            maxMessagePayloadSize=limits.frameBytes,
+            failByDrop=False,
+            utf8validateIncoming=True,
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            autoPingInterval=0,
+        )
+        self._kind = _kind(self._factory)
+
+    def accept(
+        self,
+        request: Request,
+        identity: Identity,
+        address: str | None = None,
+        client: str | None = None,
+    ) -> Any:
+        """
+        Make a WebSocket of a request whose opening has been checked.
+
+        @param address: What to count the connection by.
+        @param client: See L{IConnection}.
+        @return: What a resource's C{render} returns.
+        """
+        headers = headersOf(request)
+        chosen = PROTOCOL if PROTOCOL in offeredProtocols(headers) else None
+        agreed = self._compressor is not None and agree(headers.get("sec-websocket-extensions", ()))
+        answer = _answer(headers["sec-websocket-key"][0].strip(), chosen, agreed)
+        channel: Any = request.channel
+        connection = self._kind(self._newId(), self)
+        connection.address = address
+        connection.client = client
+        transport = channel.release(connection)
+        wrapped = isinstance(transport, ProtocolWrapper)
+        socket: Any = transport.transport if wrapped else transport
+        socket.bufferSize = READ
+        # A request that expects it was told to continue.
+        untouched = channel.untouched and "expect" not in headers
+        writer = self._writer(transport, connection, untouched)
+        compressor = self._compressor if agreed else None
+        connection.open(writer, socket, answer, identity, compressor)
+        return NOT_DONE_YET
+
+    def _writer(self, transport: Any, connection: Connection, untouched: bool) -> Writer:
+        """
+        Take the place of everybody who writes to a transport.
+        """
+        if isinstance(transport, ProtocolWrapper):
+            # TLS writes on its own account as well.  What it has written so far may not
+            # be sent yet.
+            below: Any = SocketWriter(transport.transport, connection, False)
+            transport.transport = below
+            transport.wrappedProtocol = connection
+            return Writer(self._turn, transport)
+        transport.protocol = connection
+        return Writer(self._turn, SocketWriter(transport, connection, untouched))
+
+    def opened(self, connection: Connection, identity: Identity) -> Session:
+        """
+        Note that a connection has opened.
+        """
+        session = self._makeSession(connection, identity)
+        self._sessions[connection] = session
+        self._quotas.enter(identity.project, connection.address)
+        return session
+
+    def gone(self, connection: Connection) -> None:
+        """
+        Note that a connection is gone.
+        """
+        session = self._sessions.pop(connection, None)
+        if session is not None:
+            self._quotas.leave(session.identity.project, connection.address)
+
+    def sessions(self) -> Sequence[Session]:
+        """
+        Every session there is.
+        """
+        return tuple(self._sessions.values())
+
+    def abort(self) -> None:
+        """
+        Drop every connection that is still there.
+        """
+        for connection in tuple(self._sessions):
+            connection.abort()
+
+
+# RFC 6455, 1.3.
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def _answer(key: str, protocol: str | None, compressed: bool) -> bytes:
+    """
+    The answer that opens a WebSocket (RFC 6455, 4.2.2).
+    """
+    accept = b64encode(sha1(key.encode("ascii") + _GUID).digest()).decode("ascii")
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {accept}",
+    ]
+    if protocol is not None:
+        lines.append(f"Sec-WebSocket-Protocol: {protocol}")
+    if compressed:
+        lines.append(f"Sec-WebSocket-Extensions: {AGREED}")
+    return "\r\n".join([*lines, "", ""]).encode("ascii")

@@ -1,0 +1,86 @@
+"""
+Who may come in, as far as that can be told before a credential is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.server import Request
+
+from aerostack.core.limits.admission import Admission
+from aerostack.core.limits.draining import Departures
+from aerostack.core.limits.quotas import RETRY_AFTER, Quotas
+from aerostack.errors import RealtimeError
+from aerostack.net.websocket.connection import Connections
+from aerostack.settings.addresses import Proxies
+from aerostack.settings.settings import LimitsConfig
+
+
+class Gate:
+    """
+    Stands before the openings of WebSockets.
+
+    @ivar limits: Replaced when the configuration is read again.
+    @ivar proxies: The same.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        limits: LimitsConfig,
+        connections: Connections,
+        quotas: Quotas,
+        admission: Admission,
+        departures: Departures,
+        proxies: Proxies,
+    ) -> None:
+        self.limits = limits
+        self.proxies = proxies
+        self._clock = clock
+        self._connections = connections
+        self._quotas = quotas
+        self._admission = admission
+        self._departures = departures
+
+    def knock(self, request: Request, headers: Mapping[str, Sequence[str]]) -> str | None:
+        """
+        Make sure that somebody may come in, whoever it is.  What costs the least is
+        asked first, and nothing here costs much: this is what a daemon in trouble does
+        all day.
+
+        @param headers: The request's, by their lower-case names.
+        @return: The address to count the connection by; L{None} for one that is not
+            counted.
+        @raise RealtimeError: C{shutting_down}, C{too_many_connections} or
+            C{overloaded}.
+        """
+        here = len(self._connections)
+        if self._connections.stopping:
+            raise RealtimeError(
+                "shutting_down",
+                "The daemon is stopping; connect again.",
+                self._departures.latecomer(here),
+            )
+        if here >= self.limits.connections:
+            raise RealtimeError(
+                "too_many_connections",
+                f"The daemon has at most {self.limits.connections} connections.",
+                RETRY_AFTER,
+            )
+        # A Unix socket's address has no host.
+        peer = getattr(request.getClientAddress(), "host", None)
+        address = self.proxies.client(peer, headers.get("x-forwarded-for", ()))
+        self._quotas.checkAddress(address)
+        # Last, because it counts: who is refused above does not come in.
+        self._admission.check(self._clock.seconds())
+        return address
+
+    def checkProject(self, project: str) -> None:
+        """
+        Make sure that a project may have one connection more.
+
+        @raise RealtimeError: C{too_many_connections}.
+        """
+        self._quotas.checkProject(project)

@@ -1,0 +1,3 @@
+"""
+The daemon as a process: logs, signals, systemd, and the delay of its reactor.
+"""

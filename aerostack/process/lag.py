@@ -1,0 +1,48 @@
+"""
+The daemon's own pulse: how far it is behind with its work.
+"""
+
+from __future__ import annotations
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from aerostack.core.limits.admission import Admission
+
+
+class Pulse(Service):
+    """
+    Beats steadily.  A reactor that has too much to do comes late to the beat, and what
+    it comes late to that, it comes late to everything.
+
+    @cvar interval: Seconds between two beats, and the precision of what is measured.
+    """
+
+    log = Logger()
+    interval = 0.25
+
+    def __init__(self, clock: IReactorTime, admission: Admission) -> None:
+        self._admission = admission
+        self._behind = False
+        self._beating = LoopingCall.withCount(self._beat)
+        self._beating.clock = clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._beating.start(self.interval)
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._beating.running:
+            self._beating.stop()
+
+    def _beat(self, count: int) -> None:
+        lag = (count - 1) * self.interval
+        self._admission.measured(lag)
+        if self._admission.behind and not self._behind:
+            self.log.warn("{lag} s behind with the work: nobody new is let in", lag=lag)
+        elif self._behind and not self._admission.behind:
+            self.log.info("caught up: new connections are let in again")
+        self._behind = self._admission.behind

@@ -1,0 +1,28 @@
+"""
+Frames as the bytes that go to a socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from aerostack.core.replay.positions import Position
+from aerostack.protocol.codec import encode
+from aerostack.protocol.frames import ServerFrame
+from aerostack.protocol.framing import Frame, textFrame
+
+
+def wireFrame(
+    frame: ServerFrame,
+    topic: str | None = None,
+    key: Hashable = None,
+    before: Position | None = None,
+) -> Frame:
+    """
+    Turn a frame into the bytes that go to a socket.
+
+    @param topic: See L{Frame}.
+    @param key: See L{Frame}.
+    @param before: See L{Frame}.
+    """
+    return textFrame(encode(frame), topic, key, before)

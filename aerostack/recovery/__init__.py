@@ -1,0 +1,3 @@
+"""
+Resume: clients that come back get what they missed, or a gap.
+"""

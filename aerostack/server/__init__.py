@@ -1,0 +1,3 @@
+"""
+The daemon, put together from its parts.
+"""

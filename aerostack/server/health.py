@@ -1,0 +1,107 @@
+"""
+How the daemon does, in numbers and in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aerostack.core.diagnosis.samples import Counts
+from aerostack.core.limits.quotas import Quotas
+from aerostack.core.rows.journal import Lag
+from aerostack.hub.hub import Hub
+from aerostack.net.websocket.connection import Connections
+from aerostack.tables.feed import TableFeeds
+from aerostack.tracker.tracker import ChangeTracker
+
+HELD = 10.0
+"""For how many seconds a transaction is open before it is spoken of."""
+
+
+class Condition:
+    """
+    Looks at the daemon's parts.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        quotas: Quotas,
+        hub: Hub,
+        feeds: TableFeeds,
+        tracker: ChangeTracker,
+        databaseFault: Callable[[], str | None],
+    ) -> None:
+        """
+        @param databaseFault: Tells what is wrong with the database, as one sentence; L{None}
+            for nothing.
+        """
+        self._connections = connections
+        self._quotas = quotas
+        self._hub = hub
+        self._feeds = feeds
+        self._tracker = tracker
+        self._databaseFault = databaseFault
+
+    def faults(self) -> Mapping[str, str | None]:
+        """
+        What is wrong with each part, as a sentence; L{None} for nothing.
+        """
+        return {"database": self._databaseFault(), "tracker": self._tracker.health()}
+
+    def notices(self) -> Mapping[str, str]:
+        """
+        What somebody should look at although every part does its work, as sentences.
+        """
+        waiting = self._tracker.waiting
+        holder = None if waiting is None else waiting.holder
+        if holder is None or holder.age < HELD:
+            return {}
+        return {"transactions": holder.describe()}
+
+    def health(self) -> dict[str, Any]:
+        """
+        What C{/health} says.
+        """
+        faults = self.faults()
+        body: dict[str, Any] = {
+            "status": "failing" if any(faults.values()) else "ok",
+            "checks": {name: fault or "ok" for name, fault in faults.items()},
+        }
+        notices = self.notices()
+        return {**body, "notices": notices} if notices else body
+
+    def counts(self) -> Counts:
+        """
+        What there is, and how much has been.
+        """
+        return Counts(
+            len(self._connections),
+            self._quotas.subscriptions.total,
+            self._hub.published,
+            self._feeds.changes,
+            self._hub.fanout.delivered,
+        )
+
+    def metrics(self) -> Mapping[str, float]:
+        """
+        What there is to count; see L{aerostack.net.http.metrics.METRICS}.
+        """
+        counts = self.counts()
+        waiting = self._tracker.waiting or Lag(0.0, None)
+        holder = waiting.holder
+        return {
+            "aerostack_connections": counts.connections,
+            "aerostack_subscriptions": counts.subscriptions,
+            "aerostack_topics": len(self._hub.registry),
+            "aerostack_publications_total": counts.publications,
+            "aerostack_changes_total": counts.changes,
+            "aerostack_delivered_total": counts.deliveries,
+            "aerostack_feed_up": int(not self._feeds.isDown),
+            "aerostack_feed_lag_seconds": round(self._tracker.lag(), 3),
+            "aerostack_feed_unnumbered_seconds": round(waiting.age, 3),
+            "aerostack_feed_position": self._tracker.position,
+            "aerostack_open_transaction_seconds": round(holder.age, 3) if holder else 0,
+            "aerostack_healthy": int(not any(self.faults().values())),
+        }

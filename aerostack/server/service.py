@@ -1,0 +1,174 @@
+"""
+The daemon as a process: what C{twistd aerostack-rt} runs.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from twisted.application.internet import TimerService
+from twisted.application.service import MultiService
+from twisted.logger import ILogObserver, Logger
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from aerostack.client.address import urlsOf
+from aerostack.config.loader import ConfigError, load
+from aerostack.config.secrets import credentialsOf
+from aerostack.process.logfile import LogOutput
+from aerostack.process.logs import Redactor, makeObserver
+from aerostack.process.signals import Signals
+from aerostack.process.steady import makeSteady
+from aerostack.process.systemd import Notifier
+from aerostack.server.daemon import Daemon
+from aerostack.settings.listen import parseDescription
+from aerostack.settings.settings import Config
+
+
+class Options(UsageOptions):
+    """
+    The options of C{twistd aerostack-rt}.
+    """
+
+    synopsis = "[options]"
+    longdesc = "Runs the aerostack-rt realtime daemon."
+    optParameters = [["config", "c", "etc/rt.toml", "The configuration file."]]  # noqa: RUF012
+    optFlags = [["check", None, "Check the configuration, say what is wrong, and exit."]]  # noqa: RUF012
+
+    def postOptions(self) -> None:
+        """
+        Read the configuration.
+
+        @raise UsageError: It has mistakes; each is named.
+        """
+        path = Path(self["config"])
+        try:
+            self.loaded = load(path, os.environ, generate=not self["check"])
+        except ConfigError as error:
+            raise UsageError(f"{path} cannot be used:\n{error}") from None
+        if self["check"]:
+            print(f"{path} is in order.")
+            sys.exit(0)
+
+
+class Program(MultiService):
+    """
+    The daemon as a process: with its signals, its log and its manager.
+    """
+
+    log = Logger()
+
+    def __init__(self, options: Options, reactor: Any) -> None:
+        super().__init__()
+        self._options = options
+        self._path = Path(options["config"])
+        self.daemon = Daemon(options.loaded, reactor)
+        self.daemon.setServiceParent(self)
+        # Whether the database answers is for /health to tell: a restart would not
+        # mend that.  What a restart mends is a reactor that does not turn, and then
+        # nobody pings the watchdog.
+        self._notifier = Notifier(reactor, lambda: None)
+        self._notifier.setServiceParent(self)
+        Signals(reactor, self.reload).setServiceParent(self)
+        self._reactor = reactor
+        self._redactor = Redactor(credentialsOf(options.loaded))
+
+    def setServiceParent(self, parent: Any) -> None:
+        """
+        Give the application the observer that writes our log: C{twistd} asks the
+        application for one, and takes its own where there is none.
+        """
+        super().setServiceParent(parent)
+        log = self.daemon.config.log
+        output = _logOutput(self._options.parent or {})
+        atexit.register(output.close)
+        flushing = TimerService(1.0, output.flush)
+        flushing.clock = self._reactor
+        flushing.setServiceParent(self)
+        parent.setComponent(
+            ILogObserver, makeObserver(output, log.format, log.level, self._redactor)
+        )
+
+    def startService(self) -> None:
+        super().startService()
+        self._reactor.callWhenRunning(self._ready)
+
+    def _ready(self) -> None:
+        self._notifier.ready(f"Serving on {', '.join(self.daemon.config.server.listen)}.")
+        self.log.info("{hint}", hint=hint(self.daemon.config, self._path, _command()))
+
+    def reload(self) -> None:
+        """
+        Read the configuration again.
+        """
+        self._notifier.reloading()
+        try:
+            # twistd may have gone to another folder meanwhile.
+            config = load(self.daemon.config.path, os.environ, generate=True)
+            self._redactor.add(credentialsOf(config))
+            self.daemon.reload(config)
+            self.log.info("{path} is taken up", path=str(self._path))
+        except ConfigError as error:
+            self.log.error("not taken up, the old stays: {error}", error=error)
+        finally:
+            self._notifier.ready(f"Serving on {', '.join(self.daemon.config.server.listen)}.")
+
+
+def _logOutput(twistd: Mapping[str, Any]) -> LogOutput:
+    """
+    Where C{twistd} was told to log: a file, or the terminal with C{--nodaemon}.
+    """
+    path = twistd.get("logfile")
+    if path == "-" or (path is None and twistd.get("nodaemon")):
+        return LogOutput(sys.stdout.fileno())
+    return LogOutput(Path(path or "aerostack-rt.log"))
+
+
+def _command() -> str:
+    """How our command line is called here: it may be in a virtual environment."""
+    if shutil.which("aerostack-rt"):
+        return "aerostack-rt"
+    beside = Path(sys.executable).with_name("aerostack-rt")
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
+
+
+def hint(config: Config, path: Path, command: str = "aerostack-rt") -> str:
+    """
+    Say what to do with a daemon that has just started.
+
+    @param command: How to call the command line.
+    """
+    tail = f"{command} tail orders"
+    urls = urlsOf(config)
+    if not urls:
+        return f"type: {tail} --url with the address at which systemd listens"
+    tail = f"{tail} --config {path}"
+    for url in urls:
+        if not url.startswith("ws+unix:"):
+            page = f"http{url.removeprefix('ws')}/"
+            console = f" or the console at {page}console/" if _hasConsole(config) else ""
+            return f"open {page}{console} in a browser, or type: {tail}"
+    return f"type: {tail}"
+
+
+def _hasConsole(config: Config) -> bool:
+    """Whether the console is there for who opens the first URL on this machine."""
+    console = config.server.console
+    local = any(parseDescription(listen).local for listen in config.server.listen)
+    return console == "everywhere" or (console == "loopback" and local)
+
+
+def makeService(options: Options) -> Program:
+    """
+    Make the service that C{twistd} runs.
+    """
+    from twisted.internet import reactor
+
+    makeSteady(reactor)
+    return Program(options, reactor)

@@ -1,0 +1,3 @@
+"""
+What a client's frames do: sessions, their commands and their subscriptions.
+"""

@@ -1,0 +1,324 @@
+"""
+What a client's frames do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from aerostack.core.access.permissions import Action
+from aerostack.core.replay.publications import Kept
+from aerostack.core.topics.topics import Topic, checkEvent, parseTopic, topicOf
+from aerostack.errors import RealtimeError
+from aerostack.hub.hub import makeRepeatKey
+from aerostack.protocol.codec import ECHOED, MAX_ID, encodeValue, sizeOf
+from aerostack.protocol.frames import (
+    Ack,
+    Auth,
+    Chat,
+    ClientFrame,
+    MessageId,
+    Ping,
+    Pong,
+    Publish,
+    Subscribe,
+    Track,
+    Unsubscribe,
+    Untrack,
+    requestOf,
+)
+from aerostack.sessions.context import Surroundings
+from aerostack.sessions.subscriptions import Subscriptions, refusal
+
+if TYPE_CHECKING:
+    from aerostack.sessions.session import Session
+
+STATES = 16
+"""How many states of the largest size a connection may have on all of its topics together."""
+
+
+class Commands:
+    """
+    Carries out the frames of one session.
+
+    @ivar subscriptions: What it is subscribed to.
+    @ivar unanswered: How many publications have yet to be kept, or not.
+    """
+
+    __slots__ = ("_all", "_hub", "_limits", "_session", "subscriptions", "unanswered")
+
+    def __init__(self, session: Session, surroundings: Surroundings) -> None:
+        self._session = session
+        self._all = surroundings
+        self._hub = surroundings.hub
+        self._limits = surroundings.limits
+        self.subscriptions = Subscriptions(session, surroundings)
+        self.unanswered = 0
+
+    def carryOut(self, frame: ClientFrame) -> None:
+        """
+        Do what a frame asks for.
+
+        @raise RealtimeError: It cannot be, or may not be.
+        """
+        _HANDLERS[type(frame)](self, frame)
+
+    def end(self, clean: bool) -> None:
+        """
+        Take back all that the session holds: it is over.
+
+        @param clean: Whether its presence ends now; if not, it waits for the client
+            to come back.
+        """
+        if clean:
+            self.leavePresence()
+        else:
+            self.losePresence()
+        self.subscriptions.end()
+
+    def leavePresence(self) -> None:
+        """
+        End all that the session is present on.
+        """
+        self._hub.attendance.leave(self._session.connectionId)
+
+    def losePresence(self) -> None:
+        """
+        Let what the session is present on wait for the client to come back.
+        """
+        self._hub.attendance.lose(self._session.connectionId)
+
+    def judge(self, topic: str | None = None) -> None:
+        """
+        End what the present identity may not have, and change what it may have otherwise.
+
+        @param topic: See L{aerostack.interfaces.ISubscriber.judge}.
+        """
+        if topic is not None:
+            self.subscriptions.judge(topic)
+        else:
+            self._all.judging.ask(self._session, self._judgeAll())
+
+    def _judgeAll(self) -> Iterator[None]:
+        try:
+            yield from self.subscriptions.judgeAll()
+            for canonical in tuple(self._hub.attendance.topicsOf(self._session.connectionId)):
+                held = topicOf(canonical)
+                try:
+                    self._all.feeds.permit(self._session.identity, Action.PRESENCE, held)
+                except RealtimeError as error:
+                    self._absent(held)
+                    self._session.sendError(error, None, canonical)
+                yield
+        except Exception:
+            # The others are still to be judged.
+            self._session.fail(Failure())
+
+    def _subscribe(self, frame: Subscribe) -> None:
+        self.subscriptions.subscribe(self._topic(frame.topic), frame)
+
+    def _unsubscribe(self, frame: Unsubscribe) -> None:
+        self.subscriptions.unsubscribe(self._topic(frame.topic))
+
+    def _publish(self, frame: Publish) -> None:
+        topic = self._topic(frame.topic)
+        checkEvent(frame.event, self._limits.eventLength)
+        self._permit(Action.PUBLISH, topic)
+        published = self._hub.publish(
+            topic,
+            frame.event,
+            bytes(frame.data),
+            self._userId,
+            bool(frame.persist),
+            *self._repeatable(frame.id),
+        )
+        self._acknowledge(published, frame, topic)
+
+    def _repeatable(self, messageId: MessageId | None) -> tuple[Hashable, str | None]:
+        """By what a publication is recognized that comes again, and what is kept of it."""
+        if messageId is None:
+            return None, None
+        if sizeOf(messageId) > MAX_ID:
+            raise RealtimeError("invalid_frame", f"An id has at most {MAX_ID} characters.")
+        publishId = encodeValue(messageId).decode()
+        if self._userId is not None:
+            return makeRepeatKey(self._userId, publishId), publishId
+        # Others without a name count from one as well.
+        if self._session.client is None:
+            return ("connection", self._session.connectionId, publishId), None
+        publishId = f"{self._session.client} {publishId}"
+        return makeRepeatKey(None, publishId), publishId
+
+    def _chat(self, frame: Chat) -> None:
+        topic = self._topic(f"chat/{frame.roomId}")
+        self._permit(Action.PUBLISH, topic)
+        said = self._hub.chat(
+            topic, frame.text, frame.metadata, self._userId, *self._repeatable(frame.id)
+        )
+        self._acknowledge(said, frame, topic)
+
+    def _acknowledge(
+        self, published: Deferred[Kept | None], frame: Publish | Chat, topic: Topic
+    ) -> None:
+        self.unanswered += 1
+        # The frame itself may be large, and is not needed any more.
+        messageId, request = frame.id, requestOf(frame)
+
+        def answered(_: object) -> None:
+            self.unanswered -= 1
+            if not self.unanswered:
+                self._session.depart()
+
+        def done(_: Kept | None) -> None:
+            if messageId is not None:
+                self._session.send(Ack(id=messageId))
+
+        def failed(failure: Failure) -> None:
+            self._session.sendError(refusal(failure), messageId, topic.canonical, request)
+
+        published.addCallbacks(done, failed).addErrback(self._session.fail).addCallback(answered)
+
+    def _track(self, frame: Track) -> None:
+        topic = self._topic(frame.topic)
+        canonical = topic.canonical
+        self._permit(Action.PRESENCE, topic)
+        if len(encodeValue(frame.state)) > self._limits.stateBytes:
+            raise RealtimeError(
+                "too_large", f"A presence state has at most {self._limits.stateBytes} bytes."
+            )
+        if canonical in self._hub.attendance.topicsOf(self._session.connectionId):
+            self._attend(topic, frame)
+            return
+        self.subscriptions.checkRoom(canonical)
+        if topic.table is None:
+            self._attend(topic, frame)
+            return
+        # Whether there is such a table only the tracker can tell.
+        self.subscriptions.tracking[canonical] = frame
+        self._all.feeds.watch(topic.table).addCallbacks(
+            partial(self._there, topic, frame), partial(self._notThere, topic, frame)
+        ).addErrback(self._session.fail)
+
+    def _there(self, topic: Topic, frame: Track, table: str) -> None:
+        """Let the client be present on a table's topic, as it has asked to."""
+        self._all.feeds.unwatch(table)
+        if not self._isAwaited(topic, frame):
+            return
+        try:
+            # It may be somebody else by now.
+            self._permit(Action.PRESENCE, topic)
+            self._attend(topic, frame)
+        except RealtimeError as error:
+            self._session.sendError(error, None, topic.canonical, requestOf(frame))
+
+    def _notThere(self, topic: Topic, frame: Track, failure: Failure) -> None:
+        error = refusal(failure)
+        if self._isAwaited(topic, frame):
+            self._session.sendError(error, None, topic.canonical, requestOf(frame))
+
+    def _isAwaited(self, topic: Topic, frame: Track) -> bool:
+        """Whether the client still wants to be present as it asked to; it does no more then."""
+        if self.subscriptions.tracking.get(topic.canonical) is not frame:
+            return False
+        del self.subscriptions.tracking[topic.canonical]
+        return True
+
+    def _attend(self, topic: Topic, frame: Track) -> None:
+        """
+        Let the client be present.
+
+        @raise RealtimeError: There is no room for it.
+        """
+        session = self._session
+        self._hub.attendance.track(
+            session,
+            session.connectionId,
+            topic,
+            self._userId,
+            encodeValue(frame.state),
+            bool(frame.sync),
+            session.client,
+            self._mayRead(topic),
+            STATES * self._limits.stateBytes,
+        )
+
+    def _mayRead(self, topic: Topic) -> bool:
+        try:
+            self._permit(Action.SUBSCRIBE, topic)
+        except RealtimeError:
+            return False
+        return True
+
+    def _untrack(self, frame: Untrack) -> None:
+        topic = self._topic(frame.topic)
+        self.subscriptions.tracking.pop(topic.canonical, None)
+        self._absent(topic)
+
+    def _absent(self, topic: Topic) -> None:
+        """Let the client be present on a topic no more."""
+        session = self._session
+        self._hub.attendance.untrack(session.connectionId, topic)
+        if session not in self._hub.registry.subscribers(topic.canonical):
+            # It does not wait for who else is there any more.
+            session.endSync(topic.canonical)
+
+    def _auth(self, frame: Auth) -> None:
+        now = self._all.wall()
+        try:
+            identity = self._all.authenticator.refresh(self._session.identity, frame.token, now)
+        except RealtimeError as error:
+            self._session.endToken(error, requestOf(frame))
+            return
+        if identity.userId != self._session.identity.userId:
+            # Another user is another presence.
+            self.leavePresence()
+        self._session.setIdentity(identity)
+        self.judge()
+
+    def _ping(self, frame: Ping) -> None:
+        self._session.send(Pong())
+
+    def _permit(self, action: Action, topic: Topic) -> None:
+        """Make sure that the client may do something on a topic."""
+        self._all.feeds.permit(self._session.identity, action, topic)
+
+    @property
+    def _userId(self) -> str | None:
+        return self._session.identity.userId
+
+    def _topic(self, text: str) -> Topic:
+        return parseTopic(
+            text,
+            self._session.identity.project,
+            self._all.authenticator.projects,
+            self._limits.topicLength,
+        )
+
+    def nameTopic(self, text: str | None) -> str | None:
+        """
+        Give a topic as an error names it: canonical; if it is none, as it was sent, so that
+        the client knows what it asked for, though no more of it than L{ECHOED}.
+        """
+        if text is None:
+            return None
+        try:
+            return self._topic(text).canonical
+        except RealtimeError:
+            return text[:ECHOED]
+
+
+_HANDLERS: dict[type[ClientFrame], Callable[[Commands, Any], None]] = {
+    Subscribe: Commands._subscribe,
+    Unsubscribe: Commands._unsubscribe,
+    Publish: Commands._publish,
+    Chat: Commands._chat,
+    Track: Commands._track,
+    Untrack: Commands._untrack,
+    Auth: Commands._auth,
+    Ping: Commands._ping,
+}

@@ -1,0 +1,67 @@
+"""
+What all sessions of a daemon share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IReactorTime
+
+from aerostack.auth.authenticator import Authenticator
+from aerostack.core.diagnosis.traces import Traces
+from aerostack.core.limits.deadlines import Deadlines
+from aerostack.core.limits.quotas import Quotas
+from aerostack.hub.hub import Hub
+from aerostack.recovery.recovery import Recovery
+from aerostack.sessions.reauthorizing import Judging
+from aerostack.settings.settings import LimitsConfig
+from aerostack.tables.feed import TableFeeds
+
+if TYPE_CHECKING:
+    from aerostack.sessions.session import Session
+
+
+class Surroundings:
+    """
+    Where a session lives.
+
+    @ivar clock: For intervals; it is never set.
+    @ivar wall: Tells the time, seconds since the epoch, by which tokens expire; it may be
+        set at any moment.
+    @ivar limits: Replaced when the configuration is read again; holds for sessions
+        that begin after that.
+    @ivar deadlines: When each session has something to do.
+    @ivar quotas: What each project uses of what it may.
+    @ivar traces: What is remembered of connections.
+    @ivar judging: Judges sessions anew.
+    @ivar clients: The newest session of each client that brought a secret, by project and what
+        stands for the secret.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        hub: Hub,
+        feeds: TableFeeds,
+        recovery: Recovery,
+        authenticator: Authenticator,
+        limits: LimitsConfig,
+        deadlines: Deadlines,
+        quotas: Quotas,
+        traces: Traces,
+    ) -> None:
+        self.clock = clock
+        self.wall = wall
+        self.hub = hub
+        self.feeds = feeds
+        self.recovery = recovery
+        self.authenticator = authenticator
+        self.limits = limits
+        self.deadlines = deadlines
+        self.quotas = quotas
+        self.traces = traces
+        self.judging = Judging(clock)
+        self.clients: dict[tuple[str, str], Session] = {}

@@ -1,0 +1,163 @@
+"""
+What servers call over HTTP: C{socket.emit} and C{db.query}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Raw
+from twisted.internet.defer import Deferred, fail
+
+from aerostack.auth.authenticator import Authenticator
+from aerostack.core.access.permissions import Action, Identity, Role
+from aerostack.core.replay.publications import Kept
+from aerostack.core.topics.topics import Topic, checkEvent, checkUser, parseTopic
+from aerostack.errors import RealtimeError
+from aerostack.hub.hub import Hub
+from aerostack.protocol.codec import decodeValue, splitList, splitObject
+from aerostack.protocol.values import fromJSON
+from aerostack.settings.settings import LimitsConfig
+
+Permit = Callable[[Identity, Action, Topic], object]
+"""Makes sure that somebody may do something on a topic; see L{aerostack.tables.feed}."""
+
+Query = Callable[[str, list[Any]], Deferred[dict[str, Any]]]
+"""Runs one SQL statement with its parameters."""
+
+
+class RPC:
+    """
+    The methods, by name.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        authenticator: Authenticator,
+        permit: Permit,
+        limits: LimitsConfig,
+        query: Query,
+    ) -> None:
+        self.limits = limits
+        self._permit = permit
+        self._hub = hub
+        self._authenticator = authenticator
+        self._query = query
+        self._methods = {"socket.emit": self._emit, "db.query": self._dbQuery}
+
+    def call(self, identity: Identity, body: bytes) -> Deferred[Any]:
+        """
+        Call a method.
+
+        @param body: What was sent, as JSON: an object with C{method}, C{args} and perhaps
+            C{projectId}.
+        @return: The answer.  Fails with L{RealtimeError} where the caller may not,
+            or the call is malformed.
+        """
+        try:
+            return self._call(identity, body)
+        except RealtimeError as error:
+            return fail(error)
+
+    def _call(self, identity: Identity, body: bytes) -> Deferred[Any]:
+        if identity.role is not Role.SECRET:
+            raise RealtimeError("forbidden", "The RPC takes the project's secret key only.")
+        fields = splitObject(body) or {}
+        name, projectId = _value(fields.get("method")), _value(fields.get("projectId"))
+        if not isinstance(name, str):
+            raise RealtimeError(
+                "invalid_arguments", 'Send {"method": "...", "args": [...], "projectId": "..."}.'
+            )
+        if projectId not in (None, identity.project):
+            raise RealtimeError("wrong_project", "The key belongs to another project.")
+        method = self._methods.get(name)
+        if method is None:
+            raise RealtimeError(
+                "unknown_method", f"The methods are {', '.join(sorted(self._methods))}."
+            )
+        args = splitList(fields.get("args", _NO_ARGS))
+        if args is None:
+            raise RealtimeError("invalid_arguments", "args must be a list.")
+        return method(identity, args)
+
+    def _emit(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
+        # The data is passed on as it was sent: read and written again, numbers would change.
+        event, name = (_value(args[place]) if len(args) in (3, 4) else None for place in (0, 2))
+        if not isinstance(event, str) or not isinstance(name, str):
+            raise RealtimeError(
+                "invalid_arguments", "socket.emit takes [event, data, topic] and perhaps options."
+            )
+        given = _value(args[3]) if len(args) == 4 else None
+        options = {} if given is None else given
+        _checkOptions(options)
+        checkEvent(event, self.limits.eventLength)
+        topic = parseTopic(
+            name, identity.project, self._authenticator.projects, self.limits.topicLength
+        )
+        self._permit(identity, Action.PUBLISH, topic)
+        encoded = bytes(args[1])
+        if len(encoded) > self.limits.messageBytes:
+            raise RealtimeError(
+                "too_large", f"An event's data has at most {self.limits.messageBytes} bytes."
+            )
+        published = self._hub.publish(
+            topic, event, encoded, options.get("userId"), options.get("persist", False)
+        )
+        return published.addCallback(_emitted)
+
+    def _dbQuery(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
+        projects = self._authenticator.projects
+        allowed = projects[identity.project].dbQuery
+        if allowed is None:
+            # It reaches what belongs to all of them.
+            allowed = len(projects) == 1
+        if not allowed:
+            raise RealtimeError(
+                "query_disabled",
+                f"projects.{identity.project}.db_query does not allow it; where there are several"
+                " projects it has to be true.",
+            )
+        sql, given = map(_value, (*args, None)[:2]) if len(args) in (1, 2) else (None, None)
+        given = [] if given is None else given
+        if not isinstance(sql, str) or not isinstance(given, list):
+            raise RealtimeError("invalid_arguments", "db.query takes [sql, params].")
+        parameters = []
+        for number, value in enumerate(given, 1):
+            try:
+                parameters.append(fromJSON(value))
+            except ValueError as error:
+                raise RealtimeError("invalid_arguments", f"Parameter {number} {error}.") from None
+        return self._query(sql, parameters)
+
+
+_NO_ARGS = Raw(b"[]")
+
+
+def _value(encoded: Raw | None) -> Any:
+    """What a part of a body says; L{None} for one that is missing."""
+    return None if encoded is None else decodeValue(bytes(encoded))
+
+
+def _checkOptions(options: Any) -> None:
+    if not (
+        isinstance(options, dict)
+        and set(options) <= {"persist", "userId"}
+        and isinstance(options.get("persist", False), bool)
+        and isinstance(options.get("userId", ""), str)
+    ):
+        raise RealtimeError(
+            "invalid_arguments", "The options of socket.emit are persist (boolean) and userId."
+        )
+    if "userId" in options:
+        try:
+            checkUser(options["userId"])
+        except ValueError as error:
+            raise RealtimeError("invalid_arguments", f"The option userId {error}.") from None
+
+
+def _emitted(kept: Kept | None) -> dict[str, Any]:
+    if kept is None:
+        return {"success": True}
+    return {"success": True, "id": kept.message.id, "created_at": kept.createdAt}

@@ -1,0 +1,288 @@
+"""
+The kinds of values that a setting may have.
+
+A kind says in words what is allowed, and reads a TOML value by the same rule, so
+that the two cannot come apart.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any, Protocol
+
+_SHOWN = 60
+_LARGE = 1e18
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\])"
+    r"(:(?P<port>\*|\d{1,5}))?"
+)
+_PORTS = {"http": "80", "https": "443"}
+
+
+class Kind(Protocol):
+    """What a setting's value may be."""
+
+    def allowed(self) -> str:
+        """
+        @return: What is allowed, in words that fit after C{allowed is}.
+        """
+
+    def read(self, found: Any) -> Any:
+        """
+        Turn a TOML value into the setting's.
+
+        @raise ValueError: It is not allowed; the message says what was found.
+        """
+
+
+def describe(found: object) -> str:
+    """
+    Say what kind of thing was found, without showing it: it may be a credential
+    in the wrong place.
+    """
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    if isinstance(found, int | float):
+        return str(found) if abs(found) < _LARGE else "a very large number"
+    names: dict[type, str] = {str: "a string", list: "a list", dict: "a table"}
+    return names.get(type(found), "a date or time")
+
+
+def show(found: str) -> str:
+    """
+    Quote a string that is no credential, shortened if it is long.
+    """
+    return repr(found if len(found) <= _SHOWN else found[:_SHOWN] + "…")
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Yes or no."""
+
+    def allowed(self) -> str:
+        return "true or false"
+
+    def read(self, found: Any) -> bool:
+        if not isinstance(found, bool):
+            raise ValueError(describe(found))
+        return found
+
+
+@dataclass(frozen=True)
+class Number:
+    """
+    A number in a range.
+
+    @ivar unit: What it counts, in the plural.
+    @ivar whole: Whether it has no fraction.
+    @ivar endless: Whether 0 may be written for no limit, which is read as L{None}.
+    """
+
+    unit: str
+    minimum: float
+    maximum: float
+    whole: bool = True
+    endless: bool = False
+
+    def allowed(self) -> str:
+        number = "a whole number" if self.whole else "a number"
+        endless = ", or 0 for no limit" if self.endless else ""
+        return f"{number} of {self.unit} from {self.minimum} to {self.maximum}{endless}"
+
+    def read(self, found: Any) -> float | None:
+        types = int if self.whole else int | float
+        if isinstance(found, bool) or not isinstance(found, types):
+            raise ValueError(describe(found))
+        if self.endless and found == 0:
+            return None
+        if not self.minimum <= found <= self.maximum:
+            raise ValueError(describe(found))
+        return found if self.whole else float(found)
+
+
+@dataclass(frozen=True)
+class Word:
+    """One of a few words."""
+
+    choices: tuple[str, ...]
+
+    def allowed(self) -> str:
+        return f"one of {', '.join(self.choices)}"
+
+    def read(self, found: Any) -> str:
+        if not isinstance(found, str):
+            raise ValueError(describe(found))
+        if found not in self.choices:
+            raise ValueError(show(found))
+        return found
+
+
+@dataclass(frozen=True)
+class Text:
+    """
+    A string that is not empty.
+
+    @ivar what: What it holds, with its article.
+    @ivar private: Whether it may hold a credential, so that it is not to be shown.
+    """
+
+    what: str
+    private: bool = False
+
+    def allowed(self) -> str:
+        return self.what
+
+    def read(self, found: Any) -> str:
+        if not isinstance(found, str):
+            raise ValueError(describe(found))
+        if not found or not found.isprintable():
+            raise ValueError(describe(found) if self.private else show(found))
+        return found
+
+
+@dataclass(frozen=True)
+class Origin:
+    """
+    A web page's origin, or C{*} for every page's.
+
+    It is read into the form in which a browser sends it: in lower case, without
+    the scheme's own port.
+    """
+
+    def allowed(self) -> str:
+        return (
+            "an origin such as 'https://app.example.com', 'https://*.example.com' or"
+            " 'http://localhost:*', or just '*'"
+        )
+
+    def read(self, found: Any) -> str:
+        if not isinstance(found, str):
+            raise ValueError(describe(found))
+        if found == "*":
+            return found
+        match = _ORIGIN.fullmatch(found.lower())
+        if match is None:
+            raise ValueError(show(found))
+        scheme, host, port = match["scheme"], match["host"], match["port"]
+        if port is None or port == _PORTS.get(scheme):
+            return f"{scheme}://{host}"
+        if port != "*" and not 0 < int(port) < 65536:
+            raise ValueError(show(found))
+        return f"{scheme}://{host}:{port}"
+
+
+@dataclass(frozen=True)
+class Network:
+    """
+    A proxy: an address, a network or C{unix}.
+
+    It is read into the form of L{ipaddress}, an address as a network of one.
+    """
+
+    def allowed(self) -> str:
+        return "an address, a network such as '10.0.0.0/8', or 'unix' for Unix sockets"
+
+    def read(self, found: Any) -> str:
+        if not isinstance(found, str):
+            raise ValueError(describe(found))
+        try:
+            return found if found == "unix" else str(ip_network(found))
+        except ValueError:
+            raise ValueError(show(found)) from None
+
+
+@dataclass(frozen=True)
+class Many:
+    """A list of values of one kind, none of them twice."""
+
+    item: Kind
+    least: int = 0
+
+    def allowed(self) -> str:
+        least = "a list" if self.least == 0 else f"a list of at least {self.least}"
+        return f"{least}, each {self.item.allowed()}"
+
+    def read(self, found: Any) -> tuple[Any, ...]:
+        if not isinstance(found, list):
+            raise ValueError(describe(found))
+        if len(found) < self.least:
+            raise ValueError("a list that is too short")
+        values: list[Any] = []
+        for place, item in enumerate(found, 1):
+            try:
+                value = self.item.read(item)
+            except ValueError as error:
+                raise ValueError(f"a list whose entry {place} is {error}") from None
+            if value in values:
+                raise ValueError(f"a list whose entry {place} is there already")
+            values.append(value)
+        return tuple(values)
+
+
+@dataclass(frozen=True)
+class Secret:
+    """
+    A credential: written out, or where to find it.  L{aerostack.config.secrets} reads
+    it, because that takes files and the environment.
+
+    @ivar what: What it is, with its article.
+    @ivar prefix: What a generated one begins with; L{None} if it cannot be
+        generated here.
+    @ivar private: Whether nobody else may read its file.
+    """
+
+    what: str
+    prefix: str | None = None
+    private: bool = True
+
+    def allowed(self) -> str:
+        generate = ', { file = "path", generate = true }' if self.prefix else ""
+        return (
+            f'{self.what} as a string, or {{ file = "path" }}{generate},'
+            ' { env = "NAME" } or { credential = "name" }'
+        )
+
+    def read(self, found: Any) -> Any:
+        if not isinstance(found, str | dict):
+            raise ValueError("neither a string nor a table")
+        return found
+
+
+@dataclass(frozen=True)
+class Section:
+    """
+    A table of its own.
+
+    @ivar table: The dataclass that has its keys.
+    """
+
+    table: type
+
+    def allowed(self) -> str:
+        return "a table"
+
+    def read(self, found: Any) -> dict[str, Any]:
+        if not isinstance(found, dict):
+            raise ValueError(describe(found))
+        return found
+
+
+@dataclass(frozen=True)
+class Patterned:
+    """
+    Tables of their own, each under a pattern.
+
+    @ivar table: The dataclass that has the keys of each.
+    """
+
+    table: type
+
+    def allowed(self) -> str:
+        return "tables, each under a pattern"
+
+    def read(self, found: Any) -> dict[str, Any]:
+        if not isinstance(found, dict):
+            raise ValueError(describe(found))
+        return found

@@ -1,0 +1,144 @@
+"""
+Tests for L{aerostack.admin.directory}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Cooperator
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.admin import directory as insight
+from aerostack.admin.directory import Insight
+from aerostack.admin.taps import Watchers
+from aerostack.core.topics.topics import Topic
+from aerostack.sessions.session import Session
+from aerostack.testing import World
+
+
+class InsightTests(SynchronousTestCase):
+    """
+    Tests for L{Insight}.
+    """
+
+    def setUp(self) -> None:
+        self.patch(insight, "PIECE", 2)
+        self.world = World()
+        self.sessions: list[Session] = []
+        self.presence = self.world.hub.attendance.presence
+        self.insight = Insight(
+            self.world.clock,
+            self.world.hub,
+            self.world.feeds,
+            Watchers(self.world.clock, self.world.hub, self.world.feeds),
+            lambda: tuple(self.sessions),
+        )
+
+    def connect(self, *topics: str) -> None:
+        """
+        Let a client in that subscribes to topics.
+        """
+        client = self.world.connect()
+        for topic in topics:
+            client.ask(type="subscribe", topic=topic)
+        self.sessions.append(client.session)
+
+    def answer(self, asked: Deferred[Any]) -> Any:
+        """
+        Wait for an answer.
+        """
+        found: list[Any] = []
+        asked.addCallback(found.append)
+        while not found:
+            self.world.clock.advance(0)
+        return found[0]
+
+    def topics(self, limit: int = 100, after: str = "") -> tuple[list[str], int, bool]:
+        """
+        A page of topics: their names, how many there are and whether there are more.
+        """
+        page = self.answer(self.insight.topics("p", "", limit, after))
+        return [each["topic"] for each in page["topics"]], page["total"], page["more"]
+
+    def test_once(self) -> None:
+        """
+        A topic is listed once, in however many places there is something of it.
+        """
+        self.connect("chat/b", "chat/a")
+        self.world.hub.stream("chat/c/p")
+        for topic in ("chat/a/p", "chat/c/p", "chat/d/p"):
+            self.presence.track(topic, "c9", None, b"{}", 0)
+        names = [f"chat/{name}/p" for name in "abcd"]
+        self.assertEqual(self.topics(), (names, 4, False))
+        self.assertEqual(self.topics(3), (names[:3], 4, True))
+        self.assertEqual(self.topics(3, names[2]), (names[3:], 4, False))
+
+    def test_projects(self) -> None:
+        """
+        Of another project's topics none is listed, whatever their paths end in.
+        """
+        self.connect("chat/a")
+        for topic in ("chat/a/q", "chat/p/q", "chat/sp"):
+            self.world.hub.stream(topic)
+        self.assertEqual(self.topics()[0], ["chat/a/p"])
+
+    def test_meanwhile(self) -> None:
+        """
+        What changes between two pieces does no harm.
+        """
+        self.connect(*(f"chat/{number}" for number in range(5)))
+        asked = self.insight.topics("p", "", 100, "")
+        registry = self.world.hub.registry
+        for topic in tuple(registry):
+            registry.unsubscribe(self.sessions[0], topic)
+        names = [each["topic"] for each in self.answer(asked)["topics"]]
+        self.assertEqual(names, [f"chat/{number}/p" for number in range(5)])
+
+    def test_turns(self) -> None:
+        """
+        Others have their turn before a list is gone through.
+        """
+        self.connect(*(f"chat/{number}" for number in range(6)))
+        turns: list[Callable[[], object]] = []
+        # As if each piece took all of a turn's time.
+        self.insight._cooperator = Cooperator(lambda: lambda: True, scheduler=turns.append)
+        asked = self.insight.topics("p", "", 100, "")
+        for _ in range(3):
+            self.assertNoResult(asked)
+            turns.pop()()
+        while turns:
+            turns.pop()()
+        self.assertEqual(self.successResultOf(asked)["total"], 6)
+
+    def test_connections(self) -> None:
+        """
+        Ids count on, so that the tenth comes behind the ninth.
+        """
+        for _ in range(12):
+            self.connect()
+        ids = [session.connectionId for session in self.sessions]
+        found: list[str] = []
+        after, more = "", True
+        while more:
+            page = self.answer(self.insight.connections("p", None, None, 5, after))
+            self.assertEqual(page["total"], 12)
+            found += [each["id"] for each in page["connections"]]
+            after, more = found[-1], page["more"]
+        self.assertEqual(found, ids)
+
+    def test_most(self) -> None:
+        """
+        Of one topic no more members and subscriptions are shown than can be, but how many
+        there are is told.
+        """
+        self.patch(insight, "MOST", 2)
+        for _ in range(3):
+            self.connect("chat/a")
+        for number in range(4):
+            self.presence.track("chat/a/p", f"c{number}", None, b"{}", 0)
+        found = self.insight.topic(Topic("chat/a", "p"))
+        self.assertEqual((found["subscribers"], len(found["subscriptions"])), (3, 2))
+        self.assertEqual((found["membersTotal"], len(found["members"])), (4, 2))

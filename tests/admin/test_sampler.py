@@ -1,0 +1,76 @@
+"""
+Tests for L{aerostack.admin.sampler}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.admin.sampler import KEPT, Sampler
+from aerostack.core.diagnosis.latencies import Latencies, Spread
+from aerostack.core.diagnosis.samples import Counts
+
+
+class SamplerTests(SynchronousTestCase):
+    """
+    Tests for L{Sampler}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000)
+        self.published = 7
+        self.feed, self.publish = Latencies(), Latencies()
+        self.sampler = Sampler(
+            self.clock,
+            self.clock.seconds,
+            lambda: Counts(1, 2, self.published, 0, 0),
+            self.feed,
+            self.publish,
+        )
+        self.sampler.startService()
+        self.addCleanup(self.sampler.stopService)
+
+    def test_seconds(self) -> None:
+        """
+        There is a sample each second, with what happened in it and in no other.
+        """
+        self.clock.pump([0.0625] * 8)
+        self.published += 3
+        self.feed.add(0.002)
+        self.clock.pump([0.0625] * 24)
+        first, second = self.sampler.samples.since(0)
+        self.assertEqual((first.at, first.publications, first.feed), (1001000, 3, Spread(2, 2)))
+        self.assertEqual((second.at, second.publications, second.feed), (1002000, 0, None))
+        self.assertEqual((first.connections, first.subscriptions, first.turn), (1, 2, 0.0))
+        self.assertEqual(self.sampler.started, 1000)
+
+    def test_late(self) -> None:
+        """
+        A turn of the reactor that took long shows in the sample in which it was, and
+        rates are by the time that passed.
+        """
+        self.published += 30
+        self.clock.advance(3.0)
+        (sample,) = self.sampler.samples.since(0)
+        self.assertEqual(sample.publications, 10)
+        self.clock.pump([0.0625] * 16)
+        late = [each.turn for each in self.sampler.samples.since(0)]
+        self.assertEqual(max(late), 2875.0)
+        self.clock.pump([0.0625] * 32)
+        self.assertEqual(self.sampler.samples.since(0)[-1].turn, 0.0)
+
+    def test_bounded(self) -> None:
+        """
+        Some minutes are kept.
+        """
+        self.clock.pump([1.0] * (KEPT + 10))
+        self.assertEqual(len(self.sampler.samples.since(0)), KEPT)
+
+    def test_stop(self) -> None:
+        """
+        After the stop it looks no more.
+        """
+        self.sampler.stopService()
+        self.assertEqual(self.clock.getDelayedCalls(), [])

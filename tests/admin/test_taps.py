@@ -1,0 +1,298 @@
+"""
+Tests for L{aerostack.admin.taps}.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.admin import taps as watching
+from aerostack.admin.taps import Watcher, Watchers
+from aerostack.auth.authenticator import Credentials
+from aerostack.core.rows.columns import ColumnType
+from aerostack.core.topics.topics import Topic, tableTopic
+from aerostack.errors import RealtimeError
+from aerostack.protocol.framing import joinFrames, textFrame
+from aerostack.settings.settings import TableConfig
+from aerostack.testing import SECRET_KEY, World
+
+ROOM = Topic("chat/a", "p")
+ORDERS = tableTopic("orders", "p")
+
+
+class MemoryReader:
+    """
+    Somebody who reads lines.
+
+    @ivar watcher: Whose lines they are.
+    @ivar appetite: After how many lines it has enough for now; L{None} for never.
+    """
+
+    def __init__(self, world: World, topic: Topic = ROOM) -> None:
+        identity = world.authenticator.identify(Credentials(key=SECRET_KEY), 0)
+        self.watcher = Watcher(identity, topic, self)
+        self.appetite: int | None = None
+        self.lines: list[Any] = []
+        self.finished = False
+
+    def write(self, line: bytes) -> None:
+        assert not self.finished
+        assert line.index(b"\n") == len(line) - 1 and b"\r" not in line
+        self.lines.append(json.loads(line))
+        if self.appetite is not None:
+            self.appetite -= 1
+            if not self.appetite:
+                self.watcher.pause()
+
+    def finish(self) -> None:
+        self.finished = True
+
+    def take(self) -> list[Any]:
+        """
+        What has come since the last call: of frames their data, else the type.
+        """
+        lines, self.lines = self.lines, []
+        return [line.get("n", line.get("count", line["type"])) for line in lines]
+
+
+def frame(number: int, size: int = 0) -> Any:
+    """
+    A frame that is told by a number.
+    """
+    return textFrame(json.dumps({"type": "event", "n": number, "padding": "x" * size}).encode())
+
+
+class WatcherTests(SynchronousTestCase):
+    """
+    Tests for L{Watcher}.
+    """
+
+    def setUp(self) -> None:
+        self.reader = MemoryReader(World())
+        self.watcher = self.reader.watcher
+
+    def test_lines(self) -> None:
+        """
+        Frames that come together are a line each, and a line has no break in it.
+        """
+        self.watcher.deliver(joinFrames([frame(1), frame(2)]))
+        self.watcher.deliver(textFrame(b'{"type": "event",\r\n"n":\n3}'))
+        self.assertEqual(self.reader.take(), [1, 2, 3])
+
+    def test_paused(self) -> None:
+        """
+        What comes while it is not read waits, in its order, until it has enough again.
+        """
+        self.watcher.pause()
+        for number in range(5):
+            self.watcher.deliver(frame(number))
+        self.assertEqual(self.reader.take(), [])
+        self.reader.appetite = 2
+        self.watcher.resume()
+        self.assertEqual(self.reader.take(), [0, 1])
+        self.watcher.deliver(frame(5))
+        self.reader.appetite = None
+        self.watcher.resume()
+        self.assertEqual(self.reader.take(), [2, 3, 4, 5])
+
+    def test_room(self) -> None:
+        """
+        What was read makes room for more.
+        """
+        self.patch(watching, "QUEUE", 500)
+        for number in range(10):
+            self.watcher.pause()
+            self.watcher.deliver(frame(number, 300))
+            self.watcher.resume()
+        self.assertEqual(self.reader.take(), list(range(10)))
+
+    def test_skipped(self) -> None:
+        """
+        What does not fit is left out, and all behind it until it was said how much; a small
+        one that would fit does not come before what is said.
+        """
+        self.patch(watching, "QUEUE", 500)
+        self.watcher.pause()
+        for number, size in enumerate((100, 100, 1000, 0, 1000)):
+            self.watcher.deliver(frame(number, size))
+        self.reader.appetite = 1
+        self.watcher.resume()
+        self.watcher.deliver(frame(5))
+        self.assertEqual(self.reader.take(), [0])
+        self.reader.appetite = None
+        self.watcher.resume()
+        self.assertEqual(self.reader.take(), [1, 4])
+        self.watcher.deliver(frame(6))
+        self.assertEqual(self.reader.take(), [6])
+        self.watcher.pause()
+        self.watcher.resume()
+        self.assertEqual(self.reader.take(), [])
+
+    def test_beat(self) -> None:
+        """
+        Who has still to read other things needs no sign of life.
+        """
+        self.watcher.pause()
+        self.watcher.beat()
+        self.watcher.resume()
+        self.assertEqual(self.reader.take(), [])
+        self.watcher.beat()
+        self.assertEqual(self.reader.take(), ["ping"])
+
+    def test_finish(self) -> None:
+        """
+        At the end what waits is written still.
+        """
+        self.watcher.pause()
+        self.watcher.deliver(frame(1))
+        self.watcher.finish()
+        self.assertEqual((self.reader.take(), self.reader.finished), ([1], True))
+
+
+class WatchersTests(SynchronousTestCase):
+    """
+    Tests for L{Watchers}.
+    """
+
+    def setUp(self) -> None:
+        self.world = World(access={"orders": TableConfig(hidden=("side",))})
+        self.watchers = Watchers(self.world.clock, self.world.hub, self.world.feeds)
+        self.watchers.startService()
+        self.addCleanup(self.watchers.stopService)
+
+    def watch(self, topic: Topic = ROOM) -> MemoryReader:
+        """
+        Look on at a topic.
+        """
+        reader = MemoryReader(self.world, topic)
+        self.successResultOf(self.watchers.watch(reader.watcher))
+        self.assertEqual(reader.take(), ["watching"])
+        return reader
+
+    def assertNothingLeft(self) -> None:
+        """
+        Assert that nothing of anybody is left.
+        """
+        self.assertEqual(
+            (len(self.watchers), len(self.world.hub.registry), self.world.tracker.watched),
+            (0, 0, {}),
+        )
+
+    def test_count(self) -> None:
+        """
+        They are counted by topic, and not once they have left, which they may twice.
+        """
+        one, other = self.watch(), self.watch()
+        self.watch(ORDERS)
+        self.assertEqual(self.watchers.count(ROOM.canonical), 2)
+        self.watchers.leave(one.watcher)
+        self.watchers.leave(one.watcher)
+        self.assertEqual(self.watchers.count(ROOM.canonical), 1)
+        self.watchers.endAll()
+        self.assertTrue(other.finished)
+        self.assertNothingLeft()
+
+    def test_refused(self) -> None:
+        """
+        Of one that cannot begin nothing is left.
+        """
+        for topic, code in (
+            (tableTopic("missing", "p"), "unknown_table"),
+            (Topic("chat/a", "q"), "wrong_project"),
+        ):
+            reader = MemoryReader(self.world, topic)
+            failure = self.failureResultOf(self.watchers.watch(reader.watcher), RealtimeError)
+            self.assertEqual(failure.value.code, code)
+            self.assertEqual(reader.lines, [])
+        self.assertNothingLeft()
+
+    def test_noColumns(self) -> None:
+        """
+        The same where the table's columns cannot be had.
+        """
+        self.world.tracker.columns = lambda table: _failing()  # type: ignore[method-assign]
+        reader = MemoryReader(self.world, ORDERS)
+        self.failureResultOf(self.watchers.watch(reader.watcher), RealtimeError)
+        self.assertNothingLeft()
+
+    def test_goneEarly(self) -> None:
+        """
+        Of one that goes while the table, or its columns, are being looked up nothing is left.
+        """
+        tracker = self.world.tracker
+        for name in ("reading", "asked"):
+            setattr(tracker, name, [])
+            reader = MemoryReader(self.world, ORDERS)
+            begun = self.watchers.watch(reader.watcher)
+            self.watchers.leave(reader.watcher)
+            for fire in getattr(tracker, name):
+                fire()
+            setattr(tracker, name, None)
+            self.successResultOf(begun)
+            self.assertEqual(reader.lines, [])
+            self.assertNothingLeft()
+
+    def test_down(self) -> None:
+        """
+        That changes cannot be read is told to who begins to look on.
+        """
+        self.world.feeds.feedDown("It sleeps.")
+        reader = MemoryReader(self.world, ORDERS)
+        self.successResultOf(self.watchers.watch(reader.watcher))
+        self.assertEqual(reader.take(), ["watching", "status"])
+
+    def test_judged(self) -> None:
+        """
+        When the rules or the table change it is judged anew what is shown; where that cannot
+        be, the reason is the last line.
+        """
+        reader = self.watch(ORDERS)
+        registry, watcher = self.world.hub.registry, reader.watcher
+        before = registry.subscribers(ORDERS.canonical)[watcher]
+        self.world.tracker.alter({"id": ColumnType.NUMBER, "side": ColumnType.NUMBER})
+        view = registry.subscribers(ORDERS.canonical)[watcher]
+        self.assertNotEqual(view, before)
+        self.watchers.judge(self.world.authenticator.judge)
+        self.assertEqual(registry.subscribers(ORDERS.canonical)[watcher], view)
+        self.world.tracker.alter({"id": ColumnType.NUMBER})
+        self.assertEqual((reader.take(), reader.finished), (["error"], True))
+        self.assertNothingLeft()
+        self.flushLoggedErrors()
+
+    def test_revoked(self) -> None:
+        """
+        An operator whose key does not hold any more sees nothing more, on any topic.
+        """
+        readers = [self.watch(), self.watch(ORDERS)]
+        self.world.authenticator.load({})
+        self.watchers.judge(self.world.authenticator.judge)
+        for reader in readers:
+            self.assertEqual((reader.take(), reader.finished), (["error"], True))
+        self.assertNothingLeft()
+
+    def test_stop(self) -> None:
+        """
+        After the stop there is nobody, and nothing that beats.
+        """
+        reader = self.watch()
+        self.watchers.stopService()
+        self.assertTrue(reader.finished)
+        self.assertNothingLeft()
+
+    def test_beats(self) -> None:
+        """
+        There is a sign of life every 15 seconds.
+        """
+        reader = self.watch()
+        self.world.clock.advance(15)
+        self.assertEqual(reader.take(), ["ping"])
+
+
+def _failing() -> Deferred[Any]:
+    failing: Deferred[Any] = Deferred()
+    failing.errback(RealtimeError("database_unavailable", "It sleeps."))
+    return failing

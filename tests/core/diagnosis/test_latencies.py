@@ -1,0 +1,67 @@
+"""
+Tests for L{aerostack.core.diagnosis.latencies}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.diagnosis.latencies import Latencies, Spread
+
+
+class LatenciesTests(SynchronousTestCase):
+    """
+    Tests for L{Latencies}.
+    """
+
+    def measure(self, latencies: Latencies, count: int) -> None:
+        """
+        Measure things that take 1 ms, 2 ms and so on, as far as they are to be measured.
+        """
+        for number in range(1, count + 1):
+            if latencies.due():
+                latencies.add(number / 1000)
+
+    def test_nothing(self) -> None:
+        """
+        Where nothing was measured there is nothing to tell.
+        """
+        self.assertIsNone(Latencies().take())
+
+    def test_one(self) -> None:
+        """
+        One thing is all there is.
+        """
+        latencies = Latencies()
+        self.measure(latencies, 1)
+        self.assertEqual(latencies.take(), Spread(1.0, 1.0))
+
+    def test_ranks(self) -> None:
+        """
+        Half of the things are within the one, 99 of 100 within the other.
+        """
+        latencies = Latencies()
+        self.measure(latencies, 200)
+        self.assertEqual(latencies.take(), Spread(100.0, 198.0))
+
+    def test_bounded(self) -> None:
+        """
+        Of many things a bounded number is measured, and they stand for all.
+        """
+        latencies = Latencies(most=64)
+        self.measure(latencies, 100_000)
+        self.assertLess(len(latencies._taken), 64)
+        found = latencies.take()
+        assert found is not None
+        self.assertLess(abs(found.p50 - 50_000), 3000)
+        self.assertGreater(found.p99, 95_000)
+
+    def test_anew(self) -> None:
+        """
+        What was told is not told again, and everything is measured again.
+        """
+        latencies = Latencies(most=4)
+        self.measure(latencies, 100)
+        latencies.take()
+        self.assertIsNone(latencies.take())
+        self.assertEqual([latencies.due() for _ in range(3)], [True, True, True])

@@ -1,0 +1,172 @@
+"""
+Tests for L{aerostack.core.limits.admission}.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.limits.admission import LATE, SOON, Admission
+from aerostack.errors import RealtimeError
+from aerostack.settings.settings import LimitsConfig
+
+BEGIN = 1_000_000.0
+
+
+def admission(random: float = 0.5, **limits: Any) -> Admission:
+    """
+    One whose dice always show the same.
+    """
+    return Admission(LimitsConfig(**limits), lambda: random)
+
+
+class RateTests(SynchronousTestCase):
+    """
+    Tests for the rate of L{Admission}.
+    """
+
+    def wait(self, gate: Admission, now: float) -> int:
+        """
+        What somebody who comes is told to wait, in milliseconds; 0 if it is let in.
+        """
+        try:
+            gate.check(now)
+        except RealtimeError as error:
+            self.assertEqual(error.code, "overloaded")
+            assert error.retryAfter is not None
+            self.assertGreater(error.retryAfter, 0)
+            return error.retryAfter
+        return 0
+
+    def test_default(self) -> None:
+        """
+        Without a rate, everybody of a storm is let in.
+        """
+        gate = admission()
+        self.assertEqual({self.wait(gate, BEGIN) for _ in range(100_000)}, {0})
+
+    def test_turns(self) -> None:
+        """
+        Above the rate each is told to come back at a time of its own, no closer to the
+        next than the rate.
+        """
+        gate = admission(connectionsPerSecond=10.0, connectionsBurst=5)
+        waits = [self.wait(gate, BEGIN) for _ in range(25)]
+        self.assertEqual(waits[:5], [0] * 5)
+        self.assertEqual(waits[5], SOON * 1000)
+        for earlier, later in pairwise(waits[5:]):
+            self.assertIn(later - earlier, range(99, 102))
+
+    def test_quiet(self) -> None:
+        """
+        When the refused have had their turn, the next is told to come back soon again.
+        """
+        gate = admission(connectionsPerSecond=10.0, connectionsBurst=1)
+        waits = [self.wait(gate, BEGIN) for _ in range(50)]
+        self.assertGreater(waits[-1], 5000)
+        self.assertEqual(self.wait(gate, BEGIN + 60), 0)
+        self.assertEqual(self.wait(gate, BEGIN + 60), SOON * 1000)
+
+    def test_clockBack(self) -> None:
+        """
+        A clock that is set back makes nobody wait for hours, nor all for the same time for
+        long.
+        """
+        gate = admission(connectionsPerSecond=10.0, connectionsBurst=1)
+        for _ in range(50):
+            self.wait(gate, BEGIN)
+        waits = [self.wait(gate, BEGIN - 3600) for _ in range(50)]
+        self.assertLessEqual(max(waits), LATE * 1000)
+        now = BEGIN - 3600 + 2 * LATE
+        self.assertEqual(self.wait(gate, now), 0)
+        self.assertEqual(self.wait(gate, now), SOON * 1000)
+
+    @given(
+        st.floats(0.1, 10_000),
+        st.integers(1, 100),
+        st.lists(st.tuples(st.floats(-1, 5), st.floats(0, 1, exclude_max=True)), max_size=200),
+    )
+    def test_bound(self, rate: float, burst: int, knocks: list[tuple[float, float]]) -> None:
+        """
+        Never more than the burst and the rate are let in, and every refused one is told a
+        time within bounds.
+        """
+        dice = iter([random for _, random in knocks])
+        limits = LimitsConfig(connectionsPerSecond=rate, connectionsBurst=burst)
+        gate = Admission(limits, lambda: next(dice))
+        now, passed, forward = BEGIN, 0, 0.0
+        for pause, _ in knocks:
+            now += pause
+            forward += max(0.0, pause)
+            wait = self.wait(gate, now)
+            if wait:
+                self.assertTrue(SOON * 1000 - 1 <= wait <= LATE * 1000 + 1, wait)
+            else:
+                passed += 1
+            self.assertLessEqual(passed, burst + rate * forward + 1e-6)
+
+    def test_load(self) -> None:
+        """
+        Another rate holds at once.
+        """
+        gate = admission(connectionsPerSecond=1.0, connectionsBurst=1)
+        self.assertEqual(self.wait(gate, BEGIN), 0)
+        self.assertGreater(self.wait(gate, BEGIN), 0)
+        gate.load(LimitsConfig())
+        self.assertEqual({self.wait(gate, BEGIN) for _ in range(1000)}, {0})
+
+
+class LagTests(SynchronousTestCase):
+    """
+    Tests for the pace of L{Admission}.
+    """
+
+    def test_behind(self) -> None:
+        """
+        While the daemon is behind nobody is let in, and the more it is behind, the longer
+        the refused are told to stay away.
+        """
+        gate = admission(lag=1.0)
+        gate.measured(0.9)
+        gate.check(BEGIN)
+        waits = []
+        for lag in (1.0, 4.0):
+            gate.measured(lag)
+            error: RealtimeError = self.assertRaises(RealtimeError, gate.check, BEGIN)
+            self.assertEqual(error.code, "overloaded")
+            waits.append(error.retryAfter)
+        self.assertEqual(waits, [2000, 3500])
+
+    def test_spread(self) -> None:
+        """
+        The refused are spread by chance.
+        """
+        for random, wait in ((0.0, 1000), (0.99, 3970)):
+            gate = admission(random, lag=1.0)
+            gate.measured(2.0)
+            error: RealtimeError = self.assertRaises(RealtimeError, gate.check, BEGIN)
+            self.assertEqual(error.retryAfter, wait)
+
+    def test_caughtUp(self) -> None:
+        """
+        What was late is forgotten by halves.
+        """
+        gate = admission(lag=1.0)
+        gate.measured(4.0)
+        for behind in (True, True, True, False):
+            self.assertEqual(gate.behind, behind)
+            gate.measured(0.0)
+        gate.check(BEGIN)
+
+    def test_off(self) -> None:
+        """
+        Without a bound, nobody is refused for it.
+        """
+        gate = admission(lag=None)
+        gate.measured(1000.0)
+        gate.check(BEGIN)

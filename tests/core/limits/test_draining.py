@@ -1,0 +1,82 @@
+"""
+Tests for L{aerostack.core.limits.draining}.
+"""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.limits.draining import BATCH, LONGEST, PAUSE, Departures
+
+counts = st.one_of(st.integers(1, 500), st.integers(1, 100_000))
+
+
+class DeparturesTests(SynchronousTestCase):
+    """
+    Tests for L{Departures}.
+    """
+
+    def test_nobody(self) -> None:
+        """
+        Where there is nobody there is no batch.
+        """
+        self.assertEqual(list(Departures(3, 10, random.random).batches(0)), [])
+
+    @given(counts, st.floats(0, 600), st.floats(0, 3600), st.integers())
+    def test_plan(self, count: int, away: float, spread: float, seed: int) -> None:
+        """
+        Everybody gets one delay, none comes back before the daemon should be there or
+        later than is configured, and nobody waits longer than the stop may take.
+        """
+        batches = list(Departures(away, spread, random.Random(seed).random).batches(count))
+        self.assertEqual(sum(map(len, batches)), count)
+        last = (len(batches) - 1) * PAUSE
+        self.assertLess(last, LONGEST)
+        self.assertLessEqual(max(map(len, batches)), max(BATCH, count * PAUSE / LONGEST + 1))
+        for place, delays in enumerate(batches):
+            for delay in delays:
+                back = place * PAUSE + delay / 1000
+                self.assertGreaterEqual(back, last + away - 0.0011)
+                self.assertLessEqual(back, last + away + spread + 0.0011)
+
+    @given(counts, st.floats(1, 60), st.integers())
+    def test_even(self, count: int, spread: float, seed: int) -> None:
+        """
+        Each of as many equal stretches of the spread has exactly one that comes back in
+        it, those that left first before the others.
+        """
+        batches = Departures(3, spread, random.Random(seed).random).batches(count)
+        returns = [
+            place * PAUSE + delay / 1000 for place, each in enumerate(batches) for delay in each
+        ]
+        last = (len(list(Departures(3, 0, random.random).batches(count))) - 1) * PAUSE
+        stretch = min(spread, count / 100) / count
+        for place, back in enumerate(returns):
+            since = back - last - 3
+            # A delay is in whole milliseconds, rounded down.
+            self.assertTrue(
+                place * stretch - 0.0011 <= since <= (place + 1) * stretch + 1e-6, (place, since)
+            )
+
+    def test_few(self) -> None:
+        """
+        A few clients need no spreading: they come back a hundred a second.
+        """
+        (delays,) = Departures(3, 10, lambda: 0.0).batches(3)
+        self.assertEqual(delays, [3000, 3010, 3020])
+
+    def test_latecomer(self) -> None:
+        """
+        Who comes during the stop is told to come back when the others do.
+        """
+        for count, chance, delay in (
+            (0, 0.0, 3000),
+            (0, 0.5, 3005),
+            (5000, 0.0, 3000 + 2500),
+            (100_000, 0.5, 3000 + 5000 + 5000),
+        ):
+            self.assertEqual(Departures(3, 10, lambda c=chance: c).latecomer(count), delay)

@@ -1,0 +1,82 @@
+"""
+Tests for L{aerostack.core.replay.idempotency}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.replay.idempotency import Repeats, fingerprint
+
+
+class RepeatsTests(SynchronousTestCase):
+    """
+    Tests for L{Repeats}.
+    """
+
+    def setUp(self) -> None:
+        self.repeats: Repeats[str] = Repeats(10.0, 3)
+
+    def test_window(self) -> None:
+        """
+        What was noted is found within the window, and forgotten after it.
+        """
+        self.repeats.note("a", "first", 0.0)
+        self.assertEqual(self.repeats.find("a", 10.0), "first")
+        self.assertIsNone(self.repeats.find("b", 10.0))
+        self.assertIsNone(self.repeats.find("a", 10.1))
+        self.assertEqual(len(self.repeats), 0)
+
+    def test_limit(self) -> None:
+        """
+        Too many push out the oldest.
+        """
+        for number in range(5):
+            self.repeats.note(number, "x", float(number))
+        self.assertEqual(len(self.repeats), 3)
+        self.assertIsNone(self.repeats.find(1, 4.0))
+        self.assertEqual(self.repeats.find(2, 4.0), "x")
+
+    def test_forget(self) -> None:
+        """
+        What failed is new when it comes again.
+        """
+        self.repeats.note("a", "first", 0.0)
+        self.repeats.forget("a")
+        self.repeats.forget("a")
+        self.assertIsNone(self.repeats.find("a", 0.0))
+
+    def test_notedAgain(self) -> None:
+        """
+        What is noted again is remembered from then on.
+        """
+        self.repeats.note("a", "first", 0.0)
+        self.repeats.note("b", "other", 1.0)
+        self.repeats.note("a", "second", 8.0)
+        self.assertEqual(self.repeats.find("a", 15.0), "second")
+
+    def test_clockSetBack(self) -> None:
+        """
+        A clock that was set back makes nothing stay beyond the limit.
+        """
+        self.repeats.note("old", "x", 1_000_000.0)
+        for number in range(5):
+            self.repeats.note(number, "x", float(number))
+        self.assertEqual(len(self.repeats), 3)
+
+
+class FingerprintTests(SynchronousTestCase):
+    """
+    Tests for L{fingerprint}.
+    """
+
+    def test_differs(self) -> None:
+        """
+        Another event, other data, or the same letters divided otherwise are something else.
+        """
+        prints = {
+            fingerprint(event, data)
+            for event, data in (("e", b"1"), ("e", b"2"), ("f", b"1"), ("e1", b""), ("", b"e1"))
+        }
+        self.assertEqual(len(prints), 5)
+        self.assertEqual(fingerprint("e", b"1"), fingerprint("e", b"1"))

@@ -1,0 +1,256 @@
+"""
+Tests for L{aerostack.core.replay.logs}.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from random import Random
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.replay.log import OVERHEAD, Depth, Stream
+from aerostack.core.replay.logs import COST, Streams
+from aerostack.core.replay.positions import Position
+from tests.fuzz import seeds
+
+FRAME = b"x" * (1000 - OVERHEAD)
+"""A frame that takes a thousand bytes with what it costs beside."""
+
+
+class StreamsTests(SynchronousTestCase):
+    """
+    Tests for L{Streams}.
+    """
+
+    def setUp(self) -> None:
+        epochs = iter(f"e{n}" for n in range(1000))
+        self.streams = Streams(lambda topic: Depth(100, 100_000, 60.0), lambda: next(epochs), 5000)
+        self.left: set[str] = set()
+        self.streams.needed = lambda topic: topic not in self.left
+
+    def append(self, topic: str, count: int = 1, now: float = 0.0) -> None:
+        """
+        Add entries to a topic's stream.
+        """
+        stream = self.streams.open(topic, 0, now)
+        for _ in range(count):
+            self.streams.append(topic, stream, FRAME, None, None, now)
+
+    def lengths(self, *topics: str) -> list[int | None]:
+        """
+        How many entries the streams have; L{None} where there is no stream.
+        """
+        found = [self.streams.get(topic) for topic in topics]
+        return [None if stream is None else len(stream) for stream in found]
+
+    def test_open(self) -> None:
+        """
+        A topic keeps the stream that it has, and no two have the same epoch.
+        """
+        first = self.streams.open("a", 5, 0.0, "j")
+        self.assertIs(self.streams.open("a", 9, 1.0, "k"), first)
+        self.assertIs(self.streams.get("a"), first)
+        self.assertEqual((first.mark, first.lineage), (5, "j"))
+        self.assertNotEqual(self.streams.open("b", 0, 0.0).epoch, first.epoch)
+        self.assertEqual(len(self.streams), 2)
+
+    def test_topics(self) -> None:
+        """
+        The topics that have a stream can be had, however they stand.
+        """
+        self.append("a", 1)
+        self.append("b", 1)
+        self.append("a", 1)
+        self.streams.open("c", 0, 0.0)
+        self.streams.drop("b")
+        self.assertEqual(set(self.streams.topics()), {"a", "c"})
+
+    def test_budget(self) -> None:
+        """
+        Together they never hold more than they may; those quiet for longest give first.
+        """
+        self.append("a", 2)
+        self.append("b", 2)
+        self.append("a", 1)
+        self.append("c", 1)
+        self.assertEqual(self.lengths("a", "b", "c"), [3, 1, 1])
+        self.append("c", 3)
+        self.assertEqual(self.lengths("a", "b", "c"), [1, 0, 4])
+        self.assertEqual(self.streams.size, 5000)
+
+    def test_oneAlone(self) -> None:
+        """
+        One topic alone does not hold more than all may either.
+        """
+        self.append("a", 20)
+        self.assertEqual(self.lengths("a"), [5])
+        self.assertEqual(self.streams.size, 5000)
+
+    def test_drop(self) -> None:
+        """
+        What is dropped is counted no more.
+        """
+        self.append("a", 2)
+        self.append("b", 1)
+        self.streams.drop("a")
+        self.assertIsNone(self.streams.drop("never there"))
+        self.assertEqual((self.lengths("a", "b"), self.streams.size), ([None, 1], 1000))
+
+    def test_restart(self) -> None:
+        """
+        A stream that leads no further makes room for a new one of the same lineage.
+        """
+        old = self.streams.open("a", 5, 0.0, "j")
+        self.append("a", 2)
+        self.streams.restart("a", 9, 1.0)
+        new = self.streams.get("a")
+        assert new is not None
+        self.assertNotEqual(new.epoch, old.epoch)
+        self.assertEqual((len(new), new.mark, new.lineage, self.streams.size), (0, 9, "j", 0))
+
+    def test_restartNothing(self) -> None:
+        """
+        Where there is no stream, none is made.
+        """
+        self.streams.restart("a", 9, 1.0)
+        self.assertEqual(len(self.streams), 0)
+
+    def test_expire(self) -> None:
+        """
+        What is too old goes everywhere; a stream goes with it where nobody needs it.
+        """
+        self.left = {"idle", "young"}
+        self.streams.budget = 20_000
+        self.append("needed", 1, 0.0)
+        self.append("idle", 1, 0.0)
+        self.append("young", 1, 30.0)
+        tuple(self.streams.expire(60.0))
+        self.assertEqual(self.lengths("needed", "idle", "young"), [1, 1, 1])
+        tuple(self.streams.expire(61.0))
+        self.assertEqual(self.lengths("needed", "idle", "young"), [0, None, 1])
+        self.assertEqual(self.streams.size, 1000)
+
+    def test_quiet(self) -> None:
+        """
+        A stream in which nothing was told for long is there for as long after it is left as
+        one in which something was.
+        """
+        self.append("quiet", 1, 0.0)
+        tuple(self.streams.expire(500.0))
+        self.left.add("quiet")
+        self.streams.leave("quiet", 500.0)
+        tuple(self.streams.expire(560.0))
+        self.assertEqual(self.lengths("quiet"), [0])
+        self.streams.need("quiet")
+        self.left.clear()
+        tuple(self.streams.expire(1000.0))
+        self.assertEqual(self.lengths("quiet"), [0])
+        self.left.add("quiet")
+        self.streams.leave("quiet", 1000.0)
+        tuple(self.streams.expire(1060.1))
+        self.assertEqual(self.lengths("quiet"), [None])
+
+    def test_idle(self) -> None:
+        """
+        Of the streams that are not needed there are only so many as a quarter of the budget
+        is for, those that were left last; one with a publication on its way stays.
+        """
+        self.streams.budget = 4 * 10 * (COST + 4)
+        self.left = {f"t{number:03}" for number in range(1, 100)}
+        for number in range(100):
+            self.streams.open(f"t{number:03}", 0, 0.0)
+            if not number:
+                self.streams.leave("t000", 0.0)
+        self.assertEqual(
+            sorted(self.streams.topics()), ["t000", *(f"t{n:03}" for n in range(91, 100))]
+        )
+
+    def test_truth(self) -> None:
+        """
+        Whatever happens, the sizes that are known are those that there are.
+        """
+        for seed in seeds(30):
+            self.run_(Random(seed), seed)
+
+    def run_(self, random: Random, seed: int) -> None:
+        """
+        One random run.
+        """
+        epochs = count()
+        streams = Streams(
+            lambda topic: Depth(random.choice((3, 50)), 3000, 20.0),
+            lambda: f"e{next(epochs)}",
+            random.choice((4000, 40_000)),
+        )
+        needed: set[str] = set()
+        streams.needed = needed.__contains__
+        now = 0.0
+        for _ in range(400):
+            now += random.choice((0.0, 0.1, 5.0))
+            topic = f"t{random.randrange(12)}"
+            stream = streams.get(topic)
+            what = random.randrange(8)
+            if what < 3:
+                stream = streams.open(topic, 0, now)
+                streams.append(topic, stream, b"x" * random.randrange(900), None, None, now)
+            elif what == 3 and stream is not None:
+                stream.resume(Position(stream.epoch, random.randrange(5), 0), now)
+            elif what == 4:
+                streams.drop(topic) if random.random() < 0.5 else streams.restart(topic, 1, now)
+            elif what == 5:
+                needed.add(topic)
+                streams.need(topic)
+            elif what == 6:
+                needed.discard(topic)
+                streams.leave(topic, now)
+            else:
+                tuple(streams.expire(now, 3))
+            held = [streams.get(topic) for topic in streams.topics()]
+            sizes = [each.size for each in held if each is not None]
+            entries = [
+                sum(entry.size for entry in each._entries) for each in held if each is not None
+            ]
+            self.assertEqual((streams.size, sizes), (sum(sizes), entries), f"seed {seed}")
+            self.assertLessEqual(streams.size, streams.budget, f"seed {seed}")
+            self.assertEqual(
+                streams._idleSize, sum(COST + len(topic) for topic in streams._idle), f"seed {seed}"
+            )
+            self.assertLessEqual(set(streams._idle), set(streams.topics()), f"seed {seed}")
+            # Each that is not needed will go.
+            self.assertEqual(
+                {topic for topic in streams.topics() if topic not in needed} - set(streams._idle),
+                set(),
+                f"seed {seed}",
+            )
+
+    def test_drained(self) -> None:
+        """
+        Streams that hold nothing any more are not gone through for each publication.
+        """
+        for number in range(100):
+            self.append(f"t{number}")
+        looked: list[str] = []
+        shrink = Stream.shrink
+
+        def look(stream: Stream, size: int) -> None:
+            looked.append(stream.epoch)
+            shrink(stream, size)
+
+        self.patch(Stream, "shrink", look)
+        self.append("last", 20)
+        self.assertLessEqual(len(looked), 25)
+        self.assertEqual(self.streams.size, 5000)
+
+    def test_breakOff(self) -> None:
+        """
+        A stream that leads no further is dropped, or where it is needed begun anew.
+        """
+        for topic in ("a", "b", "c"):
+            self.append(topic)
+        before = {topic: self.streams.get(topic) for topic in ("b", "c")}
+        self.left.add("a")
+        self.streams.breakOff(lambda topic: topic != "c", 1.0)
+        self.assertEqual(self.lengths("a", "b", "c"), [None, 0, 1])
+        self.assertIs(self.streams.get("c"), before["c"])
+        self.assertEqual(self.streams.size, 1000)

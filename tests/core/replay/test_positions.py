@@ -1,0 +1,63 @@
+"""
+Tests for L{aerostack.core.replay.positions}.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.replay.positions import Position, parsePosition
+
+names = st.text("0123456789abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=24)
+numbers = st.integers(0, 16**15 - 1)
+positions = st.builds(
+    Position,
+    names,
+    st.none() | numbers,
+    numbers,
+    names | st.just(""),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+class PositionTests(SynchronousTestCase):
+    """
+    Tests for L{Position} and L{parsePosition}.
+    """
+
+    @given(positions)
+    def test_thereAndBack(self, position: Position) -> None:
+        """
+        What a client brings back means what it was given.
+        """
+        self.assertEqual(parsePosition(str(position)), position)
+
+    @given(st.text() | st.text("0123456789abcdefg-", max_size=40))
+    def test_anyText(self, text: str) -> None:
+        """
+        Whatever text a client brings is a position, or is none, and never an error.
+        """
+        position = parsePosition(text)
+        if position is not None:
+            self.assertEqual(parsePosition(str(position)), position)
+
+    def test_notOurs(self) -> None:
+        """
+        What is near a position is none.
+        """
+        for text in ("", "-", "a", "a-1", "a-1-", "-1-1", "a-1-1-", "a-1-1-b-c", "A-1-1"):
+            self.assertIsNone(parsePosition(text), text)
+        for text in ("a-1-1\n", " a-1-1", "a-g-1", "a-1-k", "a-1--1", "a-+1-1", "a-1-" + "f" * 16):
+            self.assertIsNone(parsePosition(text), text)
+
+    def test_short(self) -> None:
+        """
+        It goes out with every frame, so it has no byte too many.
+        """
+        self.assertEqual(str(Position("e", 255, 4096)), "e-ff-1000")
+        self.assertEqual(str(Position("e", None, 16, "j")), "e--10-j")
+        self.assertEqual(str(Position("e", 1, 16, "j", True)), "e-1-10-j+")
+        self.assertEqual(str(Position("e", 1, 16, seen=True)), "e-1-10k")

@@ -1,0 +1,89 @@
+"""
+Tests for L{aerostack.core.topics.patterns}.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.topics.patterns import EVERYTHING, Patterns
+
+# Everything that means something to a regular expression or a shell, and a letter.
+odd = st.text(r"ab/.*+?()[]{}|^$\-" "\n", max_size=8)
+
+
+def covers(pattern: str, text: str) -> bool:
+    """
+    The plainest reading of a pattern.
+    """
+    if not pattern:
+        return not text
+    if pattern.startswith("**"):
+        return any(covers(pattern[2:], text[skip:]) for skip in range(len(text) + 1))
+    if pattern.startswith("*"):
+        within = len(text.split("/")[0])
+        return any(covers(pattern[1:], text[skip:]) for skip in range(within + 1))
+    return bool(text) and text[0] == pattern[0] and covers(pattern[1:], text[1:])
+
+
+class PatternsTests(SynchronousTestCase):
+    """
+    Tests for L{Patterns}.
+    """
+
+    def test_parts(self) -> None:
+        """
+        One star stays within a part, two do not.
+        """
+        self.assertTrue(Patterns(["chat/*"]).match("chat/general"))
+        self.assertFalse(Patterns(["chat/*"]).match("chat/general/threads"))
+        self.assertTrue(Patterns(["chat/**"]).match("chat/general/threads"))
+        self.assertFalse(Patterns(["chat/**"]).match("chat"))
+        self.assertTrue(Patterns(["**/inbox"]).match("user/ann/inbox"))
+
+    def test_whole(self) -> None:
+        """
+        A pattern covers the whole of a text, in front and at the end.
+        """
+        patterns = Patterns(["chat/a", "shop_*"])
+        for text in ("xchat/a", "chat/ab", "chat/a\n", "my_shop_1", ""):
+            self.assertFalse(patterns.match(text), text)
+
+    def test_none(self) -> None:
+        """
+        No pattern covers nothing, not even the empty text.
+        """
+        self.assertFalse(Patterns([]).match(""))
+        self.assertFalse(Patterns([]).match("chat/a"))
+
+    @given(st.text())
+    def test_everything(self, text: str) -> None:
+        """
+        L{EVERYTHING} covers whatever there is.
+        """
+        self.assertTrue(EVERYTHING.match(text))
+
+    @given(odd.filter(lambda text: "*" not in text and text), odd)
+    def test_literal(self, pattern: str, text: str) -> None:
+        """
+        All but the star stands for itself.
+        """
+        self.assertTrue(Patterns([pattern]).match(pattern))
+        self.assertEqual(Patterns([pattern]).match(text), pattern == text)
+
+    @given(st.lists(odd.filter(bool), max_size=3), odd)
+    def test_model(self, patterns: list[str], text: str) -> None:
+        """
+        A set of patterns covers what one of them does.
+        """
+        self.assertEqual(
+            Patterns(patterns).match(text), any(covers(pattern, text) for pattern in patterns)
+        )
+
+    def test_repr(self) -> None:
+        """
+        The patterns are shown, for logs and failing tests.
+        """
+        self.assertEqual(repr(Patterns(["a/*"])), "Patterns(('a/*',))")

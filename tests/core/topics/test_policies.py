@@ -1,0 +1,81 @@
+"""
+Tests for L{aerostack.core.topics.policies}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.replay.log import Depth
+from aerostack.core.topics.policies import CLOSE, LATEST, NEWEST, Rule, Rules
+
+DEPTH = Depth(10, 1000, 60.0)
+DEFAULT = Rule(DEPTH)
+CURSORS = Rule(DEPTH, LATEST)
+SCORES = Rule(DEPTH, NEWEST)
+
+
+class RulesTests(SynchronousTestCase):
+    """
+    Tests for L{Rules}.
+    """
+
+    def test_first(self) -> None:
+        """
+        Of the patterns that cover a topic, whatever its project, the first decides.
+        """
+        rules = Rules([("cursors/*", CURSORS), ("*/live", SCORES), ("table/*", SCORES)], DEFAULT)
+        self.assertIs(rules.of("cursors/a/p"), CURSORS)
+        self.assertIs(rules.of("cursors/a/q"), CURSORS)
+        self.assertIs(rules.of("cursors/live/p"), CURSORS)
+        self.assertIs(rules.of("match/live/p"), SCORES)
+        self.assertIs(rules.of("table/orders/p"), SCORES)
+        self.assertIs(rules.of("cursors/a/b/p"), DEFAULT)
+        self.assertIs(rules.of("chat/a/p"), DEFAULT)
+
+    def test_remembered(self) -> None:
+        """
+        Who invents topics without end does not fill the memory with them.
+        """
+        rules = Rules([("cursors/*", CURSORS)], DEFAULT)
+        self.patch(Rules, "remembered", 10)
+        for number in range(100):
+            self.assertIs(rules.of(f"cursors/{number}/p"), CURSORS)
+            self.assertLessEqual(len(rules._found), 10)
+
+
+class SparingTests(SynchronousTestCase):
+    """
+    Tests for L{Rule.sparingKey}.
+    """
+
+    def test_close(self) -> None:
+        """
+        Where every frame counts none is spared.
+        """
+        self.assertIsNone(Rule(DEPTH, CLOSE).sparingKey("t", "e", "ann"))
+
+    def test_newest(self) -> None:
+        """
+        Where only the newest counts all frames of a topic are alike.
+        """
+        keys = {SCORES.sparingKey("t", event, value) for event in "ab" for value in (None, "x")}
+        self.assertEqual(len(keys), 1)
+        self.assertNotIn(None, keys)
+        self.assertNotIn(SCORES.sparingKey("u", "a", None), keys)
+
+    def test_latest(self) -> None:
+        """
+        Where the latest of each counts, frames are alike in topic, event and value; one
+        without a value is always sent.
+        """
+        key = CURSORS.sparingKey("t", "move", "ann")
+        self.assertIsNotNone(key)
+        self.assertEqual(CURSORS.sparingKey("t", "move", "ann"), key)
+        others = {
+            CURSORS.sparingKey("u", "move", "ann"),
+            CURSORS.sparingKey("t", "click", "ann"),
+            CURSORS.sparingKey("t", "move", "bob"),
+        }
+        self.assertEqual(len(others - {key}), 3)
+        self.assertIsNone(CURSORS.sparingKey("t", "move", None))

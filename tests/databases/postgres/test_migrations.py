@@ -1,0 +1,237 @@
+"""
+Tests for the daemon's tables in PostgreSQL, and for what a database has to be like.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+from psycopg.errors import (
+    DuplicateTable,
+    UniqueViolation,
+)
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.databases.migrations import SchemaTooNew, migrate, remove
+from aerostack.databases.postgres.connection import (
+    POSTGRES,
+    Unsuitable,
+    openConnection,
+    prepareDatabase,
+    sentence,
+)
+from tests.databases.synchronous import SynchronousPostgres, optionsOf
+from tests.postgres import ADMIN, ROLE, freshDatabase
+
+SCHEMA = "SELECT count(*) FROM pg_namespace WHERE nspname = '_aerostack'"
+
+
+class SchemaTests(SynchronousTestCase):
+    """
+    Tests for the daemon's tables in PostgreSQL.
+    """
+
+    def setUp(self) -> None:
+        self.postgres = freshDatabase(self)
+        self.database = SynchronousPostgres(self.postgres)
+        self.addCleanup(self.database.close)
+
+    def run_(self, interaction: Any, *args: Any) -> Any:
+        """
+        Run an interaction.
+        """
+        return self.successResultOf(self.database.run(interaction, *args))
+
+    def exists(self) -> bool:
+        """
+        Whether our schema is there.
+        """
+        return bool(self.postgres.execute(SCHEMA)[0][0])
+
+    def versions(self) -> list[int]:
+        """
+        The versions that the tables have had.
+        """
+        return [n for (n,) in self.postgres.execute("SELECT * FROM _aerostack.versions", user=ROLE)]
+
+    def test_fromNothing(self) -> None:
+        """
+        An empty database is brought to the present version, once.
+        """
+        self.assertEqual(self.run_(migrate, POSTGRES), 0)
+        self.assertEqual(self.versions(), [1])
+        self.assertEqual(self.run_(migrate, POSTGRES), 1)
+        self.assertEqual(self.versions(), [1])
+
+    def test_failing(self) -> None:
+        """
+        A version whose statements fail leaves the database as it was.
+        """
+        self.run_(migrate, POSTGRES)
+        more = ["CREATE TABLE _aerostack.more ()", "CREATE TABLE _aerostack.messages ()"]
+        later = replace(POSTGRES, migrations=(*POSTGRES.migrations, more))
+        self.failureResultOf(self.database.run(migrate, later), DuplicateTable)
+        self.assertEqual(self.versions(), [1])
+        more = self.postgres.execute("SELECT to_regclass('_aerostack.more')", user=ROLE)
+        self.assertEqual(more, [(None,)])
+
+    def test_tooNew(self) -> None:
+        """
+        A later version's database is refused with both numbers, and left as it was.
+        """
+        self.run_(migrate, POSTGRES)
+        self.postgres.execute("INSERT INTO _aerostack.versions VALUES (2)", user=ROLE)
+        failure = self.failureResultOf(self.database.run(migrate, POSTGRES), SchemaTooNew)
+        self.assertIn("version 2", str(failure.value))
+        self.assertEqual(self.versions(), [1, 2])
+
+    def test_together(self) -> None:
+        """
+        Of daemons that start at once one makes the tables, and the others find them.
+        """
+        ready = threading.Barrier(8)
+
+        def start(_: int) -> Any:
+            with openConnection(optionsOf(self.postgres), "test") as connection:
+                ready.wait()
+                return migrate(connection.cursor(), POSTGRES)
+
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(start, range(8)))
+        self.assertEqual(sorted(found), [0, *[1] * 7])
+        self.assertEqual(self.versions(), [1])
+
+    def test_remove(self) -> None:
+        """
+        Everything that was put in is taken out, the schema too.
+        """
+        self.run_(migrate, POSTGRES)
+        self.assertEqual(
+            self.run_(remove, POSTGRES), ["_aerostack.messages", "_aerostack.versions"]
+        )
+        self.assertFalse(self.exists())
+        self.assertEqual(self.run_(remove, POSTGRES), [])
+
+    def test_removeBesides(self) -> None:
+        """
+        A schema that something else is in, or that is another's, stays.
+        """
+        self.run_(migrate, POSTGRES)
+        self.postgres.execute("CREATE FUNCTION _aerostack.f() RETURNS int RETURN 1", user=ROLE)
+        self.run_(remove, POSTGRES)
+        self.assertTrue(self.exists())
+        self.postgres.execute(
+            "DROP SCHEMA _aerostack CASCADE",
+            "CREATE SCHEMA _aerostack",
+            f"GRANT ALL ON SCHEMA _aerostack TO {ROLE}",
+            user=ADMIN,
+        )
+        self.run_(migrate, POSTGRES)
+        self.assertEqual(len(self.run_(remove, POSTGRES)), 2)
+        self.assertTrue(self.exists())
+
+    def test_uniqueTime(self) -> None:
+        """
+        The table itself lets no two messages of a topic share a time.
+        """
+        self.run_(migrate, POSTGRES)
+        insert = (
+            "INSERT INTO _aerostack.messages (room_id, created_at, id, kind, event, data)"
+            " VALUES ('chat/a/p', 1, 'm{}', 'event', 'e', '1')"
+        )
+        self.postgres.execute(insert.format(1), user=ROLE)
+        self.assertRaises(UniqueViolation, self.postgres.execute, insert.format(2), user=ROLE)
+
+
+class PrepareTests(SynchronousTestCase):
+    """
+    Tests for L{prepareDatabase} and L{openConnection}.
+    """
+
+    def setUp(self) -> None:
+        self.postgres = freshDatabase(self)
+
+    def refused(self, error: type[Exception], **options: str) -> str:
+        """
+        Prepare what cannot be.
+
+        @return: Why.
+        """
+        found = self.assertRaises(
+            error, prepareDatabase, optionsOf(self.postgres, **options), 0, 10
+        )
+        return sentence(found)
+
+    def test_prepared(self) -> None:
+        """
+        A database is prepared, once and again.
+        """
+        for _ in range(2):
+            found = prepareDatabase(optionsOf(self.postgres), 0, 10)
+            self.assertEqual((found.newest, list(found.repeatable)), (0, []))
+
+    def test_unreachable(self) -> None:
+        """
+        A server that is not there, a database that is not, and a password that is wrong
+        are told in one line.
+        """
+        with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+            free = str(probe.getsockname()[1])
+        for options, said in (
+            ({"host": "127.0.0.1", "port": free}, "Connection refused"),
+            ({"host": "/nowhere"}, "No such file"),
+            ({"dbname": "nothing"}, 'database "nothing" does not exist'),
+            ({"host": "127.0.0.1", "password": "wr0ng"}, "password authentication failed"),
+            ({"host": "127.0.0.1"}, "no password supplied"),
+        ):
+            why = self.refused(psycopg.OperationalError, **options)
+            self.assertIn(said, why)
+            self.assertNotIn("wr0ng", why)
+
+    def test_silent(self) -> None:
+        """
+        A server that accepts and says nothing is given up soon.
+        """
+        with closing(socket.create_server(("127.0.0.1", 0))) as deaf:
+            port = str(deaf.getsockname()[1])
+            why = self.refused(
+                psycopg.OperationalError, host="127.0.0.1", port=port, connect_timeout="2"
+            )
+        self.assertIn("timeout", why)
+
+    def test_notAllowed(self) -> None:
+        """
+        A role that may not make a schema is told where it is written what it needs; one
+        for which the schema was made works.
+        """
+        name = self.postgres.name
+        self.postgres.execute(f'REVOKE CREATE ON DATABASE "{name}" FROM {ROLE}', user=ADMIN)
+        why = self.refused(Unsuitable)
+        self.assertIn(f"permission denied for database {name}", why)
+        self.assertIn("docs/database.rst", why)
+        self.postgres.execute(f"CREATE SCHEMA _aerostack AUTHORIZATION {ROLE}", user=ADMIN)
+        prepareDatabase(optionsOf(self.postgres), 0, 10)
+
+    def test_encoding(self) -> None:
+        """
+        A database whose encoding cannot hold every text is refused.
+        """
+        name = f"{self.postgres.name} latin"
+        self.postgres.server.execute(
+            f"CREATE DATABASE \"{name}\" ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+        )
+        self.addCleanup(self.postgres.server.execute, f'DROP DATABASE "{name}"')
+        self.assertIn("its encoding is LATIN1", self.refused(Unsuitable, dbname=name))
+
+    def test_old(self) -> None:
+        """
+        A server that is too old is refused with both versions.
+        """
+        self.patch(psycopg.ConnectionInfo, "server_version", 130_009)
+        self.assertIn("PostgreSQL 13; 14 or later", self.refused(Unsuitable))

@@ -1,0 +1,197 @@
+"""
+Tests for L{aerostack.databases.postgres.wake}.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from aerostack.databases.postgres import wake as listen
+from aerostack.databases.postgres.triggers import CHANNEL
+from aerostack.databases.postgres.wake import PostgresWaker
+from aerostack.interfaces import IWaker
+from tests.postgres import ADMIN, ROLE, freshDatabase
+
+
+class WakerTests(TestCase):
+    """
+    Tests for L{PostgresWaker}, on a real server.
+    """
+
+    def setUp(self) -> None:
+        self.database = freshDatabase(self)
+        self.patch(listen, "FIRST", 0.01)
+        self.woken = 0
+        self.waiting: Deferred[None] | None = None
+        self.waker = self.make()
+
+    def make(self, **options: Any) -> PostgresWaker:
+        server = self.database.server
+        known = {
+            "host": str(server.directory),
+            "port": server.port,
+            "dbname": self.database.name,
+            "user": ROLE,
+            "application_name": "the waker",
+        }
+        waker = PostgresWaker(reactor, {**known, **options})
+        self.addCleanup(waker.stop)
+        return waker
+
+    def wake(self) -> None:
+        self.woken += 1
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def wakes(self) -> Deferred[None]:
+        """
+        Wait to be woken.
+        """
+        self.waiting = Deferred()
+        return self.waiting
+
+    def notify(self) -> None:
+        self.database.execute(f'NOTIFY "{CHANNEL}"')
+
+    def start(self) -> Deferred[None]:
+        woken = self.wakes()
+        self.waker.start(self.wake)
+        return woken
+
+    def terminate(self) -> None:
+        self.database.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE application_name = 'the waker'",
+            user=ADMIN,
+        )
+
+    def connections(self) -> int:
+        ((count,),) = self.database.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'the waker'", user=ADMIN
+        )
+        return int(count)
+
+    def test_interface(self) -> None:
+        """
+        It is an L{IWaker}.
+        """
+        verifyObject(IWaker, self.waker)
+
+    @inlineCallbacks
+    def test_wakes(self) -> Any:
+        """
+        It wakes when it begins to listen, and at each notification of ours from then on,
+        not at others'.
+        """
+        yield self.start()
+        self.assertTrue(self.waker.isListening)
+        self.assertEqual(self.woken, 1)
+        for count in (2, 3):
+            woken = self.wakes()
+            self.database.execute("NOTIFY other")
+            self.notify()
+            yield woken
+            self.assertEqual(self.woken, count)
+
+    @inlineCallbacks
+    def test_stop(self) -> Any:
+        """
+        Once it is stopped it wakes no more and holds no connection, and it can be started
+        again.
+        """
+        yield self.start()
+        yield self.waker.stop()
+        self.assertFalse(self.waker.isListening)
+        while self.connections():
+            pass
+        self.notify()
+        self.assertEqual(self.woken, 1)
+        yield self.start()
+        self.assertEqual(self.woken, 2)
+
+    @inlineCallbacks
+    def test_stopWhileConnecting(self) -> Any:
+        """
+        So it is where it was still connecting; one that is started meanwhile takes the
+        connection over.
+        """
+        self.waker.start(self.wake)
+        yield self.waker.stop()
+        self.assertEqual((self.woken, self.waker.isListening), (0, False))
+        self.waker.start(self.wake)
+        stopped = self.waker.stop()
+        yield self.start()
+        yield stopped
+        self.assertEqual((self.woken, self.waker.isListening), (1, True))
+        self.assertEqual(self.connections(), 1)
+
+    @inlineCallbacks
+    def test_lost(self) -> Any:
+        """
+        It connects again when its connection is lost, and wakes for what was missed.
+        """
+        yield self.start()
+        for count in (2, 3):
+            woken = self.wakes()
+            self.terminate()
+            yield woken
+            self.assertEqual((self.woken, self.waker.isListening), (count, True))
+        woken = self.wakes()
+        self.notify()
+        yield woken
+
+    @inlineCallbacks
+    def test_reactorLost(self) -> Any:
+        """
+        So it does where the reactor finds that the socket is gone.
+        """
+        yield self.start()
+        woken = self.wakes()
+        self.waker.connectionLost(Failure(ConnectionLost()))
+        yield woken
+        self.assertTrue(self.waker.isListening)
+
+    @inlineCallbacks
+    def test_notThere(self) -> Any:
+        """
+        While the server cannot be reached it tries again and again, and stops when told to.
+        """
+        with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+            port = probe.getsockname()[1]
+        attempts = []
+        self.waker = self.make(host="127.0.0.1", port=port)
+        enough: Deferred[None] = Deferred()
+        retry = self.waker._retry
+
+        def count(error: BaseException | None) -> None:
+            attempts.append(error)
+            retry(error)
+            if len(attempts) == 3:
+                enough.callback(None)
+
+        self.patch(self.waker, "_retry", count)
+        self.waker.start(self.wake)
+        yield enough
+        yield self.waker.stop()
+        self.assertEqual((self.woken, self.waker.isListening), (0, False))
+        self.assertIn("refused", str(attempts[0]))
+
+    @inlineCallbacks
+    def test_refused(self) -> Any:
+        """
+        Where the server lets nobody in, that is all that happens.
+        """
+        self.waker = self.make(user="nobody")
+        self.waker.start(self.wake)
+        yield self.waker.stop()
+        self.assertEqual((self.woken, self.waker.isListening), (0, False))

@@ -1,0 +1,247 @@
+"""
+Tests for L{aerostack.databases.sqlite.connection}, and of L{aerostack.databases.pool} with it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from aerostack.databases.sqlite.connection import (
+    FileGone,
+    SQLiteDatabase,
+    createDatabase,
+    prepareDatabase,
+)
+from aerostack.tracker.faults import describe
+from tests.databases.contract import PoolContract
+
+
+class SQLiteDatabaseTests(PoolContract, TestCase):
+    """
+    Tests for L{SQLiteDatabase}, on its threads.
+    """
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor: Any = reactor
+        self.path = Path(self.mktemp())
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("CREATE TABLE t (a)")
+        self.database = self.open(2)
+        self.addCleanup(self.database.close)
+
+    def open(self, threads: int) -> SQLiteDatabase:
+        """
+        Open the file.
+        """
+        database = SQLiteDatabase(self.reactor, self.path, threads)
+        database.start()
+        return database
+
+    def rows(self) -> list[Any]:
+        """
+        What another connection sees.
+        """
+        with closing(sqlite3.connect(self.path)) as connection:
+            return [a for (a,) in connection.execute("SELECT a FROM t ORDER BY rowid")]
+
+    async def test_rolledBack(self) -> None:
+        """
+        Nothing stays of an interaction that raised, and the connection goes on.
+        """
+
+        def interaction(cursor: Any) -> None:
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("INSERT INTO t VALUES (1)")
+            raise RuntimeError("no")
+
+        for _ in range(3):
+            await self.assertFailure(self.database.run(interaction), RuntimeError)
+        await self.database.run(lambda cursor: cursor.execute("INSERT INTO t VALUES (2)"))
+        self.assertEqual(self.rows(), [2])
+
+    async def test_oneThread(self) -> None:
+        """
+        With one thread, interactions run one after the other on one connection.
+        """
+        database = self.open(1)
+        self.addCleanup(database.close)
+        running: list[int] = []
+        seen: list[tuple[int, Any]] = []
+
+        def interaction(cursor: Any, number: int) -> None:
+            running.append(number)
+            assert len(running) == 1
+            seen.append((number, cursor.connection))
+            running.remove(number)
+
+        for each in [database.run(interaction, number) for number in range(20)]:
+            await each
+        self.assertEqual([number for number, _ in seen], list(range(20)))
+        self.assertEqual(len({connection for _, connection in seen}), 1)
+
+    async def test_waitsForLock(self) -> None:
+        """
+        A lock of another program's is waited for.
+        """
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            writing = self.database.run(lambda c: c.execute("INSERT INTO t VALUES (1)") and None)
+            await deferLater(self.reactor, 0.1, lambda: None)
+            self.assertFalse(writing.called)
+            other.execute("COMMIT")
+        await writing
+        self.assertEqual(self.rows(), [1])
+
+    async def test_malformedText(self) -> None:
+        """
+        Text that is not UTF-8 is read all the same.
+        """
+        row = await self.database.run(
+            lambda cursor: cursor.execute("SELECT CAST(x'41ff42' AS TEXT)").fetchone()
+        )
+        self.assertEqual(row, ("A�B",))
+
+    async def test_removed(self) -> None:
+        """
+        Nothing is done in a file that was removed or replaced, and nothing that was done just
+        before passes for done; why, is told.
+        """
+
+        def insert(cursor: Any) -> None:
+            cursor.execute("INSERT INTO t VALUES (1)")
+
+        def insertAndRemove(cursor: Any) -> None:
+            insert(cursor)
+            self.path.rename(f"{self.path}.old")
+
+        await self.database.run(insert)
+        self.assertIsNone(self.database.fault())
+        await self.assertFailure(self.database.run(insertAndRemove), FileGone)
+        await self.assertFailure(self.database.run(insert), sqlite3.OperationalError)
+        self.assertFalse(self.path.exists())
+        self.assertIn("restart the daemon", self.database.fault() or "")
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("CREATE TABLE t (a)")
+        error = await self.assertFailure(self.database.run(insert), FileGone)
+        assert error is not None
+        self.assertEqual(self.rows(), [])
+        self.assertIn("restart the daemon", describe(error))
+
+    async def test_walRemoved(self) -> None:
+        """
+        The same holds where the file's C{-wal} was removed, and a new one makes it no better.
+        """
+
+        def insert(cursor: Any) -> None:
+            cursor.execute("INSERT INTO t VALUES (1)")
+
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        await self.database.run(insert)
+        wal = Path(f"{self.path}-wal")
+        wal.unlink()
+        self.assertIn(wal.name, self.database.fault() or "")
+        await self.assertFailure(self.database.run(insert), FileGone)
+        wal.touch()
+        await self.assertFailure(self.database.run(insert), FileGone)
+
+    async def test_close(self) -> None:
+        """
+        What runs comes to its end before the file is closed.
+        """
+        begun, end = threading.Event(), threading.Event()
+
+        def interaction(cursor: Any) -> str:
+            begun.set()
+            end.wait()
+            cursor.execute("INSERT INTO t VALUES (1)")
+            return "done"
+
+        database = self.open(1)
+        running = database.run(interaction)
+        begun.wait()
+        threading.Timer(0.05, end.set).start()
+        database.close()
+        self.assertEqual(self.rows(), [1])
+        self.assertEqual(await running, "done")
+
+
+class CreateTests(SynchronousTestCase):
+    """
+    Tests for L{createDatabase} and L{prepareDatabase}.
+    """
+
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp()) / "var" / "rt.db"
+
+    def ask(self, statement: str) -> list[Any]:
+        """
+        Ask another connection.
+        """
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute(statement).fetchall()
+
+    def test_new(self) -> None:
+        """
+        A new database lets readers read beside a writer; its folder is made.
+        """
+        self.assertTrue(createDatabase(self.path))
+        self.assertEqual(self.ask("PRAGMA journal_mode"), [("wal",)])
+
+    def test_private(self) -> None:
+        """
+        A new file is no business of other users', nor are those beside it.
+        """
+        self.addCleanup(os.umask, os.umask(0o022))
+        createDatabase(self.path)
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("CREATE TABLE t (a)")
+            files = list(self.path.parent.glob(self.path.name + "*"))
+            self.assertEqual(len(files), 3)
+            self.assertEqual({file.stat().st_mode & 0o777 for file in files}, {0o640})
+
+    def test_existing(self) -> None:
+        """
+        A database that is there keeps the journal mode that its owner chose.
+        """
+        self.path.parent.mkdir(parents=True)
+        self.ask("CREATE TABLE t (a)")
+        self.assertFalse(createDatabase(self.path))
+        self.assertEqual(self.ask("PRAGMA journal_mode"), [("delete",)])
+
+    def test_prepared(self) -> None:
+        """
+        A prepared database has the tables; preparing it again changes nothing.
+        """
+        prepareDatabase(self.path, 0, 10)
+        before = self.ask("SELECT name, sql FROM sqlite_master ORDER BY name")
+        self.assertIn("realtime_messages", [name for name, _ in before])
+        prepareDatabase(self.path, 0, 10)
+        self.assertEqual(self.ask("SELECT name, sql FROM sqlite_master ORDER BY name"), before)
+
+    def test_noDatabase(self) -> None:
+        """
+        A file that is no database is refused.
+        """
+        self.path.parent.mkdir(parents=True)
+        self.path.write_bytes(b"no database" * 100)
+        self.assertRaises(sqlite3.DatabaseError, prepareDatabase, self.path, 0, 10)
+
+    def test_noFolder(self) -> None:
+        """
+        Where the folder cannot be made, that is the error.
+        """
+        self.path.parent.parent.write_text("a file")
+        self.assertRaises(OSError, prepareDatabase, self.path, 0, 10)

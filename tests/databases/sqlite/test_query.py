@@ -1,0 +1,267 @@
+"""
+Tests for L{aerostack.databases.sqlite.query}.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.rows.selection import Bounds
+from aerostack.databases.migrations import migrate
+from aerostack.databases.sqlite.connection import SQLITE
+from aerostack.databases.sqlite.journal import SQLiteJournal
+from aerostack.databases.sqlite.query import runQuery
+from aerostack.errors import RealtimeError
+from aerostack.testing import SynchronousDatabase
+
+FOREVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+
+
+class QueryTests(SynchronousTestCase):
+    """
+    Tests for L{runQuery}.
+    """
+
+    def setUp(self) -> None:
+        self.path = self.mktemp()
+        self.database = SynchronousDatabase(self.path)
+        self.addCleanup(self.database.close)
+        self.successResultOf(self.database.run(migrate, SQLITE))
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, a, b)")
+
+    def execute(self, statement: str) -> list[Any]:
+        """
+        Run a statement without any of the rules.
+        """
+        return self.database.connection.execute(statement).fetchall()
+
+    def query(
+        self,
+        sql: str,
+        *parameters: Any,
+        rows: int = 100,
+        size: int = 1_000_000,
+        seconds: float = 60.0,
+    ) -> Any:
+        """
+        Run a statement as C{db.query} does.
+        """
+        asked = self.database.run(runQuery, sql, list(parameters), Bounds(rows, size, seconds))
+        return self.successResultOf(asked)
+
+    def refused(self, sql: str, *parameters: Any, **limits: Any) -> RealtimeError:
+        """
+        Run a statement that is refused, and see that it left nothing behind.
+
+        @return: How.
+        """
+        limits = {"rows": 100, "size": 1_000_000, "seconds": 60.0, **limits}
+        asked = self.database.run(runQuery, sql, list(parameters), Bounds(**limits))
+        error: RealtimeError = self.failureResultOf(asked, RealtimeError).value
+        self.assertFalse(self.database.connection.in_transaction)
+        return error
+
+    def test_rows(self) -> None:
+        """
+        Rows are objects, by column, with their values in JSON form.
+        """
+        answer = self.query("SELECT 1 AS i, 2.5 AS f, 'é' AS t, NULL AS n, x'00ff' AS b")
+        self.assertEqual(
+            answer["results"], [{"i": 1, "f": 2.5, "t": "é", "n": None, "b": {"base64": "AP8="}}]
+        )
+        self.assertEqual(answer["success"], True)
+        self.assertEqual(answer["meta"]["changes"], 0)
+        self.assertGreaterEqual(answer["meta"]["duration"], 0)
+
+    def test_write(self) -> None:
+        """
+        What a statement wrote is committed, and C{meta} tells of it.
+        """
+        answer = self.query("INSERT INTO orders (id, a) VALUES (?, ?), (?, ?)", 7, "x", 8, None)
+        self.assertEqual((answer["results"], answer["meta"]["changes"]), ([], 2))
+        self.assertEqual(answer["meta"]["last_row_id"], 8)
+        with closing(SynchronousDatabase(self.path)) as other:
+            rows = other.connection.execute("SELECT id, a FROM orders").fetchall()
+        self.assertEqual(rows, [(7, "x"), (8, None)])
+
+    def test_returning(self) -> None:
+        """
+        C{RETURNING} gives its rows, and the write is committed.
+        """
+        answer = self.query("INSERT INTO orders (a) VALUES (?) RETURNING id, a", b"\0")
+        self.assertEqual(answer["results"], [{"id": 1, "a": {"base64": "AA=="}}])
+        self.assertEqual(self.execute("SELECT count(*) FROM orders"), [(1,)])
+
+    def test_faulty(self) -> None:
+        """
+        What the database says against a statement is told.
+        """
+        for sql, parameters, said in (
+            ("SELEC 1", (), "SELEC"),
+            ("SELECT * FROM nothing", (), "nothing"),
+            ("SELECT ?", (), "parameter|binding"),
+            ("SELECT 1; DELETE FROM orders", (), "one statement"),
+            ("SELECT abs(-9223372036854775808)", (), "overflow"),
+        ):
+            error = self.refused(sql, *parameters)
+            self.assertEqual(error.code, "sql_error")
+            self.assertRegex(error.message, said)
+
+    def test_undone(self) -> None:
+        """
+        A statement that fails half-way leaves nothing.
+        """
+        self.execute("CREATE UNIQUE INDEX a ON orders (a)")
+        self.refused("INSERT INTO orders (a) VALUES (1), (2), (1)")
+        self.assertEqual(self.execute("SELECT count(*) FROM orders"), [(0,)])
+
+    def test_tooManyRows(self) -> None:
+        """
+        A result that is too long is refused with the limit, and what it wrote undone.
+        """
+        values = "VALUES (1), (2), (3)"
+        self.assertEqual(len(self.query(values, rows=3)["results"]), 3)
+        error = self.refused(f"INSERT INTO orders (a) {values} RETURNING a", rows=2)
+        self.assertEqual(error.code, "sql_error")
+        self.assertIn("more than 2 rows", error.message)
+        self.assertEqual(self.execute("SELECT count(*) FROM orders"), [(0,)])
+
+    def test_tooManyBytes(self) -> None:
+        """
+        A result of few rows and many bytes is refused with the limit, and so is one value
+        that is larger than the limit; what the statement wrote is undone.
+        """
+        row = "SELECT hex(zeroblob(30000))"
+        self.assertEqual(len(self.query(row, size=100_000)["results"]), 1)
+        three = " UNION ALL ".join([row] * 3)
+        for sql in (
+            three,
+            f"INSERT INTO orders (a) {three} RETURNING a",
+            "SELECT zeroblob(1000000000)",
+            "SELECT group_concat(hex(zeroblob(30000))) FROM (VALUES (1), (2), (3))",
+        ):
+            error = self.refused(sql, size=100_000)
+            self.assertEqual(error.code, "sql_error")
+            self.assertIn("limits.query_bytes", error.message)
+        self.assertEqual(self.execute("SELECT count(*) FROM orders"), [(0,)])
+        self.assertEqual(len(self.execute("SELECT hex(zeroblob(100000))")[0][0]), 200_000)
+
+    def test_tooLong(self) -> None:
+        """
+        A statement that takes too long is stopped, and the next one is not.
+        """
+        error = self.refused(FOREVER, seconds=0.02)
+        self.assertEqual(error.code, "sql_error")
+        self.assertIn("longer than 0.02 s", error.message)
+        # Nor is what else happens on the connection.
+        self.execute(FOREVER.replace("FROM n)", "FROM n WHERE i < 100000)"))
+
+    def test_held(self) -> None:
+        """
+        While somebody else holds the database a write is refused for now.
+        """
+        with closing(SynchronousDatabase(self.path)) as other:
+            other.connection.execute("BEGIN IMMEDIATE")
+            error = self.refused("INSERT INTO orders DEFAULT VALUES")
+        self.assertEqual(error.code, "database_unavailable")
+        self.assertIsNotNone(error.retryAfter)
+
+    def test_notAllowed(self) -> None:
+        """
+        What would outlive a statement on its connection is refused.
+        """
+        for sql in (
+            "BEGIN",
+            "COMMIT",
+            "ROLLBACK",
+            "SAVEPOINT s",
+            "ATTACH ':memory:' AS other",
+            "DETACH main",
+            "PRAGMA journal_mode = DELETE",
+            "PRAGMA writable_schema = 1",
+            "PRAGMA foreign_keys",
+        ):
+            error = self.refused(sql)
+            self.assertEqual(error.code, "sql_error", sql)
+        self.assertIn("db.query takes no", error.message)
+
+    def test_pragmas(self) -> None:
+        """
+        What describes a table may be asked.
+        """
+        names = [row["name"] for row in self.query("PRAGMA table_info(orders)")["results"]]
+        self.assertEqual(names, ["id", "a", "b"])
+
+    def test_ours(self) -> None:
+        """
+        The daemon's own tables and triggers may be read, and not be changed.
+        """
+        journal = SQLiteJournal()
+        for step in (journal.prepare, lambda cursor: journal.attach(cursor, "orders")):
+            self.successResultOf(self.database.run(step))
+        before = self.execute("SELECT * FROM sqlite_master")
+        for sql in (
+            "DELETE FROM _aerostack_changes",
+            "DELETE FROM _AEROSTACK_CHANGES",
+            "UPDATE realtime_messages SET data = ''",
+            "INSERT INTO realtime_schema VALUES (99)",
+            "DROP TABLE _aerostack_meta",
+            "ALTER TABLE _aerostack_meta RENAME TO gone",
+            "ALTER TABLE realtime_messages ADD COLUMN more",
+            "DROP INDEX realtime_messages_age",
+            'DROP TRIGGER "_aerostack_1_ai"',
+        ):
+            self.assertEqual(self.refused(sql).code, "sql_error", sql)
+        self.assertEqual(self.execute("SELECT * FROM sqlite_master"), before)
+        self.query("SELECT * FROM realtime_messages")
+
+    def test_oursByTriggers(self) -> None:
+        """
+        Nor are they changed by somebody else's trigger, and nobody makes one that looks like ours.
+        """
+        journal = SQLiteJournal()
+        for step in (journal.prepare, lambda cursor: journal.attach(cursor, "orders")):
+            self.successResultOf(self.database.run(step))
+        forged = "VALUES ('r', 1, 'i', NULL, 'event', 'e', '1', NULL)"
+        for n, body in enumerate(
+            (
+                "DELETE FROM realtime_messages",
+                f"INSERT INTO realtime_messages {forged}",
+                "DELETE FROM _aerostack_changes",
+            )
+        ):
+            self.query(f"CREATE TRIGGER t{n} AFTER UPDATE ON orders BEGIN {body}; END")
+            self.assertEqual(self.refused("UPDATE orders SET a = 1").code, "sql_error", body)
+            self.query(f"DROP TRIGGER t{n}")
+            for name in ("_aerostack_9_x", "_AEROSTACK_9_x", "realtime_x"):
+                sql = f"CREATE TRIGGER {name} AFTER UPDATE ON orders BEGIN {body}; END"
+                self.assertEqual(self.refused(sql).code, "sql_error", name)
+        self.query("UPDATE orders SET a = 1")
+
+    def test_recorded(self) -> None:
+        """
+        The triggers record what a statement changes.
+        """
+        journal = SQLiteJournal()
+        for step in (journal.prepare, lambda cursor: journal.attach(cursor, "orders")):
+            self.successResultOf(self.database.run(step))
+        self.query("INSERT INTO orders (a) VALUES (5)")
+        poll = self.successResultOf(self.database.run(journal.poll, 0, 10))
+        self.assertEqual([change.data["a"] for change in poll.events], [5])
+
+    def test_schema(self) -> None:
+        """
+        A user's own tables may be made, altered and dropped.
+        """
+        for sql in (
+            "CREATE TABLE bills (id INTEGER PRIMARY KEY)",
+            "ALTER TABLE bills ADD COLUMN total",
+            "CREATE INDEX bills_total ON bills (total)",
+            "DROP INDEX bills_total",
+            "DROP TABLE bills",
+        ):
+            self.query(sql)
+        self.assertEqual(self.execute("SELECT 1 FROM sqlite_master WHERE name = 'bills'"), [])

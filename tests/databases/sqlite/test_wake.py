@@ -1,0 +1,422 @@
+"""
+Tests for L{aerostack.databases.sqlite.wake}.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock, deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface.verify import verifyObject
+
+from aerostack.databases.sqlite import wake
+from aerostack.databases.sqlite.wake import BUSY, LAST, Asking, WALWaker
+from aerostack.interfaces import IWaker
+from tests.databases.support import connect
+from tests.tracker.fakes import TrackerCase
+
+
+class AskingTests(SynchronousTestCase):
+    """
+    Tests for L{Asking}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.asked: list[int] = []
+        self.asking = Asking(
+            self.clock, lambda: self.asked.append(round(self.clock.seconds() * 1000))
+        )
+
+    def test_once(self) -> None:
+        """
+        Of one write it is asked at once and then after growing pauses, and at last no more.
+        """
+        self.asking.heard()
+        self.clock.pump([0.001] * 1000)
+        self.assertEqual(self.asked, [0, 1, 3, 7, 15, 31, 63])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_again(self) -> None:
+        """
+        A write after that begins anew.
+        """
+        self.asking.heard()
+        self.clock.pump([0.001] * 100)
+        self.asking.heard()
+        self.clock.pump([0.001] * 100)
+        self.assertEqual(self.asked[7:], [100, 101, 103, 107, 115, 131, 163])
+
+    def test_meanwhile(self) -> None:
+        """
+        One meanwhile is asked about within a few milliseconds, and followed to the end.
+        """
+        self.asking.heard()
+        self.clock.pump([0.001] * 40)
+        self.asking.heard()
+        self.clock.pump([0.001] * 200)
+        self.assertEqual(self.asked, [0, 1, 3, 7, 15, 31, 44, 48, 56, 72, 104])
+
+    def test_without_end(self) -> None:
+        """
+        Writes without end are asked about every few milliseconds, no more often.
+        """
+        for _ in range(4000):
+            self.asking.heard()
+            self.clock.advance(0.0003)
+        pauses = [after - before for before, after in pairwise(self.asked[2:])]
+        self.assertEqual(set(pauses), {4, 5})
+
+    def test_stop(self) -> None:
+        """
+        After the end nothing is asked.
+        """
+        self.asking.heard()
+        self.asking.stop()
+        self.clock.advance(1)
+        self.assertEqual(self.asked, [0])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    @given(st.lists(st.integers(0, 100), max_size=40))
+    def test_followed(self, pauses: list[int]) -> None:
+        """
+        Whenever something is written, it is asked about within a few milliseconds, and
+        until nothing can be under way any more; and never twice within a millisecond
+        where something was being asked.
+        """
+        clock, asked = Clock(), list[float]()
+        asking = Asking(clock, lambda: asked.append(clock.seconds()))
+        for pause in [*pauses, 1000]:
+            heard, before = clock.seconds(), len(asked)
+            asking.heard()
+            clock.pump([0.0005] * (2 * pause))
+            since = [at - heard for at in asked[before:]]
+            if pause >= 100:
+                self.assertLessEqual(since[0], BUSY + 0.001)
+                self.assertGreaterEqual(since[-1], LAST)
+                self.assertLess(len(since), 9)
+
+
+class WakenTests(TrackerCase):
+    """
+    A tracker that is woken.
+    """
+
+    class Waker:
+        """
+        Remembers what wakes whom.
+        """
+
+        wake: Any = None
+        gone: Deferred[None] | None = None
+
+        def start(self, wake: Any) -> None:
+            assert self.wake is None
+            self.wake = wake
+
+        def stop(self) -> Deferred[None] | None:
+            assert self.wake is not None
+            self.wake = None
+            return self.gone
+
+    def setUp(self) -> None:
+        self.waker = self.Waker()
+        super().setUp()
+
+    def makeTracker(self, **more: Any) -> Any:
+        return super().makeTracker(waker=self.waker, **more)
+
+    def test_woken(self) -> None:
+        """
+        When it is woken it reads what there is, at once.
+        """
+        self.watch("a")
+        self.journal.write("a")
+        self.waker.wake()
+        self.turn()
+        self.assertEqual(self.listener.heard, [[("a", 1)]])
+
+    def test_onlyWhileNeeded(self) -> None:
+        """
+        It is woken only as long as somebody watches a table, or did until a while ago.
+        """
+        self.tick(10)
+        self.assertIsNone(self.waker.wake)
+        self.watch("a")
+        self.assertIsNotNone(self.waker.wake)
+        self.tracker.unwatch("a")
+        self.tick(310)
+        self.assertIsNone(self.waker.wake)
+        self.watch("a")
+        self.assertIsNotNone(self.waker.wake)
+        self.successResultOf(self.tracker.stop())
+        self.assertIsNone(self.waker.wake)
+
+    def test_slowToStop(self) -> None:
+        """
+        The tracker has not stopped before what wakes it has.
+        """
+        self.watch("a")
+        self.waker.gone = Deferred()
+        stopping = self.tracker.stop()
+        self.assertNoResult(stopping)
+        self.waker.gone.callback(None)
+        self.successResultOf(stopping)
+
+    def test_neverStarted(self) -> None:
+        """
+        What was never woken stops all the same.
+        """
+        self.successResultOf(self.tracker.stop())
+        self.assertIsNone(self.waker.wake)
+
+
+class WALWakerTests(TestCase):
+    """
+    Tests for L{WALWaker}, with real files.
+    """
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor: Any = reactor
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir()
+        self.path = self.directory / "rt.db"
+        self.woken = 0
+        self.waiting: Deferred[None] | None = None
+        self.connection = self.open("WAL")
+        self.connection.execute("CREATE TABLE t (n)")
+        self.waker = self.wakerOf(self.path)
+
+    def open(self, mode: str, path: Path | None = None) -> sqlite3.Connection:
+        """
+        Open a database as another program does.
+        """
+        connection = connect(str(path or self.path))
+        self.addCleanup(connection.close)
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+        return connection
+
+    def wakerOf(self, path: Path) -> WALWaker:
+        """
+        A waker that has been started.
+        """
+        waker = WALWaker(self.reactor, path)
+        waker.start(self.wake)
+        self.addCleanup(waker.stop)
+        return waker
+
+    def wake(self) -> None:
+        """Count, and go on."""
+        self.woken += 1
+        if self.waiting is not None:
+            waiting, self.waiting = self.waiting, None
+            waiting.callback(None)
+
+    async def wokenNext(self) -> None:
+        """
+        Wait until the waker wakes.
+        """
+        self.waiting = Deferred()
+        await self.waiting
+
+    async def rest(self) -> int:
+        """
+        Wait until the waker is at rest.
+
+        @return: How often it woke since it last was.
+        """
+        quiet = 0
+        while quiet < 3:
+            await deferLater(self.reactor, 0.01)
+            asking = self.waker._asking
+            quiet = quiet + 1 if asking is None or asking._call is None else 0
+        woken, self.woken = self.woken, 0
+        return woken
+
+    def watches(self) -> int:
+        """
+        How many inotify watches this process has.
+        """
+        count = 0
+        for entry in Path("/proc/self/fdinfo").iterdir():
+            # One may have gone since.
+            if entry.exists():
+                count += entry.read_text().count("inotify wd:")
+        return count
+
+    def test_interface(self) -> None:
+        """
+        It is an L{IWaker}.
+        """
+        verifyObject(IWaker, self.waker)
+
+    async def test_commit(self) -> None:
+        """
+        A commit wakes, and the last time that it does so the commit can be read.
+        """
+        reader = self.open("WAL")
+        await self.rest()
+        for n in range(5):
+            self.connection.execute("INSERT INTO t VALUES (?)", (n,))
+            await self.wokenNext()
+            await self.rest()
+            self.assertEqual(reader.execute("SELECT max(n) FROM t").fetchone(), (n,))
+
+    async def test_readingIsSilent(self) -> None:
+        """
+        Reading the database does not wake: else every reader would wake itself.
+        """
+        reader = self.open("WAL")
+        await self.rest()
+        for _ in range(20):
+            reader.execute("SELECT * FROM t").fetchall()
+            reader.execute("PRAGMA data_version").fetchall()
+            await deferLater(self.reactor, 0.005)
+        self.assertEqual(await self.rest(), 0)
+
+    async def test_otherFiles(self) -> None:
+        """
+        Files of other names do not wake.
+        """
+        await self.rest()
+        for name in ("rt.db-shm", "rt.db-journal", "other.db-wal", "rt.log"):
+            with (self.directory / name).open("a") as file:
+                file.write("x")
+        self.assertEqual(await self.rest(), 0)
+
+    async def test_busy(self) -> None:
+        """
+        Hundreds of commits a second wake a few hundred times a second, and all end in rest.
+        """
+        await self.rest()
+        self.connection.execute("PRAGMA synchronous = OFF")
+        began = self.reactor.seconds()
+        for n in range(500):
+            self.connection.execute("INSERT INTO t VALUES (?)", (n,))
+            if n % 5 == 0:
+                await deferLater(self.reactor, 0.001)
+        passed = self.reactor.seconds() - began
+        self.assertLess(await self.rest(), 20 + passed / BUSY)
+        self.assertEqual(await self.rest(), 0)
+
+    async def test_replaced(self) -> None:
+        """
+        A database that is removed and made again, again and again, has one watch all the
+        time; and whoever writes to it wakes.
+        """
+        before = self.watches()
+        for _ in range(20):
+            self.connection.close()
+            for file in self.directory.iterdir():
+                file.unlink()
+            self.connection = self.open("WAL")
+            self.connection.execute("CREATE TABLE t (n)")
+            await self.wokenNext()
+        self.assertEqual(self.watches(), before)
+        self.waker.stop()
+        await self.rest()
+        self.assertEqual(self.watches(), before - 1)
+        self.connection.execute("INSERT INTO t VALUES (1)")
+        self.assertEqual(await self.rest(), 0)
+
+    async def test_startedAgain(self) -> None:
+        """
+        One that was stopped can be started again, any number of times.
+        """
+        before = self.watches()
+        for _ in range(20):
+            self.waker.stop()
+            self.waker.start(self.wake)
+        await self.rest()
+        self.assertEqual(self.watches(), before)
+        self.connection.execute("INSERT INTO t VALUES (1)")
+        await self.wokenNext()
+
+    async def test_folderGone(self) -> None:
+        """
+        When the whole folder is removed nothing wakes any more, and nothing is left.
+        """
+        before = self.watches()
+        self.connection.close()
+        shutil.rmtree(self.directory)
+        await self.rest()
+        self.assertEqual(self.watches(), before - 1)
+        self.waker.stop()
+        self.waker.start(self.wake)
+        self.assertEqual(self.watches(), before - 1)
+
+    async def test_folderGoneMeanwhile(self) -> None:
+        """
+        When it is removed while a commit is still asked for, that comes to its end.
+        """
+        await self.rest()
+        self.connection.execute("INSERT INTO t VALUES (1)")
+        await self.wokenNext()
+        self.connection.close()
+        shutil.rmtree(self.directory)
+        self.assertGreater(await self.rest(), 5)
+
+    async def test_link(self) -> None:
+        """
+        The files of a database that is reached through a link stand beside the real one.
+        """
+        other = self.directory / "elsewhere"
+        other.mkdir()
+        os.symlink(self.path, other / "link.db")
+        self.waker.stop()
+        self.wakerOf(other / "link.db")
+        self.connection.execute("INSERT INTO t VALUES (1)")
+        await self.wokenNext()
+
+    async def test_rollbackMode(self) -> None:
+        """
+        In a rollback journal's mode nothing wakes: a reader that comes at that moment
+        stands in the writer's way.
+        """
+        self.connection.close()
+        connection = self.open("DELETE")
+        await self.rest()
+        connection.execute("INSERT INTO t VALUES (1)")
+        self.assertEqual(await self.rest(), 0)
+
+    async def test_noWatchLeft(self) -> None:
+        """
+        Where the system has no watch to give it does without.
+        """
+        self.waker.stop()
+        await self.rest()
+        before = self.watches()
+
+        def full(*_: object, **__: object) -> None:
+            raise wake.inotify.INotifyError("no space left")
+
+        self.patch(wake.inotify.INotify, "watch", full)
+        self.waker.start(self.wake)
+        self.connection.execute("INSERT INTO t VALUES (1)")
+        self.assertEqual(await self.rest(), 0)
+        self.assertEqual(self.watches(), before)
+
+    async def test_noInotify(self) -> None:
+        """
+        So where it has none at all.
+        """
+        self.waker.stop()
+        await self.rest()
+        self.patch(wake, "inotify", None)
+        self.waker.start(self.wake)
+        self.connection.execute("INSERT INTO t VALUES (1)")
+        self.assertEqual(await self.rest(), 0)
+        self.waker.stop()

@@ -1,0 +1,102 @@
+"""
+Databases whose interactions run at once, for tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+
+from aerostack.databases.postgres.connection import conninfoOf, openConnection
+from tests.postgres import Database
+
+
+def optionsOf(database: Database, **more: str) -> dict[str, str]:
+    """
+    How to connect to a database.
+    """
+    return {**conninfoOf(database.url).options, **more}
+
+
+class SynchronousPostgres:
+    """
+    A real PostgreSQL database whose interactions run at once, on the caller's thread.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.connection = openConnection(optionsOf(database), "test", ours=False)
+
+    def run(self, interaction: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        with closing(self.connection.cursor()) as cursor:
+            try:
+                return succeed(interaction(cursor, *args))
+            except Exception as error:
+                if not self.connection.closed:
+                    self.connection.rollback()
+                return fail(error)
+
+    def close(self) -> None:
+        """
+        Close the connection.
+        """
+        self.connection.close()
+
+
+class SlowDatabase:
+    """
+    A database that does nothing before it is told to.
+
+    @ivar waiting: What is to be run, in order.
+    """
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        self.waiting: list[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = []
+
+    def run(self, interaction: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        result: Deferred[Any] = Deferred()
+        self.waiting.append((result, interaction, args))
+        return result
+
+    def step(self) -> None:
+        """
+        Run what came first.
+        """
+        result, interaction, args = self.waiting.pop(0)
+        self._database.run(interaction, *args).chainDeferred(result)
+
+
+class LosingDatabase:
+    """
+    A database whose connection breaks when a transaction is committed: before it is, or
+    after.
+
+    @ivar loses: What happens to the next transaction: C{committed} or C{undone}, and the
+        answer does not come; L{None} for nothing.
+    """
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        self.loses: str | None = None
+
+    def run(self, interaction: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        return self._database.run(lambda cursor: interaction(_LosingCursor(cursor, self), *args))
+
+
+class _LosingCursor:
+    def __init__(self, cursor: Any, database: LosingDatabase) -> None:
+        self._cursor = cursor
+        self._database = database
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def execute(self, statement: str, *parameters: Any) -> Any:
+        if statement == "COMMIT" and self._database.loses is not None:
+            lost, self._database.loses = self._database.loses, None
+            self._cursor.execute("COMMIT" if lost == "committed" else "ROLLBACK")
+            raise ConnectionError("the connection is gone")
+        return self._cursor.execute(statement, *parameters)

@@ -1,0 +1,132 @@
+"""
+Tests for L{aerostack.databases.health}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.databases.health import Heartbeat
+
+
+class SilentDatabase:
+    """
+    A database that answers when the test says so.
+
+    @ivar asked: What waits for an answer.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[Deferred[Any]] = []
+
+    def run(self, interaction: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        self.asked.append(Deferred())
+        return self.asked[-1]
+
+    def answer(self) -> None:
+        """
+        Answer.
+        """
+        self.asked.pop().callback(None)
+
+    def fail(self, error: Exception) -> None:
+        """
+        Fail.
+        """
+        self.asked.pop().errback(error)
+
+
+class HeartbeatTests(SynchronousTestCase):
+    """
+    Tests for L{Heartbeat}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.database = SilentDatabase()
+        self.severed = 0
+        self.heartbeat = Heartbeat(self.clock, self.database, lambda cursor: None, self.sever)
+        self.heartbeat.startService()
+        self.addCleanup(self.heartbeat.stopService)
+
+    def sever(self) -> None:
+        """
+        Fail what waits.
+        """
+        self.severed += 1
+
+    def test_well(self) -> None:
+        """
+        A database that answers is well, and is asked one question at a time.
+        """
+        for _ in range(10):
+            self.assertEqual(len(self.database.asked), 1)
+            self.database.answer()
+            self.clock.advance(1.5)
+            self.assertIsNone(self.heartbeat.fault())
+            self.clock.advance(0.5)
+
+    def test_failing(self) -> None:
+        """
+        A database that fails is at fault until it answers; what it fails with is logged,
+        in one line each time that it is another, and not told to everybody.
+        """
+        with capturedLogs() as logs:
+            for said in ("it closed", "refused:\n\tis it there?", "refused:\n\tis it there?"):
+                self.database.fail(OSError(said))
+                self.assertEqual(
+                    self.heartbeat.fault(), "The database does not answer; the log says why."
+                )
+                self.clock.advance(2)
+            self.assertIsNotNone(self.heartbeat.fault())
+            self.database.answer()
+        self.assertIsNone(self.heartbeat.fault())
+        self.assertEqual(
+            [formatEvent(event) for event in logs],
+            [
+                "the database does not answer: it closed",
+                "the database does not answer: refused: is it there?",
+                "the database answers again",
+            ],
+        )
+
+    def test_silent(self) -> None:
+        """
+        A database that says nothing is at fault after a while, and not asked again
+        meanwhile.
+        """
+        self.clock.advance(5)
+        self.assertIsNone(self.heartbeat.fault())
+        self.clock.advance(2)
+        self.assertEqual(self.heartbeat.fault(), "The database has not answered for 7 s.")
+        self.assertEqual(len(self.database.asked), 1)
+        self.database.answer()
+        self.assertIsNone(self.heartbeat.fault())
+
+    def test_severed(self) -> None:
+        """
+        One that says nothing for longer is not waited for.
+        """
+        self.clock.pump([1.0] * 14)
+        self.assertEqual(self.severed, 0)
+        self.clock.pump([1.0] * 2)
+        self.assertEqual(self.severed, 1)
+        self.database.fail(OSError("severed"))
+        self.clock.pump([1.0] * 4)
+        self.assertEqual((self.severed, len(self.database.asked)), (1, 1))
+
+    def test_stopped(self) -> None:
+        """
+        One that has stopped asks no more.
+        """
+        self.database.answer()
+        self.heartbeat.stopService()
+        self.clock.advance(100)
+        self.assertEqual(self.database.asked, [])
+        self.heartbeat.startService()

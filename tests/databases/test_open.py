@@ -1,0 +1,146 @@
+"""
+Tests for L{aerostack.databases.open}.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.databases.health import Heartbeat
+from aerostack.databases.open import Backend, FileWatch, SQLiteBackend, Unusable, openBackend
+from aerostack.databases.postgres.connection import POSTGRES, PostgresDatabase, SpareConnections
+from aerostack.databases.sqlite.connection import SQLITE, SQLiteDatabase
+from aerostack.settings.settings import DatabaseConfig
+from tests.postgres import ADMIN, PASSWORD, ROLE, freshDatabase
+
+OURS = "SELECT count(*) FROM pg_namespace WHERE nspname = '_aerostack'"
+
+
+class SQLiteTests(SynchronousTestCase):
+    """
+    Tests for SQLite's backend.
+    """
+
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp())
+        self.backend = openBackend(DatabaseConfig(f"sqlite:///{self.path}"))
+
+    def test_parts(self) -> None:
+        """
+        A SQLite file's URL gives what is SQLite's.
+        """
+        self.assertIsInstance(self.backend, SQLiteBackend)
+        self.assertEqual((self.backend.name, self.backend.dialect), (str(self.path), SQLITE))
+        pools = list(self.backend.pools(MemoryReactorClock()))
+        self.assertEqual([type(pool) for pool in pools], [SQLiteDatabase] * 4)
+
+    def test_prepare(self) -> None:
+        """
+        A file that is no database is told, one that is made is found again.
+        """
+        self.path.write_text("a letter" * 200)
+        error = self.assertRaises(Unusable, self.backend.prepare, 0, 10)
+        self.assertIn("not a database", str(error))
+        self.path.unlink()
+        for _ in range(2):
+            self.assertEqual(self.backend.prepare(0, 10).newest, 0)
+
+    def test_watch(self) -> None:
+        """
+        A file that is replaced is told, until it is back.
+        """
+        self.backend.prepare(0, 10)
+        reactor = MemoryReactorClock()
+        watch = self.backend.watch(reactor, self.backend.pools(reactor))
+        assert isinstance(watch, FileWatch)
+        watch.privilegedStartService()
+        self.assertIsNone(watch.fault())
+        aside = self.path.rename(f"{self.path}-aside")
+        self.assertIn("restart the daemon", str(watch.fault()))
+        self.path.touch()
+        self.assertIn("restart the daemon", str(watch.fault()))
+        aside.rename(self.path)
+        self.assertIsNone(watch.fault())
+
+    def test_remove(self) -> None:
+        """
+        What is taken out is named; where there is no database none is made.
+        """
+        self.assertIn("no database", str(self.assertRaises(Unusable, self.backend.remove, False)))
+        self.assertFalse(self.path.exists())
+        self.backend.prepare(0, 10)
+        self.assertEqual(self.backend.remove(True), [])
+        self.assertIn("realtime_messages", self.backend.remove(False))
+
+
+class PostgresTests(SynchronousTestCase):
+    """
+    Tests for PostgreSQL's backend.
+    """
+
+    def setUp(self) -> None:
+        self.postgres = freshDatabase(self)
+        self.backend = openBackend(DatabaseConfig(self.postgres.url))
+
+    def unusable(self, backend: Backend) -> str:
+        """
+        Prepare what cannot be.
+
+        @return: Why.
+        """
+        error = str(self.assertRaises(Unusable, backend.prepare, 0, 10))
+        self.assertNotIn("\n", error)
+        return error
+
+    def test_parts(self) -> None:
+        """
+        A PostgreSQL URL gives what is PostgreSQL's; nothing is opened for it.
+        """
+        backend = openBackend(DatabaseConfig("postgresql://nowhere.test/shop", "s3cret"))
+        self.assertEqual(backend.name, "postgresql://nowhere.test/shop")
+        self.assertEqual(backend.dialect, POSTGRES)
+        reactor = MemoryReactorClock()
+        pools = backend.pools(reactor)
+        self.assertEqual(
+            [type(pool) for pool in pools], [*[PostgresDatabase] * 5, SpareConnections]
+        )
+        self.assertIsInstance(backend.watch(reactor, pools), Heartbeat)
+
+    def test_prepare(self) -> None:
+        """
+        A database is prepared with the password that is configured, once and again.
+        """
+        backend = openBackend(DatabaseConfig(self.postgres.tcp(), PASSWORD))
+        for _ in range(2):
+            self.assertEqual(backend.prepare(0, 10).newest, 0)
+
+    def test_unusable(self) -> None:
+        """
+        What is wrong is told in one line, without the password.
+        """
+        wrong = openBackend(DatabaseConfig(self.postgres.tcp(), "wr0ng"))
+        self.assertIn("password authentication failed", self.unusable(wrong))
+        self.assertNotIn("wr0ng", self.unusable(wrong))
+        self.postgres.execute(
+            f'REVOKE CREATE ON DATABASE "{self.postgres.name}" FROM {ROLE}', user=ADMIN
+        )
+        self.assertIn("docs/database.rst", self.unusable(self.backend))
+        gone = openBackend(DatabaseConfig("postgresql:///shop?host=/nowhere"))
+        self.assertIn("No such file", self.unusable(gone))
+        error = self.assertRaises(Unusable, gone.remove, False)
+        self.assertIn("postgresql:///shop?host=/nowhere: ", str(error))
+
+    def test_remove(self) -> None:
+        """
+        Everything is taken out, or all but what was kept.
+        """
+        self.backend.prepare(0, 10)
+        self.backend.remove(True)
+        self.assertEqual(self.postgres.execute(OURS), [(1,)])
+        self.assertEqual(self.backend.prepare(0, 10).newest, 0)
+        self.assertIn("_aerostack.messages", self.backend.remove(False))
+        self.assertEqual(self.postgres.execute(OURS), [(0,)])
+        self.assertEqual(self.backend.remove(False), [])

@@ -1,0 +1,121 @@
+"""
+Tests for L{aerostack.databases.oversize}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.databases import oversize
+from aerostack.databases.oversize import omissions
+from aerostack.protocol.codec import encodeValue
+from aerostack.protocol.values import toJSON
+
+VALUES = st.one_of(
+    st.none(),
+    st.integers(-(2**53) + 1, 2**53 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
+    st.binary(max_size=60),
+)
+
+
+def size(rows: list[dict[str, Any]], without: frozenset[str] = frozenset()) -> int:
+    """
+    What the values of rows take in JSON.
+    """
+    return sum(
+        len(encodeValue(None if name in without else toJSON(value)))
+        for row in rows
+        for name, value in row.items()
+    )
+
+
+class OmissionsTests(SynchronousTestCase):
+    """
+    Tests for L{omissions}.
+    """
+
+    def omitted(self, *rows: dict[str, Any], limit: int = 100, keys: tuple[str, ...] = ()) -> str:
+        """
+        What is left out, in a row.
+        """
+        return "".join(sorted(omissions(rows, limit, lambda: keys)))
+
+    def test_small(self) -> None:
+        """
+        Of what is within the limit nothing is left out, and nobody asks for the key.
+        """
+
+        def asked() -> tuple[str, ...]:
+            raise AssertionError("nobody needs it")
+
+        self.assertEqual(omissions([{"a": "x" * 98, "b": None}], 104, asked), frozenset())
+        self.assertEqual(omissions([{"a": 'x"' * 30}], 92, asked), frozenset())
+
+    def test_largest(self) -> None:
+        """
+        The largest go first, and no more of them than must.
+        """
+        row = {"a": 1, "b": "x" * 60, "c": "x" * 90, "d": "x" * 70}
+        self.assertEqual(self.omitted(row), "cd")
+        self.assertEqual(self.omitted(row, limit=160), "c")
+        self.assertEqual(self.omitted(row, limit=20), "bcd")
+        self.assertEqual(self.omitted({"a": '"' * 60, "b": "\x01"}), "a")
+
+    def test_bothRows(self) -> None:
+        """
+        What counts is what both rows take together.
+        """
+        self.assertEqual(self.omitted({"a": "x" * 40, "b": ""}, {"a": "x" * 60, "b": ""}), "a")
+        self.assertEqual(self.omitted({"a": "x" * 40, "b": ""}), "")
+
+    def test_key(self) -> None:
+        """
+        The key goes last, when nothing else is left.
+        """
+        row = {"a": "x" * 90, "b": "x" * 30, "c": "x" * 20}
+        self.assertEqual(self.omitted(row, keys=("a",)), "bc")
+        self.assertEqual(self.omitted(row, keys=("a",), limit=60), "abc")
+        self.assertEqual(self.omitted(row, keys=("a", "c"), limit=30), "ab")
+
+    def test_encodedOnce(self) -> None:
+        """
+        A value that alone is too large is not encoded at all, to find out how large it is;
+        others once.
+        """
+        encoded: list[int] = []
+
+        def counting(value: Any) -> bytes:
+            encoded.append(len(value))
+            return encodeValue(value)
+
+        self.patch(oversize, "encodeValue", counting)
+        self.assertEqual(self.omitted({"a": "x" * 1000, "b": b"x" * 1000, "c": '"' * 60}), "abc")
+        self.assertEqual(encoded, [60])
+
+    def test_documents(self) -> None:
+        """
+        Values that are in their JSON form already are measured as well.
+        """
+        self.assertEqual(self.omitted({"a": {"b": ["x" * 99]}, "c": [1] * 10}), "a")
+
+    @given(st.dictionaries(st.sampled_from("abcdefgh"), VALUES), st.integers(1, 400), st.booleans())
+    def test_fits(self, row: dict[str, Any], limit: int, twice: bool) -> None:
+        """
+        What is left fits, unless all is left out; with one column less left out it would
+        not; and what fits is whole.
+        """
+        rows = [row, row] if twice else [row]
+        keys = sorted(row)[:1]
+        omitted = omissions(rows, limit, lambda: keys)
+        self.assertTrue(size(rows, omitted) <= limit or omitted == row.keys())
+        self.assertEqual(bool(omitted), size(rows) > limit)
+        if omitted:
+            smallest = min(omitted, key=lambda name: (name not in keys, size([{name: row[name]}])))
+            others = omitted - {smallest}
+            self.assertGreater(size(rows, others), limit)

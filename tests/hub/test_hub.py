@@ -1,0 +1,379 @@
+"""
+Tests for L{aerostack.hub.hub}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Raw
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.diagnosis.latencies import Spread
+from aerostack.core.replay.publications import Kept
+from aerostack.core.topics.topics import Topic
+from aerostack.errors import RealtimeError
+from aerostack.hub.ordering import Lanes
+from aerostack.testing import Frame, World, readFrames
+
+ROOM = Topic("chat/a", "p")
+
+
+class Listener:
+    """
+    A subscriber that keeps what it gets.
+
+    @ivar raw: The bytes of each frame.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.raw: list[bytes] = []
+
+    def deliver(self, frame: bytes) -> None:
+        self.raw.append(frame)
+
+    def isSyncing(self, topic: str) -> bool:
+        return False
+
+    def sync(self, topic: str, frames: Iterator[bytes], paged: bool, atOnce: bool) -> None:
+        self.raw.extend(frames)
+
+    def take(self) -> list[Frame]:
+        """
+        Every frame since the last call.
+        """
+        self.world.turn()
+        raw, self.raw = self.raw, []
+        frames = [frame for data in raw for frame in readFrames(data)]
+        for frame in frames:
+            frame.pop("pos", None)
+        return frames
+
+
+class HubTests(SynchronousTestCase):
+    """
+    A hub with one subscriber in L{ROOM}.
+    """
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.hub = self.world.hub
+        self.listener = Listener(self.world)
+        self.hub.subscribe(self.listener, ROOM, None)
+
+    def publish(self, data: Any, persist: bool = False, topic: Topic = ROOM) -> Deferred[Any]:
+        """
+        Publish.
+        """
+        return self.hub.publish(topic, "e", b"%d" % data, None, persist)
+
+    def data(self) -> list[Any]:
+        """
+        The data of every frame since the last call.
+        """
+        return [frame["data"] for frame in self.listener.take()]
+
+
+class PublishTests(HubTests):
+    """
+    Tests for L{Hub.publish} and L{Hub.chat}.
+    """
+
+    def test_latencies(self) -> None:
+        """
+        It is measured how long a publication took from its coming until its subscribers were
+        handed it, the time of its keeping among that.
+        """
+        self.publish(1)
+        self.assertEqual(self.hub.latencies.take(), Spread(0.0, 0.0))
+        self.world.history.held = []
+        self.publish(2, persist=True)
+        self.publish(3)
+        self.world.clock.advance(0.5)
+        self.assertIsNone(self.hub.latencies.take())
+        self.world.history.release()
+        self.world.turn()
+        self.assertEqual(self.hub.latencies.take(), Spread(500.0, 500.0))
+
+    def test_latencyOfFlood(self) -> None:
+        """
+        What waits for the end of the turn is measured until it has gone out.
+        """
+        self.publish(1)
+        self.publish(2)
+        self.world.clock.advance(0.25)
+        self.assertEqual(self.hub.latencies.take(), Spread(0.0, 250.0))
+
+    def test_latencyOfNothing(self) -> None:
+        """
+        What could not be kept was not published, and is not measured.
+        """
+        self.world.history.held = []
+        publishing = self.publish(1, persist=True)
+        self.world.history.refuse()
+        self.failureResultOf(publishing, RealtimeError)
+        self.assertIsNone(self.hub.latencies.take())
+
+    def test_frame(self) -> None:
+        """
+        An event's frame says where, what, who and when.
+        """
+        done = self.hub.publish(ROOM, "moved", b'{"x":1}', "ann", False)
+        self.assertIsNone(self.successResultOf(done))
+        self.assertEqual(
+            self.listener.take(),
+            [
+                {
+                    "type": "event",
+                    "topic": "chat/a/p",
+                    "event": "moved",
+                    "data": {"x": 1},
+                    "userId": "ann",
+                    "timestamp": 1_000_000_000_000,
+                }
+            ],
+        )
+        self.assertEqual(self.world.history.messages, [])
+
+    def test_nobody(self) -> None:
+        """
+        An event that no user published names none.
+        """
+        self.publish(1)
+        (frame,) = self.listener.take()
+        self.assertNotIn("userId", frame)
+
+    def test_once(self) -> None:
+        """
+        All subscribers get one and the same bytes.
+        """
+        others = [Listener(self.world) for _ in range(3)]
+        for other in others:
+            self.hub.subscribe(other, ROOM, None)
+        self.publish(1)
+        for other in others:
+            self.assertIs(other.raw[0], self.listener.raw[0])
+
+    def test_otherTopics(self) -> None:
+        """
+        Who is not subscribed, or no longer, gets nothing.
+        """
+        self.publish(1, topic=Topic("chat/a", "q"))
+        self.publish(2, topic=Topic("chat/ab", "p"))
+        self.assertTrue(self.hub.unsubscribe(self.listener, ROOM))
+        self.publish(3)
+        self.assertEqual(self.data(), [])
+        self.assertFalse(self.hub.unsubscribe(self.listener, ROOM))
+
+    def test_leavingWhileDelivered(self) -> None:
+        """
+        A subscriber that ends its subscription while it is served takes nothing away
+        from the others.
+        """
+        hub = self.hub
+
+        class Leaving(Listener):
+            def deliver(self, frame: bytes) -> None:
+                super().deliver(frame)
+                hub.unsubscribe(self, ROOM)
+
+        leaving, last = Leaving(self.world), Listener(self.world)
+        for subscriber in (leaving, last):
+            hub.subscribe(subscriber, ROOM, None)
+        self.publish(1)
+        self.assertEqual([len(one.raw) for one in (self.listener, leaving, last)], [1, 1, 1])
+
+    def test_kept(self) -> None:
+        """
+        What is kept is told after it was, with the time under which it was.
+        """
+        first = self.successResultOf(self.publish(1, persist=True))
+        second = self.successResultOf(self.publish(2, persist=True))
+        self.assertIsInstance(second, Kept)
+        self.assertEqual(second.createdAt, first.createdAt + 1)
+        times = [frame["timestamp"] for frame in self.listener.take()]
+        self.assertEqual(times, [first.createdAt, second.createdAt])
+        self.assertNotEqual(first.message.id, second.message.id)
+
+    def test_order(self) -> None:
+        """
+        A topic's order is that of the publishers, though some of it has to be kept
+        first; another topic does not wait.
+        """
+        self.world.history.held = []
+        other = Listener(self.world)
+        self.hub.subscribe(other, Topic("chat/b", "p"), None)
+        waiting = [self.publish(1, persist=True), self.publish(2), self.publish(3, persist=True)]
+        self.publish(9, topic=Topic("chat/b", "p"))
+        self.assertEqual(self.data(), [])
+        self.assertEqual([frame["data"] for frame in other.take()], [9])
+        for done in waiting:
+            self.assertNoResult(done)
+        self.world.history.release()
+        self.assertEqual(self.data(), [1, 2, 3])
+        for done in waiting:
+            self.successResultOf(done)
+        self.publish(4)
+        self.assertEqual(self.data(), [4])
+
+    def test_lost(self) -> None:
+        """
+        What could not be kept reaches nobody; what waited behind it goes on.
+        """
+        self.world.history.held = []
+        lost, later = self.publish(1, persist=True), self.publish(2)
+        self.world.history.refuse()
+        error = self.failureResultOf(lost, RealtimeError).value
+        self.assertEqual(error.code, "database_unavailable")
+        self.successResultOf(later)
+        self.assertEqual(self.data(), [2])
+
+    def again(self, persist: bool = True) -> Deferred[Any]:
+        """
+        Publish one thing under one id.
+        """
+        return self.hub.publish(ROOM, "e", b"1", "ann", persist, "key", "7")
+
+    def test_lostTwice(self) -> None:
+        """
+        What could not be kept is acknowledged to nobody who published it, however often it came
+        meanwhile; when it comes again it is published.
+        """
+        self.world.history.held = []
+        waiting = [self.again() for _ in range(4)]
+        self.world.history.refuse()
+        for lost in waiting:
+            self.failureResultOf(lost, RealtimeError)
+        self.assertIsInstance(self.successResultOf(self.again()), Kept)
+        self.assertEqual(self.data(), [1])
+
+    def test_lostAndForgotten(self) -> None:
+        """
+        A publication that fails late does not take the place of a later one away.
+        """
+        self.world.history.held = []
+        lost = self.again()
+        held, self.world.history.held = self.world.history.held, None
+        self.world.clock.advance(1000)
+        # The first is not remembered any more, and still stands before the second.
+        second = self.again()
+        held[0][1].errback(RealtimeError("database_unavailable", "It is gone.", 1000))
+        self.failureResultOf(lost, RealtimeError)
+        for done in (second, self.again()):
+            self.successResultOf(done)
+        self.assertEqual(self.data(), [1])
+
+    def test_keptAfterwards(self) -> None:
+        """
+        What was not to be kept the first time is not acknowledged as kept.
+        """
+        self.assertIsNone(self.successResultOf(self.again(persist=False)))
+        self.assertIsInstance(self.successResultOf(self.again()), Kept)
+        self.assertEqual(len(self.world.history.messages), 1)
+
+    def test_table(self) -> None:
+        """
+        Nothing is kept on a table's topic, so nothing is acknowledged as kept there.
+        """
+        error = self.failureResultOf(
+            self.publish(1, persist=True, topic=Topic("table/orders", "p")), RealtimeError
+        ).value
+        self.assertEqual(error.code, "invalid_arguments")
+        self.assertEqual(self.world.history.messages, [])
+
+    def test_broken(self) -> None:
+        """
+        What cannot be delivered for a fault of ours does not stop what waits behind it.
+        """
+        self.world.history.held = []
+        waiting = [self.publish(n, persist=True) for n in (1, 2)]
+        lanes: Any = self.hub._lanes
+        publish = lanes._publish
+
+        def broken(publication: Any) -> None:
+            lanes._publish = publish
+            raise ZeroDivisionError
+
+        lanes._publish = broken
+        self.world.history.release()
+        self.failureResultOf(waiting[0], ZeroDivisionError)
+        self.successResultOf(waiting[1])
+        self.assertEqual(self.data(), [2])
+
+    def test_tooManyWait(self) -> None:
+        """
+        When too much waits on a topic, more is refused for now.
+        """
+        self.world.history.held = []
+        self.patch(Lanes, "maxLane", 2)
+        waiting = [self.publish(n, persist=bool(n)) for n in (1, 0)]
+        error = self.failureResultOf(self.publish(3), RealtimeError).value
+        self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
+        self.world.history.release()
+        for done in waiting:
+            self.successResultOf(done)
+        self.successResultOf(self.publish(4))
+        self.assertEqual(self.data(), [1, 0, 4])
+
+    def test_tooManyBytes(self) -> None:
+        """
+        What waits for the database is bounded in bytes, on each topic and on all of them; what was
+        refused is taken when the database has caught up.
+        """
+        self.patch(Lanes, "maxLaneBytes", 20_000)
+        self.patch(Lanes, "maxBytes", 50_000)
+        data = b'"%b"' % (b"x" * 4000)
+        self.world.history.held = []
+
+        def fill(topic: Topic) -> list[Deferred[Any]]:
+            publishing = [
+                self.hub.publish(topic, "e", data, None, persist) for persist in (True, False) * 10
+            ]
+            refused = []
+            for each in publishing:
+                each.addErrback(refused.append)
+            self.assertEqual({f.value.code for f in refused}, {"database_unavailable"})
+            self.assertEqual({f.value.retryAfter for f in refused}, {1000})
+            counts.append(len(publishing) - len(refused))
+            return publishing
+
+        counts: list[int] = []
+        topics = [Topic(f"chat/{name}", "p") for name in "bcdef"]
+        for topic in topics[:3]:
+            fill(topic)
+        self.assertEqual(counts, [3, 3, 3])
+        # A first one that does not fit either is refused as well.
+        error = self.failureResultOf(
+            self.hub.publish(topics[4], "e", data * 2, None, True), RealtimeError
+        )
+        self.assertIn("on all topics", error.value.message)
+        self.world.history.release()
+        self.world.history.held = []
+        fill(topics[0])
+        self.assertEqual(counts.pop(), 3)
+
+    def test_fromCallback(self) -> None:
+        """
+        Who publishes on hearing that something was kept comes after it.
+        """
+        self.world.history.held = []
+        self.publish(1, persist=True).addCallback(lambda _: self.publish(3))
+        self.publish(2)
+        self.world.history.release()
+        self.assertEqual(self.data(), [1, 2, 3])
+
+    def test_chat(self) -> None:
+        """
+        A chat message is kept as it is told, under the id that it carries.
+        """
+        kept = self.successResultOf(self.hub.chat(ROOM, "hi", {"a": Raw(b"[1]")}, "ann"))
+        (frame,) = self.listener.take()
+        self.assertEqual((frame["type"], frame["event"]), ("chat_message", "message"))
+        self.assertEqual(
+            frame["data"], {"id": kept.message.id, "text": "hi", "metadata": {"a": [1]}}
+        )
+        self.assertEqual((frame["userId"], frame["timestamp"]), ("ann", kept.createdAt))
+        self.assertEqual(self.world.history.messages, [kept])

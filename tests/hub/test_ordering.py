@@ -1,0 +1,140 @@
+"""
+Tests for L{aerostack.hub.ordering}.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.replay.publications import EVENT, Kept, Message, Publication
+from aerostack.errors import RealtimeError
+from aerostack.hub.ordering import Lanes
+from aerostack.testing import MemoryHistory
+
+
+class Courses:
+    """
+    Lanes, and what came through them.
+    """
+
+    def __init__(self) -> None:
+        self.history = MemoryHistory()
+        self.history.held = []
+        self.through: list[tuple[str, str]] = []
+        self.lanes = Lanes(self.history, lambda p: self.through.append((p.topic, p.event)))
+
+    def enter(self, event: str, keep: bool, topic: str = "a") -> Deferred[Kept | None]:
+        """
+        Let a publication enter.
+        """
+        publication = Publication(topic, EVENT, event, b"1", None, 1000)
+        message = Message(event, topic, EVENT, event, b"1", None, 1000) if keep else None
+        return self.lanes.enter(publication, message)
+
+    def settle(self, count: int, fails: bool = False) -> None:
+        """
+        Keep, or lose, what was held longest.
+        """
+        held = self.history.held or []
+        self.history.held, rest = held[:count], held[count:]
+        if fails:
+            self.history.refuse()
+        else:
+            self.history.release()
+        self.history.held = rest
+
+
+class LanesTests(SynchronousTestCase):
+    """
+    Tests for L{Lanes}.
+    """
+
+    def setUp(self) -> None:
+        self.courses = Courses()
+
+    def test_straightThrough(self) -> None:
+        """
+        What is not kept goes at once, where nothing waits before it.
+        """
+        self.assertIsNone(self.successResultOf(self.courses.enter("e", False)))
+        self.assertEqual(self.courses.through, [("a", "e")])
+        self.assertNotIn("a", self.courses.lanes)
+
+    def test_behindKept(self) -> None:
+        """
+        What comes behind a message that is being kept waits for it; other topics do not.
+        """
+        kept = self.courses.enter("kept", True)
+        after = self.courses.enter("after", False)
+        self.courses.enter("else", False, "b")
+        self.assertEqual(self.courses.through, [("b", "else")])
+        self.assertNoResult(after)
+        self.assertIn("a", self.courses.lanes)
+        self.courses.settle(1)
+        self.assertEqual(self.courses.through[1:], [("a", "kept"), ("a", "after")])
+        result = self.successResultOf(kept)
+        assert result is not None
+        self.assertEqual(result.createdAt, 1000)
+        self.assertIsNone(self.successResultOf(after))
+        self.assertNotIn("a", self.courses.lanes)
+
+    def test_lost(self) -> None:
+        """
+        What could not be kept goes to nobody, and what waited behind it goes on.
+        """
+        lost = self.courses.enter("lost", True)
+        self.courses.enter("after", False)
+        self.courses.settle(1, fails=True)
+        self.assertEqual(self.failureResultOf(lost).value.code, "database_unavailable")
+        self.assertEqual(self.courses.through, [("a", "after")])
+
+    def test_full(self) -> None:
+        """
+        Behind a database that hangs only so much waits; the rest is refused.
+        """
+        self.patch(Lanes, "maxLane", 3)
+        self.courses.enter("kept", True)
+        for _ in range(2):
+            self.assertNoResult(self.courses.enter("e", False))
+        error = self.failureResultOf(self.courses.enter("e", False)).value
+        assert isinstance(error, RealtimeError)
+        self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
+        self.assertNoResult(self.courses.enter("e", True, "b"))
+
+    @given(
+        st.lists(
+            st.one_of(
+                st.tuples(st.just("enter"), st.sampled_from("ab"), st.booleans()),
+                st.tuples(st.just("settle"), st.integers(1, 4), st.booleans()),
+            ),
+            max_size=40,
+        )
+    )
+    def test_order(self, steps: list[tuple[str, object, bool]]) -> None:
+        """
+        However keeping goes, each topic's publications come through in the order in which
+        they came, all but those that were lost.
+        """
+        courses = Courses()
+        entered: list[tuple[str, str, Deferred[bool]]] = []
+        for number, (step, which, flag) in enumerate(steps):
+            if step == "enter":
+                done = courses.enter(str(number), flag, str(which))
+                entered.append((str(which), str(number), done.addCallbacks(_true, _false)))
+            else:
+                courses.settle(int(str(which)), fails=flag)
+        courses.history.release()
+        for topic in "ab":
+            wanted = [e for t, e, done in entered if t == topic and self.successResultOf(done)]
+            self.assertEqual([e for t, e in courses.through if t == topic], wanted)
+
+
+def _true(_: object) -> bool:
+    return True
+
+
+def _false(_: object) -> bool:
+    return False

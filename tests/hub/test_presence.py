@@ -1,0 +1,114 @@
+"""
+Tests for L{aerostack.hub.presence}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aerostack.core.topics.topics import Topic
+from tests.hub.test_hub import ROOM, HubTests, Listener
+
+
+class AttendanceTests(HubTests):
+    """
+    Tests for L{Attendance}.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.attendance = self.hub.attendance
+
+    def track(self, connection: str, user: str | None, state: bytes = b"{}") -> Listener:
+        """
+        Let a connection be present.
+
+        @return: Who it is told to alone.
+        """
+        itself = Listener(self.world)
+        self.attendance.track(itself, connection, ROOM, user, state)
+        return itself
+
+    def told(self) -> list[tuple[str, Any]]:
+        """
+        What subscribers were told: events and users.
+        """
+        return [(frame["event"], frame["data"]["userId"]) for frame in self.listener.take()]
+
+    def test_life(self) -> None:
+        """
+        An arrival, a new state and a departure are told, the same state again is not.
+        """
+        self.track("c1", "ann", b'{"a":1}')
+        (joined,) = self.listener.take()
+        self.assertEqual(
+            joined["data"],
+            {
+                "userId": "ann",
+                "connectionId": "c1",
+                "state": {"a": 1},
+                "since": 1_000_000_000_000,
+            },
+        )
+        self.track("c1", "ann", b'{"a":1}')
+        self.track("c1", "ann", b'{"a":2}')
+        self.attendance.untrack("c1", ROOM)
+        self.attendance.untrack("c1", ROOM)
+        self.assertEqual(
+            [("presence:join", "ann"), *self.told()],
+            [("presence:join", "ann"), ("presence:update", "ann"), ("presence:leave", "ann")],
+        )
+
+    def test_sync(self) -> None:
+        """
+        Who tracks for the first time is told who is there, itself included, once.
+        """
+        self.track("c1", "ann")
+        bob = self.track("c2", "bob")
+        (sync,) = bob.take()
+        self.assertEqual(sync["event"], "presence:sync")
+        self.assertEqual([m["userId"] for m in sync["data"]["members"]], ["ann", "bob"])
+        self.assertEqual(self.track("c2", "bob", b'{"a":1}').take(), [])
+
+    def test_nobodyThere(self) -> None:
+        """
+        Where nobody is, nobody is told so.
+        """
+        self.attendance.sync(self.listener, ROOM, False)
+        self.assertEqual(self.listener.take(), [])
+
+    def test_left(self) -> None:
+        """
+        A connection that closes leaves every topic.
+        """
+        self.track("c1", "ann")
+        self.attendance.track(Listener(self.world), "c1", Topic("chat/b", "p"), "ann", b"{}")
+        self.assertEqual(set(self.attendance.topicsOf("c1")), {"chat/a/p", "chat/b/p"})
+        self.listener.take()
+        self.attendance.leave("c1")
+        self.assertEqual(self.told(), [("presence:leave", "ann")])
+        self.assertEqual(set(self.attendance.topicsOf("c1")), set())
+
+    def test_lostAndFound(self) -> None:
+        """
+        Who comes back within the grace period was never away.
+        """
+        self.track("c1", "ann")
+        self.attendance.lose("c1")
+        self.world.clock.advance(9.9)
+        tuple(self.attendance.sweep())
+        self.track("c2", "ann")
+        self.world.clock.advance(60)
+        tuple(self.attendance.sweep())
+        self.assertEqual(self.told(), [("presence:join", "ann")])
+
+    def test_lost(self) -> None:
+        """
+        Who does not has left when it is over.
+        """
+        self.track("c1", "ann")
+        self.attendance.lose("c1")
+        self.world.clock.advance(10)
+        tuple(self.attendance.sweep())
+        tuple(self.attendance.sweep())
+        self.assertEqual(self.told(), [("presence:join", "ann"), ("presence:leave", "ann")])

@@ -1,0 +1,242 @@
+"""
+Tests for L{aerostack.net.websocket.handshake}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.auth.authenticator import Credentials
+from aerostack.errors import RealtimeError
+from aerostack.net.websocket.handshake import (
+    checkUpgrade,
+    offeredProtocols,
+    readClient,
+    readCredentials,
+)
+
+UPGRADE = {
+    "upgrade": ["websocket"],
+    "connection": ["Upgrade"],
+    "sec-websocket-version": ["13"],
+    "sec-websocket-key": ["dGhlIHNhbXBsZSBub25jZQ=="],
+}
+
+
+class CheckUpgradeTests(SynchronousTestCase):
+    """
+    Tests for L{checkUpgrade}.
+    """
+
+    def refuse(self, code: str, **headers: list[str] | None) -> None:
+        """
+        Make sure that an opening with other headers is refused.
+        """
+        changed = {**UPGRADE, **{name.replace("_", "-"): v for name, v in headers.items()}}
+        present = {name: value for name, value in changed.items() if value is not None}
+        error = self.assertRaises(RealtimeError, checkUpgrade, present)
+        self.assertEqual(error.code, code, headers)
+
+    def test_plain(self) -> None:
+        """
+        An opening as RFC 6455 has it is let through.
+        """
+        checkUpgrade(UPGRADE)
+
+    def test_lists(self) -> None:
+        """
+        C{Upgrade} and C{Connection} are lists, in any case and over several headers.
+        """
+        checkUpgrade(
+            {**UPGRADE, "upgrade": ["h2c, WebSocket"], "connection": ["keep-alive, UPGRADE"]}
+        )
+        checkUpgrade({**UPGRADE, "connection": ["keep-alive", "upgrade"]})
+
+    def test_noUpgrade(self) -> None:
+        """
+        A request that does not ask for a WebSocket is told to.
+        """
+        for bad in (None, [], [""], ["h2c"], ["websockets"]):
+            self.refuse("upgrade_required", upgrade=bad)
+        for bad in (None, [""], ["keep-alive"], ["close"]):
+            self.refuse("upgrade_required", connection=bad)
+
+    def test_version(self) -> None:
+        """
+        Version 13 alone is spoken.
+        """
+        for bad in (None, ["8"], ["0"], ["14"], [""], ["13", "13"], ["13, 8"], ["x"]):
+            self.refuse("upgrade_required", sec_websocket_version=bad)
+
+    def test_key(self) -> None:
+        """
+        The key is 16 bytes in base64, once.
+        """
+        for bad in (
+            None,
+            [""],
+            ["x"],
+            ["dGhlIHNhbXBsZSBub25jZQ"],
+            ["dGhlIHNhbXBsZSBub25jZR=="],
+            ["dGhlIHNhbXBsZSBub25jZSE="],
+            ["!GhlIHNhbXBsZSBub25jZQ=="],
+            ["dGhlIHNhbXBsZSBub25jZQ==\x00"],
+            UPGRADE["sec-websocket-key"] * 2,
+        ):
+            self.refuse("invalid_arguments", sec_websocket_key=bad)
+
+    def test_twice(self) -> None:
+        """
+        A subprotocol that is offered twice is refused, also over several headers.
+        """
+        for bad in (["aerostack-v1, aerostack-v1"], ["aerostack-v1", "x,aerostack-v1"]):
+            self.refuse("invalid_arguments", sec_websocket_protocol=bad)
+
+    @given(
+        st.dictionaries(
+            st.sampled_from([*UPGRADE, "sec-websocket-protocol", "origin"]),
+            st.lists(st.text(), max_size=3),
+        )
+    )
+    def test_anything(self, headers: dict[str, list[str]]) -> None:
+        """
+        Whatever the headers hold, they are let through or refused with a code.
+        """
+        try:
+            checkUpgrade({**UPGRADE, **headers})
+            readCredentials(headers, {}, True)
+        except RealtimeError as error:
+            self.assertIn(error.code, ("upgrade_required", "invalid_arguments"))
+
+
+class OfferedProtocolsTests(SynchronousTestCase):
+    """
+    Tests for L{offeredProtocols}.
+    """
+
+    def test_forms(self) -> None:
+        """
+        Subprotocols are told apart by commas, with spaces or without, in any number of
+        headers; empty ones are none.
+        """
+        for values in (["a, b,c"], ["a,b", "c"], ["a ,\tb , c,"], [",a,,b", "", "c"]):
+            self.assertEqual(offeredProtocols({"sec-websocket-protocol": values}), ["a", "b", "c"])
+        self.assertEqual(offeredProtocols({}), [])
+
+
+class ReadCredentialsTests(SynchronousTestCase):
+    """
+    Tests for L{readCredentials}.
+    """
+
+    def read(
+        self,
+        offered: str = "",
+        query: dict[str, str] | None = None,
+        allowed: bool = False,
+        **more: Any,
+    ) -> Credentials:
+        """
+        Read the credentials of an opening.
+        """
+        return readCredentials({"sec-websocket-protocol": [offered], **more}, query or {}, allowed)
+
+    def refuse(self, *arguments: Any, **more: Any) -> RealtimeError:
+        """
+        Make sure that an opening's credentials are refused.
+        """
+        error: RealtimeError = self.assertRaises(RealtimeError, self.read, *arguments, **more)
+        self.assertEqual(error.code, "invalid_arguments")
+        return error
+
+    def test_subprotocols(self) -> None:
+        """
+        A key and a token come as subprotocols, either of them or both.
+        """
+        self.assertEqual(
+            self.read("aerostack-key.K, aerostack-token.a.b.c, aerostack-v1"),
+            Credentials(key="K", token="a.b.c"),
+        )
+        self.assertEqual(self.read("aerostack-key.K,aerostack-v1"), Credentials(key="K"))
+        self.assertEqual(self.read("aerostack-token.a.b.c"), Credentials(token="a.b.c"))
+        self.assertEqual(self.read("aerostack-v1"), Credentials())
+        self.assertEqual(self.read("aerostack-key., aerostack-v1"), Credentials())
+
+    def test_query(self) -> None:
+        """
+        The project and the user come in the URL; empty ones are none.
+        """
+        self.assertEqual(self.read(query={"projectId": "p", "userId": "u"}), Credentials("p", "u"))
+        self.assertEqual(self.read(query={"projectId": "", "userId": ""}), Credentials())
+
+    def test_origin(self) -> None:
+        """
+        The origin is taken along.
+        """
+        self.assertEqual(self.read(origin=["http://a"]), Credentials(origin="http://a"))
+
+    def test_queryCredentials(self) -> None:
+        """
+        Credentials in the URL count where that is turned on, and a subprotocol counts
+        before them.
+        """
+        query = {"apiKey": "K", "token": "T"}
+        self.assertEqual(self.read(query=query, allowed=True), Credentials(key="K", token="T"))
+        self.assertEqual(
+            self.read("aerostack-key.other", query, True), Credentials(key="other", token="T")
+        )
+
+    def test_queryCredentialsRefused(self) -> None:
+        """
+        Where it is turned off, the refusal names the setting, and not the credential.
+        """
+        for query in ({"apiKey": "pk_private"}, {"token": "pk_private"}):
+            error = self.refuse(query=query)
+            self.assertIn("server.query_credentials", error.message)
+            self.assertNotIn("pk_private", str(error))
+        self.assertEqual(self.read(query={"apiKey": ""}), Credentials())
+
+    def test_several(self) -> None:
+        """
+        Two keys, or two tokens, are refused, and not shown.
+        """
+        for offered in ("aerostack-key.A, aerostack-key.B", "aerostack-token.A,aerostack-token.B"):
+            error = self.refuse(offered)
+            self.assertNotIn(".A", error.message)
+
+
+class ReadClientTests(SynchronousTestCase):
+    """
+    Tests for L{readClient}.
+    """
+
+    def read(self, *offered: str) -> str | None:
+        """
+        Read by what the client of an opening is known again.
+        """
+        return readClient({"sec-websocket-protocol": list(offered)})
+
+    def test_secret(self) -> None:
+        """
+        Each secret stands for one client, and what is kept does not tell it.
+        """
+        secret = "s" * 16
+        first = self.read(f"aerostack-session.{secret}, aerostack-v1")
+        assert first is not None
+        self.assertEqual(self.read("aerostack-v1", f"aerostack-session.{secret}"), first)
+        self.assertNotEqual(self.read(f"aerostack-session.{secret}s"), first)
+        self.assertNotIn(secret, first)
+        self.assertIsNone(self.read("aerostack-v1"))
+
+    def test_refused(self) -> None:
+        """
+        A secret that can be guessed, or has no end, or comes twice, is refused and not shown.
+        """
+        for offered in ("x" * 15, "x" * 129, f"{'x' * 20}, aerostack-session.{'y' * 20}"):
+            error = self.assertRaises(RealtimeError, self.read, f"aerostack-session.{offered}")
+            self.assertEqual(error.code, "invalid_arguments")
+            self.assertNotIn("xxx", error.message)

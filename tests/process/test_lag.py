@@ -1,0 +1,69 @@
+"""
+Tests for L{aerostack.process.lag}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.limits.admission import Admission
+from aerostack.errors import RealtimeError
+from aerostack.process.lag import Pulse
+from aerostack.settings.settings import LimitsConfig
+
+
+class PulseTests(SynchronousTestCase):
+    """
+    Tests for L{Pulse}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.admission = Admission(LimitsConfig(lag=1.0), lambda: 0.5)
+        self.pulse = Pulse(self.clock, self.admission)
+        self.pulse.startService()
+        self.addCleanup(self.pulse.stopService)
+        self.told: list[str] = []
+        globalLogPublisher.addObserver(self.observe)
+        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
+
+    def observe(self, event: dict[str, object]) -> None:
+        """
+        Note what is logged here.
+        """
+        if event.get("log_namespace") == "aerostack.process.lag.Pulse":
+            self.told.append(str(event["log_format"]))
+
+    def test_steady(self) -> None:
+        """
+        As long as the reactor comes about in time, everybody is let in.
+        """
+        self.clock.pump([0.05] * 100)
+        self.clock.advance(0.9)
+        self.admission.check(self.clock.seconds())
+        self.assertEqual(self.told, [])
+
+    def test_behind(self) -> None:
+        """
+        After a turn that took too long nobody is let in, until it was in time for a while;
+        both are told once.
+        """
+        self.clock.advance(2.3)
+        self.assertRaises(RealtimeError, self.admission.check, self.clock.seconds())
+        self.clock.advance(2.3)
+        self.assertRaises(RealtimeError, self.admission.check, self.clock.seconds())
+        self.assertEqual(len(self.told), 1)
+        self.clock.pump([0.25] * 4)
+        self.admission.check(self.clock.seconds())
+        self.assertEqual(len(self.told), 2)
+
+    def test_stop(self) -> None:
+        """
+        After the stop it beats no more.
+        """
+        self.pulse.stopService()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.clock.advance(100)
+        self.admission.check(self.clock.seconds())

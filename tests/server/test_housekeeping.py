@@ -1,0 +1,185 @@
+"""
+Tests for L{aerostack.server.housekeeping}.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Cooperator
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.server.housekeeping import Housekeeping
+from aerostack.settings.settings import LimitsConfig
+from aerostack.testing import MemoryHistory, World
+from tests.hub.test_hub import ROOM, Listener
+
+
+class SlowHistory(MemoryHistory):
+    """
+    A history with something to forget.
+
+    @ivar asked: The times at which it was asked to.
+    @ivar steps: What each next step answers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+        self.steps: list[Deferred[int]] = []
+
+    def expire(self, now: int) -> Deferred[int]:
+        self.asked.append(now)
+        return self.steps.pop(0) if self.steps else succeed(0)
+
+
+class HousekeepingTests(SynchronousTestCase):
+    """
+    Tests for L{Housekeeping}.
+    """
+
+    def setUp(self) -> None:
+        self.world = World(limits=LimitsConfig(pingInterval=10, pongTimeout=5))
+        self.clock = self.world.clock
+        self.history = SlowHistory()
+        self.service = Housekeeping(self.clock, self.world.deadlines, self.world.hub, self.history)
+
+    def start(self) -> None:
+        """
+        Begin.
+        """
+        self.service.startService()
+        self.addCleanup(self.service.stopService)
+
+    def pump(self, seconds: int) -> None:
+        """
+        Let time pass, second by second.
+        """
+        self.clock.pump([1] * seconds)
+
+    def test_deadlines(self) -> None:
+        """
+        Sessions are pinged and given up when their time has come.
+        """
+        self.start()
+        client = self.world.connect()
+        self.pump(11)
+        self.assertEqual(client.connection.pings, 1)
+        self.pump(6)
+        self.assertIsNotNone(client.connection.closing)
+
+    def test_brokenSession(self) -> None:
+        """
+        A session that fails is logged with its connection, and the others are served.
+        """
+        self.start()
+        clients = [self.world.connect() for _ in range(3)]
+        self.patch(clients[1].connection, "ping", lambda: 1 // 0)
+        self.pump(11)
+        self.assertEqual([client.connection.pings for client in clients], [1, 0, 1])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_presence(self) -> None:
+        """
+        Members whose grace is over leave.
+        """
+        self.start()
+        watcher, member = self.world.connect(), self.world.connect(userId="ann")
+        watcher.ask(type="subscribe", topic="chat/a")
+        member.send(type="track", topic="chat/a", state={})
+        member.die()
+        self.pump(8)
+        watcher.take()
+        self.pump(4)
+        self.assertEqual([frame["event"] for frame in watcher.take()], ["presence:leave"])
+
+    def test_presenceFails(self) -> None:
+        """
+        Where members cannot be told to leave, the logs are looked after all the same, and the
+        next second brings another try.
+        """
+        asked: list[str] = []
+
+        def broken(now: float, most: int) -> list[Any]:
+            asked.append("presence")
+            raise ZeroDivisionError
+
+        self.patch(self.world.hub.attendance.presence, "expire", broken)
+        self.patch(self.world.hub, "expireStreams", lambda: iter((asked.append("streams"),)))
+        self.start()
+        self.pump(1)
+        self.assertEqual(sorted(asked), ["presence", "presence", "streams", "streams"])
+        self.assertGreater(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_many(self) -> None:
+        """
+        Where very many members leave at once, others have their turn in between.
+        """
+        self.start()
+        attendance = self.world.hub.attendance
+        for number in range(1000):
+            attendance.track(Listener(self.world), f"m{number}", ROOM, None, b"{}")
+            attendance.lose(f"m{number}")
+        turns: list[int] = []
+
+        def turn() -> None:
+            turns.append(attendance.presence.count(ROOM.canonical))
+            if turns[-1]:
+                self.clock.callLater(0, turn)
+
+        # The real time of a turn must not count here.
+        self.service._cooperator = Cooperator(
+            terminationPredicateFactory=lambda: lambda: True,
+            scheduler=partial(self.clock.callLater, 0),
+        )
+        self.clock.callLater(10, turn)
+        self.pump(12)
+        self.assertEqual(turns[-1], 0)
+        self.assertGreater(len(turns), 5)
+
+    def test_history(self) -> None:
+        """
+        The history is asked to forget at the start and every minute.
+        """
+        self.start()
+        self.pump(125)
+        begin = 1_000_000_000_000
+        self.assertEqual(self.history.asked, [begin, begin + 60_000, begin + 120_000])
+
+    def test_historyToTheEnd(self) -> None:
+        """
+        While there is more to forget it goes on at once, one step after the other.
+        """
+        slow: Deferred[int] = Deferred()
+        self.history.steps = [succeed(500), slow, succeed(3)]
+        self.start()
+        self.assertEqual(len(self.history.asked), 2)
+        self.pump(120)
+        self.assertEqual(len(self.history.asked), 2)
+        slow.callback(500)
+        self.assertEqual(len(self.history.asked), 4)
+
+    def test_historyFails(self) -> None:
+        """
+        A history that fails is logged, and asked again a minute later.
+        """
+        self.history.steps = [fail(ZeroDivisionError())]
+        self.start()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.pump(61)
+        self.assertEqual(len(self.history.asked), 2)
+
+    def test_stop(self) -> None:
+        """
+        After the stop nothing happens any more, though a step was under way.
+        """
+        slow: Deferred[int] = Deferred()
+        self.history.steps = [slow]
+        self.service.startService()
+        self.service.stopService()
+        slow.callback(500)
+        self.pump(120)
+        self.assertEqual(len(self.history.asked), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

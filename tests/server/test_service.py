@@ -1,0 +1,221 @@
+"""
+Tests for L{aerostack.server.service}, as far as they take no process.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+from twisted.application.service import IServiceMaker
+from twisted.internet.testing import MemoryReactorClock
+from twisted.plugin import getPlugins
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.config.loader import load
+from aerostack.server import service
+from aerostack.server.daemon import Daemon, StartError
+from aerostack.server.service import Options, Program, hint
+from aerostack.settings.settings import Config
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """
+    Has a configuration in a folder of its own.
+    """
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir()
+        self.path = self.directory / "rt.toml"
+        self.write()
+
+    def write(self, *listen: str, more: str = "") -> Config:
+        """
+        Write the configuration.
+        """
+        self.path.write_text(
+            f"""
+            server.listen = {json.dumps(listen or ["tcp:8787:interface=127.0.0.1"])}
+            database.url = "sqlite:///rt.db"
+            projects.p.public_key = {{ file = "p.public", generate = true }}
+            {more}
+            """
+        )
+        return load(self.path, {})
+
+    def options(self, *arguments: str) -> Options:
+        """
+        Parse a command line.
+        """
+        options = Options()
+        options.parseOptions([*arguments, "--config", str(self.path)])
+        return options
+
+
+class OptionsTests(ConfigurationTests):
+    """
+    Tests for L{Options}.
+    """
+
+    def test_loads(self) -> None:
+        """
+        The configuration is read, and its keys are made.
+        """
+        options = self.options()
+        key = options.loaded.projects["p"].publicKey
+        self.assertEqual(f"{key}", (self.directory / "p.public").read_text().strip())
+
+    def test_default(self) -> None:
+        """
+        Where none is named it is the one that a checkout has.
+        """
+        self.assertEqual(Options()["config"], "etc/rt.toml")
+
+    def test_mistakes(self) -> None:
+        """
+        All mistakes are in one message, each with its key.
+        """
+        self.path.write_text("[server]\nlisten = []\n[tracker]\npoll = 1\n")
+        error = str(self.assertRaises(UsageError, self.options))
+        for text in (str(self.path), "server.listen:", "database.url:", "tracker.poll:"):
+            self.assertIn(text, error)
+
+    def test_check(self) -> None:
+        """
+        A check ends the program without making anything.
+        """
+        output = io.StringIO()
+        self.patch(sys, "stdout", output)
+        end = self.assertRaises(SystemExit, self.options, "--check")
+        self.assertFalse(end.code)
+        self.assertEqual(output.getvalue(), f"{self.path} is in order.\n")
+        self.assertEqual([path.name for path in self.directory.iterdir()], ["rt.toml"])
+
+
+class HintTests(ConfigurationTests):
+    """
+    Tests for L{hint}.
+    """
+
+    def test_hints(self) -> None:
+        """
+        The first step fits where the daemon listens.
+        """
+        tail = "aerostack-rt tail orders --config rt.toml"
+        (self.directory / "key.pem").touch()
+        for listen, expected in (
+            (
+                "tcp:80:interface=127.0.0.1:local=1",
+                "open http://127.0.0.1:80/ or the console at http://127.0.0.1:80/console/"
+                f" in a browser, or type: {tail}",
+            ),
+            (
+                "tcp:80:interface=10.0.0.5",
+                f"open http://10.0.0.5:80/ in a browser, or type: {tail}",
+            ),
+            (
+                "ssl:443:privateKey=key.pem:interface=127.0.0.1:local=1",
+                "open https://127.0.0.1:443/ or the console at https://127.0.0.1:443/console/"
+                f" in a browser, or type: {tail}",
+            ),
+            ("unix:rt.sock", f"type: {tail}"),
+        ):
+            self.assertEqual(hint(self.write(listen), Path("rt.toml")), expected)
+        self.assertIn(
+            "aerostack-rt tail orders --url",
+            hint(self.write("systemd:domain=INET:index=0"), Path("rt.toml")),
+        )
+
+    def test_console(self) -> None:
+        """
+        The console is named only where it can be had.
+        """
+        for listen, console, named in (
+            ("tcp:80", "everywhere", True),
+            ("tcp:80", "off", False),
+            ("tcp:80:interface=10.0.0.5", "everywhere", True),
+            ("tcp:80:interface=10.0.0.5", "loopback", False),
+            ("tcp6:80:interface=\\:\\:1", "loopback", False),
+            ("tcp6:80:interface=\\:\\:1:local=1", "loopback", True),
+        ):
+            config = self.write(listen, more=f'server.console = "{console}"')
+            said = hint(config, Path("rt.toml"))
+            self.assertEqual("/console/" in said, named, (listen, console))
+
+    def test_command(self) -> None:
+        """
+        The command line is named as it can be called where the daemon runs.
+        """
+        said = hint(self.write("tcp:80"), Path("rt.toml"), ".venv/bin/aerostack-rt")
+        self.assertIn("type: .venv/bin/aerostack-rt tail orders --config rt.toml", said)
+
+
+class StartTests(ConfigurationTests):
+    """
+    Tests for what a L{Daemon} does before anything runs.
+    """
+
+    def test_prepared(self) -> None:
+        """
+        Addresses are taken and the database is made, before privileges are given up.
+        """
+        reactor = MemoryReactorClock()
+        Daemon(self.write(), reactor).privilegedStartService()
+        ((port, _, _, interface),) = reactor.tcpServers
+        self.assertEqual((port, interface), (8787, "127.0.0.1"))
+        self.assertTrue((self.directory / "rt.db").exists())
+
+    def test_startError(self) -> None:
+        """
+        What cannot be had ends the program with a sentence, and no address is taken.
+        """
+        (self.directory / "rt.db").write_bytes(b"a letter" * 200)
+        reactor = MemoryReactorClock()
+        daemon = Daemon(self.write(), reactor)
+        error = self.assertRaises(StartError, daemon.privilegedStartService)
+        self.assertIsInstance(error, SystemExit)
+        self.assertIn(f"{self.directory / 'rt.db'} cannot be used: file is not a", str(error))
+        self.assertEqual(reactor.tcpServers, [])
+
+    def test_noSuchSocket(self) -> None:
+        """
+        A socket that systemd did not pass is named.
+        """
+        daemon = Daemon(self.write("systemd:domain=INET:index=5"), MemoryReactorClock())
+        error = self.assertRaises(StartError, daemon.privilegedStartService)
+        self.assertIn("cannot listen: systemd:domain=INET:index=5: systemd passed no", str(error))
+
+
+class PluginTests(SynchronousTestCase):
+    """
+    Tests for what C{twistd} finds.
+    """
+
+    def test_plugin(self) -> None:
+        """
+        There is one plugin of ours, and it makes the program.
+        """
+        (found,) = [p for p in getPlugins(IServiceMaker) if p.tapname == "aerostack-rt"]
+        self.assertIs(found.options, Options)
+        self.assertEqual(found.makeService, service.makeService)
+
+    def test_program(self) -> None:
+        """
+        The program is made of the daemon, what speaks with systemd, and the signals.
+        """
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        path = directory / "rt.toml"
+        path.write_text(
+            'server.listen = ["tcp:1"]\ndatabase.url = "sqlite:///rt.db"\n'
+            "projects.p.anonymous = true\n"
+        )
+        options = Options()
+        options.parseOptions(["--config", str(path)])
+        program = Program(options, MemoryReactorClock())
+        names = [type(part).__name__ for part in program]
+        self.assertEqual(names, ["Daemon", "Notifier", "Signals"])

@@ -1,0 +1,167 @@
+"""
+Tests for L{aerostack.sessions.session}: clients that come back and show by a secret that they do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jwt
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.errors import CLOSE_REVOKED, CLOSE_SUPERSEDED, CLOSE_TOKEN
+from aerostack.settings.settings import JWTConfig
+from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, Frame, MemoryClient, World, makeProject
+
+
+class ClientTests(SynchronousTestCase):
+    """
+    Tests for connections of one client.
+    """
+
+    def setUp(self) -> None:
+        self.world = World({"p": makeProject(), "q": makeProject(id="q", publicKey=None)})
+
+    def ended(self, client: MemoryClient) -> bool:
+        """
+        Whether a connection was closed because the client has come back.
+        """
+        closing = client.connection.closing
+        return closing is not None and closing[0] == CLOSE_SUPERSEDED
+
+    def test_superseded(self) -> None:
+        """
+        A client that comes back ends its connection before at once, though that network has not
+        noticed anything.
+        """
+        first = self.world.connect(client="s")
+        first.ask(type="subscribe", topic="a/b")
+        second = self.world.connect(client="s")
+        self.assertTrue(self.ended(first))
+        self.assertEqual(first.take(), [])
+        third = self.world.connect(client="s")
+        self.assertTrue(self.ended(second))
+        for client in (first, second, third):
+            client.die()
+        self.assertEqual(len(self.world.hub.registry), 0)
+        self.assertEqual(self.world.surroundings.clients, {})
+
+    def test_others(self) -> None:
+        """
+        Another secret, project or user is another client.
+        """
+        first = self.world.connect(client="s", projectId="p", userId="ann")
+        self.world.connect(client="t", projectId="p", userId="ann")
+        self.world.connect(client="s", projectId="q", userId="ann")
+        self.world.connect(projectId="p", userId="ann")
+        self.world.connect(client="s", projectId="p", userId="bob")
+        self.assertFalse(self.ended(first))
+
+    def test_presence(self) -> None:
+        """
+        A client that comes back takes its presence over, with a user's name and without, and
+        nobody sees it leave or join, though another tab of the same user stays.
+        """
+        for user in ({}, {"userId": "ann"}):
+            world = World()
+            watcher = world.connect()
+            watcher.ask(type="subscribe", topic="a/b")
+            others = [world.connect(client=name, **user) for name in ("t", "u")]
+            first = world.connect(client="s", **user)
+            for client in (*others, first):
+                client.send(type="track", topic="a/b", state={"n": 1})
+            self.assertEqual(len(watcher.take()), 3)
+            second = world.connect(client="s", **user)
+            second.send(type="track", topic="a/b", state={"n": 1})
+            first.close()
+            world.advance(20)
+            self.assertEqual(watcher.take(), [])
+            second.ask(type="untrack", topic="a/b")
+            (left,) = watcher.take()
+            self.assertEqual(left["event"], "presence:leave")
+            self.assertEqual(left["data"]["connectionId"], first.connectionId)
+
+    def test_lost(self) -> None:
+        """
+        A nameless client whose connection was lost takes its presence over as a user does.
+        """
+        watcher = self.world.connect()
+        watcher.ask(type="subscribe", topic="a/b")
+        for name in ("s", "t"):
+            client = self.world.connect(client=name)
+            client.ask(type="track", topic="a/b", state={})
+            client.die()
+        watcher.take()
+        self.world.connect(client="t").ask(type="track", topic="a/b", state={})
+        self.assertEqual(watcher.take(), [])
+        self.world.connect(client="v").ask(type="track", topic="a/b", state={})
+        self.assertEqual([frame["event"] for frame in watcher.take()], ["presence:join"])
+        self.world.advance(20)
+        self.assertEqual([frame["event"] for frame in watcher.take()], ["presence:leave"])
+
+    def publish(self, secret: str | None, **more: Any) -> list[Frame]:
+        """
+        What somebody without a name hears that publishes on a connection of its own.
+        """
+        client = self.world.connect(client=secret)
+        answer = client.ask(type="publish", topic="a/b", event="e", data=1, id=7, **more)
+        client.die()
+        return answer
+
+    def test_repeats(self) -> None:
+        """
+        What a nameless client publishes again on its next connection is published once; what
+        another one publishes under the same id is another thing.
+        """
+        watcher = self.world.connect()
+        watcher.ask(type="subscribe", topic="a/b")
+        for secrets, count in ((("s", "s", "s"), 1), (("t", "u"), 2), ((None, None), 2)):
+            for secret in secrets:
+                self.assertEqual(self.publish(secret), [{"type": "ack", "id": 7}])
+            self.assertEqual(len(watcher.take()), count, secrets)
+
+    def test_repeatsKept(self) -> None:
+        """
+        The same holds over a restart of the daemon for what is kept.
+        """
+        self.publish("s", persist=True)
+        self.world.restart()
+        for secret in ("s", "t"):
+            self.assertEqual(self.publish(secret, persist=True), [{"type": "ack", "id": 7}])
+        self.assertEqual(len(self.world.history.messages), 2)
+
+
+class ReconsideredTests(SynchronousTestCase):
+    """
+    Tests of clients under another configuration.
+    """
+
+    def test_revoked(self) -> None:
+        """
+        A client that would not be let in any more is told why and closed, gets nothing more, and
+        is not seen any longer; a token may be replaced.
+        """
+        project = makeProject(jwt=JWTConfig("HS256", TOKEN_SECRET))
+        world = World({"p": project})
+        watcher = world.connect(projectId="p")
+        watcher.ask(type="subscribe", topic="a/b")
+        token = jwt.encode({"sub": "ann"}, TOKEN_SECRET)
+        clients = [world.connect(key=PUBLIC_KEY), world.connect(projectId="p", token=token)]
+        for client in clients:
+            client.ask(type="subscribe", topic="a/b")
+            client.ask(type="track", topic="a/b", state={})
+        watcher.take()
+        other = JWTConfig("HS256", TOKEN_SECRET[::-1])
+        world.authenticator.load({"p": makeProject(publicKey="pk_another0123456789", jwt=other)})
+        for client in (watcher, *clients):
+            client.take()
+            client.session.reconsider()
+        watcher.send(type="publish", topic="a/b", event="e")
+        expected = ((CLOSE_REVOKED, "unauthorized"), (CLOSE_TOKEN, "invalid_token"))
+        for client, closing in zip(clients, expected, strict=True):
+            self.assertEqual(client.connection.closing, closing)
+            codes = [frame.get("code", frame["type"]) for frame in client.take()]
+            self.assertEqual(codes[-1], closing[1])
+        self.assertIsNone(watcher.connection.closing)
+        events = [frame["event"] for frame in watcher.take()]
+        self.assertEqual(events, ["presence:leave", "e"])

@@ -1,0 +1,175 @@
+"""
+Tests for L{aerostack.sessions.draining}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.limits.draining import BATCH, PAUSE, Departures
+from aerostack.errors import CLOSE_FLOOD, CLOSE_GOING_AWAY
+from aerostack.sessions.draining import PATIENCE, farewell
+from aerostack.testing import MemoryClient, World
+
+PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
+
+
+class FarewellTests(SynchronousTestCase):
+    """
+    Tests for L{farewell}.
+    """
+
+    def setUp(self) -> None:
+        self.world = World()
+
+    def begin(self, *clients: MemoryClient) -> Deferred[None]:
+        """
+        Send some clients away.
+        """
+        departures = Departures(3, 10, lambda: 0.5)
+        sessions = [client.session for client in clients]
+        told: Deferred[None] = farewell(self.world.clock, sessions, departures)
+        return told
+
+    def assertTold(self, client: MemoryClient, delay: int) -> None:
+        """
+        Assert that the last that a client heard is when to come back, and a close that
+        says the same.
+        """
+        last = client.take()[-1]
+        self.assertEqual(last, {"type": "reconnect", "delay": delay, "reason": "restart"})
+        reason = f"restarting; reconnect in {delay} ms"
+        self.assertEqual(client.connection.closing, (CLOSE_GOING_AWAY, reason))
+
+    def test_nobody(self) -> None:
+        """
+        Where nobody is connected it is over at once.
+        """
+        self.successResultOf(self.begin())
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])
+
+    def test_oneFails(self) -> None:
+        """
+        A client that cannot be told is closed, and the others are told.
+        """
+        clients = [self.world.connect() for _ in range(3)]
+        send = clients[1].connection.send
+
+        def broken(frame: bytes) -> None:
+            self.patch(clients[1].connection, "send", send)
+            raise ZeroDivisionError
+
+        self.patch(clients[1].connection, "send", broken)
+        clients[1].session.drained()
+        self.successResultOf(self.begin(*clients))
+        self.assertTold(clients[0], 3005)
+        self.assertTold(clients[2], 3025)
+        self.assertEqual(clients[1].connection.closing, (1011, "the daemon failed"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_few(self) -> None:
+        """
+        A few are sent away at once, each with a delay of its own.
+        """
+        clients = [self.world.connect() for _ in range(3)]
+        self.successResultOf(self.begin(*clients))
+        for client, delay in zip(clients, (3005, 3015, 3025), strict=True):
+            self.assertTold(client, delay)
+
+    def test_late(self) -> None:
+        """
+        Where the reactor is late for each batch, all of them are no later than the last one.
+        """
+        clients = [self.world.connect() for _ in range(9 * BATCH + 1)]
+        told = self.begin(*clients)
+        for _ in range(5):
+            self.assertNoResult(told)
+            self.world.clock.advance(2 * PAUSE)
+        self.successResultOf(told)
+
+    def test_batches(self) -> None:
+        """
+        Many are sent away in batches, between which the reactor turns.
+        """
+        clients = [self.world.connect() for _ in range(2 * BATCH + 1)]
+        told = self.begin(*clients)
+        for left in (BATCH + 1, 1, 0):
+            open = [client for client in clients if client.connection.closing is None]
+            self.assertEqual(open, clients[len(clients) - left :])
+            if left:
+                self.assertNoResult(told)
+                self.world.clock.advance(PAUSE)
+        self.successResultOf(told)
+
+    def test_goneMeanwhile(self) -> None:
+        """
+        Who goes, or is closed for another reason, before its turn is left alone.
+        """
+        clients = [self.world.connect() for _ in range(BATCH + 2)]
+        told = self.begin(*clients)
+        gone, flooding = clients[BATCH:]
+        gone.close()
+        flooding.session.close(CLOSE_FLOOD, "too much")
+        self.world.clock.advance(PAUSE)
+        self.successResultOf(told)
+        self.assertIsNone(gone.connection.closing)
+        self.assertEqual(flooding.connection.closing, (CLOSE_FLOOD, "too much"))
+        self.assertEqual(gone.take() + flooding.take(), [])
+
+    def test_acknowledged(self) -> None:
+        """
+        What a client published is acknowledged, or refused, before it hears that it is to
+        go; what it sends after that is not taken.
+        """
+        self.world.history.held = []
+        kept, lost, idle = (self.world.connect() for _ in range(3))
+        kept.send(**PUBLISH, data=1, id="a")
+        kept.send(**PUBLISH, data=2, id="b")
+        told = self.begin(kept, idle)
+        self.assertTold(idle, 3015)
+        self.assertEqual(kept.ask(**PUBLISH, data=3, id="c"), [])
+        self.assertIsNone(kept.connection.closing)
+        self.world.history.release()
+        self.assertEqual([frame["id"] for frame in kept.connection.frames[:-1]], ["a", "b"])
+        self.assertTold(kept, 3005)
+        self.world.clock.advance(PAUSE)
+        self.successResultOf(told)
+        self.assertEqual([kept.message.data for kept in self.world.history.messages], [b"1", b"2"])
+
+        self.world.history.held = []
+        lost.send(**PUBLISH, data=1, id="d")
+        self.begin(lost)
+        self.world.history.refuse()
+        error = lost.connection.frames[0]
+        self.assertEqual((error["code"], error["id"]), ("database_unavailable", "d"))
+        self.assertTold(lost, 3005)
+
+    def test_patience(self) -> None:
+        """
+        A database that keeps nothing holds nobody up for long, and its late word breaks
+        nothing.
+        """
+        self.world.history.held = []
+        client = self.world.connect()
+        client.send(**PUBLISH, data=1, id="a")
+        told = self.begin(client)
+        self.world.clock.pump([PAUSE] * int(PATIENCE / PAUSE - 1))
+        self.assertNoResult(told)
+        self.world.clock.pump([PAUSE] * 2)
+        self.successResultOf(told)
+        self.assertTold(client, 3005)
+        self.world.history.release()
+        self.assertEqual(client.take(), [])
+
+    def test_listens(self) -> None:
+        """
+        Until it goes, a client that waits hears what is published.
+        """
+        self.world.history.held = []
+        client, other = self.world.connect(), self.world.connect()
+        client.ask(type="subscribe", topic="chat/b")
+        client.send(**PUBLISH, data=1, id="a")
+        self.begin(client)
+        other.send(type="publish", topic="chat/b", event="e", data="last words")
+        self.assertEqual([frame["data"] for frame in client.take()], ["last words"])

@@ -1,0 +1,116 @@
+"""
+Tests for L{aerostack.sessions.reauthorizing}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.sessions.reauthorizing import STEPS, Judging
+from aerostack.testing import World
+
+
+class Turns:
+    """
+    A clock that only knows the next turn of the reactor.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+
+    def callLater(self, delay: float, call: Callable[[], None]) -> None:
+        assert delay == 0
+        self.calls.append(call)
+
+    def turn(self, count: int = 1) -> None:
+        """
+        Let the reactor turn.
+        """
+        for _ in range(count):
+            calls, self.calls = self.calls, []
+            for call in calls:
+                call()
+
+
+class JudgingTests(SynchronousTestCase):
+    """
+    Tests for L{Judging}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Turns()
+        self.judging = Judging(self.clock)  # type: ignore[arg-type]
+        self.done: list[str] = []
+
+    def work(self, name: str, steps: int) -> Iterator[None]:
+        """
+        Something to do.
+        """
+        for _ in range(steps):
+            self.done.append(name)
+            yield
+
+    def test_atOnce(self) -> None:
+        """
+        What is little is done at once, as often as it is asked for, and nothing is left.
+        """
+        for name in "abc":
+            self.judging.ask(name, self.work(name, 3))
+        self.assertEqual(self.done, list("aaabbbccc"))
+        self.clock.turn()
+        self.assertEqual(self.clock.calls, [])
+
+    def test_turns(self) -> None:
+        """
+        Of what is much only so much is done in one turn, whoever asks; the rest comes in the
+        next ones, where one who asks for little need not wait for the others.
+        """
+        self.judging.ask("a", self.work("a", 10 * STEPS))
+        self.judging.ask("b", self.work("b", 2))
+        self.assertEqual(self.done, ["a"] * STEPS)
+        self.clock.turn()
+        self.assertEqual(self.done.count("b"), 2)
+        self.assertLessEqual(len(self.done), 2 * STEPS)
+        self.clock.turn(20)
+        self.assertEqual(len(self.done), 10 * STEPS + 2)
+        self.assertEqual(self.clock.calls, [])
+
+    def test_again(self) -> None:
+        """
+        One who asks again before all is done has only the last done whole.
+        """
+        for n in range(900):
+            self.judging.ask("a", self.work(str(n), 990))
+        self.clock.turn(30)
+        self.assertEqual(self.done.count("899"), 990)
+        self.assertLess(len(self.done), 2 * 990)
+
+
+class SessionTests(SynchronousTestCase):
+    """
+    Sessions that are judged anew.
+    """
+
+    def test_manyTopics(self) -> None:
+        """
+        However many topics a client holds, it is judged on each, and only on those that it
+        still holds then.
+        """
+        world = World()
+        client = world.connect(userId="ann")
+        topics = [f"chat/{n}" for n in range(3 * STEPS)]
+        for topic in topics:
+            client.ask(type="subscribe", topic=topic)
+        judged: list[str] = []
+
+        def permit(identity: object, action: object, topic: object) -> None:
+            judged.append(str(topic))
+
+        self.patch(world.feeds, "permit", permit)
+        client.session.judge()
+        self.assertEqual(len(judged), STEPS)
+        client.send(type="unsubscribe", topic=topics[-1])
+        client.take()
+        self.assertEqual(len(judged), 3 * STEPS - 1)

@@ -1,0 +1,289 @@
+"""
+Tests for L{aerostack.sessions.rpc}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import fail
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.auth.authenticator import Credentials
+from aerostack.errors import RealtimeError
+from aerostack.protocol.codec import encodeValue
+from aerostack.settings.settings import LimitsConfig
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY, World, makeProject
+
+
+class RPCTests(SynchronousTestCase):
+    """
+    Tests for L{RPC}.
+    """
+
+    def setUp(self) -> None:
+        self.use(World())
+
+    def use(self, world: World) -> None:
+        """
+        Ask another daemon.
+        """
+        self.world = world
+        self.server = world.authenticator.identify(Credentials(key=SECRET_KEY), 0)
+
+    def call(self, method: str, *args: Any, **more: Any) -> Any:
+        """
+        Call a method as a server does.
+        """
+        body = {"method": method, "args": list(args), **more}
+        return self.successResultOf(self.world.rpc.call(self.server, encodeValue(body)))
+
+    def refused(self, body: Any, identity: Any = None) -> RealtimeError:
+        """
+        Call something that is refused.
+
+        @return: How.
+        """
+        called = self.world.rpc.call(identity or self.server, encodeValue(body))
+        error: RealtimeError = self.failureResultOf(called, RealtimeError).value
+        return error
+
+    def assertInvalid(self, method: str, *arguments: Any) -> None:
+        """
+        Assert that each of some arguments is invalid.
+        """
+        for args in arguments:
+            error = self.refused({"method": method, "args": args})
+            self.assertEqual((error.code, error.http), ("invalid_arguments", 400), args)
+
+    # Who may call, and what
+
+    def test_secretOnly(self) -> None:
+        """
+        Nobody but a server with the secret key may call anything.
+        """
+        body = {"method": "db.query", "args": ["SELECT 1"]}
+        for credentials in (Credentials(key=PUBLIC_KEY), Credentials(projectId="p")):
+            identity = self.world.authenticator.identify(credentials, 0)
+            error = self.refused(body, identity)
+            self.assertEqual((error.code, error.http), ("forbidden", 403))
+        self.assertEqual(self.world.queries, [])
+
+    def test_body(self) -> None:
+        """
+        A body that is no call is refused.
+        """
+        for body in (None, [], "db.query", {}, {"method": 5}, {"method": None, "args": []}):
+            self.assertEqual(self.refused(body).code, "invalid_arguments", body)
+        for args in ({}, "SELECT 1", 5, None):
+            error = self.refused({"method": "db.query", "args": args})
+            self.assertEqual(error.code, "invalid_arguments", args)
+
+    def test_verbatim(self) -> None:
+        """
+        Data arrives as it was sent, number by number, as what a client publishes does.
+        """
+        client = self.world.connect()
+        client.ask(type="subscribe", topic="chat/a")
+        raw: list[bytes] = []
+        self.patch(client.connection, "send", lambda frame: raw.append(bytes(frame)))
+        client.session.deliver = client.connection.send
+        for data in (
+            "1.10",
+            "0.30000000000000004441",
+            "1E5",
+            "-0",
+            "12345678901234567890123",
+            '{"a" : 1.0,"a":2}',
+            '"\\u00e9\\/"',
+            "null",
+        ):
+            body = '{"method":"socket.emit","args":["e", %s ,"chat/a"]}' % data  # noqa: UP031
+            self.successResultOf(self.world.rpc.call(self.server, body.encode()))
+            self.world.turn()
+            self.assertIn(b'"data":%b,' % data.encode(), raw.pop())
+
+    def test_unreadable(self) -> None:
+        """
+        A body that clients could not read is refused, wherever in it that stands.
+        """
+        for data, code in (
+            ("1e999", "invalid_json"),
+            ("9" * 400, "invalid_json"),
+            ('"\\ud83d"', "invalid_json"),
+            ("[" * 65 + "]" * 65, "too_deep"),
+        ):
+            body = '{"method":"socket.emit","args":["e",%s,"chat/a"]}' % data  # noqa: UP031
+            called = self.world.rpc.call(self.server, body.encode())
+            self.assertEqual(self.failureResultOf(called, RealtimeError).value.code, code)
+        called = self.world.rpc.call(
+            self.server, b'{"method":"socket.emit","args":["e","\xff","a/b"]}'
+        )
+        self.assertEqual(self.failureResultOf(called, RealtimeError).value.code, "invalid_json")
+
+    def test_project(self) -> None:
+        """
+        A call may name its project, and then it must be the key's.
+        """
+        self.call("db.query", "SELECT 1", projectId="p")
+        self.call("db.query", "SELECT 1", projectId=None)
+        error = self.refused({"method": "db.query", "args": ["SELECT 1"], "projectId": "q"})
+        self.assertEqual(error.code, "wrong_project")
+
+    def test_unknownMethod(self) -> None:
+        """
+        A method that is not there is 404, and those that are there are named.
+        """
+        error = self.refused({"method": "db.drop", "args": []})
+        self.assertEqual((error.code, error.http), ("unknown_method", 404))
+        self.assertIn("db.query, socket.emit", error.message)
+
+    def test_user(self) -> None:
+        """
+        A server publishes for a user by a name that one can have.
+        """
+        for name in ("", "x" * 256, "a\nb", " ann"):
+            body = {"method": "socket.emit", "args": ["e", 1, "chat/a", {"userId": name}]}
+            self.assertEqual(self.refused(body).code, "invalid_arguments", name)
+
+    # socket.emit
+
+    def test_emit(self) -> None:
+        """
+        What a server emits reaches the topic's subscribers, a table's too.
+        """
+        client = self.world.connect()
+        for topic, canonical in (("orders", "table/orders/p"), ("chat/a", "chat/a/p")):
+            client.ask(type="subscribe", topic=topic)
+            self.assertEqual(self.call("socket.emit", "e", {"a": [1]}, topic), {"success": True})
+            (frame,) = client.take()
+            self.assertEqual(
+                (frame["type"], frame["topic"], frame["event"], frame["data"]),
+                ("event", canonical, "e", {"a": [1]}),
+            )
+            self.assertNotIn("userId", frame)
+
+    def test_emitFor(self) -> None:
+        """
+        A server may emit in a user's name, and have it kept.
+        """
+        client = self.world.connect()
+        client.ask(type="subscribe", topic="chat/a")
+        options = {"persist": True, "userId": "ann"}
+        answer = self.call("socket.emit", "e", 1, "chat/a", options)
+        (kept,) = self.world.history.messages
+        self.assertEqual(
+            answer, {"success": True, "id": kept.message.id, "created_at": kept.createdAt}
+        )
+        self.assertEqual(client.take()[0]["userId"], "ann")
+        self.assertEqual(self.call("socket.emit", "e", 1, "chat/a", None), {"success": True})
+
+    def test_emitNotKept(self) -> None:
+        """
+        When an event could not be kept, the server hears so.
+        """
+        self.world.history.held = []
+        body = {"method": "socket.emit", "args": ["e", 1, "chat/a", {"persist": True}]}
+        called = self.world.rpc.call(self.server, encodeValue(body))
+        self.assertNoResult(called)
+        self.world.history.refuse()
+        error = self.failureResultOf(called, RealtimeError).value
+        self.assertEqual((error.code, error.http), ("database_unavailable", 503))
+
+    def test_emitArguments(self) -> None:
+        """
+        Too few, too many and wrong arguments are refused.
+        """
+        self.assertInvalid(
+            "socket.emit",
+            [],
+            ["e", 1],
+            ["e", 1, "chat/a", {}, 5],
+            [5, 1, "chat/a"],
+            ["e", 1, None],
+            ["e", 1, "chat/a", []],
+            ["e", 1, "chat/a", {"persist": 1}],
+            ["e", 1, "chat/a", {"userId": 5}],
+            ["e", 1, "chat/a", {"more": 5}],
+        )
+
+    def test_emitNames(self) -> None:
+        """
+        Events and topics are held to the rules that hold for clients.
+        """
+        for args, code in (
+            (["presence:join", 1, "chat/a"], "invalid_event"),
+            (["", 1, "chat/a"], "invalid_event"),
+            (["e", 1, "chat//a"], "invalid_topic"),
+            (["e", 1, ""], "invalid_topic"),
+        ):
+            self.assertEqual(self.refused({"method": "socket.emit", "args": args}).code, code)
+
+    def test_emitTooLarge(self) -> None:
+        """
+        An event's data is bounded.
+        """
+        self.use(World(limits=LimitsConfig(messageBytes=256)))
+        self.call("socket.emit", "e", "x" * 254, "chat/a")
+        error = self.refused({"method": "socket.emit", "args": ["e", "x" * 255, "chat/a"]})
+        self.assertEqual((error.code, error.http), ("too_large", 413))
+
+    # db.query
+
+    def test_query(self) -> None:
+        """
+        A statement runs with its parameters in their database form.
+        """
+        answer = self.call("db.query", "SELECT ?", [1, "x", None, True, {"base64": "AA=="}])
+        self.assertEqual(answer, {"results": [], "success": True, "meta": {}})
+        for args in (["SELECT 1"], ["SELECT 1", None], ["SELECT 1", []]):
+            self.call("db.query", *args)
+        self.assertEqual(
+            self.world.queries,
+            [("SELECT ?", [1, "x", None, True, b"\0"]), *[("SELECT 1", [])] * 3],
+        )
+
+    def test_queryArguments(self) -> None:
+        """
+        Too few, too many and wrong arguments are refused, a parameter by its number.
+        """
+        self.assertInvalid(
+            "db.query",
+            [],
+            [5],
+            ["SELECT 1", {}],
+            ["SELECT 1", "x"],
+            ["SELECT 1", 0],
+            ["SELECT 1", False],
+            ["SELECT 1", [], 5],
+        )
+        error = self.refused({"method": "db.query", "args": ["SELECT ?, ?", [1, [2]]]})
+        self.assertEqual(error.code, "invalid_arguments")
+        self.assertIn("Parameter 2 must be", error.message)
+        self.assertEqual(self.world.queries, [])
+
+    def test_queryFails(self) -> None:
+        """
+        What the database says against a statement is told.
+        """
+        sayNo = RealtimeError("sql_error", "no")
+        self.world.rpc._query = lambda sql, parameters: fail(sayNo)
+        self.assertIs(self.refused({"method": "db.query", "args": ["SELECT"]}), sayNo)
+
+    def test_queryDisabled(self) -> None:
+        """
+        Where C{db_query} is off no statement runs, and the key is named; the rest works.
+        """
+        other = makeProject(id="q", publicKey=None, secretKey=None)
+        for projects in ((makeProject(dbQuery=True), other), (makeProject(),)):
+            self.use(World({project.id: project for project in projects}))
+            self.call("db.query", "SELECT 1")
+        self.use(World({"p": makeProject(), "q": other}))
+        error = self.refused({"method": "db.query", "args": ["SELECT 1"]})
+        self.assertEqual((error.code, error.http), ("query_disabled", 403))
+        self.use(World({"p": makeProject(dbQuery=False)}))
+        error = self.refused({"method": "db.query", "args": ["SELECT 1"]})
+        self.assertEqual(error.code, "query_disabled")
+        self.assertIn("projects.p.db_query", error.message)
+        self.assertEqual(self.world.queries, [])
+        self.call("socket.emit", "e", 1, "chat/a")

@@ -1,3 +1,0 @@
-"""
-Tests of L{aerostack.storage}, on real databases.
-"""

@@ -1,0 +1,3 @@
+"""
+Tests that tell a story over several modules.
+"""

@@ -1,0 +1,310 @@
+"""
+What is in memory, and can be filled by others, has the bounds that C{docs/limits.rst} tells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.python.reflect import namedAny
+from twisted.trial.unittest import SynchronousTestCase
+
+import aerostack
+from aerostack.core import presence
+from aerostack.core.replay.log import Depth
+from aerostack.core.replay.logs import COST
+from aerostack.core.rows.changes import INSERT, Change
+from aerostack.core.topics.policies import Rule, Rules
+from aerostack.core.topics.topics import Topic
+from aerostack.databases import history
+from aerostack.errors import CLOSE_SLOW
+from aerostack.hub.hub import MAX_BACKLOG
+from aerostack.hub.ordering import Lanes
+from aerostack.recovery import replay as past
+from aerostack.settings.settings import LimitsConfig
+from aerostack.testing import MemoryClient, World
+from tests.databases.test_history import SQLiteCase
+
+LIMITS = Path(aerostack.__file__).parent.parent / "docs/limits.rst"
+
+LARGE = "x" * 10_000
+
+
+ELSEWHERE = {
+    "the result of one ``db.query``": (
+        "tests.databases.sqlite.test_query.QueryTests.test_tooManyBytes"
+    ),
+    "the body of an HTTP request": "tests.live.test_http.AccessTests.test_badBodies",
+}
+"""Rows whose tests have what they need in another place."""
+
+
+class BoundsDocumentTests(SynchronousTestCase):
+    """
+    Tests for the table.
+    """
+
+    def test_rows(self) -> None:
+        """
+        Each row of the table has a test that fills what the row is about, here or elsewhere.
+        """
+        text = LIMITS.read_text()
+        _, _, section = text.partition("What is in memory\n")
+        table = re.split(r"(?m)^=[= ]+$", section)[2]
+        found = {line[:38].strip() for line in table.splitlines() if re.match(r"\S", line)}
+        tested = {(each.__doc__ or "").strip().partition("\n")[0] for each in FILLED}
+        self.assertEqual(found, {doc.removesuffix(".") for doc in tested} | ELSEWHERE.keys())
+        for test in ELSEWHERE.values():
+            self.assertTrue(callable(namedAny(test)), test)
+
+
+class FillCase(SynchronousTestCase):
+    """
+    A world in which little fits.
+    """
+
+    def setUp(self) -> None:
+        self.world = World(
+            limits=LimitsConfig(outboxBytes=20_000, framesBurst=100_000, stateBytes=1024),
+            rules=Rules([], Rule(Depth(50, 40_000, 300.0))),
+        )
+
+    def publish(self, topic: str, size: int = 100) -> str | None:
+        """
+        Publish.
+
+        @return: The code of the error, if it is refused.
+        """
+        codes: list[str] = []
+        published = self.world.hub.publish(
+            Topic(topic, "p"), "e", b'"%s"' % (b"x" * size), None, False
+        )
+        published.addErrback(lambda failure: codes.append(failure.value.code))
+        return codes[0] if codes else None
+
+    def track(self, client: MemoryClient, topic: str, size: int) -> list[str]:
+        """
+        Track.
+
+        @return: The codes of errors.
+        """
+        frames = client.ask(type="track", topic=topic, state={"text": "x" * size})
+        return [frame["code"] for frame in frames if "code" in frame]
+
+
+class FillTests(FillCase):
+    """
+    One test for each row; its docstring begins with what the row is about.
+    """
+
+    def test_outbox(self) -> None:
+        """
+        frames that wait for a slow reader
+
+        They are bounded for all topics together, whether they are held or wait.
+        """
+        client = self.world.connect()
+        for number in range(20):
+            client.send(type="subscribe", topic=f"chat/{number}")
+        client.take()
+        client.session.congested()
+        for number in range(400):
+            self.publish(f"chat/{number % 20}")
+            self.world.turn()
+            self.assertLessEqual(client.session.queued, 20_000)
+        assert client.connection.closing is not None
+        self.assertEqual(client.connection.closing[0], CLOSE_SLOW)
+
+    def test_past(self) -> None:
+        """
+        a piece of the past that is being sent
+
+        The next piece is asked for when the one before has been sent.
+        """
+        first = self.world.connect()
+        first.positions = True
+        (answer,) = first.ask(type="subscribe", topic="orders")
+        first.die()
+        self.world.tracker.change(
+            *(Change(n, "orders", INSERT, {"id": n, "text": LARGE}, None, 7) for n in range(1, 200))
+        )
+        self.world.restart()
+        asked: list[int] = []
+        read = self.world.tracker.readPast
+
+        def seen(*args: Any) -> Any:
+            asked.append(args[-1])
+            reading = read(*args)
+            size = sum(len(str(change.data)) for change in self.successResultOf(reading))
+            self.assertLess(size, past.PAGE_BYTES + 2 * len(LARGE))
+            return read(*args)
+
+        self.patch(self.world.tracker, "readPast", seen)
+        client = self.world.connect()
+        client.connection.send, send = client.session.congested, client.connection.send
+        client.connection.send = lambda frame: (send(frame), client.session.congested())
+        client.send(type="subscribe", topic="orders", since=answer["pos"])
+        self.world.turn()
+        self.assertEqual(asked, [])
+        for _ in range(3):
+            client.session.drained()
+            self.world.turn()
+        self.assertEqual(asked, [past.PAGE_BYTES])
+
+    def test_logs(self) -> None:
+        """
+        logs of topics
+
+        A topic holds so much, and all of them so much together.
+        """
+        streams = self.world.hub.streams
+        streams.budget = 100_000
+        client = self.world.connect()
+        for number in range(10):
+            client.send(type="subscribe", topic=f"chat/{number}")
+        for number in range(1000):
+            self.publish(f"chat/{number // 100}", 1000)
+            self.world.turn()
+            self.assertLessEqual(streams.size, 100_000)
+        stream = streams.get("chat/9/p")
+        assert stream is not None
+        self.assertLessEqual(stream.size, 40_000)
+        self.assertGreater(stream.size, 30_000)
+
+    def test_left(self) -> None:
+        """
+        logs of topics that were left
+
+        Those that were left first are forgotten first.
+        """
+        streams = self.world.hub.streams
+        streams.budget = 4 * 20 * (COST + 20)
+        client = self.world.connect()
+        for number in range(500):
+            client.send(type="subscribe", topic=f"chat/{number:03}")
+            client.send(type="unsubscribe", topic=f"chat/{number:03}")
+        self.assertLess(len(streams), 25)
+        self.assertIsNotNone(streams.get("chat/499/p"))
+
+    def test_fanout(self) -> None:
+        """
+        frames on their way to subscribers
+
+        What is too much is refused, be it events or who is present.
+        """
+        client = self.world.connect()
+        client.ask(type="subscribe", topic="chat/a")
+        refused = [self.publish("chat/a", 10_000) for _ in range(200)]
+        self.assertEqual(set(refused), {None, "overloaded"})
+        self.assertLess(self.world.hub.fanout.backlog("chat/a/p"), MAX_BACKLOG + 20_000)
+        other = self.world.connect()
+        other.send(type="track", topic="chat/a", state={})
+        self.assertEqual(other.connection.frames[-1]["code"], "overloaded")
+        other.take()
+        self.assertEqual(self.track(other, "chat/a", 1), [])
+
+    def test_presence(self) -> None:
+        """
+        who is present
+
+        The states of a connection, of a project and of all are bounded.
+        """
+        client = self.world.connect()
+        refused = [self.track(client, f"doc/{number}", 1000) for number in range(20)]
+        self.assertEqual(refused, [[]] * 16 + [["too_large"]] * 4)
+        room = presence.Room(40 * (presence.COST + 1010), 10**9)
+        self.patch(self.world.hub.attendance.presence, "_room", room)
+        refused = [self.track(self.world.connect(), "doc/x", 999) for _ in range(40)]
+        self.assertEqual({code for each in refused for code in each}, {"overloaded"})
+        self.assertLess(refused.count([]), 30)
+
+    def test_waiting(self) -> None:
+        """
+        messages that wait for the database
+
+        What is too much is refused, until the database has caught up.
+        """
+        self.patch(Lanes, "maxLaneBytes", 20_000)
+        self.world.history.held = []
+        publishing = [
+            self.world.hub.publish(Topic("chat/a", "p"), "e", b'"%s"' % (b"x" * 4000), None, True)
+            for _ in range(20)
+        ]
+        refused: list[Any] = []
+        for each in publishing:
+            each.addErrback(refused.append)
+        self.assertEqual({each.value.code for each in refused}, {"database_unavailable"})
+        self.assertGreater(len(refused), 10)
+
+    def test_repeats(self) -> None:
+        """
+        publications that may come again
+
+        The oldest are forgotten first, and none has a long id.
+        """
+        client = self.world.connect()
+        for number in range(1500):
+            client.send(type="publish", topic="chat/a", event="e", id=f"{number}")
+            self.world.turn()
+        self.assertEqual(len(self.world.hub._repeats), 1000)
+        client.take()
+        (error,) = client.ask(type="publish", topic="chat/a", event="e", id="x" * 129)
+        self.assertEqual(error["type"], "error")
+
+    def test_rows(self) -> None:
+        """
+        rows that subscriptions begin with
+
+        No more are read than there is room for, until clients have taken those that there are.
+        """
+        snapshots = self.world.recovery.snapshots
+        snapshots.budget = 3_000_000
+        self.world.connect().ask(type="subscribe", topic="orders")
+        self.world.tracker.change(
+            *(Change(n, "orders", INSERT, {"id": n, "text": LARGE}, None, 7) for n in range(1, 60))
+        )
+        clients = []
+        for number in range(20):
+            client = self.world.connect()
+            client.session.congested()
+            client.send(type="subscribe", topic="orders", snapshot=True, limit=40 + number)
+            clients.append(client)
+            self.world.turn()
+            self.assertLess(snapshots.held, snapshots.budget + 2 * snapshots.bounds.size)
+        self.assertGreater(snapshots.held, snapshots.budget)
+        for client in clients:
+            client.die()
+        self.world.turn()
+        self.assertEqual(snapshots.held, 0)
+
+
+class FillHistoryTests(SQLiteCase):
+    """
+    The same for what is in the database.
+    """
+
+    def test_history(self) -> None:
+        """
+        a page of a topic's history
+
+        A page ends where there is enough; the next one goes on behind it.
+        """
+        self.patch(history, "PAGE_CHARACTERS", 3000)
+        for time in range(1, 10):
+            self.keep(time, data=b'"%s"' % (b"x" * 998))
+        self.keep(10, data=b'"%s"' % (b"x" * 9998))
+        pages: list[list[int]] = [self.times()]
+        while pages[-1]:
+            pages.append(self.times(before=pages[-1][-1]))
+        self.assertEqual(pages, [[10], [9, 8, 7], [6, 5, 4], [3, 2, 1], []])
+
+
+FILLED: list[Callable[..., Any]] = [
+    each
+    for case in (FillTests, FillHistoryTests)
+    for name, each in vars(case).items()
+    if name.startswith("test_")
+]

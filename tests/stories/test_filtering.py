@@ -1,0 +1,377 @@
+"""
+Tests for subscriptions to a part of a table: from the frame that asks to what is delivered.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import fail
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.replay.log import Depth
+from aerostack.core.rows.changes import INSERT, UPDATE, Change
+from aerostack.core.rows.views import OPERATIONS, judge, parseView, tell
+from aerostack.core.topics.policies import Rule, Rules
+from aerostack.core.topics.topics import tableTopic
+from aerostack.errors import RealtimeError
+from aerostack.settings.settings import LimitsConfig
+from aerostack.testing import Frame, MemoryClient, World
+from tests.core.rows.fakes import COLUMNS, History, changesOf, filters, histories
+
+
+def codes(frames: list[Frame]) -> list[Any]:
+    """
+    What the frames are: their types, or an error's code.
+    """
+    return [frame.get("code", frame["type"]) for frame in frames]
+
+
+class AskingTests(SynchronousTestCase):
+    """
+    Tests for what a client may ask for.
+    """
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.client = self.world.connect()
+
+    def ask(self, **fields: Any) -> list[Frame]:
+        return self.client.ask(type="subscribe", topic="orders", **fields)
+
+    def change(self, **row: Any) -> None:
+        self.world.tracker.change(Change(1, "orders", INSERT, row, None, 7))
+
+    def test_operators(self) -> None:
+        """
+        Several operators on several columns must all be met.
+        """
+        wanted = {"id": {"gte": 2, "lt": 5}, "status": {"like": "n%"}, "side": None}
+        self.assertEqual(codes(self.ask(filter=wanted)), ["subscribed"])
+        for number, status, side in (
+            *((1, "new", None), (2, "new", None), (3, "old", None), (4, "new", 1)),
+            *((4, "none", None), (5, "new", None)),
+        ):
+            self.change(id=number, status=status, side=side)
+        self.assertEqual([frame["data"]["id"] for frame in self.client.take()], [2, 4])
+
+    def test_refused(self) -> None:
+        """
+        What does not fit the table is refused with an error that names the topic and the
+        column, and leaves nothing behind.
+        """
+        for fields, said in (
+            ({"filter": {"total": 1}}, "filter.total"),
+            ({"filter": {"id": {"gt": "x"}}}, "filter.id"),
+            ({"columns": ["total"]}, "total"),
+            ({"event": ["CHANGE"]}, "INSERT"),
+        ):
+            [error] = self.ask(**fields)
+            self.assertEqual((error["code"], error["topic"]), ("invalid_filter", "table/orders/p"))
+            self.assertIn(said, error["message"])
+            self.assertEqual(self.world.tracker.watched, {})
+            self.assertEqual(len(self.world.hub.registry), 0)
+
+    def test_malformed(self) -> None:
+        """
+        A field of the wrong type is an error that names it.
+        """
+        for name, value in (("event", 1), ("event", [1]), ("columns", "id"), ("columns", [None])):
+            [error] = self.ask(**{name: value})
+            self.assertEqual(error["code"], "invalid_frame")
+            self.assertIn(name, error["message"])
+
+    def test_refusedAgain(self) -> None:
+        """
+        A subscription stays as it was if the filter that is to replace its own is refused.
+        """
+        self.ask(filter={"id": 1})
+        self.assertEqual(codes(self.ask(filter={"total": 1})), ["invalid_filter"])
+        self.change(id=1)
+        self.change(id=2)
+        self.assertEqual([frame["data"]["id"] for frame in self.client.take()], [1])
+        self.assertEqual(self.world.tracker.watched, {"orders": 1})
+
+    def test_noTable(self) -> None:
+        """
+        On a topic that is no table's all of it is refused, but to ask for everything.
+        """
+        for fields in ({"columns": ["id"]}, {"event": "INSERT"}, {"filter": {"id": 1}}):
+            frames = self.client.ask(type="subscribe", topic="a/b", **fields)
+            self.assertEqual(codes(frames), ["invalid_frame"])
+        frames = self.client.ask(type="subscribe", topic="a/b", event="*", filter={})
+        self.assertEqual(codes(frames), ["subscribed"])
+
+    def test_moved(self) -> None:
+        """
+        An UPDATE into the filter comes as an INSERT, one out of it as a DELETE, and
+        operations are chosen by that.
+        """
+        both, late = self.world.connect(), self.world.connect()
+        late.positions = True
+        wanted = {"type": "subscribe", "topic": "orders", "filter": {"side": 1}}
+        both.ask(**wanted)
+        [answer] = late.ask(**wanted)
+        late.die()
+        self.ask(filter={"side": 1}, event=["INSERT"], columns=["side"])
+        rows = [{"id": 1, "side": side} for side in (0, 1, 1, 0)]
+        for old, row in pairwise(rows):
+            self.world.tracker.change(Change(1, "orders", UPDATE, row, old, 7))
+        missed = self.world.connect().ask(**wanted, since=answer["pos"])[1:]
+        for frames in (both.take(), missed):
+            self.assertEqual(
+                [(f["operation"], f.get("moved"), f["data"], f.get("old")) for f in frames],
+                [
+                    ("INSERT", True, rows[1], None),
+                    ("UPDATE", None, rows[2], rows[1]),
+                    ("DELETE", True, rows[2], rows[2]),
+                ],
+            )
+        [frame] = self.client.take()
+        self.assertEqual((frame["operation"], frame["moved"]), ("INSERT", True))
+        self.assertEqual(frame["data"], {"side": 1})
+
+    def test_alike(self) -> None:
+        """
+        What is told alike is encoded once, whoever gets it for whatever reason.
+        """
+        got: list[bytes] = []
+        for wanted in ({"id": 1}, {"side": 1}, {"status": {"like": "n%"}}, None):
+            client = self.world.connect()
+            client.ask(type="subscribe", topic="orders", filter=wanted)
+            client.session.deliver = got.append
+        self.change(id=1, status="new", side=1)
+        self.world.turn()
+        self.assertEqual(len(got), 4)
+        self.assertEqual(len({id(frame) for frame in got}), 1)
+
+    def test_narrowAlike(self) -> None:
+        """
+        So is what is told with fewer columns.
+        """
+        got: list[bytes] = []
+        for wanted in ({"id": 1}, {"side": 1}, None):
+            client = self.world.connect()
+            client.ask(type="subscribe", topic="orders", filter=wanted, columns=["id"])
+            client.session.deliver = got.append
+        self.change(id=1, status="new", side=1)
+        self.world.turn()
+        self.assertEqual(len(got), 3)
+        self.assertEqual(len({id(frame) for frame in got}), 1)
+
+
+class WaitingTests(SynchronousTestCase):
+    """
+    Tests for what happens while the database is asked for a table's columns.
+    """
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.client = self.world.connect()
+        self.world.tracker.reading = self.reading = []
+
+    def ask(self, **fields: Any) -> list[Frame]:
+        return self.client.ask(type="subscribe", topic="orders", **fields)
+
+    def answer(self) -> list[Frame]:
+        """
+        Let the database answer all, and take what comes of it.
+        """
+        while self.reading:
+            self.reading.pop(0)()
+        return self.client.take()
+
+    def nothingHeld(self) -> None:
+        self.assertEqual(self.world.tracker.watched, {})
+        self.assertEqual(len(self.world.hub.registry), 0)
+
+    def test_waits(self) -> None:
+        """
+        A filter is read once the columns are known; who asks for everything need not wait.
+        """
+        self.assertEqual(self.ask(filter={"id": 1}), [])
+        other = self.world.connect()
+        self.assertEqual(codes(other.ask(type="subscribe", topic="orders")), ["subscribed"])
+        self.assertEqual(codes(self.answer()), ["subscribed"])
+
+    def test_unsubscribed(self) -> None:
+        """
+        Who thinks better of it meanwhile is not subscribed.
+        """
+        self.ask(filter={"id": 1})
+        self.client.ask(type="unsubscribe", topic="orders")
+        self.assertEqual(self.answer(), [])
+        self.nothingHeld()
+
+    def test_gone(self) -> None:
+        """
+        Who is gone meanwhile leaves nothing behind.
+        """
+        self.ask(filter={"id": 1})
+        self.client.die()
+        self.answer()
+        self.nothingHeld()
+
+    def test_askedAgain(self) -> None:
+        """
+        Of several filters the last counts, and the table is watched once.
+        """
+        told = self.ask(filter={"id": 1}) + self.ask(filter={"id": 2}) + self.answer()
+        self.assertEqual(codes(told), ["subscribed"])
+        self.world.tracker.change(Change(1, "orders", INSERT, {"id": 1}, None, 7))
+        self.world.tracker.change(Change(2, "orders", INSERT, {"id": 2}, None, 7))
+        self.assertEqual([frame["data"]["id"] for frame in self.client.take()], [2])
+        self.assertEqual(self.world.tracker.watched, {"orders": 1})
+
+    def test_replaced(self) -> None:
+        """
+        Until the new filter is read the old one holds.
+        """
+        self.ask()
+        self.ask(filter={"id": 2})
+        self.world.tracker.change(Change(1, "orders", INSERT, {"id": 1}, None, 7))
+        self.assertEqual(codes(self.client.take()), ["db_change"])
+        self.assertEqual(codes(self.answer()), ["subscribed"])
+        self.world.tracker.change(Change(2, "orders", INSERT, {"id": 1}, None, 7))
+        self.assertEqual(self.client.take(), [])
+
+    def test_endedMeanwhile(self) -> None:
+        """
+        If the subscription whose filter is to be replaced has ended meanwhile, there is a
+        new one.
+        """
+        self.ask()
+        self.ask(filter={"id": 2})
+        self.client.session.subscriptions._giveUp(
+            tableTopic("orders", "p"), RealtimeError("table_lost", "Gone.")
+        )
+        self.assertEqual(codes(self.client.take()), ["table_lost", "unsubscribed"])
+        self.nothingHeld()
+        self.assertEqual(codes(self.answer()), ["subscribed"])
+        self.assertEqual(self.world.tracker.watched, {"orders": 1})
+
+    def test_limit(self) -> None:
+        """
+        A topic whose filter is being replaced counts as one.
+        """
+        self.world = World(limits=LimitsConfig(subscriptions=2))
+        self.client = self.world.connect()
+        self.ask()
+        self.world.tracker.reading = self.reading = []
+        self.ask(filter={"id": 1})
+        frames = self.client.ask(type="subscribe", topic="a/b")
+        self.assertEqual(codes(frames), ["subscribed"])
+        frames = self.client.ask(type="subscribe", topic="a/c")
+        self.assertEqual(codes(frames), ["too_many_subscriptions"])
+
+    def test_unavailable(self) -> None:
+        """
+        If the database cannot be asked, that passes: the client is told when to try again.
+        """
+        self.patch(self.world.tracker, "columns", lambda table: fail(OSError("disk")))
+        [error] = self.ask(filter={"id": 1})
+        self.assertEqual((error["code"], error["retryAfter"]), ("database_unavailable", 1000))
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.nothingHeld()
+
+    def test_tableGone(self) -> None:
+        """
+        If the table has gone meanwhile, that is told.
+        """
+        gone = RealtimeError("unknown_table", "There is no table orders.")
+        self.patch(self.world.tracker, "columns", lambda table: fail(gone))
+        [error] = self.ask(filter={"id": 1})
+        self.assertEqual((error["code"], error["topic"]), ("unknown_table", "table/orders/p"))
+        self.nothingHeld()
+
+
+asked = st.lists(
+    st.fixed_dictionaries(
+        {"filter": filters},
+        optional={
+            "event": st.lists(st.sampled_from(OPERATIONS), min_size=1),
+            "columns": st.lists(st.sampled_from(sorted(COLUMNS)), min_size=1),
+        },
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+Told = tuple[int, Any, Any, Any, bool]
+
+
+class DeliveryTests(SynchronousTestCase):
+    """
+    Tests beside what each subscriber would get if it were alone.
+    """
+
+    def expected(self, history: History, fields: dict[str, Any]) -> list[Told]:
+        view = parseView(COLUMNS, fields["filter"], fields.get("columns"), fields.get("event"))
+        found = []
+        for change in changesOf(history):
+            operation = change.operation if view is None else judge(change, view)
+            if operation is not None:
+                told = tell(change, operation, None if view is None else view.projection)
+                found.append((change.seq, operation, told.data, told.old, told.moved))
+        return found
+
+    def got(self, frames: list[Frame]) -> list[Told]:
+        return [
+            (f["timestamp"], f["operation"], f["data"], f.get("old"), f.get("moved", False))
+            for f in frames
+            if f["type"] == "db_change"
+        ]
+
+    def world(self, depth: int) -> World:
+        world = World(rules=Rules([], Rule(Depth(depth, 1_000_000, 300.0))))
+        world.tracker.shape = COLUMNS
+        return world
+
+    def tell(self, world: World, history: History, batch: int) -> None:
+        changes = changesOf(history)
+        for start in range(0, len(changes), batch):
+            world.tracker.change(*changes[start : start + batch])
+
+    def subscribe(self, world: World, fields: dict[str, Any]) -> tuple[MemoryClient, list[Frame]]:
+        client = world.connect()
+        client.positions = True
+        answer, *missed = client.ask(type="subscribe", topic="orders", **fields)
+        self.assertEqual(answer["type"], "subscribed", answer)
+        return client, [answer, *missed]
+
+    @given(asked, histories, st.integers(1, 5))
+    def test_live(self, asked: list[dict[str, Any]], history: History, batch: int) -> None:
+        """
+        However many there are, each gets what it would get alone.
+        """
+        world = self.world(100)
+        clients = [self.subscribe(world, fields)[0] for fields in asked]
+        self.tell(world, history, batch)
+        for client, fields in zip(clients, asked, strict=True):
+            self.assertEqual(self.got(client.take()), self.expected(history, fields))
+
+    @settings(max_examples=60)
+    @given(asked, histories, st.integers(0, 100), st.booleans())
+    def test_resumed(
+        self, asked: list[dict[str, Any]], history: History, depth: int, again: bool
+    ) -> None:
+        """
+        Who comes back gets the same of what it missed, from memory, from the database, or
+        a part from each.
+        """
+        world = self.world(depth)
+        positions = []
+        for fields in asked:
+            client, [answer] = self.subscribe(world, fields)
+            client.die()
+            positions.append(answer["pos"])
+        self.tell(world, history, 3)
+        if again:
+            world.restart()
+        for since, fields in zip(positions, asked, strict=True):
+            _, [answer, *missed] = self.subscribe(world, {**fields, "since": since})
+            self.assertTrue(answer["recovered"])
+            self.assertEqual(self.got(missed), self.expected(history, fields))

@@ -1,0 +1,426 @@
+"""
+Whoever reads a table is told what it may read, and nothing else, whatever happens.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.logger import LogLevel, globalLogPublisher
+
+from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Row
+from aerostack.core.rows.columns import ColumnType
+from aerostack.settings.settings import TableConfig
+from aerostack.testing import SECRET_KEY, Frame, MemoryClient
+from tests.stories.readers import SHAPE, TOPIC, ReaderCase, brief, codes, row, types
+
+
+class WithoutRuleTests(ReaderCase):
+    """
+    Tests of tables without a rule.
+    """
+
+    rule = None
+
+    def test_default(self) -> None:
+        """
+        A user with a token reads no table, and has none followed; others read all of it.
+        """
+        client = self.connect("ann")
+        [error] = client.ask(type="subscribe", topic="orders")
+        self.assertEqual((error["code"], error["topic"]), ("forbidden", TOPIC))
+        self.assertIn("default_read", error["message"])
+        self.assertEqual(self.world.tracker.watched, {})
+        self.assertEqual(types(client.ask(type="subscribe", topic="chat/x")), ["subscribed"])
+        others = [self.world.connect(), self.world.connect(key=SECRET_KEY)]
+        for other in others:
+            other.ask(type="subscribe", topic="orders")
+        self.tell(row(1, "ann"))
+        for other in others:
+            self.assertEqual([f["data"] for f in other.take()], [row(1, "ann")])
+
+
+class LiveTests(ReaderCase):
+    """
+    Tests of what is told live.
+    """
+
+    def test_own(self) -> None:
+        """
+        Two users of one table are told of their own rows only, without the hidden column.
+        """
+        ann, bob = self.subscribed("ann"), self.subscribed("bob")
+        self.tell(row(1, "ann"))
+        self.tell(row(2, "bob"))
+        self.tell(row(1, "ann", 5), row(1, "ann"))
+        self.tell(row(2, "bob"), row(2, "bob"), DELETE)
+        frames = ann.take()
+        self.assertEqual(brief(frames), [("INSERT", 1, 1), ("UPDATE", 1, 5)])
+        self.assertEqual(frames[1]["old"], {"id": 1, "owner": "ann", "price": 1})
+        frames = bob.take()
+        self.assertEqual(brief(frames), [("INSERT", 2, 1), ("DELETE", 2, 1)])
+        self.assertEqual(frames[1]["old"], {"id": 2, "owner": "bob", "price": 1})
+
+    def test_moved(self) -> None:
+        """
+        A row that goes from one to another leaves the one as it was last seen, and comes to
+        the other without its past.
+        """
+        ann, bob = self.subscribed("ann"), self.subscribed("bob")
+        self.tell(row(1, "bob", 9), row(1, "ann", 3))
+        [left], [came] = ann.take(), bob.take()
+        self.assertEqual(
+            brief([left, came]), [("DELETE", 1, 3, "moved"), ("INSERT", 1, 9, "moved")]
+        )
+        self.assertEqual((left["data"]["owner"], left["old"]["owner"]), ("ann", "ann"))
+        self.assertNotIn("old", came)
+
+    def test_filter(self) -> None:
+        """
+        A filter narrows what may be read, and never widens it.
+        """
+        ann = self.subscribed("ann", filter={"price": {"gt": 5}})
+        eve = self.subscribed("eve", filter={"owner": {"in": ["ann", "eve"]}})
+        for each in (row(1, "ann", 9), row(2, "ann", 1), row(3, "bob", 9), row(4, "eve")):
+            self.tell(each)
+        self.assertEqual(brief(ann.take()), [("INSERT", 1, 9)])
+        self.assertEqual(brief(eve.take()), [("INSERT", 4, 1)])
+
+    def test_shared(self) -> None:
+        """
+        Connections whose tokens say the same are one to the daemon, whatever else their
+        tokens say.
+        """
+        for name in ("Ann", "Anna"):
+            client = self.connect("ann", name=name)
+            client.ask(type="subscribe", topic="orders")
+        self.subscribed("bob")
+        groups = [members for _, members in self.world.hub.registry.groups(TOPIC)]
+        self.assertEqual(sorted(map(len, groups)), [1, 2])
+
+    def test_server(self) -> None:
+        """
+        The secret key is told of all rows, but not what is hidden.
+        """
+        server = self.world.connect(key=SECRET_KEY)
+        server.ask(type="subscribe", topic="orders")
+        self.tell(row(1, "ann"))
+        self.tell(row(2, "bob"), row(2, "ann"))
+        frames = server.take()
+        self.assertEqual(brief(frames), [("INSERT", 1, 1), ("UPDATE", 2, 1)])
+        self.assertNotIn("card", str(frames))
+
+    def test_hidden(self) -> None:
+        """
+        A hidden column is as one that is not there, to whoever asks for it.
+        """
+        ann = self.connect("ann")
+        for fields in (
+            {"filter": {"card": "x"}},
+            {"filter": {"card": {"is_null": True}}},
+            {"columns": ["id", "card"]},
+        ):
+            [error] = ann.ask(type="subscribe", topic="orders", **fields)
+            [other] = ann.ask(
+                type="subscribe",
+                topic="orders",
+                **{
+                    name: {"none": next(iter(asked.values()))}
+                    if isinstance(asked, dict)
+                    else ["id", "none"]
+                    for name, asked in fields.items()
+                },
+            )
+            self.assertEqual(error["code"], "invalid_filter")
+            self.assertEqual(
+                error["message"].replace("card", "none"), other["message"], error["message"]
+            )
+            self.assertEqual(error["message"].count("card"), 1)
+
+    def test_chosen(self) -> None:
+        """
+        Who chooses columns gets these.
+        """
+        ann = self.subscribed("ann", columns=["id", "price"])
+        self.tell(row(1, "ann", 2), row(1, "ann", 1))
+        [frame] = ann.take()
+        self.assertEqual(
+            (frame["data"], frame["old"]), ({"id": 1, "price": 2}, {"id": 1, "price": 1})
+        )
+
+    def test_event(self) -> None:
+        """
+        What a server emits on a table's topic goes to all who are subscribed.
+        """
+        ann, bob = self.subscribed("ann"), self.subscribed("bob")
+        server = self.world.connect(key=SECRET_KEY)
+        server.ask(type="publish", topic="orders", event="sale", data=1)
+        self.assertEqual([types(each.take()) for each in (ann, bob)], [["event"], ["event"]])
+
+
+class RefusalTests(ReaderCase):
+    """
+    Tests of who is refused.
+    """
+
+    def refused(self, client: MemoryClient) -> Frame:
+        [error] = client.ask(type="subscribe", topic="orders")
+        self.assertEqual((error["type"], error["topic"]), ("error", TOPIC))
+        self.assertEqual(self.world.tracker.watched, {})
+        self.assertEqual(len(self.world.hub.registry), 0)
+        return error
+
+    def test_others(self) -> None:
+        """
+        Who is not let read is refused before the table is followed.
+        """
+        self.world.tracker.asked = []
+        self.assertEqual(self.refused(self.world.connect())["code"], "forbidden")
+        self.assertEqual(self.world.tracker.asked, [])
+
+    def test_unfit(self) -> None:
+        """
+        Where the rule does not fit the table nobody reads it; the operator is told why,
+        once, and clients are not.
+        """
+        self.world.tracker.shape = {name: SHAPE[name] for name in ("id", "price", "card")}
+        for sub in ("ann", "bob"):
+            error = self.refused(self.connect(sub))
+            self.assertEqual(error["code"], "rule_mismatch")
+            self.assertNotIn("owner", error["message"])
+        self.flushLoggedErrors()
+
+    def test_unfitLogged(self) -> None:
+        """
+        What does not fit stands in the log.
+        """
+        events: list[Any] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        self.world.tracker.shape = {"id": ColumnType.NUMBER, "card": ColumnType.TEXT}
+        for sub in ("ann", "bob"):
+            self.refused(self.connect(sub))
+        [event] = [each for each in events if each["log_level"] is LogLevel.error]
+        self.assertEqual(event["table"], "orders")
+        self.assertIn("owner", event["reason"])
+
+    def test_otherType(self) -> None:
+        """
+        A claim that cannot be compared with its column is told by its name.
+        """
+        self.world.tracker.shape = {**SHAPE, "owner": ColumnType.NUMBER}
+        error = self.refused(self.connect("ann"))
+        self.assertEqual(error["code"], "forbidden")
+        self.assertIn("its claim sub", error["message"])
+
+    def test_whileWaiting(self) -> None:
+        """
+        A table that was asked for under one token is given as the next allows.
+        """
+        self.world.tracker.asked = []
+        client = self.connect("ann")
+        client.send(type="subscribe", topic="orders")
+        client.send(type="auth", token=self.token("bob"))
+        self.world.tracker.asked.pop()()
+        self.assertEqual(types(client.take()), ["subscribed"])
+        self.tell(row(1, "ann"))
+        self.tell(row(2, "bob"))
+        self.assertEqual(brief(client.take()), [("INSERT", 2, 1)])
+
+    def test_whileColumnsAreRead(self) -> None:
+        """
+        Who may read less by the time that the table's columns are known, reads less.
+        """
+        self.world.tracker.reading = reading = []
+        client = self.connect("ann")
+        client.send(type="subscribe", topic="orders")
+        client.send(type="auth", token=self.token("bob"))
+        self.reload(TableConfig((), (), "owner = :sub"))
+        reading.pop()()
+        self.assertEqual(codes(client.take()), ["forbidden"])
+        self.assertEqual(self.world.tracker.watched, {})
+
+
+class PastTests(ReaderCase):
+    """
+    Tests of what is told of the past.
+    """
+
+    def missed(self, sub: str, since: str, **fields: Any) -> list[Frame]:
+        client = self.connect(sub)
+        answer, *missed = client.ask(type="subscribe", topic="orders", since=since, **fields)
+        self.assertTrue(answer["recovered"], answer)
+        return missed
+
+    def test_resumed(self) -> None:
+        """
+        Whoever comes back is told of its own rows, from the memory as from the database, and
+        nothing that is hidden.
+        """
+        clients = {}
+        for sub in ("ann", "bob"):
+            clients[sub] = self.connect(sub)
+            clients[sub].positions = True
+            [answer] = clients[sub].ask(type="subscribe", topic="orders")
+        since = answer["pos"]
+        for client in clients.values():
+            client.die()
+        self.tell(row(1, "ann"))
+        self.tell(row(2, "bob"))
+        self.tell(row(1, "bob", 5), row(1, "ann"))
+        expected = {
+            "ann": [("INSERT", 1, 1), ("DELETE", 1, 1, "moved")],
+            "bob": [("INSERT", 2, 1), ("INSERT", 1, 5, "moved")],
+        }
+        for again in range(2):
+            for sub in clients:
+                frames = self.missed(sub, since)
+                self.assertEqual(brief(frames), expected[sub], again)
+                self.assertNotIn("card", str(frames))
+            self.world.restart()
+
+    def test_snapshot(self) -> None:
+        """
+        Whoever begins with rows begins with its own, without what is hidden, and cannot have
+        them in the order of that.
+        """
+        for number, owner in enumerate(("ann", "bob", "ann", "eve"), 1):
+            self.tell(row(number, owner))
+        for sub, numbers in (("ann", [3, 1]), ("bob", [2]), ("nobody", [])):
+            client = self.connect(sub)
+            _, page = client.ask(
+                type="subscribe", topic="orders", snapshot=True, order=[["id", "desc"]]
+            )
+            self.assertCountEqual([each["id"] for each in page["rows"]], numbers)
+            self.assertNotIn("card", str(page))
+        [error] = client.ask(type="subscribe", topic="orders", snapshot=True, order=["card"])
+        self.assertEqual(error["code"], "invalid_filter")
+        server = self.world.connect(key=SECRET_KEY)
+        _, page = server.ask(type="subscribe", topic="orders", snapshot=True)
+        self.assertEqual(len(page["rows"]), 4)
+        self.assertNotIn("card", str(page))
+
+    def test_renamedSince(self) -> None:
+        """
+        A row of the past does not show a hidden column by the name that it had then.
+        """
+        client = self.connect("ann")
+        client.positions = True
+        [answer] = client.ask(type="subscribe", topic="orders")
+        client.die()
+        self.tell({"id": 1, "owner": "ann", "price": 1, "number": "card-1"})
+        for _ in range(2):
+            frames = self.missed("ann", answer["pos"])
+            self.assertEqual([f["data"] for f in frames], [{"id": 1, "owner": "ann", "price": 1}])
+            self.world.restart()
+
+
+# Each step is which row, and its owner and price, or None to delete it; or who dies, and
+# comes back at the next of its steps; or the daemon starts anew.
+steps = st.one_of(
+    st.tuples(
+        st.integers(0, 3),
+        st.none() | st.tuples(st.sampled_from(["ann", "bob", "eve"]), st.integers(1, 3)),
+    ),
+    st.sampled_from(["ann", "bob", "restart"]),
+)
+
+
+class StoryTests(ReaderCase):
+    """
+    Tests of everything together.
+    """
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(steps, max_size=25))
+    def test_mirror(self, story: list[Any]) -> None:
+        """
+        A client that does what it is told has, whenever it has caught up, exactly the rows
+        that it may read, through deaths and restarts; and nothing else reached it.
+        """
+        self.setUp()
+        readers = {sub: _Reader(self, sub) for sub in ("ann", "bob")}
+        table: dict[int, Row] = {}
+        for step in story:
+            if step == "restart":
+                for reader in readers.values():
+                    reader.die()
+                if self.world.tracker.changes:
+                    self.world.restart()
+            elif isinstance(step, str):
+                readers[step].die()
+            else:
+                number, values = step
+                old = table.pop(number, None)
+                if values is not None:
+                    table[number] = row(number, *values)
+                    self.tell(table[number], old)
+                elif old is not None:
+                    self.tell(old, old, DELETE)
+                for sub, reader in readers.items():
+                    if number % 2:
+                        reader.catchUp()
+                        self.assertEqual(reader.rows, _visible(table, sub))
+        for sub, reader in readers.items():
+            reader.catchUp()
+            self.assertEqual(reader.rows, _visible(table, sub))
+
+
+def _visible(table: dict[int, Row], owner: str) -> dict[int, Row]:
+    return {
+        number: {name: value for name, value in row.items() if name != "card"}
+        for number, row in table.items()
+        if row["owner"] == owner
+    }
+
+
+class _Reader:
+    """
+    An application that shows its rows.
+    """
+
+    def __init__(self, case: ReaderCase, sub: str) -> None:
+        self.rows: dict[int, Row] = {}
+        self._case = case
+        self._sub = sub
+        self._client: MemoryClient | None = None
+        self._since: str | None = None
+        self.catchUp()
+
+    def die(self) -> None:
+        if self._client is not None:
+            self._client.die()
+            self._client = None
+
+    def catchUp(self) -> None:
+        """
+        Come back if need be, and take in what came.
+        """
+        if self._client is None:
+            self._client = self._case.connect(self._sub)
+            self._client.positions = True
+            more = {} if self._since is None else {"since": self._since}
+            answer, *frames = self._client.ask(type="subscribe", topic="orders", **more)
+            assert answer["type"] == "subscribed" and answer.get("recovered") is not False
+            self._since = answer["pos"]
+        else:
+            frames = self._client.take()
+        for frame in frames:
+            self._since = frame["pos"]
+            if frame["type"] != "commit":
+                self._apply(frame)
+
+    def _apply(self, frame: Frame) -> None:
+        data, number = frame["data"], frame["data"]["id"]
+        for told in (data, frame.get("old") or data):
+            assert told["owner"] == self._sub and "card" not in told
+        if frame["operation"] == INSERT:
+            assert number not in self.rows
+            self.rows[number] = data
+        elif frame["operation"] == UPDATE:
+            assert self.rows[number] == frame["old"]
+            self.rows[number] = data
+        else:
+            assert self.rows.pop(number) == data == frame["old"]

@@ -1,0 +1,405 @@
+"""
+Who is told what, once its token, the rules or the table is another.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import LogLevel, globalLogPublisher
+
+from aerostack.core.rows.changes import INSERT, Change
+from aerostack.core.rows.columns import Columns, ColumnType
+from aerostack.errors import RealtimeError
+from aerostack.sessions.session import Session
+from aerostack.settings.settings import TableConfig
+from aerostack.testing import SECRET_KEY, Frame
+from tests.stories.readers import SHAPE, TOPIC, ReaderCase, brief, codes, row, types
+
+
+class TokenTests(ReaderCase):
+    """
+    Tests of another token on a live connection.
+    """
+
+    def test_other(self) -> None:
+        """
+        Under another token other rows are told from then on.
+        """
+        client = self.subscribed("ann")
+        self.tell(row(1, "ann"))
+        self.assertEqual(brief(client.take()), [("INSERT", 1, 1)])
+        self.assertEqual(client.ask(type="auth", token=self.token("bob")), [])
+        self.tell(row(2, "ann"))
+        self.tell(row(3, "bob"))
+        self.assertEqual(brief(client.take()), [("INSERT", 3, 1)])
+
+    def test_onTheirWay(self) -> None:
+        """
+        What was published before the other token comes still, and comes first.
+        """
+        client = self.subscribed("ann")
+        other = self.subscribed("bob")
+        for number in (1, 2, 3):
+            self.world.tracker.change(self.change(row(number, "ann")))
+        client.send(type="auth", token=self.token("bob"))
+        for number in (4, 5):
+            self.world.tracker.change(self.change(row(number, "bob")))
+        self.assertEqual(brief(client.take()), [("INSERT", n, 1) for n in range(1, 6)])
+        self.assertEqual(brief(other.take()), [("INSERT", n, 1) for n in (4, 5)])
+
+    def test_lost(self) -> None:
+        """
+        Under a token that may read nothing the subscription ends, and says so.
+        """
+        self.reload(TableConfig(("token",), (), "owner = :name"))
+        client = self.connect("x", name="ann")
+        client.ask(type="subscribe", topic="orders")
+        frames = client.ask(type="auth", token=self.token("x"))
+        self.assertEqual(codes(frames), ["forbidden", "unsubscribed"])
+        self.assertEqual({frame["topic"] for frame in frames}, {TOPIC})
+        self.assertIn("claim name is missing", frames[0]["message"])
+        self.assertEqual(self.world.tracker.watched, {})
+        self.tell(row(1, "ann"))
+        self.assertEqual(client.take(), [])
+
+    def test_same(self) -> None:
+        """
+        A token that says the same changes nothing, also while the past is being sent.
+        """
+        client = self.connect("ann")
+        client.positions = True
+        [answer] = client.ask(type="subscribe", topic="orders")
+        client.die()
+        for number in (1, 2):
+            self.tell(row(number, "ann"))
+        self.world.restart()
+        self.world.tracker.reading = reading = []
+        again = self.connect("ann")
+        again.send(type="subscribe", topic="orders", since=answer["pos"])
+        frames: list[Frame] = []
+        while reading:
+            reading.pop(0)()
+            frames += again.ask(type="auth", token=self.token("ann", name="Ann"))
+        self.assertEqual(types(frames), ["subscribed", "db_change", "db_change"])
+
+    def test_whileCatchingUp(self) -> None:
+        """
+        Who is still being sent what it missed, and is somebody else by then, has to ask
+        again.
+        """
+        client = self.connect("ann")
+        client.positions = True
+        [answer] = client.ask(type="subscribe", topic="orders")
+        client.die()
+        self.tell(row(1, "ann"))
+        self.world.restart()
+        self.subscribed("bob")
+        again = self.connect("ann")
+        self.world.tracker.reading = reading = []
+        again.send(type="subscribe", topic="orders", since=answer["pos"])
+        self.assertEqual(len(reading), 1)
+        again.send(type="auth", token=self.token("bob"))
+        reading.pop()()
+        self.assertEqual(codes(again.take()), ["view_changed", "unsubscribed"])
+        self.assertEqual(self.world.tracker.watched, {"orders": 1})
+
+    def test_whileRowsAreRead(self) -> None:
+        """
+        Rows that were read for one user are not sent to the next.
+        """
+        self.subscribed("bob")
+        self.tell(row(1, "ann"))
+        client = self.connect("ann")
+        self.world.tracker.reading = reading = []
+        client.send(type="subscribe", topic="orders", snapshot=True)
+        client.send(type="auth", token=self.token("bob"))
+        reading.pop()()
+        frames = client.take()
+        self.assertEqual(codes(frames), ["subscribed", "view_changed", "unsubscribed"])
+
+    def test_filter(self) -> None:
+        """
+        The client's own filter stays.
+        """
+        client = self.subscribed("ann", filter={"price": {"gt": 5}}, columns=["id"])
+        client.ask(type="auth", token=self.token("bob"))
+        for each in (row(1, "bob", 9), row(2, "bob", 1), row(3, "ann", 9)):
+            self.tell(each)
+        self.assertEqual([frame["data"] for frame in client.take()], [{"id": 1}])
+
+    def test_within(self) -> None:
+        """
+        Who was told a part of a transaction hears of its end under the next token too.
+        """
+        client = self.subscribed("ann")
+        self.world.tracker.change(self.change(row(1, "ann")), last=False)
+        self.assertEqual(types(client.take()), ["db_change"])
+        client.ask(type="auth", token=self.token("bob"))
+        self.tell(row(2, "ann"))
+        self.assertEqual(types(client.take()), ["commit"])
+
+    def test_columnsAreLost(self) -> None:
+        """
+        Who cannot be judged, because the table's columns cannot be read, is told to ask
+        again.
+        """
+        client = self.subscribed("ann")
+        answer = fail(RealtimeError("database_unavailable", "It is gone.", 1000))
+        self.patch(self.world.tracker, "columns", lambda table: answer)
+        frames = client.ask(type="auth", token=self.token("bob"))
+        self.assertEqual(codes(frames), ["database_unavailable", "unsubscribed"])
+        self.assertEqual(self.world.tracker.watched, {})
+
+    def test_columnsComeLate(self) -> None:
+        """
+        Who has left by the time that the columns are known is left alone, and who has asked
+        again as well.
+        """
+        client = self.subscribed("ann")
+        waiting: list[Deferred[Columns]] = []
+
+        def ask(table: str) -> Deferred[Columns]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        self.patch(self.world.tracker, "columns", ask)
+        client.send(type="auth", token=self.token("bob"))
+        client.send(type="unsubscribe", topic="orders")
+        waiting.pop().callback(SHAPE)
+        self.assertEqual(types(client.take()), ["unsubscribed"])
+        self.assertEqual(self.world.tracker.watched, {})
+
+
+class ReloadTests(ReaderCase):
+    """
+    Tests of other rules.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clients = (self.subscribed("ann"), self.world.connect(key=SECRET_KEY))
+        self.clients[1].ask(type="subscribe", topic="orders")
+
+    def take(self) -> list[list[Frame]]:
+        return [client.take() for client in self.clients]
+
+    def test_narrower(self) -> None:
+        """
+        What may be read no more is told no more, and what may be read further goes on.
+        """
+        self.reload(TableConfig(("token",), ("card", "price"), "owner = :sub AND id > 1"))
+        self.assertEqual(self.take(), [[], []])
+        self.tell(row(1, "ann"))
+        self.tell(row(2, "ann"))
+        mine, all = self.take()
+        self.assertEqual([f["data"] for f in mine], [{"id": 2, "owner": "ann"}])
+        self.assertEqual(len(all), 2)
+        self.assertNotIn("price", str(all))
+
+    def test_ended(self) -> None:
+        """
+        Who may read nothing any more is told, and the others stay.
+        """
+        self.reload(TableConfig(()))
+        mine, others = self.take()
+        self.assertEqual((codes(mine), others), (["forbidden", "unsubscribed"], []))
+        self.assertEqual(self.world.tracker.watched, {"orders": 1})
+
+    def test_filtered(self) -> None:
+        """
+        A filter on a column that is hidden from now on ends the subscription: what it lets
+        through would tell what is in the column.
+        """
+        filtered = self.subscribed("ann", filter={"price": 5})
+        self.clients = (*self.clients, filtered)
+        self.reload(TableConfig(("token",), ("price",), "owner = :sub"))
+        self.assertEqual(codes(filtered.take()), ["invalid_filter", "unsubscribed"])
+
+    def test_unfit(self) -> None:
+        """
+        What does not fit is told to the operator again where the rules are other ones.
+        """
+        events: list[Any] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        server = self.clients[1]
+        self.reload(TableConfig(hidden=("gone",)))
+        self.assertEqual(codes(server.take()), ["rule_mismatch", "unsubscribed"])
+        for count in (1, 2):
+            for _ in range(2):
+                server.ask(type="subscribe", topic="orders")
+            self.assertEqual([e["log_level"] for e in events].count(LogLevel.error), count)
+            self.reload(TableConfig(hidden=("gone",)))
+
+    def test_closed(self) -> None:
+        """
+        Who is gone by its turn is left alone.
+        """
+        self.clients[0].close()
+        self.reload(TableConfig(()))
+        self.assertEqual(self.take(), [[], []])
+
+
+class HeldTests(ReaderCase):
+    """
+    Tests of the time between other rules and what the database says of a table's columns.
+    """
+
+    rule = TableConfig(("token",))
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clients = (self.subscribed("ann"),)
+        self.world.tracker.reading = self.reading = []
+        self.tell(row(1, "ann"))
+        self.reload(TableConfig(("token",), ("card",), "owner = :sub"))
+
+    def test_held(self) -> None:
+        """
+        Nothing is told that may not be read any more, and afterwards everything that may, in
+        its order.
+        """
+        (client,) = self.clients
+        self.assertEqual(len(self.reading), 1)
+        self.tell(row(2, "ann"))
+        self.tell(row(3, "bob"))
+        self.tell(row(4, "ann"))
+        frames = client.take()
+        self.assertEqual([frame["data"]["id"] for frame in frames], [1])
+        self.reading.pop()()
+        self.tell(row(5, "ann"))
+        self.tell(row(6, "bob"))
+        frames = client.take()
+        self.assertEqual([frame["data"]["id"] for frame in frames], [2, 4, 5])
+        self.assertNotIn("card", str(frames))
+
+    def test_twice(self) -> None:
+        """
+        Rules that change again meanwhile hold, and what was held comes once.
+        """
+        (client,) = self.clients
+        client.take()
+        self.tell(row(2, "ann"))
+        self.reload(TableConfig(("token",), ("price",), "owner = :sub"))
+        self.tell(row(3, "ann"))
+        for fire in self.reading[:]:
+            fire()
+        self.tell(row(4, "ann"))
+        frames = client.take()
+        self.assertEqual([frame["data"]["id"] for frame in frames], [2, 3, 4])
+        self.assertNotIn("price", str(frames))
+
+    def test_left(self) -> None:
+        """
+        Whoever leaves meanwhile gets nothing, and whoever comes back gets what it may.
+        """
+        (client,) = self.clients
+        client.take()
+        self.tell(row(2, "ann"))
+        client.send(type="unsubscribe", topic="orders")
+        client.send(type="subscribe", topic="orders")
+        for fire in self.reading[:]:
+            fire()
+        self.tell(row(3, "ann"))
+        frames = client.take()
+        self.assertEqual(types(frames), ["unsubscribed", "subscribed", "db_change"])
+        self.assertNotIn("card", str(frames))
+
+    def test_unchanged(self) -> None:
+        """
+        Rights that stay as they were cost no question.
+        """
+        self.reading.pop()()
+        self.clients[0].take()
+        self.reload(TableConfig(("token",), ("card",), "owner = :sub"))
+        self.clients[0].send(type="auth", token=self.token("ann"))
+        self.assertEqual(self.reading, [])
+
+
+class AlteredTests(ReaderCase):
+    """
+    Tests of tables that are altered while somebody reads.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = self.subscribed("ann")
+
+    def shape(self, **renamed: str) -> Columns:
+        return {renamed.get(name, name): type for name, type in SHAPE.items()}
+
+    def test_hiddenRenamed(self) -> None:
+        """
+        A hidden column that is renamed is not told by its new name.
+        """
+        self.world.tracker.alter(self.shape(card="number"))
+        self.tell({"id": 1, "owner": "ann", "price": 1, "number": "card-1"})
+        self.assertEqual(codes(self.client.take()), ["rule_mismatch", "unsubscribed"])
+        self.flushLoggedErrors()
+
+    def test_added(self) -> None:
+        """
+        A column that is added is told from then on.
+        """
+        self.world.tracker.alter({**SHAPE, "note": ColumnType.TEXT})
+        self.tell({**row(1, "ann"), "note": "new"})
+        [frame] = self.client.take()
+        self.assertEqual(frame["data"], {"id": 1, "owner": "ann", "price": 1, "note": "new"})
+
+    def test_filterGone(self) -> None:
+        """
+        Who filters by a column that goes hears of it.
+        """
+        other = self.subscribed("ann", filter={"price": 1})
+        self.world.tracker.alter({n: t for n, t in SHAPE.items() if n != "price"})
+        self.assertEqual(codes(other.take()), ["invalid_filter", "unsubscribed"])
+        self.assertEqual(self.client.take(), [])
+
+    def test_same(self) -> None:
+        """
+        Where nothing is different nobody hears of it.
+        """
+        judged: list[Any] = []
+        self.patch(Session, "judge", lambda session, topic: judged.append(topic))
+        self.world.tracker.alter(dict(SHAPE))
+        self.assertEqual(judged, [])
+        self.world.tracker.alter({**SHAPE, "note": ColumnType.TEXT})
+        self.assertEqual(judged, [TOPIC])
+
+    def test_asked(self) -> None:
+        """
+        Who is told of columns that are no more those of the table by then is judged by those
+        that it has.
+        """
+        waiting: list[Deferred[Columns]] = []
+
+        def ask(table: str) -> Deferred[Columns]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        self.world.restart()
+        self.patch(self.world.tracker, "columns", ask)
+        client = self.connect("ann")
+        client.send(type="subscribe", topic="orders")
+        self.world.tracker.alter(self.shape(card="number"))
+        waiting.pop().callback(SHAPE)
+        self.assertEqual(codes(client.take()), ["rule_mismatch"])
+        self.flushLoggedErrors()
+
+    def test_memory(self) -> None:
+        """
+        Where a column has gone, who comes back is told of the past in the present shape.
+        """
+        self.client.positions = True
+        [answer] = self.client.ask(type="subscribe", topic="orders")
+        self.client.die()
+        self.tell(row(1, "ann"))
+        self.world.tracker.alter(self.shape(price="total"))
+        # As the journal has it from now on.
+        renamed = {"id": 1, "owner": "ann", "total": 1, "card": "card-1"}
+        self.world.tracker.changes = [Change(1, "orders", INSERT, renamed, None, 7, None, True)]
+        again = self.connect("ann")
+        _, *missed = again.ask(type="subscribe", topic="orders", since=answer["pos"])
+        self.assertEqual([f["data"] for f in missed], [{"id": 1, "owner": "ann", "total": 1}])
