@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from twisted.internet.defer import Deferred
+
+from aerostack.admin.directory import Insight, Shown
 from aerostack.auth.authenticator import ANONYMOUS_PREFIX
 from aerostack.core.access.permissions import Action
 from aerostack.core.access.rowrules import Wanted
@@ -24,10 +26,8 @@ from aerostack.hub.hub import Hub
 from aerostack.protocol.codec import decodeValue, fieldOf
 from aerostack.protocol.framing import Frame, payloadOf
 from aerostack.sessions.session import Session
+from aerostack.sessions.subscriptions import Subscriptions
 from aerostack.tables.feed import TableFeeds
-
-Shown = dict[str, Any]
-"""Something as it is shown, for JSON."""
 
 MOST = 100
 """How many of a user's connections are looked at, and how many that are over."""
@@ -44,28 +44,50 @@ class Reasons:
         feeds: TableFeeds,
         traces: Traces,
         sessions: Callable[[], Sequence[Session]],
-        feed: Callable[[str], Shown],
+        insight: Insight,
     ) -> None:
         """
         @param traces: What is remembered of connections.
         @param sessions: Gives all sessions, in order of opening.
-        @param feed: How the change feed does, as a project is shown it.
+        @param insight: Shows how the change feed does, and goes through long lists in pieces.
         """
         self._hub = hub
         self._feeds = feeds
         self._traces = traces
         self._sessions = sessions
-        self._feed = feed
+        self._insight = insight
 
-    def explain(self, userId: str, topic: Topic) -> Shown:
+    def explain(self, userId: str, topic: Topic) -> Deferred[Shown]:
         """
         Say why what is published on a topic does not reach a user, or that it does.
+
+        @return: Fires when all sessions have been looked at, a piece of them in a turn.
         """
-        theirs = [
-            session
-            for session in self._sessions()
-            if session.identity.userId == userId and session.identity.project == topic.project
-        ]
+        other = _namesake(userId)
+        theirs: list[Session] = []
+        names: set[str | None] = set()
+
+        def look(sessions: Sequence[Session]) -> None:
+            for session in sessions:
+                identity = session.identity
+                if identity.project == topic.project and identity.userId in (userId, other):
+                    names.add(identity.userId)
+                    if identity.userId == userId and len(theirs) < MOST:
+                        theirs.append(session)
+
+        def shown(_: object) -> Shown:
+            return self._explain(userId, topic, theirs, other if names == {other} else None)
+
+        return self._insight.inPieces((self._sessions(), look)).addCallback(shown)
+
+    def _explain(
+        self, userId: str, topic: Topic, theirs: Sequence[Session], namesake: str | None
+    ) -> Shown:
+        """
+        @param theirs: The user's sessions.
+        @param namesake: Another user who is connected by nearly that name, where the user has no
+            session.
+        """
         ended = [
             each
             for each in self._traces.ended
@@ -73,7 +95,12 @@ class Reasons:
         ]
         stream = self._hub.streams.get(topic.canonical)
         log = None if stream is None else Log(stream.head, self._last(stream))
-        judged = [self._link(session, topic) for session in theirs[:MOST]]
+        judged = [
+            self._link(session, session.subscriptions, topic)
+            for session in theirs
+            # Else it has ended meanwhile.
+            if session.subscriptions is not None
+        ]
         facts = Facts(
             user=userId,
             topic=topic.canonical,
@@ -82,7 +109,7 @@ class Reasons:
             ended=ended[:MOST],
             log=log,
             feed=self._tableFeed(topic),
-            namesake=None if theirs else self._namesake(userId, topic.project),
+            namesake=namesake,
         )
         found = explain(facts)
         return {
@@ -93,18 +120,8 @@ class Reasons:
             "connections": [_connection(link, rule) for link, rule in judged],
             "ended": [_ended(each) for each in facts.ended],
             "stream": None if stream is None else _stream(stream, log),
-            "feed": None if topic.table is None else self._feed(topic.project),
+            "feed": None if topic.table is None else self._insight.feed(topic.project),
         }
-
-    def _namesake(self, userId: str, project: str) -> str | None:
-        """Somebody who came by the same name, believed or not."""
-        bare = userId.removeprefix(ANONYMOUS_PREFIX)
-        other = f"{ANONYMOUS_PREFIX}{userId}" if bare == userId else bare
-        here = any(
-            session.identity.userId == other and session.identity.project == project
-            for session in self._sessions()
-        )
-        return other if here else None
 
     def _last(self, stream: Stream) -> Last | None:
         """The newest entry of a topic's log."""
@@ -135,12 +152,14 @@ class Reasons:
             holder.describe() if holder is not None and holder.isRecorded else None,
         )
 
-    def _link(self, session: Session, topic: Topic) -> tuple[Link, str | None]:
+    def _link(
+        self, session: Session, subscriptions: Subscriptions, topic: Topic
+    ) -> tuple[Link, str | None]:
         """
         What there is to know of a connection, and what lets it read the topic, or why it may
         not, as words.
         """
-        canonical, subscriptions = topic.canonical, session.subscriptions
+        canonical = topic.canonical
         grant, forbidden = self._judge(session, topic)
         asked = subscriptions.asked(canonical)
         turn = self._traces.turns.get((session.connectionId, canonical))
@@ -183,6 +202,12 @@ class Reasons:
         if newest is None or view is None or not isinstance(newest.source, Change):
             return None
         return whyMissed(newest.source, view)
+
+
+def _namesake(userId: str) -> str:
+    """The user who came by the same name: without a proof, or with one."""
+    bare = userId.removeprefix(ANONYMOUS_PREFIX)
+    return f"{ANONYMOUS_PREFIX}{userId}" if bare == userId else bare
 
 
 _SIGNS = {

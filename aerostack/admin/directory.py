@@ -23,6 +23,7 @@ from aerostack.core.presence import Member
 from aerostack.core.topics.topics import Topic, tableTopic, topicOf
 from aerostack.hub.hub import Hub
 from aerostack.sessions.session import Session
+from aerostack.sessions.subscriptions import Subscriptions
 from aerostack.tables.feed import TableFeeds
 
 Shown = dict[str, Any]
@@ -114,7 +115,7 @@ class Insight:
                 "more": len(found) > limit,
             }
 
-        return self._inPieces((self._sessions(), look)).addCallback(shown)
+        return self.inPieces((self._sessions(), look)).addCallback(shown)
 
     def _connection(self, session: Session) -> Shown:
         identity, connection = session.identity, session.connection
@@ -157,7 +158,7 @@ class Insight:
             topics = [self._topic(name) for name in page.names]
             return {"topics": topics, "total": page.total, "more": page.more}
 
-        return self._inPieces(
+        return self.inPieces(
             (tuple(registry), look),
             (tuple(streams), lookBeside),
             (tuple(self._presence.topics()), lookElsewhere),
@@ -175,16 +176,16 @@ class Insight:
             ],
             "membersTotal": self._presence.count(canonical),
             "subscriptions": [
-                self._subscription(session, canonical)
-                for session in islice(self._subscribers(canonical), MOST)
+                self._subscription(session, subscriptions, canonical)
+                for session, subscriptions in islice(self._subscribers(canonical), MOST)
             ],
         }
 
-    def _subscribers(self, canonical: str) -> Iterator[Session]:
-        """The clients among the subscribers of a topic."""
+    def _subscribers(self, canonical: str) -> Iterator[tuple[Session, Subscriptions]]:
+        """The clients among the subscribers of a topic, with all that they subscribe to."""
         for subscriber in self._hub.registry.subscribers(canonical):
-            if isinstance(subscriber, Session):
-                yield subscriber
+            if isinstance(subscriber, Session) and subscriber.subscriptions is not None:
+                yield subscriber, subscriber.subscriptions
 
     def _topic(self, canonical: str) -> Shown:
         stream = self._hub.streams.get(canonical)
@@ -201,21 +202,28 @@ class Insight:
             "pos": None if stream is None else str(stream.position),
         }
 
-    def _subscription(self, session: Session, canonical: str) -> Shown:
-        asked = session.subscriptions.asked(canonical)
+    def _subscription(
+        self, session: Session, subscriptions: Subscriptions, canonical: str
+    ) -> Shown:
+        asked = subscriptions.asked(canonical)
         return {
             "connection": session.connectionId,
             "userId": session.identity.userId,
             "filter": asked.filter,
             "columns": asked.columns,
             "events": asked.event,
-            "state": session.subscriptions.state(canonical),
+            "state": subscriptions.state(canonical),
             "queued": session.queued,
             "congested": session.isCongested,
         }
 
-    def _inPieces(self, *looks: tuple[Sequence[Any], Callable[[Any], object]]) -> Deferred[Any]:
-        """Look at all of some things, a piece at a time."""
+    def inPieces(self, *looks: tuple[Sequence[Any], Callable[[Any], object]]) -> Deferred[Any]:
+        """
+        Look at all of some things, a piece at a time.
+
+        @param looks: Things, and what looks at a piece of them.
+        @return: Fires when all have been looked at.
+        """
 
         def work() -> Iterator[None]:
             for things, look in looks:

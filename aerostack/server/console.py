@@ -69,7 +69,7 @@ class Console(MultiService):
         self.watchers = Watchers(clock, hub, feeds)
         self.watchers.setServiceParent(self)
         self._insight = Insight(clock, hub, feeds, self.watchers, sessions)
-        self._reasons = Reasons(hub, feeds, traces, sessions, self._insight.feed)
+        self._reasons = Reasons(hub, feeds, traces, sessions, self._insight)
         self.sampler = Sampler(clock, wall, condition.counts, feeds.latencies, hub.latencies)
         self.sampler.setServiceParent(self)
 

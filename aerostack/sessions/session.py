@@ -115,14 +115,15 @@ class Session(Outlet):
         self._pingDue = now + limits.pingInterval
         # By when something must be heard; None while nothing is awaited.
         self._pongDue: float | None = None
-        self._commands = Commands(self, surroundings)
+        # L{None} once the session is over: we would keep each other in memory.
+        self._commands: Commands | None = Commands(self, surroundings)
         self._setDeadline()
         self._supersede()
 
     @property
-    def subscriptions(self) -> Subscriptions:
-        """What the client is subscribed to."""
-        return self._commands.subscriptions
+    def subscriptions(self) -> Subscriptions | None:
+        """What the client is subscribed to; L{None} once the session is over."""
+        return None if self._commands is None else self._commands.subscriptions
 
     def _supersede(self) -> None:
         """End the client's connection before this one, if that is still there."""
@@ -138,7 +139,8 @@ class Session(Outlet):
         """
         Close, because the client has come back; what it was present on waits for it.
         """
-        self._commands.losePresence()
+        if self._commands is not None:
+            self._commands.losePresence()
         self.close(CLOSE_SUPERSEDED, "superseded by a newer connection of the same client")
 
     @property
@@ -210,7 +212,9 @@ class Session(Outlet):
         key = self.identity.project, self.client or ""
         if self._all.clients.get(key) is self:
             del self._all.clients[key]
-        self._commands.end(clean)
+        if self._commands is not None:
+            self._commands.end(clean)
+            self._commands = None
         self._noteEnd(*(self._ending or (code, reason or "")))
 
     def _noteEnd(self, code: int | None, reason: str) -> None:
@@ -269,7 +273,7 @@ class Session(Outlet):
         @param delay: The milliseconds after which it is to come back.
         """
         self._returns = delay
-        if not self._commands.unanswered:
+        if self._commands is not None and not self._commands.unanswered:
             self.depart()
 
     def depart(self) -> None:
@@ -393,8 +397,10 @@ class Session(Outlet):
         return decode(payload)
 
     def _handle(self, frame: ClientFrame) -> None:
+        commands = self._commands
+        assert commands is not None, "the session is open"
         try:
-            self._commands.carryOut(frame)
+            commands.carryOut(frame)
         except RealtimeError as error:
             self._refuse(error, _referenceOf(frame))
         except Exception:
@@ -406,6 +412,8 @@ class Session(Outlet):
         """
         Decide anew what the client is told of tables (see L{ISubscriber}).
         """
+        if self._commands is None:
+            return
         try:
             self._commands.judge(topic)
         except Exception:
@@ -427,7 +435,8 @@ class Session(Outlet):
             self.log.info("{error}", error=error, connection=self.connectionId)
             self.sendError(error, None, None)
             self.close(CLOSE_REVOKED, error.code)
-            self._commands.leavePresence()
+            if self._commands is not None:
+                self._commands.leavePresence()
             return
         self.judge()
 
@@ -470,7 +479,8 @@ class Session(Outlet):
 
     def _refuse(self, error: RealtimeError, about: Reference) -> None:
         """Tell the client that a frame is not acted on."""
-        self.sendError(error, about.id, self._commands.nameTopic(about.topic), about.request)
+        topic = None if self._commands is None else self._commands.nameTopic(about.topic)
+        self.sendError(error, about.id, topic, about.request)
 
     def endToken(self, error: RealtimeError, request: str | None = None) -> None:
         """

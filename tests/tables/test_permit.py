@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.admin.diagnosis import Reasons
+from aerostack.admin.directory import Insight
 from aerostack.admin.taps import Watcher, Watchers
 from aerostack.auth.authenticator import Credentials
 from aerostack.core.access.permissions import Action
@@ -22,6 +23,7 @@ from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.topics import parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.protocol.codec import encodeValue
+from aerostack.sessions.session import Session
 from aerostack.settings.settings import JWTConfig, TableConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, World, makeProject
 
@@ -226,12 +228,17 @@ class PermitTests(PermitCase):
         world = self.world
         for role in ("token", "present", "reader"):
             client = world.connect(**self.credentials(role))
-            reasons = Reasons(
-                world.hub, world.feeds, world.traces, lambda c=client: [c.session], lambda _: {}
-            )
+
+            def sessions(session: Session = client.session) -> list[Session]:
+                return [session]
+
+            insight = Insight(world.clock, world.hub, world.feeds, self.watchers, sessions)
+            reasons = Reasons(world.hub, world.feeds, world.traces, sessions, insight)
             for name in ALL[:-1]:
                 topic = parseTopic(name, "p", ("p", "q"), 99)
-                findings = reasons.explain("ann", topic)["findings"]
+                explained = reasons.explain("ann", topic)
+                world.clock.advance(0)
+                findings = self.successResultOf(explained)["findings"]
                 refused = [f for f in findings if f.code in ("forbidden", "table_not_allowed")]
                 self.assertEqual(
                     bool(refused), bool(self.expected(role, Action.SUBSCRIBE)[name]), (role, name)

@@ -220,7 +220,7 @@ class ExplainResource(_ConsoleResource):
         if not user:
             raise RealtimeError("invalid_arguments", "Name the user: ?user=ann")
         topic = self.door.topic(query.get("topic"), identity.project)
-        return 200, self._reasons.explain(user, topic)
+        return self._reasons.explain(user, topic).addCallback(_good)
 
 
 class WatchResource(_ConsoleResource):

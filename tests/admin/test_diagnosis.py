@@ -1,0 +1,76 @@
+"""
+Tests for L{aerostack.admin.diagnosis}; what it explains is tested in L{tests.live.test_why}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.task import Cooperator
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.admin import directory
+from aerostack.admin.diagnosis import Reasons
+from aerostack.admin.directory import Insight
+from aerostack.admin.taps import Watchers
+from aerostack.core.topics.topics import Topic
+from aerostack.sessions.session import Session
+from aerostack.testing import MemoryClient, World
+
+
+class ReasonsTests(SynchronousTestCase):
+    """
+    Tests for L{Reasons}, of pieces of two.
+    """
+
+    def setUp(self) -> None:
+        self.patch(directory, "PIECE", 2)
+        self.world = world = World()
+        self.clients = [world.connect(userId=f"user{n}") for n in range(9)]
+        self.turns: list[Callable[[], object]] = []
+        watchers = Watchers(world.clock, world.hub, world.feeds)
+        pieces = Insight(world.clock, world.hub, world.feeds, watchers, self.sessions)
+        # As if each piece took all of a turn's time.
+        pieces._cooperator = Cooperator(lambda: lambda: True, scheduler=self.turns.append)
+        self.reasons = Reasons(world.hub, world.feeds, world.traces, self.sessions, pieces)
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Give all sessions."""
+        return tuple(client.session for client in self.clients)
+
+    def enter(self, userId: str) -> MemoryClient:
+        """
+        Let one client more in.
+        """
+        client = self.world.connect(userId=userId)
+        self.clients.append(client)
+        return client
+
+    def test_turns(self) -> None:
+        """
+        Others have their turn while very many sessions are gone through.
+        """
+        self.enter("ann")
+        asked = self.reasons.explain("ann", Topic("chat/a", "p"))
+        for _ in range(4):
+            self.assertNoResult(asked)
+            self.turns.pop()()
+        while self.turns:
+            self.turns.pop()()
+        (found,) = self.successResultOf(asked)["connections"]
+        self.assertEqual(found["id"], self.clients[-1].session.connectionId)
+
+    def test_gone(self) -> None:
+        """
+        A session that ends while others are looked at is not shown any more.
+        """
+        ann = self.enter("ann")
+        self.clients.insert(0, self.clients.pop())
+        asked = self.reasons.explain("ann", Topic("chat/a", "p"))
+        self.turns.pop()()
+        ann.die()
+        while self.turns:
+            self.turns.pop()()
+        explained = self.successResultOf(asked)
+        self.assertEqual(explained["connections"], [])
+        self.assertEqual([each["id"] for each in explained["ended"]], [ann.session.connectionId])
