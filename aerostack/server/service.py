@@ -21,6 +21,7 @@ from twisted.python.usage import UsageError
 from aerostack.client.address import urlsOf
 from aerostack.config.loader import ConfigError, load
 from aerostack.config.secrets import credentialsOf
+from aerostack.process.garbage import GarbageCollector
 from aerostack.process.logfile import LogOutput
 from aerostack.process.logs import Redactor, makeObserver
 from aerostack.process.signals import Signals
@@ -76,6 +77,7 @@ class Program(MultiService):
         self._notifier = Notifier(reactor, lambda: None)
         self._notifier.setServiceParent(self)
         Signals(reactor, self.reload).setServiceParent(self)
+        GarbageCollector().setServiceParent(self)
         self._reactor = reactor
         self._redactor = Redactor(credentialsOf(options.loaded))
 

@@ -4,6 +4,7 @@ What a connection holds, and how it writes to a client that stops reading and go
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 from collections import deque
@@ -19,6 +20,7 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from twisted.internet.threads import deferToThread
 
 from aerostack.net.endpoints import serverEndpoint
+from aerostack.net.http.resources import BoundedRequest
 from aerostack.net.websocket.connection import Connection
 from aerostack.sessions.session import Session
 from tests.live.daemon import DaemonTests
@@ -68,6 +70,27 @@ class HoldingTests(DaemonTests):
                 self.assertIs(value, getattr(connection.factory, name))
                 continue
             self.assertIsInstance(value, int | str | bytes | None, name)
+
+    async def test_freed(self) -> None:
+        """
+        Nothing is left of a connection that has ended, be it a WebSocket or a request that was
+        refused, and Python need not search for it.
+        """
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        wire = await self.subscribed("chat/a")
+        raw = await self.wire()
+        raw.keepRaw()
+        raw.write(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        await raw.lost
+        self.assertIn(b"404", raw.received)
+        wire.drop()
+        await wire.lost
+        await self.until(lambda: not self.connections())
+        kinds = Connection, BoundedRequest
+        left = [type(each) for each in gc.get_objects() if isinstance(each, kinds)]
+        self.assertEqual(left, [])
 
     async def test_noHTTP(self) -> None:
         """

@@ -335,7 +335,8 @@ class RefusalResource(JSONResource):
         self._error = error
 
     def answer(self, request: BoundedRequest) -> Any:
-        raise self._error
+        # Raised, it would know the frame that knows us, and all of us would stay in memory.
+        return _errorAnswer(request, self._error)
 
 
 class NotFoundResource(RefusalResource):

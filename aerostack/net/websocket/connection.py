@@ -195,6 +195,8 @@ class Connection(WebSocketServerProtocol):
         # Without the three lines that Autobahn's adapter formats for its log, on or off:
         # where a network breaks down, thousands are lost at once.
         WebSocketProtocol._connectionLost(self, reason)  # type: ignore[arg-type]
+        # They tell us of the socket, and would keep us in memory.
+        self.transport = self._socket = None
 
     def onMessageBegin(self, isBinary: bool) -> None:
         super().onMessageBegin(isBinary)
@@ -289,7 +291,8 @@ class Connection(WebSocketServerProtocol):
     def abort(self) -> None:
         # dropConnection does nothing once Autobahn has begun to lose the connection,
         # and that may wait for ever for a client that does not read.
-        self.transport.abortConnection()
+        if self.transport is not None:
+            self.transport.abortConnection()
 
 
 class _Inflater(PerMessageDeflate):

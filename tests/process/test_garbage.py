@@ -1,0 +1,112 @@
+"""
+Tests for L{aerostack.process.garbage}.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.process import garbage
+from aerostack.process.garbage import THRESHOLDS, GarbageCollector
+from aerostack.sessions.session import Session
+from aerostack.testing import World
+
+MOST = 2 * THRESHOLDS[0] * THRESHOLDS[1] * THRESHOLDS[2]
+"""More new objects than Python looks through at once."""
+
+
+class Node:
+    """
+    Something that refers to itself, once it is tied.
+    """
+
+    other: Node | None = None
+
+
+class GarbageCollectorTests(SynchronousTestCase):
+    """
+    Tests for L{GarbageCollector}, in this very process.
+    """
+
+    def setUp(self) -> None:
+        self.before = gc.get_threshold()
+        self.collector = GarbageCollector()
+        self.collector.startService()
+        self.addCleanup(gc.unfreeze)
+        self.addCleanup(gc.set_threshold, *self.before)
+
+    def stop(self) -> None:
+        """Stop the service."""
+        self.collector.stopService()
+
+    def test_bound(self) -> None:
+        """
+        However much there is, what a search looks through stays the same.
+        """
+        self.addCleanup(self.stop)
+        looked: list[int] = []
+
+        def see(phase: str, info: dict[str, int]) -> None:
+            if (phase, info["generation"]) == ("start", 2):
+                looked.append(len(gc.get_objects()))
+
+        gc.callbacks.append(see)
+        self.addCleanup(gc.callbacks.remove, see)
+        held: list[list[object]] = [[] for _ in range(20 * MOST)]
+        self.assertGreater(len(looked), 5)
+        # The first search decides by how much there was before when the second one is due.
+        self.assertLess(max(looked[2:]), MOST)
+        self.assertEqual(len(held), 20 * MOST)
+
+    def test_circles(self) -> None:
+        """
+        What was in use during a search, and ended in a circle after it, is freed by the search
+        through everything.
+        """
+        self.addCleanup(self.stop)
+        self.patch(garbage, "WHOLE", 3)
+        node = Node()
+        gc.collect()
+        node.other = node
+        gone = weakref.ref(node)
+        del node
+        for _ in range(3):
+            gc.collect()
+        self.assertIsNone(gone())
+
+    def test_stop(self) -> None:
+        """
+        Afterwards Python searches as it did before.
+        """
+        callbacks = len(gc.callbacks)
+        self.stop()
+        self.assertEqual(gc.get_threshold(), self.before)
+        self.assertEqual(len(gc.callbacks), callbacks - 1)
+        self.assertEqual(gc.get_freeze_count(), 0)
+
+
+class EndTests(SynchronousTestCase):
+    """
+    What a connection leaves behind.
+    """
+
+    def test_session(self) -> None:
+        """
+        A session that is over is freed at once, whatever it has held: no search is needed.
+        """
+        world = World()
+        client = world.connect(userId="nan")
+        client.ask(type="subscribe", topic="chat/a")
+        client.ask(type="subscribe", topic="orders", filter="id=1")
+        client.ask(type="track", topic="chat/a", state={})
+        client.ask(type="publish", topic="chat/a", event="e", id=1)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        client.die()
+        world.turn()
+        del client
+        left = [each for each in gc.get_objects() if isinstance(each, Session)]
+        self.assertEqual([each for each in left if each.identity.userId == "nan"], [])
