@@ -205,7 +205,8 @@ class PluginTests(SynchronousTestCase):
 
     def test_program(self) -> None:
         """
-        The program is made of the daemon, what speaks with systemd, and the signals.
+        The program is made of the daemon, what speaks with systemd, the signals, and what bounds
+        the searches for circles.
         """
         directory = Path(self.mktemp()).absolute()
         directory.mkdir()
@@ -218,4 +219,4 @@ class PluginTests(SynchronousTestCase):
         options.parseOptions(["--config", str(path)])
         program = Program(options, MemoryReactorClock())
         names = [type(part).__name__ for part in program]
-        self.assertEqual(names, ["Daemon", "Notifier", "Signals"])
+        self.assertEqual(names, ["Daemon", "Notifier", "Signals", "Cycles"])
