@@ -219,4 +219,4 @@ class PluginTests(SynchronousTestCase):
         options.parseOptions(["--config", str(path)])
         program = Program(options, MemoryReactorClock())
         names = [type(part).__name__ for part in program]
-        self.assertEqual(names, ["Daemon", "Notifier", "Signals", "Cycles"])
+        self.assertEqual(names, ["Daemon", "Notifier", "Signals", "GarbageCollector"])
