@@ -129,10 +129,34 @@ class RestoringTests(ProgramTests):
         for topic, place in places.items():
             self.assertTrue((await self.resume(topic, place))["recovered"])
 
-    async def test_restore(self) -> None:
+    async def test_changes(self) -> None:
         """
-        The messages of the backup are there, and who has seen changes that it lacks is told
-        of a gap.
+        Who has seen changes that the backup lacks is told of a gap, however soon after the last
+        change the daemon was killed; the log says once that the database is an older one.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+        daemon = await self.serve()
+        wire = await self.subscribed("orders")
+        wire.positions = True
+        self.backUp()
+        self.execute("INSERT INTO orders VALUES (1)")
+        change = await wire.frame()
+        await self.end(daemon, "KILL")
+        self.restore()
+        daemon = await self.serve()
+        wire = await self.subscribed("orders")
+        for number in (2, 3):
+            self.execute(f"INSERT INTO orders VALUES ({number})")
+            await wire.frame()
+        answer = await self.resume("orders", change["pos"])
+        self.assertEqual((answer["recovered"], answer["gap"]), (False, {"reason": "unknown"}))
+        await self.end(daemon)
+        self.assertEqual(daemon.output.count("put back to an older state"), 1)
+
+    async def test_detached(self) -> None:
+        """
+        Where the journal was taken out of the backup, its messages are there, and who has seen
+        changes that it lacks is told of a gap.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         daemon = await self.serve()
@@ -143,8 +167,7 @@ class RestoringTests(ProgramTests):
         for status in ("new", "shipped", "paid"):
             self.execute(f"INSERT INTO orders (status) VALUES ('{status}')")
             change = await wire.frame()
-        daemon.signal("TERM")
-        await daemon.ended
+        await self.end(daemon)
 
         self.restore()
         detach = Child.spawn(

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
@@ -16,7 +17,7 @@ from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.journal import Lag, Loss, Poll, expired, gap, lineageOf
 from aerostack.core.rows.selection import Bounds, Selection, Snapshot
 from aerostack.databases.oversize import CHANGE_BYTES
-from aerostack.databases.restored import Note
+from aerostack.databases.restored import Note, Noted, isRestored
 from aerostack.databases.sqlite import entries, ledger, repair
 from aerostack.databases.sqlite.entries import EntryReader
 from aerostack.databases.sqlite.ledger import LEASE, Place, Record, transaction
@@ -47,6 +48,8 @@ class SQLiteJournal:
     else writes: whether there is anything new is asked of C{PRAGMA data_version}, which
     does not count a connection's own commits.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -88,16 +91,37 @@ class SQLiteJournal:
                 # Another process may have been first.
                 if not ledger.isComplete(cursor):
                     ledger.create(cursor, ledger.entryAfter(self._after) - 1)
+                    # No position of before is one in a journal that begins.
+                    self._takeNote(cursor)
         ledger.checkVersion(cursor)
-        if self._note is not None and self._note.isAhead(
-            ledger.epoch(cursor), ledger.newest(cursor)
-        ):
-            # The positions that clients have are in another past than this journal's.
-            with transaction(cursor, "BEGIN IMMEDIATE"):
-                ledger.beginEpoch(cursor)
-        self._takeNote(cursor)
+        if self._note is not None:
+            self._compare(cursor, self._note)
         self._after = ledger.told(ledger.newest(cursor))
         return self._after
+
+    def _compare(self, cursor: sqlite3.Cursor, note: Note) -> None:
+        """
+        See whether the journal is the one that the note beside the database tells of.
+        """
+        if _isOther(cursor, note):
+            # The positions that clients have are in another past than this journal's.
+            with transaction(cursor, "BEGIN IMMEDIATE"):
+                # Another process may have been first.
+                isOther = _isOther(cursor, note)
+                if isOther:
+                    ledger.beginEpoch(cursor)
+                    self._takeNote(cursor)
+            if isOther:
+                self.log.warn(
+                    "the database was put back to an older state, or is a copy in another place:"
+                    " its journal is not what {note} says, or that file is not there.  Clients that"
+                    " come back for changes of tables are told of a gap, and reload",
+                    note=note.path,
+                )
+        isNoted = self._takeNote(cursor)
+        if isNoted != ledger.isNoted(cursor):
+            with transaction(cursor, "BEGIN IMMEDIATE"):
+                ledger.setNoted(cursor, isNoted)
 
     def attached(self, cursor: sqlite3.Cursor) -> list[str]:
         records = ledger.records(cursor).values()
@@ -189,6 +213,9 @@ class SQLiteJournal:
         self._schemaVersion = version
         self._quiet = None if poll.more else (dataVersion, poll.after)
         self._after = poll.after
+        if poll.events and self._note is not None:
+            # Before anybody is told of them.
+            self._note.write(_standing(cursor))
         return poll
 
     def lineage(self, cursor: sqlite3.Cursor, table: str) -> str:
@@ -372,9 +399,13 @@ class SQLiteJournal:
             self._note.remove()
         return names
 
-    def _takeNote(self, cursor: sqlite3.Cursor) -> None:
-        if self._note is not None and ledger.isComplete(cursor):
-            self._note.write(ledger.epoch(cursor), ledger.newest(cursor))
+    def _takeNote(self, cursor: sqlite3.Cursor) -> bool:
+        """
+        @return: Whether it could be noted how far the journal is.
+        """
+        if self._note is None or not ledger.isComplete(cursor):
+            return False
+        return self._note.write(_standing(cursor))
 
     def _repair(self, cursor: sqlite3.Cursor) -> None:
         read = ledger.entryAfter(self._after) - 1
@@ -463,6 +494,18 @@ class SQLiteJournal:
 def _pragma(cursor: sqlite3.Cursor, name: str) -> int:
     value: int = cursor.execute(f"PRAGMA {name}").fetchone()[0]
     return value
+
+
+def _standing(cursor: sqlite3.Cursor) -> Noted:
+    """How far the journal is."""
+    return Noted(ledger.epoch(cursor), ledger.newest(cursor))
+
+
+def _isOther(cursor: sqlite3.Cursor, note: Note) -> bool:
+    """Whether the journal is not the one, or not as far, as it was."""
+    # Another process may note how far it is by now, so that is read first.
+    noted = note.read()
+    return isRestored(_standing(cursor), noted, ledger.isNoted(cursor))
 
 
 def _active(records: Mapping[int, Record]) -> list[Record]:

@@ -243,6 +243,25 @@ def beginEpoch(cursor: sqlite3.Cursor) -> None:
     )
 
 
+def isNoted(cursor: sqlite3.Cursor) -> bool:
+    """
+    Tell whether how far this journal is was noted outside of the database.
+    """
+    (value,) = cursor.execute(
+        "SELECT coalesce(max(value), 0) FROM _aerostack_meta WHERE key = 'noted'"
+    ).fetchone()
+    return bool(value)
+
+
+def setNoted(cursor: sqlite3.Cursor, noted: bool) -> None:
+    """
+    Enter whether that is so.
+    """
+    cursor.execute(
+        "INSERT OR REPLACE INTO _aerostack_meta (key, value) VALUES ('noted', ?)", (int(noted),)
+    )
+
+
 def oldest(cursor: sqlite3.Cursor) -> int:
     """
     Give the number of the oldest entry, 0 if there is none.

@@ -338,6 +338,80 @@ class ReaderTests(JournalCase):
         restarted.journal.remove(restarted.cursor)
         self.assertFalse(note.path.exists())
 
+    def startNoting(self) -> tuple[str, bool]:
+        """
+        Start, as a daemon does that notes how far the journal is.
+
+        @return: The lineage of the table C{t}, and whether it was said that the database is an
+            older one.
+        """
+        with capturedLogs() as logs:
+            reader = self.makeReader(note=Note(Path(self.path)))
+            reader.attach("t")
+            self.run_("INSERT INTO t DEFAULT VALUES")
+            reader.events()
+            reader.journal.lag(reader.cursor)
+        return reader.journal.lineage(reader.cursor, "t"), bool(logs)
+
+    def copy(self) -> bytes:
+        """
+        Copy the database.
+        """
+        with closing(sqlite3.connect(":memory:")) as backup:
+            self.writer.backup(backup)
+            return backup.serialize()
+
+    def putBack(self, copy: bytes) -> None:
+        """
+        Put a copy in the database's place.
+        """
+        with closing(sqlite3.connect(":memory:")) as backup:
+            backup.deserialize(copy)
+            backup.backup(self.writer)
+
+    def test_restoredAgain(self) -> None:
+        """
+        The same backup in the database's place once more, or that of the database as it was
+        before that, is noticed each time, and nothing else is: not a restart, not a VACUUM.
+        """
+        self.run_("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        lineages, told = [self.startNoting()[0]], []
+        copies = [self.copy()]
+        for step in ("restart", "back", "restart", "back", "VACUUM", "new"):
+            if step == "back":
+                copies.append(self.copy())
+                self.putBack(copies[0])
+            elif step == "new":
+                # Further on than what was there before the first time.
+                self.run_(*["INSERT INTO t DEFAULT VALUES"] * 9)
+                self.startNoting()
+                self.putBack(copies[1])
+            elif step == "VACUUM":
+                self.run_(step)
+            lineage, isTold = self.startNoting()
+            told.append((step, isTold))
+            self.assertEqual(lineage not in lineages, isTold, step)
+            lineages.append(lineage)
+        self.assertEqual([step for step, isTold in told if isTold], ["back", "back", "new"])
+
+    def test_copied(self) -> None:
+        """
+        A copy that was put in another place, without the file that is beside the database, may
+        be an older one.  A database of which nothing could be noted is none.
+        """
+        self.run_("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        lineage, isTold = self.startNoting()
+        self.assertFalse(isTold)
+        note = Note(Path(self.path))
+        note.remove()
+        other, isTold = self.startNoting()
+        self.assertTrue(isTold and other != lineage)
+        self.assertEqual(self.startNoting(), (other, False))
+        self.patch(Note, "write", lambda *_: False)
+        self.assertEqual(self.startNoting(), (other, False))
+        note.remove()
+        self.assertEqual(self.startNoting(), (other, False))
+
     def test_unnoted(self) -> None:
         """
         Where no file can be written beside the database, that is said once, and a file of
@@ -354,7 +428,7 @@ class ReaderTests(JournalCase):
         note.path.parent.mkdir()
         for text in ("", "x", "x y", "x 7 8"):
             note.path.write_text(text)
-            self.assertFalse(note.isAhead("x", 1))
+            self.assertIsNone(note.read())
 
     def test_otherVersion(self) -> None:
         """
