@@ -2,10 +2,10 @@
 What the URL of a PostgreSQL database may say, and how to show it without its password
 (U{https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS}).
 
-libpq takes the URL apart: L{aerostack.databases.postgres.connection.conninfoOf} hands its reader in, which
-not every installation has.  The checks are ours.  libpq's messages quote the URL, and libpq takes
-a part of a password that was not escaped for a server's or a database's name; no message here
-shows a part of the URL that may be the password's.
+libpq takes the URL apart: L{aerostack.databases.postgres.connection.conninfoOf} hands its reader
+in, which not every installation has.  The checks are ours.  libpq's messages quote the URL, and
+libpq takes a part of a password that was not escaped for a server's or a database's name; no
+message here shows a part of the URL that may be the password's.
 """
 
 from __future__ import annotations
