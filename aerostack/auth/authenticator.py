@@ -5,35 +5,20 @@ Who may come in, and as whom.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from hmac import compare_digest
 from types import MappingProxyType
-from typing import Any
-
-import jwt
-from jwt.algorithms import get_default_algorithms
 
 from aerostack.auth.origins import canBeNamed, matchOrigin
+from aerostack.auth.tokens import PROJECT_CLAIM, SHOWN, TokenVerifier, claimedProject, fingerprint
 from aerostack.core.access.permissions import Identity, Proof, Role, allowedByClaims
 from aerostack.core.topics.topics import checkUser
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import JWTConfig, ProjectConfig
-
-PROJECT_CLAIM = "projectId"
-"""The claim by which a token names its project."""
+from aerostack.settings.settings import ProjectConfig
 
 ANONYMOUS_PREFIX = "anonymous:"
 """What stands before a user's name that only the URL vouches for, in a project
 whose other users have tokens: so it can never pose as one of theirs."""
-
-
-_SHOWN = 200
-"""How many characters of what somebody brought are shown, where it is refused."""
-
-_LATEST = 2**53
-"""No time in a token lies further from the epoch, in seconds; infinity does."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +57,14 @@ class Authenticator:
         self.projects = projects
         self._keys = {
             project.id: {
-                _standsFor(key) for key in (project.publicKey, project.secretKey) if key is not None
+                fingerprint(key)
+                for key in (project.publicKey, project.secretKey)
+                if key is not None
             }
             for project in projects.values()
         }
         self._verifiers = {
-            project.id: _Verifier(project.jwt)
+            project.id: TokenVerifier(project.jwt)
             for project in projects.values()
             if project.jwt is not None
         }
@@ -94,7 +81,7 @@ class Authenticator:
         keyProject, keyRole = self._byKey(credentials.key)
         project = self._project(credentials, keyProject)
         self._checkOrigin(project, credentials.origin, keyRole)
-        key = None if credentials.key is None else _standsFor(credentials.key)
+        key = None if credentials.key is None else fingerprint(credentials.key)
         proof = Proof(key, None, credentials.origin)
         if credentials.token is not None:
             identity = self._byToken(project, credentials.token, proof, now)
@@ -195,7 +182,7 @@ class Authenticator:
             for name, value in (
                 ("the URL's projectId", credentials.projectId),
                 ("the key", byKey.id if byKey is not None else None),
-                ("the token", _claimedProject(credentials.token)),
+                ("the token", claimedProject(credentials.token)),
             )
             if value is not None
         }
@@ -229,7 +216,7 @@ class Authenticator:
                 else f'serve the page over HTTP and add its origin to {setting}, or set ["*"] there'
             )
             raise RealtimeError(
-                "origin_not_allowed", f"Pages of {origin[:_SHOWN]} are not let in; {remedy}."
+                "origin_not_allowed", f"Pages of {origin[:SHOWN]} are not let in; {remedy}."
             )
         if keyRole is Role.SECRET:
             raise RealtimeError(
@@ -278,120 +265,4 @@ def _asServer(identity: Identity) -> Identity:
     """Who brings the secret key and a token: the token says no more than who it is."""
     return Identity(
         identity.project, Role.SECRET, identity.userId, identity.expires, proof=identity.proof
-    )
-
-
-def _standsFor(credential: str) -> str:
-    """What can be remembered instead of a credential."""
-    return blake2b(credential.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _claimedProject(token: str | None) -> str | None:
-    """
-    Read which project a token says it is for, to know whose key to check it with.
-    Nothing else of an unchecked token is ever used.
-    """
-    if token is None:
-        return None
-    try:
-        claims = jwt.decode(token, options={"verify_signature": False})
-    except (jwt.PyJWTError, RecursionError, UnicodeEncodeError):
-        return None
-    claimed = claims.get(PROJECT_CLAIM)
-    return claimed if isinstance(claimed, str) else None
-
-
-class _Verifier:
-    """
-    Checks the tokens of one project.
-    """
-
-    def __init__(self, config: JWTConfig) -> None:
-        self._config = config
-        # By kid, each with what stands for it.
-        self._keys: dict[str | None, tuple[Any, str]] = {}
-        algorithm = get_default_algorithms()[config.algorithm]
-        if config.jwks is not None:
-            for key in jwt.PyJWKSet.from_dict(dict(config.jwks)).keys:
-                if key.public_key_use not in (None, "sig"):
-                    continue
-                # A key set may hold keys of other kinds; no token names those.
-                with suppress(TypeError, jwt.InvalidKeyError):
-                    self._add(key.key_id, algorithm.prepare_key(key.key), str(key._jwk_data))
-        else:
-            self._add(None, algorithm.prepare_key(config.key), str(config.key))
-        self.signers = frozenset(signer for _, signer in self._keys.values())
-
-    def _add(self, kid: str | None, key: Any, text: str) -> None:
-        # A token that is good for one audience or issuer is not for another.
-        terms = (self._config.algorithm, self._config.audience, self._config.issuer)
-        self._keys[kid] = key, _standsFor(f"{terms!r} {text}")
-
-    def verify(self, token: str, now: float) -> tuple[dict[str, Any], str]:
-        """
-        Check a token's signature and times.
-
-        Only the configured algorithm is accepted, whatever the token's header says,
-        so neither C{none} nor an RSA key used as an HMAC secret gets anywhere
-        (RFC 8725, 2.1 and 3.1).
-
-        @return: The claims, of which C{sub} names a user; and what stands for the key.
-        @raise RealtimeError: C{invalid_token} or C{token_expired}.
-        """
-        config = self._config
-        try:
-            key, signer = self._keyFor(token)
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key,
-                algorithms=[config.algorithm],
-                audience=config.audience,
-                issuer=config.issuer,
-                options={
-                    "require": ["sub"],
-                    "verify_aud": config.audience is not None,
-                    # The times are judged below, by the clock that we are given.
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                },
-            )
-        except jwt.PyJWTError as error:
-            # What the token says of itself may be in it.
-            said = str(error)[:_SHOWN]
-            raise RealtimeError("invalid_token", f"The token is refused: {said}.") from None
-        except (RecursionError, UnicodeEncodeError):
-            raise RealtimeError("invalid_token", "The token is no JWT.") from None
-        for name in ("exp", "nbf"):
-            if not _isTime(claims.get(name, 0)):
-                raise RealtimeError("invalid_token", f"The token's {name} is not a time.")
-        if not isinstance(claims["sub"], str):
-            raise RealtimeError("invalid_token", "The token's sub is not a string.")
-        try:
-            checkUser(claims["sub"])
-        except ValueError as error:
-            raise RealtimeError("invalid_token", f"The token's sub {error}.") from None
-        if "exp" in claims:
-            claims["exp"] += config.leeway
-            if claims["exp"] <= now:
-                raise RealtimeError("token_expired", "The token has expired; get a new one.")
-        if claims.get("nbf", now) > now + config.leeway:
-            raise RealtimeError("invalid_token", "The token is not valid yet.")
-        return claims, signer
-
-    def _keyFor(self, token: str) -> tuple[Any, str]:
-        if len(self._keys) == 1:
-            return next(iter(self._keys.values()))
-        kid = jwt.get_unverified_header(token).get("kid")
-        if kid not in self._keys:
-            raise jwt.InvalidKeyError("its kid names no key of the key set")
-        return self._keys[kid]
-
-
-def _isTime(value: object) -> bool:
-    """Whether a claim is a time (RFC 7519, 2: NumericDate)."""
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and -_LATEST <= value <= _LATEST
     )

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from aerostack.cli.options import CommandError, addConfig, loadConfig
 from aerostack.client.address import urlsOf
-from aerostack.databases.open import Unusable, openBackend
+from aerostack.databases.backend import Unusable
+from aerostack.databases.open import openBackend
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

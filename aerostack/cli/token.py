@@ -14,7 +14,8 @@ from typing import Any
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from aerostack.auth.authenticator import PROJECT_CLAIM, Authenticator, Credentials
+from aerostack.auth.authenticator import Authenticator, Credentials
+from aerostack.auth.tokens import PROJECT_CLAIM
 from aerostack.cli.options import CommandError, addConfig, loadConfig, readJSON
 from aerostack.cli.output import say
 from aerostack.core.access.permissions import CLAIM, Action

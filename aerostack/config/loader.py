@@ -16,15 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from aerostack.config.secrets import (
-    Pending,
-    checkAPIKey,
-    checkTokenKey,
-    readKeySet,
-    resolve,
-    suggest,
-    within,
-)
+from aerostack.config.keys import checkAPIKey, checkTokenKey, readKeySet
+from aerostack.config.secrets import Pending, resolve, suggest, within
 from aerostack.core.access.rowrules import parseRows
 from aerostack.settings.conninfo import SCHEMES
 from aerostack.settings.kinds import Secret, describe

@@ -1,5 +1,5 @@
 """
-Where credentials come from, and whether they are any good.
+Where credentials come from.
 
 No message here ever shows a credential.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
-import re
 import secrets
 import stat
 from collections.abc import Mapping
@@ -19,24 +17,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
 from aerostack.settings.kinds import Secret
 from aerostack.settings.settings import Config
 
-_LEAST = 16
-_MOST = 256
-# Credentials travel in Sec-WebSocket-Protocol, whose entries are tokens: RFC 9110, 5.6.2.
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]")
 _FILE_BYTES = 1_048_576
 
 _SOURCES = ("file", "env", "credential")
-_KTY = {"HS": "oct", "RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
-_CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
-_RSA_BITS = 2048
 
 
 @dataclass(frozen=True)
@@ -124,11 +110,11 @@ def resolve(
     if named[0] == "env":
         return _environment(where, environ)
     if named[0] == "credential":
-        return _read(_credential(where, environ), kind.private)
+        return readSecret(_credential(where, environ), kind.private)
     path = within(base, where)
     if generate and kind.prefix is not None and not os.path.lexists(path):
         return Pending(path, kind.prefix)
-    return _read(path, kind.private)
+    return readSecret(path, kind.private)
 
 
 def suggest(name: str, known: list[str]) -> str:
@@ -137,91 +123,6 @@ def suggest(name: str, known: list[str]) -> str:
     """
     near = get_close_matches(name, known, 1)
     return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def checkAPIKey(value: str) -> None:
-    """
-    Refuse a key that is easy to guess or cannot travel.
-
-    @raise ValueError: The message says what is wrong with it.
-    """
-    if not _LEAST <= len(value) <= _MOST:
-        raise ValueError(f"has {len(value)} characters; allowed are {_LEAST} to {_MOST}")
-    for place, character in enumerate(value, 1):
-        if not _TOKEN.fullmatch(character):
-            raise ValueError(
-                f"has a character at place {place} that cannot travel in a header;"
-                " allowed are A-Z a-z 0-9 and !#$%&'*+-.^_`|~"
-            )
-
-
-def checkTokenKey(algorithm: str, value: str) -> None:
-    """
-    Refuse a key that its algorithm cannot verify with, or not safely.
-
-    @raise ValueError: The message says what is wrong with it.
-    """
-    if algorithm.startswith("HS"):
-        # A public key that is taken for a shared secret lets everyone sign.
-        if "-----BEGIN" in value or re.match(r"ssh-|ecdsa-|sk-ssh-|sk-ecdsa-", value):
-            raise ValueError(
-                f"is a PEM or SSH key; {algorithm} wants a random secret that only you know"
-            )
-        _checkSecretLength(algorithm, len(value.encode()))
-        return
-    if "PRIVATE KEY-----" in value:
-        raise ValueError("is a private key; give the daemon the public one only")
-    try:
-        key = load_pem_public_key(value.encode())
-    except (ValueError, UnsupportedAlgorithm):
-        raise ValueError(
-            f"is no PEM public key; {algorithm} wants one ('-----BEGIN PUBLIC KEY-----'),"
-            " best from a file"
-        ) from None
-    _checkPublicKey(algorithm, key)
-
-
-def readKeySet(path: Path, algorithm: str) -> Mapping[str, Any]:
-    """
-    Read a JSON Web Key Set.
-
-    @raise ValueError: It is none, or none for the algorithm.
-    """
-    symmetric = algorithm.startswith("HS")
-    try:
-        keySet = json.loads(_read(path, symmetric))
-    except RecursionError:
-        raise ValueError(f"is nested too deeply: {path}") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is no JSON (line {error.lineno}): {path}") from None
-    keys = keySet.get("keys") if isinstance(keySet, dict) else None
-    if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
-        raise ValueError(f'is no key set, which is {{"keys": [...]}}: {path}')
-    kty = _KTY[algorithm[:2]]
-    named: dict[Any, int] = {}
-    for place, key in enumerate(keys, 1):
-        if (key.get("kty") == "oct") is not symmetric:
-            raise ValueError(
-                f"has a key {place} of type {key.get('kty')!r}, which must not stand beside"
-                f" {algorithm}: {path}"
-            )
-        if "d" in key:
-            raise ValueError(f"has a private key at place {place}; leave only public ones: {path}")
-        if key.get("kty") == kty:
-            try:
-                _checkWebKey(algorithm, key)
-            except ValueError as error:
-                raise ValueError(f"has a key {place} that {error}: {path}") from None
-            if key.get("use") in (None, "sig"):
-                first = named.setdefault(key.get("kid"), place)
-                if first != place:
-                    raise ValueError(
-                        f"has keys {first} and {place} of the same kid, or of none; a token names"
-                        f" its key by kid, so give each its own: {path}"
-                    )
-    if not any(key.get("kty") == kty for key in keys):
-        raise ValueError(f"has no key of type {kty}, which {algorithm} wants: {path}")
-    return keySet
 
 
 def credentialsOf(config: Config) -> frozenset[str]:
@@ -257,7 +158,13 @@ def _credential(name: str, environ: Mapping[str, str]) -> Path:
     return Path(directory) / name
 
 
-def _read(path: Path, private: bool) -> str:
+def readSecret(path: Path, private: bool) -> str:
+    """
+    Read a credential from its file.
+
+    @param private: Whether a file that every user of the machine can read is refused.
+    @raise ValueError: It cannot be read; the message says why.
+    """
     try:
         with open(path, "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -275,35 +182,3 @@ def _read(path: Path, private: bool) -> str:
     if not value:
         raise ValueError(f"is in a file that is empty or no UTF-8 text: {path}")
     return value
-
-
-def _checkSecretLength(algorithm: str, length: int) -> None:
-    least = int(algorithm[2:]) // 8
-    if length < least:
-        raise ValueError(f"has {length} bytes; {algorithm} wants at least {least} (RFC 7518, 3.2)")
-
-
-def _checkPublicKey(algorithm: str, key: object) -> None:
-    family = algorithm[:2]
-    if family in ("RS", "PS"):
-        if not isinstance(key, rsa.RSAPublicKey):
-            raise ValueError(f"is no RSA key, which {algorithm} wants")
-        if key.key_size < _RSA_BITS:
-            raise ValueError(f"has {key.key_size} bits; {algorithm} wants at least {_RSA_BITS}")
-    elif family == "ES":
-        curve = _CURVES[algorithm]
-        if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != curve:
-            raise ValueError(f"is no key on the curve {curve}, which {algorithm} wants")
-    elif not isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-        raise ValueError(f"is no Ed25519 or Ed448 key, which {algorithm} wants")
-
-
-def _checkWebKey(algorithm: str, key: dict[str, Any]) -> None:
-    try:
-        loaded = jwt.PyJWK(key, algorithm).key
-    except (jwt.PyJWKError, jwt.InvalidKeyError, ValueError, TypeError):
-        raise ValueError(f"cannot be used for {algorithm}") from None
-    if algorithm.startswith("HS"):
-        _checkSecretLength(algorithm, len(loaded))
-    else:
-        _checkPublicKey(algorithm, loaded)

@@ -1,5 +1,5 @@
 """
-The heartbeat of a database that is elsewhere.
+Whether a database is well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,19 @@ from twisted.python.failure import Failure
 from aerostack.interfaces import IDatabase
 
 
-class Heartbeat(Service):
+class DatabaseHealth(Service):
+    """
+    Knows whether the database is well.
+    """
+
+    def fault(self) -> str | None:
+        """
+        @return: What is wrong, as a sentence; L{None} for nothing.
+        """
+        raise NotImplementedError
+
+
+class Heartbeat(DatabaseHealth):
     """
     Asks a database for a sign of life, steadily.
 
@@ -65,9 +77,6 @@ class Heartbeat(Service):
             self._beating.stop()
 
     def fault(self) -> str | None:
-        """
-        @return: What is wrong, as a sentence; L{None} for nothing.
-        """
         if self._asked is not None:
             silent = self._clock.seconds() - self._asked
             if silent > self.patience:

@@ -37,8 +37,9 @@ from aerostack.core.replay.logs import Streams
 from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.policies import Rule, Rules
+from aerostack.databases.backend import Unusable
 from aerostack.databases.history import History
-from aerostack.databases.open import Unusable, openBackend
+from aerostack.databases.open import openBackend
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
 from aerostack.examples.server import Examples

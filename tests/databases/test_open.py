@@ -9,9 +9,11 @@ from pathlib import Path
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.databases.backend import Backend, Unusable
 from aerostack.databases.health import Heartbeat
-from aerostack.databases.open import Backend, FileWatch, SQLiteBackend, Unusable, openBackend
+from aerostack.databases.open import openBackend
 from aerostack.databases.postgres.connection import POSTGRES, PostgresDatabase, SpareConnections
+from aerostack.databases.sqlite.backend import FileWatch, SQLiteBackend
 from aerostack.databases.sqlite.connection import SQLITE, SQLiteDatabase
 from aerostack.settings.settings import DatabaseConfig
 from tests.postgres import ADMIN, PASSWORD, ROLE, freshDatabase

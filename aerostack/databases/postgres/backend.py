@@ -1,0 +1,84 @@
+"""
+A PostgreSQL database as the daemon's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from aerostack.databases.backend import Backend, Pools, Unusable
+from aerostack.databases.health import Heartbeat
+from aerostack.databases.messages import Found
+from aerostack.databases.migrations import SchemaTooNew
+from aerostack.databases.pool import PooledDatabase
+from aerostack.databases.postgres import connection as postgres
+from aerostack.databases.postgres import query as postgresquery
+from aerostack.databases.postgres.journal import PostgresJournal
+from aerostack.databases.postgres.wake import PostgresWaker
+from aerostack.interfaces import IJournal, IWaker
+from aerostack.settings.settings import DatabaseConfig, TrackerConfig
+
+_FAULTS = (postgres.Unsuitable, SchemaTooNew, psycopg.Error)
+
+
+class PostgresBackend(Backend):
+    """
+    A PostgreSQL database.
+    """
+
+    def __init__(self, config: DatabaseConfig) -> None:
+        self.name = config.url
+        self.dialect = postgres.POSTGRES
+        self._options = dict(postgres.conninfoOf(config.url).options)
+        if config.password is not None:
+            self._options["password"] = config.password
+        self._spares = postgres.SpareConnections(self._options, "snapshot")
+
+    def prepare(self, since: int, limit: int) -> Found:
+        try:
+            return postgres.prepareDatabase(self._options, since, limit)
+        except _FAULTS as error:
+            raise Unusable(postgres.sentence(error)) from None
+
+    def pools(self, reactor: Any) -> Pools:
+        def pool(threads: int, purpose: str, timeout: float | None = None) -> PooledDatabase:
+            return postgres.PostgresDatabase(
+                reactor, self._options, threads, purpose, timeout, ours=purpose != "query"
+            )
+
+        # A statement of db.query brings its own time-out, and nothing is prepared where every
+        # statement takes away what the one before has left.
+        return Pools(
+            history=pool(2, "history", 10.0),
+            # A journal's reader is a session of the server's.
+            tracker=pool(1, "tracker", 30.0),
+            query=pool(4, "query"),
+            reads=pool(2, "reads", 30.0),
+            pulse=pool(1, "pulse", 10.0),
+            spares=self._spares,
+        )
+
+    def journal(self, config: TrackerConfig) -> IJournal:
+        return PostgresJournal(
+            changeBytes=config.changeBytes,
+            lend=self._spares.lend,
+        )
+
+    def waker(self, reactor: Any) -> IWaker:
+        return PostgresWaker(reactor, postgres.connectionOptions(self._options, "listen"))
+
+    def watch(self, reactor: Any, pools: Pools) -> Heartbeat:
+        assert pools.pulse is not None
+        return Heartbeat(reactor, pools.pulse, postgres.ping, pools.sever)
+
+    def runQuery(self, *args: Any) -> dict[str, Any]:
+        return postgresquery.runQuery(*args)
+
+    def remove(self, keepHistory: bool) -> list[str]:
+        try:
+            with postgres.openConnection(self._options, "detach") as connection:
+                return self._removeWith(connection.cursor(), keepHistory)
+        except _FAULTS as error:
+            raise Unusable(f"{self.name}: {postgres.sentence(error)}") from None

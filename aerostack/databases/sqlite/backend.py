@@ -1,0 +1,93 @@
+"""
+An SQLite file as the daemon's database.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from aerostack.databases.backend import Backend, Pools, Unusable
+from aerostack.databases.health import DatabaseHealth
+from aerostack.databases.messages import Found
+from aerostack.databases.migrations import SchemaTooNew
+from aerostack.databases.pool import PooledDatabase
+from aerostack.databases.restored import Note
+from aerostack.databases.sqlite import connection as sqlite
+from aerostack.databases.sqlite import query as sqlitequery
+from aerostack.databases.sqlite.journal import SQLiteJournal
+from aerostack.databases.sqlite.wake import WALWaker
+from aerostack.interfaces import IJournal, IWaker
+from aerostack.settings.settings import TrackerConfig
+
+
+class SQLiteBackend(Backend):
+    """
+    An SQLite file.
+    """
+
+    dialect = sqlite.SQLITE
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+
+    def prepare(self, since: int, limit: int) -> Found:
+        try:
+            return sqlite.prepareDatabase(self._path, since, limit)
+        except (OSError, sqlite3.Error, SchemaTooNew) as error:
+            raise Unusable(str(error)) from None
+
+    def pools(self, reactor: Any) -> Pools:
+        # The tracker's connection is its own, because PRAGMA data_version counts what
+        # others commit.
+        def pool(threads: int) -> PooledDatabase:
+            return sqlite.SQLiteDatabase(reactor, self._path, threads)
+
+        return Pools(pool(2), pool(1), pool(4), pool(2))
+
+    def journal(self, config: TrackerConfig) -> IJournal:
+        return SQLiteJournal(changeBytes=config.changeBytes, note=Note(self._path))
+
+    def waker(self, reactor: Any) -> IWaker:
+        return WALWaker(reactor, self._path)
+
+    def watch(self, reactor: Any, pools: Pools) -> FileWatch:
+        return FileWatch(
+            self._path, [pool for pool in pools if isinstance(pool, sqlite.SQLiteDatabase)]
+        )
+
+    def runQuery(self, *args: Any) -> dict[str, Any]:
+        return sqlitequery.runQuery(*args)
+
+    def remove(self, keepHistory: bool) -> list[str]:
+        if not self._path.exists():
+            raise Unusable(f"there is no database at {self.name}")
+        try:
+            with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+                return self._removeWith(connection.cursor(), keepHistory)
+        except sqlite3.Error as error:
+            raise Unusable(f"{self.name}: {error}") from None
+
+
+class FileWatch(DatabaseHealth):
+    """
+    Looks whether a database's file is still the one that was opened.
+    """
+
+    def __init__(self, path: Path, pools: Iterable[sqlite.SQLiteDatabase] = ()) -> None:
+        self._path = path
+        self._pools = tuple(pools)
+
+    def privilegedStartService(self) -> None:
+        super().privilegedStartService()
+        self._file = sqlite.identify(self._path)
+
+    def fault(self) -> str | None:
+        # The connections would go on with a file that nobody else finds any more.
+        if self._file is None or sqlite.identify(self._path) != self._file:
+            return "The database's file was removed or replaced; restart the daemon."
+        return next(filter(None, (pool.fault() for pool in self._pools)), None)
