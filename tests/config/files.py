@@ -1,21 +1,13 @@
 """
-A directory with files, and a shared secret, for the tests of what a configuration names.
+A directory with files, for the tests of what a configuration names.
 """
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
-
-
-def shared(length: int) -> dict[str, str]:
-    """
-    @return: A shared secret of so many bytes, as a JSON Web Key.
-    """
-    return {"kty": "oct", "k": base64.urlsafe_b64encode(b"s" * length).decode().rstrip("=")}
 
 
 class FilesCase(SynchronousTestCase):

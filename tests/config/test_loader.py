@@ -28,7 +28,7 @@ from aerostack.settings.settings import (
     TrackerConfig,
     reference,
 )
-from tests.config.test_secrets import P256, RSA, pem
+from tests.config.keys import P256, RSA, pem
 
 ETC = Path(__file__).parents[2] / "etc"
 

@@ -19,7 +19,8 @@ from aerostack.config.secrets import (
     within,
 )
 from aerostack.settings.kinds import Secret
-from tests.config.files import FilesCase, shared
+from tests.config.files import FilesCase
+from tests.config.keys import shared
 
 API_KEY = Secret("an API key", prefix="sk_")
 PUBLIC = Secret("an API key", prefix="pk_", private=False)
