@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.protocol.deflate import Compressor, agree, compressFrame
+from aerostack.protocol.deflate import Compressor, compressFrame
 from aerostack.protocol.framing import joinFrames, textFrame
 from tests.protocol.test_framing import parseFrame
 
@@ -103,58 +103,3 @@ class CompressTests(SynchronousTestCase):
         compressor = Compressor(0, 1000)
         frame = textFrame(b"x" * 5000)
         self.assertIs(compressor.compress(frame), compressor.compress(frame))
-
-
-class AgreeTests(SynchronousTestCase):
-    """
-    Tests for L{agree}.
-    """
-
-    def test_accepted(self) -> None:
-        """
-        An offer is taken up if it stands alone, among others, or spread over headers,
-        with every parameter that leaves us our window.
-        """
-        for offers in (
-            ["permessage-deflate"],
-            ["permessage-deflate; client_max_window_bits"],
-            ['permessage-deflate; client_max_window_bits="12"'],
-            ["permessage-deflate;server_no_context_takeover ; client_no_context_takeover"],
-            ["x-other; a=1, permessage-deflate"],
-            ['x-other; a="1,\\";2"', "permessage-deflate"],
-            ["permessage-deflate; server_max_window_bits=10, permessage-deflate"],
-            [",, permessage-deflate ,"],
-        ):
-            self.assertTrue(agree(offers), offers)
-
-    def test_declined(self) -> None:
-        """
-        An offer that asks for a smaller window, is unknown, or breaks the rules is not
-        taken up.
-        """
-        for offers in (
-            [],
-            [""],
-            ["x-webkit-deflate-frame"],
-            ["permessage-deflate; server_max_window_bits=10"],
-            ["permessage-deflate; server_max_window_bits"],
-            ["permessage-deflate; client_max_window_bits=16"],
-            ["permessage-deflate; client_max_window_bits=08"],
-            ["permessage-deflate; client_no_context_takeover=1"],
-            ["permessage-deflate; server_no_context_takeover; server_no_context_takeover"],
-            ["permessage-deflate; unknown"],
-            ["permessage-deflate; "],
-            ["permessage-deflate; =1"],
-            ["permessage-deflate permessage-deflate"],
-            ["; permessage-deflate"],
-            ["\x00, permessage-deflate"],
-            ['permessage-deflate; client_max_window_bits="12'],
-        ):
-            self.assertFalse(agree(offers), offers)
-
-    @given(st.text(alphabet='permessage-deflate;,=" \\\t12', max_size=60))
-    def test_anything(self, header: str) -> None:
-        """
-        Whatever stands in the header is read, and either taken up or not.
-        """
-        self.assertIn(agree([header]), (True, False))

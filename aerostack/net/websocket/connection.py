@@ -22,7 +22,7 @@ from typing import Any
 import txaio
 from autobahn.exception import PayloadExceededError
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from autobahn.websocket.compress import PerMessageDeflate
+from autobahn.websocket.compress import PerMessageDeflate, PerMessageDeflateOffer
 from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -40,7 +40,7 @@ from aerostack.net.http.resources import headersOf
 from aerostack.net.intake import Intake
 from aerostack.net.websocket.handshake import PROTOCOL, offeredProtocols
 from aerostack.net.websocket.writer import SocketWriter, Turn, Writer
-from aerostack.protocol.deflate import AGREED, Compressor, agree
+from aerostack.protocol.deflate import AGREED, Compressor
 from aerostack.protocol.framing import Frame
 from aerostack.sessions.session import Session
 from aerostack.settings.settings import LimitsConfig
@@ -112,6 +112,25 @@ class Connection(WebSocketServerProtocol):
     def peer(self) -> str:  # type: ignore[override]
         """Who Autobahn says in its log that a connection is."""
         return self.connectionId
+
+    def agrees(self, offers: Sequence[str]) -> bool:
+        """
+        Whether one of the client's offers of compression can be taken up as L{AGREED} has it.
+
+        @param offers: The values of C{Sec-WebSocket-Extensions}.
+        """
+        for name, parameters in self._parseExtensionsHeader(",".join(offers)):
+            if name == PerMessageDeflate.EXTENSION_NAME:
+                try:
+                    offer = PerMessageDeflateOffer.parse(parameters)
+                except Exception:
+                    # Autobahn raises no other type.  An offer that breaks the extension's rules
+                    # is declined (RFC 7692, 7.1).
+                    continue
+                # All clients share the compressed bytes: none can have a smaller window.
+                if not offer.request_max_window_bits:
+                    return True
+        return False
 
     def open(
         self,
@@ -407,10 +426,11 @@ class Connections:
         """
         headers = headersOf(request)
         chosen = PROTOCOL if PROTOCOL in offeredProtocols(headers) else None
-        agreed = self._compressor is not None and agree(headers.get("sec-websocket-extensions", ()))
+        connection = self._kind(self._newId(), self)
+        offers = headers.get("sec-websocket-extensions", ())
+        agreed = self._compressor is not None and connection.agrees(offers)
         answer = _answer(headers["sec-websocket-key"][0].strip(), chosen, agreed)
         channel: Any = request.channel
-        connection = self._kind(self._newId(), self)
         connection.address = address
         connection.client = client
         transport = channel.release(connection)
