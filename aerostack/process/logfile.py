@@ -72,6 +72,26 @@ class LogOutput:
             lost, self._lost = self._lost, 0
             self._log.warn("{n} lines of the log were lost: it was not read or full", n=lost)
 
+    def follow(self) -> None:
+        """
+        Go on in the file of our name, where the one that is open was moved away.
+        """
+        if self.path is None:
+            return
+        self._looked = time.monotonic()
+        try:
+            if os.path.samestat(os.stat(self.path), os.fstat(self._fd)):
+                return
+        except FileNotFoundError:
+            pass
+        try:
+            fresh = self._open()
+        except OSError:
+            # Its folder is gone, perhaps for a moment; the old file still takes lines.
+            return
+        os.close(self._fd)
+        self._fd = fresh
+
     def close(self) -> None:
         """
         Write what can be written soon.
@@ -79,7 +99,8 @@ class LogOutput:
         self._push(PATIENCE)
 
     def _push(self, patience: float) -> None:
-        self._follow()
+        if time.monotonic() - self._looked >= _LOOK:
+            self.follow()
         until = time.monotonic() + patience
         while self._waiting and self._ready(until):
             line = self._waiting.popleft()
@@ -100,22 +121,3 @@ class LogOutput:
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
         return bool(poll.poll(max(0.0, until - time.monotonic()) * 1000))
-
-    def _follow(self) -> None:
-        """Go on in the file of our name, where the one that we have was moved away."""
-        now = time.monotonic()
-        if self.path is None or now - self._looked < _LOOK:
-            return
-        self._looked = now
-        try:
-            if os.path.samestat(os.stat(self.path), os.fstat(self._fd)):
-                return
-        except FileNotFoundError:
-            pass
-        try:
-            fresh = self._open()
-        except OSError:
-            # Its folder is gone, perhaps for a moment; the old file still takes lines.
-            return
-        os.close(self._fd)
-        self._fd = fresh

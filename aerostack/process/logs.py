@@ -8,14 +8,24 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 from urllib.parse import quote
 
-from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.logger import (
+    FileLogObserver,
+    FilteringLogObserver,
+    ILogFilterPredicate,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    PredicateResult,
+    formatEvent,
+)
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import provider
 
 REDACTED = "[redacted]"
 
@@ -133,35 +143,44 @@ def makeObserver(
     @param redactor: Knows the configured credentials.
     """
     encode = {"text": _textLine, "json": _jsonLine}[format]
-    return _Observer(stream, encode, LogLevel.lookupByName(level), redactor or Redactor())
+    return FilteringLogObserver(
+        FileLogObserver(cast(IO[str], stream), _encoder(encode, redactor or Redactor())),
+        _predicates(LogLevel.lookupByName(level)),
+    )
 
 
-@implementer(ILogObserver)
-class _Observer:
-    def __init__(self, stream: Stream, encode: Any, level: Any, redactor: Redactor) -> None:
-        self._stream = stream
-        self._encode = encode
-        self._least = _LEVELS.index(level)
-        self._redactor = redactor
-
-    def __call__(self, event: LogEvent) -> None:
-        if not self._wanted(event):
-            return
-        line = self._encode(_facts(event), self._redactor)
+def _encoder(
+    encode: Callable[[dict[str, Any], Redactor], str], redactor: Redactor
+) -> Callable[[LogEvent], str]:
+    def line(event: LogEvent) -> str:
+        text = encode(_facts(event), redactor)
         # A lone surrogate, from a file's name perhaps, cannot be encoded as it is.
         # As an escape it can, and JSON reads the same escape.
-        line = line.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
-        self._stream.write(f"{line}\n")
-        self._stream.flush()
+        return text.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode() + "\n"
 
-    def _wanted(self, event: LogEvent) -> bool:
-        importance = _LEVELS.index(_level(event))
-        if importance < self._least:
-            return False
-        chatter = _namespace(event).split(".")[0] in _CHATTY and importance < _LEVELS.index(
-            LogLevel.warn
-        )
-        return not chatter or self._least == _LEVELS.index(LogLevel.debug)
+    return line
+
+
+def _predicates(least: Any) -> list[ILogFilterPredicate]:
+    """
+    What decides which events are written.
+
+    @param least: The least important level to write, of L{LogLevel}.
+    """
+    levels = LogLevelFilterPredicate(least)
+    if least > LogLevel.debug:
+        for library in _CHATTY:
+            levels.setLogLevelForNamespace(library, max(least, LogLevel.warn))
+
+    @provider(ILogFilterPredicate)
+    def incomplete(event: LogEvent) -> Any:
+        """Decide for an event without a level or a namespace: C{levels} would drop it."""
+        namespace = event.get("log_namespace")
+        if _level(event) is event.get("log_level") and namespace and isinstance(namespace, str):
+            return PredicateResult.maybe
+        return PredicateResult.no if _level(event) < least else PredicateResult.yes
+
+    return [incomplete, levels]
 
 
 def _level(event: LogEvent) -> Any:

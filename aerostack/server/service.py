@@ -88,7 +88,7 @@ class Program(MultiService):
         """
         super().setServiceParent(parent)
         log = self.daemon.config.log
-        output = _logOutput(self._options.parent or {})
+        output = self._output = _logOutput(self._options.parent or {})
         atexit.register(output.close)
         flushing = TimerService(1.0, output.flush)
         flushing.clock = self._reactor
@@ -107,8 +107,10 @@ class Program(MultiService):
 
     def reload(self) -> None:
         """
-        Read the configuration again.
+        Read the configuration again, and go on in a new log file where the old one was moved.
         """
+        # A program that rotates logs says so with the same signal.
+        self._output.follow()
         self._notifier.reloading()
         try:
             # twistd may have gone to another folder meanwhile.

@@ -50,3 +50,20 @@ class LogTests(ProgramTests):
             return path.exists() and "GET /health" in path.read_text()
 
         await self.until(written)
+
+    async def test_signalled(self) -> None:
+        """
+        The daemon writes to the new log file what it logs when it gets a SIGHUP.
+        """
+        path = self.directory / "rt.log"
+        self.config.write_text(self.configure())
+        daemon = self.spawn(twistd=("--logfile", str(path)))
+        await self.until(self.answers)
+        kept = path.rename(path.with_suffix(".1"))
+        daemon.signal("HUP")
+
+        async def written() -> bool:
+            return path.exists() and "is taken up" in path.read_text()
+
+        await self.until(written)
+        self.assertNotIn("is taken up", kept.read_text())

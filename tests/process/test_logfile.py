@@ -64,6 +64,16 @@ class FileTests(SynchronousTestCase):
         self.output.write("after\n")
         self.assertEqual(self.path.read_text(), "after\n")
 
+    def test_follow(self) -> None:
+        """
+        A program that rotated the file need not wait for the next look.
+        """
+        self.output.write("before\n")
+        kept = self.path.rename(self.path.with_suffix(".1"))
+        self.output.follow()
+        self.output.write("after\n")
+        self.assertEqual((kept.read_text(), self.path.read_text()), ("before\n", "after\n"))
+
     def test_truncated(self) -> None:
         """
         A file that is emptied in place begins anew.
