@@ -2,7 +2,7 @@
 How long the daemon's longest turn is while clients send as much as they can.
 
 The daemon runs with its default limits.  In each scene clients connect, write what the
-scene has all at once, and go on for a few seconds; another client pings once in 10 ms and
+scene has all at once, go on for a few seconds, and leave all at once; another client pings once in 10 ms and
 waits for each answer.  What the daemon's own sampler says of its longest turn stands beside
 what that other client waited at worst.
 """
@@ -221,9 +221,10 @@ def main() -> int:
                 onlooker.start()
                 since = int(time.time() * 1000)
                 crowd.run(options.seconds)
-                time.sleep(1.0)
-                turn, wait = longestTurn(port, since), onlooker.stop()
                 crowd.close()
+                # The daemon's samples are of a second each.
+                time.sleep(2.0)
+                turn, wait = longestTurn(port, since), onlooker.stop()
             finally:
                 server.stop()
         print(f"{name:<28}{turn:>18.1f}{wait:>18.1f}", flush=True)

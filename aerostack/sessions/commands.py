@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -33,7 +34,7 @@ from aerostack.protocol.frames import (
     requestOf,
 )
 from aerostack.sessions.context import Surroundings
-from aerostack.sessions.subscriptions import Subscriptions, refusal
+from aerostack.sessions.subscriptions import PIECE, Subscriptions, refusal
 
 if TYPE_CHECKING:
     from aerostack.sessions.session import Session
@@ -70,16 +71,30 @@ class Commands:
 
     def end(self, clean: bool) -> None:
         """
-        Take back all that the session holds: it is over.
+        Take back all that the session holds: it is over.  Where many end at once, each has
+        its turn.
 
         @param clean: Whether its presence ends now; if not, it waits for the client
             to come back.
         """
-        if clean:
-            self.leavePresence()
-        else:
-            self.losePresence()
-        self.subscriptions.end()
+        self.subscriptions.forget()
+        self._all.judging.ask(self._session, self._takeBack(clean))
+
+    def _takeBack(self, clean: bool) -> Iterator[None]:
+        attendance, connectionId = self._hub.attendance, self._session.connectionId
+        try:
+            present = tuple(attendance.topicsOf(connectionId))
+            if clean:
+                for canonical in present:
+                    attendance.untrack(connectionId, topicOf(canonical))
+                    yield
+            else:
+                self.losePresence()
+                yield from repeat(None, len(present) // PIECE)
+            yield from self.subscriptions.end()
+        except Exception:
+            # The others are still to end.
+            self._session.fail(Failure())
 
     def leavePresence(self) -> None:
         """

@@ -35,7 +35,7 @@ class Surroundings:
     @ivar deadlines: When each session has something to do.
     @ivar quotas: What each project uses of what it may.
     @ivar traces: What is remembered of connections.
-    @ivar judging: Judges sessions anew.
+    @ivar judging: Judges sessions anew, and takes back what they held.
     @ivar clients: The newest session of each client that brought a secret, by project and what
         stands for the secret.
     """

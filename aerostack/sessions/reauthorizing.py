@@ -1,5 +1,5 @@
 """
-Judging anew what clients may read, a little at a time.
+Judging anew what clients may read, and taking back what they held, a little at a time.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from collections.abc import Hashable, Iterator
 from twisted.internet.interfaces import IReactorTime
 
 STEPS = 50
-"""How many topics are judged in one turn of the reactor, of all clients together."""
+"""How many topics are judged in one turn of the reactor, of all clients together; or as many
+steps of about the same cost are done."""
 
 
 class Judging:
     """
-    Carries out what clients have to be judged by, a topic at a time: at once, unless there is
-    too much for one turn of the reactor.  The rest is done in the next ones, where each client
-    has its turn, so that one with very many topics keeps nobody else waiting.
+    Carries out what clients have to be judged by, a topic at a time, and what is to be done when
+    they have gone: at once, unless there is too much for one turn of the reactor.  The rest is
+    done in the next ones, where each client has its turn, so that one with very many topics keeps
+    nobody else waiting.
     """
 
     def __init__(self, clock: IReactorTime) -> None:

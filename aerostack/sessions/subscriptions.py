@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from aerostack.sessions.session import Session
 
 
+PIECE = 20
+"""How many subscriptions end in one step: together they cost as much as judging one."""
+
+
 class Subscriptions:
     """
     What one session is subscribed to.
@@ -63,14 +67,21 @@ class Subscriptions:
         self._judging: dict[str, Catchup] = {}
         self.tracking: dict[str, Track] = {}
 
-    def end(self) -> None:
+    def forget(self) -> None:
         """
-        End all: the session is over.
+        Wait for nothing any more: the session is over.
         """
         self._pending.clear()
         self.tracking.clear()
-        for canonical in self._hub.registry.topicsOf(self._session):
+
+    def end(self) -> Iterator[None]:
+        """
+        End all, L{PIECE} at a time.
+        """
+        for number, canonical in enumerate(self._hub.registry.topicsOf(self._session), 1):
             self._end(topicOf(canonical))
+            if not number % PIECE:
+                yield
 
     # Looking
 

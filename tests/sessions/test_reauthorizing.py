@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.sessions.reauthorizing import STEPS, Judging
+from aerostack.sessions.subscriptions import PIECE
 from aerostack.testing import World
 
 
@@ -114,3 +115,45 @@ class SessionTests(SynchronousTestCase):
         client.send(type="unsubscribe", topic=topics[-1])
         client.take()
         self.assertEqual(len(judged), 3 * STEPS - 1)
+
+    def test_end(self) -> None:
+        """
+        What clients held that go all at once is taken back over some turns, and at once where it
+        is little.
+        """
+        world = World()
+        clients = [world.connect(userId=f"user{n}") for n in range(STEPS)]
+        registry, presence = world.hub.registry, world.hub.attendance.presence
+        for client in clients:
+            for n in range(3 * PIECE):
+                client.send(type="subscribe", topic=f"chat/{n}")
+            client.send(type="track", topic="doc/a", state={})
+            client.take()
+        world.turn()
+        for client in clients:
+            client.close()
+        self.assertEqual(registry.count(clients[0].session), 0)
+        held = sum(registry.count(client.session) for client in clients)
+        self.assertGreaterEqual(held, STEPS * 2 * PIECE - PIECE)
+        self.assertGreater(presence.count("doc/a/p"), 0)
+        for _ in range(6):
+            world.clock.advance(0)
+        self.assertEqual((len(registry), presence.count("doc/a/p")), (0, 0))
+        self.assertEqual(world.quotas.subscriptions["p"], 0)
+
+    def test_lost(self) -> None:
+        """
+        A client whose connection broke off, while very many others end, is still awaited.
+        """
+        world = World()
+        crowd = [world.connect() for _ in range(2 * STEPS)]
+        ann = world.connect(userId="ann")
+        ann.ask(type="track", topic="doc/a", state={})
+        for client in crowd:
+            client.die()
+        ann.die()
+        for _ in range(6):
+            world.clock.advance(0)
+        again = world.connect(userId="ann")
+        again.ask(type="track", topic="doc/a", state={})
+        self.assertEqual(world.hub.attendance.presence.count("doc/a/p"), 1)
