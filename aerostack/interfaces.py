@@ -194,6 +194,8 @@ class IChangeListener(Interface):
         that has them.
 
         @param columns: Those that it has now, as L{IJournal.columns} has them.
+        @return: L{None}; or, where subscribers have still to be judged by them, a L{Deferred}
+            that fires when changes may be told.
         """
 
     def tableReshaped(table):

@@ -140,6 +140,7 @@ class Daemon(MultiService):
             Repeats(config.streams.repeatWindow, MAX_REPEATS),
         )
         self.feeds = TableFeeds(
+            reactor,
             self.hub,
             Patterns(config.tracker.tables),
             Access(config.projects, config.tables),

@@ -5,10 +5,13 @@ Table topics: from the tracker's changes to the frames of those who subscribed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -32,6 +35,9 @@ from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.frames import Error, Status, Subscribe
 from aerostack.protocol.framing import Frame
 
+PIECE = 50
+"""How many subscribers of a table that was altered are judged before others have their turn."""
+
 
 @implementer(IChangeListener)
 class TableFeeds:
@@ -51,6 +57,7 @@ class TableFeeds:
 
     def __init__(
         self,
+        clock: IReactorTime,
         hub: Hub,
         allowed: Patterns,
         access: Access,
@@ -67,6 +74,7 @@ class TableFeeds:
         self.latencies = Latencies()
         self.tracker = makeTracker(self)
         self._hub = hub
+        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
         # What columns the tables have, as far as anybody has asked or was told.
         self._shapes: dict[str, Columns] = {}
         # What was told to the operator of rules that fit no table.
@@ -292,21 +300,38 @@ class TableFeeds:
             for _, subscribers in self._hub.registry.groups(topic):
                 self._hub.fanout.send(topic, subscribers, frame)
 
-    def tableAltered(self, table: str, columns: Columns) -> None:
+    def tableAltered(self, table: str, columns: Columns) -> Deferred[Any] | None:
         before = self._shapes.get(table)
         self._shapes[table] = columns
         if before is None or before == columns:
             # Nobody's view depends on it.
-            return
-        for project in self.projects:
+            return None
+        work = self._judgeAll(table, before, columns)
+        # Mostly the subscribers are so few that nothing need wait.
+        if next(work, self) is self:
+            return None
+        return self._cooperator.coiterate(work)
+
+    def _judgeAll(self, table: str, before: Columns, columns: Columns) -> Iterator[None]:
+        """
+        Judge all subscribers of a table that was altered, L{PIECE} at a time.
+
+        @param before: The columns that it had.
+        @param columns: Those that it has now.
+        """
+        judged = 0
+        for project in tuple(self.projects):
             topic = tableTopic(table, project).canonical
             if not before.items() <= columns.items():
                 # The rows in memory have columns that there are no more.
                 position = self.tracker.position
                 self._hub.streams.restart(topic, position, self._hub.seconds())
             for subscriber, view in tuple(self._hub.registry.subscribers(topic).items()):
-                if view is not None:
+                if view is not None and subscriber in self._hub.registry.subscribers(topic):
                     subscriber.judge(topic)
+                    judged += 1
+                    if not judged % PIECE:
+                        yield
 
     def tableReshaped(self, table: str) -> None:
         for project in self.projects:

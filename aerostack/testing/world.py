@@ -152,6 +152,7 @@ class World:
             Repeats(120.0, 1000),
         )
         self.feeds = TableFeeds(
+            self.clock,
             self.hub,
             Patterns(["*"]),
             Access(self.projects, self._access),

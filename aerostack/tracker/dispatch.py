@@ -81,11 +81,13 @@ class Herald:
             if room is not None:
                 await room
 
-    def altered(self, table: str, columns: Columns) -> None:
+    async def altered(self, table: str, columns: Columns) -> None:
         """
-        Tell that a table may have other columns.
+        Tell that a table may have other columns.  No change is to be told before that is done.
         """
-        self._guard(self._listener.tableAltered, table, columns)
+        judged = self._guard(self._listener.tableAltered, table, columns)
+        if judged is not None:
+            await judged
 
     def reshaped(self, table: str) -> None:
         """

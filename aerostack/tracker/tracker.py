@@ -441,7 +441,7 @@ class ChangeTracker:
         for table in tuple(self._altered):
             if self._interests.get(table) is not None:
                 try:
-                    self._herald.altered(table, await self._columns.of(table))
+                    await self._herald.altered(table, await self._columns.of(table))
                 except RealtimeError:
                     # It is not there any more, and that is told in its turn.
                     self.log.debug("{table} is gone", table=table)

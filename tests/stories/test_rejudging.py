@@ -14,6 +14,7 @@ from aerostack.core.rows.columns import Columns, ColumnType
 from aerostack.errors import RealtimeError
 from aerostack.sessions.session import Session
 from aerostack.settings.settings import TableConfig
+from aerostack.tables import feed
 from aerostack.testing import SECRET_KEY, Frame
 from tests.stories.readers import SHAPE, TOPIC, ReaderCase, brief, codes, row, types
 
@@ -367,6 +368,26 @@ class AlteredTests(ReaderCase):
         self.assertEqual(judged, [])
         self.world.tracker.alter({**SHAPE, "note": ColumnType.TEXT})
         self.assertEqual(judged, [TOPIC])
+
+    def test_many(self) -> None:
+        """
+        Very many subscribers are judged over some turns, those who have left by then are not, and
+        the changes wait until all are judged.
+        """
+        self.patch(feed, "PIECE", 5)
+        others = [self.subscribed(f"user{n}", filter={"price": 1}) for n in range(20)]
+        shape = {n: t for n, t in SHAPE.items() if n != "price"}
+        judged = self.world.feeds.tableAltered("orders", shape)
+        assert judged is not None
+        self.assertNoResult(judged)
+        told = [other for other in others if "error" in types(other.connection.frames)]
+        self.assertEqual(told, others[:4])
+        others.pop().die()
+        while not judged.called:
+            self.world.clock.advance(0)
+        for other in others:
+            self.assertEqual(codes(other.take()), ["invalid_filter", "unsubscribed"])
+        self.assertEqual(self.client.take(), [])
 
     def test_asked(self) -> None:
         """

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from aerostack.core.rows.columns import Columns, ColumnType
 from tests.tracker.fakes import TrackerCase
 
@@ -63,6 +65,22 @@ class AlteredTests(TrackerCase):
         self.patch(self.listener, "tableAltered", hear)
         self.tick()
         self.assertEqual(found, [newer])
+
+    def test_judged(self) -> None:
+        """
+        Changes wait until the listener has judged all who are told of them.
+        """
+        self.watch("a")
+        self.journal.write("a")
+        self.journal.altered = frozenset(["a"])
+        judging: Deferred[None] = Deferred()
+        self.patch(self.listener, "tableAltered", lambda table, columns: judging)
+        self.tick(3)
+        self.assertEqual(self.listener.heard, [])
+        self.journal.altered = frozenset()
+        judging.callback(None)
+        self.tick()
+        self.assertEqual(self.listener.heard, [[("a", 1)]])
 
     def test_trouble(self) -> None:
         """
