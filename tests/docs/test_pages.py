@@ -73,8 +73,6 @@ class CompiledTests(SynchronousTestCase):
     The code of applications.
     """
 
-    timeout = 300
-
     def test_compiles(self) -> None:
         """
         Every piece of it compiles.

@@ -92,8 +92,6 @@ class SeedTests(SynchronousTestCase):
     Tests for the examples' files.
     """
 
-    timeout = 300
-
     def test_verbatim(self) -> None:
         """
         Each piece stands in one of the examples, but for how far it is indented.

@@ -19,6 +19,7 @@ from aerostack.core.rows.changes import Change
 from aerostack.errors import RealtimeError
 from aerostack.settings.settings import READERS, JWTConfig, LimitsConfig, TableConfig
 from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, World, makeProject
+from tests import PATIENCE
 from tests.fuzz import FUZZ_SECONDS, seeds
 from tests.fuzz.lines import MOST, SlowWire
 from tests.live.clients import makeToken
@@ -336,7 +337,7 @@ class ClientTests(SynchronousTestCase):
     The client against the model.
     """
 
-    timeout = 120 + FUZZ_SECONDS
+    timeout = PATIENCE + FUZZ_SECONDS
 
     def test_random(self) -> None:
         """

@@ -8,6 +8,7 @@ from itertools import islice
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests import PATIENCE
 from tests.fuzz import FUZZ_SECONDS, seeds
 from tests.web import HERE, run
 
@@ -22,7 +23,7 @@ class ClientFuzz(SynchronousTestCase):
     Random applications; see C{javascript.js}.
     """
 
-    timeout = 120 + FUZZ_SECONDS
+    timeout = PATIENCE + FUZZ_SECONDS
 
     def test_random(self) -> None:
         """

@@ -116,8 +116,6 @@ class ConsoleTests(PageTests):
     A browser with the console of a daemon.
     """
 
-    timeout = 120
-
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
         self.console = ConsolePage(self.browser, self.page)

@@ -35,6 +35,7 @@ from aerostack.settings.settings import (
 )
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, makeProject
 from tests.live.wire import Wire, WireFactory
+from tests.ports import freePort
 
 ORIGIN = "http://app.test"
 
@@ -49,7 +50,6 @@ class DaemonTests(TestCase):
     @ivar port: Where the daemon listens.
     """
 
-    timeout = 60
     limits: Mapping[str, Any] = {}
     grace = 2.0
     pollInterval = 0.05
@@ -98,7 +98,7 @@ class DaemonTests(TestCase):
         @param port: Where to listen; 0 for any port that is free.
         """
         config = self.config()
-        listen = (f"tcp:{port}:interface=127.0.0.1:local={self.local}",)
+        listen = (f"tcp:{port or freePort(self)}:interface=127.0.0.1:local={self.local}",)
         config = replace(config, server=replace(config.server, listen=listen))
         self.daemon = Daemon(config, self.reactor)
         self.daemon.privilegedStartService()
@@ -137,7 +137,7 @@ class DaemonTests(TestCase):
         Write to the database as another program would: on a connection of its own,
         in one transaction.
         """
-        with closing(sqlite3.connect(self.path, timeout=10)) as connection:
+        with closing(sqlite3.connect(self.path, timeout=60)) as connection:
             for statement in statements:
                 connection.execute(statement)
             connection.commit()

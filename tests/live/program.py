@@ -5,7 +5,6 @@ The daemon as a process of its own, for a test.
 from __future__ import annotations
 
 import json
-import socket
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -22,20 +21,13 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.wire import Wire, WireFactory
 from tests.net import Child
+from tests.ports import freePort
 
 TWISTD = "from twisted.scripts.twistd import run; run()"
 CLI = "import sys; from aerostack.cli import main; sys.exit(main())"
 
 READY = "aerostack-rt tail orders"
 """What the daemon says once it serves."""
-
-
-def freePort() -> int:
-    """
-    A port of the loopback interface that nobody listens on.
-    """
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        return int(probe.getsockname()[1])
 
 
 class ProgramTests(TestCase):
@@ -48,8 +40,6 @@ class ProgramTests(TestCase):
     @ivar port: A free port, for the daemon to listen on.
     """
 
-    timeout = 120
-
     def setUp(self) -> None:
         from twisted.internet import reactor
 
@@ -58,7 +48,7 @@ class ProgramTests(TestCase):
         self.directory.mkdir()
         self.config = self.directory / "rt.toml"
         self.path = self.directory / "rt.db"
-        self.port = freePort()
+        self.port = freePort(self)
         self.agent = Agent(reactor, pool=HTTPConnectionPool(reactor, persistent=False))
 
     @property
@@ -172,7 +162,7 @@ origins = ["http://app.test"]
 
         @return: The rows of the last statement.
         """
-        with closing(sqlite3.connect(self.path, timeout=10)) as connection:
+        with closing(sqlite3.connect(self.path, timeout=60)) as connection:
             rows: list[Any] = []
             for statement in statements:
                 rows = connection.execute(statement).fetchall()

@@ -150,8 +150,6 @@ class ServerTests(TestCase):
     Runs such servers on loopback ports.
     """
 
-    timeout = 60
-
     def setUp(self) -> None:
         from twisted.internet import reactor
 

@@ -8,6 +8,7 @@ import json
 import os
 import sqlite3
 import sys
+from codecs import getincrementaldecoder
 from contextlib import closing
 from typing import Any
 
@@ -589,12 +590,10 @@ class VersionTests(CommandTests):
 class Terminal(ProcessProtocol):
     """
     A Python process that believes to be on a terminal.
-
-    @ivar text: What it showed, with line feeds alone.
     """
 
     def __init__(self) -> None:
-        self.text = ""
+        self._shown = b""
         self.ended: Deferred[int] = Deferred()
 
     def spawn(self, reactor: Any, arguments: list[str]) -> None:
@@ -606,7 +605,13 @@ class Terminal(ProcessProtocol):
         reactor.spawnProcess(self, sys.executable, command, environ, usePTY=True)
 
     def outReceived(self, data: bytes) -> None:
-        self.text += data.decode().replace("\r\n", "\n")
+        self._shown += data
+
+    @property
+    def text(self) -> str:
+        """What it showed, with line feeds alone."""
+        # The last character may not be there as a whole yet.
+        return getincrementaldecoder("utf-8")().decode(self._shown).replace("\r\n", "\n")
 
     def processEnded(self, reason: Failure) -> None:
         self.ended.callback(0 if reason.check(ProcessDone) else reason.value.exitCode)

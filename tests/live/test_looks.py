@@ -28,8 +28,6 @@ class LookTests(ExampleTests):
     Every page.
     """
 
-    timeout = 120
-
     async def test_everyPage(self) -> None:
         """
         Everything that one can use has a name, there is one heading above all others, and on

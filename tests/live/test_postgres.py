@@ -30,8 +30,6 @@ class PostgresDaemonTests(DaemonTests):
     Runs a daemon on a PostgreSQL database of its own, by TCP and with a password.
     """
 
-    timeout = 180
-
     async def setUp(self) -> None:  # type: ignore[override]
         self.postgres = freshDatabase(self)
         self.logged: list[str] = []

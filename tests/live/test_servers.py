@@ -19,7 +19,6 @@ from aerostack.client.realtime import RealtimeClient
 from aerostack.client.sdk import TwistedSDK
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.daemon import gather
-from tests.live.program import freePort
 from tests.live.servers import (
     Server,
     ServerTests,
@@ -31,6 +30,7 @@ from tests.live.servers import (
     text,
     webSocket,
 )
+from tests.ports import freePort
 
 NONSENSE: dict[str, Callable[[], Server]] = {
     "a mail server": lambda: Server(greeting=says(b"220 mail.example.com ESMTP\r\n\r\n")),
@@ -135,7 +135,7 @@ class ClientTests(ServerTests):
         """
         Where nobody listens, that is said.
         """
-        port = freePort()
+        port = freePort(self)
         client = self.client(f"127.0.0.1:{port}", maxReconnectAttempts=1)
         error = await self.assertFailure(client.channel("chat/a").subscribe(), ClientError)
         self.assertEqual(error.code, "unreachable")
@@ -275,7 +275,7 @@ class SDKTests(ServerTests):
         """
         Where nobody listens, somebody may in a moment; if not, that is said.
         """
-        port = freePort()
+        port = freePort(self)
         for ask in self.asking(f"127.0.0.1:{port}", 0.4):
             error = await self.assertFailure(ask(), ClientError)
             self.assertEqual(error.code, "unreachable")

@@ -53,7 +53,6 @@ class SlowPageTests(PageTests):
     The line takes 100 ms in each direction.
     """
 
-    timeout = 180
     limits = {  # noqa: RUF012
         "framesPerSecond": 50.0,
         "framesBurst": 15,

@@ -125,7 +125,7 @@ class SnapshotTests(DaemonTests):
         stop = threading.Event()
 
         def write(first: int) -> None:
-            with closing(sqlite3.connect(self.path, timeout=30)) as connection:
+            with closing(sqlite3.connect(self.path, timeout=60)) as connection:
                 key = first
                 while not stop.is_set():
                     with connection:

@@ -26,8 +26,6 @@ class StandstillTests(PostgresDaemonTests):
     The end of a daemon whose database does not answer any more.
     """
 
-    timeout = 60
-
     @contextmanager
     def hanging(self) -> Iterator[None]:
         """

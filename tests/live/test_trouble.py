@@ -15,7 +15,7 @@ from tests.net import Child
 
 LOCKER = """
 import sqlite3, sys, time
-connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
 connection.execute("BEGIN EXCLUSIVE")
 print("locked", flush=True)
 connection.execute("INSERT INTO orders (n) VALUES (-1)")
@@ -112,7 +112,6 @@ class FloodTests(DaemonTests):
     A hundred thousand rows in one statement, with less room than they take.
     """
 
-    timeout = 240
     rows = 100_000
     # Those who stall answer no ping, for as long as the machine needs for the flood.
     limits = {"outboxBytes": 2_097_152, "pongTimeout": 240.0}  # noqa: RUF012
@@ -133,7 +132,7 @@ class FloodTests(DaemonTests):
         """
         Write all the rows in one statement.
         """
-        with closing(sqlite3.connect(self.path, timeout=10)) as connection:
+        with closing(sqlite3.connect(self.path, timeout=60)) as connection:
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute(
                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"

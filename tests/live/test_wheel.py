@@ -43,8 +43,6 @@ class WheelTests(SynchronousTestCase):
     only the dependencies are.
     """
 
-    timeout = 300
-
     def setUp(self) -> None:
         self.directory = Path(self.mktemp()).absolute()
         source = self.directory / "source"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+from codecs import getincrementaldecoder
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -14,6 +15,8 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 ROOT = Path(__file__).resolve().parents[2]
+
+_UTF8 = getincrementaldecoder("utf-8")
 
 
 class Child(ProcessProtocol):
@@ -30,6 +33,8 @@ class Child(ProcessProtocol):
         self.output = ""
         self.errors = ""
         self.ended: Deferred[int] = Deferred()
+        # A character may come in two parts.
+        self._decoders = {1: _UTF8(), 2: _UTF8()}
         self._waiting: list[tuple[str, Deferred[None]]] = []
 
     @classmethod
@@ -60,14 +65,14 @@ class Child(ProcessProtocol):
         return child
 
     def outReceived(self, data: bytes) -> None:
-        self.output += data.decode()
+        self.output += self._decoders[1].decode(data)
         for waiting in list(self._waiting):
             if waiting[0] in self.output:
                 self._waiting.remove(waiting)
                 waiting[1].callback(None)
 
     def errReceived(self, data: bytes) -> None:
-        self.errors += data.decode()
+        self.errors += self._decoders[2].decode(data)
 
     def processEnded(self, reason: Failure) -> None:
         for text, waiting in self._waiting:

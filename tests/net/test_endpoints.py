@@ -31,8 +31,6 @@ class ListenTests(TestCase):
     Real listening and connecting.
     """
 
-    timeout = 60
-
     def setUp(self) -> None:
         # The path of a Unix socket must be short, and trial's are not.
         temporary = TemporaryDirectory()

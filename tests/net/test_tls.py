@@ -151,8 +151,6 @@ class HandshakeTests(TestCase):
     Connections to a listening C{ssl:} endpoint that echoes.
     """
 
-    timeout = 60
-
     def setUp(self) -> None:
         self.directory = Path(self.mktemp()).absolute()
         self.directory.mkdir()

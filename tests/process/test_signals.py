@@ -64,8 +64,6 @@ class TwistdTests(TestCase):
     A daemon under C{twistd} that is sent signals.
     """
 
-    timeout = 60
-
     async def start(self, *words: str) -> Child:
         """
         Start a daemon and wait until it runs.

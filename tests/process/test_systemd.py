@@ -206,8 +206,6 @@ class ActivationTests(TestCase):
     A daemon of its own that inherits its listening sockets.
     """
 
-    timeout = 60
-
     async def activate(self, directory: str, *descriptions: str) -> list[TCP4ClientEndpoint]:
         """
         Start a daemon with a socket for each description.

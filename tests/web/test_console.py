@@ -35,8 +35,6 @@ class ConsoleTests(SynchronousTestCase):
     The console's files.
     """
 
-    timeout = 300
-
     def test_types(self) -> None:
         """
         The TypeScript compiler finds nothing wrong in any of its modules, and would find a

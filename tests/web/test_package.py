@@ -30,8 +30,6 @@ class UnitTests(SynchronousTestCase):
     The tests that are written in JavaScript.
     """
 
-    timeout = 300
-
     def test_unit(self) -> None:
         """
         All of them pass, and none is left out.
@@ -47,8 +45,6 @@ class PackageTests(SynchronousTestCase):
     """
     What is published to npm.
     """
-
-    timeout = 300
 
     def setUp(self) -> None:
         self.manifest = json.loads((CLIENT / "package.json").read_text())
@@ -100,8 +96,6 @@ class DocumentTests(SynchronousTestCase):
     """
     Tests for C{docs/javascript.rst}.
     """
-
-    timeout = 300
 
     def test_compiles(self) -> None:
         """

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -38,6 +37,7 @@ from aerostack.databases.postgres.connection import (
 )
 from tests.databases.contract import PoolContract
 from tests.databases.synchronous import optionsOf
+from tests.ports import freePort
 from tests.postgres import ADMIN, PASSWORD, ROLE, freshDatabase
 
 
@@ -45,8 +45,6 @@ class PoolCase(TestCase):
     """
     Has a pool of connections to a database with a table C{t}.
     """
-
-    timeout = 60
 
     def setUp(self) -> None:
         from twisted.internet import reactor
@@ -338,8 +336,7 @@ class BrokenTests(PoolCase):
         """
         Of several servers the one that answers is used.
         """
-        with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-            free = probe.getsockname()[1]
+        free = freePort(self)
         port = self.postgres.server.port
         url = f"postgresql://{ROLE}@127.0.0.1:{free},127.0.0.1:{port}/{self.postgres.name}"
         self.database = self.open(1, options={**conninfoOf(url).options, "password": PASSWORD})

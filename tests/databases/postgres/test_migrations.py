@@ -27,6 +27,7 @@ from aerostack.databases.postgres.connection import (
     sentence,
 )
 from tests.databases.synchronous import SynchronousPostgres, optionsOf
+from tests.ports import freePort
 from tests.postgres import ADMIN, ROLE, freshDatabase
 
 SCHEMA = "SELECT count(*) FROM pg_namespace WHERE nspname = '_aerostack'"
@@ -181,8 +182,7 @@ class PrepareTests(SynchronousTestCase):
         A server that is not there, a database that is not, and a password that is wrong
         are told in one line.
         """
-        with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-            free = str(probe.getsockname()[1])
+        free = str(freePort(self))
         for options, said in (
             ({"host": "127.0.0.1", "port": free}, "Connection refused"),
             ({"host": "/nowhere"}, "No such file"),

@@ -6,16 +6,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
-from contextlib import closing
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.databases.postgres.connection import Unsuitable, prepareDatabase
 from tests.databases.synchronous import optionsOf
+from tests.ports import freePort
 from tests.postgres import ROLE, freshDatabase
 
 PGBOUNCER = "/usr/sbin/pgbouncer"
@@ -51,8 +50,7 @@ class PoolerTests(SynchronousTestCase):
         folder = Path(tempfile.mkdtemp(prefix="rt-pool-"))
         self.addCleanup(shutil.rmtree, folder)
         folder.chmod(0o755)
-        with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-            port = probe.getsockname()[1]
+        port = freePort(self)
         server = self.postgres.server
         (folder / "users").write_text(f'"{ROLE}" ""\n')
         (folder / "config").write_text(

@@ -393,7 +393,7 @@ class NotifyTests(PostgresCase):
         self.run_("INSERT INTO t VALUES (1)", "UPDATE t SET a = 2", "TRUNCATE t", "COMMIT")
         self.run_("NOTIFY \"_aerostack\", 'end'")
         heard = []
-        for notification in listener.notifies(timeout=10):
+        for notification in listener.notifies(timeout=60):
             heard.append((notification.channel, notification.payload))
             if notification.payload == "end":
                 break
@@ -408,7 +408,7 @@ class NotifyTests(PostgresCase):
             listener = self.listen(notify)
             self.run_("BEGIN", "INSERT INTO t VALUES (1)", "PREPARE TRANSACTION 'p'")
             self.run_("COMMIT PREPARED 'p'", "NOTIFY \"_aerostack\", 'end'")
-            (heard,) = listener.notifies(timeout=10, stop_after=1)
+            (heard,) = listener.notifies(timeout=60, stop_after=1)
             self.assertEqual(heard.payload, "end")
             self.assertEqual(self.summary(), [("INSERT", 1)])
             self.run_("DROP TABLE t")
@@ -421,6 +421,6 @@ class NotifyTests(PostgresCase):
         second = Reader(self.connect(ROLE), type(self.reader.journal)(notify=True))
         self.events()
         self.run_("INSERT INTO t VALUES (1)")
-        (heard,) = listener.notifies(timeout=10, stop_after=1)
+        (heard,) = listener.notifies(timeout=60, stop_after=1)
         self.assertEqual(heard.payload, "")
         self.leave(second.connection)

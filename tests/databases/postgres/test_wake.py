@@ -4,8 +4,6 @@ Tests for L{aerostack.databases.postgres.wake}.
 
 from __future__ import annotations
 
-import socket
-from contextlib import closing
 from typing import Any
 
 from twisted.internet import reactor
@@ -19,6 +17,7 @@ from aerostack.databases.postgres import wake as listen
 from aerostack.databases.postgres.triggers import CHANNEL
 from aerostack.databases.postgres.wake import PostgresWaker
 from aerostack.interfaces import IWaker
+from tests.ports import freePort
 from tests.postgres import ADMIN, ROLE, freshDatabase
 
 
@@ -166,8 +165,7 @@ class WakerTests(TestCase):
         """
         While the server cannot be reached it tries again and again, and stops when told to.
         """
-        with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-            port = probe.getsockname()[1]
+        port = freePort(self)
         attempts = []
         self.waker = self.make(host="127.0.0.1", port=port)
         enough: Deferred[None] = Deferred()

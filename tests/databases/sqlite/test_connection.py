@@ -29,8 +29,6 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
     Tests for L{SQLiteDatabase}, on its threads.
     """
 
-    timeout = 60
-
     def setUp(self) -> None:
         from twisted.internet import reactor
 

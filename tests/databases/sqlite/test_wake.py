@@ -185,8 +185,6 @@ class WALWakerTests(TestCase):
     Tests for L{WALWaker}, with real files.
     """
 
-    timeout = 60
-
     def setUp(self) -> None:
         from twisted.internet import reactor
 
