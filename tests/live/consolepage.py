@@ -14,11 +14,12 @@ from tests.live.wire import Wire
 HOSTILE = "<img src=x onerror=alert(1)>"
 """What would be noticed if it ever became markup."""
 
-STATUS = "return document.getElementById('status').innerText.includes(arguments[0])"
-
 ROWS = """
-    return [...document.querySelectorAll(`#${arguments[0]} tbody tr`)]
-        .map((row) => [...row.children].map((cell) => cell.textContent))
+    const [where, count, texts] = arguments;
+    const rows = [...document.querySelectorAll(`#${where} tbody tr`)]
+        .map((row) => [...row.children].map((cell) => cell.textContent));
+    const all = rows.flat();
+    return rows.length === count && texts.every((text) => all.includes(text)) && { rows };
 """
 
 
@@ -52,7 +53,7 @@ class ConsolePage:
         """
         Wait until its status says something.
         """
-        await self.browser.until(STATUS, text)
+        await self.reads("status", text)
 
     async def go(self, view: str) -> None:
         """
@@ -67,23 +68,21 @@ class ConsolePage:
         Wait until a part of it has a text in it.
         """
         await self.browser.until(
-            "return document.getElementById(arguments[0]).innerText.includes(arguments[1])",
+            "return document.getElementById(arguments[0])?.innerText.includes(arguments[1])",
             where,
             text,
         )
 
-    async def rows(self, where: str, count: int) -> list[list[str]]:
+    async def rows(self, where: str, count: int, *texts: str) -> list[list[str]]:
         """
         Wait until a table has so many rows.
 
+        @param texts: What has to stand in cells of it, too: where a table had as many rows
+            before, their number does not say that it is the new ones that are there.
         @return: What stands in its cells.
         """
-        await self.browser.until(
-            "return document.querySelectorAll(`#${arguments[0]} tbody tr`).length === arguments[1]",
-            where,
-            count,
-        )
-        rows: list[list[str]] = await self.browser.run(ROWS, where)
+        found = await self.browser.until(ROWS, where, count, texts)
+        rows: list[list[str]] = found["rows"]
         return rows
 
     async def fill(self, form: str, **fields: str) -> None:
