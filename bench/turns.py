@@ -2,9 +2,9 @@
 How long the daemon's longest turn is while clients send as much as they can.
 
 The daemon runs with its default limits.  In each scene clients connect, write what the
-scene has all at once, go on for a few seconds, and leave all at once; another client pings once in 10 ms and
-waits for each answer.  What the daemon's own sampler says of its longest turn stands beside
-what that other client waited at worst.
+scene has all at once, go on for a few seconds, and leave all at once; another client pings
+once in 10 ms and waits for each answer.  What the daemon's own sampler says of its longest
+turn stands beside what that other client waited at worst.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The order of a topic's publications, some of which are kept before they are sent
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from aerostack.core.replay.publications import Kept, Message, Publication
+from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IHistory
 
@@ -23,11 +24,13 @@ class Lanes:
     @ivar maxLane: How many publications of one topic may wait for one that is being
         kept.
     @ivar maxLaneBytes: How many bytes they may have.
+    @ivar maxProjectBytes: How many bytes those of all topics of a project may have.
     @ivar maxBytes: How many bytes those of all topics may have.
     """
 
     maxLane = 1000
     maxLaneBytes = 8_388_608
+    maxProjectBytes = 16_777_216
     maxBytes = 33_554_432
 
     def __init__(self, history: IHistory, publish: Callable[[Publication], None]) -> None:
@@ -38,6 +41,7 @@ class Lanes:
         self._publish = publish
         self._lanes: dict[str, _Lane] = {}
         self._bytes = 0
+        self._ofProjects: Counter[str] = Counter()
 
     def __contains__(self, topic: str) -> bool:
         return topic in self._lanes
@@ -58,13 +62,15 @@ class Lanes:
         waiting = _Waiting(publication)
         if lane is not None and not self._fits(lane, waiting):
             return fail(_tooMuch("on this topic"))
+        ofProject = self._ofProjects[projectOf(publication.topic)]
+        if ofProject and ofProject + waiting.size > self.maxProjectBytes:
+            return fail(_tooMuch("on the project's topics"))
         if self._bytes and self._bytes + waiting.size > self.maxBytes:
             return fail(_tooMuch("on all topics"))
         if lane is None:
             lane = self._lanes[publication.topic] = _Lane()
         lane.waiting.append(waiting)
-        lane.size += waiting.size
-        self._bytes += waiting.size
+        self._count(lane, publication.topic, waiting.size)
         if message is None:
             waiting.ready = True
             return waiting.done
@@ -78,8 +84,7 @@ class Lanes:
         lane = self._lanes[topic]
         while lane.waiting and lane.waiting[0].ready:
             waiting = lane.waiting.popleft()
-            lane.size -= waiting.size
-            self._bytes -= waiting.size
+            self._count(lane, topic, -waiting.size)
             if not lane.waiting:
                 del self._lanes[topic]
             if waiting.failure is not None:
@@ -92,6 +97,15 @@ class Lanes:
                 waiting.done.errback(Failure())
             else:
                 waiting.done.callback(waiting.result)
+
+    def _count(self, lane: _Lane, topic: str, size: int) -> None:
+        """Note that so many bytes more wait, or fewer."""
+        lane.size += size
+        self._bytes += size
+        project = projectOf(topic)
+        self._ofProjects[project] += size
+        if not self._ofProjects[project]:
+            del self._ofProjects[project]
 
     def _fits(self, lane: _Lane, waiting: _Waiting) -> bool:
         return len(lane.waiting) < self.maxLane and lane.size + waiting.size <= self.maxLaneBytes

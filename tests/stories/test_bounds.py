@@ -225,19 +225,38 @@ class FillTests(FillCase):
         """
         messages that wait for the database
 
-        What is too much is refused, until the database has caught up.
+        What is too much of a topic, of a project or of all is refused, until the database has
+        caught up.
         """
-        self.patch(Lanes, "maxLaneBytes", 20_000)
-        self.world.history.held = []
-        publishing = [
-            self.world.hub.publish(Topic("chat/a", "p"), "e", b'"%s"' % (b"x" * 4000), None, True)
-            for _ in range(20)
-        ]
-        refused: list[Any] = []
-        for each in publishing:
-            each.addErrback(refused.append)
-        self.assertEqual({each.value.code for each in refused}, {"database_unavailable"})
-        self.assertGreater(len(refused), 10)
+        self.patch(Lanes, "maxLaneBytes", 22_000)
+        self.patch(Lanes, "maxProjectBytes", 52_000)
+        self.patch(Lanes, "maxBytes", 72_000)
+        history = self.world.history
+        history.held = []
+        self.assertEqual(self.keep("p", "a", 20), 4)
+        self.assertEqual(self.keep("p", "b", 20), 4)
+        self.assertEqual(self.keep("p", "c", 20), 2)
+        self.assertEqual(self.keep("q", "a", 20), 4)
+        self.assertEqual(self.keep("q", "b", 20), 0)
+        history.release()
+        history.held = []
+        self.assertEqual(self.keep("p", "c", 20), 4)
+
+    def keep(self, project: str, name: str, count: int) -> int:
+        """
+        Publish messages of 5 KB with what they cost.
+
+        @return: How many wait for the database.
+        """
+        codes: list[str] = []
+        data = b'"%s"' % (b"x" * 3974)
+        for _ in range(count):
+            publishing = self.world.hub.publish(
+                Topic(f"chat/{name}", project), "e", data, None, True
+            )
+            publishing.addErrback(lambda failure: codes.append(failure.value.code))
+        self.assertEqual(set(codes), {"database_unavailable"})
+        return count - len(codes)
 
     def test_repeats(self) -> None:
         """
