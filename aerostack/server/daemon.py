@@ -53,7 +53,7 @@ from aerostack.net.http.api import (
     RPCResource,
     makeRoot,
 )
-from aerostack.net.http.files import clientFiles, homeFiles
+from aerostack.net.http.files import clientFiles, homeFiles, sharedFiles
 from aerostack.net.http.metrics import MetricsResource
 from aerostack.net.http.site import BoundedSite, Lobby
 from aerostack.net.intake import Intake
@@ -288,6 +288,7 @@ class Daemon(MultiService):
         return makeRoot(
             {
                 **homeFiles(_openProject(config), config.server.examples),
+                **sharedFiles(),
                 **clientFiles(),
                 **(self._makeExamples() if config.server.examples else {}),
                 "api/realtime": self._realtime,

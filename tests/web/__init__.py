@@ -19,6 +19,8 @@ from tests.net import ROOT
 HERE = Path(__file__).parent
 CLIENT = ROOT / "aerostack" / "web" / "client"
 CONSOLE = ROOT / "aerostack" / "web" / "console"
+HOME = ROOT / "aerostack" / "web" / "home"
+SHARED = ROOT / "aerostack" / "web" / "shared"
 EXAMPLES = ROOT / "aerostack" / "web" / "examples"
 MODULES = HERE / "node_modules"
 

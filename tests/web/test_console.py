@@ -12,7 +12,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.net.http.files import CHART_FILES, CHARTS
-from tests.web import CONSOLE, run
+from tests.web import CONSOLE, HOME, SHARED, run
 
 COMPILER = {
     "noEmit": True,
@@ -37,15 +37,16 @@ class ConsoleTests(SynchronousTestCase):
 
     def test_types(self) -> None:
         """
-        The TypeScript compiler finds nothing wrong in any of its modules, and would find a
-        name that there is not.
+        The TypeScript compiler finds nothing wrong in the modules of the console, of the daemon's
+        page and of what these share.  It does find a name that does not exist.
         """
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
-        modules = sorted(str(path) for path in CONSOLE.glob("*.js"))
+        folders = (CONSOLE, HOME, SHARED)
+        modules = sorted(str(path) for each in folders for path in each.glob("*.js"))
         self.assertGreater(len(modules), 8)
         self.check(folder, modules)
-        (folder / "wrong.js").write_text(f'import {{ no }} from "{CONSOLE}/dom.js"; no();')
+        (folder / "wrong.js").write_text(f'import {{ no }} from "{SHARED}/dom.js"; no();')
         with self.assertRaisesRegex(AssertionError, "no exported member 'no'"):
             self.check(folder, ["wrong.js"])
 
@@ -77,7 +78,7 @@ class ConsoleTests(SynchronousTestCase):
         No module makes markup of text, or styles that the policy forbids.
         """
         markup = r"innerHTML|outerHTML|insertAdjacent|document\.write"
-        for path in CONSOLE.glob("*.js"):
+        for path in (*CONSOLE.glob("*.js"), *HOME.glob("*.js"), *SHARED.glob("*.js")):
             self.assertIsNone(re.search(markup, path.read_text()), path)
         inline = r"<style|\bstyle=|\bon\w+=|<script(?! type=.module. src=)"
         self.assertIsNone(re.search(inline, (CONSOLE / "index.html").read_text()))

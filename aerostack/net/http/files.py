@@ -1,6 +1,6 @@
 """
-What the daemon serves to browsers as files: its page, the examples, its console, and the
-client that pages use.
+What the daemon serves to browsers as files: its page, the examples, its console, the files that
+these share, and the client that pages use.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PAGE_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""The same for pages, beside what is HTML of them."""
+"""What is served of pages besides their HTML, in the same way."""
 
 POLICY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
@@ -134,6 +134,17 @@ def homeFiles(projectId: str, examples: bool) -> dict[str, Resource]:
     for file, kind in _served(folder, PAGE_TYPES):
         found[f"home/{file.name}"] = FileResource(file.read_bytes(), kind, {})
     return found
+
+
+def sharedFiles() -> dict[str, Resource]:
+    """
+    The files that the daemon's page, the console and the examples share, by path.
+    """
+    folder = files("aerostack.web").joinpath("shared")
+    return {
+        f"shared/{file.name}": FileResource(file.read_bytes(), kind, {})
+        for file, kind in _served(folder, PAGE_TYPES)
+    }
 
 
 def clientFiles() -> dict[str, Resource]:

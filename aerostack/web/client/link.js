@@ -2,6 +2,7 @@
  * The WebSocket to the daemon, and its life.
  */
 
+import { backoff } from "./backoff.js";
 import { RealtimeError, defer } from "./common.js";
 import { readFrame } from "./frames.js";
 import { Pulse } from "./pulse.js";
@@ -33,11 +34,6 @@ async function findWebSocket() {
         " as the option WebSocket.",
     );
   }
-}
-
-/** How long to wait before an attempt: any time up to a bound that doubles ("full jitter"). */
-function backoff(attempt, { reconnectDelay, maxReconnectDelay }) {
-  return Math.random() * Math.min(maxReconnectDelay, reconnectDelay * 2 ** attempt);
 }
 
 /** A delay that the daemon told, if it is one. */
@@ -355,11 +351,11 @@ export class Link {
       this.#owner.gaveUp();
       return;
     }
-    const delay = told ?? backoff(this.#attempts, this.#options);
+    const { reconnectDelay, maxReconnectDelay } = this.#options;
+    const delay = told ?? backoff(this.#attempts, reconnectDelay, maxReconnectDelay);
     // Where there is no network, an attempt says nothing of the server.
     if (globalThis.navigator?.onLine !== false) this.#attempts += 1;
     this.#enter("waiting");
-    const { reconnectDelay } = this.#options;
     this.#soonest =
       told === undefined ? this.#beganAt + reconnectDelay : performance.now() + told;
     this.#timer = setTimeout(() => this.#begin(), delay);

@@ -2,7 +2,7 @@
  * Moving charts, each with its numbers beside it.  The numbers are there without the library.
  */
 
-import { make, setText } from "./dom.js";
+import { make, setText } from "../shared/dom.js";
 import { clock, minute } from "./format.js";
 import { summary } from "./samples.js";
 

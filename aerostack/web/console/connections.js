@@ -2,7 +2,7 @@
  * Who is connected.
  */
 
-import { at, fieldsOf, fill } from "./dom.js";
+import { at, fieldsOf, fill } from "../shared/dom.js";
 import * as format from "./format.js";
 import { Pages } from "./pages.js";
 import { to } from "./route.js";

@@ -3,7 +3,7 @@
  */
 
 import { ApiError } from "./api.js";
-import { at, fieldsOf, fill, keepFocus, make, setAttribute, setText } from "./dom.js";
+import { at, fieldsOf, fill, keepFocus, make, setAttribute, setText } from "../shared/dom.js";
 import * as format from "./format.js";
 import { Frames } from "./frames.js";
 import { judge } from "./loop.js";

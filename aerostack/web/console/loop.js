@@ -2,6 +2,7 @@
  * Asking again and again, and what to do when that fails.
  */
 
+import { backoff } from "../client/backoff.js";
 import { ApiError } from "./api.js";
 
 // The longest pauses between two tries, in milliseconds: where the daemon is away, and where
@@ -9,12 +10,8 @@ import { ApiError } from "./api.js";
 const AWAY = 15_000;
 const REFUSED = 60_000;
 const FIRST = 1000;
-
-/** How long to wait before a try: somewhere in the upper half of a bound that doubles. */
-function backoff(attempt, longest) {
-  const bound = Math.min(longest, FIRST * 2 ** attempt);
-  return bound / 2 + (Math.random() * bound) / 2;
-}
+// A pause is between a half and all of its bound.
+const JITTER = 0.5;
 
 /**
  * What a failure means: `keyless` (another key is needed), `refused` (the daemon will not),
@@ -25,9 +22,9 @@ export function judge(error, attempt) {
   if (!(error instanceof ApiError)) return { state: "broken", delay: null };
   if (error.status === 401) return { state: "keyless", delay: null };
   if (error.status === 403 || error.status === 404) {
-    return { state: "refused", delay: backoff(attempt + 2, REFUSED) };
+    return { state: "refused", delay: backoff(attempt + 2, FIRST, REFUSED, JITTER) };
   }
-  return { state: "away", delay: Math.max(error.retryAfter ?? 0, backoff(attempt, AWAY)) };
+  return { state: "away", delay: Math.max(error.retryAfter ?? 0, backoff(attempt, FIRST, AWAY, JITTER)) };
 }
 
 /**

@@ -4,7 +4,7 @@
 
 import { Api } from "./api.js";
 import { Connections } from "./connections.js";
-import { at, setAttribute, setText } from "./dom.js";
+import { at, setAttribute, setText } from "../shared/dom.js";
 import * as format from "./format.js";
 import { Inspector } from "./inspector.js";
 import { Loop } from "./loop.js";

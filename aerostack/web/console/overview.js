@@ -3,7 +3,7 @@
  */
 
 import { Chart, loadLibrary } from "./charts.js";
-import { at, make, setFacts } from "./dom.js";
+import { at, make, setFacts } from "../shared/dom.js";
 import * as format from "./format.js";
 
 const CHARTS = [

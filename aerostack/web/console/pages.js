@@ -2,7 +2,7 @@
  * Long lists, some rows at a time.
  */
 
-import { setText } from "./dom.js";
+import { setText } from "../shared/dom.js";
 import { plural } from "./format.js";
 
 // How many rows there are at first, how many each wish for more adds, and how many at the most.

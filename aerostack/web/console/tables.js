@@ -2,7 +2,7 @@
  * Tables whose rows stay where they are while their numbers change.
  */
 
-import { keepFocus, make, setAttribute, setText } from "./dom.js";
+import { keepFocus, make, setAttribute, setText } from "../shared/dom.js";
 
 /** What a cell says, as one text to be compared. */
 function signature(cell) {

@@ -3,7 +3,7 @@
  */
 
 import { queued, userOf } from "./connections.js";
-import { at, fieldsOf, fill, make, setFacts, setText } from "./dom.js";
+import { at, fieldsOf, fill, make, setFacts, setText } from "../shared/dom.js";
 import * as format from "./format.js";
 import { Pages } from "./pages.js";
 import { to } from "./route.js";

@@ -3,7 +3,7 @@
  */
 
 import { queued } from "./connections.js";
-import { at, fieldsOf, fill, make, setAttribute, setFacts, setText } from "./dom.js";
+import { at, fieldsOf, fill, make, setAttribute, setFacts, setText } from "../shared/dom.js";
 import * as format from "./format.js";
 import { feedFacts } from "./overview.js";
 import { to } from "./route.js";

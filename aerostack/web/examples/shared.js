@@ -1,9 +1,10 @@
 /**
- * What the pages of all examples have: a connection, somebody to be, and a few words with the
- * page.
+ * What the pages of all examples share: the connection, the user of this tab, requests to the
+ * examples' server, and the frame of the page.
  */
 
 import { RealtimeClient } from "/client/realtime.js";
+import { at, copyOnClick, make, showList } from "/shared/dom.js";
 
 export const projectId = document.querySelector("meta[name=project]").content;
 
@@ -23,68 +24,32 @@ const query = new URLSearchParams(location.search);
 const any = (choices) => choices[Math.floor(Math.random() * choices.length)];
 const chosen = parameter("name", "").trim().slice(0, 20) || any(NAMES);
 
-/** Who this tab is: somebody else than the next tab. */
+/** The user of this tab. Another tab is another user. */
 export const me = {
   name: chosen,
   id: `${chosen}-${crypto.randomUUID().slice(0, 8)}`,
   hue: Math.floor(Math.random() * 360),
 };
 
-/** The name in somebody's id. */
+/** The name in a user's id. */
 export function nameOf(id) {
   return String(id).replace(/-[0-9a-f]{8}$/, "");
 }
 
-/** What the page's address says. */
+/** A parameter of the page's address, or `otherwise` if the address does not have it. */
 export function parameter(name, otherwise) {
   return query.get(name) || otherwise;
 }
 
-export const at = (id) => document.getElementById(id);
-
-/** Make an element; texts in it are text, whatever stands in them. */
-export function element(tag, props = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) {
-    if (name === "key") made.dataset.key = value;
-    else if (name in made) made[name] = value;
-    else made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
-
-/**
- * Show items as the children of an element.  Those that look as before stay, and with them the
- * focus; each has a `key` that tells it from others.
- */
-export function show(parent, items, make) {
-  const before = new Map([...parent.children].map((child) => [child.dataset.key, child]));
-  const after = items.map((item) => {
-    const made = make(item);
-    const old = before.get(made.dataset.key);
-    return old?.isEqualNode(made) ? old : made;
-  });
-  const focused = parent.contains(document.activeElement)
-    ? document.activeElement.closest("[data-key]")
-    : null;
-  const staying = new Set(after);
-  for (const child of [...parent.children]) if (!staying.has(child)) child.remove();
-  after.forEach((child, index) => {
-    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
-  });
-  if (focused && !focused.isConnected) {
-    const heir = after.find((child) => child.dataset.key === focused.dataset.key) ?? after[0];
-    heir?.querySelector("button")?.focus();
-  }
-}
-
-/** Tell what went wrong, until something is told again. */
+/** Show an error. The next call replaces it; an empty message removes it. */
 export function complain(message) {
   at("trouble").textContent = message;
 }
 
-/** Ask the example's server, which is a part of the daemon here. */
+/**
+ * Ask the example's server, which is a part of the daemon here. Give the answer, or `null` after an
+ * error, which the page then shows.
+ */
 export async function ask(action, given = {}) {
   let answer;
   try {
@@ -113,7 +78,7 @@ const STATUS = {
   disconnected: "Disconnected",
 };
 
-/** Connect, and show on the page how that goes. */
+/** Connect, and show the status of the connection on the page. */
 export function connect(onError = (error) => complain(error.message)) {
   const realtime = new RealtimeClient({ projectId, userId: me.id, onError });
   // [status]
@@ -125,26 +90,26 @@ export function connect(onError = (error) => complain(error.message)) {
   realtime.onStatusChange((status) => {
     at("status").textContent = STATUS[status];
     at("status").dataset.status = status;
-    // What was told of the connection before is over.
+    // Errors of the connection before do not matter any more.
     if (status === "connected") complain("");
   });
   return realtime;
 }
 
-/** Show who is there: everybody who is present on a topic with `{ name, hue, ... }`. */
+/** Show the members of a topic. Each member has a state `{ name, hue, ... }`. */
 export function showPeople(members, verb) {
   const people = [...members.values()].sort((one, other) => one.since - other.since);
   at("count").textContent = `${people.length} ${people.length === 1 ? "user" : "users"} ${verb}`;
-  show(at("people"), people, ({ connectionId, state }) => {
+  showList(at("people"), people, ({ connectionId, state }) => {
     const name = String(state.name);
-    const initials = element("span", { ariaHidden: "true" }, name.slice(0, 2));
-    const whole = element("span", { className: "hidden" }, name);
-    return colour(element("li", { key: connectionId, title: name }, initials, whole), state.hue);
+    const initials = make("span", { "aria-hidden": "true" }, name.slice(0, 2));
+    const whole = make("span", { class: "hidden" }, name);
+    return setHue(make("li", { "data-key": connectionId, title: name }, initials, whole), state.hue);
   });
 }
 
-/** Give an element somebody's colour. */
-export function colour(shown, hue) {
+/** Give an element a user's colour. */
+export function setHue(shown, hue) {
   shown.style.setProperty("--hue", Number(hue) || 0);
   return shown;
 }
@@ -154,17 +119,17 @@ export function colour(shown, hue) {
 function makeHeader() {
   const here = location.pathname;
   const links = Object.entries(EXAMPLES).map(([name, title]) => {
-    const link = element("a", { href: `/examples/${name}/` }, title);
+    const link = make("a", { href: `/examples/${name}/` }, title);
     if (here.startsWith(`/examples/${name}/`)) link.setAttribute("aria-current", "page");
-    return element("li", {}, link);
+    return make("li", {}, link);
   });
-  return element(
+  return make(
     "header",
     {},
-    element("a", { href: "/", className: "home" }, "aerostack-rt"),
-    element("nav", { ariaLabel: "Examples" }, element("ul", {}, ...links)),
-    element("p", { id: "you" }, "You are ", element("b", {}, me.name)),
-    element("p", { id: "status", role: "status" }, STATUS.idle),
+    make("a", { href: "/", class: "home" }, "aerostack-rt"),
+    make("nav", { "aria-label": "Examples" }, make("ul", {}, ...links)),
+    make("p", { id: "you" }, "You are ", make("b", {}, me.name)),
+    make("p", { id: "status", role: "status" }, STATUS.idle),
   );
 }
 
@@ -183,23 +148,19 @@ function partOf(source, part) {
     .trim();
 }
 
-/** Show in a figure the code that it names: it is the very file that runs. */
+/** Show in a figure the code that it names. The code comes from the file that this page runs. */
 async function showSource(figure) {
   const { source, part } = figure.dataset;
   const response = await fetch(source);
   const code = partOf(await response.text(), part);
-  const copy = element("button", { type: "button", className: "quiet" }, "Copy");
-  copy.onclick = async () => {
-    await navigator.clipboard.writeText(code);
-    copy.textContent = "Copied";
-    setTimeout(() => (copy.textContent = "Copy"), 1500);
-  };
-  const where = element("a", { href: source }, source.replace("../", ""));
+  const copy = make("button", { type: "button", class: "quiet" }, "Copy");
+  copyOnClick(copy, () => code);
+  const where = make("a", { href: source }, source.replace("../", ""));
   const caption = figure.querySelector("figcaption");
   const label = caption.textContent.trim();
-  caption.append(element("span", {}, where, copy));
-  const block = element("pre", { tabIndex: 0, ariaLabel: label, role: "region" });
-  block.append(element("code", {}, code));
+  caption.append(make("span", {}, where, copy));
+  const block = make("pre", { tabindex: 0, "aria-label": label, role: "region" });
+  block.append(make("code", {}, code));
   figure.append(block);
 }
 

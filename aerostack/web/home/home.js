@@ -1,31 +1,30 @@
 /**
- * The daemon's page: shows what comes on topics, publishes, and gives the lines that another page
- * needs to show the same.
+ * The daemon's page. It shows the frames of topics, publishes events, and shows the code of a page
+ * that does the same.
  */
 
 import { RealtimeClient } from "../client/realtime.js";
+import { at, copyOnClick, make } from "../shared/dom.js";
 
-const at = (id) => document.getElementById(id);
+// The list keeps at most so many frames.
+const MOST_FRAMES = 200;
+
 const topics = new Set();
 let realtime = null;
 
 function show(what, topic, value, failed) {
-  const item = document.createElement("li");
-  item.className = failed ? "error" : "";
-  const time = document.createElement("time");
-  time.textContent = new Date().toLocaleTimeString();
-  const name = document.createElement("span");
-  name.className = "what";
-  name.textContent = what;
-  const where = document.createElement("span");
-  where.className = "topic";
-  where.textContent = topic || "";
-  const body = document.createElement("code");
-  body.textContent = typeof value === "string" ? value : JSON.stringify(value);
-  item.append(time, name, where, body);
+  const body = typeof value === "string" ? value : JSON.stringify(value);
+  const item = make(
+    "li",
+    { class: failed ? "error" : null },
+    make("time", {}, new Date().toLocaleTimeString()),
+    make("span", { class: "what" }, what),
+    make("span", { class: "topic" }, topic || ""),
+    make("code", {}, body ?? ""),
+  );
   const frames = at("frames");
   frames.prepend(item);
-  while (frames.childElementCount > 200) frames.lastElementChild.remove();
+  while (frames.childElementCount > MOST_FRAMES) frames.lastElementChild.remove();
 }
 
 function showStatus(status, { error, delay }) {
@@ -35,11 +34,11 @@ function showStatus(status, { error, delay }) {
   at("status").textContent = lines[status] ?? `Not connected.${why}${when}`;
 }
 
-/** The lines that a page of one's own needs to show a topic. */
+/** Show the code of a page that shows a topic. */
 function showLines(topic) {
   const options = { baseUrl: location.origin, projectId: at("project").value };
   if (at("key").value) options.apiKey = at("key").value;
-  // As it stands in a script, which a "<" could end.
+  // Escaped, because "</script>" in a text would end the script.
   const written = (value) => JSON.stringify(value).replaceAll("<", "\\u003c");
   at("lines").textContent = `<!doctype html>
 <meta charset="utf-8">
@@ -73,19 +72,19 @@ function watch(topic) {
   channel.onStateChange((state) => {
     if (state === "subscribed") show("watching", topic, "");
   });
-  channel.onGap(({ reason }) => show("missed", topic, `something does not come: ${reason}`, true));
+  channel.onGap(({ reason }) => show("missed", topic, `what was shown may be wrong: ${reason}`, true));
   channel.onFeedChange((feed, message) => {
     show(`feed ${feed}`, topic, message || "", feed === "down");
   });
 }
 
-// The project and the key that the present client was made with.
-let as = "";
+// The project and the key of the present client.
+let credentials = "";
 
 function connect() {
   const now = JSON.stringify([at("project").value, at("key").value]);
-  if (now === as) return;
-  as = now;
+  if (now === credentials) return;
+  credentials = now;
   realtime?.disconnect();
   realtime = new RealtimeClient({
     projectId: at("project").value,
@@ -119,8 +118,4 @@ topics.add(new URLSearchParams(location.search).get("topic") || "chat/general");
 if (at("project").value) connect();
 else at("status").textContent = "Name a project and its public key.";
 
-at("copy").onclick = async () => {
-  await navigator.clipboard.writeText(at("lines").textContent);
-  at("copy").textContent = "Copied";
-  setTimeout(() => (at("copy").textContent = "Copy"), 1500);
-};
+copyOnClick(at("copy"), () => at("lines").textContent);

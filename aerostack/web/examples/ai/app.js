@@ -2,8 +2,8 @@
  * An answer that many watch while it is being written.
  */
 
-import { ask, at, connect, me } from "../shared.js";
-import { parameter, showPeople } from "../shared.js";
+import { at } from "/shared/dom.js";
+import { ask, connect, me, parameter, showPeople } from "../shared.js";
 
 const stream = parameter("stream", "demo");
 const realtime = connect();

@@ -2,8 +2,8 @@
  * An auction: bids go to the server, and what it has accepted comes to everybody.
  */
 
-import { ask, at, complain, connect, element, me } from "../shared.js";
-import { nameOf, parameter, show, showPeople } from "../shared.js";
+import { at, make, showList } from "/shared/dom.js";
+import { ask, complain, connect, me, nameOf, parameter, showPeople } from "../shared.js";
 
 const LOTS = { lamp: "Desk lamp", globe: "Globe", radio: "Radio" };
 const BIDS = 12;
@@ -75,9 +75,9 @@ function draw() {
   at("amount").min = lot.price + 1;
   if (!(Number(at("amount").value) > lot.price)) at("amount").value = lot.price + 5;
   const highest = [...bids.values()].sort((one, other) => other.price - one.price).slice(0, BIDS);
-  show(at("bids"), highest, ({ price, bidder }) => {
+  showList(at("bids"), highest, ({ price, bidder }) => {
     const who = bidder === me.id ? "You" : nameOf(bidder);
-    return element("li", { key: String(price) }, who, element("b", {}, `€ ${price}`));
+    return make("li", { "data-key": String(price) }, who, make("b", {}, `€ ${price}`));
   });
   for (const button of document.querySelectorAll("[data-more]")) {
     const amount = lot.price + Number(button.dataset.more);
@@ -94,7 +94,7 @@ at("bid").onsubmit = (submitted) => {
 };
 
 for (const [one, title] of Object.entries(LOTS)) {
-  const link = element("a", { href: `?${new URLSearchParams({ lot: one, name: me.name })}` }, title);
+  const link = make("a", { href: `?${new URLSearchParams({ lot: one, name: me.name })}` }, title);
   if (one === name) link.setAttribute("aria-current", "page");
   at("lots").append(link);
 }

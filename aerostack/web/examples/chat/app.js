@@ -2,8 +2,8 @@
  * A chat with rooms, with what was said before, and with who is typing.
  */
 
-import { at, colour, complain, connect, element, me } from "../shared.js";
-import { parameter, show, showPeople } from "../shared.js";
+import { at, make, showList } from "/shared/dom.js";
+import { complain, connect, me, parameter, setHue, showPeople } from "../shared.js";
 
 const ROOMS = ["engineering", "design", "random"];
 const PAGE = 30;
@@ -92,10 +92,10 @@ class Room {
 
 function makeMessage({ text, author, userId, time, timestamp }) {
   const when = new Date(time ?? timestamp).toLocaleTimeString([], { timeStyle: "short" });
-  const who = colour(element("b", {}, String(author)), hueOf(userId));
-  const head = element("p", { className: "who" }, who, element("time", {}, when));
+  const who = setHue(make("b", {}, String(author)), hueOf(userId));
+  const head = make("p", { class: "who" }, who, make("time", {}, when));
   const key = time === undefined ? `pending-${timestamp}` : String(time);
-  const item = element("li", { key }, head, element("p", {}, String(text)));
+  const item = make("li", { "data-key": key }, head, make("p", {}, String(text)));
   if (userId === me.id) item.classList.add("mine");
   if (time === undefined) item.classList.add("pending");
   return item;
@@ -111,7 +111,7 @@ function showMessages() {
   const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
   const fromEnd = box.scrollHeight - box.scrollTop;
   const said = [...room.messages.values()].sort((one, other) => one.time - other.time);
-  show(at("messages"), [...said, ...room.pending], makeMessage);
+  showList(at("messages"), [...said, ...room.pending], makeMessage);
   at("older").hidden = !room.hasOlder;
   at("nothing").hidden = said.length > 0 || room.hasOlder === undefined;
   // Who reads what was said before goes on reading it.
@@ -119,15 +119,15 @@ function showMessages() {
 }
 
 function showRooms() {
-  show(at("rooms"), rooms, (one) => {
-    const button = element("button", { onclick: () => open(one) }, `# ${one.name}`);
+  showList(at("rooms"), rooms, (one) => {
+    const button = make("button", { onclick: () => open(one) }, `# ${one.name}`);
     if (one.unread) {
-      const badge = element("span", { className: "unread" }, String(one.unread));
-      badge.append(element("span", { className: "hidden" }, " unread"));
+      const badge = make("span", { class: "unread" }, String(one.unread));
+      badge.append(make("span", { class: "hidden" }, " unread"));
       button.append(" ", badge);
     }
     if (one === room) button.setAttribute("aria-current", "true");
-    return element("li", { key: one.name }, button);
+    return make("li", { "data-key": one.name }, button);
   });
 }
 

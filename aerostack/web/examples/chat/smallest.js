@@ -2,7 +2,8 @@
  * The smallest chat: one room, and what is said in it from now on.
  */
 
-import { at, connect, element, me } from "../shared.js";
+import { at, make } from "/shared/dom.js";
+import { connect, me } from "../shared.js";
 
 const realtime = connect();
 
@@ -14,7 +15,7 @@ const sdk = {
 };
 
 function addMessage({ text, author }) {
-  at("messages").append(element("li", {}, element("b", {}, String(author)), ` ${text}`));
+  at("messages").append(make("li", {}, make("b", {}, String(author)), ` ${text}`));
 }
 
 // [room]

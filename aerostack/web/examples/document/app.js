@@ -2,8 +2,8 @@
  * A document that many write at once, paragraph by paragraph.
  */
 
-import { at, complain, connect, me } from "../shared.js";
-import { parameter, showPeople } from "../shared.js";
+import { at } from "/shared/dom.js";
+import { complain, connect, me, parameter, showPeople } from "../shared.js";
 import { Editor } from "./editor.js";
 
 const PAUSE = 200;

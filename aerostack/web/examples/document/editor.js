@@ -2,7 +2,8 @@
  * Paragraphs to write in, with the cursors of others.  It knows nothing of the network.
  */
 
-import { colour, element } from "../shared.js";
+import { make } from "/shared/dom.js";
+import { setHue } from "../shared.js";
 
 const POINTING = 100;
 
@@ -57,10 +58,10 @@ export class Editor {
   }
 
   #make(id) {
-    const area = element("textarea", { rows: 1 });
+    const area = make("textarea", { rows: 1 });
     area.oninput = () => this.#does.edit(id, this.#placeOf(id), area.value);
     area.onkeydown = (event) => this.#key(event, id, area);
-    return element("div", { className: "paragraph", key: id }, area);
+    return make("div", { class: "paragraph", "data-key": id }, area);
   }
 
   /**
@@ -71,15 +72,15 @@ export class Editor {
     const layers = this.#cursors
       .filter(({ paragraph }) => paragraph === id)
       .map(({ name, hue, start, end }) => {
-        const layer = element("div", { className: "layer", ariaHidden: "true" });
-        const selected = element("mark", {}, text.slice(start, end));
-        const caret = element("i", { "data-name": String(name) });
+        const layer = make("div", { class: "layer", "aria-hidden": "true" });
+        const selected = make("mark", {}, text.slice(start, end));
+        const caret = make("i", { "data-name": String(name) });
         layer.append(text.slice(0, start), selected, caret, text.slice(end));
-        return colour(layer, hue);
+        return setHue(layer, hue);
       });
     const box = this.#boxes.get(id);
     for (const layer of box.querySelectorAll(".layer")) layer.remove();
-    const sizer = element("div", { className: "layer", ariaHidden: "true" }, `${text}\n`);
+    const sizer = make("div", { class: "layer", "aria-hidden": "true" }, `${text}\n`);
     box.prepend(sizer, ...layers);
   }
 

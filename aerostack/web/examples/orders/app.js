@@ -2,7 +2,8 @@
  * A live orders dashboard on the table `orders`.
  */
 
-import { ask, at, complain, connect, element, show } from "../shared.js";
+import { at, make, showList } from "/shared/dom.js";
+import { ask, complain, connect } from "../shared.js";
 
 const NEXT = { new: ["paid", "Pay"], paid: ["shipped", "Ship"] };
 const SHOWN = 200;
@@ -12,7 +13,7 @@ const realtime = connect((error) => {
 });
 
 function badge(status) {
-  return element("span", { className: "badge", "data-status": status }, String(status));
+  return make("span", { class: "badge", "data-status": status }, String(status));
 }
 
 // The dashboard: the table as it is now
@@ -20,18 +21,18 @@ function badge(status) {
 function showRows(rows) {
   const newest = [...rows].sort((one, other) => other.id - one.id).slice(0, SHOWN);
   at("empty").hidden = true;
-  show(at("rows"), newest, ({ id, status }) => {
+  showList(at("rows"), newest, ({ id, status }) => {
     const buttons = [];
     if (Object.hasOwn(NEXT, status)) {
       const [next, label] = NEXT[status];
       const advance = () => ask("orders/update", { id, status: next });
-      buttons.push(element("button", { onclick: advance, ariaLabel: `${label} ${id}` }, label));
+      buttons.push(make("button", { onclick: advance, "aria-label": `${label} ${id}` }, label));
     }
     const remove = () => ask("orders/remove", { id });
-    const name = { className: "quiet", ariaLabel: `Remove ${id}`, onclick: remove };
-    buttons.push(element("button", name, "Remove"));
-    const cells = [`#${id}`, badge(status), element("span", { className: "row" }, ...buttons)];
-    return element("tr", { key: id }, ...cells.map((cell) => element("td", {}, cell)));
+    const name = { class: "quiet", "aria-label": `Remove ${id}`, onclick: remove };
+    buttons.push(make("button", name, "Remove"));
+    const cells = [`#${id}`, badge(status), make("span", { class: "row" }, ...buttons)];
+    return make("tr", { "data-key": id }, ...cells.map((cell) => make("td", {}, cell)));
   });
   for (const status of ["new", "paid", "shipped"]) {
     at(status).textContent = rows.filter((row) => row.status === status).length;
@@ -44,7 +45,7 @@ let events = [];
 
 function setEvents(updater) {
   events = updater(events).slice(0, SHOWN);
-  show(at("feed"), events, (e) => element("li", { key: e.id }, `Order ${e.id} is `, badge(e.status)));
+  showList(at("feed"), events, (e) => make("li", { "data-key": e.id }, `Order ${e.id} is `, badge(e.status)));
 }
 
 function watch() {
