@@ -49,17 +49,17 @@ from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.http.api import (
     HealthResource,
     HistoryResource,
-    RealtimeResource,
     RPCResource,
     makeRoot,
 )
 from aerostack.net.http.files import clientFiles, homeFiles, sharedFiles
 from aerostack.net.http.metrics import MetricsResource
-from aerostack.net.http.site import BoundedSite, Lobby
+from aerostack.net.http.server import BoundedSite, Lobby
 from aerostack.net.intake import Intake
 from aerostack.net.tls import TLSError
-from aerostack.net.websocket.connection import Connections
+from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
+from aerostack.net.websocket.resource import RealtimeResource
 from aerostack.process.lag import Pulse
 from aerostack.protocol.deflate import Compressor
 from aerostack.recovery.recovery import Recovery

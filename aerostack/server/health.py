@@ -11,7 +11,7 @@ from aerostack.core.diagnosis.samples import Counts
 from aerostack.core.limits.quotas import Quotas
 from aerostack.core.rows.journal import Lag
 from aerostack.hub.hub import Hub
-from aerostack.net.websocket.connection import Connections
+from aerostack.net.websocket.connections import Connections
 from aerostack.tables.feed import TableFeeds
 from aerostack.tracker.tracker import ChangeTracker
 

@@ -20,7 +20,7 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from twisted.internet.threads import deferToThread
 
 from aerostack.net.endpoints import serverEndpoint
-from aerostack.net.http.resources import BoundedRequest
+from aerostack.net.http.requests import BoundedRequest
 from aerostack.net.websocket.connection import Connection
 from aerostack.sessions.session import Session
 from tests.live.daemon import DaemonTests

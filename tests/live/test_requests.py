@@ -12,7 +12,7 @@ from twisted.internet.defer import succeed
 from twisted.web import http
 
 from aerostack.net import intake
-from aerostack.net.http.site import LEAST
+from aerostack.net.http.server import LEAST
 from aerostack.settings.settings import Config
 from aerostack.testing import SECRET_KEY
 from tests.live.daemon import DaemonTests

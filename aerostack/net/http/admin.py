@@ -20,15 +20,14 @@ from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Identity
 from aerostack.core.topics.topics import Topic, parseTopic
 from aerostack.errors import RealtimeError
-from aerostack.net.http.resources import (
+from aerostack.net.http.requests import (
     BoundedRequest,
-    JSONResource,
     isLocal,
-    nothingHere,
     numberOf,
     operatorOf,
     queryOf,
 )
+from aerostack.net.http.resources import JSONResource, nothingHere
 from aerostack.settings.settings import LimitsConfig
 
 LIMIT = 100

@@ -1,5 +1,5 @@
 """
-The resources of the daemon: the WebSocket's path, history, RPC, health.
+The resources of the daemon: history, RPC, health.
 """
 
 from __future__ import annotations
@@ -20,56 +20,17 @@ from aerostack.core.replay.publications import Kept
 from aerostack.core.topics.topics import parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IHistory
-from aerostack.net.http.resources import (
+from aerostack.net.http.requests import (
     BoundedRequest,
-    JSONResource,
-    NotFoundResource,
     bearerOf,
     headerOf,
-    headersOf,
     numberOf,
     queryOf,
     serverOf,
 )
-from aerostack.net.websocket.connection import Connections
-from aerostack.net.websocket.gate import Gate
-from aerostack.net.websocket.handshake import checkUpgrade, readClient, readCredentials
+from aerostack.net.http.resources import JSONResource, NotFoundResource
 from aerostack.sessions.rpc import RPC, Permit
 from aerostack.settings.settings import LimitsConfig
-
-
-class RealtimeResource(JSONResource):
-    """
-    Where WebSockets open.
-    """
-
-    def __init__(
-        self,
-        gate: Gate,
-        connections: Connections,
-        authenticator: Authenticator,
-        wall: Callable[[], float],
-        queryCredentials: bool,
-    ) -> None:
-        super().__init__()
-        self._gate = gate
-        self._connections = connections
-        self._authenticator = authenticator
-        self._wall = wall
-        self._queryCredentials = queryCredentials
-
-    def answer(self, request: BoundedRequest) -> Any:
-        headers = headersOf(request)
-        if request.method != b"GET" or request.clientproto != b"HTTP/1.1":
-            raise RealtimeError(
-                "upgrade_required", "A WebSocket opens with GET and HTTP/1.1 (RFC 6455, 4.1)."
-            )
-        checkUpgrade(headers)
-        address = self._gate.knock(request, headers)
-        credentials = readCredentials(headers, queryOf(request), self._queryCredentials)
-        identity = self._authenticator.identify(credentials, self._wall())
-        self._gate.checkProject(identity.project)
-        return self._connections.accept(request, identity, address, readClient(headers))
 
 
 class HealthResource(JSONResource):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aerostack.auth.authenticator import Authenticator
-from aerostack.net.http.resources import BoundedRequest, JSONResource, isLocal, operatorOf
+from aerostack.net.http.requests import BoundedRequest, isLocal, operatorOf
+from aerostack.net.http.resources import JSONResource
 
 
 @dataclass(frozen=True)

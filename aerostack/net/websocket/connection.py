@@ -1,9 +1,9 @@
 """
 WebSocket connections, by Autobahn.
 
-Nothing of Autobahn is known outside this module, nor is how a connection that
-began as HTTP becomes one.  Its timers stay off: they run on a global loop, and the
-session keeps the time itself.
+Only this module and L{aerostack.net.websocket.connections}, which sets Autobahn's options,
+know Autobahn.  Its timers stay off: they run on a global loop, and the session keeps the time
+itself.
 
 Autobahn parses what clients send, and knows what RFC 6455 wants of both sides.  Its
 opening is not used: it would parse again what twisted.web has parsed and we have
@@ -13,11 +13,9 @@ own, of which hardly any ever changes.
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from hashlib import sha1
-from typing import Any
+from typing import Any, Protocol
 
 import txaio
 from autobahn.exception import PayloadExceededError
@@ -25,35 +23,44 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 from autobahn.websocket.compress import PerMessageDeflate, PerMessageDeflateOffer
 from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
-from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from aerostack.core.access.permissions import Identity
-from aerostack.core.limits.quotas import Quotas
 from aerostack.interfaces import IConnection
-from aerostack.net.http.resources import headersOf
 from aerostack.net.intake import Intake
-from aerostack.net.websocket.handshake import PROTOCOL, offeredProtocols
-from aerostack.net.websocket.writer import SocketWriter, Turn, Writer
-from aerostack.protocol.deflate import AGREED, Compressor
+from aerostack.protocol.deflate import Compressor
 from aerostack.protocol.framing import Frame
 from aerostack.sessions.session import Session
-from aerostack.settings.settings import LimitsConfig
 
 txaio.use_twisted()
-
-MakeSession = Callable[[IConnection, Identity], Session]
 
 SLICE = 256
 """How many bytes are taken at once, unless they are one frame's: some forty frames."""
 
-READ = 16_384
-"""How many bytes are read at once, and may wait unread for a connection's next share."""
+
+class Owner(Protocol):
+    """
+    What a connection reports to.
+
+    @ivar intake: Takes what comes from all connections.
+    """
+
+    intake: Intake
+
+    def opened(self, connection: Connection, identity: Identity) -> Session:
+        """
+        Note that a connection has opened.
+
+        @return: The connection's session.
+        """
+
+    def gone(self, connection: Connection) -> None:
+        """
+        Note that a connection is gone.
+        """
 
 
 @implementer(IConnection)
@@ -61,7 +68,7 @@ class Connection(WebSocketServerProtocol):
     """
     One client's WebSocket.
 
-    Only subclasses made by L{_kind} can be used: they have the attributes that
+    Only subclasses made by L{connectionKind} can be used: they have the attributes that
     Autobahn would give each connection.
 
     @ivar address: What the connection is counted by; L{None} if it is not.
@@ -91,7 +98,7 @@ class Connection(WebSocketServerProtocol):
     # How many frames of the present message have come.
     _fragments = 0
 
-    def __init__(self, connectionId: str, owner: Connections) -> None:
+    def __init__(self, connectionId: str, owner: Owner) -> None:
         # Autobahn's own would make two Deferreds that nobody waits for.
         self.connectionId = connectionId
         self._owner = owner
@@ -115,7 +122,8 @@ class Connection(WebSocketServerProtocol):
 
     def agrees(self, offers: Sequence[str]) -> bool:
         """
-        Whether one of the client's offers of compression can be taken up as L{AGREED} has it.
+        Whether one of the client's offers of compression can be taken up as
+        L{aerostack.protocol.deflate.AGREED} has it.
 
         @param offers: The values of C{Sec-WebSocket-Extensions}.
         """
@@ -208,7 +216,7 @@ class Connection(WebSocketServerProtocol):
     # What Autobahn calls
 
     def connectionMade(self) -> None:
-        """There is nothing left to find out; see L{_kind}."""
+        """There is nothing left to find out; see L{connectionKind}."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         # Without the three lines that Autobahn's adapter formats for its log, on or off:
@@ -335,7 +343,7 @@ class _Inflater(PerMessageDeflate):
         self._decompressor = None
 
 
-def _kind(factory: WebSocketServerFactory) -> type[Connection]:
+def connectionKind(factory: WebSocketServerFactory) -> type[Connection]:
     """
     Make a class for connections that share what Autobahn would give each of them.
 
@@ -355,157 +363,3 @@ def _kind(factory: WebSocketServerFactory) -> type[Connection]:
     newValidator = type(shared.pop("utf8validator"))
     validator.__set_name__(Connection, "utf8validator")
     return type("Connection", (Connection,), {**shared, "utf8validator": validator})
-
-
-class Connections:
-    """
-    All WebSocket connections of this daemon.
-
-    @ivar stopping: Set once no new connection is let in.
-    @ivar intake: Takes what comes from all of them.
-    """
-
-    def __init__(
-        self,
-        clock: IReactorTime,
-        limits: LimitsConfig,
-        quotas: Quotas,
-        makeSession: MakeSession,
-        newId: Callable[[], str],
-        compressor: Compressor | None,
-    ) -> None:
-        """
-        @param quotas: Where connections are counted.
-        @param makeSession: Makes the session of a connection that has opened.
-        @param newId: Makes connection ids; no two calls give the same.
-        @param compressor: Compresses frames for clients that offer it; L{None} for
-            none.
-        """
-        self.stopping = False
-        self._quotas = quotas
-        self._makeSession = makeSession
-        self._newId = newId
-        self._sessions: dict[Connection, Session] = {}
-        self._compressor = compressor
-        self._turn = Turn(clock)
-        self.intake = Intake(clock)
-        self._factory = WebSocketServerFactory(reactor=clock)
-        self.setLimits(limits)
-
-    def __len__(self) -> int:
-        return len(self._sessions)
-
-    def setLimits(self, limits: LimitsConfig) -> None:
-        """
-        Hold connections that open from now on to these limits.
-        """
-        self._factory.setProtocolOptions(
-            maxFramePayloadSize=limits.frameBytes,
-            maxMessagePayloadSize=limits.frameBytes,
-            failByDrop=False,
-            utf8validateIncoming=True,
-            openHandshakeTimeout=0,
-            closeHandshakeTimeout=0,
-            autoPingInterval=0,
-        )
-        self._kind = _kind(self._factory)
-
-    def accept(
-        self,
-        request: Request,
-        identity: Identity,
-        address: str | None = None,
-        client: str | None = None,
-    ) -> Any:
-        """
-        Make a WebSocket of a request whose opening has been checked.
-
-        @param address: What to count the connection by.
-        @param client: See L{IConnection}.
-        @return: What a resource's C{render} returns.
-        """
-        headers = headersOf(request)
-        chosen = PROTOCOL if PROTOCOL in offeredProtocols(headers) else None
-        connection = self._kind(self._newId(), self)
-        offers = headers.get("sec-websocket-extensions", ())
-        agreed = self._compressor is not None and connection.agrees(offers)
-        answer = _answer(headers["sec-websocket-key"][0].strip(), chosen, agreed)
-        channel: Any = request.channel
-        connection.address = address
-        connection.client = client
-        transport = channel.release(connection)
-        wrapped = isinstance(transport, ProtocolWrapper)
-        socket: Any = transport.transport if wrapped else transport
-        socket.bufferSize = READ
-        # A request that expects it was told to continue.
-        untouched = channel.untouched and "expect" not in headers
-        writer = self._writer(transport, connection, untouched)
-        compressor = self._compressor if agreed else None
-        connection.open(writer, socket, answer, identity, compressor)
-        return NOT_DONE_YET
-
-    def _writer(self, transport: Any, connection: Connection, untouched: bool) -> Writer:
-        """
-        Take the place of everybody who writes to a transport.
-        """
-        if isinstance(transport, ProtocolWrapper):
-            # TLS writes on its own account as well.  What it has written so far may not
-            # be sent yet.
-            below: Any = SocketWriter(transport.transport, connection, False)
-            transport.transport = below
-            transport.wrappedProtocol = connection
-            return Writer(self._turn, transport)
-        transport.protocol = connection
-        return Writer(self._turn, SocketWriter(transport, connection, untouched))
-
-    def opened(self, connection: Connection, identity: Identity) -> Session:
-        """
-        Note that a connection has opened.
-        """
-        session = self._makeSession(connection, identity)
-        self._sessions[connection] = session
-        self._quotas.enter(identity.project, connection.address)
-        return session
-
-    def gone(self, connection: Connection) -> None:
-        """
-        Note that a connection is gone.
-        """
-        session = self._sessions.pop(connection, None)
-        if session is not None:
-            self._quotas.leave(session.identity.project, connection.address)
-
-    def sessions(self) -> Sequence[Session]:
-        """
-        Every session there is.
-        """
-        return tuple(self._sessions.values())
-
-    def abort(self) -> None:
-        """
-        Drop every connection that is still there.
-        """
-        for connection in tuple(self._sessions):
-            connection.abort()
-
-
-# RFC 6455, 1.3.
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-
-def _answer(key: str, protocol: str | None, compressed: bool) -> bytes:
-    """
-    The answer that opens a WebSocket (RFC 6455, 4.2.2).
-    """
-    accept = b64encode(sha1(key.encode("ascii") + _GUID).digest()).decode("ascii")
-    lines = [
-        "HTTP/1.1 101 Switching Protocols",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        f"Sec-WebSocket-Accept: {accept}",
-    ]
-    if protocol is not None:
-        lines.append(f"Sec-WebSocket-Protocol: {protocol}")
-    if compressed:
-        lines.append(f"Sec-WebSocket-Extensions: {AGREED}")
-    return "\r\n".join([*lines, "", ""]).encode("ascii")

@@ -4,8 +4,6 @@ Who may come in, as far as that can be told before a credential is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
@@ -13,7 +11,8 @@ from aerostack.core.limits.admission import Admission
 from aerostack.core.limits.draining import Departures
 from aerostack.core.limits.quotas import RETRY_AFTER, Quotas
 from aerostack.errors import RealtimeError
-from aerostack.net.websocket.connection import Connections
+from aerostack.net.websocket.connections import Connections
+from aerostack.net.websocket.handshake import Opening
 from aerostack.settings.addresses import Proxies
 from aerostack.settings.settings import LimitsConfig
 
@@ -44,13 +43,11 @@ class Gate:
         self._admission = admission
         self._departures = departures
 
-    def knock(self, request: Request, headers: Mapping[str, Sequence[str]]) -> str | None:
+    def admit(self, request: Request, opening: Opening) -> str | None:
         """
-        Make sure that somebody may come in, whoever it is.  What costs the least is
-        asked first, and nothing here costs much: this is what a daemon in trouble does
-        all day.
+        Make sure that one client more may come in.  The cheapest question comes first, and all
+        of them are cheap: this is what a daemon in trouble does all day.
 
-        @param headers: The request's, by their lower-case names.
         @return: The address to count the connection by; L{None} for one that is not
             counted.
         @raise RealtimeError: C{shutting_down}, C{too_many_connections} or
@@ -71,7 +68,7 @@ class Gate:
             )
         # A Unix socket's address has no host.
         peer = getattr(request.getClientAddress(), "host", None)
-        address = self.proxies.client(peer, headers.get("x-forwarded-for", ()))
+        address = self.proxies.client(peer, opening.forwardedFor)
         self._quotas.checkAddress(address)
         # Last, because it counts: who is refused above does not come in.
         self._admission.check(self._clock.seconds())

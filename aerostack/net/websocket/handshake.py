@@ -1,16 +1,19 @@
 """
-The opening of a WebSocket, as far as it is plain data: what a request must bring,
-and what of it is a credential.
+The opening of a WebSocket, as far as it is plain data: what a request must bring, what of it
+is a credential, and the answer.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
+from dataclasses import dataclass
+from hashlib import blake2b, sha1
 
 from aerostack.auth.authenticator import Credentials
 from aerostack.errors import RealtimeError
+from aerostack.protocol.deflate import AGREED
 
 PROTOCOL = "aerostack-v1"
 _KEY = "aerostack-key."
@@ -22,14 +25,109 @@ _SECRET_LENGTHS = range(16, 129)
 # 16 bytes in base64 (RFC 6455, 4.1).
 _WEBSOCKET_KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
 
+# RFC 6455, 1.3.
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-def checkUpgrade(headers: Mapping[str, Sequence[str]]) -> None:
+Headers = Mapping[str, Sequence[str]]
+"""A request's headers: lower-case names to values."""
+
+
+@dataclass(frozen=True)
+class Opening:
     """
-    Make sure that a request asks for a WebSocket in a form that we speak
-    (RFC 6455, 4.2.1).
+    A request that asks for a WebSocket in a form that we speak.  L{parseOpening} reads one.
 
-    @param headers: Lower-case names to values.
-    @raise RealtimeError: C{upgrade_required} or C{invalid_arguments}.
+    @ivar key: What the answer has to prove that it has read.
+    @ivar protocols: The subprotocols that the client offers, in its order.
+    @ivar extensions: The values of C{Sec-WebSocket-Extensions}.
+    @ivar forwardedFor: The values of C{X-Forwarded-For}.
+    @ivar origin: The page that a browser says it comes from.
+    @ivar expects: Whether the client was told to continue before it was answered.
+    """
+
+    key: str
+    protocols: tuple[str, ...]
+    extensions: tuple[str, ...]
+    forwardedFor: tuple[str, ...]
+    origin: str | None
+    expects: bool
+
+    def credentials(self, query: Mapping[str, str], queryCredentials: bool) -> Credentials:
+        """
+        Gather what the client brought along.
+
+        @param query: The URL's parameters.
+        @param queryCredentials: Whether a key or a token in the URL counts.
+        @raise RealtimeError: C{invalid_arguments}: a credential came twice, or in the
+            URL where that is turned off.
+        """
+        key, token = self._one(_KEY), self._one(_TOKEN)
+        urlKey, urlToken = query.get("apiKey") or None, query.get("token") or None
+        if urlKey or urlToken:
+            if not queryCredentials:
+                raise RealtimeError(
+                    "invalid_arguments",
+                    "Credentials in the URL end up in logs: offer them as subprotocols instead, or"
+                    " set server.query_credentials = true for older clients.",
+                )
+            key, token = key or urlKey, token or urlToken
+        return Credentials(
+            projectId=query.get("projectId") or None,
+            userId=query.get("userId") or None,
+            key=key,
+            token=token,
+            origin=self.origin,
+        )
+
+    def client(self) -> str | None:
+        """
+        Read the secret by which a client shows that it is the one that was here before.
+
+        @return: What stands for the secret, which is not kept itself; L{None} if there is none.
+        @raise RealtimeError: C{invalid_arguments}: it is too short or too long, or came twice.
+        """
+        secret = self._one(_SESSION)
+        if secret is None:
+            return None
+        if len(secret) not in _SECRET_LENGTHS:
+            raise RealtimeError(
+                "invalid_arguments",
+                f"A session secret has {_SECRET_LENGTHS[0]} to {_SECRET_LENGTHS[-1]} characters.",
+            )
+        return blake2b(secret.encode(), digest_size=16).hexdigest()
+
+    def answer(self, compressed: bool) -> bytes:
+        """
+        The answer that opens the WebSocket (RFC 6455, 4.2.2).
+
+        @param compressed: Whether compression was agreed on.
+        """
+        accept = b64encode(sha1(self.key.encode("ascii") + _GUID).digest()).decode("ascii")
+        lines = [
+            "HTTP/1.1 101 Switching Protocols",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Accept: {accept}",
+        ]
+        if PROTOCOL in self.protocols:
+            lines.append(f"Sec-WebSocket-Protocol: {PROTOCOL}")
+        if compressed:
+            lines.append(f"Sec-WebSocket-Extensions: {AGREED}")
+        return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+    def _one(self, prefix: str) -> str | None:
+        found = [each.removeprefix(prefix) for each in self.protocols if each.startswith(prefix)]
+        if len(found) > 1:
+            raise RealtimeError("invalid_arguments", f"More than one {prefix}… is offered.")
+        return found[0] if found and found[0] else None
+
+
+def parseOpening(headers: Headers) -> Opening:
+    """
+    Read a request that asks for a WebSocket (RFC 6455, 4.2.1).
+
+    @raise RealtimeError: C{upgrade_required} or C{invalid_arguments}: it does not, or not in a
+        form that we speak.
     """
     if "websocket" not in _tokens(headers, "upgrade") or "upgrade" not in _tokens(
         headers, "connection"
@@ -42,76 +140,24 @@ def checkUpgrade(headers: Mapping[str, Sequence[str]]) -> None:
     keys = headers.get("sec-websocket-key", ())
     if len(keys) != 1 or not _WEBSOCKET_KEY.fullmatch(keys[0].strip()):
         raise RealtimeError("invalid_arguments", "Sec-WebSocket-Key must be 16 bytes in base64.")
-    offered = offeredProtocols(headers)
+    offered = tuple(token for token in _list(headers, "sec-websocket-protocol") if token)
     if len(set(offered)) != len(offered):
         raise RealtimeError("invalid_arguments", "A subprotocol is offered twice.")
-
-
-def _tokens(headers: Mapping[str, Sequence[str]], name: str) -> set[str]:
-    values = headers.get(name, ())
-    return {token.strip().lower() for value in values for token in value.split(",")}
-
-
-def offeredProtocols(headers: Mapping[str, Sequence[str]]) -> list[str]:
-    """
-    The subprotocols that a client offers, in its order.
-    """
-    values = headers.get("sec-websocket-protocol", ())
-    return [token.strip() for value in values for token in value.split(",") if token.strip()]
-
-
-def readCredentials(
-    headers: Mapping[str, Sequence[str]], query: Mapping[str, str], queryCredentials: bool
-) -> Credentials:
-    """
-    Gather what a client brought along.
-
-    @param query: The URL's parameters.
-    @param queryCredentials: Whether a key or a token in the URL counts.
-    @raise RealtimeError: C{invalid_arguments}: a credential came twice, or in the
-        URL where that is turned off.
-    """
-    key = _one(headers, _KEY)
-    token = _one(headers, _TOKEN)
-    urlKey, urlToken = query.get("apiKey") or None, query.get("token") or None
-    if urlKey or urlToken:
-        if not queryCredentials:
-            raise RealtimeError(
-                "invalid_arguments",
-                "Credentials in the URL end up in logs: offer them as subprotocols instead, or"
-                " set server.query_credentials = true for older clients.",
-            )
-        key, token = key or urlKey, token or urlToken
     origins = headers.get("origin", ())
-    return Credentials(
-        projectId=query.get("projectId") or None,
-        userId=query.get("userId") or None,
-        key=key,
-        token=token,
+    return Opening(
+        key=keys[0].strip(),
+        protocols=offered,
+        extensions=tuple(headers.get("sec-websocket-extensions", ())),
+        forwardedFor=tuple(headers.get("x-forwarded-for", ())),
         origin=origins[0] if origins else None,
+        expects="expect" in headers,
     )
 
 
-def _one(headers: Mapping[str, Sequence[str]], prefix: str) -> str | None:
-    found = [p.removeprefix(prefix) for p in offeredProtocols(headers) if p.startswith(prefix)]
-    if len(found) > 1:
-        raise RealtimeError("invalid_arguments", f"More than one {prefix}… is offered.")
-    return found[0] if found and found[0] else None
+def _tokens(headers: Headers, name: str) -> set[str]:
+    return {token.lower() for token in _list(headers, name)}
 
 
-def readClient(headers: Mapping[str, Sequence[str]]) -> str | None:
-    """
-    Read by which secret a client shows that it is the one that was here before.
-
-    @return: What stands for the secret, which is not kept itself; L{None} if there is none.
-    @raise RealtimeError: C{invalid_arguments}: it is too short or too long, or came twice.
-    """
-    secret = _one(headers, _SESSION)
-    if secret is None:
-        return None
-    if len(secret) not in _SECRET_LENGTHS:
-        raise RealtimeError(
-            "invalid_arguments",
-            f"A session secret has {_SECRET_LENGTHS[0]} to {_SECRET_LENGTHS[-1]} characters.",
-        )
-    return blake2b(secret.encode(), digest_size=16).hexdigest()
+def _list(headers: Headers, name: str) -> list[str]:
+    """The elements of a header that is a list (RFC 9110, 5.6.1)."""
+    return [token.strip() for value in headers.get(name, ()) for token in value.split(",")]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.net.websocket.connection import Connections, _kind
+from aerostack.net.websocket.connection import Owner, connectionKind
 
 
 class AgreeTests(SynchronousTestCase):
@@ -20,8 +20,8 @@ class AgreeTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        kind = _kind(WebSocketServerFactory())
-        self.connection = kind("c1", cast(Connections, None))
+        kind = connectionKind(WebSocketServerFactory())
+        self.connection = kind("c1", cast(Owner, None))
 
     def test_accepted(self) -> None:
         """

@@ -12,12 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.auth.authenticator import Credentials
 from aerostack.errors import RealtimeError
-from aerostack.net.websocket.handshake import (
-    checkUpgrade,
-    offeredProtocols,
-    readClient,
-    readCredentials,
-)
+from aerostack.net.websocket.handshake import parseOpening
+from aerostack.protocol.deflate import AGREED
 
 UPGRADE = {
     "upgrade": ["websocket"],
@@ -27,9 +23,9 @@ UPGRADE = {
 }
 
 
-class CheckUpgradeTests(SynchronousTestCase):
+class ParseOpeningTests(SynchronousTestCase):
     """
-    Tests for L{checkUpgrade}.
+    Tests for L{parseOpening}.
     """
 
     def refuse(self, code: str, **headers: list[str] | None) -> None:
@@ -38,23 +34,24 @@ class CheckUpgradeTests(SynchronousTestCase):
         """
         changed = {**UPGRADE, **{name.replace("_", "-"): v for name, v in headers.items()}}
         present = {name: value for name, value in changed.items() if value is not None}
-        error = self.assertRaises(RealtimeError, checkUpgrade, present)
+        error = self.assertRaises(RealtimeError, parseOpening, present)
         self.assertEqual(error.code, code, headers)
 
     def test_plain(self) -> None:
         """
         An opening as RFC 6455 has it is let through.
         """
-        checkUpgrade(UPGRADE)
+        opening = parseOpening(UPGRADE)
+        self.assertEqual(opening.key, UPGRADE["sec-websocket-key"][0])
 
     def test_lists(self) -> None:
         """
         C{Upgrade} and C{Connection} are lists, in any case and over several headers.
         """
-        checkUpgrade(
+        parseOpening(
             {**UPGRADE, "upgrade": ["h2c, WebSocket"], "connection": ["keep-alive, UPGRADE"]}
         )
-        checkUpgrade({**UPGRADE, "connection": ["keep-alive", "upgrade"]})
+        parseOpening({**UPGRADE, "connection": ["keep-alive", "upgrade"]})
 
     def test_noUpgrade(self) -> None:
         """
@@ -107,30 +104,66 @@ class CheckUpgradeTests(SynchronousTestCase):
         Whatever the headers hold, they are let through or refused with a code.
         """
         try:
-            checkUpgrade({**UPGRADE, **headers})
-            readCredentials(headers, {}, True)
+            opening = parseOpening({**UPGRADE, **headers})
+            opening.credentials({}, True)
+            opening.client()
         except RealtimeError as error:
             self.assertIn(error.code, ("upgrade_required", "invalid_arguments"))
 
-
-class OfferedProtocolsTests(SynchronousTestCase):
-    """
-    Tests for L{offeredProtocols}.
-    """
-
-    def test_forms(self) -> None:
+    def test_protocols(self) -> None:
         """
         Subprotocols are told apart by commas, with spaces or without, in any number of
         headers; empty ones are none.
         """
         for values in (["a, b,c"], ["a,b", "c"], ["a ,\tb , c,"], [",a,,b", "", "c"]):
-            self.assertEqual(offeredProtocols({"sec-websocket-protocol": values}), ["a", "b", "c"])
-        self.assertEqual(offeredProtocols({}), [])
+            opening = parseOpening({**UPGRADE, "sec-websocket-protocol": values})
+            self.assertEqual(opening.protocols, ("a", "b", "c"))
+        self.assertEqual(parseOpening(UPGRADE).protocols, ())
 
 
-class ReadCredentialsTests(SynchronousTestCase):
+class AnswerTests(SynchronousTestCase):
     """
-    Tests for L{readCredentials}.
+    Tests for L{Opening.answer<aerostack.net.websocket.handshake.Opening>}.
+    """
+
+    def answer(self, compressed: bool, *offered: str) -> list[str]:
+        """
+        The lines that answer an opening.
+        """
+        opening = parseOpening({**UPGRADE, "sec-websocket-protocol": list(offered)})
+        return opening.answer(compressed).decode("ascii").split("\r\n")
+
+    def test_accept(self) -> None:
+        """
+        The answer proves that the daemon has read the key, as in the example of RFC 6455, 1.3.
+        """
+        self.assertEqual(
+            self.answer(False),
+            [
+                "HTTP/1.1 101 Switching Protocols",
+                "Upgrade: websocket",
+                "Connection: Upgrade",
+                "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+                "",
+                "",
+            ],
+        )
+
+    def test_agreed(self) -> None:
+        """
+        The answer names the subprotocol if the client offers it, never a credential, and the
+        compression if there is one.
+        """
+        lines = self.answer(True, "aerostack-key.pk_secret", "aerostack-v1")
+        self.assertIn("Sec-WebSocket-Protocol: aerostack-v1", lines)
+        self.assertIn(f"Sec-WebSocket-Extensions: {AGREED}", lines)
+        self.assertNotIn("pk_secret", "".join(lines))
+        self.assertNotIn("Sec-WebSocket-Protocol", "".join(self.answer(False, "other")))
+
+
+class CredentialsTests(SynchronousTestCase):
+    """
+    Tests for L{Opening.credentials<aerostack.net.websocket.handshake.Opening>}.
     """
 
     def read(
@@ -143,7 +176,8 @@ class ReadCredentialsTests(SynchronousTestCase):
         """
         Read the credentials of an opening.
         """
-        return readCredentials({"sec-websocket-protocol": [offered], **more}, query or {}, allowed)
+        opening = parseOpening({**UPGRADE, "sec-websocket-protocol": [offered], **more})
+        return opening.credentials(query or {}, allowed)
 
     def refuse(self, *arguments: Any, **more: Any) -> RealtimeError:
         """
@@ -209,16 +243,16 @@ class ReadCredentialsTests(SynchronousTestCase):
             self.assertNotIn(".A", error.message)
 
 
-class ReadClientTests(SynchronousTestCase):
+class ClientTests(SynchronousTestCase):
     """
-    Tests for L{readClient}.
+    Tests for L{Opening.client<aerostack.net.websocket.handshake.Opening>}.
     """
 
     def read(self, *offered: str) -> str | None:
         """
         Read by what the client of an opening is known again.
         """
-        return readClient({"sec-websocket-protocol": list(offered)})
+        return parseOpening({**UPGRADE, "sec-websocket-protocol": list(offered)}).client()
 
     def test_secret(self) -> None:
         """

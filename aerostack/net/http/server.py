@@ -16,7 +16,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from aerostack.errors import RealtimeError
-from aerostack.net.http.resources import BoundedRequest, RefusalResource
+from aerostack.net.http.requests import BoundedRequest
+from aerostack.net.http.resources import RefusalResource
 from aerostack.net.intake import Intake
 from aerostack.settings.settings import LimitsConfig
 

@@ -1,0 +1,183 @@
+"""
+Requests: what they bring, and who makes them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import IO, Any
+
+from twisted.web.http import parse_qs
+from twisted.web.server import Request
+
+from aerostack.auth.authenticator import Authenticator, Credentials
+from aerostack.core.access.permissions import Identity, Role
+from aerostack.errors import RealtimeError
+from aerostack.settings.addresses import isLoopback
+
+# What proxies add.  A client of theirs is not on this machine, although they may be.
+_FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
+
+
+def headersOf(request: Request) -> Mapping[str, list[str]]:
+    """
+    A request's headers: lower-case names to their values.
+    """
+    return {
+        name.decode("latin-1").lower(): [value.decode("latin-1") for value in values]
+        for name, values in request.requestHeaders.getAllRawHeaders()
+    }
+
+
+def headerOf(request: Request, name: str) -> str | None:
+    """
+    The last value of one of a request's headers, whatever bytes it holds.
+    """
+    values = request.requestHeaders.getRawHeaders(name.encode("latin-1"))
+    return values[-1].decode("latin-1") if values else None
+
+
+def bearerOf(request: Request, authenticator: Authenticator) -> Credentials | None:
+    """
+    Read C{Authorization: Bearer} (RFC 6750, 2.1).
+
+    @raise RealtimeError: C{unauthorized}: it is another kind of authorization.
+    """
+    header = headerOf(request, "authorization")
+    if header is None:
+        return None
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "bearer" or not value.strip():
+        raise RealtimeError("unauthorized", "Authorization must be Bearer and a key or token.")
+    return authenticator.bearer(value.strip())
+
+
+def isLocal(request: Request) -> bool:
+    """
+    Whether a request comes from this machine: through a listener of which the
+    configuration says so.
+
+    A proxy that says nothing of its clients looks like any other program of this
+    machine, so that where a request comes from proves nothing.  One that does say is
+    refused all the same.  And a page of elsewhere may have made its own name lead here:
+    its browser names it in C{Host}.
+    """
+    channel: Any = request.channel
+    return (
+        channel.site.local
+        and all(headerOf(request, name) is None for name in _FORWARDED)
+        and _namesHere(headerOf(request, "host") or "")
+    )
+
+
+def _namesHere(host: str) -> bool:
+    name = host.partition(":")[0].lower()
+    return name == "localhost" or name.endswith(".localhost") or isLoopback(host)
+
+
+def serverOf(request: Request, authenticator: Authenticator, now: float) -> Identity:
+    """
+    Who brings C{Authorization: Bearer}, as servers do.
+
+    @param now: The time in seconds.
+    @raise RealtimeError: C{unauthorized}: nobody does, or what is brought does not hold.
+    """
+    bearer = bearerOf(request, authenticator)
+    if bearer is None:
+        raise RealtimeError("unauthorized", "Bring Authorization: Bearer and the secret key.")
+    return authenticator.identify(bearer, now)
+
+
+def operatorOf(request: Request, authenticator: Authenticator, now: float, what: str) -> Identity:
+    """
+    Make sure that a request brings a project's secret key.
+
+    @param now: The time in seconds.
+    @param what: What is for the secret key, as the beginning of a sentence.
+    @raise RealtimeError: C{unauthorized} or C{forbidden}.
+    """
+    identity = serverOf(request, authenticator, now)
+    if identity.role is not Role.SECRET:
+        raise RealtimeError("forbidden", f"{what} for the secret key.")
+    return identity
+
+
+def queryOf(request: Request) -> Mapping[str, str]:
+    """
+    A request's URL parameters; of one that is repeated, the first.
+
+    @raise RealtimeError: C{invalid_arguments}: one is not UTF-8.
+    """
+    try:
+        return {
+            name.decode("utf-8"): values[0].decode("utf-8")
+            for name, values in (request.args or {}).items()
+        }
+    except UnicodeDecodeError:
+        raise RealtimeError("invalid_arguments", "The URL's parameters are not UTF-8.") from None
+
+
+def numberOf(query: Mapping[str, str], name: str, least: int) -> int | None:
+    """
+    Read a whole number among a request's URL parameters.
+
+    @return: L{None} if it is not there.
+    @raise RealtimeError: C{invalid_arguments}: it is none, or less than it may be.
+    """
+    text = query.get(name)
+    if text is None:
+        return None
+    # 16 digits hold every millisecond until the year 318857.
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) >= least):
+        raise RealtimeError("invalid_arguments", f"{name} must be a whole number from {least}.")
+    return int(text)
+
+
+class BoundedRequest(Request):
+    """
+    A request that stores no more of its body than is allowed.
+
+    @ivar tooLarge: Whether something of the body was thrown away.
+    """
+
+    tooLarge = False
+    content: IO[bytes]
+    channel: Any
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.content.tell() + len(data) > self.channel.site.bodyBytes:
+            self.tooLarge = True
+        if not self.tooLarge:
+            super().handleContentChunk(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """
+        Take a request that is complete.
+
+        Twisted's own reads forms, on any path and before anybody is asked who they are,
+        which takes half a second for a megabyte.  No form is read here.
+        """
+        self.content.seek(0)
+        self.method, self.clientproto = command, version
+        authority, self.uri = _originForm(path)
+        if authority is not None:
+            # It counts instead of Host (RFC 9112, 3.2.2).
+            self.requestHeaders.setRawHeaders(b"host", [authority])
+        self.path, _, query = self.uri.partition(b"?")
+        self.args = parse_qs(query, keep_blank_values=True)
+        self.process()
+
+
+def _originForm(target: bytes) -> tuple[bytes | None, bytes]:
+    """
+    Read a request's target in its absolute form (RFC 9112, 3.2.2): all servers have to.
+
+    @return: The authority, L{None} for another form, and the path with its query.
+    """
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        return None, target
+    authority = re.split(rb"[/?]", rest, maxsplit=1)[0]
+    path = rest[len(authority) :]
+    return authority, path if path.startswith(b"/") else b"/" + path

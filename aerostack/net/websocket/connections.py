@@ -1,0 +1,158 @@
+"""
+All WebSocket connections of the daemon, and how one that began as HTTP becomes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketServerFactory
+from twisted.internet.interfaces import IReactorTime
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.web.server import NOT_DONE_YET, Request
+
+from aerostack.core.access.permissions import Identity
+from aerostack.core.limits.quotas import Quotas
+from aerostack.interfaces import IConnection
+from aerostack.net.intake import Intake
+from aerostack.net.websocket.connection import Connection, connectionKind
+from aerostack.net.websocket.handshake import Opening
+from aerostack.net.websocket.writer import SocketWriter, Turn, Writer
+from aerostack.protocol.deflate import Compressor
+from aerostack.sessions.session import Session
+from aerostack.settings.settings import LimitsConfig
+
+MakeSession = Callable[[IConnection, Identity], Session]
+
+READ = 16_384
+"""How many bytes are read at once, and may wait unread for a connection's next share."""
+
+
+class Connections:
+    """
+    All WebSocket connections of this daemon.
+
+    @ivar stopping: Set once no new connection is let in.
+    @ivar intake: Takes what comes from all of them.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        limits: LimitsConfig,
+        quotas: Quotas,
+        makeSession: MakeSession,
+        newId: Callable[[], str],
+        compressor: Compressor | None,
+    ) -> None:
+        """
+        @param quotas: Where connections are counted.
+        @param makeSession: Makes the session of a connection that has opened.
+        @param newId: Makes connection ids; no two calls give the same.
+        @param compressor: Compresses frames for clients that offer it; L{None} for
+            none.
+        """
+        self.stopping = False
+        self._quotas = quotas
+        self._makeSession = makeSession
+        self._newId = newId
+        self._sessions: dict[Connection, Session] = {}
+        self._compressor = compressor
+        self._turn = Turn(clock)
+        self.intake = Intake(clock)
+        self._factory = WebSocketServerFactory(reactor=clock)
+        self.setLimits(limits)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def setLimits(self, limits: LimitsConfig) -> None:
+        """
+        Hold connections that open from now on to these limits.
+        """
+        self._factory.setProtocolOptions(
+            maxFramePayloadSize=limits.frameBytes,
+            maxMessagePayloadSize=limits.frameBytes,
+            failByDrop=False,
+            utf8validateIncoming=True,
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            autoPingInterval=0,
+        )
+        self._kind = connectionKind(self._factory)
+
+    def accept(
+        self,
+        request: Request,
+        opening: Opening,
+        identity: Identity,
+        address: str | None,
+    ) -> Any:
+        """
+        Make a WebSocket of a request.
+
+        @param opening: The request, as L{parseOpening} has read it.
+        @param address: What to count the connection by; L{None} if it is not counted.
+        @return: What a resource's C{render} returns.
+        """
+        client = opening.client()
+        connection = self._kind(self._newId(), self)
+        agreed = self._compressor is not None and connection.agrees(opening.extensions)
+        channel: Any = request.channel
+        connection.address = address
+        connection.client = client
+        transport = channel.release(connection)
+        wrapped = isinstance(transport, ProtocolWrapper)
+        socket: Any = transport.transport if wrapped else transport
+        socket.bufferSize = READ
+        # A request that expects it was told to continue.
+        untouched = channel.untouched and not opening.expects
+        writer = self._writer(transport, connection, untouched)
+        compressor = self._compressor if agreed else None
+        connection.open(writer, socket, opening.answer(agreed), identity, compressor)
+        return NOT_DONE_YET
+
+    def _writer(self, transport: Any, connection: Connection, untouched: bool) -> Writer:
+        """
+        Take the place of everybody who writes to a transport.
+        """
+        if isinstance(transport, ProtocolWrapper):
+            # TLS writes on its own account as well.  What it has written so far may not
+            # be sent yet.
+            below: Any = SocketWriter(transport.transport, connection, False)
+            transport.transport = below
+            transport.wrappedProtocol = connection
+            return Writer(self._turn, transport)
+        transport.protocol = connection
+        return Writer(self._turn, SocketWriter(transport, connection, untouched))
+
+    def opened(self, connection: Connection, identity: Identity) -> Session:
+        """
+        Note that a connection has opened.
+        """
+        session = self._makeSession(connection, identity)
+        self._sessions[connection] = session
+        self._quotas.enter(identity.project, connection.address)
+        return session
+
+    def gone(self, connection: Connection) -> None:
+        """
+        Note that a connection is gone.
+        """
+        session = self._sessions.pop(connection, None)
+        if session is not None:
+            self._quotas.leave(session.identity.project, connection.address)
+
+    def sessions(self) -> Sequence[Session]:
+        """
+        Every session there is.
+        """
+        return tuple(self._sessions.values())
+
+    def abort(self) -> None:
+        """
+        Drop every connection that is still there.
+        """
+        for connection in tuple(self._sessions):
+            connection.abort()
