@@ -20,7 +20,10 @@ class AgreeTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        kind = connectionKind(WebSocketServerFactory())
+        factory = WebSocketServerFactory()
+        # As the daemon sets it: Autobahn's timer would outlast the test.
+        factory.setProtocolOptions(openHandshakeTimeout=0)
+        kind = connectionKind(factory)
         self.connection = kind("c1", cast(Owner, None))
 
     def test_accepted(self) -> None:
