@@ -20,6 +20,7 @@ connection.execute("BEGIN EXCLUSIVE")
 print("locked", flush=True)
 connection.execute("INSERT INTO orders (n) VALUES (-1)")
 time.sleep(float(sys.argv[2]))
+sys.stdin.read()
 connection.execute("COMMIT")
 print("free", flush=True)
 """
@@ -41,6 +42,8 @@ class LockTests(DaemonTests):
     def lock(self, seconds: float) -> Child:
         """
         Have another process lock the database, and write a row that is C{-1}.
+
+        @param seconds: How long it has the lock at the least: it has it until its input ends.
         """
         child = Child.spawn(self.reactor, ["-c", LOCKER, str(self.path), str(seconds)])
         self.addCleanup(child.kill)
@@ -66,6 +69,8 @@ class LockTests(DaemonTests):
         chat = await self.subscribed("chat/a")
         chat.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": 1})
         self.assertEqual((await chat.frame())["data"], 1)
+        self.assertNotIn("free", locker.output)
+        locker.transport.closeStdin()
         await locker.ended
         self.assertIn("free", locker.output)
         for n in range(1, 20):
