@@ -94,7 +94,7 @@ class OverviewTests(ConsoleTests):
         await client.frames(4)
         counted = {"publications": 0.0, "changes": 0.0, "deliveries": 0.0}
         at, spreads = before["at"], set()
-        while counted["deliveries"] < 3:
+        while counted["deliveries"] < 3.5:
             for sample in await self.samples(at):
                 for name in counted:
                     counted[name] += sample[name] * (sample["at"] - at) / 1000

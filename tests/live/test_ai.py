@@ -5,7 +5,11 @@ The example of the streamed answer, in a browser.
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from aerostack.examples import ai
 from tests.live.examples import ExampleTests, Page
@@ -33,6 +37,21 @@ class StreamTests(ExampleTests):
         await page.until(f"{ANSWER} === arguments[0]", ai.TEXT.format(question=question))
         await page.until(BUSY, "false")
 
+    def holding(self, token: int) -> Deferred[None]:
+        """
+        Let the next answer stop before one of its tokens.
+
+        @return: To be fired, so that it goes on.
+        """
+        gate: Deferred[None] = Deferred()
+        tokens = count(1)
+
+        def pause(clock: Any, seconds: float) -> Deferred[None]:
+            return gate if next(tokens) == token else deferLater(clock, seconds)
+
+        self.patch(ai, "deferLater", pause)
+        return gate
+
     async def post(self, action: str, **given: Any) -> tuple[int, Any]:
         """
         Ask the server from elsewhere.
@@ -50,6 +69,7 @@ class StreamTests(ExampleTests):
         for page in pages:
             await page.reads("#count", "2 users watching")
         question = "How do a thousand people read along?"
+        rest = self.holding(40)
         await pages[0].click("#send")
         for page in pages:
             await self.begun(page, 100)
@@ -59,6 +79,7 @@ class StreamTests(ExampleTests):
         pages.append(await self.open("ai/?name=Cora"))
         await self.begun(pages[2], 100)
         await self.picture("ai", *pages[:2])
+        rest.callback(None)
         for page in pages:
             await self.whole(page, question)
             await page.reads("#count", "3 users watching")

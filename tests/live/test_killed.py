@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from tests.live.browser import Browser
 from tests.live.examples import Page
-from tests.live.program import ProgramTests
+from tests.live.program import TWISTD, ProgramTests
 from tests.net import Child
+
+SLOWLY = f"from aerostack.examples import ai; ai.PAUSE = 0.5; {TWISTD}"
+"""Runs a daemon that takes almost a minute for an answer."""
 
 
 class KilledTests(ProgramTests):
@@ -31,13 +34,13 @@ class KilledTests(ProgramTests):
         await page.reads("#status", "Connected")
         return page
 
-    async def begin(self) -> Child:
+    async def begin(self, **spawning: str) -> Child:
         """
         Start the daemon, and the browser.
         """
         text = self.configure(server="examples = true", more="anonymous = true")
         text = text.replace("http://app.test", "http://127.0.0.1:*")
-        child = await self.serve(text)
+        child = await self.serve(text, **spawning)
         await self.browser.start()
         return child
 
@@ -130,7 +133,7 @@ class KilledTests(ProgramTests):
         """
         An answer that was cut off is told to have been, and the next one comes.
         """
-        child = await self.begin()
+        child = await self.begin(program=SLOWLY)
         page = await self.open("ai/")
         shown = "return document.getElementById('answer').textContent"
         await page.click("#send")

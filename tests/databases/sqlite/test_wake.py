@@ -4,6 +4,7 @@ Tests for L{aerostack.databases.sqlite.wake}.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -251,7 +252,7 @@ class WALWakerTests(TestCase):
         count = 0
         for entry in Path("/proc/self/fdinfo").iterdir():
             # One may have gone since.
-            if entry.exists():
+            with contextlib.suppress(FileNotFoundError):
                 count += entry.read_text().count("inotify wd:")
         return count
 
