@@ -144,6 +144,12 @@ class RealtimeError(Exception):
         return ERRORS[self.code].http
 
 
+class GivenUp(RealtimeError):
+    """
+    The daemon stops, and does not wait for the database any longer.  That is no fault.
+    """
+
+
 @dataclass(frozen=True)
 class CloseCode:
     """

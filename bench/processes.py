@@ -131,6 +131,21 @@ class Server:
             found += parents.get(pid, [])
         return found
 
+    def terminate(self, seconds: float) -> float:
+        """
+        Ask it to end, and wait for that.
+
+        @return: How many seconds it took.
+        @raise Failed: It took longer than C{seconds}.
+        """
+        began = time.monotonic()
+        self._process.terminate()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"it did not end within {seconds:g} s: {self.said()}") from None
+        return time.monotonic() - began
+
     def stop(self) -> None:
         """
         End it, and whatever descends from it.

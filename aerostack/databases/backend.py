@@ -19,8 +19,8 @@ from aerostack.databases.pool import PooledDatabase
 from aerostack.interfaces import IJournal, IWaker
 from aerostack.settings.settings import TrackerConfig
 
-PATIENCE = 3.0
-"""For how many seconds a daemon that stops waits for an answer of another machine's."""
+PATIENCE = 1.0
+"""For how many seconds the end of the connections waits for what still runs on them."""
 
 
 class Unusable(Exception):
@@ -41,7 +41,12 @@ class Connections(Protocol):
 
     def sever(self) -> None:
         """
-        Fail what waits for an answer from another machine.
+        Fail what waits for an answer.
+        """
+
+    def giveUp(self, seconds: float) -> None:
+        """
+        Ask the database for so many seconds more, at the most.
         """
 
     def close(self) -> None:
@@ -85,16 +90,25 @@ class Pools:
 
     def sever(self) -> None:
         """
-        Fail what waits for an answer from another machine.
+        Fail what waits for an answer.
         """
         for pool in self:
             pool.sever()
 
+    def giveUp(self, seconds: float) -> None:
+        """
+        Ask the database for so many seconds more, at the most.  What is asked later fails; what
+        runs then fails when it is severed.
+        """
+        for pool in self:
+            pool.giveUp(seconds)
+
     def close(self) -> None:
         """
-        Wait for what is running, and close every connection.  What a machine that hangs does not
-        answer within L{PATIENCE} fails.
+        Wait for what is running, and close every connection.  What is not done within L{PATIENCE}
+        fails.
         """
+        self.giveUp(PATIENCE)
         closed = Event()
 
         def hurry() -> None:

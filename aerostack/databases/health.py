@@ -13,6 +13,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aerostack.errors import GivenUp
 from aerostack.interfaces import IDatabase
 
 
@@ -101,7 +102,7 @@ class Heartbeat(DatabaseHealth):
     def _failed(self, failure: Failure) -> None:
         self._asked = None
         said = " ".join(failure.getErrorMessage().split())
-        if said != self._said:
+        if said != self._said and not failure.check(GivenUp):
             self.log.error("the database does not answer: {error}", error=said)
         self._said = said
         # What a driver says may hold addresses and accounts.

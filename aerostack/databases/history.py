@@ -24,7 +24,7 @@ from aerostack.databases.messages import (
     selectPast,
     surveyMessages,
 )
-from aerostack.errors import RealtimeError
+from aerostack.errors import GivenUp, RealtimeError
 from aerostack.interfaces import IDatabase, IHistory
 
 T = TypeVar("T")
@@ -233,7 +233,7 @@ class History:
             return deleted
 
         def failed(failure: Failure) -> int:
-            failure.trap(*self._dialect.passing)
+            failure.trap(*self._dialect.passing, GivenUp)
             # Somebody holds the database, or it is away; there is no hurry.
             self._grown = None if grown is None or self._grown is None else self._grown | grown
             return 0

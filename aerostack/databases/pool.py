@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from twisted.enterprise.adbapi import Connection, ConnectionPool
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorCore
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from aerostack.errors import GivenUp
 from aerostack.interfaces import IDatabase
 
 T = TypeVar("T")
@@ -27,10 +28,9 @@ class PooledDatabase:
     away, and the next interaction on its thread opens another.
     """
 
-    def __init__(
-        self, reactor: IReactorCore, threads: int, driver: str, *args: Any, **options: Any
-    ) -> None:
+    def __init__(self, reactor: Any, threads: int, driver: str, *args: Any, **options: Any) -> None:
         """
+        @param reactor: Its threads call us back, and it tells the time.
         @param threads: How many interactions may run at once.  Each thread has a
             connection of its own.
         @param driver: The DB-API module; its C{connect} gets the rest.
@@ -46,8 +46,21 @@ class PooledDatabase:
             **options,
         )
         self._pool.connectionFactory = self._connection  # type: ignore[assignment]
+        self._seconds: Callable[[], float] = reactor.seconds
+        # Until when the database is asked; None where no end is set.
+        self._until: float | None = None
+
+    @property
+    def left(self) -> float | None:
+        """
+        For how many seconds the database is asked; L{None} where no end is set.
+        """
+        return None if self._until is None else max(0.0, self._until - self._seconds())
 
     def _connection(self, pool: ConnectionPool) -> _PooledConnection:
+        if self.left == 0:
+            # Many may have waited for a thread, and connecting alone takes seconds.
+            raise GivenUp("shutting_down", "The daemon is stopping; connect again shortly.")
         return _PooledConnection(pool, self.usable)
 
     def opened(self, connection: Any) -> None:
@@ -64,7 +77,15 @@ class PooledDatabase:
         return True
 
     def run(self, interaction: Callable[..., T], *args: Any) -> Deferred[T]:
-        return self._pool.runInteraction(interaction, *args)
+        running: Deferred[T] = self._pool.runInteraction(interaction, *args)
+        return running.addErrback(self._explain)
+
+    def _explain(self, failure: Failure) -> Failure:
+        if self.left == 0 and failure.check(self._pool.dbapi.Error):
+            # Nobody knows what became of it, so it is not shutting_down, which says that nothing
+            # was done.
+            return Failure(GivenUp("database_unavailable", "The daemon stopped meanwhile."))
+        return failure
 
     def start(self) -> None:
         """
@@ -75,8 +96,16 @@ class PooledDatabase:
 
     def sever(self) -> None:
         """
-        Fail what waits for an answer, where that has to come from another machine.
+        Fail what waits for an answer.
         """
+
+    def giveUp(self, seconds: float) -> None:
+        """
+        Ask the database for so many seconds more, at the most.  What has not begun by then
+        fails with L{GivenUp}, and so does what L{sever} fails after that.
+        """
+        until = self._seconds() + seconds
+        self._until = until if self._until is None else min(until, self._until)
 
     def close(self) -> None:
         """

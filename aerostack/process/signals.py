@@ -1,12 +1,15 @@
 """
 What the daemon does when it is sent a signal: reload on SIGHUP, stop in order on
-SIGTERM and SIGINT, stop at once on the second of these.
+SIGTERM and SIGINT, stop at once on the second of these, and at once as well when a stop does
+not come to its end.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
+from _thread import start_new_thread
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -29,14 +32,25 @@ class Signals(Service):
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, reload: Callable[[], Deferred[None] | None]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        reload: Callable[[], Deferred[None] | None],
+        patience: float,
+        lastWords: Callable[[], object],
+    ) -> None:
         """
         @param reactor: The reactor that is stopped.
         @param reload: Called on SIGHUP, never again before the L{Deferred} that it
             returned has fired.  What it raises is logged.
+        @param patience: How many seconds after the signal the process ends, whatever the reactor
+            and other threads do then.
+        @param lastWords: Writes what is left of the log, before that end and on a thread.
         """
         self._reactor = reactor
         self._reload = reload
+        self._patience = patience
+        self._lastWords = lastWords
         self._previous: dict[int, Any] = {}
         self._trigger: Any = None
         self._asked = False
@@ -84,7 +98,19 @@ class Signals(Service):
             # Not sys.exit: it would run the very code that did not come to its end.
             os._exit(128 + number)
         self._asked = True
+        # A handler may run while the main thread holds any lock, so this takes none; and
+        # whatever waits for threads at the end of a process does not wait for this one.
+        start_new_thread(self._end, ())
         self._reactor.callFromThread(self._stopReactor, number)
+
+    def _end(self) -> None:
+        time.sleep(self._patience)
+        try:
+            self._log.error("the stop has taken {n} s; the process ends now", n=self._patience)
+            self._lastWords()
+        finally:
+            # As after any other stop: what was left was acknowledged to nobody.
+            os._exit(0)
 
     def _stopReactor(self, number: int) -> None:
         self._log.info(

@@ -16,7 +16,7 @@ from uuid import uuid4
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import Cooperator, LoopingCall, deferLater
+from twisted.internet.task import Cooperator, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
@@ -61,6 +61,7 @@ from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
 from aerostack.net.websocket.resource import RealtimeResource
 from aerostack.process.lag import Pulse
+from aerostack.process.stopping import DATABASE, bounded
 from aerostack.protocol.deflate import Compressor
 from aerostack.recovery.recovery import Recovery
 from aerostack.server.console import Console
@@ -75,12 +76,6 @@ from aerostack.settings.settings import SECTIONS, Config, LimitsConfig
 from aerostack.tables.feed import TableFeeds
 from aerostack.tracker.faults import describe
 from aerostack.tracker.tracker import ChangeTracker
-
-ANSWERS = 5.0
-"""Seconds that a database elsewhere has, when the daemon stops, to answer what it was sent."""
-
-SEVERS = 1.0
-"""Seconds between two attempts to fail what still waits for it then."""
 
 MAX_REPEATS = 50_000
 """How many publications are remembered, to be recognized when they come again."""
@@ -381,8 +376,16 @@ class Daemon(MultiService):
     @inlineCallbacks
     def stopService(self) -> Any:
         """
-        Let nobody in, send everybody away, keep what is to be kept, and stop.
+        Let nobody in, send everybody away, keep what is to be kept, and stop.  What takes
+        longer than L{aerostack.process.stopping} allows is cut.
         """
+        self._pools.giveUp(DATABASE)
+        yield bounded(self._reactor, self._leave, self._dropClients, self._pools.sever)
+        self._pools.close()
+        self.log.info("stopped")
+
+    @inlineCallbacks
+    def _leave(self) -> Any:
         self.connections.stopping = self.connections.intake.stopped = True
         # Systemd keeps its sockets open, and who comes by them waits for the next daemon;
         # others are better told when to come back than not answered.
@@ -391,31 +394,8 @@ class Daemon(MultiService):
         yield self._stopListening(inherited=False)
         yield self._waitForClients()
         yield super().stopService()
-        yield self._finish()
-        self._pools.close()
-        self.log.info("stopped")
-
-    def _finish(self) -> Deferred[Any]:
-        """
-        Let what waits for the database come to its end.  What a database elsewhere has not
-        answered by then is given up: it may never answer.
-        """
-        severing = LoopingCall(self._pools.sever)
-        severing.clock = self._reactor
-        begun = self._reactor.callLater(ANSWERS, severing.start, SEVERS)
-        ends = [
-            waiting.addTimeout(ANSWERS + 2 * SEVERS, self._reactor)
-            for waiting in (self.tracker.stop(), self.history.flushed())
-        ]
-
-        def ended(_: object) -> None:
-            if severing.running:
-                self.log.error("the database does not answer; what it was sent is given up")
-                severing.stop()
-            else:
-                begun.cancel()
-
-        return DeferredList(ends, consumeErrors=True).addCallback(ended)
+        # Let what waits for the database come to its end.
+        yield DeferredList([self.tracker.stop(), self.history.flushed()], consumeErrors=True)
 
     def _stopListening(self, inherited: bool) -> Deferred[Any]:
         """Give up the addresses that systemd opened, or the others."""
@@ -432,9 +412,13 @@ class Daemon(MultiService):
         while len(self.connections) and self._reactor.seconds() < deadline:
             yield deferLater(self._reactor, 0.05)
         if len(self.connections):
+            self._dropClients()
+            yield deferLater(self._reactor, 0)
+
+    def _dropClients(self) -> None:
+        if len(self.connections):
             self.log.info("{n} clients did not answer the close", n=len(self.connections))
             self.connections.abort()
-            yield deferLater(self._reactor, 0)
 
     # Reloading
 

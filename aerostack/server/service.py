@@ -26,6 +26,7 @@ from aerostack.process.logfile import LogOutput
 from aerostack.process.logs import Redactor, makeObserver
 from aerostack.process.signals import Signals
 from aerostack.process.steady import makeSteady
+from aerostack.process.stopping import PROCESS
 from aerostack.process.systemd import Notifier
 from aerostack.server.daemon import Daemon
 from aerostack.settings.listen import parseDescription
@@ -76,7 +77,7 @@ class Program(MultiService):
         # nobody pings the watchdog.
         self._notifier = Notifier(reactor, lambda: None)
         self._notifier.setServiceParent(self)
-        Signals(reactor, self.reload).setServiceParent(self)
+        Signals(reactor, self.reload, PROCESS, self._closeLog).setServiceParent(self)
         GarbageCollector().setServiceParent(self)
         self._reactor = reactor
         self._redactor = Redactor(credentialsOf(options.loaded))
@@ -96,6 +97,9 @@ class Program(MultiService):
         parent.setComponent(
             ILogObserver, makeObserver(output, log.format, log.level, self._redactor)
         )
+
+    def _closeLog(self) -> None:
+        self._output.close()
 
     def startService(self) -> None:
         super().startService()

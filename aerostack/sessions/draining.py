@@ -12,32 +12,41 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from aerostack.core.limits.draining import PAUSE, Departures
+from aerostack.core.limits.draining import LONGEST, PAUSE, Departures
 from aerostack.sessions.session import Session
 
 PATIENCE = 1.0
 """Seconds that what clients have published may take to be acknowledged before they are
 sent away all the same."""
 
+TURN = 0.25
+"""Seconds of a turn of the reactor after which batches that are late wait for the next one."""
+
 
 @inlineCallbacks
 def farewell(clock: IReactorTime, sessions: Sequence[Session], departures: Departures) -> Any:
     """
-    Send everybody away, batch by batch, each with a delay of its own.
+    Send everybody away, batch by batch, each with a delay of its own.  Batches for which the
+    reactor comes late are sent together.
 
     @return: A L{Deferred} that fires when everybody has been told, at once if there is
-        nobody; at the latest after L{aerostack.core.limits.draining.LONGEST} and L{PATIENCE}.
+        nobody; at the latest after L{aerostack.core.limits.draining.LONGEST} and L{PATIENCE}, also
+        where a machine with too much to do has not told everybody by then.
     """
     first, due = 0, clock.seconds()
+    end, turn = due + LONGEST + PATIENCE, due
     for delays in departures.batches(len(sessions)):
-        if first:
-            # Where one comes late, those after it do not.
-            due += PAUSE
-            yield deferLater(clock, max(0.0, due - clock.seconds()))
+        now = clock.seconds()
+        if now < due or now - turn > TURN:
+            yield deferLater(clock, max(0.0, due - now))
+            turn = clock.seconds()
+        if turn >= end:
+            break
+        due += PAUSE
         for session, delay in zip(sessions[first:], delays, strict=False):
             _guard(session, session.leave, delay)
         first += len(delays)
-    until = clock.seconds() + PATIENCE
+    until = min(clock.seconds() + PATIENCE, end)
     slow = [session for session in sessions if session.leaving]
     while slow and clock.seconds() < until:
         yield deferLater(clock, PAUSE)

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from aerostack.errors import RealtimeError
+from aerostack.errors import GivenUp, RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.dispatch import Herald
@@ -178,6 +178,8 @@ class Attaching:
             self._columns.forget([name])
             lineage: str = await self._line.ask(self._journal.lineage, name)
             reshaped: int = await self._line.ask(self._journal.reshapedAt, name)
+        except GivenUp as error:
+            return error
         except RealtimeError as error:
             now = self._clock.seconds()
             if error.code == "database_unavailable":

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from aerostack.core.rows.journal import Lag
+from aerostack.errors import GivenUp
 from aerostack.interfaces import IJournal
 from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.dispatch import Herald
@@ -127,6 +128,9 @@ class Upkeep:
             return
         try:
             await work(now)
+        except GivenUp:
+            # What is left to do, the next daemon does.
+            return
         except Exception as error:
             if outage.failed(self._clock.seconds(), describe(error)):
                 self.log.failure(sentence)

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aerostack.errors import GivenUp
 from aerostack.interfaces import IDatabase
 from aerostack.tracker.dispatch import Herald
 from aerostack.tracker.faults import SILENT, describe
@@ -68,6 +69,8 @@ class Line:
         """
         Note that changes cannot be read; the first time that is worth a traceback.
         """
+        if isinstance(error, GivenUp):
+            return
         if self.outage.reason in (None, SILENT):
             self.log.failure("Table changes cannot be read; trying again.", Failure(error))
         self._fall(describe(error))

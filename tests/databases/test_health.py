@@ -13,6 +13,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.databases.health import Heartbeat
+from aerostack.errors import GivenUp
 
 
 class SilentDatabase:
@@ -60,6 +61,14 @@ class HeartbeatTests(SynchronousTestCase):
         Fail what waits.
         """
         self.severed += 1
+
+    def test_givenUp(self) -> None:
+        """
+        That the daemon stops is no fault of the database's.
+        """
+        with capturedLogs() as events:
+            self.database.fail(GivenUp("database_unavailable", "The daemon stopped meanwhile."))
+        self.assertEqual(events, [])
 
     def test_well(self) -> None:
         """

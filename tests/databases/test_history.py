@@ -7,11 +7,12 @@ from __future__ import annotations
 from contextlib import closing
 
 from hypothesis import given
+from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.databases.postgres.connection import POSTGRES
 from aerostack.databases.sqlite.connection import SQLITE
-from aerostack.errors import RealtimeError
+from aerostack.errors import GivenUp, RealtimeError
 from aerostack.testing import SynchronousDatabase
 from tests.databases.contract import (
     FORGED,
@@ -133,6 +134,14 @@ class SQLiteExpireTests(ExpireContract, SQLiteCase):
             other.connection.execute("ALTER TABLE away RENAME TO realtime_messages")
         self.successResultOf(self.history.expire(0))
         self.assertIsNone(self.history.failure)
+
+    def test_givenUp(self) -> None:
+        """
+        Messages stay where the daemon stops before they are forgotten, which is no fault.
+        """
+        stopped = GivenUp("database_unavailable", "The daemon stopped meanwhile.")
+        self.patch(self.history._database, "run", lambda *args: fail(stopped))
+        self.assertEqual(self.successResultOf(self.history.expire(0)), 0)
 
 
 class PostgresAppendTests(AppendContract, PostgresCase):

@@ -16,7 +16,7 @@ from tests.net import Child
 TWISTD = "from twisted.scripts.twistd import run; run()"
 
 TAC = """
-import os, signal, sys
+import os, signal, sys, threading, time
 from twisted.application.service import Application, MultiService, Service
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -30,6 +30,10 @@ class Slow(Service):
     def stopService(self):
         print("stopping")
         self.done = Deferred()
+        if "thread" in {words!r}:
+            threading.Thread(target=threading.Event().wait).start()
+        if "blocked" in {words!r}:
+            time.sleep(1000)
         if "stuck" not in {words!r}:
             reactor.callLater(0, self.stopped)
         return self.done
@@ -54,7 +58,8 @@ def reload():
         return done
 
 application = Application("test")
-Signals(reactor, reload).setServiceParent(application)
+lastWords = lambda: os.write(1, b"last words")
+Signals(reactor, reload, {patience}, lastWords).setServiceParent(application)
 Slow().setServiceParent(application)
 """
 
@@ -64,13 +69,13 @@ class TwistdTests(TestCase):
     A daemon under C{twistd} that is sent signals.
     """
 
-    async def start(self, *words: str) -> Child:
+    async def start(self, *words: str, patience: float = 1000.0) -> Child:
         """
         Start a daemon and wait until it runs.
         """
         path = self.mktemp()
         with open(path, "w") as tac:
-            tac.write(TAC.format(words=words))
+            tac.write(TAC.format(words=words, patience=patience))
         arguments = ["-c", TWISTD, "--nodaemon", "--pidfile=", "-y", path]
         child = Child.spawn(reactor, arguments)
         self.addCleanup(child.kill)
@@ -96,6 +101,17 @@ class TwistdTests(TestCase):
         await child.wrote("stopping\n")
         child.signal("INT")
         self.assertEqual(await child.ended, 128 + signal.SIGINT)
+
+    async def test_patience(self) -> None:
+        """
+        A stop that does not come to its end is cut, with status 0 and after the last words:
+        where a service waits, where the main thread does, and where a thread never ends.
+        """
+        for word in ("stuck", "blocked", "thread"):
+            child = await self.start(word, patience=0.5)
+            child.signal("TERM")
+            self.assertEqual(await child.ended, 0, word)
+            self.assertIn("last words", child.output)
 
     async def test_reload(self) -> None:
         """Each SIGHUP reloads, and the daemon goes on."""
@@ -156,7 +172,7 @@ class ServiceTests(TestCase):
         await deferLater(reactor, 0)
         numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
         before = [signal.getsignal(number) for number in numbers]
-        service = Signals(reactor, lambda: None)
+        service = Signals(reactor, lambda: None, 10.0, lambda: None)
         service.startService()
         during = [signal.getsignal(number) for number in numbers]
         service.stopService()

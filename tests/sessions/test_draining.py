@@ -4,12 +4,15 @@ Tests for L{aerostack.sessions.draining}.
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.limits.draining import BATCH, PAUSE, Departures
+from aerostack.core.limits.draining import BATCH, LONGEST, PAUSE, Departures
 from aerostack.errors import CLOSE_FLOOD, CLOSE_GOING_AWAY
-from aerostack.sessions.draining import PATIENCE, farewell
+from aerostack.sessions.draining import PATIENCE, TURN, farewell
 from aerostack.testing import MemoryClient, World
 
 PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
@@ -101,6 +104,39 @@ class FarewellTests(SynchronousTestCase):
                 self.assertNoResult(told)
                 self.world.clock.advance(PAUSE)
         self.successResultOf(told)
+
+    def test_overloaded(self) -> None:
+        """
+        Where telling takes the daemon too long, it is over in time, the reactor turns meanwhile,
+        and those who were not told are left as they are.
+        """
+        clients = [self.world.connect() for _ in range(20 * BATCH)]
+        clock = self.world.clock
+
+        turns: list[float] = []
+        callLater = clock.callLater
+
+        def slowly(code: int, reason: str) -> None:
+            clock.rightNow += 0.01
+
+        def turn(delay: float, *call: Any) -> Any:
+            turns.append(clock.seconds())
+            return callLater(delay, *call)
+
+        for client in clients:
+            self.patch(client.connection, "close", slowly)
+        self.patch(clock, "callLater", turn)
+        began = clock.seconds()
+        told = self.begin(*clients)
+        while not told.called:
+            clock.advance(PAUSE)
+        each = 0.01 * BATCH
+        longest = max(later - earlier for earlier, later in pairwise(turns))
+        self.assertLess(longest, TURN + each + PAUSE)
+        self.assertLess(clock.seconds() - began, LONGEST + PATIENCE + each + 2 * PAUSE)
+        untold = [client for client in clients if not client.take()]
+        self.assertEqual(untold, clients[len(clients) - len(untold) :])
+        self.assertTrue(untold)
 
     def test_goneMeanwhile(self) -> None:
         """

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.databases.sqlite.journal import SQLiteJournal
-from aerostack.errors import RealtimeError
+from aerostack.errors import GivenUp, RealtimeError
 from aerostack.tracker.tracker import ChangeTracker
 from tests.databases.support import connect
 from tests.tracker.fakes import FULL, LOCKED, FakeDatabase, Listener, TrackerCase, sqliteError
@@ -53,6 +53,25 @@ class TroubleTests(TroubleCase):
         self.tick()
         self.assertEqual(self.logged(), 1)
         self.assertEqual(self.listener.down, [reason, None, reason])
+
+    def test_givenUp(self) -> None:
+        """
+        That the daemon stops, and gives up what it asked, is no fault: the log says nothing, and
+        the listener hears of nothing.
+        """
+        given = GivenUp("database_unavailable", "The daemon stopped meanwhile.")
+        for name in ("attach", "poll", "prune"):
+            self.watch("a")
+            self.database.faults = {name: given}
+            asked = self.tracker.watch("b")
+            self.journal.write("a")
+            self.tick(400)
+            if name == "attach":
+                self.assertIs(self.failureResultOf(asked).value, given)
+            self.database.faults = {}
+            self.tick(400)
+        self.assertEqual((self.logged(), self.listener.down), (0, []))
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_everyFault(self) -> None:
         """

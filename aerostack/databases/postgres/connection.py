@@ -15,7 +15,6 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from psycopg.pq import TransactionStatus
-from twisted.internet.interfaces import IReactorCore
 
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.messages import Found, findMessages
@@ -164,7 +163,7 @@ class PostgresDatabase(PooledDatabase):
 
     def __init__(
         self,
-        reactor: IReactorCore,
+        reactor: Any,
         options: Mapping[str, str],
         threads: int,
         purpose: str,
@@ -178,6 +177,8 @@ class PostgresDatabase(PooledDatabase):
             and no name in them means anything of others'.
         """
         self._settings = sessionSettings(statementTimeout, confined=ours)
+        # Those that are not in the pool yet.
+        self._opening: set[psycopg.Connection[Any]] = set()
         super().__init__(
             reactor,
             threads,
@@ -187,7 +188,11 @@ class PostgresDatabase(PooledDatabase):
         )
 
     def opened(self, connection: Any) -> None:
-        connection.execute(self._settings)
+        self._opening.add(connection)
+        try:
+            connection.execute(self._settings)
+        finally:
+            self._opening.discard(connection)
 
     def usable(self, connection: Any, error: BaseException | None) -> bool:
         if isinstance(error, ReadOnlySqlTransaction):
@@ -201,7 +206,7 @@ class PostgresDatabase(PooledDatabase):
         """
         Fail what waits for an answer.
         """
-        _sever(self._pool.connections.values())
+        _sever([*self._pool.connections.values(), *self._opening])
 
     def close(self) -> None:
         """
@@ -321,6 +326,11 @@ class SpareConnections:
     def start(self) -> None:
         """
         They are opened when they are needed.
+        """
+
+    def giveUp(self, seconds: float) -> None:
+        """
+        The interactions that they are lent to fail.
         """
 
     def sever(self) -> None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorCore
 
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.messages import Found, findMessages
@@ -81,7 +81,7 @@ class SQLiteDatabase(PooledDatabase):
     @ivar path: The file.
     """
 
-    def __init__(self, reactor: IReactorCore, path: Path, threads: int) -> None:
+    def __init__(self, reactor: Any, path: Path, threads: int) -> None:
         self.path = path
         self._wal = path.with_name(path.name + "-wal")
         self._file: Identity | None = None
@@ -117,7 +117,20 @@ class SQLiteDatabase(PooledDatabase):
     def run(self, interaction: Callable[..., T], *args: Any) -> Deferred[T]:
         return super().run(self._guard, interaction, *args)
 
+    def sever(self) -> None:
+        """
+        Interrupt what runs.  SQLite does not interrupt what waits for another program's lock.
+        """
+        for connection in tuple(self._pool.connections.values()):
+            # It may be closed just now.
+            with suppress(sqlite3.ProgrammingError):
+                connection.interrupt()
+
     def _guard(self, cursor: Any, interaction: Callable[..., T], *args: Any) -> T:
+        left = self.left
+        if left is not None and left < BUSY_TIMEOUT:
+            # A little longer than what is left: then it is known why it failed.
+            cursor.execute(f"PRAGMA busy_timeout = {int(left * 1000) + 10}")
         self._check()
         try:
             return interaction(cursor, *args)

@@ -35,6 +35,7 @@ from aerostack.databases.postgres.connection import (
     prepareDatabase,
     sentence,
 )
+from aerostack.errors import GivenUp
 from tests.databases.contract import PoolContract
 from tests.databases.synchronous import optionsOf
 from tests.ports import freePort
@@ -319,6 +320,34 @@ class BrokenTests(PoolCase):
         pid = await self.ask("SELECT pg_backend_pid()")
         self.database.sever()
         self.assertEqual(await self.ask("SELECT pg_backend_pid()"), pid)
+
+    async def test_givenUp(self) -> None:
+        """
+        What runs when the database is given up fails for that reason, and nobody connects any
+        more.
+        """
+        self.database = self.open(1)
+        running = self.database.run(lambda cursor: cursor.execute("SELECT pg_sleep(600)"))
+        later = self.database.run(ping)
+        self.database.giveUp(0)
+        failing = self.assertFailure(running, GivenUp)
+        while not failing.called:
+            self.database.sever()
+            await deferLater(self.reactor, 0.01)
+        self.assertIn((await failing).code, ("database_unavailable", "shutting_down"))
+        self.assertEqual((await self.assertFailure(later, GivenUp)).code, "shutting_down")
+
+    async def test_severedEarly(self) -> None:
+        """
+        A connection that has not got its settings yet is given up as well.
+        """
+        self.database = self.open(1)
+        self.patch(self.database, "_settings", "SELECT pg_sleep(600)")
+        failing = self.assertFailure(self.database.run(ping), psycopg.OperationalError)
+        while not failing.called:
+            self.database.sever()
+            await deferLater(self.reactor, 0.01)
+        await failing
 
     async def test_passwordFile(self) -> None:
         """

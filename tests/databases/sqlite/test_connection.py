@@ -20,6 +20,7 @@ from aerostack.databases.sqlite.connection import (
     createDatabase,
     prepareDatabase,
 )
+from aerostack.errors import GivenUp
 from aerostack.tracker.faults import describe
 from tests.databases.contract import PoolContract
 
@@ -174,6 +175,47 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
         database.close()
         self.assertEqual(self.rows(), [1])
         self.assertEqual(await running, "done")
+
+    async def test_severed(self) -> None:
+        """
+        A statement that runs can be interrupted, and the connection goes on.
+        """
+        endless = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n FROM c) SELECT max(n) FROM c"
+        running = self.database.run(lambda cursor: cursor.execute(endless).fetchall())
+        failing = self.assertFailure(running, sqlite3.OperationalError)
+        while not failing.called:
+            self.database.sever()
+            await deferLater(self.reactor, 0.01)
+        self.assertIn("interrupted", str(await failing))
+        await self.database.run(lambda cursor: cursor.execute("INSERT INTO t VALUES (1)") and None)
+        self.assertEqual(self.rows(), [1])
+
+    async def test_givenUp(self) -> None:
+        """
+        What waits for a lock when the database is given up fails then, and what has not begun is
+        not begun.
+        """
+        database = self.open(1)
+        self.addCleanup(database.close)
+        now = 0.0
+        self.patch(database, "_seconds", lambda: now)
+
+        def insert(cursor: Any) -> None:
+            nonlocal now
+            try:
+                cursor.execute("INSERT INTO t VALUES (1)")
+            finally:
+                now = 1.0
+
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            database.giveUp(0.1)
+            # It is never put off.
+            database.giveUp(1000.0)
+            running = [database.run(insert) for _ in range(3)]
+            codes = [(await self.assertFailure(each, GivenUp)).code for each in running]
+        self.assertEqual(codes, ["database_unavailable", "shutting_down", "shutting_down"])
+        self.assertEqual(self.rows(), [])
 
 
 class CreateTests(SynchronousTestCase):

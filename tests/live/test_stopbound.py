@@ -1,0 +1,246 @@
+"""
+The daemon is stopped while something would hold the stop up: it ends all the same.
+
+That it ends is what is asserted, and without the bounds none of these would for minutes.
+C{bench/stopping.py} prints how long each takes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from contextlib import closing
+
+from aerostack.testing import SECRET_KEY
+from tests.live.program import ProgramTests
+from tests.live.relay import Relay
+from tests.live.wire import Wire, maskedFrame
+from tests.net import Child
+from tests.postgres import PASSWORD, freshDatabase
+
+PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e"}
+
+PATIENT = "[limits]\nclose_timeout = 300"
+"""Nothing but the bound of the whole stop ends the wait for clients."""
+
+
+class StopCase(ProgramTests):
+    """
+    What the tests of such stops share.
+    """
+
+    async def ends(self, daemon: Child) -> None:
+        """
+        Stop a daemon, and assert that it ends as it should, without a traceback.
+        """
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, 0)
+        self.assertNotIn("Traceback", daemon.output + daemon.errors)
+
+    async def ask(self, sql: str) -> None:
+        """
+        Ask for a statement, and wait for no answer.
+        """
+        wire = await self.wire()
+        wire.keepRaw()
+        body = b'{"method": "db.query", "args": ["%s"], "projectId": "p"}' % sql.encode()
+        head = (
+            "POST /internal/hooks/rpc HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: Bearer {SECRET_KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        wire.write(head.encode() + body)
+
+
+class ClientTests(StopCase):
+    """
+    Clients that do not go.
+    """
+
+    async def test_deaf(self) -> None:
+        """
+        A client that is told to go and does not answer is dropped.
+        """
+        daemon = await self.serve(self.configure(more=PATIENT))
+        deaf = await self.client()
+        deaf.answerClose = False
+        await self.ends(daemon)
+        self.assertEqual(deaf.closeCode, 1001)
+
+    async def test_unread(self) -> None:
+        """
+        A client that does not read, and is not told therefore, is dropped.
+        """
+        daemon = await self.serve(self.configure(more=PATIENT))
+        idle = await self.subscribed("chat/a")
+        assert idle.transport is not None
+        idle.transport.pauseProducing()  # type: ignore[attr-defined]
+        busy = await self.client()
+        for _ in range(40):
+            busy.tell({**PUBLISH, "data": "x" * 60_000})
+            await busy.barrier()
+        await self.ends(daemon)
+
+    async def test_flood(self) -> None:
+        """
+        Clients that send all the time, and read nothing, are dropped.
+        """
+        daemon = await self.serve(self.configure(more=PATIENT))
+        part = maskedFrame(b'{"type":"ping"}') * 5_000
+        wires = [await self.client() for _ in range(20)]
+
+        def pour(wire: Wire) -> None:
+            if wire.transport is not None:
+                wire.write(part)
+                self.reactor.callLater(0.05, pour, wire)
+
+        for wire in wires:
+            assert wire.transport is not None
+            wire.transport.pauseProducing()  # type: ignore[attr-defined]
+            pour(wire)
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, 0)
+        for wire in wires:
+            wire.drop()
+
+
+class LockedTests(StopCase):
+    """
+    An SQLite database that another program does not let go.
+    """
+
+    timeout = 90
+
+    async def test_locked(self) -> None:
+        """
+        What was not written is acknowledged to nobody, and nothing of it is there.
+        """
+        daemon = await self.serve(self.configure())
+        wire = await self.client()
+        self.execute("CREATE TABLE t (n)")
+        wire.tell({**PUBLISH, "data": {"n": "before"}, "persist": True, "id": "before"})
+        self.assertEqual((await wire.frame())["type"], "ack")
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for number in range(3):
+                wire.tell({**PUBLISH, "data": {"n": number}, "persist": True, "id": str(number)})
+            # One after the other these wait for the lock for minutes.
+            for _ in range(120):
+                await self.ask("INSERT INTO t VALUES (1)")
+            self.assertEqual(await wire.barrier(), [])
+            await self.ends(daemon)
+        frames = [await wire.frame() for _ in range(wire.waitingFrames())]
+        self.assertEqual([frame for frame in frames if frame["type"] == "ack"], [])
+        self.assertEqual(self.execute("SELECT data FROM realtime_messages"), [('{"n":"before"}',)])
+        self.assertEqual(self.execute("SELECT count(*) FROM t"), [(0,)])
+
+
+class HangingTests(StopCase):
+    """
+    PostgreSQL, behind a network that swallows everything.
+    """
+
+    async def begin(self) -> Relay:
+        """
+        Set up what is between the daemon and its database.
+        """
+        database = freshDatabase(self)
+        database.execute("CREATE TABLE orders (id integer PRIMARY KEY)")
+        relay = Relay(self.reactor, database.server.port)
+        self.addCleanup(relay.stop)
+        self.config.write_text(
+            self.configure(more=PATIENT).replace(
+                'url = "sqlite:///rt.db"',
+                f'url = "{database.tcp(relay.port)}"\npassword = "{PASSWORD}"',
+            )
+        )
+        return relay
+
+    async def test_stop(self) -> None:
+        """
+        What the database was asked is given up, which is no fault: there is no traceback.
+        """
+        relay = await self.begin()
+        daemon = await self.serve()
+        wire = await self.subscribed("orders")
+        relay.cut()
+        for number in range(3):
+            wire.tell({**PUBLISH, "persist": True, "data": number})
+        # Its rows are read, and its columns.
+        wire.tell({"type": "subscribe", "topic": "orders", "filter": "id > 3"})
+        for _ in range(20):
+            await self.ask("UPDATE orders SET id = 1")
+        wire.tell({"type": "ping"})
+        await wire.frame()
+        await self.ends(daemon)
+        self.assertIn("does not answer; what it was asked is given up", daemon.output)
+
+    async def test_starting(self) -> None:
+        """
+        A daemon that waits for its database to start ends at once.
+        """
+        relay = await self.begin()
+        relay.cut()
+        daemon = self.spawn()
+        await self.until(lambda: relay.ends)
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, -signal.SIGTERM)
+
+
+class SurroundingTests(StopCase):
+    """
+    Something else of the machine's that stands still.
+    """
+
+    async def test_log(self) -> None:
+        """
+        A log pipe that is full does not hold the end of the process up.
+        """
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        os.set_blocking(writer, False)
+        daemon = await self.unread(writer)
+        os.close(writer)
+        wire = await self.subscribed("chat/a")
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, 0)
+        self.assertEqual(wire.closeCode, 1001)
+
+    async def unread(self, writer: int) -> Child:
+        """
+        Start a daemon with a pipe as its log that is full.
+        """
+        self.config.write_text(self.configure())
+        while True:
+            try:
+                os.write(writer, b"x")
+            except BlockingIOError:
+                break
+        daemon = self.spawn(descriptors={1: writer, 2: writer})
+
+        async def answers() -> bool:
+            try:
+                return (await self.http("GET", "/health"))[0] == 200
+            except Exception:
+                return False
+
+        await self.until(answers)
+        return daemon
+
+    async def test_reload(self) -> None:
+        """
+        A reload that waits for a file does not hold the end of the process up.
+        """
+        key = self.directory / "secret"
+        key.write_text(SECRET_KEY)
+        key.chmod(0o600)
+        text = self.configure().replace(f'"{SECRET_KEY}"', '{ file = "secret" }')
+        daemon = await self.serve(text)
+        key.unlink()
+        # Who reads it waits for somebody who writes.
+        os.mkfifo(key, 0o600)
+        daemon.signal("HUP")
+        await daemon.wrote("SIGHUP: reloading")
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, 0)
+        self.assertIn("the process ends now", daemon.output)
