@@ -57,7 +57,7 @@ extra_float_digits = 0
 """
 
 ACCESS = """
-local all all trust
+local all,replication all trust
 host all all 127.0.0.1/32 scram-sha-256
 """
 
@@ -99,13 +99,13 @@ class Server:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        atexit.register(self._remove)
+        atexit.register(self.remove)
         self._create()
 
-    def _run(self, name: str, *arguments: str) -> None:
+    def _run(self, name: str, *arguments: str, data: str = "data") -> None:
         command = [
             str(self._installed / "pginstall" / "bin" / name),
-            *("-D", str(self.directory / "data")),
+            *("-D", str(self.directory / data)),
             *arguments,
         ]
         path = self.directory / "log"
@@ -133,7 +133,10 @@ class Server:
         for role in (OWNER, ROLE):
             self.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
 
-    def _remove(self) -> None:
+    def remove(self) -> None:
+        """
+        Stop, and take the data away.
+        """
         assert self._guardian.stdin is not None
         self._held.close()
         self._guardian.stdin.close()
@@ -159,6 +162,44 @@ class Server:
         Stop, and start again.
         """
         self.stop(mode)
+        self.start()
+
+    def backUp(self) -> None:
+        """
+        Make a base backup, which L{promote} goes on with.
+        """
+        where = ("-h", str(self.directory), "-p", str(self.port), "-U", ADMIN)
+        self._run("pg_basebackup", *where, "--checkpoint=fast", "--no-sync", data="backup")
+
+    def promote(self) -> None:
+        """
+        Put the base backup in the place of the data, as what was a standby and takes over: it
+        has what the server wrote until then, and goes on in another timeline.
+        """
+        self.stop("immediate")
+        shutil.rmtree(self.directory / "data")
+        (self.directory / "backup").rename(self.directory / "data")
+        (self.directory / "data" / "standby.signal").touch()
+        self.start()
+        self._run("pg_ctl", "--wait", "promote")
+
+    def copy(self) -> None:
+        """
+        Copy the data of the server, which is stopped for that, for L{putBack}.
+        """
+        self.stop()
+        command = ["cp", "-a", self.directory / "data", self.directory / "copy"]
+        subprocess.run(command, check=True)
+        self.start()
+
+    def putBack(self) -> None:
+        """
+        Put the copy in the place of the data, as a snapshot of the disk is: in the timeline in
+        which the server was.
+        """
+        self.stop("immediate")
+        shutil.rmtree(self.directory / "data")
+        (self.directory / "copy").rename(self.directory / "data")
         self.start()
 
     def connect(self, database: str = "postgres", user: str = ADMIN, **options: Any) -> Any:

@@ -19,7 +19,7 @@ from tests.live.daemon import DaemonTests
 from tests.live.program import CLI, ProgramTests
 from tests.live.wire import Refused, Wire
 from tests.net import Child
-from tests.postgres import PASSWORD, ROLE, freshDatabase
+from tests.postgres import PASSWORD, ROLE, Database, freshDatabase
 
 PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
 HISTORY = "/api/v1/public/realtime/history?room=chat/a/p"
@@ -31,13 +31,19 @@ class PostgresDaemonTests(DaemonTests):
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
-        self.postgres = freshDatabase(self)
+        self.postgres = self.makeDatabase()
         self.logged: list[str] = []
         globalLogPublisher.addObserver(self.observe)
         self.addCleanup(globalLogPublisher.removeObserver, self.observe)
         await super().setUp()
         # The database is dropped when the test is over, and that is before it is torn down.
         self.addCleanup(lambda: Deferred.fromCoroutine(self.stop()))
+
+    def makeDatabase(self) -> Database:
+        """
+        Make the daemon's database.
+        """
+        return freshDatabase(self)
 
     def observe(self, event: dict[str, Any]) -> None:
         """

@@ -17,6 +17,7 @@ from aerostack.databases.postgres.schema import (
     INSERTED,
     LOCK_NUMBERS,
     LOST,
+    NOBODY,
     TRUNCATED,
     UPDATED,
 )
@@ -64,12 +65,48 @@ def newest(cursor: Any) -> int:
     return int(seq)
 
 
-def holds(cursor: Any, seq: int) -> bool:
+def goesOn(cursor: Any, after: int) -> bool:
     """
-    Tell whether a change is still in the journal.
+    Tell whether what comes next behind a change is in the journal: the next number, or a leap
+    from this one.
     """
-    found = cursor.execute(f"SELECT FROM {SCHEMA}.changes WHERE seq = %s", (seq,)).fetchone()
-    return found is not None
+    (found,) = cursor.execute(
+        f"SELECT EXISTS (SELECT FROM {SCHEMA}.changes WHERE seq = %s)"
+        f" OR EXISTS (SELECT FROM {SCHEMA}.changes WHERE tid = {NOBODY} AND id = %s)",
+        (after + 1, after),
+    ).fetchone()
+    return bool(found)
+
+
+def isPruned(cursor: Any, after: int) -> bool:
+    """
+    Tell whether what came next behind a change may have been pruned.  Where it was not, the
+    change was never in this journal: it is in one that an older copy of the database has
+    replaced.
+    """
+    # The first of all stays.
+    (oldest,) = cursor.execute(f"SELECT min(seq) FROM {SCHEMA}.changes WHERE seq > 0").fetchone()
+    return oldest is None or int(oldest) > after
+
+
+def leap(cursor: Any) -> None:
+    """
+    Go on with numbers that were never given before.  They are those of the time, in
+    microseconds, and faster than that no journal grows.
+
+    Should the database have been put back to an older state, the numbers behind its newest were
+    given to changes that are lost, and there are clients that know them.
+
+    @raise LockNotAvailable: Somebody else gives numbers just now.
+    """
+    cursor.execute(LOCK_NUMBERS)
+    # What has no number yet is told by the snapshot, as before.
+    cursor.execute(
+        f"INSERT INTO {SCHEMA}.changes (seq, id, tid, at, last, lost, snapshot)"
+        " SELECT greatest(c.seq + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint),"
+        f" c.seq, {NOBODY}, clock_timestamp(), false, false, c.snapshot"
+        f" FROM {SCHEMA}.changes AS c ORDER BY c.seq DESC LIMIT 1"
+    )
 
 
 def sequence(cursor: Any) -> int:
@@ -136,8 +173,10 @@ def oldUntil(cursor: Any, after: int, before: int, timestamp: int, limit: int) -
     @param after: The number up to which they are gone.
     """
     (last,) = cursor.execute(
-        "SELECT coalesce(max(seq) FILTER (WHERE at < to_timestamp(%s / 1000.0)), 0) FROM ("
-        f" SELECT seq, at FROM {SCHEMA}.changes WHERE seq > %s AND seq <= %s"
+        "SELECT coalesce(max(seq) FILTER (WHERE at < to_timestamp(%s / 1000.0)"
+        # A leap goes with what it leads to: one who has seen what is before it may come back.
+        f" AND tid <> {NOBODY}), 0) FROM (SELECT seq, at, tid FROM {SCHEMA}.changes"
+        " WHERE seq > %s AND seq <= %s"
         # The newest stays: it says where to go on.
         f" AND seq < (SELECT max(seq) FROM {SCHEMA}.changes) ORDER BY seq LIMIT %s) AS oldest",
         (timestamp, after, before, limit),
@@ -151,7 +190,11 @@ def prune(cursor: Any, after: int, until: int) -> int:
 
     @return: How many there were.
     """
-    (gone,) = cursor.execute(f"SELECT {SCHEMA}.prune(%s, %s)", (after, until)).fetchone()
+    (gone,) = cursor.execute(
+        f"SELECT {SCHEMA}.prune(%(after)s, %(until)s) - (SELECT count(*) FROM {SCHEMA}.changes"
+        f" WHERE tid = {NOBODY} AND seq > %(after)s AND seq <= %(until)s)",
+        {"after": after, "until": until},
+    ).fetchone()
     return int(gone)
 
 
@@ -167,7 +210,7 @@ def skip(cursor: Any, after: int) -> None:
     cursor.execute(
         f"WITH gone AS (DELETE FROM {SCHEMA}.captured)"
         f" INSERT INTO {SCHEMA}.changes (seq, tid, at, last, lost, snapshot)"
-        " SELECT seq, 0, clock_timestamp(), false, false, pg_current_snapshot()"
+        f" SELECT seq, {NOBODY}, clock_timestamp(), false, false, pg_current_snapshot()"
         " FROM unnest(%s::bigint[]) AS seq",
         ([after + 1, after + JUMP],),
     )

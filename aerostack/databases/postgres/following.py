@@ -20,6 +20,7 @@ from psycopg.errors import (
     UndefinedTable,
     UniqueViolation,
 )
+from twisted.logger import Logger
 
 from aerostack.databases.postgres import ledger, readers, repair
 from aerostack.databases.postgres.catalog import describe
@@ -85,6 +86,8 @@ class Following:
         rows which were there may look different.
     @ivar isSettled: All was as it should be when it was last asked for changes.
     """
+
+    log = Logger()
 
     def __init__(self, session: Session, rebuiltRows: int, notify: bool | None) -> None:
         """
@@ -153,7 +156,15 @@ class Following:
 
     def _make(self, cursor: Any, after: int) -> None:
         with transaction(cursor, REMOVING, ifThere=True):
-            if not isComplete(cursor) or isCopied(cursor):
+            isThere = isComplete(cursor)
+            if not isThere or isCopied(cursor):
+                if isThere:
+                    self.log.warn(
+                        "the journal in this database is that of another, of which this one is a"
+                        " copy or was restored, or of an earlier version: the daemon begins another"
+                        " journal.  Clients that come back for changes of tables are told of a gap,"
+                        " and reload"
+                    )
                 create(cursor, ledger.now(cursor) + LEASE, self._notifies(cursor))
                 if after:
                     skip(cursor, after)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
@@ -52,6 +53,8 @@ class PostgresJournal:
     stand between us and the server that shares one connection among several of its clients.
     """
 
+    log = Logger()
+
     def __init__(
         self,
         rebuiltRows: int = 1000,
@@ -73,6 +76,8 @@ class PostgresJournal:
         self._session = Session()
         self._following = Following(self._session, rebuiltRows, notify)
         self._after = 0
+        # Somebody knows changes that the journal does not.
+        self._isRestored = False
         # Up to where the journal is known to be pruned.
         self._pruned = 0
         # What the tables' entries are read with, by number, with the records that it is for.
@@ -154,10 +159,15 @@ class PostgresJournal:
             if record is None or lineageOf(ledger.facts(cursor).epoch, record.tid) != lineage:
                 # It was not followed all the time, so nobody knows what happened.
                 return EXPIRED.reason
-            if entries.newest(cursor) < after:
+            newest = entries.newest(cursor)
+            if newest < after:
                 return UNKNOWN.reason
-            if after < until and not entries.holds(cursor, after + 1):
-                return EXPIRED.reason
+            if after < newest and not entries.goesOn(cursor, after):
+                if not entries.isPruned(cursor, after):
+                    self._tellRestored()
+                    return UNKNOWN.reason
+                if after < until:
+                    return EXPIRED.reason
             wanted = (record.tid, after, until)
             if entries.hasLoss(cursor, *wanted):
                 return EXPIRED.reason
@@ -182,7 +192,7 @@ class PostgresJournal:
             record = find(active(cursor), table)
             if record is None or lineageOf(ledger.facts(cursor).epoch, record.tid) != lineage:
                 raise expired(table)
-            if after < until and not entries.holds(cursor, after + 1):
+            if after < until and not entries.goesOn(cursor, after):
                 raise expired(table)
             found = entries.readTable(cursor, record.tid, after, until, limit, size)
             reader = self._makeReader(record)
@@ -314,7 +324,7 @@ class PostgresJournal:
                 return tell((), after, False)
             # We read further than the journal goes: it is an older one now.
             return tell(tuple(self._tellGap(after)), newest, False)
-        if found[0][0] > after + 1:
+        if found[0][0] > after + 1 and not entries.goesOn(cursor, after):
             events = [*self._tellGap(found[0][0] - 1), *events]
         return tell(tuple(events), found[-1][0], more)
 
@@ -362,6 +372,16 @@ class PostgresJournal:
                 ledger.addLoss(cursor, record.tid, repair.unsure(record.name))
         self._pruned = 0
         entries.sequence(cursor)
+
+    def _tellRestored(self) -> None:
+        if not self._isRestored:
+            # Once is enough: as many come back as were there.
+            self._isRestored = True
+            self.log.warn(
+                "a client has seen changes that are not in the database's journal: the database was"
+                " put back to an older state.  Clients that come back for such changes are told of"
+                " a gap, and reload"
+            )
 
     def _tellGap(self, seq: int) -> list[Loss]:
         records = self._following.records.values()

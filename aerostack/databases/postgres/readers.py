@@ -12,7 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from psycopg.errors import LockNotAvailable
+
 from aerostack.databases.postgres.catalog import SCHEMA
+from aerostack.databases.postgres.entries import leap
 from aerostack.databases.postgres.ledger import transaction
 from aerostack.databases.postgres.schema import isComplete
 from aerostack.databases.postgres.settings import settingsSQL
@@ -121,10 +124,16 @@ class Session:
         """
         if isComplete(cursor) and not self._isLed(cursor):
             self.enter(cursor)
-            with transaction(cursor, 1000):
-                isFree = not self._isLed(cursor)
-                if isFree:
-                    cursor.execute(f"UPDATE {SCHEMA}.journal SET leader = %s", (self.reader,))
+            try:
+                with transaction(cursor, 1000):
+                    isFree = not self._isLed(cursor)
+                    if isFree:
+                        # Each leader gives numbers of its own.
+                        leap(cursor)
+                        cursor.execute(f"UPDATE {SCHEMA}.journal SET leader = %s", (self.reader,))
+            except LockNotAvailable:
+                # Another reader gives numbers; its turn is soon over.
+                isFree = False
             self.leads = isFree
 
     def _isLed(self, cursor: Any) -> bool:

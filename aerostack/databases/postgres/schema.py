@@ -44,6 +44,10 @@ LOST = "L"
 TRUNCATED = "T"
 """An entry that says that more rows were truncated than are told."""
 
+NOBODY = 0
+"""The table of an entry that tells nothing, but holds a number.  Where its C{id} is another
+entry's number, it comes next behind that one: it is a leap."""
+
 TABLES = (
     *("captured", "changes", "tables", "shapes", "follows", "sessions", "journal", "numbering"),
 )
@@ -202,7 +206,7 @@ def create(cursor: Any, until: int, notifies: bool) -> None:
     )
     cursor.execute(
         f"INSERT INTO {SCHEMA}.changes (seq, tid, at, last, lost, snapshot)"
-        " VALUES (0, 0, clock_timestamp(), false, false, pg_current_snapshot())"
+        f" VALUES (0, {NOBODY}, clock_timestamp(), false, false, pg_current_snapshot())"
     )
 
 

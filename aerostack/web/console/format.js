@@ -23,10 +23,15 @@ const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 /** A number with three digits, as few as it needs. */
 const brief = (value) => String(Number(value.toPrecision(value < 100 ? 2 : 3)));
 
+/** A whole number with all its digits: `1,234`. */
+export function whole(value) {
+  return isNumber(value) ? WHOLE.format(value) : NONE;
+}
+
 /** A whole number: `1,234`, and `1.23M` where that is too long. */
 export function count(value) {
   if (!isNumber(value)) return NONE;
-  return Math.abs(value) < 1_000_000 ? WHOLE.format(value) : COMPACT.format(value);
+  return Math.abs(value) < 1_000_000 ? whole(value) : COMPACT.format(value);
 }
 
 /** How often a second. */

@@ -59,7 +59,7 @@ export function feedFacts(feed) {
   const facts = [
     ["State", feed.up ? "Up" : "Down: changes cannot be read", feed.up ? "fine" : "problem"],
     ["Behind by", format.milliseconds(feed.lag * 1000), feed.lag > LAGGING ? "notice" : undefined],
-    ["Newest change", format.count(feed.position)],
+    ["Newest change", format.whole(feed.position)],
   ];
   const { age = 0, holder = null } = feed.waiting ?? {};
   if (age >= UNNUMBERED) {

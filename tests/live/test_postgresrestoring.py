@@ -1,0 +1,172 @@
+"""
+Going back to a backup of a PostgreSQL database, in each of the ways that there are.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+from tests.live.test_postgres import PostgresDaemonTests
+from tests.postgres import ADMIN, INSTALLED, Database, Server
+
+TOPICS = ("chat/a", "orders")
+
+
+class RestoringTests(PostgresDaemonTests):
+    """
+    A daemon whose database is replaced by an older copy of it.
+
+    @ivar places: Of each topic, the position of what the backup has, and of what it lacks.
+    """
+
+    def makeDatabase(self) -> Database:
+        self.places: dict[str, list[str]] = {topic: [] for topic in TOPICS}
+        server = Server()
+        self.addCleanup(server.remove)
+        return Database(server)
+
+    def program(self, name: str, *arguments: str) -> None:
+        """
+        Run a program of the server's as its superuser.
+        """
+        server = self.postgres.server
+        where = ("-h", str(server.directory), "-p", str(server.port), "-U", ADMIN)
+        subprocess.run(
+            [INSTALLED / "pginstall" / "bin" / name, *where, "-d", self.postgres.name, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+        )
+
+    async def write(self, *numbers: int) -> None:
+        """
+        Write to both topics, with two clients who read it and remember where they are.
+        """
+        wires = {topic: await self.subscribed(topic) for topic in TOPICS}
+        for wire in wires.values():
+            wire.positions = True
+        place = {}
+        for number in numbers:
+            self.execute(f"INSERT INTO orders VALUES ({number})")
+            await self.emit("e", number, "chat/a", persist=True)
+            for topic, wire in wires.items():
+                place[topic] = (await wire.frame())["pos"]
+        for topic in TOPICS:
+            self.places[topic].append(place[topic])
+
+    async def resume(self, topic: str, since: str, count: int) -> tuple[Any, list[int]]:
+        """
+        Subscribe as one who comes back.
+
+        @param count: How many frames to read if nothing is missing.
+        @return: The reason of the gap, if there is one, and the numbers that were told.
+        """
+        wire = await self.client()
+        wire.tell({"type": "subscribe", "topic": topic, "since": since})
+        answer = await wire.frame()
+        if not answer["recovered"]:
+            return answer["gap"]["reason"], []
+        data = [(await wire.frame())["data"] for _ in range(count)]
+        return None, [row["id"] if topic == "orders" else row for row in data]
+
+    async def story(self, backUp: Callable[[], object], restore: Callable[[], object]) -> None:
+        """
+        Write 1, back up, write 2 and 3, restore, and write 4 to 9.
+        """
+        self.execute("CREATE TABLE orders (id int PRIMARY KEY)")
+        await self.write(1)
+        await self.stop()
+        backUp()
+        await self.start()
+        await self.write(2, 3)
+        await self.stop()
+        restore()
+        await self.start()
+        await self.write(4, 5, 6, 7, 8, 9)
+
+    async def assertNoticed(self) -> None:
+        """
+        Check that who has seen what the backup lacks is told of a gap, and who has not gets the
+        messages since.
+        """
+        for topic in TOPICS:
+            self.assertEqual(await self.resume(topic, self.places[topic][1], 0), ("unknown", []))
+        told = await self.resume("chat/a", self.places["chat/a"][0], 6)
+        self.assertEqual(told, (None, [4, 5, 6, 7, 8, 9]))
+
+    async def test_dump(self) -> None:
+        """
+        A dump that is restored into the same database has another journal, and the log says so.
+        """
+        path = self.mktemp()
+        dump = ("--clean", "--if-exists", "--file", path)
+        await self.story(
+            lambda: self.program("pg_dump", *dump),
+            lambda: self.program("psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", path),
+        )
+        await self.assertNoticed()
+        reason, _ = await self.resume("orders", self.places["orders"][0], 0)
+        self.assertEqual(reason, "unknown")
+        self.assertEqual(sum("begins another journal" in line for line in self.logged), 1)
+
+    async def test_rows(self) -> None:
+        """
+        Rows that are restored into the tables that are there are noticed too.
+        """
+        path = self.mktemp()
+        ours = ("messages", "captured", "changes", "tables", "shapes", "journal")
+        names = ", ".join(("orders", *(f"_aerostack.{name}" for name in ours)))
+        tables = [f"--table={name}" for name in names.split(", ")]
+
+        def restore() -> None:
+            self.postgres.execute(f"TRUNCATE {names}", user=ADMIN)
+            options = ("-q", "-v", "ON_ERROR_STOP=1")
+            replica = ("-c", "SET session_replication_role = replica")
+            self.program("psql", *options, *replica, "-f", path)
+
+        await self.story(
+            lambda: self.program("pg_dump", "--data-only", *tables, "--file", path), restore
+        )
+        await self.assertNoticed()
+
+    async def test_files(self) -> None:
+        """
+        So are the server's files that are put back as they were, and who has seen no more than
+        they have gets all changes since.
+        """
+        await self.story(self.postgres.server.copy, self.postgres.server.putBack)
+        await self.assertNoticed()
+        told = await self.resume("orders", self.places["orders"][0], 6)
+        self.assertEqual(told, (None, [4, 5, 6, 7, 8, 9]))
+
+    async def test_baseBackup(self) -> None:
+        """
+        So is a base backup, or a standby that takes over and had not everything yet.
+        """
+        await self.story(self.postgres.server.backUp, self.postgres.server.promote)
+        await self.assertNoticed()
+        told = await self.resume("orders", self.places["orders"][0], 6)
+        self.assertEqual(told, (None, [4, 5, 6, 7, 8, 9]))
+        self.assertEqual(sum("put back to an older state" in line for line in self.logged), 1)
+
+    async def test_nothingLost(self) -> None:
+        """
+        A standby that takes over and had everything is no gap for anybody, nor is a crash of the
+        server, a VACUUM, or a restart of the daemon.
+        """
+
+        def takeOver() -> None:
+            self.postgres.server.backUp()
+            self.postgres.server.promote()
+            self.postgres.server.restart("immediate")
+            self.postgres.execute("VACUUM FULL", "VACUUM FREEZE", user=ADMIN)
+
+        await self.story(lambda: None, takeOver)
+        await self.stop()
+        await self.start()
+        for topic in TOPICS:
+            for index, wanted in enumerate(((2, 3, 4, 5, 6, 7, 8, 9), (4, 5, 6, 7, 8, 9))):
+                told = await self.resume(topic, self.places[topic][index], len(wanted))
+                self.assertEqual(told, (None, list(wanted)))
