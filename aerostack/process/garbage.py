@@ -34,7 +34,9 @@ class GarbageCollector(Service):
         self._thresholds = gc.get_threshold()
         gc.callbacks.append(self._searched)
         gc.set_threshold(*THRESHOLDS)
-        # What there is now is there until the end.
+        # What there is now is there until the end.  Python puts a search off until there is a
+        # quarter more than the last one left, which is nothing the second time.
+        gc.collect()
         gc.collect()
 
     def stopService(self) -> None:
