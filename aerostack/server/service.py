@@ -24,6 +24,7 @@ from aerostack.config.secrets import credentialsOf
 from aerostack.process.garbage import GarbageCollector
 from aerostack.process.logfile import LogOutput
 from aerostack.process.logs import Redactor, makeObserver
+from aerostack.process.polling import boundPolling
 from aerostack.process.signals import Signals
 from aerostack.process.steady import makeSteady
 from aerostack.process.stopping import PROCESS
@@ -179,4 +180,5 @@ def makeService(options: Options) -> Program:
     from twisted.internet import reactor
 
     makeSteady(reactor)
+    boundPolling(reactor)
     return Program(options, reactor)

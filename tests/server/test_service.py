@@ -203,6 +203,26 @@ class PluginTests(SynchronousTestCase):
         self.assertIs(found.options, Options)
         self.assertEqual(found.makeService, service.makeService)
 
+    def test_reactor(self) -> None:
+        """
+        The program's reactor goes by time that is never set, and serves not too many sockets at
+        once.
+        """
+        from twisted.internet import reactor
+
+        done: list[tuple[str, object]] = []
+        for name in ("makeSteady", "boundPolling"):
+            self.patch(service, name, lambda reactor, name=name: done.append((name, reactor)))
+        path = Path(self.mktemp()).absolute()
+        path.write_text(
+            'server.listen = ["tcp:1"]\ndatabase.url = "sqlite:///rt.db"\n'
+            "projects.p.anonymous = true\n"
+        )
+        options = Options()
+        options.parseOptions(["--config", str(path)])
+        service.makeService(options)
+        self.assertEqual(done, [("makeSteady", reactor), ("boundPolling", reactor)])
+
     def test_program(self) -> None:
         """
         The program is made of the daemon, what speaks with systemd, the signals, and what bounds
