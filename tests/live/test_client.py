@@ -186,7 +186,7 @@ class ClientTests(DaemonTests):
         await self.until(lambda: len(got) == 5)
         relay.cut()
         waiting += [channel.publish("e", number) for number in range(5, 10)]
-        client._conversation.line._cut("timed_out", "The line is dead.")
+        client._session.connection._cut("timed_out", "The line is dead.")
         await self.until(lambda: client.status == "reconnecting")
         # The daemon has not noticed anything.
         relay.isCut = False
