@@ -198,6 +198,12 @@ class OutsideTests(SynchronousTestCase):
         for name in imported({"autobahn", "txaio"}):
             self.assertTrue(name.startswith("net.websocket.") or room(name) == CLIENT, name)
 
+    def test_prometheus(self) -> None:
+        """
+        Prometheus' library is known where the metrics are served, and nowhere else.
+        """
+        self.assertEqual(set(imported({"prometheus_client"})), {"net.http.metrics"})
+
     def test_database(self) -> None:
         """
         One module has the pool of threads; drivers stay with the databases, and with those

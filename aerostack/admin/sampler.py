@@ -10,6 +10,7 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 
+from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.diagnosis.latencies import Latencies
 from aerostack.core.diagnosis.samples import Counts, Samples, makeSample
 
@@ -23,6 +24,7 @@ class Sampler(Service):
 
     @ivar samples: The newest.
     @ivar started: When it began, seconds since the epoch.
+    @ivar turns: How late the reactor came to each beat.
     @cvar interval: The seconds of a sample.
     @cvar beat: Seconds between two looks whether the reactor comes about in time.
     """
@@ -45,6 +47,7 @@ class Sampler(Service):
         @param publish: The same for publications.
         """
         self.samples = Samples(KEPT)
+        self.turns = Histogram()
         self._clock = clock
         self._wall = wall
         self._count = count
@@ -75,7 +78,9 @@ class Sampler(Service):
         due = self._clock.seconds() + self.beat
 
         def come() -> None:
-            self._late = max(self._late, self._clock.seconds() - due)
+            late = max(0.0, self._clock.seconds() - due)
+            self.turns.observe(late)
+            self._late = max(self._late, late)
             self._beat()
 
         self._beating = self._clock.callLater(self.beat, come)

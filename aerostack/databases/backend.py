@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any, Protocol
 
+from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.rows.selection import Bounds
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.health import DatabaseHealth
@@ -80,6 +81,19 @@ class Pools:
     def __iter__(self) -> Iterator[Connections]:
         made = (self.history, self.tracker, self.query, self.reads, self.pulse, self.spares)
         return (pool for pool in made if pool is not None)
+
+    def calls(self) -> dict[str, Histogram]:
+        """
+        How long the calls of the database took, by what they were for.
+        """
+        pools = {
+            "history": self.history,
+            "tracker": self.tracker,
+            "query": self.query,
+            "reads": self.reads,
+            "pulse": self.pulse,
+        }
+        return {kind: pool.calls for kind, pool in pools.items() if pool is not None}
 
     def start(self) -> None:
         """

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.errors import GivenUp
 from aerostack.interfaces import IDatabase
 
@@ -26,6 +27,8 @@ class PooledDatabase:
 
     A connection that is found dead, or comes to its end under an interaction, is thrown
     away, and the next interaction on its thread opens another.
+
+    @ivar calls: How long interactions took, what they waited for a thread included.
     """
 
     def __init__(self, reactor: Any, threads: int, driver: str, *args: Any, **options: Any) -> None:
@@ -35,6 +38,7 @@ class PooledDatabase:
             connection of its own.
         @param driver: The DB-API module; its C{connect} gets the rest.
         """
+        self.calls = Histogram()
         self._pool = ConnectionPool(
             driver,
             *args,
@@ -77,8 +81,14 @@ class PooledDatabase:
         return True
 
     def run(self, interaction: Callable[..., T], *args: Any) -> Deferred[T]:
+        began = self._seconds()
+
+        def measure(result: Any) -> Any:
+            self.calls.observe(self._seconds() - began)
+            return result
+
         running: Deferred[T] = self._pool.runInteraction(interaction, *args)
-        return running.addErrback(self._explain)
+        return running.addBoth(measure).addErrback(self._explain)
 
     def _explain(self, failure: Failure) -> Failure:
         if self.left == 0 and failure.check(self._pool.dbapi.Error):

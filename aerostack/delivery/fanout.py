@@ -228,16 +228,21 @@ class Fanout:
         """
         return topic in self._queues
 
-    def whenSent(self, topic: str, call: Callable[[], object]) -> None:
+    def whenSent(self, topic: str, call: Callable[[], object]) -> bool:
         """
         Have something called when all of a topic is sent that was to be sent until now.  Of
         calls that would come at the same time, only the first does: it has waited longest.
+
+        @return: Whether the call comes, or came.
         """
         queue = self._queues.get(topic)
         if queue is None or not queue.passes:
             call()
-        elif queue.passes[-1].then is None:
-            queue.passes[-1].then = call
+            return True
+        if queue.passes[-1].then is not None:
+            return False
+        queue.passes[-1].then = call
+        return True
 
     def flush(self) -> None:
         """

@@ -344,13 +344,19 @@ class Hub:
             self._checkBacklog(publication.topic)
         except RealtimeError as error:
             return fail(error)
-        began = self._clock.seconds() if self.latencies.due() else None
+        times = self.latencies.due()
+        began = self._clock.seconds() if times else 0.0
         message = (
             None if messageId is None else self._makeMessage(publication, messageId, publishId)
         )
         entered = self._lanes.enter(publication, message)
-        if began is not None:
-            entered.addCallback(self._measure, publication.topic, began)
+        if times:
+            entered.addCallbacks(
+                self._measure,
+                self._unmeasured,
+                (publication.topic, began, times),
+                errbackArgs=(times,),
+            )
         return entered
 
     def _checkBacklog(self, canonical: str) -> None:
@@ -364,14 +370,20 @@ class Hub:
                 "overloaded", "More is published here than its subscribers can be sent.", 200
             )
 
-    def _measure(self, result: T, topic: str, began: float) -> T:
+    def _measure(self, result: T, topic: str, began: float, times: int) -> T:
         """Note how long something published took, once everybody has been handed it."""
 
         def sent() -> None:
-            self.latencies.add(self._clock.seconds() - began)
+            self.latencies.add(self._clock.seconds() - began, times)
 
-        self.fanout.whenSent(topic, sent)
+        if not self.fanout.whenSent(topic, sent):
+            self.latencies.skip(times)
         return result
+
+    def _unmeasured(self, failure: Failure, times: int) -> Failure:
+        """Note that something was not published that was to be measured."""
+        self.latencies.skip(times - 1)
+        return failure
 
     def _makeMessage(
         self, publication: Publication, messageId: str, publishId: str | None

@@ -293,7 +293,17 @@ class Daemon(MultiService):
                 ),
                 **self.console.resources(),
                 "health": HealthResource(self.condition.health),
-                "metrics": MetricsResource(self.condition.metrics, self.authenticator, self._wall),
+                "metrics": MetricsResource(
+                    self.condition.metrics,
+                    {
+                        "aerostack_publish_to_socket_seconds": self.hub.latencies.histogram,
+                        "aerostack_commit_to_socket_seconds": self.feeds.latencies.histogram,
+                        "aerostack_event_loop_delay_seconds": self.console.sampler.turns,
+                        "aerostack_database_call_seconds": self._pools.calls(),
+                    },
+                    self.authenticator,
+                    self._wall,
+                ),
             }
         )
 

@@ -86,7 +86,8 @@ class Condition:
 
     def metrics(self) -> Mapping[str, float]:
         """
-        What there is to count; see L{aerostack.net.http.metrics.METRICS}.
+        What there is to count: the counters and gauges of
+        L{aerostack.net.http.metrics.METRICS}.
         """
         counts = self.counts()
         waiting = self._tracker.waiting or Lag(0.0, None)

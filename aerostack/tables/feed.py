@@ -50,7 +50,7 @@ class TableFeeds:
     @ivar projects: The ids of all projects; each sees the tables as topics of its
         own.
     @ivar changes: How many changes were told.
-    @ivar latencies: How long after their commit they were.
+    @ivar latencies: How long after their commit they were sent to all subscribers.
     """
 
     log = Logger()
@@ -245,10 +245,29 @@ class TableFeeds:
                 self._within.add(change.table)
             for project in self.projects:
                 self._tell(tableTopic(change.table, project).canonical, change)
-            if self.latencies.due():
-                # The two clocks may differ by a little.
-                self.latencies.add(max(0, self._hub.now() - change.timestamp) / 1000)
+            times = self.latencies.due()
+            if times:
+                self._measure(change.table, change.timestamp, times)
         return self._hub.fanout.room()
+
+    def _measure(self, table: str, timestamp: int, times: int) -> None:
+        """
+        Note how long after it was made a change was sent to all subscribers.
+
+        @param timestamp: When it was made, ms.
+        @param times: For how many changes it stands.
+        """
+
+        def sent() -> None:
+            # The two clocks may differ by a little.
+            self.latencies.add(max(0, self._hub.now() - timestamp) / 1000, times)
+
+        fanout = self._hub.fanout
+        topics = (tableTopic(table, project).canonical for project in self.projects)
+        # Topics send in the order in which they began; one that sends no more calls at once.
+        last = [topic for topic in topics if fanout.isSending(topic)][-1:]
+        if not fanout.whenSent(last[0] if last else "", sent):
+            self.latencies.skip(times)
 
     def _tell(self, topic: str, change: Change) -> None:
         hub = self._hub

@@ -58,6 +58,7 @@ class SamplerTests(SynchronousTestCase):
         self.clock.pump([0.0625] * 16)
         late = [each.turn for each in self.sampler.samples.since(0)]
         self.assertEqual(max(late), 2875.0)
+        self.assertEqual((self.sampler.turns.count, self.sampler.turns.total), (9, 2.875))
         self.clock.pump([0.0625] * 32)
         self.assertEqual(self.sampler.samples.since(0)[-1].turn, 0.0)
 

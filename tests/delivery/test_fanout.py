@@ -96,10 +96,10 @@ class FanoutTests(SynchronousTestCase):
         """
         told: list[str] = []
         readers = crowd(15)
-        self.fanout.whenSent("a", lambda: told.append("nothing"))
+        self.assertTrue(self.fanout.whenSent("a", lambda: told.append("nothing")))
         self.send("a", readers, "1")
-        self.fanout.whenSent("a", lambda: told.append("first"))
-        self.fanout.whenSent("a", lambda: told.append("second"))
+        self.assertTrue(self.fanout.whenSent("a", lambda: told.append("first")))
+        self.assertFalse(self.fanout.whenSent("a", lambda: told.append("second")))
         self.assertEqual(told, ["nothing"])
         self.turn()
         self.assertEqual((readers[9].got, readers[14].got, told), (["1"], [], ["nothing"]))

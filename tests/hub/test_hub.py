@@ -107,6 +107,18 @@ class PublishTests(HubTests):
         self.world.clock.advance(0.25)
         self.assertEqual(self.hub.latencies.take(), Spread(0.0, 250.0))
 
+    def test_timingOfAll(self) -> None:
+        """
+        The histogram counts every publication, also those that went out with another.
+        """
+        for n in range(5):
+            self.publish(n)
+        self.world.turn()
+        self.assertEqual(self.hub.latencies.histogram.count, 2)
+        self.publish(5)
+        self.world.turn()
+        self.assertEqual(self.hub.latencies.histogram.count, self.hub.published)
+
     def test_latencyOfNothing(self) -> None:
         """
         What could not be kept was not published, and is not measured.
@@ -116,6 +128,9 @@ class PublishTests(HubTests):
         self.world.history.refuse()
         self.failureResultOf(publishing, RealtimeError)
         self.assertIsNone(self.hub.latencies.take())
+        self.world.history.held = None
+        self.publish(2)
+        self.assertEqual(self.hub.latencies.histogram.count, 1)
 
     def test_frame(self) -> None:
         """

@@ -4,19 +4,17 @@ C{/metrics}: what the daemon counts, and who may see it.
 
 from __future__ import annotations
 
-import re
+from math import inf
 
 import treq
+from prometheus_client.parser import text_string_to_metric_families
 from twisted.web.client import Agent
 
 from aerostack.net.http.metrics import METRICS
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.daemon import DaemonTests
 
-LINE = re.compile(
-    r"# HELP (?P<name>[a-z_:]+) [^\n]+\n# TYPE (?P=name) (counter|gauge)\n"
-    r"(?P=name) (?P<value>[0-9.e+-]+)\n"
-)
+PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class MetricsTests(DaemonTests):
@@ -38,27 +36,89 @@ class MetricsTests(DaemonTests):
         (kind,) = response.headers.getRawHeaders("content-type")
         return response.code, kind, await response.text()
 
-    async def values(self) -> dict[str, float]:
+    async def samples(self) -> dict[str, dict[tuple[str, ...], float]]:
         """
-        The values, without the name that all begin with.
+        The samples by their names, without what all begin with, and by the values of their
+        labels.
         """
         _, _, text = await self.get()
-        self.assertEqual(LINE.sub("", text), "")
-        return {
-            found["name"].removeprefix("aerostack_"): float(found["value"])
-            for found in LINE.finditer(text)
-        }
+        found: dict[str, dict[tuple[str, ...], float]] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                name = sample.name.removeprefix("aerostack_")
+                found.setdefault(name, {})[(*sample.labels.values(),)] = sample.value
+        return found
+
+    async def values(self) -> dict[str, float]:
+        """
+        The values of counters and gauges.
+        """
+        samples = await self.samples()
+        numbers = {m.name.removeprefix("aerostack_") for m in METRICS if m.kind != "histogram"}
+        return {name: samples[name][()] for name in numbers}
 
     async def test_format(self) -> None:
         """
         Every metric is there, in the text format of Prometheus.
         """
         status, kind, text = await self.get()
-        self.assertEqual((status, kind), (200, "text/plain; version=0.0.4; charset=utf-8"))
-        self.assertEqual(LINE.sub("", text), "")
+        self.assertEqual((status, kind), (200, PLAIN))
         self.assertEqual(
-            [found["name"] for found in LINE.finditer(text)], [metric.name for metric in METRICS]
+            [
+                (family.name, family.type, family.documentation)
+                for family in text_string_to_metric_families(text)
+            ],
+            [(m.name.removesuffix("_total"), m.kind, m.meaning) for m in METRICS],
         )
+        self.assertIn(
+            "\n# TYPE aerostack_changes_total counter\naerostack_changes_total 0.0\n", text
+        )
+
+    async def test_accept(self) -> None:
+        """
+        Whoever asks for OpenMetrics gets it; what is not understood gets the plain format.
+        """
+        openmetrics = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+        status, kind, text = await self.get(Accept=openmetrics)
+        self.assertEqual(status, 200)
+        self.assertTrue(kind.startswith("application/openmetrics-text; version=1.0.0"), kind)
+        self.assertTrue(text.endswith("# EOF\n"))
+        for accept in (
+            "text/html",
+            "text/plain; version=x",
+            "application/openmetrics-text;version=x",
+        ):
+            self.assertEqual((await self.get(Accept=accept))[:2], (200, PLAIN), accept)
+
+    async def test_timings(self) -> None:
+        """
+        The histograms count what was published, told, read and waited for.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER)")
+        client = await self.subscribed("orders")
+        client.tell({"type": "subscribe", "topic": "chat/a"})
+        await client.frame()
+        self.execute("INSERT INTO orders VALUES (1), (2), (3)")
+        await client.frames(3)
+        await self.emit("e", 1, "chat/a")
+        await client.frame()
+        # What went out in one pass was measured once, and is counted with what comes next.
+        self.execute("INSERT INTO orders VALUES (4)")
+        await client.frame()
+        found = await self.samples()
+        self.assertEqual(found["publish_to_socket_seconds_count"][()], 1)
+        self.assertEqual(found["commit_to_socket_seconds_count"][()], 4)
+        self.assertGreater(found["database_call_seconds_count"]["tracker",], 0)
+        self.assertEqual(
+            {kind for (kind,) in found["database_call_seconds_count"]},
+            {"history", "tracker", "query", "reads"},
+        )
+        for name in ("publish_to_socket_seconds", "commit_to_socket_seconds"):
+            buckets = found[f"{name}_bucket"]
+            bounds = [float(bound) for (bound,) in buckets]
+            self.assertEqual((bounds[0], bounds[-2:]), (0.0005, [10.0, inf]))
+            self.assertEqual(buckets["+Inf",], found[f"{name}_count"][()])
+            self.assertGreater(found[f"{name}_sum"][()], 0)
 
     async def test_values(self) -> None:
         """

@@ -72,7 +72,23 @@ class FeedsTests(FeedsCase):
         self.subscribed()
         self.feeds.changed([replace(change(INSERT, {"id": 1}), timestamp=now - 30)])
         self.feeds.changed([replace(change(INSERT, {"id": 2}), timestamp=now + 30)])
+        self.world.turn()
         self.assertEqual(self.feeds.latencies.take(), Spread(0.0, 30.0))
+
+    def test_latencyOfFlood(self) -> None:
+        """
+        A change that waits for the end of the turn is measured until it has gone out, and
+        stands for those that go out with it.
+        """
+        now = self.world.hub.now()
+        self.subscribed()
+        for n in range(4):
+            self.feeds.changed([replace(change(INSERT, {"id": n}), timestamp=now)])
+        self.world.clock.advance(0.25)
+        self.assertEqual(self.feeds.latencies.take(), Spread(0.0, 250.0))
+        self.feeds.changed([replace(change(INSERT, {"id": 4}), timestamp=now)])
+        self.world.turn()
+        self.assertEqual(self.feeds.latencies.histogram.count, 5)
 
     def test_listener(self) -> None:
         """

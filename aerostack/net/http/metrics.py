@@ -4,21 +4,33 @@ What the daemon counts, for Prometheus (https://prometheus.io/docs/instrumenting
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import Metric as MetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from aerostack.auth.authenticator import Authenticator
-from aerostack.net.http.requests import BoundedRequest, isLocal, operatorOf
+from aerostack.core.diagnosis.histogram import Histogram
+from aerostack.net.http.requests import BoundedRequest, headersOf, isLocal, operatorOf
 from aerostack.net.http.resources import JSONResource
+
+KIND = "kind"
+"""The label of a histogram that there is several times.  Its values are ours, never a client's."""
 
 
 @dataclass(frozen=True)
 class Metric:
     """
-    One number.
+    One number, or one histogram.
 
-    @ivar kind: C{counter} if it only grows while the daemon runs, else C{gauge}.
+    @ivar kind: C{counter} if it only grows while the daemon runs, C{histogram} if it counts
+        things by how long they took, else C{gauge}.
     @ivar meaning: What it is.
     """
 
@@ -52,21 +64,78 @@ METRICS = (
         "How long the database's oldest transaction has been open; 0 if none is known to be.",
     ),
     Metric("aerostack_healthy", "gauge", "1 if /health is 200, else 0."),
+    Metric(
+        "aerostack_publish_to_socket_seconds",
+        "histogram",
+        "From when a publication came until it was handed to every subscriber's socket.",
+    ),
+    Metric(
+        "aerostack_commit_to_socket_seconds",
+        "histogram",
+        "From when a table's row was changed until every subscriber's socket was handed it.",
+    ),
+    Metric(
+        "aerostack_event_loop_delay_seconds",
+        "histogram",
+        "How late the event loop came to a call that it makes every 125 ms.",
+    ),
+    Metric(
+        "aerostack_database_call_seconds",
+        "histogram",
+        "How long a call of the database took, with what it waited for a connection, by kind.",
+    ),
 )
 
 
-def render(values: Mapping[str, float]) -> str:
-    """
-    Write metrics down.
+Timings = Mapping[str, Histogram | Mapping[str, Histogram]]
+"""The histograms by the names of their metrics; where a metric has several, by their label."""
 
-    @param values: The value of each of L{METRICS}, by its name.
+
+class _DaemonCollector(Collector):
     """
-    return "".join(
-        f"# HELP {metric.name} {metric.meaning}\n"
-        f"# TYPE {metric.name} {metric.kind}\n"
-        f"{metric.name} {values[metric.name]}\n"
-        for metric in METRICS
-    )
+    Reads the daemon's numbers when somebody asks for them.
+    """
+
+    def __init__(self, measure: Callable[[], Mapping[str, float]], timings: Timings) -> None:
+        self._measure = measure
+        self._timings = timings
+
+    def collect(self) -> Iterator[MetricFamily]:
+        """
+        What L{CollectorRegistry} asks for.
+        """
+        values = self._measure()
+        for metric in METRICS:
+            if metric.kind == "histogram":
+                yield self._histogram(metric)
+            elif metric.kind == "counter":
+                yield CounterMetricFamily(metric.name, metric.meaning, values[metric.name])
+            else:
+                yield GaugeMetricFamily(metric.name, metric.meaning, values[metric.name])
+
+    def _histogram(self, metric: Metric) -> MetricFamily:
+        timings = self._timings[metric.name]
+        if isinstance(timings, Histogram):
+            return HistogramMetricFamily(
+                metric.name, metric.meaning, _buckets(timings), timings.total
+            )
+        family = HistogramMetricFamily(metric.name, metric.meaning, labels=[KIND])
+        for kind, histogram in timings.items():
+            family.add_metric([kind], _buckets(histogram), histogram.total)
+        return family
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    return [(floatToGoString(bound), count) for bound, count in histogram.buckets()]
+
+
+class _Exposition(NamedTuple):
+    """
+    The metrics as text.
+    """
+
+    text: bytes
+    mediaType: str
 
 
 class MetricsResource(JSONResource):
@@ -77,23 +146,33 @@ class MetricsResource(JSONResource):
     def __init__(
         self,
         measure: Callable[[], Mapping[str, float]],
+        timings: Timings,
         authenticator: Authenticator,
         wall: Callable[[], float],
     ) -> None:
         """
-        @param measure: Gives the values; see L{render}.
+        @param measure: Gives the values of L{METRICS} by their names, histograms apart.
+        @param timings: The histograms among them.
         """
         super().__init__()
-        self._measure = measure
+        # Several daemons may live in one process, as in the tests: none uses the global registry.
+        self._registry = CollectorRegistry()
+        self._registry.register(_DaemonCollector(measure, timings))
         self._authenticator = authenticator
         self._wall = wall
 
     def answer(self, request: BoundedRequest) -> Any:
         if not isLocal(request):
             operatorOf(request, self._authenticator, self._wall(), "Metrics are")
-        return 200, render(self._measure())
+        accept = ",".join(headersOf(request).get("accept", ()))
+        try:
+            encode, mediaType = choose_encoder(accept)
+        except TypeError:
+            # It compares a version that is no number with one that is.
+            encode, mediaType = choose_encoder("")
+        return 200, _Exposition(encode(self._registry), mediaType)
 
     def encode(self, body: Any) -> tuple[bytes, bytes]:
-        if isinstance(body, str):
-            return body.encode("utf-8"), b"text/plain; version=0.0.4; charset=utf-8"
+        if isinstance(body, _Exposition):
+            return body.text, body.mediaType.encode("latin-1")
         return super().encode(body)

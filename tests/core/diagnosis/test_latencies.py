@@ -19,8 +19,9 @@ class LatenciesTests(SynchronousTestCase):
         Measure things that take 1 ms, 2 ms and so on, as far as they are to be measured.
         """
         for number in range(1, count + 1):
-            if latencies.due():
-                latencies.add(number / 1000)
+            times = latencies.due()
+            if times:
+                latencies.add(number / 1000, times)
 
     def test_nothing(self) -> None:
         """
@@ -64,4 +65,26 @@ class LatenciesTests(SynchronousTestCase):
         self.measure(latencies, 100)
         latencies.take()
         self.assertIsNone(latencies.take())
-        self.assertEqual([latencies.due() for _ in range(3)], [True, True, True])
+        self.assertEqual([bool(latencies.due()) for _ in range(3)], [True, True, True])
+
+    def test_counted(self) -> None:
+        """
+        The histogram counts everything up to the newest that was measured, however few were
+        measured.
+        """
+        latencies = Latencies(most=4)
+        self.measure(latencies, 1000)
+        self.assertLess(latencies._stride, 1000)
+        counted = latencies.histogram.count
+        self.assertGreater(counted, 1000 - latencies._stride)
+        latencies.take()
+        self.measure(latencies, 1)
+        self.assertEqual(latencies.histogram.count, 1001)
+
+    def test_skipped(self) -> None:
+        """
+        The next thing that is measured stands for one that could not be.
+        """
+        latencies = Latencies()
+        latencies.skip(latencies.due())
+        self.assertEqual(latencies.due(), 2)

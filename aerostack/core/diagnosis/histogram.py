@@ -1,0 +1,53 @@
+"""
+How long all things of one sort took, since the daemon began.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from itertools import accumulate
+
+BOUNDS = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+"""The upper bounds of a histogram's buckets, seconds; the last bucket has none."""
+
+
+class Histogram:
+    """
+    Counts things by how long they took.
+
+    One observation may stand for several things: so the daemon need not measure each of
+    thousands in a second, and their number is right nevertheless.
+
+    @ivar total: How long all of them took together, seconds.
+    """
+
+    __slots__ = ("_counts", "total")
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BOUNDS) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float, times: int = 1) -> None:
+        """
+        Count things that took so long.
+
+        @param times: How many they are.
+        """
+        self._counts[bisect_left(BOUNDS, seconds)] += times
+        self.total += seconds * times
+
+    @property
+    def count(self) -> int:
+        """How many things were counted."""
+        return sum(self._counts)
+
+    def buckets(self) -> list[tuple[float, int]]:
+        """
+        Each upper bound, seconds, with how many things took no longer; the last bound is
+        infinite.
+        """
+        return list(zip((*BOUNDS, math.inf), accumulate(self._counts), strict=True))
