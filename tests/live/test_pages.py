@@ -141,7 +141,7 @@ class FileTests(Asking):
         self.assertEqual((status, again, headers["etag"]), (304, b"", tag))
         status, _, again = await self.ask("/client/realtime.js", If_None_Match='"other"')
         self.assertEqual((status, again), (200, body))
-        _, headers, _ = await self.ask("/client/link.js")
+        _, headers, _ = await self.ask("/client/connection.js")
         self.assertNotEqual(headers["etag"], tag)
 
     async def test_head(self) -> None:

@@ -59,7 +59,7 @@ class PackageTests(SynchronousTestCase):
         """
         After which closes the client comes back is what the daemon's table says.
         """
-        text = (CLIENT / "link.js").read_text()
+        text = (CLIENT / "connection.js").read_text()
         final = re.search(r"FINAL_CLOSES = new Set\(\[(.*?)\]\)", text)
         token = re.search(r"TOKEN_CLOSE = (\d+);", text)
         assert final and token

@@ -6,8 +6,8 @@
  *
  * One WebSocket carries every topic; it comes back whatever happens, and goes on where it was.
  * What each option and method means stands in realtime.d.ts.  The files behind this one:
- * `link.js` is the WebSocket and its life, and `pulse.js` sees whether it is dead; `frames.js` reads
- * what comes, and `talk.js` paces what is said; `outbox.js` keeps what was published until it is
+ * `connection.js` is the WebSocket and its life, and `liveness.js` sees whether it is dead; `frames.js` reads
+ * what comes, and `pacing.js` paces what is said; `outbox.js` keeps what was published until it is
  * acknowledged; `topic.js` has the topics, `channel.js` what an application holds of them, and
  * `collections.js` what their frames add up to.
  */
@@ -15,10 +15,10 @@
 import { RealtimeSubscription } from "./channel.js";
 import { Listeners, RealtimeError, encode, makeSecret } from "./common.js";
 import { Http } from "./http.js";
-import { Link } from "./link.js";
+import { Link } from "./connection.js";
 import { Outbox } from "./outbox.js";
-import { Shelf } from "./shelf.js";
-import { Talk } from "./talk.js";
+import { Shelf } from "./channels.js";
+import { Talk } from "./pacing.js";
 import { Topic } from "./topic.js";
 
 export { RealtimeError, RealtimeSubscription };

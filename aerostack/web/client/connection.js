@@ -5,7 +5,7 @@
 import { backoff } from "./backoff.js";
 import { RealtimeError, defer } from "./common.js";
 import { readFrame } from "./frames.js";
-import { Pulse } from "./pulse.js";
+import { Pulse } from "./liveness.js";
 
 // Close codes after which coming back would not help, and the one that wants a new token first.
 const FINAL_CLOSES = new Set([1000, 1002, 1003, 1007, 1009, 4003, 4009, 4029]);
