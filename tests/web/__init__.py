@@ -24,6 +24,22 @@ SHARED = ROOT / "aerostack" / "web" / "shared"
 EXAMPLES = ROOT / "aerostack" / "web" / "examples"
 MODULES = HERE / "node_modules"
 
+COMPILER = {
+    "noEmit": True,
+    "allowJs": True,
+    "checkJs": True,
+    # The compiler finds by itself most types of code that has none.
+    "strict": False,
+    "noUnusedLocals": True,
+    "noUnusedParameters": True,
+    "lib": ["es2022", "dom", "dom.iterable", "dom.asynciterable"],
+    "module": "esnext",
+    "moduleResolution": "bundler",
+    "target": "es2022",
+    "types": [],
+}
+"""How the TypeScript compiler checks the files that the daemon serves."""
+
 
 def program(name: str) -> str:
     """
@@ -52,6 +68,18 @@ def run(*command: str, folder: Path) -> str:
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
+
+
+def checkTypes(folder: Path, files: list[str]) -> None:
+    """
+    Let the TypeScript compiler check JavaScript files, by its own rules and their JSDoc types.
+
+    @param folder: Where to run it.
+    @raise AssertionError: It found something; the message has what it wrote.
+    """
+    config = {"compilerOptions": COMPILER, "files": files}
+    (folder / "tsconfig.json").write_text(json.dumps(config))
+    run("tsc", "--project", ".", folder=folder)
 
 
 class Workshop:

@@ -12,22 +12,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.net.http.files import CHART_FILES, CHARTS
-from tests.web import CONSOLE, HOME, SHARED, run
-
-COMPILER = {
-    "noEmit": True,
-    "allowJs": True,
-    "checkJs": True,
-    # Its types are those that the compiler finds by itself.
-    "strict": False,
-    "noUnusedLocals": True,
-    "noUnusedParameters": True,
-    "lib": ["es2022", "dom", "dom.iterable", "dom.asynciterable"],
-    "module": "esnext",
-    "moduleResolution": "bundler",
-    "target": "es2022",
-    "types": [],
-}
+from tests.web import CONSOLE, HOME, SHARED, checkTypes
 
 
 class ConsoleTests(SynchronousTestCase):
@@ -45,18 +30,10 @@ class ConsoleTests(SynchronousTestCase):
         folders = (CONSOLE, HOME, SHARED)
         modules = sorted(str(path) for each in folders for path in each.glob("*.js"))
         self.assertGreater(len(modules), 8)
-        self.check(folder, modules)
+        checkTypes(folder, modules)
         (folder / "wrong.js").write_text(f'import {{ no }} from "{SHARED}/dom.js"; no();')
         with self.assertRaisesRegex(AssertionError, "no exported member 'no'"):
-            self.check(folder, ["wrong.js"])
-
-    def check(self, folder: Path, files: list[str]) -> None:
-        """
-        Let the compiler check files.
-        """
-        config = {"compilerOptions": COMPILER, "files": files}
-        (folder / "tsconfig.json").write_text(json.dumps(config))
-        run("tsc", "--project", ".", folder=folder)
+            checkTypes(folder, ["wrong.js"])
 
     def test_elements(self) -> None:
         """

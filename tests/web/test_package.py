@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack import __version__
 from aerostack.errors import CLOSE_CODES, CLOSE_TOKEN
 from tests.net import ROOT
-from tests.web import CLIENT, HERE, Workshop, run
+from tests.web import CLIENT, HERE, Workshop, checkTypes, run
 from tests.web.documents import codeBlocks
 
 DOCUMENT = ROOT / "docs" / "javascript.rst"
@@ -81,6 +81,21 @@ class PackageTests(SynchronousTestCase):
         exported = self.manifest["exports"].values()
         for name in (file for kinds in exported for file in kinds.values()):
             self.assertIn(name.removeprefix("./"), shipped)
+
+    def test_modules(self) -> None:
+        """
+        The TypeScript compiler finds nothing wrong in the modules of the client.  It does find a
+        part that lacks what another part needs of it.
+        """
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        # React's types are not there, and C{react.d.ts} is checked with an application's code.
+        modules = sorted(str(path) for path in CLIENT.glob("*.js") if path.name != "react.js")
+        checkTypes(folder, modules)
+        wrong = f'import {{ Outbox }} from "{CLIENT}/outbox.js"; new Outbox({{}}, 1);'
+        (folder / "wrong.js").write_text(wrong)
+        with self.assertRaisesRegex(AssertionError, "touch"):
+            checkTypes(folder, ["wrong.js"])
 
     def test_lockfile(self) -> None:
         """

@@ -1,28 +1,39 @@
 /**
- * What an application holds of a topic.
+ * Channels: what an application holds of a topic.
  */
 
-import { Listeners, RealtimeError, encode } from "./common.js";
+import { Callbacks } from "./callbacks.js";
+import { RealtimeError } from "./errors.js";
+import { encode } from "./outgoing.js";
 
 const NO_ROWS = Object.freeze([]);
 
-/** What an application holds of a topic; it gets it from `client.channel()`. */
+/** A topic, as an application uses it. `client.channel()` makes it. */
 export class RealtimeSubscription {
   #host;
   #name;
   #options;
-  // The topic, as long as this is subscribed or tracks there.
+  /**
+   * The topic, while this channel is subscribed or tracks.
+   *
+   * @type {import("./topic.js").Topic | null}
+   */
   #topic = null;
-  #handlers = new Map();
-  #listeners = {
-    state: new Listeners(),
-    gap: new Listeners(),
-    feed: new Listeners(),
-    rows: new Listeners(),
-    presence: new Listeners(),
+  #events = new Map();
+  #notices = {
+    state: new Callbacks(),
+    gap: new Callbacks(),
+    feed: new Callbacks(),
+    rows: new Callbacks(),
+    presence: new Callbacks(),
   };
   #presence;
 
+  /**
+   * @param {import("./interfaces.js").SessionHost} host
+   * @param {string} name  The whole name of the topic.
+   * @param {Record<string, any>} options
+   */
   constructor(host, name, options) {
     this.#host = host;
     this.#name = name;
@@ -70,14 +81,14 @@ export class RealtimeSubscription {
   }
 
   on(event, callback) {
-    if (!this.#handlers.has(event)) this.#handlers.set(event, new Listeners());
-    this.#handlers.get(event).add(callback);
+    if (!this.#events.has(event)) this.#events.set(event, new Callbacks());
+    this.#events.get(event).add(callback);
     this.#host.keep(this);
     return this;
   }
 
   off(event, callback) {
-    this.#handlers.get(event)?.delete(callback);
+    this.#events.get(event)?.delete(callback);
     return this;
   }
 
@@ -113,9 +124,9 @@ export class RealtimeSubscription {
   unsubscribe() {
     if (!this.isSubscribed) return;
     const topic = this.#topic;
-    const callbacks = [...this.#handlers.values(), ...Object.values(this.#listeners)];
-    for (const listeners of callbacks) listeners.clear();
-    this.#handlers.clear();
+    const callbacks = [...this.#events.values(), ...Object.values(this.#notices)];
+    for (const each of callbacks) each.clear();
+    this.#events.clear();
     if (!topic.tracks(this)) this.#topic = null;
     topic.detach(this);
     this.#host.release(topic, this);
@@ -129,10 +140,10 @@ export class RealtimeSubscription {
     if (state === null || typeof state !== "object" || Array.isArray(state)) {
       throw new TypeError("A presence state is an object.");
     }
-    // Now, because the application may go on to change what it gave.
+    // Encoded now, because the application may change the object afterwards.
     const text = encode(state);
     if (text?.[0] !== "{") {
-      throw new RealtimeError("invalid_data", "A presence state is an object in JSON, too.");
+      throw new RealtimeError("invalid_data", "A presence state must be an object in JSON, too.");
     }
     this.#topic = this.#host.activate(this.#name);
     this.#topic.track(this, text);
@@ -151,29 +162,30 @@ export class RealtimeSubscription {
   }
 
   #listen(what, callback) {
-    const end = this.#listeners[what].add(callback);
+    const end = this.#notices[what].add(callback);
     this.#host.keep(this);
     return end;
   }
 
-  /** Have these options, if they can still be chosen, or are given anyway. */
+  /** Use these options. A subscribed channel checks only that its topic has the same. */
   _want(options) {
     if (this.isSubscribed) this.#topic.check(options);
     else this.#options = options;
     this.#host.keep(this);
   }
 
-  _tell(what, ...args) {
+  /** Call the callbacks for a frame, or for a notice of the topic. */
+  _notify(what, ...args) {
     const { report } = this.#host;
     if (what === "frame") {
       const [frame] = args;
-      this.#handlers.get(frame.operation ?? frame.event)?.tell(report, frame);
-      this.#handlers.get("*")?.tell(report, frame);
+      this.#events.get(frame.operation ?? frame.event)?.call(report, frame);
+      this.#events.get("*")?.call(report, frame);
     } else if (what === "rows") {
-      // The list is made only where somebody looks at it.
-      if (this.#listeners.rows.size) this.#listeners.rows.tell(report, this.rows);
+      // The list is made only if a callback gets it.
+      if (this.#notices.rows.size) this.#notices.rows.call(report, this.rows);
     } else {
-      this.#listeners[what].tell(report, ...args);
+      this.#notices[what].call(report, ...args);
     }
   }
 }

@@ -3,10 +3,10 @@
  */
 
 /**
- * Gives the same channel for the same topic again, as long as somebody holds it or it has
- * something to remember; otherwise it may be forgotten.
+ * Gives the same channel for the same topic, as long as the application holds it or it has something
+ * to remember. Other channels may be forgotten.
  */
-export class Shelf {
+export class Channels {
   #known = new Map();
   #kept = new Set();
   #forgotten = new FinalizationRegistry((name) => {
@@ -22,12 +22,12 @@ export class Shelf {
     this.#forgotten.register(channel, channel.topic);
   }
 
-  /** It has callbacks or options, which the next who asks for it wants to find. */
+  /** Keep a channel: it has callbacks or options, which the next `channel()` must find again. */
   keep(channel) {
     if (this.get(channel.topic) === channel) this.#kept.add(channel);
   }
 
-  /** Give another one from now on. */
+  /** Give another channel from now on. */
   remove(channel) {
     if (this.get(channel.topic) === channel) this.#known.delete(channel.topic);
     this.#kept.delete(channel);

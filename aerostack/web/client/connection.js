@@ -1,29 +1,30 @@
 /**
- * The WebSocket to the daemon, and its life.
+ * The connection to the daemon: one WebSocket, and another one when it is lost.
  */
 
 import { backoff } from "./backoff.js";
-import { RealtimeError, defer } from "./common.js";
+import { defer } from "./callbacks.js";
+import { RealtimeError } from "./errors.js";
 import { readFrame } from "./frames.js";
-import { Pulse } from "./liveness.js";
+import { Liveness } from "./liveness.js";
 
-// Close codes after which coming back would not help, and the one that wants a new token first.
+// Close codes after which another connection would not help, and the one that asks for a new token.
 const FINAL_CLOSES = new Set([1000, 1002, 1003, 1007, 1009, 4003, 4009, 4029]);
 const TOKEN_CLOSE = 4001;
-// This one helps if what was too large is not sent again.
+// After this one another connection helps if the frame that was too large is not sent again.
 const TOO_LARGE_CLOSE = 1009;
 const TOKEN_ERRORS = new Set(["token_expired", "invalid_token"]);
 
-// A connection that lives this long was a good one.
+// A connection that lasts so many milliseconds counts as a success.
 const STABLE_AFTER = 5000;
-// No daemon wants a client back later than this; a larger number is a mistake.
+// A client stays away so many milliseconds at most, whatever the daemon says.
 const LONGEST_DELAY = 3_600_000;
-// Of so many openings in a row that fail one is asked about over HTTP, beginning with the first.
+// The client asks over HTTP why an opening failed for the first of so many failures in a row.
 const ASK_EVERY = 3;
 
 async function findWebSocket() {
   if (typeof globalThis.WebSocket === "function") return globalThis.WebSocket;
-  // A name that bundlers cannot read, because only Node.js before 22 needs the package.
+  // Bundlers must not find this name: only Node.js before 22 needs the package.
   const name = "ws";
   try {
     return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)).WebSocket;
@@ -36,7 +37,7 @@ async function findWebSocket() {
   }
 }
 
-/** A delay that the daemon told, if it is one. */
+/** A delay that the daemon sent, in milliseconds; `undefined` if it is none. */
 function readDelay(value) {
   return Number.isFinite(value) && value >= 0 ? Math.min(value, LONGEST_DELAY) : undefined;
 }
@@ -47,21 +48,22 @@ function find(pattern, reason) {
   return found ? Number(found[1]) : undefined;
 }
 
-/**
- * The WebSocket, from the first attempt to the last.
- *
- * Its owner is asked for what an attempt needs (`url`, `protocols`, `WebSocket`), why one may
- * have been refused (`diagnose`), for a new token (`renew`) and whether it can do without what was
- * too large (`tooLarge`), and is told what happens (`opened`, `closed`, `received`, `unreadable`,
- * `stopped`, `statusChanged`, `report`).
- */
-export class Link {
+/** Keeps a WebSocket open, from the first attempt to the last. */
+export class Connection {
+  /** @type {"idle" | "connecting" | "connected" | "reconnecting" | "disconnected"} */
   status = "idle";
-  // idle | opening | open | judging | waiting | tokenless
+  /**
+   * `deciding` is the time after a loss in which the client finds out why, or gets a new token;
+   * `waiting` is the pause before the next attempt; `tokenless` lasts until the application sets a
+   * token.
+   *
+   * @type {"idle" | "opening" | "open" | "deciding" | "waiting" | "tokenless"}
+   */
   #phase = "idle";
-  // Whatever was begun in an earlier turn is of no interest any more: it comes late, or the
-  // application has done something else in a callback.
+  // Grows with each phase. Code that waited compares it: if it has changed, another event came first,
+  // or a callback of the application changed something.
   #turn = 0;
+  /** @type {import("./interfaces.js").ConnectionOwner} */
   #owner;
   #options;
   #socket = null;
@@ -69,22 +71,26 @@ export class Link {
   #timer;
   #stableTimer;
   #attempts = 0;
-  // Openings that failed in a row, and what the last question about one of them gave.
+  // How many openings have failed in a row, and the reason that the daemon gave last.
   #failures = 0;
-  #known;
-  // When the last attempt began, and before when the next one must not.
+  #diagnosis;
+  // When the last attempt began, and the earliest time of the next one.
   #beganAt = 0;
-  #soonest = 0;
-  #pulse;
-  // What the daemon said before it closes: when to come back, and what is wrong with the token.
-  #told;
+  #earliest = 0;
+  #liveness;
+  // What the daemon said before it closed: when to come back, and what is wrong with the token.
+  #delay;
   #tokenError;
   #reported = new Set();
 
+  /**
+   * @param {import("./interfaces.js").ConnectionOwner} owner
+   * @param {import("./interfaces.js").Settings} options
+   */
   constructor(owner, options) {
     this.#owner = owner;
     this.#options = options;
-    this.#pulse = new Pulse(
+    this.#liveness = new Liveness(
       (frame) => this.send(frame),
       (time) => this.#lost(undefined, undefined, this.#noAnswer(time)),
       options,
@@ -95,7 +101,7 @@ export class Link {
     return this.#phase === "open";
   }
 
-  /** Whether it is open, or tries to be. */
+  /** Whether it is open, or will be. */
   get isWanted() {
     return this.#phase !== "idle";
   }
@@ -111,7 +117,7 @@ export class Link {
     }
     if (this.#phase === "idle" || this.#phase === "tokenless") this.#setStatus("connecting");
     if (this.#phase === "tokenless") this.#comeBackSoon();
-    else if (this.#phase !== "opening" && this.#phase !== "judging") this.#begin();
+    else if (this.#phase !== "opening" && this.#phase !== "deciding") this.#begin();
     return promise;
   }
 
@@ -119,22 +125,28 @@ export class Link {
     this.#stop(new RealtimeError("disconnected", "disconnect() was called."));
   }
 
-  /** Send a frame, which is JSON; return whether there is a connection. */
+  /**
+   * Send a frame.
+   *
+   * @param {string} frame  JSON.
+   * @returns {boolean} Whether there is a connection.
+   */
   send(frame) {
     if (this.isOpen) this.#socket.send(frame);
     return this.isOpen;
   }
 
-  /** See `Pulse`. */
-  ping(told) {
-    this.#pulse.ping(told);
+  /** See `Liveness`. */
+  ping(answered) {
+    this.#liveness.ping(answered);
   }
 
+  /** The daemon has refused the oldest open ping. */
   pingRefused() {
-    this.#pulse.answered(false);
+    this.#liveness.answered(false);
   }
 
-  /** Go on with a new token. */
+  /** The application has set a token. */
   renewed() {
     this.#failures = 0;
     if (this.#phase !== "tokenless") return;
@@ -144,11 +156,11 @@ export class Link {
 
   async #begin() {
     const turn = this.#enter("opening");
-    this.#told = this.#tokenError = undefined;
+    this.#delay = this.#tokenError = undefined;
     this.#beganAt = performance.now();
     let socket;
     try {
-      // Never at once: who disconnects in the same breath has opened nothing.
+      // Always after a turn: a client that disconnects at once has opened nothing.
       const WebSocket = await (this.#owner.WebSocket ?? findWebSocket());
       if (turn !== this.#turn) return;
       const protocols = this.#owner.protocols();
@@ -157,7 +169,7 @@ export class Link {
         : new WebSocket(this.#owner.url());
     } catch (cause) {
       if (turn !== this.#turn) return;
-      // A page may not open it, or a credential has characters that cannot be sent.
+      // The page must not open it, or a credential has characters that cannot be sent.
       const error =
         cause instanceof RealtimeError
           ? cause
@@ -174,18 +186,18 @@ export class Link {
       () => this.#lost(undefined, undefined, this.#noAnswer(connectTimeout)),
       connectTimeout,
     );
-    // Handlers are taken off when the socket is given up, so these concern the present one.
+    // The client takes the handlers off a socket that it gives up: these are of the present one.
     socket.onopen = () => this.#opened();
     socket.onmessage = (event) => this.#received(event.data);
     socket.onclose = (event) => this.#lost(event.code, event.reason);
-    // `close` follows, and says more.
+    // The `close` event follows, and says more.
     socket.onerror = () => {};
   }
 
   #opened() {
     this.#enter("open", this.#socket);
     this.#failures = 0;
-    this.#pulse.start();
+    this.#liveness.start();
     this.#owner.opened();
     this.#opening?.resolve();
     this.#opening = null;
@@ -196,26 +208,26 @@ export class Link {
     const { frame, fault, topic, pos } = readFrame(text);
     if (fault !== undefined) {
       const shown = typeof text === "string" ? text.slice(0, 100) : typeof text;
-      const message = `${this.#owner.url()} sent what is no frame of this protocol (${fault}): ${shown}`;
+      const message = `${this.#owner.url()} sent a frame that cannot be read (${fault}): ${shown}`;
       this.#report(new RealtimeError("invalid_frame", message, { topic }));
       this.#owner.unreadable(topic, pos);
       return;
     }
-    // A newer daemon may say more than is known here.
+    // A newer daemon may send frames that this client does not know.
     if (frame === null) return;
-    this.#pulse.heard();
-    this.#stableTimer ??= setTimeout(() => this.#settled(), STABLE_AFTER);
+    this.#liveness.heard();
+    this.#stableTimer ??= setTimeout(() => this.#proved(), STABLE_AFTER);
     if (frame.type === "reconnect") {
-      this.#told = readDelay(frame.delay);
+      this.#delay = readDelay(frame.delay);
     } else if (frame.type === "pong") {
-      this.#pulse.answered(true);
+      this.#liveness.answered(true);
     } else if (frame.type === "error" && TOKEN_ERRORS.has(frame.code)) {
       this.#tokenError = new RealtimeError(frame.code, frame.message);
     } else {
       try {
         this.#owner.received(frame);
       } catch (cause) {
-        // The client has a mistake. Another connection would not help.
+        // The client has a fault. Another connection would not help.
         const message = `The client failed on a frame of the type ${frame.type}: ${cause}`;
         const { topic } = frame;
         this.#owner.report(new RealtimeError("client_failed", message, { cause, topic }));
@@ -223,8 +235,8 @@ export class Link {
     }
   }
 
-  /** It was a good connection: what comes next is a new story. */
-  #settled() {
+  /** The connection has lasted: earlier failures do not count any more. */
+  #proved() {
     this.#attempts = 0;
     this.#reported.clear();
   }
@@ -235,20 +247,20 @@ export class Link {
     return new RealtimeError("no_answer", `${this.#owner.url()} did not answer within ${time} ms.`);
   }
 
-  /** The network came, went or changed, or the page was woken: see what is left. */
+  /** The network or the visibility of the page has changed: see whether the daemon answers. */
   #look = (event) => {
     if (event.type === "visibilitychange" && globalThis.document.hidden) return;
     if (this.isOpen) {
-      this.#pulse.probe();
+      this.#liveness.probe();
     } else if (this.#phase === "waiting" && event.type !== "offline") {
       if (event.type === "online") this.#attempts = this.#failures = 0;
       this.#hasten();
     }
   };
 
-  /** Come back now, but not before the time that the daemon said, and not attempt upon attempt. */
+  /** Try again now, but not before the time that the daemon said, nor too soon after an attempt. */
   #hasten() {
-    const wait = this.#soonest - performance.now();
+    const wait = this.#earliest - performance.now();
     clearTimeout(this.#timer);
     if (wait > 0) this.#timer = setTimeout(() => this.#begin(), wait);
     else this.#begin();
@@ -260,12 +272,12 @@ export class Link {
     globalThis.document?.[change]?.("visibilitychange", this.#look);
   }
 
-  // The end of a connection, and what comes after it
+  // After a connection
 
-  async #lost(code, reason = "", error) {
+  async #lost(code, reason = "", error = undefined) {
     const wasOpen = this.isOpen;
-    const turn = this.#enter("judging");
-    const told = this.#told ?? readDelay(find(/reconnect in (\d+) ms/, reason));
+    const turn = this.#enter("deciding");
+    const delay = this.#delay ?? readDelay(find(/reconnect in (\d+) ms/, reason));
     if (code === TOKEN_CLOSE) error = this.#tokenError;
     const isMended = wasOpen && code === TOO_LARGE_CLOSE && this.#withoutTheLargest(reason);
     if (wasOpen) this.#owner.closed();
@@ -283,21 +295,21 @@ export class Link {
     } else if (code === TOKEN_CLOSE || TOKEN_ERRORS.has(error.code)) {
       await this.#renew(turn, error);
     } else {
-      // That a connection ended is no error, as long as there is another one.
+      // A connection that ended is no error, as long as another one follows.
       if (error.code !== "closed") this.#report(error);
-      if (turn === this.#turn) this.#wait(error, told ?? readDelay(error.retryAfter));
+      if (turn === this.#turn) this.#wait(error, delay ?? readDelay(error.retryAfter));
     }
   }
 
-  /** Why an opening failed.  A daemon in trouble is not asked about each. */
+  /** Find out why an opening failed. The client does not ask a daemon in trouble about each. */
   async #askWhy() {
     this.#failures += 1;
-    if (this.#failures % ASK_EVERY === 1) return (this.#known = await this.#owner.diagnose());
-    // Its `retryAfter` was about that time.
-    return new RealtimeError(this.#known.code, this.#known.message);
+    if (this.#failures % ASK_EVERY === 1) return (this.#diagnosis = await this.#owner.diagnose());
+    // Without its `retryAfter`, which counted from then.
+    return new RealtimeError(this.#diagnosis.code, this.#diagnosis.message);
   }
 
-  /** See whether all that was too large can be kept from being sent again. */
+  /** Whether the frame that was too large was found, and will not be sent again. */
   #withoutTheLargest(reason) {
     const limit = find(/at most (\d+) bytes/, reason);
     const bound = limit === undefined ? "" : `, at most ${limit} bytes`;
@@ -331,14 +343,14 @@ export class Link {
     );
   }
 
-  /** At once, but not if this is not the first time: a new token may be refused as well. */
-  #comeBackSoon(error) {
+  /** Try at once, but only the first time: the daemon may refuse the new token, too. */
+  #comeBackSoon(error = undefined) {
     if (this.#attempts > 0) return this.#wait(error);
     this.#attempts = 1;
     this.#begin();
   }
 
-  #wait(error, told) {
+  #wait(error, told = undefined) {
     const { maxReconnectAttempts } = this.#options;
     if (this.#attempts >= maxReconnectAttempts) {
       const enough = new RealtimeError(
@@ -353,17 +365,17 @@ export class Link {
     }
     const { reconnectDelay, maxReconnectDelay } = this.#options;
     const delay = told ?? backoff(this.#attempts, reconnectDelay, maxReconnectDelay);
-    // Where there is no network, an attempt says nothing of the server.
+    // Without a network an attempt says nothing about the daemon.
     if (globalThis.navigator?.onLine !== false) this.#attempts += 1;
     this.#enter("waiting");
-    this.#soonest =
+    this.#earliest =
       told === undefined ? this.#beganAt + reconnectDelay : performance.now() + told;
     this.#timer = setTimeout(() => this.#begin(), delay);
     this.#giveUpOpening(error);
     this.#setStatus("reconnecting", { error, delay });
   }
 
-  /** Connect no more, unless asked to. */
+  /** Make no further attempt, until the application asks for one. */
   #stop(error) {
     const wasOpen = this.isOpen;
     const turn = this.#enter("idle");
@@ -379,16 +391,20 @@ export class Link {
     this.#opening = null;
   }
 
-  /** Enter a phase; everything of the one before ends. */
+  /**
+   * Enter a phase, and end everything of the phase before.
+   *
+   * @param {any} keep  The socket to keep; another one is closed.
+   */
   #enter(phase, keep = null) {
     clearTimeout(this.#timer);
     clearTimeout(this.#stableTimer);
     this.#stableTimer = undefined;
-    this.#pulse.stop();
+    this.#liveness.stop();
     const socket = this.#socket;
     if (socket !== keep) {
       this.#socket = keep;
-      // One that is closed by us may take long to say so.
+      // A socket that the client closes may take long to say so.
       socket.onopen = socket.onmessage = socket.onclose = null;
       socket.close();
     }
@@ -402,7 +418,7 @@ export class Link {
     this.#owner.statusChanged(status, detail);
   }
 
-  /** Tell of an error, each kind once of each topic until there is a connection again. */
+  /** Report an error: each code once for each topic, until a connection has lasted. */
   #report(error) {
     const kind = `${error.code} ${error.topic ?? ""}`;
     if (this.#reported.has(kind)) return;

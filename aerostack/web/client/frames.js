@@ -1,7 +1,8 @@
 /**
- * The daemon's frames, as far as the client relies on what is in them.
+ * The daemon's frames: reads them, and checks the fields that the client uses.
  */
 
+/** @type {(value: any) => boolean} */
 const isText = (value) => typeof value === "string";
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 const isMember = (value) => isObject(value) && isText(value.connectionId);
@@ -11,10 +12,16 @@ function isPresence({ event, data }) {
   return isMember(data);
 }
 
+/** @type {(frame: any) => boolean} */
 const anything = () => true;
+/** @type {(frame: any) => boolean} */
 const ofTopic = ({ topic }) => isText(topic);
 
-// What each type has; a type that is not here comes from a newer daemon.
+/**
+ * The check of each type of frame. A type that is not here comes from a newer daemon.
+ *
+ * @type {Map<string, (frame: any) => boolean>}
+ */
 const SHAPES = new Map([
   ["subscribed", ofTopic],
   ["unsubscribed", ofTopic],
@@ -36,17 +43,19 @@ const SHAPES = new Map([
 ]);
 
 /**
- * Read a message of the daemon's.
+ * Read a message of the daemon.
  *
- * Gives the `frame`, which is `null` where its type is not known here; or the `fault`, with the
- * `topic` and the `pos` that it was about as far as they can be found.
+ * @param {any} text
+ * @returns {{ frame?: any, fault?: string, topic?: string, pos?: string }} The `frame`, which is
+ *   `null` if its type is not known here. Or the `fault`, with the frame's `topic` and `pos` if they
+ *   can be read.
  */
 export function readFrame(text) {
   let frame;
   try {
     frame = JSON.parse(text);
   } catch (cause) {
-    // The daemon writes the topic before anything that an application gave.
+    // The daemon writes the topic before the data of applications.
     const topic = isText(text) && /^\{"type":"\w+","topic":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1];
     return { fault: cause.message, topic: topic || undefined };
   }

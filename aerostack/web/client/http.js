@@ -1,32 +1,39 @@
 /**
- * What is asked over HTTP.
+ * The daemon's HTTP interface.
  */
 
-import { RealtimeError } from "./common.js";
+import { RealtimeError } from "./errors.js";
 
 const HISTORY = "/api/v1/public/realtime/history";
 
-export class Http {
+export class HttpClient {
   #baseUrl;
   #fetch;
   #timeout;
   #credentials;
 
-  /** `credentials` gives the headers of the moment. */
+  /**
+   * @param {string} baseUrl
+   * @param {((url: string, init: object) => Promise<Response>) | undefined} fetch  The application's
+   *   own; `undefined` for the usual one.
+   * @param {number} timeout  In milliseconds.
+   * @param {() => Record<string, string>} credentials  Gives the headers for the next request.
+   */
   constructor(baseUrl, fetch, timeout, credentials) {
     this.#baseUrl = baseUrl;
-    this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
+    this.#fetch = fetch ?? ((url, init) => globalThis.fetch(url, init));
     this.#timeout = timeout;
     this.#credentials = credentials;
   }
 
+  /** Read a page of a topic's history: the newest messages before `before` (ms), newest first. */
   async getHistory(room, limit = 50, before) {
     const query = before == null ? { room, limit } : { room, limit, before };
-    const { messages } = await this.#ask(HISTORY, query);
+    const { messages } = await this.#request(HISTORY, query);
     return messages ?? [];
   }
 
-  async #ask(path, query) {
+  async #request(path, query) {
     const { status, text } = await this.#get(`${path}?${new URLSearchParams(query)}`);
     const body = read(text);
     const isGood = status >= 200 && status < 300;
@@ -34,7 +41,7 @@ export class Http {
     if (typeof body?.error !== "string") {
       throw new RealtimeError(
         "wrong_server",
-        `What answers at ${this.#baseUrl} is no aerostack-rt daemon (HTTP ${status}).`,
+        `The server at ${this.#baseUrl} is no aerostack-rt daemon (HTTP ${status}).`,
       );
     }
     throw new RealtimeError(body.error, body.message, { retryAfter: body.retryAfter });

@@ -1,19 +1,23 @@
 /**
- * Whether the daemon is still there.
+ * Whether the daemon still answers.
  */
 
-/** Asks the daemon for an answer when it has been silent for long, and whenever one is wanted. */
-export class Pulse {
+/** Pings the daemon when it has been silent for long, and whenever the client asks for a ping. */
+export class Liveness {
   #send;
   #dead;
   #options;
   #timer;
   #heard = false;
   #isProbing = false;
-  // Those who wait for a `pong`, in the order in which the pings were sent.
+  // Callbacks that wait for a `pong`, in the order in which the pings went out.
   #pings = [];
 
-  /** `send` sends a frame, and `dead` is called with the milliseconds in which no answer came. */
+  /**
+   * @param {(frame: string) => void} send
+   * @param {(time: number) => void} dead  Called when no answer came within `time` milliseconds.
+   * @param {{ pingInterval: number, pongTimeout: number }} options  In milliseconds.
+   */
   constructor(send, dead, options) {
     this.#send = send;
     this.#dead = dead;
@@ -35,12 +39,12 @@ export class Pulse {
     this.#pings = [];
   }
 
-  /** A frame of the daemon's has come. */
+  /** The daemon has sent a frame. */
   heard() {
     this.#heard = true;
   }
 
-  /** See whether the daemon is there.  A question that is open gives a dead line no more time. */
+  /** Find out whether the daemon is there. A second call does not extend the time of the first. */
   probe() {
     if (this.#isProbing) return;
     clearTimeout(this.#timer);
@@ -56,15 +60,17 @@ export class Pulse {
   }
 
   /**
-   * Ask for an answer; `told` is called with whether it came.  What the daemon sent before has come
-   * by then.
+   * Send a ping.
+   *
+   * @param {(isAnswer: boolean) => void} answered  Called with whether the daemon answered. All that
+   *   the daemon sent before its answer has come by then.
    */
-  ping(told) {
-    this.#pings.push(told);
+  ping(answered) {
+    this.#pings.push(answered);
     this.#send('{"type":"ping"}');
   }
 
-  /** The daemon has answered a ping, or refused to: the first that it has not answered yet. */
+  /** The daemon has answered the oldest open ping, or has refused it. */
   answered(isAnswer) {
     this.#pings.shift()?.(isAnswer);
   }

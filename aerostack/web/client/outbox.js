@@ -1,36 +1,65 @@
 /**
- * What was published, until the daemon has acknowledged it.
+ * Publications that the daemon has not acknowledged yet.
  */
 
-import { RealtimeError, countBytes, defer, encode } from "./common.js";
+import { defer } from "./callbacks.js";
+import { RealtimeError } from "./errors.js";
+import { countBytes, encode } from "./outgoing.js";
 
-// How many publications may be unacknowledged at once, so that a long queue is no flood.
+// How many publications may be under way at once, so that a long queue does not flood the daemon.
 const WINDOW = 32;
 
-/** Publications that are not acknowledged yet: they are sent again until they are. */
+/**
+ * @typedef {object} Publication
+ * @property {string} id
+ * @property {string} topic
+ * @property {number} number  Its place in the order in which the application published.
+ * @property {string} text  The frame, as JSON.
+ * @property {Promise<void>} promise
+ * @property {(value?: void) => void} resolve
+ * @property {(error: Error) => void} reject
+ */
+
+/**
+ * Sends publications in their order, and sends each of them again on a later connection until the
+ * daemon has acknowledged it.
+ */
 export class Outbox {
   #host;
   #limit;
+  /** @type {Publication[]} */
   #waiting = [];
+  /** @type {Map<string, Publication>} */
   #sent = new Map();
   #timer;
   #count = 0;
   #full = false;
-  // Publications up to this number go out one at a time: the daemon cannot read one of them, and
-  // did not say which one.
+  // Publications up to this number go out one at a time: the daemon refused one of them, and did not
+  // say which one.
   #suspects = 0;
   #isSorting = false;
 
+  /**
+   * @param {import("./interfaces.js").SessionHost} host
+   * @param {number} limit  How many publications may wait.
+   */
   constructor(host, limit) {
     this.#host = host;
     this.#limit = limit;
   }
 
-  /** Take a frame, which has an `id` of its own. */
+  /**
+   * Take a publication.
+   *
+   * @param {{ id: string, topic?: string, [name: string]: any }} frame
+   * @returns {Promise<void>} Resolves when the daemon has acknowledged it.
+   */
   add(frame) {
-    const entry = { id: frame.id, topic: frame.topic, number: ++this.#count, ...defer() };
+    const { id, topic } = frame;
+    /** @type {any} */
+    const entry = { id, topic, number: ++this.#count, ...defer() };
     try {
-      // Now, because the application may go on to change what it gave.
+      // Encoded now, because the application may change the object afterwards.
       entry.text = encode(frame);
     } catch (error) {
       return this.#reject(entry, error);
@@ -41,13 +70,13 @@ export class Outbox {
         `${this.#limit} publications wait to be acknowledged; this one was not taken.`,
         { topic: frame.topic },
       );
-      // Said once until there is room again.
+      // Reported once, until publications are taken again.
       const report = !this.#full;
       this.#full = true;
       return this.#reject(entry, error, report);
     }
     this.#waiting.push(entry);
-    this.#host.hasToSay(this);
+    this.#host.touch(this);
     return entry.promise;
   }
 
@@ -56,7 +85,7 @@ export class Outbox {
     return this.#reject(defer(), error);
   }
 
-  /** Reject one, and tell, because few look at what `publish` returns. */
+  /** Reject one, and report it, because few applications look at what `publish` returns. */
   #reject(entry, error, report = true) {
     entry.reject(error);
     if (report) this.#host.report(error);
@@ -65,7 +94,7 @@ export class Outbox {
 
   // To the daemon
 
-  /** The next publication that may go out, as JSON; `null` if there is none. */
+  /** Take the next publication that may go out, as JSON; `null` if there is none. */
   next() {
     const [entry] = this.#waiting;
     if (entry === undefined || this.#timer !== undefined || this.#isSorting) return null;
@@ -77,7 +106,7 @@ export class Outbox {
     return entry.text;
   }
 
-  /** What was to go out now is larger than the daemon takes. */
+  /** The publication that `next` gave is larger than the daemon takes. */
   refused(error) {
     const entry = [...this.#sent.values()].at(-1);
     this.#sent.delete(entry.id);
@@ -87,21 +116,21 @@ export class Outbox {
 
   // From the daemon
 
-  /** Note what the daemon says of one; return whether it was one of these. */
+  /** The daemon has acknowledged or refused one; return whether it is in the outbox. */
   settle(id, error) {
     const entry = this.#sent.get(id);
     if (entry === undefined) return false;
     this.#sent.delete(id);
     if (error?.retryAfter !== undefined) {
       this.#putBack([entry]);
-      // Where it came too fast, everything waits.
+      // After a refusal as too fast the pacer makes everything wait.
       if (error.code !== "rate_limited") this.#goOnAfter(error.retryAfter);
       return true;
     }
     if (error) this.#reject(entry, error);
     else entry.resolve();
     this.#full = false;
-    this.#host.hasToSay(this);
+    this.#host.touch(this);
     return true;
   }
 
@@ -113,7 +142,7 @@ export class Outbox {
   doubt(error) {
     const { size } = this.#sent;
     if (size === 0) return false;
-    // What is refused meanwhile is one of these as well.
+    // During the search every such error is about one of these, too.
     if (this.#isSorting) return true;
     if (size === 1) {
       const [id] = this.#sent.keys();
@@ -121,10 +150,10 @@ export class Outbox {
     }
     this.#suspects = Math.max(...[...this.#sent.values()].map(({ number }) => number));
     this.#isSorting = true;
-    this.#host.whenDealtWith(() => {
+    this.#host.ping(() => {
       this.#isSorting = false;
       this.#takeBack();
-      this.#host.hasToSay(this);
+      this.#host.touch(this);
     });
     return true;
   }
@@ -151,7 +180,7 @@ export class Outbox {
     return culprits.length > 0;
   }
 
-  /** The connection is gone: whatever has no answer is to be sent again, in order. */
+  /** The connection is closed: all that has no answer goes out again, in order. */
   closed() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -159,7 +188,8 @@ export class Outbox {
     this.#takeBack();
   }
 
-  rejectAll(error) {
+  /** The client stops: reject all publications. */
+  fail(error) {
     this.closed();
     for (const entry of this.#waiting) entry.reject(error);
     const count = this.#waiting.length;
@@ -174,7 +204,7 @@ export class Outbox {
   #goOnAfter(delay) {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#host.hasToSay(this);
+      this.#host.touch(this);
     }, delay);
   }
 

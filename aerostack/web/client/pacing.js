@@ -1,76 +1,96 @@
 /**
- * What is said to the daemon, in turns, and as fast as it listens.
+ * How fast the client sends.
  */
 
-import { RealtimeError, countBytes } from "./common.js";
+import { RealtimeError } from "./errors.js";
+import { countBytes } from "./outgoing.js";
 
-// How many frames go out before the daemon is asked whether it has dealt with them.  It bears the
-// first number of refusals at once, also with the smallest limits.
-const AT_FIRST = 10;
-const AT_MOST = 100;
-// How many bytes go out at a time at the most, where they are in more frames than the first number.
-const BYTES_AT_MOST = 131_072;
-// How long to wait where the daemon does not say, in milliseconds.
+/** @typedef {import("./interfaces.js").Sender} Sender */
+
+// How many frames go out before the client asks with a ping whether the daemon has dealt with them:
+// at first, and at most. A daemon with the smallest limits still bears START refusals at once.
+const START = 10;
+const MOST = 100;
+// How many bytes go out between two such pings at most, if they are in more than START frames.
+const BYTES = 131_072;
+// How long to wait if the daemon does not say, in milliseconds.
 const USUAL_WAIT = 1000;
 
 /**
- * Sends the frames of its speakers, in turns.  A speaker has `next`, which gives a frame as JSON or
- * `null`, and `refused`, which is called with a frame that is larger than the daemon takes.
+ * Sends the frames of its senders, in turns.
  *
  * After some frames it sends a ping.  The pong shows that the daemon has dealt with all of them; then
  * more frames go out at a time.  When the daemon refuses a frame as too fast, nothing is sent for as
  * long as the daemon says.  Then the refused frame goes first, and one frame at a time.
  */
-export class Talk {
-  #link;
-  #speakers = new Set();
-  #size = AT_FIRST;
+export class Pacer {
+  #connection;
+  #senders = new Set();
+  #size = START;
   #growth = 2;
-  #left = AT_FIRST;
-  // What went out since the daemon was asked last.
+  #left = START;
+  // What went out since the last ping.
   #frames = 0;
   #bytes = 0;
   #isAsking = false;
-  #isSpeaking = false;
+  #isFlushing = false;
   #pause;
-  // How large a frame may be, once the daemon has said so; and the largest that it was sent.
+  // How many bytes a frame may have, once the daemon has said so; and the largest that went out.
   #limit = Infinity;
   #largest = 0;
 
-  constructor(link) {
-    this.#link = link;
+  constructor(connection) {
+    this.#connection = connection;
   }
 
-  /** Let a speaker have its turn. */
-  add(speaker) {
-    this.#speakers.add(speaker);
+  /**
+   * Let a sender have its turn.
+   *
+   * @param {Sender} sender
+   */
+  add(sender) {
+    this.#senders.add(sender);
     this.flush();
   }
 
-  /** Let a speaker have the next turn. */
-  addFirst(speaker) {
-    this.#speakers = new Set([speaker, ...this.#speakers]);
+  /**
+   * Let a sender have the next turn.
+   *
+   * @param {Sender} sender
+   */
+  addFirst(sender) {
+    this.#senders = new Set([sender, ...this.#senders]);
     this.flush();
   }
 
-  /** There is a connection, and these may have something to say. */
-  opened(speakers) {
-    for (const speaker of speakers) this.#speakers.add(speaker);
+  /**
+   * There is a connection, and these senders may have frames to send.
+   *
+   * @param {Iterable<Sender>} senders
+   */
+  opened(senders) {
+    for (const sender of senders) this.#senders.add(sender);
     this.flush();
   }
 
+  /** The connection is closed. */
   closed() {
     clearTimeout(this.#pause);
     this.#pause = undefined;
-    this.#speakers.clear();
+    this.#senders.clear();
     this.#isAsking = false;
     this.#largest = 0;
     this.#size = Math.max(this.#size, 1);
     this.#begin();
   }
 
-  /** The daemon has not acted on a frame, because it came too fast. */
-  tooFast(speaker, wait = USUAL_WAIT) {
+  /**
+   * The daemon has not acted on a frame, because frames came too fast.
+   *
+   * @param {Sender | undefined} sender  Who sent the frame, if that is known.
+   * @param {number} wait  Milliseconds until the next frame may go out.
+   */
+  tooFast(sender, wait = USUAL_WAIT) {
     // The daemon has to take more frames from here to the next refusal than it refuses then.
     this.#growth = 0.25;
     this.#size = 1 - this.#growth;
@@ -81,54 +101,55 @@ export class Talk {
       this.#pause = undefined;
       this.flush();
     }, wait);
-    if (speaker) this.addFirst(speaker);
+    if (sender) this.addFirst(sender);
   }
 
-  /** The daemon has closed, because a frame was too large; return whether it was one of these. */
+  /** The daemon closed the connection, because a frame was too large; return whether one was. */
   tooLarge(limit) {
     if (limit !== undefined) this.#limit = limit;
     return this.#largest > this.#limit;
   }
 
+  /** Send the frames that may go out now. */
   flush() {
-    // A frame can give other speakers something to say. Their frames go out after it.
-    if (!this.#link.isOpen || this.#pause !== undefined || this.#isSpeaking) return;
-    this.#isSpeaking = true;
+    // One frame can give other senders something to send. Their frames go out after it.
+    if (!this.#connection.isOpen || this.#pause !== undefined || this.#isFlushing) return;
+    this.#isFlushing = true;
     try {
-      while (this.#left > 0 && this.#speakers.size) this.#giveTurn();
+      while (this.#left > 0 && this.#senders.size) this.#giveTurn();
     } finally {
-      this.#isSpeaking = false;
+      this.#isFlushing = false;
     }
     if (this.#left === 0 && !this.#isAsking) this.#ask();
   }
 
   #giveTurn() {
-    const [speaker] = this.#speakers;
-    this.#speakers.delete(speaker);
-    const text = speaker.next();
+    const [sender] = this.#senders;
+    this.#senders.delete(sender);
+    const text = sender.next();
     if (text === null) return;
-    // The speaker may have more to say, after the others.
-    this.#speakers.add(speaker);
-    this.#say(text, speaker);
+    // The sender may have another frame, which goes out after those of the others.
+    this.#senders.add(sender);
+    this.#send(text, sender);
   }
 
-  #say(text, speaker) {
+  #send(text, sender) {
     const bytes = countBytes(text);
     if (bytes > this.#limit) {
-      speaker.refused(this.#refusal(bytes), /^\{"type":"(\w+)"/.exec(text)[1]);
+      sender.refused(this.#refusal(bytes), /^\{"type":"(\w+)"/.exec(text)[1]);
       return;
     }
     this.#largest = Math.max(this.#largest, bytes);
     this.#left -= 1;
     this.#frames += 1;
     this.#bytes += bytes;
-    if (this.#frames >= AT_FIRST && this.#bytes >= BYTES_AT_MOST) this.#left = 0;
-    this.#link.send(text);
+    if (this.#frames >= START && this.#bytes >= BYTES) this.#left = 0;
+    this.#connection.send(text);
   }
 
   #ask() {
     this.#isAsking = true;
-    this.#link.ping((isAnswered) => {
+    this.#connection.ping((isAnswered) => {
       this.#isAsking = false;
       if (isAnswered) this.#refill();
       this.flush();
@@ -136,7 +157,7 @@ export class Talk {
   }
 
   #refill() {
-    this.#size = Math.min(this.#size + this.#growth, AT_MOST);
+    this.#size = Math.min(this.#size + this.#growth, MOST);
     this.#begin();
   }
 

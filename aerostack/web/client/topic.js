@@ -1,21 +1,25 @@
 /**
- * A topic: what the application wants of it, what the daemon was asked, and what it has answered.
+ * A topic as the daemon knows it: one subscription and one presence, over whatever connection there
+ * is.
  */
 
-import { Presence, Rows } from "./collections.js";
-import { RealtimeError, encode } from "./common.js";
+import { backoff } from "./backoff.js";
+import { RealtimeError } from "./errors.js";
+import { encode } from "./outgoing.js";
+import { Presence } from "./presence.js";
+import { Rows } from "./rows.js";
 
-// Pauses before the rows of a table that is not there are asked for again, in milliseconds.
+// While a table is missing, the client asks for its rows after pauses that double, in milliseconds.
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 30_000;
 const NO_TABLE = new Set(["unknown_table", "untrackable_table", "table_lost"]);
 
-/** Whether a subscription gives what another channel wants of the topic. */
+/** Whether a subscription with some options gives another channel what it wants. */
 function covers(present, wanted) {
   const same = (...looks) => looks.every((look) => look(present) === look(wanted));
   return (
     same(({ filter }) => JSON.stringify(filter ?? {})) &&
-    // One that wants no rows is not disturbed by them.
+    // A channel that wants no rows may share a subscription that has them.
     (!wanted.snapshot ||
       same(
         ({ snapshot }) => snapshot,
@@ -26,12 +30,10 @@ function covers(present, wanted) {
 }
 
 /**
- * A topic as the daemon knows it: there is one subscription to it, and one presence, however
- * many channels want it.
+ * Keeps the daemon's idea of a topic the same as the application's, for all channels of the topic.
  *
- * It asks one thing at a time about its subscription, so that it is clear what an answer answers.
- * `next` gives the frame that is to be sent now.  The topic calls the host's `hasToSay` when there
- * may be one.
+ * It sends one frame at a time about its subscription, so that an answer has one meaning. `next`
+ * gives the frame to send; the topic calls the host's `touch` when there may be one.
  */
 export class Topic {
   name;
@@ -42,41 +44,48 @@ export class Topic {
   recovery = null;
   presence = new Presence();
   rows = null;
+  /** @type {Record<string, any>} */
   #options = {};
   #host;
-  // The JSON of how each channel wants to be present; the one that was set last counts.
+  // The presence state of each channel, as JSON. The daemon gets the one that was set last.
   #states = new Map();
-  // Three subscriptions: the one that the application wants, the one that the daemon was asked for
-  // and has not answered, and the one that it has confirmed on the present connection.
+  // Three subscriptions: the one that the application wants, the one that the client asked for and
+  // the daemon has not answered, and the one that the daemon has confirmed on this connection.
   #wanted = null;
   #asked = null;
   #held = null;
   #isLeaving = false;
-  // Whether what comes is for the channels that are here now.
-  #hears = false;
-  // The state that the present connection was told: `null` for none, `undefined` if it is unsure.
-  #told = null;
-  // Whether the present connection was told anything of presence.
+  // Whether the frames that come are for the present channels.
+  #isHeard = false;
+  // The state that this connection was sent: `null` for none, `undefined` if that is not known.
+  #stateSent = null;
+  // Whether this connection was sent a presence frame of this topic.
   #spoke = false;
   #pos;
-  // Whether rows are to come yet: until the last of them there is no position to resume from.
+  // Whether the pages of a snapshot are coming. Until the last page there is no position to resume
+  // from.
   #isFilling = false;
   #confirmed = false;
-  // Whether something was shown that a gap would make wrong.
+  // Whether the application has seen something that a gap would make wrong.
   #isShown = false;
   #refused = false;
   #timer;
-  #pause = FIRST_PAUSE;
+  // How often the client has asked for the rows of a table that is missing.
+  #asksForTable = 0;
 
+  /**
+   * @param {import("./interfaces.js").SessionHost} host
+   * @param {string} name  The whole name of the topic.
+   */
   constructor(host, name) {
     this.#host = host;
     this.name = name;
   }
 
-  /** Whether it may be forgotten. */
+  /** Whether the session may forget it. */
   get isIdle() {
     const isAsked = this.#asked !== null || this.#held !== null || this.#isLeaving;
-    return !this.channels.size && !this.#states.size && !isAsked && this.#told === null;
+    return !this.channels.size && !this.#states.size && !isAsked && this.#stateSent === null;
   }
 
   get isTracking() {
@@ -85,7 +94,7 @@ export class Topic {
 
   // From the application
 
-  /** Make sure that a channel with these options can be here. */
+  /** Throw if a channel with these options cannot share the subscription. */
   check(options) {
     if (!this.channels.size || covers(this.#options, options)) return;
     throw new RealtimeError(
@@ -96,6 +105,7 @@ export class Topic {
     );
   }
 
+  /** A channel subscribes. */
   attach(channel, options) {
     this.check(options);
     if (!this.channels.size) {
@@ -105,35 +115,37 @@ export class Topic {
       this.rows = snapshot ? new Rows(options.key ?? "id", this.#host.report) : null;
       this.#wanted = wanted;
       this.#pos = undefined;
-      this.#hears = this.#confirmed = this.#isShown = this.#refused = false;
+      this.#isHeard = this.#confirmed = this.#isShown = this.#refused = false;
       this.error = this.recovery = null;
       this.feed = "up";
       this.#setState("subscribing");
     }
     this.channels.add(channel);
-    this.#host.hasToSay(this);
+    this.#host.touch(this);
   }
 
+  /** A channel unsubscribes. */
   detach(channel) {
     this.channels.delete(channel);
     if (this.channels.size) return;
     this.#endPause();
     this.state = "idle";
     this.#wanted = null;
-    this.#hears = false;
+    this.#isHeard = false;
     this.presence.clear();
-    this.#host.hasToSay(this);
+    this.#host.touch(this);
   }
 
-  /** Be present as this JSON says. */
+  /** A channel is present, with this state as JSON. */
   track(channel, state) {
     this.#states.delete(channel);
     this.#states.set(channel, state);
-    this.#host.hasToSay(this);
+    this.#host.touch(this);
   }
 
+  /** A channel is present no more. */
   untrack(channel) {
-    if (this.#states.delete(channel)) this.#host.hasToSay(this);
+    if (this.#states.delete(channel)) this.#host.touch(this);
   }
 
   tracks(channel) {
@@ -142,11 +154,11 @@ export class Topic {
 
   // To the daemon
 
-  /** What is to be said now, as JSON; `null` if it is nothing. */
+  /** Take the next frame, as JSON; `null` if there is none. */
   next() {
-    // It was asked to come later.
+    // The daemon asked to wait.
     if (this.#timer !== undefined) return null;
-    // The daemon keeps one's place for a while only.
+    // Presence first: the daemon keeps the place of a client that is away for a short time only.
     if (!this.#spoke && this.isTracking) return this.#nextPresence();
     return this.#nextSubscription() ?? this.#nextPresence();
   }
@@ -168,9 +180,9 @@ export class Topic {
 
   #nextPresence() {
     const state = [...this.#states.values()].at(-1) ?? null;
-    if (state === this.#told) return null;
-    const isNew = typeof this.#told !== "string";
-    this.#told = state;
+    if (state === this.#stateSent) return null;
+    const isNew = typeof this.#stateSent !== "string";
+    this.#stateSent = state;
     this.#spoke = true;
     const topic = JSON.stringify(this.name);
     if (state === null) return `{"type":"untrack","topic":${topic}}`;
@@ -179,55 +191,59 @@ export class Topic {
 
   // From the connection
 
-  /** The token is another one: what was refused may be allowed now, and one may be another user. */
-  judgeAgain() {
+  /** The client has another token: it may have other rights now, and be another user. */
+  tokenChanged() {
     if (this.#refused) {
       this.#refused = false;
       this.#setState("subscribing");
     }
-    if (this.#told !== null) this.#told = undefined;
-    this.#host.hasToSay(this);
+    if (this.#stateSent !== null) this.#stateSent = undefined;
+    this.#host.touch(this);
   }
 
+  /** The connection is closed. */
   closed() {
     this.#endPause();
-    this.#asked = this.#held = this.#told = null;
-    this.#isLeaving = this.#hears = this.#refused = this.#spoke = false;
-    this.presence.cutOff();
+    this.#asked = this.#held = this.#stateSent = null;
+    this.#isLeaving = this.#isHeard = this.#refused = this.#spoke = false;
+    this.presence.closed();
     if (this.channels.size) this.#setState("subscribing");
   }
 
   /**
-   * The daemon has sent an error.  `request` is the type of the frame that it refuses, or `null` where
-   * it refuses no frame.  An older daemon does not say: then it is `undefined`.
+   * The daemon has sent an error.
+   *
+   * @param {RealtimeError} error
+   * @param {string | null | undefined} request  The type of the frame that it refuses; `null` if it
+   *   refuses no frame; `undefined` from an older daemon, which does not say.
    */
   refused(error, request) {
     const asked = this.#asked ? "subscribe" : this.#isLeaving ? "unsubscribe" : "";
     const about = (request === undefined ? asked : request) ?? "";
     if (error.code === "table_lost" && !request) {
       this.error = error;
-      this.#tellGap(error.code);
+      this.#notifyGap(error.code);
       this.#reload();
     } else if (error.code === "rate_limited") {
-      // Nothing was acted on.
+      // The daemon has done nothing of what the frame asked.
       if (about === "subscribe") this.#asked = null;
       if (about === "unsubscribe") this.#isLeaving = false;
-      // An older daemon does not say whether it was this.
-      if ((about.endsWith("track") || !request) && this.#spoke) this.#told = undefined;
+      // An older daemon does not say whether it refused this.
+      if ((about.endsWith("track") || !request) && this.#spoke) this.#stateSent = undefined;
     } else if (error.retryAfter !== undefined || error.code === "view_changed") {
       if (about === "subscribe") this.#asked = null;
       if (about === "unsubscribe") this.#isLeaving = false;
-      if (about === "track") this.#told = undefined;
+      if (about === "track") this.#stateSent = undefined;
       this.error = error;
-      this.#sayLater(error.retryAfter ?? 0);
-      this.#tell("state", this.state);
+      this.#sendLater(error.retryAfter ?? 0);
+      this.#notify("state", this.state);
     } else if (about === "subscribe" && this.#asked !== null) {
       const isWanted = this.#asked === this.#wanted;
       this.#asked = null;
       if (isWanted && !this.#waitsForTable(error)) {
         this.error = error;
         this.#refused = true;
-        this.#hears = false;
+        this.#isHeard = false;
         this.#setState("refused");
         this.#host.report(error);
       }
@@ -236,63 +252,68 @@ export class Topic {
       this.error = error;
       this.#host.report(error);
     }
-    this.#host.hasToSay(this);
+    this.#host.touch(this);
   }
 
-  /** A table that was there may come back, and not every daemon tells: ask for it again. */
+  /** After an error for a table that is missing, ask again later: it may come back. */
   #waitsForTable(error) {
     if (!this.#confirmed || !this.channels.size || !NO_TABLE.has(error.code)) return false;
-    if (this.#pause === FIRST_PAUSE) this.#host.report(error);
+    if (this.#asksForTable === 0) this.#host.report(error);
     this.error = error;
     this.rows?.clear();
-    this.#tell("rows");
-    this.#sayLater(this.#pause);
+    this.#notify("rows");
+    this.#sendLater(backoff(this.#asksForTable, FIRST_PAUSE, LONGEST_PAUSE, 0));
     this.#reload();
-    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
+    this.#asksForTable += 1;
     return true;
   }
 
-  receive(frame) {
+  /** Take a frame of this topic. */
+  received(frame) {
     switch (frame.type) {
       case "subscribed":
         this.#subscribed(frame);
-        this.#host.hasToSay(this);
+        this.#host.touch(this);
         return;
       case "unsubscribed":
         this.#unsubscribed();
         return;
       case "synced":
-        if (this.presence.end()) this.#synced(frame);
+        if (this.presence.synced()) this.#synced(frame);
         return;
     }
     const isPresence = frame.type === "event" && frame.event.startsWith("presence:");
-    if (isPresence) this.#takePresence(frame);
-    if (!this.#hears) return;
+    if (isPresence) this.#presenceEvent(frame);
+    if (!this.#isHeard) return;
     if (frame.type === "status") {
       this.#status(frame);
       return;
     }
     if (frame.type === "snapshot" && !frame.more) {
       this.#isFilling = false;
-      this.#pause = FIRST_PAUSE;
+      this.#asksForTable = 0;
       this.#isShown = true;
     }
-    this.skip(frame.pos);
+    this.#advance(frame.pos);
     if (frame.type === "snapshot") {
       this.rows?.page(frame);
-      this.#tell("rows");
+      this.#notify("rows");
     } else if (frame.type === "db_change") {
       this.rows?.change(frame);
-      this.#tell("frame", frame);
-      if (this.rows) this.#tell("rows");
+      this.#notify("frame", frame);
+      if (this.rows) this.#notify("rows");
     } else if (frame.type !== "commit" && !isPresence) {
-      this.#tell("frame", frame);
+      this.#notify("frame", frame);
     }
   }
 
-  /** Go on behind a frame, also one that cannot be read. */
-  skip(pos) {
-    if (this.#hears && pos !== undefined && !this.#isFilling) this.#pos = pos;
+  /** A frame of this topic came that cannot be read; `pos` is its position, if that is known. */
+  unreadable(pos) {
+    this.#advance(pos);
+  }
+
+  #advance(pos) {
+    if (this.#isHeard && pos !== undefined && !this.#isFilling) this.#pos = pos;
   }
 
   #subscribed({ pos, recovered, keptOnly, gap, sync }) {
@@ -302,10 +323,10 @@ export class Topic {
     if (asked === null || asked !== this.#wanted) return;
     this.#refused = false;
     const again = this.#confirmed;
-    // On the same connection the new subscription follows the old one without a hole.  A first
-    // snapshot that was cut off has shown nothing yet that a hole would make wrong.
-    const isWhole = this.#hears || !this.#isShown;
-    this.#confirmed = this.#hears = true;
+    // On the same connection nothing is missed between two subscriptions. A first snapshot that was
+    // cut off has shown nothing yet that a gap would make wrong.
+    const isWhole = this.#isHeard || !this.#isShown;
+    this.#confirmed = this.#isHeard = true;
     this.error = null;
     this.feed = "up";
     this.recovery = again ? { recovered: recovered === true, keptOnly: keptOnly === true } : null;
@@ -313,13 +334,13 @@ export class Topic {
     this.#pos = this.#isFilling ? undefined : pos;
     asked.since = true;
     if (this.#isFilling) this.rows.begin();
-    else this.#pause = FIRST_PAUSE;
+    else this.#asksForTable = 0;
     if (sync === true) this.presence.begin();
-    // An older daemon says nothing where no one is present.
-    else if (this.presence.clear()) this.#tellPresence();
+    // An older daemon sends no set where the topic has no members.
+    else if (this.presence.clear()) this.#notifyPresence();
     if (!this.#isFilling) this.#isShown = true;
     this.#setState("subscribed");
-    if (again && recovered !== true && !isWhole) this.#tellGap(gap?.reason ?? "unknown");
+    if (again && recovered !== true && !isWhole) this.#notifyGap(gap?.reason ?? "unknown");
   }
 
   #unsubscribed() {
@@ -327,13 +348,13 @@ export class Topic {
     const wasHeld = this.#held !== null && this.#held === this.#wanted;
     this.#isLeaving = false;
     this.#held = null;
-    if (!wasAsked) this.#hears = false;
+    if (!wasAsked) this.#isHeard = false;
     if (!wasAsked && wasHeld && this.#asked === null) {
-      // The error before it said why, and whether to try again.
+      // The error before this frame said why, and whether to ask again.
       this.#refused = this.#timer === undefined;
       this.#setState(this.#refused ? "refused" : "subscribing");
     }
-    this.#host.hasToSay(this);
+    this.#host.touch(this);
   }
 
   // Tables
@@ -341,48 +362,48 @@ export class Topic {
   #status({ feed, table, message }) {
     if (table === "back" || table === "altered") {
       this.#endPause();
-      this.#tellGap(table);
+      this.#notifyGap(table);
       this.#reload();
     } else if (feed !== undefined) {
       this.feed = feed;
-      this.#tell("feed", feed, message);
+      this.#notify("feed", feed, message);
     }
   }
 
-  /** Ask for the rows anew.  What comes meanwhile is still told. */
+  /** Ask for the rows again. Until they come, the frames of before still count. */
   #reload() {
     if (this.rows === null || this.#wanted === null) return;
     this.#wanted = { text: this.#wanted.text, since: false };
-    this.#host.hasToSay(this);
+    this.#host.touch(this);
   }
 
   // Presence
 
-  #takePresence(frame) {
-    if (this.presence.take(frame)) this.#tellPresence();
-    if (this.#hears && frame.data.page === undefined) this.#tell("frame", frame);
+  #presenceEvent(frame) {
+    if (this.presence.received(frame)) this.#notifyPresence();
+    if (this.#isHeard && frame.data.page === undefined) this.#notify("frame", frame);
   }
 
   #synced({ topic, timestamp }) {
     const members = [...this.presence.members.values()];
     const data = { members };
     const frame = { type: "event", topic, event: "presence:sync", data, timestamp };
-    this.#tellPresence();
-    if (this.#hears) this.#tell("frame", frame);
+    this.#notifyPresence();
+    if (this.#isHeard) this.#notify("frame", frame);
   }
 
-  #tellPresence() {
+  #notifyPresence() {
     const all = new Set([...this.channels, ...this.#states.keys()]);
-    for (const channel of all) channel._tell("presence", this.presence.members);
+    for (const channel of all) channel._notify("presence", this.presence.members);
   }
 
   // Tools
 
-  #sayLater(delay) {
+  #sendLater(delay) {
     this.#endPause();
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#host.hasToSay(this);
+      this.#host.touch(this);
     }, delay);
   }
 
@@ -394,14 +415,14 @@ export class Topic {
   #setState(state) {
     if (state === this.state) return;
     this.state = state;
-    this.#tell("state", state);
+    this.#notify("state", state);
   }
 
-  #tellGap(reason) {
-    this.#tell("gap", { topic: this.name, reason, reloads: this.rows !== null });
+  #notifyGap(reason) {
+    this.#notify("gap", { topic: this.name, reason, reloads: this.rows !== null });
   }
 
-  #tell(what, ...args) {
-    for (const channel of [...this.channels]) channel._tell(what, ...args);
+  #notify(what, ...args) {
+    for (const channel of [...this.channels]) channel._notify(what, ...args);
   }
 }

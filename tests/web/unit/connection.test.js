@@ -628,7 +628,7 @@ test("a mistake of the client's own is told, and costs no connection", async (t)
   const { client, channel, socket, topic } = await subscribed(world);
   const seen = collector();
   channel.on("e", seen);
-  t.mock.method(channel, "_tell", () => {
+  t.mock.method(channel, "_notify", () => {
     throw new Error("mine");
   }, { times: 1 });
   await socket.say(event(topic, "e", 1, { pos: "2" }), event(topic, "e", 2, { pos: "3" }));
