@@ -1,5 +1,5 @@
 """
-Where a daemon is, and what it wants to see.
+Where a daemon is, and the credentials for it.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 @dataclass(frozen=True)
 class Address:
     """
-    A daemon to connect to, and as whom.
+    A daemon to connect to, with the client's credentials.
 
     @ivar url: C{ws://}, C{wss://} or C{ws+unix://} and a path; C{http} stands for
         C{ws} as well.  Behind a proxy that has a path for the daemon, with that path.
-    @ivar projectId: The project, if it is named.
-    @ivar userId: The user to be, where the project believes it.
+    @ivar projectId: The project, if the client names it.
+    @ivar userId: The user to be, if the project trusts clients to say so.
     @ivar key: An API key.
     @ivar token: A JWT.
-    @ivar session: A secret by which the daemon knows a client again that comes back.
+    @ivar session: A secret by which the daemon knows a client that comes back.
     """
 
     url: str
@@ -46,10 +46,10 @@ class Address:
         scheme, separator, rest = self.url.partition("://")
         scheme = _SCHEMES.get(scheme.lower(), scheme.lower())
         url = f"{scheme}{separator}{rest.rstrip('/')}"
-        # The dataclass is frozen for everybody else.
+        # The dataclass is frozen; only this method sets a field.
         object.__setattr__(self, "url", url)
         if not _isAddress(url):
-            # Not shown where it holds a password.
+            # A URL that may have a password is not shown.
             shown = "that" if "@" in url else repr(url)
             raise ValueError(
                 f"{shown} is no address of a daemon; write it as ws://host:8787, wss://host or"
@@ -71,12 +71,12 @@ class Address:
 
     @property
     def web(self) -> str:
-        """Where the daemon's paths begin, for HTTP."""
+        """The HTTP address before the daemon's paths."""
         return f"{'https' if self.secure else 'http'}://{self.authority}{self.prefix}"
 
     @property
     def prefix(self) -> str:
-        """What stands before every path of the daemon's."""
+        """The path before the daemon's paths, as a proxy may have one."""
         return "" if self.unixPath else urlsplit(self.url).path
 
     @property
@@ -93,7 +93,7 @@ class Address:
 
     @property
     def unixPath(self) -> str | None:
-        """The Unix socket to connect to, if it is one."""
+        """The path of the Unix socket to connect to, if the URL names one."""
         parts = urlsplit(self.url)
         return parts.path if parts.scheme == "ws+unix" else None
 
@@ -104,7 +104,7 @@ class Address:
 
     @property
     def host(self) -> str:
-        """The host to connect to; one that stands for a Unix socket."""
+        """The host to connect to; C{localhost} for a Unix socket."""
         return urlsplit(self.url).hostname or "localhost"
 
     @property
@@ -114,7 +114,7 @@ class Address:
 
     @property
     def authority(self) -> str:
-        """Host and port, as they stand in a URL."""
+        """Host and port, as in a URL."""
         return "localhost" if self.unixPath else urlsplit(self.url).netloc
 
 
@@ -130,10 +130,10 @@ def _isAddress(url: str) -> bool:
 
 def addressOf(config: Config, projectId: str | None, secret: bool = False) -> Address:
     """
-    Find the daemon that runs on a configuration, from the machine it runs on.
+    Find the daemon that runs with a configuration, on the same machine.
 
     @param projectId: One of its projects; L{None} for the first.
-    @param secret: Whether to come with the project's secret key, as a server.
+    @param secret: Whether to use the project's secret key, as servers do.
     @raise ValueError: It has no such project, that has no secret key, or the daemon
         listens nowhere that can be connected to.
     """

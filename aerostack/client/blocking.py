@@ -1,7 +1,7 @@
 """
-What servers use, for those that wait for their answers: Django, Flask, scripts.
+The SDK for servers that wait for their answers: Django, Flask, scripts.
 
-The standard library is all that it needs; nothing here knows Twisted.
+It needs only the standard library, and not Twisted.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _CHUNK = 65536
 
 class BlockingSDK:
     """
-    Tells users what happens, and asks the database.  Every call waits for its answer, and
-    raises L{ClientError}.
+    Sends events to users, and queries the database.  Each method waits for its answer, and raises
+    L{ClientError}.
 
-    May be used by many threads at once, and made before a process forks.
+    Threads may share one, and a process may make it before it forks.
 
     @ivar socket: See L{Socket}.
     @ivar db: See L{Database}.
@@ -62,21 +62,21 @@ class BlockingSDK:
     ) -> None:
         """
         @param url: The daemon, such as C{https://rt.example.com}.
-        @param secretKey: The project's secret key; another one will do where only the
-            history is read.
-        @param projectId: The project, which the key names as well.
+        @param secretKey: The project's secret key.  To read only the history, another key will
+            do.
+        @param projectId: The project; not needed, because the key names it.
         @param token: A JWT, to read the history with.
         @param timeout: Seconds that a call may take in all.
-        @param retry: Whether calls that certainly were not acted on are made again within
-            that time: nobody was there, or the daemon said that it has too much to do.
-        @param context: How TLS is spoken; L{None} for believing whom the machine believes.
-        @raise ValueError: The URL or the key cannot be one.
+        @param retry: Whether to repeat, within that time, a call that the daemon has certainly
+            not acted on: it was not reachable, or said that it has too much to do.
+        @param context: The TLS context; L{None} to trust the machine's certificates.
+        @raise ValueError: The URL or the key is malformed.
         """
         self._address = Address(url, projectId, key=secretKey, token=token)
         self._timeout = timeout
         self._retry = retry
         self._context = context
-        # Connections that are not in use, and since when; those used last are at the end.
+        # Connections that are not in use, with the time since then.  The end has the latest.
         self._idle: deque[tuple[float, HTTPConnection]] = deque()
         self._process = os.getpid()
         self.socket: Socket[Any] = Socket(self._address, self._send)
@@ -84,34 +84,34 @@ class BlockingSDK:
 
     def history(self, topic: str, limit: int = 50, before: int | None = None) -> Any:
         """
-        Read what was kept of a topic.
+        Read a page of a topic's history.
 
-        @param before: The C{created_at} of the oldest message of the page before.
+        @param before: The C{created_at} (ms) of the oldest message of the page before.
         @return: The messages, newest first.
         """
         return self._send(history(self._address, topic, limit, before))["messages"]
 
     def health(self) -> Any:
         """
-        Ask whether the daemon does its work.
+        Ask for the health of the daemon.
 
-        @return: What C{/health} says: C{status} is C{ok} or C{failing}, C{checks} tells
-            each part's, and C{notices}, if there are any, what else to look at.
+        @return: What C{/health} says: C{status} is C{ok} or C{failing}, C{checks} has the
+            status of each part, and C{notices}, if there are any, what to look at.
         """
         return self._send(health())
 
     def explain(self, userId: str, topic: str) -> Any:
         """
-        Ask why what is published on a topic does not reach a user, or whether it does.
+        Ask whether publications on a topic reach a user, and why not.
 
-        @return: What the daemon finds: C{verdict} is all of it in a sentence, and
+        @return: What the daemon finds: C{verdict} says it in a sentence, and
             C{findings} have a C{code}, a C{severity} and a C{message} each.
         """
         return self._send(explain(self._address, userId, topic))
 
     def close(self) -> None:
         """
-        Let go of the connections that are kept for the next call.
+        Close the connections that are kept for the next call.
         """
         while (connection := self._take()) is not None:
             connection.close()
@@ -155,11 +155,14 @@ class BlockingSDK:
             raise self._late() from None
         except OSError as error:
             connection.close()
-            raise ClientError("unreachable", f"{url} broke off: {_why(error)}.") from None
+            raise ClientError(
+                "unreachable",
+                f"{url} closed the connection before its answer was complete: {_why(error)}.",
+            ) from None
         except HTTPException as error:
             connection.close()
             raise ClientError(
-                "bad_answer", f"What answers at {url} is no daemon: {_why(error)}."
+                "bad_answer", f"The server at {url} is no aerostack-rt daemon: {_why(error)}."
             ) from None
         if response.will_close or len(self._idle) >= _KEPT:
             connection.close()
@@ -179,7 +182,7 @@ class BlockingSDK:
                 connection.sock.settimeout(_left(until))
         if response.length:
             raise HTTPException("the answer is cut off")
-        # Else the connection would wait for somebody to ask for more.
+        # Without this the connection would refuse the next request.
         response.close()
         return b"".join(pieces)
 
@@ -207,17 +210,17 @@ class BlockingSDK:
         try:
             connection.connect()
         except (OSError, UnicodeError) as error:
-            # The latter for what can be no host's name.
+            # UnicodeError comes from a name that no host can have.
             connection.close()
             raise Unsent(
-                "unreachable", f"Nobody can be reached at {address.url}: {_why(error)}."
+                "unreachable", f"No server can be reached at {address.url}: {_why(error)}."
             ) from None
         return connection
 
     def _take(self) -> HTTPConnection | None:
-        """Take a connection that is kept and still good."""
+        """Take a connection that is kept and still open."""
         if self._process != os.getpid():
-            # They are the parent's.
+            # The connections belong to the parent process.
             self._idle, self._process = deque(), os.getpid()
         while True:
             try:
@@ -245,10 +248,10 @@ class _UnixConnection(HTTPConnection):
 
 
 def _isSpent(connection: HTTPConnection) -> bool:
-    """Whether the other side has closed a connection, or said what nobody asked for."""
+    """Whether the daemon has closed a connection, or sent bytes without a request."""
     if connection.sock is None:
         return True
-    # Not select(), which knows no descriptor beyond 1023.
+    # Not select(), which takes no descriptor above 1023.
     poll = select.poll()
     poll.register(connection.sock, select.POLLIN)
     return bool(poll.poll(0))

@@ -12,20 +12,20 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 Callback = Callable[..., object]
-"""What it returns is not looked at, but for a coroutine, which is run, and a Deferred:
-what fails in them is logged."""
+"""A function of the application.  If it returns a coroutine, that is run.  A failure of the
+coroutine, or of a Deferred that the function returns, is logged."""
 
 
 class Callbacks:
     """
-    Calls who wants to be called, each once, in the order in which they came.
+    Holds callbacks by name, and calls them in the order in which they were added.
     """
 
     log = Logger()
 
     def __init__(self, added: Callable[[], None] | None = None) -> None:
         """
-        @param added: Called whenever somebody wants to be called.
+        @param added: Called whenever a callback is added.
         """
         self._byName: dict[str, list[Callback]] = {}
         self._added = added
@@ -35,7 +35,7 @@ class Callbacks:
 
     def add(self, name: str, callback: Callback) -> Callable[[], None]:
         """
-        Call somebody when something happens.
+        Add a callback.  Adding it twice changes nothing.
 
         @return: Takes the callback back.
         """
@@ -50,9 +50,9 @@ class Callbacks:
 
     def remove(self, name: str, callback: Callback | None = None) -> None:
         """
-        Call somebody no more.
+        Take a callback back.
 
-        @param callback: L{None} for everybody.
+        @param callback: L{None} for all callbacks of the name.
         """
         callbacks = self._byName.get(name, [])
         if callback is None:
@@ -62,21 +62,20 @@ class Callbacks:
 
     def clear(self) -> None:
         """
-        Call nobody any more.
+        Take all callbacks back.
         """
         self._byName.clear()
 
     def call(self, name: str, *args: Any) -> bool:
         """
-        Tell everybody who wants to know.  One that raises is logged, and costs the
-        others nothing.
+        Call the callbacks of a name.  An exception of one is logged; the others are still called.
 
-        @return: Whether there was anybody.
+        @return: Whether there is a callback.
         """
         callbacks = tuple(self._byName.get(name, ()))
         for callback in callbacks:
             if callback not in self._byName.get(name, ()):
-                # One before it has taken it back.
+                # An earlier callback has taken it back.
                 continue
             try:
                 result = callback(*args)

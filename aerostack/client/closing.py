@@ -1,5 +1,5 @@
 """
-How connections end, and whether to come back.
+How a connection was closed, and whether the client connects again.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from aerostack.client.errors import ClientError, refusal, seconds
 from aerostack.errors import CLOSE_CODES, CLOSE_TOKEN, ERRORS
 
-# Answers to an opening that may be another one in a moment, besides those that say that
-# something failed (RFC 9110, 15.6): too slow, too many.
+# HTTP statuses below 500 after which another attempt may succeed (RFC 9110, 15.5): too slow, too
+# early, too many.
 _PASSING = (408, 425, 429)
 
 # The close code of RFC 6455, 7.4.1, for a frame that is too large.
@@ -24,14 +24,14 @@ _DELAY = re.compile(r"reconnect in (\d+) ms")
 @dataclass(frozen=True)
 class Closing:
     """
-    How a connection ended, or why there was none.
+    How a connection was closed, or why it could not be opened.
 
-    @ivar error: What the application is told.
-    @ivar again: Whether coming back can help.
-    @ivar token: Whether it can once there is another token.
-    @ivar oversized: Whether a frame of ours was too large.
-    @ivar most: How many bytes a frame may have, if the daemon said so.
-    @ivar delay: The seconds after which the daemon wants the client back, if it said so.
+    @ivar error: The error that the application gets.
+    @ivar again: Whether another attempt can succeed.
+    @ivar token: Whether an attempt with another token can succeed.
+    @ivar oversized: Whether a frame of the client was too large.
+    @ivar most: The bytes that a frame may have, if the daemon said so.
+    @ivar delay: The seconds after which the client may come back, if the daemon said so.
     """
 
     error: ClientError
@@ -44,14 +44,14 @@ class Closing:
 
 def broken(reason: str) -> Closing:
     """
-    The connection was lost without a close, or could not be made.
+    The connection was lost without a close frame, or could not be opened.
     """
     return Closing(ClientError("unreachable", reason))
 
 
 def refused(status: int, retryAfter: str | None, body: bytes) -> Closing:
     """
-    The opening was answered, but not by letting us in.
+    The daemon answered the opening with an HTTP error.
 
     @param retryAfter: The header C{Retry-After}, if there was one.
     """
@@ -66,7 +66,7 @@ def refused(status: int, retryAfter: str | None, body: bytes) -> Closing:
 
 def closed(code: int | None, reason: str | None) -> Closing:
     """
-    The daemon closed, by the code and reason of its close frame.
+    The daemon closed the connection, with the code and reason of its close frame.
     """
     known = CLOSE_CODES.get(code or 0)
     told = _DELAY.search(reason or "")
@@ -77,7 +77,7 @@ def closed(code: int | None, reason: str | None) -> Closing:
             reason if reason in ERRORS else "closed",
             f"The daemon closed the connection with {code or 'no code'}: {words}.",
         ),
-        # What is in no table may be anybody's, a proxy's for instance.
+        # A code that is not in the table may be from a proxy.
         again=known is None or (known.reconnect and code != CLOSE_TOKEN),
         token=code == CLOSE_TOKEN,
         oversized=code == _TOO_LARGE,

@@ -1,5 +1,5 @@
 """
-The line to the daemon: one connection, made again when it is gone.
+The connection to the daemon: one WebSocket, and another one when it is lost.
 """
 
 from __future__ import annotations
@@ -28,36 +28,38 @@ RECONNECTING = "reconnecting"
 DISCONNECTED = "disconnected"
 
 OPEN_PATIENCE = 20.0
-"""Seconds that the daemon has to let us in."""
+"""Seconds in which the daemon must accept a connection."""
 
 SILENCE = 30.0
-"""Seconds of silence after which it is asked whether it lives; it pings earlier itself."""
+"""Seconds without bytes of the daemon after which the client sends a ping.  The daemon itself pings
+more often."""
 
 PONG_PATIENCE = 20.0
-"""Seconds that it then has to answer."""
+"""Seconds in which the daemon must answer that ping."""
 
 CLOSE_PATIENCE = 5.0
-"""Seconds that a connection may take to go once a close frame was sent."""
+"""Seconds that a connection may take to end after a close frame."""
 
 STABLE = 10.0
-"""Seconds that a connection has to last to count as a success."""
+"""Seconds that a connection must last to count as a success."""
 
 _PING = b'{"type":"ping"}'
 
 
 class IConnectionUser(Interface):
     """
-    Whoever talks over a L{Connection}.
+    What uses a L{Connection}: the session.
     """
 
     def statusChanged(status: str) -> None:
         """
-        Something begins or is over.
+        The status has changed.
         """
 
     def opened() -> None:
         """
-        There is a new connection; whatever the daemon is to know, it must be told again.
+        There is a new connection.  The daemon knows nothing of what the client sent on the one
+        before.
         """
 
     def received(head: Head, frame: Frame) -> None:
@@ -69,41 +71,42 @@ class IConnectionUser(Interface):
         """
         The daemon has closed the connection because of a frame that is too large.
 
-        @param most: How many bytes a frame may have, if that is known.
-        @return: Whether such a frame is not going to be sent again, so that coming back can
-            help.
+        @param most: The bytes that a frame may have; L{None} if that is not known.
+        @return: Whether the user found such a frame and will not send it again.  Only then
+            another connection helps.
         """
 
     def unreadable(error: ClientError, head: Head) -> None:
         """
         A frame came that cannot be read.
 
-        @param head: As much of its head as can be.
+        @param head: Those of its fields that can be read.
         """
 
     def closed(error: ClientError) -> None:
         """
-        An attempt failed, or the connection is gone; another one will be made.
+        An attempt failed, or the connection is lost.  Another attempt will follow.
         """
 
     def gaveUp(error: ClientError, exhausted: bool) -> None:
         """
-        No other one will be made.
+        The connection is lost, and no other attempt will follow.
 
-        @param exhausted: Because too many attempts have failed.
+        @param exhausted: Whether the reason is that too many attempts have failed.
         """
 
 
 @implementer(ITransportUser)
 class Connection:
     """
-    Keeps a connection.
+    Keeps a WebSocket open, from the first attempt to the last.
 
-    @ivar address: Where to connect, and as whom; counts from the next attempt on.
+    @ivar address: Where to connect, with which credentials.  A change counts from the next
+        attempt on.
     @ivar status: One of L{IDLE}, L{CONNECTING}, L{CONNECTED}, L{RECONNECTING},
         L{DISCONNECTED}.
-    @ivar fault: Why it was given up, if it was.
-    @ivar lacksToken: Whether it was given up because of the token.
+    @ivar fault: Why the connection was given up, if it was.
+    @ivar lacksToken: Whether the daemon refused the token.
     """
 
     def __init__(
@@ -119,7 +122,7 @@ class Connection:
         @param user: An L{IConnectionUser}.
         @param maxRetries: How many attempts in a row may fail after the first; L{None}
             for any number.
-        @param jitter: Spreads those who come back.
+        @param jitter: Gives a random number from 0 to 1, which spreads clients that come back.
         """
         self.address = address
         self.status = IDLE
@@ -132,25 +135,25 @@ class Connection:
         self._backOff = backoffPolicy(initialDelay=0.5, maxDelay=30.0, jitter=jitter)
         self._wanted = False
         self._transport: ITransport | None = None
-        # With what the present connection was opened.
+        # The address with which the present connection was opened.
         self._opening = address
         self._openedAt: float | None = None
         self._canSend = False
-        # Why we end the present connection, if we do.
+        # Why the client ends the present connection, if it does.
         self._verdict: Closing | None = None
         self._leaving: list[Deferred[None]] = []
-        self._told: float | None = None
+        self._announced: float | None = None
         self._failures = 0
         self._heard = False
         self._pings: list[Deferred[None]] = []
-        # What is waited for: there is never more than one thing.
+        # The one thing that the connection waits for.
         self._timer: IDelayedCall | None = None
 
     # From the application
 
     def start(self) -> None:
         """
-        Connect; while it waits to come back, at once.
+        Connect.  During the pause before an attempt, connect at once.
         """
         self._wanted = True
         self.fault, self.lacksToken = None, False
@@ -163,9 +166,9 @@ class Connection:
 
     def stop(self) -> Deferred[None]:
         """
-        Disconnect, and stay away.
+        Disconnect, and stay disconnected.
 
-        @return: Fires when the connection is gone.
+        @return: Fires when the connection has ended.
         """
         self._wanted = False
         self._disarm()
@@ -182,17 +185,17 @@ class Connection:
 
     def send(self, payload: bytes) -> None:
         """
-        Send a frame.  What is sent while there is no connection is lost.
+        Send a frame.  Without a connection the frame is lost.
         """
         if self._canSend and self._transport is not None:
             self._transport.send(payload)
 
     def ping(self) -> Deferred[None]:
         """
-        Ask the daemon for an answer.
+        Send a ping.
 
-        @return: Fires when it is there; what the daemon sent before has come by then.
-            Fails when the connection is gone.
+        @return: Fires when the answer has come, and all that the daemon sent before it.
+            Fails when the connection is closed.
         """
         answered: Deferred[None] = Deferred()
         self._pings.append(answered)
@@ -204,9 +207,9 @@ class Connection:
 
     def pingRefused(self, error: ClientError) -> bool:
         """
-        The daemon does not answer a ping: the first of those that it has not answered yet.
+        The daemon refused the oldest ping that it has not answered.
 
-        @return: Whether there is one.
+        @return: Whether there is such a ping.
         """
         if not self._pings:
             return False
@@ -215,10 +218,10 @@ class Connection:
 
     @property
     def outdated(self) -> bool:
-        """Whether the connection was opened with another token than that of now."""
+        """Whether the connection was opened with another token than the present one."""
         return self.address.token != self._opening.token
 
-    # From the wire
+    # From the transport
 
     def opened(self) -> None:
         self._openedAt = self._clock.seconds()
@@ -238,13 +241,13 @@ class Connection:
         try:
             head, frame = readFrame(payload)
         except Unreadable as error:
-            # To come back would bring it again.
+            # On another connection the daemon would send the same frame again.
             head, frame = error.head, known(error.head)
             self._user.unreadable(ClientError("invalid_frame", f"{self.address.url} {error}"), head)
             if head.type not in ANSWERS:
                 return
         if head.type == "reconnect":
-            self._told = seconds(head.delay)
+            self._announced = seconds(head.delay)
         elif head.type == "pong":
             if self._pings:
                 self._pings.pop(0).callback(None)
@@ -259,7 +262,7 @@ class Connection:
     def closed(self, closing: Closing) -> None:
         openedAt = self._openedAt
         closing, self._verdict = self._verdict or closing, None
-        told, self._told = self._told, None
+        announced, self._announced = self._announced, None
         self._transport, self._openedAt, self._canSend = None, None, False
         self._disarm()
         self._failPings(closing.error)
@@ -268,7 +271,7 @@ class Connection:
             for gone in leaving:
                 gone.callback(None)
             if self._wanted and self._transport is None:
-                # Somebody has thought better of it meanwhile.
+                # The application has started the client again meanwhile.
                 self.start()
             return
         if openedAt is not None and self._clock.seconds() - openedAt >= STABLE:
@@ -282,7 +285,9 @@ class Connection:
         elif self._maxRetries is not None and self._failures > self._maxRetries:
             self._giveUp(closing.error, exhausted=True)
         else:
-            self._comeBack(replace(closing, delay=closing.delay if told is None else told))
+            self._comeBack(
+                replace(closing, delay=closing.delay if announced is None else announced)
+            )
 
     # Attempts
 
@@ -294,15 +299,17 @@ class Connection:
 
     def _openedLate(self) -> None:
         self._cut(
-            "timed_out", f"{self.address.url} has not let us in within {OPEN_PATIENCE:g} seconds."
+            "timed_out",
+            f"{self.address.url} has not accepted the connection within {OPEN_PATIENCE:g} seconds.",
         )
 
     def _comeBack(self, closing: Closing) -> None:
         delay = self._backOff(self._failures)
         if closing.delay is not None:
-            # Told once, that is the time.  Told again and again, it must not make us spin.
+            # The first time the client obeys.  After several failures a short delay must not make
+            # it try without end.
             delay = closing.delay if self._failures == 1 else max(delay, closing.delay)
-        # First, because who is told may wish otherwise.
+        # Before the callbacks, because they may start or stop the client.
         self._arm(delay, self._attempt)
         self._setStatus(RECONNECTING)
         self._user.closed(closing.error)
@@ -312,7 +319,7 @@ class Connection:
         self.fault, self.lacksToken = error, token
         self._setStatus(DISCONNECTED)
         if self.fault is error:
-            # Nobody who was told has started it again.
+            # No callback has started the client again.
             self._user.gaveUp(error, exhausted)
 
     # Liveness
@@ -325,7 +332,7 @@ class Connection:
         if self._heard:
             self._listen()
             return
-        # Whatever is heard is an answer.
+        # All bytes of the daemon count as an answer.
         self.ping().addErrback(lambda _: None)
         self._arm(PONG_PATIENCE, self._stillSilent)
 
@@ -339,7 +346,7 @@ class Connection:
     # Tools
 
     def _cut(self, code: str, message: str) -> None:
-        """End the connection, because it is of no use."""
+        """End a connection that does not work."""
         if self._transport is not None and self._verdict is None:
             self._verdict = Closing(ClientError(code, message))
             self._canSend = False

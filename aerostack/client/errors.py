@@ -11,31 +11,32 @@ from typing import Any
 import msgspec
 
 CLIENT_ERRORS: dict[str, str] = {
-    "unreachable": "Nobody answers there, or the connection broke before the answer had come."
-    " Whether a call was acted on is not known.",
-    "timed_out": "The answer did not come in time. Whether a call was acted on is not known.",
-    "bad_answer": "What answers is no aerostack-rt daemon. The message shows what it said.",
+    "unreachable": "The daemon cannot be reached, or the connection broke before the answer came."
+    " Whether the daemon acted on a call is not known.",
+    "timed_out": "The answer did not come in time."
+    " Whether the daemon acted on a call is not known.",
+    "bad_answer": "The server is no aerostack-rt daemon. The message shows its answer.",
     "closed": "The daemon closed the connection. The message has the close code and the reason.",
-    "queue_full": "As many publications as may wait for an answer do. Publish more slowly.",
-    "unsubscribed": "The channel was unsubscribed before its subscription was answered.",
+    "queue_full": "Too many publications wait for an answer. Publish more slowly.",
+    "unsubscribed": "The channel was unsubscribed before the daemon answered its subscription.",
     "stopped": "The client was stopped before the answer came.",
 }
 """The codes that a client's errors have besides those of L{aerostack.errors.ERRORS}."""
 
 LONGEST_DELAY = 4200.0
-"""Seconds for which a client stays away at the most, whatever it is told: what
-C{server.restart_time} and C{server.reconnect_spread} may come to together."""
+"""Seconds for which a client stays away at most, whatever the daemon says: the largest sum of
+C{server.restart_time} and C{server.reconnect_spread}."""
 
 
 class ClientError(Exception):
     """
-    Something that a client could not do.
+    An error of the client, or of the daemon.
 
-    @ivar code: One of L{CLIENT_ERRORS}, or what the daemon said: one of
+    @ivar code: One of L{CLIENT_ERRORS}, or a code of the daemon: one of
         L{aerostack.errors.ERRORS}.
     @ivar message: One sentence: what was wrong and what to do.
-    @ivar retryAfter: Milliseconds after which trying again may help, or L{None} where
-        that was not said.
+    @ivar retryAfter: Milliseconds after which another attempt may succeed; L{None} if that is
+        not known.
     """
 
     def __init__(self, code: str, message: str, retryAfter: int | None = None) -> None:
@@ -50,15 +51,15 @@ class ClientError(Exception):
 
 class Unsent(ClientError):
     """
-    What was asked for did not even reach the daemon: asking again does no harm.
+    The request did not reach the daemon: asking again does no harm.
     """
 
 
 def seconds(milliseconds: object) -> float | None:
     """
-    Read a time to wait that somebody else wrote.
+    Read a time to wait, in milliseconds, that came from outside.
 
-    @return: Seconds, within reason; L{None} if it is no time.
+    @return: Seconds, at most L{LONGEST_DELAY}; L{None} if it is no time.
     """
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
         return None
@@ -69,9 +70,9 @@ def seconds(milliseconds: object) -> float | None:
 
 def wholeNumber(header: str | None) -> int | None:
     """
-    Read a number that stands in a header.
+    Read a number from a header.
 
-    @return: L{None} if it is none.
+    @return: L{None} if the header has no whole number.
     """
     found = re.fullmatch(r"[0-9]{1,15}", (header or "").strip())
     return int(found[0]) if found else None
@@ -82,7 +83,7 @@ def refusal(status: int, retryAfter: str | None, body: bytes) -> ClientError:
     Read an HTTP answer that is a refusal.
 
     @param retryAfter: The header C{Retry-After}, if there was one.
-    @param body: What came with it; the daemon says there what was wrong.
+    @param body: Its body; the daemon writes there what was wrong.
     """
     said: dict[str, Any] = {}
     try:
@@ -100,7 +101,7 @@ def refusal(status: int, retryAfter: str | None, body: bytes) -> ClientError:
     if isinstance(code, str) and isinstance(message, str):
         return ClientError(code, message, milliseconds)
     if status in (502, 503, 504):
-        # A proxy whose daemon is not there.
+        # A proxy that does not reach the daemon.
         return ClientError("unreachable", f"HTTP status {status} and no reason.", milliseconds)
     return ClientError(
         "bad_answer",
@@ -111,7 +112,7 @@ def refusal(status: int, retryAfter: str | None, body: bytes) -> ClientError:
 
 def excerpt(data: bytes) -> str:
     """
-    The beginning of what somebody sent, for a message.
+    The beginning of some bytes that came, for a message.
     """
     text = data[:80].decode("utf-8", "replace")
     return f"{text!r}{'…' if len(data) > 80 else ''}"

@@ -1,5 +1,5 @@
 """
-What of a frame the client itself looks at.
+The daemon's frames: reads them, and finds the fields that the client uses.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import msgspec
 from aerostack.client.errors import excerpt
 
 Frame = dict[str, Any]
-"""A frame as an application gets it."""
+"""A frame, as the application gets it."""
 
 ANSWERS = ("ack", "error", "pong", "reconnect", "status", "subscribed", "synced", "unsubscribed")
-"""The types of the frames that mean something without what is the application's in them."""
+"""The types of the frames that the client can use even if it cannot read all of their fields."""
 
 
 class Head(msgspec.Struct, frozen=True):
     """
-    The fields of any frame of the daemon's that have a meaning for the client.  Whatever
-    else there is in a frame is the application's.
+    The fields of the daemon's frames that the client uses.  All other fields are for the
+    application.
     """
 
     type: str
@@ -45,16 +45,16 @@ class Head(msgspec.Struct, frozen=True):
 
 _TYPES = get_type_hints(Head)
 
-# What JSON consists of, as far as it has to be told apart: strings, of which the last may have
-# no end, brackets, and the rest.
+# The tokens of JSON, as far as the search for fields needs them: strings (the last may have no
+# end), brackets, and the rest.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}:,]|[^\s"\[\]{}:,]+')
 
 
 class Unreadable(ValueError):
     """
-    What came cannot be read as a frame.
+    A message that cannot be read as a frame.
 
-    @ivar head: As much of the head as could be found; its type is empty where that was not.
+    @ivar head: The fields that can be read; the type is empty if it cannot.
     """
 
     def __init__(self, payload: bytes, head: Head) -> None:
@@ -68,9 +68,9 @@ class Unreadable(ValueError):
 
 def readFrame(payload: bytes) -> tuple[Head, Frame]:
     """
-    Read what the daemon sent.
+    Read a message of the daemon.
 
-    @raise Unreadable: It is no frame, or has in it what this parser cannot hold.
+    @raise Unreadable: It is no frame, or has a value that this parser cannot hold.
     """
     try:
         frame = msgspec.json.decode(payload)
@@ -81,7 +81,7 @@ def readFrame(payload: bytes) -> tuple[Head, Frame]:
 
 def known(head: Head) -> Frame:
     """
-    A frame that has no more than what is known of its head.
+    The frame that has only the fields of a head.
     """
     return {
         name: value for name, value in msgspec.structs.asdict(head).items() if value is not None
@@ -101,7 +101,7 @@ def _findHead(payload: bytes) -> Head:
 
 def _scalars(payload: bytes) -> Iterator[tuple[str, bytes]]:
     """
-    Find the fields of what should be a JSON object that are neither objects nor lists.
+    Find the fields of a broken JSON object whose values are neither objects nor lists.
     """
     depth = 0
     before: list[bytes] = [b"", b""]

@@ -30,12 +30,12 @@ from aerostack.client.errors import ClientError, Unsent
 from aerostack.client.requests import LARGEST_ANSWER, Request, readAnswer, retryDelay
 
 _IDLE = 5.0
-"""Seconds for which a connection is kept for the next call; the daemon keeps it longer."""
+"""Seconds for which a connection is kept for the next request; the daemon keeps it longer."""
 
 
 class HttpClient:
     """
-    Makes calls.
+    Makes requests, over connections that it keeps for a while.
 
     @ivar address: Where the daemon is.
     """
@@ -44,8 +44,8 @@ class HttpClient:
         self, reactor: Any, address: Address, timeout: float, agent: IAgent | None = None
     ) -> None:
         """
-        @param timeout: Seconds that a call may take in all, however often it is made.
-        @param agent: What makes requests; L{None} for one of our own.
+        @param timeout: Seconds that a request may take in all, with its repetitions.
+        @param agent: The agent that makes requests; L{None} for one of this client.
         """
         self.address = address
         self._reactor = reactor
@@ -57,7 +57,7 @@ class HttpClient:
 
     def _makeAgent(self) -> IAgent:
         self._pool = pool = HTTPConnectionPool(self._reactor)
-        # Twisted says int, and takes any time.
+        # Twisted's annotation says int, and its code takes a float.
         pool.cachedConnectionTimeout = _IDLE  # type: ignore[assignment]
         if self.address.unixPath is None:
             return Agent(self._reactor, pool=pool)
@@ -67,7 +67,7 @@ class HttpClient:
     @inlineCallbacks
     def send(self, request: Request) -> Any:
         """
-        Make a request, again where that is safe and helps.
+        Make a request, and repeat it where that is safe and may help.
 
         @return: Fires with the answer.  Fails with L{ClientError}.
         """
@@ -96,14 +96,14 @@ class HttpClient:
             f"{self.address.web}{request.path}",
             headers=Headers({name: [value] for name, value in request.headers.items()}),
             data=request.body,
-            # A credential goes to the daemon and to nobody else.
+            # A redirect would send the credentials to another server.
             allow_redirects=False,
         )
         body = _Collector()
         try:
             await treq.collect(response, body.add)
         finally:
-            # What comes after a time-out is not kept.
+            # Bytes that come after a time-out are not kept.
             body.done = True
         retryAfter = response.headers.getRawHeaders("retry-after")
         return readAnswer(request, response.code, retryAfter[0] if retryAfter else None, body.value)
@@ -116,23 +116,27 @@ class HttpClient:
         return result
 
     def _explain(self, failure: Failure) -> Any:
-        """Say in our words what is wrong with the network."""
+        """Turn an error of the network into one of the client."""
         url, why = self.address.url, failure.getErrorMessage().rstrip(".")
         if failure.check(ConnectError, DNSLookupError, TimeoutError):
-            raise Unsent("unreachable", f"Nobody can be reached at {url}: {why}.") from None
+            raise Unsent("unreachable", f"No server can be reached at {url}: {why}.") from None
         reasons = [failure]
         if isinstance(failure.value, (ResponseFailed, RequestTransmissionFailed)):
             reasons = failure.value.reasons
             why = "; ".join(reason.getErrorMessage() for reason in reasons).rstrip(".")
         if any(reason.check(ParseError, _TooLarge) for reason in reasons):
-            raise ClientError("bad_answer", f"What answers at {url} is no daemon: {why}.") from None
+            raise ClientError(
+                "bad_answer", f"The server at {url} is no aerostack-rt daemon: {why}."
+            ) from None
         if reasons != [failure]:
-            raise ClientError("unreachable", f"{url} broke off: {why}.") from None
+            raise ClientError(
+                "unreachable", f"{url} closed the connection before its answer was complete: {why}."
+            ) from None
         return failure
 
     def close(self) -> Deferred[None]:
         """
-        Let go of the connections that are kept.
+        Close the connections that are kept.
         """
         if self._pool is None:
             return succeed(None)
@@ -143,7 +147,7 @@ class HttpClient:
 @implementer(IBodyProducer)
 class _Body:
     """
-    Bytes that go out at once: there are never many.
+    The body of a request.  It goes out at once, because it is small.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -155,24 +159,24 @@ class _Body:
         return succeed(None)
 
     def stopProducing(self) -> None:
-        """All of it is out."""
+        """The whole body is out."""
 
     def pauseProducing(self) -> None:
-        """All of it is out."""
+        """The whole body is out."""
 
     def resumeProducing(self) -> None:
-        """All of it is out."""
+        """The whole body is out."""
 
 
 class _TooLarge(Exception):
     """
-    There is more than any answer of the daemon's has.
+    An answer is larger than any answer of the daemon.
     """
 
 
 class _Collector:
     """
-    An answer's body.
+    Collects the body of an answer.
     """
 
     def __init__(self) -> None:
@@ -182,9 +186,9 @@ class _Collector:
 
     def add(self, piece: bytes) -> None:
         """
-        Take a piece.
+        Take a piece of the body.
 
-        @raise _TooLarge: That is enough.
+        @raise _TooLarge: The body is too large, or the request is over.
         """
         self._size += len(piece)
         if self.done or self._size > LARGEST_ANSWER:
@@ -193,14 +197,14 @@ class _Collector:
 
     @property
     def value(self) -> bytes:
-        """All of it."""
+        """The whole body."""
         return b"".join(self._pieces)
 
 
 @implementer(IAgentEndpointFactory)
 class _UnixEndpoints:
     """
-    Leads every request to one Unix socket.
+    Sends every request to one Unix socket.
     """
 
     def __init__(self, reactor: Any, path: str) -> None:

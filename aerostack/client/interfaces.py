@@ -1,5 +1,5 @@
 """
-What the client wants of a connection, and what a connection wants of it.
+What the parts of a connection need of each other: the transport, and its user.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ class ITransport(Interface):
 
     def open() -> None:
         """
-        Begin.  Nothing happens before this is called.
+        Begin to connect.  A transport does nothing before this call.
         """
 
     def send(payload: bytes) -> None:
         """
-        Send a text message.  May be called while it is open, that is between
-        L{ITransportUser.opened} and L{ITransportUser.closeStarted} or L{ITransportUser.closed}.
+        Send a text message.  Callers may do so while the transport is open: from
+        L{ITransportUser.opened} until L{ITransportUser.closeStarted} or L{ITransportUser.closed}.
 
         @param payload: UTF-8.
         """
 
     def close(code: int, reason: str) -> None:
         """
-        Begin to close, as one should.  May be called while it is open.
+        Begin the closing handshake.  Callers may do so while the transport is open.
         """
 
     def abort() -> None:
         """
-        End it, in whatever state it is.
+        End the transport at once, whatever its state.
         """
 
 
 class ITransportUser(Interface):
     """
-    Whoever uses an L{ITransport}.
+    What uses an L{ITransport}.
     """
 
     def opened() -> None:
         """
-        The daemon has let us in.
+        The daemon has accepted the connection.
         """
 
     def heard() -> None:
         """
-        Something came, if not yet a whole message: the other side lives.
+        Bytes came, perhaps not yet a whole message: the daemon is alive.
         """
 
     def received(payload: bytes) -> None:
@@ -63,14 +63,14 @@ class ITransportUser(Interface):
 
     def closeStarted() -> None:
         """
-        The client or the daemon sent a close frame, or the connection is dropped.  Nothing more
-        can be sent.
+        The client or the daemon sent a close frame, or the transport dropped the connection.
+        The client can send nothing more.
         """
 
     def closed(closing: Closing) -> None:
         """
-        It is over, or it could not be opened.  Called exactly once, last of all, for
-        every wire on which L{ITransport.open} was called.
+        The transport has ended, or could not be opened.  Called exactly once, as the last
+        call, for every transport on which L{ITransport.open} was called.
         """
 
 

@@ -1,5 +1,5 @@
 """
-What was published and not yet acknowledged.
+Publications that the daemon has not acknowledged yet.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ class _Publication:
     number: int
     payload: bytes
     acknowledged: Deferred[None] = field(default_factory=Deferred)
-    # Whether the present connection has it, and has not refused it.
+    # Whether it went out on this connection, and the daemon has not refused it.
     sent: bool = False
 
 
 class Outbox:
     """
-    Outbox in their order, each until it is answered: whatever is not is sent again
-    on the next connection, under the same id.
+    Keeps publications in their order until the daemon has answered each of them.  Those without
+    an answer go out again on the next connection, with the same id.
     """
 
     def __init__(self, limit: int) -> None:
         """
-        @param limit: How many there may be.
+        @param limit: How many publications may wait.
         """
         self._limit = limit
         self._open: dict[str, _Publication] = {}
-        # Those to be sent, by the order in which they were published.
+        # Those that have yet to go out, in the order in which the application published.
         self._due: list[tuple[int, str]] = []
         self._count = 0
 
@@ -44,7 +44,7 @@ class Outbox:
         """
         Take a publication.
 
-        @return: Fires when it is acknowledged.  Fails at once if there are too many.
+        @return: Fires when the daemon has acknowledged it.  Fails at once if too many wait.
         """
         if len(self._open) >= self._limit:
             return fail(
@@ -60,7 +60,7 @@ class Outbox:
 
     def next(self) -> bytes | None:
         """
-        What is to be sent next.  Whoever takes it sends it.
+        Take the next publication, as JSON.  The caller sends it.
         """
         while self._due:
             _, id = heapq.heappop(self._due)
@@ -72,9 +72,9 @@ class Outbox:
 
     def acknowledge(self, id: object) -> bool:
         """
-        The daemon has taken one.
+        The daemon acknowledged a publication.
 
-        @return: Whether there is such a one.
+        @return: Whether the outbox has it.
         """
         publication = self._answered(id)
         if publication is not None:
@@ -83,9 +83,9 @@ class Outbox:
 
     def refuse(self, id: object, error: ClientError) -> bool:
         """
-        The daemon does not take one.
+        The daemon refused a publication for good.
 
-        @return: Whether there is such a one.
+        @return: Whether the outbox has it.
         """
         publication = self._answered(id)
         if publication is not None:
@@ -94,9 +94,9 @@ class Outbox:
 
     def postpone(self, id: object) -> bool:
         """
-        The daemon does not take one now; send it L{again} later.
+        The daemon refused a publication for now: it goes out after L{again}.
 
-        @return: Whether there is such a one.
+        @return: Whether the outbox has it.
         """
         publication = self._open.get(id) if isinstance(id, str) else None
         if publication is not None:
@@ -105,17 +105,17 @@ class Outbox:
 
     @property
     def only(self) -> str | None:
-        """The id of the one that is under way, if it is the only one."""
+        """The id of the publication that is under way, if there is exactly one."""
         sent = [id for id, publication in self._open.items() if publication.sent]
         return sent[0] if len(sent) == 1 else None
 
     def tooLarge(self, most: int | None, error: ClientError) -> bool:
         """
-        The daemon takes none of more bytes: those that have more fail.
+        The daemon takes no larger frames: fail the publications that are larger.
 
-        @param most: L{None} where that is not known: the largest of those that are under way
-            fails.
-        @return: Whether there was one.
+        @param most: The bytes that a frame may have.  L{None} if that is not known: then the
+            largest publication that is under way fails.
+        @return: Whether there was such a publication.
         """
         if most is None:
             largest = max(
@@ -131,7 +131,7 @@ class Outbox:
 
     def again(self, id: str) -> None:
         """
-        Let one be sent that is not under way.
+        Let a publication go out that is not under way.
         """
         publication = self._open.get(id)
         if publication is not None and not publication.sent:
@@ -139,7 +139,7 @@ class Outbox:
 
     def closed(self) -> None:
         """
-        The connection is gone, and with it what was under way.
+        The connection is closed: what was under way goes out again.
         """
         self._due = [(publication.number, id) for id, publication in self._open.items()]
         for publication in self._open.values():
@@ -147,7 +147,7 @@ class Outbox:
 
     def fail(self, error: ClientError) -> None:
         """
-        None of them will be sent any more.
+        The client has given up: fail all publications.
         """
         failed, self._open, self._due = self._open, {}, []
         for publication in failed.values():

@@ -1,5 +1,5 @@
 """
-What an application gives to be sent, as JSON that everybody who gets it can read.
+What an application gives to be sent, as JSON that all clients can read.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ import msgspec
 from aerostack.errors import RealtimeError
 from aerostack.protocol.codec import MAX_DEPTH, decodeValue, isDeep
 
-# The largest double has 309 digits: only where there are as many, an integer may exceed it.
+# The largest double has 309 digits: an integer with fewer digits is not larger.
 _LONG = re.compile(rb"[0-9]{309}")
 
 
 LARGEST = 67_000_000
-"""How many bytes it may have: no limit of the daemon's allows more in a message."""
+"""How many bytes the JSON may have: no setting of the daemon allows larger messages."""
 
 
 def encodeGiven(value: Any, name: str) -> bytes:
     """
     Encode what the application gave.
 
-    @param value: Anything that can be JSON; what is JSON already, as L{msgspec.Raw}, goes as
-        it is written.
-    @param name: What it is, for the error.
+    @param value: Any JSON value.  A L{msgspec.Raw} has JSON already, and stays as it is.
+    @param name: The name of the value, for the error.
     @return: Its JSON, UTF-8.
-    @raise TypeError: It is of a type that JSON does not have.
-    @raise ValueError: It is or contains what JSON does not have, or what common parsers
-        cannot hold.  The message says where.
+    @raise TypeError: The value has a type that JSON does not have.
+    @raise ValueError: The value is not in JSON, or common parsers cannot hold it.  The message
+        says where it is.
     """
     if isinstance(value, msgspec.Raw):
         return _encoded(bytes(value), name)
@@ -70,7 +69,7 @@ def _tooDeep(name: str) -> ValueError:
 
 
 def _blame(value: Any, where: str) -> str | None:
-    """Find what cannot be sent, and say it."""
+    """Find the part that cannot be sent; return a sentence about it."""
     if isinstance(value, dict):
         for key, each in value.items():
             blame = _blame(key, f"a key of {where}") or _blame(each, f"{where}[{key!r}]")

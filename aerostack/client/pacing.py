@@ -1,24 +1,25 @@
 """
-How fast a client talks.
+How fast the client sends.
 """
 
 from __future__ import annotations
 
-# The daemon bears that many, refused at once, with the smallest limits that it can have.
+# How many frames go out before the client asks whether the daemon has dealt with them: at first,
+# and at most.  A daemon with the smallest limits still bears START refusals at once.
 START = 10
 MOST = 100
 
 BYTES = 131_072
-"""How many bytes go out at a time at the most, if they are in more than L{START} frames."""
+"""How many bytes go out at a time at most, if they are in more than L{START} frames."""
 
 
 class Pacer:
     """
-    Lets a number of frames out at a time, and the next when the daemon has dealt with them.
+    Lets a number of frames out at a time, and the next ones when the daemon has dealt with these.
 
-    The number grows with every time that went well, and falls to one, growing slowly, when
-    the daemon says that frames come too fast: a client that came back with a lot to say,
-    and said all of it again and again, would be closed for flooding.
+    The number grows each time.  When the daemon refuses a frame as too fast, the number falls to
+    one and grows slowly.  Otherwise the daemon would close the connection of a client that comes
+    back with many frames, for flooding.
 
     @ivar left: How many frames may go out now.
     """
@@ -41,7 +42,7 @@ class Pacer:
 
     def refill(self) -> None:
         """
-        All that went out was dealt with.
+        The daemon has dealt with all frames that went out.
         """
         self._size = min(self._size + self._growth, MOST)
         self.left = int(self._size)
@@ -49,15 +50,15 @@ class Pacer:
 
     def tooFast(self) -> None:
         """
-        Something was refused, because it came too fast.
+        The daemon refused a frame as too fast.
         """
-        # More must pass from here to the next refusal than is refused then.
+        # The daemon has to take more frames from here to the next refusal than it refuses then.
         self._growth = 0.25
         self._size, self.left = 1 - self._growth, 0
 
     def closed(self) -> None:
         """
-        The connection is gone.
+        The connection is closed.
         """
         self._size = max(self._size, 1.0)
         self.left = int(self._size)

@@ -1,5 +1,5 @@
 """
-Who is present on a channel.
+The members of a topic.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _CHANGE = "change"
 
 class Presence:
     """
-    The members of a channel, as the daemon tells them.
+    Who is present on a topic, as the daemon says.
 
-    The daemon tells a set in pages.  Until all of it was told, the set of before is shown;
-    what happens meanwhile happens to both.
+    The daemon sends the set of members in pages.  Until the last page has come, the application
+    sees the set before.  Members that come and go meanwhile change both sets.
     """
 
     def __init__(self, added: Callable[[], None] | None = None) -> None:
         """
-        @param added: Called when somebody wants to know.
+        @param added: Called when the application adds a callback, or waits for the set.
         """
         self._members: dict[str, Member] = {}
-        # The set that the daemon is telling, if it is.
+        # The set whose pages are coming, if one is.
         self._coming: dict[str, Member] | None = None
         self._whole = False
         self._waiting: list[Deferred[list[Member]]] = []
@@ -42,17 +42,17 @@ class Presence:
 
     @property
     def members(self) -> list[Member]:
-        """Everybody who is there, those who came first first."""
+        """The members, in the order in which they came."""
         return list(self._members.values())
 
     @property
     def watched(self) -> bool:
-        """Whether somebody wants to know of changes, or waits."""
+        """Whether the application has a callback, or waits for the set."""
         return bool(self._callbacks or self._waiting)
 
     def onChange(self, callback: Callback) -> Callable[[], None]:
         """
-        Call somebody whenever the set has changed.
+        Call a function whenever the set has changed.
 
         @param callback: Gets the members.
         @return: Takes the callback back.
@@ -61,10 +61,9 @@ class Presence:
 
     def known(self) -> Deferred[list[Member]]:
         """
-        Wait until the daemon has told who is there, of a channel that is subscribed or
-        tracked.
+        Wait until the whole set has come.  Only a channel that is subscribed or tracks gets it.
 
-        @return: Fires with the members.  Fails with L{ClientError} if that is not so any more.
+        @return: Fires with the members.  Fails with L{ClientError} when the set will not come.
         """
         if self._whole:
             return succeed(self.members)
@@ -74,20 +73,20 @@ class Presence:
             self._added()
         return waiting
 
-    # From the channel
+    # From the topic
 
     def begin(self) -> None:
         """
-        The daemon is going to tell the set.
+        The daemon is going to send the set.
         """
         self._coming, self._whole = {}, False
 
     def received(self, event: str, data: Any) -> bool:
         """
-        Take note of a presence event.  What is none changes nothing.
+        Take a presence event.  An event with other data changes nothing.
 
-        @return: Whether it is one for the application: a page of a set is not, because the
-            whole set follows.
+        @return: Whether the application gets the event.  It does not get a page of a set, because
+            the whole set follows.
         """
         if not isinstance(data, dict):
             return True
@@ -99,7 +98,7 @@ class Presence:
                 self._put(self._coming, member)
             if isinstance(page, int):
                 return False
-            # All of it at once.
+            # The whole set in one event.
             self.synced()
             return True
         for members in (self._members, self._coming):
@@ -113,10 +112,9 @@ class Presence:
 
     def synced(self) -> bool:
         """
-        All of the set was told.
+        The daemon has sent the whole set.
 
-        @return: Whether there is anything that the application does not know: somebody is
-            there, or was.
+        @return: Whether there is, or was, a member.
         """
         before, coming, self._coming = self._members, self._coming, None
         if coming is None:
@@ -128,7 +126,7 @@ class Presence:
 
     def answer(self) -> None:
         """
-        Answer who waits, if the set is known.
+        Fire the deferreds of L{known}, if the whole set has come.
         """
         if self._whole:
             waiting, self._waiting = self._waiting, []
@@ -137,13 +135,13 @@ class Presence:
 
     def closed(self) -> None:
         """
-        The connection is gone; the set of before is shown until there is another one.
+        The connection is closed.  The application sees the set before until another one has come.
         """
         self._coming, self._whole = None, False
 
     def fail(self, error: ClientError) -> None:
         """
-        Nobody is going to tell.
+        The set will not come: fail the deferreds of L{known}.
         """
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:
@@ -151,7 +149,7 @@ class Presence:
 
     def over(self, error: ClientError) -> None:
         """
-        The daemon tells no more, so nobody is known to be there.
+        The daemon sends no more changes, so the members are not known.
         """
         self.closed()
         if self._members:
@@ -161,7 +159,7 @@ class Presence:
 
     def clear(self) -> None:
         """
-        Forget everybody, and who wants to know.
+        Forget the members and the callbacks.
         """
         self.closed()
         self._members = {}

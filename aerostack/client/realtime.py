@@ -26,8 +26,8 @@ from aerostack.client.transport import clientEndpoint, webSockets
 
 class RealtimeClient(Service):
     """
-    A client of the daemon's: a service that keeps one WebSocket, comes back by itself when
-    it is lost, and goes on where it left off.
+    A client of the daemon: a service that keeps one WebSocket open.  When the WebSocket is lost,
+    the client opens another one and resumes its subscriptions.
     """
 
     def __init__(
@@ -49,21 +49,21 @@ class RealtimeClient(Service):
         """
         @param url: The daemon: C{ws://host:8787}, C{wss://host}, or C{ws+unix://} and the
             path of a socket.
-        @param projectId: The project; may be left out where the key or the token names it.
+        @param projectId: The project; not needed if the key or the token names it.
         @param apiKey: The project's public key, or on a server the secret one.
         @param token: A JWT.
-        @param userId: Who to be, where the project believes it.
+        @param userId: The user to be, if the project trusts clients to say so.
         @param maxReconnectAttempts: How many attempts in a row may fail after the first;
             L{None} for any number.
-        @param maxQueue: How many publications may wait to be acknowledged.
-        @param timeout: Seconds that reading the history may take.
-        @param endpoint: Where to connect, if not where the URL says: through a proxy
+        @param maxQueue: How many publications may wait for an acknowledgement.
+        @param timeout: Seconds that a read of the history may take.
+        @param endpoint: The endpoint to connect to instead of the URL's: through a proxy
             perhaps, or with other certificates.
-        @param agent: What makes HTTP requests, in the same way.
-        @param openTransport: What makes connections; for tests.
-        @raise ValueError: The URL or a credential cannot be one.
+        @param agent: The agent that makes HTTP requests, for the same reason.
+        @param openTransport: Makes the transports; for tests.
+        @raise ValueError: The URL or a credential is malformed.
         """
-        # By it the daemon ends the connection of before when a new one is there.
+        # By this secret the daemon knows a client that comes back, and closes its old connection.
         session = token_urlsafe(24)
         address = Address(url, projectId, userId, apiKey, token, session)
         self._http = HttpClient(reactor, address, timeout, agent)
@@ -92,9 +92,9 @@ class RealtimeClient(Service):
 
     def stopService(self) -> Deferred[None]:
         """
-        Disconnect.  Whoever waits for an answer is told that none will come.
+        Disconnect.  Deferreds that wait for an answer fail.
 
-        @return: Fires when the connection is gone.
+        @return: Fires when the connection has ended.
         """
         super().stopService()
         gone = gatherResults([self._session.stop(), self._http.close()])
@@ -102,7 +102,7 @@ class RealtimeClient(Service):
 
     def connect(self) -> None:
         """
-        Connect now: also where it waits to come back, or has given up.
+        Connect now, also during a pause between attempts and after the client has given up.
         """
         if self.running:
             self._session.start()
@@ -121,7 +121,7 @@ class RealtimeClient(Service):
 
         @param topic: C{orders} for a table, C{chat/general} for a topic of your own.
         @param filter: Which rows of a table.
-        @return: The same one for the same topic, as long as it is used.
+        @return: The same channel for the same topic, as long as it is in use.
         """
         return self._session.channel(topic, filter)
 
@@ -133,34 +133,36 @@ class RealtimeClient(Service):
 
     def sendChat(self, roomId: str, text: str, metadata: Any = None) -> Deferred[None]:
         """
-        Say something in a chat room; its subscribers get a C{chat_message}.
+        Send a message to a chat room; its subscribers get a C{chat_message}.
 
-        @param metadata: Anything else about it: what becomes a JSON object.
-        @return: Fires when it is kept.  Fails with L{aerostack.client.errors.ClientError}.
+        @param metadata: More about the message: an object in JSON.
+        @return: Fires when the daemon has stored it.  Fails with
+            L{aerostack.client.errors.ClientError}.
         """
         return self._session.chat(roomId, text, metadata)
 
     def setToken(self, token: str) -> None:
         """
-        Go on under another token; where the last one was refused, connect again.
+        Use another token from now on.  If the daemon refused the one before, connect again.
 
-        @raise ValueError: It cannot be one.
+        @raise ValueError: The token is malformed.
         """
         self._session.setToken(token)
         self._http.address = self._session.connection.address
 
     def ping(self) -> Deferred[None]:
         """
-        Ask the daemon for an answer.
+        Send a ping behind all frames that wait to go out.
 
-        @return: Fires when it is there: by then the daemon has heard what it was told before,
-            and all that it sent before has come.  Fails when the connection is gone.
+        @return: Fires when the daemon has answered.  By then it has dealt with all frames before
+            the ping, and all that it sent before the answer has come.  Fails when the connection
+            is closed.
         """
         return self._session.ping()
 
     def onStatusChange(self, callback: Callback) -> Callable[[], None]:
         """
-        Call somebody with each new L{status}.
+        Call a function with each new L{status}.
 
         @return: Takes the callback back.
         """
@@ -168,8 +170,8 @@ class RealtimeClient(Service):
 
     def onError(self, callback: Callback) -> Callable[[], None]:
         """
-        Call somebody with what goes wrong and is no channel's: why the connection is gone
-        or refused, what the daemon says about all of it.
+        Call a function with the errors that are about no channel: why a connection was lost or
+        refused, and what the daemon says about the whole connection.
 
         @param callback: Gets a L{aerostack.client.errors.ClientError}.
         @return: Takes the callback back.
@@ -178,7 +180,7 @@ class RealtimeClient(Service):
 
     def onMaxRetriesExceeded(self, callback: Callback) -> Callable[[], None]:
         """
-        Call somebody when it has given up after C{maxReconnectAttempts}.
+        Call a function when the client has given up after C{maxReconnectAttempts}.
 
         @return: Takes the callback back.
         """

@@ -1,6 +1,6 @@
 """
-The daemon's HTTP interface, as plain data: what is asked, what an answer means, and when to
-ask again.
+The requests of the daemon's HTTP interface, as plain data: what to send, what an answer means, and
+when to repeat a request.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from aerostack.protocol.codec import encodeValue
 T = TypeVar("T", covariant=True)
 
 LARGEST_ANSWER = 268_435_456
-"""How many bytes an answer may have."""
+"""The bytes that an answer may have."""
 
-# The daemon says these before it does anything.
+# The daemon answers with these before it does anything.
 _UNTOUCHED = ("rate_limited", "overloaded", "shutting_down", "too_many_connections")
 
-# And these pass, if it does no harm to ask twice.
+# These pass by themselves; a request that is repeatable is repeated after them, too.
 _PASSING = (*_UNTOUCHED, "unreachable", "database_unavailable")
 
 
@@ -36,10 +36,10 @@ class Request:
     """
     A request.
 
-    @ivar path: With its query.
-    @ivar expects: What the answer, a JSON object, has in any case.
-    @ivar body: What is sent as JSON, if anything.
-    @ivar repeatable: Whether it may be made twice without harm.
+    @ivar path: The path with the query.
+    @ivar expects: A field that every answer, a JSON object, has.
+    @ivar body: The body, JSON, if there is one.
+    @ivar repeatable: Whether making the request twice does no harm.
     """
 
     method: str
@@ -52,7 +52,7 @@ class Request:
 
 class Send(Protocol[T]):
     """
-    Makes a request, and gives its answer in its own way.
+    Makes a request.  A client that waits gives the answer, one on Twisted a Deferred.
     """
 
     def __call__(self, request: Request) -> T: ...
@@ -73,11 +73,11 @@ def rpc(address: Address, method: str, args: Sequence[Any]) -> Request:
 
 def history(address: Address, topic: str, limit: int, before: int | None) -> Request:
     """
-    Read a page of what was kept of a topic.
+    Read a page of a topic's history.
     """
     encodeGiven(topic, "topic")
     if address.projectId is not None and not topic.endswith(f"/{address.projectId}"):
-        # Who brings no credential names the project by it.
+        # Without a credential only the topic names the project.
         topic = f"{topic if '/' in topic else f'table/{topic}'}/{address.projectId}"
     query = {"room": topic, "limit": limit, **({} if before is None else {"before": before})}
     headers: dict[str, str] = {}
@@ -91,14 +91,14 @@ def history(address: Address, topic: str, limit: int, before: int | None) -> Req
 
 def health() -> Request:
     """
-    Ask whether the daemon does its work.
+    Ask for the health of the daemon.
     """
     return Request("GET", "/health", "checks")
 
 
 def explain(address: Address, userId: str, topic: str) -> Request:
     """
-    Ask why what is published on a topic does not reach a user, or whether it does.
+    Ask whether publications on a topic reach a user, and why not.
     """
     headers = {} if address.key is None else {"Authorization": f"Bearer {address.key}"}
     encodeGiven([userId, topic], "user or topic")
@@ -111,27 +111,27 @@ def readAnswer(request: Request, status: int, retryAfter: str | None, body: byte
     Read an answer.
 
     @param retryAfter: The header C{Retry-After}, if there was one.
-    @raise ClientError: It is a refusal, or none of the daemon's.
+    @raise ClientError: The daemon refused the request, or the answer is not from a daemon.
     """
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = None
-    # A daemon that is not well says so with 503, and is no less an answer.
+    # A daemon that is not healthy answers with 503 and the same fields.
     if isinstance(answer, dict) and request.expects in answer:
         return answer
     if status != 200:
         raise refusal(status, retryAfter, body)
-    raise ClientError("bad_answer", f"What answers is no aerostack-rt daemon: {excerpt(body)}")
+    raise ClientError("bad_answer", f"The server is no aerostack-rt daemon: {excerpt(body)}")
 
 
 def retryDelay(request: Request, error: ClientError, attempts: int) -> float | None:
     """
-    Decide whether a call that failed is made again.
+    Decide whether the client repeats a request that failed.
 
-    @param attempts: How often it was made.
-    @return: The seconds to wait before; L{None} if it is not: it might have been acted
-        on, or will not be.
+    @param attempts: How often the client has made it.
+    @return: The seconds to wait before; L{None} if the client does not repeat it, because the
+        daemon may have acted on it, or never will.
     """
     safe = isinstance(error, Unsent) or error.code in _UNTOUCHED
     if not safe and not (request.repeatable and error.code in _PASSING):
@@ -141,7 +141,7 @@ def retryDelay(request: Request, error: ClientError, attempts: int) -> float | N
 
 class Socket(Generic[T]):
     """
-    What a server tells its users.
+    Events that a server sends to users.
     """
 
     def __init__(self, address: Address, send: Send[T]) -> None:
@@ -158,12 +158,12 @@ class Socket(Generic[T]):
         userId: str | None = None,
     ) -> T:
         """
-        Send an event to everybody who is subscribed to a topic.
+        Send an event to all subscribers of a topic.
 
-        @param data: Anything that can be written as JSON.
-        @param persist: Whether it is kept in the topic's history.
-        @param userId: Whom it is said to come from.
-        @return: C{{"success": true}}, with C{id} and C{created_at} where it was kept.
+        @param data: Any JSON value.
+        @param persist: Whether the topic's history keeps it.
+        @param userId: The user that the event names as its sender.
+        @return: C{{"success": true}}; with C{persist} also C{id} and C{created_at} (ms).
         """
         options: dict[str, Any] = {"persist": True} if persist else {}
         if userId is not None:

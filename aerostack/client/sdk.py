@@ -1,5 +1,5 @@
 """
-What servers use, for those that run on Twisted.
+The SDK for servers that run on Twisted.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from aerostack.client.requests import Database, Socket, explain, health, history
 
 class TwistedSDK:
     """
-    Tells users what happens, and asks the database.  Everything gives a L{Deferred}, which
-    fails with L{aerostack.client.errors.ClientError}.
+    Sends events to users, and queries the database.  Each method gives a L{Deferred}, which fails
+    with L{aerostack.client.errors.ClientError}.
 
     @ivar socket: See L{Socket}.
     @ivar db: See L{Database}.
@@ -36,10 +36,10 @@ class TwistedSDK:
         """
         @param url: The daemon, such as C{https://rt.example.com}.
         @param secretKey: The project's secret key.
-        @param projectId: The project, which the key names as well.
+        @param projectId: The project; not needed, because the key names it.
         @param timeout: Seconds that a call may take in all.
-        @param agent: What makes requests, if it is to be done in a way of yours.
-        @raise ValueError: The URL or the key cannot be one.
+        @param agent: The agent that makes requests, if the usual one will not do.
+        @raise ValueError: The URL or the key is malformed.
         """
         self._http = HttpClient(reactor, Address(url, projectId, key=secretKey), timeout, agent)
         self.socket: Socket[Deferred[Any]] = Socket(self._http.address, self._http.send)
@@ -47,9 +47,9 @@ class TwistedSDK:
 
     def history(self, topic: str, limit: int = 50, before: int | None = None) -> Deferred[Any]:
         """
-        Read what was kept of a topic.
+        Read a page of a topic's history.
 
-        @param before: The C{created_at} of the oldest message of the page before.
+        @param before: The C{created_at} (ms) of the oldest message of the page before.
         @return: Fires with the messages, newest first.
         """
         asked: Deferred[Any] = self._http.send(history(self._http.address, topic, limit, before))
@@ -57,24 +57,24 @@ class TwistedSDK:
 
     def health(self) -> Deferred[Any]:
         """
-        Ask whether the daemon does its work.
+        Ask for the health of the daemon.
 
         @return: Fires with what C{/health} says: C{status} is C{ok} or C{failing}, C{checks}
-            tells each part's, and C{notices}, if there are any, what else to look at.
+            has the status of each part, and C{notices}, if there are any, what to look at.
         """
         return self._http.send(health())
 
     def explain(self, userId: str, topic: str) -> Deferred[Any]:
         """
-        Ask why what is published on a topic does not reach a user, or whether it does.
+        Ask whether publications on a topic reach a user, and why not.
 
-        @return: Fires with what the daemon finds: C{verdict} is all of it in a sentence, and
+        @return: Fires with what the daemon finds: C{verdict} says it in a sentence, and
             C{findings} have a C{code}, a C{severity} and a C{message} each.
         """
         return self._http.send(explain(self._http.address, userId, topic))
 
     def close(self) -> Deferred[None]:
         """
-        Let go of the connections that are kept for the next call.
+        Close the connections that are kept for the next call.
         """
         return self._http.close()

@@ -1,6 +1,6 @@
 """
-A channel's subscription: what the application wants, what the daemon was asked, and what
-it has answered.
+The subscription to a topic: what the application wants, what the client asked for, and what the
+daemon has answered.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from twisted.internet.defer import Deferred, succeed
 from aerostack.client.errors import ClientError
 from aerostack.client.frames import Frame, Head
 
-_UNSUBSCRIBED = "The channel was unsubscribed before its subscription was answered."
+_UNSUBSCRIBED = "The channel was unsubscribed before the daemon answered its subscription."
 
 
 @dataclass(eq=False)
 class _Request:
     """
-    @ivar fields: What the application wants: the fields of the C{subscribe} frame.
-    @ivar position: Where to begin or to resume, if it is known.
-    @ivar waiting: Who waits for the answer.
-    @ivar begun: Whether the application has what was before its position: the daemon has
-        confirmed it, on whatever connection, or what it replaces.
-    @ivar left: Whether the application has left since, and is to hear nothing of it.
+    A subscription that the application asked for.
+
+    @ivar fields: The fields of the C{subscribe} frame.
+    @ivar position: The position to begin or to resume at, if it is known.
+    @ivar waiting: The deferreds that wait for the answer.
+    @ivar begun: Whether the application has all that came before the position: the daemon has
+        confirmed this subscription, or the one that it replaces, on this connection or another.
+    @ivar left: Whether the application has unsubscribed since.
     """
 
     fields: dict[str, Any]
@@ -44,10 +46,12 @@ class _Request:
 
 class Subscription:
     """
-    One thing is asked at a time, so that it is clear what an answer answers.
+    Holds three subscriptions: the one that the application wants, the one that the client asked
+    for and the daemon has not answered, and the one that the daemon has confirmed.  The client
+    asks for one thing at a time, so that an answer has one meaning.
 
-    @ivar postponed: Whether nothing is to be asked for a while.
-    @ivar filling: Whether the pages of a snapshot are yet to come, all or some.
+    @ivar postponed: Whether the client has to wait before it asks again.
+    @ivar filling: Whether pages of a snapshot have yet to come.
     """
 
     def __init__(self) -> None:
@@ -55,9 +59,9 @@ class Subscription:
         self.postponed = False
         self._pages = 0
         self._wanted: _Request | None = None
-        # What the present connection was asked and has not answered.
+        # What the client asked for on this connection, and the daemon has not answered.
         self._asked: _Request | None = None
-        # What it has confirmed, and how.
+        # What the daemon has confirmed on this connection, and its answer.
         self._held: _Request | None = None
         self._answer: Frame = {}
         self._leaving: list[Deferred[None]] = []
@@ -65,46 +69,46 @@ class Subscription:
 
     @property
     def position(self) -> str | None:
-        """Where to resume, if there is something to resume."""
+        """The position to resume at, if there is one."""
         return None if self._wanted is None else self._wanted.position
 
     @property
     def heard(self) -> bool:
-        """Whether what comes is what the application wants to hear, not what it has left."""
+        """Whether the frames that come are for the application: it has not unsubscribed."""
         return self._held is None or not self._held.left
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is wanted, the daemon knows, and nothing has to be gone on with."""
+        """Whether there is no subscription, and the daemon knows that."""
         return self._wanted is None and self.settled and not self.postponed
 
     @property
     def wanted(self) -> bool:
-        """Whether the application is subscribed, or wants to be."""
+        """Whether the application wants a subscription."""
         return self._wanted is not None
 
     @property
     def asking(self) -> bool:
-        """Whether the daemon has yet to answer something."""
+        """Whether the daemon has yet to answer."""
         return self._asked is not None or self._askedToLeave
 
     @property
     def pending(self) -> bool:
-        """Whether there is something to be asked now."""
+        """Whether there is a frame to send now."""
         return self._held is not self._wanted and not self.asking and not self.postponed
 
     @property
     def settled(self) -> bool:
-        """Whether all is as the application wants it."""
+        """Whether the daemon has what the application wants."""
         return self._held is self._wanted and not self.asking
 
     # From the application
 
     def want(self, fields: dict[str, Any]) -> Deferred[Frame]:
         """
-        Be subscribed.
+        Subscribe, or change the subscription.
 
-        @param fields: Those of the C{subscribe} frame.
+        @param fields: The fields of the C{subscribe} frame.
         @return: Fires with the answer.
         """
         wanted = self._wanted
@@ -117,11 +121,11 @@ class Subscription:
         return answered
 
     def _change(self, fields: dict[str, Any], position: str | None) -> _Request:
-        """Want something else."""
+        """Replace what the application wants."""
         before = self._wanted
         wanted = self._wanted = _Request(fields, position)
         if before is not None and before is not self._asked:
-            # Whoever waited to be subscribed will be, if otherwise.
+            # The deferreds of the request before get the answer to this one.
             wanted.waiting = before.waiting
         if before not in (self._held, self._asked):
             self._goOn(before)
@@ -129,8 +133,8 @@ class Subscription:
 
     def _goOn(self, before: _Request | None) -> None:
         """
-        Let what is wanted begin where what was before has come to, which no daemon holds or is
-        asked for any more: else it would tell twice what is under way.
+        Let the wanted subscription resume where the one before has come to.  Only for one that
+        the daemon neither holds nor was asked for: otherwise frames under way would come twice.
         """
         wanted = self._wanted
         if before is None or before is wanted:
@@ -141,9 +145,9 @@ class Subscription:
 
     def reload(self) -> bool:
         """
-        The rows that the application has are not those that there are.
+        The rows that the application has are wrong.
 
-        @return: Whether they are asked for again: the subscription has them come first.
+        @return: Whether the client asks for them again, because the subscription has a snapshot.
         """
         if self._wanted is None or not self._wanted.fields.get("snapshot"):
             return False
@@ -152,9 +156,9 @@ class Subscription:
 
     def leave(self) -> Deferred[None]:
         """
-        Be subscribed no more.
+        Unsubscribe.
 
-        @return: Fires when the daemon has answered, or there is nothing to be left.
+        @return: Fires when the daemon has answered, or at once if there is no subscription.
         """
         wanted, self._wanted = self._wanted, None
         for request in (self._asked, self._held):
@@ -172,15 +176,15 @@ class Subscription:
 
     def ask(self) -> Frame:
         """
-        Ask for what is L{pending}.
+        Take the frame that is L{pending}.  The caller sends it.
 
-        @return: The frame that is to be sent, but for its topic.
+        @return: The frame, without its topic.
         """
         if self._wanted is None:
             self._askedToLeave = True
             return {"type": "unsubscribe"}
         request = self._asked = self._wanted
-        # Where the application began counts once.
+        # The application's own C{since} counts once; later the position does.
         fields = {name: value for name, value in request.fields.items() if name != "since"}
         if request.position is not None:
             fields["since"] = request.position
@@ -190,15 +194,15 @@ class Subscription:
 
     def subscribed(self, head: Head, frame: Frame) -> bool:
         """
-        It is so.
+        The daemon confirmed a subscription.
 
-        @return: Whether that was asked, and is wanted still.
+        @return: Whether the client asked for it, and the application still wants it.
         """
         request, self._asked = self._asked, None
         if request is None:
             return False
         self._held, self._answer = request, frame
-        # Whose past was not recovered gets the rows; where the table is not there now, later.
+        # Without a recovery the daemon sends the rows; for a table that is missing, later.
         self.filling = bool(request.fields.get("snapshot")) and not frame.get("recovered")
         request.begun, request.position = True, None if self.filling else head.pos
         self._pages = 0
@@ -208,13 +212,13 @@ class Subscription:
 
     def unsubscribed(self) -> bool:
         """
-        It is so no more.
+        The daemon ended the subscription.
 
-        @return: Whether that was asked.
+        @return: Whether the client asked for that.
         """
         asked, self._askedToLeave = self._askedToLeave, False
         if not asked and not self.postponed and self._wanted is self._held:
-            # Had it been for a while only, we would know.
+            # The daemon ended it for good: before a short end it says so.
             self._wanted = None
         self._held = None
         self._left()
@@ -222,16 +226,16 @@ class Subscription:
 
     def refused(self, error: ClientError) -> bool:
         """
-        It will not be so.
+        The daemon refused the subscription.
 
-        @return: Whether somebody waited for it, and was told.
+        @return: Whether a deferred waited for it, and has failed.
         """
         request = self._unanswered()
         if request is None:
             return False
         waited = bool(request.waiting)
         if request is self._wanted:
-            # Where it was to be changed only, it stays as it was.
+            # A change that is refused leaves the subscription as it was.
             self._wanted = self._held
         if self._held is None:
             self._left()
@@ -240,13 +244,13 @@ class Subscription:
 
     def postpone(self) -> None:
         """
-        Not now: nothing is asked until L{again} is called.
+        The daemon refused the frame for now: the client asks for nothing until L{again}.
         """
         self._unanswered()
         self._askedToLeave, self.postponed = False, True
 
     def _unanswered(self) -> _Request | None:
-        """What was asked, and will not be answered any more."""
+        """Take the request that will get no answer."""
         asked, self._asked = self._asked, None
         if self._held is None:
             self._goOn(asked)
@@ -254,13 +258,15 @@ class Subscription:
 
     def again(self) -> None:
         """
-        Go on with what was postponed.
+        Ask again after L{postpone}.
         """
         self.postponed = False
 
     def advance(self, position: str | None) -> None:
         """
-        Something came that is part of the topic's log.
+        A frame of the topic's log came.
+
+        @param position: Its position, if it has one.
         """
         if position is not None and not self.filling and self._held is not None:
             self._held.position = position
@@ -283,7 +289,7 @@ class Subscription:
 
     def closed(self) -> None:
         """
-        The connection is gone.
+        The connection is closed.
         """
         self._goOn(self._held)
         asked, self._held = self._unanswered(), None
@@ -297,7 +303,7 @@ class Subscription:
 
     def fail(self, error: ClientError) -> None:
         """
-        Nobody is there to answer any more.  What is wanted stays.
+        The client has given up: fail what waits for an answer.  What the application wants stays.
         """
         if self._wanted is not None:
             self._wanted.answer(error)

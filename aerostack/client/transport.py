@@ -1,8 +1,8 @@
 """
 WebSockets to a daemon, by Autobahn.
 
-Its timers stay off: they run on a global loop, and L{aerostack.client.connection} keeps the
-time.
+Autobahn's timers stay off: they run on a global loop.  L{aerostack.client.connection} has timers
+of its own.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from aerostack.client.interfaces import ITransport, ITransportUser, OpenTranspor
 txaio.use_twisted()
 
 LARGEST_HEAD = 65536
-"""How many bytes the answer to an opening may have."""
+"""The bytes that the answer to an opening may have."""
 
 LARGEST_MESSAGE = 67_108_864
-"""How many bytes a message may have: what the daemon's limits allow at the most."""
+"""The bytes that a message may have: no setting of the daemon allows larger ones."""
 
 _REFUSED = re.compile(r"WebSocket connection upgrade failed \[(\d+)\]")
 
 
 class Protocol(WebSocketClientProtocol):
     """
-    One connection.
+    One WebSocket.
     """
 
-    # Autobahn has its own under the usual name.
+    # Autobahn uses the name C{log} itself.
     _log = Logger()
     factory: Factory
     transport: Any
@@ -57,17 +57,17 @@ class Protocol(WebSocketClientProtocol):
         try:
             self._dataReceived(data)
         except Exception:
-            # What Autobahn does not expect to read, such as a head that is not UTF-8.
+            # Autobahn raises for some bytes, such as a head that is not UTF-8.
             self._fail(self._nonsense(data))
 
     def onOpen(self) -> None:
-        self._tell(self.factory.user.opened)
+        self._call(self.factory.user.opened)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        self._tell(self.factory.user.received, payload)
+        self._call(self.factory.user.received, payload)
 
-    def _tell(self, call: Callable[..., None], *args: Any) -> None:
-        """Tell our user something.  What fails there is no fault of the daemon's."""
+    def _call(self, call: Callable[..., None], *args: Any) -> None:
+        """Call the user.  An exception there is no fault of the daemon."""
         try:
             call(*args)
         except Exception:
@@ -80,7 +80,7 @@ class Protocol(WebSocketClientProtocol):
         self.factory.user.closeStarted()
 
     def dropConnection(self, abort: bool = False) -> None:
-        # Autobahn drops it without a close frame where what came is no WebSocket's.
+        # Autobahn drops the connection without a close frame when the bytes are no WebSocket frame.
         wasOpen = self.state == self.STATE_OPEN
         super().dropConnection(abort=abort)
         if wasOpen:
@@ -98,8 +98,8 @@ class Protocol(WebSocketClientProtocol):
         return broken(f"The connection to {url} is gone: {why}.")
 
     def failHandshake(self, reason: str) -> None:
-        # Not as Autobahn does it, which logs the reason: what it says of subprotocols has
-        # our credentials in it.
+        # Autobahn's own method logs the reason, and a reason about subprotocols has the client's
+        # credentials in it.
         refusal = _REFUSED.match(reason)
         if refusal is None:
             self._fail(self._nonsense(self.data))
@@ -107,8 +107,8 @@ class Protocol(WebSocketClientProtocol):
         body = self.data.partition(b"\r\n\r\n")[2]
         closing = refused(int(refusal[1]), self.http_headers.get("retry-after"), body)
         if len(body) < (wholeNumber(self.http_headers.get("content-length")) or 0):
-            # The daemon says in the body what was wrong.  We are called again when more
-            # of it has come.
+            # The daemon writes in the body what was wrong.  Autobahn calls this method again when
+            # more of the body has come.
             self._closing = closing
         else:
             self._fail(closing)
@@ -116,7 +116,9 @@ class Protocol(WebSocketClientProtocol):
     def _nonsense(self, data: bytes) -> Closing:
         url = self.factory.address.url
         return Closing(
-            ClientError("bad_answer", f"What answers at {url} is no daemon: {excerpt(data)}")
+            ClientError(
+                "bad_answer", f"The server at {url} is no aerostack-rt daemon: {excerpt(data)}"
+            )
         )
 
     def _fail(self, closing: Closing) -> None:
@@ -127,14 +129,14 @@ class Protocol(WebSocketClientProtocol):
 
 class Factory(WebSocketClientFactory):
     """
-    Makes the connection to one address.
+    Makes the WebSocket to one address.
     """
 
     protocol: Any = Protocol
     noisy = False
 
     def __init__(self, reactor: Any, address: Address, user: ITransportUser) -> None:
-        # Autobahn wants a host; to a Unix socket it does not matter which.
+        # Autobahn requires a host; for a Unix socket any host will do.
         scheme = "wss" if address.secure else "ws"
         super().__init__(
             f"{scheme}://{address.authority}{address.path}",
@@ -176,7 +178,7 @@ class WebSocketTransport:
     def _failed(self, failure: Failure) -> None:
         why = failure.getErrorMessage().rstrip(".")
         self._factory.user.closed(
-            broken(f"Nobody can be reached at {self._factory.address.url}: {why}.")
+            broken(f"No server can be reached at {self._factory.address.url}: {why}.")
         )
 
     def send(self, payload: bytes) -> None:
@@ -194,14 +196,14 @@ class WebSocketTransport:
 
 def webSockets(reactor: Any, endpoint: IStreamClientEndpoint) -> OpenTransport:
     """
-    What makes WebSockets over an endpoint.
+    Give the function that makes WebSockets over an endpoint.
     """
     return partial(WebSocketTransport, reactor, endpoint)
 
 
 def clientEndpoint(reactor: Any, address: Address) -> IStreamClientEndpoint:
     """
-    The endpoint to reach a daemon at.
+    Make the endpoint that leads to a daemon.
     """
     if address.unixPath:
         return UNIXClientEndpoint(reactor, address.unixPath)

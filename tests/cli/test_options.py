@@ -287,5 +287,5 @@ class MainTests(SynchronousTestCase):
         """
         status, errors = self.execute("status", "--url", "ws+unix:///nowhere/rt.sock")
         self.assertEqual(status, 1)
-        self.assertRegex(errors, r"^aerostack-rt: Nobody can be reached.*; is the daemon running")
+        self.assertRegex(errors, "^aerostack-rt: No server can be reached.*; is the daemon")
         self.assertEqual(errors.count("\n"), 1)

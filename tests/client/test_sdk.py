@@ -183,7 +183,9 @@ class NetworkTests(SynchronousTestCase):
             ResponseNeverReceived([Failure(ConnectionLost())]),
             ResponseFailed([Failure(ConnectionLost())]),
         ):
-            self.assertIn("broke off", self.assertCode(self.emit(error), "unreachable"))
+            self.assertIn(
+                "before its answer was complete", self.assertCode(self.emit(error), "unreachable")
+            )
 
     def test_cutOff(self) -> None:
         """

@@ -206,7 +206,8 @@ class OpeningTests(TransportTestCase):
             closing = self.lose()
             self.assertEqual((closing.error.code, closing.again), ("bad_answer", True))
             self.assertIn(
-                f"is no daemon: {said[:3].decode('utf-8', 'replace')!r}"[:-1], str(closing)
+                f"is no aerostack-rt daemon: {said[:3].decode('utf-8', 'replace')!r}"[:-1],
+                str(closing),
             )
             self.assertEqual(self.user.told, ["closed"])
 

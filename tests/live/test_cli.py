@@ -452,7 +452,8 @@ class NobodyTests(CommandTests):
         for child in children:
             self.assertEqual((await child.ended, child.output), (1, ""), child.errors)
             self.assertRegex(
-                child.errors, "^aerostack-rt: Nobody can be reached at ws://.*is the daemon running"
+                child.errors,
+                "^aerostack-rt: No server can be reached at ws://.*is the daemon",
             )
 
 
