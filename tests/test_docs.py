@@ -205,6 +205,21 @@ class DatabaseDocumentTests(SynchronousTestCase):
                 self.assertIn(f"``{name}``", text)
 
 
+class HandwrittenDocumentTests(SynchronousTestCase):
+    """
+    Tests for C{docs/handwritten.rst}.
+    """
+
+    def test_files(self) -> None:
+        """
+        Every file that the document names is there.
+        """
+        text = (ROOT / "docs/handwritten.rst").read_text()
+        named = re.findall(r"``(aerostack/[^`]+)``", text)
+        self.assertGreater(len(named), 10)
+        self.assertEqual([name for name in named if not (ROOT / name).exists()], [])
+
+
 class OperatingDocumentTests(SynchronousTestCase):
     """
     Tests for C{docs/operating.rst}.
