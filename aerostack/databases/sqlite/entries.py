@@ -21,6 +21,7 @@ from aerostack.databases.oversize import omissions
 from aerostack.databases.sqlite import ledger
 from aerostack.databases.sqlite.ledger import Record, told
 from aerostack.databases.sqlite.tables import Table, describe
+from aerostack.databases.sqlite.triggers import cellName
 from aerostack.errors import RealtimeError
 from aerostack.protocol.values import toJSON
 
@@ -28,7 +29,7 @@ Entry = tuple[Any, ...]
 """A row of C{_aerostack_changes}, as L{SELECT} has it."""
 
 _NEAREST = (
-    "(SELECT b.seq FROM _aerostack_changes AS b WHERE b.op = 'B' AND b.tid = e.tid"
+    "(SELECT b.seq FROM _aerostack_changes AS b WHERE b.op IN ('B', 'd') AND b.tid = e.tid"
     " AND b.k = {key} AND b.seq {beside} e.seq ORDER BY b.seq{down} LIMIT 1)"
 )
 
@@ -36,7 +37,7 @@ _NEAREST = (
 # at the new key before, and of the row that was after.
 SELECT = (
     "SELECT seq, tid, op, at, k, c0,"
-    " CASE WHEN op IN ('u', 'U', 'D', 'G') THEN "
+    " CASE WHEN op = 'd' THEN seq WHEN op IN ('u', 'U', 'D', 'G') THEN "
     + _NEAREST.format(key="coalesce(e.was, e.k)", beside="<", down=" DESC")
     + " END, CASE WHEN op = 'i' OR (op = 'u' AND k <> was) THEN "
     + _NEAREST.format(key="e.k", beside="<", down=" DESC")
@@ -49,9 +50,11 @@ SELECT = (
 # Whether a row that an image shows left before another one came to its key.  An image is
 # made just before the row may leave, so this is known after a few entries.
 _LEFT = (
-    "SELECT 1 FROM _aerostack_changes WHERE seq > ? AND seq < ? AND tid = ?"
-    " AND ((op IN ('D', 'G') AND k = ?) OR (op = 'u' AND was = ? AND k <> was)) LIMIT 1"
+    "SELECT 1 FROM _aerostack_changes WHERE seq >= ? AND seq < ? AND tid = ?"
+    " AND ((op IN ('d', 'D', 'G') AND k = ?) OR (op = 'u' AND was = ? AND k <> was)) LIMIT 1"
 )
+
+_DEPARTURES = (ledger.GONE, ledger.DELETED, ledger.REPLACED)
 
 _DAY = 86_400_000
 _EPOCH = 2440587.5
@@ -141,7 +144,7 @@ class EntryReader:
         """
         seq, tid, op, at, k, _reason, before, there, after = entry
         record = self._records[tid]
-        if op in (ledger.DELETED, ledger.REPLACED):
+        if op in _DEPARTURES:
             gone = self._image(record, before)
             yield self._change(record, told(seq), DELETE, gone, gone, at)
             return
@@ -194,8 +197,8 @@ class EntryReader:
         """A row that an entry holds, with values as they are in the database."""
         sql = self._images.get(record.tid)
         if sql is None:
-            names = ", ".join(f"c{place.position}" for place in record.places)
-            sql = f"SELECT {names} FROM _aerostack_changes WHERE seq = ?"
+            cells = ", ".join(cellName(place.position) for place in record.places)
+            sql = f"SELECT {cells} FROM _aerostack_changes WHERE seq = ?"
             self._images[record.tid] = sql
         if seq is None:
             raise Underivable
@@ -246,7 +249,7 @@ class EntryReader:
         if found is None:
             return False
         op, now = found
-        return op in (ledger.DELETED, ledger.REPLACED) or now != -1
+        return op in _DEPARTURES or now != -1
 
     def _table(self, record: Record) -> Table | None:
         """The table that a record is of; L{None} if it is given up or gone."""

@@ -23,7 +23,7 @@ from aerostack.databases.identifiers import quoteIdentifier
 from aerostack.databases.sqlite.tables import fold
 from aerostack.databases.sqlite.triggers import CUT, NOW, parseName
 
-VERSION = 2
+VERSION = 3
 
 LEASE = 2 * 3600 * 1000
 """For how long, in ms, what is said once holds that somebody reads the journal."""
@@ -47,13 +47,13 @@ at each of them.
 #
 # The columns of values are declared without a type, so that a value is kept as it was; the
 # others, so that nothing is checked for each entry.
-# When an entry was made, a default says, so that no trigger needs to.
+# When an entry was made, and that it is an image, defaults say, so that no trigger needs to.
 _TABLES = (
-    "CREATE TABLE _aerostack_changes (seq INTEGER PRIMARY KEY, tid, op,"
+    "CREATE TABLE _aerostack_changes (seq INTEGER PRIMARY KEY, tid, op DEFAULT 'B',"
     " at DEFAULT (julianday('now')), k, was, "
     + ", ".join(f"c{i}" for i in range(FIRST_COLUMNS))
     + ")",
-    "CREATE INDEX _aerostack_images ON _aerostack_changes (tid, k) WHERE op = 'B'",
+    "CREATE INDEX _aerostack_images_of ON _aerostack_changes (tid, k) WHERE op IN ('B', 'd')",
     "CREATE TABLE _aerostack_pending (tid INTEGER NOT NULL, kind TEXT NOT NULL, k, "
     + ", ".join(f"c{i}" for i in range(FIRST_COLUMNS))
     + ")",
@@ -79,6 +79,8 @@ REPLACED = "G"
 """Entries of a row that was deleted, or silently replaced by another one."""
 IMAGE = "B"
 """An entry that tells nothing, but holds a row as it was."""
+GONE = "d"
+"""An image that tells itself that its row was deleted."""
 LOST = "L"
 """An entry that says, in C{c0}, why changes of its table cannot be told."""
 MARK = "M"
@@ -90,6 +92,7 @@ class Place:
     """
     A column's place in the journal.
 
+    @ivar position: The number of the journal's column, or L{KEY}.
     @ivar name: The column's present name; L{None} if it was dropped.  Its place is
         not used again, because older entries still hold its values there.
     @ivar since: From which entry on the column is recorded.

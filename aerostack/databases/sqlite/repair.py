@@ -18,7 +18,14 @@ from aerostack.databases.identifiers import quoteIdentifier
 from aerostack.databases.sqlite import ledger
 from aerostack.databases.sqlite.ledger import Place, Record, Standing
 from aerostack.databases.sqlite.tables import Table, constantDefault, describe, fold
-from aerostack.databases.sqlite.triggers import buildTriggers, isWhole, keySQL, parseColumns
+from aerostack.databases.sqlite.triggers import (
+    KEY,
+    buildTriggers,
+    cellName,
+    isWhole,
+    keySQL,
+    parseColumns,
+)
 from aerostack.errors import RealtimeError
 
 _serial = itertools.count(1)
@@ -139,7 +146,10 @@ def begin(cursor: sqlite3.Cursor, table: Table, name: str) -> int:
     @raise RealtimeError: C{untrackable_table}.
     """
     tid = ledger.addTable(cursor, name)
-    places = [Place(i, column.name, 0, None) for i, column in enumerate(table.columns)]
+    # Places are in the order of the columns, so only a key that comes first has none of its own.
+    first = table.stableKey and table.columns[0].name in table.keyColumns
+    names = enumerate((column.name for column in table.columns), KEY if first else 0)
+    places = [Place(position, name, 0, None) for position, name in names]
     ledger.setPlaces(cursor, tid, places)
     try:
         _install(cursor, tid, table, places)
@@ -186,7 +196,8 @@ def reshape(
     for column in table.columns:
         if fold(column.name) not in known:
             # What was read already is not written again; it is read with the fallback.
-            place = Place(len(placed), column.name, after + 1, constantDefault(cursor, column))
+            position = max(place.position for place in placed) + 1
+            place = Place(position, column.name, after + 1, constantDefault(cursor, column))
             placed.append(place)
             added.append(place)
     ledger.setPlaces(cursor, record.tid, placed)
@@ -221,7 +232,7 @@ def _place(record: Record, standing: Sequence[Standing], table: Table) -> list[P
         somebody dropped some.
     """
     texts = {s.name.rpartition("_")[2]: s.sql for s in standing}
-    if not isWhole(texts.keys(), texts.get("bi", "")):
+    if not isWhole(texts):
         return None
     if any(
         fold(s.table) != fold(table.name) or "INTO _aerostack_changes" not in s.sql
@@ -334,11 +345,15 @@ def _tellRebuilt(
             " reload it.",
         )
     if rows and not many:
-        cells = ", ".join(f"c{i}" for i in range(len(table.columns)))
-        values = ", ".join(quoteIdentifier(column.name) for column in table.columns)
+        placed = ledger.records(cursor)[tid].places
+        cells = {
+            cellName(position): quoteIdentifier(column.name)
+            for position, column in zip(_positions(table, placed), table.columns, strict=True)
+        }
+        cells["k"] = keySQL(table, "t")
         cursor.execute(
-            f"INSERT INTO _aerostack_changes (tid, op, k, {cells})"
-            f" SELECT ?, '{ledger.INSERTED}', {keySQL(table, 't')}, {values} FROM {source} AS t",
+            f"INSERT INTO _aerostack_changes (tid, op, {', '.join(cells)})"
+            f" SELECT ?, '{ledger.INSERTED}', {', '.join(cells.values())} FROM {source} AS t",
             (tid,),
         )
 
@@ -357,9 +372,10 @@ def _fill(
     """
     names = [place.name for place in added if place.name is not None]
     cells = ", ".join(f"c{place.position} = ?" for place in added)
-    rows = f"('{ledger.IMAGE}', '{ledger.INSERTED}', '{ledger.UPDATED}')"
+    images = (ledger.IMAGE, ledger.GONE)
+    rows = ", ".join(f"'{op}'" for op in (*images, ledger.INSERTED, ledger.UPDATED))
     cursor.execute(
-        f"UPDATE _aerostack_changes SET {cells} WHERE tid = ? AND seq > ? AND op IN {rows}",
+        f"UPDATE _aerostack_changes SET {cells} WHERE tid = ? AND seq > ? AND op IN ({rows})",
         [*(place.fallback for place in added), tid, after],
     )
     # Of entries that hold no row, it is read from the table.
@@ -370,7 +386,7 @@ def _fill(
     seen = set()
     for seq, op, *key in cursor.execute(
         f"SELECT seq, op, {', '.join(kept)} FROM _aerostack_changes"
-        f" WHERE tid = ? AND seq > ? AND op IN {rows} ORDER BY seq DESC",
+        f" WHERE tid = ? AND seq > ? AND op IN ({rows}) ORDER BY seq DESC",
         (tid, after),
     ).fetchall():
         if tuple(key) in seen:
@@ -379,5 +395,5 @@ def _fill(
         live = cursor.execute(
             f"SELECT {columns} FROM {quoteIdentifier(table.name)} AS t WHERE {identity}", key
         ).fetchone()
-        if op != ledger.IMAGE and live is not None:
+        if op not in images and live is not None:
             cursor.execute(f"UPDATE _aerostack_changes SET {cells} WHERE seq = ?", [*live, seq])

@@ -132,6 +132,7 @@ class Table:
     @ivar stableKey: The rowid is a column, an C{INTEGER PRIMARY KEY}, so that no C{VACUUM}
         changes it.
     @ivar keyColumns: The names of the primary key's columns, if any.
+    @ivar triggered: A trigger of the user's stands on it.
     @ivar uniques: The unique indexes by which a REPLACE can hit another row,
         besides the key.  Indexes on expressions that may fail are not among them.
     """
@@ -143,6 +144,7 @@ class Table:
     stableKey: bool
     keyColumns: tuple[str, ...]
     uniques: tuple[Unique, ...]
+    triggered: bool = False
 
 
 def fold(name: str) -> str:
@@ -224,7 +226,12 @@ def describe(cursor: sqlite3.Cursor, name: str) -> Table:
         key = (Part(quoteIdentifier(keyColumns[0]), ""),)
     if rowid is None:
         uniques = uniques[1:]
-    return Table(spelled, columns, rowid, key, stable, keyColumns, uniques)
+    triggered = cursor.execute(
+        "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE"
+        " AND substr(name, 1, 11) <> '_aerostack_' LIMIT 1",
+        (spelled,),
+    ).fetchone()
+    return Table(spelled, columns, rowid, key, stable, keyColumns, uniques, triggered is not None)
 
 
 def columnTypes(table: Table) -> Columns:

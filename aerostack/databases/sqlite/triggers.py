@@ -13,6 +13,10 @@ more than keys.  What a row was before is its last image; what it is after is it
 image or, where there is no other, the row as it stands in the table
 (L{aerostack.databases.sqlite.entries}).  So a row that is inserted costs an entry of a few bytes.
 
+A DELETE can only be stopped by a trigger of the user's that raises C{IGNORE}.  Where no row is put
+aside and the user has no triggers on the table, the image before a DELETE tells it itself (C{d}),
+and there is one trigger fewer.
+
 Only an C{INTEGER PRIMARY KEY} is good enough for that.  C{VACUUM} may give rows without one
 other rowids, and other keys compare by collations.  Tables of these sorts have the row as
 it is after in the entry itself (C{I}, C{U}).
@@ -54,6 +58,9 @@ Not covered:
   - C{ALTER TABLE RENAME} under C{PRAGMA legacy_alter_table=ON}: it leaves these triggers
     naming a table that is not there, so writes to the renamed table fail until the next
     poll takes them off it, and on the connection that renamed it until that next reads;
+  - a C{RAISE(IGNORE)} that stops a DELETE from a C{TEMP} trigger, which only its own connection
+    sees, or from a trigger that is newer than the last poll on a table that had none: the DELETE
+    is told all the same;
   - an image of a row that with our own values exceeds SQLite's limit of a row, by default
     1 GB.
 """
@@ -61,7 +68,7 @@ Not covered:
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aerostack.databases.identifiers import quoteIdentifier
@@ -89,10 +96,15 @@ single write of the user's has to do it all.  The triggers that let the journal 
 end set it off, once in about a thousand rows.
 """
 
+KEY = -1
+"""The position of a column that is a row's key, which an entry has anyway."""
+
 _OFTEN = 997
 
+_GONE = "'d'"
+
 _NAME = re.compile(r"_aerostack_(\d+)_(?:bi|bu|bc|bd|ad|ai|au)")
-_POSITIONS = re.compile(r"INSERT INTO _aerostack_changes\(([c\d, ]+), tid, op, k\)\s+SELECT ")
+_CELLS = re.compile(r"INSERT INTO _aerostack_changes\(([ck\d, ]+), tid\b.*\s+SELECT ")
 _COLUMN = re.compile(r"""\s*"((?:[^"]|"")*)"\s*,""")
 
 
@@ -114,15 +126,22 @@ def parseName(name: str) -> int | None:
     return None if match is None else int(match.group(1))
 
 
+def cellName(position: int) -> str:
+    """
+    Give the journal's column that has a position.
+    """
+    return "k" if position == KEY else f"c{position}"
+
+
 def parseColumns(sql: str) -> dict[int, str]:
     """
     Read the present names of the columns out of a C{bu} trigger, by their position
     in the journal.  Gives nothing if the text is not one of ours.
     """
-    match = _POSITIONS.search(sql)
+    match = _CELLS.search(sql)
     if match is None:
         return {}
-    positions = [int(c[1:]) for c in match.group(1).split(", ")]
+    positions = [KEY if cell == "k" else int(cell[1:]) for cell in match.group(1).split(", ")]
     names: list[str] = []
     at = match.end()
     while len(names) < len(positions) and (found := _COLUMN.match(sql, at)):
@@ -131,17 +150,18 @@ def parseColumns(sql: str) -> dict[int, str]:
     return dict(zip(positions, names, strict=True)) if len(positions) == len(names) else {}
 
 
-def isWhole(kinds: Collection[str], insert: str) -> bool:
+def isWhole(texts: Mapping[str, str]) -> bool:
     """
     Tell whether all triggers of a table are there.
 
-    @param kinds: The last parts of their names.
-    @param insert: The text of C{bi}, if that is among them.
+    @param texts: Their texts, by the last parts of their names.
     """
-    wanted = {"bi", "bu", "bd", "ai", "au", "ad"}
-    if "_aerostack_pending" in insert:
+    wanted = {"bi", "bu", "bd", "ai", "au"}
+    if "_aerostack_pending" in texts.get("bi", ""):
         wanted.add("bc")
-    return set(kinds) == wanted
+    if _GONE not in texts.get("bd", ""):
+        wanted.add("ad")
+    return texts.keys() == wanted
 
 
 def buildTriggers(
@@ -162,7 +182,7 @@ def buildTriggers(
             ("bu", text.beforeUpdate()),
             *((("bc", text.beforeConflict()),) if text.putsAside else ()),
             ("bd", text.beforeDelete()),
-            ("ad", text.afterDelete()),
+            *(() if text.deletesSurely else (("ad", text.afterDelete()),)),
             ("ai", text.afterInsert()),
             ("au", text.afterUpdate()),
         )
@@ -184,6 +204,7 @@ class _Text:
     The pieces of which one table's triggers are put together.
 
     @ivar putsAside: Rows that may be replaced are put aside.
+    @ivar deletesSurely: A row is deleted whenever the BEFORE trigger says so.
     """
 
     def __init__(
@@ -196,7 +217,7 @@ class _Text:
         # own rows needs another name where its rows are asked for.
         self._row = "t" if fold(table.name) in ("new", "old") else self._name
         self._columns = [quoteIdentifier(column.name) for column in table.columns]
-        self._cells = ", ".join(f"c{position}" for position in positions)
+        self._cells = [cellName(position) for position in positions]
         places = dict(zip(self._columns, positions, strict=True))
         # Where the parts of a key stand that was put aside.
         self._kept = (
@@ -208,6 +229,7 @@ class _Text:
             else self._nulls(self._columns)
         )
         self.putsAside = not table.stableKey or bool(table.uniques)
+        self.deletesSurely = not self.putsAside and not table.triggered
 
     def beforeInsert(self) -> str:
         """Keep what an INSERT may replace."""
@@ -217,7 +239,7 @@ class _Text:
         return self._create(
             "bi",
             "BEFORE INSERT",
-            [self._image("B", f"t.{key} = new.{key}")],
+            [self._image(f"t.{key} = new.{key}")],
             f" WHEN new.{key} <> -1 AND EXISTS"
             f" (SELECT 1 FROM {self._name} AS t WHERE t.{key} = new.{key})",
         )
@@ -229,7 +251,7 @@ class _Text:
             key = self._table.key[0].sql
             # For IN, SQLite would build an index of two rows each time.
             where = f"t.{key} = old.{key} OR (new.{key} <> old.{key} AND t.{key} = new.{key})"
-        return self._create("bu", "BEFORE UPDATE", [self._image("B", where)])
+        return self._create("bu", "BEFORE UPDATE", [self._image(where)])
 
     def beforeConflict(self) -> str:
         """Put aside what an UPDATE may replace."""
@@ -241,8 +263,9 @@ class _Text:
         )
 
     def beforeDelete(self) -> str:
-        """Keep the row as it is."""
-        return self._create("bd", "BEFORE DELETE", [self._image("B", self._atKey("old"))])
+        """Keep the row as it is, and record the DELETE where it is sure."""
+        more = {"op": _GONE} if self.deletesSurely else {}
+        return self._create("bd", "BEFORE DELETE", [self._image(self._atKey("old"), **more)])
 
     def afterInsert(self) -> str:
         """Record an INSERT, after the rows that it replaced."""
@@ -254,7 +277,7 @@ class _Text:
         if self._table.stableKey:
             steps += [self._enter("i", "k", f"new.{key}"), self._cut(f"new.{key}")]
         else:
-            steps += [self._image("I", self._atKey("new")), self._cut("last_insert_rowid()")]
+            steps += [self._image(self._atKey("new"), op="'I'"), self._cut("last_insert_rowid()")]
         return self._create("ai", "AFTER INSERT", steps)
 
     def afterUpdate(self) -> str:
@@ -271,7 +294,7 @@ class _Text:
         if self._table.stableKey:
             steps.append(self._enter("u", "k, was", f"{new}, {old}"))
         else:
-            steps.append(self._image("U", self._atKey("new"), old))
+            steps.append(self._image(self._atKey("new"), op="'U'", was=old))
         return self._create("au", "AFTER UPDATE", [*steps, self._cut("last_insert_rowid()")])
 
     def afterDelete(self) -> str:
@@ -301,16 +324,18 @@ class _Text:
             f" VALUES ({self._tid}, '{op}', {values})"
         )
 
-    def _image(self, op: str, where: str, was: str = "") -> str:
+    def _image(self, where: str, **more: str) -> str:
         """
         Write entries with rows as they stand in the table.
 
-        @param was: The SQL of what stands for the key that the row had before.
+        @param more: The SQL of what else they hold.
         """
+        cells = dict(zip(self._cells, self._columns, strict=True)) | {"tid": f"{self._tid}"}
+        cells.setdefault("k", keySQL(self._table, "t"))
+        cells |= more
         return (
-            f"INSERT INTO _aerostack_changes({self._cells}, tid, op, k{was and ', was'})\n"
-            f"  SELECT {', '.join(self._columns)}, {self._tid}, '{op}',"
-            f" {keySQL(self._table, 't')}{was and ', ' + was}\n"
+            f"INSERT INTO _aerostack_changes({', '.join(cells)})\n"
+            f"  SELECT {', '.join(cells.values())}\n"
             f"  FROM {self._name} AS t NATURAL LEFT JOIN {self._double} WHERE {where}"
         )
 
@@ -393,7 +418,6 @@ class _Text:
         parts = ", ".join(f"t.{part.sql}{part.collate}" for part in key)
         kept = ", ".join(self._kept)
         yield self._image(
-            "B",
             f"{parts if len(key) == 1 else f'({parts})'} IN"
             f" (SELECT {kept} FROM _aerostack_pending WHERE {mine})",
         )

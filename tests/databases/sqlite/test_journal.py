@@ -306,6 +306,24 @@ class ReaderTests(JournalCase):
         self.run_("INSERT INTO t VALUES (2)")
         self.assertEqual(brief(reader.events()), [("INSERT", 2)])
 
+    def test_version2(self) -> None:
+        """
+        So does one of the second version.
+        """
+        self.follow("t", "CREATE TABLE t (a)")
+        lineage = self.reader.journal.lineage(self.reader.cursor, "t")
+        self.run_(
+            "DROP INDEX _aerostack_images_of",
+            "CREATE INDEX _aerostack_images ON _aerostack_changes (tid, k) WHERE op = 'B'",
+            "UPDATE _aerostack_meta SET value = 2 WHERE key = 'version'",
+        )
+        reader = self.makeReader()
+        reader.attach("t")
+        survey = reader.journal.surveyPast
+        self.assertEqual(survey(reader.cursor, "t", lineage, 0, reader.after, 10), "expired")
+        self.run_("INSERT INTO t VALUES (2)")
+        self.assertEqual(brief(reader.events()), [("INSERT", 2)])
+
     def test_restored(self) -> None:
         """
         An older backup in the database's place is noticed when the daemon starts: the positions

@@ -4,7 +4,7 @@ What becomes of rows that are told apart in odd ways: L{aerostack.databases.sqli
 
 from __future__ import annotations
 
-from aerostack.core.rows.changes import UPDATE
+from aerostack.core.rows.changes import UPDATE, Change
 from tests.databases.support import JournalCase, brief, lossOf
 
 
@@ -148,6 +148,65 @@ class KeyTests(JournalCase):
                 *[("DELETE", 1, "x", 0), ("INSERT", 9, "x", 0)],
             ],
         )
+
+    def test_deleteStopped(self) -> None:
+        """
+        A row that a trigger of the user's keeps from being deleted is not told, also where the
+        trigger is newer than ours; where there is none any more, each DELETE is told again.
+        """
+        stop = (
+            "CREATE TRIGGER stop BEFORE DELETE ON t WHEN old.a = 'x' BEGIN"
+            " SELECT RAISE(IGNORE); END"
+        )
+        self.follow(
+            "t",
+            "CREATE TABLE t (a, id INTEGER PRIMARY KEY)",
+            "INSERT INTO t VALUES ('x', 1), ('y', 2), ('x', 3)",
+        )
+        self.assertEqual(self.triggers("t"), 5)
+        self.assertEqual(self.changes(stop), [])
+        self.assertEqual(self.triggers("t"), 6)
+        self.assertEqual(self.summary("DELETE FROM t"), [("DELETE", "y", 2)])
+        self.assertEqual(
+            self.summary("REPLACE INTO t VALUES ('z', 3)"), [("DELETE", "x", 3), ("INSERT", "z", 3)]
+        )
+        self.assertEqual(self.changes("DROP TRIGGER stop"), [])
+        self.assertEqual(self.triggers("t"), 5)
+        self.assertEqual(
+            self.summary("DELETE FROM t WHERE id = 1", "INSERT INTO t VALUES ('w', 1)"),
+            [("DELETE", "x", 1), ("INSERT", "w", 1)],
+        )
+
+    def triggers(self, table: str) -> int:
+        """
+        How many triggers of ours stand on a table.
+        """
+        count: int = self.writer.execute(
+            "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?"
+            " AND name LIKE '%aerostack%'",
+            (table,),
+        ).fetchone()[0]
+        return count
+
+    def test_keyRenamed(self) -> None:
+        """
+        A key's column that is renamed and gets neighbours is told under its present name, and
+        columns are told in the table's order wherever it stands.
+        """
+        for columns in ("id INTEGER PRIMARY KEY, a", "a, id INTEGER PRIMARY KEY"):
+            self.follow("t", f"CREATE TABLE t ({columns})", "INSERT INTO t (id, a) VALUES (1, 'x')")
+            self.run_("UPDATE t SET id = 2", "ALTER TABLE t RENAME COLUMN id TO number")
+            self.run_("ALTER TABLE t ADD COLUMN b DEFAULT 'y'", "DELETE FROM t")
+            update, delete = self.events()
+            assert isinstance(update, Change) and isinstance(delete, Change)
+            names = ["a", "number"] if columns.startswith("a") else ["number", "a"]
+            self.assertEqual([*update.data], [*names, "b"])
+            self.assertEqual(update.old, {"number": 1, "a": "x", "b": "y"})
+            self.assertEqual(update.data, {"number": 2, "a": "x", "b": "y"})
+            self.assertEqual(delete.data, update.data)
+            self.run_("DROP TABLE t")
+            self.reader.journal.detach(self.reader.cursor, "t")
+            self.events()
 
     def test_goneLater(self) -> None:
         """
