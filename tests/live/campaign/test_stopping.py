@@ -13,8 +13,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectionRefusedError
 
+from tests.live.campaign import SECONDS
 from tests.live.program import ProgramTests
 from tests.live.wire import Wire
+
+timeout = SECONDS
 
 
 class StopTests(ProgramTests):

@@ -11,9 +11,12 @@ from contextlib import contextmanager
 
 import psycopg
 
-from aerostack.databases import open as databases
+from aerostack.databases import backend
 from aerostack.server import daemon
+from tests.live.campaign import SECONDS
 from tests.live.test_postgres import PUBLISH, PostgresDaemonTests
+
+timeout = SECONDS
 
 _OURS = """
 SELECT pid FROM pg_stat_activity
@@ -47,8 +50,8 @@ class StandstillTests(PostgresDaemonTests):
         A daemon stops although it waits for answers that do not come: about changes, about
         what is to be kept, and about a query.
         """
-        self.patch(databases, "PATIENCE", 0.2)
-        self.patch(daemon, "ANSWERS", 0.2)
+        self.patch(backend, "PATIENCE", 0.2)
+        self.patch(daemon, "DATABASE", 0.2)
         self.execute("CREATE TABLE orders (id int PRIMARY KEY)")
         wire = await self.subscribed("orders")
         wire.tell({**PUBLISH, "data": 1, "id": "soon"})

@@ -23,6 +23,8 @@ PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e"}
 LONG = 120.0
 """Seconds that are far more than a stop takes, also on a slow machine that has much else to do."""
 
+timeout = LONG + 5.0
+
 PATIENT = "[limits]\nclose_timeout = 300"
 """Nothing but the bound of the whole stop ends the wait for clients."""
 

@@ -15,9 +15,12 @@ from aerostack.net import intake
 from aerostack.net.http.server import LEAST
 from aerostack.settings.settings import Config
 from aerostack.testing import SECRET_KEY
+from tests.live.campaign import SECONDS
 from tests.live.daemon import DaemonTests
 from tests.live.hostile import OPENING
 from tests.live.wire import Wire
+
+timeout = SECONDS
 
 
 class Requests(DaemonTests):

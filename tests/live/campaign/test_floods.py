@@ -13,12 +13,15 @@ from aerostack.errors import (
     CLOSE_SLOW,
 )
 from aerostack.server.housekeeping import Housekeeping
+from tests.live.campaign import SECONDS
 from tests.live.hostile import (
     OPENING,
     HostileTests,
     compact,
 )
 from tests.live.wire import CLOSE, PING, Wire, maskedFrame
+
+timeout = SECONDS
 
 
 class FloodTests(HostileTests):

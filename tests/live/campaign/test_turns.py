@@ -7,9 +7,12 @@ from __future__ import annotations
 from aerostack.errors import CLOSE_FLOOD, CLOSE_GOING_AWAY
 from aerostack.net import intake
 from aerostack.sessions.session import Session
+from tests.live.campaign import SECONDS
 from tests.live.hostile import CONTINUATION, OPENING, HostileTests
 from tests.live.program import ProgramTests
 from tests.live.wire import PING, PONG, TEXT, Wire, maskedFrame
+
+timeout = SECONDS
 
 PUBLISH = maskedFrame(b'{"type":"publish","topic":"a/b","event":"e","data":1}')
 
