@@ -1,16 +1,16 @@
 /**
- * What the daemon is asked.
+ * The daemon's HTTP interface, as the console uses it.
  */
 
 const ADMIN = "/internal/admin/";
 const RPC = "/internal/hooks/rpc";
 
-// A daemon that has not answered by then is as good as gone, in milliseconds.
+// How long the console waits for an answer, in milliseconds.
 const PATIENCE = 10_000;
-// No frame is as long as this; in characters.
+// No frame has so many characters.
 const LONGEST_LINE = 32 << 20;
 
-/** The daemon did not do what it was asked. `status` is 0 where it did not answer. */
+/** An error of a request. `status` is the HTTP status, or 0 if the daemon did not answer. */
 export class ApiError extends Error {
   constructor(status, code, message, retryAfter) {
     super(message);
@@ -20,8 +20,8 @@ export class ApiError extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** Whether something else can be asked for, which is for who asked to know. */
-  get isOfQuestion() {
+  /** Whether the request itself was wrong: the view that made it shows the error. */
+  get isAboutRequest() {
     return this.status === 400 || this.status === 404 || this.code === "wrong_project";
   }
 }
@@ -31,7 +31,7 @@ const nonsense = (status) =>
   new ApiError(
     status >= 400 ? status : 502,
     "nonsense",
-    `What answers here does not answer as the daemon does (status ${status}).`,
+    `This server does not answer as an aerostack-rt daemon does (status ${status}).`,
   );
 
 async function errorOf(response) {
@@ -59,19 +59,19 @@ async function* linesOf(reader) {
   }
 }
 
-/** The daemon, for who has a project's secret key. */
+/** The daemon, with a project's secret key. */
 export class Api {
   #key;
 
   constructor(key) {
-    // What cannot be a header is no key, and the browser would not say why.
+    // The browser would throw for such a header, and not say why.
     if (!/^[\x21-\x7e]+$/.test(key)) {
       throw new ApiError(401, "unauthorized", "This is no key: a key has no spaces or accents.");
     }
     this.#key = key;
   }
 
-  /** One of the admin's answers; parameters that are empty are left out. */
+  /** Ask one of the admin endpoints. Empty parameters are left out. */
   async get(name, parameters = {}, signal) {
     const known = Object.entries(parameters).filter(([, value]) => value || value === 0);
     const query = new URLSearchParams(known).toString();
@@ -88,10 +88,10 @@ export class Api {
     });
   }
 
-  /** The frames of a topic as they pass, until the signal or the daemon ends it. */
+  /** The frames of a topic as the daemon publishes them, until the signal or the daemon ends it. */
   async *watch(topic, signal) {
     const path = `${ADMIN}watch?${new URLSearchParams({ topic })}`;
-    // Who listens for long has patience; the daemon says now and then that it is there.
+    // Frames may be rare. The daemon sends a ping now and then.
     const { response, timer } = await this.#ask(path, {}, signal, 3 * PATIENCE);
     try {
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -106,7 +106,7 @@ export class Api {
         if (frame.type !== "ping") yield frame;
       }
     } catch (error) {
-      throw timer.judge(error, signal);
+      throw timer.explain(error, signal);
     } finally {
       timer.stop(true);
     }
@@ -122,7 +122,7 @@ export class Api {
         throw nonsense(response.status);
       }
     } catch (error) {
-      throw timer.judge(error, signal);
+      throw timer.explain(error, signal);
     } finally {
       timer.stop();
     }
@@ -143,12 +143,12 @@ export class Api {
       return { response, timer };
     } catch (error) {
       timer.stop();
-      throw timer.judge(error, signal);
+      throw timer.explain(error, signal);
     }
   }
 }
 
-/** Ends a request when its time is over, or when its owner does. */
+/** Aborts a request when its time is over, or when its owner aborts. */
 class Patience {
   #controller = new AbortController();
   #timer;
@@ -184,10 +184,10 @@ class Patience {
     if (abort) this.#abort();
   }
 
-  /** What went wrong, in our words. */
-  judge(error, owner) {
+  /** Turn what was thrown into an error for the user. */
+  explain(error, owner) {
     if (error instanceof ApiError || owner?.aborted) return error;
-    if (this.#over) return gone(`The daemon has said nothing for ${this.#span / 1000} seconds.`);
+    if (this.#over) return gone(`The daemon has been silent for ${this.#span / 1000} seconds.`);
     return gone("The daemon does not answer.");
   }
 }

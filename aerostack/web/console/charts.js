@@ -1,5 +1,5 @@
 /**
- * Moving charts, each with its numbers beside it.  The numbers are there without the library.
+ * Charts, each with a table of its numbers. The tables work without the library.
  */
 
 import { make, setText } from "../shared/dom.js";
@@ -7,11 +7,11 @@ import { clock, minute } from "./format.js";
 import { summary } from "./samples.js";
 
 const HEIGHT = 150;
-// Steps between the lines of an axis on which half a thing means nothing.
+// Steps between the lines of an axis for whole numbers.
 const WHOLE = [1, 2, 5].flatMap((step) => [...Array(12).keys()].map((n) => step * 10 ** n)).sort((a, b) => a - b);
 const DASHES = { full: [], dashed: [4, 4] };
 
-/** The library, or null where it is not installed. */
+/** Load the library; `null` if it is not installed. */
 export async function loadLibrary() {
   const at = (name) => new URL(`chart/${name}`, import.meta.url).href;
   let library;
@@ -24,7 +24,7 @@ export async function loadLibrary() {
   return library.default;
 }
 
-/** Where values stand alone, so that no line goes to or from them. */
+/** The indices of values without a neighbour: no line leads to them. */
 function alone(column) {
   const indices = [];
   column.forEach((value, index) => {
@@ -34,17 +34,12 @@ function alone(column) {
   return indices;
 }
 
-/** A colour of the style sheet, as it is in the present scheme. */
+/** A colour of the palette, for the present colour scheme. */
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/**
- * A figure of several lines over the last minutes.
- *
- * Each of the series has a `path` in the samples, a `label`, the number of its `colour`, and
- * may be `dashed`.  `format` writes a value; where values are `whole`, so are the axis's.
- */
+/** A figure of several lines over the last minutes. */
 export class Chart {
   element;
   #plot = null;
@@ -59,6 +54,15 @@ export class Chart {
   #span;
   #spoken = "";
 
+  /**
+   * @param {object} options
+   * @param {string} options.title
+   * @param {string} options.unit
+   * @param {import("./interfaces.js").Series[]} options.series
+   * @param {(value: any) => string} options.format  Writes a value.
+   * @param {boolean} [options.whole]  Whether the values are whole numbers.
+   * @param {number} options.span  Milliseconds that the figure shows.
+   */
   constructor({ title, unit, series, format, whole = false, span }) {
     this.#title = title;
     this.#series = series;
@@ -165,7 +169,7 @@ export class Chart {
     scheme.addEventListener("change", () => this.#plot.redraw(false, true));
   }
 
-  /** The numbers: those now, or those of the moment that is pointed at. */
+  /** Write the numbers: the newest, or those of the moment under the pointer. */
   #write() {
     if (!this.#data) return;
     const [times, ...columns] = this.#data;

@@ -1,5 +1,5 @@
 /**
- * Who is connected.
+ * The view of the connections.
  */
 
 import { at, fieldsOf, fill } from "../shared/dom.js";
@@ -8,13 +8,13 @@ import { Pages } from "./pages.js";
 import { to } from "./route.js";
 import { Table } from "./tables.js";
 
-/** How much waits for a client, and whether that is too much. */
+/** How many bytes wait for a client, and whether the client reads too slowly. */
 export function queued({ queued: waiting, congested }) {
   const text = format.bytes(waiting);
   return congested ? { text: `${text}, congested`, tone: "problem" } : text;
 }
 
-/** A user, who may have no name. */
+/** The id of a user, or words for a connection without one. */
 export function userOf(userId) {
   return userId === null ? "no user" : userId;
 }
@@ -77,7 +77,7 @@ export class Connections {
 
   hide() {}
 
-  /** Long lists are asked for more seldom; in milliseconds. */
+  /** Milliseconds between two refreshes: more for a long list. */
   get every() {
     return 2000 + 2 * this.#table.size;
   }

@@ -15,12 +15,12 @@ const SPANS = [
   { size: 1, unit: "s" },
 ];
 
-/** What stands where there is no value. */
+/** The text for a missing value. */
 export const NONE = "–";
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
-/** A number with three digits, as few as it needs. */
+/** A number with two or three digits. */
 const brief = (value) => String(Number(value.toPrecision(value < 100 ? 2 : 3)));
 
 /** A whole number with all its digits: `1,234`. */
@@ -34,7 +34,7 @@ export function count(value) {
   return Math.abs(value) < 1_000_000 ? whole(value) : COMPACT.format(value);
 }
 
-/** How often a second. */
+/** A rate per second. */
 export function rate(value) {
   if (!isNumber(value)) return NONE;
   return value !== 0 && Math.abs(value) < 10 ? brief(value) : count(value);
@@ -73,7 +73,7 @@ export function duration(value) {
   return parts.join(" ");
 }
 
-/** How long something is so, in milliseconds, with one unit: it changes seldom. */
+/** A time span, in milliseconds, with one unit, so that the text changes seldom. */
 export function age(value) {
   return duration(value).split(" ", 2).join(" ");
 }
@@ -88,12 +88,12 @@ export function minute(at) {
   return MINUTE.format(at);
 }
 
-/** The day and its time. */
+/** The day and the time. */
 export function stamp(at) {
   return isNumber(at) ? STAMP.format(at) : NONE;
 }
 
-/** A noun with how many there are. */
+/** A number with its noun. */
 export function plural(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }

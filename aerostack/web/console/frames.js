@@ -1,5 +1,5 @@
 /**
- * The frames that passed, as many as can be looked at.
+ * The newest frames of a topic.
  */
 
 // Characters of a frame's data that are kept.
@@ -14,7 +14,7 @@ function shorten(text) {
   return `${text.slice(0, LONGEST)}… (${text.length.toLocaleString("en")} characters in all)`;
 }
 
-/** A frame as it is shown: when, what, whose, and its data as text. */
+/** What the inspector shows of a frame: its time, name, user and position, and its data as text. */
 export function describe(frame, now) {
   const { type, operation, event, data, old, userId, pos, timestamp, ...rest } = frame;
   const shown = { at: timestamp ?? now, name: operation ?? event ?? type, user: userId ?? "" };
@@ -27,7 +27,7 @@ export function describe(frame, now) {
   };
 }
 
-/** The newest frames of a topic, which stand still while the list is paused. */
+/** The newest frames of a topic. While the list is paused, new frames wait. */
 export class Frames {
   passed = 0;
   skipped = 0;
@@ -36,7 +36,7 @@ export class Frames {
   #paused = false;
   #number = 0;
 
-  /** Those to be shown, oldest first. */
+  /** The frames to show, oldest first. */
   get shown() {
     return this.#shown;
   }
@@ -64,7 +64,7 @@ export class Frames {
     this.#paused = true;
   }
 
-  /** Go on; what passed meanwhile is shown. */
+  /** End the pause, and show the frames that waited. */
   resume() {
     this.#paused = false;
     this.#shown = [...this.#shown, ...this.#waiting].slice(-MOST);

@@ -1,5 +1,5 @@
 /**
- * A topic's frames as they pass, and a form to publish one.
+ * The view of a topic's frames as the daemon publishes them, with a form to publish one.
  */
 
 import { ApiError } from "./api.js";
@@ -36,7 +36,7 @@ export class Inspector {
       this.#frames.clear();
       this.#draw();
     });
-    // Who looks into a frame does not want it to run away.
+    // A frame that the user has opened must not move away.
     const opened = () => this.#list.querySelector("details[open]") && this.#pause(true);
     this.#list.addEventListener("toggle", opened, true);
     this.#publish.addEventListener("submit", (event) => {
@@ -56,7 +56,7 @@ export class Inspector {
     this.#begin();
   }
 
-  /** Nobody looks any more. */
+  /** Another view was opened. */
   hide() {
     this.#stop("Nothing is watched.");
     this.#topic = null;
@@ -76,7 +76,7 @@ export class Inspector {
         if (controller !== this.#controller) return;
         this.#take(frame);
       }
-      failure = new ApiError(0, "ended", "The daemon has ended it.");
+      failure = new ApiError(0, "ended", "The daemon ended the stream of frames.");
     } catch (error) {
       failure = error;
     }
@@ -89,15 +89,15 @@ export class Inspector {
       this.#say(`Watching ${frame.topic}.`);
       return;
     }
-    // The last word of one that was watching.
+    // The daemon sends an error as the last line of a stream.
     if (frame.type === "error") throw new ApiError(400, frame.code, frame.message);
     this.#frames.add(frame, Date.now());
     this.#drawSoon();
   }
 
   #failed(error) {
-    // A topic that there cannot be will not come to be; without a key nothing will.
-    if (error.isOfQuestion || error.status === 401) {
+    // With a wrong topic or key another attempt would fail as well.
+    if (error.isAboutRequest || error.status === 401) {
       this.#stop("Nothing is watched.");
       setText(this.#error, error.message);
       return;
@@ -136,9 +136,9 @@ export class Inspector {
     this.#draw();
   }
 
-  // What is seen
+  // Drawing
 
-  /** However many frames come, they are drawn once a picture. */
+  /** Draw with the next picture of the screen, however many frames come. */
   #drawSoon() {
     if (this.#drawing) return;
     this.#drawing = true;
@@ -151,7 +151,7 @@ export class Inspector {
   #draw() {
     const { shown, passed, skipped, waiting, isPaused } = this.#frames;
     const parts = [`${format.plural(passed, "frame")} passed`];
-    if (skipped) parts.push(`${format.count(skipped)} were too fast to be shown`);
+    if (skipped) parts.push(`${format.count(skipped)} came too fast to be shown`);
     if (isPaused) parts.push(waiting ? `${waiting} waiting` : "paused");
     setText(at("frames-count"), parts.join(", "));
     const numbers = new Set(shown.map(({ number }) => number));
@@ -197,7 +197,7 @@ export class Inspector {
   }
 }
 
-/** One frame: a line, and its data in full when it is opened. */
+/** A frame in the list: one line, and all of its data when the user opens it. */
 function frameItem({ at: when, name, kind, user, pos, text }) {
   const summary = make(
     "summary",
@@ -218,10 +218,10 @@ function frameItem({ at: when, name, kind, user, pos, text }) {
 }
 
 function position(pos) {
-  return pos ? `Position ${pos}` : "It has no position, so it is not part of the topic’s log.";
+  return pos ? `Position ${pos}` : "This frame has no position: it is not part of the topic’s log.";
 }
 
-/** JSON over several lines; what was cut off stays as it is. */
+/** JSON over several lines. Text that was cut off, which is not JSON, stays as it is. */
 function pretty(text) {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);

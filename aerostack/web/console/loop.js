@@ -1,12 +1,12 @@
 /**
- * Asking again and again, and what to do when that fails.
+ * Asks the daemon again and again, and decides what to do after a failure.
  */
 
 import { backoff } from "../client/backoff.js";
 import { ApiError } from "./api.js";
 
-// The longest pauses between two tries, in milliseconds: where the daemon is away, and where
-// it answers and refuses.
+// The longest pauses between two attempts, in milliseconds: while the daemon does not answer, and
+// while it refuses.
 const AWAY = 15_000;
 const REFUSED = 60_000;
 const FIRST = 1000;
@@ -14,9 +14,14 @@ const FIRST = 1000;
 const JITTER = 0.5;
 
 /**
- * What a failure means: `keyless` (another key is needed), `refused` (the daemon will not),
- * `away` (it cannot) or `broken` (this page has a mistake), and after how many milliseconds to
- * try again; null for never.
+ * What a failure means.
+ *
+ * @param {Error} error
+ * @param {number} attempt  How many attempts have failed before.
+ * @returns {{ state: "keyless" | "refused" | "away" | "broken", delay: number | null }} `keyless`: the
+ *   daemon wants another key. `refused`: the daemon refuses. `away`: the daemon cannot answer.
+ *   `broken`: this page has a fault. `delay` is the pause before the next attempt, in milliseconds;
+ *   `null` for no further attempt.
  */
 export function judge(error, attempt) {
   if (!(error instanceof ApiError)) return { state: "broken", delay: null };
@@ -27,12 +32,7 @@ export function judge(error, attempt) {
   return { state: "away", delay: Math.max(error.retryAfter ?? 0, backoff(attempt, FIRST, AWAY, JITTER)) };
 }
 
-/**
- * Does one thing every second, and more and more seldom while it fails.
- *
- * `turn(signal)` is that thing; `told(state, error, delay)` hears of every turn how it went:
- * `live`, or what `judge` says.
- */
+/** Calls a function every second, and after ever longer pauses while it fails. */
 export class Loop {
   #turn;
   #told;
@@ -42,6 +42,12 @@ export class Loop {
   #failures = 0;
   #running = false;
 
+  /**
+   * @param {(signal: AbortSignal) => Promise<void>} turn
+   * @param {(state: string, error?: Error, delay?: number | null) => void} told  Called after each
+   *   turn, with `live` or with what `judge` says of the failure.
+   * @param {number} interval  In milliseconds.
+   */
   constructor(turn, told, interval = 1000) {
     this.#turn = turn;
     this.#told = told;
@@ -52,7 +58,7 @@ export class Loop {
     return this.#running;
   }
 
-  /** Begin, or begin anew: at once, and with no failures to think of. */
+  /** Begin at once, and forget earlier failures. */
   start() {
     this.stop();
     this.#running = true;
@@ -67,7 +73,7 @@ export class Loop {
     this.#controller = null;
   }
 
-  /** Do not wait for the next turn; one that is under way is enough. */
+  /** Begin the next turn now, if none is under way. */
   soon() {
     if (this.#running && this.#controller === null) this.#go();
   }

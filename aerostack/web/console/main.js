@@ -1,5 +1,5 @@
 /**
- * The console: who is signed in, which view is open, and what becomes of failures.
+ * The console: it signs in, opens views, and shows failures.
  */
 
 import { Api } from "./api.js";
@@ -18,6 +18,7 @@ const STORED = "aerostack-rt console";
 
 const samples = new Samples();
 const overview = new Overview(samples);
+/** @type {Record<string, import("./interfaces.js").View>} */
 const views = {
   overview,
   connections: new Connections(refreshSoon),
@@ -36,14 +37,14 @@ const loop = new Loop(turn, told);
 
 async function turn(signal) {
   const answer = await api.get("overview", { since: samples.newest }, signal);
-  // Somebody has signed out meanwhile.
+  // The user has signed out meanwhile.
   if (signal.aborted) return;
   samples.add(answer.samples, answer.now);
   const uptime = format.age(answer.now - answer.started);
   setText(at("about"), `Project ${answer.project}, version ${answer.version}, up ${uptime}`);
   overview.present(answer);
   const view = views[current];
-  // The others have what they show from elsewhere.
+  // Views without `refresh` get what they show in other ways.
   if (!view?.refresh || performance.now() - refreshed < view.every) return;
   refreshed = performance.now();
   const problem = at(current).querySelector(":scope > .error");
@@ -51,7 +52,7 @@ async function turn(signal) {
     await view.refresh(api, signal, answer.now);
     setText(problem, "");
   } catch (error) {
-    if (!error.isOfQuestion) throw error;
+    if (!error.isAboutRequest) throw error;
     setText(problem, error.message);
   }
 }
@@ -61,7 +62,7 @@ function refreshSoon() {
   loop.soon();
 }
 
-// What becomes of it
+// The outcome of each turn
 
 const SAID = {
   live: () => "Live",
@@ -81,11 +82,11 @@ function told(state, error, delay) {
   if (state === "broken") throw error;
   if (state === "live") showApp();
   else if (delay > 1500) countDown(Date.now() + delay);
-  // Another key may be what it takes.
+  // The daemon may accept another key.
   if (state === "refused" && !current) askForKey(error.message);
 }
 
-/** The state, which is read aloud when it changes, and only then. */
+/** Show the state. Screen readers read it when the text changes. */
 function say(state, text) {
   setAttribute(at("status"), "data-state", state);
   setText(at("status").firstElementChild, text);
@@ -104,9 +105,11 @@ function countDown(until) {
 // Signing in
 
 /**
- * Keep the key across a reload; null forgets it.  It stands in this page's own entries of the
- * tab's history, which no other page can read: the daemon serves pages of the same origin that
- * show what strangers write.  What those can read is a number without which it does not count.
+ * Keep the key across a reload; `null` forgets it.
+ *
+ * The key is in this page's own entries of the tab's history, which no other page can read. Session
+ * storage is not safe enough: other pages of the daemon have the same origin, and they show what
+ * strangers write. They can read only a random number there, without which the entry does not count.
  */
 function remember(key) {
   secret = key;
@@ -114,12 +117,12 @@ function remember(key) {
     if (key === null) sessionStorage.removeItem(STORED);
     else sessionStorage.setItem(STORED, crypto.getRandomValues(new Uint32Array(4)).join("-"));
   } catch {
-    // Where a browser lets pages store nothing, the key lasts as long as the page.
+    // In a browser that lets pages store nothing, the key lasts as long as the page.
   }
   note();
 }
 
-/** Keep it in the history's present entry as well. */
+/** Keep the key in the present entry of the history. */
 function note() {
   let turn = null;
   try {
@@ -171,7 +174,7 @@ function askForKey(message) {
   at("key").focus();
 }
 
-/** The key was taken: what there is to see is shown from now on. */
+/** The daemon has accepted the key: show the views. */
 function showApp() {
   if (current) return;
   const asked = !at("signin").hidden;
@@ -197,7 +200,7 @@ function showView(name, query = {}) {
   const title = at(`${name}-title`);
   document.title = `${title.textContent} · aerostack-rt console`;
   views[name].show(query, api);
-  // Who goes elsewhere begins there, and not in what has vanished.
+  // The focus goes to the new view, because the old one is hidden.
   if (before && before !== name) {
     scrollTo(0, 0);
     title.focus({ preventScroll: true });
@@ -208,7 +211,7 @@ function showView(name, query = {}) {
 function route() {
   const key = keyIn(location.hash);
   if (key !== null) {
-    // It is not to be seen, nor to be found in the history.
+    // The address bar and the history must not show the key.
     history.replaceState(null, "", location.pathname + location.search);
     signIn(key);
     return;
@@ -225,19 +228,19 @@ at("signin-form").addEventListener("submit", (event) => {
   signIn(at("key").value.trim());
 });
 at("skip").addEventListener("click", (event) => {
-  // The address says which view is open.
+  // Without the link's own effect: the address names the view.
   event.preventDefault();
   at("main").focus();
 });
 at("leave").addEventListener("click", () => {
   signOut();
-  // Nothing of what was seen is left in the page.
+  // A reload removes everything that the page has shown.
   location.reload();
 });
 addEventListener("hashchange", route);
 addEventListener("online", () => loop.soon());
 document.addEventListener("visibilitychange", () => {
-  // Nobody looks: the daemon keeps the last minutes, and gives them later.
+  // While the page is hidden it asks nothing: the daemon keeps the samples of the last minutes.
   if (document.hidden) loop.stop();
   else if (api) loop.start();
 });

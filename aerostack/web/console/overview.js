@@ -1,5 +1,5 @@
 /**
- * How the daemon is, at a glance.
+ * The overview: the state of the daemon at a glance.
  */
 
 import { Chart, loadLibrary } from "./charts.js";
@@ -19,7 +19,7 @@ const CHARTS = [
   },
   {
     title: "Latency",
-    unit: "from commit or publish to handed on",
+    unit: "from commit or publish to delivery",
     format: format.milliseconds,
     series: [
       { label: "Table change p50", path: "feed.p50", colour: 3 },
@@ -46,15 +46,16 @@ const CHARTS = [
   },
 ];
 
-// How often charts are drawn for people who want nothing to move, in milliseconds.
+// The pause between two drawings for users who prefer reduced motion, in milliseconds.
 const CALM = 10_000;
 
-// For how many seconds things may be so before they are worth a look.
+// After so many seconds the console marks a delay of the feed, changes that wait to be read, and an
+// open transaction.
 const LAGGING = 5;
 const UNNUMBERED = 1;
 const HELD = 10;
 
-/** What the feed's facts are, in words. */
+/** The facts of the change feed. */
 export function feedFacts(feed) {
   const facts = [
     ["State", feed.up ? "Up" : "Down: changes cannot be read", feed.up ? "fine" : "problem"],

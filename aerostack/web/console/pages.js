@@ -1,25 +1,31 @@
 /**
- * Long lists, some rows at a time.
+ * Long lists, of which the console fetches a part.
  */
 
 import { setText } from "../shared/dom.js";
 import { plural } from "./format.js";
 
-// How many rows there are at first, how many each wish for more adds, and how many at the most.
+// How many rows a list has at first, how many the button adds, and how many it has at most.
 const FIRST = 100;
 const STEP = 500;
 const MOST = 2000;
-// How many rows the daemon gives at once.
+// How many rows the daemon gives in one answer.
 const LARGEST = 500;
 
-/** A list of which as much is asked for as is wished for. */
+/** A list with a button for more rows. */
 export class Pages {
   #want = FIRST;
   #button;
   #count;
   #noun;
 
-  /** `wished` is called when more is wished for. */
+  /**
+   * @param {object} options
+   * @param {HTMLButtonElement} options.button
+   * @param {Element} options.count  Shows how many rows there are.
+   * @param {string} options.noun  What a row is.
+   * @param {() => void} options.wished  Called when the user asks for more rows.
+   */
   constructor({ button, count, noun, wished }) {
     this.#button = button;
     this.#count = count;
@@ -30,12 +36,18 @@ export class Pages {
     });
   }
 
-  /** Begin again with few. */
+  /** Go back to the first rows. */
   reset() {
     this.#want = FIRST;
   }
 
-  /** Fetch the rows: `ask({limit, after})` gives a page, `key` what the next goes on after. */
+  /**
+   * Fetch the rows.
+   *
+   * @param {(page: { limit: number, after: any }) => Promise<any>} ask  Asks for a page.
+   * @param {string} name  The field of a page that has the rows.
+   * @param {(row: any) => any} key  Gives the key of a row, after which the next page begins.
+   */
   async fetch(ask, name, key) {
     const rows = [];
     let page;

@@ -1,24 +1,24 @@
 /**
- * What the address says: which view, and of what.
+ * The fragment of the address: which view is open, and with which query.
  */
 
 export const VIEWS = ["overview", "connections", "topics", "inspector", "why"];
 
 const KEY = "#key=";
 
-/** The key in an address's fragment, `#key=…`, if one is there; null otherwise. */
+/** The key in a fragment, `#key=…`; `null` if there is none. */
 export function keyIn(hash) {
   if (!hash.startsWith(KEY)) return null;
   const text = hash.slice(KEY.length);
   try {
     return decodeURIComponent(text);
   } catch {
-    // Somebody has pasted it as it is.
+    // The user has pasted a key that is not encoded.
     return text;
   }
 }
 
-/** A fragment, taken apart: `#topics?topic=chat%2Fx`. */
+/** Read a fragment, such as `#topics?topic=chat%2Fx`. */
 export function parse(hash) {
   const [name, query = ""] = hash.replace(/^#/, "").split(/\?(.*)/s);
   return {
@@ -27,7 +27,7 @@ export function parse(hash) {
   };
 }
 
-/** The fragment for a view; what is not known is left out. */
+/** The fragment for a view. Empty parameters are left out. */
 export function to(view, query = {}) {
   const known = Object.entries(query).filter(([, value]) => value);
   const text = new URLSearchParams(known).toString();

@@ -1,11 +1,11 @@
 /**
- * The last minutes, a second each.
+ * The samples of the last minutes, one for each second.
  */
 
-// Further apart than this something is missing between two samples, in milliseconds.
+// Between two samples that are further apart, samples are missing; in milliseconds.
 const GAP = 2500;
 
-/** A value by its path, such as `publish.p99`; null where there is none. */
+/** A value by its path, such as `publish.p99`; `null` if there is none. */
 function read(sample, path) {
   let value = sample;
   for (const name of path.split(".")) value = value?.[name];
@@ -17,7 +17,7 @@ export class Samples {
   #kept = [];
   #span;
 
-  /** Of how many milliseconds samples are kept. */
+  /** @param {number} span  How many milliseconds of samples to keep. */
   constructor(span = 300_000) {
     this.#span = span;
   }
@@ -30,19 +30,19 @@ export class Samples {
     return this.#span;
   }
 
-  /** When the newest was taken. */
+  /** The time of the newest sample. */
   get newest() {
     return this.#kept.at(-1)?.at;
   }
 
-  /** The newest itself. */
+  /** The newest sample. */
   get last() {
     return this.#kept.at(-1) ?? null;
   }
 
-  /** Add those that are newer than what is there; `now` is the daemon's clock. */
+  /** Add the samples that are newer than the ones here; `now` is the daemon's clock. */
   add(samples, now) {
-    // A clock that was set back would hide everything new.
+    // After the daemon's clock was set back, all new samples would seem old.
     if (this.newest > now + GAP) this.#kept = [];
     const newest = this.newest ?? -Infinity;
     this.#kept.push(...samples.filter(({ at }) => at > newest));
@@ -52,8 +52,8 @@ export class Samples {
   }
 
   /**
-   * The times in seconds, and the values of each path beside them.  Where samples are
-   * missing a null stands, so that no line is drawn across.
+   * The times in seconds, and beside them the values of each path. Where samples are missing there
+   * is a `null`, so that a chart draws no line across.
    */
   columns(paths) {
     const times = [];
@@ -72,7 +72,7 @@ export class Samples {
   }
 }
 
-/** The newest, the mean and the highest of a column; null where there is nothing. */
+/** The newest value, the mean and the highest value of a column; `null` if there is none. */
 export function summary(column) {
   let sum = 0;
   let number = 0;
@@ -86,13 +86,13 @@ export function summary(column) {
   return { now: column.at(-1) ?? null, mean: number ? sum / number : null, peak };
 }
 
-/** How fast counters grow, each from what it was when it was last told. */
+/** How fast counters grow between two calls. */
 export class Rates {
   #before = new Map();
 
   /**
-   * Tell the counters of one moment, by name, and get the rates a second by name; null for
-   * those that were not there before, or began anew.
+   * Take the counters of one moment, by name; give the rates per second, by name. The rate is `null`
+   * for a counter that is new, or that began again.
    */
   of(counters, now) {
     const rates = new Map();

@@ -1,10 +1,10 @@
 /**
- * Tables whose rows stay where they are while their numbers change.
+ * Tables that change only the cells whose content has changed.
  */
 
 import { keepFocus, make, setAttribute, setText } from "../shared/dom.js";
 
-/** What a cell says, as one text to be compared. */
+/** The content of a cell, as one text for comparison. */
 function signature(cell) {
   return cell === null || typeof cell !== "object"
     ? `${cell}`
@@ -25,12 +25,10 @@ function write(element, cell) {
 }
 
 /**
- * A table.
+ * A table. The first column names the row.
  *
- * Each column has a `label`, and a `cell` that gives what stands in a row's: a text, or
- * `{text, href, tone, title}`; one that is `number` is set to the right.  The first names
- * the row.  On small screens each row is a block in which the labels stand again, so every
- * role is written down: the layout would take it away otherwise.
+ * Every role is written down, because on small screens the layout makes each row a block, and
+ * browsers would then drop the roles.
  */
 export class Table {
   element;
@@ -42,6 +40,14 @@ export class Table {
   #table;
   #rows = new Map();
 
+  /**
+   * @param {object} options
+   * @param {string} options.caption
+   * @param {import("./interfaces.js").Column[]} options.columns
+   * @param {(item: any) => any} options.key  What tells rows apart.
+   * @param {string} options.empty  The text instead of a table without rows.
+   * @param {boolean} [options.hideCaption]  Whether only screen readers get the caption.
+   */
   constructor({ caption, columns, key, empty, hideCaption = false }) {
     this.#columns = columns;
     this.#key = key;

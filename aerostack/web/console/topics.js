@@ -1,5 +1,5 @@
 /**
- * What is subscribed to, and one topic looked at closely.
+ * The view of the topics, and of one topic in detail.
  */
 
 import { queued, userOf } from "./connections.js";
@@ -10,17 +10,17 @@ import { to } from "./route.js";
 import { Rates } from "./samples.js";
 import { Table } from "./tables.js";
 
-/** What a subscription narrows itself to, in words. */
+/** Which frames a subscription gets, in words. */
 export function narrowing({ filter, columns, events }) {
   const parts = [];
   if (filter) parts.push(`filter ${JSON.stringify(filter)}`);
-  // One may stand without a list.
+  // The daemon may send one column without a list.
   if (columns) parts.push(`columns ${[columns].flat().join(", ")}`);
   if (events) parts.push(`events ${[events].flat().join(", ")}`);
   return parts.join("; ") || "everything";
 }
 
-/** Where a subscription is, in words. */
+/** The state of a subscription, with a tone. */
 export function stateOf(state) {
   return { text: state, tone: { live: "fine", none: "problem" }[state] ?? "notice" };
 }
@@ -36,7 +36,7 @@ export class Topics {
     caption: "Topics, by name",
     hideCaption: true,
     key: ({ topic }) => topic,
-    empty: "There are no topics: nobody has subscribed or published.",
+    empty: "There are no topics: no client has subscribed or published.",
     columns: [
       {
         label: "Topic",
@@ -66,7 +66,7 @@ export class Topics {
   #subscriptions = new Table({
     caption: "Subscriptions",
     key: ({ connection }) => connection,
-    empty: "Nobody has subscribed.",
+    empty: "No client has subscribed.",
     columns: [
       {
         label: "User",
@@ -113,7 +113,7 @@ export class Topics {
 
   hide() {}
 
-  /** Long lists are asked for more seldom; in milliseconds. */
+  /** Milliseconds between two refreshes: more for a long list. */
   get every() {
     return 2000 + 2 * this.#table.size;
   }
@@ -154,7 +154,7 @@ export class Topics {
     try {
       answer = await api.get("topic", { topic }, signal);
     } catch (error) {
-      if (!error.isOfQuestion) throw error;
+      if (!error.isAboutRequest) throw error;
       if (topic === this.#chosen) setText(at("topic-error"), error.message);
       return;
     }

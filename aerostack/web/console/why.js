@@ -1,5 +1,5 @@
 /**
- * Why something did not arrive.
+ * The view that explains why publications did not reach a user.
  */
 
 import { queued } from "./connections.js";
@@ -90,7 +90,7 @@ export class Why {
     this.#answer.hidden = false;
   }
 
-  /** Sentences say how long ago things were; what is read aloud is what has become otherwise. */
+  /** Let screen readers read the verdict when the findings change, not when only a time changes. */
   #speak({ user, topic, verdict, findings }) {
     const codes = findings.map(({ code, connection }) => [code, connection]);
     const heard = JSON.stringify([user, topic, codes]);
@@ -117,7 +117,7 @@ function presentFindings(findings) {
 }
 
 function streamFacts(stream) {
-  if (!stream) return [["Published", "nothing, as far as is known"]];
+  if (!stream) return [["Published", "nothing that the daemon remembers"]];
   const last = stream.last;
   return [
     ["Published", format.count(stream.published)],
