@@ -1,5 +1,5 @@
 /**
- * An answer that many watch while it is being written.
+ * An answer that many users watch while a program writes it.
  */
 
 import { at } from "/shared/dom.js";
@@ -16,7 +16,7 @@ const channel = realtime.channel(`ai/${stream}`);
 channel
   .on("start", ({ data }) => take(data))
   .on("token", ({ data: { id, index, token } }) => {
-    // Where something before it is not known, the server knows.
+    // The page has missed an earlier token: the server has it.
     if (answer?.id !== id || !(index <= answer.tokens.length)) look();
     else answer.tokens[index] = token;
     draw();
@@ -31,7 +31,7 @@ channel.subscribe();
 // [/watch]
 
 // [late]
-/** Ask for what was written so far: who comes late, or was away, reads on from there. */
+/** Ask for the answer so far, after coming late or after a gap. */
 async function look() {
   const now = await ask("ai/look", { stream });
   if (now === null) return;
@@ -40,7 +40,7 @@ async function look() {
   draw();
 }
 
-/** What is known of an answer is what either has; each token has its place. */
+/** Merge the tokens that came with those of the server; each token has its place. */
 function take(known) {
   if (!Array.isArray(known?.tokens)) return;
   const tokens = known.id === answer?.id ? [...answer.tokens] : [];

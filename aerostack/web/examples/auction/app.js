@@ -1,5 +1,5 @@
 /**
- * An auction: bids go to the server, and what it has accepted comes to everybody.
+ * An auction: bids go to the server, and all pages get the bids that it has accepted.
  */
 
 import { at, make, showList } from "/shared/dom.js";
@@ -12,7 +12,7 @@ const asked = parameter("lot");
 const name = Object.hasOwn(LOTS, asked) ? asked : "lamp";
 const realtime = connect();
 
-// The lot as it stands, and the bids that were accepted, by their time.
+// The present lot, and the accepted bids by their time.
 let lot = null;
 const bids = new Map();
 
@@ -29,14 +29,14 @@ channel.onStateChange((state) => {
 channel.subscribe();
 // [/watch]
 
-/** Keep a bid, if it is one and nothing else that somebody has published here. */
+/** Keep a bid. Other clients may have published something else here, which is left out. */
 function keep(data, time) {
   if (!Number.isInteger(data?.price)) return false;
   bids.set(time, data);
   return true;
 }
 
-/** Bids only rise, so the highest one that is known is how the lot stands. */
+/** Bids only rise, so the highest bid is the present price. */
 function take(known) {
   if (!lot || known.price > lot.price) lot = known;
   draw();
@@ -63,7 +63,7 @@ async function bid(amount) {
   // [/bid]
 }
 
-// What is on the page
+// The page
 
 function draw() {
   const mine = lot.bidder === me.id;

@@ -1,5 +1,5 @@
 /**
- * A chat with rooms, with what was said before, and with who is typing.
+ * A chat with rooms, with earlier messages, and with the users who are typing.
  */
 
 import { at, make, showList } from "/shared/dom.js";
@@ -12,9 +12,9 @@ const TYPING = 3000;
 const realtime = connect();
 
 class Room {
-  // By their time, which no two messages of a topic share.
+  // By their time: no two messages of a topic have the same.
   messages = new Map();
-  // What was said here and has not come back yet.
+  // Messages of this page that have not come back yet.
   pending = [];
   unread = 0;
   #loading = false;
@@ -38,7 +38,7 @@ class Room {
   }
 
   // [history]
-  /** What was said before the oldest message that is here. */
+  /** Load the messages before the oldest one on the page. */
   async load() {
     if (this.#loading) return;
     this.#loading = true;
@@ -88,7 +88,7 @@ class Room {
   }
 }
 
-// What is on the page
+// The page
 
 function makeMessage({ text, author, userId, time, timestamp }) {
   const when = new Date(time ?? timestamp).toLocaleTimeString([], { timeStyle: "short" });
@@ -101,7 +101,7 @@ function makeMessage({ text, author, userId, time, timestamp }) {
   return item;
 }
 
-/** A colour for everybody, that is the same on every page. */
+/** A colour for each user, the same on every page. */
 function hueOf(userId) {
   return [...String(userId)].reduce((hue, letter) => (hue * 31 + letter.charCodeAt(0)) % 360, 0);
 }
@@ -114,7 +114,7 @@ function showMessages() {
   showList(at("messages"), [...said, ...room.pending], makeMessage);
   at("older").hidden = !room.hasOlder;
   at("nothing").hidden = said.length > 0 || room.hasOlder === undefined;
-  // Who reads what was said before goes on reading it.
+  // A user who reads earlier messages keeps the place.
   box.scrollTop = atEnd ? box.scrollHeight : box.scrollHeight - fromEnd;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The smallest chat: one room, and what is said in it from now on.
+ * The smallest chat: one room, and its messages from now on.
  */
 
 import { at, make } from "/shared/dom.js";
@@ -7,7 +7,7 @@ import { connect, me } from "../shared.js";
 
 const realtime = connect();
 
-// Whatever a page publishes goes to everybody; with `persist` it is kept as well.
+// A page publishes to all subscribers; with `persist` the daemon keeps the event, too.
 const sdk = {
   socket: {
     emit: (event, data, topic) => realtime.channel(topic).publish(event, data, { persist: true }),

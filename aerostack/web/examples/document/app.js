@@ -1,5 +1,5 @@
 /**
- * A document that many write at once, paragraph by paragraph.
+ * A document that many users write at the same time, paragraph by paragraph.
  */
 
 import { at } from "/shared/dom.js";
@@ -12,17 +12,17 @@ const name = parameter("doc", "welcome");
 const realtime = connect();
 const channel = realtime.channel(`doc/${name}`);
 
-// What the document is: its paragraphs, by their ids, as their last edits left them.
+// The document: the last edit of each paragraph, by the id of the paragraph.
 const paragraphs = new Map();
-// What was typed here, until it comes back as one of everybody's edits.
+// Edits of this page, until they come back from the daemon.
 const typed = new Map();
 const pauses = new Map();
 let edits = 0;
 
 // [converge]
 /**
- * Take an edit.  Everybody gets the edits of a topic in one and the same order, the last one of a
- * paragraph counts, and so everybody ends with the same document.
+ * Take an edit. All pages get the edits of a topic in the same order, and the last edit of a paragraph
+ * counts: so all pages have the same document in the end.
  */
 function take({ paragraph, place, text, edit }, userId, time) {
   if (userId === me.id && typed.get(paragraph)?.edit === edit) typed.delete(paragraph);
@@ -32,7 +32,7 @@ function take({ paragraph, place, text, edit }, userId, time) {
 }
 // [/converge]
 
-/** Whether it is an edit, and nothing else that somebody has published here. */
+/** Whether an event is an edit: other clients may have published something else here. */
 function isEdit(data) {
   return (
     typeof data?.paragraph === "string" &&
@@ -47,7 +47,7 @@ channel.on("edit", ({ data, userId, timestamp }) => {
   draw();
 });
 
-/** Publish an edit; as it is kept, those who come later get it, too. */
+/** Publish an edit. The daemon keeps it, so that later users get it, too. */
 async function publish(paragraph) {
   const edit = typed.get(paragraph);
   try {
@@ -61,7 +61,7 @@ async function publish(paragraph) {
 // [/edit]
 
 // [newcomer]
-/** Read every edit that was kept, a page at a time; in which order does not matter. */
+/** Read all kept edits, page by page. Their order does not matter. */
 async function load() {
   try {
     let page;
@@ -87,10 +87,10 @@ channel.onGap(load);
 channel.subscribe();
 // [/newcomer]
 
-// What is on the page
+// The page
 
 const editor = new Editor(at("document"), {
-  /** Somebody types here: it is sent once they pause for a moment. */
+  /** The user types: send the text when the user pauses for a moment. */
   edit(paragraph, place, text) {
     typed.set(paragraph, { place, text, edit: ++edits });
     clearTimeout(pauses.get(paragraph));
@@ -99,7 +99,7 @@ const editor = new Editor(at("document"), {
   },
 
   // [cursor]
-  /** Where somebody's cursor is, and what they have selected, is presence. */
+  /** The cursor and the selection of a user are presence state. */
   point(paragraph, start, end) {
     channel.track({ name: me.name, hue: me.hue, paragraph, start, end });
   },
@@ -110,7 +110,7 @@ function draw() {
   const shown = [...new Map([...paragraphs, ...typed])]
     .filter(([, { text }]) => text !== null)
     .map(([id, { place, text }]) => ({ id, place, text }));
-  // Who begins begins with the same paragraph, whoever it is.
+  // On every page an empty document begins with the same paragraph.
   if (!shown.length) shown.push({ id: "first", place: 1, text: "" });
   shown.sort((one, other) => one.place - other.place || (one.id < other.id ? -1 : 1));
   editor.draw(shown);

@@ -1,5 +1,5 @@
 /**
- * Paragraphs to write in, with the cursors of others.  It knows nothing of the network.
+ * Paragraphs to write in, with the cursors of other users. It does not use the network.
  */
 
 import { make } from "/shared/dom.js";
@@ -18,8 +18,8 @@ export class Editor {
 
   /**
    * @param root The element to fill.
-   * @param does What to call: `edit(id, place, text)` when somebody types, where no text means
-   *   that the paragraph goes, and `point(id, start, end)` when the cursor moves.
+   * @param does The functions to call: `edit(id, place, text)` when the user types (without a text the
+   *   paragraph is deleted), and `point(id, start, end)` when the cursor moves.
    */
   constructor(root, does) {
     this.#root = root;
@@ -51,7 +51,7 @@ export class Editor {
     });
   }
 
-  /** Show where others are: each has a `name`, a `hue`, a `paragraph`, a `start` and an `end`. */
+  /** Show the cursors of other users: each has a `name`, a `hue`, a `paragraph`, a `start`, an `end`. */
   showCursors(cursors) {
     this.#cursors = cursors;
     for (const { id, text } of this.#shown) this.#drawLayers(id, text);
@@ -65,8 +65,8 @@ export class Editor {
   }
 
   /**
-   * Under the text lies a layer that is as tall as the text, and one for each cursor: the same
-   * text, unseen, with what is selected in it.
+   * Under the text is a layer that is as tall as the text, and one layer for each cursor: the same
+   * text, invisible, with the selection in it.
    */
   #drawLayers(id, text) {
     const layers = this.#cursors
@@ -101,7 +101,7 @@ export class Editor {
     }
   }
 
-  /** What stands behind the cursor becomes a paragraph of its own. */
+  /** The text after the cursor becomes a new paragraph. */
   #split(index, area) {
     const [{ id, place }, next] = [this.#shown[index], this.#shown[index + 1]];
     const made = crypto.randomUUID();
@@ -127,7 +127,7 @@ export class Editor {
   }
 }
 
-/** Put another text where somebody may be writing: the cursor stays where it is in the text. */
+/** Replace a text that the user may be editing: the cursor keeps its place in the text. */
 function write(area, text) {
   const before = area.value;
   if (before === text) return;

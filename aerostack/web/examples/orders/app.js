@@ -39,7 +39,7 @@ function showRows(rows) {
   }
 }
 
-// The feed: what has come since the page was opened
+// The feed: the changes since the page was opened
 
 let events = [];
 
@@ -78,7 +78,7 @@ function open() {
   const close = watch();
   table.onStateChange((state) => {
     if (state !== "refused" || table.error.code !== "unknown_table") return;
-    // Somebody may make it: from here, from another page, from a shell.
+    // The table may be made later: here, on another page or in a shell.
     at("empty").hidden = false;
     close();
     setTimeout(open, 1000);
