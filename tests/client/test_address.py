@@ -21,7 +21,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_forms(self) -> None:
         """
-        A URL may be written as for HTTP, and with a proxy's path.
+        A URL may begin with http, and have the path of a proxy.
         """
         for given, url, path, host, port, secure in (
             ("ws://h:1", "ws://h:1", "/api/realtime", "h", 1, False),
@@ -37,7 +37,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_web(self) -> None:
         """
-        For HTTP it begins with http or https.
+        The HTTP address begins with http or https.
         """
         for given, web in (
             ("ws://h:1", "http://h:1"),
@@ -48,7 +48,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_unix(self) -> None:
         """
-        A Unix socket's URL holds its path, and no host.
+        The URL of a Unix socket has a path and no host.
         """
         for scheme in ("ws+unix", "http+unix"):
             address = Address(f"{scheme}:///run/rt:1.sock", "p")
@@ -64,7 +64,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_named(self) -> None:
         """
-        Project and user stand in the opening's URL, credentials in its subprotocols.
+        The URL of the opening has the project and the user, its subprotocols have the credentials.
         """
         address = Address("ws://h", "p", "a&b", "pk_1", "a.b.c")
         self.assertEqual(address.path, "/api/realtime?projectId=p&userId=a%26b")
@@ -75,7 +75,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_wrong(self) -> None:
         """
-        What is no address is refused, with what one looks like.
+        A wrong address is refused, with an example of a right one.
         """
         for url in (
             *("", "h:1", "ws://", "ftp://h", "ws://h:99999", "ws://h:x", "ws://h:0"),
@@ -134,7 +134,7 @@ class ConfigTests(SynchronousTestCase):
 
     def test_urls(self) -> None:
         """
-        Every place that can be connected to from this machine has a URL.
+        Every listener that this machine can reach has a URL.
         """
         for listen, url in (
             ("tcp:8787", "ws://127.0.0.1:8787"),
@@ -154,8 +154,8 @@ class ConfigTests(SynchronousTestCase):
 
     def test_address(self) -> None:
         """
-        The first place is taken, one for this machine only before others, and the first
-        project or the one that is named.
+        The first listener counts, with those for this machine before others; and the first project,
+        or the named one.
         """
         config = self.config("systemd:domain=INET:index=0", "tcp:1", "tcp:2")
         address = addressOf(config, None)
@@ -172,7 +172,7 @@ class ConfigTests(SynchronousTestCase):
 
     def test_secret(self) -> None:
         """
-        A server comes with the secret key, where the project has one.
+        A server gets the secret key, if the project has one.
         """
         config = self.config("tcp:1")
         self.assertEqual(addressOf(config, "p", secret=True).key, "sk_0123456789abcdef")
@@ -181,7 +181,7 @@ class ConfigTests(SynchronousTestCase):
 
     def test_nowhere(self) -> None:
         """
-        Where there is no such place, it says what to give.
+        Without a listener to reach the error says what to give.
         """
         config = self.config("systemd:domain=INET:index=0")
         self.assertIn("give --url", str(self.assertRaises(ValueError, addressOf, config, None)))

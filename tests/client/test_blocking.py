@@ -18,21 +18,21 @@ class ConnectingTests(SynchronousTestCase):
 
     def failure(self, url: str, timeout: float) -> ClientError:
         """
-        What a call fails with.
+        The error of a call.
         """
         with BlockingSDK(url, SECRET_KEY, timeout=timeout, retry=False) as sdk:
             return self.assertRaises(ClientError, sdk.health)
 
     def test_late(self) -> None:
         """
-        A call whose time is over before it has begun fails as any that comes too late.
+        A call whose time is over before it begins fails as a late one does.
         """
         for url in ("http://127.0.0.1:1", "https://127.0.0.1:1", "http+unix:///nowhere/rt.sock"):
             self.assertEqual(self.failure(url, 0.0).code, "timed_out")
 
     def test_noName(self) -> None:
         """
-        A host that can be none's name is not reached.
+        A name that no host can have cannot be reached.
         """
         error = self.failure(f"http://{'a' * 70}.test", 10.0)
         self.assertEqual(error.code, "unreachable")

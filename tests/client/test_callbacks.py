@@ -23,7 +23,7 @@ class CallbacksTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        Everybody is called once, in the order in which they came.
+        Each callback is called once, in the order in which they were added.
         """
         first, second = (
             (lambda x: self.called.append((1, x))),
@@ -36,7 +36,7 @@ class CallbacksTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """
-        Where nobody wants to know, that is told.
+        A call says whether there was a callback.
         """
         self.callbacks.add("e", self.called.append)
         self.assertFalse(self.callbacks.call("f", 1))
@@ -44,7 +44,7 @@ class CallbacksTests(SynchronousTestCase):
 
     def test_remove(self) -> None:
         """
-        A callback can be taken back by itself, by its name, and with all others.
+        A callback can be taken back alone, by its name, and with all others.
         """
         other: list[Any] = []
         takeBack = self.callbacks.add("e", self.called.append)
@@ -66,7 +66,7 @@ class CallbacksTests(SynchronousTestCase):
 
     def test_raising(self) -> None:
         """
-        One that raises is logged, and costs the others nothing.
+        An exception of a callback is logged, and the others are called.
         """
         self.callbacks.add("e", lambda x: 1 / 0)
         self.callbacks.add("e", self.called.append)
@@ -76,7 +76,7 @@ class CallbacksTests(SynchronousTestCase):
 
     def test_coroutine(self) -> None:
         """
-        A coroutine function is a callback too; what it raises is logged.
+        A coroutine function may be a callback; its exception is logged.
         """
         waiting: Deferred[None] = Deferred()
 
@@ -104,7 +104,8 @@ class CallbacksTests(SynchronousTestCase):
 
     def test_meanwhile(self) -> None:
         """
-        Who comes while others are called is called the next time, who goes is called no more.
+        A callback that is added during a call waits for the next one; one that is taken back is not
+        called.
         """
 
         def callback(x: int) -> None:
@@ -121,7 +122,7 @@ class CallbacksTests(SynchronousTestCase):
 
     def test_once(self) -> None:
         """
-        One that takes itself back does not cost the next its turn.
+        After a callback that takes itself back the next one is called.
         """
 
         def callback(x: int) -> None:
@@ -136,7 +137,7 @@ class CallbacksTests(SynchronousTestCase):
 
     def test_notCallable(self) -> None:
         """
-        What cannot be called is refused at once.
+        An object that cannot be called is refused at once.
         """
         error = self.assertRaises(TypeError, self.callbacks.add, "e", None)
         self.assertIn("None cannot be called", str(error))

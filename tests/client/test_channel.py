@@ -20,7 +20,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_events(self) -> None:
         """
-        Callbacks are called by the name of the event, and those of C{*} with all.
+        Callbacks get the events of their name, and those of C{*} get all events.
         """
         channel = self.client().channel("chat/a")
         one, every = self.heard(channel, "one"), self.heard(channel)
@@ -31,7 +31,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_changes(self) -> None:
         """
-        Changes of a table are called by their operation.
+        Callbacks get the changes of a table by the operation.
         """
         channel = self.client().channel("orders")
         frames: list[Any] = []
@@ -45,7 +45,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_chat(self) -> None:
         """
-        What is said with C{chat} is the event C{message}.
+        A C{chat} message is the event C{message}.
         """
         channel = self.client().channel("chat/a")
         heard = self.heard(channel, "message")
@@ -56,7 +56,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_beforeStart(self) -> None:
         """
-        What was asked for before there was a connection is done when there is one.
+        The client does what the application asked before there was a connection.
         """
         client = self.world.realtime(userId="ann")
         channel = client.channel("chat/a")
@@ -73,7 +73,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_options(self) -> None:
         """
-        What a subscription is to be like reaches the daemon.
+        The arguments of a subscription reach the daemon.
         """
         client = self.client()
         sent: list[Any] = []
@@ -101,7 +101,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_refused(self) -> None:
         """
-        A subscription that is refused fails, whatever the topic was called.
+        A refused subscription fails, for any form of the topic.
         """
         client = self.client(projectId=None, apiKey=PUBLIC_KEY, userId=None)
         for topic, code in (
@@ -115,7 +115,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_filterRefused(self) -> None:
         """
-        A topic of one's own cannot be filtered, and goes on as it was.
+        A refused filter leaves the subscription as it was.
         """
         channel = self.client().channel("chat/a")
         heard = self.heard(channel)
@@ -126,7 +126,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_unsubscribe(self) -> None:
         """
-        Who unsubscribes hears no more, and its callbacks are gone.
+        A channel that unsubscribes gets no more frames, and loses its callbacks.
         """
         channel = self.client().channel("chat/a")
         heard = self.heard(channel)
@@ -140,7 +140,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_topics(self) -> None:
         """
-        Any form of a topic is the same channel, and hears it.
+        All forms of a topic give the same channel.
         """
         for options in ({"projectId": "p"}, {"projectId": None, "apiKey": PUBLIC_KEY}):
             client = self.client(None, **options)
@@ -156,7 +156,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_canonical(self) -> None:
         """
-        A topic with its project is heard, whether or not the client knows the project.
+        A topic with its project gets frames, even if the client does not know the project.
         """
         for options in ({"projectId": "p"}, {"projectId": None, "apiKey": PUBLIC_KEY}):
             channel = self.client(None, **options).channel("chat/a/p")
@@ -167,7 +167,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_wrongTopic(self) -> None:
         """
-        What can be no topic is refused at once.
+        A value that can be no topic is refused at once.
         """
         client = self.client()
         for topic in ("", None, 1):
@@ -175,7 +175,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_unencodable(self) -> None:
         """
-        What is no JSON is refused at once, and nothing is sent.
+        A value that is not in JSON is refused at once, and nothing is sent.
         """
         channel = self.client().channel("chat/a")
         self.assertRaises(TypeError, channel.publish, "e", object())
@@ -188,7 +188,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_raisingCallback(self) -> None:
         """
-        A callback that raises costs the others, and the client, nothing.
+        After an exception of a callback the other callbacks and the client go on.
         """
         channel = self.client().channel("chat/a").on("e", lambda frame: 1 / 0)
         heard = self.heard(channel)
@@ -200,8 +200,8 @@ class SubscribingTests(WorldTestCase):
 
     def test_doneWith(self) -> None:
         """
-        A channel that the application has done with is let go of; one that it holds is the
-        same when it is used again.
+        The client forgets a channel that the application no longer uses; a channel that the
+        application holds stays the same.
         """
         client = self.client()
         channel = client.channel("chat/a")
@@ -219,7 +219,7 @@ class SubscribingTests(WorldTestCase):
 
     def test_sentAway(self) -> None:
         """
-        A subscription that another token does not allow ends, and this is told.
+        A subscription that another token does not allow ends with an error.
         """
         token = makeToken("ann", topics={"subscribe": ["chat/*"]})
         client = self.client(None, token=makeToken("ann"))

@@ -19,8 +19,8 @@ class ClosedTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """
-        Every close code of the daemon's means what the table says; the one that asks for
-        another token wants that first.
+        Every close code of the daemon means what the table says; one of them asks for another token
+        first.
         """
         for code, close in CLOSE_CODES.items():
             closing = closed(code, None)
@@ -31,7 +31,7 @@ class ClosedTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """
-        After anybody else's code one comes back.
+        After an unknown code the client comes back.
         """
         for code in (None, 1006, 1012, 3000, 4999):
             closing = closed(code, "because")
@@ -40,7 +40,7 @@ class ClosedTests(SynchronousTestCase):
 
     def test_delay(self) -> None:
         """
-        The reason may say when.
+        The reason may say when to come back.
         """
         self.assertEqual(closed(1001, "restarting; reconnect in 4711 ms").delay, 4.711)
         self.assertIsNone(closed(1001, "restarting; reconnect in a while").delay)
@@ -48,7 +48,7 @@ class ClosedTests(SynchronousTestCase):
 
     def test_reason(self) -> None:
         """
-        Where the reason is an error's code, that is the error's.
+        A reason that is the code of an error becomes the code of the client's error.
         """
         self.assertEqual(closed(4001, "token_expired").error.code, "token_expired")
 
@@ -60,7 +60,8 @@ class RefusedTests(SynchronousTestCase):
 
     def test_passing(self) -> None:
         """
-        What says that something failed, or is too much, passes; what says no does not.
+        After a status for a failure or an overload the client comes back; after a refusal it does
+        not.
         """
         for status in (408, 425, 429, 500, 502, 503, 504):
             self.assertTrue(refused(status, None, b"").again, status)
@@ -69,7 +70,7 @@ class RefusedTests(SynchronousTestCase):
 
     def test_token(self) -> None:
         """
-        Another token can help where the credentials were refused.
+        Another token can help after refused credentials.
         """
         body = json.dumps({"error": "token_expired", "message": "It is over."}).encode()
         closing = refused(401, None, body)
@@ -93,7 +94,7 @@ class BrokenTests(SynchronousTestCase):
 
     def test_broken(self) -> None:
         """
-        A connection that broke may be made again.
+        After a connection that broke the client comes back.
         """
         closing = broken("Gone.")
         self.assertTrue(closing.again)

@@ -17,12 +17,12 @@ from tests.client.transports import ADDRESS, BACKOFF, ConnectionTestCase, Transp
 
 class ContractTests(ConnectionTestCase):
     """
-    Tests for who is what to whom.
+    Tests for the interfaces.
     """
 
     def test_interfaces(self) -> None:
         """
-        A line is what a transport wants, and the fakes are what it wants.
+        A connection is a transport's user, and the fakes provide the interfaces that it uses.
         """
         verifyObject(ITransportUser, self.connection)
         verifyObject(IConnectionUser, self.user)
@@ -31,12 +31,12 @@ class ContractTests(ConnectionTestCase):
 
 class LifeTests(ConnectionTestCase):
     """
-    Tests for the life of a line.
+    Tests for starting and stopping a connection.
     """
 
     def test_start(self) -> None:
         """
-        It connects when it is started, and is up when it was let in.
+        A connection connects when it is started, and is open when the daemon accepts it.
         """
         self.assertEqual((self.connection.status, self.transports), ("idle", []))
         self.connection.start()
@@ -49,7 +49,7 @@ class LifeTests(ConnectionTestCase):
 
     def test_frames(self) -> None:
         """
-        Frames go both ways.
+        Frames go in both directions.
         """
         transport = self.begin()
         self.connection.send(b'{"type":"ping"}')
@@ -59,7 +59,7 @@ class LifeTests(ConnectionTestCase):
 
     def test_stop(self) -> None:
         """
-        It closes as one should, and is stopped when the connection is gone.
+        A stopped connection sends a close frame, and has stopped when the transport has ended.
         """
         transport = self.begin()
         gone = self.connection.stop()
@@ -76,7 +76,7 @@ class LifeTests(ConnectionTestCase):
 
     def test_stopUnanswered(self) -> None:
         """
-        A connection that does not close is dropped.
+        A transport that does not end after a close frame is aborted.
         """
         transport = self.begin()
         gone = self.connection.stop()
@@ -87,7 +87,7 @@ class LifeTests(ConnectionTestCase):
 
     def test_stopConnecting(self) -> None:
         """
-        An attempt is ended when it is stopped.
+        Stopping aborts an attempt.
         """
         self.connection.start()
         gone = self.connection.stop()
@@ -98,7 +98,7 @@ class LifeTests(ConnectionTestCase):
 
     def test_stopWaiting(self) -> None:
         """
-        While it waits to come back, it is stopped at once.
+        A connection that waits for its next attempt stops at once.
         """
         self.begin()
         self.lose()
@@ -108,14 +108,14 @@ class LifeTests(ConnectionTestCase):
 
     def test_stopIdle(self) -> None:
         """
-        One that was never started is stopped at once, and more than once.
+        A connection that was never started stops at once, and may be stopped again.
         """
         self.successResultOf(self.connection.stop())
         self.successResultOf(self.connection.stop())
 
     def test_startAgain(self) -> None:
         """
-        Started again, it connects again; while it stops, as soon as it has stopped.
+        A connection can be started again; while it stops, it connects as soon as it has stopped.
         """
         self.begin()
         gone = self.connection.stop()
@@ -129,7 +129,7 @@ class LifeTests(ConnectionTestCase):
 
     def test_startNow(self) -> None:
         """
-        Started while it waits to come back, it comes back at once.
+        Starting ends the pause before the next attempt.
         """
         self.begin()
         self.lose()
@@ -141,7 +141,7 @@ class LifeTests(ConnectionTestCase):
 
     def test_secondThoughts(self) -> None:
         """
-        Whoever is told of a status may stop or start it right there.
+        The callback of a status may stop or start the connection.
         """
         statuses: list[str] = []
 
@@ -163,12 +163,12 @@ class LifeTests(ConnectionTestCase):
 
 class NonsenseTests(ConnectionTestCase):
     """
-    Tests for a server that is none of ours.
+    Tests for messages that cannot be read.
     """
 
     def test_noFrame(self) -> None:
         """
-        What is no frame is told, and the connection goes on behind it.
+        A message that is no frame is reported, and the next frame is received.
         """
         transport = self.begin()
         self.connection.received(b"hello")
@@ -186,7 +186,7 @@ class NonsenseTests(ConnectionTestCase):
 
     def test_answers(self) -> None:
         """
-        An answer that cannot be read as a whole is one still, as far as it can be.
+        An answer that cannot be read as a whole counts, with the fields that can be read.
         """
         self.begin()
         waiting = self.connection.ping()

@@ -28,7 +28,7 @@ class ClientErrorTests(SynchronousTestCase):
 
     def test_shown(self) -> None:
         """
-        It reads as a sentence, with the code behind it.
+        An error reads as a sentence, with its code at the end.
         """
         error = ClientError("queue_full", "Too much waits.", 100)
         self.assertEqual(str(error), "Too much waits. [queue_full]")
@@ -50,7 +50,7 @@ class SecondsTests(SynchronousTestCase):
 
     def test_times(self) -> None:
         """
-        A time is in seconds, and within reason.
+        A time is in seconds, at most the longest delay.
         """
         for milliseconds, expected in ((0, 0.0), (1500, 1.5), (0.5, 0.0005)):
             self.assertEqual(seconds(milliseconds), expected)
@@ -58,7 +58,7 @@ class SecondsTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """
-        What is no time is none.
+        A value that is no time gives None.
         """
         for other in (None, "1", -1, float("nan"), float("inf"), True, [1], {}):
             self.assertIsNone(seconds(other), other)
@@ -71,7 +71,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_daemon(self) -> None:
         """
-        What the daemon says is what the error says.
+        The error has the code, the message and the time of the daemon's answer.
         """
         body = {"error": "overloaded", "message": "Later.", "retryAfter": 7500}
         error = refusal(503, "8", json.dumps(body).encode())
@@ -81,7 +81,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_header(self) -> None:
         """
-        Where the body says no time, the header may.
+        The header may have the time if the body has none.
         """
         body = b'{"error": "overloaded", "message": "Later."}'
         for header, expected in (
@@ -92,7 +92,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_proxy(self) -> None:
         """
-        A proxy whose daemon is not there is nobody who answers.
+        The answer of a proxy that does not reach the daemon is the error unreachable.
         """
         for status in (502, 503, 504):
             error = refusal(status, None, b"<html>")
@@ -101,7 +101,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_other(self) -> None:
         """
-        Somebody else's answer is shown, but not all of it.
+        The answer of another server is shown in part.
         """
         error = refusal(404, None, b"<html>" + b"x" * 1000)
         self.assertEqual(error.code, "bad_answer")
@@ -129,7 +129,7 @@ class RefusalTests(SynchronousTestCase):
     )
     def test_anything(self, status: int, header: str | None, body: bytes) -> None:
         """
-        Whatever is answered, there is an error to be raised.
+        Every answer gives an error.
         """
         error = refusal(status, header, body)
         self.assertIsInstance(error.code, str)
@@ -145,7 +145,7 @@ class ExcerptTests(SynchronousTestCase):
 
     def test_excerpt(self) -> None:
         """
-        The beginning is shown, whatever it is, and that there is more.
+        The beginning of any bytes is shown, with a mark if there are more.
         """
         self.assertEqual(excerpt(b"abc"), "'abc'")
         self.assertEqual(excerpt(b"x" * 81), f"'{'x' * 80}'…")

@@ -21,7 +21,7 @@ class ReadFrameTests(SynchronousTestCase):
 
     def test_frame(self) -> None:
         """
-        The application gets all of a frame, the client what it has to know.
+        The application gets all fields of a frame, the client those that it uses.
         """
         sent = {"type": "event", "topic": "chat/a/p", "event": "e", "data": [1], "new": {}}
         head, frame = readFrame(json.dumps(sent).encode())
@@ -31,7 +31,7 @@ class ReadFrameTests(SynchronousTestCase):
 
     def test_nonsense(self) -> None:
         """
-        What cannot be read is shown, and its head is nothing or what it has of one.
+        A message that cannot be read is shown, and its head has the fields that can be read.
         """
         for payload in (
             *(b"", b"hello", b"[]", b"1", b"null", b"{}", b'{"type": 1}', b"\xff"),
@@ -45,7 +45,7 @@ class ReadFrameTests(SynchronousTestCase):
 
     def test_found(self) -> None:
         """
-        Of a frame that cannot be read as a whole, the head is found as far as it is there.
+        The head of a frame is found although another field cannot be read.
         """
         for data in (
             *(b'{"n": 1e999}', b"9" * 5000, b'"half \\ud83d"', b"nope", b'"\xff"'),
@@ -65,7 +65,7 @@ class ReadFrameTests(SynchronousTestCase):
 
     def test_foundInTime(self) -> None:
         """
-        The time to look for the head grows with the frame and no faster.
+        The time to find the head grows no faster than the frame.
         """
         for piece in (b'"', b'"\\', b'{"a":"', b"[", b'"a"\\', b"\\"):
             times = []
@@ -78,7 +78,7 @@ class ReadFrameTests(SynchronousTestCase):
     @given(st.binary())
     def test_anything(self, payload: bytes) -> None:
         """
-        Whatever comes, it is a frame or it is told that it is none.
+        Every message is a frame or raises Unreadable.
         """
         try:
             head, frame = readFrame(payload)

@@ -16,12 +16,12 @@ from tests.client.transports import BACKOFF, ConnectionTestCase
 
 class PatienceTests(ConnectionTestCase):
     """
-    Tests for a daemon that says nothing.
+    Tests for a silent daemon.
     """
 
     def test_opening(self) -> None:
         """
-        One that does not let us in is given up, and tried again.
+        An attempt that the daemon does not accept in time is aborted, and another one follows.
         """
         self.connection.start()
         self.clock.advance(OPEN_PATIENCE - 1)
@@ -35,7 +35,7 @@ class PatienceTests(ConnectionTestCase):
 
     def test_silence(self) -> None:
         """
-        A silent one is asked whether it lives, and given up if it does not answer.
+        A silent daemon gets a ping, and loses the connection if it does not answer.
         """
         transport = self.begin()
         self.clock.advance(SILENCE)
@@ -47,7 +47,7 @@ class PatienceTests(ConnectionTestCase):
 
     def test_answers(self) -> None:
         """
-        Whatever is heard is a sign of life.
+        All bytes of the daemon show that it is alive.
         """
         transport = self.begin()
         for _ in range(3):
@@ -62,7 +62,7 @@ class PatienceTests(ConnectionTestCase):
 
     def test_closing(self) -> None:
         """
-        One that closes, and does not go, is dropped.
+        A connection that does not end after a close frame is aborted.
         """
         transport = self.begin()
         self.connection.closeStarted()
@@ -78,7 +78,7 @@ class PingTests(ConnectionTestCase):
 
     def test_pong(self) -> None:
         """
-        Each ping has its pong.
+        Each pong answers the oldest ping.
         """
         transport = self.begin()
         first, second = self.connection.ping(), self.connection.ping()
@@ -93,7 +93,7 @@ class PingTests(ConnectionTestCase):
 
     def test_lost(self) -> None:
         """
-        Without a connection there is no answer.
+        A ping fails without a connection, and when the connection is lost.
         """
         self.assertEqual(self.failureResultOf(self.connection.ping()).value.code, "unreachable")
         self.begin()

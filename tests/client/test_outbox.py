@@ -27,7 +27,7 @@ class PublicationsTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        They are sent once, in their order.
+        Publications go out once, in their order.
         """
         self.add("b", "a", "c")
         self.assertEqual(self.due(), ["b", "a", "c"])
@@ -35,7 +35,7 @@ class PublicationsTests(SynchronousTestCase):
 
     def test_answers(self) -> None:
         """
-        Each is answered by its id, and then forgotten.
+        An answer with an id ends one publication.
         """
         one, two = self.add("1", "2")
         self.due()
@@ -52,8 +52,8 @@ class PublicationsTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        What was not answered is sent again on the next connection, in its order, before
-        what is new.
+        Publications without an answer go out again on the next connection, in their order, before
+        new ones.
         """
         self.add("1", "2", "3")
         self.due()
@@ -64,7 +64,7 @@ class PublicationsTests(SynchronousTestCase):
 
     def test_limit(self) -> None:
         """
-        There are never more than so many.
+        The outbox takes no more publications than its limit.
         """
         *_, last, more = self.add("1", "2", "3", "4", "5", "6")
         self.assertNoResult(last)
@@ -77,8 +77,8 @@ class PublicationsTests(SynchronousTestCase):
 
     def test_postponed(self) -> None:
         """
-        One that is not taken now is sent again when it is time, and before later ones
-        that have yet to be sent.
+        A postponed publication goes out again when it is time, before later ones that have not gone
+        out.
         """
         self.add("1", "2")
         self.due()
@@ -93,8 +93,8 @@ class PublicationsTests(SynchronousTestCase):
 
     def test_tooLarge(self) -> None:
         """
-        Those that are too large fail; where it is not known how large that is, the largest of
-        those that are under way does.
+        Publications that are too large fail; if the limit is not known, the largest one that is
+        under way fails.
         """
         no = ClientError("too_large", "No.")
         small, large, larger = (
@@ -113,7 +113,7 @@ class PublicationsTests(SynchronousTestCase):
 
     def test_fail(self) -> None:
         """
-        When none will be answered any more, everybody is told.
+        All publications fail when the client gives up.
         """
         waiting = self.add("1", "2")
         self.outbox.fail(ClientError("stopped", "It was stopped."))
@@ -124,7 +124,7 @@ class PublicationsTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """
-        Somebody who waits no longer changes nothing for the daemon.
+        Cancelling a deferred changes nothing for the daemon.
         """
         (one,) = self.add("1")
         one.addErrback(lambda failure: None)

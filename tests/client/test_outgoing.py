@@ -38,8 +38,8 @@ class EncodeGivenTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What JSON does not have, and what common parsers cannot hold, is refused, and the error
-        says where it is.
+        A value that is not in JSON, or that common parsers cannot hold, is refused; the error says
+        where it is.
         """
         for value, where in (
             (float("nan"), "data is nan"),
@@ -61,7 +61,7 @@ class EncodeGivenTests(SynchronousTestCase):
 
     def test_taken(self) -> None:
         """
-        What everybody can read is taken as it is.
+        A value that all parsers can read is encoded.
         """
         for value in (10**308, 2**70, -1e308, "9" * 400, "\U0001f600", nest(MAX_DEPTH)):
             self.assertEqual(json.loads(encodeGiven(value, "data")), value)
@@ -70,7 +70,7 @@ class EncodeGivenTests(SynchronousTestCase):
 
     def test_written(self) -> None:
         """
-        What is JSON already goes as it is written, if everybody can read it.
+        A Raw value stays as it is, if all parsers can read it.
         """
         self.assertEqual(encodeGiven(Raw(b'{"n": 1.10}'), "data"), b'{"n": 1.10}')
         for payload in (b"nope", b"1e999", b'"half \\ud83d"', b"[" * 65 + b"]" * 65, b'"\xff"'):

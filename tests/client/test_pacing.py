@@ -19,7 +19,7 @@ class PacerTests(SynchronousTestCase):
 
     def test_grows(self) -> None:
         """
-        More go out at a time as long as all goes well, up to a bound.
+        More frames go out each time, up to a bound.
         """
         self.assertEqual(self.pacer.left, START)
         before = START
@@ -33,7 +33,7 @@ class PacerTests(SynchronousTestCase):
 
     def test_large(self) -> None:
         """
-        Of large frames fewer go out at a time, though never fewer than at the beginning.
+        Fewer large frames go out at a time, but never fewer than at first.
         """
         for _ in range(MOST):
             self.pacer.refill()
@@ -47,7 +47,7 @@ class PacerTests(SynchronousTestCase):
 
     def test_tooFast(self) -> None:
         """
-        When something came too fast nothing goes out, then one, then a few.
+        After a refusal as too fast first no frame goes out, then one, then a few.
         """
         self.pacer.tooFast()
         lefts = [self.pacer.left]
@@ -58,7 +58,7 @@ class PacerTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        On another connection it goes on at its pace, and never stands still.
+        On another connection the pace stays, and at least one frame goes out.
         """
         self.pacer.left = 0
         self.pacer.closed()

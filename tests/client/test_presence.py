@@ -26,7 +26,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_events(self) -> None:
         """
-        Members come, change and go, and keep their places.
+        Members come, change and go, and keep their order.
         """
         one, two, three = member("c1"), member("c2"), member("c3")
         self.presence.received("presence:sync", {"members": [one, two]})
@@ -41,7 +41,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_sync(self) -> None:
         """
-        A sync is the whole set, and the present one.
+        A sync replaces the whole set.
         """
         self.presence.received("presence:join", member("c1"))
         self.assertTrue(self.presence.received("presence:sync", {"members": [member("c2")]}))
@@ -50,13 +50,13 @@ class PresenceTests(SynchronousTestCase):
 
     def names(self) -> list[str]:
         """
-        Who is shown.
+        The names of the members that the application sees.
         """
         return [each["connectionId"] for each in self.presence.members]
 
     def page(self, number: int, *names: str) -> None:
         """
-        Let the daemon tell a page, which is none of the application's.
+        Receive a page of a set, which the application does not get.
         """
         members = [member(name) for name in names]
         told = self.presence.received("presence:sync", {"members": members, "page": number})
@@ -64,8 +64,8 @@ class PresenceTests(SynchronousTestCase):
 
     def test_pages(self) -> None:
         """
-        A set that comes in pages is shown when all of it is there; what happens meanwhile
-        happens to it and to the set of before.
+        The application sees a set when its last page has come; changes meanwhile affect it and the
+        set before.
         """
         self.presence.received("presence:sync", {"members": [member("old"), member("a")]})
         self.presence.begin()
@@ -85,7 +85,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """
-        The first page begins the set anew, as often as it comes.
+        The first page always begins a new set.
         """
         self.page(0, "a")
         self.page(1, "b")
@@ -95,7 +95,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """
-        A set of nobody is news where somebody was there, and only there.
+        An empty set is reported only if there were members before.
         """
         self.presence.begin()
         self.assertFalse(self.presence.synced())
@@ -107,7 +107,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        Where a connection breaks in the middle of a set, that of before is shown on.
+        The application sees the set before when a connection breaks in the middle of a new one.
         """
         self.presence.received("presence:join", member("a"))
         self.presence.begin()
@@ -118,7 +118,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_over(self) -> None:
         """
-        Where the daemon tells no more, nobody is known to be there, and who waits is told.
+        When the daemon sends no more changes the set is empty, and waiting deferreds fail.
         """
         sets: list[int] = []
         self.presence.onChange(lambda members: sets.append(len(members)))
@@ -131,7 +131,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_copy(self) -> None:
         """
-        What an application does with the list changes nothing.
+        An application may change the list that it gets.
         """
         self.presence.received("presence:join", member("c1"))
         self.presence.members.clear()
@@ -139,7 +139,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_onChange(self) -> None:
         """
-        Who wants to know is called with each new set, until it takes that back.
+        A callback gets each new set until it is taken back.
         """
         sets: list[int] = []
         takeBack = self.presence.onChange(lambda members: sets.append(len(members)))
@@ -151,7 +151,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_nonsense(self) -> None:
         """
-        What is no member is none.
+        Data that is no member changes nothing.
         """
         for event, data in (
             ("presence:sync", None),

@@ -18,20 +18,20 @@ class PresentTests(WorldTestCase):
 
     def there(self) -> set[str]:
         """
-        Who the daemon says is there.
+        The members that the daemon has.
         """
         members = self.world.hub.attendance.presence.members("doc/1/p")
         return {member.connectionId for member in members}
 
     def shown(self, channel: Any) -> set[str]:
         """
-        Who a channel shows.
+        The members that a channel shows.
         """
         return {member["connectionId"] for member in channel.presence.members}
 
     def back(self, count: int) -> None:
         """
-        Let time pass until so many are connected, and no longer.
+        Let time pass until so many clients are connected.
         """
         while len(self.world.wires) < count:
             self.world.clock.rightNow += 0.05
@@ -39,8 +39,7 @@ class PresentTests(WorldTestCase):
 
     def test_joinMeanwhile(self) -> None:
         """
-        Who comes, goes or changes while a client comes back is seen so, in whichever turn that
-        is.
+        A client that comes back sees the members that come, go or change in any turn meanwhile.
         """
         for step in range(12):
             channel = self.client(f"watcher{step}").channel("doc/1")
@@ -67,8 +66,7 @@ class PresentTests(WorldTestCase):
 
     def test_joinFirst(self) -> None:
         """
-        Who comes first to where nobody was left when a client came back is seen, in whichever
-        turn that is.
+        A client that came back to an empty topic sees the first member, in any turn.
         """
         for step in range(12):
             channel = self.client(f"watcher{step}").channel("doc/1")
@@ -91,7 +89,7 @@ class PresentTests(WorldTestCase):
 
     def test_nobody(self) -> None:
         """
-        A client that comes back where nobody is left sees nobody.
+        A client that comes back to an empty topic sees no members.
         """
         channel = self.client().channel("doc/1")
         self.result(channel.subscribe())
@@ -106,7 +104,7 @@ class PresentTests(WorldTestCase):
 
     def test_manyPages(self) -> None:
         """
-        A set of many pages is shown whole, and is one event for the application.
+        A set of many pages is one event for the application.
         """
         for number in range(300):
             client = self.world.connect(userId=f"u{number}")
@@ -121,8 +119,7 @@ class PresentTests(WorldTestCase):
 
     def test_known(self) -> None:
         """
-        Who waits to know who is there is told, also that nobody is, and fails where nobody is
-        going to tell.
+        A wait for the set ends with the members, also with none, and fails when no set will come.
         """
         client = self.client()
         channel = client.channel("doc/1")
@@ -144,7 +141,7 @@ class PresentTests(WorldTestCase):
 
     def test_sentAway(self) -> None:
         """
-        Where the daemon ends a subscription nobody is shown any more.
+        A channel whose subscription the daemon ended shows no members.
         """
         client = self.client(None, token=makeToken("ann"))
         channel = client.channel("doc/1")

@@ -28,7 +28,7 @@ class PublishingTests(WorldTestCase):
 
     def test_acknowledged(self) -> None:
         """
-        A publication is acknowledged when it is kept, and not before.
+        A publication with C{persist} is acknowledged when it is stored.
         """
         self.world.history.held = []
         waiting = self.channel.publish("e", 1, persist=True)
@@ -40,7 +40,7 @@ class PublishingTests(WorldTestCase):
 
     def test_refused(self) -> None:
         """
-        One that is refused fails, and the others do not.
+        A refused publication fails, and the others do not.
         """
         codes = [
             self.refusal(self.channel.publish("presence:join", 1)),
@@ -53,8 +53,8 @@ class PublishingTests(WorldTestCase):
 
     def test_chat(self) -> None:
         """
-        What is said in a room comes to those who are there, is kept once however often it
-        had to be sent, and fails where it may not be said.
+        A chat message reaches the room, is stored once however often it went out, and fails
+        where the rights do not allow it.
         """
         room = self.publisher.chatRoom("a")
         self.assertIs(room, self.channel)
@@ -74,8 +74,7 @@ class PublishingTests(WorldTestCase):
 
     def test_again(self) -> None:
         """
-        What was not acknowledged is sent again after a reconnect, and counts once, whether
-        the daemon had it or not.
+        A publication without an acknowledgement goes out again after a reconnect, and counts once.
         """
         for lost in ("before", "after"):
             waiting = [self.channel.publish("e", f"{lost} {n}") for n in range(3)]
@@ -91,8 +90,7 @@ class PublishingTests(WorldTestCase):
 
     def test_offline(self) -> None:
         """
-        What is published while there is no connection waits for one, in its order, as much
-        as may.
+        Publications wait for a connection, in their order, up to the limit.
         """
         client = self.client("carl", maxQueue=3)
         self.world.reachable = False
@@ -109,7 +107,7 @@ class PublishingTests(WorldTestCase):
 
     def test_stopped(self) -> None:
         """
-        Who waits when the client is stopped is told, and so is who asks later.
+        Deferreds fail when the client is stopped, and so do later publications.
         """
         self.world.history.held = []
         waiting = self.channel.publish("e", 1, persist=True)
@@ -121,7 +119,7 @@ class PublishingTests(WorldTestCase):
 
     def test_passing(self) -> None:
         """
-        One that is refused for a while is published when it is over.
+        A publication that is refused for a while goes out again afterwards.
         """
         self.world.history.held = []
         waiting = self.channel.publish("e", 1, persist=True)
@@ -135,7 +133,7 @@ class PublishingTests(WorldTestCase):
 
     def test_stoppedMeanwhile(self) -> None:
         """
-        Stopped while something waits for its time, nothing is left behind.
+        A client that is stopped leaves no timer behind.
         """
         self.world.history.held = []
         waiting = self.channel.publish("e", 1, persist=True)
@@ -151,7 +149,7 @@ class PublishingTests(WorldTestCase):
 
     def test_strange(self) -> None:
         """
-        An error about a publication that nobody knows is none of a subscription's.
+        An error with an unknown id does not end a subscription.
         """
         self.world.tracker.asked = []
         client = self.client("carl")
@@ -166,7 +164,7 @@ class PublishingTests(WorldTestCase):
 
     def test_history(self) -> None:
         """
-        What was kept can be read, a page at a time.
+        The history can be read page by page.
         """
         for n in range(5):
             self.result(self.channel.publish("e", n, persist=True))
@@ -186,8 +184,8 @@ class FloodTests(WorldTestCase):
 
     def test_flood(self) -> None:
         """
-        A client that comes back with hundreds of subscriptions and publications gets all of
-        them done, at the pace that is allowed, and is not closed for flooding.
+        A client that comes back with hundreds of frames sends all of them at the allowed pace,
+        and is not closed for flooding.
         """
         client = self.world.realtime(userId="ann")
         channels = [client.channel(f"chat/{n}") for n in range(150)]

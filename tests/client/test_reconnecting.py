@@ -21,7 +21,7 @@ class ReturnTests(ConnectionTestCase):
 
     def test_untold(self) -> None:
         """
-        Who is told nothing comes back soon.
+        A client comes back soon if the daemon did not say when.
         """
         self.begin()
         self.lose()
@@ -30,7 +30,7 @@ class ReturnTests(ConnectionTestCase):
 
     def test_backOff(self) -> None:
         """
-        Attempts that fail become rarer, up to a bound.
+        The pauses between failed attempts grow, up to a bound.
         """
         self.connection.start()
         times = []
@@ -46,8 +46,7 @@ class ReturnTests(ConnectionTestCase):
 
     def test_told(self) -> None:
         """
-        Who is told when to come back comes back then, and the application hears nothing
-        of it.
+        A client comes back when the daemon said, and the application does not get that frame.
         """
         self.begin()
         self.hear(type="reconnect", delay=4711, reason="restart")
@@ -57,7 +56,7 @@ class ReturnTests(ConnectionTestCase):
 
     def test_toldByReason(self) -> None:
         """
-        The reason of the close does as well.
+        The reason of a close frame may say when to come back.
         """
         self.begin()
         self.lose(closed(1001, "restarting; reconnect in 4711 ms"))
@@ -65,7 +64,7 @@ class ReturnTests(ConnectionTestCase):
 
     def test_toldNonsense(self) -> None:
         """
-        What is no time is not heeded.
+        A delay that is no time changes nothing.
         """
         self.begin()
         self.hear(type="reconnect", delay=-5)
@@ -74,7 +73,7 @@ class ReturnTests(ConnectionTestCase):
 
     def test_once(self) -> None:
         """
-        What was told holds once.
+        A delay counts for one attempt.
         """
         self.begin()
         self.hear(type="reconnect", delay=60_000)
@@ -87,7 +86,7 @@ class ReturnTests(ConnectionTestCase):
 
     def test_refused(self) -> None:
         """
-        Who is refused for a while stays away for as long as the refusal says.
+        A client that is refused for a while stays away as long as the refusal says.
         """
         self.connection.start()
         self.lose(refused(503, "7", b""))
@@ -95,8 +94,8 @@ class ReturnTests(ConnectionTestCase):
 
     def test_noSpinning(self) -> None:
         """
-        A daemon that lets in, says to come back at once and closes, again and again, is
-        visited ever more rarely; one that holds for a while is a good one again.
+        The pauses grow for a daemon that accepts, asks to come back at once and closes, again and
+        again.  A connection that lasts resets them.
         """
         self.begin()
         for _ in range(10):
@@ -115,7 +114,7 @@ class ReturnTests(ConnectionTestCase):
 
     def test_forGood(self) -> None:
         """
-        Who is refused for good does not come back.
+        A client that is refused for good does not come back.
         """
         for closing, code in (
             (refused(404, None, b""), "bad_answer"),
@@ -132,7 +131,7 @@ class ReturnTests(ConnectionTestCase):
 
     def test_startedRightThere(self) -> None:
         """
-        Who is told that it is over, and starts it right there, is not told any more.
+        A callback that starts the client again keeps it from giving up.
         """
         self.begin()
         self.user.statusChanged = lambda status: (  # type: ignore[method-assign]
@@ -144,12 +143,12 @@ class ReturnTests(ConnectionTestCase):
 
 class TooLargeTests(ConnectionTestCase):
     """
-    Tests for frames of ours that are too large.
+    Tests for frames of the client that are too large.
     """
 
     def test_found(self) -> None:
         """
-        Where such a frame is given up, it comes back; where there is none, it does not.
+        The client comes back only if it has given up the frame that was too large.
         """
         for finds, status in ((True, RECONNECTING), (False, DISCONNECTED)):
             self.begin()
@@ -162,12 +161,12 @@ class TooLargeTests(ConnectionTestCase):
 
 class TokenTests(ConnectionTestCase):
     """
-    Tests for tokens that do not hold.
+    Tests for tokens that the daemon refuses.
     """
 
     def test_sameToken(self) -> None:
         """
-        With the token that was refused nobody comes back.
+        A client does not come back with the token that was refused.
         """
         for closing in (closed(4001, "token_expired"), refused(401, None, b"")):
             self.begin()
@@ -177,7 +176,7 @@ class TokenTests(ConnectionTestCase):
 
     def test_otherToken(self) -> None:
         """
-        With another one, one does.
+        A client comes back with another token.
         """
         self.begin()
         self.connection.address = Address("ws://h", token="new")
@@ -189,7 +188,7 @@ class TokenTests(ConnectionTestCase):
 
     def test_startedAgain(self) -> None:
         """
-        Started again it has another chance.
+        A client that is started again tries again.
         """
         self.begin()
         self.lose(closed(4001, None))
@@ -202,14 +201,14 @@ class TokenTests(ConnectionTestCase):
 
 class RetriesTests(ConnectionTestCase):
     """
-    Tests for a line that gives up.
+    Tests for a connection that gives up.
     """
 
     maxRetries = 2
 
     def test_exhausted(self) -> None:
         """
-        After so many failures in a row it gives up.
+        A client gives up after so many failures in a row.
         """
         self.connection.start()
         for _ in range(2):
@@ -222,7 +221,7 @@ class RetriesTests(ConnectionTestCase):
 
     def test_success(self) -> None:
         """
-        A connection that holds makes them forgotten.
+        A connection that lasts resets the count of failures.
         """
         self.begin()
         for _ in range(5):

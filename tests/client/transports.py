@@ -22,7 +22,7 @@ from aerostack.client.frames import Frame, Head
 from aerostack.client.interfaces import ITransport
 
 BACKOFF = 0.75
-"""Seconds after which a client comes back for the first time, unasked, without jitter."""
+"""Seconds before the first new attempt, if the daemon did not say when, without jitter."""
 
 ADDRESS = Address("ws://h", token="old")
 
@@ -30,7 +30,7 @@ ADDRESS = Address("ws://h", token="old")
 @implementer(ITransport)
 class Transport:
     """
-    A transport that leads to the test.
+    A transport whose other end is the test.
     """
 
     def __init__(self, address: Address, user: Any) -> None:
@@ -55,7 +55,7 @@ class Transport:
 @implementer(IConnectionUser)
 class User:
     """
-    Somebody who notes what is told.
+    A user that records its calls.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class User:
 
 class ConnectionTestCase(SynchronousTestCase):
     """
-    A line whose transports end in the test.
+    A connection whose transports end in the test.
     """
 
     maxRetries: int | None = None
@@ -111,14 +111,14 @@ class ConnectionTestCase(SynchronousTestCase):
 
     def told(self) -> list[Any]:
         """
-        What was told since this was last called.
+        The calls of the user since the last call of this method.
         """
         told, self.user.told = self.user.told, []
         return told
 
     def begin(self) -> Transport:
         """
-        Have an open line.
+        Open the connection.
         """
         self.connection.start()
         self.connection.opened()
@@ -127,19 +127,19 @@ class ConnectionTestCase(SynchronousTestCase):
 
     def lose(self, closing: Closing | None = None) -> None:
         """
-        Take the connection away.
+        End the transport.
         """
         self.connection.closed(closing or broken("Gone."))
 
     def hear(self, **frame: Any) -> None:
         """
-        Let the client hear a frame.
+        Let the client receive a frame.
         """
         self.connection.received(json.dumps(frame).encode())
 
     def assertBack(self, seconds: float) -> None:
         """
-        Make sure that the client comes back after a time, and not before.
+        Assert that the next attempt begins after a time, and not before.
         """
         attempts = len(self.transports)
         self.clock.advance(seconds - 0.001)
