@@ -16,24 +16,25 @@ from tests.live.clients import makeToken
 
 class AnsweredTests(WorldTestCase):
     """
-    What can never be answered is settled.
+    Tests for frames that will get no answer of their own.
     """
 
     def code(self, waiting: Deferred[Any]) -> str:
         """
-        The code with which something has failed.
+        The code with which a deferred has failed.
         """
         return str(self.failureResultOf(waiting, ClientError).value.code)
 
     def refuse(self, **fields: Any) -> None:
         """
-        Let the daemon refuse something for good.
+        Let the daemon refuse a frame for good.
         """
         self.hear(**{"type": "error", "code": "invalid_frame", "message": "No.", **fields})
 
     def test_longTopic(self) -> None:
         """
-        A topic of which the daemon repeats only the beginning is refused.
+        The refusal of a long topic, of which the daemon repeats only the beginning, finds the
+        topic.
         """
         client = self.client()
         waiting = [client.channel("a/" + letter * 10_000).subscribe() for letter in "xy"]
@@ -42,7 +43,7 @@ class AnsweredTests(WorldTestCase):
 
     def test_unnamed(self) -> None:
         """
-        A refusal that names nothing is about the only thing that it can be about.
+        A refusal without a topic or id is about the only frame that it can be about.
         """
         client = self.client()
         self.sends()
@@ -57,7 +58,7 @@ class AnsweredTests(WorldTestCase):
 
     def test_ambiguous(self) -> None:
         """
-        Where it can be about several things it is told, and is about neither of them.
+        A refusal that may be about several frames is reported, and ends none of them.
         """
         client = self.client()
         self.sends()
@@ -71,7 +72,7 @@ class AnsweredTests(WorldTestCase):
 
     def test_leaving(self) -> None:
         """
-        Whose leaving is refused for good has nothing to leave.
+        After the refusal of an unsubscribe frame the channel is unsubscribed.
         """
         channel = self.client().channel("chat/a")
         self.result(channel.subscribe())
@@ -82,8 +83,7 @@ class AnsweredTests(WorldTestCase):
 
     def test_presence(self) -> None:
         """
-        A state that is refused while a subscription is asked for is not taken for that, nor
-        the other way round.
+        The refusal of a presence state does not refuse the subscription, nor the other way round.
         """
         channel = self.client().channel("chat/a")
         told: list[str] = []
@@ -106,15 +106,15 @@ class PaceTests(WorldTestCase):
 
     def tooFast(self, wait: int = 300, **fields: Any) -> None:
         """
-        Let the daemon refuse something because it came too fast.
+        Let the daemon refuse a frame as too fast.
         """
         error = {"type": "error", "code": "rate_limited", "message": "Wait.", "retryAfter": wait}
         self.hear(**error, **fields)
 
     def test_holds(self) -> None:
         """
-        A client that is told to wait says nothing but pings until the last wait is over, then
-        one thing at a time, what was refused before what is new.
+        A client that is told to wait sends only pings until the last wait is over, then one frame
+        at a time, refused frames before new ones.
         """
         client = self.client()
         channel = client.channel("chat/a")
@@ -143,8 +143,8 @@ class PaceTests(WorldTestCase):
 
     def test_ping(self) -> None:
         """
-        The answer to a ping says that what was said before was heard, also where the client had
-        to wait with it.
+        The answer to a ping shows that the daemon has dealt with all frames before it, even after
+        a wait.
         """
         client = self.client()
         self.tooFast()
@@ -167,8 +167,8 @@ class PaceTests(WorldTestCase):
 
     def test_leaveAndBack(self) -> None:
         """
-        Who leaves and joins again while it is too fast is subscribed in the end, and a presence
-        that was taken back is gone.
+        A channel that leaves and joins again during a wait is subscribed in the end, and a
+        presence that was taken back is gone.
         """
         client = self.client()
         channel = client.channel("chat/a")
@@ -190,7 +190,8 @@ class PaceTests(WorldTestCase):
 
     def test_leaveAndLost(self) -> None:
         """
-        Who leaves while it is too fast, loses the line, and joins on the next one is subscribed.
+        A channel that leaves during a wait, loses the connection, and joins on the next one is
+        subscribed.
         """
         channel = self.client().channel("chat/a")
         sent = self.sends()
@@ -204,7 +205,7 @@ class PaceTests(WorldTestCase):
 
     def test_auth(self) -> None:
         """
-        A token that came too fast is told again, the newest one.
+        A token that came too fast is sent again, the newest one.
         """
         client = self.client(None, token=makeToken("ann"))
         sent = self.sends()
@@ -218,15 +219,15 @@ class PaceTests(WorldTestCase):
 
 class SmallBurstTests(WorldTestCase):
     """
-    Tests for a client whose daemon allows very little at once.
+    Tests for a client of a daemon with the smallest burst.
     """
 
     limits = LimitsConfig(framesPerSecond=5.0, framesBurst=1)
 
     def test_steady(self) -> None:
         """
-        A client that publishes faster than it may, with the smallest burst, is not closed for
-        flooding, and everything that it took is published once and acknowledged.
+        A client that publishes faster than the smallest burst allows is not closed for flooding,
+        and each of its publications counts once.
         """
         client = self.world.realtime(userId="ann")
         statuses: list[str] = []
@@ -257,8 +258,7 @@ class TokenTests(WorldTestCase):
 
     def test_whileConnecting(self) -> None:
         """
-        A token that is set while the client connects is that of the connection, whatever
-        becomes of the one before.
+        A token that is set during the opening counts for the connection.
         """
         for step in range(4):
             client = self.world.realtime(token=self.token(5), projectId="p")
@@ -277,7 +277,7 @@ class TokenTests(WorldTestCase):
 
     def test_refusedOpening(self) -> None:
         """
-        A client whose token is refused at the opening comes back with the one that it got
+        A client whose token is refused at the opening comes back with the token that it got
         meanwhile.
         """
         client = self.world.realtime(token=self.token(-5), projectId="p")

@@ -34,7 +34,7 @@ TELL = rpc(SERVER, "socket.emit", [])
 
 class RequestTests(SynchronousTestCase):
     """
-    Tests for what is asked.
+    Tests for the requests.
     """
 
     def body(self, request: Request) -> object:
@@ -43,7 +43,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_emit(self) -> None:
         """
-        An event is emitted with the secret key, and options only where there are any.
+        An event is emitted with the secret key, and with options only if there are any.
         """
         socket: Socket[Request] = Socket(SERVER, lambda request: request)
         request = socket.emit("e", {"a": 1}, "orders")
@@ -79,7 +79,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_params(self) -> None:
         """
-        What is no list of parameters is refused at once.
+        A value that is no list of parameters is refused at once.
         """
         db: Database[Request] = Database(SERVER, lambda request: request)
         for params in ("abc", b"abc", {"a": 1}):
@@ -89,8 +89,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_history(self) -> None:
         """
-        The history is asked for by the topic's canonical name, with whatever credentials
-        there are.
+        A history request has the topic's canonical name and the client's credentials.
         """
         request = history(Address("ws://h", "p", key="pk_1", token="a.b.c"), "chat/a b", 5, 7)
         parts = urlsplit(request.path)
@@ -105,7 +104,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_rooms(self) -> None:
         """
-        Any form of a topic will do; without a project it goes as it is.
+        A history request takes any form of a topic; without a project the topic stays as it is.
         """
         for topic, room in (
             ("orders", "table/orders/p"),
@@ -119,7 +118,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_secrets(self) -> None:
         """
-        A call shows no credential.
+        The repr of a request shows no credential.
         """
         self.assertNotIn("sk_1", repr(TELL))
 
@@ -131,20 +130,20 @@ class AnswerTests(SynchronousTestCase):
 
     def test_answer(self) -> None:
         """
-        An answer is one if it has what is expected.
+        An answer counts if it has the expected field.
         """
         self.assertEqual(readAnswer(ASK, 200, None, b'{"checks": {}}'), {"checks": {}})
 
     def test_notWell(self) -> None:
         """
-        A daemon that is not well answers all the same.
+        The answer of a daemon that is not healthy counts.
         """
         answer = readAnswer(ASK, 503, None, b'{"checks": {"tracker": "It hangs."}}')
         self.assertEqual(answer["checks"], {"tracker": "It hangs."})
 
     def test_refused(self) -> None:
         """
-        A refusal is raised.
+        A refusal raises an error.
         """
         body = b'{"error": "forbidden", "message": "No."}'
         error = self.assertRaises(ClientError, readAnswer, TELL, 403, None, body)
@@ -152,7 +151,7 @@ class AnswerTests(SynchronousTestCase):
 
     def test_nonsense(self) -> None:
         """
-        What is no answer of ours is none, whatever its status.
+        An answer of another server raises an error, whatever its status.
         """
         for body in (b"", b"<html>", b"[]", b"{}", b'{"messages": []}', b"\xff"):
             error = self.assertRaises(ClientError, readAnswer, ASK, 200, None, body)
@@ -161,7 +160,7 @@ class AnswerTests(SynchronousTestCase):
     @given(st.integers(100, 599), st.binary())
     def test_anything(self, status: int, body: bytes) -> None:
         """
-        Whatever comes is an answer or an error.
+        Every answer is read or raises a ClientError.
         """
         try:
             readAnswer(ASK, status, None, body)
@@ -176,7 +175,7 @@ class PauseTests(SynchronousTestCase):
 
     def test_unsent(self) -> None:
         """
-        What did not reach the daemon is asked again, ever more rarely.
+        A request that did not reach the daemon is repeated after ever longer pauses.
         """
         error = Unsent("unreachable", "Nobody is there.")
         waits = [retryDelay(TELL, error, attempts) for attempts in range(10)]
@@ -185,7 +184,7 @@ class PauseTests(SynchronousTestCase):
 
     def test_untouched(self) -> None:
         """
-        So is what the daemon said that it did not act on, not before it said.
+        A request that the daemon did not act on is repeated, after the time that it says.
         """
         for code in ("rate_limited", "overloaded", "shutting_down", "too_many_connections"):
             self.assertEqual(retryDelay(TELL, ClientError(code, "Later.", 5000), 0), 5.0)
@@ -193,7 +192,7 @@ class PauseTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """
-        What may have been acted on is not, unless it does no harm.
+        A request that the daemon may have acted on is repeated only if that does no harm.
         """
         for code in ("unreachable", "database_unavailable"):
             self.assertIsNone(retryDelay(TELL, ClientError(code, "Gone."), 0))
@@ -201,7 +200,7 @@ class PauseTests(SynchronousTestCase):
 
     def test_forGood(self) -> None:
         """
-        What is refused for good is not asked again.
+        A request that is refused for good is not repeated.
         """
         for code in ("sql_error", "forbidden", "bad_answer", "timed_out"):
             for request in (ASK, TELL):
@@ -210,12 +209,12 @@ class PauseTests(SynchronousTestCase):
 
 class DependencyTests(SynchronousTestCase):
     """
-    Tests for what a server that waits for its answers has to load.
+    Tests for the modules that the waiting SDK loads.
     """
 
     def test_noTwisted(self) -> None:
         """
-        The SDK that waits knows nothing of Twisted, nor does anything that it uses.
+        The SDK that waits imports nothing of Twisted, directly or indirectly.
         """
         source = Path(aerostack.__file__).parent
         seen: set[str] = set()

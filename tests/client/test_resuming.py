@@ -13,7 +13,7 @@ from tests.client.worlds import AWAY, WorldTestCase
 
 class ResumeTests(WorldTestCase):
     """
-    Tests for coming back.
+    Tests for subscriptions that resume.
     """
 
     def setUp(self) -> None:
@@ -38,7 +38,7 @@ class ResumeTests(WorldTestCase):
 
     def test_missed(self) -> None:
         """
-        What happened meanwhile comes when the client is back, in order and once.
+        Events of the time without a connection come afterwards, in order and once.
         """
         self.emit(1, 2)
         self.world.reachable = False
@@ -57,7 +57,7 @@ class ResumeTests(WorldTestCase):
 
     def test_cutAgain(self) -> None:
         """
-        Who is cut off while it catches up goes on from there.
+        A client that is cut off during the catch-up resumes from there.
         """
         self.world.reachable = False
         self.world.cut()
@@ -74,7 +74,7 @@ class ResumeTests(WorldTestCase):
 
     def test_gap(self) -> None:
         """
-        Where the past is gone, that is told before anything new.
+        A gap is reported before anything new comes.
         """
         order: list[Any] = []
         self.chat.onGap(order.append)
@@ -95,7 +95,7 @@ class ResumeTests(WorldTestCase):
 
     def test_gapUnheard(self) -> None:
         """
-        A gap that nobody wants to hear of is logged.
+        A gap without a callback is logged.
         """
         channel = self.subscriber.channel("chat/b")
         self.result(channel.subscribe(since="nonsense"))
@@ -104,7 +104,7 @@ class ResumeTests(WorldTestCase):
 
     def test_restart(self) -> None:
         """
-        After a restart of the daemon what was kept comes, and what is live.
+        After a restart of the daemon the kept events come, and then new ones.
         """
         self.emit(1, persist=True)
         self.world.cut()
@@ -118,7 +118,7 @@ class ResumeTests(WorldTestCase):
 
     def test_tableLost(self) -> None:
         """
-        A table that is lost is an error and a gap, and its subscription stays.
+        A table that is lost gives an error and a gap, and its subscription stays.
         """
         told: list[Any] = []
         orders = self.subscriber.channel("orders")
@@ -133,7 +133,7 @@ class ResumeTests(WorldTestCase):
 
     def test_since(self) -> None:
         """
-        A position of an earlier run is where a later one goes on.
+        A later run resumes at the position of an earlier one.
         """
         self.emit(1)
         position = self.chat.position
@@ -146,7 +146,7 @@ class ResumeTests(WorldTestCase):
 
     def test_stopAndStart(self) -> None:
         """
-        A client that is stopped and started again goes on where it was.
+        A client that is stopped and started again resumes.
         """
         self.emit(1)
         self.result(self.subscriber.stopService())
@@ -157,7 +157,7 @@ class ResumeTests(WorldTestCase):
 
     def test_table(self) -> None:
         """
-        Changes of tables are resumed as well.
+        Changes of tables are resumed, too.
         """
         orders = self.subscriber.channel("orders")
         heard = self.heard(orders, "INSERT")

@@ -38,7 +38,7 @@ class SessionTests(WorldTestCase):
 
     def test_offered(self) -> None:
         """
-        It is offered as a subprotocol, also where there is no credential.
+        The secret is a subprotocol, even without a credential.
         """
         address = Address("ws://h", session="s" * 32)
         self.assertEqual(address.protocols, [f"aerostack-session.{'s' * 32}", "aerostack-v1"])
@@ -46,7 +46,7 @@ class SessionTests(WorldTestCase):
 
     def test_nameless(self) -> None:
         """
-        What a client without a user publishes counts once, however often it had to be sent.
+        A publication of a client without a user counts once, however often it went out.
         """
         channel = self.client(None).channel("chat/a")
         heard = self.heard(self.client("eve").channel("chat/a"))
@@ -64,7 +64,7 @@ class SessionTests(WorldTestCase):
 
     def test_presence(self) -> None:
         """
-        A client that comes back before the daemon has noticed that it was gone is nobody new.
+        A client that comes back before the daemon noticed its loss is the same member.
         """
         watcher = self.client("carl").channel("chat/a")
         events: list[str] = []
@@ -88,12 +88,12 @@ class SessionTests(WorldTestCase):
 
 class TooLargeTests(WorldTestCase):
     """
-    Tests for what is larger than the daemon's C{limits.frame_bytes}.
+    Tests for frames that are larger than the daemon's C{limits.frame_bytes}.
     """
 
     def refuseFrames(self, most: int, reason: str) -> None:
         """
-        Let the daemon close whenever it gets a frame of more than so many bytes.
+        Let the daemon close the connection when it gets a larger frame.
         """
         opening = self.world._openTransport
 
@@ -114,8 +114,7 @@ class TooLargeTests(WorldTestCase):
 
     def test_publication(self) -> None:
         """
-        A publication that is too large fails alone, whether or not the daemon says how large
-        one may be; the others are published, each once.
+        Only the publication that is too large fails, whether or not the daemon says the limit.
         """
         for reason in ("a frame has at most 2000 bytes", "too large"):
             self.refuseFrames(2000, reason)
@@ -136,7 +135,7 @@ class TooLargeTests(WorldTestCase):
 
     def test_others(self) -> None:
         """
-        A state or a filter that is too large fails alone.
+        Only the state or the filter that is too large fails.
         """
         self.refuseFrames(2000, "a frame has at most 2000 bytes")
         channel = self.client("ann").channel("chat/a")
@@ -152,7 +151,7 @@ class TooLargeTests(WorldTestCase):
 
     def test_nothing(self) -> None:
         """
-        Where nothing of the client's was too large, coming back does not help.
+        A client that sent no frame that was too large does not come back.
         """
         client = self.client("ann")
         self.world.wires[0].left(closed(1009, "a frame has at most 2000 bytes"))

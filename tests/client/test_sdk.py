@@ -35,7 +35,7 @@ class WorldTests(SynchronousTestCase):
 
     def test_emit(self) -> None:
         """
-        What a server emits reaches who is subscribed.
+        An event of a server reaches the subscribers.
         """
         client = self.world.connect()
         client.ask(type="subscribe", topic="chat/a")
@@ -46,7 +46,7 @@ class WorldTests(SynchronousTestCase):
 
     def test_kept(self) -> None:
         """
-        What is kept can be read again.
+        A kept event can be read.
         """
         answer = self.successResultOf(self.sdk.socket.emit("e", 1, "chat/a", persist=True))
         (message,) = self.successResultOf(self.sdk.history("chat/a"))
@@ -61,7 +61,7 @@ class WorldTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What the daemon refuses is raised, with its reason.
+        A refusal of the daemon fails the deferred, with the daemon's reason.
         """
         for sdk, call, code in (
             (self.sdk, ("e", 1, "chat/;"), "invalid_topic"),
@@ -117,7 +117,7 @@ class Agent:
 
 class NetworkTests(SynchronousTestCase):
     """
-    Tests for a network and servers that are not as they should be.
+    Tests for networks and servers that fail.
     """
 
     def setUp(self) -> None:
@@ -129,14 +129,14 @@ class NetworkTests(SynchronousTestCase):
 
     def emit(self, *answers: Any) -> Deferred[Any]:
         """
-        Emit something, and have it answered.
+        Emit an event with the given answers.
         """
         self.agent.answers.extend(answers)
         return self.sdk.socket.emit("e", 1, "chat/a")
 
     def assertCode(self, waiting: Deferred[Any], code: str) -> str:
         """
-        Make sure that something has failed.
+        Assert that a deferred has failed with a code.
         """
         error = self.failureResultOf(waiting, ClientError).value
         self.assertEqual(error.code, code, error)
@@ -144,14 +144,14 @@ class NetworkTests(SynchronousTestCase):
 
     def test_url(self) -> None:
         """
-        What is asked goes where the URL says.
+        Requests go to the address of the URL.
         """
         self.successResultOf(self.emit(Response(200, b'{"success": ', b"true}")))
         self.assertEqual(self.agent.requests, [("POST", "https://h/rt/internal/hooks/rpc")])
 
     def test_notThere(self) -> None:
         """
-        Where nobody is, it is asked again for as long as it may take, and then told.
+        Without a server the request is repeated until its time is over, and then fails.
         """
         waiting = self.emit(*[ConnectionRefusedError("nobody home")] * 50)
         self.assertNoResult(waiting)
@@ -163,7 +163,7 @@ class NetworkTests(SynchronousTestCase):
 
     def test_backAgain(self) -> None:
         """
-        Where somebody is again in time, nobody notices.
+        A request succeeds if the server is back in time.
         """
         later = b'{"error": "shutting_down", "message": "Later.", "retryAfter": 3000}'
         waiting = self.emit(
@@ -177,7 +177,7 @@ class NetworkTests(SynchronousTestCase):
 
     def test_brokenOff(self) -> None:
         """
-        What may have been acted on is not asked again.
+        A request that the daemon may have acted on is not repeated.
         """
         for error in (
             ResponseNeverReceived([Failure(ConnectionLost())]),
@@ -189,14 +189,14 @@ class NetworkTests(SynchronousTestCase):
 
     def test_cutOff(self) -> None:
         """
-        Nor is what was answered, but not to the end.
+        A request whose answer is cut off is not repeated.
         """
         end = ResponseFailed([Failure(ConnectionLost())])
         self.assertCode(self.emit(Response(200, b'{"succ', end=end)), "unreachable")
 
     def test_asking(self) -> None:
         """
-        Where asking twice does no harm, it is asked again.
+        A request that does no harm twice is repeated.
         """
         self.agent.answers = [
             ResponseNeverReceived([Failure(ConnectionLost())]),
@@ -209,7 +209,7 @@ class NetworkTests(SynchronousTestCase):
 
     def test_nonsense(self) -> None:
         """
-        Somebody who is no daemon is told as such, and not asked again.
+        The answer of another server is an error, and the request is not repeated.
         """
         for answer in (
             Response(200, b"<html>"),
@@ -222,7 +222,7 @@ class NetworkTests(SynchronousTestCase):
 
     def test_tooLarge(self) -> None:
         """
-        An answer that does not end is not kept.
+        An endless answer is not kept in memory.
         """
         self.patch(http, "LARGEST_ANSWER", 10)
         waiting = self.emit(Response(200, b"x" * 6, b"x" * 6))
@@ -230,7 +230,7 @@ class NetworkTests(SynchronousTestCase):
 
     def test_neverAnswers(self) -> None:
         """
-        Who does not answer is not waited for for ever.
+        A request without an answer fails when its time is over.
         """
         cancelled: list[Any] = []
         waiting = self.emit(Deferred(cancelled.append))
@@ -242,6 +242,6 @@ class NetworkTests(SynchronousTestCase):
 
     def test_mistake(self) -> None:
         """
-        A mistake of ours is not taken for one of the network's.
+        An exception of the client itself is not taken for one of the network.
         """
         self.failureResultOf(self.emit(ZeroDivisionError()), ZeroDivisionError)

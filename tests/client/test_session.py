@@ -16,12 +16,12 @@ from tests.client.worlds import AWAY, WorldTestCase
 
 class EndsTests(WorldTestCase):
     """
-    Tests for the ends of a client.
+    Tests for clients that stop or give up.
     """
 
     def test_refused(self) -> None:
         """
-        A client that is not let in fails everything that waits, with the reason.
+        All that waits fails with the reason when the daemon refuses the client.
         """
         client = self.world.realtime(apiKey="pk_wrong_wrong_wrong")
         client.onError(lambda error: self.errors.append(error.code))
@@ -36,7 +36,7 @@ class EndsTests(WorldTestCase):
 
     def test_retries(self) -> None:
         """
-        After so many retries it gives up and says so; asked to connect, it does.
+        A client gives up after so many attempts and says so; connect() starts it again.
         """
         told: list[Any] = []
         self.world.reachable = False
@@ -55,7 +55,7 @@ class EndsTests(WorldTestCase):
 
     def test_connect(self) -> None:
         """
-        Asked to connect, a client does not wait.
+        connect() ends the pause before the next attempt.
         """
         client = self.client()
         self.world.cut()
@@ -69,7 +69,7 @@ class EndsTests(WorldTestCase):
 
     def test_stopClean(self) -> None:
         """
-        A client that is stopped leaves at once, and leaves nothing behind.
+        A client that is stopped disconnects at once, and leaves no timer behind.
         """
         client = self.client()
         channel = client.channel("chat/a")
@@ -82,7 +82,7 @@ class EndsTests(WorldTestCase):
 
     def test_ping(self) -> None:
         """
-        A ping is answered, and fails with the connection.
+        A ping is answered, and fails when the connection is closed.
         """
         client = self.client()
         self.result(client.ping())
@@ -92,7 +92,7 @@ class EndsTests(WorldTestCase):
 
     def test_unsubscribing(self) -> None:
         """
-        Who waits to have left has left with the connection.
+        A wait for an unsubscribe ends when the connection is closed.
         """
         client = self.client()
         channel = client.channel("chat/a")
@@ -103,7 +103,7 @@ class EndsTests(WorldTestCase):
 
     def test_callbacksThatCome(self) -> None:
         """
-        What an application does while it is told that all is over is done.
+        A callback for the end of a client may use the client.
         """
         client = self.client()
         channel = client.channel("chat/a")
@@ -117,12 +117,12 @@ class EndsTests(WorldTestCase):
 
 class ErrorTests(SynchronousTestCase):
     """
-    Tests for what the fakes say.
+    Tests for the errors of the fakes.
     """
 
     def test_down(self) -> None:
         """
-        A world that is not reachable says so.
+        A world that is not reachable gives an error that says so.
         """
         world = World()
         world.reachable = False

@@ -18,8 +18,8 @@ from tests.client.worlds import AWAY
 
 class StoryTests(SynchronousTestCase):
     """
-    Whatever an application does, and whatever happens to the network meanwhile, in the end
-    the daemon has what the application wants, and nothing was lost or doubled.
+    Whatever the application does, and whatever happens to the network, in the end the daemon has
+    what the application wants, and no event was lost or doubled.
     """
 
     TOPICS = ("chat/a", "orders")
@@ -46,7 +46,7 @@ class StoryTests(SynchronousTestCase):
     )
     def test_story(self, story: list[tuple[str, Any]]) -> None:
         """
-        See above.
+        A random story ends as the class says.
         """
         world = World()
         client, watcher = world.realtime(userId="ann"), world.realtime(userId="eve")

@@ -13,7 +13,7 @@ from tests.client.worlds import AWAY, WorldTestCase
 
 class AgainTests(WorldTestCase):
     """
-    Tests for what is subscribed anew in the turn in which it ended.
+    Tests for subscriptions that begin again in the turn in which they ended.
     """
 
     def setUp(self) -> None:
@@ -25,7 +25,7 @@ class AgainTests(WorldTestCase):
 
     def emit(self) -> None:
         """
-        Let the daemon send an event, which is under way then.
+        Let the daemon send an event, which is then under way.
         """
         self.count += 1
         for topic in ("chat/a", "orders"):
@@ -33,15 +33,14 @@ class AgainTests(WorldTestCase):
 
     def hold(self) -> None:
         """
-        Let the client have to wait before it may say anything, and something be under way
-        when it does.
+        Make the client wait before its next frame, with an event under way then.
         """
         self.hear(type="error", code="rate_limited", message="Wait.", retryAfter=250)
         self.world.clock.callLater(0.25, self.burst, 8)
 
     def burst(self, count: int) -> None:
         """
-        Let something happen in each of the next turns.
+        Let an event happen in each of the next turns.
         """
         self.emit()
         if count > 1:
@@ -49,8 +48,8 @@ class AgainTests(WorldTestCase):
 
     def test_once(self) -> None:
         """
-        Who leaves and subscribes in one turn hears what is published from then on once,
-        whether the client may speak at once or has to wait.
+        A channel that leaves and subscribes in one turn gets later events once, with or without a
+        wait.
         """
         for waits in (False, True):
             self.emit()
@@ -72,7 +71,7 @@ class AgainTests(WorldTestCase):
 
     def test_leftIsSilent(self) -> None:
         """
-        What comes of a subscription that was left is not told to the callbacks of the next.
+        Events of a subscription that ended do not reach the callbacks of the next one.
         """
         self.hold()
         self.channel.unsubscribe()
@@ -88,7 +87,7 @@ class AgainTests(WorldTestCase):
 
     def test_changed(self) -> None:
         """
-        Who subscribes otherwise hears everything once, also where the client has to wait.
+        A channel that changes its subscription gets every event once, with or without a wait.
         """
         orders = self.user.channel("orders")
         heard = self.heard(orders, "e")
@@ -104,7 +103,7 @@ class AgainTests(WorldTestCase):
 
     def test_changedAndCut(self) -> None:
         """
-        Who subscribes otherwise, and is cut off before that was answered, misses nothing.
+        A channel that changes its subscription and is cut off misses nothing.
         """
         orders = self.user.channel("orders")
         heard = self.heard(orders, "e")
@@ -125,8 +124,8 @@ class AgainTests(WorldTestCase):
 
     def test_refusedLater(self) -> None:
         """
-        A subscription that is refused on a later connection is told, because nobody waits for
-        it any more.
+        A subscription that is refused on a later connection is reported, because no deferred
+        waits.
         """
         self.world.tracker.tables = ("orders",)
         orders = self.user.channel("orders")
@@ -141,7 +140,7 @@ class AgainTests(WorldTestCase):
 
     def test_off(self) -> None:
         """
-        A callback that was taken back by one before it is not called with the same frame.
+        A callback that an earlier one takes back does not get the same frame.
         """
         heard: list[Any] = []
         self.channel.on("e", lambda frame: self.channel.off("e", heard.append))
@@ -158,7 +157,7 @@ class KeepingTests(WorldTestCase):
 
     def kept(self, client: Any) -> list[str]:
         """
-        Which channels a client keeps.
+        The channels that a client keeps.
         """
         self.world.turn()
         gc.collect()
@@ -166,7 +165,7 @@ class KeepingTests(WorldTestCase):
 
     def test_unused(self) -> None:
         """
-        Channels that only publish, read or were looked at are not kept.
+        A client keeps no channels that only published, read history or were made.
         """
         client = self.client()
         for number in range(50):
@@ -180,7 +179,7 @@ class KeepingTests(WorldTestCase):
 
     def test_used(self) -> None:
         """
-        A channel is kept for what lasts: callbacks, a filter, a subscription, a presence.
+        A client keeps a channel with callbacks, a filter, a subscription or a presence.
         """
         client = self.client()
         heard: list[Any] = []
@@ -208,7 +207,7 @@ class KeepingTests(WorldTestCase):
 
     def test_usedAgain(self) -> None:
         """
-        One that was left and gets callbacks again is kept again.
+        A client keeps a channel that was left and gets callbacks again.
         """
         client = self.client()
         channel: Channel | None = client.channel("chat/a")

@@ -26,20 +26,20 @@ class SubscriptionTests(SynchronousTestCase):
 
     def ask(self) -> Any:
         """
-        What is sent now, if anything.
+        The frame to send now, if there is one.
         """
         return self.subscription.ask() if self.subscription.pending else None
 
     def answer(self, pos: str | None = "p1", **fields: Any) -> bool:
         """
-        Let the daemon confirm.
+        Let the daemon confirm the subscription.
         """
         frame = {"type": "subscribed", "pos": pos, **fields}
         return self.subscription.subscribed(Head(type="subscribed", pos=pos), frame)
 
     def begin(self, **fields: Any) -> Deferred[Any]:
         """
-        Be subscribed.
+        Subscribe, and let the daemon confirm.
         """
         waiting = self.subscription.want(fields)
         self.ask()
@@ -50,7 +50,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_answered(self) -> None:
         """
-        It is asked once, and whoever waits gets the answer.
+        The client asks once, and all waiting deferreds get the answer.
         """
         waiting = [self.subscription.want({"filter": {"a": 1}}) for _ in range(2)]
         self.assertEqual(self.ask(), {"type": "subscribe", "filter": {"a": 1}})
@@ -63,7 +63,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_already(self) -> None:
         """
-        Who is subscribed already gets the answer that there was.
+        A second subscribe() gets the answer of the first.
         """
         self.begin()
         self.assertEqual(self.successResultOf(self.subscription.want({}))["pos"], "p1")
@@ -71,7 +71,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        A refusal is told to who waits, and nothing is wanted any more.
+        A refusal fails the waiting deferreds, and the application wants nothing any more.
         """
         waiting = self.subscription.want({})
         self.ask()
@@ -82,8 +82,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_changed(self) -> None:
         """
-        A subscription that is to be otherwise is asked for when what is under way was
-        answered; the present answers who asked first.
+        A change is asked for after the answer that is under way, which answers earlier calls.
         """
         first = self.subscription.want({"event": "INSERT"})
         self.ask()
@@ -98,7 +97,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_changedBefore(self) -> None:
         """
-        Where nothing was asked yet, only what is wanted last is.
+        Of several changes before the first frame only the last is asked for.
         """
         first = self.subscription.want({"event": "INSERT"})
         second = self.subscription.want({})
@@ -110,7 +109,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_changeRefused(self) -> None:
         """
-        A change that is refused leaves the subscription as it was.
+        A refused change leaves the subscription as it was.
         """
         self.begin()
         waiting = self.subscription.want({"filter": "?"})
@@ -121,7 +120,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_unasked(self) -> None:
         """
-        An answer to nothing changes nothing.
+        An answer without a request changes nothing.
         """
         self.assertFalse(self.answer())
         self.assertIsNone(self.subscription.position)
@@ -133,7 +132,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_left(self) -> None:
         """
-        Leaving is asked for and answered.
+        The client asks to unsubscribe, and gets an answer.
         """
         self.begin()
         left = self.subscription.leave()
@@ -146,7 +145,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_leftBefore(self) -> None:
         """
-        What was never asked is left at once, and who waited for it is told.
+        A subscription that was never asked for ends at once, and its deferreds fail.
         """
         waiting = self.subscription.want({})
         self.successResultOf(self.subscription.leave())
@@ -155,7 +154,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_leftMeanwhile(self) -> None:
         """
-        What is under way is left when it was answered.
+        A subscription that is under way is left after its answer.
         """
         waiting = self.subscription.want({})
         self.ask()
@@ -169,7 +168,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_leftAndRefused(self) -> None:
         """
-        What is refused need not be left.
+        A refused subscription need not be left.
         """
         waiting = self.subscription.want({})
         self.ask()
@@ -181,7 +180,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_back(self) -> None:
         """
-        Who comes back while leaving is subscribed again.
+        A channel that subscribes again while it leaves is subscribed.
         """
         self.begin()
         left = self.subscription.leave()
@@ -196,7 +195,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_backAtOnce(self) -> None:
         """
-        Who comes back before it was even told to the daemon is subscribed anew.
+        A channel that subscribes again before it has left is subscribed anew.
         """
         self.begin()
         left = self.subscription.leave()
@@ -209,7 +208,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_sentAway(self) -> None:
         """
-        A subscription that the daemon ends is wanted no more.
+        A subscription that the daemon ends is no longer wanted.
         """
         self.begin()
         self.assertFalse(self.subscription.unsubscribed())
@@ -219,7 +218,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_resumes(self) -> None:
         """
-        On another connection it is asked for from the last position that was seen.
+        On another connection the client resumes at the last position.
         """
         self.begin(filter=[])
         self.subscription.advance("p2")
@@ -232,7 +231,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_since(self) -> None:
         """
-        A position of an earlier run is where it begins, once.
+        The position of an earlier run counts once, at the beginning.
         """
         self.subscription.want({"since": "p0"})
         self.assertEqual(self.ask(), {"type": "subscribe", "since": "p0"})
@@ -242,7 +241,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_forgotten(self) -> None:
         """
-        Who has left, or wants something else, begins anew.
+        A subscription after another one, or with other arguments, begins anew.
         """
         self.begin()
         self.subscription.want({"event": "INSERT"})
@@ -256,7 +255,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_snapshot(self) -> None:
         """
-        Until the last page of a snapshot was seen, there is nothing to resume.
+        Before the last page of a snapshot there is no position to resume at.
         """
         self.subscription.want({"snapshot": True})
         self.ask()
@@ -275,7 +274,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_noSnapshot(self) -> None:
         """
-        A daemon that sends none, because the past could be recovered, gives a position.
+        A daemon that could recover the past sends a position instead of a snapshot.
         """
         self.subscription.want({"snapshot": True, "since": "p0"})
         self.ask()
@@ -285,8 +284,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_rowsOwed(self) -> None:
         """
-        Where the daemon has no rows now, because the table is not there, they are asked for on
-        another connection, too.
+        Rows of a table that is missing are asked for again on another connection.
         """
         for wanted, answer in (
             ({"snapshot": True}, {}),
@@ -306,7 +304,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        What was under way is asked for again; who waits goes on waiting.
+        A request that is under way is made again, and its deferreds still wait.
         """
         waiting = self.subscription.want({})
         self.ask()
@@ -318,7 +316,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_lostLeaving(self) -> None:
         """
-        With the connection went what was to be left on it.
+        When the connection is closed there is nothing left to unsubscribe.
         """
         self.begin()
         left = self.subscription.leave()
@@ -329,7 +327,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_lostChanging(self) -> None:
         """
-        Who asked for something that is to be otherwise by now gets the answer to that.
+        A deferred of a subscription that has changed since gets the answer to the change.
         """
         first = self.subscription.want({"event": "INSERT"})
         self.ask()
@@ -342,8 +340,8 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_changedTwice(self) -> None:
         """
-        What is changed, and changed again, while there is no connection begins where the
-        subscription was; a change on a connection does not, until that is lost.
+        A subscription that changes twice without a connection resumes where it was; a change on a
+        connection begins anew.
         """
         self.begin()
         self.subscription.advance("p2")
@@ -361,8 +359,8 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_changedMeanwhile(self) -> None:
         """
-        What is changed while the daemon is asked to go on is asked for without a position, which
-        would tell twice what comes meanwhile; where there is no answer, with the position.
+        A change while the daemon resumes is asked for without a position, because frames under way
+        would come twice; without an answer, with the position.
         """
         self.begin()
         self.subscription.closed()
@@ -387,7 +385,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_lostAndLeft(self) -> None:
         """
-        Who asked for something that was left by now is told.
+        A deferred of a subscription that was left since fails.
         """
         waiting = self.subscription.want({})
         self.ask()
@@ -398,7 +396,8 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_over(self) -> None:
         """
-        When nobody will answer, who waits is told; what is wanted stays wanted.
+        When the client gives up the deferreds fail, and the application still wants the
+        subscription.
         """
         waiting = self.subscription.want({})
         self.subscription.fail(NO)
@@ -409,7 +408,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_postponed(self) -> None:
         """
-        What is refused for a while is asked for again when it is time.
+        A subscription that is refused for a while is asked for again when it is time.
         """
         waiting = self.subscription.want({})
         self.ask()
@@ -422,7 +421,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_leavingPostponed(self) -> None:
         """
-        Leaving can be refused for a while as well.
+        An unsubscribe frame can be refused for a while, too.
         """
         self.begin()
         left = self.subscription.leave()
@@ -435,8 +434,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_endedForAWhile(self) -> None:
         """
-        A subscription that the daemon ends for a while is asked for again, from where it
-        was.
+        A subscription that the daemon ends for a while is resumed.
         """
         self.begin()
         self.subscription.advance("p2")

@@ -36,7 +36,7 @@ class TableTests(WorldTestCase):
 
     def lose(self, turn: bool = True) -> None:
         """
-        Tell that the table is lost.
+        Let the table be lost.
         """
         lost = RealtimeError("table_lost", "It was dropped.")
         self.world.tracker.listener.tableLost("orders", lost, self.world.tracker.position)
@@ -45,15 +45,15 @@ class TableTests(WorldTestCase):
 
     def back(self) -> None:
         """
-        Tell that it is back.
+        Let the table be back.
         """
         self.world.tracker.listener.tableBack("orders")
         self.world.turn()
 
     def test_rows(self) -> None:
         """
-        Where the rows come first they come again when a table that was lost is back, and when
-        it was altered.
+        A subscription with a snapshot gets the rows again when a lost table is back, and when it
+        was altered.
         """
         self.insert(1)
         self.result(self.orders.subscribe(snapshot=True))
@@ -72,7 +72,7 @@ class TableTests(WorldTestCase):
 
     def test_atOnce(self) -> None:
         """
-        They come at once where the table is back at once, as after a TRUNCATE.
+        The rows come at once for a table that is back at once, as after a TRUNCATE.
         """
         self.insert(1)
         self.result(self.orders.subscribe(snapshot=True))
@@ -85,7 +85,7 @@ class TableTests(WorldTestCase):
 
     def test_position(self) -> None:
         """
-        What comes behind the rows that were asked for again is resumed there.
+        The client resumes after the rows that it asked for again.
         """
         self.result(self.orders.subscribe(snapshot=True, since="nonsense"))
         self.lose()
@@ -100,7 +100,7 @@ class TableTests(WorldTestCase):
 
     def test_asked(self) -> None:
         """
-        A table that is back before the rows were answered is asked for its rows once more.
+        The client asks once more for the rows of a table that is back before the answer.
         """
         sent = self.sends()
         self.orders.subscribe(snapshot=True)
@@ -117,7 +117,7 @@ class TableTests(WorldTestCase):
 
     def test_noRows(self) -> None:
         """
-        Where no rows come first, nothing is asked for, and the application is told.
+        Without a snapshot the client asks for nothing, and reports the gap.
         """
         self.result(self.orders.subscribe())
         sent = self.sends()

@@ -18,8 +18,7 @@ class TokenTests(WorldTestCase):
 
     def test_expired(self) -> None:
         """
-        A token that expires ends the client, which says so, and waits for another one
-        without asking; under that it goes on where it was.
+        A client whose token expires gives up and says so; with another token it resumes.
         """
         client = self.client(None, token=self.token(5))
         channel = client.channel("chat/a")
@@ -38,7 +37,7 @@ class TokenTests(WorldTestCase):
 
     def test_renewed(self) -> None:
         """
-        A token that is renewed in time is used from then on.
+        A token that is renewed in time counts from then on.
         """
         client = self.client(None, token=self.token(5))
         client.setToken(self.token(600))
@@ -49,7 +48,7 @@ class TokenTests(WorldTestCase):
 
     def test_renewedRightThere(self) -> None:
         """
-        Who answers the error with another token is let in again.
+        A client that gets another token in the callback of the error is accepted again.
         """
         client = self.client(None, token=self.token(5))
         client.onError(
@@ -65,8 +64,7 @@ class TokenTests(WorldTestCase):
 
     def test_refusedAndRenewed(self) -> None:
         """
-        Who answers the refusal to be let in with another token is let in, and what waited
-        is done.
+        A client that gets another token after a refused opening is accepted, and does what waited.
         """
         client = self.world.realtime(token=self.token(-5), projectId="p")
         client.onError(lambda error: client.setToken(self.token(600)))
@@ -77,7 +75,7 @@ class TokenTests(WorldTestCase):
 
     def test_bad(self) -> None:
         """
-        A token that is no good ends the client; it is tried once more, and no more.
+        A bad token ends the client after one more attempt.
         """
         client = self.client(None, token=self.token(60))
         client.setToken("a.b.c")
@@ -90,7 +88,7 @@ class TokenTests(WorldTestCase):
 
     def test_impossible(self) -> None:
         """
-        What can be no token is refused at once.
+        A value that can be no token is refused at once.
         """
         client = self.client()
         self.assertRaises(ValueError, client.setToken, "two words")

@@ -47,15 +47,15 @@ class SnapshotTests(WorldTestCase):
 
     def hear(self, **frame: Any) -> None:
         """
-        Let the client hear a frame.
+        Let the client receive a frame.
         """
         payload = json.dumps({"topic": "table/orders/p", **frame}).encode()
         self.world.wires[0]._user.received(payload)
 
     def test_pages(self) -> None:
         """
-        The pages of a snapshot come as C{snapshot}, the first marked, before what is live;
-        then there is a position to resume from.
+        The pages of a snapshot come as C{snapshot}, the first marked, before new changes; then
+        there is a position to resume at.
         """
         pages: list[Any] = []
         self.channel.on("snapshot", pages.append)
@@ -73,8 +73,8 @@ class SnapshotTests(WorldTestCase):
 
     def test_others(self) -> None:
         """
-        The feed's status and the ends of transactions are told; what is unknown is not
-        looked at.
+        The status of the feed and the ends of transactions reach the callbacks; unknown frames
+        change nothing.
         """
         told: list[Any] = []
         self.channel.onFeedChange(lambda feed, message: told.append((feed, message)))

@@ -22,7 +22,7 @@ class PresenceTests(WorldTestCase):
 
     def there(self) -> list[tuple[str, Any]]:
         """
-        Whom C{ann} sees.
+        The members that C{ann} sees.
         """
         self.world.turn()
         return [
@@ -32,7 +32,7 @@ class PresenceTests(WorldTestCase):
 
     def test_set(self) -> None:
         """
-        The set is always the present one.
+        The set has the present members.
         """
         self.assertEqual(self.there(), [])
         self.bob.track({"n": 1})
@@ -45,7 +45,7 @@ class PresenceTests(WorldTestCase):
 
     def test_away(self) -> None:
         """
-        Who is tracked is so on the next connection too, and nobody sees it leave.
+        A member is tracked again on the next connection, and other clients do not see it leave.
         """
         events: list[str] = []
         self.bob.track({"n": 1})
@@ -62,8 +62,8 @@ class PresenceTests(WorldTestCase):
 
     def test_leftMeanwhile(self) -> None:
         """
-        Who left while one was away is gone when one is back, even if nobody is left; the
-        application hears of it as of any other set.
+        A member that left while the client was away is gone afterwards, and the set is reported,
+        even an empty one.
         """
         self.bob.track({"n": 1})
         self.assertEqual(len(self.there()), 1)
@@ -79,7 +79,7 @@ class PresenceTests(WorldTestCase):
 
     def test_stillThere(self) -> None:
         """
-        Who is still there when one is back never was gone.
+        A member that stayed while the client was away has not changed.
         """
         self.bob.track({"n": 1})
         self.there()
@@ -90,7 +90,7 @@ class PresenceTests(WorldTestCase):
 
     def test_refused(self) -> None:
         """
-        A state that is refused is told.
+        A refused state is reported.
         """
         codes: list[str] = []
         self.bob.onError(lambda error: codes.append(error.code))
@@ -100,7 +100,7 @@ class PresenceTests(WorldTestCase):
 
     def test_refusedWithSubscription(self) -> None:
         """
-        The refusal of a subscription is that, and not one of the presence.
+        The refusal of a subscription does not refuse the presence.
         """
         token = makeToken("ann", topics={"presence": ["doc/*"]})
         channel = self.client(None, token=token).channel("doc/1")
@@ -113,7 +113,7 @@ class PresenceTests(WorldTestCase):
 
     def test_refusedMeanwhile(self) -> None:
         """
-        A state that is refused while a subscription takes its time is not taken for that.
+        The refusal of a state does not refuse a subscription that waits for its answer.
         """
         self.world.tracker.asked = []
         channel = self.client().channel("orders")
@@ -130,7 +130,7 @@ class PresenceTests(WorldTestCase):
 
     def test_otherUser(self) -> None:
         """
-        Under another user's token one is present as that.
+        With another user's token the client is present as that user.
         """
         client = self.client(None, token=makeToken("carl"))
         channel = client.channel("doc/1")

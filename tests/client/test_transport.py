@@ -28,7 +28,7 @@ ADDRESS = Address("ws+unix:///nowhere/rt.sock", "p", "ann", "pk_secret", "tok_se
 
 class Transport(StringTransport):
     """
-    One that is as patient as a real one with who unregisters no producer.
+    A TCP transport that does not fail when no producer is unregistered, as a real one.
     """
 
     def unregisterProducer(self) -> None:
@@ -38,7 +38,7 @@ class Transport(StringTransport):
 @implementer(ITransportUser)
 class User:
     """
-    Somebody who notes what is told.
+    A user that records its calls.
     """
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class TransportTestCase(SynchronousTestCase):
 
     def answer(self, *more: bytes) -> None:
         """
-        Let the daemon let the client in.
+        Let the daemon accept the client.
         """
         self.connect()
         key = self.request.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
@@ -101,13 +101,13 @@ class TransportTestCase(SynchronousTestCase):
 
     def hear(self, data: bytes) -> None:
         """
-        Let the client hear something.
+        Let the client receive bytes.
         """
         self.protocol.dataReceived(data)
 
     def lose(self, reason: Exception | None = None) -> Closing:
         """
-        Take the connection away.
+        Break the TCP connection.
         """
         self.protocol.connectionLost(Failure(reason or ConnectionDone()))
         (closing,) = self.user.closings
@@ -122,14 +122,14 @@ class OpeningTests(TransportTestCase):
 
     def test_interfaces(self) -> None:
         """
-        It is the transport that a connection uses.
+        A WebSocket transport provides the interface that a connection uses.
         """
         verifyObject(ITransport, self.transport)
         verifyObject(ITransportUser, self.user)
 
     def test_request(self) -> None:
         """
-        Project and user are named, credentials offered as subprotocols.
+        The URL has the project and the user; the subprotocols have the credentials.
         """
         self.connect()
         self.assertIn(b"GET /api/realtime?projectId=p&userId=ann HTTP/1.1\r\n", self.request)
@@ -141,14 +141,15 @@ class OpeningTests(TransportTestCase):
 
     def test_opened(self) -> None:
         """
-        It is open when the daemon has answered, and what came right behind is received.
+        The transport is open when the daemon has answered, and frames right behind the answer are
+        received.
         """
         self.answer(b"\x81\x02{}")
         self.assertEqual(self.user.told, ["opened", b"{}"])
 
     def test_refused(self) -> None:
         """
-        A refusal tells its reason, in whatever pieces it comes.
+        A refusal gives its reason, in however many pieces it comes.
         """
         body = json.dumps({"error": "overloaded", "message": "Later.", "retryAfter": 7500})
         answer = (
@@ -169,7 +170,7 @@ class OpeningTests(TransportTestCase):
 
     def test_refusedAndCut(self) -> None:
         """
-        A refusal that is cut off is one all the same.
+        A refusal that is cut off is still a refusal.
         """
         self.connect()
         self.hear(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n{")
@@ -177,7 +178,7 @@ class OpeningTests(TransportTestCase):
 
     def test_refusedWithoutBody(self) -> None:
         """
-        One that says nothing more is one.
+        A refusal without a body is still a refusal.
         """
         self.connect()
         self.hear(b"HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\n\r\n")
@@ -186,7 +187,7 @@ class OpeningTests(TransportTestCase):
 
     def test_nonsense(self) -> None:
         """
-        What is no answer is shown, and is no daemon's.
+        An answer of another server is shown in the error.
         """
         for said in (
             b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
@@ -213,8 +214,8 @@ class OpeningTests(TransportTestCase):
 
     def test_credentials(self) -> None:
         """
-        No credential is logged or told, even where the other side picks a subprotocol that
-        was not offered.
+        No credential is logged or shown, even if the server picks a subprotocol that was not
+        offered.
         """
         events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         self.connect()
@@ -232,7 +233,7 @@ class OpeningTests(TransportTestCase):
 
     def test_notThere(self) -> None:
         """
-        Where nobody is, that is told with the reason.
+        Without a server the transport ends with the reason.
         """
 
         class Endpoint:
@@ -248,7 +249,7 @@ class OpeningTests(TransportTestCase):
 
     def test_aborted(self) -> None:
         """
-        An attempt that is ended is over at once.
+        An attempt that is aborted ends at once.
         """
         self.transport.abort()
         self.assertEqual(self.user.told, ["closed"])
@@ -267,7 +268,7 @@ class OpenTests(TransportTestCase):
 
     def test_frames(self) -> None:
         """
-        Messages go both ways; what goes out is masked.
+        Messages go in both directions; those of the client are masked.
         """
         self.transport.send(b'{"type":"ping"}')
         self.assertEqual(self.tcp.value()[:2], bytes([0x81, 0x80 | 15]))
@@ -276,7 +277,7 @@ class OpenTests(TransportTestCase):
 
     def test_heard(self) -> None:
         """
-        Every byte is a sign of life, and a ping is answered.
+        The user hears of every byte, and a ping is answered.
         """
         before = self.user.bytes
         self.hear(b"\x89")
@@ -286,7 +287,7 @@ class OpenTests(TransportTestCase):
 
     def test_daemonCloses(self) -> None:
         """
-        A close is answered, and its code and reason told.
+        A close frame is answered, and the user gets its code and reason.
         """
         reason = b"restarting; reconnect in 4711 ms"
         self.hear(bytes([0x88, 2 + len(reason)]) + (1001).to_bytes(2, "big") + reason)
@@ -297,7 +298,7 @@ class OpenTests(TransportTestCase):
 
     def test_weClose(self) -> None:
         """
-        A close of ours is told when it is sent.
+        The user is told when the client sends a close frame.
         """
         self.transport.close(1000, "bye")
         self.assertEqual(self.user.told, ["closeStarted"])
@@ -307,7 +308,7 @@ class OpenTests(TransportTestCase):
 
     def test_lost(self) -> None:
         """
-        A connection that breaks is told.
+        The user is told when the connection breaks.
         """
         closing = self.lose(ConnectionLost())
         self.assertEqual((closing.error.code, closing.again), ("unreachable", True))
@@ -315,7 +316,7 @@ class OpenTests(TransportTestCase):
 
     def test_violation(self) -> None:
         """
-        Who breaks the rules of WebSockets is no daemon, and is sent nothing any more.
+        A server that breaks the rules of WebSockets is no daemon, and gets no more bytes.
         """
         self.hear(b"\xff\xff")
         self.assertEqual(self.user.told, ["closeStarted"])
@@ -326,7 +327,7 @@ class OpenTests(TransportTestCase):
 
     def test_ourFault(self) -> None:
         """
-        What fails in the client itself is logged, and the connection goes on.
+        An exception in the client itself is logged, and the connection stays.
         """
 
         def fail(payload: bytes) -> None:
@@ -340,14 +341,14 @@ class OpenTests(TransportTestCase):
 
     def test_abort(self) -> None:
         """
-        It can be dropped.
+        A transport can be aborted.
         """
         self.transport.abort()
         self.assertTrue(self.tcp.disconnected)
 
     def test_noTimers(self) -> None:
         """
-        Autobahn keeps no time.
+        Autobahn sets no timers.
         """
         self.transport.close(1000, "bye")
         self.hear(b"\x88\x02\x03\xe8")
@@ -363,7 +364,7 @@ class EndpointTests(SynchronousTestCase):
 
     def test_endpoints(self) -> None:
         """
-        There is one for each kind of address.
+        Each kind of address has its endpoint.
         """
         reactor = MemoryReactorClock()
         for url, name in (

@@ -26,8 +26,8 @@ class UnreadableTests(WorldTestCase):
 
     def test_passed(self) -> None:
         """
-        A frame that cannot be read is told with its topic and position, and passed: the client
-        stays, and on its next connection goes on behind it.
+        A frame that cannot be read is reported with its topic and position; the client stays
+        connected, and resumes after it on its next connection.
         """
         for number, data in enumerate((b"1e999", b"9" * 5000, b'"half \\ud83d"', b"nope")):
             self.hearRaw(
@@ -43,7 +43,7 @@ class UnreadableTests(WorldTestCase):
 
     def test_unknown(self) -> None:
         """
-        One whose topic cannot be found is told to the client's error callbacks.
+        A frame whose topic cannot be read is reported to the client's error callbacks.
         """
         self.hearRaw(b"hello")
         self.hearRaw(b'{"type":"event","topic":"chat/b/p","data":1e999}')
@@ -51,7 +51,7 @@ class UnreadableTests(WorldTestCase):
 
     def test_page(self) -> None:
         """
-        The last page of a snapshot ends it even if it cannot be read.
+        The last page of a snapshot ends it even if the page cannot be read.
         """
         orders = self.channel._owner.channel("orders", None)
         orders.onError(self.told.append)
@@ -68,7 +68,7 @@ class UnreadableTests(WorldTestCase):
 
     def test_subscription(self) -> None:
         """
-        A subscription whose answer cannot be read as a whole is answered.
+        An answer to a subscription counts even if it cannot be read as a whole.
         """
         orders = self.channel._owner.channel("orders", None)
         self.sends()
@@ -79,13 +79,13 @@ class UnreadableTests(WorldTestCase):
 
 class UnsendableTests(WorldTestCase):
     """
-    Tests for what no client could read.
+    Tests for values that no client could read.
     """
 
     def test_refused(self) -> None:
         """
-        What cannot be sent is refused at the call, wherever it is given; nothing is sent, and
-        nothing of it is left.
+        A value that cannot be sent is refused in the call, in every method; nothing is sent or
+        kept.
         """
         client = self.client()
         channel, sdk = client.channel("chat/a"), self.world.sdk()
