@@ -2,6 +2,8 @@
  * Time, the network and a daemon, under a test's control.
  */
 
+import assert from "node:assert/strict";
+
 import { RealtimeClient } from "../../../aerostack/web/client/realtime.js";
 
 const nextTurn = globalThis.setImmediate;
@@ -232,3 +234,28 @@ export const event = (topic, name, data, more) => ({
 export const change = (topic, operation, data, more) => ({
   type: "db_change", topic, operation, data, timestamp: 1, ...more,
 });
+
+export const PONG = { type: "pong" };
+
+/** The credentials that an opening offers; beside them there are the session and the protocol. */
+export function credentials({ protocols }) {
+  const [session, version] = protocols.slice(-2);
+  assert.match(session, /^aerostack-session\.[\w-]{32}$/);
+  assert.equal(version, "aerostack-v1");
+  return protocols.slice(0, -2);
+}
+
+/** End a connection as the daemon does when its token does not hold. */
+export async function expire(socket, code = "token_expired") {
+  await socket.say({ type: "error", code, message: "The token expired." });
+  await socket.end(4001, code);
+}
+
+/** What a page has that can be looked at and away from. */
+export function makePage(t, world) {
+  world.replace(t, globalThis, "document", {
+    hidden: false,
+    addEventListener: world.events.add,
+    removeEventListener: world.events.remove,
+  });
+}
