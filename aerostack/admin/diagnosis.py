@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred
 
-from aerostack.admin.directory import Insight, Shown
+from aerostack.admin.directory import Directory, Shown
 from aerostack.auth.authenticator import ANONYMOUS_PREFIX
 from aerostack.core.access.permissions import Action
 from aerostack.core.access.rowrules import Wanted
@@ -17,7 +17,7 @@ from aerostack.core.access.tables import Grant
 from aerostack.core.diagnosis.explain import explain, whyMissed
 from aerostack.core.diagnosis.facts import CATCHING_UP, LIVE, Facts, Feed, Last, Link, Log
 from aerostack.core.diagnosis.traces import Ended, Traces
-from aerostack.core.replay.log import Stream
+from aerostack.core.replay.log import TopicLog
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.conditions import EQ, GT, GTE, IN, IS_NULL, LIKE, LT, LTE, NEQ
 from aerostack.core.topics.topics import Topic
@@ -27,13 +27,13 @@ from aerostack.protocol.codec import decodeValue, fieldOf
 from aerostack.protocol.framing import Frame, payloadOf
 from aerostack.sessions.session import Session
 from aerostack.sessions.subscriptions import Subscriptions
-from aerostack.tables.feed import TableFeeds
+from aerostack.tables.feed import TableFeed
 
 MOST = 100
 """How many of a user's connections are looked at, and how many that are over."""
 
 
-class Reasons:
+class Diagnosis:
     """
     Gathers what explains whether a topic's publications reach a user.
     """
@@ -41,10 +41,10 @@ class Reasons:
     def __init__(
         self,
         hub: Hub,
-        feeds: TableFeeds,
+        feeds: TableFeed,
         traces: Traces,
         sessions: Callable[[], Sequence[Session]],
-        insight: Insight,
+        insight: Directory,
     ) -> None:
         """
         @param traces: What is remembered of connections.
@@ -123,7 +123,7 @@ class Reasons:
             "feed": None if topic.table is None else self._insight.feed(topic.project),
         }
 
-    def _last(self, stream: Stream) -> Last | None:
+    def _last(self, stream: TopicLog) -> Last | None:
         """The newest entry of a topic's log."""
         newest = stream.newest
         if newest is None:
@@ -234,7 +234,7 @@ def _condition(wanted: Wanted) -> str:
     return f"{wanted.column} {_SIGNS[wanted.operator]} {value}{source}"
 
 
-def _stream(stream: Stream, log: Log | None) -> Shown:
+def _stream(stream: TopicLog, log: Log | None) -> Shown:
     last = None
     newest = stream.newest
     if log is not None and log.last is not None and newest is not None:

@@ -17,14 +17,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
 
-from aerostack.admin.taps import Watchers
+from aerostack.admin.taps import Taps
 from aerostack.core.diagnosis.paging import Page
 from aerostack.core.presence import Member
 from aerostack.core.topics.topics import Topic, tableTopic, topicOf
 from aerostack.hub.hub import Hub
 from aerostack.sessions.session import Session
 from aerostack.sessions.subscriptions import Subscriptions
-from aerostack.tables.feed import TableFeeds
+from aerostack.tables.feed import TableFeed
 
 Shown = dict[str, Any]
 """Something as it is shown, for JSON."""
@@ -36,7 +36,7 @@ MOST = 100
 """How many subscriptions and members of one topic are shown."""
 
 
-class Insight:
+class Directory:
     """
     Looks into the daemon, for one project at a time.
     """
@@ -45,8 +45,8 @@ class Insight:
         self,
         clock: IReactorTime,
         hub: Hub,
-        feeds: TableFeeds,
-        watchers: Watchers,
+        feeds: TableFeed,
+        watchers: Taps,
         sessions: Callable[[], Sequence[Session]],
     ) -> None:
         """

@@ -27,7 +27,7 @@ from aerostack.interfaces import ISubscriber
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.frames import Subscribe
 from aerostack.protocol.framing import Frame, payloadOf
-from aerostack.tables.feed import TableFeeds
+from aerostack.tables.feed import TableFeed
 
 QUEUE = 1_048_576
 """How many bytes wait for an operator who reads slowly."""
@@ -42,14 +42,14 @@ class Reader(Protocol):
     """
 
     def write(self, line: bytes) -> None:
-        """Take a line; it may call L{Watcher.pause}."""
+        """Take a line; it may call L{Tap.pause}."""
 
     def finish(self) -> None:
         """Nothing more comes."""
 
 
 @implementer(ISubscriber)
-class Watcher:
+class Tap:
     """
     Writes what passes on a topic to an operator, a line of JSON each, as fast as it is read.
 
@@ -134,7 +134,7 @@ class Watcher:
             self.say({"type": "skipped", "count": skipped})
 
 
-class Watchers(Service):
+class Taps(Service):
     """
     All who look on.
 
@@ -144,11 +144,11 @@ class Watchers(Service):
     log = Logger()
     interval = 15.0
 
-    def __init__(self, clock: IReactorTime, hub: Hub, feeds: TableFeeds) -> None:
+    def __init__(self, clock: IReactorTime, hub: Hub, feeds: TableFeed) -> None:
         self._hub = hub
         self._feeds = feeds
         # Those who have still to begin have no topic's interest yet.
-        self._watchers: dict[Watcher, None] = {}
+        self._watchers: dict[Tap, None] = {}
         self._beating = LoopingCall(self._beat)
         self._beating.clock = clock
 
@@ -171,7 +171,7 @@ class Watchers(Service):
         """
         return sum(watcher.topic.canonical == canonical for watcher in self._watchers)
 
-    def watch(self, watcher: Watcher) -> Deferred[None]:
+    def watch(self, watcher: Tap) -> Deferred[None]:
         """
         Let somebody look on.
 
@@ -195,7 +195,7 @@ class Watchers(Service):
         return begun.addErrback(failed)
 
     @inlineCallbacks
-    def _begin(self, watcher: Watcher) -> Any:
+    def _begin(self, watcher: Tap) -> Any:
         topic = watcher.topic
         # Who may read nothing has no table followed.
         self._feeds.permit(watcher.identity, Action.SUBSCRIBE, topic)
@@ -217,10 +217,10 @@ class Watchers(Service):
         self._feeds.stream(topic)
         self._hub.subscribe(watcher, topic, view)
         watcher.start(partial(self._judge, watcher))
-        self._feeds.greet(watcher, topic)
+        self._feeds.sendFeedStatus(watcher, topic)
 
     @inlineCallbacks
-    def _view(self, watcher: Watcher) -> Any:
+    def _view(self, watcher: Tap) -> Any:
         """Find out what of a table is shown: hidden columns are not, to nobody."""
         topic = watcher.topic
         assert topic.table is not None
@@ -228,7 +228,7 @@ class Watchers(Service):
         columns = {} if grant.isWhole else (yield self._feeds.columns(topic.table))
         return self._feeds.view(grant, Subscribe(topic=topic.canonical), columns)
 
-    def _judge(self, watcher: Watcher) -> None:
+    def _judge(self, watcher: Tap) -> None:
         """Show what may be seen now."""
 
         def judged(view: View | None) -> None:
@@ -247,12 +247,12 @@ class Watchers(Service):
         viewing: Deferred[View | None] = self._view(watcher)
         viewing.addCallback(judged).addErrback(failed)
 
-    def _refuse(self, watcher: Watcher, error: RealtimeError) -> None:
+    def _refuse(self, watcher: Tap, error: RealtimeError) -> None:
         """End with somebody who may not look on."""
         watcher.say({"type": "error", "code": error.code, "message": error.message})
         self.end(watcher)
 
-    def _isHere(self, watcher: Watcher) -> bool:
+    def _isHere(self, watcher: Tap) -> bool:
         return watcher in self._hub.registry.subscribers(watcher.topic.canonical)
 
     def judge(self, holds: Callable[[Identity], None]) -> None:
@@ -269,7 +269,7 @@ class Watchers(Service):
             else:
                 watcher.judge()
 
-    def leave(self, watcher: Watcher) -> None:
+    def leave(self, watcher: Tap) -> None:
         """
         Note that somebody looks on no more.
         """
@@ -277,7 +277,7 @@ class Watchers(Service):
         if self._hub.unsubscribe(watcher, watcher.topic) and watcher.topic.table is not None:
             self._feeds.unwatch(watcher.topic.table)
 
-    def end(self, watcher: Watcher) -> None:
+    def end(self, watcher: Tap) -> None:
         """
         End it from our side.
         """

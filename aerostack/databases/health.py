@@ -29,7 +29,7 @@ class DatabaseHealth(Service):
         raise NotImplementedError
 
 
-class Heartbeat(DatabaseHealth):
+class DatabaseProbe(DatabaseHealth):
     """
     Asks a database for a sign of life, steadily.
 

@@ -41,7 +41,7 @@ class _Sync:
 
 
 @implementer(ISubscriber)
-class Outlet:
+class Outbound:
     """
     Sends frames to one client, as fast as it reads.
 
@@ -77,9 +77,9 @@ class Outlet:
         self,
         connection: IConnection,
         limit: int,
-        pace: Callable[[Outlet], None],
-        readOn: Callable[[Outlet, str, Catchup], None],
-        syncAgain: Callable[[Outlet, str], None],
+        pace: Callable[[Outbound], None],
+        readOn: Callable[[Outbound, str, Catchup], None],
+        syncAgain: Callable[[Outbound, str], None],
     ) -> None:
         """
         @param limit: How many bytes may wait.

@@ -12,9 +12,9 @@ from msgspec import UNSET, Raw
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import CHAT_MESSAGE, PRESENCE, Publication
 from aerostack.core.rows.changes import Change, Row
-from aerostack.core.rows.transactions import Ends
+from aerostack.core.rows.transactions import OpenTransactions
 from aerostack.core.rows.views import Projection, View, judge, tell
-from aerostack.core.topics.policies import CLOSE, Rule
+from aerostack.core.topics.policies import CLOSE, TopicPolicy
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.frames import ChatMessage, Commit, DbChange, Event
@@ -53,7 +53,7 @@ def changeFrame(
     topic: str,
     change: Change,
     position: Position,
-    rule: Rule | None = None,
+    rule: TopicPolicy | None = None,
     operation: str | None = None,
     projection: Projection | None = None,
     before: Position | None = None,
@@ -77,7 +77,7 @@ def changeFrame(
     if rule is not None and rule.whenSlow != CLOSE:
         # Whatever happens to a row, what it is in the end is what counts.
         value = None if rule.slowKey is None else change.data.get(rule.slowKey)
-        key = rule.sparingKey(topic, "", None if value is None else encodeValue(value))
+        key = rule.conflationKey(topic, "", None if value is None else encodeValue(value))
     return wireFrame(
         DbChange(
             topic=topic,
@@ -109,7 +109,7 @@ def commitFrame(
     topic: str,
     transaction: str | None,
     position: Position,
-    rule: Rule | None = None,
+    rule: TopicPolicy | None = None,
     before: Position | None = None,
 ) -> Frame:
     """
@@ -125,7 +125,7 @@ def commitFrame(
     return wireFrame(Commit(topic=topic, tx=tx, pos=str(position)), topic, key, before)
 
 
-class Retelling:
+class RowReplay:
     """
     A part of a table's past, as it is told to one who comes back.
     """
@@ -138,7 +138,7 @@ class Retelling:
         """
         self._topic = topic
         self._view = view
-        self._ends: Ends[None] = Ends()
+        self._ends: OpenTransactions[None] = OpenTransactions()
         if since.within:
             self._ends.enter(None)
 

@@ -20,9 +20,9 @@ from twisted.python.failure import Failure
 from aerostack.core.diagnosis.latencies import Latencies
 from aerostack.core.presence import Presence
 from aerostack.core.registry import Groups, Registry
-from aerostack.core.replay.idempotency import Repeats, fingerprint
-from aerostack.core.replay.log import Stream
-from aerostack.core.replay.logs import Streams
+from aerostack.core.replay.idempotency import IdempotencyCache, fingerprint
+from aerostack.core.replay.log import TopicLog
+from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.replay.publications import (
     CHAT_MESSAGE,
     EVENT,
@@ -32,13 +32,13 @@ from aerostack.core.replay.publications import (
     Publication,
 )
 from aerostack.core.rows.views import View
-from aerostack.core.topics.policies import LATEST, Rule, Rules
+from aerostack.core.topics.policies import LATEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic, projectOf
 from aerostack.delivery.fanout import Fanout
 from aerostack.errors import RealtimeError
 from aerostack.hub.encoding import publicationFrame
-from aerostack.hub.ordering import Lanes
-from aerostack.hub.presence import Attendance
+from aerostack.hub.ordering import OrderedPublisher
+from aerostack.hub.presence import PresenceService
 from aerostack.interfaces import IEngine, IHistory, ISubscriber
 from aerostack.protocol.codec import encodeValue, fieldOf
 from aerostack.protocol.framing import Frame
@@ -125,9 +125,9 @@ class Hub:
         history: IHistory,
         presence: Presence,
         newId: Callable[[], str],
-        rules: Rules,
-        streams: Streams,
-        repeats: Repeats[Outcome],
+        rules: TopicPolicies,
+        streams: TopicLogs,
+        repeats: IdempotencyCache[Outcome],
     ) -> None:
         """
         @param clock: By which things grow old; it is never set.
@@ -146,13 +146,13 @@ class Hub:
         self._clock = clock
         self._wall = wall
         self._engine = engine
-        self.attendance = Attendance(
+        self.attendance = PresenceService(
             presence, clock.seconds, self.now, engine.publish, self._checkBacklog
         )
         self._newId = newId
         self._rules = rules
         self._repeats = repeats
-        self._lanes = Lanes(history, engine.publish)
+        self._lanes = OrderedPublisher(history, engine.publish)
         engine.start(self._deliver)
 
     def now(self) -> int:
@@ -163,7 +163,7 @@ class Hub:
         """The clock's time, by which things grow old."""
         return self._clock.seconds()
 
-    def rule(self, canonical: str) -> Rule:
+    def rule(self, canonical: str) -> TopicPolicy:
         """What holds for a topic."""
         return self._rules.of(canonical)
 
@@ -195,7 +195,7 @@ class Hub:
             self.streams.leave(canonical, self._clock.seconds())
         return was
 
-    def stream(self, canonical: str) -> Stream:
+    def stream(self, canonical: str) -> TopicLog:
         """
         The log of a topic that is no table's.
         """
@@ -430,7 +430,7 @@ class Hub:
         value: Hashable = publication.userId
         if rule.whenSlow == LATEST and rule.slowKey is not None:
             value = fieldOf(publication.data, rule.slowKey)
-        return rule.sparingKey(publication.topic, publication.event, value)
+        return rule.conflationKey(publication.topic, publication.event, value)
 
     def _send(self, topic: str, groups: Groups[ISubscriber], frame: Frame) -> None:
         for _, subscribers in groups:

@@ -17,7 +17,7 @@ from aerostack.errors import RealtimeError
 from aerostack.interfaces import IHistory
 
 
-class Lanes:
+class OrderedPublisher:
     """
     Lets publications through in the order in which they came, topic by topic.
 

@@ -44,7 +44,7 @@ class IReader(Protocol):
         """
 
 
-class Attendance:
+class PresenceService:
     """
     Lets connections be present, and tells the topics' subscribers.
 

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from aerostack.core.limits.admission import Admission
 
 
-class Pulse(Service):
+class LagMonitor(Service):
     """
     Beats steadily.  A reactor that has too much to do comes late to the beat, and what
     it comes late to that, it comes late to everything.

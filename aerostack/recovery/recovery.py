@@ -15,19 +15,19 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from aerostack.core.replay.log import UNKNOWN, Gap, Plan, Stream
+from aerostack.core.replay.log import UNKNOWN, Gap, Plan, TopicLog
 from aerostack.core.replay.positions import Position, parsePosition
 from aerostack.core.rows.selection import Bounds, Selection
 from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.delivery.catchup import Catchup
-from aerostack.delivery.outbound import CHUNK, Outlet
+from aerostack.delivery.outbound import CHUNK, Outbound
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
 from aerostack.interfaces import IHistory
 from aerostack.protocol.frames import Error, Subscribed
-from aerostack.recovery.replay import Past
-from aerostack.tables.feed import TableFeeds
+from aerostack.recovery.replay import Replay
+from aerostack.tables.feed import TableFeed
 from aerostack.tables.snapshots import Hold, Snapshots
 
 TURN = 1_048_576
@@ -42,7 +42,7 @@ RETRY = 1.0
 
 
 @dataclass(frozen=True)
-class Wish:
+class SubscribeRequest:
     """
     What a subscription that has just been made asks for.
 
@@ -77,7 +77,7 @@ class Recovery:
         self,
         clock: IReactorTime,
         hub: Hub,
-        feeds: TableFeeds,
+        feeds: TableFeed,
         history: IHistory,
         limit: int,
         bounds: Bounds,
@@ -89,14 +89,14 @@ class Recovery:
         self._feeds = feeds
         self._history = history
         # In the order of their turns.
-        self._waiting: dict[Outlet, None] = {}
+        self._waiting: dict[Outbound, None] = {}
         self._scheduled = False
         # The database could not be read the last time that it was asked.
         self._isFailing = False
 
     # Pacing
 
-    def pace(self, outlet: Outlet) -> None:
+    def pace(self, outlet: Outbound) -> None:
         """
         Give a client its next piece of the past when it is its turn.
         """
@@ -125,7 +125,7 @@ class Recovery:
 
     # Beginning
 
-    def begin(self, outlet: Outlet, wish: Wish) -> None:
+    def begin(self, outlet: Outbound, wish: SubscribeRequest) -> None:
         """
         Answer a subscription that has just been made.
         """
@@ -140,7 +140,7 @@ class Recovery:
             return
         self._resume(outlet, wish, stream, position)
 
-    def _isAhead(self, topic: Topic, stream: Stream, position: Position) -> bool:
+    def _isAhead(self, topic: Topic, stream: TopicLog, position: Position) -> bool:
         """Whether another daemon, by which a client comes, has read further than we have."""
         return (
             topic.table is not None
@@ -149,7 +149,7 @@ class Recovery:
             and position.mark > stream.mark
         )
 
-    def _wait(self, outlet: Outlet, wish: Wish, position: Position) -> None:
+    def _wait(self, outlet: Outbound, wish: SubscribeRequest, position: Position) -> None:
         """
         Answer a client when we have read as far as it has.
         """
@@ -172,7 +172,7 @@ class Recovery:
         reaching.addCallback(reached).addErrback(outlet.fail)
 
     def _resume(
-        self, outlet: Outlet, wish: Wish, stream: Stream, position: Position | None
+        self, outlet: Outbound, wish: SubscribeRequest, stream: TopicLog, position: Position | None
     ) -> None:
         """
         Answer one who comes back.
@@ -220,7 +220,9 @@ class Recovery:
             return
         past.survey(self.limit, self._hub.now()).addCallback(surveyed).addErrback(fail)
 
-    def _beginAnew(self, outlet: Outlet, wish: Wish, stream: Stream, gap: Gap | None) -> None:
+    def _beginAnew(
+        self, outlet: Outbound, wish: SubscribeRequest, stream: TopicLog, gap: Gap | None
+    ) -> None:
         """
         Begin at the present, with what is in the table if that is wanted.
 
@@ -255,7 +257,12 @@ class Recovery:
         reading.addErrback(fail)
 
     def _sendRows(
-        self, outlet: Outlet, wish: Wish, stream: Stream, catchup: Catchup, hold: Hold
+        self,
+        outlet: Outbound,
+        wish: SubscribeRequest,
+        stream: TopicLog,
+        catchup: Catchup,
+        hold: Hold,
     ) -> None:
         """
         Send rows, and then the changes from the point at which they were read.
@@ -272,14 +279,16 @@ class Recovery:
         outlet.resumeCatchUp()
 
     def _past(
-        self, topic: Topic, view: View | None, stream: Stream, position: Position, plan: Plan
-    ) -> Past:
+        self, topic: Topic, view: View | None, stream: TopicLog, position: Position, plan: Plan
+    ) -> Replay:
         if stream.within and view is not None and view.selects:
             # What comes live knows nothing of what this one is told of the past.
             self._feeds.enter(topic, view)
-        return Past(self._feeds.tracker, self._history, topic, view, stream, position, plan)
+        return Replay(self._feeds.tracker, self._history, topic, view, stream, position, plan)
 
-    def _fail(self, outlet: Outlet, wish: Wish, catchup: Catchup, failure: Failure) -> None:
+    def _fail(
+        self, outlet: Outbound, wish: SubscribeRequest, catchup: Catchup, failure: Failure
+    ) -> None:
         canonical = wish.topic.canonical
         if failure.check(CancelledError) or outlet.catchingUp(canonical) is not catchup:
             # It has left, or asked again.
@@ -295,7 +304,11 @@ class Recovery:
         wish.refuse(_unavailable())
 
     def _answer(
-        self, outlet: Outlet, wish: Wish, answer: Subscribed, recovered: Position | None = None
+        self,
+        outlet: Outbound,
+        wish: SubscribeRequest,
+        answer: Subscribed,
+        recovered: Position | None = None,
     ) -> None:
         outlet.send(replace(answer, sync=True) if wish.sync else answer)
         catchup = outlet.catchingUp(wish.topic.canonical)
@@ -303,11 +316,11 @@ class Recovery:
             catchup.isAnswered = True
         outlet.takePages(wish.topic.canonical, wish.sync)
         self._hub.attendance.sync(outlet, wish.topic, wish.sync)
-        self._feeds.greet(outlet, wish.topic, recovered)
+        self._feeds.sendFeedStatus(outlet, wish.topic, recovered)
 
     # Going on
 
-    def hold(self, outlet: Outlet, topic: Topic) -> Catchup:
+    def hold(self, outlet: Outbound, topic: Topic) -> Catchup:
         """
         Tell a client nothing of a table for now.  What changes meanwhile is read in the log
         afterwards, by what the client may read then.
@@ -322,21 +335,21 @@ class Recovery:
         outlet.catchUp(canonical, held)
         return held
 
-    def release(self, outlet: Outlet, held: Catchup) -> None:
+    def release(self, outlet: Outbound, held: Catchup) -> None:
         """
         Go on with a table that was held.
         """
         held.beginWithNothing()
         outlet.resumeCatchUp()
 
-    def syncAgain(self, outlet: Outlet, canonical: str) -> None:
+    def syncAgain(self, outlet: Outbound, canonical: str) -> None:
         """
         Tell a client anew who is present on a topic: it was too slow for each change.
         """
         paged = outlet.takesPages(canonical)
         self._hub.attendance.sync(outlet, topicOf(canonical), paged, unasked=True)
 
-    def readOn(self, outlet: Outlet, canonical: str, catchup: Catchup) -> None:
+    def readOn(self, outlet: Outbound, canonical: str, catchup: Catchup) -> None:
         """
         Go on with the log of a table's topic, for a client that was too slow to take it as
         it came.  Where the log cannot be read it is tried again; where a part of it is
@@ -388,7 +401,7 @@ class Recovery:
 
         past.survey(None, self._hub.now()).addCallback(surveyed).addErrback(failed)
 
-    def _stream(self, topic: Topic) -> Stream:
+    def _stream(self, topic: Topic) -> TopicLog:
         if topic.table is not None:
             return self._feeds.stream(topic)
         return self._hub.stream(topic.canonical)

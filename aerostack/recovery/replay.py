@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 
 from twisted.internet.defer import Deferred
 
-from aerostack.core.replay.log import Entry, Plan, Stream
+from aerostack.core.replay.log import Entry, Plan, TopicLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import Kept, Publication
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic
 from aerostack.delivery.catchup import Pages
-from aerostack.hub.encoding import Retelling, publicationFrame
+from aerostack.hub.encoding import RowReplay, publicationFrame
 from aerostack.interfaces import IChangeTracker, IHistory
 from aerostack.protocol.framing import Frame
 
@@ -26,7 +26,7 @@ PAGE_BYTES = 262_144
 """... and how many bytes of values, about: each client that is slow may hold a page."""
 
 
-class Past:
+class Replay:
     """
     What comes after a position: first what the database has of it, in pages, and then
     what the stream has.
@@ -41,13 +41,13 @@ class Past:
         history: IHistory,
         topic: Topic,
         view: View | None,
-        stream: Stream,
+        stream: TopicLog,
         position: Position,
         plan: Plan,
     ) -> None:
         """
         @param position: Where the past begins.
-        @param plan: What L{Stream.resume} says of it.
+        @param plan: What L{TopicLog.resume} says of it.
         """
         self.reached = position
         self._seen = position.seen
@@ -57,7 +57,7 @@ class Past:
         self._topic = topic
         self._stream = stream
         self._plan = plan
-        self._retelling = Retelling(topic.canonical, view, position)
+        self._retelling = RowReplay(topic.canonical, view, position)
         self.frames = _frames(self._retelling, stream, plan.entries)
 
     def survey(self, most: int | None, now: int) -> Deferred[str | None]:
@@ -120,7 +120,7 @@ class Past:
         return changes.addCallback(told)
 
 
-def _frames(retelling: Retelling, stream: Stream, entries: Sequence[Entry]) -> Iterator[Frame]:
+def _frames(retelling: RowReplay, stream: TopicLog, entries: Sequence[Entry]) -> Iterator[Frame]:
     """
     What is sent of the stream.
     """

@@ -10,16 +10,16 @@ from twisted.application.service import MultiService
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
-from aerostack.admin.diagnosis import Reasons
-from aerostack.admin.directory import Insight
+from aerostack.admin.diagnosis import Diagnosis
+from aerostack.admin.directory import Directory
 from aerostack.admin.sampler import Sampler
-from aerostack.admin.taps import Watchers
+from aerostack.admin.taps import Taps
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.diagnosis.traces import Traces
 from aerostack.hub.hub import Hub
 from aerostack.net.http.admin import (
     ConnectionsResource,
-    Door,
+    ConsoleAccess,
     ExplainResource,
     OverviewResource,
     TopicResource,
@@ -27,10 +27,10 @@ from aerostack.net.http.admin import (
     WatchResource,
 )
 from aerostack.net.http.files import consoleFiles
-from aerostack.server.health import Condition
+from aerostack.server.health import Health
 from aerostack.sessions.session import Session
 from aerostack.settings.settings import LimitsConfig
-from aerostack.tables.feed import TableFeeds
+from aerostack.tables.feed import TableFeed
 
 PATH = "internal/admin"
 """Under which path the console asks."""
@@ -53,23 +53,23 @@ class Console(MultiService):
         authenticator: Authenticator,
         limits: LimitsConfig,
         hub: Hub,
-        feeds: TableFeeds,
+        feeds: TableFeed,
         traces: Traces,
         sessions: Callable[[], Sequence[Session]],
-        condition: Condition,
+        condition: Health,
     ) -> None:
         """
         @param console: From where it can be reached: C{server.console}.
         @param sessions: Gives all sessions, in order of opening.
         """
         super().__init__()
-        self.door = Door(console, authenticator, wall, limits)
+        self.door = ConsoleAccess(console, authenticator, wall, limits)
         self._wall = wall
         self._condition = condition
-        self.watchers = Watchers(clock, hub, feeds)
+        self.watchers = Taps(clock, hub, feeds)
         self.watchers.setServiceParent(self)
-        self._insight = Insight(clock, hub, feeds, self.watchers, sessions)
-        self._reasons = Reasons(hub, feeds, traces, sessions, self._insight)
+        self._insight = Directory(clock, hub, feeds, self.watchers, sessions)
+        self._reasons = Diagnosis(hub, feeds, traces, sessions, self._insight)
         self.sampler = Sampler(clock, wall, condition.counts, feeds.latencies, hub.latencies)
         self.sampler.setServiceParent(self)
 

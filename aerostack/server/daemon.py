@@ -28,15 +28,15 @@ from aerostack.core.access.tables import Access
 from aerostack.core.diagnosis.traces import Traces
 from aerostack.core.limits.admission import Admission
 from aerostack.core.limits.deadlines import Deadlines
-from aerostack.core.limits.draining import Departures
+from aerostack.core.limits.draining import DrainPlan
 from aerostack.core.limits.quotas import Quotas
 from aerostack.core.presence import Presence
-from aerostack.core.replay.idempotency import Repeats
+from aerostack.core.replay.idempotency import IdempotencyCache
 from aerostack.core.replay.log import Depth
-from aerostack.core.replay.logs import Streams
+from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.patterns import Patterns
-from aerostack.core.topics.policies import Rule, Rules
+from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.databases.backend import Unusable
 from aerostack.databases.history import History
 from aerostack.databases.open import openBackend
@@ -60,20 +60,20 @@ from aerostack.net.tls import TLSError
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
 from aerostack.net.websocket.resource import RealtimeResource
-from aerostack.process.lag import Pulse
+from aerostack.process.lag import LagMonitor
 from aerostack.process.stopping import DATABASE, bounded
 from aerostack.protocol.deflate import Compressor
 from aerostack.recovery.recovery import Recovery
 from aerostack.server.console import Console
-from aerostack.server.health import Condition
+from aerostack.server.health import Health
 from aerostack.server.housekeeping import Housekeeping
-from aerostack.sessions.context import Surroundings
+from aerostack.sessions.context import SessionContext
 from aerostack.sessions.draining import farewell
 from aerostack.sessions.rpc import RPC
 from aerostack.sessions.session import Session
 from aerostack.settings.addresses import Proxies
 from aerostack.settings.settings import SECTIONS, Config, LimitsConfig
-from aerostack.tables.feed import TableFeeds
+from aerostack.tables.feed import TableFeed
 from aerostack.tracker.faults import describe
 from aerostack.tracker.tracker import ChangeTracker
 
@@ -127,14 +127,14 @@ class Daemon(MultiService):
             Presence(config.presence.grace),
             lambda: uuid4().hex,
             rules,
-            Streams(
+            TopicLogs(
                 lambda topic: rules.of(topic).depth,
                 lambda: f"{run}{next(epochs):x}",
                 config.streams.memory,
             ),
-            Repeats(config.streams.repeatWindow, MAX_REPEATS),
+            IdempotencyCache(config.streams.repeatWindow, MAX_REPEATS),
         )
-        self.feeds = TableFeeds(
+        self.feeds = TableFeed(
             reactor,
             self.hub,
             Patterns(config.tracker.tables),
@@ -145,7 +145,7 @@ class Daemon(MultiService):
         self._deadlines = Deadlines()
         self.traces = Traces()
         self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
-        self._surroundings = Surroundings(
+        self._surroundings = SessionContext(
             reactor,
             wall,
             self.hub,
@@ -174,7 +174,7 @@ class Daemon(MultiService):
             Compressor(server.compressionThreshold, 1 << 20) if server.compression else None,
         )
         self.admission = Admission(limits, random)
-        self._departures = Departures(server.restartTime, server.reconnectSpread, random)
+        self._departures = DrainPlan(server.restartTime, server.reconnectSpread, random)
         self._gate = Gate(
             reactor,
             limits,
@@ -185,7 +185,7 @@ class Daemon(MultiService):
             Proxies(server.trustedProxies),
         )
         self.rpc = RPC(self.hub, self.authenticator, self.feeds.permit, limits, self._query)
-        self.condition = Condition(
+        self.condition = Health(
             self.connections, self.quotas, self.hub, self.feeds, self.tracker, self._databaseFault
         )
         self.console = Console(
@@ -205,7 +205,7 @@ class Daemon(MultiService):
         self._lobby, self._intake = Lobby(limits), Intake(reactor)
         self._sites: list[BoundedSite] = []
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
-        Pulse(reactor, self.admission).setServiceParent(self)
+        LagMonitor(reactor, self.admission).setServiceParent(self)
 
     def _makeTracker(self, listener: IChangeListener) -> ChangeTracker:
         tracker = self.config.tracker
@@ -515,17 +515,17 @@ def snapshotBounds(limits: LimitsConfig) -> Bounds:
     return Bounds(limits.snapshotRows, limits.snapshotBytes, limits.querySeconds)
 
 
-def makeRules(config: Config) -> Rules:
+def makeRules(config: Config) -> TopicPolicies:
     """
     What holds for each topic.
     """
     streams = config.streams
-    default = Rule(Depth(streams.count, streams.size, streams.age))
-    return Rules(
+    default = TopicPolicy(Depth(streams.count, streams.size, streams.age))
+    return TopicPolicies(
         [
             (
                 pattern,
-                Rule(
+                TopicPolicy(
                     Depth(
                         streams.count if topic.count is None else topic.count,
                         streams.size if topic.size is None else topic.size,

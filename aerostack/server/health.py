@@ -12,14 +12,14 @@ from aerostack.core.limits.quotas import Quotas
 from aerostack.core.rows.journal import Lag
 from aerostack.hub.hub import Hub
 from aerostack.net.websocket.connections import Connections
-from aerostack.tables.feed import TableFeeds
+from aerostack.tables.feed import TableFeed
 from aerostack.tracker.tracker import ChangeTracker
 
 HELD = 10.0
 """For how many seconds a transaction is open before it is spoken of."""
 
 
-class Condition:
+class Health:
     """
     Looks at the daemon's parts.
     """
@@ -29,7 +29,7 @@ class Condition:
         connections: Connections,
         quotas: Quotas,
         hub: Hub,
-        feeds: TableFeeds,
+        feeds: TableFeed,
         tracker: ChangeTracker,
         databaseFault: Callable[[], str | None],
     ) -> None:

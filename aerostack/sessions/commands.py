@@ -33,7 +33,7 @@ from aerostack.protocol.frames import (
     Untrack,
     requestOf,
 )
-from aerostack.sessions.context import Surroundings
+from aerostack.sessions.context import SessionContext
 from aerostack.sessions.subscriptions import PIECE, Subscriptions, refusal
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Commands:
 
     __slots__ = ("_all", "_hub", "_limits", "_session", "subscriptions", "unanswered")
 
-    def __init__(self, session: Session, surroundings: Surroundings) -> None:
+    def __init__(self, session: Session, surroundings: SessionContext) -> None:
         self._session = session
         self._all = surroundings
         self._hub = surroundings.hub
@@ -209,7 +209,7 @@ class Commands:
         if canonical in self._hub.attendance.topicsOf(self._session.connectionId):
             self._attend(topic, frame)
             return
-        self.subscriptions.checkRoom(canonical)
+        self.subscriptions.checkCapacity(canonical)
         if topic.table is None:
             self._attend(topic, frame)
             return

@@ -17,13 +17,13 @@ from aerostack.hub.hub import Hub
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.reauthorizing import Judging
 from aerostack.settings.settings import LimitsConfig
-from aerostack.tables.feed import TableFeeds
+from aerostack.tables.feed import TableFeed
 
 if TYPE_CHECKING:
     from aerostack.sessions.session import Session
 
 
-class Surroundings:
+class SessionContext:
     """
     Where a session lives.
 
@@ -45,7 +45,7 @@ class Surroundings:
         clock: IReactorTime,
         wall: Callable[[], float],
         hub: Hub,
-        feeds: TableFeeds,
+        feeds: TableFeed,
         recovery: Recovery,
         authenticator: Authenticator,
         limits: LimitsConfig,

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from aerostack.core.limits.draining import LONGEST, PAUSE, Departures
+from aerostack.core.limits.draining import LONGEST, PAUSE, DrainPlan
 from aerostack.sessions.session import Session
 
 PATIENCE = 1.0
@@ -24,7 +24,7 @@ TURN = 0.25
 
 
 @inlineCallbacks
-def farewell(clock: IReactorTime, sessions: Sequence[Session], departures: Departures) -> Any:
+def farewell(clock: IReactorTime, sessions: Sequence[Session], departures: DrainPlan) -> Any:
     """
     Send everybody away, batch by batch, each with a delay of its own.  Batches for which the
     reactor comes late are sent together.

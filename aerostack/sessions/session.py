@@ -14,7 +14,7 @@ from aerostack.core.access.permissions import Identity
 from aerostack.core.diagnosis.traces import Ended, Refused
 from aerostack.core.limits.quotas import tooFast
 from aerostack.core.limits.rates import Allowance, Patience, TokenBucket
-from aerostack.delivery.outbound import Outlet
+from aerostack.delivery.outbound import Outbound
 from aerostack.errors import (
     CLOSE_FLOOD,
     CLOSE_GOING_AWAY,
@@ -38,7 +38,7 @@ from aerostack.protocol.frames import (
     requestOf,
 )
 from aerostack.sessions.commands import Commands
-from aerostack.sessions.context import Surroundings
+from aerostack.sessions.context import SessionContext
 from aerostack.sessions.subscriptions import Subscriptions
 
 URGENT = frozenset({"auth", "ping", "unsubscribe", "untrack"})
@@ -56,7 +56,7 @@ class State(Enum):
     CLOSED = "closed"
 
 
-class Session(Outlet):
+class Session(Outbound):
     """
     A connection from its opening to its end.
 
@@ -86,7 +86,7 @@ class Session(Outlet):
     log = Logger()
 
     def __init__(
-        self, connection: IConnection, identity: Identity, surroundings: Surroundings
+        self, connection: IConnection, identity: Identity, surroundings: SessionContext
     ) -> None:
         limits = surroundings.limits
         recovery = surroundings.recovery

@@ -21,8 +21,8 @@ from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.delivery.catchup import Catchup
 from aerostack.errors import RealtimeError
 from aerostack.protocol.frames import Subscribe, Track, Unsubscribed, requestOf
-from aerostack.recovery.recovery import Wish
-from aerostack.sessions.context import Surroundings
+from aerostack.recovery.recovery import SubscribeRequest
+from aerostack.sessions.context import SessionContext
 
 if TYPE_CHECKING:
     from aerostack.sessions.session import Session
@@ -52,7 +52,7 @@ class Subscriptions:
         "tracking",
     )
 
-    def __init__(self, session: Session, surroundings: Surroundings) -> None:
+    def __init__(self, session: Session, surroundings: SessionContext) -> None:
         self._session = session
         self._all = surroundings
         self._hub = surroundings.hub
@@ -104,7 +104,7 @@ class Subscriptions:
 
     # Beginning
 
-    def checkRoom(self, canonical: str) -> None:
+    def checkCapacity(self, canonical: str) -> None:
         """
         Make sure that the client may hold one topic more.
 
@@ -134,7 +134,7 @@ class Subscriptions:
         canonical = topic.canonical
         again = self._session in self._hub.registry.subscribers(canonical)
         if not again:
-            self.checkRoom(canonical)
+            self.checkCapacity(canonical)
             self._all.quotas.checkSubscriptions(topic.project)
         if topic.table is None:
             if frame.filter or frame.columns is not None or parseEvents(frame.event) is not None:
@@ -225,7 +225,7 @@ class Subscriptions:
             self._all.quotas.subscriptions.add(topic.project)
             self._note(topic, True)
         refuse = partial(self._giveUp, topic, request=requestOf(frame))
-        wish = Wish(topic, view, frame.since, selection, bool(frame.sync), refuse)
+        wish = SubscribeRequest(topic, view, frame.since, selection, bool(frame.sync), refuse)
         self._all.recovery.begin(self._session, wish)
 
     def _askColumns(

@@ -19,11 +19,11 @@ from zope.interface import implementer
 from aerostack.core.access.permissions import Action, Identity
 from aerostack.core.access.tables import Access, Grant, UnfitRule
 from aerostack.core.diagnosis.latencies import Latencies
-from aerostack.core.replay.log import Stream
+from aerostack.core.replay.log import TopicLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.columns import Columns
-from aerostack.core.rows.transactions import Ends
+from aerostack.core.rows.transactions import OpenTransactions
 from aerostack.core.rows.views import Projection, View, judge
 from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.topics import Topic, tableTopic
@@ -40,7 +40,7 @@ PIECE = 50
 
 
 @implementer(IChangeListener)
-class TableFeeds:
+class TableFeed:
     """
     Stands between the tracker, which knows tables, and the registry, which knows
     the topics of each project.
@@ -84,7 +84,7 @@ class TableFeeds:
         # Tables that were lost and are not followed again yet.
         self._gone: set[str] = set()
         # By topic, the views that were told a part of it.
-        self._ends: defaultdict[str, Ends[View]] = defaultdict(Ends)
+        self._ends: defaultdict[str, OpenTransactions[View]] = defaultdict(OpenTransactions)
         # What is wrong, and since when, ms, while changes cannot be read.
         self._down: tuple[str, int] | None = None
 
@@ -218,7 +218,7 @@ class TableFeeds:
         """
         self._ends[topic.canonical].enter(view)
 
-    def stream(self, topic: Topic) -> Stream:
+    def stream(self, topic: Topic) -> TopicLog:
         """
         The log of a watched table's topic, as it is seen by a project.
         """
@@ -412,7 +412,7 @@ class TableFeeds:
             for project in self.projects:
                 self._tellAll(self._status(tableTopic(table, project).canonical))
 
-    def greet(
+    def sendFeedStatus(
         self, subscriber: ISubscriber, topic: Topic, recovered: Position | None = None
     ) -> None:
         """
@@ -447,7 +447,7 @@ def _altered(topic: Topic) -> Status:
 def _unavailable(failure: Failure) -> NoReturn:
     if isinstance(failure.value, RealtimeError):
         raise failure.value
-    TableFeeds.log.failure("a table's columns cannot be read", failure)
+    TableFeed.log.failure("a table's columns cannot be read", failure)
     raise RealtimeError(
         "database_unavailable", "What columns the table has cannot be read now; try again.", 1000
     )

@@ -22,21 +22,21 @@ from aerostack.core.diagnosis.traces import Traces
 from aerostack.core.limits.deadlines import Deadlines
 from aerostack.core.limits.quotas import Quotas
 from aerostack.core.presence import Presence
-from aerostack.core.replay.idempotency import Repeats
+from aerostack.core.replay.idempotency import IdempotencyCache
 from aerostack.core.replay.log import Depth
-from aerostack.core.replay.logs import Streams
+from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.patterns import Patterns
-from aerostack.core.topics.policies import Rule, Rules
+from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.hub import Hub
 from aerostack.interfaces import IChangeListener
 from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
 from aerostack.recovery.recovery import Recovery
-from aerostack.sessions.context import Surroundings
+from aerostack.sessions.context import SessionContext
 from aerostack.sessions.rpc import RPC
 from aerostack.settings.settings import LimitsConfig, ProjectConfig, TableConfig
-from aerostack.tables.feed import TableFeeds
+from aerostack.tables.feed import TableFeed
 from aerostack.testing.clients import MemoryClient
 from aerostack.testing.connections import MemoryConnection
 from aerostack.testing.history import MemoryHistory
@@ -85,7 +85,7 @@ class World:
         limits: LimitsConfig | None = None,
         grace: float = 10.0,
         tables: tuple[str, ...] = ("orders",),
-        rules: Rules | None = None,
+        rules: TopicPolicies | None = None,
         access: Mapping[str, TableConfig] | None = None,
     ) -> None:
         """
@@ -102,7 +102,7 @@ class World:
         self._grace = grace
         self._tables = tables
         self._access = access or {}
-        self._rules = rules or Rules([], Rule(Depth(1000, 1_000_000, 300.0)))
+        self._rules = rules or TopicPolicies([], TopicPolicy(Depth(1000, 1_000_000, 300.0)))
         self._ids = iter(range(1, 1_000_000))
         self._epochs = iter(range(1, 1_000_000))
         self._serial = iter(range(1, 1_000_000))
@@ -144,14 +144,14 @@ class World:
             Presence(self._grace),
             lambda: f"m{next(self._ids)}",
             rules,
-            Streams(
+            TopicLogs(
                 lambda topic: rules.of(topic).depth,
                 lambda: f"e{next(self._epochs)}",
                 10_000_000,
             ),
-            Repeats(120.0, 1000),
+            IdempotencyCache(120.0, 1000),
         )
-        self.feeds = TableFeeds(
+        self.feeds = TableFeed(
             self.clock,
             self.hub,
             Patterns(["*"]),
@@ -166,7 +166,7 @@ class World:
         self.recovery = Recovery(
             self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
         )
-        self.surroundings = Surroundings(
+        self.surroundings = SessionContext(
             self.clock,
             self.wall,
             self.hub,

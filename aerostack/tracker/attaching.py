@@ -14,11 +14,11 @@ from twisted.logger import Logger
 from aerostack.errors import GivenUp, RealtimeError
 from aerostack.interfaces import IJournal
 from aerostack.tracker.columns import ColumnCache
-from aerostack.tracker.dispatch import Herald
+from aerostack.tracker.dispatch import ChangeDispatcher
 from aerostack.tracker.faults import describe
-from aerostack.tracker.monitor import Line
-from aerostack.tracker.retry import Outage
-from aerostack.tracker.watched import Interest, Interests
+from aerostack.tracker.monitor import MonitoredDatabase
+from aerostack.tracker.retry import RetryState
+from aerostack.tracker.watched import WatchedTable, WatchedTables
 
 QUESTIONS = 4
 """About how many tables the database is asked for between two reads of the journal, ..."""
@@ -68,14 +68,14 @@ class Attaching:
     def __init__(
         self,
         clock: IReactorTime,
-        line: Line,
+        line: MonitoredDatabase,
         journal: IJournal,
-        herald: Herald,
-        interests: Interests,
+        herald: ChangeDispatcher,
+        interests: WatchedTables,
         columns: ColumnCache,
         pollInterval: float,
     ) -> None:
-        self.outage = Outage(pollInterval)
+        self.outage = RetryState(pollInterval)
         self.pause = 0.0
         self._clock = clock
         self._line = line
@@ -89,7 +89,7 @@ class Attaching:
         self._refused: dict[str, tuple[RealtimeError, float]] = {}
         # Tables that others hold, by the name in small letters: however a client writes it, there
         # is one lock.
-        self._locked: dict[str, Outage] = {}
+        self._locked: dict[str, RetryState] = {}
 
     def __bool__(self) -> bool:
         """Whether anybody waits."""
@@ -148,7 +148,7 @@ class Attaching:
         while self._requests and answered < ANSWERS:
             request = self._requests[0]
             interest = self._interests.asked(request.table)
-            answer: Interest | RealtimeError | None = interest
+            answer: WatchedTable | RealtimeError | None = interest
             if interest is None or interest.lost:
                 answer = self._remembered(request.table)
             if answer is None:
@@ -169,7 +169,7 @@ class Attaching:
         locked = self._locked.get(table.lower())
         return None if locked is None or locked.allows(now) else _isLocked(table, locked.left(now))
 
-    async def _attach(self, table: str) -> Interest | RealtimeError:
+    async def _attach(self, table: str) -> WatchedTable | RealtimeError:
         """
         @return: The table, or why it cannot be followed.
         """
@@ -184,7 +184,7 @@ class Attaching:
             now = self._clock.seconds()
             if error.code == "database_unavailable":
                 # One attempt is for all who ask for it, and the next one comes the later.
-                locked = self._locked.setdefault(table.lower(), Outage(LOCKED, LOCKED_LONGEST))
+                locked = self._locked.setdefault(table.lower(), RetryState(LOCKED, LOCKED_LONGEST))
                 locked.failed(now, error.message)
                 return _isLocked(table, locked.left(now))
             self._refused.pop(table, None)
@@ -200,7 +200,7 @@ class Attaching:
             self._herald.back(interest.name)
         return interest
 
-    def _answer(self, request: _Request, answer: Interest | RealtimeError) -> None:
+    def _answer(self, request: _Request, answer: WatchedTable | RealtimeError) -> None:
         asked = bool(self._requests) and self._requests[0] is request
         if asked:
             self._requests.popleft()

@@ -15,13 +15,13 @@ from aerostack.core.rows.changes import Change
 from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.journal import Loss
 from aerostack.interfaces import IChangeListener
-from aerostack.tracker.watched import Interests
+from aerostack.tracker.watched import WatchedTables
 
 TURN = 200
 """How many changes are told in one turn of the reactor."""
 
 
-class Herald:
+class ChangeDispatcher:
     """
     Tells of changes, in their order and not too many at a time, and of whatever else
     befalls the feed.
@@ -32,7 +32,7 @@ class Herald:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, listener: IChangeListener, interests: Interests
+        self, clock: IReactorTime, listener: IChangeListener, interests: WatchedTables
     ) -> None:
         self.position = 0
         self._clock = clock

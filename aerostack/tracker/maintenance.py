@@ -15,11 +15,11 @@ from aerostack.core.rows.journal import Lag
 from aerostack.errors import GivenUp
 from aerostack.interfaces import IJournal
 from aerostack.tracker.columns import ColumnCache
-from aerostack.tracker.dispatch import Herald
+from aerostack.tracker.dispatch import ChangeDispatcher
 from aerostack.tracker.faults import describe
-from aerostack.tracker.monitor import Line
-from aerostack.tracker.retry import Outage
-from aerostack.tracker.watched import Interest, Interests
+from aerostack.tracker.monitor import MonitoredDatabase
+from aerostack.tracker.retry import RetryState
+from aerostack.tracker.watched import WatchedTable, WatchedTables
 
 RENEWAL = 3600.0
 """How often, in seconds, the journal hears that somebody reads it."""
@@ -40,7 +40,7 @@ ASKING = 5.0
 """How often, in seconds, the journal is asked what has still to be told."""
 
 
-class Upkeep:
+class Maintenance:
     """
     Lets tables go that nobody watches any more, keeps the journal short, and knows what it
     has still to tell.
@@ -58,10 +58,10 @@ class Upkeep:
         self,
         clock: IReactorTime,
         wall: Callable[[], float],
-        line: Line,
+        line: MonitoredDatabase,
         journal: IJournal,
-        herald: Herald,
-        interests: Interests,
+        herald: ChangeDispatcher,
+        interests: WatchedTables,
         columns: ColumnCache,
         interval: float,
         batch: int,
@@ -93,9 +93,9 @@ class Upkeep:
         self._rate = 0.0
         self._seenAt = 0.0
         self._seen = 0
-        self._tidying = Outage(PRUNING / 4)
-        self._pruning = Outage(PRUNING / 4)
-        self._asking = Outage(ASKING)
+        self._tidying = RetryState(PRUNING / 4)
+        self._pruning = RetryState(PRUNING / 4)
+        self._asking = RetryState(ASKING)
 
     async def keep(self) -> None:
         """
@@ -118,7 +118,7 @@ class Upkeep:
         )
 
     async def _attempt(
-        self, outage: Outage, sentence: str, work: Callable[[float], Coroutine[Any, Any, None]]
+        self, outage: RetryState, sentence: str, work: Callable[[float], Coroutine[Any, Any, None]]
     ) -> None:
         """
         @param sentence: What to log when it fails.
@@ -158,7 +158,7 @@ class Upkeep:
             pause = pauseFor(self._batch, self._rate, self._interval)
         self.pruneAt = max(now + pause, self._clock.seconds() + SHORTEST)
 
-    async def _detach(self, interest: Interest) -> None:
+    async def _detach(self, interest: WatchedTable) -> None:
         # Before the first change that nobody sees.
         self._herald.left(interest.name)
         await self._line.ask(self._journal.detach, interest.name)

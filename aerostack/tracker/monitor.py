@@ -13,9 +13,9 @@ from twisted.python.failure import Failure
 
 from aerostack.errors import GivenUp
 from aerostack.interfaces import IDatabase
-from aerostack.tracker.dispatch import Herald
+from aerostack.tracker.dispatch import ChangeDispatcher
 from aerostack.tracker.faults import SILENT, describe
-from aerostack.tracker.retry import Outage
+from aerostack.tracker.retry import RetryState
 
 READING = 2.0
 """For how many seconds a read of the journal may take before that is told."""
@@ -25,7 +25,7 @@ WRITING = 6.0
 else can change anything either."""
 
 
-class Line:
+class MonitoredDatabase:
     """
     Asks the database, and notes whether it answers.  That it does not is told, once, and
     so is that it does again.
@@ -37,9 +37,13 @@ class Line:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, database: IDatabase, herald: Herald, pollInterval: float
+        self,
+        clock: IReactorTime,
+        database: IDatabase,
+        herald: ChangeDispatcher,
+        pollInterval: float,
     ) -> None:
-        self.outage = Outage(pollInterval)
+        self.outage = RetryState(pollInterval)
         self.answeredAt: float | None = None
         self._clock = clock
         self._database = database

@@ -8,7 +8,7 @@ LONGEST = 2.0
 """The longest pause between two attempts, in seconds, unless even the first is longer."""
 
 
-class Outage:
+class RetryState:
     """
     Something that works, or has failed and is tried again: first after an interval, then
     after pauses each twice as long as the one before, up to a bound.

@@ -22,12 +22,12 @@ from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal, IWaker
 from aerostack.tracker.attaching import Attaching
 from aerostack.tracker.columns import ColumnCache
-from aerostack.tracker.dispatch import Herald
+from aerostack.tracker.dispatch import ChangeDispatcher
 from aerostack.tracker.faults import SILENT
-from aerostack.tracker.maintenance import Upkeep
-from aerostack.tracker.monitor import READING, Line
-from aerostack.tracker.retry import Outage
-from aerostack.tracker.watched import Interests
+from aerostack.tracker.maintenance import Maintenance
+from aerostack.tracker.monitor import READING, MonitoredDatabase
+from aerostack.tracker.retry import RetryState
+from aerostack.tracker.watched import WatchedTables
 
 BATCH_BYTES = 4_194_304
 """How many bytes of values are read in one step, about."""
@@ -94,11 +94,11 @@ class ChangeTracker:
         self._pollInterval = pollInterval
         self._batch = batch
 
-        self._interests = Interests(grace, journal.fold)
-        self._herald = Herald(clock, listener, self._interests)
-        self._line = Line(clock, database, self._herald, pollInterval)
+        self._interests = WatchedTables(grace, journal.fold)
+        self._herald = ChangeDispatcher(clock, listener, self._interests)
+        self._line = MonitoredDatabase(clock, database, self._herald, pollInterval)
         self._columns = ColumnCache(database, journal)
-        self._upkeep = Upkeep(
+        self._upkeep = Maintenance(
             clock,
             wall,
             self._line,
@@ -122,7 +122,7 @@ class ChangeTracker:
         self._currentAt: float | None = None
 
         # Tables that others hold, so that their rows cannot be read.
-        self._unreadable: dict[str, Outage] = {}
+        self._unreadable: dict[str, RetryState] = {}
         # Who waits for a number to be told.
         self._awaited: list[tuple[int, Deferred[None]]] = []
         # When those give up who do not wait for ever.
@@ -242,7 +242,9 @@ class ChangeTracker:
         def failed(failure: Failure) -> Failure:
             error = failure.value
             if isinstance(error, RealtimeError) and error.code == "database_unavailable":
-                locked = self._unreadable.setdefault(table, Outage(UNREADABLE, UNREADABLE_LONGEST))
+                locked = self._unreadable.setdefault(
+                    table, RetryState(UNREADABLE, UNREADABLE_LONGEST)
+                )
                 locked.failed(self._clock.seconds(), error.message)
             return failure
 

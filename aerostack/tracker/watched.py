@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Interest:
+class WatchedTable:
     """
     A watched table.
 
@@ -30,7 +30,7 @@ class Interest:
     leaving: float | None = None
 
 
-class Interests:
+class WatchedTables:
     """
     The tables that are watched, or were until a while ago.
     """
@@ -43,7 +43,7 @@ class Interests:
         self._grace = grace
         self._fold = fold
         # By the name that the journal gave.
-        self._interests: dict[str, Interest] = {}
+        self._interests: dict[str, WatchedTable] = {}
         # The journal's name of a table, by the name that somebody asked for.
         self._names: dict[str, str] = {}
 
@@ -56,25 +56,25 @@ class Interests:
         """
         return [each.name for each in self._interests.values() if each.count]
 
-    def get(self, name: str) -> Interest | None:
+    def get(self, name: str) -> WatchedTable | None:
         """
         The interest in a table, by the name that the journal gave.
         """
         return self._interests.get(name)
 
-    def gone(self) -> list[Interest]:
+    def gone(self) -> list[WatchedTable]:
         """
         The tables of which it was told that they were lost, and no more since.
         """
         return [each for each in self._interests.values() if each.gone]
 
-    def asked(self, table: str) -> Interest | None:
+    def asked(self, table: str) -> WatchedTable | None:
         """
         The interest in a table, by a name that somebody asks for.
         """
         return self._interests.get(self._names.get(table, table))
 
-    def add(self, table: str, name: str, lineage: str, reshaped: int = -1) -> Interest:
+    def add(self, table: str, name: str, lineage: str, reshaped: int = -1) -> WatchedTable:
         """
         Note that a table is attached.
 
@@ -88,7 +88,7 @@ class Interests:
             if other != name and self._fold(other) == self._fold(name):
                 # An earlier run knew the table by another spelling.
                 del self._interests[other]
-        interest = self._interests.setdefault(name, Interest(name))
+        interest = self._interests.setdefault(name, WatchedTable(name))
         interest.lost = False
         interest.lineage = lineage
         interest.reshaped = reshaped
@@ -98,17 +98,17 @@ class Interests:
         """
         Note a table that an earlier run attached.
         """
-        interest = self._interests.setdefault(name, Interest(name, lost=True))
+        interest = self._interests.setdefault(name, WatchedTable(name, lost=True))
         if not interest.count:
             self.leave(interest, now)
 
-    def leave(self, interest: Interest, now: float) -> None:
+    def leave(self, interest: WatchedTable, now: float) -> None:
         """
         Let a table go after a while, unless somebody watches it again.
         """
         interest.leaving = now + self._grace
 
-    def due(self, now: float) -> Iterator[Interest]:
+    def due(self, now: float) -> Iterator[WatchedTable]:
         """
         The tables whose time is over.
         """
@@ -116,7 +116,7 @@ class Interests:
             if interest.leaving is not None and interest.leaving <= now:
                 yield interest
 
-    def remove(self, interest: Interest) -> None:
+    def remove(self, interest: WatchedTable) -> None:
         """
         Forget a table.
         """

@@ -10,9 +10,9 @@ from twisted.internet.task import Cooperator
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.admin import directory
-from aerostack.admin.diagnosis import Reasons
-from aerostack.admin.directory import Insight
-from aerostack.admin.taps import Watchers
+from aerostack.admin.diagnosis import Diagnosis
+from aerostack.admin.directory import Directory
+from aerostack.admin.taps import Taps
 from aerostack.core.topics.topics import Topic
 from aerostack.sessions.session import Session
 from aerostack.testing import MemoryClient, World
@@ -20,7 +20,7 @@ from aerostack.testing import MemoryClient, World
 
 class ReasonsTests(SynchronousTestCase):
     """
-    Tests for L{Reasons}, of pieces of two.
+    Tests for L{Diagnosis}, of pieces of two.
     """
 
     def setUp(self) -> None:
@@ -28,11 +28,11 @@ class ReasonsTests(SynchronousTestCase):
         self.world = world = World()
         self.clients = [world.connect(userId=f"user{n}") for n in range(9)]
         self.turns: list[Callable[[], object]] = []
-        watchers = Watchers(world.clock, world.hub, world.feeds)
-        pieces = Insight(world.clock, world.hub, world.feeds, watchers, self.sessions)
+        watchers = Taps(world.clock, world.hub, world.feeds)
+        pieces = Directory(world.clock, world.hub, world.feeds, watchers, self.sessions)
         # As if each piece took all of a turn's time.
         pieces._cooperator = Cooperator(lambda: lambda: True, scheduler=self.turns.append)
-        self.reasons = Reasons(world.hub, world.feeds, world.traces, self.sessions, pieces)
+        self.reasons = Diagnosis(world.hub, world.feeds, world.traces, self.sessions, pieces)
 
     def sessions(self) -> tuple[Session, ...]:
         """Give all sessions."""

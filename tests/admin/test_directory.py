@@ -12,8 +12,8 @@ from twisted.internet.task import Cooperator
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.admin import directory as insight
-from aerostack.admin.directory import Insight
-from aerostack.admin.taps import Watchers
+from aerostack.admin.directory import Directory
+from aerostack.admin.taps import Taps
 from aerostack.core.topics.topics import Topic
 from aerostack.sessions.session import Session
 from aerostack.testing import World
@@ -21,7 +21,7 @@ from aerostack.testing import World
 
 class InsightTests(SynchronousTestCase):
     """
-    Tests for L{Insight}.
+    Tests for L{Directory}.
     """
 
     def setUp(self) -> None:
@@ -29,11 +29,11 @@ class InsightTests(SynchronousTestCase):
         self.world = World()
         self.sessions: list[Session] = []
         self.presence = self.world.hub.attendance.presence
-        self.insight = Insight(
+        self.insight = Directory(
             self.world.clock,
             self.world.hub,
             self.world.feeds,
-            Watchers(self.world.clock, self.world.hub, self.world.feeds),
+            Taps(self.world.clock, self.world.hub, self.world.feeds),
             lambda: tuple(self.sessions),
         )
 

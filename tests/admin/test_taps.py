@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.admin import taps as watching
-from aerostack.admin.taps import Watcher, Watchers
+from aerostack.admin.taps import Tap, Taps
 from aerostack.auth.authenticator import Credentials
 from aerostack.core.rows.columns import ColumnType
 from aerostack.core.topics.topics import Topic, tableTopic
@@ -34,7 +34,7 @@ class MemoryReader:
 
     def __init__(self, world: World, topic: Topic = ROOM) -> None:
         identity = world.authenticator.identify(Credentials(key=SECRET_KEY), 0)
-        self.watcher = Watcher(identity, topic, self)
+        self.watcher = Tap(identity, topic, self)
         self.appetite: int | None = None
         self.lines: list[Any] = []
         self.finished = False
@@ -68,7 +68,7 @@ def frame(number: int, size: int = 0) -> Any:
 
 class WatcherTests(SynchronousTestCase):
     """
-    Tests for L{Watcher}.
+    Tests for L{Tap}.
     """
 
     def setUp(self) -> None:
@@ -155,12 +155,12 @@ class WatcherTests(SynchronousTestCase):
 
 class WatchersTests(SynchronousTestCase):
     """
-    Tests for L{Watchers}.
+    Tests for L{Taps}.
     """
 
     def setUp(self) -> None:
         self.world = World(access={"orders": TableConfig(hidden=("side",))})
-        self.watchers = Watchers(self.world.clock, self.world.hub, self.world.feeds)
+        self.watchers = Taps(self.world.clock, self.world.hub, self.world.feeds)
         self.watchers.startService()
         self.addCleanup(self.watchers.stopService)
 

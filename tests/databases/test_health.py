@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.databases.health import Heartbeat
+from aerostack.databases.health import DatabaseProbe
 from aerostack.errors import GivenUp
 
 
@@ -45,14 +45,14 @@ class SilentDatabase:
 
 class HeartbeatTests(SynchronousTestCase):
     """
-    Tests for L{Heartbeat}.
+    Tests for L{DatabaseProbe}.
     """
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.database = SilentDatabase()
         self.severed = 0
-        self.heartbeat = Heartbeat(self.clock, self.database, lambda cursor: None, self.sever)
+        self.heartbeat = DatabaseProbe(self.clock, self.database, lambda cursor: None, self.sever)
         self.heartbeat.startService()
         self.addCleanup(self.heartbeat.stopService)
 

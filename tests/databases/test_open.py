@@ -10,7 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.databases.backend import Backend, Unusable
-from aerostack.databases.health import Heartbeat
+from aerostack.databases.health import DatabaseProbe
 from aerostack.databases.open import openBackend
 from aerostack.databases.postgres.connection import POSTGRES, PostgresDatabase, SpareConnections
 from aerostack.databases.sqlite.backend import FileWatch, SQLiteBackend
@@ -109,7 +109,7 @@ class PostgresTests(SynchronousTestCase):
         self.assertEqual(
             [type(pool) for pool in pools], [*[PostgresDatabase] * 5, SpareConnections]
         )
-        self.assertIsInstance(backend.watch(reactor, pools), Heartbeat)
+        self.assertIsInstance(backend.watch(reactor, pools), DatabaseProbe)
 
     def test_prepare(self) -> None:
         """

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.log import Depth
 from aerostack.core.rows.changes import INSERT, Change
-from aerostack.core.topics.policies import Rule, Rules
+from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.delivery.fanout import Fanout
 from aerostack.errors import CLOSE_SLOW
@@ -36,7 +36,7 @@ class OutletCase(SynchronousTestCase):
         self.patch(recovery, "CHUNK", 500)
         self.world = World(
             limits=LimitsConfig(outboxBytes=2000),
-            rules=Rules([], Rule(Depth(self.depth, 1_000_000, 300.0))),
+            rules=TopicPolicies([], TopicPolicy(Depth(self.depth, 1_000_000, 300.0))),
         )
         self.client = self.world.connect()
         self.written = 0

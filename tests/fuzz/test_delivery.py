@@ -16,11 +16,11 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core import roster
-from aerostack.core.replay.log import Depth, Stream
+from aerostack.core.replay.log import Depth, TopicLog
 from aerostack.core.replay.positions import parsePosition
 from aerostack.core.replay.publications import Publication
 from aerostack.core.rows.changes import INSERT, Change
-from aerostack.core.topics.policies import NEWEST, Rule, Rules
+from aerostack.core.topics.policies import NEWEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import parseTopic, tableTopic
 from aerostack.delivery.fanout import Fanout
 from aerostack.errors import CLOSE_SLOW
@@ -301,7 +301,7 @@ class Run(SlowKeepingStory):
         self.random = random
         depth = Depth(random.choice((0, 2, 20, 1000)), 1_000_000, AGE)
         self.world = World(
-            rules=Rules([("news/*", Rule(depth, NEWEST))], Rule(depth)),
+            rules=TopicPolicies([("news/*", TopicPolicy(depth, NEWEST))], TopicPolicy(depth)),
             limits=LimitsConfig(
                 outboxBytes=random.choice((1500, 5000, 1_000_000)),
                 framesBurst=100_000,
@@ -330,13 +330,13 @@ class Run(SlowKeepingStory):
             self.truths[publication.topic].entries.append(entry)
             publish(publication)
 
-        def opened(topic: str, *args: Any, **more: Any) -> Stream:
+        def opened(topic: str, *args: Any, **more: Any) -> TopicLog:
             stream = open_(topic, *args, **more)
             truth = self.truths[topic]
             truth.began.setdefault(stream.epoch, len(truth.entries))
             return stream
 
-        def appended(topic: str, stream: Stream, *args: Any) -> None:
+        def appended(topic: str, stream: TopicLog, *args: Any) -> None:
             append(topic, stream, *args)
             truth = self.truths[topic]
             truth.places[stream.epoch].append(len(truth.entries))

@@ -15,7 +15,7 @@ from aerostack.core.diagnosis.latencies import Spread
 from aerostack.core.replay.publications import Kept
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
-from aerostack.hub.ordering import Lanes
+from aerostack.hub.ordering import OrderedPublisher
 from aerostack.testing import Frame, World, readFrames
 
 ROOM = Topic("chat/a", "p")
@@ -323,7 +323,7 @@ class PublishTests(HubTests):
         When too much waits on a topic, more is refused for now.
         """
         self.world.history.held = []
-        self.patch(Lanes, "maxLane", 2)
+        self.patch(OrderedPublisher, "maxLane", 2)
         waiting = [self.publish(n, persist=bool(n)) for n in (1, 0)]
         error = self.failureResultOf(self.publish(3), RealtimeError).value
         self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
@@ -338,8 +338,8 @@ class PublishTests(HubTests):
         What waits for the database is bounded in bytes, on each topic and on all of them; what was
         refused is taken when the database has caught up.
         """
-        self.patch(Lanes, "maxLaneBytes", 20_000)
-        self.patch(Lanes, "maxBytes", 50_000)
+        self.patch(OrderedPublisher, "maxLaneBytes", 20_000)
+        self.patch(OrderedPublisher, "maxBytes", 50_000)
         data = b'"%b"' % (b"x" * 4000)
         self.world.history.held = []
 

@@ -11,20 +11,22 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.publications import EVENT, Kept, Message, Publication
 from aerostack.errors import RealtimeError
-from aerostack.hub.ordering import Lanes
+from aerostack.hub.ordering import OrderedPublisher
 from aerostack.testing import MemoryHistory
 
 
 class Courses:
     """
-    Lanes, and what came through them.
+    OrderedPublisher, and what came through them.
     """
 
     def __init__(self) -> None:
         self.history = MemoryHistory()
         self.history.held = []
         self.through: list[tuple[str, str]] = []
-        self.lanes = Lanes(self.history, lambda p: self.through.append((p.topic, p.event)))
+        self.lanes = OrderedPublisher(
+            self.history, lambda p: self.through.append((p.topic, p.event))
+        )
 
     def enter(self, event: str, keep: bool, topic: str = "a") -> Deferred[Kept | None]:
         """
@@ -47,9 +49,9 @@ class Courses:
         self.history.held = rest
 
 
-class LanesTests(SynchronousTestCase):
+class OrderedPublisherTests(SynchronousTestCase):
     """
-    Tests for L{Lanes}.
+    Tests for L{OrderedPublisher}.
     """
 
     def setUp(self) -> None:
@@ -95,7 +97,7 @@ class LanesTests(SynchronousTestCase):
         """
         Behind a database that hangs only so much waits; the rest is refused.
         """
-        self.patch(Lanes, "maxLane", 3)
+        self.patch(OrderedPublisher, "maxLane", 3)
         self.courses.enter("kept", True)
         for _ in range(2):
             self.assertNoResult(self.courses.enter("e", False))

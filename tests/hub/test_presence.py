@@ -12,7 +12,7 @@ from tests.hub.test_hub import ROOM, HubTests, Listener
 
 class AttendanceTests(HubTests):
     """
-    Tests for L{Attendance}.
+    Tests for L{PresenceService}.
     """
 
     def setUp(self) -> None:

@@ -116,7 +116,7 @@ class Publisher(Person):
         return len(self._open)
 
 
-class Watcher(Person):
+class Tap(Person):
     """
     Wants everything of two topics, and brings its positions back.
 
@@ -172,7 +172,7 @@ class CrashTests(ProgramTests):
         """
         daemon = await self.serve(self.configure(more="anonymous = true"))
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
-        watchers = [Watcher(self, f"w{n}") for n in range(3)]
+        watchers = [Tap(self, f"w{n}") for n in range(3)]
         publishers = [Publisher(self, f"p{n}") for n in range(2)]
         people = [*watchers, *publishers]
         await self.until(lambda: all(watcher.ready for watcher in watchers))

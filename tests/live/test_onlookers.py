@@ -14,7 +14,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from aerostack.admin import taps as watching
-from aerostack.admin.taps import Watchers
+from aerostack.admin.taps import Taps
 from aerostack.settings.settings import TableConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.console import OTHER_SECRET, ConsoleTests
@@ -274,7 +274,7 @@ class OnlookerTests(ConsoleTests):
         Where nothing passes there is a sign of life now and then, and the answer goes on for
         longer than a request may take to come.
         """
-        self.patch(Watchers, "interval", 0.6)
+        self.patch(Taps, "interval", 0.6)
         await self.stop()
         await self.start()
         onlooker = await self.watch("chat/a")

@@ -102,7 +102,7 @@ class QuickStartTests(DaemonTests):
 
     async def test_presence(self) -> None:
         """
-        Watchers are told who arrives, who changes and who leaves.
+        Taps are told who arrives, who changes and who leaves.
         """
         watcher = await self.subscribed("page/home")
         sarah = await self.client("sarah")

@@ -10,19 +10,19 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.limits.admission import Admission
 from aerostack.errors import RealtimeError
-from aerostack.process.lag import Pulse
+from aerostack.process.lag import LagMonitor
 from aerostack.settings.settings import LimitsConfig
 
 
 class PulseTests(SynchronousTestCase):
     """
-    Tests for L{Pulse}.
+    Tests for L{LagMonitor}.
     """
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.admission = Admission(LimitsConfig(lag=1.0), lambda: 0.5)
-        self.pulse = Pulse(self.clock, self.admission)
+        self.pulse = LagMonitor(self.clock, self.admission)
         self.pulse.startService()
         self.addCleanup(self.pulse.stopService)
         self.told: list[str] = []
@@ -33,7 +33,7 @@ class PulseTests(SynchronousTestCase):
         """
         Note what is logged here.
         """
-        if event.get("log_namespace") == "aerostack.process.lag.Pulse":
+        if event.get("log_namespace") == "aerostack.process.lag.LagMonitor":
             self.told.append(str(event["log_format"]))
 
     def test_steady(self) -> None:

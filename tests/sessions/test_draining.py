@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.limits.draining import BATCH, LONGEST, PAUSE, Departures
+from aerostack.core.limits.draining import BATCH, LONGEST, PAUSE, DrainPlan
 from aerostack.errors import CLOSE_FLOOD, CLOSE_GOING_AWAY
 from aerostack.sessions.draining import PATIENCE, TURN, farewell
 from aerostack.testing import MemoryClient, World
@@ -30,7 +30,7 @@ class FarewellTests(SynchronousTestCase):
         """
         Send some clients away.
         """
-        departures = Departures(3, 10, lambda: 0.5)
+        departures = DrainPlan(3, 10, lambda: 0.5)
         sessions = [client.session for client in clients]
         told: Deferred[None] = farewell(self.world.clock, sessions, departures)
         return told

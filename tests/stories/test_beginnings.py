@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.log import Depth
 from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Change
-from aerostack.core.topics.policies import Rule, Rules
+from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.errors import CLOSE_SLOW
 from aerostack.recovery import recovery
 from aerostack.recovery import replay as past
@@ -145,7 +145,7 @@ class Story(SlowStory):
     """
 
     def __init__(self, depth: int) -> None:
-        self.world = World(rules=Rules([], Rule(Depth(depth, 1_000_000, 300.0))))
+        self.world = World(rules=TopicPolicies([], TopicPolicy(Depth(depth, 1_000_000, 300.0))))
         self.table: Table = {}
         self.viewers = [Viewer(None), Viewer(0)]
         self._seq = 0

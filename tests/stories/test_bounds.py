@@ -17,12 +17,12 @@ from aerostack.core import presence
 from aerostack.core.replay.log import Depth
 from aerostack.core.replay.logs import COST
 from aerostack.core.rows.changes import INSERT, Change
-from aerostack.core.topics.policies import Rule, Rules
+from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic
 from aerostack.databases import history
 from aerostack.errors import CLOSE_SLOW
 from aerostack.hub.hub import MAX_BACKLOG
-from aerostack.hub.ordering import Lanes
+from aerostack.hub.ordering import OrderedPublisher
 from aerostack.recovery import replay as past
 from aerostack.settings.settings import LimitsConfig
 from aerostack.testing import MemoryClient, World
@@ -69,7 +69,7 @@ class FillCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.world = World(
             limits=LimitsConfig(outboxBytes=20_000, framesBurst=100_000, stateBytes=1024),
-            rules=Rules([], Rule(Depth(50, 40_000, 300.0))),
+            rules=TopicPolicies([], TopicPolicy(Depth(50, 40_000, 300.0))),
         )
 
     def publish(self, topic: str, size: int = 100) -> str | None:
@@ -228,9 +228,9 @@ class FillTests(FillCase):
         What is too much of a topic, of a project or of all is refused, until the database has
         caught up.
         """
-        self.patch(Lanes, "maxLaneBytes", 22_000)
-        self.patch(Lanes, "maxProjectBytes", 52_000)
-        self.patch(Lanes, "maxBytes", 72_000)
+        self.patch(OrderedPublisher, "maxLaneBytes", 22_000)
+        self.patch(OrderedPublisher, "maxProjectBytes", 52_000)
+        self.patch(OrderedPublisher, "maxBytes", 72_000)
         history = self.world.history
         history.held = []
         self.assertEqual(self.keep("p", "a", 20), 4)

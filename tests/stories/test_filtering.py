@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.replay.log import Depth
 from aerostack.core.rows.changes import INSERT, UPDATE, Change
 from aerostack.core.rows.views import OPERATIONS, judge, parseView, tell
-from aerostack.core.topics.policies import Rule, Rules
+from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import tableTopic
 from aerostack.errors import RealtimeError
 from aerostack.settings.settings import LimitsConfig
@@ -326,7 +326,7 @@ class DeliveryTests(SynchronousTestCase):
         ]
 
     def world(self, depth: int) -> World:
-        world = World(rules=Rules([], Rule(Depth(depth, 1_000_000, 300.0))))
+        world = World(rules=TopicPolicies([], TopicPolicy(Depth(depth, 1_000_000, 300.0))))
         world.tracker.shape = COLUMNS
         return world
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.replay.log import Depth
 from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.topics.patterns import Patterns
-from aerostack.core.topics.policies import NEWEST, Rule, Rules
+from aerostack.core.topics.policies import NEWEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.recovery import recovery
 from aerostack.recovery import replay as past
@@ -34,7 +34,7 @@ class GapCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.patch(past, "PAGE", 2)
         self.patch(recovery, "CHUNK", 1)
-        self.world = World(rules=Rules([], Rule(Depth(self.depth, 1_000_000, AGE))))
+        self.world = World(rules=TopicPolicies([], TopicPolicy(Depth(self.depth, 1_000_000, AGE))))
 
     def subscribe(self, since: str | None = None, topic: str = "chat/a") -> MemoryClient:
         """
@@ -252,7 +252,7 @@ class SparingTests(SynchronousTestCase):
         """
         world = World(
             limits=LimitsConfig(outboxBytes=2000),
-            rules=Rules([], Rule(Depth(0, 1_000_000, AGE), NEWEST)),
+            rules=TopicPolicies([], TopicPolicy(Depth(0, 1_000_000, AGE), NEWEST)),
         )
         first = world.connect()
         first.positions = True

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.log import Depth, Stream
+from aerostack.core.replay.log import Depth, TopicLog
 from aerostack.core.replay.positions import parsePosition
 from aerostack.core.replay.publications import Kept
 from aerostack.core.rows.changes import INSERT, Change
-from aerostack.core.topics.policies import Rule, Rules
+from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.errors import CLOSE_SLOW
 from aerostack.protocol.framing import Frame
@@ -58,7 +58,7 @@ class Truth:
         self._offsets[stream.epoch] = []
         append = world.hub.streams.append
 
-        def seen(topic: str, stream: Stream, frame: Frame, *rest: Any) -> None:
+        def seen(topic: str, stream: TopicLog, frame: Frame, *rest: Any) -> None:
             append(topic, stream, frame, *rest)
             if topic == self.topic.canonical:
                 self._see(frame)
@@ -262,7 +262,7 @@ class Story(SlowKeepingStory):
         @param outbox: How many bytes may wait for a client.
         """
         self.world = World(
-            rules=Rules([], Rule(Depth(depth, 1_000_000, 300.0))),
+            rules=TopicPolicies([], TopicPolicy(Depth(depth, 1_000_000, 300.0))),
             limits=LimitsConfig(outboxBytes=outbox),
         )
         self.truths = {CHAT: Truth(ROOM), TABLE: Truth(ORDERS)}

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.log import Depth
 from aerostack.core.rows.changes import INSERT, Change
-from aerostack.core.topics.policies import LATEST, Rule, Rules
+from aerostack.core.topics.policies import LATEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import tableTopic
 from aerostack.errors import RealtimeError
 from aerostack.recovery import recovery
@@ -182,8 +182,8 @@ class CommitTests(SynchronousTestCase):
         Where a slow reader is spared changes, it is spared all ends but the newest, too, and
         no change for an end.
         """
-        rule = Rule(Depth(100, 1_000_000, 300.0), LATEST, "id")
-        self.world = World(rules=Rules([], rule))
+        rule = TopicPolicy(Depth(100, 1_000_000, 300.0), LATEST, "id")
+        self.world = World(rules=TopicPolicies([], rule))
         client = self.subscribed(filter={"side": 1})
         client.session.congested()
         for entry in (1, 4):
@@ -255,7 +255,7 @@ class Story(SlowStory):
     """
 
     def __init__(self, depth: int, journalTells: bool) -> None:
-        self.world = World(rules=Rules([], Rule(Depth(depth, 1_000_000, 300.0))))
+        self.world = World(rules=TopicPolicies([], TopicPolicy(Depth(depth, 1_000_000, 300.0))))
         self.readers = [Reader(self.world, fields) for fields in FIELDS]
         self.transactions: list[list[int]] = [[]]
         self._journalTells = journalTells

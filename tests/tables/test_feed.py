@@ -54,7 +54,7 @@ class FeedsCase(SynchronousTestCase):
 
 class FeedsTests(FeedsCase):
     """
-    Tests for L{TableFeeds}.
+    Tests for L{TableFeed}.
     """
 
     def operations(self, frames: list[Frame]) -> list[tuple[str, Any]]:
@@ -262,7 +262,7 @@ class FeedsTests(FeedsCase):
 
     def test_watch(self) -> None:
         """
-        Interests are counted, and taken back one by one.
+        WatchedTables are counted, and taken back one by one.
         """
         for _ in range(2):
             self.assertEqual(self.successResultOf(self.feeds.watch("orders")), "orders")

@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.tables.feed.TableFeeds.permit}: who may do what on which topic, and that
+Tests for L{aerostack.tables.feed.TableFeed.permit}: who may do what on which topic, and that
 everything asks there.
 """
 
@@ -14,9 +14,9 @@ from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.admin.diagnosis import Reasons
-from aerostack.admin.directory import Insight
-from aerostack.admin.taps import Watcher, Watchers
+from aerostack.admin.diagnosis import Diagnosis
+from aerostack.admin.directory import Directory
+from aerostack.admin.taps import Tap, Taps
 from aerostack.auth.authenticator import Credentials
 from aerostack.core.access.permissions import Action
 from aerostack.core.topics.patterns import Patterns
@@ -105,7 +105,7 @@ class PermitCase(SynchronousTestCase):
         other = makeProject(id="q", publicKey=None, secretKey=None)
         self.world = World({"p": project, "q": other}, tables=TABLES, access=access)
         self.world.feeds.allowed = Patterns(["open", "members", "private"])
-        self.watchers = Watchers(self.world.clock, self.world.hub, self.world.feeds)
+        self.watchers = Taps(self.world.clock, self.world.hub, self.world.feeds)
 
     def credentials(self, role: str) -> dict[str, str]:
         """
@@ -216,7 +216,7 @@ class PermitTests(PermitCase):
             body = encodeValue({"method": "socket.emit", "args": ["e", 1, name]})
             emitted[name] = self.asked(self.world.rpc.call, server, body)
             topic = parseTopic(name, "q" if name.endswith("/q") else "p", ("p", "q"), 99)
-            watcher = Watcher(server, topic, Nobody())
+            watcher = Tap(server, topic, Nobody())
             watched[name] = self.asked(self.watchers.watch, watcher)
         self.assertEqual(emitted, self.expected("secret", Action.PUBLISH))
         self.assertEqual(watched, self.expected("secret", Action.SUBSCRIBE))
@@ -232,8 +232,8 @@ class PermitTests(PermitCase):
             def sessions(session: Session = client.session) -> list[Session]:
                 return [session]
 
-            insight = Insight(world.clock, world.hub, world.feeds, self.watchers, sessions)
-            reasons = Reasons(world.hub, world.feeds, world.traces, sessions, insight)
+            insight = Directory(world.clock, world.hub, world.feeds, self.watchers, sessions)
+            reasons = Diagnosis(world.hub, world.feeds, world.traces, sessions, insight)
             for name in ALL[:-1]:
                 topic = parseTopic(name, "p", ("p", "q"), 99)
                 explained = reasons.explain("ann", topic)

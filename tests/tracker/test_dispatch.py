@@ -10,23 +10,23 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.rows.journal import Loss
 from aerostack.errors import RealtimeError
-from aerostack.tracker.dispatch import TURN, Herald
-from aerostack.tracker.watched import Interests
+from aerostack.tracker.dispatch import TURN, ChangeDispatcher
+from aerostack.tracker.watched import WatchedTables
 from tests.delivery.test_fanout import Turning
 from tests.tracker.fakes import Listener
 
 
 class HeraldTests(SynchronousTestCase):
     """
-    Tests for L{Herald}, of a table C{a}.
+    Tests for L{ChangeDispatcher}, of a table C{a}.
     """
 
     def setUp(self) -> None:
         self.clock = Turning()
         self.listener = Listener()
-        interests = Interests(60, str.lower)
+        interests = WatchedTables(60, str.lower)
         interests.add("a", "a", "")
-        self.herald = Herald(self.clock, self.listener, interests)
+        self.herald = ChangeDispatcher(self.clock, self.listener, interests)
 
     def tell(self, *events: Change | Loss, after: int = 10_000) -> Deferred[None]:
         """

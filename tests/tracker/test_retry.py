@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.tracker.retry import LONGEST, Outage
+from aerostack.tracker.retry import LONGEST, RetryState
 
 
 class OutageTests(SynchronousTestCase):
     """
-    Tests for L{Outage}.
+    Tests for L{RetryState}.
     """
 
     def setUp(self) -> None:
-        self.outage = Outage(0.2)
+        self.outage = RetryState(0.2)
 
     def pauses(self, urgent: bool = False) -> list[float]:
         """
@@ -53,7 +53,7 @@ class OutageTests(SynchronousTestCase):
         """
         An interval that is longer than the bound stays what it is.
         """
-        self.outage = Outage(5)
+        self.outage = RetryState(5)
         self.assertEqual(self.pauses(), [5] * 8)
 
     def test_anew(self) -> None:
@@ -72,7 +72,7 @@ class OutageTests(SynchronousTestCase):
         """
         Whenever it fails, it may be tried again within the bound or the interval.
         """
-        outage, now = Outage(interval), 0.0
+        outage, now = RetryState(interval), 0.0
         for step in times:
             now += step
             outage.failed(now, "no")

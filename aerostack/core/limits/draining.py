@@ -25,7 +25,7 @@ LONGEST = 5.0
 _EACH = 0.01
 
 
-class Departures:
+class DrainPlan:
     """
     How the clients of a daemon that stops are spread.
 

@@ -20,7 +20,7 @@ def fingerprint(event: str, data: bytes) -> bytes:
     return blake2b(event.encode() + b"\0" + data, digest_size=16).digest()
 
 
-class Repeats(Generic[T]):
+class IdempotencyCache(Generic[T]):
     """
     Remembers for a while what was published under which key.
 

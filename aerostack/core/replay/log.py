@@ -102,7 +102,7 @@ _NOTHING: deque[Entry] = deque()
 the rest of a stream."""
 
 
-class Stream:
+class TopicLog:
     """
     A ring of one topic's newest entries.
 

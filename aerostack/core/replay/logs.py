@@ -9,15 +9,15 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 
 from aerostack.core.limits.tally import Tally
-from aerostack.core.replay.log import Depth, Stream
+from aerostack.core.replay.log import Depth, TopicLog
 
 COST = 800
 """About how many bytes a stream takes that holds nothing, beside the topic's name."""
 
 
-class Streams:
+class TopicLogs:
     """
-    Streams by canonical topic.
+    TopicLogs by canonical topic.
 
     A topic has one from its first subscription or its first kept message on, and until it
     was not needed for longer than the stream holds anything.  No client can hold a position
@@ -44,9 +44,9 @@ class Streams:
         self.needed: Callable[[str], bool] = lambda topic: False
         self._newEpoch = newEpoch
         self._tally = Tally()
-        self._streams: dict[str, Stream] = {}
+        self._streams: dict[str, TopicLog] = {}
         # Those that may hold entries, the ones quiet for longest first.
-        self._holding: OrderedDict[str, Stream] = OrderedDict()
+        self._holding: OrderedDict[str, TopicLog] = OrderedDict()
         # Since when each of those that are not needed is not, the ones left first first.
         self._idle: OrderedDict[str, float] = OrderedDict()
         self._idleSize = 0
@@ -56,23 +56,23 @@ class Streams:
         """How many bytes of entries there are, about."""
         return self._tally.size
 
-    def get(self, topic: str) -> Stream | None:
+    def get(self, topic: str) -> TopicLog | None:
         """
         The stream of a topic, if it has one.
         """
         return self._streams.get(topic)
 
-    def open(self, topic: str, mark: int, now: float, lineage: str = "") -> Stream:
+    def open(self, topic: str, mark: int, now: float, lineage: str = "") -> TopicLog:
         """
         The stream of a topic; a new one where it has none.
 
-        @param mark: See L{Stream}; for a new one.
+        @param mark: See L{TopicLog}; for a new one.
         @param now: Seconds.
         """
         stream = self._streams.get(topic)
         if stream is None:
             depth = self.depthOf(topic)
-            stream = Stream(self._newEpoch(), depth, mark, lineage, self._tally)
+            stream = TopicLog(self._newEpoch(), depth, mark, lineage, self._tally)
             self._streams[topic] = stream
             if not self.needed(topic):
                 self.leave(topic, now)
@@ -86,7 +86,7 @@ class Streams:
         if stream is not None:
             self.open(topic, mark, now, stream.lineage)
 
-    def drop(self, topic: str) -> Stream | None:
+    def drop(self, topic: str) -> TopicLog | None:
         """
         Let a topic have no stream any more.
 
@@ -146,7 +146,13 @@ class Streams:
     # Entries
 
     def append(
-        self, topic: str, stream: Stream, frame: bytes, mark: int | None, source: object, now: float
+        self,
+        topic: str,
+        stream: TopicLog,
+        frame: bytes,
+        mark: int | None,
+        source: object,
+        now: float,
     ) -> None:
         """
         Add an entry to a topic's stream, and keep within the budget.

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 V = TypeVar("V", bound=Hashable)
 
 
-class Ends(Generic[V]):
+class OpenTransactions(Generic[V]):
     """
     Who has been told a part of a transaction, and not its end.
     """

@@ -20,7 +20,7 @@ NEWEST = "newest"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class TopicPolicy:
     """
     What holds for some topics.
 
@@ -34,7 +34,7 @@ class Rule:
     whenSlow: str = CLOSE
     slowKey: str | None = None
 
-    def sparingKey(self, topic: str, event: str, value: Hashable) -> Hashable:
+    def conflationKey(self, topic: str, event: str, value: Hashable) -> Hashable:
         """
         The key by which a frame is spared (see L{aerostack.protocol.framing.Frame}).
 
@@ -48,22 +48,22 @@ class Rule:
         return None
 
 
-class Rules:
+class TopicPolicies:
     """
     Which rule holds for which topic: of those whose pattern covers its path the first.
     """
 
     remembered = 10_000
 
-    def __init__(self, rules: Iterable[tuple[str, Rule]], default: Rule) -> None:
+    def __init__(self, rules: Iterable[tuple[str, TopicPolicy]], default: TopicPolicy) -> None:
         """
         @param rules: Patterns of topics' paths (see L{Patterns}), and what holds.
         """
         self._rules = [(Patterns([pattern]), rule) for pattern, rule in rules]
         self._default = default
-        self._found: dict[str, Rule] = {}
+        self._found: dict[str, TopicPolicy] = {}
 
-    def of(self, canonical: str) -> Rule:
+    def of(self, canonical: str) -> TopicPolicy:
         """
         The rule of a topic, by its canonical name.
         """

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from aerostack.databases.backend import Backend, Pools, Unusable
-from aerostack.databases.health import Heartbeat
+from aerostack.databases.health import DatabaseProbe
 from aerostack.databases.messages import Found
 from aerostack.databases.migrations import SchemaTooNew
 from aerostack.databases.pool import PooledDatabase
@@ -69,9 +69,9 @@ class PostgresBackend(Backend):
     def waker(self, reactor: Any) -> IWaker:
         return PostgresWaker(reactor, postgres.connectionOptions(self._options, "listen"))
 
-    def watch(self, reactor: Any, pools: Pools) -> Heartbeat:
+    def watch(self, reactor: Any, pools: Pools) -> DatabaseProbe:
         assert pools.pulse is not None
-        return Heartbeat(reactor, pools.pulse, postgres.ping, pools.sever)
+        return DatabaseProbe(reactor, pools.pulse, postgres.ping, pools.sever)
 
     def runQuery(self, *args: Any) -> dict[str, Any]:
         return postgresquery.runQuery(*args)

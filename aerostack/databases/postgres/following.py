@@ -31,7 +31,7 @@ from aerostack.databases.postgres.rows import Field, fieldOf
 from aerostack.databases.postgres.schema import create, dropFunctions, isComplete, isCopied
 from aerostack.databases.postgres.triggers import Manner
 from aerostack.errors import RealtimeError
-from aerostack.tracker.retry import Outage
+from aerostack.tracker.retry import RetryState
 
 TAMPERED = (UndefinedTable, UndefinedFunction, UndefinedColumn, InvalidSchemaName)
 """What is raised where somebody took away what is ours."""
@@ -113,7 +113,7 @@ class Following:
         self._retryAt: float | None = None
         # Whether triggers that are of no use any more can be taken off: writers wait behind us
         # while we wait for them.
-        self._sweeping = Outage(SWEEPING, SWEEPING_LONGEST)
+        self._sweeping = RetryState(SWEEPING, SWEEPING_LONGEST)
         # Since when nobody is known to follow a table.
         self._orphans: dict[str, float] = {}
 

@@ -12,10 +12,10 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from aerostack import __version__
-from aerostack.admin.diagnosis import Reasons
-from aerostack.admin.directory import Insight
+from aerostack.admin.diagnosis import Diagnosis
+from aerostack.admin.directory import Directory
 from aerostack.admin.sampler import Sampler
-from aerostack.admin.taps import Watcher, Watchers
+from aerostack.admin.taps import Tap, Taps
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Identity
 from aerostack.core.topics.topics import Topic, parseTopic
@@ -37,7 +37,7 @@ MOST = 500
 """How many it has at the most."""
 
 
-class Door:
+class ConsoleAccess:
     """
     Stands before the console.
 
@@ -98,7 +98,7 @@ class _ConsoleResource(JSONResource):
     Something that the console asks for.  Subclasses override L{tell}.
     """
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: ConsoleAccess) -> None:
         super().__init__()
         self.door = door
 
@@ -123,8 +123,8 @@ class OverviewResource(_ConsoleResource):
 
     def __init__(
         self,
-        door: Door,
-        insight: Insight,
+        door: ConsoleAccess,
+        insight: Directory,
         sampler: Sampler,
         health: Callable[[], Mapping[str, Any]],
         metrics: Callable[[], Mapping[str, float]],
@@ -160,7 +160,7 @@ class ConnectionsResource(_ConsoleResource):
     Who is connected.
     """
 
-    def __init__(self, door: Door, insight: Insight) -> None:
+    def __init__(self, door: ConsoleAccess, insight: Directory) -> None:
         super().__init__(door)
         self._insight = insight
 
@@ -181,7 +181,7 @@ class TopicsResource(_ConsoleResource):
     Which topics there are.
     """
 
-    def __init__(self, door: Door, insight: Insight) -> None:
+    def __init__(self, door: ConsoleAccess, insight: Directory) -> None:
         super().__init__(door)
         self._insight = insight
 
@@ -197,7 +197,7 @@ class TopicResource(_ConsoleResource):
     One topic, and who is there.
     """
 
-    def __init__(self, door: Door, insight: Insight) -> None:
+    def __init__(self, door: ConsoleAccess, insight: Directory) -> None:
         super().__init__(door)
         self._insight = insight
 
@@ -210,7 +210,7 @@ class ExplainResource(_ConsoleResource):
     Why something did not arrive.
     """
 
-    def __init__(self, door: Door, reasons: Reasons) -> None:
+    def __init__(self, door: ConsoleAccess, reasons: Diagnosis) -> None:
         super().__init__(door)
         self._reasons = reasons
 
@@ -227,7 +227,7 @@ class WatchResource(_ConsoleResource):
     What passes on a topic, as long as the client stays.
     """
 
-    def __init__(self, door: Door, watchers: Watchers) -> None:
+    def __init__(self, door: ConsoleAccess, watchers: Taps) -> None:
         super().__init__(door)
         self._watchers = watchers
 
@@ -237,7 +237,7 @@ class WatchResource(_ConsoleResource):
         if request.method == b"HEAD":
             reader.finish()
             return NOT_DONE_YET
-        watcher = Watcher(identity, topic, reader)
+        watcher = Tap(identity, topic, reader)
         reader.pauseProducing, reader.resumeProducing = watcher.pause, watcher.resume
         request.notifyFinish().addBoth(lambda _: self._watchers.leave(watcher))
         return self._watchers.watch(watcher).addCallback(lambda _: NOT_DONE_YET)

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
 from aerostack.core.limits.admission import Admission
-from aerostack.core.limits.draining import Departures
+from aerostack.core.limits.draining import DrainPlan
 from aerostack.core.limits.quotas import RETRY_AFTER, Quotas
 from aerostack.errors import RealtimeError
 from aerostack.net.websocket.connections import Connections
@@ -32,7 +32,7 @@ class Gate:
         connections: Connections,
         quotas: Quotas,
         admission: Admission,
-        departures: Departures,
+        departures: DrainPlan,
         proxies: Proxies,
     ) -> None:
         self.limits = limits

@@ -10,21 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.limits.draining import BATCH, LONGEST, PAUSE, Departures
+from aerostack.core.limits.draining import BATCH, LONGEST, PAUSE, DrainPlan
 
 counts = st.one_of(st.integers(1, 500), st.integers(1, 100_000))
 
 
 class DeparturesTests(SynchronousTestCase):
     """
-    Tests for L{Departures}.
+    Tests for L{DrainPlan}.
     """
 
     def test_nobody(self) -> None:
         """
         Where there is nobody there is no batch.
         """
-        self.assertEqual(list(Departures(3, 10, random.random).batches(0)), [])
+        self.assertEqual(list(DrainPlan(3, 10, random.random).batches(0)), [])
 
     @given(counts, st.floats(0, 600), st.floats(0, 3600), st.integers())
     def test_plan(self, count: int, away: float, spread: float, seed: int) -> None:
@@ -32,7 +32,7 @@ class DeparturesTests(SynchronousTestCase):
         Everybody gets one delay, none comes back before the daemon should be there or
         later than is configured, and nobody waits longer than the stop may take.
         """
-        batches = list(Departures(away, spread, random.Random(seed).random).batches(count))
+        batches = list(DrainPlan(away, spread, random.Random(seed).random).batches(count))
         self.assertEqual(sum(map(len, batches)), count)
         last = (len(batches) - 1) * PAUSE
         self.assertLess(last, LONGEST)
@@ -49,11 +49,11 @@ class DeparturesTests(SynchronousTestCase):
         Each of as many equal stretches of the spread has exactly one that comes back in
         it, those that left first before the others.
         """
-        batches = Departures(3, spread, random.Random(seed).random).batches(count)
+        batches = DrainPlan(3, spread, random.Random(seed).random).batches(count)
         returns = [
             place * PAUSE + delay / 1000 for place, each in enumerate(batches) for delay in each
         ]
-        last = (len(list(Departures(3, 0, random.random).batches(count))) - 1) * PAUSE
+        last = (len(list(DrainPlan(3, 0, random.random).batches(count))) - 1) * PAUSE
         stretch = min(spread, count / 100) / count
         for place, back in enumerate(returns):
             since = back - last - 3
@@ -66,7 +66,7 @@ class DeparturesTests(SynchronousTestCase):
         """
         A few clients need no spreading: they come back a hundred a second.
         """
-        (delays,) = Departures(3, 10, lambda: 0.0).batches(3)
+        (delays,) = DrainPlan(3, 10, lambda: 0.0).batches(3)
         self.assertEqual(delays, [3000, 3010, 3020])
 
     def test_latecomer(self) -> None:
@@ -79,4 +79,4 @@ class DeparturesTests(SynchronousTestCase):
             (5000, 0.0, 3000 + 2500),
             (100_000, 0.5, 3000 + 5000 + 5000),
         ):
-            self.assertEqual(Departures(3, 10, lambda c=chance: c).latecomer(count), delay)
+            self.assertEqual(DrainPlan(3, 10, lambda c=chance: c).latecomer(count), delay)

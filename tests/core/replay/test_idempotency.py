@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.idempotency import Repeats, fingerprint
+from aerostack.core.replay.idempotency import IdempotencyCache, fingerprint
 
 
 class RepeatsTests(SynchronousTestCase):
     """
-    Tests for L{Repeats}.
+    Tests for L{IdempotencyCache}.
     """
 
     def setUp(self) -> None:
-        self.repeats: Repeats[str] = Repeats(10.0, 3)
+        self.repeats: IdempotencyCache[str] = IdempotencyCache(10.0, 3)
 
     def test_window(self) -> None:
         """

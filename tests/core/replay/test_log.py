@@ -8,20 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.log import EXPIRED, OVERHEAD, UNKNOWN, Depth, Gap, Plan, Stream
+from aerostack.core.replay.log import EXPIRED, OVERHEAD, UNKNOWN, Depth, Gap, Plan, TopicLog
 from aerostack.core.replay.positions import Position
 
 ROOMY = Depth(1000, 1_000_000, 1000.0)
 
 
-def makeStream(depth: Depth = ROOMY, mark: int = 100, lineage: str = "") -> Stream:
+def makeStream(depth: Depth = ROOMY, mark: int = 100, lineage: str = "") -> TopicLog:
     """
     A stream that begins at a mark.
     """
-    return Stream("e1", depth, mark, lineage)
+    return TopicLog("e1", depth, mark, lineage)
 
 
-def fill(stream: Stream, *marks: int | None, at: float = 0.0) -> list[Position]:
+def fill(stream: TopicLog, *marks: int | None, at: float = 0.0) -> list[Position]:
     """
     Add an entry for each mark.
 

@@ -9,8 +9,8 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.log import OVERHEAD, Depth, Stream
-from aerostack.core.replay.logs import COST, Streams
+from aerostack.core.replay.log import OVERHEAD, Depth, TopicLog
+from aerostack.core.replay.logs import COST, TopicLogs
 from aerostack.core.replay.positions import Position
 from tests.fuzz import seeds
 
@@ -20,12 +20,14 @@ FRAME = b"x" * (1000 - OVERHEAD)
 
 class StreamsTests(SynchronousTestCase):
     """
-    Tests for L{Streams}.
+    Tests for L{TopicLogs}.
     """
 
     def setUp(self) -> None:
         epochs = iter(f"e{n}" for n in range(1000))
-        self.streams = Streams(lambda topic: Depth(100, 100_000, 60.0), lambda: next(epochs), 5000)
+        self.streams = TopicLogs(
+            lambda topic: Depth(100, 100_000, 60.0), lambda: next(epochs), 5000
+        )
         self.left: set[str] = set()
         self.streams.needed = lambda topic: topic not in self.left
 
@@ -178,7 +180,7 @@ class StreamsTests(SynchronousTestCase):
         One random run.
         """
         epochs = count()
-        streams = Streams(
+        streams = TopicLogs(
             lambda topic: Depth(random.choice((3, 50)), 3000, 20.0),
             lambda: f"e{next(epochs)}",
             random.choice((4000, 40_000)),
@@ -226,18 +228,18 @@ class StreamsTests(SynchronousTestCase):
 
     def test_drained(self) -> None:
         """
-        Streams that hold nothing any more are not gone through for each publication.
+        TopicLogs that hold nothing any more are not gone through for each publication.
         """
         for number in range(100):
             self.append(f"t{number}")
         looked: list[str] = []
-        shrink = Stream.shrink
+        shrink = TopicLog.shrink
 
-        def look(stream: Stream, size: int) -> None:
+        def look(stream: TopicLog, size: int) -> None:
             looked.append(stream.epoch)
             shrink(stream, size)
 
-        self.patch(Stream, "shrink", look)
+        self.patch(TopicLog, "shrink", look)
         self.append("last", 20)
         self.assertLessEqual(len(looked), 25)
         self.assertEqual(self.streams.size, 5000)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.rows.transactions import Ends
+from aerostack.core.rows.transactions import OpenTransactions
 
 # Of each change who is told it, and whether it is its transaction's last.
 changes = st.lists(st.tuples(st.sets(st.sampled_from("abc")), st.booleans()), max_size=30)
@@ -16,7 +16,7 @@ changes = st.lists(st.tuples(st.sets(st.sampled_from("abc")), st.booleans()), ma
 
 class EndsTests(SynchronousTestCase):
     """
-    Tests for L{Ends}.
+    Tests for L{OpenTransactions}.
     """
 
     @given(changes)
@@ -25,7 +25,7 @@ class EndsTests(SynchronousTestCase):
         Of each transaction those hear the end, once, who were told some of it but not its
         last change, and nobody else.
         """
-        ends: Ends[str] = Ends()
+        ends: OpenTransactions[str] = OpenTransactions()
         told: set[str] = set()
         for who, last in changes:
             for each in who:
@@ -40,6 +40,6 @@ class EndsTests(SynchronousTestCase):
         """
         Who may have been told a part otherwise hears the end as well.
         """
-        ends: Ends[str] = Ends()
+        ends: OpenTransactions[str] = OpenTransactions()
         ends.enter("a")
         self.assertEqual((list(ends.end()), list(ends.end())), (["a"], []))

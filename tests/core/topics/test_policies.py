@@ -7,24 +7,26 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.log import Depth
-from aerostack.core.topics.policies import CLOSE, LATEST, NEWEST, Rule, Rules
+from aerostack.core.topics.policies import CLOSE, LATEST, NEWEST, TopicPolicies, TopicPolicy
 
 DEPTH = Depth(10, 1000, 60.0)
-DEFAULT = Rule(DEPTH)
-CURSORS = Rule(DEPTH, LATEST)
-SCORES = Rule(DEPTH, NEWEST)
+DEFAULT = TopicPolicy(DEPTH)
+CURSORS = TopicPolicy(DEPTH, LATEST)
+SCORES = TopicPolicy(DEPTH, NEWEST)
 
 
 class RulesTests(SynchronousTestCase):
     """
-    Tests for L{Rules}.
+    Tests for L{TopicPolicies}.
     """
 
     def test_first(self) -> None:
         """
         Of the patterns that cover a topic, whatever its project, the first decides.
         """
-        rules = Rules([("cursors/*", CURSORS), ("*/live", SCORES), ("table/*", SCORES)], DEFAULT)
+        rules = TopicPolicies(
+            [("cursors/*", CURSORS), ("*/live", SCORES), ("table/*", SCORES)], DEFAULT
+        )
         self.assertIs(rules.of("cursors/a/p"), CURSORS)
         self.assertIs(rules.of("cursors/a/q"), CURSORS)
         self.assertIs(rules.of("cursors/live/p"), CURSORS)
@@ -37,8 +39,8 @@ class RulesTests(SynchronousTestCase):
         """
         Who invents topics without end does not fill the memory with them.
         """
-        rules = Rules([("cursors/*", CURSORS)], DEFAULT)
-        self.patch(Rules, "remembered", 10)
+        rules = TopicPolicies([("cursors/*", CURSORS)], DEFAULT)
+        self.patch(TopicPolicies, "remembered", 10)
         for number in range(100):
             self.assertIs(rules.of(f"cursors/{number}/p"), CURSORS)
             self.assertLessEqual(len(rules._found), 10)
@@ -46,36 +48,36 @@ class RulesTests(SynchronousTestCase):
 
 class SparingTests(SynchronousTestCase):
     """
-    Tests for L{Rule.sparingKey}.
+    Tests for L{TopicPolicy.conflationKey}.
     """
 
     def test_close(self) -> None:
         """
         Where every frame counts none is spared.
         """
-        self.assertIsNone(Rule(DEPTH, CLOSE).sparingKey("t", "e", "ann"))
+        self.assertIsNone(TopicPolicy(DEPTH, CLOSE).conflationKey("t", "e", "ann"))
 
     def test_newest(self) -> None:
         """
         Where only the newest counts all frames of a topic are alike.
         """
-        keys = {SCORES.sparingKey("t", event, value) for event in "ab" for value in (None, "x")}
+        keys = {SCORES.conflationKey("t", event, value) for event in "ab" for value in (None, "x")}
         self.assertEqual(len(keys), 1)
         self.assertNotIn(None, keys)
-        self.assertNotIn(SCORES.sparingKey("u", "a", None), keys)
+        self.assertNotIn(SCORES.conflationKey("u", "a", None), keys)
 
     def test_latest(self) -> None:
         """
         Where the latest of each counts, frames are alike in topic, event and value; one
         without a value is always sent.
         """
-        key = CURSORS.sparingKey("t", "move", "ann")
+        key = CURSORS.conflationKey("t", "move", "ann")
         self.assertIsNotNone(key)
-        self.assertEqual(CURSORS.sparingKey("t", "move", "ann"), key)
+        self.assertEqual(CURSORS.conflationKey("t", "move", "ann"), key)
         others = {
-            CURSORS.sparingKey("u", "move", "ann"),
-            CURSORS.sparingKey("t", "click", "ann"),
-            CURSORS.sparingKey("t", "move", "bob"),
+            CURSORS.conflationKey("u", "move", "ann"),
+            CURSORS.conflationKey("t", "click", "ann"),
+            CURSORS.conflationKey("t", "move", "bob"),
         }
         self.assertEqual(len(others - {key}), 3)
-        self.assertIsNone(CURSORS.sparingKey("t", "move", None))
+        self.assertIsNone(CURSORS.conflationKey("t", "move", None))
