@@ -14,7 +14,7 @@ from aerostack.auth.tokens import PROJECT_CLAIM, SHOWN, TokenVerifier, claimedPr
 from aerostack.core.access.permissions import Identity, Proof, Role, allowedByClaims
 from aerostack.core.topics.topics import checkUser
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import ProjectConfig
+from aerostack.settings.projects import ProjectConfig
 
 ANONYMOUS_PREFIX = "anonymous:"
 """What stands before a user's name that only the URL vouches for, in a project

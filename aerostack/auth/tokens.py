@@ -13,7 +13,7 @@ from jwt.algorithms import get_default_algorithms
 
 from aerostack.core.topics.topics import checkUser
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import JWTConfig
+from aerostack.settings.projects import JWTConfig
 
 PROJECT_CLAIM = "projectId"
 """The claim by which a token names its project."""

@@ -20,7 +20,7 @@ from aerostack.cli.options import CommandError, addConfig, loadConfig, readJSON
 from aerostack.cli.output import say
 from aerostack.core.access.permissions import CLAIM, Action
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import JWTConfig, ProjectConfig
+from aerostack.settings.projects import JWTConfig, ProjectConfig
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -20,21 +20,19 @@ from aerostack.config.keys import checkAPIKey, checkTokenKey, readKeySet
 from aerostack.config.secrets import Pending, resolve, suggest, within
 from aerostack.core.access.rowrules import parseRows
 from aerostack.settings.conninfo import SCHEMES
+from aerostack.settings.fields import Key, keysOf
 from aerostack.settings.kinds import Secret, describe
+from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.listen import Description, parseDescription
+from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.settings.settings import (
     SECTIONS,
     SQLITE,
     Config,
     DatabaseConfig,
-    JWTConfig,
-    Key,
-    LimitsConfig,
-    ProjectConfig,
-    TableConfig,
     TopicConfig,
-    keysOf,
 )
+from aerostack.settings.tables import TableConfig
 
 T = TypeVar("T")
 

@@ -29,7 +29,7 @@ from aerostack.net.http.admin import (
 from aerostack.net.http.files import consoleFiles
 from aerostack.server.health import Health
 from aerostack.sessions.session import Session
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from aerostack.tables.feed import TableFeed
 
 PATH = "internal/admin"

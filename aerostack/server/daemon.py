@@ -72,7 +72,8 @@ from aerostack.sessions.draining import farewell
 from aerostack.sessions.rpc import RPC
 from aerostack.sessions.session import Session
 from aerostack.settings.addresses import Proxies
-from aerostack.settings.settings import SECTIONS, Config, LimitsConfig
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.settings import SECTIONS, Config
 from aerostack.tables.feed import TableFeed
 from aerostack.tracker.faults import describe
 from aerostack.tracker.tracker import ChangeTracker

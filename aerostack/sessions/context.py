@@ -16,7 +16,7 @@ from aerostack.core.limits.quotas import Quotas
 from aerostack.hub.hub import Hub
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.reauthorizing import Judging
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from aerostack.tables.feed import TableFeed
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
 from aerostack.protocol.codec import decodeValue, splitList, splitObject
 from aerostack.protocol.values import fromJSON
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 
 Permit = Callable[[Identity, Action, Topic], object]
 """Makes sure that somebody may do something on a topic; see L{aerostack.tables.feed}."""

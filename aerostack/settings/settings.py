@@ -7,52 +7,27 @@ written about the configuration is checked against it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from aerostack.settings.fields import Key, keysOf, setting
 from aerostack.settings.kinds import (
     Flag,
-    Kind,
     Many,
     Network,
     Number,
-    Origin,
     Patterned,
     Secret,
     Section,
     Text,
     Word,
 )
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.projects import ProjectConfig
+from aerostack.settings.tables import TableConfig
 
 SQLITE = "sqlite:///"
-
-# JWA names (RFC 7518, 3.1 and RFC 8037).  C{none} is no signature, so it is not here.
-ALGORITHMS = (
-    *("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    *("ES256", "ES384", "ES512", "EdDSA"),
-)
-
-READERS = ("anonymous", "key", "token")
-"""Who may be let read a table: who has no credential, the public key, a token."""
-
-
-def setting(
-    doc: str, kind: Kind, default: Any = MISSING, *, key: str | None = None, show: bool = True
-) -> Any:
-    """
-    Make a dataclass field that is also a key of the configuration.
-
-    @param doc: One or two sentences: what it does.
-    @param default: The value where the key is missing, in the unit of the file; a
-        field without one must be set.
-    @param key: The name in TOML, where it is not the attribute's in snake_case.
-    @param show: Whether the value may appear in a C{repr}.
-    """
-    metadata = {"doc": doc, "kind": kind, "key": key}
-    return field(default=default, repr=show, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -265,152 +240,6 @@ class TopicConfig:
 
 
 @dataclass(frozen=True)
-class TableConfig:
-    """
-    Who may read tables whose names a pattern covers, and what of them.
-    """
-
-    read: tuple[str, ...] | None = setting(
-        "Who may read: 'anonymous' is who has no credential, 'key' who has the public key, 'token'"
-        " a user with a token. The secret key always may. Where it is not set, the project's"
-        " default_read holds.",
-        Many(Word(READERS)),
-        None,
-    )
-    hidden: tuple[str, ...] = setting(
-        "Columns that are never sent, to nobody.", Many(Text("a column's name")), ()
-    )
-    rows: str | None = setting(
-        "Which rows may be read, by what the reader's token says. All, where it is not set.",
-        Text("conditions such as 'owner_id = :sub AND team_id in :teams'"),
-        None,
-    )
-
-
-@dataclass(frozen=True)
-class LimitsConfig:
-    """What one client may ask of the daemon."""
-
-    frameBytes: int = setting(
-        "The largest WebSocket frame that a client may send.",
-        Number("bytes", 1024, 67_108_864),
-        1_048_576,
-    )
-    messageBytes: int = setting(
-        "The largest frame, or data of an emitted event, that is acted on; a larger one, up to"
-        " frame_bytes, is answered with an error. At most frame_bytes.",
-        Number("bytes", 256, 67_108_864),
-        262_144,
-    )
-    stateBytes: int = setting(
-        "The largest presence state. At most frame_bytes.",
-        Number("bytes", 64, 67_108_864),
-        16_384,
-    )
-    bodyBytes: int = setting(
-        "The largest body of an HTTP request.", Number("bytes", 1024, 67_108_864), 1_048_576
-    )
-    topicLength: int = setting(
-        "The longest topic, with its project.", Number("characters", 16, 4096), 255
-    )
-    eventLength: int = setting("The longest event name.", Number("characters", 8, 1024), 128)
-    subscriptions: int = setting(
-        "How many topics one connection may hold.", Number("topics", 1, 1_000_000), 1000
-    )
-    framesPerSecond: float = setting(
-        "How many frames a second one connection may send for long.",
-        Number("frames a second", 0.1, 1_000_000, False),
-        200.0,
-    )
-    framesBurst: int = setting(
-        "How many frames one connection may send at once, after a pause.",
-        Number("frames", 1, 10_000_000),
-        1000,
-    )
-    bytesPerSecond: int | None = setting(
-        "How many bytes a second one connection may send for long.",
-        Number("bytes a second", 1024, 1_000_000_000_000, endless=True),
-        2_097_152,
-    )
-    bytesBurst: int = setting(
-        "How many bytes one connection may send at once, after a pause.",
-        Number("bytes", 1024, 1_000_000_000_000),
-        16_777_216,
-    )
-    outboxBytes: int = setting(
-        "How much may wait unsent for one connection before it is closed as too slow. At least"
-        " twice frame_bytes.",
-        Number("bytes", 2048, 1_073_741_824),
-        4_194_304,
-    )
-    connections: int = setting(
-        "How many connections the daemon holds.", Number("connections", 1, 10_000_000), 20_000
-    )
-    connectionsPerAddress: int | None = setting(
-        "How many connections one address may hold; an IPv6 address is counted with its whole"
-        " /64. Behind a proxy, set server.trusted_proxies first.",
-        Number("connections", 1, 10_000_000, endless=True),
-        None,
-    )
-    connectionsPerSecond: float | None = setting(
-        "How many new connections a second are let in for long; more are told when to come back.",
-        Number("connections a second", 0.1, 1_000_000, False, endless=True),
-        None,
-    )
-    connectionsBurst: int = setting(
-        "How many new connections are let in at once, after a pause.",
-        Number("connections", 1, 10_000_000),
-        1000,
-    )
-    lag: float | None = setting(
-        "How far behind with its work the daemon may be before it lets nobody in until it has"
-        " caught up.",
-        Number("seconds", 0.5, 600, False, endless=True),
-        5.0,
-    )
-    handshakeTimeout: float = setting(
-        "How long a request may take to come in, the opening of a WebSocket among them.",
-        Number("seconds", 0.1, 300, False),
-        10.0,
-    )
-    pingInterval: float = setting(
-        "How long a connection may be silent before it is pinged.",
-        Number("seconds", 1, 3600, False),
-        25.0,
-    )
-    pongTimeout: float = setting(
-        "How long a pinged client may take to answer before it is closed.",
-        Number("seconds", 0.1, 3600, False),
-        20.0,
-    )
-    closeTimeout: float = setting(
-        "How long a client may take to answer a close before its connection is dropped.",
-        Number("seconds", 0.1, 300, False),
-        5.0,
-    )
-    queryRows: int = setting(
-        "How many rows one db.query may return.", Number("rows", 1, 10_000_000), 10_000
-    )
-    queryBytes: int = setting(
-        "How many bytes the result of one db.query may have, about. On SQLite no row that a"
-        " statement reads or writes may be larger, either.",
-        Number("bytes", 65_536, 1_000_000_000),
-        16_777_216,
-    )
-    querySeconds: float = setting(
-        "How long one db.query, or reading the rows of one snapshot, may take.",
-        Number("seconds", 0.1, 3600, False),
-        30.0,
-    )
-    snapshotRows: int = setting(
-        "How many rows a subscription may begin with.", Number("rows", 1, 10_000_000), 10_000
-    )
-    snapshotBytes: int = setting(
-        "How many bytes these rows may have.", Number("bytes", 1024, 1_073_741_824), 8_388_608
-    )
-
-
-@dataclass(frozen=True)
 class LogConfig:
     """What is logged, and how."""
 
@@ -421,121 +250,6 @@ class LogConfig:
     )
     format: str = setting(
         "One line of text an event, or one JSON object.", Word(("text", "json")), "text"
-    )
-
-
-@dataclass(frozen=True)
-class JWTConfig:
-    """How a project's tokens are verified.  Either C{key} or C{jwks} is there."""
-
-    algorithm: str = setting(
-        "The only algorithm that a token may be signed with.", Word(ALGORITHMS)
-    )
-    key: str | None = setting(
-        "The shared secret (HS*), at least as long as the hash, or the public key as PEM.",
-        Secret("a shared secret or a PEM public key"),
-        None,
-        show=False,
-    )
-    jwks: Mapping[str, Any] | None = setting(
-        "A file with a JSON Web Key Set, instead of key.",
-        Text("a path, relative to this file"),
-        None,
-        key="jwks_file",
-        show=False,
-    )
-    audience: str | None = setting(
-        "What a token's aud must name. Where it is not set, aud is not looked at.",
-        Text("an audience's name"),
-        None,
-    )
-    issuer: str | None = setting(
-        "What a token's iss must be. Where it is not set, iss is not looked at.",
-        Text("an issuer's name"),
-        None,
-    )
-    leeway: float = setting(
-        "How far the issuer's clock may be off.", Number("seconds", 0, 600, False), 0.0
-    )
-
-
-@dataclass(frozen=True)
-class ProjectConfig:
-    """
-    One project: its credentials, and who may connect.
-
-    @ivar id: What C{projectId} names, and what the project's topics end in.
-    """
-
-    id: str
-    publicKey: str | None = setting(
-        "The API key that clients carry. It is in every browser, so it is no secret.",
-        Secret("an API key", prefix="pk_", private=False),
-        None,
-        show=False,
-    )
-    secretKey: str | None = setting(
-        "The API key that your servers carry. It may do everything in the project.",
-        Secret("an API key", prefix="sk_"),
-        None,
-        show=False,
-    )
-    jwt: JWTConfig | None = field(
-        default=None,
-        metadata={
-            "doc": "How users' tokens are verified. Without it no token is accepted.",
-            "kind": Section(JWTConfig),
-            "key": None,
-        },
-    )
-    anonymous: bool = setting(
-        "Let clients connect without a key and without a token.", Flag(), False
-    )
-    origins: tuple[str, ...] = setting(
-        "The web pages that may connect, by origin; 'https://*.example.com' is those of all"
-        " subdomains, ['*'] is every page. Programs that are no browser send no origin and are"
-        " not held to this.",
-        Many(Origin()),
-        (),
-    )
-    defaultRead: tuple[str, ...] = setting(
-        "Who may read the tables for which no rule says who.",
-        Many(Word(READERS)),
-        ("anonymous", "key"),
-    )
-    dbQuery: bool | None = setting(
-        "Let servers with the secret key run SQL with db.query, on the whole database, the kept"
-        " messages of all projects among it. Where it is not set, they may if there is no other"
-        " project.",
-        Flag(),
-        None,
-    )
-    connections: int | None = setting(
-        "How many connections the project may hold.",
-        Number("connections", 1, 10_000_000, endless=True),
-        None,
-    )
-    subscriptions: int | None = setting(
-        "How many topics all of its connections together may be subscribed to.",
-        Number("subscriptions", 1, 1_000_000_000, endless=True),
-        None,
-    )
-    framesPerSecond: float | None = setting(
-        "How many frames and HTTP requests a second all of its clients together may send for"
-        " long, twice as many at once.",
-        Number("frames a second", 0.1, 10_000_000, False, endless=True),
-        None,
-    )
-    bytesPerSecond: int | None = setting(
-        "How many bytes a second all of its clients together may send for long, twice as many"
-        " at once.",
-        Number("bytes a second", 1024, 1_000_000_000_000, endless=True),
-        None,
-    )
-    tables: Mapping[str, TableConfig] | None = setting(
-        "Rules for tables as the project sees them; they come before those for all projects.",
-        Patterned(TableConfig),
-        None,
     )
 
 
@@ -576,38 +290,6 @@ SECTIONS: dict[str, type] = {
 }
 
 
-@dataclass(frozen=True)
-class Key:
-    """
-    One key of a table of the configuration.
-
-    @ivar name: Its name in TOML.
-    @ivar attribute: Its name in the dataclass.
-    @ivar default: The value where it is missing, C{MISSING} if it must be there.
-    """
-
-    name: str
-    attribute: str
-    doc: str
-    kind: Kind
-    default: Any
-
-    @property
-    def required(self) -> bool:
-        """Whether the key must be there."""
-        return self.default is MISSING
-
-
-def keysOf(table: type) -> dict[str, Key]:
-    """
-    The keys of one table of the configuration, by name, in order.
-
-    @param table: One of the dataclasses here.
-    """
-    keys = (_key(found) for found in fields(table) if found.metadata)
-    return {key.name: key for key in keys}
-
-
 def reference() -> Iterator[tuple[str, Key]]:
     """
     Every key there is, by its dotted name; C{<id>} stands for a project's id, C{<pattern>}
@@ -627,9 +309,3 @@ def reference() -> Iterator[tuple[str, Key]]:
                 tables.append((f"{prefix}.{key.name}.<pattern>", key.kind.table))
             else:
                 yield f"{prefix}.{key.name}", key
-
-
-def _key(found: Field[Any]) -> Key:
-    metadata = found.metadata
-    name = metadata["key"] or re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", found.name)
-    return Key(name, found.name, metadata["doc"], metadata["kind"], found.default)

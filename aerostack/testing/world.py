@@ -35,7 +35,9 @@ from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.rpc import RPC
-from aerostack.settings.settings import LimitsConfig, ProjectConfig, TableConfig
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.projects import ProjectConfig
+from aerostack.settings.tables import TableConfig
 from aerostack.tables.feed import TableFeed
 from aerostack.testing.clients import MemoryClient
 from aerostack.testing.connections import MemoryConnection

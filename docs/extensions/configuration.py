@@ -16,7 +16,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from aerostack.settings.settings import Key, reference
+from aerostack.settings.fields import Key
+from aerostack.settings.settings import reference
 
 
 def escape(text: str) -> str:

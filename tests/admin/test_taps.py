@@ -17,7 +17,7 @@ from aerostack.core.rows.columns import ColumnType
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.errors import RealtimeError
 from aerostack.protocol.framing import joinFrames, textFrame
-from aerostack.settings.settings import TableConfig
+from aerostack.settings.tables import TableConfig
 from aerostack.testing import SECRET_KEY, World
 
 ROOM = Topic("chat/a", "p")

@@ -13,7 +13,7 @@ from aerostack.auth.origins import matchOrigin
 from aerostack.core.access.permissions import Action, Identity, Role
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import JWTConfig
+from aerostack.settings.projects import JWTConfig
 from tests.stories.tokens import (
     BLOG_KEY,
     NOW,

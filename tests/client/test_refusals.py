@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from aerostack.client.errors import ClientError
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from tests.client.worlds import AWAY, WorldTestCase
 from tests.live.clients import makeToken
 

@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
-from aerostack.settings.settings import JWTConfig, LimitsConfig
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.projects import JWTConfig
 from aerostack.testing import TOKEN_SECRET, World, makeProject
 
 AWAY = 60.0

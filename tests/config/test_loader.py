@@ -19,15 +19,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.config.loader import Config, ConfigError, load
 from aerostack.config.secrets import Pending
+from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.settings import (
     HistoryConfig,
-    LimitsConfig,
     LogConfig,
     PresenceConfig,
-    TableConfig,
     TrackerConfig,
     reference,
 )
+from aerostack.settings.tables import TableConfig
 from tests.config.keys import P256, RSA, pem
 
 ETC = Path(__file__).parents[2] / "etc"

@@ -17,7 +17,7 @@ from aerostack.errors import CLOSE_SLOW
 from aerostack.protocol.frames import Pong
 from aerostack.recovery import recovery
 from aerostack.recovery import replay as past
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World
 
 ORDERS = tableTopic("orders", "p")

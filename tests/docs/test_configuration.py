@@ -10,8 +10,9 @@ from docutils import nodes
 from docutils.core import publish_doctree
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.settings.fields import Key
 from aerostack.settings.kinds import Number, Text
-from aerostack.settings.settings import Key, reference
+from aerostack.settings.settings import reference
 from docs.extensions.configuration import escape, heading, render, written
 from tests.net import ROOT
 

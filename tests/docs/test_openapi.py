@@ -20,7 +20,7 @@ from twisted.web.client import Agent
 from aerostack.admin import taps as watching
 from aerostack.databases.sqlite import connection as sqlite
 from aerostack.errors import ERRORS
-from aerostack.settings.settings import JWTConfig, ProjectConfig
+from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.docs import openapi
 from tests.live.daemon import ORIGIN, DaemonTests

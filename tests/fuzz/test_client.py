@@ -17,7 +17,9 @@ from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
 from aerostack.core.rows.changes import Change
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import READERS, JWTConfig, LimitsConfig, TableConfig
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.projects import JWTConfig
+from aerostack.settings.tables import READERS, TableConfig
 from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, World, makeProject
 from tests import PATIENCE
 from tests.fuzz import FUZZ_SECONDS, seeds

@@ -27,7 +27,7 @@ from aerostack.errors import CLOSE_SLOW
 from aerostack.hub import presence as attendance
 from aerostack.recovery import recovery
 from aerostack.recovery import replay as past
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import Frame, MemoryClient, World
 from tests.fuzz import seeds
 from tests.stories.story import SlowKeepingStory

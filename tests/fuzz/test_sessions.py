@@ -17,7 +17,9 @@ from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.rows.columns import ColumnType
 from aerostack.core.topics.topics import topicOf
 from aerostack.errors import CLOSE_INTERNAL, RealtimeError
-from aerostack.settings.settings import JWTConfig, LimitsConfig, TableConfig
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.projects import JWTConfig
+from aerostack.settings.tables import TableConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, MemoryClient, World, makeProject
 from tests.fuzz import seeds
 

@@ -10,13 +10,8 @@ from typing import Any
 
 import jwt
 
-from aerostack.settings.settings import (
-    Config,
-    HistoryConfig,
-    JWTConfig,
-    ProjectConfig,
-    ServerConfig,
-)
+from aerostack.settings.projects import JWTConfig, ProjectConfig
+from aerostack.settings.settings import Config, HistoryConfig, ServerConfig
 from aerostack.testing import TOKEN_SECRET, makeProject
 from tests.live.daemon import ORIGIN, DaemonTests
 from tests.live.wire import Frame, Refused, Wire

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from aerostack.settings.settings import JWTConfig, ProjectConfig
+from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.testing import SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.live.daemon import DaemonTests
 from tests.live.wire import Wire

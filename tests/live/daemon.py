@@ -20,19 +20,19 @@ from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 
 from aerostack.server.daemon import Daemon
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.settings import (
     Config,
     DatabaseConfig,
     HistoryConfig,
-    LimitsConfig,
     LogConfig,
     PresenceConfig,
-    ProjectConfig,
     ServerConfig,
     StreamsConfig,
-    TableConfig,
     TrackerConfig,
 )
+from aerostack.settings.tables import TableConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, makeProject
 from tests.live.wire import Wire, WireFactory
 from tests.ports import freePort

@@ -12,7 +12,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from twisted.web.static import Data
 
-from aerostack.settings.settings import Config, ProjectConfig
+from aerostack.settings.projects import ProjectConfig
+from aerostack.settings.settings import Config
 from aerostack.testing import makeProject
 from tests.live.browser import LOOKS, SCREENSHOTS, Browser
 from tests.live.daemon import DaemonTests

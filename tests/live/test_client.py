@@ -13,7 +13,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from aerostack.client.channel import Channel
 from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
-from aerostack.settings.settings import JWTConfig, ProjectConfig
+from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, makeProject
 from tests.live.clients import makeToken
 from tests.live.daemon import ORIGIN, DaemonTests

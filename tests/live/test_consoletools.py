@@ -4,7 +4,7 @@ The console's tools: why something did not arrive, and the inspector.
 
 from __future__ import annotations
 
-from aerostack.settings.settings import ProjectConfig
+from aerostack.settings.projects import ProjectConfig
 from aerostack.testing import SECRET_KEY, makeProject
 from tests.live.consolepage import HOSTILE, ConsoleTests
 

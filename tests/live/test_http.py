@@ -15,7 +15,7 @@ import jwt
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
 from aerostack.databases.sqlite import connection as sqlite
-from aerostack.settings.settings import JWTConfig, ProjectConfig
+from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.live.daemon import DaemonTests
 

@@ -4,7 +4,7 @@ The rows that the JavaScript client shows, while others change the table itself.
 
 from __future__ import annotations
 
-from aerostack.settings.settings import ProjectConfig
+from aerostack.settings.projects import ProjectConfig
 from aerostack.testing import makeProject
 from tests.live.test_postgres import PostgresDaemonTests
 from tests.net import Child

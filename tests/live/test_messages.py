@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from aerostack.errors import (
     CLOSE_TOKEN,
 )
-from aerostack.settings.settings import JWTConfig, ProjectConfig
+from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.testing import TOKEN_SECRET, makeProject
 from tests.live.hostile import (
     INVALID_PAYLOAD,

@@ -15,7 +15,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from aerostack.admin import taps as watching
 from aerostack.admin.taps import Taps
-from aerostack.settings.settings import TableConfig
+from aerostack.settings.tables import TableConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.console import OTHER_SECRET, ConsoleTests
 

@@ -12,7 +12,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 
-from aerostack.settings.settings import Config, ProjectConfig
+from aerostack.settings.projects import ProjectConfig
+from aerostack.settings.settings import Config
 from aerostack.testing import makeProject
 from tests.live.daemon import DaemonTests, gather
 from tests.live.program import ProgramTests

@@ -8,7 +8,8 @@ from typing import Any
 
 import jwt
 
-from aerostack.settings.settings import JWTConfig, ProjectConfig, TableConfig
+from aerostack.settings.projects import JWTConfig, ProjectConfig
+from aerostack.settings.tables import TableConfig
 from aerostack.testing import TOKEN_SECRET, makeProject
 from tests.live.daemon import DaemonTests
 from tests.live.test_postgres import PostgresDaemonTests

@@ -12,7 +12,7 @@ import jwt
 from twisted.internet.defer import Deferred
 
 from aerostack.core.rows.journal import Holder, Lag
-from aerostack.settings.settings import TableConfig
+from aerostack.settings.tables import TableConfig
 from aerostack.testing import SECRET_KEY, TOKEN_SECRET
 from tests.live.console import ANN, OTHER_SECRET, ConsoleTests
 from tests.live.wire import Wire

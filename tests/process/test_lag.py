@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.limits.admission import Admission
 from aerostack.errors import RealtimeError
 from aerostack.process.lag import LagMonitor
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 
 
 class PulseTests(SynchronousTestCase):

@@ -12,7 +12,7 @@ from twisted.internet.task import Cooperator
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.server.housekeeping import Housekeeping
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryHistory, World
 from tests.hub.test_hub import ROOM, Listener
 

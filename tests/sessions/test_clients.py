@@ -10,7 +10,7 @@ import jwt
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.errors import CLOSE_REVOKED, CLOSE_SUPERSEDED, CLOSE_TOKEN
-from aerostack.settings.settings import JWTConfig
+from aerostack.settings.projects import JWTConfig
 from aerostack.testing import PUBLIC_KEY, TOKEN_SECRET, Frame, MemoryClient, World, makeProject
 
 

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.rows.changes import INSERT, Change
 from aerostack.errors import CLOSE_TOKEN, RealtimeError
-from aerostack.settings.settings import JWTConfig, LimitsConfig
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.projects import JWTConfig
 from aerostack.testing import TOKEN_SECRET, Frame, World, makeProject
 
 

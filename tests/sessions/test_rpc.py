@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.auth.authenticator import Credentials
 from aerostack.errors import RealtimeError
 from aerostack.protocol.codec import encodeValue
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, World, makeProject
 
 

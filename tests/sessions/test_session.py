@@ -17,7 +17,7 @@ from aerostack.errors import (
     CLOSE_SLOW,
     CLOSE_UNSUPPORTED,
 )
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import Frame, World
 
 

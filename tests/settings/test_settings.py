@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.settings.fields import keysOf
 from aerostack.settings.kinds import (
     Flag,
     Kind,
@@ -25,17 +26,10 @@ from aerostack.settings.kinds import (
     Word,
     describe,
 )
-from aerostack.settings.settings import (
-    SECTIONS,
-    DatabaseConfig,
-    HistoryConfig,
-    JWTConfig,
-    LimitsConfig,
-    ProjectConfig,
-    TableConfig,
-    keysOf,
-    reference,
-)
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.projects import JWTConfig, ProjectConfig
+from aerostack.settings.settings import SECTIONS, DatabaseConfig, HistoryConfig, reference
+from aerostack.settings.tables import TableConfig
 
 
 class ReferenceTests(SynchronousTestCase):

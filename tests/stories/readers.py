@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.access.tables import Access
 from aerostack.core.rows.changes import INSERT, UPDATE, Change, Row
 from aerostack.core.rows.columns import Columns, ColumnType
-from aerostack.settings.settings import JWTConfig, TableConfig
+from aerostack.settings.projects import JWTConfig
+from aerostack.settings.tables import TableConfig
 from aerostack.testing import TOKEN_SECRET, Frame, MemoryClient, World, makeProject
 
 TOPIC = "table/orders/p"

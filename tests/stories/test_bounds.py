@@ -24,7 +24,7 @@ from aerostack.errors import CLOSE_SLOW
 from aerostack.hub.hub import MAX_BACKLOG
 from aerostack.hub.ordering import OrderedPublisher
 from aerostack.recovery import replay as past
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World
 from tests.databases.test_history import SQLiteCase
 

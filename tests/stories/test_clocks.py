@@ -7,7 +7,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.errors import CLOSE_SILENT, CLOSE_TOKEN
-from aerostack.settings.settings import JWTConfig, LimitsConfig
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.projects import JWTConfig
 from aerostack.testing import TOKEN_SECRET, World, makeProject
 from tests.stories.tokens import NOW, sign
 

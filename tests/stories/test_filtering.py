@@ -18,7 +18,7 @@ from aerostack.core.rows.views import OPERATIONS, judge, parseView, tell
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import tableTopic
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import Frame, MemoryClient, World
 from tests.core.rows.fakes import COLUMNS, History, changesOf, filters, histories
 

@@ -16,7 +16,8 @@ from aerostack.core.topics.policies import NEWEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.recovery import recovery
 from aerostack.recovery import replay as past
-from aerostack.settings.settings import LimitsConfig, TableConfig
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.tables import TableConfig
 from aerostack.testing import MemoryClient, World
 from tests.stories.readers import ReaderCase, codes
 

@@ -16,7 +16,7 @@ from aerostack.core.topics.topics import Topic
 from aerostack.hub import presence as attendance
 from aerostack.protocol.framing import Frame
 from aerostack.recovery import recovery
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World
 from tests.fuzz import seeds
 

@@ -12,7 +12,7 @@ from twisted.logger import LogLevel, globalLogPublisher
 
 from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Row
 from aerostack.core.rows.columns import ColumnType
-from aerostack.settings.settings import TableConfig
+from aerostack.settings.tables import TableConfig
 from aerostack.testing import SECRET_KEY, Frame, MemoryClient
 from tests.stories.readers import SHAPE, TOPIC, ReaderCase, brief, codes, row, types
 

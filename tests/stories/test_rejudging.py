@@ -13,7 +13,7 @@ from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.rows.columns import Columns, ColumnType
 from aerostack.errors import RealtimeError
 from aerostack.sessions.session import Session
-from aerostack.settings.settings import TableConfig
+from aerostack.settings.tables import TableConfig
 from aerostack.tables import feed
 from aerostack.testing import SECRET_KEY, Frame
 from tests.stories.readers import SHAPE, TOPIC, ReaderCase, brief, codes, row, types

@@ -20,7 +20,7 @@ from aerostack.errors import CLOSE_SLOW
 from aerostack.protocol.framing import Frame
 from aerostack.recovery import recovery
 from aerostack.recovery import replay as past
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World, readFrames
 from tests.stories.story import SlowKeepingStory
 

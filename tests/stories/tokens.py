@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.auth.authenticator import Authenticator, Credentials
 from aerostack.core.access.permissions import Identity
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import JWTConfig, ProjectConfig
+from aerostack.settings.projects import JWTConfig, ProjectConfig
 
 NOW = 1_000_000_000.0
 SECRET = "a shared secret of at least thirty-two bytes"

@@ -24,7 +24,8 @@ from aerostack.core.topics.topics import parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.protocol.codec import encodeValue
 from aerostack.sessions.session import Session
-from aerostack.settings.settings import JWTConfig, TableConfig
+from aerostack.settings.projects import JWTConfig
+from aerostack.settings.tables import TableConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, World, makeProject
 
 TABLES = ("open", "members", "private", "unlisted")

@@ -17,7 +17,8 @@ from aerostack.core.rows.conditions import Condition, makeCondition
 from aerostack.core.rows.views import Projection, View, parseView
 from aerostack.core.topics.patterns import Patterns
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import ProjectConfig, TableConfig
+from aerostack.settings.projects import ProjectConfig
+from aerostack.settings.tables import TableConfig
 
 READERS: Mapping[str, Role] = MappingProxyType(
     {"anonymous": Role.ANONYMOUS, "key": Role.PUBLIC, "token": Role.TOKEN}

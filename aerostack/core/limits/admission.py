@@ -12,7 +12,7 @@ from math import ceil
 
 from aerostack.core.limits.rates import TokenBucket
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 
 # The least and the most that anybody is told to wait, in seconds.
 SOON = 1.0

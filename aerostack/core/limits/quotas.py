@@ -12,7 +12,7 @@ from math import ceil
 
 from aerostack.core.limits.rates import Allowance, TokenBucket
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import ProjectConfig
+from aerostack.settings.projects import ProjectConfig
 
 RETRY_AFTER = 2000
 """Milliseconds after which it may help to try again where nobody can know: others

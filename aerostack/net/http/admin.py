@@ -28,7 +28,7 @@ from aerostack.net.http.requests import (
     queryOf,
 )
 from aerostack.net.http.resources import JSONResource, nothingHere
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 
 LIMIT = 100
 """How many entries a page has, where it is not said."""

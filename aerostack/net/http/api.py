@@ -30,7 +30,7 @@ from aerostack.net.http.requests import (
 )
 from aerostack.net.http.resources import JSONResource, NotFoundResource
 from aerostack.sessions.rpc import RPC, Permit
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 
 
 class HealthResource(JSONResource):

@@ -19,7 +19,7 @@ from aerostack.errors import RealtimeError
 from aerostack.net.http.requests import BoundedRequest
 from aerostack.net.http.resources import RefusalResource
 from aerostack.net.intake import Intake
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 
 _SINGLE = (b"host", b"origin", b"authorization", b"x-aerostack-key")
 """Headers that decide who may do what.  Where one stands twice, a proxy in front may go by the

@@ -21,7 +21,7 @@ from aerostack.net.websocket.handshake import Opening
 from aerostack.net.websocket.writer import SocketWriter, Turn, Writer
 from aerostack.protocol.deflate import Compressor
 from aerostack.sessions.session import Session
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 
 MakeSession = Callable[[IConnection, Identity], Session]
 

@@ -14,7 +14,7 @@ from aerostack.errors import RealtimeError
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.handshake import Opening
 from aerostack.settings.addresses import Proxies
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 
 
 class Gate:

@@ -13,7 +13,7 @@ from aerostack.core.access.tables import READERS as WORDS
 from aerostack.core.access.tables import Access, UnfitRule
 from aerostack.core.rows.columns import ColumnType
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import READERS, TableConfig
+from aerostack.settings.tables import READERS, TableConfig
 from aerostack.testing import makeProject
 
 ANONYMOUS = Identity("p", Role.ANONYMOUS)

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.limits.admission import LATE, SOON, Admission
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import LimitsConfig
+from aerostack.settings.limits import LimitsConfig
 
 BEGIN = 1_000_000.0
 

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.limits.quotas import RETRY_AFTER, Counts, Quotas
 from aerostack.errors import RealtimeError
-from aerostack.settings.settings import ProjectConfig
+from aerostack.settings.projects import ProjectConfig
 
 
 def quotas(perAddress: int | None = None, **limits: Any) -> Quotas:

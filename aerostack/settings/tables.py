@@ -1,0 +1,40 @@
+"""
+The settings of the sections C{[tables.*]}: who may read which rows of a table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aerostack.settings.fields import setting
+from aerostack.settings.kinds import (
+    Many,
+    Text,
+    Word,
+)
+
+READERS = ("anonymous", "key", "token")
+"""Who may be let read a table: who has no credential, the public key, a token."""
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """
+    Who may read tables whose names a pattern covers, and what of them.
+    """
+
+    read: tuple[str, ...] | None = setting(
+        "Who may read: 'anonymous' is who has no credential, 'key' who has the public key, 'token'"
+        " a user with a token. The secret key always may. Where it is not set, the project's"
+        " default_read holds.",
+        Many(Word(READERS)),
+        None,
+    )
+    hidden: tuple[str, ...] = setting(
+        "Columns that are never sent, to nobody.", Many(Text("a column's name")), ()
+    )
+    rows: str | None = setting(
+        "Which rows may be read, by what the reader's token says. All, where it is not set.",
+        Text("conditions such as 'owner_id = :sub AND team_id in :teams'"),
+        None,
+    )
