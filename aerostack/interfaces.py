@@ -403,6 +403,13 @@ class IHistory(Interface):
             not 0.
         """
 
+    def probe():
+        """
+        See whether messages can be kept, if none waits to be.
+
+        @return: A L{Deferred} that fires when that is known.
+        """
+
 
 class IEngine(Interface):
     """

@@ -5,6 +5,7 @@ Whether a database is well.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.service import Service
@@ -15,6 +16,19 @@ from twisted.python.failure import Failure
 
 from aerostack.errors import GivenUp
 from aerostack.interfaces import IDatabase
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """
+    What is wrong in a database that answers.
+
+    @ivar fault: That, as far as anybody may know it, in words that fit after C{the database}.
+    @ivar details: That, as a sentence for the log.
+    """
+
+    fault: str
+    details: str
 
 
 class DatabaseHealth(Service):
@@ -47,12 +61,13 @@ class DatabaseProbe(DatabaseHealth):
         self,
         clock: IReactorTime,
         database: IDatabase,
-        ping: Callable[[Any], object],
+        ping: Callable[[Any], Trouble | None],
         sever: Callable[[], None],
     ) -> None:
         """
         @param database: The database, by a connection that nobody else uses.
-        @param ping: An interaction that any database that is well carries out at once.
+        @param ping: An interaction that any database that is well carries out at once.  It
+            gives what is wrong all the same, if anything is.
         @param sever: Fails whatever waits for an answer.  A machine that hangs keeps its
             connections, and somebody else may have taken its place by now.
         """
@@ -65,6 +80,8 @@ class DatabaseProbe(DatabaseHealth):
         self._trouble: str | None = None
         # What it failed with.
         self._said = ""
+        # What was wrong although it answered.
+        self._found: Trouble | None = None
         self._beating = LoopingCall(self._beat)
         self._beating.clock = clock
 
@@ -92,12 +109,17 @@ class DatabaseProbe(DatabaseHealth):
             self.log.error("the database does not answer; its connections are given up")
             self._sever()
 
-    def _answered(self, _: object) -> None:
+    def _answered(self, found: Trouble | None) -> None:
         self._asked = None
-        if self._trouble is not None:
+        if self._said:
             self.log.info("the database answers again")
-        self._trouble = None
         self._said = ""
+        self._trouble = None if found is None else f"The database {found.fault}."
+        if found is None and self._found is not None:
+            self.log.info("that is over: {details}", details=self._found.details)
+        elif found is not None and found != self._found:
+            self.log.error("{details}", details=found.details)
+        self._found = found
 
     def _failed(self, failure: Failure) -> None:
         self._asked = None

@@ -23,9 +23,11 @@ from aerostack.databases.messages import (
     selectPage,
     selectPast,
     surveyMessages,
+    tryToKeep,
 )
 from aerostack.errors import GivenUp, RealtimeError
 from aerostack.interfaces import IDatabase, IHistory
+from aerostack.tracker.faults import known
 
 T = TypeVar("T")
 
@@ -74,6 +76,8 @@ class History:
         self._isOlder = False
         # How many messages were not kept since the last that was.
         self._failed = 0
+        # What was said of the failure.
+        self._said: str | None = None
         self.failure: BaseException | None = None
         # Topics that may hold too many messages; None for any may.
         self._grown: set[str] | None = None
@@ -96,16 +100,11 @@ class History:
     def _write(self) -> None:
         count = min(self.batch, len(self._waiting))
         batch = [self._waiting.popleft() for _ in range(count)]
-        # Where there is nothing to keep, it is tried whether there could be.
-        unkept = tuple(self._unkept) if batch else (*self._unkept, "")
-        self._writing = Deferred()
+        unkept = tuple(self._unkept)
 
         def done(times: list[int]) -> None:
             self._unkept.difference_update(unkept)
-            if self._failed:
-                self.log.info("messages are kept again; {n} were not", n=self._failed)
-                self._failed = 0
-            self.failure = None
+            self._worked()
             for (message, kept), createdAt in zip(batch, times, strict=True):
                 if self._grown is not None:
                     self._grown.add(message.topic)
@@ -114,27 +113,66 @@ class History:
         def failed(failure: Failure) -> None:
             if failure.check(InDoubt):
                 self._unkept.update(message.id for message, _ in batch)
-            # Once is enough: who publishes meanwhile may be many.
-            if not self._failed:
-                self.log.error("messages cannot be kept: {error}", error=failure.value)
-            self._failed += len(batch)
-            self.failure = failure.value
-            error = RealtimeError(
-                "database_unavailable", "The message could not be kept; send it again.", 1000
-            )
-            for _, kept in batch:
-                kept.errback(error)
-
-        def next(_: None) -> None:
-            finished, self._writing = self._writing, None
-            if self._waiting:
-                self._write()
-            assert finished is not None
-            finished.callback(None)
+            self._fail(failure, batch)
 
         messages = [message for message, _ in batch]
         written = self._database.run(insertMessages, self._dialect, messages, unkept)
-        written.addCallbacks(done, failed).addCallback(next)
+        self._go(written.addCallbacks(done, failed))
+
+    def _go(self, work: Deferred[None]) -> None:
+        """Write nothing else until something is written, and then what waits."""
+
+        def next(_: None) -> None:
+            self._writing = None
+            if self._waiting:
+                self._write()
+            finished.callback(None)
+
+        finished = self._writing = Deferred()
+        work.addCallback(next)
+
+    def _worked(self) -> None:
+        if self.failure is not None:
+            self.log.info("messages can be kept again; {n} were not", n=self._failed)
+        self._failed = 0
+        self.failure = None
+
+    def _fail(self, failure: Failure, batch: list[tuple[Message, Deferred[Kept]]]) -> None:
+        """Refuse what was to be kept."""
+        if self.failure is not None:
+            # What has waited meanwhile would only wait for the same again.
+            batch = [*batch, *self._waiting]
+            self._waiting.clear()
+        said = known(failure.value)
+        # Once is enough: who publishes meanwhile may be many.
+        isNew = self.failure is None or said != self._said
+        if isNew and not failure.check(GivenUp):
+            self.log.failure("messages cannot be kept; trying again", failure)
+        self._said = said
+        self._failed += len(batch)
+        self.failure = failure.value
+        message = "The message could not be kept; send it again."
+        if said is not None:
+            message = f"{message} The database {said}."
+        for _, kept in batch:
+            kept.errback(RealtimeError("database_unavailable", message, 1000))
+
+    def probe(self) -> Deferred[None]:
+        """
+        See whether messages can be kept, if none waits to be; what is found is in L{failure}.
+        """
+        if self._writing is not None:
+            return self._writing
+        unkept = tuple(self._unkept)
+
+        def done(_: None) -> None:
+            self._unkept.difference_update(unkept)
+            self._worked()
+
+        isThorough = self.failure is not None
+        trying = self._database.run(tryToKeep, self._dialect, unkept, isThorough)
+        self._go(trying.addCallbacks(done, lambda failure: self._fail(failure, [])))
+        return self._writing or succeed(None)
 
     def flushed(self) -> Deferred[None]:
         """
@@ -216,8 +254,6 @@ class History:
         @param now: Milliseconds since the epoch.
         @return: How many messages were forgotten; call again while it is not 0.
         """
-        if (self._unkept or self.failure is not None) and self._writing is None:
-            self._write()
         grown = self._grown
         self._grown = set()
         self._growOld(now)
@@ -233,7 +269,9 @@ class History:
             return deleted
 
         def failed(failure: Failure) -> int:
-            failure.trap(*self._dialect.passing, GivenUp)
+            if self.failure is None:
+                # Else it is known, and told, that nothing can be kept.
+                failure.trap(*self._dialect.passing, GivenUp)
             # Somebody holds the database, or it is away; there is no hurry.
             self._grown = None if grown is None or self._grown is None else self._grown | grown
             return 0

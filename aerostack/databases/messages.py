@@ -91,6 +91,27 @@ def insertMessages(
     return times
 
 
+def tryToKeep(cursor: Any, dialect: Dialect, unkept: Iterable[str], isThorough: bool) -> None:
+    """
+    See whether messages could be kept.
+
+    @param unkept: See L{insertMessages}.
+    @param isThorough: Whether to write one and take it away again, which nobody else sees: a
+        disk that is full is found only by that.
+    """
+    dialect.transact(cursor)
+    for messageId in ("", *unkept):
+        dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", (messageId,))
+    if isThorough:
+        marks = ", ".join([dialect.mark] * 8)
+        cursor.execute(
+            f"INSERT INTO {dialect.messages} ({_COLUMNS}) VALUES ({marks})",
+            ("", "", EVENT, "", "null", None, 0, None),
+        )
+        dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", ("",))
+    cursor.execute("COMMIT")
+
+
 def _newest(cursor: Any, dialect: Dialect, topics: Sequence[str]) -> dict[str, int]:
     """The newest C{created_at} of each topic, in one question."""
     values = ", ".join(["(?)"] * len(topics))

@@ -80,11 +80,15 @@ def tooManyBytes(most: int) -> RealtimeError:
     )
 
 
-def tooLong(seconds: float) -> RealtimeError:
+def tooLong(seconds: float, fault: str = "") -> RealtimeError:
     """
     The refusal of a statement that takes too long.
+
+    @param fault: What is wrong with the database meanwhile, in words that fit after C{the
+        database}, if anything is.
     """
-    return RealtimeError("sql_error", f"The statement took longer than {seconds:g} s.")
+    said = f"The statement took longer than {seconds:g} s."
+    return RealtimeError("sql_error", f"{said} The database {fault}." if fault else said)
 
 
 def notAllowed(said: str) -> RealtimeError:

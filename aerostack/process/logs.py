@@ -27,6 +27,8 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import provider
 
+from aerostack.tracker.faults import known
+
 REDACTED = "[redacted]"
 
 LONGEST = 32_768
@@ -183,8 +185,24 @@ def _predicates(least: Any) -> list[ILogFilterPredicate]:
     return [incomplete, levels]
 
 
+def _state(event: LogEvent) -> str | None:
+    """
+    What state of the database an event tells of, if it is one that has to be expected.
+    """
+    failure = event.get("log_failure")
+    if not isinstance(failure, Failure):
+        return None
+    try:
+        return known(failure.value)
+    except Exception:
+        # It cannot even say what it is.
+        return None
+
+
 def _level(event: LogEvent) -> Any:
     level = event.get("log_level")
+    if level is LogLevel.critical and _state(event) is not None:
+        return LogLevel.error
     return level if level in _LEVELS else LogLevel.info
 
 
@@ -209,7 +227,15 @@ def _facts(event: LogEvent) -> dict[str, Any]:
     for name, value in event.items():
         if not name.startswith("log_") and name not in _RESERVED and _simple(value):
             facts[name] = REDACTED if value and _CREDENTIAL.fullmatch(name) else value
-    if failure is not None:
+    state = _state(event)
+    if state is not None:
+        # What the database is in says all; where in the daemon it was met says nothing.
+        said = _safely(lambda failed: " ".join(failed.getErrorMessage().split()), failure)
+        facts["message"] = f"{message.rstrip('.')}: the database {state} ({said})"
+        if hasattr(getattr(failure, "value", None), "fault"):
+            # One of our own errors, which says the same.
+            facts["message"] = f"{message.rstrip('.')}: {said}"
+    elif failure is not None:
         facts["message"] = message or _safely(_brief, failure)
         facts["traceback"] = _safely(lambda failed: failed.getTraceback(), failure)
     return facts

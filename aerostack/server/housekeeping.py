@@ -31,11 +31,13 @@ class Housekeeping(Service):
     @cvar sweepInterval: Seconds between two looks at the deadlines, and the
         precision of every time-out of a connection.
     @cvar expireInterval: Seconds between two looks at old messages.
+    @cvar probeInterval: Seconds between two looks whether messages can be kept.
     """
 
     log = Logger()
     sweepInterval = 1.0
     expireInterval = 60.0
+    probeInterval = 5.0
 
     def __init__(
         self, clock: IReactorTime, deadlines: Deadlines, hub: Hub, history: IHistory
@@ -48,17 +50,19 @@ class Housekeeping(Service):
         self._swept: Deferred[Any] = succeed(None)
         self._sweeping = LoopingCall(self._sweep)
         self._expiring = LoopingCall(self._expire)
-        for call in (self._sweeping, self._expiring):
+        self._probing = LoopingCall(history.probe)
+        for call in (self._sweeping, self._expiring, self._probing):
             call.clock = clock
 
     def startService(self) -> None:
         super().startService()
         self._sweeping.start(self.sweepInterval)
         self._expiring.start(self.expireInterval)
+        self._probing.start(self.probeInterval, now=False)
 
     def stopService(self) -> None:
         super().stopService()
-        for call in (self._sweeping, self._expiring):
+        for call in (self._sweeping, self._expiring, self._probing):
             if call.running:
                 call.stop()
         self._cooperator.stop()

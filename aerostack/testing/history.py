@@ -112,6 +112,9 @@ class MemoryHistory:
     def expire(self, now: int) -> Deferred[int]:
         return succeed(0)
 
+    def probe(self) -> Deferred[None]:
+        return succeed(None)
+
 
 def answer(reading: list[Callable[[], None]] | None, answer: T) -> Deferred[T]:
     """Answer a question, at once or when the test says so."""

@@ -4,6 +4,7 @@ What a history promises, whatever database it is in.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -11,12 +12,14 @@ from itertools import count
 from typing import Any
 
 from hypothesis import strategies as st
+from psycopg.errors import UniqueViolation
 from twisted.logger import capturedLogs, formatEvent
 
 from aerostack.core.replay.publications import Kept, Message
+from aerostack.databases import history
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.history import History
-from aerostack.databases.messages import findMessages
+from aerostack.databases.messages import InDoubt, findMessages
 from aerostack.databases.migrations import migrate
 from aerostack.databases.pool import PooledDatabase
 from aerostack.errors import RealtimeError
@@ -91,6 +94,8 @@ class HistoryContract:
     assertIsNotNone: Any
     assertNoResult: Any
     failureResultOf: Any
+    flushLoggedErrors: Any
+    patch: Any
     successResultOf: Any
 
     def open(self) -> Any:
@@ -245,6 +250,57 @@ class AppendContract(HistoryContract):
         self.assertEqual(self.successResultOf(later).createdAt, 3)
         self.history = self.makeHistory()
         self.assertEqual(self.times(), [3, 1])
+        self.flushLoggedErrors(sqlite3.IntegrityError, UniqueViolation)
+
+    def test_failingOn(self) -> None:
+        """
+        While messages cannot be kept, all that wait are refused with the second attempt: they
+        would wait for the same.
+        """
+        losing = LosingDatabase(self.database)
+        self.slow = SlowDatabase(losing)
+        self.history = self.makeHistory(database=self.slow)
+        self.history.batch = 1
+        appended = [self.history.append(self.message(time)) for time in range(5)]
+        losing.loses = "undone"
+        self.slow.step()
+        self.failureResultOf(appended[0], RealtimeError)
+        self.assertNoResult(appended[1])
+        losing.loses = "undone"
+        self.slow.step()
+        for each in appended[1:]:
+            self.failureResultOf(each, RealtimeError)
+        self.flushLoggedErrors(InDoubt)
+
+    def test_explained(self) -> None:
+        """
+        A publisher is told what is wrong with the database, as far as that is known.
+        """
+        losing = LosingDatabase(self.database)
+        self.history = self.makeHistory(database=losing)
+        self.patch(history, "known", lambda error: "is full of bees")
+        losing.loses = "undone"
+        error = self.failureResultOf(self.history.append(self.message(1)), RealtimeError).value
+        self.assertEqual(
+            error.message,
+            "The message could not be kept; send it again. The database is full of bees.",
+        )
+        self.flushLoggedErrors(InDoubt)
+
+    def test_probed(self) -> None:
+        """
+        Whether messages can be kept is seen though none comes; nothing stays of the attempt.
+        """
+        losing = LosingDatabase(self.database)
+        self.history = self.makeHistory(database=losing)
+        self.keep(1)
+        losing.loses = "undone"
+        self.successResultOf(self.history.probe())
+        self.assertIsNotNone(self.history.failure)
+        self.successResultOf(self.history.probe())
+        self.assertIsNone(self.history.failure)
+        self.assertEqual(self.times(), [1])
+        self.flushLoggedErrors(ConnectionError)
 
     def test_flushed(self) -> None:
         """
@@ -261,12 +317,13 @@ class AppendContract(HistoryContract):
             self.slow.step()
         self.successResultOf(flushed)
         self.failureResultOf(appended[1], RealtimeError)
+        self.flushLoggedErrors(sqlite3.IntegrityError, UniqueViolation)
 
     def test_lost(self) -> None:
         """
         Where nobody knows whether a transaction took place, its messages are not kept, as
-        their publishers were told: not before the next one, nor at the next look at old
-        messages.
+        their publishers were told: not before the next one, nor at the next look whether
+        messages can be kept.
         """
         losing = LosingDatabase(self.database)
         self.history = self.makeHistory(database=losing)
@@ -282,8 +339,9 @@ class AppendContract(HistoryContract):
             self.successResultOf(self.history.append(self.message(3)))
             losing.loses = loses
             self.failureResultOf(self.history.append(self.message(5)), RealtimeError)
-            self.assertEqual(self.successResultOf(self.history.expire(0)), 0)
+            self.successResultOf(self.history.probe())
             self.assertEqual(self.times(), [3, 2, 1])
+        self.flushLoggedErrors(InDoubt)
 
     def test_lostAgain(self) -> None:
         """
@@ -295,6 +353,7 @@ class AppendContract(HistoryContract):
             losing.loses = loses
             self.failureResultOf(self.history.append(self.message(5)), RealtimeError)
         self.assertEqual((self.keep(1).createdAt, self.times()), (1, [1]))
+        self.flushLoggedErrors(InDoubt)
 
     def test_unstorable(self) -> None:
         """
@@ -340,10 +399,11 @@ class AppendContract(HistoryContract):
         self.assertEqual(
             [formatEvent(event) for event in logs],
             [
-                "messages cannot be kept: the connection is gone",
-                "messages are kept again; 3 were not",
+                "messages cannot be kept; trying again",
+                "messages can be kept again; 3 were not",
             ],
         )
+        self.flushLoggedErrors(InDoubt)
 
 
 class PageContract(HistoryContract):

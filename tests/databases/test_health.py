@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.databases.health import DatabaseProbe
+from aerostack.databases.health import DatabaseProbe, Trouble
 from aerostack.errors import GivenUp
 
 
@@ -30,11 +30,11 @@ class SilentDatabase:
         self.asked.append(Deferred())
         return self.asked[-1]
 
-    def answer(self) -> None:
+    def answer(self, found: Trouble | None = None) -> None:
         """
         Answer.
         """
-        self.asked.pop().callback(None)
+        self.asked.pop().callback(found)
 
     def fail(self, error: Exception) -> None:
         """
@@ -103,6 +103,23 @@ class HeartbeatTests(SynchronousTestCase):
                 "the database does not answer: refused: is it there?",
                 "the database answers again",
             ],
+        )
+
+    def test_trouble(self) -> None:
+        """
+        What is wrong in a database that answers is told to everybody, and logged once with its
+        details, as is its end.
+        """
+        with capturedLogs() as logs:
+            for _ in range(3):
+                self.database.answer(Trouble("is held by x", "the database is held by x of y"))
+                self.assertEqual(self.heartbeat.fault(), "The database is held by x.")
+                self.clock.advance(2)
+            self.database.answer()
+        self.assertIsNone(self.heartbeat.fault())
+        self.assertEqual(
+            [formatEvent(event) for event in logs],
+            ["the database is held by x of y", "that is over: the database is held by x of y"],
         )
 
     def test_silent(self) -> None:

@@ -4,6 +4,7 @@ Tests for L{aerostack.databases.history}, in every database.
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 
 from hypothesis import given
@@ -129,11 +130,26 @@ class SQLiteExpireTests(ExpireContract, SQLiteCase):
             failed = self.history.append(self.message(2, ROOM))
             self.failureResultOf(failed, RealtimeError)
             self.assertIn("no such table", str(self.history.failure))
-            self.successResultOf(self.history.expire(0))
+            self.successResultOf(self.history.probe())
             self.assertIn("no such table", str(self.history.failure))
             other.connection.execute("ALTER TABLE away RENAME TO realtime_messages")
-        self.successResultOf(self.history.expire(0))
+        self.successResultOf(self.history.probe())
         self.assertIsNone(self.history.failure)
+        self.assertEqual(len(self.flushLoggedErrors(sqlite3.OperationalError)), 1)
+
+    def test_unwritable(self) -> None:
+        """
+        After messages could not be kept, it is found that they can be once one could be written.
+        """
+        connection = self.database.connection
+        connection.execute("PRAGMA query_only = ON")
+        self.failureResultOf(self.history.append(self.message(1)), RealtimeError)
+        self.successResultOf(self.history.probe())
+        self.assertIsNotNone(self.history.failure)
+        connection.execute("PRAGMA query_only = OFF")
+        self.successResultOf(self.history.probe())
+        self.assertIsNone(self.history.failure)
+        self.assertEqual(len(self.flushLoggedErrors(sqlite3.OperationalError)), 1)
 
     def test_givenUp(self) -> None:
         """

@@ -10,11 +10,80 @@ from contextlib import closing
 import treq
 from twisted.web.client import Agent
 
+from aerostack.databases.health import DatabaseProbe
+from aerostack.databases.postgres.locks import LockedOut
 from aerostack.server import health as condition
 from aerostack.testing import SECRET_KEY
 from aerostack.tracker import maintenance as upkeep
 from tests.live.test_postgres import PostgresDaemonTests
-from tests.postgres import OWNER
+from tests.postgres import ADMIN, OWNER
+
+
+class LockedTests(PostgresDaemonTests):
+    """
+    Locks that somebody holds on the daemon's own tables.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.patch(DatabaseProbe, "interval", 0.2)
+        await super().setUp()
+
+    async def fault(self) -> str:
+        """
+        What C{/health} says of the database.
+        """
+        status, body, _ = await self.http("GET", "/health")
+        fault = str(body["checks"]["database"])
+        self.assertEqual(
+            (status, body["status"]), (200, "ok") if fault == "ok" else (503, "failing")
+        )
+        return fault
+
+    async def test_kept(self) -> None:
+        """
+        While somebody locks a table of kept messages these are refused within seconds instead of
+        acknowledged; client, health and log name the process and what ends it, and only the log
+        its role.  Then messages are kept again.
+        """
+        publish = {"type": "publish", "topic": "chat/a", "event": "e", "data": 1, "persist": True}
+        for table in ("messages", "versions"):
+            client = await self.client("ann")
+            with closing(self.postgres.connect(ADMIN, application_name="the tool")) as holder:
+                holder.execute(f"BEGIN; LOCK TABLE _aerostack.{table} IN ACCESS EXCLUSIVE MODE")
+                pid = holder.info.backend_pid
+                who = f"has its table _aerostack.{table} locked by process {pid} (the tool)"
+                remedy = f", which SELECT pg_terminate_backend({pid}) ends."
+                client.tell({**publish, "id": table})
+                error = await client.frame()
+                self.assertEqual((error["type"], error["code"]), ("error", "database_unavailable"))
+                self.assertIn(f"send it again. The database {who}{remedy}", error["message"])
+                self.assertIn(f"he database {who}{remedy}", await self.fault())
+                for told in (error["message"], await self.fault()):
+                    self.assertNotIn("role", told)
+                self.assertTrue(any(f"{who} of the role admin" in line for line in self.logged))
+            await self.untilAnswered("ok", self.fault)
+            client.tell({**publish, "id": f"{table} again"})
+            self.assertEqual(await client.frame(), {"type": "ack", "id": f"{table} again"})
+        self.flushLoggedErrors(LockedOut)
+
+    async def test_fed(self) -> None:
+        """
+        While somebody locks a table of the changes, health and subscribers are told who does,
+        and then get what was missing.
+        """
+        self.execute("CREATE TABLE orders (id int PRIMARY KEY)")
+        watcher = await self.subscribed("orders")
+        with closing(self.postgres.connect(ADMIN, application_name="the tool")) as holder:
+            holder.execute("BEGIN; LOCK TABLE _aerostack.changes IN ACCESS EXCLUSIVE MODE")
+            self.execute("INSERT INTO orders VALUES (1)")
+            status = await watcher.frame()
+            self.assertEqual((status["type"], status["feed"]), ("status", "down"))
+            while "(the tool)" not in await self.fault():
+                await self.sleep(0.1)
+        frames = await watcher.frames(2)
+        self.assertEqual([f["data"] for f in frames if f["type"] == "db_change"], [{"id": 1}])
+        await self.untilAnswered("ok", self.fault)
+        self.flushLoggedErrors(LockedOut)
 
 
 class OpenTests(PostgresDaemonTests):

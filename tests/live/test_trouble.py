@@ -4,11 +4,15 @@ A database that is in trouble, and floods, with real clients.
 
 from __future__ import annotations
 
+import io
 import socket
 import sqlite3
 from contextlib import closing
 from typing import Any
 
+from twisted.logger import globalLogPublisher
+
+from aerostack.process.logs import makeObserver
 from tests.live.daemon import DaemonTests
 from tests.live.wire import Wire
 from tests.net import Child
@@ -32,6 +36,10 @@ class LockTests(DaemonTests):
     """
 
     async def start(self, port: int = 0) -> None:
+        self.log = io.StringIO()
+        observer = makeObserver(self.log, "text", "info")
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
         # In WAL mode nobody can lock readers out.  The daemon leaves a file as it is.
         self.execute(
             "PRAGMA journal_mode = DELETE",
@@ -83,6 +91,38 @@ class LockTests(DaemonTests):
             )
             self.assertEqual(await wire.barrier(), [])
         self.flushLoggedErrors(sqlite3.OperationalError)
+        self.assertNotIn("Traceback", self.log.getvalue())
+        locked = "trying again: the database is locked by another program"
+        for said in (f"Table changes cannot be read; {locked}", "Table changes can be read again"):
+            self.assertEqual(self.log.getvalue().count(said), 1, said)
+
+    async def test_kept(self) -> None:
+        """
+        While another program locks the database what is to be kept is refused, health says why,
+        and the log has a line for the beginning and one for the end.
+        """
+        locker = sqlite3.connect(self.path, timeout=10, isolation_level=None)
+        self.addCleanup(locker.close)
+        client = await self.client("ann")
+        locker.execute("BEGIN EXCLUSIVE")
+        publish = {"type": "publish", "topic": "chat/a", "event": "e", "data": 1, "persist": True}
+        client.tell({**publish, "id": "1"})
+        error = await client.frame()
+        self.assertEqual((error["type"], error["code"]), ("error", "database_unavailable"))
+        self.assertIn("The database is locked by another program.", error["message"])
+        status, body, _ = await self.http("GET", "/health")
+        said = "Messages cannot be kept: the database is locked by another program."
+        self.assertEqual((status, body["checks"]["database"]), (503, said))
+        locker.execute("ROLLBACK")
+        while (await self.http("GET", "/health"))[0] != 200:
+            await self.sleep(0.1)
+        client.tell({**publish, "id": "2"})
+        self.assertEqual(await client.frame(), {"type": "ack", "id": "2"})
+        self.flushLoggedErrors(sqlite3.OperationalError)
+        self.assertNotIn("Traceback", self.log.getvalue())
+        locked = "trying again: the database is locked by another program"
+        for said in (f"messages cannot be kept; {locked}", "messages can be kept again"):
+            self.assertEqual(self.log.getvalue().count(said), 1, said)
 
 
 class ConnectionTests(DaemonTests):

@@ -7,18 +7,23 @@ from __future__ import annotations
 import io
 import json
 import re
+import sqlite3
 from time import process_time
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg import errors
 from twisted.logger import Logger, LogLevel, LogPublisher, globalLogPublisher
 from twisted.python import log as legacy
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.databases.postgres.locks import Block, LockedOut
 from aerostack.process.logs import LONGEST, REDACTED, Redactor, makeObserver
+from tests.tracker.fakes import sqliteError
 
 TOKENS = "abcdefghijklmnopqrstuvwxyzABCXYZ0189!#$%&'*+-.^_`|~"
 KEYS = st.text(TOKENS, min_size=16, max_size=60)
@@ -60,6 +65,86 @@ class Unprintable:
         raise RuntimeError("no")
 
     __str__ = __repr__
+
+
+def met(error: BaseException) -> Failure:
+    """
+    @return: A failure with an error that was raised.
+    """
+    try:
+        raise error
+    except BaseException:
+        return Failure()
+
+
+class DatabaseTests(SynchronousTestCase):
+    """
+    What is written of a database that is in a state which has to be expected.
+    """
+
+    def event(self, error: BaseException) -> dict[str, Any]:
+        """
+        What is logged of an error.
+        """
+        return {
+            "log_level": LogLevel.critical,
+            "log_namespace": "n",
+            "log_format": "Changes cannot be read; trying again.",
+            "log_failure": met(error),
+        }
+
+    def test_states(self) -> None:
+        """
+        One line says what it is, what the daemon does and what the driver said.
+        """
+        for error, said in (
+            (sqliteError("SQLITE_BUSY", "database is locked"), "is locked by another program"),
+            (sqliteError("SQLITE_FULL", "it is full"), "has no room left on its disk"),
+            (sqliteError("SQLITE_READONLY", "read only"), "cannot be written to"),
+            (sqlite3.OperationalError("no such table: realtime_messages"), "has lost the table"),
+            (errors.AdminShutdown("terminating\n\tnow"), "is stopping or starting"),
+            (psycopg.OperationalError("connection refused"), "cannot be reached"),
+            (errors.TooManyConnections("too many"), "has no connection left"),
+            (errors.QueryCanceled("statement timeout"), "took too long for a statement"),
+            (errors.DeadlockDetected("deadlock"), "broke off a deadlock"),
+            (errors.LockNotAvailable("lock timeout"), "is locked by another program"),
+            (errors.DiskFull("no space"), "has no room left on its disk"),
+        ):
+            line = write("text", self.event(error))
+            self.assertIn(
+                f"error [n] Changes cannot be read; trying again: the database {said}", line
+            )
+            self.assertIn(f"({' '.join(str(error).split())})", line)
+            self.assertEqual((line.count("\n"), line.count("\\n")), (1, 0))
+            told = json.loads(write("json", self.event(error)))
+            self.assertEqual(told["level"], "error")
+            self.assertIn(said, told["message"])
+            self.assertNotIn("traceback", told)
+
+    def test_ours(self) -> None:
+        """
+        An error of our own that says all by itself is not said twice.
+        """
+        locked = LockedOut([Block("_aerostack.messages", "process 7 (x)", "admin", None)])
+        line = write("text", self.event(locked))
+        said = "the database has its table _aerostack.messages locked by process 7 (x)"
+        self.assertEqual(line.count(said), 1)
+        self.assertIn("of the role admin", line)
+
+    def test_mistakes(self) -> None:
+        """
+        Every other error keeps its traceback.
+        """
+        for error in (
+            RuntimeError("no"),
+            sqlite3.OperationalError("no such column: x"),
+            errors.UndefinedColumn("no such column"),
+            psycopg.ProgrammingError("a mistake"),
+        ):
+            line = write("text", self.event(error))
+            self.assertIn("critical [n]", line)
+            self.assertIn("Traceback", line)
+            self.assertIn("Traceback", json.loads(write("json", self.event(error)))["traceback"])
 
 
 class TextTests(SynchronousTestCase):

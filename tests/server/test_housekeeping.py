@@ -22,13 +22,19 @@ class SlowHistory(MemoryHistory):
     A history with something to forget.
 
     @ivar asked: The times at which it was asked to.
+    @ivar probed: How often it was asked to see whether messages can be kept.
     @ivar steps: What each next step answers.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[int] = []
+        self.probed = 0
         self.steps: list[Deferred[int]] = []
+
+    def probe(self) -> Deferred[None]:
+        self.probed += 1
+        return super().probe()
 
     def expire(self, now: int) -> Deferred[int]:
         self.asked.append(now)
@@ -69,6 +75,14 @@ class HousekeepingTests(SynchronousTestCase):
         self.assertEqual(client.connection.pings, 1)
         self.pump(6)
         self.assertIsNotNone(client.connection.closing)
+
+    def test_probed(self) -> None:
+        """
+        Every few seconds it is seen whether messages can be kept, also while none comes.
+        """
+        self.start()
+        self.pump(20)
+        self.assertEqual(self.history.probed, 4)
 
     def test_brokenSession(self) -> None:
         """

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import sqlite3
 
+import psycopg
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.tracker.faults import describe
+from aerostack.tracker.faults import describe, known
 from tests.databases.support import connect
 from tests.tracker.fakes import sqliteError
 
@@ -74,11 +75,43 @@ class FaultsTests(SynchronousTestCase):
         for state, said in (
             ("28P01", "does not let the daemon in"),
             ("57P03", "is stopping or starting"),
-            ("53300", "has no room or no connection left"),
+            ("57P01", "is stopping or starting"),
+            ("57014", "took too long for a statement"),
+            ("53300", "has no connection left"),
+            ("53100", "has no room left on its disk"),
+            ("55P03", "is locked by another program"),
+            ("40P01", "broke off a deadlock with another program"),
+            ("25006", "takes no writes: it is a standby or read only"),
             ("42P01", "cannot be used; the log says why"),
             (None, "cannot be used; the log says why"),
         ):
             self.assertEqual(describe(ServerError(state)), said)
+
+    def test_unreachable(self) -> None:
+        """
+        What the driver says without a word of the server's is that there is no connection; what
+        an error came from is known as well.
+        """
+        said = "cannot be reached, or does not let the daemon in"
+        refused = psycopg.OperationalError("connection refused")
+        self.assertEqual(describe(refused), said)
+        self.assertEqual(describe(psycopg.InterfaceError("the connection is closed")), said)
+        doubt = Exception("nobody knows")
+        doubt.__cause__ = refused
+        self.assertEqual(describe(doubt), said)
+        self.assertIsNone(known(psycopg.ProgrammingError("a mistake")))
+        self.assertIsNone(known(None))
+
+    def test_droppedTable(self) -> None:
+        """
+        A table of ours that PostgreSQL has not any more is named.
+        """
+        for table, said in (
+            ("_aerostack.messages", "has lost the table _aerostack.messages;"),
+            ("secrets", "cannot be used"),
+        ):
+            error = psycopg.errors.UndefinedTable(f'relation "{table}" does not exist\nLINE 1: S')
+            self.assertIn(said, describe(error))
 
     def test_others(self) -> None:
         """

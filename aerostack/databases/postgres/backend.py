@@ -8,14 +8,16 @@ from typing import Any
 
 import psycopg
 
+from aerostack.core.rows.selection import Bounds
 from aerostack.databases.backend import Backend, Pools, Unusable
-from aerostack.databases.health import DatabaseProbe
+from aerostack.databases.health import DatabaseProbe, Trouble
 from aerostack.databases.messages import Found
 from aerostack.databases.migrations import SchemaTooNew
 from aerostack.databases.pool import PooledDatabase
 from aerostack.databases.postgres import connection as postgres
 from aerostack.databases.postgres import query as postgresquery
 from aerostack.databases.postgres.journal import PostgresJournal
+from aerostack.databases.postgres.locks import Lookout
 from aerostack.databases.postgres.wake import PostgresWaker
 from aerostack.interfaces import IJournal, IWaker
 from aerostack.settings.settings import DatabaseConfig, TrackerConfig
@@ -34,6 +36,7 @@ class PostgresBackend(Backend):
         self._options = dict(postgres.conninfoOf(config.url).options)
         if config.password is not None:
             self._options["password"] = config.password
+        self._lookout = Lookout()
         self._spares = postgres.SpareConnections(self._options, "snapshot")
 
     def prepare(self, since: int, limit: int) -> Found:
@@ -45,7 +48,13 @@ class PostgresBackend(Backend):
     def pools(self, reactor: Any) -> Pools:
         def pool(threads: int, purpose: str, timeout: float | None = None) -> PooledDatabase:
             return postgres.PostgresDatabase(
-                reactor, self._options, threads, purpose, timeout, ours=purpose != "query"
+                reactor,
+                self._options,
+                threads,
+                purpose,
+                timeout,
+                ours=purpose != "query",
+                lookout=self._lookout,
             )
 
         # A statement of db.query brings its own time-out, and nothing is prepared where every
@@ -70,11 +79,17 @@ class PostgresBackend(Backend):
         return PostgresWaker(reactor, postgres.connectionOptions(self._options, "listen"))
 
     def watch(self, reactor: Any, pools: Pools) -> DatabaseProbe:
-        assert pools.pulse is not None
-        return DatabaseProbe(reactor, pools.pulse, postgres.ping, pools.sever)
+        def look(cursor: Any) -> Trouble | None:
+            locked = self._lookout.look(cursor)
+            return None if locked is None else Trouble(locked.fault, str(locked))
 
-    def runQuery(self, *args: Any) -> dict[str, Any]:
-        return postgresquery.runQuery(*args)
+        assert pools.pulse is not None
+        return DatabaseProbe(reactor, pools.pulse, look, pools.sever)
+
+    def runQuery(
+        self, cursor: Any, sql: str, parameters: list[Any], bounds: Bounds
+    ) -> dict[str, Any]:
+        return postgresquery.runQuery(cursor, sql, parameters, bounds, self._lookout)
 
     def remove(self, keepHistory: bool) -> list[str]:
         try:

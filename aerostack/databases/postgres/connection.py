@@ -13,13 +13,15 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable, ReadOnlySqlTransaction
 from psycopg.pq import TransactionStatus
+from twisted.python.failure import Failure
 
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.messages import Found, findMessages
 from aerostack.databases.migrations import migrate
 from aerostack.databases.pool import PooledDatabase
+from aerostack.databases.postgres.locks import PATIENCE, Lookout
 from aerostack.databases.postgres.settings import READABLE, SCHEMA, settingsSQL
 from aerostack.settings.conninfo import Conninfo, parseConninfo
 
@@ -152,8 +154,11 @@ def sessionSettings(statementTimeout: float | None, confined: bool = True) -> st
     @param statementTimeout: How many seconds a statement may take; L{None} for any.
     @param confined: Whether all statements of the session are ours.
     """
-    timeout = f"{int((statementTimeout or 0) * 1000)}ms"
-    return settingsSQL({**_SETTINGS, "statement_timeout": timeout}, confined)
+    settings = {**_SETTINGS, "statement_timeout": f"{int((statementTimeout or 0) * 1000)}ms"}
+    if confined:
+        # Others wait for the connection meanwhile.
+        settings["lock_timeout"] = f"{int(PATIENCE * 1000)}ms"
+    return settingsSQL(settings, confined)
 
 
 class PostgresDatabase(PooledDatabase):
@@ -169,13 +174,16 @@ class PostgresDatabase(PooledDatabase):
         purpose: str,
         statementTimeout: float | None = None,
         ours: bool = True,
+        lookout: Lookout | None = None,
     ) -> None:
         """
         @param options: As L{connectionOptions}', and C{purpose}.
         @param statementTimeout: How many seconds a statement may take; L{None} for any.
         @param ours: Whether all statements are ours: those that come often are planned once,
             and no name in them means anything of others'.
+        @param lookout: Knows who locks our tables, if anybody does.
         """
+        self._lookout = lookout
         self._settings = sessionSettings(statementTimeout, confined=ours)
         # Those that are not in the pool yet.
         self._opening: set[psycopg.Connection[Any]] = set()
@@ -201,6 +209,12 @@ class PostgresDatabase(PooledDatabase):
         if error is None:
             _hear(connection)
         return not connection.closed
+
+    def _explain(self, failure: Failure) -> Failure:
+        failure = super()._explain(failure)
+        assert failure.value is not None
+        error = failure.value if self._lookout is None else self._lookout.name(failure.value)
+        return failure if error is failure.value else Failure(error)
 
     def sever(self) -> None:
         """
@@ -368,15 +382,18 @@ def prepareDatabase(options: Mapping[str, str], since: int, limit: int) -> Found
                 " and notifications belong to one; name the server itself in database.url, or a"
                 " pool with pool_mode = session"
             )
-        cursor.execute("SET lock_timeout = '5s'")
+        lookout = Lookout()
         try:
-            migrate(cursor, POSTGRES)
+            with lookout.looking(lambda: openConnection(options, "start")):
+                migrate(cursor, POSTGRES)
+                return findMessages(cursor, POSTGRES, since, limit)
         except InsufficientPrivilege as error:
             raise Unsuitable(
                 f"the role may not do what it has to: {sentence(error)}; docs/database.rst says"
                 " what to grant"
             ) from None
-        return findMessages(cursor, POSTGRES, since, limit)
+        except LockNotAvailable as error:
+            raise Unsuitable(sentence(lookout.name(error))) from None
 
 
 _SESSION = "SELECT pg_backend_pid()"
@@ -399,13 +416,6 @@ def _isShared(cursor: Any, options: Mapping[str, str]) -> bool:
             if other.execute(_SESSION).fetchone() == (session,):
                 return True
     return False
-
-
-def ping(cursor: Any) -> None:
-    """
-    Let the server show that it is well.
-    """
-    cursor.execute("SELECT 1")
 
 
 def sentence(said: object) -> str:

@@ -43,26 +43,6 @@ FROM pg_prepared_xacts AS p WHERE p.database = current_database()
 """
 
 
-# Reading goes on beside a lock by which others are excluded.
-_LOCKERS = """
-SELECT coalesce(string_agg('process ' || l.pid || ' (' || coalesce(
-    nullif(a.application_name, ''), 'no name') || ') of the role ' || a.usename
-    || ', which SELECT pg_terminate_backend(' || l.pid || ') ends', '; '), 'somebody')
-FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
-WHERE l.relation = to_regclass(%s) AND l.granted AND l.pid <> pg_backend_pid()
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
-"""
-
-
-def lockers(cursor: Any, table: str) -> str:
-    """
-    Say who holds a lock on a table that excludes others, and how to end it.
-    """
-    (who,) = cursor.execute(_LOCKERS, (table,)).fetchone()
-    return str(who)
-
-
 def find(cursor: Any) -> list[tuple[str, str, str, float | None, bool]]:
     """
     Find the transactions that are open.

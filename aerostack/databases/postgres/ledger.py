@@ -18,7 +18,6 @@ from psycopg.pq import TransactionStatus
 
 from aerostack.databases.postgres.catalog import SCHEMA, Member, Table, rowSQL
 from aerostack.databases.postgres.entries import newest
-from aerostack.databases.postgres.holders import lockers
 from aerostack.databases.postgres.rows import Field, Shape
 from aerostack.databases.postgres.schema import INSERTED, LOCK_LEDGER, LOST, functions
 from aerostack.databases.postgres.triggers import silentFunction
@@ -27,15 +26,9 @@ from aerostack.databases.postgres.triggers import silentFunction
 class LockedOut(OperationalError):
     """
     Somebody holds what excludes others who write to the ledger.
-
-    @ivar fault: That, in words that fit after C{the database}.
     """
 
     sqlstate = LockNotAvailable.sqlstate
-
-    def __init__(self, table: str, holders: str) -> None:
-        self.fault = f"has its table {table} locked by {holders}"
-        super().__init__(f"the database {self.fault}")
 
 
 @dataclass(frozen=True)
@@ -126,9 +119,7 @@ def _lock(cursor: Any) -> None:
     try:
         cursor.execute(LOCK_LEDGER)
     except LockNotAvailable:
-        cursor.execute("ROLLBACK")
-        table = f"{SCHEMA}.journal"
-        raise LockedOut(table, lockers(cursor, table)) from None
+        raise LockedOut(f"the table {SCHEMA}.journal is locked") from None
 
 
 @contextmanager

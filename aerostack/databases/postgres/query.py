@@ -17,6 +17,7 @@ from psycopg.pq.abc import PGresult
 
 from aerostack.core.rows.selection import Bounds
 from aerostack.databases.postgres.connection import SCHEMA, sentence, sessionSettings
+from aerostack.databases.postgres.locks import Lookout, tell
 from aerostack.databases.postgres.statements import Statement, parseStatement
 from aerostack.databases.postgres.values import SCALARS, Form, arrayForm, plain, rowForm
 from aerostack.databases.query import Result, makeAnswer, notAllowed, tooLong
@@ -58,15 +59,19 @@ FROM pg_catalog.pg_type t, LATERAL (
 ) a WHERE t.oid OPERATOR(pg_catalog.=) %s::pg_catalog.oid
 """
 
-# What a transaction has written it holds a lock on until its end, whatever wrote it.  A table
-# that is not there any more was taken away by it.
-_UNWRITTEN = f"""
-SET LOCAL statement_timeout = '10s';
+_TABLES = f"""
 SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c
 WHERE c.relnamespace OPERATOR(pg_catalog.=) (SELECT n.oid FROM pg_catalog.pg_namespace n
         WHERE n.nspname OPERATOR(pg_catalog.=) '{SCHEMA}'::pg_catalog.name)
     AND (c.relname OPERATOR(pg_catalog.=) 'messages'::pg_catalog.name
         OR c.relname OPERATOR(pg_catalog.=) 'versions'::pg_catalog.name)
+"""
+
+# What a transaction has written it holds a lock on until its end, whatever wrote it.  A table
+# that is not there any more was taken away by it.
+_UNWRITTEN = f"""
+SET LOCAL statement_timeout = '10s';
+{_TABLES}
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l
         WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
             AND l.relation OPERATOR(pg_catalog.=) c.oid
@@ -81,12 +86,20 @@ _SYNTAX = "42601"
 _PASSING = ("55P03", "40001", "40P01", _READ_ONLY)
 
 
-def runQuery(cursor: Any, sql: str, parameters: Sequence[Any], bounds: Bounds) -> dict[str, Any]:
+def runQuery(
+    cursor: Any,
+    sql: str,
+    parameters: Sequence[Any],
+    bounds: Bounds,
+    lookout: Lookout | None = None,
+) -> dict[str, Any]:
     """
     Run one statement in a transaction of its own.
 
     @param parameters: One database value for each C{?} or C{$1}.
     @param bounds: How large its result may be, and how long the statement may take.
+    @param lookout: Knows who locks our tables, which may be what a statement waits for: it
+        writes to a table whose changes are recorded.
     @return: C{results} (the rows in JSON form, by column), C{success}, and C{meta}
         with C{changes}, C{last_row_id} (which PostgreSQL has not) and C{duration} (ms).
     @raise RealtimeError: C{sql_error} or C{database_unavailable}.
@@ -98,12 +111,14 @@ def runQuery(cursor: Any, sql: str, parameters: Sequence[Any], bounds: Bounds) -
     begin = "BEGIN READ ONLY" if ours else "BEGIN"
     committing = False
     try:
-        connection.execute(
-            f"{begin}; SET LOCAL statement_timeout = '{max(1, int(bounds.seconds * 1000))}ms'"
+        timeout = f"{max(1, int(bounds.seconds * 1000))}ms"
+        tables = _count(
+            connection, f"{begin}; SET LOCAL statement_timeout = '{timeout}'; {_TABLES}"
         )
         rows, changes = _execute(connection, statement, values, bounds)
-        if not ours:
-            _checkOurs(connection)
+        # The statement may have set a time-out of its own.
+        if not ours and _count(connection, _UNWRITTEN) != tables:
+            raise notAllowed("The statement writes to the daemon's messages")
         committing = True
         connection.execute(f"COMMIT; {_CLEAN}")
     except psycopg.Error as error:
@@ -113,22 +128,25 @@ def runQuery(cursor: Any, sql: str, parameters: Sequence[Any], bounds: Bounds) -
                 "The connection broke while the statement was being committed: it may have"
                 " taken effect or not.",
             ) from None
-        raise _explain(error, connection, statement, ours, bounds.seconds) from None
+        if error.sqlstate == _CANCELED and not connection.closed:
+            found = lookout.found if lookout is not None else ()
+            raise tooLong(bounds.seconds, tell(found, withRoles=True)) from None
+        raise _explain(error, connection, statement, ours) from None
     finally:
         if connection.info.transaction_status is not TransactionStatus.IDLE:
             _abandon(connection)
     return makeAnswer(rows, changes, None, started)
 
 
-def _checkOurs(connection: psycopg.Connection[Any]) -> None:
+def _count(connection: psycopg.Connection[Any], statements: str) -> int:
     """
-    Make sure that the transaction has not written to the daemon's messages.
+    Run statements of which the last one counts something.
     """
-    # The statement may have set a time-out of its own.
-    asked = connection.execute(_UNWRITTEN)
-    asked.nextset()
-    if asked.fetchone() != (2,):
-        raise notAllowed("The statement writes to the daemon's messages")
+    asked = connection.execute(statements)
+    while asked.nextset():
+        pass
+    (count,) = asked.fetchone() or (0,)
+    return int(count)
 
 
 def _abandon(connection: psycopg.Connection[Any]) -> None:
@@ -267,7 +285,6 @@ def _explain(
     connection: psycopg.Connection[Any],
     statement: Statement,
     ours: bool,
-    maxSeconds: float,
 ) -> RealtimeError:
     state = error.sqlstate or ""
     said = sentence(error.diag.message_primary or str(error)).rstrip(".")
@@ -275,8 +292,6 @@ def _explain(
         return RealtimeError(
             "database_unavailable", "The connection to the database broke; try again.", 1000
         )
-    if state == _CANCELED:
-        return tooLong(maxSeconds)
     if state == _READ_ONLY and ours:
         return notAllowed(said)
     if state == _READ_ONLY:

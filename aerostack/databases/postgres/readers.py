@@ -22,7 +22,7 @@ from aerostack.databases.postgres.settings import settingsSQL
 
 # To number what somebody changed by the million takes its time, and all of it.  What waits
 # for a lock has a bound of its own.
-_SETTINGS = settingsSQL({"statement_timeout": "10min"})
+_SETTINGS = settingsSQL({"statement_timeout": "10min", "lock_timeout": "3s"})
 
 
 # Of a session of another role's it is not told when it began.  But no role can have a session

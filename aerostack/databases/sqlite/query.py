@@ -102,6 +102,9 @@ def runQuery(cursor: Any, sql: str, parameters: list[Any], bounds: Bounds) -> di
     connection: sqlite3.Connection = cursor.connection
     started = time.monotonic()
     late = started + bounds.seconds
+    # What a trigger names is looked for in the schema as this connection has read it, even if it
+    # is another by now; only a statement that reads something itself notices that.
+    cursor.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
     cursor.execute("BEGIN")
     connection.set_authorizer(_authorize)
     connection.set_progress_handler(lambda: time.monotonic() > late, _STEPS)

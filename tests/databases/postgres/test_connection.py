@@ -31,7 +31,6 @@ from aerostack.databases.postgres.connection import (
     PostgresDatabase,
     SpareConnections,
     conninfoOf,
-    ping,
     prepareDatabase,
     sentence,
 )
@@ -40,6 +39,13 @@ from tests.databases.contract import PoolContract
 from tests.databases.synchronous import optionsOf
 from tests.ports import freePort
 from tests.postgres import ADMIN, PASSWORD, ROLE, freshDatabase
+
+
+def ping(cursor: Any) -> None:
+    """
+    Ask for a sign of life.
+    """
+    cursor.execute("SELECT 1")
 
 
 class PoolCase(TestCase):

@@ -66,19 +66,15 @@ class LockTests(PostgresCase):
 
     def test_holder(self) -> None:
         """
-        Who locks a table of ours all the same, as a superuser may, is named.
+        Who locks the ledger all the same, as a superuser may, is waited for only so long.
         """
         self.patch(postgresledger, "PATIENCE", 10)
-        holder = self.connect(ADMIN, application_name="the tool")
+        holder = self.connect(ADMIN)
         holder.execute("BEGIN")
         holder.execute("LOCK TABLE _aerostack.journal IN EXCLUSIVE MODE")
         error = self.assertRaises(
             postgresledger.LockedOut, self.reader.journal.renew, self.reader.cursor, 0
         )
-        pid = holder.info.backend_pid
-        for words in (f"process {pid} (the tool) of the role admin", "_aerostack.journal"):
-            self.assertIn(words, describe(error))
-            self.assertIn(words, str(error))
-        self.assertEqual(error.sqlstate, "55P03")
+        self.assertEqual(describe(error), "is locked by another program")
         holder.execute("ROLLBACK")
         self.reader.journal.renew(self.reader.cursor, 0)

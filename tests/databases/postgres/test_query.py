@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from aerostack.core.rows.selection import Bounds
+from aerostack.databases.postgres.locks import Block, Lookout
+from aerostack.databases.postgres.query import runQuery
+from aerostack.errors import RealtimeError
 from tests.databases.postgres.querycase import QueryCase
 from tests.postgres import ADMIN, ROLE
 
@@ -276,6 +280,33 @@ class RefusalTests(QueryCase):
         self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
         self.assertIn("lock timeout (55P03)", error.message)
         self.query(sql)
+
+    def test_lockedOurs(self) -> None:
+        """
+        A statement that took too long while somebody locks a table of ours is told who does.
+        """
+        lookout = Lookout()
+        lookout.found = (Block("_aerostack.captured", "process 7 (x)", "admin", None),)
+        asked = self.database.run(
+            runQuery, "SELECT pg_sleep(60)", [], Bounds(1, 1000, 0.05), lookout
+        )
+        error = self.failureResultOf(asked, RealtimeError).value
+        self.assertEqual(
+            error.message,
+            "The statement took longer than 0.05 s. The database has its table _aerostack.captured"
+            " locked by process 7 (x) of the role admin.",
+        )
+
+    def test_lostOurs(self) -> None:
+        """
+        Where a table of the daemon's messages was dropped, statements are run all the same, and
+        none may write to the other.
+        """
+        self.postgres.execute("DROP TABLE _aerostack.versions", user=ADMIN)
+        self.query("INSERT INTO orders (id) VALUES (1)")
+        for statement in ("DELETE FROM", "DROP TABLE"):
+            sql = f"DO $$ BEGIN EXECUTE '{statement} _aerost' || 'ack.messages'; END $$"
+            self.assertIn("writes to the daemon's messages", self.refused(sql).message)
 
     def test_notAllowed(self) -> None:
         """

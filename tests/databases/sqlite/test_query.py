@@ -87,6 +87,29 @@ class QueryTests(SynchronousTestCase):
             rows = other.connection.execute("SELECT id, a FROM orders").fetchall()
         self.assertEqual(rows, [(7, "x"), (8, None)])
 
+    def test_staleSchema(self) -> None:
+        """
+        What a trigger names is found, although another program made it again since the connection
+        read the schema.
+        """
+        write = "INSERT INTO orders (a) VALUES (1)"
+        with closing(SynchronousDatabase(self.path)) as other:
+
+            def follow(table: str) -> None:
+                other.connection.execute(f"CREATE TABLE {table} (id)")
+                other.connection.execute(
+                    f"CREATE TRIGGER t AFTER INSERT ON orders BEGIN INSERT INTO {table} VALUES (1);"
+                    " END"
+                )
+
+            follow("one")
+            self.query(write)
+            other.connection.execute("DROP TABLE one")
+            self.assertIn("no such table", self.refused(write).message)
+            other.connection.execute("DROP TRIGGER t")
+            follow("two")
+            self.query(write)
+
     def test_returning(self) -> None:
         """
         C{RETURNING} gives its rows, and the write is committed.
