@@ -153,7 +153,8 @@ class TailTests(CommandTests):
         """
         await self.serve()
         tail = self.tail("chat/a", PYTHONUNBUFFERED="")
-        await self.said(tail, "watching")
+        # The whole line: what is said after it is what is looked for.
+        await self.said(tail, "watching chat/a/p\n")
         before = tail.errors
         tail.transport.closeChildFD(1)
         await self.emit("unread")

@@ -5,7 +5,6 @@ What passes on a topic, as an operator sees it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -85,8 +84,6 @@ class OnlookerTests(ConsoleTests):
     """
     Tests for C{watch}.
     """
-
-    limits: Mapping[str, Any] = {"handshakeTimeout": 1.0}
 
     def tables(self) -> dict[str, TableConfig]:
         return {"staff": TableConfig(hidden=("salary",))}
@@ -274,6 +271,7 @@ class OnlookerTests(ConsoleTests):
         Where nothing passes there is a sign of life now and then, and the answer goes on for
         longer than a request may take to come.
         """
+        self.limits = {"handshakeTimeout": 1.0}
         self.patch(Taps, "interval", 0.6)
         await self.stop()
         await self.start()
