@@ -20,7 +20,7 @@ test("the bound doubles with each attempt, up to the longest", () => {
   ]);
 });
 
-test("as much of the bound is random as is asked for", (t) => {
+test("the jitter says how much of the bound is random", (t) => {
   fakeRandom(t, 0.5);
   assert.equal(backoff(1, 500, 30_000), 500);
   assert.equal(backoff(1, 500, 30_000, 0.5), 750);

@@ -59,7 +59,7 @@ const AMBIGUOUS = new Set([
 /** The code of a file, without comments. */
 const codeOf = (text) => transformSync(text, { legalComments: "none", target: "esnext" }).code;
 
-test("the syntax is one that they know", () => {
+test("the oldest browsers know the syntax", () => {
   const [, chrome, firefox, safari] =
     /Chrome and Edge since (\d+), Firefox since (\d+) and Safari since ([\d.]+)/.exec(docs);
   const target = [`chrome${chrome}`, `firefox${firefox}`, `safari${safari}`];
@@ -71,7 +71,7 @@ test("the syntax is one that they know", () => {
   }
 });
 
-test("nothing newer is named", () => {
+test("the client names nothing that the oldest browsers lack", () => {
   const names = Object.values(NEWER).flat().filter((name) => !AMBIGUOUS.has(name));
   const pattern = new RegExp(`\\b(${names.join("|")})\\b`, "g");
   for (const [name, text] of sources) assert.deepEqual(codeOf(text).match(pattern), null, name);
@@ -85,7 +85,7 @@ test("nothing newer is named", () => {
   }
 });
 
-test("it starts, publishes and asks without what they lack", async (t) => {
+test("the client works without what the oldest browsers lack", async (t) => {
   const world = new World(t);
   // Node.js loads what is behind these when they are looked at, and needs what is taken away.
   for (const name of Object.getOwnPropertyNames(globalThis)) void globalThis[name];

@@ -9,7 +9,7 @@ import { runInNewContext } from "node:vm";
 
 import { World, change, collector, event, settle, subscribed } from "./fakes.js";
 
-test("topics have one name, however they are written", (t) => {
+test("all forms of a topic give one name", (t) => {
   const client = new World(t).client();
   for (const [written, name] of [
     ["orders", "table/orders/p"],
@@ -28,7 +28,7 @@ test("topics have one name, however they are written", (t) => {
   }
 });
 
-test("callbacks get whole frames, by operation, by event, or all", async (t) => {
+test("callbacks get whole frames, by operation, by event, or all frames", async (t) => {
   const world = new World(t);
   const { channel, socket, topic } = await subscribed(world, "orders");
   const [inserts, updates, shipped, all, off] = Array.from({ length: 5 }, collector);
@@ -55,7 +55,7 @@ test("callbacks get whole frames, by operation, by event, or all", async (t) => 
   assert.deepEqual(off.got, []);
 });
 
-test("a callback that throws is told, and stops no other", async (t) => {
+test("a callback that throws is reported, and the others are called", async (t) => {
   const world = new World(t);
   const { client, channel, socket, topic } = await subscribed(world);
   const after = collector();
@@ -75,7 +75,7 @@ test("a callback that throws is told, and stops no other", async (t) => {
   assert.equal(client.status, "connected");
 });
 
-test("callbacks may come and go while they are called", async (t) => {
+test("callbacks may be added and taken back during a call", async (t) => {
   const world = new World(t);
   const { channel, socket, topic } = await subscribed(world);
   const late = collector();
@@ -90,14 +90,14 @@ test("callbacks may come and go while they are called", async (t) => {
   assert.throws(() => channel.on("e", "no function"), TypeError);
 });
 
-test("errors that are about nothing in particular are told", async (t) => {
+test("errors without a topic are reported", async (t) => {
   const world = new World(t);
   const { socket } = await subscribed(world);
   await socket.say({ type: "error", code: "lagging", message: "Read faster." });
   assert.deepEqual(world.codes, ["lagging"]);
 });
 
-test("channels of their own share a subscription, and end by themselves", async (t) => {
+test("channels that are not shared have one subscription, and end separately", async (t) => {
   const world = new World(t);
   const client = world.client();
   const mine = client.channel("chat/x", { shared: false }).subscribe();
@@ -119,7 +119,7 @@ test("channels of their own share a subscription, and end by themselves", async 
   assert.deepEqual(world.socket.take(), [{ type: "unsubscribe", topic }]);
 });
 
-test("as long as a topic is not subscribed, the options that were said last count", async (t) => {
+test("before a topic is subscribed the last options count", async (t) => {
   const world = new World(t);
   const client = world.client();
   const channel = client.channel("orders", { filter: { status: "new" } });
@@ -130,7 +130,7 @@ test("as long as a topic is not subscribed, the options that were said last coun
   assert.deepEqual(world.socket.take()[0].filter, { status: "old" });
 });
 
-test("a topic has one subscription, so other options for it are refused", async (t) => {
+test("other options for a subscribed topic are refused", async (t) => {
   const world = new World(t);
   const client = world.client();
   const filtered = client.channel("orders", { filter: { status: "new" } }).subscribe();
@@ -156,7 +156,7 @@ test("a topic has one subscription, so other options for it are refused", async 
   }
 });
 
-test("a callback that is taken off in a callback is not called any more", async (t) => {
+test("a callback that another one takes back is not called", async (t) => {
   const world = new World(t);
   const { channel, socket, topic } = await subscribed(world);
   const seen = collector();
@@ -169,7 +169,7 @@ test("a callback that is taken off in a callback is not called any more", async 
   assert.deepEqual(seen.got, []);
 });
 
-test("a channel that nothing holds and that has nothing to remember is forgotten", async (t) => {
+test("a channel that the application does not hold, and that has nothing to remember, is forgotten", async (t) => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc");
   const world = new World(t);

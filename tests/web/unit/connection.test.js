@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { RealtimeClient } from "../../../aerostack/web/client/realtime.js";
 import { World, change, collector, credentials, event, settle, subscribed } from "./fakes.js";
 
-test("opens as the public clients do, with credentials as subprotocols", async (t) => {
+test("the opening has the credentials in its subprotocols", async (t) => {
   const world = new World(t);
   await world.connect(world.client({ baseUrl: "https://rt.test/v1/", userId: "ann b" }));
   assert.equal(world.socket.url, "wss://rt.test/api/realtime?projectId=p&userId=ann+b");
@@ -20,14 +20,14 @@ test("opens as the public clients do, with credentials as subprotocols", async (
   assert.deepEqual(credentials(world.socket), ["aerostack-key.pk", "aerostack-token.a.b.c"]);
 });
 
-test("in a page the daemon is where the page is, if nothing else is said", async (t) => {
+test("without a baseUrl the client connects to the origin of the page", async (t) => {
   const world = new World(t);
   world.replace(t, globalThis, "location", { origin: "https://app.test" });
   await world.connect(world.client({ baseUrl: undefined }));
   assert.equal(world.socket.url, "wss://app.test/api/realtime?projectId=p");
 });
 
-test("says what is wrong with the options", (t) => {
+test("wrong options throw an error that names them", (t) => {
   const world = new World(t);
   for (const baseUrl of [undefined, "", "rt.test", "ftp://rt.test", "null"]) {
     assert.throws(() => world.client({ baseUrl }), { name: "RealtimeError", code: "invalid_url" });
@@ -39,7 +39,7 @@ test("says what is wrong with the options", (t) => {
   assert.throws(() => new RealtimeClient(), { code: "invalid_url" });
 });
 
-test("tells each change of its status, to those who still want to know", async (t) => {
+test("each change of the status calls the callbacks that were not taken back", async (t) => {
   const world = new World(t);
   const client = world.client();
   const first = collector();
@@ -60,7 +60,7 @@ test("tells each change of its status, to those who still want to know", async (
   ]);
 });
 
-test("connects once, however often it is asked to", async (t) => {
+test("several calls of connect() open one connection", async (t) => {
   const world = new World(t);
   const client = world.client();
   const both = Promise.all([client.connect(), client.connect()]);
@@ -71,7 +71,7 @@ test("connects once, however often it is asked to", async (t) => {
   assert.equal(world.sockets.length, 1);
 });
 
-test("who disconnects in the same breath has opened nothing", async (t) => {
+test("disconnect() right after connect() opens nothing", async (t) => {
   const world = new World(t);
   const client = world.client();
   const opening = client.connect();
@@ -86,7 +86,7 @@ test("who disconnects in the same breath has opened nothing", async (t) => {
   assert.equal(world.sockets.length, 1);
 });
 
-test("a callback may disconnect and connect as it likes", async (t) => {
+test("a callback may disconnect and connect", async (t) => {
   const world = new World(t);
   const client = world.client();
   const channel = client.channel("chat/x").subscribe();
@@ -111,7 +111,7 @@ test("a callback may disconnect and connect as it likes", async (t) => {
   await again;
 });
 
-test("leaves nothing behind when it is disconnected", async (t) => {
+test("disconnect() leaves no timers and listeners behind", async (t) => {
   const world = new World(t);
   const { client, socket } = await subscribed(world);
   await socket.end();
@@ -125,7 +125,7 @@ test("leaves nothing behind when it is disconnected", async (t) => {
   assert.equal(client.status, "disconnected");
 });
 
-test("nonsense is told once, and the client goes on behind it", async (t) => {
+test("a frame that cannot be read is reported once, and the next frame is received", async (t) => {
   for (const [nonsense, topic, pos] of [
     ["<html>"], [""], ["null"], ["[]"], ["7"], ["{}"], ['{"type": 7}'], ['{"type": "db_change"}'],
     ['{"type":"event","topic":"chat/x/p","event":"e","data":1e', "chat/x/p"],
@@ -152,7 +152,7 @@ test("nonsense is told once, and the client goes on behind it", async (t) => {
   }
 });
 
-test("what a newer daemon may say is no nonsense", async (t) => {
+test("a frame of a newer daemon is not reported", async (t) => {
   const world = new World(t);
   const { client } = await subscribed(world);
   await world.socket.say({ type: "weather", topic: "chat/x/p" }, { type: "ack", id: "whose" });
@@ -161,7 +161,7 @@ test("what a newer daemon may say is no nonsense", async (t) => {
   assert.deepEqual(world.errors, []);
 });
 
-test("finds out why it was not let in", async (t) => {
+test("the client finds out why an opening was refused", async (t) => {
   const refusal = (status, error, more) => ({ status, body: { error, message: "No.", ...more } });
   for (const [answer, code] of [
     [refusal(401, "unauthorized"), "unauthorized"],
@@ -189,7 +189,7 @@ test("finds out why it was not let in", async (t) => {
   }
 });
 
-test("a page whose origin is not let in is told so", async (t) => {
+test("the error for a refused origin names the setting", async (t) => {
   const world = new World(t);
   world.replace(t, globalThis, "location", { origin: "https://app.test" });
   world.answer = new TypeError("failed to fetch");
@@ -199,7 +199,7 @@ test("a page whose origin is not let in is told so", async (t) => {
   assert.match(world.errors[0].message, /pages of https:\/\/app\.test in \(projects\.<id>\.origins\)/);
 });
 
-test("a mistake of the client's own is told, and costs no connection", async (t) => {
+test("a fault of the client is reported, and the connection stays", async (t) => {
   const world = new World(t);
   const { client, channel, socket, topic } = await subscribed(world);
   const seen = collector();
@@ -214,7 +214,7 @@ test("a mistake of the client's own is told, and costs no connection", async (t)
   assert.equal(client.status, "connected");
 });
 
-test("a client is known by the same secret at each opening, and no two by the same", async (t) => {
+test("each client has a secret of its own, the same at each opening", async (t) => {
   const world = new World(t);
   const sessions = [];
   for (let n = 0; n < 2; n++) {
@@ -228,7 +228,7 @@ test("a client is known by the same secret at each opening, and no two by the sa
   assert.ok(!world.socket.url.includes(sessions[1].split(".")[1]));
 });
 
-test("where there is no WebSocket it says what to do, and stays quiet", async (t) => {
+test("without a WebSocket class the error says what to do, once", async (t) => {
   const world = new World(t);
   world.replace(t, globalThis, "WebSocket", undefined);
   const client = world.client({ WebSocket: undefined });
@@ -238,14 +238,14 @@ test("where there is no WebSocket it says what to do, and stays quiet", async (t
   await assert.rejects(client.channel("chat/x").publish("e"), { code: "disconnected" });
 });
 
-test("uses the WebSocket that the page has", async (t) => {
+test("the client uses the WebSocket class of the page", async (t) => {
   const world = new World(t);
   world.replace(t, globalThis, "WebSocket", world.WebSocket);
   await world.connect(world.client({ WebSocket: undefined }));
   assert.equal(world.sockets.length, 1);
 });
 
-test("a WebSocket that may not be opened is told, and not tried again", async (t) => {
+test("a WebSocket that the page must not open is reported, and not tried again", async (t) => {
   const world = new World(t);
   const client = world.client({
     WebSocket: class {
@@ -260,7 +260,7 @@ test("a WebSocket that may not be opened is told, and not tried again", async (t
   assert.equal(world.clock.pending, 0);
 });
 
-test("errors go to the console where nobody listens, and so does a listener's own", async (t) => {
+test("without a callback errors go to the console, and so do errors of the error callback", async (t) => {
   const world = new World(t);
   const log = t.mock.method(console, "error", () => {});
   const client = world.client({ onError: undefined });

@@ -55,13 +55,13 @@ test("the key is in a header, and empty parameters are not sent", async () => {
   assert.equal(headers.authorization, `Bearer ${KEY}`);
 });
 
-test("what can be no key is not sent", () => {
+test("a key that no header can carry is not sent", () => {
   for (const key of ["", "with space", "schlüssel", "a\nb"]) {
     assert.throws(() => new Api(key), { status: 401 }, key);
   }
 });
 
-test("a refusal is told in the daemon's words", async () => {
+test("a refusal has the daemon's message", async () => {
   answer = json({ error: "forbidden", message: "Only from here.", retryAfter: 7 }, 403);
   await assert.rejects(new Api(KEY).get("overview"), {
     status: 403,
@@ -71,7 +71,7 @@ test("a refusal is told in the daemon's words", async () => {
   });
 });
 
-test("nonsense is told as such", async () => {
+test("an answer of another server is an error", async () => {
   for (const response of [
     new Response("<h1>Bad gateway</h1>", { status: 502 }),
     new Response("<h1>Hello</h1>", { status: 200 }),
@@ -82,7 +82,7 @@ test("nonsense is told as such", async () => {
   }
 });
 
-test("a daemon that is not there, or never answers, is gone", async (t) => {
+test("a daemon that cannot be reached, or never answers, is an error", async (t) => {
   answer = () => {
     throw new TypeError("fetch failed");
   };
@@ -98,7 +98,7 @@ test("a daemon that is not there, or never answers, is gone", async (t) => {
   assert.equal(time.pending, 0);
 });
 
-test("publishing is what servers do", async () => {
+test("the console publishes as a server", async () => {
   answer = json({ ok: true });
   const api = new Api(KEY);
   await api.publish("chat/x", "message", { a: 1 }, false);
@@ -128,13 +128,13 @@ async function watched(...pieces) {
   return frames;
 }
 
-test("frames are read however they are cut, and pings are left out", async () => {
+test("frames are read from pieces of any size, without the pings", async () => {
   const frames = await watched('{"type":"watch', 'ing"}\n{"type":"ping"}\n{"n":1}\n\n{"n"', ":2}\n");
   assert.deepEqual(frames, [{ type: "watching" }, { n: 1 }, { n: 2 }]);
   assert.equal(asked[0].path, "/internal/admin/watch?topic=chat%2F%C3%A4");
 });
 
-test("a stream that is none is nonsense", async () => {
+test("a stream that is not JSON is an error", async () => {
   await assert.rejects(watched("<html>\n"), { code: "nonsense" });
 });
 
@@ -153,7 +153,7 @@ function makeLoop(t, outcomes) {
   return { time, heard, loop };
 }
 
-test("every second while all is well", async (t) => {
+test("the loop turns every second while the daemon answers", async (t) => {
   const { time, heard, loop } = makeLoop(t, [null]);
   loop.start();
   await time.advance(3500);
@@ -162,7 +162,7 @@ test("every second while all is well", async (t) => {
   assert.equal(time.pending, 0);
 });
 
-test("a daemon that is away is asked more and more seldom, and found again", async (t) => {
+test("the pauses grow while the daemon is away, and end when it is back", async (t) => {
   let works = false;
   answer = () => json({}, works ? 200 : 503)();
   const { time, heard, loop } = makeLoop(t, ["overview"]);
@@ -177,7 +177,7 @@ test("a daemon that is away is asked more and more seldom, and found again", asy
   loop.stop();
 });
 
-test("no sooner than the daemon says", async (t) => {
+test("a pause is at least as long as the daemon says", async (t) => {
   answer = json({ error: "rate_limited", message: "Later.", retryAfter: 40_000 }, 429);
   const { time, heard, loop } = makeLoop(t, ["overview"]);
   loop.start();
@@ -187,7 +187,7 @@ test("no sooner than the daemon says", async (t) => {
   loop.stop();
 });
 
-test("a key that is none is not tried again, a refusal seldom", async (t) => {
+test("a wrong key ends the loop, and a refusal makes the pauses long", async (t) => {
   answer = json({ error: "unauthorized", message: "Unknown." }, 401);
   const keyless = makeLoop(t, ["overview"]);
   keyless.loop.start();
@@ -204,7 +204,7 @@ test("a key that is none is not tried again, a refusal seldom", async (t) => {
   refused.loop.stop();
 });
 
-test("a mistake of the page ends it, and is told", async (t) => {
+test("a fault of the page ends the loop, and is reported", async (t) => {
   const time = fakeTime(t);
   const heard = [];
   const loop = new Loop(
@@ -218,7 +218,7 @@ test("a mistake of the page ends it, and is told", async (t) => {
   assert.deepEqual(heard, [["broken", "it is a mistake"]]);
 });
 
-test("what was begun before a new start is not heard of", async (t) => {
+test("the outcome of a turn before a new start does not count", async (t) => {
   const time = fakeTime(t);
   const waiting = [];
   const heard = [];
@@ -243,7 +243,7 @@ test("what was begun before a new start is not heard of", async (t) => {
 
 const sample = (at, publications = 1) => ({ at, publications, publish: { p99: 2 }, feed: null });
 
-test("samples come once, the oldest go, and where some are missing there is a gap", () => {
+test("each sample counts once, old samples go, and missing samples leave a gap", () => {
   const samples = new Samples(10_000);
   samples.add([sample(1000), sample(2000)], 2000);
   samples.add([sample(2000), sample(3000, 5)], 3000);
@@ -258,19 +258,19 @@ test("samples come once, the oldest go, and where some are missing there is a ga
   assert.equal(samples.size, 11);
 });
 
-test("a daemon whose clock was set back is believed", () => {
+test("new samples count after the daemon's clock was set back", () => {
   const samples = new Samples(10_000);
   samples.add([sample(1_000_000)], 1_000_000);
   samples.add([sample(990_000)], 990_000);
   assert.equal(samples.newest, 990_000);
 });
 
-test("a column's newest, mean and peak", () => {
+test("a summary has the newest value, the mean and the peak", () => {
   assert.deepEqual(summary([1, null, 5, 3]), { now: 3, mean: 3, peak: 5 });
   assert.deepEqual(summary([]), { now: null, mean: null, peak: null });
 });
 
-test("rates are of what grew, and not of what began anew", () => {
+test("rates are of counters that grew, not of counters that began again", () => {
   const rates = new Rates();
   assert.deepEqual([...rates.of([["a", 10]], 1000)], [["a", null]]);
   const second = rates.of([["a", 30], ["b", 5], ["c", null]], 3000);
@@ -280,7 +280,7 @@ test("rates are of what grew, and not of what began anew", () => {
 
 // Frames
 
-test("no more frames are kept than can be looked at, and none that is too long", () => {
+test("the list keeps a number of frames, and a part of long ones", () => {
   const frames = new Frames();
   for (let n = 0; n < 1000; n += 1) frames.add({ type: "event", event: "e", data: n }, n);
   assert.equal(frames.passed, 1000);
@@ -291,7 +291,7 @@ test("no more frames are kept than can be looked at, and none that is too long",
   assert.match(frames.shown.at(-1).text, /1,048,578 characters in all/);
 });
 
-test("what is paused stands still, and goes on where it is now", () => {
+test("a paused list does not change, and shows the frames that waited afterwards", () => {
   const frames = new Frames();
   frames.add({ type: "event", event: "e", data: 1 }, 0);
   frames.pause();
@@ -304,7 +304,7 @@ test("what is paused stands still, and goes on where it is now", () => {
   assert.equal(frames.shown.length, MOST);
 });
 
-test("each kind of frame says what it is", () => {
+test("each kind of frame is described", () => {
   const frames = new Frames();
   frames.add({ type: "db_change", operation: "UPDATE", data: { a: 2 }, old: { a: 1 }, timestamp: 5 }, 0);
   frames.add({ type: "db_change", operation: "DELETE", data: { a: 2 }, old: { a: 2 }, pos: "x:1" }, 9);
@@ -323,7 +323,7 @@ test("each kind of frame says what it is", () => {
 
 // The feed
 
-test("the feed says how it does, and who holds a transaction open", () => {
+test("the facts of the feed have its state, and the open transaction that holds it back", () => {
   const feed = { up: true, lag: 0.02, position: 1234, tables: [] };
   assert.deepEqual(feedFacts(feed), [
     ["State", "Up", "fine"],
@@ -361,7 +361,7 @@ test("addresses are read and written", () => {
   for (const hash of ["", "#", "#nothing?x=1", "#toString"]) assert.equal(parse(hash).view, VIEWS[0]);
 });
 
-test("every view is in the page, with what names it", () => {
+test("every view is in the page, with its title and link", () => {
   const page = readFileSync(
     new URL("../../../aerostack/web/console/index.html", import.meta.url),
     "utf8",
@@ -373,7 +373,7 @@ test("every view is in the page, with what names it", () => {
   }
 });
 
-test("numbers are short and say their unit", () => {
+test("numbers are short and have a unit", () => {
   const cases = [
     [format.count, [0, "0"], [1234, "1,234"], [1234567, "1.23M"], [null, "–"], [NaN, "–"]],
     [format.rate, [0, "0"], [0.333, "0.33"], [9.96, "10"], [12.6, "13"], [1234.5, "1,235"]],

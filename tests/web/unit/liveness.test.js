@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { PONG, World, makePage } from "./fakes.js";
 
-test("a server that never answers is given up, and asked again", async (t) => {
+test("an attempt that the server does not answer ends, and another one follows", async (t) => {
   const world = new World(t);
   const client = world.client();
   const opening = client.connect();
@@ -22,7 +22,7 @@ test("a server that never answers is given up, and asked again", async (t) => {
   assert.deepEqual(world.codes, ["no_answer"]);
 });
 
-test("a connection that is silent is asked, and given up if it does not answer", async (t) => {
+test("a silent daemon gets a ping, and loses the connection if it does not answer", async (t) => {
   const world = new World(t);
   const client = world.client();
   await world.connect(client);
@@ -43,7 +43,7 @@ test("a connection that is silent is asked, and given up if it does not answer",
   assert.deepEqual(world.codes, ["no_answer"]);
 });
 
-test("looks after its connection when the network goes or comes, or the page wakes", async (t) => {
+test("the client probes the connection when the network or the visibility of the page changes", async (t) => {
   const world = new World(t);
   makePage(t, world);
   const client = world.client();
@@ -63,7 +63,7 @@ test("looks after its connection when the network goes or comes, or the page wak
   assert.equal(client.status, "reconnecting");
 });
 
-test("looking at the page again and again gives a dead line no more time", async (t) => {
+test("showing the page again does not extend the time of a probe", async (t) => {
   const world = new World(t);
   makePage(t, world);
   const client = world.client();

@@ -17,7 +17,7 @@ async function outcome(promise) {
   );
 }
 
-test("a publication is fulfilled by its acknowledgement", async (t) => {
+test("the acknowledgement resolves a publication", async (t) => {
   const world = new World(t);
   const { channel, socket, topic } = await subscribed(world);
   const data = { text: "hi" };
@@ -33,7 +33,7 @@ test("a publication is fulfilled by its acknowledgement", async (t) => {
   assert.equal(await outcome(published), "kept");
 });
 
-test("a publication that is refused is rejected, and told", async (t) => {
+test("a refused publication is rejected, and reported", async (t) => {
   const world = new World(t);
   const { channel, socket, topic } = await subscribed(world);
   const published = channel.publish("presence:join", {});
@@ -44,7 +44,7 @@ test("a publication that is refused is rejected, and told", async (t) => {
   assert.equal(channel.state, "subscribed");
 });
 
-test("what cannot be JSON is rejected", async (t) => {
+test("data that cannot be JSON is rejected", async (t) => {
   const world = new World(t);
   const { channel, socket } = await subscribed(world);
   const circle = {};
@@ -55,7 +55,7 @@ test("what cannot be JSON is rejected", async (t) => {
   assert.deepEqual(socket.take(), []);
 });
 
-test("what has no answer is sent again, in order, with the same ids", async (t) => {
+test("publications without an answer go out again, in order, with the same ids", async (t) => {
   const world = new World(t);
   const { channel, socket, topic } = await subscribed(world);
   const [a, b, c] = ["a", "b", "c"].map((data) => channel.publish("e", data));
@@ -73,7 +73,7 @@ test("what has no answer is sent again, in order, with the same ids", async (t) 
   assert.deepEqual(await Promise.all([b, c, d].map(outcome)), ["kept", "kept", "kept"]);
 });
 
-test("ids are told apart, also those of other clients", async (t) => {
+test("every publication has an id of its own, also among clients", async (t) => {
   const world = new World(t);
   let random = 0;
   t.mock.method(Math, "random", () => (random += 0.01));
@@ -97,7 +97,7 @@ test("publishing connects, and waits for the connection", async (t) => {
   await published;
 });
 
-test("a long queue goes out piece by piece", async (t) => {
+test("a long queue goes out in parts", async (t) => {
   const world = new World(t);
   world.answersPings = true;
   const { channel, socket } = await subscribed(world);
@@ -112,7 +112,7 @@ test("a long queue goes out piece by piece", async (t) => {
   assert.deepEqual(got, Array.from({ length: 100 }, (_, n) => n));
 });
 
-test("what had no place yet comes after what had", async (t) => {
+test("publications that had not gone out follow those that had", async (t) => {
   const world = new World(t);
   world.answersPings = true;
   const { channel, socket } = await subscribed(world);
@@ -125,7 +125,7 @@ test("what had no place yet comes after what had", async (t) => {
   assert.deepEqual(frames.map(({ data }) => data), Array.from({ length: 32 }, (_, n) => n));
 });
 
-test("what comes too fast for the daemon is sent again after a while", async (t) => {
+test("a publication that is refused as too fast goes out again later", async (t) => {
   const world = new World(t);
   const { channel, socket } = await subscribed(world);
   const published = [channel.publish("e", 1), channel.publish("e", 2)];
@@ -153,7 +153,7 @@ test("what comes too fast for the daemon is sent again after a while", async (t)
   assert.deepEqual(world.errors, []);
 });
 
-test("a queue that is full takes no more, says so, and keeps what it has", async (t) => {
+test("a full queue refuses new publications, reports that, and keeps the others", async (t) => {
   const world = new World(t);
   const { channel, socket } = await subscribed(world, "chat/x", { client: { maxQueue: 2 } });
   await socket.end();
@@ -170,7 +170,7 @@ test("a queue that is full takes no more, says so, and keeps what it has", async
   assert.deepEqual(world.codes, ["queue_full", "queue_full"]);
 });
 
-test("disconnecting rejects what waits, and what comes after it", async (t) => {
+test("disconnect() rejects waiting publications, and later ones", async (t) => {
   const world = new World(t);
   const { client, channel, socket } = await subscribed(world);
   const sent = channel.publish("e", 1);
@@ -184,7 +184,7 @@ test("disconnecting rejects what waits, and what comes after it", async (t) => {
   assert.match(world.errors[1].message, /call connect\(\) first/);
 });
 
-test("nobody has to look at what publish returns", async (t) => {
+test("a rejection that the application does not handle is no error of the page", async (t) => {
   const world = new World(t);
   const unhandled = t.mock.fn();
   process.on("unhandledRejection", unhandled);
@@ -199,7 +199,7 @@ test("nobody has to look at what publish returns", async (t) => {
   assert.equal(unhandled.mock.callCount(), 0);
 });
 
-test("a chat message is sent until it is acknowledged", async (t) => {
+test("a chat message goes out until it is acknowledged", async (t) => {
   const world = new World(t);
   const client = world.client();
   const said = client.sendChat("x", "hi", { mood: "fine" });
@@ -230,7 +230,7 @@ test("history comes over HTTP, a page at a time", async (t) => {
   assert.deepEqual(first.headers, { "X-Aerostack-Key": "pk", Authorization: "Bearer jwt" });
 });
 
-test("history that cannot be had says why", async (t) => {
+test("an error of the history says why", async (t) => {
   const world = new World(t);
   const channel = world.client().channel("chat/x");
   world.answer = { status: 403, body: { error: "forbidden", message: "Not for you." } };

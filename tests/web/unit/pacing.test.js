@@ -30,7 +30,7 @@ async function limited(t, limits, options) {
   return { world, daemon, client, pass };
 }
 
-test("leaving and joining again while it is too fast ends joined", async (t) => {
+test("a channel that leaves and joins during a wait is subscribed", async (t) => {
   for (const request of ["subscribe", undefined]) {
     const world = new World(t);
     const { client, channel, socket, topic } = await subscribed(world);
@@ -53,7 +53,7 @@ test("leaving and joining again while it is too fast ends joined", async (t) => 
   }
 });
 
-test("leaving that was too fast for an older daemon is repeated", async (t) => {
+test("an unsubscribe frame that was too fast for an older daemon goes out again", async (t) => {
   const world = new World(t);
   world.answersPings = true;
   const { channel, socket, topic } = await subscribed(world);
@@ -66,7 +66,7 @@ test("leaving that was too fast for an older daemon is repeated", async (t) => {
   assert.deepEqual(world.errors, []);
 });
 
-test("what was refused of presence is said again, and what is wanted by then", async (t) => {
+test("a refused presence state goes out again, as it is by then", async (t) => {
   for (const named of [true, false]) {
     const world = new World(t);
     world.answersPings = true;
@@ -86,7 +86,7 @@ test("what was refused of presence is said again, and what is wanted by then", a
   }
 });
 
-test("more topics than the daemon takes at once are all subscribed again, and no flood", async (t) => {
+test("more topics than the daemon takes at once are all subscribed again, without a flood", async (t) => {
   for (const isOld of [true, false]) {
     const { daemon, client, pass } = await limited(t, { rate: 50, burst: 30 });
     daemon.isOld = isOld;
@@ -103,7 +103,7 @@ test("more topics than the daemon takes at once are all subscribed again, and no
   }
 });
 
-test("publishing faster than the limit for long is no flood, and loses nothing", async (t) => {
+test("publishing faster than the limit for long is no flood, and loses no publication", async (t) => {
   const { world, daemon, client, pass } = await limited(t, { rate: 100, burst: 200 });
   const channel = client.channel("chat/x");
   const settled = { kept: 0, queue_full: 0 };
@@ -124,7 +124,7 @@ test("publishing faster than the limit for long is no flood, and loses nothing",
   assert.deepEqual([...new Set(world.codes)], ["queue_full"]);
 });
 
-test("a new token that is too fast for an older daemon is given again", async (t) => {
+test("a token that was too fast for an older daemon goes out again", async (t) => {
   const world = new World(t);
   world.answersPings = true;
   const { client, socket } = await subscribed(world, "chat/x", { client: { token: "old" } });
@@ -136,7 +136,7 @@ test("a new token that is too fast for an older daemon is given again", async (t
   assert.deepEqual(socket.take(), [{ type: "auth", token: "new" }]);
 });
 
-test("a ping that an older daemon refuses keeps nothing from going on", async (t) => {
+test("frames go out after an older daemon has refused a ping", async (t) => {
   const world = new World(t);
   const { channel, socket } = await subscribed(world);
   for (let n = 0; n < 15; n++) channel.publish("e", n);
@@ -163,7 +163,7 @@ test("large frames go out in smaller numbers", async (t) => {
   assert.equal(await sent(), 10);
 });
 
-test("a presence that changes all the time does not keep publications from going out", async (t) => {
+test("publications go out while a presence state changes all the time", async (t) => {
   const world = new World(t);
   world.answersPings = true;
   const { channel, socket, topic } = await subscribed(world);
@@ -178,7 +178,7 @@ test("a presence that changes all the time does not keep publications from going
   await published;
 });
 
-test("events of a subscription that was left are not for the one that follows it", async (t) => {
+test("events of an ended subscription do not reach the next one", async (t) => {
   const world = new World(t);
   const { channel, socket, topic } = await subscribed(world);
   await socket.say({ ...TOO_FAST, topic, request: "track" });

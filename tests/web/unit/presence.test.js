@@ -28,7 +28,7 @@ async function inhabited(t) {
   return { ...got, world, changes };
 }
 
-test("after a reconnect the old set is shown until the new one is complete", async (t) => {
+test("after a reconnect the old members stay until the new set is complete", async (t) => {
   const { world, channel, socket, topic, changes } = await inhabited(t);
   const syncs = collector();
   channel.on("presence:sync", ({ data }) => syncs(data.members.map((it) => it.connectionId)));
@@ -50,7 +50,7 @@ test("after a reconnect the old set is shown until the new one is complete", asy
   assert.deepEqual(changes.got, ["cde", "de"]);
 });
 
-test("a member that joins right behind a resubscription leaves no members of before", async (t) => {
+test("a member that joins right after a new subscription does not keep old members", async (t) => {
   const { world, channel, socket, topic } = await inhabited(t);
   await socket.end();
   await world.comeBack();
@@ -61,7 +61,7 @@ test("a member that joins right behind a resubscription leaves no members of bef
   assert.equal(names(channel), "AB");
 });
 
-test("where all members have left the set is empty, and callbacks hear it once", async (t) => {
+test("when all members have left the set is empty, and callbacks are called once", async (t) => {
   const { world, channel, socket, topic, changes } = await inhabited(t);
   await socket.end();
   await world.comeBack();
@@ -77,7 +77,7 @@ test("where all members have left the set is empty, and callbacks hear it once",
   assert.deepEqual([changes.got, frames.got], [[""], []]);
 });
 
-test("a set that is cut off is begun anew", async (t) => {
+test("a set that is cut off begins again", async (t) => {
   const { world, channel, socket, topic, changes } = await inhabited(t);
   await socket.end();
   await world.comeBack();
@@ -89,7 +89,7 @@ test("a set that is cut off is begun anew", async (t) => {
   assert.deepEqual(changes.got, ["d"]);
 });
 
-test("an older daemon tells all at once, or nothing where there is no one", async (t) => {
+test("an older daemon sends the whole set at once, or no set for a topic without members", async (t) => {
   const { world, channel, socket, topic } = await inhabited(t);
   const answer = { type: "subscribed", topic, pos: "1", recovered: true };
   await socket.end();
@@ -102,7 +102,7 @@ test("an older daemon tells all at once, or nothing where there is no one", asyn
   assert.equal(names(channel), "");
 });
 
-test("a channel that was left has no members, and calls no callbacks", async (t) => {
+test("an unsubscribed channel has no members, and calls no callbacks", async (t) => {
   const { client, channel, socket, topic, changes } = await inhabited(t);
   const other = client.channel("chat/x", { shared: false }).subscribe();
   const held = channel.presence.members;
@@ -115,7 +115,7 @@ test("a channel that was left has no members, and calls no callbacks", async (t)
   assert.deepEqual([names(other), held.size], ["", 0]);
 });
 
-test("a callback of presence is there before a channel is in use, and after", async (t) => {
+test("a presence callback stays before and after a channel is in use", async (t) => {
   const { client, socket, topic } = await inhabited(t);
   const other = client.channel("chat/x", { shared: false });
   const seen = collector();
@@ -125,7 +125,7 @@ test("a callback of presence is there before a channel is in use, and after", as
   assert.deepEqual(seen.got, [3]);
 });
 
-test("one who goes on under another token is present under that one", async (t) => {
+test("a client with another token is present as the user of that token", async (t) => {
   const world = new World(t);
   const { client, channel, socket, topic } = await subscribed(world, "chat/x", {
     client: { token: "ann" },
@@ -142,7 +142,7 @@ test("one who goes on under another token is present under that one", async (t) 
   assert.deepEqual(socket.take(), [{ type: "untrack", topic }, { type: "auth", token: "carl" }]);
 });
 
-test("a client that comes back with much to say says first that it is present", async (t) => {
+test("a client that comes back sends its presence first", async (t) => {
   const world = new World(t);
   const { client, socket } = await subscribed(world);
   for (let n = 0; n < 50; n++) client.channel(`chat/${n}`).subscribe();
@@ -153,7 +153,7 @@ test("a client that comes back with much to say says first that it is present", 
   assert.deepEqual([first.type, first.topic], ["track", "chat/49/p"]);
 });
 
-test("a channel that is not in use ends nothing of the one that is", async (t) => {
+test("an unused channel of a topic ends nothing of the used one", async (t) => {
   const world = new World(t);
   const { client, channel, socket, topic } = await subscribed(world);
   channel.track({ a: 1 });
@@ -191,7 +191,7 @@ test("being present before subscribing keeps a channel's options, and their conf
   assert.equal(socket.take().at(-1).filter, undefined);
 });
 
-test("a state is taken as it is at the call, and what cannot be JSON throws", async (t) => {
+test("track() encodes the state at once, and throws if it cannot be JSON", async (t) => {
   const world = new World(t);
   const { client, channel, socket } = await subscribed(world);
   const state = { a: 1 };

@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { PONG, World, collector, makePage, settle } from "./fakes.js";
 
-test("waits longer and longer, any time up to a bound", async (t) => {
+test("the pauses are random, up to a bound that grows", async (t) => {
   const world = new World(t);
   const client = world.client({ reconnectDelay: 100, maxReconnectDelay: 1000 });
   const delays = [];
@@ -25,7 +25,7 @@ test("waits longer and longer, any time up to a bound", async (t) => {
   assert.equal(delays.at(-1), 0);
 });
 
-test("a server that closes at once is not asked more and more often", async (t) => {
+test("the pauses grow for a server that closes at once", async (t) => {
   const world = new World(t);
   const client = world.client();
   const delays = [];
@@ -44,7 +44,7 @@ test("a server that closes at once is not asked more and more often", async (t) 
   assert.equal(delays.at(-1), 500);
 });
 
-test("comes back when the daemon said", async (t) => {
+test("the client comes back when the daemon said", async (t) => {
   const world = new World(t);
   const client = world.client();
   const delays = [];
@@ -63,7 +63,7 @@ test("comes back when the daemon said", async (t) => {
   assert.deepEqual(delays, [4711, 1234, 2000]);
 });
 
-test("comes back after some closes and not after others", async (t) => {
+test("the close code decides whether the client comes back", async (t) => {
   for (const code of [1001, 1005, 1006, 1011, 1012, 4002, 4008, 4999]) {
     const world = new World(t);
     const client = world.client();
@@ -92,7 +92,7 @@ test("comes back after some closes and not after others", async (t) => {
   }
 });
 
-test("gives up after as many attempts as it was told", async (t) => {
+test("the client gives up after maxReconnectAttempts", async (t) => {
   const world = new World(t);
   const client = world.client({ maxReconnectAttempts: 2 });
   const told = collector();
@@ -114,7 +114,7 @@ test("gives up after as many attempts as it was told", async (t) => {
   assert.equal(client.status, "connected");
 });
 
-test("who is refused for a while comes back after that while", async (t) => {
+test("a client that is refused for a while comes back afterwards", async (t) => {
   const world = new World(t);
   world.answer = { status: 429, body: { error: "rate_limited", message: "No.", retryAfter: 7000 } };
   world.client().connect();
@@ -125,7 +125,7 @@ test("who is refused for a while comes back after that while", async (t) => {
   await world.comeBack(1);
 });
 
-test("comes back at once when the network is there again", async (t) => {
+test("the client comes back at once when the network is back", async (t) => {
   const world = new World(t);
   const client = world.client({ maxReconnectAttempts: 3 });
   await world.connect(client);
@@ -151,7 +151,7 @@ test("comes back at once when the network is there again", async (t) => {
   assert.equal(client.status, "reconnecting");
 });
 
-test("comes back when the page is looked at again, but not in a frenzy", async (t) => {
+test("the client comes back when the page is shown, but not too often", async (t) => {
   const world = new World(t);
   makePage(t, world);
   await world.connect(world.client());
@@ -173,7 +173,7 @@ test("comes back when the page is looked at again, but not in a frenzy", async (
   assert.equal(world.sockets.length, before + 2);
 });
 
-test("the daemon's word when to come back counts, whatever the page sees", async (t) => {
+test("the daemon's delay counts, also when the page is shown", async (t) => {
   const world = new World(t);
   makePage(t, world);
   await world.connect(world.client());
@@ -184,7 +184,7 @@ test("the daemon's word when to come back counts, whatever the page sees", async
   await world.comeBack(1);
 });
 
-test("of the openings that fail only some are asked about", async (t) => {
+test("the client asks about some of the openings that fail", async (t) => {
   const world = new World(t);
   world.answer = { status: 503, body: { error: "overloaded", message: "No.", retryAfter: 7000 } };
   const client = world.client();

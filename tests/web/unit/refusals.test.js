@@ -21,7 +21,7 @@ async function outcomes(...promises) {
 
 const refusal = (code, more) => ({ type: "error", code, message: "No.", ...more });
 
-test("half an emoji is rejected at once, wherever it is, and a whole one is not", async (t) => {
+test("half an emoji is rejected at once, and a whole one is sent", async (t) => {
   const world = new World(t);
   const { client, channel, socket } = await subscribed(world);
   const half = "nice \ud83d";
@@ -46,7 +46,7 @@ test("half an emoji is rejected at once, wherever it is, and a whole one is not"
   assert.deepEqual(socket.take()[0].data, whole);
 });
 
-test("a token that cannot be sent throws, and keeps nothing else from going out", async (t) => {
+test("a token that cannot be sent throws, and other frames go out", async (t) => {
   const world = new World(t);
   const { client, channel, socket } = await subscribed(world);
   assert.throws(() => client.setToken("half \ud83d"), { code: "invalid_data" });
@@ -66,7 +66,7 @@ test("a refusal with an id rejects that one for good", async (t) => {
   assert.equal(world.socket.take().length, 1);
 });
 
-test("a refusal that names nothing is of the only one that it can be of", async (t) => {
+test("a refusal without an id rejects the only publication under way", async (t) => {
   const world = new World(t);
   const { channel, socket } = await subscribed(world);
   const published = channel.publish("e", 1);
@@ -74,7 +74,7 @@ test("a refusal that names nothing is of the only one that it can be of", async 
   assert.deepEqual(await outcomes(published), ["invalid_json"]);
 });
 
-test("where it can be of several, they are sent again one at a time, and it shows", async (t) => {
+test("of several publications the refused one is found by sending one at a time", async (t) => {
   const world = new World(t);
   const { channel, socket } = await subscribed(world);
   const promises = ["a", "bad", "b", "bad", "c"].map((data) => channel.publish("e", data));
@@ -101,7 +101,7 @@ test("where it can be of several, they are sent again one at a time, and it show
   ]);
 });
 
-test("thirty-two that cannot be understood leave room for others", async (t) => {
+test("after thirty-two refused publications others go out", async (t) => {
   const world = new World(t);
   const { channel, socket } = await subscribed(world);
   const bad = Array.from({ length: 32 }, () => channel.publish("e", "bad"));
@@ -116,7 +116,7 @@ test("thirty-two that cannot be understood leave room for others", async (t) => 
   assert.deepEqual([...new Set(await outcomes(...bad))], ["invalid_json"]);
 });
 
-test("a publication that is too large for a frame is rejected alone", async (t) => {
+test("only the publication that is too large is rejected", async (t) => {
   for (const reason of ["at most 200 bytes", "too large"]) {
     const world = new World(t);
     const { client, channel, socket } = await subscribed(world);
@@ -136,7 +136,7 @@ test("a publication that is too large for a frame is rejected alone", async (t) 
   }
 });
 
-test("once it is known how much the daemon takes, nothing larger is sent", async (t) => {
+test("once the limit is known, no larger frame is sent", async (t) => {
   const world = new World(t);
   const { client, channel, socket, topic } = await subscribed(world);
   const large = "x".repeat(200);
@@ -155,7 +155,7 @@ test("once it is known how much the daemon takes, nothing larger is sent", async
   assert.equal(channel.state, "subscribed");
 });
 
-test("a close for size that is about nothing of ours is the end", async (t) => {
+test("the client gives up after a close for size if no frame of its own was too large", async (t) => {
   const world = new World(t);
   const { client, socket } = await subscribed(world);
   await socket.end(1009, "at most 200 bytes");

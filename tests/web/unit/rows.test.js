@@ -19,7 +19,7 @@ async function snapshot(world, options = {}) {
   return { client, channel, topic, page, seen };
 }
 
-test("a snapshot gives rows, and changes keep them right", async (t) => {
+test("a snapshot gives rows, and changes update them", async (t) => {
   const world = new World(t);
   const order = [["n", "desc"]];
   const { channel, topic, page, seen } = await snapshot(world, { order, limit: 10 });
@@ -46,7 +46,7 @@ test("a snapshot gives rows, and changes keep them right", async (t) => {
   assert.equal(channel.rows.length, 3);
 });
 
-test("after a gap the rows are loaded anew, and shown once they are complete", async (t) => {
+test("after a gap the rows are loaded again, and shown when they are complete", async (t) => {
   const world = new World(t);
   const { channel, topic, page, seen } = await snapshot(world);
   const gaps = collector();
@@ -89,7 +89,7 @@ test("rows may have other keys", async (t) => {
   }
 });
 
-test("rows without a key are told once, and the frames still come", async (t) => {
+test("rows without a key are reported once, and the frames still come", async (t) => {
   const broken = () => {
     throw new Error("mine");
   };
@@ -124,7 +124,7 @@ test("a table that is lost is a gap; when it is back, so are its rows", async (t
   assert.deepEqual(world.socket.take(), []);
 });
 
-test("a feed that is down is told, and that it is up", async (t) => {
+test("callbacks get the state of the feed", async (t) => {
   const world = new World(t);
   const { channel, socket, topic } = await subscribed(world, "orders");
   const feed = collector();

@@ -63,7 +63,7 @@ async function attempts(t, port, count, options = {}) {
   return errors.filter((error) => error.code !== "disconnected").map((error) => error.code);
 }
 
-test("nobody listens", async (t) => {
+test("a port without a server", async (t) => {
   const server = createServer();
   const port = await listen(t, server);
   server.close();
@@ -71,22 +71,22 @@ test("nobody listens", async (t) => {
   assert.deepEqual(await attempts(t, port, 3), ["unreachable"]);
 });
 
-test("one that never answers", async (t) => {
+test("a server that never answers", async (t) => {
   const port = await listen(t, createServer());
   assert.deepEqual(await attempts(t, port, 3, { connectTimeout: 200 }), ["no_answer"]);
 });
 
-test("one that closes at once", async (t) => {
+test("a server that closes at once", async (t) => {
   const port = await listen(t, createServer((socket) => socket.destroy()));
   assert.deepEqual(await attempts(t, port, 5), ["unreachable"]);
 });
 
-test("one that speaks HTTP, and something else", async (t) => {
+test("a server that speaks HTTP, and no WebSocket", async (t) => {
   const port = await listen(t, createHTTP((request, response) => response.end("<html>")));
   assert.deepEqual(await attempts(t, port, 3), ["wrong_server"]);
 });
 
-test("one that speaks no HTTP", async (t) => {
+test("a server that speaks no HTTP", async (t) => {
   const port = await listen(t, createServer((socket) => socket.end("220 mail ESMTP\r\n")));
   assert.deepEqual(await attempts(t, port, 3), ["unreachable"]);
 });
@@ -96,7 +96,7 @@ test("a WebSocket that is closed as soon as it is open", async (t) => {
   assert.deepEqual(await attempts(t, port, 4), []);
 });
 
-test("a WebSocket that says nonsense", async (t) => {
+test("a WebSocket that sends other texts", async (t) => {
   const port = await serveSockets(t, (socket) => socket.send("hello"));
   assert.deepEqual(await attempts(t, port, 3, IMPATIENT), ["invalid_frame", "no_answer"]);
 });
@@ -106,7 +106,7 @@ test("a WebSocket that sends bytes", async (t) => {
   assert.deepEqual(await attempts(t, port, 3, IMPATIENT), ["invalid_frame", "no_answer"]);
 });
 
-test("a WebSocket that says again what it hears", async (t) => {
+test("a WebSocket that echoes", async (t) => {
   const port = await serveSockets(t, (socket) => {
     socket.on("message", (data) => socket.send(String(data)));
   });

@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { World, collector, event, settle, subscribed } from "./fakes.js";
 
-test("subscribing connects, once, and waits for the connection", async (t) => {
+test("subscribe() connects once, and waits for the connection", async (t) => {
   const world = new World(t);
   const client = world.client();
   const channel = client.channel("orders", { filter: { status: "new" } });
@@ -27,7 +27,7 @@ test("subscribing connects, once, and waits for the connection", async (t) => {
   assert.deepEqual(gaps.got, []);
 });
 
-test("every reconnect goes on where the last frame was", async (t) => {
+test("every reconnect resumes after the last frame", async (t) => {
   const world = new World(t);
   const { client, channel, socket, topic } = await subscribed(world);
   const other = client.channel("orders").subscribe();
@@ -54,7 +54,7 @@ test("every reconnect goes on where the last frame was", async (t) => {
   assert.deepEqual(gaps.got, []);
 });
 
-test("an application is told when something does not come any more", async (t) => {
+test("the application is told of a gap", async (t) => {
   const world = new World(t);
   const { client, channel, topic } = await subscribed(world);
   const gaps = collector();
@@ -79,7 +79,7 @@ test("an application is told when something does not come any more", async (t) =
   assert.equal(client.status, "connected");
 });
 
-test("disconnecting and connecting again goes on where it was", async (t) => {
+test("disconnecting and connecting again resumes", async (t) => {
   const world = new World(t);
   const { client, topic } = await subscribed(world);
   client.disconnect();
@@ -87,7 +87,7 @@ test("disconnecting and connecting again goes on where it was", async (t) => {
   assert.deepEqual(world.socket.take(), [{ type: "subscribe", sync: true, topic, since: "1" }]);
 });
 
-test("unsubscribing ends it, and forgets everything", async (t) => {
+test("unsubscribe() ends the subscription, and forgets the callbacks", async (t) => {
   const world = new World(t);
   const { client, channel, socket, topic } = await subscribed(world);
   const seen = collector();
@@ -106,7 +106,7 @@ test("unsubscribing ends it, and forgets everything", async (t) => {
   assert.equal(client.channel("chat/x").subscribe().presence.members.size, 0);
 });
 
-test("leaving ends with the connection", async (t) => {
+test("a closed connection ends an unsubscribe that waits", async (t) => {
   const world = new World(t);
   const { client, channel, socket, topic } = await subscribed(world);
   channel.unsubscribe();
@@ -137,7 +137,7 @@ test("a channel that ended can begin again", async (t) => {
   assert.deepEqual([before.got, gaps.got], [[], []]);
 });
 
-test("leaving and coming by turns ends as it was wanted last", async (t) => {
+test("unsubscribing and subscribing in turns ends in the last state", async (t) => {
   const world = new World(t);
   const { client, channel, socket, topic } = await subscribed(world);
   channel.unsubscribe();
@@ -155,7 +155,7 @@ test("leaving and coming by turns ends as it was wanted last", async (t) => {
 });
 
 
-test("a refusal that passes is tried again by itself", async (t) => {
+test("a subscription that is refused for a while is asked for again", async (t) => {
   const world = new World(t);
   const client = world.client();
   const channel = client.channel("orders").subscribe();
@@ -180,7 +180,7 @@ test("a refusal that passes is tried again by itself", async (t) => {
   assert.deepEqual(world.errors, []);
 });
 
-test("a refusal that stays is told, and tried again with the next token or connection", async (t) => {
+test("a refusal for good is reported, and tried again with the next token or connection", async (t) => {
   const world = new World(t);
   const client = world.client({ token: "old" });
   const channel = client.channel("orders").subscribe();

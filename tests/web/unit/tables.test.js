@@ -51,7 +51,7 @@ test("the rows of a table that is lost are asked for at once, and when it is bac
   assert.deepEqual(socket.take(), []);
 });
 
-test("columns that were altered are shown", async (t) => {
+test("rows show altered columns", async (t) => {
   const { world, topic, page, gaps, status, ids, ask } = await shown(t);
   await world.socket.say(status("altered"));
   assert.deepEqual(world.socket.take(), [ask]);
@@ -61,7 +61,7 @@ test("columns that were altered are shown", async (t) => {
   assert.deepEqual(gaps.got, ["altered true"]);
 });
 
-test("a table that is gone has no rows, and is asked for with growing pauses", async (t) => {
+test("a missing table has no rows, and is asked for after growing pauses", async (t) => {
   // As a daemon answers that keeps the subscription, and one that ends it.
   for (const ends of [false, true]) {
     const { world, channel, topic, page, lost, status, ids, ask } = await shown(t);
@@ -91,7 +91,7 @@ test("a table that is gone has no rows, and is asked for with growing pauses", a
   }
 });
 
-test("a channel without rows tells the gap, and asks for nothing", async (t) => {
+test("a channel without rows reports the gap, and asks for nothing", async (t) => {
   const { world, channel, gaps, lost, status } = await shown(t, {});
   await world.socket.say(lost, status("back"), status("altered"));
   assert.deepEqual(gaps.got, ["table_lost false", "back false", "altered false"]);
@@ -100,7 +100,7 @@ test("a channel without rows tells the gap, and asks for nothing", async (t) => 
   assert.equal(channel.feed, "up");
 });
 
-test("rows that were asked for when the line broke are asked for again", async (t) => {
+test("rows that were asked for when the connection broke are asked for again", async (t) => {
   const { world, topic, page, gaps, lost, ids, ask } = await shown(t);
   await world.socket.say(lost);
   await world.socket.end();
@@ -112,7 +112,7 @@ test("rows that were asked for when the line broke are asked for again", async (
   assert.deepEqual(gaps.got, ["table_lost true", "unknown true"]);
 });
 
-test("rows that are to come yet are asked for again, whatever else came", async (t) => {
+test("rows that have yet to come are asked for again, whatever else came", async (t) => {
   const { world, channel, topic, page, ask } = await shown(t);
   await world.socket.end();
   await world.comeBack();
@@ -130,7 +130,7 @@ test("rows that are to come yet are asked for again, whatever else came", async 
   assert.deepEqual(world.socket.take(), [{ ...ask, since: "60" }]);
 });
 
-test("a channel whose view has changed in the middle goes on where it was", async (t) => {
+test("a channel whose view has changed resumes", async (t) => {
   const { world, channel, topic, states } = await shown(t, {});
   const changed = { type: "error", code: "view_changed", message: "Ask again.", topic };
   await world.socket.say(changed, { type: "unsubscribed", topic });

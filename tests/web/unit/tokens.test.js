@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { World, collector, credentials, expire, settle, subscribed } from "./fakes.js";
 
-test("a token that expires is renewed, and the connection goes on", async (t) => {
+test("a token that expires is renewed, and the client connects again", async (t) => {
   const world = new World(t);
   let renewals = 0;
   const codes = [];
@@ -37,7 +37,7 @@ test("a token that expires is renewed, and the connection goes on", async (t) =>
   assert.equal(client.status, "connected");
 });
 
-test("a token that had expired when it came back is renewed", async (t) => {
+test("a token that expired while the client was away is renewed", async (t) => {
   const world = new World(t);
   world.answer = { status: 401, body: { error: "token_expired", message: "It has expired." } };
   const client = world.client({ token: "old" });
@@ -56,7 +56,7 @@ test("a token that had expired when it came back is renewed", async (t) => {
   assert.deepEqual(world.errors, []);
 });
 
-test("where nobody has a new token, it waits for one and says so", async (t) => {
+test("without a new token the client waits for one, and reports that", async (t) => {
   for (const onTokenExpired of [undefined, () => null, () => "old"]) {
     const world = new World(t);
     const client = world.client({ token: "old", onTokenExpired });
@@ -77,7 +77,7 @@ test("where nobody has a new token, it waits for one and says so", async (t) => 
   }
 });
 
-test("whoever cannot get a token at the moment is asked again", async (t) => {
+test("a callback that cannot get a token is called again", async (t) => {
   const world = new World(t);
   let fails = 1;
   const client = world.client({
@@ -99,7 +99,7 @@ test("whoever cannot get a token at the moment is asked again", async (t) => {
   assert.deepEqual(credentials(world.socket), ["aerostack-token.new"]);
 });
 
-test("a token may come from elsewhere while it is asked for", async (t) => {
+test("setToken() counts while a callback is asked for a token", async (t) => {
   const world = new World(t);
   const client = world.client({ token: "old", onTokenExpired: () => new Promise(() => {}) });
   await world.connect(client);
@@ -110,7 +110,7 @@ test("a token may come from elsewhere while it is asked for", async (t) => {
   assert.deepEqual(credentials(world.socket), ["aerostack-token.new"]);
 });
 
-test("asking for a connection again and again without a token is no spinning", async (t) => {
+test("connect() without a token does not try without end", async (t) => {
   const world = new World(t);
   const client = world.client({ token: "old" });
   client.onStatusChange((status) => status === "disconnected" && client.connect());
@@ -135,7 +135,7 @@ test("a new token goes out on the open connection", async (t) => {
   assert.deepEqual(credentials(world.socket), []);
 });
 
-test("a token that is set while a connection opens is given to it", async (t) => {
+test("a token that is set during an opening goes out on the new connection", async (t) => {
   const world = new World(t);
   const client = world.client({ token: "old" });
   client.channel("chat/x").subscribe();
@@ -152,7 +152,7 @@ test("a token that is set while a connection opens is given to it", async (t) =>
   assert.deepEqual(world.socket.take().map(({ type }) => type), ["subscribe"]);
 });
 
-test("the end of an old token ends nothing where there is a good one", async (t) => {
+test("the end of an old token does not matter with a new one", async (t) => {
   // It was set while the connection was opened, that failed or that was let in; or later on.
   for (const when of ["failed", "opening", "open"]) {
     const world = new World(t);

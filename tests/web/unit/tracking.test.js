@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { World, collector, event, settle, subscribed } from "./fakes.js";
 
-test("presence is a ready set, and its changes are events", async (t) => {
+test("presence is a complete set, and its changes are events", async (t) => {
   const world = new World(t);
   const { channel, socket, topic } = await subscribed(world);
   const [changes, events] = [collector(), collector()];
@@ -25,7 +25,7 @@ test("presence is a ready set, and its changes are events", async (t) => {
   assert.deepEqual(events.got.map((frame) => frame.event), ["presence:join", "presence:leave"]);
 });
 
-test("who is present is so on the next connection as well", async (t) => {
+test("a channel is present on the next connection, too", async (t) => {
   const world = new World(t);
   const client = world.client();
   const channel = client.channel("doc/1");
@@ -49,7 +49,7 @@ test("who is present is so on the next connection as well", async (t) => {
   for (const state of [undefined, null, "x", []]) assert.throws(() => channel.track(state), TypeError);
 });
 
-test("of several that are present on a topic the last state counts", async (t) => {
+test("of several channels that are present the last state counts", async (t) => {
   const world = new World(t);
   const client = world.client();
   await world.connect(client);
@@ -64,7 +64,7 @@ test("of several that are present on a topic the last state counts", async (t) =
   ]);
 });
 
-test("being present stands in nobody's way who subscribes with options", async (t) => {
+test("a present channel does not refuse the options of a subscription", async (t) => {
   const world = new World(t);
   const client = world.client();
   await world.connect(client);
