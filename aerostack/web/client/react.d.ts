@@ -21,15 +21,15 @@ import type {
 
 export interface AerostackProviderProps {
   children?: ReactNode;
-  /** The daemon's address; that of the page, if it is missing. */
+  /** The daemon's address. The default is the page's. */
   baseUrl?: string;
-  /** Needed, unless a `client` is given. */
+  /** Required without a `client`. */
   projectId?: string;
   apiKey?: string;
-  /** A JWT; when it changes, the connection goes on under the new one. */
+  /** A JWT. When it changes, the connection uses the new one. */
   token?: string;
   userId?: string;
-  /** What else the client takes; read once. */
+  /** Further options of the client. They are read once. */
   options?: Omit<RealtimeClientOptions, "projectId">;
   onError?: RealtimeClientOptions["onError"];
   onTokenExpired?: RealtimeClientOptions["onTokenExpired"];
@@ -37,7 +37,7 @@ export interface AerostackProviderProps {
   client?: RealtimeClient;
 }
 
-/** Gives a client to the components in it, connected as long as it is there. */
+/** Gives the components in it a client, which is connected while the provider is mounted. */
 export function AerostackProvider(props: AerostackProviderProps): ReactElement;
 
 export interface Aerostack {
@@ -49,10 +49,10 @@ export interface Aerostack {
 /** The client of the provider around the component. */
 export function useAerostack(): Aerostack;
 
-/** Where the connection is in its life. */
+/** The status of the connection. */
 export function useRealtimeStatus(): RealtimeStatus;
 
-/** One callback for all, or one for each operation or event; they may change at every render. */
+/** One callback for all frames, or one for each operation or event. They may change at every render. */
 export type ChannelHandlers<T = any> =
   | RealtimeCallback<T>
   | { [event in RealtimeEvent]?: RealtimeCallback<T> };
@@ -63,17 +63,17 @@ export interface UseChannelOptions<T = any> extends RealtimeSubscriptionOptions<
 }
 
 export interface UseChannel<T = any> {
-  /** `null` until the component is shown. */
+  /** `null` until the component is mounted. */
   channel: RealtimeSubscription<T> | null;
   state: RealtimeSubscription["state"];
-  /** With `snapshot`: the table's rows as they are now. */
+  /** With `snapshot`: the present rows of the table. */
   rows: readonly T[];
   feed: "up" | "down";
   error: RealtimeError | null;
   publish(event: string, data?: unknown, options?: RealtimePublishOptions): Promise<void>;
 }
 
-/** Watch a topic as long as the component is there; none, if it is empty. */
+/** Subscribe to a topic while the component is mounted; to none if the topic is empty. */
 export function useChannel<T = any>(
   topic: string | null | undefined,
   handlers?: ChannelHandlers<T> | null,
@@ -85,7 +85,7 @@ export interface UsePresence<S = Record<string, any>> {
   error: RealtimeError | null;
 }
 
-/** Who is present on a topic; with a `state`, oneself as well. */
+/** The members of a topic. With a `state` the user of this page is a member, too. */
 export function usePresence<S extends Record<string, any> = Record<string, any>>(
   topic: string | null | undefined,
   state?: S | null,
@@ -99,17 +99,17 @@ export interface UseHistory<T = any> {
   error: RealtimeError | null;
   /** Load the page before the oldest message. */
   loadMore(): Promise<void>;
-  /** Begin anew. */
+  /** Load again from the newest message. */
   reload(): Promise<void>;
 }
 
-/** What was kept of a topic, a page at a time. */
+/** The history of a topic, page by page. */
 export function useHistory<T = any>(
   topic: string | null | undefined,
   options?: { limit?: number },
 ): UseHistory<T>;
 
-/** The last that came on a topic. */
+/** The last frame of a topic. */
 export function useSubscription<T = any>(
   topic: string,
   options?: { event?: RealtimeEvent; filter?: RealtimeSubscriptionOptions["filter"] },

@@ -5,8 +5,8 @@
  *       <App />
  *     </AerostackProvider>
  *
- * Every hook holds a channel of its own, so that components come and go without ending what
- * others watch.  What each one takes and gives stands in react.d.ts.
+ * Every hook has a channel of its own, so that a component can end without ending the channels of
+ * others. `react.d.ts` describes what each hook takes and gives.
  */
 
 import {
@@ -27,7 +27,7 @@ const Context = createContext(null);
 const NONE = Object.freeze([]);
 const ignore = () => {};
 
-/** What was rendered last, for callbacks that are made once. */
+/** The value of the last rendering, for callbacks that are made once. */
 function useLatest(value) {
   const latest = useRef(value);
   useEffect(() => {
@@ -36,7 +36,7 @@ function useLatest(value) {
   return latest;
 }
 
-/** A value that stays the same object as long as it is the same in JSON. */
+/** A value that stays the same object while its JSON is the same. */
 function useStable(value) {
   const text = JSON.stringify(value);
   return useMemo(() => value, [text]);
@@ -45,7 +45,7 @@ function useStable(value) {
 export function AerostackProvider(props) {
   const { children, client, baseUrl, projectId, apiKey, token, userId, options } = props;
   const { onError, onTokenExpired } = props;
-  // Making one opens nothing, so one that React throws away leaves nothing behind.
+  // A new client opens nothing, so React may throw one away.
   const realtime = useMemo(
     () => client ?? new RealtimeClient({ ...options, baseUrl, projectId, apiKey, token, userId }),
     [client, baseUrl, projectId, apiKey, userId],
@@ -60,14 +60,14 @@ export function AerostackProvider(props) {
   );
   const shown = useRef(null);
   useEffect(() => {
-    // An application that brings a client decides when it connects.
+    // An application that brings its own client connects it itself.
     if (client) return undefined;
     shown.current = realtime;
     realtime.connect();
     return () => {
       shown.current = null;
-      // Strict mode takes the components away and brings them back in the same turn, and they may
-      // have published already.
+      // Strict mode unmounts the components and mounts them again in the same turn. They may have
+      // published in between.
       queueMicrotask(() => {
         if (shown.current !== realtime) realtime.disconnect();
       });
@@ -97,7 +97,7 @@ export function useRealtimeStatus() {
   );
 }
 
-/** Call the handlers that are for a payload. */
+/** Call the handlers for a payload. */
 function handle(handlers, payload) {
   if (typeof handlers === "function") {
     handlers(payload);
@@ -123,7 +123,7 @@ export function useChannel(topic, handlers, options = {}) {
       channel.onGap((gap) => latest.current.onGap?.(gap));
       channel.subscribe();
     } catch (fault) {
-      // Another component watches the topic with other options; this one shows it.
+      // Another component has the topic with other options: this one shows the error.
       setHeld({ channel: null, fault });
       return undefined;
     }
@@ -177,7 +177,7 @@ export function usePresence(topic, state) {
   }, [channel]);
 
   useEffect(() => {
-    // It may have been left in the very same moment, for another topic.
+    // In the same rendering the component may have changed to another topic.
     if (!channel?.isSubscribed) return;
     if (mine) channel.track(mine);
     else channel.untrack();
@@ -191,7 +191,7 @@ const NOTHING_YET = { messages: NONE, loading: false, hasMore: true, error: null
 export function useHistory(topic, { limit = 50 } = {}) {
   const { realtime } = useAerostack();
   const [held, setHeld] = useState(NOTHING_YET);
-  // What was loaded of the present topic; a reload, or another topic, begins with another one.
+  // The pages of the present topic. A reload, or another topic, begins with a new object.
   const present = useRef(null);
 
   const load = useCallback(
@@ -205,7 +205,7 @@ export function useHistory(topic, { limit = 50 } = {}) {
         const channel = realtime.channel(topic, { shared: false });
         const page = await channel.getHistory(limit, before);
         mine.messages = [...mine.messages, ...page];
-        // The daemon may give fewer than it was asked for, but not none.
+        // The daemon may give fewer messages than asked for; it gives none only at the end.
         mine.hasMore = page.length > 0;
       } catch (cause) {
         error = cause;

@@ -2,10 +2,10 @@
  * The client of aerostack-rt, for browsers and for Node.js 20 and later.
  */
 
-/** Where the connection is in its life. */
+/** The status of the connection. */
 export type RealtimeStatus = "idle" | "connecting" | "connected" | "reconnecting" | "disconnected";
 
-/** What one can listen to: a row's fate, an event by its name, a change of presence, or all. */
+/** What a callback is for: an operation on a row, an event by its name, a presence event, or all. */
 export type RealtimeEvent =
   | "INSERT"
   | "UPDATE"
@@ -20,39 +20,39 @@ export type RealtimeEvent =
 /** A value that a filter compares a column with. */
 export type FilterValue = string | number | boolean | null;
 
-/** What a callback gets. */
+/** The frame that a callback gets. */
 export interface RealtimePayload<T = any> {
   type: "db_change" | "event" | "chat_message";
   /** The topic by its whole name, such as `table/orders/my-project`. */
   topic: string;
-  /** What happened to the row, for a change of a table. */
+  /** The operation on the row, for a change of a table. */
   operation?: "INSERT" | "UPDATE" | "DELETE";
-  /** The event's name, for everything else. */
+  /** The event's name, for all other frames. */
   event?: string;
-  /** The new row (for `DELETE` the row that went), or what was published. */
+  /** The new row (for `DELETE` the deleted row), or the published data. */
   data: T;
-  /** The row as it was before; `UPDATE` and `DELETE` have it. */
+  /** The row before the change; `UPDATE` and `DELETE` have it. */
   old?: T;
-  /** Who published it, if the daemon knows. */
+  /** The user who published it, if the daemon knows. */
   userId?: string;
   /** Milliseconds since the Unix epoch. */
   timestamp: number;
-  /** Where in the topic's log this stands. */
+  /** The position in the topic's log. */
   pos?: string;
   /** Whether an `UPDATE` moved the row into the filter or out of it. */
   moved?: boolean;
-  /** The transaction that changed the row, where the database tells. */
+  /** The transaction that changed the row, if the database names it. */
   tx?: string;
-  /** Whether this is a transaction's last change of the table. */
+  /** Whether this is the last change of the table in its transaction. */
   commit?: boolean;
-  /** Columns that were too large to be told. */
+  /** Columns whose values were too large to send. */
   omitted?: string[];
   [field: string]: any;
 }
 
 export type RealtimeCallback<T = any> = (payload: RealtimePayload<T>) => unknown;
 
-/** A message that was kept. */
+/** A message of a topic's history. */
 export interface HistoryMessage<T = any> {
   id: string;
   room_id: string;
@@ -63,32 +63,33 @@ export interface HistoryMessage<T = any> {
   created_at: number;
 }
 
-/** Somebody who is present on a topic: one connection, so two tabs are two members. */
+/** A member of a topic. Each connection is a member, so two tabs are two members. */
 export interface PresenceMember<S = Record<string, any>> {
   userId: string | null;
   connectionId: string;
   state: S;
-  /** Since when, in milliseconds since the Unix epoch. */
+  /** When the member came, in milliseconds since the Unix epoch. */
   since: number;
 }
 
 export interface RealtimePresence<S = Record<string, any>> {
   /**
-   * Everybody who is present, by `connectionId`; kept up to date while subscribed, empty before
-   * and after. After a reconnect it shows those of before until all of the new ones are known.
+   * The members by `connectionId`. The client keeps them up to date while the channel is subscribed;
+   * before and after, there are none. After a reconnect the old members stay until the daemon has
+   * sent all new ones.
    */
   readonly members: ReadonlyMap<string, PresenceMember<S>>;
-  /** Have a callback called after every change; returns a function that ends that. */
+  /** Call a function after every change. Returns a function that takes it back. */
   onChange(callback: (members: ReadonlyMap<string, PresenceMember<S>>) => unknown): () => void;
 }
 
-/** Something was missed and will not come any more. */
+/** The daemon no longer has something that the client missed. */
 export interface RealtimeGap {
   topic: string;
   /**
-   * `expired`: too long ago. `limit`: too much. `unknown`: the topic, or what the daemon knows
-   * of it, is another one. `table_lost`: the table was dropped or rebuilt. `back`: it is there
-   * again. `altered`: its columns were changed, and with them rows that no change tells of.
+   * `expired`: too long ago. `limit`: too much. `unknown`: the daemon does not know the position, for
+   * example after a restart. `table_lost`: the table was dropped or rebuilt. `back`: it is there
+   * again. `altered`: its columns changed, and with them rows without a change frame.
    */
   reason:
     | "expired"
@@ -98,11 +99,11 @@ export interface RealtimeGap {
     | "back"
     | "altered"
     | (string & {});
-  /** Whether `rows` are loaded anew by themselves; otherwise reload what you show. */
+  /** Whether the client loads `rows` again by itself. Otherwise reload what you show. */
   reloads: boolean;
 }
 
-/** Something that went wrong. */
+/** An error with a code. */
 export class RealtimeError extends Error {
   constructor(
     code: string,
@@ -115,9 +116,9 @@ export class RealtimeError extends Error {
       closeCode?: number;
     },
   );
-  /** One of the daemon's error codes, or one of the client's own; stays the same. */
+  /** One of the daemon's error codes, or one of the client's own. It stays the same in all versions. */
   readonly code: string;
-  /** After how many milliseconds it may be tried again. */
+  /** Milliseconds after which another attempt may help. */
   readonly retryAfter?: number;
   /** The topic that it is about. */
   readonly topic?: string;
@@ -130,16 +131,16 @@ export class RealtimeError extends Error {
 export interface RealtimeStatusDetail {
   /** Why there is no connection. */
   error?: RealtimeError;
-  /** After how many milliseconds the next attempt is made. */
+  /** Milliseconds until the next attempt. */
   delay?: number;
 }
 
 export interface RealtimeSubscriptionOptions<T = any> {
-  /** Only rows whose columns have these values, or pass these conditions. */
+  /** Only rows whose columns have these values, or meet these conditions. */
   filter?: Record<string, FilterValue | Record<string, unknown>>;
-  /** Get the table's rows first: see `rows`. */
+  /** Get the present rows of the table first: see `rows`. */
   snapshot?: boolean;
-  /** In which order the snapshot's rows come. */
+  /** The order of the snapshot's rows. */
   order?: (string | [column: string, direction: "asc" | "desc"])[];
   /** How many rows the snapshot has at most. */
   limit?: number;
@@ -149,73 +150,73 @@ export interface RealtimeSubscriptionOptions<T = any> {
 
 export interface RealtimeChannelOptions<T = any> extends RealtimeSubscriptionOptions<T> {
   /**
-   * `channel()` gives the same channel for the same topic again, until it is unsubscribed, or
-   * nothing holds it any more. With `false` it gives one of its own, which ends without ending
-   * others of that topic.
+   * `channel()` gives the same channel for the same topic, until it is unsubscribed or the
+   * application no longer holds it. With `false` it makes a new channel, which ends without ending
+   * other channels of the topic.
    */
   shared?: boolean;
 }
 
 export interface RealtimePublishOptions {
-  /** Keep it in the topic's history; it is acknowledged once it is committed. */
+  /** Keep it in the topic's history. The daemon acknowledges it after the commit. */
   persist?: boolean;
 }
 
-/** What an application holds of a topic; it comes from `client.channel()`. */
+/** A topic, as an application uses it. `client.channel()` makes it. */
 export class RealtimeSubscription<T = any> {
   private constructor();
   /** The topic by its whole name. */
   readonly topic: string;
   /** Whether `subscribe()` was called. */
   readonly isSubscribed: boolean;
-  /** What the daemon says to that. After `refused` it is tried again on the next connection. */
+  /** The state of the subscription. After `refused` the client tries again on its next connection. */
   readonly state: "idle" | "subscribing" | "subscribed" | "refused";
-  /** Why it was refused, or has to be tried again. */
+  /** Why the daemon refused the subscription, or why the client has to ask again. */
   readonly error: RealtimeError | null;
-  /** Whether the table's changes are being read; see `onFeedChange`. */
+  /** Whether the daemon can read the table's changes; see `onFeedChange`. */
   readonly feed: "up" | "down";
-  /** After a reconnect: whether what was missed came, and whether only what was kept of it. */
+  /** After a reconnect: whether the missed frames came, and whether only the kept ones of them. */
   readonly recovery: { recovered: boolean; keptOnly: boolean } | null;
   readonly presence: RealtimePresence;
-  /** With `snapshot`: the table's rows as they are now. A new array after every change. */
+  /** With `snapshot`: the present rows of the table. A new array after every change. */
   readonly rows: readonly T[];
 
   /** Call a function for each event of a name, or operation on a row; `*` for all. */
   on<D = T>(event: RealtimeEvent, callback: RealtimeCallback<D>): this;
-  /** Call it no more. */
+  /** Take a callback back. */
   off<D = T>(event: RealtimeEvent, callback: RealtimeCallback<D>): this;
   onStateChange(callback: (state: RealtimeSubscription["state"]) => unknown): () => void;
-  /** Be told when something was missed that does not come any more. */
+  /** Call a function when the daemon no longer has something that the client missed. */
   onGap(callback: (gap: RealtimeGap) => unknown): () => void;
-  /** Be told when the daemon cannot read the table's changes, and when it can again. */
+  /** Call a function when the daemon cannot read the table's changes, and when it can again. */
   onFeedChange(callback: (feed: "up" | "down", message?: string) => unknown): () => void;
-  /** Be told of every change of `rows`. */
+  /** Call a function after every change of `rows`. */
   onRows(callback: (rows: readonly T[]) => unknown): () => void;
 
-  /** Begin; connects if nothing else has. Throws where others have the topic otherwise. */
+  /** Subscribe, and connect if needed. Throws if the topic is subscribed with other options. */
   subscribe(): this;
-  /** End, and forget all callbacks. */
+  /** Unsubscribe, and take all callbacks back. */
   unsubscribe(): void;
   /**
-   * Publish an event to all subscribers. The promise is fulfilled when the daemon has
-   * acknowledged it, also when that takes another connection.
+   * Publish an event to all subscribers. The promise resolves when the daemon has acknowledged it,
+   * if need be over a later connection.
    */
   publish(event: string, data?: unknown, options?: RealtimePublishOptions): Promise<void>;
   /**
-   * Be present on the topic with this state, until `untrack()` or the end. Throws where the state
-   * cannot be JSON.
+   * Be present on the topic with this state, until `untrack()` or the end of the client. Throws if
+   * the state cannot be JSON.
    */
   track(state: Record<string, any>): void;
   untrack(): void;
-  /** What was kept, newest first; for the next page pass the oldest `created_at` of this one. */
+  /** A page of the history, newest first. For the next page pass the oldest `created_at` of this one. */
   getHistory(limit?: number, before?: number): Promise<HistoryMessage[]>;
 }
 
-/** What can be said of a WebSocket's constructor, whichever it is. */
+/** A constructor of WebSockets, of whatever library. */
 export type WebSocketConstructor = new (url: string, protocols?: string[]) => unknown;
 
 export interface RealtimeClientOptions {
-  /** The daemon's address, such as `https://rt.example.com`; in a browser that of the page. */
+  /** The daemon's address, such as `https://rt.example.com`. In a browser the default is the page's. */
   baseUrl?: string;
   /** The same as `baseUrl`. */
   serverUrl?: string;
@@ -223,20 +224,20 @@ export interface RealtimeClientOptions {
   apiKey?: string;
   /** A JWT. */
   token?: string;
-  /** Who one is, where the project lets anonymous users in. */
+  /** The id of the user, if the project lets clients without a token in. */
   userId?: string;
-  /** How many attempts to come back are made before giving up. Never, if it is missing. */
+  /** After how many failed attempts the client gives up. The default is never. */
   maxReconnectAttempts?: number;
   /** Bounds of the backoff, in milliseconds: 1000 for the first attempt, never above 30000. */
   reconnectDelay?: number;
   maxReconnectDelay?: number;
-  /** How long opening a connection may take, in milliseconds: 10000. */
+  /** How long the opening of a connection may take, in milliseconds: 10000. */
   connectTimeout?: number;
-  /** After how many silent milliseconds the daemon is asked whether it is there: 25000. */
+  /** After how many milliseconds of silence the client sends a ping: 25000. */
   pingInterval?: number;
-  /** How long it may take to answer that: 10000. */
+  /** In how many milliseconds the daemon must answer the ping: 10000. */
   pongTimeout?: number;
-  /** How many publications may wait to be acknowledged; further ones are refused: 1000. */
+  /** How many publications may wait for an acknowledgement. The client refuses further ones: 1000. */
   maxQueue?: number;
   /** The same as `client.onError()`. */
   onError?: (error: RealtimeError) => unknown;
@@ -246,7 +247,7 @@ export interface RealtimeClientOptions {
   ) => string | null | undefined | void | Promise<string | null | undefined | void>;
   /** A WebSocket to use instead of the global one. */
   WebSocket?: WebSocketConstructor;
-  /** What to use instead of the global `fetch`. */
+  /** A function to use instead of the global `fetch`. */
   fetch?: (
     url: string,
     init: { headers: Record<string, string>; signal: AbortSignal },
@@ -260,30 +261,30 @@ export class RealtimeClient {
   readonly connected: boolean;
   readonly projectId: string;
 
-  /** Connect, and stay connected. The promise tells of the first attempt only. */
+  /** Connect, and stay connected. The promise is about the first attempt only. */
   connect(): Promise<void>;
-  /** Close the connection, and connect no more. Publications that wait are rejected. */
+  /** Disconnect, and stay disconnected. Publications that wait are rejected. */
   disconnect(): void;
-  /** Go on under another token, on the present connection and on later ones. */
+  /** Use another token, on the present connection and on later ones. */
   setToken(token: string | null | undefined): void;
 
   onStatusChange(
     callback: (status: RealtimeStatus, detail: RealtimeStatusDetail) => unknown,
   ): () => void;
-  /** Be told when it was given up; `connect()` begins again. */
+  /** Call a function when the client gives up; `connect()` starts it again. */
   onMaxRetriesExceeded(callback: () => unknown): () => void;
-  /** Be told what goes wrong. Where nobody listens, it goes to the console. */
+  /** Call a function with errors. Without such a function they go to the console. */
   onError(callback: (error: RealtimeError) => unknown): () => void;
-  /** Be asked for a new token: return it, or call `setToken()`. */
+  /** Call a function when a new token is needed: return it, or call `setToken()`. */
   onTokenExpired(callback: NonNullable<RealtimeClientOptions["onTokenExpired"]>): () => void;
 
   /**
-   * The channel of a topic: `orders` for a table's changes, anything with a slash for one of
+   * The channel of a topic: `orders` for the changes of a table, a name with a slash for a topic of
    * your own.
    */
   channel<T = any>(topic: string, options?: RealtimeChannelOptions<T>): RealtimeSubscription<T>;
   /** `channel("chat/" + roomId)`. */
   chatRoom<T = any>(roomId: string): RealtimeSubscription<T>;
-  /** Say something in a chat room. The promise is fulfilled once it is kept. */
+  /** Send a message to a chat room. The promise resolves when the daemon has stored it. */
   sendChat(roomId: string, text: string, metadata?: Record<string, any>): Promise<void>;
 }
