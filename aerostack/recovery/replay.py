@@ -12,12 +12,14 @@ from aerostack.core.replay.log import Entry, Plan, TopicLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import Kept, Publication
 from aerostack.core.rows.changes import Change
-from aerostack.core.rows.views import View
+from aerostack.core.rows.transactions import OpenTransactions
+from aerostack.core.rows.views import View, judge
 from aerostack.core.topics.topics import Topic
 from aerostack.delivery.catchup import Pages
-from aerostack.hub.encoding import RowReplay, publicationFrame
+from aerostack.hub.encoding import publicationFrame
 from aerostack.interfaces import IChangeTracker, IHistory
 from aerostack.protocol.framing import Frame
+from aerostack.tables.encoding import changeFrame, commitFrame
 
 PAGE = 500
 """How many rows are read at once, ..."""
@@ -155,3 +157,53 @@ def _publication(kept: Kept) -> Publication:
         kept.createdAt,
         kept.createdAt,
     )
+
+
+class RowReplay:
+    """
+    A part of a table's past, as it is told to one who comes back.
+    """
+
+    def __init__(self, topic: str, view: View | None, since: Position) -> None:
+        """
+        @param topic: The canonical topic.
+        @param view: What is told; L{None} for everything.
+        @param since: Where the part begins.
+        """
+        self._topic = topic
+        self._view = view
+        self._openTransactions: OpenTransactions[None] = OpenTransactions()
+        if since.within:
+            self._openTransactions.enter(None)
+
+    def change(
+        self, change: Change, position: Position, whole: Frame | None = None
+    ) -> Iterator[Frame]:
+        """
+        Go on with a change.
+
+        @param whole: Its frame for those who are told everything, if there is one.
+        """
+        view = self._view
+        operation = change.operation if view is None else judge(change, view)
+        if operation is None:
+            if change.last:
+                yield from self._over(change.transaction, position)
+            return
+        self._openTransactions.told(None, change.last)
+        projection = None if view is None else view.projection
+        if whole is not None and operation == change.operation and projection is None:
+            yield whole
+        else:
+            yield changeFrame(self._topic, change, position, None, operation, projection)
+
+    def end(self, position: Position) -> Iterator[Frame]:
+        """
+        End where no transaction goes on.  SQLite's journal does not say by itself where
+        one ended.
+        """
+        yield from self._over(None, position)
+
+    def _over(self, transaction: str | None, position: Position) -> Iterator[Frame]:
+        for _ in self._openTransactions.end():
+            yield commitFrame(self._topic, transaction, position)

@@ -28,12 +28,12 @@ from aerostack.core.rows.views import Projection, View, judge
 from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.errors import RealtimeError
-from aerostack.hub.encoding import changeFrame, commitFrame
 from aerostack.hub.hub import Hub
 from aerostack.interfaces import IChangeListener, IChangeTracker, ISubscriber
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.frames import Error, Status, Subscribe
 from aerostack.protocol.framing import Frame
+from aerostack.tables.encoding import changeFrame, commitFrame
 
 PIECE = 50
 """How many subscribers of a table that was altered are judged before others have their turn."""
