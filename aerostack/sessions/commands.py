@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -34,10 +34,8 @@ from aerostack.protocol.frames import (
     requestOf,
 )
 from aerostack.sessions.context import SessionContext
+from aerostack.sessions.interfaces import CommandedSession
 from aerostack.sessions.subscriptions import PIECE, Subscriptions, refusal
-
-if TYPE_CHECKING:
-    from aerostack.sessions.session import Session
 
 STATES = 16
 """How many states of the largest size a connection may have on all of its topics together."""
@@ -53,7 +51,7 @@ class Commands:
 
     __slots__ = ("_all", "_hub", "_limits", "_session", "subscriptions", "unanswered")
 
-    def __init__(self, session: Session, surroundings: SessionContext) -> None:
+    def __init__(self, session: CommandedSession, surroundings: SessionContext) -> None:
         self._session = session
         self._all = surroundings
         self._hub = surroundings.hub

@@ -5,7 +5,6 @@ What all sessions of a daemon share.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -15,12 +14,10 @@ from aerostack.core.limits.deadlines import Deadlines
 from aerostack.core.limits.quotas import Quotas
 from aerostack.hub.hub import Hub
 from aerostack.recovery.recovery import Recovery
+from aerostack.sessions.interfaces import CommandedSession
 from aerostack.sessions.reauthorizing import Judging
 from aerostack.settings.limits import LimitsConfig
 from aerostack.tables.feed import TableFeed
-
-if TYPE_CHECKING:
-    from aerostack.sessions.session import Session
 
 
 class SessionContext:
@@ -64,4 +61,4 @@ class SessionContext:
         self.quotas = quotas
         self.traces = traces
         self.judging = Judging(clock)
-        self.clients: dict[tuple[str, str], Session] = {}
+        self.clients: dict[tuple[str, str], CommandedSession] = {}

@@ -14,7 +14,6 @@ from aerostack.core.access.permissions import Identity
 from aerostack.core.diagnosis.traces import Ended, Refused
 from aerostack.core.limits.quotas import tooFast
 from aerostack.core.limits.rates import Allowance, Patience, TokenBucket
-from aerostack.delivery.outbound import Outbound
 from aerostack.errors import (
     CLOSE_FLOOD,
     CLOSE_GOING_AWAY,
@@ -39,6 +38,7 @@ from aerostack.protocol.frames import (
 )
 from aerostack.sessions.commands import Commands
 from aerostack.sessions.context import SessionContext
+from aerostack.sessions.interfaces import CommandedSession
 from aerostack.sessions.subscriptions import Subscriptions
 
 URGENT = frozenset({"auth", "ping", "unsubscribe", "untrack"})
@@ -56,7 +56,7 @@ class State(Enum):
     CLOSED = "closed"
 
 
-class Session(Outbound):
+class Session(CommandedSession):
     """
     A connection from its opening to its end.
 
@@ -79,7 +79,6 @@ class Session(Outbound):
         "_returns",
         "_state",
         "_urgent",
-        "identity",
         "opened",
     )
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from twisted.python.failure import Failure
 
@@ -23,10 +22,7 @@ from aerostack.errors import RealtimeError
 from aerostack.protocol.frames import Subscribe, Track, Unsubscribed, requestOf
 from aerostack.recovery.recovery import SubscribeRequest
 from aerostack.sessions.context import SessionContext
-
-if TYPE_CHECKING:
-    from aerostack.sessions.session import Session
-
+from aerostack.sessions.interfaces import CommandedSession
 
 PIECE = 20
 """How many subscriptions end in one step: together they cost as much as judging one."""
@@ -52,7 +48,7 @@ class Subscriptions:
         "tracking",
     )
 
-    def __init__(self, session: Session, surroundings: SessionContext) -> None:
+    def __init__(self, session: CommandedSession, surroundings: SessionContext) -> None:
         self._session = session
         self._all = surroundings
         self._hub = surroundings.hub
