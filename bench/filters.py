@@ -21,6 +21,7 @@ from typing import Any
 from aerostack.auth.authenticator import Credentials
 from aerostack.core.rows.changes import INSERT, UPDATE, Change
 from aerostack.core.rows.columns import ColumnType
+from aerostack.sessions.session import Session
 from aerostack.testing import MemoryClient, MemoryConnection, World
 
 MARK = 1.5
@@ -57,7 +58,9 @@ class Feed:
         identity = self.world.authenticator.identify(everybody, self.world.clock.seconds())
         started = time.process_time()
         for room in range(subscribers):
-            client = MemoryClient(self.world, Sink(f"c{room}"), identity)
+            connection = Sink(f"c{room}")
+            session = Session(connection, identity, self.world.surroundings)
+            client = MemoryClient(connection, session, self.world.turn)
             # The organization is the same for all, so it tells nobody apart.
             client.send(type="subscribe", topic="orders", filter={"org_id": 1, "room_id": room})
             self.change()

@@ -5,28 +5,33 @@ A client of a world that speaks the protocol frame by frame.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from aerostack.sessions.session import Session
 from aerostack.testing.connections import Frame, MemoryConnection
-
-if TYPE_CHECKING:
-    from aerostack.testing.world import World
 
 
 class MemoryClient:
     """
     A client of a L{World}.
 
+    @ivar connection: Its socket, as the daemon sees it.
+    @ivar session: Its session in the daemon.
     @ivar positions: Whether L{take} shows the positions of frames.
     """
 
     positions = False
 
-    def __init__(self, world: World, connection: MemoryConnection, identity: Any) -> None:
-        self._world = world
+    def __init__(
+        self, connection: MemoryConnection, session: Session, turn: Callable[[], None]
+    ) -> None:
+        """
+        @param turn: Lets the reactor turn until nothing is left to be sent.
+        """
         self.connection = connection
-        self.session = Session(connection, identity, world.surroundings)
+        self.session = session
+        self._turn = turn
 
     @property
     def connectionId(self) -> str:
@@ -50,7 +55,7 @@ class MemoryClient:
         """
         Everything that came since this was last called.
         """
-        self._world.turn()
+        self._turn()
         frames, self.connection.frames = self.connection.frames, []
         if not self.positions:
             for frame in frames:

@@ -5,11 +5,11 @@ Connections between the Python client and a world.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from aerostack.auth.authenticator import Credentials
 from aerostack.client.address import Address
 from aerostack.client.closing import Closing, broken, closed, refused
 from aerostack.client.interfaces import ITransport, ITransportUser
@@ -19,8 +19,27 @@ from aerostack.protocol.codec import encodeValue
 from aerostack.sessions.session import Session
 from aerostack.testing.connections import readFrames
 
-if TYPE_CHECKING:
-    from aerostack.testing.world import World
+Admit = Callable[[Address, Callable[[str], IConnection]], Session]
+"""
+Lets a client in by its address: makes its connection, to which the daemon gives an id, and
+begins its session.  It raises L{RealtimeError} where the daemon refuses the client, and
+L{ConnectionRefusedError} where the daemon cannot be reached.
+"""
+
+
+class Entrance:
+    """
+    What a L{MemoryWire} needs of the daemon that it leads to.
+
+    @ivar clock: The daemon's time.
+    @ivar admit: Lets a client in.
+    @ivar wires: Every wire that is connected.
+    """
+
+    def __init__(self, clock: IReactorTime, admit: Admit) -> None:
+        self.clock = clock
+        self.admit = admit
+        self.wires: list[MemoryWire] = []
 
 
 @implementer(ITransport)
@@ -30,8 +49,8 @@ class MemoryWire:
     in the next turn.
     """
 
-    def __init__(self, world: World, address: Address, user: ITransportUser) -> None:
-        self._world = world
+    def __init__(self, entrance: Entrance, address: Address, user: ITransportUser) -> None:
+        self._entrance = entrance
         self._address = address
         self._user = user
         self._session: Session | None = None
@@ -66,21 +85,20 @@ class MemoryWire:
     # To the daemon
 
     def _knock(self) -> None:
-        world, address = self._world, self._address
-        if not world.reachable:
+        try:
+            self._session = self._entrance.admit(self._address, self._connect)
+        except ConnectionRefusedError:
             self._end(broken("Nobody is there."), False)
             return
-        credentials = Credentials(address.projectId, address.userId, address.key, address.token)
-        try:
-            identity = world.authenticator.identify(credentials, world.wall())
         except RealtimeError as error:
             body = {"error": error.code, "message": error.message, "retryAfter": error.retryAfter}
             self._end(refused(error.http, None, encodeValue(body)), False)
             return
-        connection = _FarEnd(world.newConnectionId(), self)
-        self._session = Session(connection, identity, world.surroundings)
-        world.wires.append(self)
+        self._entrance.wires.append(self)
         self._user.opened()
+
+    def _connect(self, connectionId: str) -> IConnection:
+        return _FarEnd(connectionId, self)
 
     def _reach(self, payload: bytes) -> None:
         if self._session is not None:
@@ -116,12 +134,12 @@ class MemoryWire:
             if not self._over:
                 call(*args)
 
-        self._world.clock.callLater(0, arrive)
+        self._entrance.clock.callLater(0, arrive)
 
     def _end(self, closing: Closing, clean: bool) -> None:
         self._over = True
-        if self in self._world.wires:
-            self._world.wires.remove(self)
+        if self in self._entrance.wires:
+            self._entrance.wires.remove(self)
         session, self._session = self._session, None
         if session is not None:
             session.closed(clean)

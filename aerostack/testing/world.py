@@ -4,7 +4,7 @@ A whole daemon in memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from treq.testing import RequestTraversalAgent
@@ -30,11 +30,12 @@ from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.hub import Hub
-from aerostack.interfaces import IChangeListener
+from aerostack.interfaces import IChangeListener, IConnection
 from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.rpc import RPC
+from aerostack.sessions.session import Session
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.tables import TableConfig
@@ -43,7 +44,7 @@ from aerostack.testing.clients import MemoryClient
 from aerostack.testing.connections import MemoryConnection
 from aerostack.testing.history import MemoryHistory
 from aerostack.testing.tracker import MemoryTracker
-from aerostack.testing.wires import MemoryWire
+from aerostack.testing.wires import Entrance, MemoryWire
 
 PUBLIC_KEY = "pk_0123456789abcdef"
 SECRET_KEY = "sk_0123456789abcdef"
@@ -78,6 +79,7 @@ class World:
     @ivar stepped: By how many seconds the time of day was set since the beginning; timers
         do not go by it.
     @ivar reachable: Whether clients of L{realtime} can connect.
+    @ivar entrance: What their connections need of the daemon.
     @ivar wires: Their connections.
     """
 
@@ -110,7 +112,8 @@ class World:
         self._serial = iter(range(1, 1_000_000))
         self.reachable = True
         self.stepped = 0.0
-        self.wires: list[MemoryWire] = []
+        self.entrance = Entrance(self.clock, self._admit)
+        self.wires = self.entrance.wires
         self._begin()
 
     def wall(self) -> float:
@@ -209,7 +212,8 @@ class World:
         identity = self.authenticator.identify(Credentials(**credentials), self.wall())
         connection = MemoryConnection(self.newConnectionId())
         connection.client = client
-        return MemoryClient(self, connection, identity)
+        session = Session(connection, identity, self.surroundings)
+        return MemoryClient(connection, session, self.turn)
 
     def realtime(self, **options: Any) -> RealtimeClient:
         """
@@ -231,7 +235,14 @@ class World:
         return TwistedSDK(self.clock, URL, secretKey, agent=self._agent())
 
     def _openTransport(self, address: Address, user: ITransportUser) -> ITransport:
-        return MemoryWire(self, address, user)
+        return MemoryWire(self.entrance, address, user)
+
+    def _admit(self, address: Address, connect: Callable[[str], IConnection]) -> Session:
+        if not self.reachable:
+            raise ConnectionRefusedError
+        credentials = Credentials(address.projectId, address.userId, address.key, address.token)
+        identity = self.authenticator.identify(credentials, self.wall())
+        return Session(connect(self.newConnectionId()), identity, self.surroundings)
 
     def _agent(self) -> RequestTraversalAgent:
         quotas, limits = self.quotas, self.limits

@@ -13,7 +13,8 @@ from zope.interface import implementer
 from aerostack.client.address import Address
 from aerostack.client.closing import Closing, broken, closed
 from aerostack.client.interfaces import ITransportUser
-from aerostack.testing import MemoryWire, World
+from aerostack.testing import MemoryWire
+from aerostack.testing.wires import Entrance
 
 MOST = 2000
 """How many bytes a message may have."""
@@ -49,9 +50,9 @@ class SlowWire(MemoryWire):
     """
 
     def __init__(
-        self, world: World, address: Address, user: ITransportUser, random: Random
+        self, entrance: Entrance, address: Address, user: ITransportUser, random: Random
     ) -> None:
-        super().__init__(world, address, user)
+        super().__init__(entrance, address, user)
         self._random = random
         self._way = _UP
         self._forsaken = False
@@ -79,7 +80,7 @@ class SlowWire(MemoryWire):
             super()._reach(payload)
 
     def _later(self, call: Callable[..., None], *args: Any) -> None:
-        clock = self._world.clock
+        clock = self._entrance.clock
 
         way = self._way
 
@@ -97,5 +98,5 @@ class SlowWire(MemoryWire):
         arrives.
         """
         user, self._user, self._forsaken = self._user, _Nobody(), True
-        self._world.clock.callLater(seconds, lambda: self._over or self.cut())
+        self._entrance.clock.callLater(seconds, lambda: self._over or self.cut())
         user.closed(broken("The line is dead."))

@@ -133,7 +133,7 @@ class Story:
         test.patch(
             self.world,
             "_openTransport",
-            lambda address, user: SlowWire(self.world, address, user, self.random),
+            lambda address, user: SlowWire(self.world.entrance, address, user, self.random),
         )
         # One that is never cut off hears the truth.
         self.truth = self.world.connect(userId="truth")
