@@ -7,7 +7,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from configparser import ConfigParser
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -125,6 +125,52 @@ def faults(importer: str, source: str) -> Iterator[str]:
             yield f"{importer}:{line} imports {name}"
 
 
+def graph() -> dict[str, set[str]]:
+    """
+    By each module of ours, the modules of ours that it imports, also inside its functions and
+    behind C{TYPE_CHECKING}.
+    """
+    return {
+        f"aerostack.{importer}".rstrip("."): {
+            name for name, _, _ in imports(path.read_text()) if name in NAMES
+        }
+        for importer, path in modules()
+    }
+
+
+def circles(edges: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """
+    The strongly connected components of a graph that have a circle (Tarjan's algorithm).
+
+    @param edges: By each node, the nodes that it leads to.
+    @return: The nodes of each component, sorted.
+    """
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    path: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        number[node] = lowest[node] = len(number)
+        path.append(node)
+        for other in edges.get(node, ()):
+            if other not in number:
+                visit(other)
+            if other in path:
+                lowest[node] = min(lowest[node], lowest[other])
+        if lowest[node] == number[node]:
+            start = path.index(node)
+            component = sorted(path[start:])
+            del path[start:]
+            if len(component) > 1 or node in edges.get(node, ()):
+                found.append(component)
+
+    for node in edges:
+        if node not in number:
+            visit(node)
+    return sorted(found)
+
+
 def imported(packages: set[str]) -> dict[str, list[str]]:
     """
     Which modules import from some packages, and what.
@@ -161,6 +207,13 @@ class LayerTests(SynchronousTestCase):
         """
         found = [fault for name, path in modules() for fault in faults(name, path.read_text())]
         self.assertEqual(found, [])
+
+    def test_circles(self) -> None:
+        """
+        No modules import each other in a circle, also not inside functions or behind
+        C{TYPE_CHECKING}.
+        """
+        self.assertEqual(circles(graph()), [])
 
     def test_documented(self) -> None:
         """
@@ -326,6 +379,15 @@ class WalkTests(SynchronousTestCase):
                 ("..g", 9, False),
             ],
         )
+
+    def test_circles(self) -> None:
+        """
+        Every circle is found, once, and a module that only leads to one is not part of it.
+        """
+        edges = {"a": "b", "b": "cx", "c": "d", "d": "b", "e": "e", "f": "a", "x": "", "y": "z"}
+        self.assertEqual(circles(edges), [["b", "c", "d"], ["e"]])
+        self.assertEqual(circles({"a": "bc", "b": "d", "c": "d", "d": ""}), [])
+        self.assertEqual(circles({"a": "bc", "b": "", "c": "ab"}), [["a", "c"]])
 
     def test_faults(self) -> None:
         """
