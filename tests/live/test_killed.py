@@ -57,8 +57,15 @@ class KilledTests(ProgramTests):
         nothing is in it twice; what is asked for meanwhile is told to have failed.
         """
         child = await self.begin()
-        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        self.execute(
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)",
+            "INSERT INTO orders VALUES (9, 'old')",
+        )
         page = await self.open("orders/")
+        # Once it shows a row it follows the table: from here on an order is news.
+        await page.reads("#rows .badge", "old")
+        self.execute("DELETE FROM orders")
+        await page.reads("#rows .badge")
         await page.click("#create")
         await page.reads("#feed li", "Order 1 is new")
         await self.kill(child)

@@ -77,6 +77,8 @@ class OrdersTests(ExampleTests):
         self.addCleanup(relay.stop)
         one = await self.open("orders/", f"http://127.0.0.1:{relay.port}/")
         other = await self.open("orders/")
+        for page in (one, other):
+            await self.shows(page, o2="new", o1="new")
         self.execute("INSERT INTO orders VALUES (3, 'new')")
         for page in (one, other):
             await page.reads("#feed li", "Order 3 is new")
@@ -97,8 +99,12 @@ class OrdersTests(ExampleTests):
         """
         When the daemon was away, a page says so, and comes back and has missed nothing.
         """
-        self.execute(TABLE)
+        self.execute(TABLE, "INSERT INTO orders VALUES (9, 'old')")
         page = await self.open("orders/")
+        # Once it shows a row it follows the table: from here on an order is news.
+        await self.shows(page, o9="old")
+        self.execute("DELETE FROM orders")
+        await self.shows(page)
         await page.click("#create")
         await self.shows(page, o1="new")
         port = self.port
