@@ -93,7 +93,7 @@ class Diagnosis:
             for each in self._traces.ended
             if each.userId == userId and each.project == topic.project
         ]
-        stream = self._hub.streams.get(topic.canonical)
+        stream = self._hub.logs.get(topic.canonical)
         log = None if stream is None else Log(stream.head, self._last(stream))
         judged = [
             self._link(session, session.subscriptions, topic)
@@ -196,7 +196,7 @@ class Diagnosis:
 
     def _missed(self, session: Session, canonical: str) -> str | None:
         """Why the newest change of a table is not told to a subscriber."""
-        stream = self._hub.streams.get(canonical)
+        stream = self._hub.logs.get(canonical)
         newest = None if stream is None else stream.newest
         view = self._hub.registry.subscribers(canonical).get(session)
         if newest is None or view is None or not isinstance(newest.source, Change):

@@ -54,7 +54,7 @@ class Directory:
         """
         self._hub = hub
         self._feeds = feeds
-        self._presence = hub.attendance.presence
+        self._presence = hub.presence.rosters
         self._watchers = watchers
         self._sessions = sessions
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
@@ -126,7 +126,7 @@ class Directory:
             "address": connection.address,
             "opened": int(session.opened * 1000),
             "subscriptions": self._hub.registry.count(session),
-            "present": len(tuple(self._hub.attendance.topicsOf(session.connectionId))),
+            "present": len(tuple(self._hub.presence.topicsOf(session.connectionId))),
             "queued": session.queued,
             "congested": session.isCongested,
             "compressed": connection.compressed,
@@ -143,7 +143,7 @@ class Directory:
         """
         page = Page(limit, after)
         ending = f"/{project}"
-        registry, streams = self._hub.registry, self._hub.streams.topics()
+        registry, streams = self._hub.registry, self._hub.logs.topics()
 
         def look(topics: Sequence[str]) -> None:
             page.add([t for t in topics if t.endswith(ending) and t.startswith(prefix)])
@@ -188,7 +188,7 @@ class Directory:
                 yield subscriber, subscriber.subscriptions
 
     def _topic(self, canonical: str) -> Shown:
-        stream = self._hub.streams.get(canonical)
+        stream = self._hub.logs.get(canonical)
         return {
             "topic": canonical,
             "table": topicOf(canonical).table,

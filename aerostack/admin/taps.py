@@ -214,7 +214,7 @@ class Taps(Service):
             self._feeds.unwatch(topic.table)
             return
         # What is published is numbered, also where nobody else is here.
-        self._feeds.stream(topic)
+        self._feeds.openLog(topic)
         self._hub.subscribe(watcher, topic, view)
         watcher.start(partial(self._judge, watcher))
         self._feeds.sendFeedStatus(watcher, topic)

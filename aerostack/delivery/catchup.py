@@ -125,7 +125,7 @@ class Catchup:
         """
         for part in frame.parts:
             # What is in the log is read there.
-            if self.behind is None or part.before is None:
+            if self.behind is None or part.logPosition is None:
                 self._held.add(part)
         self._count()
 
@@ -138,14 +138,16 @@ class Catchup:
         """
         forgotten = self._forget()
         if self.behind is None:
-            self.behind = next((each.before for each in forgotten if each.before is not None), None)
+            self.behind = next(
+                (each.logPosition for each in forgotten if each.logPosition is not None), None
+            )
         states = self._held.extract(lambda frame: frame.isState)
         self._count()
         return bool(states)
 
     def _forget(self) -> Sequence[Frame]:
         """Forget what is held and is in the log."""
-        forgotten = self._held.extract(lambda frame: frame.before is not None)
+        forgotten = self._held.extract(lambda frame: frame.logPosition is not None)
         self._count()
         return forgotten
 

@@ -133,7 +133,7 @@ class _Queue:
             going.then()
 
 
-ROOM = 1_048_576
+MAX_WAITING = 1_048_576
 """How many bytes may wait before whoever can wait with more had better do so."""
 
 
@@ -182,7 +182,7 @@ class Fanout:
         queue.add(subscribers, frame)
         self._schedule()
 
-    def changing(self, topic: str, subscriber: ISubscriber) -> None:
+    def dropPending(self, topic: str, subscriber: ISubscriber) -> None:
         """
         Note that somebody joins a topic, or leaves it: nothing that was published until
         now is to be sent to it.
@@ -203,13 +203,13 @@ class Fanout:
             for going in waiting:
                 self._pass((subscriber,), going.data, len(going.frames))
 
-    def room(self) -> Deferred[None] | None:
+    def whenDrained(self) -> Deferred[None] | None:
         """
         Ask whether there is room for more, for somebody who can wait with it.
 
         @return: L{None} if there is, else what fires when there is.
         """
-        if self._waiting.size <= ROOM:
+        if self._waiting.size <= MAX_WAITING:
             return None
         patient: Deferred[None] = Deferred()
         self._patient.append(patient)
@@ -288,7 +288,7 @@ class Fanout:
                 self._queues[topic] = queue
                 busy.add(topic)
         self._busy = busy
-        if self._patient and self._waiting.size <= ROOM:
+        if self._patient and self._waiting.size <= MAX_WAITING:
             patient, self._patient = self._patient, []
             for each in patient:
                 each.callback(None)

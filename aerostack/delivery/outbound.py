@@ -244,7 +244,7 @@ class Outbound:
         if frame.isState:
             self._renew(topic)
         elif self._catchups is None or topic not in self._catchups:
-            self._enter(topic, Catchup(frame.before))
+            self._enter(topic, Catchup(frame.logPosition))
 
     def _renew(self, topic: str) -> None:
         """Have the client told who is present, unless it will be."""

@@ -19,14 +19,14 @@ def publicationFrame(
     publication: Publication,
     position: Position | None,
     key: Hashable,
-    before: Position | None = None,
+    logPosition: Position | None = None,
 ) -> Frame:
     """
     The bytes that carry a publication.
 
     @param position: Its place in the topic's log, if it is part of it.
     @param key: See L{Frame}.
-    @param before: See L{Frame}.
+    @param logPosition: See L{Frame}.
     """
     kind = ChatMessage if publication.kind == CHAT_MESSAGE else Event
     frame = kind(
@@ -37,7 +37,7 @@ def publicationFrame(
         userId=UNSET if publication.userId is None else publication.userId,
         pos=UNSET if position is None else str(position),
     )
-    wired = wireFrame(frame, publication.topic, key, before)
+    wired = wireFrame(frame, publication.topic, key, logPosition)
     if publication.kind == PRESENCE:
         wired.isState = True
     return wired

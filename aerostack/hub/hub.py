@@ -107,9 +107,9 @@ class Hub:
     Subscriptions, publications and presence of this daemon.
 
     @ivar registry: Who is subscribed to what.
-    @ivar streams: The topics' logs, as far as they are in memory.
+    @ivar logs: The topics' logs, as far as they are in memory.
     @ivar fanout: Sends what is published.
-    @ivar attendance: Who is present on what.
+    @ivar presence: Who is present on what.
     @ivar published: How much was published, presence apart.
     @ivar latencies: How long it took from there until subscribers' sockets were handed it.
     @ivar floor: The newest mark of any topic's log.  No stream begins before it: where the
@@ -126,7 +126,7 @@ class Hub:
         presence: Presence,
         newId: Callable[[], str],
         rules: TopicPolicies,
-        streams: TopicLogs,
+        logs: TopicLogs,
         repeats: IdempotencyCache[Outcome],
     ) -> None:
         """
@@ -137,8 +137,8 @@ class Hub:
         @param repeats: Remembers what was published under an id.
         """
         self.registry: Registry[ISubscriber] = Registry()
-        self.streams = streams
-        streams.needed = lambda topic: topic in self.registry or topic in self._lanes
+        self.logs = logs
+        logs.needed = lambda topic: topic in self.registry or topic in self._lanes
         self.fanout = Fanout(clock)
         self.published = 0
         self.latencies = Latencies()
@@ -146,7 +146,7 @@ class Hub:
         self._clock = clock
         self._wall = wall
         self._engine = engine
-        self.attendance = PresenceService(
+        self.presence = PresenceService(
             presence, clock.seconds, self.now, engine.publish, self._checkBacklog
         )
         self._newId = newId
@@ -177,9 +177,9 @@ class Hub:
         @return: Whether the subscription is new.
         """
         if topic.table is None:
-            self.stream(topic.canonical)
-        self.fanout.changing(topic.canonical, subscriber)
-        self.streams.need(topic.canonical)
+            self.openLog(topic.canonical)
+        self.fanout.dropPending(topic.canonical, subscriber)
+        self.logs.need(topic.canonical)
         return self.registry.subscribe(subscriber, topic.canonical, view)
 
     def unsubscribe(self, subscriber: ISubscriber, topic: Topic) -> bool:
@@ -189,21 +189,21 @@ class Hub:
         @return: Whether there was a subscription.
         """
         canonical = topic.canonical
-        self.fanout.changing(canonical, subscriber)
+        self.fanout.dropPending(canonical, subscriber)
         was = self.registry.unsubscribe(subscriber, canonical)
         if was and canonical not in self.registry:
-            self.streams.leave(canonical, self._clock.seconds())
+            self.logs.leave(canonical, self._clock.seconds())
         return was
 
-    def stream(self, canonical: str) -> TopicLog:
+    def openLog(self, canonical: str) -> TopicLog:
         """
         The log of a topic that is no table's.
         """
-        stream = self.streams.get(canonical)
+        stream = self.logs.get(canonical)
         if stream is None:
             # What is kept from now on is later than this, and what was kept before is not.
             mark = self.floor = max(self.floor, self.now() - 1)
-            stream = self.streams.open(canonical, mark, self._clock.seconds())
+            stream = self.logs.open(canonical, mark, self._clock.seconds())
         return stream
 
     def leaveProjects(self, projects: Collection[str]) -> None:
@@ -211,7 +211,7 @@ class Hub:
         Note that some projects are served no more.  What happens until they are served again,
         if they are, stands in no log of theirs.
         """
-        self.streams.breakOff(
+        self.logs.breakOff(
             lambda canonical: projectOf(canonical) in projects, self._clock.seconds()
         )
 
@@ -390,7 +390,7 @@ class Hub:
     ) -> Message:
         # The stream is there before the message is, so that what is kept from now on has
         # a later mark than what was kept before.
-        stream = self.stream(publication.topic)
+        stream = self.openLog(publication.topic)
         return Message(
             messageId,
             publication.topic,
@@ -411,7 +411,7 @@ class Hub:
                 self._send(topic, groups, publicationFrame(publication, None, None))
             return
         self.published += 1
-        stream = self.streams.get(topic)
+        stream = self.logs.get(topic)
         if stream is None:
             # Nobody is here, and nobody can come back to what was before.
             return
@@ -422,7 +422,7 @@ class Hub:
         # And only a table's log is read again for those who are too slow for it.
         before = stream.standing if stream.lineage else None
         frame = publicationFrame(publication, stream.next(mark), key, before)
-        self.streams.append(topic, stream, frame, mark, None, self._clock.seconds())
+        self.logs.append(topic, stream, frame, mark, None, self._clock.seconds())
         self._send(topic, groups, frame)
 
     def _sparingKey(self, publication: Publication) -> Hashable:
@@ -436,8 +436,8 @@ class Hub:
         for _, subscribers in groups:
             self.fanout.send(topic, subscribers, frame)
 
-    def expireStreams(self) -> Iterator[None]:
+    def expireLogs(self) -> Iterator[None]:
         """
         Forget what of the topics' logs is too old, a piece at a time.
         """
-        return self.streams.expire(self._clock.seconds())
+        return self.logs.expire(self._clock.seconds())

@@ -48,7 +48,7 @@ class PresenceService:
     """
     Lets connections be present, and tells the topics' subscribers.
 
-    @ivar presence: Who is present where.
+    @ivar rosters: Who is present where.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class PresenceService:
         @param checkBacklog: Raises a L{RealtimeError} where a topic's subscribers cannot be
             sent more now.
         """
-        self.presence = presence
+        self.rosters = presence
         self._seconds = seconds
         self._now = now
         self._publish = publish
@@ -94,7 +94,7 @@ class PresenceService:
         @raise RealtimeError: There is no room for it, or its subscribers cannot be told now.
         """
         self._checkBacklog(topic.canonical)
-        tracked = self.presence.track(
+        tracked = self.rosters.track(
             topic.canonical, connectionId, userId, state, self._now(), client, most
         )
         if tracked.joined:
@@ -112,7 +112,7 @@ class PresenceService:
         """
         Let a connection be present on a topic no more; one that is not is no error.
         """
-        member = self.presence.untrack(topic.canonical, connectionId)
+        member = self.rosters.untrack(topic.canonical, connectionId)
         if member is not None:
             self._tell(topic.canonical, "presence:leave", member)
 
@@ -120,19 +120,19 @@ class PresenceService:
         """
         End all of a connection's presence now.
         """
-        self._tellLeft(self.presence.leave(connectionId))
+        self._tellLeft(self.rosters.leave(connectionId))
 
     def lose(self, connectionId: str) -> None:
         """
         Note that a connection died without a word.
         """
-        self.presence.lose(connectionId, self._seconds())
+        self.rosters.lose(connectionId, self._seconds())
 
     def sweep(self) -> Iterator[None]:
         """
         Tell of those whose grace is over, a few at a time.
         """
-        while gone := self.presence.expire(self._seconds(), PIECE):
+        while gone := self.rosters.expire(self._seconds(), PIECE):
             self._tellLeft(gone)
             yield
 
@@ -140,7 +140,7 @@ class PresenceService:
         """
         The canonical topics on which a connection is present.
         """
-        return self.presence.topicsOf(connectionId)
+        return self.rosters.topicsOf(connectionId)
 
     def sync(self, reader: IReader, topic: Topic, paged: bool, unasked: bool = False) -> None:
         """
@@ -153,7 +153,7 @@ class PresenceService:
             has to say where it begins, be it empty.
         """
         canonical = topic.canonical
-        roster = self.presence.roster(canonical)
+        roster = self.rosters.roster(canonical)
         if roster is None and not paged and not unasked:
             return
         # Pages that are under way owe their end.
@@ -165,7 +165,7 @@ class PresenceService:
         """
         The whole set as it is when it is asked for, in one frame.
         """
-        roster = self.presence.roster(canonical)
+        roster = self.rosters.roster(canonical)
         if roster is None:
             if unasked:
                 yield self._syncFrame(canonical, b'{"members":[]}')
@@ -180,11 +180,11 @@ class PresenceService:
         The set in pages, each as it is when the client is ready for it, and then their end.  A
         member that comes after the first page is sent as a C{presence:join}.
         """
-        roster = self.presence.roster(canonical)
+        roster = self.rosters.roster(canonical)
         reached, number = 0, 0
         until = 0 if roster is None else roster.head
         while reached < until:
-            roster = self.presence.roster(canonical)
+            roster = self.rosters.roster(canonical)
             block = None if roster is None else roster.after(reached)
             if block is None:
                 break

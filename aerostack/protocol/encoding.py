@@ -16,13 +16,13 @@ def wireFrame(
     frame: ServerFrame,
     topic: str | None = None,
     key: Hashable = None,
-    before: Position | None = None,
+    logPosition: Position | None = None,
 ) -> Frame:
     """
     Turn a frame into the bytes that go to a socket.
 
     @param topic: See L{Frame}.
     @param key: See L{Frame}.
-    @param before: See L{Frame}.
+    @param logPosition: See L{Frame}.
     """
-    return textFrame(encode(frame), topic, key, before)
+    return textFrame(encode(frame), topic, key, logPosition)

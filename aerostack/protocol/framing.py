@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from struct import pack
-from typing import Any
+
+from aerostack.core.replay.positions import Position
 
 _FIN_TEXT = 0x81
 
@@ -24,8 +25,8 @@ class Frame(bytes):
         answers one client.
     @ivar key: Of frames with the same key only the newest need wait for a client
         that reads slowly; L{None} where all must be sent.
-    @ivar before: Where the topic's log stood before the frame, if the log can be read
-        again from there, for a client that reads slowly; L{None} if it cannot.
+    @ivar logPosition: Where the topic's log stood before the frame, if the daemon can read
+        the log again from there for a client that reads slowly; L{None} if it cannot.
     @ivar isState: Whether it tells of a change of who is present on the topic, which the
         whole set tells as well.
     @ivar parts: The single frames, in order.
@@ -33,13 +34,13 @@ class Frame(bytes):
 
     topic: str | None = None
     key: Hashable = None
-    before: Any = None
+    logPosition: Position | None = None
     isState = False
 
     @property
     def isReplaceable(self) -> bool:
         """Whether a slow reader can have what it says in another way."""
-        return self.before is not None or self.isState
+        return self.logPosition is not None or self.isState
 
     @property
     def parts(self) -> Sequence[Frame]:
@@ -59,22 +60,25 @@ class Frames(Frame):
 
 
 def textFrame(
-    payload: bytes, topic: str | None = None, key: Hashable = None, before: Any = None
+    payload: bytes,
+    topic: str | None = None,
+    key: Hashable = None,
+    logPosition: Position | None = None,
 ) -> Frame:
     """
     Wrap a text message into one final, unmasked frame (RFC 6455, 5.2).
 
     @param topic: See L{Frame}.
     @param key: See L{Frame}.
-    @param before: See L{Frame}.
+    @param logPosition: See L{Frame}.
     """
     frame = Frame(frameHeader(_FIN_TEXT, len(payload)) + payload)
     if topic is not None:
         frame.topic = topic
     if key is not None:
         frame.key = key
-    if before is not None:
-        frame.before = before
+    if logPosition is not None:
+        frame.logPosition = logPosition
     return frame
 
 

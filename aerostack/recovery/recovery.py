@@ -315,7 +315,7 @@ class Recovery:
         if catchup is not None:
             catchup.isAnswered = True
         outlet.takePages(wish.topic.canonical, wish.sync)
-        self._hub.attendance.sync(outlet, wish.topic, wish.sync)
+        self._hub.presence.sync(outlet, wish.topic, wish.sync)
         self._feeds.sendFeedStatus(outlet, wish.topic, recovered)
 
     # Going on
@@ -331,7 +331,7 @@ class Recovery:
         # What was published until now was for it.
         self._hub.fanout.handOver(canonical, outlet)
         held = Catchup()
-        held.behind = self._feeds.stream(topic).standing
+        held.behind = self._feeds.openLog(topic).standing
         outlet.catchUp(canonical, held)
         return held
 
@@ -347,7 +347,7 @@ class Recovery:
         Tell a client anew who is present on a topic: it was too slow for each change.
         """
         paged = outlet.takesPages(canonical)
-        self._hub.attendance.sync(outlet, topicOf(canonical), paged, unasked=True)
+        self._hub.presence.sync(outlet, topicOf(canonical), paged, unasked=True)
 
     def readOn(self, outlet: Outbound, canonical: str, catchup: Catchup) -> None:
         """
@@ -360,7 +360,7 @@ class Recovery:
         # What was published until now is in the log, so it must not come live as well.
         self._hub.fanout.handOver(canonical, outlet)
         position = catchup.readOn()
-        stream = self._feeds.stream(topic)
+        stream = self._feeds.openLog(topic)
         plan = stream.resume(position, self._clock.seconds())
         if isinstance(plan, Gap):
             outlet.giveUp()
@@ -403,8 +403,8 @@ class Recovery:
 
     def _stream(self, topic: Topic) -> TopicLog:
         if topic.table is not None:
-            return self._feeds.stream(topic)
-        return self._hub.stream(topic.canonical)
+            return self._feeds.openLog(topic)
+        return self._hub.openLog(topic.canonical)
 
 
 def _unavailable() -> RealtimeError:

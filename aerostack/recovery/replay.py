@@ -13,7 +13,7 @@ from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import Kept, Publication
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.transactions import OpenTransactions
-from aerostack.core.rows.views import View, judge
+from aerostack.core.rows.views import View, classify
 from aerostack.core.topics.topics import Topic
 from aerostack.delivery.catchup import Pages
 from aerostack.hub.encoding import publicationFrame
@@ -185,7 +185,7 @@ class RowReplay:
         @param whole: Its frame for those who are told everything, if there is one.
         """
         view = self._view
-        operation = change.operation if view is None else judge(change, view)
+        operation = change.operation if view is None else classify(change, view)
         if operation is None:
             if change.last:
                 yield from self._over(change.transaction, position)

@@ -73,7 +73,7 @@ class Housekeeping(Service):
         if self._swept.called:
             # Else the one before has not come to its end.
             self._swept = self._doInPieces(
-                self._guard(self._hub.attendance.sweep()), self._guard(self._hub.expireStreams())
+                self._guard(self._hub.presence.sweep()), self._guard(self._hub.expireLogs())
             )
 
     def _doInPieces(self, *works: Iterator[None]) -> Deferred[Any]:

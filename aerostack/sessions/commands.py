@@ -79,12 +79,12 @@ class Commands:
         self._all.judging.ask(self._session, self._takeBack(clean))
 
     def _takeBack(self, clean: bool) -> Iterator[None]:
-        attendance, connectionId = self._hub.attendance, self._session.connectionId
+        presence, connectionId = self._hub.presence, self._session.connectionId
         try:
-            present = tuple(attendance.topicsOf(connectionId))
+            present = tuple(presence.topicsOf(connectionId))
             if clean:
                 for canonical in present:
-                    attendance.untrack(connectionId, topicOf(canonical))
+                    presence.untrack(connectionId, topicOf(canonical))
                     yield
             else:
                 self.losePresence()
@@ -98,13 +98,13 @@ class Commands:
         """
         End all that the session is present on.
         """
-        self._hub.attendance.leave(self._session.connectionId)
+        self._hub.presence.leave(self._session.connectionId)
 
     def losePresence(self) -> None:
         """
         Let what the session is present on wait for the client to come back.
         """
-        self._hub.attendance.lose(self._session.connectionId)
+        self._hub.presence.lose(self._session.connectionId)
 
     def judge(self, topic: str | None = None) -> None:
         """
@@ -120,7 +120,7 @@ class Commands:
     def _judgeAll(self) -> Iterator[None]:
         try:
             yield from self.subscriptions.judgeAll()
-            for canonical in tuple(self._hub.attendance.topicsOf(self._session.connectionId)):
+            for canonical in tuple(self._hub.presence.topicsOf(self._session.connectionId)):
                 held = topicOf(canonical)
                 try:
                     self._all.feeds.permit(self._session.identity, Action.PRESENCE, held)
@@ -204,7 +204,7 @@ class Commands:
             raise RealtimeError(
                 "too_large", f"A presence state has at most {self._limits.stateBytes} bytes."
             )
-        if canonical in self._hub.attendance.topicsOf(self._session.connectionId):
+        if canonical in self._hub.presence.topicsOf(self._session.connectionId):
             self._attend(topic, frame)
             return
         self.subscriptions.checkCapacity(canonical)
@@ -248,7 +248,7 @@ class Commands:
         @raise RealtimeError: There is no room for it.
         """
         session = self._session
-        self._hub.attendance.track(
+        self._hub.presence.track(
             session,
             session.connectionId,
             topic,
@@ -275,7 +275,7 @@ class Commands:
     def _absent(self, topic: Topic) -> None:
         """Let the client be present on a topic no more."""
         session = self._session
-        self._hub.attendance.untrack(session.connectionId, topic)
+        self._hub.presence.untrack(session.connectionId, topic)
         if session not in self._hub.registry.subscribers(topic.canonical):
             # It does not wait for who else is there any more.
             session.endSync(topic.canonical)

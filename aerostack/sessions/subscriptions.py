@@ -107,7 +107,7 @@ class Subscriptions:
         @raise RealtimeError: C{too_many_subscriptions}.
         """
         session, registry = self._session, self._hub.registry
-        present = tuple(self._hub.attendance.topicsOf(session.connectionId))
+        present = tuple(self._hub.presence.topicsOf(session.connectionId))
         waiting = len(self._pending) + len(self.tracking)
         if registry.count(session) + len(present) + waiting < self._limits.subscriptions:
             return

@@ -23,7 +23,7 @@ def changeFrame(
     rule: TopicPolicy | None = None,
     operation: str | None = None,
     projection: Projection | None = None,
-    before: Position | None = None,
+    logPosition: Position | None = None,
 ) -> Frame:
     """
     The frame of a change.
@@ -33,7 +33,7 @@ def changeFrame(
     @param rule: What holds for the topic, where the frame may be spared.
     @param operation: As what the change is told, if it is not as what it was.
     @param projection: The columns that are told, L{None} for all.
-    @param before: Where the log stood before the change, if it goes out live.
+    @param logPosition: Where the log stood before the change, if it goes out live.
     """
     told = tell(change, operation or change.operation, projection)
     data, old, omitted = told.data, told.old, _omitted(change, projection)
@@ -60,7 +60,7 @@ def changeFrame(
         ),
         topic,
         key,
-        before,
+        logPosition,
     )
 
 
@@ -77,7 +77,7 @@ def commitFrame(
     transaction: str | None,
     position: Position,
     rule: TopicPolicy | None = None,
-    before: Position | None = None,
+    logPosition: Position | None = None,
 ) -> Frame:
     """
     The frame that says that a transaction is over, for those who did not get its last change.
@@ -85,8 +85,8 @@ def commitFrame(
     @param transaction: See L{Change}.
     @param position: The last change's place in the topic's log.
     @param rule: What holds for the topic, where the frame may be spared.
-    @param before: Where the log stood before that change, if the frame goes out live.
+    @param logPosition: Where the log stood before that change, if the frame goes out live.
     """
     tx = UNSET if transaction is None else transaction
     key = None if rule is None or rule.whenSlow == CLOSE else (topic, "commit")
-    return wireFrame(Commit(topic=topic, tx=tx, pos=str(position)), topic, key, before)
+    return wireFrame(Commit(topic=topic, tx=tx, pos=str(position)), topic, key, logPosition)

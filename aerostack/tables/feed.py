@@ -24,7 +24,7 @@ from aerostack.core.replay.positions import Position
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.transactions import OpenTransactions
-from aerostack.core.rows.views import Projection, View, judge
+from aerostack.core.rows.views import Projection, View, classify
 from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.errors import RealtimeError
@@ -218,14 +218,14 @@ class TableFeed:
         """
         self._ends[topic.canonical].enter(view)
 
-    def stream(self, topic: Topic) -> TopicLog:
+    def openLog(self, topic: Topic) -> TopicLog:
         """
         The log of a watched table's topic, as it is seen by a project.
         """
         assert topic.table is not None
         lineage = self.tracker.lineage(topic.table)
         position = self.tracker.position
-        streams, now = self._hub.streams, self._hub.seconds()
+        streams, now = self._hub.logs, self._hub.seconds()
         stream = streams.open(topic.canonical, position, now, lineage)
         if stream.lineage != lineage:
             # The table was made again.
@@ -248,7 +248,7 @@ class TableFeed:
             times = self.latencies.due()
             if times:
                 self._measure(change.table, change.timestamp, times)
-        return self._hub.fanout.room()
+        return self._hub.fanout.whenDrained()
 
     def _measure(self, table: str, timestamp: int, times: int) -> None:
         """
@@ -271,7 +271,7 @@ class TableFeed:
 
     def _tell(self, topic: str, change: Change) -> None:
         hub = self._hub
-        stream = hub.streams.get(topic)
+        stream = hub.logs.get(topic)
         if stream is None:
             # Nobody is here, and nobody can come back to what was before.
             return
@@ -279,15 +279,15 @@ class TableFeed:
         before = stream.standing
         stream.within = not change.last
         position = stream.next(change.seq)
-        whole = changeFrame(topic, change, position, rule, before=before)
-        hub.streams.append(topic, stream, whole, change.seq, change, hub.seconds())
+        whole = changeFrame(topic, change, position, rule, logPosition=before)
+        hub.logs.append(topic, stream, whole, change.seq, change, hub.seconds())
         # What is told alike is the same frame, also where it is told for different reasons.
         frames: dict[tuple[str, Projection | None], Frame] = {(change.operation, None): whole}
         for view, subscribers in hub.registry.concerned(topic, change):
             if view is None:
                 hub.fanout.send(topic, subscribers, whole)
                 continue
-            operation = judge(change, view)
+            operation = classify(change, view)
             if operation is None:
                 continue
             frame = frames.get((operation, view.projection))
@@ -314,7 +314,7 @@ class TableFeed:
             topic = tableTopic(table, project).canonical
             self._ends.pop(topic, None)
             # Nobody can come back to before this without a gap.
-            self._hub.streams.restart(topic, seq, self._hub.seconds())
+            self._hub.logs.restart(topic, seq, self._hub.seconds())
             frame = wireFrame(Error(code=error.code, message=error.message, topic=topic), topic)
             for _, subscribers in self._hub.registry.groups(topic):
                 self._hub.fanout.send(topic, subscribers, frame)
@@ -344,7 +344,7 @@ class TableFeed:
             if not before.items() <= columns.items():
                 # The rows in memory have columns that there are no more.
                 position = self.tracker.position
-                self._hub.streams.restart(topic, position, self._hub.seconds())
+                self._hub.logs.restart(topic, position, self._hub.seconds())
             for subscriber, view in tuple(self._hub.registry.subscribers(topic).items()):
                 if view is not None and subscriber in self._hub.registry.subscribers(topic):
                     subscriber.judge(topic)
@@ -360,9 +360,9 @@ class TableFeed:
         self._gone.discard(table)
         for project in self.projects:
             topic = tableTopic(table, project)
-            if self._hub.streams.get(topic.canonical) is not None:
+            if self._hub.logs.get(topic.canonical) is not None:
                 # Its changes are numbered anew.
-                self.stream(topic)
+                self.openLog(topic)
             message = f"The table {table!r} is followed again; ask for its rows again."
             self._tellAll(Status(topic=topic.canonical, table="back", message=message))
 
@@ -384,7 +384,7 @@ class TableFeed:
         for project in self.projects:
             topic = tableTopic(table, project).canonical
             self._ends.pop(topic, None)
-            self._hub.streams.drop(topic)
+            self._hub.logs.drop(topic)
 
     # Trouble
 

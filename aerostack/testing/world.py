@@ -311,7 +311,7 @@ class World:
             seconds -= step
             for session in self.deadlines.expire(self.clock.seconds()):
                 session.due()  # type: ignore[attr-defined]
-            for _ in self.hub.attendance.sweep():
+            for _ in self.hub.presence.sweep():
                 pass
 
 

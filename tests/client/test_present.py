@@ -20,7 +20,7 @@ class PresentTests(WorldTestCase):
         """
         The members that the daemon has.
         """
-        members = self.world.hub.attendance.presence.members("doc/1/p")
+        members = self.world.hub.presence.rosters.members("doc/1/p")
         return {member.connectionId for member in members}
 
     def shown(self, channel: Any) -> set[str]:

@@ -156,7 +156,7 @@ class PaceTests(WorldTestCase):
         self.world.turn()
         self.assertNoResult(answered)
         there: list[int] = []
-        members = self.world.hub.attendance.presence.members
+        members = self.world.hub.presence.rosters.members
         answered.addCallback(lambda _: there.append(len(list(members("chat/a/p")))))
         self.world.advance(5)
         self.assertEqual(there, [1])
@@ -186,7 +186,7 @@ class PaceTests(WorldTestCase):
         self.successResultOf(left)
         self.successResultOf(subscribed)
         self.assertEqual(self.subscribers("chat/a/p"), 1)
-        self.assertEqual(list(self.world.hub.attendance.presence.members("chat/a/p")), [])
+        self.assertEqual(list(self.world.hub.presence.rosters.members("chat/a/p")), [])
 
     def test_leaveAndLost(self) -> None:
         """

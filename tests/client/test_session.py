@@ -77,7 +77,7 @@ class EndsTests(WorldTestCase):
         self.result(channel.subscribe())
         self.result(client.stopService())
         self.assertEqual(self.subscribers("chat/a/p"), 0)
-        self.assertEqual(list(self.world.hub.attendance.presence.members("chat/a/p")), [])
+        self.assertEqual(list(self.world.hub.presence.rosters.members("chat/a/p")), [])
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
     def test_ping(self) -> None:

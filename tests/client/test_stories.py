@@ -108,7 +108,7 @@ class StoryTests(SynchronousTestCase):
             subscribers = len(world.hub.registry.subscribers(canonical))
             self.assertEqual(subscribers, wanted[topic] + (topic == "chat/a"), topic)
             self.assertEqual(channels[topic].isSubscribed, wanted[topic])
-            states = [m.state for m in world.hub.attendance.presence.members(canonical)]
+            states = [m.state for m in world.hub.presence.rosters.members(canonical)]
             self.assertEqual(len(states), present[topic] is not None)
         # The watcher was subscribed all the time: everything, once.  The order of what was
         # published is that in which the daemon got it, which is the order here.

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.registry import Registry
 from aerostack.core.rows.changes import INSERT, UPDATE, Change
 from aerostack.core.rows.columns import ColumnType
-from aerostack.core.rows.views import View, judge, parseView
+from aerostack.core.rows.views import View, classify, parseView
 
 subscribers = st.integers(0, 3)
 topics = st.sampled_from(["a/p", "b/p", "c/p"])
@@ -82,9 +82,9 @@ class RegistryMachine(RuleBasedStateMachine):
     def _checkConcerned(self, topic: str, expected: dict[int, View | None]) -> None:
         for change in CHANGES:
             concerned = list(self.registry.concerned(topic, change))
-            told = [s for v, g in concerned if v is None or judge(change, v) for s in g]
+            told = [s for v, g in concerned if v is None or classify(change, v) for s in g]
             assert sorted(told) == sorted(
-                s for s, v in expected.items() if v is None or judge(change, v)
+                s for s, v in expected.items() if v is None or classify(change, v)
             )
             # It is by the identity of its subscribers that a pass goes on.
             assert all(g is self.registry.group(topic, v) for v, g in concerned)

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.limits.tally import Tally
+from aerostack.core.replay.positions import Position
 from aerostack.delivery.catchup import Catchup
 from aerostack.protocol.framing import Frame, joinFrames, textFrame
 
@@ -145,7 +146,7 @@ class BehindTests(SynchronousTestCase):
         made = frames(*names)
         for name, frame in zip(names, made, strict=True):
             if name.islower():
-                frame.before = f"before {name}"
+                frame.logPosition = Position(name, 0, 0)
         return joinFrames(made)
 
     def begin(self, stream: str = "", *pages: Deferred[Sequence[Frame]]) -> None:
@@ -162,7 +163,7 @@ class BehindTests(SynchronousTestCase):
         self.begin("x")
         self.catchup.hold(self.live("a", "B", "c"))
         self.assertFalse(self.catchup.spare())
-        self.assertEqual((self.catchup.behind, self.catchup.held), ("before a", 3))
+        self.assertEqual((self.catchup.behind, self.catchup.held), (Position("a", 0, 0), 3))
         self.catchup.hold(self.live("d", "E"))
         self.assertEqual(self.catchup.held, 6)
         self.assertEqual(names(self.catchup.take(1000)), "xBE")
@@ -235,7 +236,7 @@ class BehindTests(SynchronousTestCase):
         page.callback(frames("b"))
         self.assertEqual(names(self.catchup.take(6)), "bc")
         self.assertTrue(self.catchup.isBehind)
-        self.assertEqual(self.catchup.readOn(), "before d")
+        self.assertEqual(self.catchup.readOn(), Position("d", 0, 0))
         self.assertTrue(self.catchup.isWaiting)
         self.catchup.hold(self.live("f"))
         self.begin("de")

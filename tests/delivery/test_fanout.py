@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from aerostack.delivery.fanout import ROOM, Fanout
+from aerostack.delivery.fanout import MAX_WAITING, Fanout
 from aerostack.interfaces import ISubscriber
 from aerostack.protocol.framing import Frame, textFrame
 
@@ -202,7 +202,7 @@ class FanoutTests(SynchronousTestCase):
         self.send("a", old, "1")
         self.turn()
         new = Reader()
-        self.fanout.changing("a", new)
+        self.fanout.dropPending("a", new)
         self.send("a", (*old, new), "2")
         while self.fanout.isSending("a"):
             self.turn()
@@ -216,8 +216,8 @@ class FanoutTests(SynchronousTestCase):
         readers = crowd(25)
         self.send("a", readers, "1")
         self.turn()
-        self.fanout.changing("a", readers[-1])
-        self.fanout.changing("a", readers[-1])
+        self.fanout.dropPending("a", readers[-1])
+        self.fanout.dropPending("a", readers[-1])
         self.send("a", readers, "2")
         while self.fanout.isSending("a"):
             self.turn()
@@ -281,7 +281,7 @@ class FanoutTests(SynchronousTestCase):
         """
         readers = crowd(25)
         self.send("a", readers, "1")
-        self.fanout.changing("a", readers[-1])
+        self.fanout.dropPending("a", readers[-1])
         self.fanout.handOver("a", readers[-1])
         self.assertEqual(readers[-1].text, "")
 
@@ -290,12 +290,12 @@ class FanoutTests(SynchronousTestCase):
         Who can wait is told when there is room again.
         """
         many = crowd(25)
-        self.assertIsNone(self.fanout.room())
-        frame = textFrame(b"x" * (ROOM // 2), "a")
+        self.assertIsNone(self.fanout.whenDrained())
+        frame = textFrame(b"x" * (MAX_WAITING // 2), "a")
         for _ in range(3):
             self.fanout.send("a", many, frame)
         self.fanout.send("b", many, frame)
-        waiting = self.fanout.room()
+        waiting = self.fanout.whenDrained()
         assert waiting is not None
         for _ in range(2):
             self.turn()
@@ -303,7 +303,7 @@ class FanoutTests(SynchronousTestCase):
         while self.fanout.isSending("a") or self.fanout.isSending("b"):
             self.turn()
         self.assertIsNone(self.successResultOf(waiting))
-        self.assertIsNone(self.fanout.room())
+        self.assertIsNone(self.fanout.whenDrained())
 
     def test_delivered(self) -> None:
         """
@@ -358,7 +358,7 @@ class FanoutTests(SynchronousTestCase):
                     stays[topic, readers.index(reader)][-1].append(f"<{topic}{number}>")
             elif step == "toggle":
                 reader = readers[who]
-                fanout.changing(topic, reader)
+                fanout.dropPending(topic, reader)
                 if reader in members[topic]:
                     members[topic] = tuple(r for r in members[topic] if r is not reader)
                     got = [t for t in stays[topic, who][-1] if t in reader.text]

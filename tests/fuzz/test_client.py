@@ -289,7 +289,7 @@ class Story:
         """
         Compare with what the daemon has, and with what was wanted.
         """
-        test, presence = self.test, self.world.hub.attendance.presence
+        test, presence = self.test, self.world.hub.presence.rosters
         said: dict[str, list[int]] = {canonical: [] for canonical in CANONICAL.values()}
         for frame in self.truth.connection.frames:
             if frame["type"] == "event" and frame["event"] == "e":

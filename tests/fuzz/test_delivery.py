@@ -24,7 +24,7 @@ from aerostack.core.topics.policies import NEWEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import parseTopic, tableTopic
 from aerostack.delivery.fanout import Fanout
 from aerostack.errors import CLOSE_SLOW
-from aerostack.hub import presence as attendance
+from aerostack.hub import presence as service
 from aerostack.recovery import recovery
 from aerostack.recovery import replay as past
 from aerostack.settings.limits import LimitsConfig
@@ -286,7 +286,7 @@ class Reader:
             self._miss(known, topic, len(entries))
             if topic == SPARING and entries:
                 assert known.place == len(entries), (known, len(entries))
-            members = self._run.world.hub.attendance.presence.members(topic)
+            members = self._run.world.hub.presence.rosters.members(topic)
             present = {each.connectionId: each.state for each in members}
             shown = {name: b'{"n":%d}' % state["n"] for name, state in known.members.items()}
             assert shown == present, (topic, shown, present)
@@ -321,9 +321,9 @@ class Run(SlowKeepingStory):
         """Take note of all that is published, and of the streams."""
         hub = self.world.hub
         hub.fanout = Fanout(self.world.clock, self.random.choice((1, 2, 4000)))
-        hub.streams.budget = self.random.choice((3000, 10_000_000))
+        hub.logs.budget = self.random.choice((3000, 10_000_000))
         self.world.feeds.watch("orders")
-        publish, open_, append = hub._lanes._publish, hub.streams.open, hub.streams.append
+        publish, open_, append = hub._lanes._publish, hub.logs.open, hub.logs.append
 
         def published(publication: Publication) -> None:
             entry = Entry(int(publication.data), publication.mark is not None)
@@ -342,7 +342,7 @@ class Run(SlowKeepingStory):
             truth.places[stream.epoch].append(len(truth.entries))
 
         hub._lanes._publish = published
-        hub.streams.open, hub.streams.append = opened, appended  # type: ignore[method-assign]
+        hub.logs.open, hub.logs.append = opened, appended  # type: ignore[method-assign]
 
     # What happens
 
@@ -395,7 +395,7 @@ class Run(SlowKeepingStory):
                     client.session.heard()
             self.world.advance(min(10.0, left))
             left -= 10.0
-        for _ in self.world.hub.expireStreams():
+        for _ in self.world.hub.expireLogs():
             pass
 
     def step(self) -> None:
@@ -522,7 +522,7 @@ class DeliveryTests(SynchronousTestCase):
             self.patch(recovery, name, value)
         self.patch(roster, "MOST", 2)
         self.patch(roster, "FEW", 1)
-        self.patch(attendance, "AT_ONCE", 10)
+        self.patch(service, "AT_ONCE", 10)
         for seed in seeds(20):
             try:
                 Run(Random(seed)).go()

@@ -165,7 +165,7 @@ class Crowd:
         world.authenticator.judge(session.identity)
         held = {
             Action.SUBSCRIBE: world.hub.registry.topicsOf(session),
-            Action.PRESENCE: tuple(world.hub.attendance.topicsOf(session.connectionId)),
+            Action.PRESENCE: tuple(world.hub.presence.topicsOf(session.connectionId)),
         }
         self.case.assertLessEqual(len({t for topics in held.values() for t in topics}), 3)
         for action, topics in held.items():
@@ -234,7 +234,7 @@ class SessionFuzzTests(SynchronousTestCase):
                 crowd.world.advance(20)
                 left = (
                     len(crowd.world.hub.registry),
-                    list(crowd.world.hub.attendance.presence.topics()),
+                    list(crowd.world.hub.presence.rosters.topics()),
                     crowd.world.tracker.watched,
                     crowd.world.surroundings.clients,
                     len(crowd.world.quotas.subscriptions),

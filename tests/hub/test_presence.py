@@ -17,7 +17,7 @@ class AttendanceTests(HubTests):
 
     def setUp(self) -> None:
         super().setUp()
-        self.attendance = self.hub.attendance
+        self.presence = self.hub.presence
 
     def track(self, connection: str, user: str | None, state: bytes = b"{}") -> Listener:
         """
@@ -26,7 +26,7 @@ class AttendanceTests(HubTests):
         @return: Who it is told to alone.
         """
         itself = Listener(self.world)
-        self.attendance.track(itself, connection, ROOM, user, state)
+        self.presence.track(itself, connection, ROOM, user, state)
         return itself
 
     def told(self) -> list[tuple[str, Any]]:
@@ -52,8 +52,8 @@ class AttendanceTests(HubTests):
         )
         self.track("c1", "ann", b'{"a":1}')
         self.track("c1", "ann", b'{"a":2}')
-        self.attendance.untrack("c1", ROOM)
-        self.attendance.untrack("c1", ROOM)
+        self.presence.untrack("c1", ROOM)
+        self.presence.untrack("c1", ROOM)
         self.assertEqual(
             [("presence:join", "ann"), *self.told()],
             [("presence:join", "ann"), ("presence:update", "ann"), ("presence:leave", "ann")],
@@ -74,7 +74,7 @@ class AttendanceTests(HubTests):
         """
         Where nobody is, nobody is told so.
         """
-        self.attendance.sync(self.listener, ROOM, False)
+        self.presence.sync(self.listener, ROOM, False)
         self.assertEqual(self.listener.take(), [])
 
     def test_left(self) -> None:
@@ -82,24 +82,24 @@ class AttendanceTests(HubTests):
         A connection that closes leaves every topic.
         """
         self.track("c1", "ann")
-        self.attendance.track(Listener(self.world), "c1", Topic("chat/b", "p"), "ann", b"{}")
-        self.assertEqual(set(self.attendance.topicsOf("c1")), {"chat/a/p", "chat/b/p"})
+        self.presence.track(Listener(self.world), "c1", Topic("chat/b", "p"), "ann", b"{}")
+        self.assertEqual(set(self.presence.topicsOf("c1")), {"chat/a/p", "chat/b/p"})
         self.listener.take()
-        self.attendance.leave("c1")
+        self.presence.leave("c1")
         self.assertEqual(self.told(), [("presence:leave", "ann")])
-        self.assertEqual(set(self.attendance.topicsOf("c1")), set())
+        self.assertEqual(set(self.presence.topicsOf("c1")), set())
 
     def test_lostAndFound(self) -> None:
         """
         Who comes back within the grace period was never away.
         """
         self.track("c1", "ann")
-        self.attendance.lose("c1")
+        self.presence.lose("c1")
         self.world.clock.advance(9.9)
-        tuple(self.attendance.sweep())
+        tuple(self.presence.sweep())
         self.track("c2", "ann")
         self.world.clock.advance(60)
-        tuple(self.attendance.sweep())
+        tuple(self.presence.sweep())
         self.assertEqual(self.told(), [("presence:join", "ann")])
 
     def test_lost(self) -> None:
@@ -107,8 +107,8 @@ class AttendanceTests(HubTests):
         Who does not has left when it is over.
         """
         self.track("c1", "ann")
-        self.attendance.lose("c1")
+        self.presence.lose("c1")
         self.world.clock.advance(10)
-        tuple(self.attendance.sweep())
-        tuple(self.attendance.sweep())
+        tuple(self.presence.sweep())
+        tuple(self.presence.sweep())
         self.assertEqual(self.told(), [("presence:join", "ann"), ("presence:leave", "ann")])

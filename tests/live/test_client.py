@@ -79,7 +79,7 @@ class ClientTests(DaemonTests):
         self.assertEqual([m["state"] for m in chat.presence.members], [{"typing": True}])
         await client.stopService()
         self.assertEqual(statuses, ["connected", "disconnected"])
-        self.assertEqual(list(self.daemon.hub.attendance.presence.members("chat/a/p")), [])
+        self.assertEqual(list(self.daemon.hub.presence.rosters.members("chat/a/p")), [])
         self.assertEqual(len(self.daemon.connections), 0)
 
     async def test_tokens(self) -> None:

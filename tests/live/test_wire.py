@@ -135,7 +135,7 @@ class TypeScriptTests(ClientTests):
         """
         A browser that closes without a code means it: its presence ends at once.
         """
-        self.daemon.hub.attendance.presence.grace = 3600
+        self.daemon.hub.presence.rosters.grace = 3600
         watcher = await self.subscribed("room/a")
         client = await self.client("ann")
         client.tell({"type": "track", "topic": "room/a", "state": {}})

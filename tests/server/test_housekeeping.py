@@ -120,11 +120,11 @@ class HousekeepingTests(SynchronousTestCase):
             asked.append("presence")
             raise ZeroDivisionError
 
-        self.patch(self.world.hub.attendance.presence, "expire", broken)
-        self.patch(self.world.hub, "expireStreams", lambda: iter((asked.append("streams"),)))
+        self.patch(self.world.hub.presence.rosters, "expire", broken)
+        self.patch(self.world.hub, "expireLogs", lambda: iter((asked.append("logs"),)))
         self.start()
         self.pump(1)
-        self.assertEqual(sorted(asked), ["presence", "presence", "streams", "streams"])
+        self.assertEqual(sorted(asked), ["logs", "logs", "presence", "presence"])
         self.assertGreater(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_many(self) -> None:
@@ -132,14 +132,14 @@ class HousekeepingTests(SynchronousTestCase):
         Where very many members leave at once, others have their turn in between.
         """
         self.start()
-        attendance = self.world.hub.attendance
+        presence = self.world.hub.presence
         for number in range(1000):
-            attendance.track(Listener(self.world), f"m{number}", ROOM, None, b"{}")
-            attendance.lose(f"m{number}")
+            presence.track(Listener(self.world), f"m{number}", ROOM, None, b"{}")
+            presence.lose(f"m{number}")
         turns: list[int] = []
 
         def turn() -> None:
-            turns.append(attendance.presence.count(ROOM.canonical))
+            turns.append(presence.rosters.count(ROOM.canonical))
             if turns[-1]:
                 self.clock.callLater(0, turn)
 

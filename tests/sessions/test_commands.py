@@ -670,7 +670,7 @@ class TokenTests(SynchronousTestCase):
         )
         self.assertEqual(set(self.world.hub.registry), {"chat/a/p"})
         self.assertEqual(self.world.tracker.watched, {})
-        self.assertEqual(list(self.world.hub.attendance.topicsOf(client.connectionId)), [])
+        self.assertEqual(list(self.world.hub.presence.topicsOf(client.connectionId)), [])
 
     def test_otherUser(self) -> None:
         """

@@ -123,7 +123,7 @@ class SessionTests(SynchronousTestCase):
         """
         world = World()
         clients = [world.connect(userId=f"user{n}") for n in range(STEPS)]
-        registry, presence = world.hub.registry, world.hub.attendance.presence
+        registry, presence = world.hub.registry, world.hub.presence.rosters
         for client in clients:
             for n in range(3 * PIECE):
                 client.send(type="subscribe", topic=f"chat/{n}")
@@ -156,4 +156,4 @@ class SessionTests(SynchronousTestCase):
             world.clock.advance(0)
         again = world.connect(userId="ann")
         again.ask(type="track", topic="doc/a", state={})
-        self.assertEqual(world.hub.attendance.presence.count("doc/a/p"), 1)
+        self.assertEqual(world.hub.presence.rosters.count("doc/a/p"), 1)

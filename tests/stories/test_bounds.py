@@ -160,7 +160,7 @@ class FillTests(FillCase):
 
         A topic holds so much, and all of them so much together.
         """
-        streams = self.world.hub.streams
+        streams = self.world.hub.logs
         streams.budget = 100_000
         client = self.world.connect()
         for number in range(10):
@@ -180,7 +180,7 @@ class FillTests(FillCase):
 
         Those that were left first are forgotten first.
         """
-        streams = self.world.hub.streams
+        streams = self.world.hub.logs
         streams.budget = 4 * 20 * (COST + 20)
         client = self.world.connect()
         for number in range(500):
@@ -216,7 +216,7 @@ class FillTests(FillCase):
         refused = [self.track(client, f"doc/{number}", 1000) for number in range(20)]
         self.assertEqual(refused, [[]] * 16 + [["too_large"]] * 4)
         room = presence.Room(40 * (presence.COST + 1010), 10**9)
-        self.patch(self.world.hub.attendance.presence, "_room", room)
+        self.patch(self.world.hub.presence.rosters, "_room", room)
         refused = [self.track(self.world.connect(), "doc/x", 999) for _ in range(40)]
         self.assertEqual({code for each in refused for code in each}, {"overloaded"})
         self.assertLess(refused.count([]), 30)

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.log import Depth
 from aerostack.core.rows.changes import INSERT, UPDATE, Change
-from aerostack.core.rows.views import OPERATIONS, judge, parseView, tell
+from aerostack.core.rows.views import OPERATIONS, classify, parseView, tell
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import tableTopic
 from aerostack.errors import RealtimeError
@@ -312,7 +312,7 @@ class DeliveryTests(SynchronousTestCase):
         view = parseView(COLUMNS, fields["filter"], fields.get("columns"), fields.get("event"))
         found = []
         for change in changesOf(history):
-            operation = change.operation if view is None else judge(change, view)
+            operation = change.operation if view is None else classify(change, view)
             if operation is not None:
                 told = tell(change, operation, None if view is None else view.projection)
                 found.append((change.seq, operation, told.data, told.old, told.moved))

@@ -67,7 +67,7 @@ class GapCase(SynchronousTestCase):
         Let time pass, and forget what is too old.
         """
         self.world.clock.advance(seconds)
-        for _ in self.world.hub.expireStreams():
+        for _ in self.world.hub.expireLogs():
             pass
 
     def brief(self, client: MemoryClient) -> list[Any]:
@@ -144,7 +144,7 @@ class ClockTests(GapCase):
         self.world.stepped = 0
         self.sweep(AGE + 1)
         self.sweep(AGE + 1)
-        self.assertIsNone(self.world.hub.streams.get(ROOM.canonical))
+        self.assertIsNone(self.world.hub.logs.get(ROOM.canonical))
         second = self.subscribe()
         (answer,) = second.take()
         self.keep(3, 4, 5, 6)

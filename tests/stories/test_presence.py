@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core import roster
 from aerostack.core.topics.topics import Topic
-from aerostack.hub import presence as attendance
+from aerostack.hub import presence as service
 from aerostack.protocol.framing import Frame
 from aerostack.recovery import recovery
 from aerostack.settings.limits import LimitsConfig
@@ -85,7 +85,7 @@ class PresenceCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.world = World(limits=LimitsConfig(outboxBytes=4000))
-        self.attendance = self.world.hub.attendance
+        self.presence = self.world.hub.presence
         self.reader = self.world.connect()
 
     def come(self, count: int, state: bytes = b"{}", first: int = 0) -> None:
@@ -93,7 +93,7 @@ class PresenceCase(SynchronousTestCase):
         Let members come, called C{m0}, C{m1} and so on.
         """
         for number in range(first, first + count):
-            self.attendance.track(Deaf(), f"m{number}", DOC, None, state)
+            self.presence.track(Deaf(), f"m{number}", DOC, None, state)
 
     def present(self) -> dict[str, Any]:
         """
@@ -101,7 +101,7 @@ class PresenceCase(SynchronousTestCase):
         """
         return {
             member.connectionId: json.loads(member.state)
-            for member in self.attendance.presence.members(DOC.canonical)
+            for member in self.presence.rosters.members(DOC.canonical)
         }
 
 
@@ -193,7 +193,7 @@ class SyncTests(PresenceCase):
         """
         Pages that are still to be sent when the client leaves the topic are not sent.
         """
-        self.patch(attendance, "AT_ONCE", 0)
+        self.patch(service, "AT_ONCE", 0)
         self.come(3)
         self.reader.send(type="subscribe", topic="doc/1", sync=True)
         frames = self.reader.ask(type="unsubscribe", topic="doc/1")
@@ -231,13 +231,13 @@ class PaceTests(PresenceCase):
         """
         self.come(100)
         encoded: list[Any] = []
-        member = attendance._memberData
+        member = service._memberData
 
         def count(each: Any) -> Any:
             encoded.append(each)
             return member(each)
 
-        self.patch(attendance, "_memberData", count)
+        self.patch(service, "_memberData", count)
         for paged in (True, False) * 10:
             self.world.connect().ask(type="subscribe", topic="doc/1", sync=paged)
         self.assertEqual(len(encoded), 100)
@@ -277,7 +277,7 @@ class PaceTests(PresenceCase):
         late.client.send(type="subscribe", topic="doc/1", sync=True)
         for number in range(5000, 10_000, 100):
             self.come(100, first=number)
-            self.attendance.leave(f"m{number // 2}")
+            self.presence.leave(f"m{number // 2}")
             self.world.clock.advance(0)
         for each in (viewer, late):
             each.look()
@@ -333,7 +333,7 @@ class ConvergenceTests(SynchronousTestCase):
         One run.
         """
         world = World(limits=LimitsConfig(outboxBytes=100_000), grace=2)
-        self.patch(attendance, "AT_ONCE", random.choice((0, 200, 16_384)))
+        self.patch(service, "AT_ONCE", random.choice((0, 200, 16_384)))
         viewers = [Viewer(world.connect()) for _ in range(3)]
         members = [world.connect(userId=f"u{n % 5}") for n in range(12)]
         for _ in range(150):
@@ -362,7 +362,7 @@ class ConvergenceTests(SynchronousTestCase):
         world.turn()
         present = {
             member.connectionId: member.state
-            for member in world.hub.attendance.presence.members(DOC.canonical)
+            for member in world.hub.presence.rosters.members(DOC.canonical)
         }
         for viewer in viewers:
             viewer.look()

@@ -51,19 +51,19 @@ class Truth:
         Take note of all that happens from now on.
         """
         if self.topic.table is not None:
-            stream = world.feeds.stream(self.topic)
+            stream = world.feeds.openLog(self.topic)
         else:
-            stream = world.hub.stream(self.topic.canonical)
+            stream = world.hub.openLog(self.topic.canonical)
         self.began[stream.epoch] = len(self.log)
         self._offsets[stream.epoch] = []
-        append = world.hub.streams.append
+        append = world.hub.logs.append
 
         def seen(topic: str, stream: TopicLog, frame: Frame, *rest: Any) -> None:
             append(topic, stream, frame, *rest)
             if topic == self.topic.canonical:
                 self._see(frame)
 
-        world.hub.streams.append = seen
+        world.hub.logs.append = seen
 
     def _see(self, frame: Frame) -> None:
         [each] = readFrames(bytes(frame))

@@ -265,7 +265,7 @@ class Story(SlowStory):
     def _attend(self) -> None:
         tracker = self.world.tracker
         self.world.feeds.watch("orders")
-        self.world.feeds.stream(tableTopic("orders", "p"))
+        self.world.feeds.openLog(tableTopic("orders", "p"))
         readPast = tracker.readPast
 
         def read(*args: Any) -> Any:

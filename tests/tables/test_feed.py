@@ -14,7 +14,7 @@ from aerostack.core.diagnosis.latencies import Spread
 from aerostack.core.replay.positions import parsePosition
 from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Change, Row
 from aerostack.core.topics.patterns import Patterns
-from aerostack.delivery.fanout import ROOM, Fanout
+from aerostack.delivery.fanout import MAX_WAITING, Fanout
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener
 from aerostack.testing import Frame, MemoryClient, World, makeProject
@@ -335,7 +335,7 @@ class FeedsTests(FeedsCase):
         self.world.hub.fanout = Fanout(self.world.clock, 1)
         for _ in range(3):
             self.subscribed()
-        large = change(INSERT, {"id": 1, "body": "x" * (ROOM // 2)})
+        large = change(INSERT, {"id": 1, "body": "x" * (MAX_WAITING // 2)})
         self.assertIsNone(self.feeds.changed([change(INSERT, {"id": 1})]))
         room = self.feeds.changed([large, large, large])
         assert room is not None

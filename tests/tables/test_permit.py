@@ -275,7 +275,7 @@ class PresenceRightsTests(PermitCase):
         client = self.world.connect(key=SECRET_KEY)
         (error,) = client.ask(type="track", topic="nowhere", state={})
         self.assertEqual((error["code"], error["request"]), ("unknown_table", "track"))
-        self.assertEqual(list(self.world.hub.attendance.presence.topics()), [])
+        self.assertEqual(list(self.world.hub.presence.rosters.topics()), [])
         client.ask(type="track", topic="open", state={})
         self.assertEqual(self.world.tracker.watched, {})
 
@@ -284,7 +284,7 @@ class PresenceRightsTests(PermitCase):
         While it is not known whether there is the table, the last word of a client holds.
         """
         client = self.world.connect(**self.credentials("token"))
-        presence = self.world.hub.attendance.presence
+        presence = self.world.hub.presence.rosters
         for frames, states in (
             (
                 [{"type": "track", "state": {"n": 1}}, {"type": "track", "state": {"n": 2}}],

@@ -12,7 +12,7 @@ from typing import Any
 from aerostack.core.diagnosis.facts import ASKED, CATCHING_UP, LIVE, NONE, Facts, Link
 from aerostack.core.diagnosis.traces import Ended
 from aerostack.core.rows.changes import Change
-from aerostack.core.rows.views import View, judge
+from aerostack.core.rows.views import View, classify
 from aerostack.errors import CLOSE_CODES
 
 PROBLEM, NOTICE, FINE = "problem", "notice", "fine"
@@ -294,11 +294,11 @@ def whyMissed(change: Change, view: View) -> str | None:
 
     @return: L{EVENTS}, L{RULE} or L{FILTER}; L{None} if it is told.
     """
-    if judge(change, view) is not None:
+    if classify(change, view) is not None:
         return None
-    if judge(change, replace(view, events=None)) is not None:
+    if classify(change, replace(view, events=None)) is not None:
         return EVENTS
-    return RULE if judge(change, View(rule=view.rule)) is None else FILTER
+    return RULE if classify(change, View(rule=view.rule)) is None else FILTER
 
 
 def _aboutLog(facts: Facts, reached: Sequence[Link]) -> Iterator[Finding]:

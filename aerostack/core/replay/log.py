@@ -1,7 +1,7 @@
 """
 The newest part of one topic's log, in memory.
 
-A stream is a bounded ring: by count, by bytes and by age.  What fell out of it can be
+A log is a bounded ring: by count, by bytes and by age.  What fell out of it can be
 had from the database, if it is kept there.  For that each entry knows its mark, the
 place in what is kept (see L{aerostack.core.replay.positions}).
 """
@@ -22,7 +22,7 @@ OVERHEAD = 200
 @dataclass(frozen=True, slots=True)
 class Depth:
     """
-    How much a stream holds.
+    How much a log holds.
 
     @ivar count: Entries.
     @ivar size: Bytes.
@@ -39,8 +39,8 @@ class Entry:
     """
     One entry of a topic's log.
 
-    @ivar offset: Its number in the stream, from 1.
-    @ivar mark: The stream's mark once the entry had come.
+    @ivar offset: Its number in the log, from 1.
+    @ivar mark: The log's mark once the entry had come.
     @ivar kept: Whether the database has the entry too, under that mark.
     @ivar frame: The encoded frame.
     @ivar source: What the frame was made of, where another frame may have to be made
@@ -65,7 +65,7 @@ class Entry:
 class Plan:
     """
     How somebody who comes back gets what was missed: what the database has after one
-    mark and up to another, then entries of the stream.
+    mark and up to another, then entries of the log.
 
     @ivar after: Read from the database what comes after this mark; L{None} if nothing
         is to be read.
@@ -98,15 +98,15 @@ UNKNOWN = Gap("unknown")
 LIMIT = Gap("limit")
 
 _NOTHING: deque[Entry] = deque()
-"""The entries of all streams that have none: one of its own would take more memory than all
-the rest of a stream."""
+"""The entries of all logs that have none: one of its own would take more memory than all
+the rest of a log."""
 
 
 class TopicLog:
     """
     A ring of one topic's newest entries.
 
-    @ivar epoch: Tells this stream from all others, of other runs and of this one.
+    @ivar epoch: Tells this log from all others, of other runs and of this one.
     @ivar lineage: See L{Position}.
     @ivar depth: How much it holds.
     @ivar head: The offset of the newest entry, 0 before the first.
@@ -137,7 +137,7 @@ class TopicLog:
     ) -> None:
         """
         @param mark: The newest mark of what the topic had before.
-        @param tally: How much all streams hold together.
+        @param tally: How much all logs hold together.
         """
         self.epoch = epoch
         self.lineage = lineage
@@ -282,7 +282,7 @@ class TopicLog:
 
     def _resumeElsewhere(self, position: Position) -> Plan | Gap:
         """
-        Go on after a place in a stream of which nothing is left but what was kept.
+        Go on after a place in a log of which nothing is left but what was kept.
         """
         if position.lineage != self.lineage:
             return UNKNOWN
@@ -293,7 +293,7 @@ class TopicLog:
 
     def _readFrom(self, mark: int, keptOnly: bool = False) -> Plan:
         if mark >= self._base:
-            # A stream that began later than the position: nothing was kept between.
+            # A log that began later than the position: nothing was kept between.
             entries = tuple(e for e in self._entries if not e.kept or e.mark > mark)
             return Plan(entries, mark, mark, keptOnly)
         return Plan(tuple(self._entries), mark, self._base, keptOnly)

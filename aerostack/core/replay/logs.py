@@ -1,5 +1,5 @@
 """
-The streams of all topics, within one budget.
+The logs of all topics, within one budget.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from aerostack.core.limits.tally import Tally
 from aerostack.core.replay.log import Depth, TopicLog
 
 COST = 800
-"""About how many bytes a stream takes that holds nothing, beside the topic's name."""
+"""About how many bytes a log takes that holds nothing, beside the topic's name."""
 
 
 class TopicLogs:
@@ -20,13 +20,13 @@ class TopicLogs:
     TopicLogs by canonical topic.
 
     A topic has one from its first subscription or its first kept message on, and until it
-    was not needed for longer than the stream holds anything.  No client can hold a position
-    in a topic that never had a stream.
+    was not needed for longer than the log holds anything.  No client can hold a position
+    in a topic that never had a log.
 
-    @ivar depthOf: Tells how much a topic's stream holds.
+    @ivar depthOf: Tells how much a topic's log holds.
     @ivar needed: Tells whether a topic has subscribers, or publications on their way.
     @ivar budget: How many bytes of entries all of them may hold together.  A quarter as
-        much is for streams that are not needed: those for which it is too much are dropped
+        much is for logs that are not needed: those for which it is too much are dropped
         before their time, the ones that were left first.
     """
 
@@ -44,7 +44,7 @@ class TopicLogs:
         self.needed: Callable[[str], bool] = lambda topic: False
         self._newEpoch = newEpoch
         self._tally = Tally()
-        self._streams: dict[str, TopicLog] = {}
+        self._logs: dict[str, TopicLog] = {}
         # Those that may hold entries, the ones quiet for longest first.
         self._holding: OrderedDict[str, TopicLog] = OrderedDict()
         # Since when each of those that are not needed is not, the ones left first first.
@@ -58,54 +58,54 @@ class TopicLogs:
 
     def get(self, topic: str) -> TopicLog | None:
         """
-        The stream of a topic, if it has one.
+        The log of a topic, if it has one.
         """
-        return self._streams.get(topic)
+        return self._logs.get(topic)
 
     def open(self, topic: str, mark: int, now: float, lineage: str = "") -> TopicLog:
         """
-        The stream of a topic; a new one where it has none.
+        The log of a topic; a new one where it has none.
 
         @param mark: See L{TopicLog}; for a new one.
         @param now: Seconds.
         """
-        stream = self._streams.get(topic)
-        if stream is None:
+        log = self._logs.get(topic)
+        if log is None:
             depth = self.depthOf(topic)
-            stream = TopicLog(self._newEpoch(), depth, mark, lineage, self._tally)
-            self._streams[topic] = stream
+            log = TopicLog(self._newEpoch(), depth, mark, lineage, self._tally)
+            self._logs[topic] = log
             if not self.needed(topic):
                 self.leave(topic, now)
-        return stream
+        return log
 
     def restart(self, topic: str, mark: int, now: float) -> None:
         """
-        Give a topic a new stream: what is in the present one leads no further.
+        Give a topic a new log: what is in the present one leads no further.
         """
-        stream = self.drop(topic)
-        if stream is not None:
-            self.open(topic, mark, now, stream.lineage)
+        log = self.drop(topic)
+        if log is not None:
+            self.open(topic, mark, now, log.lineage)
 
     def drop(self, topic: str) -> TopicLog | None:
         """
-        Let a topic have no stream any more.
+        Let a topic have no log any more.
 
-        @return: The stream that it had.
+        @return: The log that it had.
         """
-        stream = self._streams.pop(topic, None)
-        if stream is not None:
-            stream.clear()
+        log = self._logs.pop(topic, None)
+        if log is not None:
+            log.clear()
             self._holding.pop(topic, None)
             self.need(topic)
-        return stream
+        return log
 
     def breakOff(self, wanted: Callable[[str], bool], now: float) -> None:
         """
-        Let the streams of the topics that are wanted lead no further.
+        Let the logs of the topics that are wanted lead no further.
         """
-        for topic in [topic for topic in self._streams if wanted(topic)]:
+        for topic in [topic for topic in self._logs if wanted(topic)]:
             if self.needed(topic):
-                self.restart(topic, self._streams[topic].mark, now)
+                self.restart(topic, self._logs[topic].mark, now)
             else:
                 self.drop(topic)
 
@@ -113,16 +113,16 @@ class TopicLogs:
 
     def need(self, topic: str) -> None:
         """
-        Note that a topic's stream is needed.
+        Note that a topic's log is needed.
         """
         if self._idle.pop(topic, None) is not None:
             self._idleSize -= COST + len(topic)
 
     def leave(self, topic: str, now: float) -> None:
         """
-        Note that a topic's stream is not needed any more, or was just used without being.
+        Note that a topic's log is not needed any more, or was just used without being.
         """
-        if topic not in self._streams:
+        if topic not in self._logs:
             return
         self._rest(topic, now)
         if self._idleSize > self.budget // 4:
@@ -137,7 +137,7 @@ class TopicLogs:
         self._idleSize += COST + len(topic)
 
     def _abandon(self, topic: str, now: float) -> None:
-        """Drop a stream that is not needed, unless a publication is on its way to it."""
+        """Drop a log that is not needed, unless a publication is on its way to it."""
         if self.needed(topic):
             self._rest(topic, now)
         else:
@@ -148,17 +148,17 @@ class TopicLogs:
     def append(
         self,
         topic: str,
-        stream: TopicLog,
+        log: TopicLog,
         frame: bytes,
         mark: int | None,
         source: object,
         now: float,
     ) -> None:
         """
-        Add an entry to a topic's stream, and keep within the budget.
+        Add an entry to a topic's log, and keep within the budget.
         """
-        stream.append(frame, mark, source, now)
-        self._holding[topic] = stream
+        log.append(frame, mark, source, now)
+        self._holding[topic] = log
         self._holding.move_to_end(topic)
         if topic in self._idle:
             self.leave(topic, now)
@@ -172,35 +172,35 @@ class TopicLogs:
 
     def expire(self, now: float, piece: int = 500) -> Iterator[None]:
         """
-        Drop what is too old, and the streams that were not needed for long, a piece at a
+        Drop what is too old, and the logs that were not needed for long, a piece at a
         time.
 
         @param now: Seconds.
-        @param piece: How many streams are looked at in one step.
+        @param piece: How many logs are looked at in one step.
         """
         for begin in _pieces(self._holding, piece):
             for topic in begin:
-                stream = self._holding.get(topic)
-                if stream is not None:
-                    stream.trim(now)
-                    if not len(stream):
+                log = self._holding.get(topic)
+                if log is not None:
+                    log.trim(now)
+                    if not len(log):
                         del self._holding[topic]
             yield
         for begin in _pieces(self._idle, piece):
             for topic in begin:
                 since = self._idle.get(topic)
-                if since is not None and since + self._streams[topic].depth.age < now:
+                if since is not None and since + self._logs[topic].depth.age < now:
                     self._abandon(topic, now)
             yield
 
     def topics(self) -> Collection[str]:
         """
-        The topics that have a stream, in no order.
+        The topics that have a log, in no order.
         """
-        return self._streams.keys()
+        return self._logs.keys()
 
     def __len__(self) -> int:
-        return len(self._streams)
+        return len(self._logs)
 
 
 def _pieces(topics: Collection[str], piece: int) -> Iterator[list[str]]:

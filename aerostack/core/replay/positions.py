@@ -27,8 +27,9 @@ class Position:
     """
     A place in a topic's log, right behind one of its entries.
 
-    @ivar epoch: Which stream counted the offset.
-    @ivar offset: How many entries the stream had had; L{None} where the entry was
+    @ivar epoch: The epoch of the L{aerostack.core.replay.log.TopicLog} that counted the
+        offset.
+    @ivar offset: The number of the entry in that log; L{None} where the entry was
         read from the database and is known by its mark alone.
     @ivar mark: The newest kept entry up to here: a message's C{created_at}, or on a
         table's topic the number of a change in the journal.

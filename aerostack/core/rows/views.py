@@ -166,7 +166,7 @@ def parseEvents(event: str | Sequence[str] | None) -> frozenset[str] | None:
     return None if EVERY in events or events.issuperset(OPERATIONS) else frozenset(events)
 
 
-def judge(change: Change, view: View) -> str | None:
+def classify(change: Change, view: View) -> str | None:
     """
     Decide what somebody is told of a change.
 
@@ -209,7 +209,7 @@ def tell(change: Change, operation: str, projection: Projection | None = None) -
     """
     Put a change as somebody is told it.
 
-    @param operation: What L{judge} decided.
+    @param operation: What L{classify} decided.
     @param projection: The columns that are told, L{None} for all.
     """
     moved = operation != change.operation

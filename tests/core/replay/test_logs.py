@@ -18,55 +18,53 @@ FRAME = b"x" * (1000 - OVERHEAD)
 """A frame that takes a thousand bytes with what it costs beside."""
 
 
-class StreamsTests(SynchronousTestCase):
+class TopicLogsTests(SynchronousTestCase):
     """
     Tests for L{TopicLogs}.
     """
 
     def setUp(self) -> None:
         epochs = iter(f"e{n}" for n in range(1000))
-        self.streams = TopicLogs(
-            lambda topic: Depth(100, 100_000, 60.0), lambda: next(epochs), 5000
-        )
+        self.logs = TopicLogs(lambda topic: Depth(100, 100_000, 60.0), lambda: next(epochs), 5000)
         self.left: set[str] = set()
-        self.streams.needed = lambda topic: topic not in self.left
+        self.logs.needed = lambda topic: topic not in self.left
 
     def append(self, topic: str, count: int = 1, now: float = 0.0) -> None:
         """
-        Add entries to a topic's stream.
+        Add entries to a topic's log.
         """
-        stream = self.streams.open(topic, 0, now)
+        log = self.logs.open(topic, 0, now)
         for _ in range(count):
-            self.streams.append(topic, stream, FRAME, None, None, now)
+            self.logs.append(topic, log, FRAME, None, None, now)
 
     def lengths(self, *topics: str) -> list[int | None]:
         """
-        How many entries the streams have; L{None} where there is no stream.
+        How many entries the logs have; L{None} where there is no log.
         """
-        found = [self.streams.get(topic) for topic in topics]
-        return [None if stream is None else len(stream) for stream in found]
+        found = [self.logs.get(topic) for topic in topics]
+        return [None if log is None else len(log) for log in found]
 
     def test_open(self) -> None:
         """
-        A topic keeps the stream that it has, and no two have the same epoch.
+        A topic keeps the log that it has, and no two have the same epoch.
         """
-        first = self.streams.open("a", 5, 0.0, "j")
-        self.assertIs(self.streams.open("a", 9, 1.0, "k"), first)
-        self.assertIs(self.streams.get("a"), first)
+        first = self.logs.open("a", 5, 0.0, "j")
+        self.assertIs(self.logs.open("a", 9, 1.0, "k"), first)
+        self.assertIs(self.logs.get("a"), first)
         self.assertEqual((first.mark, first.lineage), (5, "j"))
-        self.assertNotEqual(self.streams.open("b", 0, 0.0).epoch, first.epoch)
-        self.assertEqual(len(self.streams), 2)
+        self.assertNotEqual(self.logs.open("b", 0, 0.0).epoch, first.epoch)
+        self.assertEqual(len(self.logs), 2)
 
     def test_topics(self) -> None:
         """
-        The topics that have a stream can be had, however they stand.
+        The topics that have a log can be had, however they stand.
         """
         self.append("a", 1)
         self.append("b", 1)
         self.append("a", 1)
-        self.streams.open("c", 0, 0.0)
-        self.streams.drop("b")
-        self.assertEqual(set(self.streams.topics()), {"a", "c"})
+        self.logs.open("c", 0, 0.0)
+        self.logs.drop("b")
+        self.assertEqual(set(self.logs.topics()), {"a", "c"})
 
     def test_budget(self) -> None:
         """
@@ -79,7 +77,7 @@ class StreamsTests(SynchronousTestCase):
         self.assertEqual(self.lengths("a", "b", "c"), [3, 1, 1])
         self.append("c", 3)
         self.assertEqual(self.lengths("a", "b", "c"), [1, 0, 4])
-        self.assertEqual(self.streams.size, 5000)
+        self.assertEqual(self.logs.size, 5000)
 
     def test_oneAlone(self) -> None:
         """
@@ -87,7 +85,7 @@ class StreamsTests(SynchronousTestCase):
         """
         self.append("a", 20)
         self.assertEqual(self.lengths("a"), [5])
-        self.assertEqual(self.streams.size, 5000)
+        self.assertEqual(self.logs.size, 5000)
 
     def test_drop(self) -> None:
         """
@@ -95,77 +93,77 @@ class StreamsTests(SynchronousTestCase):
         """
         self.append("a", 2)
         self.append("b", 1)
-        self.streams.drop("a")
-        self.assertIsNone(self.streams.drop("never there"))
-        self.assertEqual((self.lengths("a", "b"), self.streams.size), ([None, 1], 1000))
+        self.logs.drop("a")
+        self.assertIsNone(self.logs.drop("never there"))
+        self.assertEqual((self.lengths("a", "b"), self.logs.size), ([None, 1], 1000))
 
     def test_restart(self) -> None:
         """
-        A stream that leads no further makes room for a new one of the same lineage.
+        A log that leads no further makes room for a new one of the same lineage.
         """
-        old = self.streams.open("a", 5, 0.0, "j")
+        old = self.logs.open("a", 5, 0.0, "j")
         self.append("a", 2)
-        self.streams.restart("a", 9, 1.0)
-        new = self.streams.get("a")
+        self.logs.restart("a", 9, 1.0)
+        new = self.logs.get("a")
         assert new is not None
         self.assertNotEqual(new.epoch, old.epoch)
-        self.assertEqual((len(new), new.mark, new.lineage, self.streams.size), (0, 9, "j", 0))
+        self.assertEqual((len(new), new.mark, new.lineage, self.logs.size), (0, 9, "j", 0))
 
     def test_restartNothing(self) -> None:
         """
-        Where there is no stream, none is made.
+        Where there is no log, none is made.
         """
-        self.streams.restart("a", 9, 1.0)
-        self.assertEqual(len(self.streams), 0)
+        self.logs.restart("a", 9, 1.0)
+        self.assertEqual(len(self.logs), 0)
 
     def test_expire(self) -> None:
         """
-        What is too old goes everywhere; a stream goes with it where nobody needs it.
+        What is too old goes everywhere; a log goes with it where nobody needs it.
         """
         self.left = {"idle", "young"}
-        self.streams.budget = 20_000
+        self.logs.budget = 20_000
         self.append("needed", 1, 0.0)
         self.append("idle", 1, 0.0)
         self.append("young", 1, 30.0)
-        tuple(self.streams.expire(60.0))
+        tuple(self.logs.expire(60.0))
         self.assertEqual(self.lengths("needed", "idle", "young"), [1, 1, 1])
-        tuple(self.streams.expire(61.0))
+        tuple(self.logs.expire(61.0))
         self.assertEqual(self.lengths("needed", "idle", "young"), [0, None, 1])
-        self.assertEqual(self.streams.size, 1000)
+        self.assertEqual(self.logs.size, 1000)
 
     def test_quiet(self) -> None:
         """
-        A stream in which nothing was told for long is there for as long after it is left as
+        A log in which nothing was told for long is there for as long after it is left as
         one in which something was.
         """
         self.append("quiet", 1, 0.0)
-        tuple(self.streams.expire(500.0))
+        tuple(self.logs.expire(500.0))
         self.left.add("quiet")
-        self.streams.leave("quiet", 500.0)
-        tuple(self.streams.expire(560.0))
+        self.logs.leave("quiet", 500.0)
+        tuple(self.logs.expire(560.0))
         self.assertEqual(self.lengths("quiet"), [0])
-        self.streams.need("quiet")
+        self.logs.need("quiet")
         self.left.clear()
-        tuple(self.streams.expire(1000.0))
+        tuple(self.logs.expire(1000.0))
         self.assertEqual(self.lengths("quiet"), [0])
         self.left.add("quiet")
-        self.streams.leave("quiet", 1000.0)
-        tuple(self.streams.expire(1060.1))
+        self.logs.leave("quiet", 1000.0)
+        tuple(self.logs.expire(1060.1))
         self.assertEqual(self.lengths("quiet"), [None])
 
     def test_idle(self) -> None:
         """
-        Of the streams that are not needed there are only so many as a quarter of the budget
+        Of the logs that are not needed there are only so many as a quarter of the budget
         is for, those that were left last; one with a publication on its way stays.
         """
-        self.streams.budget = 4 * 10 * (COST + 4)
+        self.logs.budget = 4 * 10 * (COST + 4)
         self.left = {f"t{number:03}" for number in range(1, 100)}
         for number in range(100):
-            self.streams.open(f"t{number:03}", 0, 0.0)
+            self.logs.open(f"t{number:03}", 0, 0.0)
             if not number:
-                self.streams.leave("t000", 0.0)
+                self.logs.leave("t000", 0.0)
         self.assertEqual(
-            sorted(self.streams.topics()), ["t000", *(f"t{n:03}" for n in range(91, 100))]
+            sorted(self.logs.topics()), ["t000", *(f"t{n:03}" for n in range(91, 100))]
         )
 
     def test_truth(self) -> None:
@@ -180,48 +178,48 @@ class StreamsTests(SynchronousTestCase):
         One random run.
         """
         epochs = count()
-        streams = TopicLogs(
+        logs = TopicLogs(
             lambda topic: Depth(random.choice((3, 50)), 3000, 20.0),
             lambda: f"e{next(epochs)}",
             random.choice((4000, 40_000)),
         )
         needed: set[str] = set()
-        streams.needed = needed.__contains__
+        logs.needed = needed.__contains__
         now = 0.0
         for _ in range(400):
             now += random.choice((0.0, 0.1, 5.0))
             topic = f"t{random.randrange(12)}"
-            stream = streams.get(topic)
+            log = logs.get(topic)
             what = random.randrange(8)
             if what < 3:
-                stream = streams.open(topic, 0, now)
-                streams.append(topic, stream, b"x" * random.randrange(900), None, None, now)
-            elif what == 3 and stream is not None:
-                stream.resume(Position(stream.epoch, random.randrange(5), 0), now)
+                log = logs.open(topic, 0, now)
+                logs.append(topic, log, b"x" * random.randrange(900), None, None, now)
+            elif what == 3 and log is not None:
+                log.resume(Position(log.epoch, random.randrange(5), 0), now)
             elif what == 4:
-                streams.drop(topic) if random.random() < 0.5 else streams.restart(topic, 1, now)
+                logs.drop(topic) if random.random() < 0.5 else logs.restart(topic, 1, now)
             elif what == 5:
                 needed.add(topic)
-                streams.need(topic)
+                logs.need(topic)
             elif what == 6:
                 needed.discard(topic)
-                streams.leave(topic, now)
+                logs.leave(topic, now)
             else:
-                tuple(streams.expire(now, 3))
-            held = [streams.get(topic) for topic in streams.topics()]
+                tuple(logs.expire(now, 3))
+            held = [logs.get(topic) for topic in logs.topics()]
             sizes = [each.size for each in held if each is not None]
             entries = [
                 sum(entry.size for entry in each._entries) for each in held if each is not None
             ]
-            self.assertEqual((streams.size, sizes), (sum(sizes), entries), f"seed {seed}")
-            self.assertLessEqual(streams.size, streams.budget, f"seed {seed}")
+            self.assertEqual((logs.size, sizes), (sum(sizes), entries), f"seed {seed}")
+            self.assertLessEqual(logs.size, logs.budget, f"seed {seed}")
             self.assertEqual(
-                streams._idleSize, sum(COST + len(topic) for topic in streams._idle), f"seed {seed}"
+                logs._idleSize, sum(COST + len(topic) for topic in logs._idle), f"seed {seed}"
             )
-            self.assertLessEqual(set(streams._idle), set(streams.topics()), f"seed {seed}")
+            self.assertLessEqual(set(logs._idle), set(logs.topics()), f"seed {seed}")
             # Each that is not needed will go.
             self.assertEqual(
-                {topic for topic in streams.topics() if topic not in needed} - set(streams._idle),
+                {topic for topic in logs.topics() if topic not in needed} - set(logs._idle),
                 set(),
                 f"seed {seed}",
             )
@@ -235,24 +233,24 @@ class StreamsTests(SynchronousTestCase):
         looked: list[str] = []
         shrink = TopicLog.shrink
 
-        def look(stream: TopicLog, size: int) -> None:
-            looked.append(stream.epoch)
-            shrink(stream, size)
+        def look(log: TopicLog, size: int) -> None:
+            looked.append(log.epoch)
+            shrink(log, size)
 
         self.patch(TopicLog, "shrink", look)
         self.append("last", 20)
         self.assertLessEqual(len(looked), 25)
-        self.assertEqual(self.streams.size, 5000)
+        self.assertEqual(self.logs.size, 5000)
 
     def test_breakOff(self) -> None:
         """
-        A stream that leads no further is dropped, or where it is needed begun anew.
+        A log that leads no further is dropped, or where it is needed begun anew.
         """
         for topic in ("a", "b", "c"):
             self.append(topic)
-        before = {topic: self.streams.get(topic) for topic in ("b", "c")}
+        before = {topic: self.logs.get(topic) for topic in ("b", "c")}
         self.left.add("a")
-        self.streams.breakOff(lambda topic: topic != "c", 1.0)
+        self.logs.breakOff(lambda topic: topic != "c", 1.0)
         self.assertEqual(self.lengths("a", "b", "c"), [None, 0, 1])
-        self.assertIs(self.streams.get("c"), before["c"])
-        self.assertEqual(self.streams.size, 1000)
+        self.assertIs(self.logs.get("c"), before["c"])
+        self.assertEqual(self.logs.size, 1000)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.rows.viewindex import ViewIndex
-from aerostack.core.rows.views import View, judge, parseView
+from aerostack.core.rows.views import View, classify, parseView
 from tests.core.rows.fakes import COLUMNS, History, changesOf, filters, histories
 
 
@@ -47,7 +47,7 @@ class ViewIndexTests(SynchronousTestCase):
         for change in changesOf(history):
             found = self.found(index, dict(change.data), change.old)
             self.assertEqual(len(found), len(set(found)))
-            told = {each for each in views - gone if judge(change, each) is not None}
+            told = {each for each in views - gone if classify(change, each) is not None}
             self.assertTrue(told <= set(found) <= views - gone, change)
         for each in views - gone:
             index.remove(each)

@@ -16,7 +16,7 @@ from aerostack.core.rows.views import (
     OPERATIONS,
     Told,
     View,
-    judge,
+    classify,
     makeView,
     parseEvents,
     parseView,
@@ -39,7 +39,7 @@ def told(change: Change, view: View) -> Told | None:
     """
     What somebody is told of a change.
     """
-    operation = judge(change, view)
+    operation = classify(change, view)
     return None if operation is None else tell(change, operation, view.projection)
 
 
@@ -129,7 +129,7 @@ class ParseTests(SynchronousTestCase):
 
 class JudgeTests(SynchronousTestCase):
     """
-    Tests for L{judge} and L{tell}.
+    Tests for L{classify} and L{tell}.
     """
 
     def test_moved(self) -> None:
@@ -153,7 +153,7 @@ class JudgeTests(SynchronousTestCase):
         steps = [("ann", 1), ("bob", 1), ("bob", 2), ("ann", 2), ("ann", 1)]
         changes = changesOf([(1, {"owner": o, "state": s, "note": None}) for o, s in steps])
         self.assertEqual(
-            [judge(change, view) for change in changes], [INSERT, DELETE, None, None, INSERT]
+            [classify(change, view) for change in changes], [INSERT, DELETE, None, None, INSERT]
         )
 
     def test_events(self) -> None:
@@ -166,7 +166,7 @@ class JudgeTests(SynchronousTestCase):
             (1, None if s is None else {"state": s, "owner": "", "note": None}) for s in states
         ]
         self.assertEqual(
-            [judge(change, view) for change in changesOf(history)],
+            [classify(change, view) for change in changesOf(history)],
             [None, DELETE, None, None, DELETE],
         )
         self.assertTrue(view.selects and parse(event="INSERT").selects)
