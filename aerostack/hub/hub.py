@@ -206,12 +206,12 @@ class Hub:
             stream = self.logs.open(canonical, mark, self._clock.seconds())
         return stream
 
-    def leaveProjects(self, projects: Collection[str]) -> None:
+    def leaveProjects(self, projects: Collection[str]) -> Iterator[None]:
         """
-        Note that some projects are served no more.  What happens until they are served again,
-        if they are, stands in no log of theirs.
+        Note that some projects are served no more, a piece at a time.  What happens until they
+        are served again, if they are, stands in no log of theirs.
         """
-        self.logs.breakOff(
+        return self.logs.breakOff(
             lambda canonical: projectOf(canonical) in projects, self._clock.seconds()
         )
 

@@ -205,6 +205,8 @@ class Daemon(MultiService):
         self._root = self._makeRoot()
         self._lobby, self._intake = Lobby(limits), Intake(reactor)
         self._sites: list[BoundedSite] = []
+        # Breaks off the logs of projects that the last reload took out.
+        self._leaving: Iterator[None] = iter(())
         Housekeeping(reactor, self._deadlines, self.hub, self.history).setServiceParent(self)
         LagMonitor(reactor, self.admission).setServiceParent(self)
 
@@ -465,8 +467,10 @@ class Daemon(MultiService):
         self.authenticator.load(config.projects)
         self.feeds.allowed = Patterns(config.tracker.tables)
         self.feeds.projects = config.projects
-        if absent:
-            self.hub.leaveProjects(absent)
+        # A project that is served again finds none of its logs from before.
+        for _ in self._leaving:
+            pass
+        self._leaving = self.hub.leaveProjects(absent)
         if rightsChanged:
             self.feeds.load(Access(config.projects, config.tables))
             self._judgeAgain()
@@ -495,6 +499,7 @@ class Daemon(MultiService):
         """Judge who may still be here, and what everybody is told."""
 
         def work() -> Iterator[None]:
+            yield from self._leaving
             for session in self.connections.sessions():
                 session.reconsider()
                 yield

@@ -424,7 +424,8 @@ class Run(SlowKeepingStory):
         """Take the project out of the configuration and put it back; rows are written."""
         self._leaveAll()
         projects = self.world.feeds.projects
-        self.world.hub.leaveProjects(set(projects))
+        for _ in self.world.hub.leaveProjects(set(projects)):
+            pass
         self.world.feeds.projects = {}
         self.write()
         self.world.feeds.projects = projects

@@ -190,6 +190,43 @@ class StartTests(ConfigurationTests):
         self.assertIn("cannot listen: systemd:domain=INET:index=5: systemd passed no", str(error))
 
 
+class ReloadTests(ConfigurationTests):
+    """
+    Tests for L{Daemon.reload}.
+    """
+
+    def test_leaving(self) -> None:
+        """
+        The logs of a project that was taken out are dropped in later turns of the reactor.
+        """
+        daemon, reactor, _ = self.leave()
+        self.assertEqual(len(daemon.hub.logs), 3)
+        reactor.advance(0)
+        self.assertEqual(list(daemon.hub.logs.topics()), ["chat/a/p"])
+
+    def test_backAtOnce(self) -> None:
+        """
+        Where a project is served again before that, its logs of before are dropped first.
+        """
+        daemon, _, both = self.leave()
+        daemon.reload(both)
+        self.assertEqual(list(daemon.hub.logs.topics()), ["chat/a/p"])
+
+    def leave(self) -> tuple[Daemon, MemoryReactorClock, Config]:
+        """
+        Take a project with two logs out of the configuration of a daemon that has three.
+
+        @return: The last is the configuration of before.
+        """
+        both = self.write(more="projects.q.anonymous = true")
+        reactor = MemoryReactorClock()
+        daemon = Daemon(both, reactor)
+        for topic in ("chat/a/p", "chat/a/q", "chat/b/q"):
+            daemon.hub.stream(topic)
+        daemon.reload(self.write())
+        return daemon, reactor, both
+
+
 class PluginTests(SynchronousTestCase):
     """
     Tests for what C{twistd} finds.

@@ -291,7 +291,8 @@ class AbsentTests(SynchronousTestCase):
         (room,) = first.ask(type="subscribe", topic="chat/a")
         first.die()
         projects = world.feeds.projects
-        world.hub.leaveProjects({"p"})
+        for _ in world.hub.leaveProjects({"p"}):
+            pass
         world.feeds.projects = {}
         world.tracker.change(Change(1, "orders", INSERT, {"id": 1}, None, 7))
         world.feeds.projects = projects

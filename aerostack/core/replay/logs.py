@@ -99,15 +99,22 @@ class TopicLogs:
             self.need(topic)
         return log
 
-    def breakOff(self, wanted: Callable[[str], bool], now: float) -> None:
+    def breakOff(
+        self, wanted: Callable[[str], bool], now: float, piece: int = 500
+    ) -> Iterator[None]:
         """
-        Let the logs of the topics that are wanted lead no further.
+        Let the logs of the topics that are wanted lead no further, a piece at a time.
+
+        @param piece: How many logs are looked at in one step.
         """
-        for topic in [topic for topic in self._logs if wanted(topic)]:
-            if self.needed(topic):
-                self.restart(topic, self._logs[topic].mark, now)
-            else:
-                self.drop(topic)
+        for some in _pieces(self._logs, piece):
+            for topic in filter(wanted, some):
+                log = self._logs.get(topic)
+                if log is not None and self.needed(topic):
+                    self.restart(topic, log.mark, now)
+                else:
+                    self.drop(topic)
+            yield
 
     # Who is needed
 

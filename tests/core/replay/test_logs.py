@@ -250,7 +250,30 @@ class TopicLogsTests(SynchronousTestCase):
             self.append(topic)
         before = {topic: self.logs.get(topic) for topic in ("b", "c")}
         self.left.add("a")
-        self.logs.breakOff(lambda topic: topic != "c", 1.0)
+        for _ in self.logs.breakOff(lambda topic: topic != "c", 1.0):
+            pass
         self.assertEqual(self.lengths("a", "b", "c"), [None, 0, 1])
         self.assertIs(self.logs.get("c"), before["c"])
         self.assertEqual(self.logs.size, 1000)
+
+    def test_breakOffInPieces(self) -> None:
+        """
+        One step looks at so many logs and at no more, also where few are wanted; a log that
+        was dropped meanwhile is passed over.
+        """
+        for number in range(10):
+            self.append(f"t{number}")
+        second = self.logs.get("t1")
+        looked: list[str] = []
+
+        def wanted(topic: str) -> bool:
+            looked.append(topic)
+            return topic in ("t0", "t9")
+
+        steps = self.logs.breakOff(wanted, 1.0, 4)
+        next(steps)
+        self.assertEqual(len(looked), 4)
+        self.logs.drop("t9")
+        self.assertEqual(sum(1 for _ in steps), 2)
+        self.assertEqual(self.lengths("t0", "t9"), [0, None])
+        self.assertIs(self.logs.get("t1"), second)
