@@ -222,7 +222,7 @@ class ReloadTests(ConfigurationTests):
         reactor = MemoryReactorClock()
         daemon = Daemon(both, reactor)
         for topic in ("chat/a/p", "chat/a/q", "chat/b/q"):
-            daemon.hub.stream(topic)
+            daemon.hub.openLog(topic)
         daemon.reload(self.write())
         return daemon, reactor, both
 
