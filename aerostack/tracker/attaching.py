@@ -1,5 +1,5 @@
 """
-Those who wait for tables to be followed, and their turns.
+Callers that wait until the tracker follows a table, and the order of their turns.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ from aerostack.tracker.retry import RetryState
 from aerostack.tracker.watched import WatchedTable, WatchedTables
 
 QUESTIONS = 4
-"""About how many tables the database is asked for between two reads of the journal, ..."""
+"""About how many tables the daemon attaches between two reads of the journal."""
 
 SECONDS = 0.05
-"""... and for about how long: changes have to be told soon, whatever clients ask."""
+"""About for how many seconds the daemon attaches tables between two reads of the journal: changes
+must be delivered soon, whatever clients ask for."""
 
 ANSWERS = 100
-"""How many who wait are answered between two reads, also where nothing has to be asked."""
+"""How many callers are answered between two reads, also where the database need not be asked."""
 
 REMEMBERED = 1.0
-"""For how many seconds a table that cannot be followed is not asked for again."""
+"""For how many seconds the daemon does not try again to follow a table that cannot be followed."""
 
-MOST = 1000
+REMEMBERED_TABLES = 1000
 """How many such tables are remembered."""
 
 LOCKED = 2.0
-"""After how many seconds a table that others hold is tried again, ..."""
+"""After how many seconds a table that another program has locked is tried again at first."""
 
 LOCKED_LONGEST = 30.0
-"""... and after how many at the most: while we wait for the lock, writers wait behind us."""
+"""The longest pause between two such attempts, in seconds: while the daemon waits for the lock,
+writers wait behind it."""
 
 
 @dataclass(eq=False)
@@ -54,13 +56,13 @@ class _Request:
 
 class Attaching:
     """
-    Has tables followed, in the order in which somebody asked for them, and a few at a time.
+    Starts to follow tables, in the order of the calls, and a few at a time.
 
-    @ivar outage: Whether the database lets tables be followed.
-    @ivar pause: For how many seconds to leave the database to others before the next table:
-        for as long as the last ones took, and at the most L{SECONDS}.  Each table changes the
-        schema, which the other programs of an SQLite database then read anew; a statement of
-        theirs fails if the schema changes twice while they do.
+    @ivar retry: Whether the database lets tables be followed.
+    @ivar pause: For how many seconds to leave the database to other programs before the next
+        table: for as long as the last ones took, and for at most L{SECONDS}.  Each table changes
+        the schema, and the other programs of an SQLite database then read the schema anew.  Their
+        statement fails if the schema changes twice during that.
     """
 
     log = Logger()
@@ -68,41 +70,43 @@ class Attaching:
     def __init__(
         self,
         clock: IReactorTime,
-        line: MonitoredDatabase,
+        monitored: MonitoredDatabase,
         journal: IJournal,
-        herald: ChangeDispatcher,
-        interests: WatchedTables,
+        dispatcher: ChangeDispatcher,
+        watched: WatchedTables,
         columns: ColumnCache,
         pollInterval: float,
     ) -> None:
-        self.outage = RetryState(pollInterval)
+        self.retry = RetryState(pollInterval)
         self.pause = 0.0
         self._clock = clock
-        self._line = line
+        self._monitored = monitored
         self._journal = journal
-        self._herald = herald
-        self._interests = interests
+        self._dispatcher = dispatcher
+        self._watched = watched
         self._columns = columns
         self._requests: deque[_Request] = deque()
-        # By the name that was asked for, why a table cannot be followed, and until when that
-        # holds.
+        # Keyed by the name that was asked for: why a table cannot be followed, and until when
+        # that holds.
         self._refused: dict[str, tuple[RealtimeError, float]] = {}
-        # Tables that others hold, by the name in small letters: however a client writes it, there
-        # is one lock.
+        # Tables that other programs have locked, by the name in lower case: there is one lock,
+        # however a client spells the name.
         self._locked: dict[str, RetryState] = {}
 
     def __bool__(self) -> bool:
-        """Whether anybody waits."""
+        """Whether a caller waits."""
         return bool(self._requests)
 
     @property
     def isDue(self) -> bool:
-        """Whether anybody waits who can be answered now."""
-        return bool(self._requests) and self.outage.allows(self._clock.seconds())
+        """Whether a caller waits that can be answered now."""
+        return bool(self._requests) and self.retry.allows(self._clock.seconds())
 
     def ask(self, table: str) -> Deferred[str]:
         """
-        Wait for a table to be followed.
+        Follow a table, in its turn.
+
+        @return: Fires with the journal's name of the table; fails with a L{RealtimeError}.
         """
 
         def forget(_: Deferred[str]) -> None:
@@ -114,42 +118,42 @@ class Attaching:
 
     def refuse(self, error: RealtimeError) -> None:
         """
-        Refuse all who wait.
+        Refuse all callers that wait.
         """
         while self._requests:
             self._requests.popleft().deferred.errback(error)
 
     def forget(self) -> None:
         """
-        Ask for every table anew: the schema has changed.
+        Ask the database anew for every table, because the schema has changed.
         """
         self._refused.clear()
 
     async def answer(self) -> None:
         """
-        Answer some of those who wait, in their order.
+        Answer some of the callers, in their order.
 
-        A database that does not answer leaves them where they are.
+        If the database does not answer, they stay where they are.
         """
         self.pause = 0.0
-        if not self.outage.allows(self._clock.seconds()):
+        if not self.retry.allows(self._clock.seconds()):
             return
         try:
             await self._answerSome()
         except Exception as error:
-            if self.outage.failed(self._clock.seconds(), describe(error)):
+            if self.retry.failed(self._clock.seconds(), describe(error)):
                 self.log.failure("A table cannot be followed; trying again.")
         else:
-            self.outage.worked()
+            self.retry.worked()
 
     async def _answerSome(self) -> None:
         began = self._clock.seconds()
         asked = answered = 0
         while self._requests and answered < ANSWERS:
             request = self._requests[0]
-            interest = self._interests.asked(request.table)
-            answer: WatchedTable | RealtimeError | None = interest
-            if interest is None or interest.lost:
+            watchedTable = self._watched.asked(request.table)
+            answer: WatchedTable | RealtimeError | None = watchedTable
+            if watchedTable is None or watchedTable.lost:
                 answer = self._remembered(request.table)
             if answer is None:
                 if asked == QUESTIONS or (asked and self._clock.seconds() - began > SECONDS):
@@ -161,7 +165,7 @@ class Attaching:
             self._answer(request, answer)
 
     def _remembered(self, table: str) -> RealtimeError | None:
-        """Why a table cannot be followed, if that is known."""
+        """Why a table cannot be followed, if a recent attempt showed that."""
         now = self._clock.seconds()
         error, until = self._refused.get(table, (None, 0.0))
         if error is not None and now < until:
@@ -174,31 +178,31 @@ class Attaching:
         @return: The table, or why it cannot be followed.
         """
         try:
-            name: str = await self._line.ask(self._journal.attach, table)
+            name: str = await self._monitored.ask(self._journal.attach, table)
             self._columns.forget([name])
-            lineage: str = await self._line.ask(self._journal.lineage, name)
-            reshaped: int = await self._line.ask(self._journal.reshapedAt, name)
+            lineage: str = await self._monitored.ask(self._journal.lineage, name)
+            reshaped: int = await self._monitored.ask(self._journal.reshapedAt, name)
         except GivenUp as error:
             return error
         except RealtimeError as error:
             now = self._clock.seconds()
             if error.code == "database_unavailable":
-                # One attempt is for all who ask for it, and the next one comes the later.
+                # All callers share one attempt, and each failure makes the pause longer.
                 locked = self._locked.setdefault(table.lower(), RetryState(LOCKED, LOCKED_LONGEST))
                 locked.failed(now, error.message)
                 return _isLocked(table, locked.left(now))
             self._refused.pop(table, None)
-            if len(self._refused) == MOST:
+            if len(self._refused) == REMEMBERED_TABLES:
                 del self._refused[next(iter(self._refused))]
             self._refused[table] = error, now + REMEMBERED
             return error
         self._locked.pop(table.lower(), None)
-        interest = self._interests.add(table, name, lineage, reshaped)
-        if interest.gone:
-            # The others who watch it hear of it as well.
-            interest.gone = False
-            self._herald.back(interest.name)
-        return interest
+        watchedTable = self._watched.add(table, name, lineage, reshaped)
+        if watchedTable.gone:
+            # The others that watch the table hear of it as well.
+            watchedTable.gone = False
+            self._dispatcher.back(watchedTable.name)
+        return watchedTable
 
     def _answer(self, request: _Request, answer: WatchedTable | RealtimeError) -> None:
         asked = bool(self._requests) and self._requests[0] is request
@@ -213,8 +217,8 @@ class Attaching:
             answer.leaving = None
             request.deferred.callback(answer.name)
         elif not answer.count:
-            # Who asked has gone meanwhile.
-            self._interests.leave(answer, self._clock.seconds())
+            # The caller has gone meanwhile.
+            self._watched.leave(answer, self._clock.seconds())
 
 
 def _isLocked(table: str, seconds: float) -> RealtimeError:

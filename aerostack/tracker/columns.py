@@ -1,5 +1,5 @@
 """
-What columns the followed tables have, asked once for all who want to know.
+The columns of the followed tables, read once for all callers.
 """
 
 from __future__ import annotations
@@ -15,22 +15,21 @@ from aerostack.interfaces import IDatabase, IJournal
 
 class ColumnCache:
     """
-    Remembers what the journal says of tables' columns.
+    Remembers the columns that the journal gave for each table.
     """
 
     def __init__(self, database: IDatabase, journal: IJournal) -> None:
         self._database = database
         self._journal = journal
         self._known: dict[str, Columns] = {}
-        # Who waits for the answer to a question that is under way.
+        # The callers that wait for a read that is under way.
         self._asked: dict[str, list[Deferred[Columns]]] = {}
 
     def of(self, table: str) -> Deferred[Columns]:
         """
-        Tell a table's columns.
+        Give a table's columns.
 
-        @return: Fails as L{IJournal.columns} does, and with whatever is wrong with the
-            database.
+        @return: Fails as L{IJournal.columns} does, and with any fault of the database.
         """
         if table in self._known:
             return succeed(self._known[table])
@@ -57,7 +56,7 @@ class ColumnCache:
             answer.errback(failure)
 
     def _isAwaited(self, table: str, waiting: list[Deferred[Columns]]) -> bool:
-        """Whether an answer is not out of date yet."""
+        """Whether an answer is still current."""
         if self._asked.get(table) is not waiting:
             return False
         del self._asked[table]
@@ -65,9 +64,9 @@ class ColumnCache:
 
     def forget(self, tables: Iterable[str]) -> None:
         """
-        Ask anew for the columns of some tables: they may be others than before.
+        Read the columns of some tables anew, because they may have changed.
         """
         for table in tables:
             self._known.pop(table, None)
-            # What is under way may have been read before.
+            # A read that is under way may have begun before the change.
             self._asked.pop(table, None)

@@ -1,5 +1,5 @@
 """
-What the tracker says to its listener.
+Passes what the tracker read to its listener.
 """
 
 from __future__ import annotations
@@ -18,63 +18,63 @@ from aerostack.interfaces import IChangeListener
 from aerostack.tracker.watched import WatchedTables
 
 TURN = 200
-"""How many changes are told in one turn of the reactor."""
+"""How many changes the listener gets in one turn of the reactor."""
 
 
 class ChangeDispatcher:
     """
-    Tells of changes, in their order and not too many at a time, and of whatever else
-    befalls the feed.
+    Passes changes to the listener, in their order and a bounded number at a time, and reports the
+    other events of the feed.
 
-    @ivar position: The number of the newest change that was told, or was none's.
+    @ivar position: The highest journal sequence number delivered so far.
     """
 
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, listener: IChangeListener, interests: WatchedTables
+        self, clock: IReactorTime, listener: IChangeListener, watched: WatchedTables
     ) -> None:
         self.position = 0
         self._clock = clock
         self._listener = listener
-        self._interests = interests
+        self._watched = watched
 
-    async def tell(self, events: Sequence[Change | Loss], after: int) -> None:
+    async def dispatch(self, events: Sequence[Change | Loss], after: int) -> None:
         """
-        Tell what was read of the journal, as far as the tables are followed.
+        Deliver the events of followed tables that were read from the journal.
 
-        The reactor turns in between, and waits where the listener has its hands full:
-        a feed that is read faster than it is passed on must not pile up.
+        The reactor turns in between, and delivery waits while the listener is busy: otherwise
+        changes would pile up when they are read faster than they are passed on.
 
-        @param after: Up to where this is all there is.
+        @param after: The sequence number up to which C{events} is complete.
         """
         for start in range(0, len(events), TURN):
             if start:
                 await deferLater(self._clock, 0)
-            await self._tellTurn(events[start : start + TURN])
+            await self._dispatchTurn(events[start : start + TURN])
         self.position = after
 
-    async def _tellTurn(self, events: Sequence[Change | Loss]) -> None:
+    async def _dispatchTurn(self, events: Sequence[Change | Loss]) -> None:
         changes: list[Change] = []
         for event in events:
-            interest = self._interests.get(event.table)
-            if interest is None:
+            watchedTable = self._watched.get(event.table)
+            if watchedTable is None:
                 continue
-            # Also of a table that nobody watches for the moment: those who come back while
-            # it is still followed ask the listener what they missed.
+            # Changes of a table without subscribers are delivered too, as long as the table is
+            # followed: a subscriber that comes back asks the listener for what it missed.
             if isinstance(event, Change):
                 changes.append(event)
             else:
-                # A table of an earlier run that this one has not attached cannot be said to be
-                # back: the journal does not follow it for this run.
-                interest.gone = interest.gone or not interest.lost
-                interest.lost = True
-                await self._tellChanges(changes)
+                # A table that only an earlier run attached cannot be reported as back: in this
+                # run the journal does not follow it.
+                watchedTable.gone = watchedTable.gone or not watchedTable.lost
+                watchedTable.lost = True
+                await self._dispatchChanges(changes)
                 changes = []
                 self._guard(self._listener.tableLost, event.table, event.error, event.seq)
-        await self._tellChanges(changes)
+        await self._dispatchChanges(changes)
 
-    async def _tellChanges(self, changes: Sequence[Change]) -> None:
+    async def _dispatchChanges(self, changes: Sequence[Change]) -> None:
         if changes:
             room = self._guard(self._listener.changed, changes)
             self.position = changes[-1].seq
@@ -83,7 +83,8 @@ class ChangeDispatcher:
 
     async def altered(self, table: str, columns: Columns) -> None:
         """
-        Tell that a table may have other columns.  No change is to be told before that is done.
+        Report that a table may have other columns.  The next changes must wait until the result
+        fires.
         """
         judged = self._guard(self._listener.tableAltered, table, columns)
         if judged is not None:
@@ -91,31 +92,31 @@ class ChangeDispatcher:
 
     def reshaped(self, table: str) -> None:
         """
-        Tell that rows of a table may look different.
+        Report that rows of a table may look different.
         """
         self._guard(self._listener.tableReshaped, table)
 
     def back(self, table: str) -> None:
         """
-        Tell that a table which was lost is followed again.
+        Report that a table which was lost is followed again.
         """
         self._guard(self._listener.tableBack, table)
 
     def left(self, table: str) -> None:
         """
-        Tell that a table is followed no more.
+        Report that the tracker stops following a table.
         """
         self._guard(self._listener.tableLeft, table)
 
     def down(self, reason: str) -> None:
         """
-        Tell that changes cannot be read.
+        Report that changes cannot be read.
         """
         self._guard(self._listener.feedDown, reason)
 
     def up(self) -> None:
         """
-        Tell that they can be read again.
+        Report that changes can be read again.
         """
         self._guard(self._listener.feedUp)
 
@@ -123,6 +124,6 @@ class ChangeDispatcher:
         try:
             return hear(*args)
         except Exception:
-            # One event that somebody cannot bear must not end the feed for all.
+            # One event that the listener cannot process must not end the feed for all.
             self.log.failure("A listener of table changes failed.")
             return None

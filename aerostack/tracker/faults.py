@@ -1,7 +1,7 @@
 """
-What is said of a database that fails, to whoever wants to know.
+Describes faults of a database in words that clients may see.
 
-What a driver says may hold addresses, accounts and statements.  That is for the log.
+A driver's own message may hold addresses, accounts and statements, so it goes to the log only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SQLITE = {
     "GONE": "is not the file any more that was opened: restart the daemon",
 }
 
-# By SQLSTATE, where that says more than its class does.
+# By SQLSTATE, where the state is more exact than its class.
 _STATES = {
     "25006": "takes no writes: it is a standby or read only",
     "3D000": "is not there under its name",
@@ -46,11 +46,11 @@ _CLASSES = {
     "58": "cannot be read from its disk",
 }
 
-# What the driver for PostgreSQL says without a word of the server's: that it lost or did not get
-# a connection.
+# The errors that the PostgreSQL driver raises without a message of the server: it lost its
+# connection, or did not get one.
 _UNREACHABLE = ("OperationalError", "ConnectionTimeout", "InterfaceError")
 
-# A table of ours in a statement that names one which is not there.
+# Finds the daemon's own table in the message about a table that does not exist.
 _LOST = re.compile(
     r"no such table: (?:main\.)?(?P<sqlite>(?:_aerostack_|realtime_)\w+)"
     r"|relation \"(?P<postgres>_aerostack\.\w+)\" does not exist"
@@ -61,14 +61,15 @@ SILENT = "does not answer"
 
 def known(error: BaseException | None) -> str | None:
     """
-    Say what is wrong with a database, in words that fit after C{the database}; L{None} for an
-    error that is no state which a database may be in, but a mistake of somebody's.
+    Describe a fault of a database in words that fit after C{the database}.
+
+    @return: L{None} for an error that is not a state of the database but a programming error.
     """
     if error is None:
         return None
     fault: str | None = getattr(error, "fault", None)
     if fault is not None:
-        # One of our own errors, which says it for everybody.
+        # The daemon's own errors carry their description.
         return fault
     lost = _LOST.search(str(error))
     if lost is not None:
@@ -89,6 +90,6 @@ def _isUnreachable(kind: type[BaseException]) -> bool:
 
 def describe(error: BaseException) -> str:
     """
-    Say what is wrong with a database, in words that fit after C{the database}.
+    Describe a fault of a database in words that fit after C{the database}.
     """
     return known(error) or "cannot be used; the log says why"

@@ -1,5 +1,5 @@
 """
-What the tracker does now and then, beside telling of changes.
+The tracker's periodic work beside the delivery of changes.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from aerostack.tracker.retry import RetryState
 from aerostack.tracker.watched import WatchedTable, WatchedTables
 
 RENEWAL = 3600.0
-"""How often, in seconds, the journal hears that somebody reads it."""
+"""How often, in seconds, the daemon tells the journal that it still reads it."""
 
-LETTING_GO = 4
-"""How many tables are let go at once: meanwhile no changes are read."""
+DETACHED_AT_ONCE = 4
+"""How many tables are detached in a row: meanwhile the daemon reads no changes."""
 
 PRUNING = 60.0
-"""How often, in seconds, old entries are forgotten."""
+"""How often, in seconds, old entries are pruned."""
 
 MEASURING = 1.0
-"""For how long, in seconds, it is counted at the least how many changes come."""
+"""The shortest time, in seconds, over which the rate of changes is measured."""
 
 SHORTEST = 0.02
-"""The shortest pause after a step of that, in seconds: writers get their turns."""
+"""The shortest pause between two steps of pruning, in seconds: writers get their turns."""
 
 ASKING = 5.0
-"""How often, in seconds, the journal is asked what has still to be told."""
+"""How often, in seconds, the daemon measures the journal's backlog."""
 
 
 class Maintenance:
     """
-    Lets tables go that nobody watches any more, keeps the journal short, and knows what it
-    has still to tell.
+    Detaches tables that have no subscribers any more, prunes the journal, and measures its
+    backlog.
 
-    What fails is tried again, and holds up nothing else.
+    A step that fails is tried again, and does not delay anything else.
 
-    @ivar pruneAt: When old changes are to be forgotten next.
-    @ivar lag: What there was still to be told when the journal answered last; L{None} before
-        the first answer, and when the journal could not answer the last question.
+    @ivar pruneAt: When old changes are pruned next.
+    @ivar lag: The journal's backlog at its last answer; L{None} before the first answer, and when
+        the journal could not answer the last question.
     """
 
     log = Logger()
@@ -58,10 +58,10 @@ class Maintenance:
         self,
         clock: IReactorTime,
         wall: Callable[[], float],
-        line: MonitoredDatabase,
+        monitored: MonitoredDatabase,
         journal: IJournal,
-        herald: ChangeDispatcher,
-        interests: WatchedTables,
+        dispatcher: ChangeDispatcher,
+        watched: WatchedTables,
         columns: ColumnCache,
         interval: float,
         batch: int,
@@ -69,27 +69,28 @@ class Maintenance:
     ) -> None:
         """
         @param clock: For intervals; it is never set.
-        @param wall: Tells the time, seconds since the epoch, by which the database dates
+        @param wall: Gives the wall clock in seconds since the epoch, by which the database dates
             changes.
         @param interval: Seconds from one tick to the next.
-        @param batch: How many changes to forget in one step.
-        @param retention: For how many seconds a change that was told is kept.
+        @param batch: How many changes to prune in one step.
+        @param retention: For how many seconds a delivered change is kept.
         """
         self.pruneAt = 0.0
         self.lag: Lag | None = None
         self._clock = clock
         self._wall = wall
-        self._line = line
+        self._monitored = monitored
         self._journal = journal
-        self._herald = herald
-        self._interests = interests
+        self._dispatcher = dispatcher
+        self._watched = watched
         self._columns = columns
         self._interval = interval
         self._batch = batch
         self._retention = retention
         self._renewAt = 0.0
         self._askAt = 0.0
-        # How many changes come in a second; when that was seen last, and the newest then.
+        # How many changes come per second; when that was measured last, and the newest position
+        # then.
         self._rate = 0.0
         self._seenAt = 0.0
         self._seen = 0
@@ -99,77 +100,79 @@ class Maintenance:
 
     async def keep(self) -> None:
         """
-        Do what is due, but for L{prune}.
+        Do all work that is due except L{prune}.
         """
         await self._attempt(
             self._tidying, "The journal could not be kept in order; trying again.", self._tidy
         )
         await self._attempt(
-            self._asking, "What holds changes up is not known; trying again.", self._ask
+            self._asking,
+            "The backlog of the journal could not be measured; trying again.",
+            self._ask,
         )
 
     async def prune(self) -> None:
         """
-        Forget old changes, if it is time to, in one step.  As long as there are more, the next
-        step is due the sooner the more changes come.
+        Prune old changes in one step, if that is due.  While there are more, the pause before the
+        next step becomes shorter the more changes come.
         """
         await self._attempt(
             self._pruning, "Old changes could not be forgotten; trying again.", self._prune
         )
 
     async def _attempt(
-        self, outage: RetryState, sentence: str, work: Callable[[float], Coroutine[Any, Any, None]]
+        self, retry: RetryState, sentence: str, work: Callable[[float], Coroutine[Any, Any, None]]
     ) -> None:
         """
         @param sentence: What to log when it fails.
         """
         now = self._clock.seconds()
-        if not outage.allows(now):
+        if not retry.allows(now):
             return
         try:
             await work(now)
         except GivenUp:
-            # What is left to do, the next daemon does.
+            # The next daemon does what is left.
             return
         except Exception as error:
-            if outage.failed(self._clock.seconds(), describe(error)):
+            if retry.failed(self._clock.seconds(), describe(error)):
                 self.log.failure(sentence)
         else:
-            outage.worked()
+            retry.worked()
 
     async def _tidy(self, now: float) -> None:
-        for interest in islice(self._interests.due(now), LETTING_GO):
-            await self._detach(interest)
+        for watchedTable in islice(self._watched.due(now), DETACHED_AT_ONCE):
+            await self._detach(watchedTable)
         if now >= self._renewAt:
-            await self._line.ask(self._journal.renew, int(self._wall() * 1000))
+            await self._monitored.ask(self._journal.renew, int(self._wall() * 1000))
             self._renewAt = now + RENEWAL
 
     async def _prune(self, now: float) -> None:
-        told = self._herald.position
+        delivered = self._dispatcher.position
         if now - self._seenAt >= MEASURING:
-            self._rate = (told - self._seen) / (now - self._seenAt)
-            self._seenAt, self._seen = now, told
+            self._rate = (delivered - self._seen) / (now - self._seenAt)
+            self._seenAt, self._seen = now, delivered
         if now < self.pruneAt:
             return
         before = int((self._wall() - self._retention) * 1000)
-        count = await self._line.ask(self._journal.prune, told, before, self._batch)
+        count = await self._monitored.ask(self._journal.prune, delivered, before, self._batch)
         pause = PRUNING
         if count >= self._batch:
             pause = pauseFor(self._batch, self._rate, self._interval)
         self.pruneAt = max(now + pause, self._clock.seconds() + SHORTEST)
 
-    async def _detach(self, interest: WatchedTable) -> None:
-        # Before the first change that nobody sees.
-        self._herald.left(interest.name)
-        await self._line.ask(self._journal.detach, interest.name)
-        self._columns.forget([interest.name])
-        # Those who ask for it meanwhile wait for this turn to end.
-        self._interests.remove(interest)
+    async def _detach(self, watchedTable: WatchedTable) -> None:
+        # The listener must know before the first change that the triggers miss.
+        self._dispatcher.left(watchedTable.name)
+        await self._monitored.ask(self._journal.detach, watchedTable.name)
+        self._columns.forget([watchedTable.name])
+        # Callers that ask for the table meanwhile wait for this turn to end.
+        self._watched.remove(watchedTable)
 
     async def _ask(self, now: float) -> None:
         if now >= self._askAt:
             try:
-                self.lag = await self._line.ask(self._journal.lag)
+                self.lag = await self._monitored.ask(self._journal.lag)
             except Exception:
                 self.lag = None
                 raise
@@ -177,7 +180,7 @@ class Maintenance:
 
     def forget(self) -> None:
         """
-        Know nothing of what has still to be told, and ask anew when there is an occasion.
+        Forget the backlog, and measure it anew at the next occasion.
         """
         self.lag = None
         self._askAt = 0.0
@@ -185,12 +188,12 @@ class Maintenance:
 
 def pauseFor(step: int, rate: float, longest: float) -> float:
     """
-    Give the time from one step of forgetting to the next, so that twice as many changes go
-    as come, and what has piled up is worked off.
+    Compute the pause between two steps of pruning.  Twice as many changes must go as come, so
+    that a backlog shrinks.
 
-    @param step: How many go in a step.
-    @param rate: How many come in a second.
-    @param longest: The longest time.
+    @param step: How many changes are pruned in a step.
+    @param rate: How many changes come per second.
+    @param longest: The longest pause, in seconds.
     """
     if 2 * rate * longest <= step:
         return longest

@@ -1,5 +1,5 @@
 """
-The tracker's line to the database.
+Questions to the database, and whether it answers them.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from aerostack.tracker.faults import SILENT, describe
 from aerostack.tracker.retry import RetryState
 
 READING = 2.0
-"""For how many seconds a read of the journal may take before that is told."""
+"""After how many seconds without an answer a read of the journal counts as a fault."""
 
 WRITING = 6.0
-"""For how many seconds other questions may take: they wait for locks, while which no one
-else can change anything either."""
+"""The same for other questions.  They wait for locks, and meanwhile other programs cannot change
+anything either."""
 
 
 class MonitoredDatabase:
     """
-    Asks the database, and notes whether it answers.  That it does not is told, once, and
-    so is that it does again.
+    Asks the database, and notes whether it answers.  The listener hears once when it stops
+    answering, and once when it answers again.
 
-    @ivar outage: Whether it answers, as far as reading changes is concerned.
-    @ivar answeredAt: When it last did, by the clock; L{None} if it never did.
+    @ivar retry: Whether the database answers when changes are read.
+    @ivar answeredAt: When it last answered, by the clock; L{None} if it never did.
     """
 
     log = Logger()
@@ -40,20 +40,20 @@ class MonitoredDatabase:
         self,
         clock: IReactorTime,
         database: IDatabase,
-        herald: ChangeDispatcher,
+        dispatcher: ChangeDispatcher,
         pollInterval: float,
     ) -> None:
-        self.outage = RetryState(pollInterval)
+        self.retry = RetryState(pollInterval)
         self.answeredAt: float | None = None
         self._clock = clock
         self._database = database
-        self._herald = herald
+        self._dispatcher = dispatcher
 
     async def ask(self, question: Callable[..., Any], *args: Any, patience: float = WRITING) -> Any:
         """
         Run something on the database.
 
-        @param patience: After how many seconds without an answer something is wrong.
+        @param patience: After how many seconds without an answer the database has a fault.
         """
         late = self._clock.callLater(patience, self._silent)
         try:
@@ -65,30 +65,30 @@ class MonitoredDatabase:
         return answer
 
     def _silent(self) -> None:
-        if self.outage.reason is None:
+        if self.retry.reason is None:
             self.log.warn("The database does not answer.")
             self._fall(SILENT)
 
     def failed(self, error: Exception) -> None:
         """
-        Note that changes cannot be read; the first time that is worth a traceback.
+        Note that changes cannot be read.  Only the first failure is logged with a traceback.
         """
         if isinstance(error, GivenUp):
             return
-        if self.outage.reason in (None, SILENT):
+        if self.retry.reason in (None, SILENT):
             self.log.failure("Table changes cannot be read; trying again.", Failure(error))
         self._fall(describe(error))
 
     def _fall(self, reason: str) -> None:
-        if self.outage.failed(self._clock.seconds(), reason):
-            self._herald.down(f"The database {reason}; changes come late, none is lost.")
+        if self.retry.failed(self._clock.seconds(), reason):
+            self._dispatcher.down(f"The database {reason}; changes come late, none is lost.")
 
     def worked(self, sentence: str) -> None:
         """
-        Note that nothing is wrong any more.
+        Note that the fault is over.
 
-        @param sentence: Why, for the log.
+        @param sentence: The reason, for the log.
         """
-        if self.outage.worked():
+        if self.retry.worked():
             self.log.info(sentence)
-            self._herald.up()
+            self._dispatcher.up()

@@ -1,26 +1,26 @@
 """
-What failed, since when, and when it is tried again.
+The state of something that may fail: since when it has failed, and when to try it again.
 """
 
 from __future__ import annotations
 
 LONGEST = 2.0
-"""The longest pause between two attempts, in seconds, unless even the first is longer."""
+"""The longest pause between two attempts, in seconds, unless the interval is longer."""
 
 
 class RetryState:
     """
-    Something that works, or has failed and is tried again: first after an interval, then
-    after pauses each twice as long as the one before, up to a bound.
+    Something that works, or has failed and is tried again: first after an interval, then after
+    pauses of which each is twice as long as the one before, up to a bound.
 
-    @ivar reason: What it failed with the last time; L{None} while it works.
-    @ivar since: When it failed first.
+    @ivar reason: The reason of the last failure; L{None} while it works.
+    @ivar since: When it first failed.
     """
 
     def __init__(self, interval: float, longest: float = LONGEST) -> None:
         """
         @param interval: The shortest pause, in seconds.
-        @param longest: The longest one.
+        @param longest: The longest pause, in seconds.
         """
         self.reason: str | None = None
         self.since = 0.0
@@ -59,16 +59,16 @@ class RetryState:
         """
         Whether to try it now.
 
-        @param urgent: Somebody asks for it, so that the shortest pause is enough.
+        @param urgent: A caller asks for it now, so that the shortest pause is enough.
         """
         if self.reason is None:
             return True
         pause = self._interval if urgent else self._pause
-        # Sums of intervals are not quite what they should be.
+        # Sums of floating point intervals are not exact.
         return now - self._failedAt > 0.99 * pause
 
     def left(self, now: float) -> float:
         """
-        How many seconds it is until it is tried again.
+        How many seconds remain until the next attempt.
         """
         return 0.0 if self.reason is None else max(0.0, self._failedAt + self._pause - now)

@@ -1,5 +1,5 @@
 """
-The timer that asks the journal what has changed, and tells.
+The timer that reads the journal and delivers its changes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.rows.changes import Change
@@ -20,40 +19,34 @@ from aerostack.core.rows.journal import Lag, Loss, Poll
 from aerostack.core.rows.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal, IWaker
+from aerostack.tracker.alterations import Alterations
 from aerostack.tracker.attaching import Attaching
+from aerostack.tracker.awaited import AwaitedPositions
 from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.dispatch import ChangeDispatcher
 from aerostack.tracker.faults import SILENT
 from aerostack.tracker.maintenance import Maintenance
 from aerostack.tracker.monitor import READING, MonitoredDatabase
-from aerostack.tracker.retry import RetryState
+from aerostack.tracker.snapshots import SnapshotReader
 from aerostack.tracker.watched import WatchedTables
 
 BATCH_BYTES = 4_194_304
-"""How many bytes of values are read in one step, about."""
-
-
-UNREADABLE = 1.0
-"""After how many seconds the rows of a table that others hold are read again, ..."""
-
-UNREADABLE_LONGEST = 5.0
-"""... and after how many at the most."""
+"""About how many bytes of values are read in one step."""
 
 
 @implementer(IChangeTracker)
 class ChangeTracker:
     """
-    Tells an L{IChangeListener} of every committed change of the watched tables.
+    Delivers every committed change of the watched tables to an L{IChangeListener}.
 
-    There is never more than one conversation with the database at a time: a tick that
-    takes long delays the next one, and a table is attached between two reads.  While no
-    table is watched, there is none at all.
+    There is never more than one conversation with the database at a time: a tick that takes long
+    delays the next one, and a table is attached between two reads.  While no table is watched,
+    there is no conversation.
 
-    A conversation that fails is tried again, soon at first and then less often, from the
-    place up to which the journal was read: what was told is not told again, and what
-    was not is still there.  That a table cannot be attached, or old entries not be
-    forgotten, holds up nobody who waits for changes: on a full disk they can still be
-    read.
+    The tracker repeats a conversation that fails, soon at first and then less often, from the
+    place up to which it has read the journal.  So it delivers each change once and misses no
+    change.  A table that cannot be attached, or old entries that cannot be pruned, do not delay
+    the delivery of changes: on a full disk changes can still be read.
     """
 
     log = Logger()
@@ -75,18 +68,18 @@ class ChangeTracker:
     ) -> None:
         """
         @param clock: For intervals; it is never set.
-        @param wall: Tells the time, seconds since the epoch, by which the database dates
+        @param wall: Gives the wall clock in seconds since the epoch, by which the database dates
             changes.
-        @param database: Where the journal is.  Nobody else may write through it.
+        @param database: Where the journal is.  No other object may write through it.
         @param pollInterval: Seconds from one tick to the next.
-        @param reads: The same database, through which rows and the past are read, so that
-            this takes no time from the ticks; C{database} if not given.
-        @param waker: Notices changes between two ticks, if anybody does.
-        @param batch: How many changes to read or forget in one step.  The reactor turns
-            between two steps.
-        @param retention: For how many seconds a change that was told is kept.
-        @param grace: For how many seconds a table that nobody watches any more is still
-            followed, because changing its triggers changes the user's schema.
+        @param reads: The same database, for reads of rows and of past changes, so that they take
+            no time from the ticks; C{database} if not given.
+        @param waker: Notices changes between two ticks; L{None} for no such help.
+        @param batch: How many changes to read or prune in one step.  The reactor turns between
+            two steps.
+        @param retention: For how many seconds a delivered change is kept.
+        @param grace: For how many seconds a table without subscribers is still followed, because
+            each change of its triggers changes the user's schema.
         """
         self._clock = clock
         self._reads = reads or database
@@ -94,52 +87,52 @@ class ChangeTracker:
         self._pollInterval = pollInterval
         self._batch = batch
 
-        self._interests = WatchedTables(grace, journal.fold)
-        self._herald = ChangeDispatcher(clock, listener, self._interests)
-        self._line = MonitoredDatabase(clock, database, self._herald, pollInterval)
+        self._watched = WatchedTables(grace, journal.fold)
+        self._dispatcher = ChangeDispatcher(clock, listener, self._watched)
+        self._monitored = MonitoredDatabase(clock, database, self._dispatcher, pollInterval)
         self._columns = ColumnCache(database, journal)
-        self._upkeep = Maintenance(
+        self._snapshots = SnapshotReader(clock, self._reads, journal)
+        self._maintenance = Maintenance(
             clock,
             wall,
-            self._line,
+            self._monitored,
             journal,
-            self._herald,
-            self._interests,
+            self._dispatcher,
+            self._watched,
             self._columns,
             pollInterval,
             batch,
             retention,
         )
         self._attaching = Attaching(
-            clock, self._line, journal, self._herald, self._interests, self._columns, pollInterval
+            clock,
+            self._monitored,
+            journal,
+            self._dispatcher,
+            self._watched,
+            self._columns,
+            pollInterval,
         )
-        # Tables that were altered, as long as that was not told.
-        self._altered: set[str] = set()
-        self._reshaped: set[str] = set()
-        # Up to where the journal was read; None until it is prepared.
+        self._alterations = Alterations(self._dispatcher, self._watched, self._columns)
+        # The sequence number up to which the journal was read; None until it is prepared.
         self._after: int | None = None
-        # When the journal was asked, and had no more.
+        # When the journal was last asked without having more than it returned.
         self._currentAt: float | None = None
 
-        # Tables that others hold, so that their rows cannot be read.
-        self._unreadable: dict[str, RetryState] = {}
-        # Who waits for a number to be told.
-        self._awaited: list[tuple[int, Deferred[None]]] = []
-        # When those give up who do not wait for ever.
-        self._late: set[IDelayedCall] = set()
+        self._awaited = AwaitedPositions(clock, self.poke)
 
         self._turn = DeferredLock()
-        # A poke waits for its turn, first for the reactor's, then for the database's.
+        # A poke waits first for the reactor's next turn, then for the database.
         self._poked = False
         self._pokeCall: IDelayedCall | None = None
-        # Somebody is to poke after a while.
+        # A poke that comes sooner than the next tick.
         self._pause: IDelayedCall | None = None
         self._stopping = False
         self._waker = waker
         self._isAwake = False
-        # Fires when the waker that was stopped is gone, if that takes its time.
-        self._hushed: Deferred[None] | None = None
-        # Since when a tick has been owed.
+        # Fires when the stopped waker has ended, if that takes time.
+        self._wakerStopped: Deferred[None] | None = None
+        # Since when there has been a reason to tick.
         self._since = clock.seconds()
         self._loop = LoopingCall(self._takeTurn)
         self._loop.clock = clock
@@ -156,34 +149,34 @@ class ChangeTracker:
         return watching
 
     def unwatch(self, table: str) -> None:
-        interest = self._interests.get(table)
-        if interest is None or not interest.count:
-            raise ValueError(f"nobody watches {table!r}")
-        interest.count -= 1
-        if not interest.count:
-            self._interests.leave(interest, self._clock.seconds())
+        watchedTable = self._watched.get(table)
+        if watchedTable is None or not watchedTable.count:
+            raise ValueError(f"the table {table!r} is not watched")
+        watchedTable.count -= 1
+        if not watchedTable.count:
+            self._watched.leave(watchedTable, self._clock.seconds())
 
     def watchedTables(self) -> list[str]:
-        return self._interests.names()
+        return self._watched.names()
 
     def lag(self) -> float:
-        if not self._interests:
+        if not self._watched:
             return 0.0
         since = self._since if self._currentAt is None else max(self._since, self._currentAt)
         return self._clock.seconds() - since
 
     def health(self) -> str | None:
-        line, now = self._line, self._clock.seconds()
-        if not self._isBusy() and line.outage.reason is None:
+        monitored, now = self._monitored, self._clock.seconds()
+        if not self._isBusy() and monitored.retry.reason is None:
             return None
         patience = max(5.0, 10 * self._pollInterval)
         silent = now - (
-            self._since if line.answeredAt is None else max(self._since, line.answeredAt)
+            self._since if monitored.answeredAt is None else max(self._since, monitored.answeredAt)
         )
         if silent > patience:
-            reason = line.outage.reason or SILENT
+            reason = monitored.retry.reason or SILENT
             return f"Table changes have not been read for {silent:.0f} s: the database {reason}."
-        attaching = self._attaching.outage
+        attaching = self._attaching.retry
         waiting = now - attaching.since
         if attaching.reason is not None and self._attaching and waiting > patience:
             return (
@@ -195,23 +188,23 @@ class ChangeTracker:
     @property
     def waiting(self) -> Lag | None:
         """
-        What there was still to be told when the journal was asked last, which it is every
-        few seconds; L{None} if that is not known, as while no table is watched.
+        The journal's backlog when it was measured last, which happens every few seconds; L{None}
+        if it is not known, as while no table is watched.
         """
-        return self._upkeep.lag
+        return self._maintenance.lag
 
     @property
     def position(self) -> int:
-        """The number of the newest change that was told, or was none's."""
-        return self._herald.position
+        """The highest journal sequence number delivered so far."""
+        return self._dispatcher.position
 
     def lineage(self, table: str) -> str:
-        interest = self._interests.get(table)
-        return "" if interest is None else interest.lineage
+        watchedTable = self._watched.get(table)
+        return "" if watchedTable is None else watchedTable.lineage
 
     def reshapedAt(self, table: str) -> int:
-        interest = self._interests.get(table)
-        return -1 if interest is None else interest.reshaped
+        watchedTable = self._watched.get(table)
+        return -1 if watchedTable is None else watchedTable.reshaped
 
     def columns(self, table: str) -> Deferred[Columns]:
         return self._columns.of(table)
@@ -233,54 +226,17 @@ class ChangeTracker:
         return self._reads.run(self._journal.readPast, table, lineage, after, until, limit, size)
 
     def snapshot(self, table: str, selection: Selection, bounds: Bounds) -> Deferred[Snapshot]:
-        def read(snapshot: Snapshot) -> Deferred[Snapshot] | Snapshot:
-            self._unreadable.pop(table, None)
+        def wait(snapshot: Snapshot) -> Deferred[Snapshot] | Snapshot:
             if snapshot.position <= self.position:
                 return snapshot
-            return self._await(snapshot.position).addCallback(lambda _: snapshot)
+            return self._awaited.wait(snapshot.position).addCallback(lambda _: snapshot)
 
-        def failed(failure: Failure) -> Failure:
-            error = failure.value
-            if isinstance(error, RealtimeError) and error.code == "database_unavailable":
-                locked = self._unreadable.setdefault(
-                    table, RetryState(UNREADABLE, UNREADABLE_LONGEST)
-                )
-                locked.failed(self._clock.seconds(), error.message)
-            return failure
-
-        now = self._clock.seconds()
-        locked = self._unreadable.get(table)
-        if locked is not None and not locked.allows(now):
-            # Each attempt takes a connection from those who read other tables.
-            assert locked.reason is not None
-            wait = max(1, int(locked.left(now) * 1000))
-            return fail(RealtimeError("database_unavailable", locked.reason, wait))
-        reading = self._reads.run(self._journal.snapshot, table, selection, bounds)
-        return reading.addCallbacks(read, failed)
+        return self._snapshots.read(table, selection, bounds).addCallback(wait)
 
     def reach(self, position: int, patience: float) -> Deferred[None]:
         if position <= self.position:
             return succeed(None)
-        told = self._await(position)
-
-        def giveUp() -> None:
-            self._awaited.remove((position, told))
-            told.callback(None)
-
-        def end(_: None) -> None:
-            self._late.discard(late)
-            if late.active():
-                late.cancel()
-
-        late = self._clock.callLater(patience, giveUp)
-        self._late.add(late)
-        return told.addCallback(end)
-
-    def _await(self, position: int) -> Deferred[None]:
-        told: Deferred[None] = Deferred()
-        self._awaited.append((position, told))
-        self.poke()
-        return told
+        return self._awaited.reach(position, patience)
 
     # Running
 
@@ -294,15 +250,14 @@ class ChangeTracker:
 
     def stop(self) -> Deferred[None]:
         """
-        Stop ticking.  Whoever still waits for a table is refused.
+        Stop ticking, and refuse the callers that still wait for a table.
 
         @return: Fires when the tick in flight, if any, is done.
         """
         self._stopping = True
         self._listen(False)
         self._cancelPause()
-        while self._late:
-            self._late.pop().cancel()
+        self._awaited.stop()
         if self._loop.running:
             self._loop.stop()
         if self._pokeCall is not None:
@@ -311,11 +266,11 @@ class ChangeTracker:
 
         done: Deferred[None] = self._turn.run(lambda: None)
         done.addCallback(lambda _: self._attaching.refuse(_shuttingDown()))
-        return done.addCallback(lambda _: self._hushed)
+        return done.addCallback(lambda _: self._wakerStopped)
 
     def poke(self) -> None:
         """
-        Tick soon: somebody knows that there is something to read.
+        Tick soon, because a caller knows that there is something to read.
         """
         if not self._poked and self._loop.running:
             self._poked = True
@@ -323,7 +278,7 @@ class ChangeTracker:
 
     def _answerPoke(self) -> None:
         def begin() -> Deferred[None]:
-            # A poke from here on may be for what this tick does not see any more.
+            # A later poke may be for a change that this tick does not see.
             self._poked = False
             return self._tick(urgent=True)
 
@@ -335,52 +290,52 @@ class ChangeTracker:
         return turn
 
     def _isBusy(self) -> bool:
-        return bool(self._attaching or self._interests)
+        return bool(self._attaching or self._watched)
 
     def _tick(self, urgent: bool = False) -> Deferred[None]:
         isBusy = not self._stopping and self._isBusy()
         self._listen(isBusy)
         if not isBusy:
-            self._line.worked("Nobody waits for table changes any more.")
-            self._upkeep.forget()
+            self._monitored.worked("No table is watched any more.")
+            self._maintenance.forget()
             return succeed(None)
-        if not self._line.outage.allows(self._clock.seconds(), urgent):
+        if not self._monitored.retry.allows(self._clock.seconds(), urgent):
             return succeed(None)
         return Deferred.fromCoroutine(self._converse())
 
     def _listen(self, wanted: bool) -> None:
-        """Be woken only while there is somebody to be woken for."""
+        """Start the waker only while a table is watched."""
         if self._waker is not None and wanted != self._isAwake:
             self._isAwake = wanted
             if wanted:
                 self._waker.start(self.poke)
             else:
-                self._hushed = self._waker.stop()
+                self._wakerStopped = self._waker.stop()
 
     async def _converse(self) -> None:
         """
-        Hold one whole conversation with the database.
+        Have one whole conversation with the database.
         """
         try:
             if self._after is None:
                 await self._prepare()
             await self._attach()
             while await self._readOn() or self._isAttaching():
-                await self._upkeep.prune()
+                await self._maintenance.prune()
                 await deferLater(self._clock, self._attaching.pause)
                 await self._attach()
         except Exception as error:
-            self._line.failed(error)
-            self._upkeep.forget()
+            self._monitored.failed(error)
+            self._maintenance.forget()
             return
-        self._line.worked("Table changes can be read again.")
-        await self._upkeep.keep()
-        await self._upkeep.prune()
-        self._goOn(self._upkeep.pruneAt - self._clock.seconds())
+        self._monitored.worked("Table changes can be read again.")
+        await self._maintenance.keep()
+        await self._maintenance.prune()
+        self._goOn(self._maintenance.pruneAt - self._clock.seconds())
 
     def _goOn(self, pause: float) -> None:
         """
-        Tick after a pause, if that is sooner than the next tick.
+        Tick after a pause, if that is sooner than the next regular tick.
         """
         if 0 < pause < self._pollInterval and not self._stopping:
             self._cancelPause()
@@ -398,80 +353,53 @@ class ChangeTracker:
         return not self._stopping and self._attaching.isDue
 
     async def _prepare(self) -> None:
-        after = await self._line.ask(self._journal.prepare)
-        # What an earlier run followed and nobody asks for again must not go on costing
-        # its writers.
-        for name in await self._line.ask(self._journal.attached):
-            self._interests.inherit(name, self._clock.seconds())
-        self._after = self._herald.position = after
+        after = await self._monitored.ask(self._journal.prepare)
+        # Tables of an earlier run that no client asks for again must not keep costing their
+        # writers.
+        for name in await self._monitored.ask(self._journal.attached):
+            self._watched.inherit(name, self._clock.seconds())
+        self._after = self._dispatcher.position = after
 
     # Reading
 
     async def _readOn(self) -> bool:
         """
-        Read a batch and tell it.
+        Read a batch from the journal and deliver it.
 
-        @return: Whether there is more.
+        @return: Whether there is more to read.
         """
         asked = self._clock.seconds()
-        poll: Poll = await self._line.ask(
+        poll: Poll = await self._monitored.ask(
             self._journal.poll, self._after, self._batch, BATCH_BYTES, patience=READING
         )
         lost = [e.table for e in poll.events if isinstance(e, Loss)]
-        self._altered |= poll.altered
         if poll.altered:
             self._attaching.forget()
-        # Whoever hears of a loss, or of its end, asks for the rows anyway.
-        gone = [interest.name for interest in self._interests.gone()]
-        self._reshaped |= poll.reshaped.difference(lost, gone)
-        await self._tellAltered()
+        # A subscriber that hears of a loss, or of its end, reads the rows anew in any case.
+        gone = [watchedTable.name for watchedTable in self._watched.gone()]
+        self._alterations.add(poll.altered, poll.reshaped.difference(lost, gone))
+        await self._alterations.dispatch()
         self._after = poll.after
         self._columns.forget(lost)
-        await self._herald.tell(poll.events, poll.after)
+        await self._dispatcher.dispatch(poll.events, poll.after)
         if poll.missing is not None:
-            await self._tellBack(poll.missing)
-        self._release()
+            await self._reportBack(poll.missing)
+        self._awaited.release(self.position)
         if not poll.more:
             self._currentAt = asked
         return poll.more and not self._stopping
 
-    async def _tellAltered(self) -> None:
+    async def _reportBack(self, missing: Collection[str]) -> None:
         """
-        Tell of other columns, before anything is told of rows that have them.
+        Report which lost tables are followed again.
         """
-        self._columns.forget(self._altered)
-        for table in tuple(self._altered):
-            if self._interests.get(table) is not None:
-                try:
-                    await self._herald.altered(table, await self._columns.of(table))
-                except RealtimeError:
-                    # It is not there any more, and that is told in its turn.
-                    self.log.debug("{table} is gone", table=table)
-            self._altered.discard(table)
-        while self._reshaped:
-            table = self._reshaped.pop()
-            interest = self._interests.get(table)
-            if interest is not None:
-                interest.reshaped = self.position
-            self._herald.reshaped(table)
-
-    async def _tellBack(self, missing: Collection[str]) -> None:
-        """
-        Tell which tables that were lost are followed again.
-        """
-        for interest in self._interests.gone():
-            if interest.name not in missing:
-                interest.lineage = await self._line.ask(self._journal.lineage, interest.name)
-                interest.lost = interest.gone = False
-                self._herald.back(interest.name)
-
-    def _release(self) -> None:
-        """Let those go on for whom all was told."""
-        ready = [each for each in self._awaited if each[0] <= self.position]
-        if ready:
-            self._awaited = [each for each in self._awaited if each[0] > self.position]
-        for _, told in ready:
-            told.callback(None)
+        for watchedTable in self._watched.gone():
+            if watchedTable.name not in missing:
+                watchedTable.lineage = await self._monitored.ask(
+                    self._journal.lineage, watchedTable.name
+                )
+                watchedTable.lost = watchedTable.gone = False
+                self._dispatcher.back(watchedTable.name)
 
 
 def _shuttingDown() -> RealtimeError:

@@ -1,5 +1,5 @@
 """
-Who wants to know of which table.
+Which tables have subscribers, and which still wait to be detached.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ class WatchedTable:
     """
     A watched table.
 
-    @ivar count: How many watch it.
-    @ivar lost: It may not be there: it was lost since this run last attached it.
-    @ivar gone: Its loss was told, and not yet that it is followed again.
-    @ivar lineage: What the numbers of its changes belong to.
+    @ivar count: How many subscribers the table has.
+    @ivar lost: The table may not exist: it was lost since this run last attached it.
+    @ivar gone: The listener heard of the table's loss, and has not yet heard that the table is
+        followed again.
+    @ivar lineage: Identifies the series that the sequence numbers of its changes belong to.
     @ivar reshaped: See L{aerostack.interfaces.IJournal.reshapedAt}.
-    @ivar leaving: When it is to be detached, if nobody watches it any more.
+    @ivar leaving: When to detach the table, if it has no subscribers any more.
     """
 
     name: str
@@ -32,93 +33,93 @@ class WatchedTable:
 
 class WatchedTables:
     """
-    The tables that are watched, or were until a while ago.
+    The tables that have subscribers, or had them until a while ago.
     """
 
     def __init__(self, grace: float, fold: Callable[[str], str]) -> None:
         """
-        @param grace: For how many seconds a table that nobody watches any more stays.
-        @param fold: Gives the form by which the database tells names apart.
+        @param grace: For how many seconds a table without subscribers stays followed.
+        @param fold: Gives the form by which the database compares names.
         """
         self._grace = grace
         self._fold = fold
         # By the name that the journal gave.
-        self._interests: dict[str, WatchedTable] = {}
-        # The journal's name of a table, by the name that somebody asked for.
+        self._tables: dict[str, WatchedTable] = {}
+        # The journal's name of a table, by the name that a client used.
         self._names: dict[str, str] = {}
 
     def __len__(self) -> int:
-        return len(self._interests)
+        return len(self._tables)
 
     def names(self) -> list[str]:
         """
-        The tables that somebody watches now, by the names that the journal gave.
+        The tables that have subscribers now, by the journal's names.
         """
-        return [each.name for each in self._interests.values() if each.count]
+        return [each.name for each in self._tables.values() if each.count]
 
     def get(self, name: str) -> WatchedTable | None:
         """
-        The interest in a table, by the name that the journal gave.
+        The watched table with a name that the journal gave.
         """
-        return self._interests.get(name)
+        return self._tables.get(name)
 
     def gone(self) -> list[WatchedTable]:
         """
-        The tables of which it was told that they were lost, and no more since.
+        The tables that the listener knows as lost.
         """
-        return [each for each in self._interests.values() if each.gone]
+        return [each for each in self._tables.values() if each.gone]
 
     def asked(self, table: str) -> WatchedTable | None:
         """
-        The interest in a table, by a name that somebody asks for.
+        The watched table with a name that a client used.
         """
-        return self._interests.get(self._names.get(table, table))
+        return self._tables.get(self._names.get(table, table))
 
     def add(self, table: str, name: str, lineage: str, reshaped: int = -1) -> WatchedTable:
         """
         Note that a table is attached.
 
-        @param table: How it was asked for.
+        @param table: The name that a client used.
         @param name: The name that the journal gave.
         @param lineage: See L{aerostack.interfaces.IJournal.lineage}.
         @param reshaped: See L{aerostack.interfaces.IJournal.reshapedAt}.
         """
         self._names[table] = name
-        for other in list(self._interests):
+        for other in list(self._tables):
             if other != name and self._fold(other) == self._fold(name):
                 # An earlier run knew the table by another spelling.
-                del self._interests[other]
-        interest = self._interests.setdefault(name, WatchedTable(name))
-        interest.lost = False
-        interest.lineage = lineage
-        interest.reshaped = reshaped
-        return interest
+                del self._tables[other]
+        watchedTable = self._tables.setdefault(name, WatchedTable(name))
+        watchedTable.lost = False
+        watchedTable.lineage = lineage
+        watchedTable.reshaped = reshaped
+        return watchedTable
 
     def inherit(self, name: str, now: float) -> None:
         """
         Note a table that an earlier run attached.
         """
-        interest = self._interests.setdefault(name, WatchedTable(name, lost=True))
-        if not interest.count:
-            self.leave(interest, now)
+        watchedTable = self._tables.setdefault(name, WatchedTable(name, lost=True))
+        if not watchedTable.count:
+            self.leave(watchedTable, now)
 
-    def leave(self, interest: WatchedTable, now: float) -> None:
+    def leave(self, watchedTable: WatchedTable, now: float) -> None:
         """
-        Let a table go after a while, unless somebody watches it again.
+        Detach a table after a while, unless it gets a subscriber again.
         """
-        interest.leaving = now + self._grace
+        watchedTable.leaving = now + self._grace
 
     def due(self, now: float) -> Iterator[WatchedTable]:
         """
-        The tables whose time is over.
+        The tables whose grace period is over.
         """
-        for interest in list(self._interests.values()):
-            if interest.leaving is not None and interest.leaving <= now:
-                yield interest
+        for watchedTable in list(self._tables.values()):
+            if watchedTable.leaving is not None and watchedTable.leaving <= now:
+                yield watchedTable
 
-    def remove(self, interest: WatchedTable) -> None:
+    def remove(self, watchedTable: WatchedTable) -> None:
         """
         Forget a table.
         """
-        del self._interests[interest.name]
-        self._names = {k: name for k, name in self._names.items() if name != interest.name}
+        del self._tables[watchedTable.name]
+        self._names = {k: name for k, name in self._names.items() if name != watchedTable.name}

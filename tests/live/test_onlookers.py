@@ -296,7 +296,7 @@ class OnlookerTests(ConsoleTests):
         onlooker.transport.abortConnection()
         await self.until(lambda: not len(self.daemon.console.watchers))
         waiting.callback(None)
-        await self.until(lambda: self.daemon.tracker._interests.get("orders") is not None)
+        await self.until(lambda: self.daemon.tracker._watched.get("orders") is not None)
         await self.until(self.left)
 
     async def test_many(self) -> None:

@@ -1,5 +1,5 @@
 """
-A database, a journal and a listener that do as they are told.
+A fake database, a fake journal and a fake listener, which the tests control.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from aerostack.tracker.tracker import ChangeTracker
 
 def sqliteError(name: str, message: str) -> sqlite3.OperationalError:
     """
-    An error as SQLite raises it.
+    Make an error as SQLite raises it.
     """
     error = sqlite3.OperationalError(message)
     error.sqlite_errorname = name
@@ -39,12 +39,12 @@ FULL = sqliteError("SQLITE_FULL", "database or disk is full")
 @implementer(IDatabase)
 class FakeDatabase:
     """
-    Runs interactions at once, or when told to.
+    Runs interactions at once, or when the test releases them.
 
-    @ivar calls: The names of what was run.
+    @ivar calls: The names of the interactions that ran.
     @ivar holding: Keep interactions until L{release}.
-    @ivar fault: What interactions fail with, if anything.
-    @ivar faults: The same, for those of a name.
+    @ivar fault: The exception that every interaction raises; L{None} for no exception.
+    @ivar faults: The exceptions that interactions raise, by the name of the interaction.
     """
 
     def __init__(self, cursor: Any = None) -> None:
@@ -67,13 +67,13 @@ class FakeDatabase:
     def _run(self, interaction: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         fault = self.faults.get(interaction.__name__, self.fault)
         if fault is not None:
-            # Of one that is raised again and again, the traceback grows each time.
+            # The traceback of an exception grows each time that it is raised.
             raise fault.with_traceback(None)
         return interaction(self._cursor, *args)
 
     def release(self) -> None:
         """
-        Run what is held, one interaction.
+        Run the one interaction that is held.
         """
         deferred, interaction, args = self._held.pop()
         try:
@@ -87,12 +87,13 @@ class FakeDatabase:
 @implementer(IJournal)
 class FakeJournal:
     """
-    A journal in memory: the tables C{a}, C{b} and C{c} are there, in capitals if asked so.
+    A journal in memory.  The tables C{a}, C{b} and C{c} exist; a request may spell them in
+    capitals.
 
-    @ivar altered: What each read says to be altered.
-    @ivar reshaped: What each read says to be reshaped.
-    @ivar missing: What each read says to be missing.
-    @ivar waiting: What there is still to be told.
+    @ivar altered: The altered tables that each read reports.
+    @ivar reshaped: The reshaped tables that each read reports.
+    @ivar missing: The missing tables that each read reports.
+    @ivar waiting: The backlog.
     """
 
     def __init__(self) -> None:
@@ -194,13 +195,14 @@ class FakeJournal:
 
 
 @implementer(IChangeListener)
-class Listener:
+class FakeListener:
     """
-    Remembers what it was told.
+    Remembers the calls.
 
-    @ivar altered: Of each table that was altered the columns, and how much was heard before.
-    @ivar down: Each time that it heard of trouble the reason, and L{None} for its end.
-    @ivar room: What L{changed} answers.
+    @ivar heard: The changes and the events, in their order.
+    @ivar altered: For each altered table its name, its columns, and the length of C{heard} then.
+    @ivar down: The reason of each outage, and L{None} for each end of one.
+    @ivar room: What L{changed} returns.
     """
 
     def __init__(self) -> None:
@@ -242,7 +244,7 @@ class Listener:
 
 
 WALL = 1.8e9
-"""What the time of day is ahead of the clock that is never set, seconds."""
+"""How far the wall clock is ahead of the monotonic clock, in seconds."""
 
 
 class TrackerCase(SynchronousTestCase):
@@ -255,7 +257,7 @@ class TrackerCase(SynchronousTestCase):
         self.clock.advance(1_000_000)
         self.database = FakeDatabase()
         self.journal = FakeJournal()
-        self.listener = Listener()
+        self.listener = FakeListener()
         self.tracker = self.makeTracker()
         self.tracker.start()
 
@@ -281,6 +283,14 @@ class TrackerCase(SynchronousTestCase):
 
     def turn(self, count: int = 20) -> None:
         """
-        Let the reactor turn, without time going by.
+        Let the reactor turn, without any time passing.
         """
         self.clock.pump([0] * count)
+
+    def logged(self) -> int:
+        """
+        Take the database faults that were logged.
+
+        @return: How many there were.
+        """
+        return len(self.flushLoggedErrors(sqlite3.OperationalError))

@@ -16,7 +16,7 @@ from tests.tracker.fakes import TrackerCase
 
 class AttachingTests(TrackerCase):
     """
-    Tests for L{Attaching<aerostack.tracker.attaching.Attaching>}, as the tracker uses it.
+    Tests for L{Attaching<aerostack.tracker.attaching.Attaching>}, through the tracker.
     """
 
     def setUp(self) -> None:
@@ -35,20 +35,20 @@ class AttachingTests(TrackerCase):
 
     def questions(self) -> list[str]:
         """
-        In which order tables were asked for and changes read.
+        The order in which tables were attached and changes were read.
         """
         return [name for name in self.database.calls if name in ("attach", "poll")]
 
     def codes(self, waiting: list[Deferred[str]]) -> set[str]:
         """
-        With what those who waited were refused.
+        The error codes that the callers got.
         """
         return {self.failureResultOf(each, RealtimeError).value.code for each in waiting}
 
     def test_turns(self) -> None:
         """
-        However many tables are asked for, the journal is read after every few of them, and
-        without a pause.
+        The daemon reads the journal after every few tables, without a pause, however many clients
+        ask for.
         """
         waiting = self.ask(*(f"unknown{n}" for n in range(40)))
         self.assertEqual(self.codes(waiting), {"unknown_table"})
@@ -59,8 +59,8 @@ class AttachingTests(TrackerCase):
 
     def test_slow(self) -> None:
         """
-        Where it takes long to follow a table, the journal is read before the next one, and the
-        database is left to others for a while.
+        When it takes long to attach a table, the daemon reads the journal before the next one,
+        and leaves the database to others for a while.
         """
         attach = self.journal.attach
 
@@ -81,7 +81,7 @@ class AttachingTests(TrackerCase):
 
     def test_known(self) -> None:
         """
-        Also those for whom nothing has to be asked are answered some at a time.
+        Callers for which the database need not be asked are also answered some at a time.
         """
         waiting = self.ask(*"a" * (3 * ANSWERS - 1))
         for each in waiting:
@@ -90,8 +90,8 @@ class AttachingTests(TrackerCase):
 
     def test_remembered(self) -> None:
         """
-        A table that cannot be followed is asked for once a second, whoever wants it, and
-        anew once the schema has changed.
+        The daemon tries to follow an unknown table once a second, however many callers ask for
+        it, and at once when the schema has changed.
         """
         for _ in range(10):
             self.assertEqual(self.codes(self.ask("x", "x", "x")), {"unknown_table"})
@@ -107,8 +107,8 @@ class AttachingTests(TrackerCase):
 
     def test_locked(self) -> None:
         """
-        For a table that others hold there is one attempt for all who want it, and after each
-        a longer pause, of which those who ask are told; other tables do not wait.
+        All callers share one attempt to follow a locked table.  After each failure the pause is
+        longer, and the error gives it.  Other tables do not wait.
         """
         attach = self.journal.attach
         isLocked = True
@@ -128,7 +128,7 @@ class AttachingTests(TrackerCase):
                 self.assertEqual(error.code, "database_unavailable")
                 self.assertTrue(0 < error.retryAfter <= 1000 * LOCKED_LONGEST)
             self.clock.advance(1.0)
-        # At 0, 2, 6, 14, 30, 60 and 90 seconds.
+        # The attempts are at 0, 2, 6, 14, 30, 60 and 90 seconds.
         self.assertLess(self.database.calls.count("attach"), 9)
         self.assertEqual(self.successResultOf(self.ask("c")[0]), "c")
         isLocked = False

@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.tracker.columns}, and for what the tracker makes of it.
+Tests for L{aerostack.tracker.columns}, and for when the tracker forgets columns.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class SlowDatabase:
     """
     A database that answers when the test says so.
 
-    @ivar questions: What it was asked and has not answered.
+    @ivar questions: The questions without an answer.
     """
 
     def __init__(self) -> None:
@@ -48,8 +48,7 @@ class ColumnCacheTests(SynchronousTestCase):
 
     def test_once(self) -> None:
         """
-        Those who want to know at the same time are told by one answer, and those who come
-        later by the same.
+        Callers that ask at the same time share one answer, and later callers get it too.
         """
         asking = [self.cache.of("a") for _ in range(3)]
         self.assertEqual(len(self.database.questions), 1)
@@ -60,7 +59,7 @@ class ColumnCacheTests(SynchronousTestCase):
 
     def test_forget(self) -> None:
         """
-        Of a table that was altered it is asked anew, of others not.
+        The columns of an altered table are read anew, those of other tables are not.
         """
         for table in ("a", "b"):
             self.cache.of(table)
@@ -73,7 +72,7 @@ class ColumnCacheTests(SynchronousTestCase):
 
     def test_forgetMeanwhile(self) -> None:
         """
-        An answer from before the table was altered is good for those who asked before, and
+        An answer from before the table was altered goes to the callers that asked before, and is
         not remembered, whenever it comes.
         """
         before = self.cache.of("a")
@@ -88,7 +87,7 @@ class ColumnCacheTests(SynchronousTestCase):
 
     def test_failure(self) -> None:
         """
-        Whoever wanted to know hears what went wrong; the next asks again.
+        All callers that waited get the failure; the next caller asks again.
         """
         asking = [self.cache.of("a") for _ in range(2)]
         self.database.questions.pop().errback(RealtimeError("unknown_table", "It is gone."))
@@ -100,20 +99,22 @@ class ColumnCacheTests(SynchronousTestCase):
 
 class TrackerColumnsTests(TrackerCase):
     """
-    When the tracker forgets what it knew of columns.
+    When the tracker forgets columns.
     """
 
     def asked(self) -> int:
         """
-        How often the database was asked for columns, C{a}'s being asked for once more.
+        Ask for the columns of C{a}.
+
+        @return: How often the database was asked for columns so far.
         """
         self.successResultOf(self.tracker.columns("a"))
         return self.database.calls.count("columns")
 
     def test_altered(self) -> None:
         """
-        Columns are remembered until the journal says that the table was altered or lost;
-        those of altered tables are asked for at once, to be told.
+        The tracker remembers columns until the journal reports that the table was altered or
+        lost.  It reads those of altered tables at once, for the listener.
         """
         self.watch("a", "b")
         self.assertEqual((self.asked(), self.asked()), (1, 1))

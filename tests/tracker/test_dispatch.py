@@ -13,63 +13,63 @@ from aerostack.errors import RealtimeError
 from aerostack.tracker.dispatch import TURN, ChangeDispatcher
 from aerostack.tracker.watched import WatchedTables
 from tests.delivery.test_fanout import Turning
-from tests.tracker.fakes import Listener
+from tests.tracker.fakes import FakeListener
 
 
-class HeraldTests(SynchronousTestCase):
+class DispatcherTests(SynchronousTestCase):
     """
-    Tests for L{ChangeDispatcher}, of a table C{a}.
+    Tests for L{ChangeDispatcher}, with one watched table C{a}.
     """
 
     def setUp(self) -> None:
         self.clock = Turning()
-        self.listener = Listener()
-        interests = WatchedTables(60, str.lower)
-        interests.add("a", "a", "")
-        self.herald = ChangeDispatcher(self.clock, self.listener, interests)
+        self.listener = FakeListener()
+        watched = WatchedTables(60, str.lower)
+        watched.add("a", "a", "")
+        self.dispatcher = ChangeDispatcher(self.clock, self.listener, watched)
 
     def tell(self, *events: Change | Loss, after: int = 10_000) -> Deferred[None]:
         """
-        Begin to tell.
+        Begin to dispatch.
         """
-        return Deferred.fromCoroutine(self.herald.tell(events, after))
+        return Deferred.fromCoroutine(self.dispatcher.dispatch(events, after))
 
     def changes(self, count: int, first: int = 1) -> list[Change]:
         """
-        Changes, numbered on.
+        Make changes with consecutive numbers.
         """
         return [Change(n, "a", INSERT, {"n": n}, None, 0) for n in range(first, first + count)]
 
     def lengths(self) -> list[int]:
         """
-        How many changes were told at a time.
+        How many changes the listener got at a time.
         """
         return [len(changes) for changes in self.listener.heard]
 
     def test_turns(self) -> None:
         """
-        A flood is told in pieces, one in each turn of the reactor, and the position goes
-        along with what was told.
+        The listener gets a flood in pieces, one in each turn of the reactor, and the position
+        follows.
         """
         told = self.tell(*self.changes(2 * TURN + 1))
-        self.assertEqual((self.lengths(), self.herald.position), ([TURN], TURN))
+        self.assertEqual((self.lengths(), self.dispatcher.position), ([TURN], TURN))
         self.clock.turn()
-        self.assertEqual((self.lengths(), self.herald.position), ([TURN, TURN], 2 * TURN))
+        self.assertEqual((self.lengths(), self.dispatcher.position), ([TURN, TURN], 2 * TURN))
         self.assertNoResult(told)
         self.clock.turn()
         self.assertEqual(self.lengths(), [TURN, TURN, 1])
         self.successResultOf(told)
-        self.assertEqual(self.herald.position, 10_000)
+        self.assertEqual(self.dispatcher.position, 10_000)
 
     def test_room(self) -> None:
         """
-        While the listener has its hands full nothing more is told.
+        The dispatcher delivers nothing more while the listener is busy.
         """
         self.listener.room = Deferred()
         told = self.tell(*self.changes(TURN + 1))
         for _ in range(10):
             self.clock.turn()
-        self.assertEqual((self.lengths(), self.herald.position), ([TURN], TURN))
+        self.assertEqual((self.lengths(), self.dispatcher.position), ([TURN], TURN))
         room, self.listener.room = self.listener.room, None
         room.callback(None)
         self.clock.turn()
@@ -78,12 +78,12 @@ class HeraldTests(SynchronousTestCase):
 
     def test_roomBeforeLoss(self) -> None:
         """
-        A loss waits for its place behind the changes before it, and the position with it.
+        A loss waits behind the changes before it, and so does the position.
         """
         self.listener.room = Deferred()
         loss = Loss("a", RealtimeError("table_lost", "gone"), 2)
         told = self.tell(*self.changes(1), loss, *self.changes(1, 3))
-        self.assertEqual((self.listener.heard, self.herald.position), ([[("a", 1)]], 1))
+        self.assertEqual((self.listener.heard, self.dispatcher.position), ([[("a", 1)]], 1))
         room, self.listener.room = self.listener.room, None
         room.callback(None)
         self.assertEqual(self.listener.heard[1:], [("a", "table_lost"), [("a", 3)]])
@@ -91,7 +91,7 @@ class HeraldTests(SynchronousTestCase):
 
     def test_failing(self) -> None:
         """
-        A listener that fails hears what comes after.
+        A listener that fails still gets the changes that follow.
         """
         self.listener.fault = ValueError("cannot bear it")
         told = self.tell(*self.changes(TURN + 1))
@@ -102,7 +102,7 @@ class HeraldTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        Where there is nothing to tell the position moves on all the same.
+        The position moves on where there is nothing to deliver.
         """
         self.successResultOf(self.tell(after=7))
-        self.assertEqual((self.listener.heard, self.herald.position), ([], 7))
+        self.assertEqual((self.listener.heard, self.dispatcher.position), ([], 7))

@@ -16,7 +16,7 @@ from tests.tracker.fakes import sqliteError
 
 class ServerError(Exception):
     """
-    An error as drivers of servers raise it.
+    An error as a driver of a server raises it.
     """
 
     def __init__(self, sqlstate: str | None) -> None:
@@ -31,7 +31,7 @@ class FaultsTests(SynchronousTestCase):
 
     def test_sqlite(self) -> None:
         """
-        SQLite's faults are told by their kind.
+        SQLite's faults are described by their kind.
         """
         for name, said in (
             ("SQLITE_BUSY", "is locked by another program"),
@@ -44,7 +44,7 @@ class FaultsTests(SynchronousTestCase):
 
     def test_realOne(self) -> None:
         """
-        An error that SQLite itself raises is known.
+        An error that SQLite itself raises is recognized.
         """
         path = self.mktemp()
         first, second = connect(path), connect(path)
@@ -56,7 +56,7 @@ class FaultsTests(SynchronousTestCase):
 
     def test_dropped(self) -> None:
         """
-        A table of ours that is gone is named, and one of somebody else's is not.
+        The description names a missing table of the daemon, but no other missing table.
         """
         connection = connect(self.mktemp())
         self.addCleanup(connection.close)
@@ -70,7 +70,7 @@ class FaultsTests(SynchronousTestCase):
 
     def test_states(self) -> None:
         """
-        A server's are told by the class of their SQLSTATE, and nothing else of them is.
+        A server's fault is described by its SQLSTATE alone.
         """
         for state, said in (
             ("28P01", "does not let the daemon in"),
@@ -89,14 +89,14 @@ class FaultsTests(SynchronousTestCase):
 
     def test_unreachable(self) -> None:
         """
-        What the driver says without a word of the server's is that there is no connection; what
-        an error came from is known as well.
+        An error of the driver without a message of the server means that there is no connection.
+        The cause of an error is considered too.
         """
         said = "cannot be reached, or does not let the daemon in"
         refused = psycopg.OperationalError("connection refused")
         self.assertEqual(describe(refused), said)
         self.assertEqual(describe(psycopg.InterfaceError("the connection is closed")), said)
-        doubt = Exception("nobody knows")
+        doubt = Exception("unknown")
         doubt.__cause__ = refused
         self.assertEqual(describe(doubt), said)
         self.assertIsNone(known(psycopg.ProgrammingError("a mistake")))
@@ -104,7 +104,7 @@ class FaultsTests(SynchronousTestCase):
 
     def test_droppedTable(self) -> None:
         """
-        A table of ours that PostgreSQL has not any more is named.
+        The description names a table of the daemon that PostgreSQL does not have any more.
         """
         for table, said in (
             ("_aerostack.messages", "has lost the table _aerostack.messages;"),
@@ -115,7 +115,7 @@ class FaultsTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """
-        Of everything else the log says more.
+        For every other fault the description refers to the log.
         """
         for error in (ValueError("x"), sqlite3.ProgrammingError("closed"), Exception()):
             self.assertEqual(describe(error), "cannot be used; the log says why")

@@ -12,21 +12,21 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.rows.journal import Holder, Lag
-from aerostack.tracker.maintenance import ASKING, LETTING_GO, SHORTEST, pauseFor
+from aerostack.tracker.maintenance import ASKING, DETACHED_AT_ONCE, SHORTEST, pauseFor
 from tests.tracker.fakes import FULL, LOCKED, WALL, TrackerCase
 
 HELD = Lag(1.5, Holder(60.0, "prepared transaction 'left'", "shop", "ROLLBACK", True))
 
 
-class UpkeepTests(TrackerCase):
+class MaintenanceTests(TrackerCase):
     """
-    What is done now and then.
+    The tracker's periodic work.
     """
 
     def test_grace(self) -> None:
         """
-        A table that nobody watches any more is detached after the grace period, so that
-        its writers need not pay; one that is watched again in time is not.
+        A table without subscribers is detached after the grace period, so that its writers do not
+        pay for it.  A table that is watched again in time stays attached.
         """
         self.watch("a", "b")
         self.tracker.unwatch("a")
@@ -43,19 +43,19 @@ class UpkeepTests(TrackerCase):
 
     def test_graceOfMany(self) -> None:
         """
-        However many tables nobody watches any more, changes are read after every few of them.
+        However many tables lose their subscribers, changes are read after every few of them.
         """
-        self.journal.followed = [f"t{number}" for number in range(3 * LETTING_GO)]
+        self.journal.followed = [f"t{number}" for number in range(3 * DETACHED_AT_ONCE)]
         self.watch("a")
         self.tick(320)
         self.assertEqual(self.journal.followed, ["a"])
         calls = [name for name in self.database.calls if name in ("detach", "poll")]
         runs = [len(list(run)) for name, run in groupby(calls) if name == "detach"]
-        self.assertEqual(runs, [LETTING_GO] * 3)
+        self.assertEqual(runs, [DETACHED_AT_ONCE] * 3)
 
     def test_nothingLeft(self) -> None:
         """
-        When the last table is detached the database is left alone again.
+        After the last table is detached, the tracker asks the database nothing more.
         """
         self.watch("a")
         self.tracker.unwatch("a")
@@ -67,8 +67,8 @@ class UpkeepTests(TrackerCase):
 
     def test_earlierRun(self) -> None:
         """
-        What an earlier run followed is detached after the grace period as well, unless it
-        is watched by then.
+        A table that an earlier run followed is detached after the grace period, unless it is
+        watched by then.
         """
         self.journal.followed = ["b", "c"]
         self.watch("a", "c")
@@ -91,8 +91,8 @@ class UpkeepTests(TrackerCase):
 
     def test_prune(self) -> None:
         """
-        Once a minute what is older than the retention and was told is forgotten; where
-        there is more than one step takes, the next ticks go on.
+        Once a minute the tracker prunes delivered changes that are older than the retention.
+        Where one step is not enough, the next ticks continue.
         """
         self.watch("a")
         self.journal.write("a", "a")
@@ -111,8 +111,8 @@ class UpkeepTests(TrackerCase):
 
     def test_pruneMuch(self) -> None:
         """
-        Where many changes come, more are forgotten than come, in steps of the same size with
-        pauses in between.
+        When many changes come, more are pruned than come, in steps of the same size with pauses
+        between them.
         """
         self.watch("a")
         self.tick(300)
@@ -134,7 +134,7 @@ class UpkeepTests(TrackerCase):
 
     def test_pruneInFlood(self) -> None:
         """
-        A flood that does not end keeps nothing from being forgotten.
+        A flood that does not end does not stop the pruning.
         """
         self.watch("a")
         self.database.holding = True
@@ -148,7 +148,7 @@ class UpkeepTests(TrackerCase):
 
     def test_lease(self) -> None:
         """
-        The journal hears at the start, and then once an hour, that somebody reads it.
+        The tracker renews its lease at the journal at the start, and then once an hour.
         """
         self.watch("a")
         self.assertEqual(self.journal.leases, [(WALL + 1_000_000) * 1000])
@@ -157,8 +157,8 @@ class UpkeepTests(TrackerCase):
 
     def test_waiting(self) -> None:
         """
-        What has still to be told is asked for every five seconds; it is not known before
-        the first time, after the last table was detached, and while nothing can be read.
+        The backlog is measured every five seconds.  It is unknown before the first measurement,
+        after the last table was detached, and while nothing can be read.
         """
         self.assertIsNone(self.tracker.waiting)
         self.watch("a")
@@ -182,10 +182,10 @@ class UpkeepTests(TrackerCase):
 
     def ask(self, answer: Lag, fault: Exception | None = None) -> Lag | None:
         """
-        Have the journal asked what has still to be told.
+        Have the backlog measured.
 
-        @param fault: What the question fails with, if it does.
-        @return: What is known while it is asked.
+        @param fault: The exception that the question raises; L{None} for no exception.
+        @return: The backlog that is known meanwhile.
         """
         self.database.holding = True
         self.clock.advance(ASKING)
@@ -202,8 +202,8 @@ class UpkeepTests(TrackerCase):
 
     def test_asking(self) -> None:
         """
-        While the journal is asked what has still to be told, its answer before is what is known;
-        when the question fails nothing is.
+        While the backlog is measured, the answer before is known.  After a failed question the
+        backlog is unknown.
         """
         none = Lag(0.0, None)
         self.watch("a")
@@ -216,9 +216,8 @@ class UpkeepTests(TrackerCase):
 
     def test_notTold(self) -> None:
         """
-        A database that does not say what has still to be told is asked again, and works
-        otherwise: old entries are forgotten, and changes are told.  That old entries cannot
-        be forgotten keeps nobody from asking.
+        A database that does not give the backlog is asked again, and the rest works: old entries
+        are pruned, and changes are delivered.  A failure to prune does not stop the measurements.
         """
         self.database.faults["lag"] = LOCKED
         self.watch("a")
@@ -240,8 +239,8 @@ class PauseTests(SynchronousTestCase):
 
     def test_twice(self) -> None:
         """
-        Twice as many go as come, but no fewer than with the longest pause, and with no
-        shorter pause than the writers need.
+        Twice as many changes are pruned as come.  The pause is never longer than the longest, and
+        never shorter than the writers need.
         """
         for rate, pause in (
             (0, 0.2),

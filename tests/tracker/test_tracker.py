@@ -4,25 +4,22 @@ Tests for L{aerostack.tracker.tracker}.
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import CancelledError
 from zope.interface.verify import verifyObject
 
-from aerostack.core.rows.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal
-from tests.tracker.fakes import FakeDatabase, TrackerCase
+from tests.tracker.fakes import TrackerCase
 
 
 class WatchTests(TrackerCase):
     """
-    Who is told what.
+    Which changes the listener gets.
     """
 
     def test_interfaces(self) -> None:
         """
-        It is an L{IChangeTracker}; so are the fakes what they stand for.
+        The tracker and the fakes implement their interfaces.
         """
         verifyObject(IChangeTracker, self.tracker)
         verifyObject(IJournal, self.journal)
@@ -31,7 +28,7 @@ class WatchTests(TrackerCase):
 
     def test_idle(self) -> None:
         """
-        While no table is watched the database is not asked anything.
+        While no table is watched, the tracker does not ask the database anything.
         """
         self.tick(100)
         self.assertEqual(self.database.calls, [])
@@ -39,8 +36,8 @@ class WatchTests(TrackerCase):
 
     def test_changes(self) -> None:
         """
-        What is written after C{watch} fired is told at the next tick, what was written
-        before is not.
+        The listener gets what is written after C{watch} fired, at the next tick, and nothing that
+        was written before.
         """
         self.journal.write("a")
         self.assertEqual(self.watch("a"), ["a"])
@@ -65,7 +62,7 @@ class WatchTests(TrackerCase):
 
     def test_beforeStart(self) -> None:
         """
-        A table asked for before the start is watched once there is one.
+        A table that was asked for before the start is watched after it.
         """
         tracker = self.makeTracker()
         watching = tracker.watch("a")
@@ -77,7 +74,8 @@ class WatchTests(TrackerCase):
 
     def test_order(self) -> None:
         """
-        Calls of C{watch} fire in their order, be the table known, unknown or watched.
+        Calls of C{watch} fire in their order, whether the table is known, unknown or already
+        watched.
         """
         fired: list[str] = []
 
@@ -106,7 +104,7 @@ class WatchTests(TrackerCase):
 
     def test_counted(self) -> None:
         """
-        Everybody who watches a table has to take that back, once.
+        Each call of C{watch} needs one call of C{unwatch}.
         """
         self.assertEqual(self.watch("a", "A"), ["a", "a"])
         self.tracker.unwatch("a")
@@ -120,8 +118,7 @@ class WatchTests(TrackerCase):
 
     def test_nobodyForTheMoment(self) -> None:
         """
-        What happens to a table between the leaving of the last who watched it and the
-        coming of the next is told, as long as it is followed.
+        The listener hears of a table without subscribers as long as the table is followed.
         """
         self.watch("a")
         self.tracker.unwatch("a")
@@ -134,7 +131,7 @@ class WatchTests(TrackerCase):
 
     def test_onlyWatched(self) -> None:
         """
-        Of other tables in the journal nothing is told, and the order stays.
+        The listener hears nothing of other tables in the journal, and the order stays.
         """
         self.watch("a", "c")
         self.journal.write("a", "b", "c", "a")
@@ -144,8 +141,8 @@ class WatchTests(TrackerCase):
 
     def test_lost(self) -> None:
         """
-        A loss is told in its place among the changes; who watches the table next has it
-        attached anew.
+        The listener hears of a loss in its place among the changes; the next subscriber has the
+        table attached anew.
         """
         self.watch("a", "b")
         self.journal.write("a")
@@ -159,7 +156,7 @@ class WatchTests(TrackerCase):
 
     def test_cancelled(self) -> None:
         """
-        Who cancels the waiting is not counted, even if the table is being attached.
+        A caller that cancels its wait is not counted, even while the table is being attached.
         """
         waiting = self.tracker.watch("b")
         self.database.holding = True
@@ -180,7 +177,7 @@ class WatchTests(TrackerCase):
 
     def test_listenerFails(self) -> None:
         """
-        A listener that fails is logged, and hears what comes after.
+        A failure of the listener is logged, and the listener still gets what follows.
         """
         self.watch("a")
         self.listener.fault = ValueError("cannot bear it")
@@ -195,12 +192,12 @@ class WatchTests(TrackerCase):
 
 class TickTests(TrackerCase):
     """
-    When the database is asked.
+    When the tracker asks the database.
     """
 
     def test_interval(self) -> None:
         """
-        An idle database is asked once in each interval.
+        The tracker asks an idle database once in each interval.
         """
         self.watch("a")
         del self.database.calls[:]
@@ -209,7 +206,7 @@ class TickTests(TrackerCase):
 
     def test_neverOverlaps(self) -> None:
         """
-        While a tick waits for the database no other begins, poked or not.
+        While a tick waits for the database, no other tick begins, also after a poke.
         """
         self.watch("a")
         del self.database.calls[:]
@@ -241,7 +238,7 @@ class TickTests(TrackerCase):
 
     def test_watchDuringFlood(self) -> None:
         """
-        Who asks for a table during a flood need not wait for its end.
+        A caller that asks for a table during a flood does not wait for its end.
         """
         self.watch("a")
         self.journal.write(*"a" * 30)
@@ -257,7 +254,7 @@ class TickTests(TrackerCase):
 
     def test_poke(self) -> None:
         """
-        A poke has the journal read in the same moment, many no more than one.
+        A poke has the journal read in the same moment; many pokes have it read once.
         """
         self.watch("a")
         self.journal.write("a")
@@ -271,7 +268,7 @@ class TickTests(TrackerCase):
 
     def test_pokeDuringTick(self) -> None:
         """
-        A poke while a tick is under way is not forgotten.
+        A poke during a tick has the journal read again.
         """
         self.watch("a")
         self.database.holding = True
@@ -283,97 +280,10 @@ class TickTests(TrackerCase):
         self.database.release()
         self.assertEqual(self.listener.heard, [[("a", 1)]])
 
-    def test_snapshot(self) -> None:
-        """
-        Rows are there once everything that they have seen was told; others' conversations
-        with the database are not waited for.
-        """
-        self.watch("a")
-        reads = FakeDatabase()
-        self.tracker = self.makeTracker(reads=reads)
-        self.tracker.start()
-        self.watch("a")
-        self.journal.write("a", "a", "a", "a")
-        self.database.holding = True
-        reading = self.tracker.snapshot("a", Selection(), Bounds(10, 1000, 1.0))
-        self.clock.advance(0)
-        self.assertNoResult(reading)
-        self.database.holding = False
-        self.database.release()
-        self.turn()
-        snapshot = self.successResultOf(reading)
-        self.assertEqual((len(snapshot.rows), snapshot.position), (4, 4))
-        self.assertEqual(self.tracker.position, 4)
-
-    def test_reach(self) -> None:
-        """
-        Who waits for a number goes on when everything up to it was told, or after a while;
-        no one waits any more after the end.
-        """
-        self.watch("a")
-        self.journal.write("a", "a")
-        ready, waiting, later = (self.tracker.reach(n, 2.0) for n in (2, 3, 4))
-        self.assertNoResult(ready)
-        self.turn()
-        self.successResultOf(ready)
-        self.successResultOf(self.tracker.reach(2, 2.0))
-        self.clock.advance(1.0)
-        self.journal.write("a")
-        self.tick()
-        self.successResultOf(waiting)
-        self.assertNoResult(later)
-        self.clock.advance(1.0)
-        self.successResultOf(later)
-        self.assertNoResult(self.tracker.reach(5, 2.0))
-        self.tracker.stop()
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_snapshotLocked(self) -> None:
-        """
-        The rows of a table that others hold are read by one attempt for all, after pauses that
-        grow; those of other tables are read.
-        """
-        self.watch("a", "b")
-        read = self.journal.snapshot
-        isLocked = True
-
-        def snapshot(cursor: Any, table: str, selection: Any, bounds: Any) -> Snapshot:
-            if isLocked and table == "a":
-                raise RealtimeError("database_unavailable", "Locked.", 1000)
-            return read(cursor, table, selection, bounds)
-
-        snapshot.__name__ = "snapshot"
-        self.patch(self.journal, "snapshot", snapshot)
-        bounds = Bounds(1, 1, 1.0)
-        del self.database.calls[:]
-        for _ in range(20):
-            for _ in range(10):
-                reading = self.tracker.snapshot("a", Selection(), bounds)
-                error = self.failureResultOf(reading, RealtimeError).value
-                self.assertEqual(error.code, "database_unavailable")
-                self.assertLessEqual(error.retryAfter, 5000)
-            self.clock.advance(1.0)
-        self.assertLess(self.database.calls.count("snapshot"), 8)
-        self.successResultOf(self.tracker.snapshot("b", Selection(), bounds))
-        isLocked = False
-        self.clock.advance(5.0)
-        for _ in range(2):
-            self.successResultOf(self.tracker.snapshot("a", Selection(), bounds))
-
-    def test_snapshotToldAlready(self) -> None:
-        """
-        Rows that have seen no more than was told are there at once.
-        """
-        self.watch("a")
-        self.journal.write("a")
-        self.tick()
-        reading = self.tracker.snapshot("a", Selection(), Bounds(10, 1000, 1.0))
-        self.assertEqual(self.successResultOf(reading).position, 1)
-
     def test_stop(self) -> None:
         """
-        C{stop} waits for the tick in flight, whose changes are still told, and refuses
-        those who wait.
+        C{stop} waits for the tick in flight, whose changes are still delivered, and refuses
+        callers that wait.
         """
         self.watch("a")
         self.journal.write("a")
@@ -397,7 +307,7 @@ class TickTests(TrackerCase):
 
     def test_stopAtOnce(self) -> None:
         """
-        What was not started, or was just poked, stops at once.
+        A tracker that was not started, or was just poked, stops at once.
         """
         self.successResultOf(self.makeTracker().stop())
         watching = self.tracker.watch("a")

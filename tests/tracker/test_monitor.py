@@ -1,5 +1,5 @@
 """
-L{aerostack.tracker.tracker} when something is wrong, and over time.
+Tests for L{aerostack.tracker.monitor}, through the tracker: a database that does not answer.
 """
 
 from __future__ import annotations
@@ -8,34 +8,21 @@ import sqlite3
 
 from twisted.enterprise.adbapi import ConnectionLost
 from twisted.internet.defer import CancelledError
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.databases.sqlite.journal import SQLiteJournal
 from aerostack.errors import GivenUp, RealtimeError
 from aerostack.tracker.tracker import ChangeTracker
-from tests.databases.support import connect
-from tests.tracker.fakes import FULL, LOCKED, FakeDatabase, Listener, TrackerCase, sqliteError
+from tests.tracker.fakes import FULL, LOCKED, TrackerCase, sqliteError
 
 
-class TroubleCase(TrackerCase):
-    """
-    What the tests of trouble share.
-    """
-
-    def logged(self) -> int:
-        return len(self.flushLoggedErrors(sqlite3.OperationalError))
-
-
-class TroubleTests(TroubleCase):
+class TroubleTests(TrackerCase):
     """
     A database that does not answer.
     """
 
     def test_locked(self) -> None:
         """
-        A locked database delays the changes and loses none; the log has one line, not one
-        a tick, and the listener hears of its beginning and of its end.
+        A locked database delays the changes and loses none.  The log has one entry, not one a
+        tick, and the listener hears of the beginning and the end of the fault.
         """
         self.watch("a")
         self.database.fault = LOCKED
@@ -56,8 +43,8 @@ class TroubleTests(TroubleCase):
 
     def test_givenUp(self) -> None:
         """
-        That the daemon stops, and gives up what it asked, is no fault: the log says nothing, and
-        the listener hears of nothing.
+        When the daemon stops and gives up its questions, that is no fault: the log and the
+        listener hear nothing.
         """
         given = GivenUp("database_unavailable", "The daemon stopped meanwhile.")
         for name in ("attach", "poll", "prune"):
@@ -75,7 +62,7 @@ class TroubleTests(TroubleCase):
 
     def test_everyFault(self) -> None:
         """
-        Whatever it fails with, what was told is not told again and what was not is.
+        Whatever fault the database has, the listener gets each change exactly once.
         """
         self.watch("a")
         faults = [
@@ -99,8 +86,8 @@ class TroubleTests(TroubleCase):
 
     def test_againAndAgain(self) -> None:
         """
-        It is asked again after the poll interval, and then less and less often, down to
-        every two seconds; once it answers, as often as ever.
+        The tracker asks again after the poll interval, and then less and less often, down to
+        every two seconds.  Once the database answers, it asks at the usual rate.
         """
         self.watch("a")
         self.database.fault = LOCKED
@@ -120,7 +107,8 @@ class TroubleTests(TroubleCase):
 
     def test_pokedWhileDown(self) -> None:
         """
-        A poke has it asked at once, but not sooner than the poll interval after it failed.
+        A poke has the database asked at once, but not sooner than the poll interval after a
+        failure.
         """
         self.watch("a")
         self.database.fault = LOCKED
@@ -134,7 +122,8 @@ class TroubleTests(TroubleCase):
 
     def test_lockedWatch(self) -> None:
         """
-        Who asks for a table of a locked database waits, and is answered in order.
+        A caller that asks for a table of a locked database waits, and callers are answered in
+        order.
         """
         self.database.fault = LOCKED
         watching = [self.tracker.watch(table) for table in ("a", "x", "b")]
@@ -150,7 +139,7 @@ class TroubleTests(TroubleCase):
 
     def test_watchedWhileDown(self) -> None:
         """
-        Who asks for a table that is followed already need not wait for the database.
+        A caller that asks for a table that is already followed does not wait for the database.
         """
         self.watch("a")
         self.database.fault = LOCKED
@@ -162,8 +151,8 @@ class TroubleTests(TroubleCase):
 
     def test_health(self) -> None:
         """
-        A feed that has stood still for five seconds is unhealthy, with the reason, until
-        it moves again.
+        A feed that has stood still for five seconds is unhealthy, with the reason, until it moves
+        again.
         """
         self.watch("a")
         self.database.fault = LOCKED
@@ -181,7 +170,7 @@ class TroubleTests(TroubleCase):
 
     def test_noDetails(self) -> None:
         """
-        What a driver says is for the log alone: it may name addresses and accounts.
+        The driver's message goes to the log only, because it may name addresses and accounts.
         """
         self.watch("a")
         self.database.fault = sqlite3.OperationalError('connection to "db.internal" refused')
@@ -193,8 +182,8 @@ class TroubleTests(TroubleCase):
 
     def test_silent(self) -> None:
         """
-        A database that does not answer at all is unhealthy too, and that is told before;
-        it is well again with its answer.
+        A database that does not answer is unhealthy; the listener hears of it first.  It is
+        healthy again with its answer.
         """
         self.watch("a")
         self.database.holding = True
@@ -214,7 +203,8 @@ class TroubleTests(TroubleCase):
 
     def test_silentThenFails(self) -> None:
         """
-        When it fails after a long silence the log has the reason, and nothing is told twice.
+        When the database fails after a long silence, the log has the reason, and the listener
+        hears of one fault.
         """
         self.watch("a")
         self.database.holding = True
@@ -228,7 +218,7 @@ class TroubleTests(TroubleCase):
 
     def test_failsThenSilent(self) -> None:
         """
-        Nor is it worth another line when it is silent between two failures.
+        A silence between two failures adds no entry to the log.
         """
         self.watch("a")
         self.database.fault = LOCKED
@@ -243,7 +233,7 @@ class TroubleTests(TroubleCase):
 
     def test_attachedWithTheFirstAnswer(self) -> None:
         """
-        Who waited for a table need not wait any longer once the database answers.
+        A caller that waits for a table is answered as soon as the database answers.
         """
         self.watch("a")
         self.database.fault = LOCKED
@@ -258,7 +248,8 @@ class TroubleTests(TroubleCase):
 
     def test_nobodyLeft(self) -> None:
         """
-        When the last one who waited has gone it is not asked any more, and it is over.
+        After the last caller has cancelled its wait, the tracker asks nothing more, and the fault
+        is over.
         """
         self.database.fault = LOCKED
         watching = self.tracker.watch("a")
@@ -273,8 +264,8 @@ class TroubleTests(TroubleCase):
 
     def test_neverAnswered(self) -> None:
         """
-        So is one that could not be begun, counted from when somebody wanted it, until
-        nobody does.
+        A database that has never answered is unhealthy too, counted from the first request for a
+        table, until no caller waits.
         """
         self.database.fault = LOCKED
         self.tick(100)
@@ -291,7 +282,7 @@ class TroubleTests(TroubleCase):
 
     def test_slowInterval(self) -> None:
         """
-        With a long interval more patience is had.
+        With a long interval the tracker is unhealthy later.
         """
         tracker = ChangeTracker(self.clock, self.database, self.journal, self.listener, 2.0)
         tracker.start()
@@ -303,153 +294,3 @@ class TroubleTests(TroubleCase):
         self.clock.advance(1)
         self.assertIsNotNone(tracker.health())
         self.logged()
-
-
-class WritingTests(TroubleCase):
-    """
-    A database that can be read, but not written to.
-    """
-
-    def test_attaching(self) -> None:
-        """
-        While a table cannot be attached the others are told of, and nothing is said to be
-        wrong with them; those who wait for it are answered when it can, in their order.
-        """
-        self.watch("a")
-        self.database.faults["attach"] = FULL
-        waiting = [self.tracker.watch(table) for table in ("b", "a")]
-        self.tick(5)
-        for _ in range(10):
-            self.journal.write("a")
-            self.tick()
-        self.assertEqual(self.listener.heard, [[("a", n + 1)] for n in range(10)])
-        self.assertEqual(self.listener.down, [])
-        self.assertEqual(self.logged(), 1)
-        self.assertLess(self.database.calls.count("attach"), 8)
-        for deferred in waiting:
-            self.assertNoResult(deferred)
-        del self.database.faults["attach"]
-        self.tick(10)
-        self.assertEqual([self.successResultOf(each) for each in waiting], ["b", "a"])
-
-    def test_attachingHealth(self) -> None:
-        """
-        Whoever has waited for a table for five seconds is reason enough to be unhealthy.
-        """
-        self.watch("a")
-        self.database.faults["attach"] = FULL
-        waiting = self.tracker.watch("b")
-        self.tick(20)
-        self.assertIsNone(self.tracker.health())
-        self.tick(10)
-        self.assertIn("has no room left", str(self.tracker.health()))
-        waiting.cancel()
-        self.failureResultOf(waiting, CancelledError)
-        self.tick(11)
-        self.assertIsNone(self.tracker.health())
-        self.logged()
-
-    def test_tidying(self) -> None:
-        """
-        While old entries cannot be forgotten changes are told, nothing is said to be wrong,
-        and it is tried again now and then.
-        """
-        self.database.faults["prune"] = FULL
-        self.watch("a")
-        for _ in range(60 * 5):
-            self.journal.write("a")
-            self.tick()
-        self.assertEqual(len(self.listener.heard), 300)
-        self.assertEqual(self.listener.down, [])
-        self.assertIsNone(self.tracker.health())
-        self.assertEqual(self.database.calls.count("prune"), 5)
-        self.assertEqual(self.logged(), 1)
-        del self.database.faults["prune"]
-        self.tick(5 * 16)
-        self.assertEqual(len(self.journal.prunings), 1)
-
-
-class LagTests(TroubleCase):
-    """
-    How old what was told is.
-    """
-
-    def test_lag(self) -> None:
-        """
-        It grows from the moment at which there was nothing more to read, and is nothing
-        while nobody waits for anything.
-        """
-        self.assertEqual(self.tracker.lag(), 0)
-        self.tick(10)
-        self.assertEqual(self.tracker.lag(), 0)
-        self.watch("a")
-        self.tick(10)
-        self.clock.advance(0.1)
-        self.assertLess(self.tracker.lag(), 0.2)
-        self.tracker.poke()
-        self.turn()
-        self.assertEqual(self.tracker.lag(), 0)
-        self.database.fault = LOCKED
-        self.tick(50)
-        self.assertAlmostEqual(self.tracker.lag(), 10, places=3)
-        self.logged()
-
-    def test_flood(self) -> None:
-        """
-        In the middle of a flood the past counts from before it.
-        """
-        self.watch("a")
-        self.journal.write(*"aaaa")
-        self.database.holding = True
-        self.tick()
-        self.database.release()
-        self.turn()
-        self.clock.advance(1)
-        self.assertAlmostEqual(self.tracker.lag(), 1.2, places=3)
-        self.database.release()
-        self.assertAlmostEqual(self.tracker.lag(), 1, places=3)
-
-
-class WholeTests(SynchronousTestCase):
-    """
-    The tracker on a real database.
-    """
-
-    def test_whole(self) -> None:
-        """
-        What another connection commits is told at the next tick, also after a lock.
-        """
-        path = self.mktemp()
-        writer = connect(path)
-        self.addCleanup(writer.close)
-        reader = connect(path)
-        self.addCleanup(reader.close)
-        writer.execute("CREATE TABLE t (n UNIQUE)")
-        clock = Clock()
-        listener = Listener()
-        tracker = ChangeTracker(clock, FakeDatabase(reader.cursor()), SQLiteJournal(), listener)
-        tracker.start()
-        watching = tracker.watch("T")
-        clock.advance(0)
-        self.assertEqual(self.successResultOf(watching), "t")
-        writer.execute("INSERT INTO t VALUES (1), (2)")
-        clock.advance(0.2)
-        self.assertEqual(listener.heard, [[("t", 1), ("t", 2)]])
-        writer.execute("BEGIN EXCLUSIVE")
-        writer.execute("REPLACE INTO t VALUES (2)")
-        clock.pump([0.2] * 20)
-        self.assertEqual(len(self.flushLoggedErrors(sqlite3.OperationalError)), 1)
-        writer.execute("COMMIT")
-        clock.advance(2)
-        self.assertEqual(listener.heard[1:], [[("t", 2), ("t", 2)]])
-        writer.execute("DROP TABLE t")
-        clock.advance(0.2)
-        self.assertEqual(listener.heard[2:], [("t", "table_lost")])
-        refused = tracker.watch("t")
-        clock.advance(0)
-        self.assertEqual(self.failureResultOf(refused).value.code, "unknown_table")
-        writer.execute("CREATE TABLE t (n)")
-        writer.execute("INSERT INTO t VALUES (3)")
-        clock.advance(0.2)
-        self.assertEqual(listener.heard[3:], [[("t", 3)], ("t", "back")])
-        self.successResultOf(tracker.stop())

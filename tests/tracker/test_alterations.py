@@ -1,5 +1,5 @@
 """
-Tests of what L{aerostack.tracker.tracker} tells of tables that were altered.
+Tests for L{aerostack.tracker.alterations}, through the tracker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class AlteredTests(TrackerCase):
 
     def test_first(self) -> None:
         """
-        Other columns are told before the changes that have them.
+        The listener hears of other columns before it hears of changes that have them.
         """
         self.watch("a")
         self.journal.write("a")
@@ -32,7 +32,7 @@ class AlteredTests(TrackerCase):
 
     def test_followedOnly(self) -> None:
         """
-        Of a table that nobody follows, or that has gone, nothing is told.
+        The listener hears nothing of a table that is not watched or that is gone.
         """
         self.watch("a", "c")
         self.journal.followed.remove("a")
@@ -44,7 +44,7 @@ class AlteredTests(TrackerCase):
 
     def test_asked(self) -> None:
         """
-        Whoever asks for the columns when it is told gets the new ones at once.
+        A listener that asks for the columns as soon as it hears of them gets the new ones.
         """
         self.watch("a")
         self.assertEqual(self.successResultOf(self.tracker.columns("a")), NEW)
@@ -68,7 +68,7 @@ class AlteredTests(TrackerCase):
 
     def test_judged(self) -> None:
         """
-        Changes wait until the listener has judged all who are told of them.
+        Changes wait until the listener has checked all subscribers against the new columns.
         """
         self.watch("a")
         self.journal.write("a")
@@ -84,8 +84,8 @@ class AlteredTests(TrackerCase):
 
     def test_trouble(self) -> None:
         """
-        Where the columns cannot be read, the changes wait, and both are told in order when
-        they can.
+        While the columns cannot be read, the changes wait.  The listener then hears of both in
+        order.
         """
         self.watch("a")
         self.journal.write("a")
@@ -109,8 +109,8 @@ class AlteredTests(TrackerCase):
 
     def test_rows(self) -> None:
         """
-        That rows may look different is told before the changes that look so, also where the
-        columns could not be read at first.
+        The listener hears that rows may look different before it hears of changes that look so,
+        also where the columns could not be read at first.
         """
         self.watch("a", "b")
         self.journal.write("a")
@@ -126,7 +126,7 @@ class AlteredTests(TrackerCase):
 
     def test_lost(self) -> None:
         """
-        Of a table that was lost it is not told that its rows may look different.
+        The listener does not hear that rows of a lost table may look different.
         """
         self.watch("a")
         self.journal.lose("a")
@@ -149,8 +149,8 @@ class BackTests(TrackerCase):
 
     def test_back(self) -> None:
         """
-        A lost table is told to be back, once, when the journal follows it again, and its
-        changes have the lineage that they have then.
+        When the journal follows a lost table again, the listener hears that once, and the table's
+        changes have the lineage of that moment.
         """
         self.journal.missing = frozenset(["a"])
         self.tick(2)
@@ -163,7 +163,7 @@ class BackTests(TrackerCase):
 
     def test_atOnce(self) -> None:
         """
-        A table that is lost and followed all the same is back right after its loss.
+        A table that is lost but still followed is back right after its loss.
         """
         self.journal.missing = frozenset()
         self.tick()
@@ -173,7 +173,8 @@ class BackTests(TrackerCase):
 
     def test_watched(self) -> None:
         """
-        Where somebody else watches the table anew, those who watched it hear that it is back.
+        When a new subscriber has the table attached again, the earlier subscribers hear that it
+        is back.
         """
         self.watch("a")
         self.assertEqual(self.listener.heard, [("a", "back")])
@@ -183,7 +184,7 @@ class BackTests(TrackerCase):
 
     def test_inherited(self) -> None:
         """
-        A table that only an earlier run followed is never said to be back.
+        A table that only an earlier run followed is never reported as back.
         """
         self.journal.followed.append("c")
         tracker = self.makeTracker()
