@@ -1,8 +1,21 @@
 """
-Every frame of the protocol, as data.
+The protocol: every frame that a client or the daemon sends, with every field.
 
-A class per frame; the field names are those on the wire.  Unknown fields are
-ignored in both directions, so that either side may be newer.
+A frame is one JSON object in one WebSocket text message.  Its field C{type} says which frame it
+is; the other fields have the names of the attributes below.  L{ClientFrame}s come from clients,
+L{ServerFrame}s from the daemon.  Either side ignores types and fields that it does not know, so
+that the other side may be newer.  C{docs/protocol.rst} says when each frame is sent, and in
+which order.
+
+Each field stands here as C{name: JSON type; marks.  Meaning}.  The marks:
+
+  - C{optional}: the sender may leave the field out.  The meaning says what holds then.
+  - C{added}: the first protocol, which the public Aerostack clients speak, does not have the
+    field.  Where a whole frame is added, its description says so.
+
+All times are integers, milliseconds since the Unix epoch.  Every topic that the daemon sends is
+canonical (C{table/orders/P}), but for what an L{Error} repeats; a client may send the short
+forms, too (see L{aerostack.core.topics.topics.parseTopic}).
 """
 
 from __future__ import annotations
@@ -19,7 +32,9 @@ NULL = Raw(b"null")
 
 
 class ClientFrame(msgspec.Struct, frozen=True, tag_field="type"):
-    """What a client sends."""
+    """
+    A frame that a client sends.  Where a field may be null, null means the same as no field.
+    """
 
 
 def requestOf(frame: ClientFrame) -> str:
@@ -30,6 +45,31 @@ def requestOf(frame: ClientFrame) -> str:
 
 
 class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
+    """
+    The client begins a subscription, or replaces the one that it has to the topic.  The daemon
+    answers with L{Subscribed}, or with an L{Error} that names the topic.
+
+    @ivar topic: string.  The topic to subscribe to; at most C{limits.topic_length} characters.
+    @ivar filter: object or null; optional.  Which rows of a table the client wants, by columns
+        and conditions (see L{aerostack.core.rows.filters}).  Without it: all rows.
+    @ivar event: string, list or null; optional, added.  Which changes of a table the client
+        wants: C{INSERT}, C{UPDATE}, C{DELETE}, one or a list of them.  Without it: all changes.
+    @ivar columns: list or null; optional, added.  The names of the columns of a table that the
+        client wants.  Without it: all columns that the client may read.
+    @ivar since: string or null; optional, added.  The last C{pos} of the topic that the client
+        saw.  The daemon then sends what the client missed.  Without it: only what comes from now
+        on.
+    @ivar snapshot: boolean or null; optional, added.  C{true}: the daemon first sends the rows
+        that the table has now, as L{SnapshotPage}s.  With C{since}, only if what was missed is
+        gone.
+    @ivar order: list or null; optional, added.  The order of the rows of a snapshot:
+        C{[["created_at", "desc"], ...]}.  Without it: in any order.
+    @ivar limit: integer or null; optional, added.  The number of rows of a snapshot after which
+        the daemon sends no more.  Without it: all rows, within the daemon's own bounds.
+    @ivar sync: boolean or null; optional, added.  C{true}: the daemon sends the members who are
+        present in pages, and L{Synced} behind them.  Without it: all members in one frame.
+    """
+
     topic: str
     filter: dict[str, Any] | None = None
     event: str | list[str] | None = None
@@ -42,10 +82,34 @@ class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
 
 
 class Unsubscribe(ClientFrame, frozen=True, tag="unsubscribe"):
+    """
+    The client ends a subscription.  The daemon answers with L{Unsubscribed}, also where there was
+    no subscription.
+
+    @ivar topic: string.  The topic to leave.  What the client tracks on it stays.
+    """
+
     topic: str
 
 
 class Publish(ClientFrame, frozen=True, tag="publish"):
+    """
+    The client publishes an event to all subscribers of a topic.  If the frame has an C{id}, the
+    daemon answers with L{Ack}.  A refusal is an L{Error} with the same C{id}.
+
+    @ivar topic: string.  The topic to publish on; not a table's topic.
+    @ivar event: string.  The name of the event, at most C{limits.event_length} characters.  It
+        does not begin with C{presence:}.
+    @ivar data: any; optional.  What the event says.  Subscribers get these bytes.  Without it:
+        null.
+    @ivar persist: boolean or null; optional.  C{true}: the daemon keeps the event in the
+        topic's history, and answers after the commit.  Without it: the event is not kept.
+    @ivar id: string or integer; optional.  The client's name for this publication, at most 128
+        characters.  If the same user sends the same C{id}, C{event} and C{data} on the topic
+        again within C{streams.repeat_window}, the daemon answers again and delivers
+        nothing.  Without it: no answer.
+    """
+
     topic: str
     event: str
     data: Raw = NULL
@@ -54,16 +118,47 @@ class Publish(ClientFrame, frozen=True, tag="publish"):
 
 
 class Track(ClientFrame, frozen=True, tag="track"):
+    """
+    The client becomes present on a topic, or changes the state that it shows there.  The first
+    time the daemon answers with an L{Event} C{presence:sync}; subscribers get C{presence:join} or
+    C{presence:update}.
+
+    @ivar topic: string.  The topic to be present on.
+    @ivar state: object.  What other clients see, at most C{limits.state_bytes} bytes as
+        JSON.  It replaces the state before.
+    @ivar sync: boolean or null; optional, added.  C{true}: the daemon sends the members in
+        pages, as for L{Subscribe}.  Without it: all members in one frame.
+    """
+
     topic: str
     state: dict[str, Raw]
     sync: bool | None = None
 
 
 class Untrack(ClientFrame, frozen=True, tag="untrack"):
+    """
+    The client ends its presence on a topic.  The daemon answers nothing; subscribers get an
+    L{Event} C{presence:leave}.
+
+    @ivar topic: string.  The topic on which the client is present no more.
+    """
+
     topic: str
 
 
 class Chat(ClientFrame, frozen=True, tag="chat"):
+    """
+    The client says something in a room.  Subscribers of C{chat/<roomId>} get a L{ChatMessage}.
+    The daemon keeps it in the history.
+
+    @ivar roomId: string.  The name of the room, the part of the topic behind C{chat/}.
+    @ivar text: string.  What the client says.
+    @ivar metadata: object or null; optional.  Anything else about the message.  Without it:
+        null.
+    @ivar id: string or integer; optional, added.  As for L{Publish}: the daemon answers with
+        L{Ack} once the message is kept.  Without it: no answer.
+    """
+
     roomId: str
     text: str
     metadata: dict[str, Raw] | None = None
@@ -71,21 +166,49 @@ class Chat(ClientFrame, frozen=True, tag="chat"):
 
 
 class Auth(ClientFrame, frozen=True, tag="auth"):
+    """
+    The client goes on under a new token.  The daemon answers nothing if the token is good; else it
+    sends an L{Error} and closes with 4001.
+
+    @ivar token: string.  The new token, a JWT.
+    """
+
     token: str
 
 
 class Ping(ClientFrame, frozen=True, tag="ping"):
-    pass
+    """
+    The client asks whether the daemon is there.  The daemon answers with L{Pong}.
+    """
 
 
 AnyClientFrame = Subscribe | Unsubscribe | Publish | Track | Untrack | Chat | Auth | Ping
 
 
 class ServerFrame(msgspec.Struct, frozen=True, tag_field="type"):
-    """What the daemon sends."""
+    """
+    A frame that the daemon sends.  No field is null, unless it holds data of the application.
+    """
 
 
 class Subscribed(ServerFrame, frozen=True, tag="subscribed"):
+    """
+    The daemon has begun a subscription: every frame of the topic behind C{pos} will come.
+
+    @ivar topic: string.  The topic.
+    @ivar pos: string; optional, added.  The position in the topic's log at which delivery
+        begins.  Missing where a snapshot follows: its last page has the position.
+    @ivar recovered: boolean; optional, added.  To a client that sent C{since}: C{true} if all
+        that it missed follows, C{false} if some of it is lost.  Missing where the client sent
+        no C{since}.
+    @ivar keptOnly: boolean; optional, added.  C{true}: of what the client missed, only the
+        events that the history kept follow; others may be lost.  Missing otherwise.
+    @ivar gap: object; optional, added.  C{{"reason": "expired" | "unknown" | "limit"}}: why
+        what the client missed does not follow.  Missing where nothing is lost.
+    @ivar sync: boolean; optional, added.  C{true}: the members who are present come in pages,
+        as the client asked.  Missing otherwise.
+    """
+
     topic: str
     pos: str | UnsetType = UNSET
     recovered: bool | UnsetType = UNSET
@@ -95,23 +218,69 @@ class Subscribed(ServerFrame, frozen=True, tag="subscribed"):
 
 
 class Synced(ServerFrame, frozen=True, tag="synced"):
+    """
+    The daemon has sent all pages of the members who are present on a topic.  Only for clients that
+    sent C{sync}.  The frame is added.
+
+    @ivar topic: string.  The topic.
+    @ivar timestamp: integer; added.  The time at which the set of members was as the pages
+        said, ms.
+    """
+
     topic: str
     timestamp: int
 
 
 class Unsubscribed(ServerFrame, frozen=True, tag="unsubscribed"):
+    """
+    A subscription has ended: the client asked for it, or the daemon ended it and has sent an
+    L{Error} that says why.  No frame of the topic comes behind this one.
+
+    @ivar topic: string.  The topic.
+    """
+
     topic: str
 
 
 class Ack(ServerFrame, frozen=True, tag="ack"):
+    """
+    The daemon has taken a L{Publish} or a L{Chat}: the publication has its place in the topic's
+    order.  If it is to be kept, it is committed.
+
+    @ivar id: string or integer.  The C{id} of the client's frame, as the client sent it.
+    """
+
     id: MessageId
 
 
 class Pong(ServerFrame, frozen=True, tag="pong"):
-    pass
+    """
+    The daemon answers a L{Ping}.
+    """
 
 
 class DbChange(ServerFrame, frozen=True, tag="db_change"):
+    """
+    A committed transaction has changed one row of a table.
+
+    @ivar topic: string.  The table's topic.
+    @ivar operation: string.  C{INSERT}, C{UPDATE} or C{DELETE}, as this subscriber sees it: a
+        row that comes into the filter is inserted, and a row that leaves it is deleted.
+    @ivar data: object.  The row after the change, by columns; for C{DELETE} the row that went.
+    @ivar timestamp: integer.  When the row was written, ms.
+    @ivar old: object; optional.  The row before the change.  Missing for C{INSERT}.
+    @ivar moved: boolean; optional, added.  C{true}: the table saw an C{UPDATE}, by which the
+        row came into the filter or left it.  Missing otherwise.
+    @ivar tx: string; optional, added.  What all changes of one transaction have in
+        common.  Missing where the database does not tell transactions apart.
+    @ivar commit: boolean; optional, added.  C{true}: this is the last change of its
+        transaction.  Missing otherwise.
+    @ivar omitted: list; optional, added.  The names of the columns whose values were too large
+        to be sent; C{data} and C{old} have null for them.  Missing where no value was too
+        large.
+    @ivar pos: string; optional, added.  The position of the change in the topic's log.
+    """
+
     topic: str
     operation: str
     data: Any
@@ -125,6 +294,18 @@ class DbChange(ServerFrame, frozen=True, tag="db_change"):
 
 
 class SnapshotPage(ServerFrame, frozen=True, tag="snapshot"):
+    """
+    A part of the rows that a table had at one point.  Every change after that point follows the
+    last page.  The frame is added.
+
+    @ivar topic: string.  The table's topic.
+    @ivar rows: list; added.  The rows of this page, each as C{data} of a L{DbChange}.  The list
+        may be empty.
+    @ivar more: boolean; added.  Whether another page follows.
+    @ivar pos: string; optional, added.  The position at which the changes begin.  Only the last
+        page has it.
+    """
+
     topic: str
     rows: list[Raw]
     more: bool
@@ -132,12 +313,37 @@ class SnapshotPage(ServerFrame, frozen=True, tag="snapshot"):
 
 
 class Commit(ServerFrame, frozen=True, tag="commit"):
+    """
+    A transaction has ended whose last change this subscriber did not get, for its C{filter} or
+    C{event}, although it got others.  The frame is added.
+
+    @ivar topic: string.  The table's topic.
+    @ivar pos: string; added.  The position of the transaction's last change.
+    @ivar tx: string; optional, added.  The C{tx} of the transaction's changes.  Missing where
+        they have none.
+    """
+
     topic: str
     pos: str
     tx: str | UnsetType = UNSET
 
 
 class Event(ServerFrame, frozen=True, tag="event"):
+    """
+    A user or a server has published an event, or the presence on a topic has changed.  Presence
+    comes as C{presence:sync}, C{presence:join}, C{presence:update} and C{presence:leave}.
+
+    @ivar topic: string.  The topic.
+    @ivar event: string.  The name of the event.
+    @ivar data: any.  What the event says, as the publisher sent it; for presence one member, or
+        an object with the list C{members}.
+    @ivar timestamp: integer.  When the daemon took the event, ms.
+    @ivar userId: string; optional.  The user who published the event, or whose presence changed.
+        Missing where the user is not known, and in C{presence:sync}.
+    @ivar pos: string; optional, added.  The position of the event in the topic's log.  Missing
+        for presence, which is no part of the log.
+    """
+
     topic: str
     event: str
     data: Any
@@ -147,6 +353,19 @@ class Event(ServerFrame, frozen=True, tag="event"):
 
 
 class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
+    """
+    A user has said something with L{Chat}.
+
+    @ivar topic: string.  The topic of the room, C{chat/<roomId>/P}.
+    @ivar event: string.  Always C{message}.
+    @ivar data: object.  C{{"id": string, "text": string, "metadata": object or null}}; the
+        daemon makes the id.
+    @ivar timestamp: integer.  When the daemon kept the message, ms: its C{created_at} in the
+        history.
+    @ivar userId: string; optional.  The user who said it.  Missing where the user is not known.
+    @ivar pos: string; optional, added.  The position of the message in the topic's log.
+    """
+
     topic: str
     event: str
     data: Any
@@ -156,6 +375,21 @@ class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
 
 
 class Status(ServerFrame, frozen=True, tag="status"):
+    """
+    The state of a table's changes is another one.  The subscription goes on.  Each frame has either
+    C{feed} or C{table}.  The frame is added.
+
+    @ivar topic: string.  The table's topic.
+    @ivar message: string; added.  One sentence for people.
+    @ivar feed: string; optional, added.  C{down}: the daemon cannot read the changes for now;
+        none is lost.  C{up}: it reads them again.
+    @ivar table: string; optional, added.  C{back}: the daemon follows the table again, after an
+        L{Error} C{table_lost}.  C{altered}: the table has other columns than before.  The
+        client asks for the rows again in both cases.
+    @ivar since: integer; optional, added.  The time since which the feed is down, ms.  Only
+        with C{feed}: C{down}.
+    """
+
     topic: str
     message: str
     feed: str | UnsetType = UNSET
@@ -164,11 +398,35 @@ class Status(ServerFrame, frozen=True, tag="status"):
 
 
 class Reconnect(ServerFrame, frozen=True, tag="reconnect"):
+    """
+    The daemon stops, and closes with 1001 behind this frame.  The frame is added.
+
+    @ivar delay: integer; added.  The time after which this client may come back, in
+        milliseconds.  Each client gets another one.
+    @ivar reason: string; added.  Always C{restart}.
+    """
+
     delay: int
     reason: str
 
 
 class Error(ServerFrame, frozen=True, tag="error"):
+    """
+    The daemon has refused a frame, or has ended something.  The connection goes on, unless a close
+    follows.
+
+    @ivar code: string.  One of L{aerostack.errors.ERRORS}, for programs.
+    @ivar message: string.  One sentence for people: what is wrong, and what to do.
+    @ivar id: string or integer; optional.  The C{id} of the frame that the daemon
+        refuses.  Missing where the frame has none, or none that can be read.
+    @ivar topic: string; optional.  The topic that the error is about; where the client sent no
+        topic, what it sent as one.  Missing where the error is about no topic.
+    @ivar retryAfter: integer; optional, added.  The time after which the same may succeed, in
+        milliseconds.  Missing where a later try fails, too.
+    @ivar request: string; optional, added.  The C{type} of the frame that the daemon refuses,
+        or its first 64 characters.  Missing where something ended by itself.
+    """
+
     code: str
     message: str
     id: MessageId | UnsetType = UNSET

@@ -4,8 +4,10 @@ The page about the protocol, and the frames that there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import msgspec
 from docutils import nodes
@@ -15,23 +17,55 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.protocol.frames import AnyClientFrame, ServerFrame
 from tests.net import ROOT
 
-Frames = dict[str, dict[str, bool]]
-"""Of each type the fields, and whether each may be missing."""
 
-
-def coded(kinds: Iterable[Any]) -> Frames:
+class Field(NamedTuple):
     """
-    The frames as they are in the code.
+    What is said of a field.
     """
-    return {
-        str(kind.__struct_config__.tag): {
-            field.encode_name: not field.required for field in msgspec.structs.fields(kind)
-        }
-        for kind in kinds
-    }
+
+    kind: str
+    optional: bool
 
 
-def written(title: str) -> Frames:
+CLIENT: tuple[Any, ...] = AnyClientFrame.__args__
+SERVER: list[Any] = ServerFrame.__subclasses__()
+
+# The first protocol, which public clients speak: it never changes.
+FIRST = {
+    "subscribe": {"topic", "filter"},
+    "unsubscribe": {"topic"},
+    "publish": {"topic", "event", "data", "persist", "id"},
+    "track": {"topic", "state"},
+    "untrack": {"topic"},
+    "chat": {"roomId", "text", "metadata"},
+    "auth": {"token"},
+    "ping": set(),
+    "subscribed": {"topic"},
+    "unsubscribed": {"topic"},
+    "ack": {"id"},
+    "pong": set(),
+    "db_change": {"topic", "operation", "data", "old", "timestamp"},
+    "event": {"topic", "event", "data", "userId", "timestamp"},
+    "chat_message": {"topic", "event", "data", "userId", "timestamp"},
+    "error": {"code", "message", "id", "topic"},
+}
+
+
+def tagOf(frame: Any) -> str:
+    """
+    A frame's type, as it stands on the wire.
+    """
+    return str(frame.__struct_config__.tag)
+
+
+def documented(frames: Iterable[Any]) -> dict[str, dict[str, Field]]:
+    """
+    The fields of each type, as the docstrings of the frames say.
+    """
+    return {tagOf(frame): {name: field for name, field, _ in described(frame)} for frame in frames}
+
+
+def written(title: str) -> dict[str, dict[str, Field]]:
     """
     The frames as they stand on the page.
 
@@ -48,11 +82,56 @@ def written(title: str) -> Frames:
     }
 
 
-def _fields(section: nodes.section) -> Iterable[tuple[str, bool]]:
+def _fields(section: nodes.section) -> Iterable[tuple[str, Field]]:
     for body in section.findall(nodes.tbody):
         for row in body.children:
-            name = row.children[0].astext()
-            yield name.removesuffix("?"), name.endswith("?")
+            name, kind = (cell.astext() for cell in row.children[:2])
+            yield name.removesuffix("?"), Field(kind, name.endswith("?"))
+
+
+_DOCUMENTED = re.compile(
+    r"@ivar (\w+): ([\w, ]+?)(; optional)?(?:(?:;|(?<=optional),) (added))?\.  [A-Z]"
+)
+
+
+def described(frame: Any) -> Iterator[tuple[str, Field, bool]]:
+    """
+    What the docstring of a frame says of its fields: each one's name, its type and whether it
+    is optional, and whether it is added to the first protocol.
+    """
+    text = re.sub(r"\n +", " ", inspect.getdoc(frame) or "")
+    for name, kind, optional, added in _DOCUMENTED.findall(text):
+        yield name, Field(kind, bool(optional)), bool(added)
+
+
+class FrameDocstringTests(SynchronousTestCase):
+    """
+    Tests for the docstrings of L{aerostack.protocol.frames}.
+    """
+
+    def test_fields(self) -> None:
+        """
+        Each frame describes each of its fields, in their order, and says which are optional.
+        """
+        for frame in (*CLIENT, *SERVER):
+            self.assertEqual(
+                [(name, field.optional) for name, field, _ in described(frame)],
+                [(f.encode_name, not f.required) for f in msgspec.structs.fields(frame)],
+                tagOf(frame),
+            )
+
+    def test_first(self) -> None:
+        """
+        The frames and fields that are not marked as added are those of the first protocol.
+        """
+        first = {}
+        for frame in (*CLIENT, *SERVER):
+            names = {name for name, _, added in described(frame) if not added}
+            if "The frame is added." in re.sub(r"\s+", " ", inspect.getdoc(frame) or ""):
+                self.assertEqual(names - {"topic"}, set(), tagOf(frame))
+            else:
+                first[tagOf(frame)] = names
+        self.assertEqual(first, FIRST)
 
 
 class ProtocolDocumentTests(SynchronousTestCase):
@@ -62,13 +141,14 @@ class ProtocolDocumentTests(SynchronousTestCase):
 
     def test_client(self) -> None:
         """
-        Every frame of a client's is there with every field, and no other; a field that may
-        be missing says so.
+        The page has every frame of clients with every field, its type and whether it is
+        optional, as the code has them.
         """
-        self.assertEqual(written("From the client"), coded(AnyClientFrame.__args__))
+        self.assertEqual(written("From the client"), documented(CLIENT))
 
     def test_server(self) -> None:
         """
-        The same, of the daemon's.
+        The page has every frame of the daemon with every field, its type and whether it is
+        optional, as the code has them.
         """
-        self.assertEqual(written("From the daemon"), coded(ServerFrame.__subclasses__()))
+        self.assertEqual(written("From the daemon"), documented(SERVER))
