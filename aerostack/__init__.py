@@ -1,9 +1,10 @@
 """
 aerostack-rt: a self-hosted realtime daemon.
 
-One WebSocket a client carries database changes, pub/sub, presence, history
-and token streams.  The rooms of this house, from the ground up.  A room imports only from
-the rooms before it; what has to come back up comes through L{aerostack.interfaces}:
+One WebSocket per client carries database changes, pub/sub, presence, history and token
+streams.  The code stands in rooms, which are listed here from the ground up.  A room imports
+only from the rooms before it; what has to come back up comes through
+L{aerostack.interfaces}:
 
 0. vocabulary: L{aerostack.errors}, L{aerostack.settings};
 1. pure, no I/O and no clock: L{aerostack.core}, L{aerostack.protocol}, L{aerostack.interfaces};
@@ -14,7 +15,13 @@ the rooms before it; what has to come back up comes through L{aerostack.interfac
 4. composition: L{aerostack.config}, L{aerostack.examples}, L{aerostack.cli},
    L{aerostack.server}.
 
-C{tests/test_layers.py} keeps these promises.
+Three rooms stand beside these floors.  L{aerostack.client} is the Python client: it knows the
+vocabulary and the pure rooms, and only the composition uses it.  L{aerostack.testing} has
+stand-ins for tests and imports from every room; no room imports from it.  L{aerostack.web} holds
+the files for browsers, and no code.
+
+C{tests/test_layers.py} keeps these promises.  C{docs/architecture.rst} has a picture of the rooms,
+and follows the five ways that data takes through them.
 """
 
 __version__ = "0.1.0"

@@ -138,6 +138,21 @@ def graph() -> dict[str, set[str]]:
     }
 
 
+def defined(module: str) -> set[str]:
+    """
+    The names that a module of ours defines, by its whole name.
+    """
+    path = SOURCE.parent.joinpath(*module.split("."))
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    found = set()
+    for node in ast.parse(source.read_text()).body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.add(node.name)
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", ())
+        found.update(target.id for target in targets if isinstance(target, ast.Name))
+    return found
+
+
 def circles(edges: Mapping[str, Collection[str]]) -> list[list[str]]:
     """
     The strongly connected components of a graph that have a circle (Tarjan's algorithm).
@@ -219,7 +234,7 @@ class LayerTests(SynchronousTestCase):
         """
         The package's docstring names the rooms in the order of this table.
         """
-        floors = (aerostack.__doc__ or "").partition("\n0. ")[2]
+        floors = (aerostack.__doc__ or "").partition("\n0. ")[2].partition("\n\n")[0]
         named = re.findall(r"L\{aerostack\.(\w+)\}", floors)
         self.assertEqual(tuple(named), ROOMS)
 
@@ -343,6 +358,21 @@ class DocstringTests(SynchronousTestCase):
         docstrings = {name: ast.get_docstring(ast.parse(p.read_text())) for name, p in modules()}
         silent = [name for name, text in docstrings.items() if not sentence.match(text or "")]
         self.assertEqual(silent, [])
+
+    def test_links(self) -> None:
+        """
+        What a docstring or a comment names of ours by its whole name is there.
+        """
+        lost = []
+        for name, path in modules():
+            for link in re.findall(r"L\{(?:[^{}<]*<)?(aerostack[\w.]*)", path.read_text()):
+                module, rest = link, ""
+                while module not in NAMES:
+                    module, _, last = module.rpartition(".")
+                    rest = last if not rest else f"{last}.{rest}"
+                if rest and rest.partition(".")[0] not in defined(module):
+                    lost.append(f"{name} names {link}")
+        self.assertEqual(lost, [])
 
 
 class WalkTests(SynchronousTestCase):

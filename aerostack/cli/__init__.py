@@ -1,5 +1,8 @@
 """
 The command line, a module a command.
+
+Begin with L{main}, which finds the command.  Most commands use the Python client, which
+L{aerostack.cli.talk} opens by the options of L{aerostack.cli.options}.
 """
 
 from __future__ import annotations

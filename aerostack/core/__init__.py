@@ -1,8 +1,9 @@
 """
 The core room: the decisions, as functions of plain data.
 
-Nothing here does I/O, reads a clock, rolls dice or logs; what needs the time takes
-C{now}.  Topics and the patterns over them, who is subscribed to what, who is
-present where, how much a client may send and how much may wait for it, and when
-something is due.
+Nothing here does I/O, reads a clock, draws random numbers or logs; what needs the time takes
+C{now}.  Begin with L{aerostack.core.topics.topics}, the names that everything else goes by, and
+L{aerostack.core.registry}, which knows the subscribers of each topic.  The packages in here hold
+what a topic's log remembers (C{replay}), table rows and what a subscriber sees of them (C{rows}),
+rights (C{access}), bounds (C{limits}) and what an operator can ask (C{diagnosis}).
 """

@@ -1,5 +1,6 @@
 """
-The engine room: how a publication reaches every daemon that shares its topics.
+How a publication reaches every daemon that shares its topics.
 
-L{aerostack.engine.memory} serves a daemon that is alone.
+An engine implements L{aerostack.interfaces.IEngine}.  There is one: L{aerostack.engine.memory},
+for a daemon that is alone.
 """

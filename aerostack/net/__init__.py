@@ -1,8 +1,8 @@
 """
-The net room: sockets, and what is spoken on them.
+Sockets, and what is spoken on them.
 
-L{aerostack.net.websocket.connection} is the only place that knows Autobahn,
-L{aerostack.net.http.resources} serves everything that is plain HTTP,
-L{aerostack.net.websocket.handshake} decides whether a request may become a WebSocket;
-L{aerostack.net.endpoints} and L{aerostack.net.tls} listen.
+Begin with L{aerostack.net.endpoints}, which listens, and then with L{aerostack.net.http.server}:
+every connection begins as HTTP, and some become WebSockets in L{aerostack.net.websocket}.
+L{aerostack.net.tls} has the certificates, and L{aerostack.net.proxied} reads what a proxy says of
+a client.
 """

@@ -1,3 +1,7 @@
 """
-Resume: clients that come back get what they missed, or a gap.
+Resume: clients that come back get what they missed, or are told that there is a gap.
+
+Begin with L{aerostack.recovery.recovery}, where every subscription begins, with the past or
+without it.  L{aerostack.recovery.replay} reads the past of one topic for one subscription, from
+memory and from the database.
 """

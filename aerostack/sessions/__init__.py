@@ -1,3 +1,9 @@
 """
 What a client's frames do: sessions, their commands and their subscriptions.
+
+Begin with L{aerostack.sessions.session}, one client from its opening to its close, and
+L{aerostack.sessions.commands}, which has a method for each frame of a client.
+L{aerostack.sessions.subscriptions} begins, changes and ends subscriptions,
+L{aerostack.sessions.context} holds what all sessions share, and L{aerostack.sessions.rpc} does
+what servers ask over HTTP.
 """

@@ -1,8 +1,9 @@
 """
 Stand-ins for what is outside, for our tests and for yours.
 
-Each does what the real one promises, at once and in memory.  L{World} is a whole daemon of
-them.
+Begin with L{World}, a whole daemon in memory, without sockets, database or time.  L{MemoryClient}
+speaks to it frame by frame, and a L{MemoryWire} connects the Python client to it.  Each stand-in
+does what the real part promises, at once and in memory.
 """
 
 from aerostack.testing.clients import MemoryClient

@@ -4,7 +4,7 @@ Notices table changes, whichever program makes them.
 Triggers in the user's database copy every changed row into one journal table.  They run
 inside the writer's own transaction, so the journal never holds what was rolled back.
 SQLite has one writer at a time, so the journal's order is the order of commits.  The
-daemon reads the journal on a timer.
+daemon reads the journal on a timer.  Begin with L{aerostack.tracker.tracker}.
 
   - L{aerostack.databases.sqlite.tables} reads what a table looks like,
   - L{aerostack.databases.sqlite.triggers} writes the triggers for it, as text,
