@@ -48,9 +48,9 @@ class Authenticator:
     """
 
     def __init__(self, projects: Mapping[str, ProjectConfig]) -> None:
-        self.load(projects)
+        self.reload(projects)
 
-    def load(self, projects: Mapping[str, ProjectConfig]) -> None:
+    def reload(self, projects: Mapping[str, ProjectConfig]) -> None:
         """
         Judge by these projects from now on.
         """

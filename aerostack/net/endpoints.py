@@ -51,6 +51,15 @@ class Listener:
     local: bool
     tls: ReloadableTLS | None
 
+    def reload(self) -> None:
+        """
+        Read the certificate again, if there is one.
+
+        @raise TLSError: It cannot be served; the old one stays.
+        """
+        if self.tls is not None:
+            self.tls.reload()
+
 
 def serverEndpoint(reactor: Any, description: str, baseDirectory: Path | None = None) -> Listener:
     """

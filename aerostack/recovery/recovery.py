@@ -94,6 +94,12 @@ class Recovery:
         # The database could not be read the last time that it was asked.
         self._isFailing = False
 
+    def reload(self, bounds: Bounds) -> None:
+        """
+        Read no more rows than these bounds allow from now on.
+        """
+        self.snapshots.reload(bounds)
+
     # Pacing
 
     def pace(self, outlet: Outbound) -> None:

@@ -90,12 +90,11 @@ class Console(MultiService):
             f"{PATH}/watch": WatchResource(door, self.watchers),
         }
 
-    def load(self, console: str, limits: LimitsConfig) -> None:
+    def reload(self, console: str, limits: LimitsConfig) -> None:
         """
-        Go on with other settings.
+        Let operators in by these settings from now on.
         """
         if console != self.door.console:
             # Who looks on from where it may not any more must not go on with it.
             self.watchers.endAll()
-        self.door.console = console
-        self.door.limits = limits
+        self.door.reload(console, limits)

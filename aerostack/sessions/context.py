@@ -27,8 +27,7 @@ class SessionContext:
     @ivar clock: For intervals; it is never set.
     @ivar wall: Tells the time, seconds since the epoch, by which tokens expire; it may be
         set at any moment.
-    @ivar limits: Replaced when the configuration is read again; holds for sessions
-        that begin after that.
+    @ivar limits: Hold for sessions that begin from now on.
     @ivar deadlines: When each session has something to do.
     @ivar quotas: What each project uses of what it may.
     @ivar traces: What is remembered of connections.
@@ -62,3 +61,9 @@ class SessionContext:
         self.traces = traces
         self.judging = Judging(clock)
         self.clients: dict[tuple[str, str], CommandedSession] = {}
+
+    def reload(self, limits: LimitsConfig) -> None:
+        """
+        Hold sessions that begin from now on to these limits.
+        """
+        self.limits = limits

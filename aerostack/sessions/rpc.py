@@ -40,12 +40,18 @@ class RPC:
         limits: LimitsConfig,
         query: Query,
     ) -> None:
-        self.limits = limits
+        self._limits = limits
         self._permit = permit
         self._hub = hub
         self._authenticator = authenticator
         self._query = query
         self._methods = {"socket.emit": self._emit, "db.query": self._dbQuery}
+
+    def reload(self, limits: LimitsConfig) -> None:
+        """
+        Go by these limits from now on.
+        """
+        self._limits = limits
 
     def call(self, identity: Identity, body: bytes) -> Deferred[Any]:
         """
@@ -92,15 +98,15 @@ class RPC:
         given = _value(args[3]) if len(args) == 4 else None
         options = {} if given is None else given
         _checkOptions(options)
-        checkEvent(event, self.limits.eventLength)
+        checkEvent(event, self._limits.eventLength)
         topic = parseTopic(
-            name, identity.project, self._authenticator.projects, self.limits.topicLength
+            name, identity.project, self._authenticator.projects, self._limits.topicLength
         )
         self._permit(identity, Action.PUBLISH, topic)
         encoded = bytes(args[1])
-        if len(encoded) > self.limits.messageBytes:
+        if len(encoded) > self._limits.messageBytes:
             raise RealtimeError(
-                "too_large", f"An event's data has at most {self.limits.messageBytes} bytes."
+                "too_large", f"An event's data has at most {self._limits.messageBytes} bytes."
             )
         published = self._hub.publish(
             topic, event, encoded, options.get("userId"), options.get("persist", False)

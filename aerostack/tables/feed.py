@@ -5,7 +5,7 @@ Table topics: from the tracker's changes to the frames of those who subscribed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -62,17 +62,17 @@ class TableFeed:
         allowed: Patterns,
         access: Access,
         projects: Collection[str],
-        makeTracker: Callable[[IChangeListener], IChangeTracker],
+        tracker: IChangeTracker,
     ) -> None:
         """
-        @param makeTracker: Makes the tracker that tells us of changes.
+        @param tracker: Tells us of changes, once it was started with us.
         """
         self.allowed = allowed
         self.access = access
         self.projects = projects
         self.changes = 0
         self.latencies = Latencies()
-        self.tracker = makeTracker(self)
+        self.tracker = tracker
         self._hub = hub
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
         # What columns the tables have, as far as anybody has asked or was told.
@@ -195,12 +195,19 @@ class TableFeed:
                 f"The rule for {grant.table} does not fit the table; the daemon's log says why.",
             ) from None
 
-    def load(self, access: Access) -> None:
+    def reload(
+        self, allowed: Patterns, projects: Collection[str], access: Access | None = None
+    ) -> None:
         """
-        Judge by these rules from now on.
+        Serve these tables to these projects from now on.
+
+        @param access: The new rules for reading tables; L{None} if they are the same.
         """
-        self.access = access
-        self._told.clear()
+        self.allowed = allowed
+        self.projects = projects
+        if access is not None:
+            self.access = access
+            self._told.clear()
 
     def change(self, subscriber: ISubscriber, topic: Topic, view: View | None) -> None:
         """

@@ -152,6 +152,12 @@ class Snapshots:
         self._needs: Counter[Hashable] = Counter()
         self._holds: Counter[Rows] = Counter()
 
+    def reload(self, bounds: Bounds) -> None:
+        """
+        Read no more rows than these bounds allow from now on.
+        """
+        self.bounds = bounds
+
     def read(self, table: str, selection: Selection, client: Hashable) -> Deferred[Hold]:
         """
         Read rows of a watched table.

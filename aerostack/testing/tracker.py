@@ -28,6 +28,7 @@ class MemoryTracker:
     """
     A tracker of tables that exist only by name.
 
+    @ivar listener: Is told of the changes.  Set it before the first change.
     @ivar tables: The tables that can be watched.
     @ivar shape: What columns each of them has.
     @ivar watched: How many interests each watched table has.
@@ -40,8 +41,9 @@ class MemoryTracker:
     @ivar forgotten: Changes up to this number cannot be told again.
     """
 
-    def __init__(self, listener: IChangeListener, tables: tuple[str, ...] = ("orders",)) -> None:
-        self.listener = listener
+    listener: IChangeListener
+
+    def __init__(self, tables: tuple[str, ...] = ("orders",)) -> None:
         self.tables = tables
         self.shape: Columns = {
             "id": ColumnType.NUMBER,

@@ -30,7 +30,7 @@ from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.hub import Hub
-from aerostack.interfaces import IChangeListener, IConnection
+from aerostack.interfaces import IConnection
 from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.context import SessionContext
@@ -156,14 +156,16 @@ class World:
             ),
             IdempotencyCache(120.0, 1000),
         )
+        self.tracker = MemoryTracker(self._tables)
         self.feeds = TableFeed(
             self.clock,
             self.hub,
             Patterns(["*"]),
             Access(self.projects, self._access),
             self.projects,
-            self._makeTracker,
+            self.tracker,
         )
+        self.tracker.listener = self.feeds
         self.authenticator = Authenticator(self.projects)
         self.deadlines = Deadlines()
         self.traces = Traces()
@@ -184,10 +186,6 @@ class World:
             self.traces,
         )
         self.rpc = RPC(self.hub, self.authenticator, self.feeds.permit, self.limits, self._query)
-
-    def _makeTracker(self, listener: IChangeListener) -> MemoryTracker:
-        self.tracker = MemoryTracker(listener, self._tables)
-        return self.tracker
 
     def _query(self, sql: str, parameters: list[Any]) -> Deferred[dict[str, Any]]:
         self.queries.append((sql, parameters))

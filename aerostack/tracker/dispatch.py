@@ -27,16 +27,15 @@ class ChangeDispatcher:
     other events of the feed.
 
     @ivar position: The highest journal sequence number delivered so far.
+    @ivar listener: Receives the changes.  The tracker sets it when it starts.
     """
 
     log = Logger()
+    listener: IChangeListener
 
-    def __init__(
-        self, clock: IReactorTime, listener: IChangeListener, watched: WatchedTables
-    ) -> None:
+    def __init__(self, clock: IReactorTime, watched: WatchedTables) -> None:
         self.position = 0
         self._clock = clock
-        self._listener = listener
         self._watched = watched
 
     async def dispatch(self, events: Sequence[Change | Loss], after: int) -> None:
@@ -71,12 +70,12 @@ class ChangeDispatcher:
                 watchedTable.lost = True
                 await self._dispatchChanges(changes)
                 changes = []
-                self._guard(self._listener.tableLost, event.table, event.error, event.seq)
+                self._guard(self.listener.tableLost, event.table, event.error, event.seq)
         await self._dispatchChanges(changes)
 
     async def _dispatchChanges(self, changes: Sequence[Change]) -> None:
         if changes:
-            room = self._guard(self._listener.changed, changes)
+            room = self._guard(self.listener.changed, changes)
             self.position = changes[-1].seq
             if room is not None:
                 await room
@@ -86,7 +85,7 @@ class ChangeDispatcher:
         Report that a table may have other columns.  The next changes must wait until the result
         fires.
         """
-        judged = self._guard(self._listener.tableAltered, table, columns)
+        judged = self._guard(self.listener.tableAltered, table, columns)
         if judged is not None:
             await judged
 
@@ -94,31 +93,31 @@ class ChangeDispatcher:
         """
         Report that rows of a table may look different.
         """
-        self._guard(self._listener.tableReshaped, table)
+        self._guard(self.listener.tableReshaped, table)
 
     def back(self, table: str) -> None:
         """
         Report that a table which was lost is followed again.
         """
-        self._guard(self._listener.tableBack, table)
+        self._guard(self.listener.tableBack, table)
 
     def left(self, table: str) -> None:
         """
         Report that the tracker stops following a table.
         """
-        self._guard(self._listener.tableLeft, table)
+        self._guard(self.listener.tableLeft, table)
 
     def down(self, reason: str) -> None:
         """
         Report that changes cannot be read.
         """
-        self._guard(self._listener.feedDown, reason)
+        self._guard(self.listener.feedDown, reason)
 
     def up(self) -> None:
         """
         Report that changes can be read again.
         """
-        self._guard(self._listener.feedUp)
+        self._guard(self.listener.feedUp)
 
     def _guard(self, hear: Callable[..., Any], *args: object) -> Any:
         try:

@@ -56,7 +56,6 @@ class ChangeTracker:
         clock: IReactorTime,
         database: IDatabase,
         journal: IJournal,
-        listener: IChangeListener,
         pollInterval: float = 0.2,
         *,
         wall: Callable[[], float] = time.time,
@@ -88,7 +87,7 @@ class ChangeTracker:
         self._batch = batch
 
         self._watched = WatchedTables(grace, journal.fold)
-        self._dispatcher = ChangeDispatcher(clock, listener, self._watched)
+        self._dispatcher = ChangeDispatcher(clock, self._watched)
         self._monitored = MonitoredDatabase(clock, database, self._dispatcher, pollInterval)
         self._columns = ColumnCache(database, journal)
         self._snapshots = SnapshotReader(clock, self._reads, journal)
@@ -240,10 +239,13 @@ class ChangeTracker:
 
     # Running
 
-    def start(self) -> None:
+    def start(self, listener: IChangeListener) -> None:
         """
         Begin to tick.
+
+        @param listener: Is told of the changes from now on.
         """
+        self._dispatcher.listener = listener
         self._loop.start(self._pollInterval, now=False)
         if self._attaching:
             self.poke()

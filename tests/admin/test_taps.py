@@ -268,7 +268,7 @@ class WatchersTests(SynchronousTestCase):
         An operator whose key does not hold any more sees nothing more, on any topic.
         """
         readers = [self.watch(), self.watch(ORDERS)]
-        self.world.authenticator.load({})
+        self.world.authenticator.reload({})
         self.watchers.judge(self.world.authenticator.judge)
         for reader in readers:
             self.assertEqual((reader.take(), reader.finished), (["error"], True))

@@ -118,7 +118,7 @@ class ProjectTests(AuthTestCase):
         """
         After a reload only the new projects count.
         """
-        self.auth.load({"blog": makeProject("blog", publicKey=BLOG_KEY)})
+        self.auth.reload({"blog": makeProject("blog", publicKey=BLOG_KEY)})
         self.refused("unauthorized", key=PUBLIC_KEY)
         self.refused("unknown_project", token=sign(projectId="shop"))
         self.assertEqual(self.identify(key=BLOG_KEY).project, "blog")
@@ -322,7 +322,7 @@ class RefreshTests(AuthTestCase):
         """
         Where the project was taken out of the configuration, no token helps.
         """
-        self.auth.load({})
+        self.auth.reload({})
         identity = Identity("shop", Role.TOKEN, "ann")
         error = self.assertRaises(RealtimeError, self.refresh, identity, sign())
         self.assertEqual(error.code, "unknown_project")
@@ -342,7 +342,7 @@ class JudgeTests(AuthTestCase):
         self.auth = makeAuthenticator(makeProject(**self.before, origins=("*",)))
         identity = self.identify(**credentials)
         project = makeProject(**{**self.before, "origins": ("*",), **after})
-        self.auth.load({"shop": project} if after.get("id") is None else {})
+        self.auth.reload({"shop": project} if after.get("id") is None else {})
         try:
             self.auth.judge(identity)
         except RealtimeError as error:
@@ -417,7 +417,7 @@ class JudgeTests(AuthTestCase):
         identity = self.auth.refresh(self.identify(key=PUBLIC_KEY), sign(), NOW)
         self.auth.judge(identity)
         for change in ({"publicKey": None}, {"jwt": JWTConfig("HS256", SECRET[::-1])}):
-            self.auth.load({"shop": makeProject(**{**self.before, **change})})
+            self.auth.reload({"shop": makeProject(**{**self.before, **change})})
             self.assertRaises(RealtimeError, self.auth.judge, identity)
 
 

@@ -178,8 +178,9 @@ class Crowd:
         """
         project, other = self.project(), self.world.projects["q"]
         projects = {"p": project, "q": other}
-        self.world.authenticator.load(projects)
-        self.world.feeds.load(Access(projects, self.random.choice(RULES)))
+        self.world.authenticator.reload(projects)
+        feeds = self.world.feeds
+        feeds.reload(feeds.allowed, feeds.projects, Access(projects, self.random.choice(RULES)))
         for client in self.clients:
             client.session.reconsider()
 

@@ -103,7 +103,7 @@ class DaemonTests(TestCase):
         self.daemon = Daemon(config, self.reactor)
         self.daemon.privilegedStartService()
         self.daemon.startService()
-        self.port = self.daemon.ports[0].getHost().port
+        self.port = self.daemon.listening.ports[0].getHost().port
 
     async def stop(self) -> None:
         """

@@ -177,7 +177,7 @@ class StallTests(DaemonTests):
         """
         path = self.directory / "rt.sock"
         listener = serverEndpoint(self.reactor, f"unix:{path}")
-        self.daemon.listen(listener)
+        self.daemon.listening.listen(listener)
         endpoint = UNIXClientEndpoint(self.reactor, str(path))
         client: Wire = await endpoint.connect(WireFactory())  # type: ignore[arg-type, assignment]
         self.wires.append(client)
@@ -199,8 +199,8 @@ class StallTests(DaemonTests):
             "ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem",
             directory,
         )
-        self.daemon.listen(listener)
-        return authority, self.daemon.ports[-1].getHost().port
+        self.daemon.listening.listen(listener)
+        return authority, self.daemon.listening.ports[-1].getHost().port
 
     async def test_hasty(self) -> None:
         """

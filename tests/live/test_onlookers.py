@@ -316,9 +316,9 @@ class OnlookerTests(ConsoleTests):
         stops.
         """
         onlooker = await self.watch("chat/a")
-        self.daemon.console.load("off", self.daemon.config.limits)
+        self.daemon.console.reload("off", self.daemon.config.limits)
         await onlooker.ended
-        self.daemon.console.load("loopback", self.daemon.config.limits)
+        self.daemon.console.reload("loopback", self.daemon.config.limits)
         onlooker = await self.watch("chat/a")
         await self.stop()
         await onlooker.ended

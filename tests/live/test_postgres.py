@@ -13,7 +13,8 @@ import psycopg
 from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 
-from aerostack.server.daemon import Daemon, StartError
+from aerostack.server.daemon import Daemon
+from aerostack.server.listening import StartError
 from aerostack.settings.settings import Config, DatabaseConfig
 from tests.live.daemon import DaemonTests
 from tests.live.program import CLI, ProgramTests

@@ -24,8 +24,8 @@ class ProxiedTests(DaemonTests):
 
     def listen(self, description: str) -> None:
         """Listen at another place, for all that follows."""
-        self.daemon.listen(serverEndpoint(self.reactor, description, self.directory))
-        self.port = self.daemon.ports[-1].getHost().port
+        self.daemon.listening.listen(serverEndpoint(self.reactor, description, self.directory))
+        self.port = self.daemon.listening.ports[-1].getHost().port
 
     def config(self) -> Config:
         """With room for a few connections of an address."""

@@ -17,7 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.config.loader import load
 from aerostack.server import service
-from aerostack.server.daemon import Daemon, StartError
+from aerostack.server.daemon import Daemon
+from aerostack.server.listening import StartError
 from aerostack.server.service import Options, Program, hint
 from aerostack.settings.settings import Config
 

@@ -152,7 +152,7 @@ class ReconsideredTests(SynchronousTestCase):
             client.ask(type="track", topic="a/b", state={})
         watcher.take()
         other = JWTConfig("HS256", TOKEN_SECRET[::-1])
-        world.authenticator.load({"p": makeProject(publicKey="pk_another0123456789", jwt=other)})
+        world.authenticator.reload({"p": makeProject(publicKey="pk_another0123456789", jwt=other)})
         for client in (watcher, *clients):
             client.take()
             client.session.reconsider()

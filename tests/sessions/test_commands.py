@@ -142,7 +142,7 @@ class SubscribeTests(SynchronousTestCase):
         """
         Another project's topic is refused.
         """
-        self.world.authenticator.load({"p": makeProject(), "q": makeProject(id="q")})
+        self.world.authenticator.reload({"p": makeProject(), "q": makeProject(id="q")})
         self.assertEqual(
             codes(self.client.ask(type="subscribe", topic="chat/x/q")), ["wrong_project"]
         )

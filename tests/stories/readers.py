@@ -65,7 +65,8 @@ class ReaderCase(SynchronousTestCase):
         """
         Take another rule up.
         """
-        self.world.feeds.load(Access(self.world.projects, {"orders": rule}))
+        feeds = self.world.feeds
+        feeds.reload(feeds.allowed, feeds.projects, Access(self.world.projects, {"orders": rule}))
         for client in self.clients:
             client.session.judge()
 

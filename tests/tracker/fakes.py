@@ -259,14 +259,13 @@ class TrackerCase(SynchronousTestCase):
         self.journal = FakeJournal()
         self.listener = FakeListener()
         self.tracker = self.makeTracker()
-        self.tracker.start()
+        self.tracker.start(self.listener)
 
     def makeTracker(self, **more: Any) -> ChangeTracker:
         return ChangeTracker(
             self.clock,
             self.database,
             self.journal,
-            self.listener,
             0.2,
             wall=lambda: WALL + self.clock.seconds(),
             batch=3,

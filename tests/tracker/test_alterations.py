@@ -188,7 +188,7 @@ class BackTests(TrackerCase):
         """
         self.journal.followed.append("c")
         tracker = self.makeTracker()
-        tracker.start()
+        tracker.start(self.listener)
         watching = tracker.watch("a")
         self.clock.advance(0)
         self.successResultOf(watching)

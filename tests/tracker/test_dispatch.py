@@ -26,7 +26,8 @@ class DispatcherTests(SynchronousTestCase):
         self.listener = FakeListener()
         watched = WatchedTables(60, str.lower)
         watched.add("a", "a", "")
-        self.dispatcher = ChangeDispatcher(self.clock, self.listener, watched)
+        self.dispatcher = ChangeDispatcher(self.clock, watched)
+        self.dispatcher.listener = self.listener
 
     def tell(self, *events: Change | Loss, after: int = 10_000) -> Deferred[None]:
         """

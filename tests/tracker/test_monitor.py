@@ -284,8 +284,8 @@ class TroubleTests(TrackerCase):
         """
         With a long interval the tracker is unhealthy later.
         """
-        tracker = ChangeTracker(self.clock, self.database, self.journal, self.listener, 2.0)
-        tracker.start()
+        tracker = ChangeTracker(self.clock, self.database, self.journal, 2.0)
+        tracker.start(self.listener)
         tracker.watch("a")
         self.turn()
         self.database.fault = LOCKED

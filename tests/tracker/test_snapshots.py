@@ -24,7 +24,7 @@ class SnapshotTests(TrackerCase):
         self.watch("a")
         reads = FakeDatabase()
         self.tracker = self.makeTracker(reads=reads)
-        self.tracker.start()
+        self.tracker.start(self.listener)
         self.watch("a")
         self.journal.write("a", "a", "a", "a")
         self.database.holding = True

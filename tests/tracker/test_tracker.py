@@ -68,7 +68,7 @@ class WatchTests(TrackerCase):
         watching = tracker.watch("a")
         self.turn()
         self.assertNoResult(watching)
-        tracker.start()
+        tracker.start(self.listener)
         self.turn()
         self.assertEqual(self.successResultOf(watching), "a")
 

@@ -33,9 +33,9 @@ class Admission:
         self._lag = 0.0
         # When the one who was refused last was told to come back.
         self._promised = 0.0
-        self.load(limits)
+        self.reload(limits)
 
-    def load(self, limits: LimitsConfig) -> None:
+    def reload(self, limits: LimitsConfig) -> None:
         """
         Go by these limits from now on.
         """

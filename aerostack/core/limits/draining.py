@@ -41,6 +41,13 @@ class DrainPlan:
         self.spread = spread
         self._random = random
 
+    def reload(self, away: float, spread: float) -> None:
+        """
+        Plan with these times from now on; see the attributes.
+        """
+        self.away = away
+        self.spread = spread
+
     def batches(self, count: int) -> Iterator[list[int]]:
         """
         Plan for so many clients.

@@ -80,9 +80,9 @@ class Quotas:
         self.addresses = Counts()
         self.subscriptions = Counts()
         self._allowances: dict[str, Allowance | None] = {}
-        self.load(projects, connectionsPerAddress)
+        self.reload(projects, connectionsPerAddress)
 
-    def load(
+    def reload(
         self, projects: Mapping[str, ProjectConfig], connectionsPerAddress: int | None
     ) -> None:
         """

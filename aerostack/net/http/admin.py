@@ -57,6 +57,13 @@ class ConsoleAccess:
         self._authenticator = authenticator
         self._wall = wall
 
+    def reload(self, console: str, limits: LimitsConfig) -> None:
+        """
+        Let operators in by these settings from now on.
+        """
+        self.console = console
+        self.limits = limits
+
     def check(self, request: Request) -> None:
         """
         Make sure that the console can be reached from where a request comes.

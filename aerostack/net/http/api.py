@@ -72,12 +72,18 @@ class HistoryResource(JSONResource):
         super().__init__()
         self._permit = permit
         self._quotas = quotas
-        self.limits = limits
-        self.pageSize = pageSize
+        self._limits = limits
+        self._pageSize = pageSize
         self._history = history
         self._authenticator = authenticator
         self._clock = clock
         self._wall = wall
+
+    def reload(self, limits: LimitsConfig) -> None:
+        """
+        Go by these limits from now on.
+        """
+        self._limits = limits
 
     def originAllowed(self, origin: str) -> bool:
         return self._authenticator.originAllowed(origin)
@@ -90,11 +96,11 @@ class HistoryResource(JSONResource):
         identity = self._identify(request, room)
         self._quotas.spend(identity.project, 0, self._clock.seconds())
         topic = parseTopic(
-            room, identity.project, self._authenticator.projects, self.limits.topicLength
+            room, identity.project, self._authenticator.projects, self._limits.topicLength
         )
         self._permit(identity, Action.SUBSCRIBE, topic)
         limit = numberOf(query, "limit", 1)
-        limit = self.defaultLimit if limit is None else min(limit, self.pageSize)
+        limit = self.defaultLimit if limit is None else min(limit, self._pageSize)
         page = self._history.page(topic.canonical, limit, numberOf(query, "before", 0))
         return page.addCallback(_page)
 

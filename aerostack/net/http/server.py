@@ -39,9 +39,9 @@ class Lobby:
 
     def __init__(self, limits: LimitsConfig) -> None:
         self._channels: dict[BoundedChannel, None] = {}
-        self.load(limits)
+        self.reload(limits)
 
-    def load(self, limits: LimitsConfig) -> None:
+    def reload(self, limits: LimitsConfig) -> None:
         """
         Go by these limits from now on.
         """
@@ -232,9 +232,9 @@ class BoundedSite(Site):
         self.lobby = lobby
         self.intake = intake
         self.local = local
-        self.load(limits)
+        self.reload(limits)
 
-    def load(self, limits: LimitsConfig) -> None:
+    def reload(self, limits: LimitsConfig) -> None:
         """
         Go by these limits from now on.
         """

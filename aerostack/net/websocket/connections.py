@@ -62,12 +62,12 @@ class Connections:
         self._turn = Turn(clock)
         self.intake = Intake(clock)
         self._factory = WebSocketServerFactory(reactor=clock)
-        self.setLimits(limits)
+        self.reload(limits)
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def setLimits(self, limits: LimitsConfig) -> None:
+    def reload(self, limits: LimitsConfig) -> None:
         """
         Hold connections that open from now on to these limits.
         """

@@ -19,10 +19,7 @@ from aerostack.settings.limits import LimitsConfig
 
 class Gate:
     """
-    Stands before the openings of WebSockets.
-
-    @ivar limits: Replaced when the configuration is read again.
-    @ivar proxies: The same.
+    Decides whether a client may open a WebSocket.
     """
 
     def __init__(
@@ -32,16 +29,23 @@ class Gate:
         connections: Connections,
         quotas: Quotas,
         admission: Admission,
-        departures: DrainPlan,
+        drainPlan: DrainPlan,
         proxies: Proxies,
     ) -> None:
-        self.limits = limits
-        self.proxies = proxies
+        self._limits = limits
+        self._proxies = proxies
         self._clock = clock
         self._connections = connections
         self._quotas = quotas
         self._admission = admission
-        self._departures = departures
+        self._drainPlan = drainPlan
+
+    def reload(self, limits: LimitsConfig, proxies: Proxies) -> None:
+        """
+        Go by these limits, and trust these proxies, from now on.
+        """
+        self._limits = limits
+        self._proxies = proxies
 
     def admit(self, request: Request, opening: Opening) -> str | None:
         """
@@ -58,17 +62,17 @@ class Gate:
             raise RealtimeError(
                 "shutting_down",
                 "The daemon is stopping; connect again.",
-                self._departures.latecomer(here),
+                self._drainPlan.latecomer(here),
             )
-        if here >= self.limits.connections:
+        if here >= self._limits.connections:
             raise RealtimeError(
                 "too_many_connections",
-                f"The daemon has at most {self.limits.connections} connections.",
+                f"The daemon has at most {self._limits.connections} connections.",
                 RETRY_AFTER,
             )
         # A Unix socket's address has no host.
         peer = getattr(request.getClientAddress(), "host", None)
-        address = self.proxies.client(peer, opening.forwardedFor)
+        address = self._proxies.client(peer, opening.forwardedFor)
         self._quotas.checkAddress(address)
         # Last, because it counts: who is refused above does not come in.
         self._admission.check(self._clock.seconds())

@@ -117,7 +117,7 @@ class RateTests(SynchronousTestCase):
         gate = admission(connectionsPerSecond=1.0, connectionsBurst=1)
         self.assertEqual(self.wait(gate, BEGIN), 0)
         self.assertGreater(self.wait(gate, BEGIN), 0)
-        gate.load(LimitsConfig())
+        gate.reload(LimitsConfig())
         self.assertEqual({self.wait(gate, BEGIN) for _ in range(1000)}, {0})
 
 

@@ -175,7 +175,7 @@ class QuotasTests(SynchronousTestCase):
         books.spend("p", 0, 0)
         books.spend("p", 0, 0)
         self.refusal(books.spend, "p", 0, 0.0)
-        books.load({"p": ProjectConfig("p", connections=2)}, 1)
+        books.reload({"p": ProjectConfig("p", connections=2)}, 1)
         self.refusal(books.checkProject, "p")
         self.refusal(books.checkAddress, "192.0.2.1")
         for _ in range(100):
@@ -189,7 +189,7 @@ class QuotasTests(SynchronousTestCase):
         books = quotas(subscriptions=1, framesPerSecond=1.0)
         books.enter("p", "192.0.2.1")
         books.subscriptions.add("p")
-        books.load({}, None)
+        books.reload({}, None)
         for _ in range(10):
             books.spend("p", 0, 0)
         books.checkSubscriptions("p")

@@ -161,7 +161,7 @@ class PipelineTests(Requests):
         transport.pauseProducing()
         count = 400
         wire.write(b"GET /client/realtime.js HTTP/1.1\r\nHost: a\r\n\r\n" * count)
-        (channel,) = self.daemon._lobby._channels
+        (channel,) = self.daemon.listening.lobby._channels
         await self.until(lambda: channel._waitingForTransport)
         for _ in range(100):
             await self.sleep(0)
@@ -201,7 +201,7 @@ class CrowdTests(Requests):
         who asks is answered.
         """
         idle = [await self.raw() for _ in range(LEAST)]
-        await self.until(lambda: len(self.daemon._lobby) == LEAST)
+        await self.until(lambda: len(self.daemon.listening.lobby) == LEAST)
         status, _, _ = await self.http("GET", "/health")
         self.assertEqual(status, 200)
         await idle[0].lost
@@ -217,5 +217,5 @@ class CrowdTests(Requests):
         """
         for _ in range(5):
             await self.client()
-        self.assertEqual(len(self.daemon._lobby), 0)
+        self.assertEqual(len(self.daemon.listening.lobby), 0)
         self.assertEqual((await self.rpc("nothing", key=SECRET_KEY))[0], 404)

@@ -1,0 +1,91 @@
+"""
+The addresses that the daemon listens on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+
+from aerostack.net.endpoints import Listener
+from aerostack.net.http.server import BoundedSite, Lobby
+from aerostack.net.intake import Intake
+from aerostack.net.tls import TLSError
+from aerostack.settings.limits import LimitsConfig
+
+
+class StartError(SystemExit):
+    """
+    The daemon cannot start.
+    """
+
+
+class Listening:
+    """
+    Serves one tree of resources on several addresses.
+
+    @ivar ports: The ports that are open, in the order of L{listen}.
+    @ivar lobby: Counts the connections of all addresses that are no WebSockets yet.
+    """
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, root: Resource, limits: LimitsConfig) -> None:
+        self.ports: list[IListeningPort] = []
+        self.lobby = Lobby(limits)
+        self._reactor = reactor
+        self._root = root
+        self._limits = limits
+        self._intake = Intake(reactor)
+        self._listeners: list[Listener] = []
+        self._sites: list[BoundedSite] = []
+
+    def listen(self, listener: Listener) -> None:
+        """
+        Take an address, until L{stop}.
+
+        @raise StartError: The address cannot be had; the message says why.
+        """
+        site = BoundedSite(
+            self._root, self._reactor, self._limits, self.lobby, self._intake, listener.local
+        )
+        faults: list[Any] = []
+        listener.endpoint.listen(site).addCallbacks(self.ports.append, faults.append)
+        if faults:
+            raise StartError(
+                f"cannot listen on {listener.description}: {faults[0].getErrorMessage()}"
+            )
+        self._listeners.append(listener)
+        self._sites.append(site)
+
+    def stop(self, inherited: bool) -> Deferred[Any]:
+        """
+        Give up some of the addresses.
+
+        @param inherited: Whether to give up those that systemd opened, or the others.
+        """
+        closing = [
+            maybeDeferred(port.stopListening)
+            for listener, port in zip(self._listeners, self.ports, strict=True)
+            if listener.inherited == inherited
+        ]
+        return DeferredList(closing, consumeErrors=True)
+
+    def reload(self, limits: LimitsConfig) -> None:
+        """
+        Go by these limits from now on, and read the certificates again.  Where a certificate
+        cannot be served, the log says so and the old one stays.
+        """
+        self._limits = limits
+        self.lobby.reload(limits)
+        for site in self._sites:
+            site.reload(limits)
+        for listener in self._listeners:
+            try:
+                listener.reload()
+            except TLSError as error:
+                self.log.error("the old certificate stays: {error}", error=error)

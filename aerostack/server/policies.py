@@ -1,0 +1,45 @@
+"""
+What the configuration says of topics, as the parts of the daemon take it.
+"""
+
+from __future__ import annotations
+
+from aerostack.core.replay.log import Depth
+from aerostack.core.rows.selection import Bounds
+from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.settings import Config
+
+
+def snapshotBounds(limits: LimitsConfig) -> Bounds:
+    """
+    How much of a table a subscription may begin with.
+    """
+    return Bounds(limits.snapshotRows, limits.snapshotBytes, limits.querySeconds)
+
+
+def makePolicies(config: Config) -> TopicPolicies:
+    """
+    Make the policies of all topics.  A topic without settings of its own has those of
+    C{[streams]}.
+    """
+    streams = config.streams
+    default = TopicPolicy(Depth(streams.count, streams.size, streams.age))
+    return TopicPolicies(
+        [
+            (
+                pattern,
+                TopicPolicy(
+                    Depth(
+                        streams.count if topic.count is None else topic.count,
+                        streams.size if topic.size is None else topic.size,
+                        streams.age if topic.age is None else topic.age,
+                    ),
+                    topic.whenSlow,
+                    topic.slowKey,
+                ),
+            )
+            for pattern, topic in config.topics.items()
+        ],
+        default,
+    )

@@ -1,0 +1,88 @@
+"""
+What of a configuration that was read again is taken up without a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator
+
+from aerostack.admin.taps import Taps
+from aerostack.auth.authenticator import Authenticator
+from aerostack.sessions.session import Session
+from aerostack.settings.settings import SECTIONS, Config
+
+
+def merge(running: Config, read: Config) -> Config:
+    """
+    Take over every setting that can change while connections are open, and keep the others.
+
+    @param running: The configuration that the daemon runs with.
+    @param read: The configuration that was read again.
+    """
+    server = read.server
+    return replace(
+        running,
+        tracker=replace(running.tracker, tables=read.tracker.tables),
+        limits=read.limits,
+        projects=read.projects,
+        tables=read.tables,
+        server=replace(
+            running.server,
+            trustedProxies=server.trustedProxies,
+            restartTime=server.restartTime,
+            reconnectSpread=server.reconnectSpread,
+            console=server.console,
+        ),
+    )
+
+
+def sectionsThatWait(read: Config, merged: Config) -> list[str]:
+    """
+    Name the sections with changed settings that take a restart.
+
+    @param merged: What L{merge} returned.
+    """
+    return [name for name in (*SECTIONS, "topics") if getattr(read, name) != getattr(merged, name)]
+
+
+def changesRights(before: Config, after: Config) -> bool:
+    """
+    Whether the two configurations may allow clients different things.
+    """
+    return _rights(before) != _rights(after)
+
+
+def _rights(config: Config) -> object:
+    """The settings that decide what a client may do."""
+    return config.projects, config.tables, config.tracker.tables
+
+
+def reauthorizeAll(
+    clock: IReactorTime,
+    leaving: Iterator[None],
+    authenticator: Authenticator,
+    sessions: Callable[[], Sequence[Session]],
+    taps: Taps,
+) -> None:
+    """
+    Check which clients may stay, and what each of them may still read.
+
+    @param leaving: Breaks off the logs of the projects that are gone, a piece at a time.  This
+        comes first.
+    @param sessions: Gives all sessions, in order of opening.
+    """
+
+    def work() -> Iterator[None]:
+        yield from leaving
+        for session in sessions():
+            session.reconsider()
+            yield
+        taps.judge(authenticator.judge)
+
+    # All of them in one turn of the reactor would keep everything else waiting.
+    Cooperator(scheduler=partial(clock.callLater, 0)).coiterate(work())

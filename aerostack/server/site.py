@@ -1,0 +1,92 @@
+"""
+Which resource of the daemon answers at which path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+
+from aerostack.auth.authenticator import Authenticator
+from aerostack.core.limits.quotas import Quotas
+from aerostack.interfaces import IHistory
+from aerostack.net.http.api import HealthResource, HistoryResource, RPCResource, makeRoot
+from aerostack.net.http.files import clientFiles, homeFiles, sharedFiles
+from aerostack.net.http.metrics import MetricsResource, Timings
+from aerostack.net.websocket.connections import Connections
+from aerostack.net.websocket.gate import Gate
+from aerostack.net.websocket.resource import RealtimeResource
+from aerostack.server.health import Health
+from aerostack.sessions.rpc import RPC, Permit
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.settings import Config
+
+
+def openProject(config: Config) -> str:
+    """
+    Name the first project that needs no credential, for the pages that show the daemon.  The
+    string is empty if there is no such project.
+    """
+    return next((p.id for p in config.projects.values() if p.anonymous), "")
+
+
+class SiteMap:
+    """
+    The daemon's tree of resources.
+
+    @ivar root: The resource that every listener serves.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        config: Config,
+        authenticator: Authenticator,
+        quotas: Quotas,
+        gate: Gate,
+        connections: Connections,
+        history: IHistory,
+        permit: Permit,
+        rpc: RPC,
+        health: Health,
+        timings: Timings,
+        more: Mapping[str, Resource],
+    ) -> None:
+        """
+        @param timings: The histograms that C{/metrics} shows, by metric.
+        @param more: Resources of the console and the examples, by path.
+        """
+        self._history = HistoryResource(
+            history,
+            authenticator,
+            permit,
+            clock,
+            wall,
+            config.limits,
+            config.history.pageSize,
+            quotas,
+        )
+        self.root = makeRoot(
+            {
+                **homeFiles(openProject(config), config.server.examples),
+                **sharedFiles(),
+                **clientFiles(),
+                "api/realtime": RealtimeResource(
+                    gate, connections, authenticator, wall, config.server.queryCredentials
+                ),
+                "api/v1/public/realtime/history": self._history,
+                "internal/hooks/rpc": RPCResource(rpc, authenticator, clock, wall, quotas),
+                "health": HealthResource(health.health),
+                "metrics": MetricsResource(health.metrics, timings, authenticator, wall),
+                **more,
+            }
+        )
+
+    def reload(self, limits: LimitsConfig) -> None:
+        """
+        Go by these limits from now on.
+        """
+        self._history.reload(limits)
