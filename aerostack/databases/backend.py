@@ -5,16 +5,16 @@ What a kind of database has to offer, and the connections to it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any, Protocol
 
 from aerostack.core.diagnosis.histogram import Histogram
+from aerostack.core.replay.publications import Kept
 from aerostack.core.rows.selection import Bounds
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.health import DatabaseHealth
-from aerostack.databases.messages import Found
 from aerostack.databases.migrations import remove
 from aerostack.databases.pool import PooledDatabase
 from aerostack.interfaces import IJournal, IWaker
@@ -150,12 +150,14 @@ class Backend(ABC):
     dialect: Dialect
 
     @abstractmethod
-    def prepare(self, since: int, limit: int) -> Found:
+    def prepare(self, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
         """
         Bring the daemon's tables up to date.
 
         @param since: Messages kept before this time, ms, are not sent again any more.
         @param limit: How many such messages to read.
+        @param remember: Gets each of them, oldest first.
+        @return: The C{createdAt} of the newest message, 0 for none.
         @raise Unusable: That cannot be done.
         """
 

@@ -4,8 +4,7 @@ The table of the kept messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from twisted.logger import Logger
@@ -23,18 +22,11 @@ LATEST = 253_402_300_799_999
 """The last millisecond of the year 9999.  A row that claims to be later was not written by a
 daemon, and nothing is put behind it."""
 
+PORTION = 400
+"""How many messages are read at once at the start, ..."""
 
-@dataclass(frozen=True)
-class Found:
-    """
-    What an earlier run left.
-
-    @ivar newest: The C{createdAt} of the newest message, 0 for none.
-    @ivar repeatable: Messages that their publishers may send again, oldest first.
-    """
-
-    newest: int
-    repeatable: Sequence[Kept]
+PORTION_CHARACTERS = 4_194_304
+"""... and how many characters of data they have at the most, or a single larger one."""
 
 
 class InDoubt(Exception):
@@ -288,33 +280,77 @@ def selectPast(
     return None if _mayLack(cursor, dialect, topic, began, oldest(), maxCount) else past
 
 
-def selectRepeatable(cursor: Any, dialect: Dialect, since: int, limit: int) -> list[Kept]:
+def selectRepeatable(
+    cursor: Any, dialect: Dialect, since: int, limit: int, remember: Callable[[Kept], None]
+) -> None:
     """
-    Read the newest messages that their publishers may send again, oldest first.
+    Read the newest messages that their publishers may send again, oldest first.  They are read
+    a portion at a time: all of them may be more than there is memory for.
 
     @param since: Only messages kept since then, ms.
+    @param remember: Gets each of them.
     """
     dialect.execute(
         cursor,
-        f"SELECT {_COLUMNS} FROM {dialect.messages} WHERE created_at >= ? AND created_at < ?"
-        " AND publish_id IS NOT NULL ORDER BY created_at DESC LIMIT ?",
+        f"SELECT room_id, created_at, length(data) FROM {dialect.messages}"
+        " WHERE created_at >= ? AND created_at < ? AND publish_id IS NOT NULL"
+        " ORDER BY created_at DESC LIMIT ?",
         (since, LATEST, limit),
     )
-    return list(reversed(_read(cursor.fetchall())))
+    unread: list[Any] = []
+    for places in _portions(cursor.fetchall()[::-1]):
+        values = ", ".join(["(?, ?)"] * (len(places) // 2))
+        dialect.execute(
+            cursor,
+            f"SELECT {_COLUMNS} FROM {dialect.messages}"
+            f" WHERE (room_id, created_at) IN (VALUES {values}) ORDER BY created_at",
+            places,
+        )
+        for row in cursor.fetchall():
+            kept = _kept(row)
+            if kept is None:
+                unread.append(row[0])
+            else:
+                remember(kept)
+    _tellUnread(unread)
 
 
-def findMessages(cursor: Any, dialect: Dialect, since: int, limit: int) -> Found:
+def _portions(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+    """
+    Divide messages into portions that may be read at once.
+
+    @param rows: Of each its topic, time and number of characters.
+    @return: The topics and times of each portion.
+    """
+    places: list[Any] = []
+    characters = 0
+    for topic, time, size in rows:
+        if places and (len(places) == 2 * PORTION or characters + size > PORTION_CHARACTERS):
+            yield places
+            places, characters = [], 0
+        places += (topic, time)
+        characters += size
+    if places:
+        yield places
+
+
+def findMessages(
+    cursor: Any, dialect: Dialect, since: int, limit: int, remember: Callable[[Kept], None]
+) -> int:
     """
     Look for what an earlier run left.
 
     @param since: Messages kept before this time, ms, are not sent again any more.
     @param limit: How many such messages to read.
+    @param remember: See L{selectRepeatable}.
+    @return: The C{createdAt} of the newest message, 0 for none.
     """
     cursor.execute(
         f"SELECT coalesce(max(created_at), 0) FROM {dialect.messages} WHERE created_at < {LATEST}"
     )
     newest = int(cursor.fetchone()[0])
-    return Found(newest, selectRepeatable(cursor, dialect, since, limit))
+    selectRepeatable(cursor, dialect, since, limit, remember)
+    return newest
 
 
 _DATA, _CREATED_AT = 4, 6
@@ -323,7 +359,16 @@ _DATA, _CREATED_AT = 4, 6
 def _read(rows: Sequence[Sequence[Any]]) -> list[Kept]:
     """The messages in rows, without those that no daemon can have kept."""
     messages = [_kept(row) for row in rows]
-    unread = [row[0] for row, kept in zip(rows, messages, strict=True) if kept is None]
+    _tellUnread([row[0] for row, kept in zip(rows, messages, strict=True) if kept is None])
+    return [kept for kept in messages if kept is not None]
+
+
+def _tellUnread(unread: Sequence[Any]) -> None:
+    """
+    Log that some messages are left out.
+
+    @param unread: Their ids, as they stand in the database.
+    """
     if unread:
         # Who can write the table can fill it; that must not fill the log.
         _log.warn(
@@ -331,7 +376,6 @@ def _read(rows: Sequence[Sequence[Any]]) -> list[Kept]:
             n=len(unread),
             id=repr(unread[0])[:100],
         )
-    return [kept for kept in messages if kept is not None]
 
 
 def _kept(row: Sequence[Any]) -> Kept | None:

@@ -30,6 +30,7 @@ from aerostack.core.replay.publications import (
     Kept,
     Message,
     Publication,
+    Receipt,
 )
 from aerostack.core.rows.views import View
 from aerostack.core.topics.policies import LATEST, TopicPolicies, TopicPolicy
@@ -78,10 +79,10 @@ class Outcome:
 
     def __init__(self) -> None:
         self._settled = False
-        self._result: Kept | Failure | None = None
-        self._waiting: list[Deferred[Kept | None]] = []
+        self._result: Receipt | Failure | None = None
+        self._waiting: list[Deferred[Receipt | None]] = []
 
-    def settle(self, result: Kept | Failure | None) -> None:
+    def settle(self, result: Receipt | Failure | None) -> None:
         """
         Let everybody know.
         """
@@ -90,11 +91,11 @@ class Outcome:
         for each in waiting:
             each.callback(result)
 
-    def wait(self) -> Deferred[Kept | None]:
+    def wait(self) -> Deferred[Receipt | None]:
         """
         @return: Fires with what was kept, or fails, once that is known.
         """
-        waiting: Deferred[Kept | None] = Deferred()
+        waiting: Deferred[Receipt | None] = Deferred()
         if self._settled:
             waiting.callback(self._result)
         else:
@@ -226,7 +227,7 @@ class Hub:
         persist: bool,
         repeatKey: Hashable = None,
         publishId: str | None = None,
-    ) -> Deferred[Kept | None]:
+    ) -> Deferred[Receipt | None]:
         """
         Publish an event on a topic.
 
@@ -237,13 +238,13 @@ class Hub:
             once more, but has the outcome of the first.
         @param publishId: The id, as it is kept for the time after a restart.
         @return: Fires when the event is on its way; where it is kept, after the
-            commit, with what was kept.  Fails with L{RealtimeError}
+            commit, with the receipt.  Fails with L{RealtimeError}
             C{database_unavailable} if it could not be kept; then nobody gets it.
             Fails with C{overloaded} where the topic's subscribers get more than can be
             sent.
         """
 
-        def enter() -> Deferred[Kept | None]:
+        def enter() -> Deferred[Receipt | None]:
             publication = Publication(topic.canonical, EVENT, event, data, userId, self.now())
             return self._enter(publication, self._newId() if persist else None, publishId)
 
@@ -263,8 +264,8 @@ class Hub:
         return self._once(key, enter)
 
     def _once(
-        self, key: Hashable, enter: Callable[[], Deferred[Kept | None]]
-    ) -> Deferred[Kept | None]:
+        self, key: Hashable, enter: Callable[[], Deferred[Receipt | None]]
+    ) -> Deferred[Receipt | None]:
         """Publish something, unless it has been; then its outcome is that of the first time."""
         now = self._clock.seconds()
         first = self._repeats.find(key, now)
@@ -303,7 +304,7 @@ class Hub:
         )
         age = max(0.0, self._wall() - kept.createdAt / 1000)
         first = Outcome()
-        first.settle(kept)
+        first.settle(kept.receipt)
         self._repeats.note(key, first, self._clock.seconds() - age)
 
     def chat(
@@ -314,7 +315,7 @@ class Hub:
         userId: str | None,
         repeatKey: Hashable = None,
         publishId: str | None = None,
-    ) -> Deferred[Kept | None]:
+    ) -> Deferred[Receipt | None]:
         """
         Say something in a room: a message that is always kept.
 
@@ -323,7 +324,7 @@ class Hub:
         @return: As L{publish}.
         """
 
-        def enter() -> Deferred[Kept | None]:
+        def enter() -> Deferred[Receipt | None]:
             messageId = self._newId()
             data = encodeValue({"id": messageId, "text": text, "metadata": metadata})
             publication = Publication(
@@ -339,7 +340,7 @@ class Hub:
 
     def _enter(
         self, publication: Publication, messageId: str | None, publishId: str | None
-    ) -> Deferred[Kept | None]:
+    ) -> Deferred[Receipt | None]:
         try:
             self._checkBacklog(publication.topic)
         except RealtimeError as error:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
-from aerostack.core.replay.publications import Kept, Message, Publication
+from aerostack.core.replay.publications import Kept, Message, Publication, Receipt
 from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IHistory
@@ -46,13 +46,13 @@ class OrderedPublisher:
     def __contains__(self, topic: str) -> bool:
         return topic in self._lanes
 
-    def enter(self, publication: Publication, message: Message | None) -> Deferred[Kept | None]:
+    def enter(self, publication: Publication, message: Message | None) -> Deferred[Receipt | None]:
         """
         Let a publication through.
 
         @param message: What of it is to be kept first, if it is.
         @return: Fires when it is on its way; where it is kept, after the commit, with
-            what was kept.  Fails with L{RealtimeError} C{database_unavailable} if it
+            the receipt.  Fails with L{RealtimeError} C{database_unavailable} if it
             could not be kept; then nobody gets it.
         """
         lane = self._lanes.get(publication.topic)
@@ -134,14 +134,14 @@ class _Waiting:
         self.publication = publication
         self.size = len(publication.data) + _OVERHEAD
         self.ready = False
-        self.result: Kept | None = None
+        self.result: Receipt | None = None
         self.failure: Failure | None = None
-        self.done: Deferred[Kept | None] = Deferred()
+        self.done: Deferred[Receipt | None] = Deferred()
 
     def kept(self, kept: Kept) -> None:
         # What is told live and what stands in the history say the same time.
         self.publication = replace(self.publication, timestamp=kept.createdAt, mark=kept.createdAt)
-        self.result = kept
+        self.result = kept.receipt
         self.ready = True
 
     def lost(self, failure: Failure) -> None:

@@ -275,15 +275,14 @@ class Daemon(MultiService):
         """
         try:
             # The reactor does not turn yet, so nobody waits for this.
-            found = self._backend.prepare(
+            newest = self._backend.prepare(
                 int((self._wall() - self.config.streams.repeatWindow) * 1000),
                 MAX_REPEATS,
+                self.hub.remember,
             )
         except Unusable as error:
             raise StartError(f"{self.config.database.url} cannot be used: {error}") from None
-        self.hub.floor = max(found.newest, self.hub.now())
-        for kept in found.repeatable:
-            self.hub.remember(kept)
+        self.hub.floor = max(newest, self.hub.now())
         try:
             listeners = [
                 serverEndpoint(self._reactor, description, self.config.path.parent)

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from aerostack.core.access.permissions import Action
-from aerostack.core.replay.publications import Kept
+from aerostack.core.replay.publications import Receipt
 from aerostack.core.topics.topics import Topic, checkEvent, parseTopic, topicOf
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import makeRepeatKey
@@ -176,7 +176,7 @@ class Commands:
         self._acknowledge(said, frame, topic)
 
     def _acknowledge(
-        self, published: Deferred[Kept | None], frame: Publish | Chat, topic: Topic
+        self, published: Deferred[Receipt | None], frame: Publish | Chat, topic: Topic
     ) -> None:
         self.unanswered += 1
         # The frame itself may be large, and is not needed any more.
@@ -187,7 +187,7 @@ class Commands:
             if not self.unanswered:
                 self._session.depart()
 
-        def done(_: Kept | None) -> None:
+        def done(_: Receipt | None) -> None:
             if messageId is not None:
                 self._session.send(Ack(id=messageId))
 

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, fail
 
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Action, Identity, Role
-from aerostack.core.replay.publications import Kept
+from aerostack.core.replay.publications import Receipt
 from aerostack.core.topics.topics import Topic, checkEvent, checkUser, parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
@@ -163,7 +163,7 @@ def _checkOptions(options: Any) -> None:
             raise RealtimeError("invalid_arguments", f"The option userId {error}.") from None
 
 
-def _emitted(kept: Kept | None) -> dict[str, Any]:
-    if kept is None:
+def _emitted(receipt: Receipt | None) -> dict[str, Any]:
+    if receipt is None:
         return {"success": True}
-    return {"success": True, "id": kept.message.id, "created_at": kept.createdAt}
+    return {"success": True, "id": receipt.id, "created_at": receipt.createdAt}

@@ -16,7 +16,7 @@ from psycopg.errors import UniqueViolation
 from twisted.logger import capturedLogs, formatEvent
 
 from aerostack.core.replay.publications import Kept, Message
-from aerostack.databases import history
+from aerostack.databases import history, messages
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.history import History
 from aerostack.databases.messages import InDoubt, findMessages
@@ -120,6 +120,18 @@ class HistoryContract:
         Make a history in the database, or in what stands before it.
         """
         return History(database or self.database, self.dialect, maxAge, maxCount)
+
+    def find(self, since: int, limit: int) -> tuple[int, list[Kept]]:
+        """
+        Look for what an earlier run left.
+
+        @return: The newest message's time, and the messages that may be sent again.
+        """
+        found: list[Kept] = []
+        newest = self.successResultOf(
+            self.database.run(findMessages, self.dialect, since, limit, found.append)
+        )
+        return newest, found
 
     def forget(self) -> None:
         """
@@ -615,15 +627,37 @@ class PastContract(HistoryContract):
         publishers may send again: the newest of those, oldest first.
         """
 
-        def found(since: int, limit: int) -> Any:
-            return self.successResultOf(self.database.run(findMessages, self.dialect, since, limit))
+        def found(since: int, limit: int) -> tuple[int, list[Kept]]:
+            return self.find(since, limit)
 
-        self.assertEqual((found(0, 10).newest, list(found(0, 10).repeatable)), (0, []))
+        self.assertEqual(found(0, 10), (0, []))
         kept = [self.keep(time, publishId=f"{time}", userId="ann") for time in (1, 2, 3)]
         self.keep(9, "chat/b/p")
-        self.assertEqual((found(0, 10).newest, list(found(0, 10).repeatable)), (9, kept))
-        self.assertEqual(list(found(2, 10).repeatable), kept[1:])
-        self.assertEqual(list(found(0, 2).repeatable), kept[1:])
+        self.assertEqual(found(0, 10), (9, kept))
+        self.assertEqual(found(2, 10), (9, kept[1:]))
+        self.assertEqual(found(0, 2), (9, kept[1:]))
+
+    def test_foundInPortions(self) -> None:
+        """
+        However much data the messages have that may be sent again, only a portion of it is in
+        memory at once.
+        """
+        self.patch(messages, "PORTION", 3)
+        self.patch(messages, "PORTION_CHARACTERS", 3_000)
+        sizes = (1, 1, 1, 1, 2_000, 900, 200, 9_000, 1)
+        kept = [
+            self.keep(time, f"chat/{time % 2}/p", data=b'"%s"' % (b"x" * size), publishId="1")
+            for time, size in enumerate(sizes, 1)
+        ]
+        asked: list[int] = []
+        portions = messages._portions
+        self.patch(
+            messages,
+            "_portions",
+            lambda rows: (asked.append(len(part) // 2) or part for part in portions(rows)),
+        )
+        self.assertEqual(self.find(0, 100), (9, kept))
+        self.assertEqual(asked, [3, 3, 1, 1, 1])
 
 
 GOOD: dict[str, Any] = {
@@ -683,9 +717,9 @@ class ForgedContract(HistoryContract):
                 self.successResultOf(self.history.readPast(ROOM, 0, 10_000, 1, 10_000)),
                 self.successResultOf(self.history.readPast(ROOM, 1, 10_000, 1, 10_000)),
             ]
-            found = self.successResultOf(self.database.run(findMessages, self.dialect, 0, 1000))
+            found = self.find(0, 1000)
         self.assertEqual(read, [kept, kept[:1], kept[1:]])
-        self.assertEqual((found.newest, list(found.repeatable)), (3_000, kept))
+        self.assertEqual(found, (3_000, kept))
         lines = [formatEvent(event) for event in logs]
         self.assertIn("kept messages are left out, because they are none", lines[0])
         self.assertLess(max(map(len, lines)), 200)

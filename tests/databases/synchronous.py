@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 
+from aerostack.core.replay.publications import Kept
 from aerostack.databases.postgres.connection import conninfoOf, openConnection
 from tests.postgres import Database
 
@@ -19,6 +20,12 @@ def optionsOf(database: Database, **more: str) -> dict[str, str]:
     How to connect to a database.
     """
     return {**conninfoOf(database.url).options, **more}
+
+
+def forget(kept: Kept) -> None:
+    """
+    Take no note of a message that an earlier run left.
+    """
 
 
 class SynchronousPostgres:

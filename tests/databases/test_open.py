@@ -16,6 +16,7 @@ from aerostack.databases.postgres.connection import POSTGRES, PostgresDatabase, 
 from aerostack.databases.sqlite.backend import FileWatch, SQLiteBackend
 from aerostack.databases.sqlite.connection import SQLITE, SQLiteDatabase
 from aerostack.settings.settings import DatabaseConfig
+from tests.databases.synchronous import forget
 from tests.postgres import ADMIN, PASSWORD, ROLE, freshDatabase
 
 OURS = "SELECT count(*) FROM pg_namespace WHERE nspname = '_aerostack'"
@@ -44,17 +45,17 @@ class SQLiteTests(SynchronousTestCase):
         A file that is no database is told, one that is made is found again.
         """
         self.path.write_text("a letter" * 200)
-        error = self.assertRaises(Unusable, self.backend.prepare, 0, 10)
+        error = self.assertRaises(Unusable, self.backend.prepare, 0, 10, forget)
         self.assertIn("not a database", str(error))
         self.path.unlink()
         for _ in range(2):
-            self.assertEqual(self.backend.prepare(0, 10).newest, 0)
+            self.assertEqual(self.backend.prepare(0, 10, forget), 0)
 
     def test_watch(self) -> None:
         """
         A file that is replaced is told, until it is back.
         """
-        self.backend.prepare(0, 10)
+        self.backend.prepare(0, 10, forget)
         reactor = MemoryReactorClock()
         watch = self.backend.watch(reactor, self.backend.pools(reactor))
         assert isinstance(watch, FileWatch)
@@ -73,7 +74,7 @@ class SQLiteTests(SynchronousTestCase):
         """
         self.assertIn("no database", str(self.assertRaises(Unusable, self.backend.remove, False)))
         self.assertFalse(self.path.exists())
-        self.backend.prepare(0, 10)
+        self.backend.prepare(0, 10, forget)
         self.assertEqual(self.backend.remove(True), [])
         self.assertIn("realtime_messages", self.backend.remove(False))
 
@@ -93,7 +94,7 @@ class PostgresTests(SynchronousTestCase):
 
         @return: Why.
         """
-        error = str(self.assertRaises(Unusable, backend.prepare, 0, 10))
+        error = str(self.assertRaises(Unusable, backend.prepare, 0, 10, forget))
         self.assertNotIn("\n", error)
         return error
 
@@ -117,7 +118,7 @@ class PostgresTests(SynchronousTestCase):
         """
         backend = openBackend(DatabaseConfig(self.postgres.tcp(), PASSWORD))
         for _ in range(2):
-            self.assertEqual(backend.prepare(0, 10).newest, 0)
+            self.assertEqual(backend.prepare(0, 10, forget), 0)
 
     def test_unusable(self) -> None:
         """
@@ -139,10 +140,10 @@ class PostgresTests(SynchronousTestCase):
         """
         Everything is taken out, or all but what was kept.
         """
-        self.backend.prepare(0, 10)
+        self.backend.prepare(0, 10, forget)
         self.backend.remove(True)
         self.assertEqual(self.postgres.execute(OURS), [(1,)])
-        self.assertEqual(self.backend.prepare(0, 10).newest, 0)
+        self.assertEqual(self.backend.prepare(0, 10, forget), 0)
         self.assertIn("_aerostack.messages", self.backend.remove(False))
         self.assertEqual(self.postgres.execute(OURS), [(0,)])
         self.assertEqual(self.backend.remove(False), [])

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.diagnosis.latencies import Spread
-from aerostack.core.replay.publications import Kept
+from aerostack.core.replay.publications import Receipt
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
 from aerostack.hub.ordering import OrderedPublisher
@@ -207,11 +207,11 @@ class PublishTests(HubTests):
         """
         first = self.successResultOf(self.publish(1, persist=True))
         second = self.successResultOf(self.publish(2, persist=True))
-        self.assertIsInstance(second, Kept)
+        self.assertIsInstance(second, Receipt)
         self.assertEqual(second.createdAt, first.createdAt + 1)
         times = [frame["timestamp"] for frame in self.listener.take()]
         self.assertEqual(times, [first.createdAt, second.createdAt])
-        self.assertNotEqual(first.message.id, second.message.id)
+        self.assertNotEqual(first.id, second.id)
 
     def test_order(self) -> None:
         """
@@ -262,7 +262,7 @@ class PublishTests(HubTests):
         self.world.history.refuse()
         for lost in waiting:
             self.failureResultOf(lost, RealtimeError)
-        self.assertIsInstance(self.successResultOf(self.again()), Kept)
+        self.assertIsInstance(self.successResultOf(self.again()), Receipt)
         self.assertEqual(self.data(), [1])
 
     def test_lostAndForgotten(self) -> None:
@@ -286,7 +286,7 @@ class PublishTests(HubTests):
         What was not to be kept the first time is not acknowledged as kept.
         """
         self.assertIsNone(self.successResultOf(self.again(persist=False)))
-        self.assertIsInstance(self.successResultOf(self.again()), Kept)
+        self.assertIsInstance(self.successResultOf(self.again()), Receipt)
         self.assertEqual(len(self.world.history.messages), 1)
 
     def test_table(self) -> None:
@@ -387,8 +387,6 @@ class PublishTests(HubTests):
         kept = self.successResultOf(self.hub.chat(ROOM, "hi", {"a": Raw(b"[1]")}, "ann"))
         (frame,) = self.listener.take()
         self.assertEqual((frame["type"], frame["event"]), ("chat_message", "message"))
-        self.assertEqual(
-            frame["data"], {"id": kept.message.id, "text": "hi", "metadata": {"a": [1]}}
-        )
+        self.assertEqual(frame["data"], {"id": kept.id, "text": "hi", "metadata": {"a": [1]}})
         self.assertEqual((frame["userId"], frame["timestamp"]), ("ann", kept.createdAt))
         self.assertEqual(self.world.history.messages, [kept])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.publications import EVENT, Kept, Message, Publication
+from aerostack.core.replay.publications import EVENT, Message, Publication, Receipt
 from aerostack.errors import RealtimeError
 from aerostack.hub.ordering import OrderedPublisher
 from aerostack.testing import MemoryHistory
@@ -28,7 +28,7 @@ class Courses:
             self.history, lambda p: self.through.append((p.topic, p.event))
         )
 
-    def enter(self, event: str, keep: bool, topic: str = "a") -> Deferred[Kept | None]:
+    def enter(self, event: str, keep: bool, topic: str = "a") -> Deferred[Receipt | None]:
         """
         Let a publication enter.
         """

@@ -262,7 +262,7 @@ class FillTests(FillCase):
         """
         publications that may come again
 
-        The oldest are forgotten first, and none has a long id.
+        The oldest are forgotten first, none has a long id, and their data is not held.
         """
         client = self.world.connect()
         for number in range(1500):
@@ -272,6 +272,13 @@ class FillTests(FillCase):
         client.take()
         (error,) = client.ask(type="publish", topic="chat/a", event="e", id="x" * 129)
         self.assertEqual(error["type"], "error")
+        repeats = self.world.hub._repeats._seen
+        repeats.clear()
+        client.send(
+            type="publish", topic="chat/a", event="e", id="1", data="kept " + LARGE, persist=True
+        )
+        ((key, (_, outcome)),) = repeats.items()
+        self.assertLess(len(repr((key, outcome._result))), 300)
 
     def test_rows(self) -> None:
         """

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.log import Depth, TopicLog
 from aerostack.core.replay.positions import parsePosition
-from aerostack.core.replay.publications import Kept
+from aerostack.core.replay.publications import Receipt
 from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic, tableTopic
@@ -299,7 +299,7 @@ class Story(SlowKeepingStory):
         """Publish something that is kept."""
         entry = self._number()
 
-        def done(kept: Kept | None) -> None:
+        def done(kept: Receipt | None) -> None:
             self.truths[CHAT].kept.add(entry)
 
         publishing = self.world.hub.publish(ROOM, "e", b"%d" % entry, None, True)

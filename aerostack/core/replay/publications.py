@@ -61,6 +61,20 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """
+    What a publisher may know of its message that was kept.  It is remembered for as long as the
+    message may come again, so it holds none of the data.
+
+    @ivar id: As of L{Message}.
+    @ivar createdAt: As of L{Kept}.
+    """
+
+    id: str
+    createdAt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """
     A message in the history.
@@ -73,3 +87,8 @@ class Kept:
 
     message: Message
     createdAt: int
+
+    @property
+    def receipt(self) -> Receipt:
+        """What the publisher is told."""
+        return Receipt(self.message.id, self.createdAt)

@@ -4,14 +4,15 @@ A PostgreSQL database as the daemon's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 
+from aerostack.core.replay.publications import Kept
 from aerostack.core.rows.selection import Bounds
 from aerostack.databases.backend import Backend, Pools, Unusable
 from aerostack.databases.health import DatabaseProbe, Trouble
-from aerostack.databases.messages import Found
 from aerostack.databases.migrations import SchemaTooNew
 from aerostack.databases.pool import PooledDatabase
 from aerostack.databases.postgres import connection as postgres
@@ -39,9 +40,9 @@ class PostgresBackend(Backend):
         self._lookout = Lookout()
         self._spares = postgres.SpareConnections(self._options, "snapshot")
 
-    def prepare(self, since: int, limit: int) -> Found:
+    def prepare(self, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
         try:
-            return postgres.prepareDatabase(self._options, since, limit)
+            return postgres.prepareDatabase(self._options, since, limit, remember)
         except _FAULTS as error:
             raise Unusable(postgres.sentence(error)) from None
 

@@ -5,7 +5,7 @@ PostgreSQL: its connections, and what the daemon's tables are in it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from select import POLLIN, poll
 from socket import SHUT_RDWR, socket
@@ -17,8 +17,9 @@ from psycopg.errors import InsufficientPrivilege, LockNotAvailable, ReadOnlySqlT
 from psycopg.pq import TransactionStatus
 from twisted.python.failure import Failure
 
+from aerostack.core.replay.publications import Kept
 from aerostack.databases.dialect import Dialect
-from aerostack.databases.messages import Found, findMessages
+from aerostack.databases.messages import findMessages
 from aerostack.databases.migrations import migrate
 from aerostack.databases.pool import PooledDatabase
 from aerostack.databases.postgres.locks import PATIENCE, Lookout
@@ -363,12 +364,16 @@ class SpareConnections:
             self._idle.pop().close()
 
 
-def prepareDatabase(options: Mapping[str, str], since: int, limit: int) -> Found:
+def prepareDatabase(
+    options: Mapping[str, str], since: int, limit: int, remember: Callable[[Kept], None]
+) -> int:
     """
     Bring the daemon's tables up to date.
 
     @param since: Messages kept before this time, ms, are not sent again any more.
     @param limit: How many such messages to read.
+    @param remember: Gets each of them, oldest first.
+    @return: The C{createdAt} of the newest message, 0 for none.
     @raise psycopg.Error: The server cannot be reached, lets nobody in, or allows too little.
     @raise Unsuitable: It is none that the daemon can work with, or what stands before it is.
     @raise SchemaTooNew: A later version of the daemon used it.
@@ -386,7 +391,7 @@ def prepareDatabase(options: Mapping[str, str], since: int, limit: int) -> Found
         try:
             with lookout.looking(lambda: openConnection(options, "start")):
                 migrate(cursor, POSTGRES)
-                return findMessages(cursor, POSTGRES, since, limit)
+                return findMessages(cursor, POSTGRES, since, limit, remember)
         except InsufficientPrivilege as error:
             raise Unsuitable(
                 f"the role may not do what it has to: {sentence(error)}; docs/database.rst says"

@@ -5,14 +5,14 @@ An SQLite file as the daemon's database.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from aerostack.core.replay.publications import Kept
 from aerostack.databases.backend import Backend, Pools, Unusable
 from aerostack.databases.health import DatabaseHealth
-from aerostack.databases.messages import Found
 from aerostack.databases.migrations import SchemaTooNew
 from aerostack.databases.pool import PooledDatabase
 from aerostack.databases.restored import Note
@@ -35,9 +35,9 @@ class SQLiteBackend(Backend):
         self.name = str(path)
         self._path = path
 
-    def prepare(self, since: int, limit: int) -> Found:
+    def prepare(self, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
         try:
-            return sqlite.prepareDatabase(self._path, since, limit)
+            return sqlite.prepareDatabase(self._path, since, limit, remember)
         except (OSError, sqlite3.Error, SchemaTooNew) as error:
             raise Unusable(str(error)) from None
 

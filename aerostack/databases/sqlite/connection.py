@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from aerostack.core.replay.publications import Kept
 from aerostack.databases.dialect import Dialect
-from aerostack.databases.messages import Found, findMessages
+from aerostack.databases.messages import findMessages
 from aerostack.databases.migrations import migrate
 from aerostack.databases.pool import PooledDatabase
 
@@ -212,12 +213,14 @@ def createDatabase(path: Path) -> bool:
     return True
 
 
-def prepareDatabase(path: Path, since: int, limit: int) -> Found:
+def prepareDatabase(path: Path, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
     """
     Create the file if there is none, and bring the daemon's tables up to date.
 
     @param since: Messages kept before this time, ms, are not sent again any more.
     @param limit: How many such messages to read.
+    @param remember: Gets each of them, oldest first.
+    @return: The C{createdAt} of the newest message, 0 for none.
     @raise OSError: The folder cannot be made.
     @raise sqlite3.Error: The file cannot be opened, is no database, or is locked.
     @raise SchemaTooNew: A later version of the daemon used it.
@@ -228,6 +231,6 @@ def prepareDatabase(path: Path, since: int, limit: int) -> Found:
     try:
         cursor = connection.cursor()
         migrate(cursor, SQLITE)
-        return findMessages(cursor, SQLITE, since, limit)
+        return findMessages(cursor, SQLITE, since, limit, remember)
     finally:
         connection.close()

@@ -36,7 +36,7 @@ from aerostack.databases.postgres.connection import (
 )
 from aerostack.errors import GivenUp
 from tests.databases.contract import PoolContract
-from tests.databases.synchronous import optionsOf
+from tests.databases.synchronous import forget, optionsOf
 from tests.ports import freePort
 from tests.postgres import ADMIN, PASSWORD, ROLE, freshDatabase
 
@@ -469,7 +469,7 @@ class TwoWritersTests(PoolCase):
         Whichever of them keeps a message, its time is after that of every message that
         anybody could read in its topic before.
         """
-        prepareDatabase(optionsOf(self.postgres), 0, 10)
+        prepareDatabase(optionsOf(self.postgres), 0, 10, forget)
         histories = [History(self.open(2), POSTGRES, None, None) for _ in range(2)]
         for history in histories:
             history.batch = 7

@@ -10,7 +10,7 @@ from aerostack.databases.postgres.connection import prepareDatabase
 from aerostack.databases.postgres.journal import PostgresJournal
 from tests.databases.postgres.case import PostgresCase
 from tests.databases.support import Reader, brief
-from tests.databases.synchronous import optionsOf
+from tests.databases.synchronous import forget, optionsOf
 from tests.postgres import ADMIN, INSTALLED, OWNER, ROLE, Database, server
 
 _PROGRAMS = INSTALLED / "pginstall" / "bin"
@@ -23,7 +23,7 @@ class DumpTests(PostgresCase):
 
     def setUp(self) -> None:
         super().setUp()
-        prepareDatabase(optionsOf(self.database), 0, 10)
+        prepareDatabase(optionsOf(self.database), 0, 10, forget)
         self.follow("t", "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
         self.changes("INSERT INTO t VALUES (2)")
 
@@ -69,7 +69,7 @@ class DumpTests(PostgresCase):
         """
         Check that a daemon can start with the database, and tells what is written then.
         """
-        prepareDatabase(optionsOf(database), 0, 10)
+        prepareDatabase(optionsOf(database), 0, 10, forget)
         connection = database.connect(ROLE)
         self.addCleanup(connection.close)
         reader = Reader(connection, PostgresJournal())

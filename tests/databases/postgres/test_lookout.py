@@ -22,7 +22,7 @@ from aerostack.databases.postgres.connection import (
 )
 from aerostack.databases.postgres.journal import PostgresJournal
 from aerostack.databases.postgres.locks import Block, LockedOut, Lookout, tell
-from tests.databases.synchronous import optionsOf
+from tests.databases.synchronous import forget, optionsOf
 from tests.postgres import ADMIN, OWNER, ROLE, freshDatabase
 
 _TABLES = """
@@ -207,7 +207,9 @@ class LookoutTests(SynchronousTestCase):
         """
         holder = self.connect(ADMIN, application_name="the tool")
         holder.execute("BEGIN; LOCK TABLE _aerostack.versions IN ACCESS EXCLUSIVE MODE")
-        error = self.assertRaises(Unsuitable, prepareDatabase, optionsOf(self.postgres), 0, 1)
+        error = self.assertRaises(
+            Unsuitable, prepareDatabase, optionsOf(self.postgres), 0, 1, forget
+        )
         self.assertIn("(the tool) of the role admin", str(error))
 
 
@@ -225,7 +227,7 @@ class PoolTests(TestCase):
 
         postgres = freshDatabase(self)
         options = optionsOf(postgres)
-        prepareDatabase(options, 0, 1)
+        prepareDatabase(options, 0, 1, forget)
         lookout = Lookout()
         database = PostgresDatabase(reactor, options, 2, "history", 30.0, lookout=lookout)  # type: ignore[arg-type]
         database.start()

@@ -18,6 +18,7 @@ from psycopg.errors import (
 )
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.replay.publications import Kept
 from aerostack.databases.migrations import SchemaTooNew, migrate, remove
 from aerostack.databases.postgres.connection import (
     POSTGRES,
@@ -26,7 +27,7 @@ from aerostack.databases.postgres.connection import (
     prepareDatabase,
     sentence,
 )
-from tests.databases.synchronous import SynchronousPostgres, optionsOf
+from tests.databases.synchronous import SynchronousPostgres, forget, optionsOf
 from tests.ports import freePort
 from tests.postgres import ADMIN, ROLE, freshDatabase
 
@@ -165,7 +166,7 @@ class PrepareTests(SynchronousTestCase):
         @return: Why.
         """
         found = self.assertRaises(
-            error, prepareDatabase, optionsOf(self.postgres, **options), 0, 10
+            error, prepareDatabase, optionsOf(self.postgres, **options), 0, 10, forget
         )
         return sentence(found)
 
@@ -174,8 +175,9 @@ class PrepareTests(SynchronousTestCase):
         A database is prepared, once and again.
         """
         for _ in range(2):
-            found = prepareDatabase(optionsOf(self.postgres), 0, 10)
-            self.assertEqual((found.newest, list(found.repeatable)), (0, []))
+            found: list[Kept] = []
+            newest = prepareDatabase(optionsOf(self.postgres), 0, 10, found.append)
+            self.assertEqual((newest, found), (0, []))
 
     def test_unreachable(self) -> None:
         """
@@ -216,7 +218,7 @@ class PrepareTests(SynchronousTestCase):
         self.assertIn(f"permission denied for database {name}", why)
         self.assertIn("docs/database.rst", why)
         self.postgres.execute(f"CREATE SCHEMA _aerostack AUTHORIZATION {ROLE}", user=ADMIN)
-        prepareDatabase(optionsOf(self.postgres), 0, 10)
+        prepareDatabase(optionsOf(self.postgres), 0, 10, forget)
 
     def test_encoding(self) -> None:
         """

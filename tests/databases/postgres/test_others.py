@@ -20,7 +20,7 @@ from aerostack.errors import RealtimeError
 from aerostack.protocol.codec import encodeValue
 from tests.databases.postgres.case import PostgresCase
 from tests.databases.support import lossOf
-from tests.databases.synchronous import optionsOf
+from tests.databases.synchronous import forget, optionsOf
 from tests.postgres import ADMIN, ROLE
 
 BOUNDS = Bounds(1000, 1_000_000, 60.0)
@@ -209,7 +209,7 @@ class OthersTests(PostgresCase):
         self.writer.execute(_TYPE)
         options = optionsOf(self.database)
         for _ in range(2):
-            prepareDatabase(options, 0, 10)
+            prepareDatabase(options, 0, 10, forget)
         with openConnection(options, "history") as connection:
             cursor = connection.cursor()
             POSTGRES.transact(cursor)
@@ -221,7 +221,7 @@ class OthersTests(PostgresCase):
                 values,
             )
             cursor.execute("COMMIT")
-            findMessages(cursor, POSTGRES, 0, 10)
+            findMessages(cursor, POSTGRES, 0, 10, forget)
         with openConnection(options, "query", ours=False) as connection:
             answer = runQuery(connection.cursor(), "SELECT '(glad,)'::public.pair AS p", [], BOUNDS)
         self.assertEqual(answer["results"], [{"p": {"m": "glad", "at": None}}])

@@ -13,7 +13,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.databases.postgres.connection import Unsuitable, prepareDatabase
-from tests.databases.synchronous import optionsOf
+from tests.databases.synchronous import forget, optionsOf
 from tests.ports import freePort
 from tests.postgres import ROLE, freshDatabase
 
@@ -90,7 +90,7 @@ class PoolerTests(SynchronousTestCase):
         """
         for more in ("", "default_pool_size = 1", "server_round_robin = 1\nmin_pool_size = 3"):
             error = self.assertRaises(
-                Unsuitable, prepareDatabase, self.pooler("transaction", more), 0, 10
+                Unsuitable, prepareDatabase, self.pooler("transaction", more), 0, 10, forget
             )
             self.assertIn("pool_mode = session", str(error))
 
@@ -98,4 +98,4 @@ class PoolerTests(SynchronousTestCase):
         """
         One that keeps a session for a client is good.
         """
-        prepareDatabase(self.pooler("session"), 0, 10)
+        prepareDatabase(self.pooler("session"), 0, 10, forget)

@@ -23,6 +23,7 @@ from aerostack.databases.sqlite.connection import (
 from aerostack.errors import GivenUp
 from aerostack.tracker.faults import describe
 from tests.databases.contract import PoolContract
+from tests.databases.synchronous import forget
 
 
 class SQLiteDatabaseTests(PoolContract, TestCase):
@@ -265,10 +266,10 @@ class CreateTests(SynchronousTestCase):
         """
         A prepared database has the tables; preparing it again changes nothing.
         """
-        prepareDatabase(self.path, 0, 10)
+        prepareDatabase(self.path, 0, 10, forget)
         before = self.ask("SELECT name, sql FROM sqlite_master ORDER BY name")
         self.assertIn("realtime_messages", [name for name, _ in before])
-        prepareDatabase(self.path, 0, 10)
+        prepareDatabase(self.path, 0, 10, forget)
         self.assertEqual(self.ask("SELECT name, sql FROM sqlite_master ORDER BY name"), before)
 
     def test_noDatabase(self) -> None:
@@ -277,11 +278,11 @@ class CreateTests(SynchronousTestCase):
         """
         self.path.parent.mkdir(parents=True)
         self.path.write_bytes(b"no database" * 100)
-        self.assertRaises(sqlite3.DatabaseError, prepareDatabase, self.path, 0, 10)
+        self.assertRaises(sqlite3.DatabaseError, prepareDatabase, self.path, 0, 10, forget)
 
     def test_noFolder(self) -> None:
         """
         Where the folder cannot be made, that is the error.
         """
         self.path.parent.parent.write_text("a file")
-        self.assertRaises(OSError, prepareDatabase, self.path, 0, 10)
+        self.assertRaises(OSError, prepareDatabase, self.path, 0, 10, forget)
