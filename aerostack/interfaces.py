@@ -441,7 +441,7 @@ class ISubscriber(Interface):
             subscribers.
         """
 
-    def judge(topic=None):
+    def reauthorize(topic=None):
         """
         Decide anew what of a table's changes is delivered, because something has changed on
         which that depends.

@@ -44,18 +44,18 @@ class Diagnosis:
         feeds: TableFeed,
         traces: Traces,
         sessions: Callable[[], Sequence[Session]],
-        insight: Directory,
+        directory: Directory,
     ) -> None:
         """
         @param traces: What is remembered of connections.
         @param sessions: Gives all sessions, in order of opening.
-        @param insight: Shows how the change feed does, and goes through long lists in pieces.
+        @param directory: Shows how the change feed does, and goes through long lists in pieces.
         """
         self._hub = hub
         self._feeds = feeds
         self._traces = traces
         self._sessions = sessions
-        self._insight = insight
+        self._directory = directory
 
     def explain(self, userId: str, topic: Topic) -> Deferred[Shown]:
         """
@@ -78,7 +78,7 @@ class Diagnosis:
         def shown(_: object) -> Shown:
             return self._explain(userId, topic, theirs, other if names == {other} else None)
 
-        return self._insight.inPieces((self._sessions(), look)).addCallback(shown)
+        return self._directory.inPieces((self._sessions(), look)).addCallback(shown)
 
     def _explain(
         self, userId: str, topic: Topic, theirs: Sequence[Session], namesake: str | None
@@ -120,7 +120,7 @@ class Diagnosis:
             "connections": [_connection(link, rule) for link, rule in judged],
             "ended": [_ended(each) for each in facts.ended],
             "stream": None if stream is None else _stream(stream, log),
-            "feed": None if topic.table is None else self._insight.feed(topic.project),
+            "feed": None if topic.table is None else self._directory.feed(topic.project),
         }
 
     def _last(self, stream: TopicLog) -> Last | None:

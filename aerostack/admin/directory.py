@@ -46,7 +46,7 @@ class Directory:
         clock: IReactorTime,
         hub: Hub,
         feeds: TableFeed,
-        watchers: Taps,
+        taps: Taps,
         sessions: Callable[[], Sequence[Session]],
     ) -> None:
         """
@@ -55,7 +55,7 @@ class Directory:
         self._hub = hub
         self._feeds = feeds
         self._presence = hub.presence.rosters
-        self._watchers = watchers
+        self._taps = taps
         self._sessions = sessions
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
 
@@ -194,7 +194,7 @@ class Directory:
             "table": topicOf(canonical).table,
             # Whoever looks on is no subscriber, and often the one who asks.
             "subscribers": len(self._hub.registry.subscribers(canonical))
-            - self._watchers.count(canonical),
+            - self._taps.count(canonical),
             "present": self._presence.count(canonical),
             "published": None if stream is None else stream.head,
             "held": 0 if stream is None else len(stream),

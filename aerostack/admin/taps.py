@@ -68,15 +68,15 @@ class Tap:
         self._queued = 0
         # How many frames were left out since the last that is in the queue.
         self._skipped = 0
-        self._judge: Any = None
+        self._reauthorize: Any = None
 
-    def start(self, judge: Any) -> None:
+    def start(self, reauthorize: Any) -> None:
         """
         Say what is watched.
 
-        @param judge: Is called when what may be seen may have changed.
+        @param reauthorize: Is called when what may be seen may have changed.
         """
-        self._judge = judge
+        self._reauthorize = reauthorize
         self.say({"type": "watching", "topic": self.topic.canonical})
 
     def deliver(self, frame: Frame) -> None:
@@ -84,9 +84,9 @@ class Tap:
             # What clients send may have line breaks in it, between the values only.
             self._line(payloadOf(part).replace(b"\n", b" ").replace(b"\r", b" ") + b"\n")
 
-    def judge(self, topic: str | None = None) -> None:
-        if self._judge is not None and topic in (None, self.topic.canonical):
-            self._judge()
+    def reauthorize(self, topic: str | None = None) -> None:
+        if self._reauthorize is not None and topic in (None, self.topic.canonical):
+            self._reauthorize()
 
     def say(self, value: Any) -> None:
         """
@@ -148,7 +148,7 @@ class Taps(Service):
         self._hub = hub
         self._feeds = feeds
         # Those who have still to begin have no topic's interest yet.
-        self._watchers: dict[Tap, None] = {}
+        self._taps: dict[Tap, None] = {}
         self._beating = LoopingCall(self._beat)
         self._beating.clock = clock
 
@@ -163,21 +163,21 @@ class Taps(Service):
         self.endAll()
 
     def __len__(self) -> int:
-        return len(self._watchers)
+        return len(self._taps)
 
     def count(self, canonical: str) -> int:
         """
         How many look on at a topic.
         """
-        return sum(watcher.topic.canonical == canonical for watcher in self._watchers)
+        return sum(tap.topic.canonical == canonical for tap in self._taps)
 
-    def watch(self, watcher: Tap) -> Deferred[None]:
+    def open(self, tap: Tap) -> Deferred[None]:
         """
         Let somebody look on.
 
         @return: Fires when it has begun.  Fails with L{RealtimeError} where it cannot.
         """
-        if len(self._watchers) >= MOST:
+        if len(self._taps) >= MOST:
             return fail(
                 RealtimeError(
                     "too_many_subscriptions",
@@ -185,113 +185,113 @@ class Taps(Service):
                     RETRY_AFTER,
                 )
             )
-        self._watchers[watcher] = None
+        self._taps[tap] = None
 
         def failed(failure: Failure) -> Failure:
-            self.leave(watcher)
+            self.leave(tap)
             return failure
 
-        begun: Deferred[None] = self._begin(watcher)
+        begun: Deferred[None] = self._begin(tap)
         return begun.addErrback(failed)
 
     @inlineCallbacks
-    def _begin(self, watcher: Tap) -> Any:
-        topic = watcher.topic
+    def _begin(self, tap: Tap) -> Any:
+        topic = tap.topic
         # Who may read nothing has no table followed.
-        self._feeds.permit(watcher.identity, Action.SUBSCRIBE, topic)
+        self._feeds.permit(tap.identity, Action.SUBSCRIBE, topic)
         if topic.table is None:
-            self._hub.subscribe(watcher, topic, None)
-            watcher.start(None)
+            self._hub.subscribe(tap, topic, None)
+            tap.start(None)
             return
         yield self._feeds.watch(topic.table)
         try:
-            view = yield self._view(watcher)
+            view = yield self._view(tap)
         except BaseException:
             self._feeds.unwatch(topic.table)
             raise
-        if watcher not in self._watchers:
+        if tap not in self._taps:
             # It has gone meanwhile.
             self._feeds.unwatch(topic.table)
             return
         # What is published is numbered, also where nobody else is here.
         self._feeds.openLog(topic)
-        self._hub.subscribe(watcher, topic, view)
-        watcher.start(partial(self._judge, watcher))
-        self._feeds.sendFeedStatus(watcher, topic)
+        self._hub.subscribe(tap, topic, view)
+        tap.start(partial(self._reauthorize, tap))
+        self._feeds.sendFeedStatus(tap, topic)
 
     @inlineCallbacks
-    def _view(self, watcher: Tap) -> Any:
+    def _view(self, tap: Tap) -> Any:
         """Find out what of a table is shown: hidden columns are not, to nobody."""
-        topic = watcher.topic
+        topic = tap.topic
         assert topic.table is not None
-        grant = self._feeds.grant(watcher.identity, topic)
+        grant = self._feeds.grant(tap.identity, topic)
         columns = {} if grant.isWhole else (yield self._feeds.columns(topic.table))
         return self._feeds.view(grant, Subscribe(topic=topic.canonical), columns)
 
-    def _judge(self, watcher: Tap) -> None:
+    def _reauthorize(self, tap: Tap) -> None:
         """Show what may be seen now."""
 
         def judged(view: View | None) -> None:
-            if self._isHere(watcher):
-                self._feeds.change(watcher, watcher.topic, view)
+            if self._isHere(tap):
+                self._feeds.change(tap, tap.topic, view)
 
         def failed(failure: Failure) -> None:
-            if not self._isHere(watcher):
+            if not self._isHere(tap):
                 return
             error = failure.value
             if not isinstance(error, RealtimeError):
                 self.log.failure("what may be watched cannot be told", failure)
                 error = RealtimeError("internal_error", "The daemon failed; its log says how.")
-            self._refuse(watcher, error)
+            self._refuse(tap, error)
 
-        viewing: Deferred[View | None] = self._view(watcher)
+        viewing: Deferred[View | None] = self._view(tap)
         viewing.addCallback(judged).addErrback(failed)
 
-    def _refuse(self, watcher: Tap, error: RealtimeError) -> None:
+    def _refuse(self, tap: Tap, error: RealtimeError) -> None:
         """End with somebody who may not look on."""
-        watcher.say({"type": "error", "code": error.code, "message": error.message})
-        self.end(watcher)
+        tap.say({"type": "error", "code": error.code, "message": error.message})
+        self.end(tap)
 
-    def _isHere(self, watcher: Tap) -> bool:
-        return watcher in self._hub.registry.subscribers(watcher.topic.canonical)
+    def _isHere(self, tap: Tap) -> bool:
+        return tap in self._hub.registry.subscribers(tap.topic.canonical)
 
-    def judge(self, holds: Callable[[Identity], None]) -> None:
+    def reauthorize(self, holds: Callable[[Identity], None]) -> None:
         """
         Decide anew what everybody may see.
 
         @param holds: Makes sure that somebody may still be here.
         """
-        for watcher in tuple(self._watchers):
+        for tap in tuple(self._taps):
             try:
-                holds(watcher.identity)
+                holds(tap.identity)
             except RealtimeError as error:
-                self._refuse(watcher, error)
+                self._refuse(tap, error)
             else:
-                watcher.judge()
+                tap.reauthorize()
 
-    def leave(self, watcher: Tap) -> None:
+    def leave(self, tap: Tap) -> None:
         """
         Note that somebody looks on no more.
         """
-        self._watchers.pop(watcher, None)
-        if self._hub.unsubscribe(watcher, watcher.topic) and watcher.topic.table is not None:
-            self._feeds.unwatch(watcher.topic.table)
+        self._taps.pop(tap, None)
+        if self._hub.unsubscribe(tap, tap.topic) and tap.topic.table is not None:
+            self._feeds.unwatch(tap.topic.table)
 
-    def end(self, watcher: Tap) -> None:
+    def end(self, tap: Tap) -> None:
         """
         End it from our side.
         """
-        self.leave(watcher)
-        watcher.finish()
+        self.leave(tap)
+        tap.finish()
 
     def endAll(self) -> None:
         """
         End all.
         """
-        for watcher in tuple(self._watchers):
-            self.end(watcher)
+        for tap in tuple(self._taps):
+            self.end(tap)
 
     def _beat(self) -> None:
-        for watcher in tuple(self._watchers):
-            if self._isHere(watcher):
-                watcher.beat()
+        for tap in tuple(self._taps):
+            if self._isHere(tap):
+                tap.beat()

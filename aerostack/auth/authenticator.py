@@ -95,7 +95,7 @@ class Authenticator:
         userId = self._urlUser(project, credentials.userId)
         return Identity(project.id, keyRole or Role.ANONYMOUS, userId, proof=proof)
 
-    def judge(self, identity: Identity) -> None:
+    def reauthorize(self, identity: Identity) -> None:
         """
         Make sure that what let somebody in still does.
 

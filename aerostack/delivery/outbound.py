@@ -156,7 +156,7 @@ class Outbound:
         """
         raise NotImplementedError
 
-    def judge(self, topic: str | None = None) -> None:
+    def reauthorize(self, topic: str | None = None) -> None:
         """
         Decide anew what is delivered.
         """

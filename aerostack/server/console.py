@@ -40,9 +40,9 @@ class Console(MultiService):
     """
     Everything that is there for the console.
 
-    @ivar door: Stands before it.
+    @ivar access: Stands before it.
     @ivar sampler: Takes samples of what the daemon does.
-    @ivar watchers: Who looks on at topics.
+    @ivar taps: Who looks on at topics.
     """
 
     def __init__(
@@ -56,45 +56,45 @@ class Console(MultiService):
         feeds: TableFeed,
         traces: Traces,
         sessions: Callable[[], Sequence[Session]],
-        condition: Health,
+        health: Health,
     ) -> None:
         """
         @param console: From where it can be reached: C{server.console}.
         @param sessions: Gives all sessions, in order of opening.
         """
         super().__init__()
-        self.door = ConsoleAccess(console, authenticator, wall, limits)
+        self.access = ConsoleAccess(console, authenticator, wall, limits)
         self._wall = wall
-        self._condition = condition
-        self.watchers = Taps(clock, hub, feeds)
-        self.watchers.setServiceParent(self)
-        self._insight = Directory(clock, hub, feeds, self.watchers, sessions)
-        self._reasons = Diagnosis(hub, feeds, traces, sessions, self._insight)
-        self.sampler = Sampler(clock, wall, condition.counts, feeds.latencies, hub.latencies)
+        self._health = health
+        self.taps = Taps(clock, hub, feeds)
+        self.taps.setServiceParent(self)
+        self._directory = Directory(clock, hub, feeds, self.taps, sessions)
+        self._diagnosis = Diagnosis(hub, feeds, traces, sessions, self._directory)
+        self.sampler = Sampler(clock, wall, health.counts, feeds.latencies, hub.latencies)
         self.sampler.setServiceParent(self)
 
     def resources(self) -> dict[str, Resource]:
         """
         Its page and what that asks, by path.
         """
-        door, insight, condition = self.door, self._insight, self._condition
+        access, directory, health = self.access, self._directory, self._health
         return {
-            **consoleFiles(door.check),
+            **consoleFiles(access.check),
             f"{PATH}/overview": OverviewResource(
-                door, insight, self.sampler, condition.health, condition.metrics, self._wall
+                access, directory, self.sampler, health.health, health.metrics, self._wall
             ),
-            f"{PATH}/connections": ConnectionsResource(door, insight),
-            f"{PATH}/topics": TopicsResource(door, insight),
-            f"{PATH}/topic": TopicResource(door, insight),
-            f"{PATH}/explain": ExplainResource(door, self._reasons),
-            f"{PATH}/watch": WatchResource(door, self.watchers),
+            f"{PATH}/connections": ConnectionsResource(access, directory),
+            f"{PATH}/topics": TopicsResource(access, directory),
+            f"{PATH}/topic": TopicResource(access, directory),
+            f"{PATH}/explain": ExplainResource(access, self._diagnosis),
+            f"{PATH}/watch": WatchResource(access, self.taps),
         }
 
     def reload(self, console: str, limits: LimitsConfig) -> None:
         """
         Let operators in by these settings from now on.
         """
-        if console != self.door.console:
+        if console != self.access.console:
             # Who looks on from where it may not any more must not go on with it.
-            self.watchers.endAll()
-        self.door.reload(console, limits)
+            self.taps.endAll()
+        self.access.reload(console, limits)

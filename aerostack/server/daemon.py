@@ -54,7 +54,7 @@ from aerostack.server.queries import Queries
 from aerostack.server.reload import changesRights, merge, reauthorizeAll, sectionsThatWait
 from aerostack.server.site import SiteMap, openProject
 from aerostack.sessions.context import SessionContext
-from aerostack.sessions.draining import farewell
+from aerostack.sessions.draining import drain
 from aerostack.sessions.rpc import RPC
 from aerostack.sessions.session import Session
 from aerostack.settings.addresses import Proxies
@@ -72,7 +72,7 @@ class Daemon(MultiService):
     Everything that one configuration asks for.
 
     @ivar listening: The addresses that it listens on.
-    @ivar condition: How it does.
+    @ivar health: How it does.
     """
 
     log = Logger()
@@ -172,7 +172,7 @@ class Daemon(MultiService):
         )
         self._queries = Queries(self._backend, self._pools.query, limits, self.tracker.poke)
         self.rpc = RPC(self.hub, self.authenticator, self.feeds.permit, limits, self._queries.run)
-        self.condition = Health(
+        self.health = Health(
             self.connections, self.quotas, self.hub, self.feeds, self.tracker, self._databaseFault
         )
         self.console = Console(
@@ -185,7 +185,7 @@ class Daemon(MultiService):
             self.feeds,
             self.traces,
             self.connections.sessions,
-            self.condition,
+            self.health,
         )
         self.console.setServiceParent(self)
         self._site = self._makeSite()
@@ -238,7 +238,7 @@ class Daemon(MultiService):
             self.history,
             self.feeds.permit,
             self.rpc,
-            self.condition,
+            self.health,
             {
                 "aerostack_publish_to_socket_seconds": self.hub.latencies.histogram,
                 "aerostack_commit_to_socket_seconds": self.feeds.latencies.histogram,
@@ -324,7 +324,7 @@ class Daemon(MultiService):
         # Systemd keeps its sockets open, and who comes by them waits for the next daemon;
         # others are better told when to come back than not answered.
         yield self.listening.stop(inherited=True)
-        yield farewell(self._reactor, self.connections.sessions(), self._drainPlan)
+        yield drain(self._reactor, self.connections.sessions(), self._drainPlan)
         yield self.listening.stop(inherited=False)
         yield self._waitForClients()
         yield super().stopService()
@@ -394,5 +394,5 @@ class Daemon(MultiService):
                 self._leaving,
                 self.authenticator,
                 self.connections.sessions,
-                self.console.watchers,
+                self.console.taps,
             )

@@ -82,7 +82,7 @@ def reauthorizeAll(
         for session in sessions():
             session.reconsider()
             yield
-        taps.judge(authenticator.judge)
+        taps.reauthorize(authenticator.reauthorize)
 
     # All of them in one turn of the reactor would keep everything else waiting.
     Cooperator(scheduler=partial(clock.callLater, 0)).coiterate(work())

@@ -76,7 +76,7 @@ class Commands:
             to come back.
         """
         self.subscriptions.forget()
-        self._all.judging.ask(self._session, self._takeBack(clean))
+        self._all.reauthorizing.ask(self._session, self._takeBack(clean))
 
     def _takeBack(self, clean: bool) -> Iterator[None]:
         presence, connectionId = self._hub.presence, self._session.connectionId
@@ -106,18 +106,18 @@ class Commands:
         """
         self._hub.presence.lose(self._session.connectionId)
 
-    def judge(self, topic: str | None = None) -> None:
+    def reauthorize(self, topic: str | None = None) -> None:
         """
         End what the present identity may not have, and change what it may have otherwise.
 
-        @param topic: See L{aerostack.interfaces.ISubscriber.judge}.
+        @param topic: See L{aerostack.interfaces.ISubscriber.reauthorize}.
         """
         if topic is not None:
-            self.subscriptions.judge(topic)
+            self.subscriptions.reauthorize(topic)
         else:
-            self._all.judging.ask(self._session, self._judgeAll())
+            self._all.reauthorizing.ask(self._session, self._reauthorizeAll())
 
-    def _judgeAll(self) -> Iterator[None]:
+    def _reauthorizeAll(self) -> Iterator[None]:
         try:
             yield from self.subscriptions.judgeAll()
             for canonical in tuple(self._hub.presence.topicsOf(self._session.connectionId)):
@@ -291,7 +291,7 @@ class Commands:
             # Another user is another presence.
             self.leavePresence()
         self._session.setIdentity(identity)
-        self.judge()
+        self.reauthorize()
 
     def _ping(self, frame: Ping) -> None:
         self._session.send(Pong())

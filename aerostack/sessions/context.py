@@ -15,7 +15,7 @@ from aerostack.core.limits.quotas import Quotas
 from aerostack.hub.hub import Hub
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.interfaces import CommandedSession
-from aerostack.sessions.reauthorizing import Judging
+from aerostack.sessions.reauthorizing import Reauthorizing
 from aerostack.settings.limits import LimitsConfig
 from aerostack.tables.feed import TableFeed
 
@@ -31,7 +31,7 @@ class SessionContext:
     @ivar deadlines: When each session has something to do.
     @ivar quotas: What each project uses of what it may.
     @ivar traces: What is remembered of connections.
-    @ivar judging: Judges sessions anew, and takes back what they held.
+    @ivar reauthorizing: Judges sessions anew, and takes back what they held.
     @ivar clients: The newest session of each client that brought a secret, by project and what
         stands for the secret.
     """
@@ -59,7 +59,7 @@ class SessionContext:
         self.deadlines = deadlines
         self.quotas = quotas
         self.traces = traces
-        self.judging = Judging(clock)
+        self.reauthorizing = Reauthorizing(clock)
         self.clients: dict[tuple[str, str], CommandedSession] = {}
 
     def reload(self, limits: LimitsConfig) -> None:

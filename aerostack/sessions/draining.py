@@ -24,7 +24,7 @@ TURN = 0.25
 
 
 @inlineCallbacks
-def farewell(clock: IReactorTime, sessions: Sequence[Session], departures: DrainPlan) -> Any:
+def drain(clock: IReactorTime, sessions: Sequence[Session], drainPlan: DrainPlan) -> Any:
     """
     Send everybody away, batch by batch, each with a delay of its own.  Batches for which the
     reactor comes late are sent together.
@@ -35,7 +35,7 @@ def farewell(clock: IReactorTime, sessions: Sequence[Session], departures: Drain
     """
     first, due = 0, clock.seconds()
     end, turn = due + LONGEST + PATIENCE, due
-    for delays in departures.batches(len(sessions)):
+    for delays in drainPlan.batches(len(sessions)):
         now = clock.seconds()
         if now < due or now - turn > TURN:
             yield deferLater(clock, max(0.0, due - now))

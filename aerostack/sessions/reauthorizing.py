@@ -13,7 +13,7 @@ STEPS = 50
 steps of about the same cost are done."""
 
 
-class Judging:
+class Reauthorizing:
     """
     Carries out what clients have to be judged by, a topic at a time, and what is to be done when
     they have gone: at once, unless there is too much for one turn of the reactor.  The rest is

@@ -407,14 +407,14 @@ class Session(CommandedSession):
             # library, which would let it escape into the reactor.
             self.fail(Failure())
 
-    def judge(self, topic: str | None = None) -> None:
+    def reauthorize(self, topic: str | None = None) -> None:
         """
         Decide anew what the client is told of tables (see L{ISubscriber}).
         """
         if self._commands is None:
             return
         try:
-            self._commands.judge(topic)
+            self._commands.reauthorize(topic)
         except Exception:
             # The others are still to be judged.
             self.fail(Failure())
@@ -425,7 +425,7 @@ class Session(CommandedSession):
         told.
         """
         try:
-            self._all.authenticator.judge(self.identity)
+            self._all.authenticator.reauthorize(self.identity)
         except RealtimeError as error:
             if error.code == "invalid_token":
                 # Another one may do.
@@ -437,7 +437,7 @@ class Session(CommandedSession):
             if self._commands is not None:
                 self._commands.leavePresence()
             return
-        self.judge()
+        self.reauthorize()
 
     # Answers, for the commands
 

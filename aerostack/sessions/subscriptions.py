@@ -236,7 +236,7 @@ class Subscriptions:
 
     # Going on
 
-    def judge(self, topic: str) -> None:
+    def reauthorize(self, topic: str) -> None:
         """
         Judge the subscription to a table that was altered.
         """

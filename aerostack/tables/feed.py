@@ -332,13 +332,13 @@ class TableFeed:
         if before is None or before == columns:
             # Nobody's view depends on it.
             return None
-        work = self._judgeAll(table, before, columns)
+        work = self._reauthorizeAll(table, before, columns)
         # Mostly the subscribers are so few that nothing need wait.
         if next(work, self) is self:
             return None
         return self._cooperator.coiterate(work)
 
-    def _judgeAll(self, table: str, before: Columns, columns: Columns) -> Iterator[None]:
+    def _reauthorizeAll(self, table: str, before: Columns, columns: Columns) -> Iterator[None]:
         """
         Judge all subscribers of a table that was altered, L{PIECE} at a time.
 
@@ -354,7 +354,7 @@ class TableFeed:
                 self._hub.logs.restart(topic, position, self._hub.seconds())
             for subscriber, view in tuple(self._hub.registry.subscribers(topic).items()):
                 if view is not None and subscriber in self._hub.registry.subscribers(topic):
-                    subscriber.judge(topic)
+                    subscriber.reauthorize(topic)
                     judged += 1
                     if not judged % PIECE:
                         yield

@@ -28,11 +28,11 @@ class ReasonsTests(SynchronousTestCase):
         self.world = world = World()
         self.clients = [world.connect(userId=f"user{n}") for n in range(9)]
         self.turns: list[Callable[[], object]] = []
-        watchers = Taps(world.clock, world.hub, world.feeds)
-        pieces = Directory(world.clock, world.hub, world.feeds, watchers, self.sessions)
+        taps = Taps(world.clock, world.hub, world.feeds)
+        pieces = Directory(world.clock, world.hub, world.feeds, taps, self.sessions)
         # As if each piece took all of a turn's time.
         pieces._cooperator = Cooperator(lambda: lambda: True, scheduler=self.turns.append)
-        self.reasons = Diagnosis(world.hub, world.feeds, world.traces, self.sessions, pieces)
+        self.diagnosis = Diagnosis(world.hub, world.feeds, world.traces, self.sessions, pieces)
 
     def sessions(self) -> tuple[Session, ...]:
         """Give all sessions."""
@@ -51,7 +51,7 @@ class ReasonsTests(SynchronousTestCase):
         Others have their turn while very many sessions are gone through.
         """
         self.enter("ann")
-        asked = self.reasons.explain("ann", Topic("chat/a", "p"))
+        asked = self.diagnosis.explain("ann", Topic("chat/a", "p"))
         for _ in range(4):
             self.assertNoResult(asked)
             self.turns.pop()()
@@ -66,7 +66,7 @@ class ReasonsTests(SynchronousTestCase):
         """
         ann = self.enter("ann")
         self.clients.insert(0, self.clients.pop())
-        asked = self.reasons.explain("ann", Topic("chat/a", "p"))
+        asked = self.diagnosis.explain("ann", Topic("chat/a", "p"))
         self.turns.pop()()
         ann.die()
         while self.turns:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Cooperator
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.admin import directory as insight
+from aerostack.admin import directory
 from aerostack.admin.directory import Directory
 from aerostack.admin.taps import Taps
 from aerostack.core.topics.topics import Topic
@@ -25,11 +25,11 @@ class InsightTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.patch(insight, "PIECE", 2)
+        self.patch(directory, "PIECE", 2)
         self.world = World()
         self.sessions: list[Session] = []
         self.presence = self.world.hub.presence.rosters
-        self.insight = Directory(
+        self.directory = Directory(
             self.world.clock,
             self.world.hub,
             self.world.feeds,
@@ -60,7 +60,7 @@ class InsightTests(SynchronousTestCase):
         """
         A page of topics: their names, how many there are and whether there are more.
         """
-        page = self.answer(self.insight.topics("p", "", limit, after))
+        page = self.answer(self.directory.topics("p", "", limit, after))
         return [each["topic"] for each in page["topics"]], page["total"], page["more"]
 
     def test_once(self) -> None:
@@ -90,7 +90,7 @@ class InsightTests(SynchronousTestCase):
         What changes between two pieces does no harm.
         """
         self.connect(*(f"chat/{number}" for number in range(5)))
-        asked = self.insight.topics("p", "", 100, "")
+        asked = self.directory.topics("p", "", 100, "")
         registry = self.world.hub.registry
         for topic in tuple(registry):
             registry.unsubscribe(self.sessions[0], topic)
@@ -104,8 +104,8 @@ class InsightTests(SynchronousTestCase):
         self.connect(*(f"chat/{number}" for number in range(6)))
         turns: list[Callable[[], object]] = []
         # As if each piece took all of a turn's time.
-        self.insight._cooperator = Cooperator(lambda: lambda: True, scheduler=turns.append)
-        asked = self.insight.topics("p", "", 100, "")
+        self.directory._cooperator = Cooperator(lambda: lambda: True, scheduler=turns.append)
+        asked = self.directory.topics("p", "", 100, "")
         for _ in range(3):
             self.assertNoResult(asked)
             turns.pop()()
@@ -123,7 +123,7 @@ class InsightTests(SynchronousTestCase):
         found: list[str] = []
         after, more = "", True
         while more:
-            page = self.answer(self.insight.connections("p", None, None, 5, after))
+            page = self.answer(self.directory.connections("p", None, None, 5, after))
             self.assertEqual(page["total"], 12)
             found += [each["id"] for each in page["connections"]]
             after, more = found[-1], page["more"]
@@ -134,11 +134,11 @@ class InsightTests(SynchronousTestCase):
         Of one topic no more members and subscriptions are shown than can be, but how many
         there are is told.
         """
-        self.patch(insight, "MOST", 2)
+        self.patch(directory, "MOST", 2)
         for _ in range(3):
             self.connect("chat/a")
         for number in range(4):
             self.presence.track("chat/a/p", f"c{number}", None, b"{}", 0)
-        found = self.insight.topic(Topic("chat/a", "p"))
+        found = self.directory.topic(Topic("chat/a", "p"))
         self.assertEqual((found["subscribers"], len(found["subscriptions"])), (3, 2))
         self.assertEqual((found["membersTotal"], len(found["members"])), (4, 2))

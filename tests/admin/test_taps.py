@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.admin import taps as watching
+from aerostack.admin import taps
 from aerostack.admin.taps import Tap, Taps
 from aerostack.auth.authenticator import Credentials
 from aerostack.core.rows.columns import ColumnType
@@ -28,13 +28,13 @@ class MemoryReader:
     """
     Somebody who reads lines.
 
-    @ivar watcher: Whose lines they are.
+    @ivar tap: Whose lines they are.
     @ivar appetite: After how many lines it has enough for now; L{None} for never.
     """
 
     def __init__(self, world: World, topic: Topic = ROOM) -> None:
         identity = world.authenticator.identify(Credentials(key=SECRET_KEY), 0)
-        self.watcher = Tap(identity, topic, self)
+        self.tap = Tap(identity, topic, self)
         self.appetite: int | None = None
         self.lines: list[Any] = []
         self.finished = False
@@ -46,7 +46,7 @@ class MemoryReader:
         if self.appetite is not None:
             self.appetite -= 1
             if not self.appetite:
-                self.watcher.pause()
+                self.tap.pause()
 
     def finish(self) -> None:
         self.finished = True
@@ -73,41 +73,41 @@ class WatcherTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.reader = MemoryReader(World())
-        self.watcher = self.reader.watcher
+        self.tap = self.reader.tap
 
     def test_lines(self) -> None:
         """
         Frames that come together are a line each, and a line has no break in it.
         """
-        self.watcher.deliver(joinFrames([frame(1), frame(2)]))
-        self.watcher.deliver(textFrame(b'{"type": "event",\r\n"n":\n3}'))
+        self.tap.deliver(joinFrames([frame(1), frame(2)]))
+        self.tap.deliver(textFrame(b'{"type": "event",\r\n"n":\n3}'))
         self.assertEqual(self.reader.take(), [1, 2, 3])
 
     def test_paused(self) -> None:
         """
         What comes while it is not read waits, in its order, until it has enough again.
         """
-        self.watcher.pause()
+        self.tap.pause()
         for number in range(5):
-            self.watcher.deliver(frame(number))
+            self.tap.deliver(frame(number))
         self.assertEqual(self.reader.take(), [])
         self.reader.appetite = 2
-        self.watcher.resume()
+        self.tap.resume()
         self.assertEqual(self.reader.take(), [0, 1])
-        self.watcher.deliver(frame(5))
+        self.tap.deliver(frame(5))
         self.reader.appetite = None
-        self.watcher.resume()
+        self.tap.resume()
         self.assertEqual(self.reader.take(), [2, 3, 4, 5])
 
     def test_room(self) -> None:
         """
         What was read makes room for more.
         """
-        self.patch(watching, "QUEUE", 500)
+        self.patch(taps, "QUEUE", 500)
         for number in range(10):
-            self.watcher.pause()
-            self.watcher.deliver(frame(number, 300))
-            self.watcher.resume()
+            self.tap.pause()
+            self.tap.deliver(frame(number, 300))
+            self.tap.resume()
         self.assertEqual(self.reader.take(), list(range(10)))
 
     def test_skipped(self) -> None:
@@ -115,41 +115,41 @@ class WatcherTests(SynchronousTestCase):
         What does not fit is left out, and all behind it until it was said how much; a small
         one that would fit does not come before what is said.
         """
-        self.patch(watching, "QUEUE", 500)
-        self.watcher.pause()
+        self.patch(taps, "QUEUE", 500)
+        self.tap.pause()
         for number, size in enumerate((100, 100, 1000, 0, 1000)):
-            self.watcher.deliver(frame(number, size))
+            self.tap.deliver(frame(number, size))
         self.reader.appetite = 1
-        self.watcher.resume()
-        self.watcher.deliver(frame(5))
+        self.tap.resume()
+        self.tap.deliver(frame(5))
         self.assertEqual(self.reader.take(), [0])
         self.reader.appetite = None
-        self.watcher.resume()
+        self.tap.resume()
         self.assertEqual(self.reader.take(), [1, 4])
-        self.watcher.deliver(frame(6))
+        self.tap.deliver(frame(6))
         self.assertEqual(self.reader.take(), [6])
-        self.watcher.pause()
-        self.watcher.resume()
+        self.tap.pause()
+        self.tap.resume()
         self.assertEqual(self.reader.take(), [])
 
     def test_beat(self) -> None:
         """
         Who has still to read other things needs no sign of life.
         """
-        self.watcher.pause()
-        self.watcher.beat()
-        self.watcher.resume()
+        self.tap.pause()
+        self.tap.beat()
+        self.tap.resume()
         self.assertEqual(self.reader.take(), [])
-        self.watcher.beat()
+        self.tap.beat()
         self.assertEqual(self.reader.take(), ["ping"])
 
     def test_finish(self) -> None:
         """
         At the end what waits is written still.
         """
-        self.watcher.pause()
-        self.watcher.deliver(frame(1))
-        self.watcher.finish()
+        self.tap.pause()
+        self.tap.deliver(frame(1))
+        self.tap.finish()
         self.assertEqual((self.reader.take(), self.reader.finished), ([1], True))
 
 
@@ -160,16 +160,16 @@ class WatchersTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.world = World(access={"orders": TableConfig(hidden=("side",))})
-        self.watchers = Taps(self.world.clock, self.world.hub, self.world.feeds)
-        self.watchers.startService()
-        self.addCleanup(self.watchers.stopService)
+        self.taps = Taps(self.world.clock, self.world.hub, self.world.feeds)
+        self.taps.startService()
+        self.addCleanup(self.taps.stopService)
 
     def watch(self, topic: Topic = ROOM) -> MemoryReader:
         """
         Look on at a topic.
         """
         reader = MemoryReader(self.world, topic)
-        self.successResultOf(self.watchers.watch(reader.watcher))
+        self.successResultOf(self.taps.open(reader.tap))
         self.assertEqual(reader.take(), ["watching"])
         return reader
 
@@ -178,7 +178,7 @@ class WatchersTests(SynchronousTestCase):
         Assert that nothing of anybody is left.
         """
         self.assertEqual(
-            (len(self.watchers), len(self.world.hub.registry), self.world.tracker.watched),
+            (len(self.taps), len(self.world.hub.registry), self.world.tracker.watched),
             (0, 0, {}),
         )
 
@@ -188,11 +188,11 @@ class WatchersTests(SynchronousTestCase):
         """
         one, other = self.watch(), self.watch()
         self.watch(ORDERS)
-        self.assertEqual(self.watchers.count(ROOM.canonical), 2)
-        self.watchers.leave(one.watcher)
-        self.watchers.leave(one.watcher)
-        self.assertEqual(self.watchers.count(ROOM.canonical), 1)
-        self.watchers.endAll()
+        self.assertEqual(self.taps.count(ROOM.canonical), 2)
+        self.taps.leave(one.tap)
+        self.taps.leave(one.tap)
+        self.assertEqual(self.taps.count(ROOM.canonical), 1)
+        self.taps.endAll()
         self.assertTrue(other.finished)
         self.assertNothingLeft()
 
@@ -205,7 +205,7 @@ class WatchersTests(SynchronousTestCase):
             (Topic("chat/a", "q"), "wrong_project"),
         ):
             reader = MemoryReader(self.world, topic)
-            failure = self.failureResultOf(self.watchers.watch(reader.watcher), RealtimeError)
+            failure = self.failureResultOf(self.taps.open(reader.tap), RealtimeError)
             self.assertEqual(failure.value.code, code)
             self.assertEqual(reader.lines, [])
         self.assertNothingLeft()
@@ -216,7 +216,7 @@ class WatchersTests(SynchronousTestCase):
         """
         self.world.tracker.columns = lambda table: _failing()  # type: ignore[method-assign]
         reader = MemoryReader(self.world, ORDERS)
-        self.failureResultOf(self.watchers.watch(reader.watcher), RealtimeError)
+        self.failureResultOf(self.taps.open(reader.tap), RealtimeError)
         self.assertNothingLeft()
 
     def test_goneEarly(self) -> None:
@@ -227,8 +227,8 @@ class WatchersTests(SynchronousTestCase):
         for name in ("reading", "asked"):
             setattr(tracker, name, [])
             reader = MemoryReader(self.world, ORDERS)
-            begun = self.watchers.watch(reader.watcher)
-            self.watchers.leave(reader.watcher)
+            begun = self.taps.open(reader.tap)
+            self.taps.leave(reader.tap)
             for fire in getattr(tracker, name):
                 fire()
             setattr(tracker, name, None)
@@ -242,7 +242,7 @@ class WatchersTests(SynchronousTestCase):
         """
         self.world.feeds.feedDown("It sleeps.")
         reader = MemoryReader(self.world, ORDERS)
-        self.successResultOf(self.watchers.watch(reader.watcher))
+        self.successResultOf(self.taps.open(reader.tap))
         self.assertEqual(reader.take(), ["watching", "status"])
 
     def test_judged(self) -> None:
@@ -251,13 +251,13 @@ class WatchersTests(SynchronousTestCase):
         be, the reason is the last line.
         """
         reader = self.watch(ORDERS)
-        registry, watcher = self.world.hub.registry, reader.watcher
-        before = registry.subscribers(ORDERS.canonical)[watcher]
+        registry, tap = self.world.hub.registry, reader.tap
+        before = registry.subscribers(ORDERS.canonical)[tap]
         self.world.tracker.alter({"id": ColumnType.NUMBER, "side": ColumnType.NUMBER})
-        view = registry.subscribers(ORDERS.canonical)[watcher]
+        view = registry.subscribers(ORDERS.canonical)[tap]
         self.assertNotEqual(view, before)
-        self.watchers.judge(self.world.authenticator.judge)
-        self.assertEqual(registry.subscribers(ORDERS.canonical)[watcher], view)
+        self.taps.reauthorize(self.world.authenticator.reauthorize)
+        self.assertEqual(registry.subscribers(ORDERS.canonical)[tap], view)
         self.world.tracker.alter({"id": ColumnType.NUMBER})
         self.assertEqual((reader.take(), reader.finished), (["error"], True))
         self.assertNothingLeft()
@@ -269,7 +269,7 @@ class WatchersTests(SynchronousTestCase):
         """
         readers = [self.watch(), self.watch(ORDERS)]
         self.world.authenticator.reload({})
-        self.watchers.judge(self.world.authenticator.judge)
+        self.taps.reauthorize(self.world.authenticator.reauthorize)
         for reader in readers:
             self.assertEqual((reader.take(), reader.finished), (["error"], True))
         self.assertNothingLeft()
@@ -279,7 +279,7 @@ class WatchersTests(SynchronousTestCase):
         After the stop there is nobody, and nothing that beats.
         """
         reader = self.watch()
-        self.watchers.stopService()
+        self.taps.stopService()
         self.assertTrue(reader.finished)
         self.assertNothingLeft()
 

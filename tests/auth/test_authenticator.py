@@ -7,7 +7,7 @@ from __future__ import annotations
 import hmac
 from typing import Any
 
-from aerostack.auth import authenticator as auth
+from aerostack.auth import authenticator
 from aerostack.auth.authenticator import Credentials
 from aerostack.auth.origins import matchOrigin
 from aerostack.core.access.permissions import Action, Identity, Role
@@ -187,7 +187,7 @@ class KeyTests(AuthTestCase):
             compared.append((ours, given))
             return hmac.compare_digest(ours, given)
 
-        self.patch(auth, "compare_digest", compare)
+        self.patch(authenticator, "compare_digest", compare)
         for key in (*known, "pk_unknown", ""):
             compared.clear()
             self.auth.bearer(key)
@@ -330,7 +330,7 @@ class RefreshTests(AuthTestCase):
 
 class JudgeTests(AuthTestCase):
     """
-    Tests for L{Authenticator.judge}.
+    Tests for L{Authenticator.reauthorize}.
     """
 
     before: dict[str, Any] = {"anonymous": True, "jwt": JWTConfig("HS256", SECRET)}  # noqa: RUF012
@@ -344,7 +344,7 @@ class JudgeTests(AuthTestCase):
         project = makeProject(**{**self.before, "origins": ("*",), **after})
         self.auth.reload({"shop": project} if after.get("id") is None else {})
         try:
-            self.auth.judge(identity)
+            self.auth.reauthorize(identity)
         except RealtimeError as error:
             return error.code
         return ""
@@ -415,10 +415,10 @@ class JudgeTests(AuthTestCase):
         """
         self.auth = makeAuthenticator(makeProject(**self.before))
         identity = self.auth.refresh(self.identify(key=PUBLIC_KEY), sign(), NOW)
-        self.auth.judge(identity)
+        self.auth.reauthorize(identity)
         for change in ({"publicKey": None}, {"jwt": JWTConfig("HS256", SECRET[::-1])}):
             self.auth.reload({"shop": makeProject(**{**self.before, **change})})
-            self.assertRaises(RealtimeError, self.auth.judge, identity)
+            self.assertRaises(RealtimeError, self.auth.reauthorize, identity)
 
 
 BAD_NAMES = (

@@ -17,8 +17,8 @@ from openapi_spec_validator import validate
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import Agent
 
-from aerostack.admin import taps as watching
-from aerostack.databases.sqlite import connection as sqlite
+from aerostack.admin import taps
+from aerostack.databases.sqlite import connection
 from aerostack.errors import ERRORS
 from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
@@ -90,7 +90,7 @@ class AnswerTests(DaemonTests):
     limits: Mapping[str, Any] = {"bodyBytes": 4096}
 
     async def setUp(self) -> None:  # type: ignore[override]
-        self.patch(sqlite, "BUSY_TIMEOUT", 0.2)
+        self.patch(connection, "BUSY_TIMEOUT", 0.2)
         await super().setUp()
 
     def projects(self) -> dict[str, ProjectConfig]:
@@ -300,7 +300,7 @@ class AnswerTests(DaemonTests):
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         config = self.daemon.config
-        self.patch(watching, "MOST", 0)
+        self.patch(taps, "MOST", 0)
         for operationId, good, bad in (
             ("getOverview", "overview", "overview?since=x"),
             ("getConnections", "connections", "connections?limit=0"),

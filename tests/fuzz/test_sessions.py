@@ -155,14 +155,14 @@ class Crowd:
                 self.case.assertEqual("request" in frame, frame["type"] == "error")
         if closing is None:
             self.case.assertEqual(self.owed[client], set())
-            self.judge(client)
+            self.reauthorize(client)
 
-    def judge(self, client: MemoryClient) -> None:
+    def reauthorize(self, client: MemoryClient) -> None:
         """
         Make sure that a client holds nothing that it may not.
         """
         session, world = client.session, self.world
-        world.authenticator.judge(session.identity)
+        world.authenticator.reauthorize(session.identity)
         held = {
             Action.SUBSCRIBE: world.hub.registry.topicsOf(session),
             Action.PRESENCE: tuple(world.hub.presence.topicsOf(session.connectionId)),

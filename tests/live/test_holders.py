@@ -12,9 +12,9 @@ from twisted.web.client import Agent
 
 from aerostack.databases.health import DatabaseProbe
 from aerostack.databases.postgres.locks import LockedOut
-from aerostack.server import health as condition
+from aerostack.server import health
 from aerostack.testing import SECRET_KEY
-from aerostack.tracker import maintenance as upkeep
+from aerostack.tracker import maintenance
 from tests.live.test_postgres import PostgresDaemonTests
 from tests.postgres import ADMIN, OWNER
 
@@ -92,8 +92,8 @@ class OpenTests(PostgresDaemonTests):
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
-        self.patch(upkeep, "ASKING", 0.05)
-        self.patch(condition, "HELD", 0.0)
+        self.patch(maintenance, "ASKING", 0.05)
+        self.patch(health, "HELD", 0.0)
         await super().setUp()
         self.execute("CREATE TABLE orders (id int PRIMARY KEY)")
         self.watcher = await self.subscribed("orders")
@@ -186,6 +186,6 @@ class OpenTests(PostgresDaemonTests):
             self.assertEqual(
                 (holder["who"], holder["role"]), (f"process {pid} (the importer)", OWNER)
             )
-            self.patch(condition, "HELD", 3600.0)
+            self.patch(health, "HELD", 3600.0)
             self.assertEqual(await self.notice(), "")
         await self.untilAnswered(True, self.isOver)

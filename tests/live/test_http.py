@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
-from aerostack.databases.sqlite import connection as sqlite
+from aerostack.databases.sqlite import connection
 from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.live.daemon import DaemonTests
@@ -437,7 +437,7 @@ class LockedTests(ThingsTests):
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
-        self.patch(sqlite, "BUSY_TIMEOUT", 0.2)
+        self.patch(connection, "BUSY_TIMEOUT", 0.2)
         await super().setUp()
 
     async def test_locked(self) -> None:

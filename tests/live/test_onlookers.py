@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
-from aerostack.admin import taps as watching
+from aerostack.admin import taps
 from aerostack.admin.taps import Taps
 from aerostack.settings.tables import TableConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
@@ -103,9 +103,7 @@ class OnlookerTests(ConsoleTests):
         """Whether nothing of anybody who looked on is left."""
         daemon = self.daemon
         return not (
-            len(daemon.console.watchers)
-            or len(daemon.hub.registry)
-            or daemon.tracker.watchedTables()
+            len(daemon.console.taps) or len(daemon.hub.registry) or daemon.tracker.watchedTables()
         )
 
     async def test_events(self) -> None:
@@ -166,9 +164,9 @@ class OnlookerTests(ConsoleTests):
         config = self.daemon.config
         self.daemon.reload(replace(config, tables={"staff": TableConfig(hidden=("id",))}))
         registry = self.daemon.hub.registry
-        (watcher,) = registry.subscribers("table/staff/p")
-        view = registry.subscribers("table/staff/p")[watcher]
-        await self.until(lambda: registry.subscribers("table/staff/p")[watcher] != view)
+        (tap,) = registry.subscribers("table/staff/p")
+        view = registry.subscribers("table/staff/p")[tap]
+        await self.until(lambda: registry.subscribers("table/staff/p")[tap] != view)
         self.execute("INSERT INTO staff VALUES (1, 100)")
         self.assertEqual((await onlooker.line())["data"], {"salary": 100})
 
@@ -245,7 +243,7 @@ class OnlookerTests(ConsoleTests):
         Who reads too slowly is told how much was left out, costs nobody anything, and sees
         again what passes when it has read on.
         """
-        self.patch(watching, "QUEUE", 500_000)
+        self.patch(taps, "QUEUE", 500_000)
         onlooker = await self.watch("chat/a")
         client = await self.subscribed("chat/a")
         onlooker.transport.pauseProducing()
@@ -292,9 +290,9 @@ class OnlookerTests(ConsoleTests):
             self.daemon.feeds, "watch", lambda table: waiting.addCallback(lambda _: watch(table))
         )
         onlooker.ask("orders")
-        await self.until(lambda: len(self.daemon.console.watchers))
+        await self.until(lambda: len(self.daemon.console.taps))
         onlooker.transport.abortConnection()
-        await self.until(lambda: not len(self.daemon.console.watchers))
+        await self.until(lambda: not len(self.daemon.console.taps))
         waiting.callback(None)
         await self.until(lambda: self.daemon.tracker._watched.get("orders") is not None)
         await self.until(self.left)
@@ -303,7 +301,7 @@ class OnlookerTests(ConsoleTests):
         """
         There is an end to how many may look on.
         """
-        self.patch(watching, "MOST", 1)
+        self.patch(taps, "MOST", 1)
         await self.watch("chat/a")
         status, body, _ = await self.http(
             "GET", "/internal/admin/watch?topic=chat/a", Authorization=f"Bearer {SECRET_KEY}"
@@ -322,4 +320,4 @@ class OnlookerTests(ConsoleTests):
         onlooker = await self.watch("chat/a")
         await self.stop()
         await onlooker.ended
-        self.assertEqual(len(self.daemon.console.watchers), 0)
+        self.assertEqual(len(self.daemon.console.taps), 0)

@@ -22,9 +22,9 @@ class PulseTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.admission = Admission(LimitsConfig(lag=1.0), lambda: 0.5)
-        self.pulse = LagMonitor(self.clock, self.admission)
-        self.pulse.startService()
-        self.addCleanup(self.pulse.stopService)
+        self.monitor = LagMonitor(self.clock, self.admission)
+        self.monitor.startService()
+        self.addCleanup(self.monitor.stopService)
         self.told: list[str] = []
         globalLogPublisher.addObserver(self.observe)
         self.addCleanup(globalLogPublisher.removeObserver, self.observe)
@@ -63,7 +63,7 @@ class PulseTests(SynchronousTestCase):
         """
         After the stop it beats no more.
         """
-        self.pulse.stopService()
+        self.monitor.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.clock.advance(100)
         self.admission.check(self.clock.seconds())

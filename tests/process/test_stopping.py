@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.limits import draining as departures
+from aerostack.core.limits.draining import LONGEST
 from aerostack.process import logfile
 from aerostack.process.stopping import AGAIN, CLIENTS, DATABASE, ORDERLY, PROCESS, bounded
 from aerostack.sessions import draining
@@ -86,6 +86,6 @@ class BoundedTests(SynchronousTestCase):
         Everybody is told before anything is cut, the cuts come in their order, and all of it
         takes less than 11 seconds.
         """
-        told = departures.LONGEST + draining.PATIENCE
+        told = LONGEST + draining.PATIENCE
         ends = [told, CLIENTS, DATABASE, ORDERLY, PROCESS, PROCESS + logfile.PATIENCE, 11.0]
         self.assertEqual(sorted(set(ends)), ends)

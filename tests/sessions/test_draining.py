@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.limits.draining import BATCH, LONGEST, PAUSE, DrainPlan
 from aerostack.errors import CLOSE_FLOOD, CLOSE_GOING_AWAY
-from aerostack.sessions.draining import PATIENCE, TURN, farewell
+from aerostack.sessions.draining import PATIENCE, TURN, drain
 from aerostack.testing import MemoryClient, World
 
 PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
@@ -20,7 +20,7 @@ PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
 
 class FarewellTests(SynchronousTestCase):
     """
-    Tests for L{farewell}.
+    Tests for L{drain}.
     """
 
     def setUp(self) -> None:
@@ -30,9 +30,9 @@ class FarewellTests(SynchronousTestCase):
         """
         Send some clients away.
         """
-        departures = DrainPlan(3, 10, lambda: 0.5)
+        drainPlan = DrainPlan(3, 10, lambda: 0.5)
         sessions = [client.session for client in clients]
-        told: Deferred[None] = farewell(self.world.clock, sessions, departures)
+        told: Deferred[None] = drain(self.world.clock, sessions, drainPlan)
         return told
 
     def assertTold(self, client: MemoryClient, delay: int) -> None:

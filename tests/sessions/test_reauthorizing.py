@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.sessions.reauthorizing import STEPS, Judging
+from aerostack.sessions.reauthorizing import STEPS, Reauthorizing
 from aerostack.sessions.subscriptions import PIECE
 from aerostack.testing import World
 
@@ -35,14 +35,14 @@ class Turns:
                 call()
 
 
-class JudgingTests(SynchronousTestCase):
+class ReauthorizingTests(SynchronousTestCase):
     """
-    Tests for L{Judging}.
+    Tests for L{Reauthorizing}.
     """
 
     def setUp(self) -> None:
         self.clock = Turns()
-        self.judging = Judging(self.clock)  # type: ignore[arg-type]
+        self.reauthorizing = Reauthorizing(self.clock)  # type: ignore[arg-type]
         self.done: list[str] = []
 
     def work(self, name: str, steps: int) -> Iterator[None]:
@@ -58,7 +58,7 @@ class JudgingTests(SynchronousTestCase):
         What is little is done at once, as often as it is asked for, and nothing is left.
         """
         for name in "abc":
-            self.judging.ask(name, self.work(name, 3))
+            self.reauthorizing.ask(name, self.work(name, 3))
         self.assertEqual(self.done, list("aaabbbccc"))
         self.clock.turn()
         self.assertEqual(self.clock.calls, [])
@@ -68,8 +68,8 @@ class JudgingTests(SynchronousTestCase):
         Of what is much only so much is done in one turn, whoever asks; the rest comes in the
         next ones, where one who asks for little need not wait for the others.
         """
-        self.judging.ask("a", self.work("a", 10 * STEPS))
-        self.judging.ask("b", self.work("b", 2))
+        self.reauthorizing.ask("a", self.work("a", 10 * STEPS))
+        self.reauthorizing.ask("b", self.work("b", 2))
         self.assertEqual(self.done, ["a"] * STEPS)
         self.clock.turn()
         self.assertEqual(self.done.count("b"), 2)
@@ -83,7 +83,7 @@ class JudgingTests(SynchronousTestCase):
         One who asks again before all is done has only the last done whole.
         """
         for n in range(900):
-            self.judging.ask("a", self.work(str(n), 990))
+            self.reauthorizing.ask("a", self.work(str(n), 990))
         self.clock.turn(30)
         self.assertEqual(self.done.count("899"), 990)
         self.assertLess(len(self.done), 2 * 990)
@@ -110,7 +110,7 @@ class SessionTests(SynchronousTestCase):
             judged.append(str(topic))
 
         self.patch(world.feeds, "permit", permit)
-        client.session.judge()
+        client.session.reauthorize()
         self.assertEqual(len(judged), STEPS)
         client.send(type="unsubscribe", topic=topics[-1])
         client.take()

@@ -68,7 +68,7 @@ class ReaderCase(SynchronousTestCase):
         feeds = self.world.feeds
         feeds.reload(feeds.allowed, feeds.projects, Access(self.world.projects, {"orders": rule}))
         for client in self.clients:
-            client.session.judge()
+            client.session.reauthorize()
 
     clients: tuple[MemoryClient, ...] = ()
 

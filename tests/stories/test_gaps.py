@@ -318,7 +318,7 @@ class NarrowedTests(ReaderCase):
         client = self.connect("ann")
         client.ask(type="subscribe", topic="orders")
         self.world.feeds.allowed = Patterns(["invoices"])
-        client.session.judge()
+        client.session.reauthorize()
         self.assertEqual(codes(client.take()), ["table_not_allowed", "unsubscribed"])
         self.assertEqual(self.world.tracker.watched, {})
         self.world.tracker.change(Change(1, "orders", INSERT, {"id": 1}, None, 7))

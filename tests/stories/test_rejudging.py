@@ -363,7 +363,7 @@ class AlteredTests(ReaderCase):
         Where nothing is different nobody hears of it.
         """
         judged: list[Any] = []
-        self.patch(Session, "judge", lambda session, topic: judged.append(topic))
+        self.patch(Session, "reauthorize", lambda session, topic: judged.append(topic))
         self.world.tracker.alter(dict(SHAPE))
         self.assertEqual(judged, [])
         self.world.tracker.alter({**SHAPE, "note": ColumnType.TEXT})

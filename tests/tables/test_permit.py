@@ -106,7 +106,7 @@ class PermitCase(SynchronousTestCase):
         other = makeProject(id="q", publicKey=None, secretKey=None)
         self.world = World({"p": project, "q": other}, tables=TABLES, access=access)
         self.world.feeds.allowed = Patterns(["open", "members", "private"])
-        self.watchers = Taps(self.world.clock, self.world.hub, self.world.feeds)
+        self.taps = Taps(self.world.clock, self.world.hub, self.world.feeds)
 
     def credentials(self, role: str) -> dict[str, str]:
         """
@@ -217,8 +217,8 @@ class PermitTests(PermitCase):
             body = encodeValue({"method": "socket.emit", "args": ["e", 1, name]})
             emitted[name] = self.asked(self.world.rpc.call, server, body)
             topic = parseTopic(name, "q" if name.endswith("/q") else "p", ("p", "q"), 99)
-            watcher = Tap(server, topic, Nobody())
-            watched[name] = self.asked(self.watchers.watch, watcher)
+            tap = Tap(server, topic, Nobody())
+            watched[name] = self.asked(self.taps.open, tap)
         self.assertEqual(emitted, self.expected("secret", Action.PUBLISH))
         self.assertEqual(watched, self.expected("secret", Action.SUBSCRIBE))
 
@@ -233,11 +233,11 @@ class PermitTests(PermitCase):
             def sessions(session: Session = client.session) -> list[Session]:
                 return [session]
 
-            insight = Directory(world.clock, world.hub, world.feeds, self.watchers, sessions)
-            reasons = Diagnosis(world.hub, world.feeds, world.traces, sessions, insight)
+            directory = Directory(world.clock, world.hub, world.feeds, self.taps, sessions)
+            diagnosis = Diagnosis(world.hub, world.feeds, world.traces, sessions, directory)
             for name in ALL[:-1]:
                 topic = parseTopic(name, "p", ("p", "q"), 99)
-                explained = reasons.explain("ann", topic)
+                explained = diagnosis.explain("ann", topic)
                 world.clock.advance(0)
                 findings = self.successResultOf(explained)["findings"]
                 refused = [f for f in findings if f.code in ("forbidden", "table_not_allowed")]
@@ -256,16 +256,16 @@ class PresenceRightsTests(PermitCase):
         Who may be present on a topic, but not subscribe to it, is seen there and does not see
         who else is.
         """
-        watcher = self.world.connect(key=SECRET_KEY)
-        watcher.ask(type="subscribe", topic="chat/a")
-        watcher.ask(type="track", topic="chat/a", state={"secret": 1})
+        tap = self.world.connect(key=SECRET_KEY)
+        tap.ask(type="subscribe", topic="chat/a")
+        tap.ask(type="track", topic="chat/a", state={"secret": 1})
         for sync, told in ((False, []), (True, ["synced"])):
             client = self.world.connect(**self.credentials("present"))
             answers = client.ask(type="track", topic="chat/a", state={"me": 1}, sync=sync)
             self.assertEqual([answer["type"] for answer in answers], told)
-            self.assertEqual([f["event"] for f in watcher.take()], ["presence:join"])
+            self.assertEqual([f["event"] for f in tap.take()], ["presence:join"])
             client.close()
-            watcher.take()
+            tap.take()
 
     def test_unknownTable(self) -> None:
         """

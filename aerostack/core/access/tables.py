@@ -20,7 +20,7 @@ from aerostack.errors import RealtimeError
 from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.tables import TableConfig
 
-READERS: Mapping[str, Role] = MappingProxyType(
+READER_ROLES: Mapping[str, Role] = MappingProxyType(
     {"anonymous": Role.ANONYMOUS, "key": Role.PUBLIC, "token": Role.TOKEN}
 )
 """Who may be let read a table, by the words of the configuration.  The secret key need not
@@ -225,7 +225,7 @@ def _tableRule(pattern: str, config: TableConfig) -> TableRule:
 
 
 def _readers(words: Iterable[str]) -> frozenset[Role]:
-    return frozenset(READERS[word] for word in words)
+    return frozenset(READER_ROLES[word] for word in words)
 
 
 _WITH = {

@@ -32,7 +32,7 @@ def tooFast(who: str, allowance: Allowance, wait: float) -> RealtimeError:
     return RealtimeError("rate_limited", f"{who} may send {allowance}.", ceil(wait * 1000))
 
 
-class Counts:
+class UsageCounts:
     """
     How many of something each key has.
     """
@@ -76,9 +76,9 @@ class Quotas:
     def __init__(
         self, projects: Mapping[str, ProjectConfig], connectionsPerAddress: int | None
     ) -> None:
-        self.connections = Counts()
-        self.addresses = Counts()
-        self.subscriptions = Counts()
+        self.connections = UsageCounts()
+        self.addresses = UsageCounts()
+        self.subscriptions = UsageCounts()
         self._allowances: dict[str, Allowance | None] = {}
         self.reload(projects, connectionsPerAddress)
 

@@ -105,12 +105,12 @@ class _ConsoleResource(JSONResource):
     Something that the console asks for.  Subclasses override L{tell}.
     """
 
-    def __init__(self, door: ConsoleAccess) -> None:
+    def __init__(self, access: ConsoleAccess) -> None:
         super().__init__()
-        self.door = door
+        self.access = access
 
     def answer(self, request: BoundedRequest) -> Any:
-        identity = self.door.enter(request)
+        identity = self.access.enter(request)
         return self.tell(request, identity, queryOf(request))
 
     def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
@@ -130,8 +130,8 @@ class OverviewResource(_ConsoleResource):
 
     def __init__(
         self,
-        door: ConsoleAccess,
-        insight: Directory,
+        access: ConsoleAccess,
+        directory: Directory,
         sampler: Sampler,
         health: Callable[[], Mapping[str, Any]],
         metrics: Callable[[], Mapping[str, float]],
@@ -141,8 +141,8 @@ class OverviewResource(_ConsoleResource):
         @param health: What C{/health} says.
         @param metrics: What C{/metrics} says.
         """
-        super().__init__(door)
-        self._insight = insight
+        super().__init__(access)
+        self._directory = directory
         self._sampler = sampler
         self._health = health
         self._metrics = metrics
@@ -157,7 +157,7 @@ class OverviewResource(_ConsoleResource):
             "started": int(self._sampler.started * 1000),
             "health": self._health(),
             "metrics": self._metrics(),
-            "feed": self._insight.feed(identity.project),
+            "feed": self._directory.feed(identity.project),
             "samples": self._sampler.samples.since(since or 0),
         }
 
@@ -167,13 +167,13 @@ class ConnectionsResource(_ConsoleResource):
     Who is connected.
     """
 
-    def __init__(self, door: ConsoleAccess, insight: Directory) -> None:
-        super().__init__(door)
-        self._insight = insight
+    def __init__(self, access: ConsoleAccess, directory: Directory) -> None:
+        super().__init__(access)
+        self._directory = directory
 
     def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
-        topic = self.door.topic(query["topic"], identity.project) if query.get("topic") else None
-        found = self._insight.connections(
+        topic = self.access.topic(query["topic"], identity.project) if query.get("topic") else None
+        found = self._directory.connections(
             identity.project,
             query.get("user") or None,
             topic,
@@ -188,12 +188,12 @@ class TopicsResource(_ConsoleResource):
     Which topics there are.
     """
 
-    def __init__(self, door: ConsoleAccess, insight: Directory) -> None:
-        super().__init__(door)
-        self._insight = insight
+    def __init__(self, access: ConsoleAccess, directory: Directory) -> None:
+        super().__init__(access)
+        self._directory = directory
 
     def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
-        found = self._insight.topics(
+        found = self._directory.topics(
             identity.project, query.get("prefix", ""), _limit(query), query.get("after", "")
         )
         return found.addCallback(_good)
@@ -204,12 +204,12 @@ class TopicResource(_ConsoleResource):
     One topic, and who is there.
     """
 
-    def __init__(self, door: ConsoleAccess, insight: Directory) -> None:
-        super().__init__(door)
-        self._insight = insight
+    def __init__(self, access: ConsoleAccess, directory: Directory) -> None:
+        super().__init__(access)
+        self._directory = directory
 
     def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
-        return 200, self._insight.topic(self.door.topic(query.get("topic"), identity.project))
+        return 200, self._directory.topic(self.access.topic(query.get("topic"), identity.project))
 
 
 class ExplainResource(_ConsoleResource):
@@ -217,16 +217,16 @@ class ExplainResource(_ConsoleResource):
     Why something did not arrive.
     """
 
-    def __init__(self, door: ConsoleAccess, reasons: Diagnosis) -> None:
-        super().__init__(door)
-        self._reasons = reasons
+    def __init__(self, access: ConsoleAccess, diagnosis: Diagnosis) -> None:
+        super().__init__(access)
+        self._diagnosis = diagnosis
 
     def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         user = query.get("user")
         if not user:
             raise RealtimeError("invalid_arguments", "Name the user: ?user=ann")
-        topic = self.door.topic(query.get("topic"), identity.project)
-        return self._reasons.explain(user, topic).addCallback(_good)
+        topic = self.access.topic(query.get("topic"), identity.project)
+        return self._diagnosis.explain(user, topic).addCallback(_good)
 
 
 class WatchResource(_ConsoleResource):
@@ -234,20 +234,20 @@ class WatchResource(_ConsoleResource):
     What passes on a topic, as long as the client stays.
     """
 
-    def __init__(self, door: ConsoleAccess, watchers: Taps) -> None:
-        super().__init__(door)
-        self._watchers = watchers
+    def __init__(self, access: ConsoleAccess, taps: Taps) -> None:
+        super().__init__(access)
+        self._taps = taps
 
     def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
-        topic = self.door.topic(query.get("topic"), identity.project)
+        topic = self.access.topic(query.get("topic"), identity.project)
         reader = _LineReader(request)
         if request.method == b"HEAD":
             reader.finish()
             return NOT_DONE_YET
-        watcher = Tap(identity, topic, reader)
-        reader.pauseProducing, reader.resumeProducing = watcher.pause, watcher.resume
-        request.notifyFinish().addBoth(lambda _: self._watchers.leave(watcher))
-        return self._watchers.watch(watcher).addCallback(lambda _: NOT_DONE_YET)
+        tap = Tap(identity, topic, reader)
+        reader.pauseProducing, reader.resumeProducing = tap.pause, tap.resume
+        request.notifyFinish().addBoth(lambda _: self._taps.leave(tap))
+        return self._taps.open(tap).addCallback(lambda _: NOT_DONE_YET)
 
 
 @implementer(IPushProducer)

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 
-class Listener(Protocol):
+class CongestionListener(Protocol):
     """
     Who is told how a socket does.
     """
@@ -43,7 +43,7 @@ class SocketWriter:
 
     __slots__ = ("_congested", "_direct", "_queued", "_socket", "_transport", "listener")
 
-    def __init__(self, transport: Any, listener: Listener, untouched: bool) -> None:
+    def __init__(self, transport: Any, listener: CongestionListener, untouched: bool) -> None:
         """
         @param transport: A connected TCP or Unix transport, without a producer.
         @param untouched: Whether nothing was written to it yet.  If that is not

@@ -9,8 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.access.permissions import Identity, Role
-from aerostack.core.access.tables import READERS as WORDS
-from aerostack.core.access.tables import Access, UnfitRule
+from aerostack.core.access.tables import READER_ROLES, Access, UnfitRule
 from aerostack.core.rows.columns import ColumnType
 from aerostack.errors import RealtimeError
 from aerostack.settings.tables import READERS, TableConfig
@@ -83,7 +82,7 @@ class ReaderTests(AccessCase):
         """
         The words of the configuration are those that are understood.
         """
-        self.assertEqual(tuple(WORDS), READERS)
+        self.assertEqual(tuple(READER_ROLES), READERS)
 
     def test_default(self) -> None:
         """
@@ -97,7 +96,7 @@ class ReaderTests(AccessCase):
         not say who may read.
         """
         for words in ((), ("token",), ("key", "token"), READERS):
-            expected = {WORDS[word] for word in words} | {Role.SECRET}
+            expected = {READER_ROLES[word] for word in words} | {Role.SECRET}
             access = self.access({"orders": TableConfig(hidden=("x",))}, defaultRead=words)
             self.assertEqual(self.readers(access), expected)
             self.assertEqual(self.readers(access, "bills"), expected)
@@ -107,7 +106,7 @@ class ReaderTests(AccessCase):
         Who may read is who the rule says, and the secret key.
         """
         for words in ((), ("token",), ("anonymous",), ("key", "token")):
-            expected = {WORDS[word] for word in words} | {Role.SECRET}
+            expected = {READER_ROLES[word] for word in words} | {Role.SECRET}
             self.assertEqual(self.readers(self.orders(read=words)), expected)
 
     def test_first(self) -> None:

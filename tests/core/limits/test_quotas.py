@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.limits.quotas import RETRY_AFTER, Counts, Quotas
+from aerostack.core.limits.quotas import RETRY_AFTER, Quotas, UsageCounts
 from aerostack.errors import RealtimeError
 from aerostack.settings.projects import ProjectConfig
 
@@ -26,7 +26,7 @@ def quotas(perAddress: int | None = None, **limits: Any) -> Quotas:
 
 class CountsTests(SynchronousTestCase):
     """
-    Tests for L{Counts}.
+    Tests for L{UsageCounts}.
     """
 
     @given(st.lists(st.tuples(st.booleans(), st.sampled_from("abc"))))
@@ -34,7 +34,7 @@ class CountsTests(SynchronousTestCase):
         """
         It counts, and keeps nothing of what has come to zero.
         """
-        counts, expected = Counts(), Counter[str]()
+        counts, expected = UsageCounts(), Counter[str]()
         for add, key in steps:
             if add:
                 counts.add(key)
