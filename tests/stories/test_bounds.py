@@ -1,5 +1,5 @@
 """
-What is in memory, and can be filled by others, has the bounds that C{docs/limits.rst} tells.
+Tests that everything in memory that clients can fill has the bounds that C{docs/limits.rst} names.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ELSEWHERE = {
     ),
     "the body of an HTTP request": "tests.live.test_http.AccessTests.test_badBodies",
 }
-"""Rows whose tests have what they need in another place."""
+"""Rows of the table whose tests are in another module."""
 
 
 class BoundsDocumentTests(SynchronousTestCase):
@@ -52,7 +52,7 @@ class BoundsDocumentTests(SynchronousTestCase):
         Each row of the table has a test that fills what the row is about, here or elsewhere.
         """
         text = LIMITS.read_text()
-        _, _, section = text.partition("What is in memory\n")
+        _, _, section = text.partition("Memory\n")
         table = re.split(r"(?m)^=[= ]+$", section)[2]
         found = {line[:38].strip() for line in table.splitlines() if re.match(r"\S", line)}
         tested = {(each.__doc__ or "").strip().partition("\n")[0] for each in FILLED}
@@ -63,7 +63,7 @@ class BoundsDocumentTests(SynchronousTestCase):
 
 class FillCase(SynchronousTestCase):
     """
-    A world in which little fits.
+    A world with small limits.
     """
 
     def setUp(self) -> None:
@@ -74,9 +74,9 @@ class FillCase(SynchronousTestCase):
 
     def publish(self, topic: str, size: int = 100) -> str | None:
         """
-        Publish.
+        Publish an event.
 
-        @return: The code of the error, if it is refused.
+        @return: The code of the error, if the hub refuses it.
         """
         codes: list[str] = []
         published = self.world.hub.publish(
@@ -87,9 +87,9 @@ class FillCase(SynchronousTestCase):
 
     def track(self, client: MemoryClient, topic: str, size: int) -> list[str]:
         """
-        Track.
+        Track a state.
 
-        @return: The codes of errors.
+        @return: The codes of the errors that the client gets.
         """
         frames = client.ask(type="track", topic=topic, state={"text": "x" * size})
         return [frame["code"] for frame in frames if "code" in frame]
@@ -97,14 +97,14 @@ class FillCase(SynchronousTestCase):
 
 class FillTests(FillCase):
     """
-    One test for each row; its docstring begins with what the row is about.
+    One test for each row of the table; its docstring begins with the row's first cell.
     """
 
     def test_outbox(self) -> None:
         """
         frames that wait for a slow reader
 
-        They are bounded for all topics together, whether they are held or wait.
+        One bound holds for all topics of a connection together, whether frames are held or wait.
         """
         client = self.world.connect()
         for number in range(20):
@@ -120,9 +120,9 @@ class FillTests(FillCase):
 
     def test_past(self) -> None:
         """
-        a piece of the past that is being sent
+        a page of a replay
 
-        The next piece is asked for when the one before has been sent.
+        The daemon reads the next page only after it has sent the page before.
         """
         first = self.world.connect()
         first.positions = True
@@ -158,7 +158,7 @@ class FillTests(FillCase):
         """
         logs of topics
 
-        A topic holds so much, and all of them so much together.
+        Each log has a bound, and all logs together have one.
         """
         streams = self.world.hub.logs
         streams.budget = 100_000
@@ -176,9 +176,9 @@ class FillTests(FillCase):
 
     def test_left(self) -> None:
         """
-        logs of topics that were left
+        logs of topics without subscribers
 
-        Those that were left first are forgotten first.
+        The hub forgets the log of the topic first that was left first.
         """
         streams = self.world.hub.logs
         streams.budget = 4 * 20 * (COST + 20)
@@ -193,7 +193,7 @@ class FillTests(FillCase):
         """
         frames on their way to subscribers
 
-        What is too much is refused, be it events or who is present.
+        The hub refuses events and presence beyond the bound.
         """
         client = self.world.connect()
         client.ask(type="subscribe", topic="chat/a")
@@ -208,9 +208,9 @@ class FillTests(FillCase):
 
     def test_presence(self) -> None:
         """
-        who is present
+        presence
 
-        The states of a connection, of a project and of all are bounded.
+        The states of a connection, of a project and of the daemon are bounded.
         """
         client = self.world.connect()
         refused = [self.track(client, f"doc/{number}", 1000) for number in range(20)]
@@ -225,8 +225,8 @@ class FillTests(FillCase):
         """
         messages that wait for the database
 
-        What is too much of a topic, of a project or of all is refused, until the database has
-        caught up.
+        The hub refuses messages beyond the bound of a topic, of a project or of the daemon, until
+        the database has caught up.
         """
         self.patch(OrderedPublisher, "maxLaneBytes", 22_000)
         self.patch(OrderedPublisher, "maxProjectBytes", 52_000)
@@ -244,9 +244,9 @@ class FillTests(FillCase):
 
     def keep(self, project: str, name: str, count: int) -> int:
         """
-        Publish messages of 5 KB with what they cost.
+        Publish messages that cost 5 KB each.
 
-        @return: How many wait for the database.
+        @return: How many messages wait for the database.
         """
         codes: list[str] = []
         data = b'"%s"' % (b"x" * 3974)
@@ -260,9 +260,9 @@ class FillTests(FillCase):
 
     def test_repeats(self) -> None:
         """
-        publications that may come again
+        ids of recent publications
 
-        The oldest are forgotten first, none has a long id, and their data is not held.
+        The cache forgets the oldest id first, refuses a long one, and holds no data.
         """
         client = self.world.connect()
         for number in range(1500):
@@ -282,9 +282,10 @@ class FillTests(FillCase):
 
     def test_rows(self) -> None:
         """
-        rows that subscriptions begin with
+        rows of snapshots
 
-        No more are read than there is room for, until clients have taken those that there are.
+        The daemon reads no more rows than the bound allows until clients have taken the rows
+        that were read.
         """
         snapshots = self.world.recovery.snapshots
         snapshots.budget = 3_000_000
@@ -309,14 +310,14 @@ class FillTests(FillCase):
 
 class FillHistoryTests(SQLiteCase):
     """
-    The same for what is in the database.
+    The same for rows of the table whose data is in the database.
     """
 
     def test_history(self) -> None:
         """
         a page of a topic's history
 
-        A page ends where there is enough; the next one goes on behind it.
+        A page ends at its bound, and the next page continues behind it.
         """
         self.patch(history, "PAGE_CHARACTERS", 3000)
         for time in range(1, 10):
