@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from aerostack.cli.options import CommandError
     from aerostack.cli.output import say
     from aerostack.client.errors import ClientError
-    from aerostack.config.loader import ConfigError
+    from aerostack.config.problems import ConfigError
 
     try:
         options.run(options)

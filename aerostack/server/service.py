@@ -19,7 +19,8 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from aerostack.client.address import urlsOf
-from aerostack.config.loader import ConfigError, load
+from aerostack.config.loader import load
+from aerostack.config.problems import ConfigError
 from aerostack.config.secrets import credentialsOf
 from aerostack.process.garbage import GarbageCollector
 from aerostack.process.logfile import LogOutput

@@ -1,0 +1,92 @@
+"""
+The credentials of one configuration: where each is, and that no two are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aerostack.config.keys import checkAPIKey
+from aerostack.config.problems import ConfigError, Problem, Problems
+from aerostack.config.secrets import Pending, resolve
+from aerostack.settings.kinds import Secret
+
+
+class Credentials:
+    """
+    Finds credentials, and notes what is wrong with them.
+
+    @ivar pending: The keys that have yet to be made, by their dotted keys.
+    """
+
+    def __init__(self, problems: Problems, base: Path, environ: Mapping[str, str]) -> None:
+        """
+        @param base: The directory that relative paths begin at.
+        @param environ: Where C{{ env = ... }} and C{{ credential = ... }} look.
+        """
+        self.pending: dict[str, Pending] = {}
+        self._problems = problems
+        self._base = base
+        self._environ = environ
+        # Every credential of which there may be only one, and where it was seen first.
+        self._seen: dict[str | Path, str] = {}
+
+    def generate(self) -> None:
+        """
+        Make the keys that have yet to be made.
+
+        @raise ConfigError: One of them could not be made.
+        """
+        for dotted, pending in self.pending.items():
+            try:
+                pending.generate()
+            except FileExistsError:
+                # Another process was faster; its key is as good as ours.
+                continue
+            except OSError as error:
+                message = f"cannot be made ({error.strerror}): {pending.path}"
+                raise ConfigError([Problem(dotted, message)]) from error
+
+    def find(self, dotted: str, kind: Secret, source: Any) -> str | Pending | None:
+        """
+        Find a credential.
+
+        @param source: See L{resolve}; L{None} if the setting is not there.
+        @return: L{None} for none, also where it is not good.
+        """
+        if source is None:
+            return None
+        try:
+            return resolve(source, kind, self._base, self._environ)
+        except ValueError as error:
+            self._problems.add(dotted, str(error))
+            return None
+
+    def findAPIKey(self, dotted: str, kind: Secret, source: Any) -> str | None:
+        """
+        Find and check an API key; see L{find}.
+
+        @return: L{None} also for a key that has yet to be made.
+        """
+        value = self.find(dotted, kind, source)
+        if isinstance(value, Pending):
+            self.pending[dotted] = value
+            self.claim(dotted, value.path)
+            return None
+        if value is not None:
+            try:
+                checkAPIKey(value)
+            except ValueError as error:
+                self._problems.add(dotted, str(error))
+            self.claim(dotted, value)
+        return value
+
+    def claim(self, dotted: str, credential: str | Path) -> None:
+        """
+        Make sure that no other setting has the same credential, or the same file for it.
+        """
+        first = self._seen.setdefault(credential, dotted)
+        if first != dotted:
+            self._problems.add(dotted, f"is the same as {first}; allowed is a key of its own")

@@ -1,0 +1,50 @@
+"""
+Tests for L{aerostack.config.listening}.
+"""
+
+from __future__ import annotations
+
+from aerostack.config.loader import load
+from aerostack.config.problems import ConfigError
+from tests.config.loading import DATABASE, PROJECT, LoadCase
+
+
+class ListenTests(LoadCase):
+    """
+    Tests for mistakes in C{server.listen}.
+    """
+
+    def test_listenFiles(self) -> None:
+        """A key or certificate that cannot be read is told by its name and path."""
+        (self.base / "key.pem").touch()
+        for options in (
+            "privateKey=no.pem",
+            "privateKey=key.pem:certKey=no.pem",
+            "privateKey=key.pem:extraCertChain=no.pem",
+        ):
+            listen = f"ssl:443:{options}"
+            self.assertProblem(
+                f'[server]\nlisten = ["{listen}"]\n{DATABASE}{PROJECT}',
+                "server.listen",
+                f"{options.split(':')[-1].split('=')[0]} cannot be read",
+            )
+
+    def test_socketPath(self) -> None:
+        """A Unix socket's path may not be longer than the system takes."""
+        self.assertProblem(
+            f'[server]\nlisten = ["unix:/{"s" * 107}"]\n{DATABASE}{PROJECT}',
+            "server.listen",
+            "at most 107 bytes",
+        )
+
+    def test_listen(self) -> None:
+        """Each address that cannot be listened on is told."""
+        self.path.write_text(
+            f'[server]\nlisten = ["tcp:80", "tcp:x", "udp:1"]\n{DATABASE}{PROJECT}'
+        )
+        error = self.assertRaises(ConfigError, load, self.path, {})
+        self.assertEqual([problem.key for problem in error.problems], ["server.listen"] * 2)
+        self.assertIn("tcp:x: port is 'x'", error.problems[0].message)
+        self.assertProblem(
+            f"[server]\nlisten = []\n{DATABASE}{PROJECT}", "server.listen", "too short"
+        )
