@@ -227,6 +227,7 @@ class Hub:
         persist: bool,
         repeatKey: Hashable = None,
         publishId: str | None = None,
+        publisher: str | None = None,
     ) -> Deferred[Receipt | None]:
         """
         Publish an event on a topic.
@@ -237,6 +238,7 @@ class Hub:
             again.  What came already, with the same event and data, is not published
             once more, but has the outcome of the first.
         @param publishId: The id, as it is kept for the time after a restart.
+        @param publisher: The connection that it comes from; L{None} for a server's request.
         @return: Fires when the event is on its way; where it is kept, after the
             commit, with the receipt.  Fails with L{RealtimeError}
             C{database_unavailable} if it could not be kept; then nobody gets it.
@@ -246,7 +248,8 @@ class Hub:
 
         def enter() -> Deferred[Receipt | None]:
             publication = Publication(topic.canonical, EVENT, event, data, userId, self.now())
-            return self._enter(publication, self._newId() if persist else None, publishId)
+            messageId = self._newId() if persist else None
+            return self._enter(publication, messageId, publishId, publisher)
 
         if persist and topic.table is not None:
             # The positions of its log are the journal's, which has no place for messages.
@@ -315,12 +318,14 @@ class Hub:
         userId: str | None,
         repeatKey: Hashable = None,
         publishId: str | None = None,
+        publisher: str | None = None,
     ) -> Deferred[Receipt | None]:
         """
         Say something in a room: a message that is always kept.
 
         @param repeatKey: As for L{publish}.
         @param publishId: As for L{publish}.
+        @param publisher: As for L{publish}.
         @return: As L{publish}.
         """
 
@@ -330,7 +335,7 @@ class Hub:
             publication = Publication(
                 topic.canonical, CHAT_MESSAGE, _SAID, data, userId, self.now()
             )
-            return self._enter(publication, messageId, publishId)
+            return self._enter(publication, messageId, publishId, publisher)
 
         if repeatKey is None:
             return enter()
@@ -339,7 +344,11 @@ class Hub:
         return self._once((topic.canonical, repeatKey, fingerprint(_SAID, said), True), enter)
 
     def _enter(
-        self, publication: Publication, messageId: str | None, publishId: str | None
+        self,
+        publication: Publication,
+        messageId: str | None,
+        publishId: str | None,
+        publisher: str | None,
     ) -> Deferred[Receipt | None]:
         try:
             self._checkBacklog(publication.topic)
@@ -350,7 +359,7 @@ class Hub:
         message = (
             None if messageId is None else self._makeMessage(publication, messageId, publishId)
         )
-        entered = self._lanes.enter(publication, message)
+        entered = self._lanes.enter(publication, message, publisher)
         if times:
             entered.addCallbacks(
                 self._measure,

@@ -24,12 +24,14 @@ class OrderedPublisher:
     @ivar maxLane: How many publications of one topic may wait for one that is being
         kept.
     @ivar maxLaneBytes: How many bytes they may have.
+    @ivar maxPublisherBytes: How many bytes those of one client may have.
     @ivar maxProjectBytes: How many bytes those of all topics of a project may have.
     @ivar maxBytes: How many bytes those of all topics may have.
     """
 
     maxLane = 1000
     maxLaneBytes = 8_388_608
+    maxPublisherBytes = 4_194_304
     maxProjectBytes = 16_777_216
     maxBytes = 33_554_432
 
@@ -40,16 +42,19 @@ class OrderedPublisher:
         self._history = history
         self._publish = publish
         self._lanes: dict[str, _Lane] = {}
-        self._bytes = 0
-        self._ofProjects: Counter[str] = Counter()
+        # How many bytes wait of each client, of each project and of all.
+        self._held: Counter[_Scope] = Counter()
 
     def __contains__(self, topic: str) -> bool:
         return topic in self._lanes
 
-    def enter(self, publication: Publication, message: Message | None) -> Deferred[Receipt | None]:
+    def enter(
+        self, publication: Publication, message: Message | None, publisher: str | None = None
+    ) -> Deferred[Receipt | None]:
         """
         Let a publication through.
 
+        @param publisher: The client that it comes from; L{None} for a server.
         @param message: What of it is to be kept first, if it is.
         @return: Fires when it is on its way; where it is kept, after the commit, with
             the receipt.  Fails with L{RealtimeError} C{database_unavailable} if it
@@ -59,18 +64,18 @@ class OrderedPublisher:
         if message is None and lane is None:
             self._publish(publication)
             return succeed(None)
-        waiting = _Waiting(publication)
+        waiting = _Waiting(publication, _scopes(publisher, projectOf(publication.topic)))
         if lane is not None and not self._fits(lane, waiting):
             return fail(_tooMuch("on this topic"))
-        ofProject = self._ofProjects[projectOf(publication.topic)]
-        if ofProject and ofProject + waiting.size > self.maxProjectBytes:
-            return fail(_tooMuch("on the project's topics"))
-        if self._bytes and self._bytes + waiting.size > self.maxBytes:
-            return fail(_tooMuch("on all topics"))
+        most = (self.maxBytes, self.maxProjectBytes, self.maxPublisherBytes)
+        for scope, bound in zip(waiting.scopes, most, strict=False):
+            held = self._held[scope]
+            if held and held + waiting.size > bound:
+                return fail(_tooMuch(scope[0]))
         if lane is None:
             lane = self._lanes[publication.topic] = _Lane()
         lane.waiting.append(waiting)
-        self._count(lane, publication.topic, waiting.size)
+        self._count(lane, waiting, waiting.size)
         if message is None:
             waiting.ready = True
             return waiting.done
@@ -84,7 +89,7 @@ class OrderedPublisher:
         lane = self._lanes[topic]
         while lane.waiting and lane.waiting[0].ready:
             waiting = lane.waiting.popleft()
-            self._count(lane, topic, -waiting.size)
+            self._count(lane, waiting, -waiting.size)
             if not lane.waiting:
                 del self._lanes[topic]
             if waiting.failure is not None:
@@ -98,17 +103,26 @@ class OrderedPublisher:
             else:
                 waiting.done.callback(waiting.result)
 
-    def _count(self, lane: _Lane, topic: str, size: int) -> None:
+    def _count(self, lane: _Lane, waiting: _Waiting, size: int) -> None:
         """Note that so many bytes more wait, or fewer."""
         lane.size += size
-        self._bytes += size
-        project = projectOf(topic)
-        self._ofProjects[project] += size
-        if not self._ofProjects[project]:
-            del self._ofProjects[project]
+        for scope in waiting.scopes:
+            self._held[scope] += size
+            if not self._held[scope]:
+                del self._held[scope]
 
     def _fits(self, lane: _Lane, waiting: _Waiting) -> bool:
         return len(lane.waiting) < self.maxLane and lane.size + waiting.size <= self.maxLaneBytes
+
+
+_Scope = tuple[str, str]
+"""Whose bytes are counted together, as a message names it, and which of them it is."""
+
+
+def _scopes(publisher: str | None, project: str) -> tuple[_Scope, ...]:
+    """What a publication counts towards, the widest first."""
+    scopes = (("on all topics", ""), ("on the project's topics", project))
+    return scopes if publisher is None else (*scopes, ("from this connection", publisher))
 
 
 def _tooMuch(where: str) -> RealtimeError:
@@ -130,8 +144,9 @@ class _Lane:
 class _Waiting:
     """A publication in its topic's lane."""
 
-    def __init__(self, publication: Publication) -> None:
+    def __init__(self, publication: Publication, scopes: tuple[_Scope, ...]) -> None:
         self.publication = publication
+        self.scopes = scopes
         self.size = len(publication.data) + _OVERHEAD
         self.ready = False
         self.result: Receipt | None = None

@@ -149,6 +149,7 @@ class Commands:
             self._userId,
             bool(frame.persist),
             *self._repeatable(frame.id),
+            self._session.connectionId,
         )
         self._acknowledge(published, frame, topic)
 
@@ -171,7 +172,12 @@ class Commands:
         topic = self._topic(f"chat/{frame.roomId}")
         self._permit(Action.PUBLISH, topic)
         said = self._hub.chat(
-            topic, frame.text, frame.metadata, self._userId, *self._repeatable(frame.id)
+            topic,
+            frame.text,
+            frame.metadata,
+            self._userId,
+            *self._repeatable(frame.id),
+            self._session.connectionId,
         )
         self._acknowledge(said, frame, topic)
 

@@ -389,4 +389,4 @@ class PublishTests(HubTests):
         self.assertEqual((frame["type"], frame["event"]), ("chat_message", "message"))
         self.assertEqual(frame["data"], {"id": kept.id, "text": "hi", "metadata": {"a": [1]}})
         self.assertEqual((frame["userId"], frame["timestamp"]), ("ann", kept.createdAt))
-        self.assertEqual(self.world.history.messages, [kept])
+        self.assertEqual([each.receipt for each in self.world.history.messages], [kept])

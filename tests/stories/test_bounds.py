@@ -225,10 +225,11 @@ class FillTests(FillCase):
         """
         messages that wait for the database
 
-        The hub refuses messages beyond the bound of a topic, of a project or of the daemon, until
-        the database has caught up.
+        The hub refuses messages beyond the bound of a topic, of a connection, of a project or of
+        the daemon, until the database has caught up.
         """
         self.patch(OrderedPublisher, "maxLaneBytes", 22_000)
+        self.patch(OrderedPublisher, "maxPublisherBytes", 12_000)
         self.patch(OrderedPublisher, "maxProjectBytes", 52_000)
         self.patch(OrderedPublisher, "maxBytes", 72_000)
         history = self.world.history
@@ -240,6 +241,15 @@ class FillTests(FillCase):
         self.assertEqual(self.keep("q", "b", 20), 0)
         history.release()
         history.held = []
+        client = self.world.connect()
+        for number in range(10):
+            client.send(
+                type="publish", topic=f"chat/{number}", event="e", data="x" * 3974, persist=True
+            )
+        refused = [frame for frame in client.take() if frame["type"] == "error"]
+        self.assertEqual({frame["code"] for frame in refused}, {"database_unavailable"})
+        self.assertIn("from this connection", refused[0]["message"])
+        self.assertEqual(len(refused), 8)
         self.assertEqual(self.keep("p", "c", 20), 4)
 
     def keep(self, project: str, name: str, count: int) -> int:
