@@ -21,6 +21,7 @@ from aerostack.errors import CLOSE_CODES, ERRORS
 from aerostack.net.http.metrics import METRICS
 from aerostack.protocol import values
 from aerostack.settings.conninfo import OPTIONS
+from tests.docs.rooms import PICTURE, draw, readRooms
 
 ROOT = Path(__file__).parents[1]
 
@@ -218,6 +219,48 @@ class HandwrittenDocumentTests(SynchronousTestCase):
         named = re.findall(r"``(aerostack/[^`]+)``", text)
         self.assertGreater(len(named), 10)
         self.assertEqual([name for name in named if not (ROOT / name).exists()], [])
+
+
+class ArchitectureDocumentTests(SynchronousTestCase):
+    """
+    Tests for C{docs/architecture.rst} and C{CONTRIBUTING.rst}.
+    """
+
+    def test_picture(self) -> None:
+        """
+        The picture shows what the modules import now.
+        """
+        self.assertEqual(
+            PICTURE.read_text("utf-8"),
+            draw(readRooms()),
+            "draw docs/rooms.svg again: .venv/bin/python -m tests.docs.rooms",
+        )
+
+    def test_files(self) -> None:
+        """
+        Every file that the page about the architecture names is there.
+        """
+        text = (ROOT / "docs" / "architecture.rst").read_text()
+        named = re.findall(r"``((?:\w+/)+\w+\.py)``", text)
+        self.assertGreater(len(named), 40)
+        folders = (ROOT / "aerostack", ROOT)
+        self.assertEqual([n for n in named if not any((f / n).exists() for f in folders)], [])
+
+    def test_paths(self) -> None:
+        """
+        Every file and folder that CONTRIBUTING.rst names is there.
+        """
+        text = (ROOT / "CONTRIBUTING.rst").read_text()
+        named = re.findall(r"``((?:aerostack|bench|docs|etc|tests)/[\w./]*)``", text)
+        self.assertGreater(len(named), 20)
+        self.assertEqual([name for name in named if not (ROOT / name).exists()], [])
+
+    def test_rooms(self) -> None:
+        """
+        The page about the architecture names every room.
+        """
+        text = (ROOT / "docs" / "architecture.rst").read_text()
+        self.assertEqual([name for name in readRooms() if f"``{name}``" not in text], [])
 
 
 class OperatingDocumentTests(SynchronousTestCase):

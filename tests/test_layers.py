@@ -20,13 +20,14 @@ SOURCE = Path(aerostack.__file__).parent
 
 # Every package right under aerostack, from the ground up.  A room imports only from rooms
 # that stand before it.
-ROOMS = (
-    *("errors", "settings"),
-    *("core", "protocol", "interfaces"),
-    *("auth", "delivery", "hub", "tables", "recovery", "sessions", "admin", "tracker"),
-    *("engine", "databases", "process", "net"),
-    *("config", "examples", "cli", "server"),
+FLOORS = (
+    ("errors", "settings"),
+    ("core", "protocol", "interfaces"),
+    ("auth", "delivery", "hub", "tables", "recovery", "sessions", "admin", "tracker"),
+    ("engine", "databases", "process", "net"),
+    ("config", "examples", "cli", "server"),
 )
+ROOMS = tuple(room for floor in FLOORS for room in floor)
 RANKS = {name: rank for rank, name in enumerate(("", *ROOMS))}
 
 PURE = ("core", "protocol", "interfaces")
