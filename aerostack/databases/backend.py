@@ -1,5 +1,5 @@
 """
-What a kind of database has to offer, and the connections to it.
+The interface of a kind of database, and the connections to it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from aerostack.interfaces import IJournal, IWaker
 from aerostack.settings.settings import TrackerConfig
 
 PATIENCE = 1.0
-"""For how many seconds the end of the connections waits for what still runs on them."""
+"""For how many seconds L{Pools.close} waits for running interactions."""
 
 
 class Unusable(Exception):
     """
-    The database cannot be used; the message says why.
+    The database cannot be used; the message gives the reason.
     """
 
 
@@ -37,90 +37,91 @@ class Connections(Protocol):
 
     def start(self) -> None:
         """
-        Begin.
+        Start the connections.
         """
 
     def sever(self) -> None:
         """
-        Fail what waits for an answer.
+        Fail the interactions that wait for an answer.
         """
 
     def giveUp(self, seconds: float) -> None:
         """
-        Ask the database for so many seconds more, at the most.
+        Ask the database for at most so many more seconds.
         """
 
     def close(self) -> None:
         """
-        Wait for what is running, and close every connection.
+        Wait for the running interactions, and close every connection.
         """
 
 
 @dataclass(frozen=True)
 class Pools:
     """
-    The connections to the database, by what they are for.
+    The connections to the database, by their purpose.
 
-    @ivar history: For what is kept.
+    @ivar history: For the kept messages.
     @ivar tracker: For the journal; one connection.
-    @ivar query: For C{db.query}, whose statements may take their time and must not keep
-        a message from being kept.
-    @ivar reads: For what clients begin with, which may take its time and must not delay
-        the changes.
-    @ivar pulse: For the heartbeat, where the database has one; one connection.
-    @ivar spares: What the threads of C{reads} need besides, where they do.
+    @ivar query: For C{db.query}, whose statements may take long and must not delay the keeping of
+        a message.
+    @ivar reads: For rows and past changes that clients read, which may take long and must not
+        delay new changes.
+    @ivar probe: For the L{DatabaseProbe<aerostack.databases.health.DatabaseProbe>}, where the
+        database has one; one connection.
+    @ivar spares: More connections for the threads of C{reads}, where they need some.
     """
 
     history: PooledDatabase
     tracker: PooledDatabase
     query: PooledDatabase
     reads: PooledDatabase
-    pulse: PooledDatabase | None = None
+    probe: PooledDatabase | None = None
     spares: Connections | None = None
 
     def __iter__(self) -> Iterator[Connections]:
-        made = (self.history, self.tracker, self.query, self.reads, self.pulse, self.spares)
+        made = (self.history, self.tracker, self.query, self.reads, self.probe, self.spares)
         return (pool for pool in made if pool is not None)
 
     def calls(self) -> dict[str, Histogram]:
         """
-        How long the calls of the database took, by what they were for.
+        How long the calls of the database took, by the purpose of the connection.
         """
         pools = {
             "history": self.history,
             "tracker": self.tracker,
             "query": self.query,
             "reads": self.reads,
-            "pulse": self.pulse,
+            "pulse": self.probe,
         }
         return {kind: pool.calls for kind, pool in pools.items() if pool is not None}
 
     def start(self) -> None:
         """
-        Begin.
+        Start all connections.
         """
         for pool in self:
             pool.start()
 
     def sever(self) -> None:
         """
-        Fail what waits for an answer.
+        Fail the interactions that wait for an answer.
         """
         for pool in self:
             pool.sever()
 
     def giveUp(self, seconds: float) -> None:
         """
-        Ask the database for so many seconds more, at the most.  What is asked later fails; what
-        runs then fails when it is severed.
+        Ask the database for at most so many more seconds.  Later interactions fail; running ones
+        fail when they are severed.
         """
         for pool in self:
             pool.giveUp(seconds)
 
     def close(self) -> None:
         """
-        Wait for what is running, and close every connection.  What is not done within L{PATIENCE}
-        fails.
+        Wait for the running interactions, and close every connection.  An interaction that takes
+        longer than L{PATIENCE} fails.
         """
         self.giveUp(PATIENCE)
         closed = Event()
@@ -142,8 +143,8 @@ class Backend(ABC):
     """
     A configured database.
 
-    @ivar name: What it is called where people read.
-    @ivar dialect: How it speaks.
+    @ivar name: The database's name in messages for people.
+    @ivar dialect: The SQL of the database.
     """
 
     name: str
@@ -154,35 +155,35 @@ class Backend(ABC):
         """
         Bring the daemon's tables up to date.
 
-        @param since: Messages kept before this time, ms, are not sent again any more.
+        @param since: Publishers do not send messages again that were kept before this time, ms.
         @param limit: How many such messages to read.
-        @param remember: Gets each of them, oldest first.
-        @return: The C{createdAt} of the newest message, 0 for none.
-        @raise Unusable: That cannot be done.
+        @param remember: Receives each of them, oldest first.
+        @return: The C{createdAt} of the newest message; 0 without messages.
+        @raise Unusable: The tables cannot be brought up to date.
         """
 
     @abstractmethod
     def pools(self, reactor: Any) -> Pools:
         """
-        Make the connections, which are opened when they are needed.
+        Make the connections.  They are opened when they are needed.
         """
 
     @abstractmethod
     def journal(self, config: TrackerConfig) -> IJournal:
         """
-        Make what records the changes of tables.
+        Make the journal of table changes.
         """
 
     @abstractmethod
     def waker(self, reactor: Any) -> IWaker:
         """
-        Make what notices changes between two looks at the journal.
+        Make the object that notices changes between two reads of the journal.
         """
 
     @abstractmethod
-    def watch(self, reactor: Any, pools: Pools) -> DatabaseHealth:
+    def health(self, reactor: Any, pools: Pools) -> DatabaseHealth:
         """
-        Make the service that knows whether the database is well.
+        Make the service that knows whether the database works.
         """
 
     @abstractmethod
@@ -196,11 +197,11 @@ class Backend(ABC):
     @abstractmethod
     def remove(self, keepHistory: bool) -> list[str]:
         """
-        Take out again what the daemon has put in.
+        Remove everything that the daemon put into the database.
 
         @param keepHistory: Whether to leave the kept messages.
-        @return: The names of what was taken out.
-        @raise Unusable: That cannot be done.
+        @return: The names of what was removed.
+        @raise Unusable: The database cannot be opened or changed.
         """
 
     def _removeWith(self, cursor: Any, keepHistory: bool) -> list[str]:

@@ -1,5 +1,5 @@
 """
-What the SQL of the daemon's own tables differs in, from one database to another.
+The differences between databases in the SQL of the daemon's own tables.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ from typing import Any
 @dataclass(frozen=True)
 class Dialect:
     """
-    How one database speaks.
+    The SQL of one database.
 
-    @ivar mark: What stands for a parameter.
-    @ivar messages: The table of the messages.
-    @ivar versions: The table of the versions that the tables have had.
+    @ivar mark: The placeholder for a parameter.
+    @ivar messages: The name of the table of the messages.
+    @ivar versions: The name of the table of the schema versions.
     @ivar begin: The statement that begins a transaction.
     @ivar exclude: The statement after which no other daemon writes to the daemon's own tables
-        until the transaction ends, where C{begin} does not do that.  It needs the table of
-        the versions.
-    @ivar before: Statements that make what the tables are made in.
-    @ivar migrations: One entry a version, each a list of statements.  An entry that was
-        released is never changed again: what is wrong with it, the next one mends.
-    @ivar listing: A query for the names of those of the tables that are there.
-    @ivar after: Statements that take what the tables were made in away again, if nothing
-        else is in it.
-    @ivar finish: Statements that are run at each start, when the tables are there.
+        until the transaction ends, where C{begin} does not do that.  It needs the table of the
+        versions.
+    @ivar before: Statements that make the schema for the tables.
+    @ivar migrations: One entry a version, each a list of statements.  A released entry is never
+        changed again: the next entry mends its faults.
+    @ivar listing: A query for the names of those of the tables that exist.
+    @ivar after: Statements that drop the schema of the tables, if it is empty.
+    @ivar finish: Statements that run at each start, when the tables exist.
     @ivar passing: The errors after which trying again may help.
     @ivar forbidden: Characters that a text cannot hold.
     """
@@ -47,7 +46,7 @@ class Dialect:
 
     def execute(self, cursor: Any, sql: str, parameters: Sequence[Any] = ()) -> None:
         """
-        Run a statement of ours.
+        Run a statement of the daemon.
 
         @param sql: The statement, with C{?} for each parameter and for nothing else.
         """
@@ -58,14 +57,14 @@ class Dialect:
 
     def transact(self, cursor: Any) -> None:
         """
-        Begin a transaction, during which no other daemon writes.
+        Begin a transaction during which no other daemon writes.
         """
         cursor.execute(self.begin)
         self.shutOut(cursor)
 
     def shutOut(self, cursor: Any) -> None:
         """
-        Have no other daemon write until the transaction ends that was begun.
+        Let no other daemon write until the current transaction ends.
         """
         if self.exclude:
             cursor.execute(self.exclude)

@@ -1,5 +1,5 @@
 """
-Whether a database is well.
+Whether a database works.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from aerostack.interfaces import IDatabase
 @dataclass(frozen=True)
 class Trouble:
     """
-    What is wrong in a database that answers.
+    A fault of a database that answers.
 
-    @ivar fault: That, as far as anybody may know it, in words that fit after C{the database}.
-    @ivar details: That, as a sentence for the log.
+    @ivar fault: The fault as clients may know it, in words that fit after C{the database}.
+    @ivar details: The fault as a sentence for the log.
     """
 
     fault: str
@@ -33,23 +33,23 @@ class Trouble:
 
 class DatabaseHealth(Service):
     """
-    Knows whether the database is well.
+    Knows whether the database works.
     """
 
     def fault(self) -> str | None:
         """
-        @return: What is wrong, as a sentence; L{None} for nothing.
+        @return: The fault, as a sentence; L{None} for no fault.
         """
         raise NotImplementedError
 
 
 class DatabaseProbe(DatabaseHealth):
     """
-    Asks a database for a sign of life, steadily.
+    Asks a database at intervals whether it answers.
 
     @cvar interval: Seconds from one question to the next; there is never more than one.
     @cvar patience: After how many seconds without an answer the database counts as gone.
-    @cvar limit: After how many seconds without an answer nobody waits for one any more.
+    @cvar limit: After how many seconds without an answer the daemon gives its connections up.
     """
 
     log = Logger()
@@ -65,34 +65,34 @@ class DatabaseProbe(DatabaseHealth):
         sever: Callable[[], None],
     ) -> None:
         """
-        @param database: The database, by a connection that nobody else uses.
-        @param ping: An interaction that any database that is well carries out at once.  It
-            gives what is wrong all the same, if anything is.
-        @param sever: Fails whatever waits for an answer.  A machine that hangs keeps its
-            connections, and somebody else may have taken its place by now.
+        @param database: The database, by a connection that no other object uses.
+        @param ping: An interaction that every healthy database completes at once.  It returns a
+            fault that it finds, or L{None}.
+        @param sever: Fails all questions that wait for an answer.  A machine that hangs keeps its
+            connections, although another machine may have taken its place.
         """
         self._clock = clock
         self._database = database
         self._ping = ping
         self._sever = sever
-        # Since when an answer is awaited.
+        # When the question was asked that has no answer yet.
         self._asked: float | None = None
         self._trouble: str | None = None
-        # What it failed with.
+        # The message of the last failure.
         self._said = ""
-        # What was wrong although it answered.
+        # The fault that the last answer gave.
         self._found: Trouble | None = None
-        self._beating = LoopingCall(self._beat)
-        self._beating.clock = clock
+        self._probing = LoopingCall(self._probe)
+        self._probing.clock = clock
 
     def startService(self) -> None:
         super().startService()
-        self._beating.start(self.interval)
+        self._probing.start(self.interval)
 
     def stopService(self) -> None:
         super().stopService()
-        if self._beating.running:
-            self._beating.stop()
+        if self._probing.running:
+            self._probing.stop()
 
     def fault(self) -> str | None:
         if self._asked is not None:
@@ -101,7 +101,7 @@ class DatabaseProbe(DatabaseHealth):
                 return f"The database has not answered for {silent:.0f} s."
         return self._trouble
 
-    def _beat(self) -> None:
+    def _probe(self) -> None:
         if self._asked is None:
             self._asked = self._clock.seconds()
             self._database.run(self._ping).addCallbacks(self._answered, self._failed)
@@ -116,7 +116,7 @@ class DatabaseProbe(DatabaseHealth):
         self._said = ""
         self._trouble = None if found is None else f"The database {found.fault}."
         if found is None and self._found is not None:
-            self.log.info("that is over: {details}", details=self._found.details)
+            self.log.info("this fault is over: {details}", details=self._found.details)
         elif found is not None and found != self._found:
             self.log.error("{details}", details=found.details)
         self._found = found
@@ -127,5 +127,5 @@ class DatabaseProbe(DatabaseHealth):
         if said != self._said and not failure.check(GivenUp):
             self.log.error("the database does not answer: {error}", error=said)
         self._said = said
-        # What a driver says may hold addresses and accounts.
+        # A driver's message may hold addresses and accounts.
         self._trouble = "The database does not answer; the log says why."

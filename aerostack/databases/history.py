@@ -1,5 +1,5 @@
 """
-The kept messages of every topic.
+Keeps the messages of every topic in the database.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from zope.interface import implementer
 from aerostack.core.replay.log import UNKNOWN
 from aerostack.core.replay.publications import Kept, Message
 from aerostack.databases.dialect import Dialect
+from aerostack.databases.expiry import deleteExpired
 from aerostack.databases.messages import (
     InDoubt,
-    deleteExpired,
     insertMessages,
     selectPage,
     selectPast,
@@ -32,22 +32,22 @@ from aerostack.tracker.faults import known
 T = TypeVar("T")
 
 PAGE_CHARACTERS = 4_194_304
-"""About how many characters of data a page of the history has at the most, unless it is a
-single message."""
+"""The limit of a page of the history, in characters of data, about; a page always has at least
+one message."""
 
 
 @implementer(IHistory)
 class History:
     """
-    Keeps messages in the database, in the order in which they come.
+    Keeps messages in the database, in the order of the calls.
 
-    What comes while a commit is under way is kept together in the next one, so
-    that many publishers share the cost of a commit.
+    Messages that arrive during a commit are kept together in the next transaction, so that many
+    publishers share the cost of a commit.
 
-    @ivar batch: How many messages go into one transaction at the most.
+    @ivar batch: How many messages a transaction has at most.
     @ivar maxWaiting: How many messages may wait for the database.
-    @ivar failure: Why the last messages were not kept; L{None} if they were, or if it was found
-        since that they could be.
+    @ivar failure: Why the last messages were not kept; L{None} if they were, or if L{probe} has
+        found since that messages can be kept.
     """
 
     log = Logger()
@@ -67,19 +67,19 @@ class History:
         self._maxCount = maxCount
         self._waiting: deque[tuple[Message, Deferred[Kept]]] = deque()
         self._writing: Deferred[None] | None = None
-        # The ids of messages whose publishers were told that they were not kept, although
-        # the database may have kept them.
+        # The ids of messages that the database may have kept, although their publishers got an
+        # error.
         self._unkept: set[str] = set()
-        # Messages before this time, ms, may have been forgotten for their age.
+        # Messages before this time, ms, may be deleted because of their age.
         self._oldest: int | None = None
         # A client has seen a message that the database lacks.
         self._isOlder = False
-        # How many messages were not kept since the last that was.
+        # How many messages were not kept since the last one that was.
         self._failed = 0
-        # What was said of the failure.
+        # The description of the failure in the log.
         self._said: str | None = None
         self.failure: BaseException | None = None
-        # Topics that may hold too many messages; None for any may.
+        # Topics that may hold too many messages; None if any topic may.
         self._grown: set[str] | None = None
 
     def append(self, message: Message) -> Deferred[Kept]:
@@ -120,7 +120,7 @@ class History:
         self._go(written.addCallbacks(done, failed))
 
     def _go(self, work: Deferred[None]) -> None:
-        """Write nothing else until something is written, and then what waits."""
+        """Write the next messages only after some work is done."""
 
         def next(_: None) -> None:
             self._writing = None
@@ -138,13 +138,13 @@ class History:
         self.failure = None
 
     def _fail(self, failure: Failure, batch: list[tuple[Message, Deferred[Kept]]]) -> None:
-        """Refuse what was to be kept."""
+        """Refuse the messages that were to be kept."""
         if self.failure is not None:
-            # What has waited meanwhile would only wait for the same again.
+            # The waiting messages would only fail in the same way.
             batch = [*batch, *self._waiting]
             self._waiting.clear()
         said = known(failure.value)
-        # Once is enough: who publishes meanwhile may be many.
+        # One log entry is enough, although many clients may publish meanwhile.
         isNew = self.failure is None or said != self._said
         if isNew and not failure.check(GivenUp):
             self.log.failure("messages cannot be kept; trying again", failure)
@@ -159,7 +159,8 @@ class History:
 
     def probe(self) -> Deferred[None]:
         """
-        See whether messages can be kept, if none waits to be; what is found is in L{failure}.
+        Find out whether messages can be kept, unless some are being written; L{failure} has the
+        result.
         """
         if self._writing is not None:
             return self._writing
@@ -176,7 +177,7 @@ class History:
 
     def flushed(self) -> Deferred[None]:
         """
-        Wait until everything that was appended is kept, or has failed.
+        Wait until every appended message is kept or has failed.
         """
         if self._writing is None:
             return succeed(None)
@@ -194,14 +195,14 @@ class History:
     def surveyPast(
         self, topic: str, after: int, until: int, most: int, now: int, seen: bool = False
     ) -> Deferred[str | None]:
-        def told(reason: str | None) -> str | None:
+        def warn(reason: str | None) -> str | None:
             if seen and reason == UNKNOWN.reason and not self._isOlder:
-                # Once is enough: as many come back as were there.
+                # One log entry is enough, because many clients may come back.
                 self._isOlder = True
                 self.log.warn(
                     "a client has seen a kept message on {topic} that is not in the database: an"
                     " older backup was restored, or the message was deleted; clients that come"
-                    " back from such messages are told of a gap",
+                    " back from such messages get a gap",
                     topic=topic,
                 )
             return reason
@@ -209,12 +210,12 @@ class History:
         self._growOld(now)
         return self._ask(
             surveyMessages, topic, after, until, most, self._oldest, self._maxCount, seen
-        ).addCallback(told)
+        ).addCallback(warn)
 
     def readPast(
         self, topic: str, after: int, until: int, limit: int, size: int
     ) -> Deferred[list[Kept]]:
-        def told(found: list[Kept] | None) -> list[Kept]:
+        def check(found: list[Kept] | None) -> list[Kept]:
             if found is None:
                 raise RealtimeError(
                     "history_expired",
@@ -227,12 +228,12 @@ class History:
         reading: Deferred[list[Kept] | None] = self._ask(
             selectPast, topic, after, until, limit, size, lambda: self._oldest, self._maxCount
         )
-        return reading.addCallback(told)
+        return reading.addCallback(check)
 
     def _growOld(self, now: int) -> None:
         """
-        Note that messages may be forgotten for their age by now.  Should the clock be set
-        back, they may have been forgotten all the same.
+        Note that messages may be deleted by now because of their age.  If the clock is set back,
+        they may be gone all the same.
         """
         if self._maxAge is not None:
             self._oldest = max(self._oldest or 0, now - int(self._maxAge * 1000))
@@ -249,10 +250,10 @@ class History:
 
     def expire(self, now: int) -> Deferred[int]:
         """
-        Forget what is too old, or too much for its topic, in one small step.
+        Delete messages that are too old, or too many for their topic, in one small step.
 
         @param now: Milliseconds since the epoch.
-        @return: How many messages were forgotten; call again while it is not 0.
+        @return: How many messages were deleted; call again while it is not 0.
         """
         grown = self._grown
         self._grown = set()
@@ -270,9 +271,10 @@ class History:
 
         def failed(failure: Failure) -> int:
             if self.failure is None:
-                # Else it is known, and told, that nothing can be kept.
+                # Otherwise clients already know that messages cannot be kept.
                 failure.trap(*self._dialect.passing, GivenUp)
-            # Somebody holds the database, or it is away; there is no hurry.
+            # Another program has locked the database, or it does not answer; the next step tries
+            # again.
             self._grown = None if grown is None or self._grown is None else self._grown | grown
             return 0
 
@@ -280,5 +282,5 @@ class History:
 
 
 def _storable(text: str, forbidden: str) -> bool:
-    """Whether a text can be in the database; a lone surrogate can be in none."""
+    """Whether a text can be stored; no database stores a lone surrogate."""
     return text.encode("utf-8", "replace").decode() == text and not set(text) & set(forbidden)

@@ -19,19 +19,19 @@ _log = Logger()
 _COLUMNS = "id, room_id, kind, event, data, user_id, created_at, publish_id"
 
 LATEST = 253_402_300_799_999
-"""The last millisecond of the year 9999.  A row that claims to be later was not written by a
-daemon, and nothing is put behind it."""
+"""The last millisecond of the year 9999.  No daemon wrote a row with a later time, and no message
+is kept behind such a row."""
 
 PORTION = 400
-"""How many messages are read at once at the start, ..."""
+"""How many messages are read at once at the start."""
 
 PORTION_CHARACTERS = 4_194_304
-"""... and how many characters of data they have at the most, or a single larger one."""
+"""How many characters of data these messages have at most, or a single larger one."""
 
 
 class InDoubt(Exception):
     """
-    Nobody knows whether a transaction was committed: the answer did not come.
+    The database may or may not have committed a transaction: its answer did not come.
     """
 
 
@@ -41,13 +41,13 @@ def insertMessages(
     """
     Keep messages, in one transaction.
 
-    Each gets a C{created_at} of its own within its topic: the time at which it
-    came, or the next free millisecond after the topic's newest.  New messages
-    therefore always stand before the pages that somebody has already read.
+    Each gets its own C{created_at} within its topic: the time at which it came, or the next free
+    millisecond after the topic's newest.  So new messages always come after the pages that a
+    client has already read.
 
-    @param unkept: The ids of messages that are not to be there, whether they are or not.
-    @return: The C{created_at} of each.
-    @raise InDoubt: They may be kept, or not.
+    @param unkept: The ids of messages to delete, if they exist.
+    @return: The C{created_at} of each message.
+    @raise InDoubt: The database may or may not have kept them.
     """
     dialect.transact(cursor)
     for messageId in unkept:
@@ -85,11 +85,11 @@ def insertMessages(
 
 def tryToKeep(cursor: Any, dialect: Dialect, unkept: Iterable[str], isThorough: bool) -> None:
     """
-    See whether messages could be kept.
+    Find out whether messages can be kept.
 
     @param unkept: See L{insertMessages}.
-    @param isThorough: Whether to write one and take it away again, which nobody else sees: a
-        disk that is full is found only by that.
+    @param isThorough: Whether to write a message and delete it again in the same transaction:
+        only that finds a full disk.
     """
     dialect.transact(cursor)
     for messageId in ("", *unkept):
@@ -105,7 +105,7 @@ def tryToKeep(cursor: Any, dialect: Dialect, unkept: Iterable[str], isThorough: 
 
 
 def _newest(cursor: Any, dialect: Dialect, topics: Sequence[str]) -> dict[str, int]:
-    """The newest C{created_at} of each topic, in one question."""
+    """The newest C{created_at} of each topic, with one query."""
     values = ", ".join(["(?)"] * len(topics))
     dialect.execute(
         cursor,
@@ -122,8 +122,7 @@ def selectPage(
     """
     Read a page of a topic's messages, newest first.
 
-    @param size: After how many characters of data to read no more; one message at least is
-        read.
+    @param size: The limit of the page, in characters of data; at least one message is read.
     """
     before = LATEST if before is None else min(before, LATEST)
     page: list[Kept] = []
@@ -156,9 +155,9 @@ def _select(
     size: int,
 ) -> Sequence[Sequence[Any]]:
     """
-    Read rows, no more of them than are wanted, and no more of them once there are that many
-    characters of data; one at least.  The database adds the lengths up, so that what is too
-    much never leaves it.
+    Read at most C{limit} rows, and no more once they have C{size} characters of data, but at
+    least one row.  The database adds up the lengths, so that rows beyond the limit never leave
+    it.
     """
     dialect.execute(
         cursor,
@@ -177,15 +176,18 @@ def _mayLack(
     cursor: Any, dialect: Dialect, topic: str, after: int, oldest: int | None, maxCount: int | None
 ) -> bool:
     """
-    Whether a message of a topic that was kept after another may have been forgotten.
+    Whether a message of a topic that was kept after another one may have been deleted.
+
+    The oldest messages of a topic are deleted first.  So while a message exists that is not newer
+    than C{after}, no newer message was deleted.
 
     Of a topic the oldest messages are forgotten first.  So where there is still one that is
     not younger than C{after}, none that is younger has gone.
 
-    @param oldest: Messages before this time may have been forgotten for their age; L{None}
-        where they are not.
-    @param maxCount: How many messages of a topic are kept, the newest.  As long as fewer than
-        that follow, none of those that do was forgotten for their number.
+    @param oldest: Messages before this time may have been deleted because of their age; L{None}
+        without a limit of age.
+    @param maxCount: How many messages of a topic are kept, the newest.  While fewer messages than
+        that follow, no following message was deleted because of the number.
     """
     dialect.execute(
         cursor,
@@ -219,11 +221,12 @@ def surveyMessages(
     seen: bool,
 ) -> str | None:
     """
-    Look whether what was kept after a message is all there.
+    Find out whether all messages that were kept after a message still exist.
 
     @param oldest: See L{_mayLack}.
     @param maxCount: See L{_mayLack}.
-    @param seen: Whether there was a message at C{after}, and not only that time.
+    @param seen: Whether the client has seen a message at C{after}; otherwise C{after} is only a
+        time.
     @return: See L{IHistory.surveyPast}.
     """
     dialect.execute(
@@ -239,7 +242,7 @@ def surveyMessages(
         return EXPIRED.reason
     found = f"SELECT 1 FROM {dialect.messages} WHERE room_id = ?"
     if seen:
-        # It was not forgotten, so it was never kept in what the database holds now.
+        # The message was not deleted, so the database never had it.
         dialect.execute(cursor, f"{found} AND created_at = ?", (topic, after))
     elif not count:
         dialect.execute(cursor, f"{found} LIMIT 1", (topic,))
@@ -263,8 +266,8 @@ def selectPast(
     Read messages of a topic, oldest first.
 
     @param size: See L{selectPage}.
-    @param oldest: Tells the first argument of that name of L{_mayLack}, as it is then.
-    @return: L{None} if one of them may have been forgotten.
+    @param oldest: Gives C{oldest} of L{_mayLack}, when the messages have been read.
+    @return: L{None} if one of them may have been deleted.
     """
     began = after
     past: list[Kept] = []
@@ -274,9 +277,9 @@ def selectPast(
         if not rows:
             break
         past = _read(rows)
-        # An empty page would be the last.
+        # The caller takes an empty page for the last one.
         after = rows[-1][_CREATED_AT]
-    # What can be proven now held when they were read.
+    # If the messages are complete now, they were complete when they were read.
     return None if _mayLack(cursor, dialect, topic, began, oldest(), maxCount) else past
 
 
@@ -284,11 +287,11 @@ def selectRepeatable(
     cursor: Any, dialect: Dialect, since: int, limit: int, remember: Callable[[Kept], None]
 ) -> None:
     """
-    Read the newest messages that their publishers may send again, oldest first.  They are read
-    a portion at a time: all of them may be more than there is memory for.
+    Read the newest messages that their publishers may send again, oldest first.  They are read in
+    portions, because memory may not hold all of them.
 
-    @param since: Only messages kept since then, ms.
-    @param remember: Gets each of them.
+    @param since: Only messages kept since this time, ms.
+    @param remember: Receives each message.
     """
     dialect.execute(
         cursor,
@@ -312,14 +315,14 @@ def selectRepeatable(
                 unread.append(row[0])
             else:
                 remember(kept)
-    _tellUnread(unread)
+    _logUnread(unread)
 
 
 def _portions(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
     """
-    Divide messages into portions that may be read at once.
+    Divide messages into portions that are read at once.
 
-    @param rows: Of each its topic, time and number of characters.
+    @param rows: The topic, time and number of characters of each message.
     @return: The topics and times of each portion.
     """
     places: list[Any] = []
@@ -338,12 +341,12 @@ def findMessages(
     cursor: Any, dialect: Dialect, since: int, limit: int, remember: Callable[[Kept], None]
 ) -> int:
     """
-    Look for what an earlier run left.
+    Read what an earlier run left.
 
-    @param since: Messages kept before this time, ms, are not sent again any more.
+    @param since: Publishers do not send messages again that were kept before this time, ms.
     @param limit: How many such messages to read.
     @param remember: See L{selectRepeatable}.
-    @return: The C{createdAt} of the newest message, 0 for none.
+    @return: The C{createdAt} of the newest message; 0 without messages.
     """
     cursor.execute(
         f"SELECT coalesce(max(created_at), 0) FROM {dialect.messages} WHERE created_at < {LATEST}"
@@ -357,22 +360,23 @@ _DATA, _CREATED_AT = 4, 6
 
 
 def _read(rows: Sequence[Sequence[Any]]) -> list[Kept]:
-    """The messages in rows, without those that no daemon can have kept."""
+    """The messages in rows, without rows that no daemon can have written."""
     messages = [_kept(row) for row in rows]
-    _tellUnread([row[0] for row, kept in zip(rows, messages, strict=True) if kept is None])
+    _logUnread([row[0] for row, kept in zip(rows, messages, strict=True) if kept is None])
     return [kept for kept in messages if kept is not None]
 
 
-def _tellUnread(unread: Sequence[Any]) -> None:
+def _logUnread(unread: Sequence[Any]) -> None:
     """
-    Log that some messages are left out.
+    Log that some rows are left out.
 
-    @param unread: Their ids, as they stand in the database.
+    @param unread: Their ids, as they are in the database.
     """
     if unread:
-        # Who can write the table can fill it; that must not fill the log.
+        # A program that writes to the table can fill it, and must not fill the log with that.
         _log.warn(
-            "{n} kept messages are left out, because they are none; the first is {id}",
+            "{n} rows of the message table are left out, because no daemon wrote them; the first"
+            " is {id}",
             n=len(unread),
             id=repr(unread[0])[:100],
         )
@@ -397,74 +401,3 @@ def _kept(row: Sequence[Any]) -> Kept | None:
         publishId=publishId,
     )
     return Kept(message, createdAt)
-
-
-def deleteExpired(
-    cursor: Any,
-    dialect: Dialect,
-    oldest: int | None,
-    maxCount: int | None,
-    grown: set[str] | None,
-    limit: int,
-) -> tuple[int, set[str]]:
-    """
-    Delete messages that are older than a time, or too many for their topic.
-
-    @param oldest: Messages with a lower C{created_at} go; L{None} for none.
-    @param maxCount: How many messages a topic keeps; L{None} for all.
-    @param grown: The topics to look at for too many; L{None} for every topic.
-    @param limit: How many messages are deleted at the most, so that no writer
-        waits long.
-    @return: How many were deleted, and the topics not looked at to the end.
-    """
-    if grown is None and maxCount is not None:
-        grown = _topics(cursor, dialect)
-    dialect.transact(cursor)
-    deleted = 0
-    if oldest is not None:
-        deleted += _delete(cursor, dialect, "created_at < ?", (oldest,), limit)
-    unfinished: set[str] = set()
-    if maxCount is not None and grown is not None:
-        for topic in grown:
-            if deleted >= limit:
-                unfinished.add(topic)
-                continue
-            here = _delete(
-                cursor,
-                dialect,
-                "room_id = ? AND created_at <= (SELECT created_at FROM"
-                f" {dialect.messages} WHERE room_id = ? ORDER BY created_at DESC LIMIT 1 OFFSET ?)",
-                (topic, topic, maxCount),
-                limit - deleted,
-            )
-            deleted += here
-            if deleted >= limit:
-                unfinished.add(topic)
-    cursor.execute("COMMIT")
-    return deleted, unfinished
-
-
-def _topics(cursor: Any, dialect: Dialect) -> set[str]:
-    """
-    Every topic that has messages.  Each is looked up behind the one before: DISTINCT would
-    read the whole table.
-    """
-    cursor.execute(
-        f"WITH RECURSIVE topics (topic) AS (SELECT min(room_id) FROM {dialect.messages}"
-        f" UNION ALL SELECT (SELECT min(room_id) FROM {dialect.messages} WHERE room_id > topic)"
-        " FROM topics WHERE topic IS NOT NULL) SELECT topic FROM topics WHERE topic IS NOT NULL"
-    )
-    return {topic for (topic,) in cursor.fetchall()}
-
-
-def _delete(
-    cursor: Any, dialect: Dialect, condition: str, parameters: tuple[Any, ...], limit: int
-) -> int:
-    """Delete the oldest messages that meet a condition, at most so many."""
-    dialect.execute(
-        cursor,
-        f"DELETE FROM {dialect.messages} WHERE id IN (SELECT id FROM {dialect.messages}"
-        f" WHERE {condition} ORDER BY created_at LIMIT ?)",
-        (*parameters, limit),
-    )
-    return int(cursor.rowcount)

@@ -11,17 +11,17 @@ from aerostack.databases.dialect import Dialect
 
 class SchemaTooNew(Exception):
     """
-    The database was used by a later version of the daemon.
+    A later version of the daemon used the database.
     """
 
 
 def migrate(cursor: Any, dialect: Dialect) -> int:
     """
-    Bring the daemon's tables to the present version.  Where the table of the messages was
-    dropped, it is made again.
+    Bring the daemon's tables to the present version.  If the table of the messages was dropped,
+    make it again.
 
-    @return: The version that was found, 0 for none.
-    @raise SchemaTooNew: The database has a later one; nothing was changed.
+    @return: The version that the database had; 0 for a database without the tables.
+    @raise SchemaTooNew: The database has a later version; it was not changed.
     """
     versions, migrations = dialect.versions, dialect.migrations
     cursor.execute(dialect.begin)
@@ -39,7 +39,7 @@ def migrate(cursor: Any, dialect: Dialect) -> int:
     if found:
         cursor.execute(dialect.listing)
         if dialect.messages not in [name for (name,) in cursor.fetchall()]:
-            # Somebody dropped it: a tool that knows of no table but its own, as a rule.
+            # The table was dropped, usually by a tool that knows only its own tables.
             cursor.execute(f"DELETE FROM {versions}")
             found = 0
     for version, statements in enumerate(migrations[found:], found + 1):
@@ -54,9 +54,9 @@ def migrate(cursor: Any, dialect: Dialect) -> int:
 
 def remove(cursor: Any, dialect: Dialect) -> list[str]:
     """
-    Take the daemon's tables, and the messages in them, out of the database.
+    Drop the daemon's tables, with the messages in them.
 
-    @return: The names of the tables that were there.
+    @return: The names of the tables that existed.
     """
     cursor.execute(dialect.begin)
     cursor.execute(dialect.listing)

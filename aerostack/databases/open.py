@@ -11,11 +11,11 @@ from aerostack.settings.settings import DatabaseConfig
 
 def openBackend(config: DatabaseConfig) -> Backend:
     """
-    The backend for a database.  Nothing is opened yet.
+    Make the backend for a database.  This does not open the database yet.
     """
     if config.path is not None:
         return SQLiteBackend(config.path)
-    # Not every installation has the driver.
+    # The driver for PostgreSQL may not be installed.
     from aerostack.databases.postgres.backend import PostgresBackend
 
     return PostgresBackend(config)

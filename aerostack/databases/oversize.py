@@ -1,5 +1,5 @@
 """
-Changes that are too large to be told whole.
+Changes that are too large to be delivered whole.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from aerostack.core.rows.changes import Row
 from aerostack.protocol.codec import encodeValue
 
 CHANGE_BYTES = 1_048_576
-"""How many bytes of JSON the values of one change have at the most, unless configured."""
+"""The default limit of the values of one change, in bytes of JSON."""
 
 _NULL = 4
 _OTHER = 32
@@ -23,14 +23,14 @@ def omissions(
     rows: Sequence[Row], limit: int, keyColumns: Callable[[], Collection[str]]
 ) -> frozenset[str]:
     """
-    Choose what of a change is not told, so that the rest is within a limit: its largest
-    columns, those of the key last.
+    Choose the columns that a change omits so that the rest is within a limit: the largest columns
+    first, those of the primary key last.
 
-    @param rows: The row or rows as they are told, so where one is told twice, twice.
-        Values are as a driver returns them, or in their JSON form.
+    @param rows: The row or rows of the change; a row that is sent twice counts twice.  Values are
+        as a driver returns them, or in their JSON form.
     @param limit: How many bytes the values may take in JSON.
-    @param keyColumns: Tells which columns are the primary key's.
-    @return: The names of the columns to leave out; none, as a rule.
+    @param keyColumns: Gives the names of the primary key's columns.
+    @return: The names of the columns to omit; usually empty.
     """
     if sum(_atMost(value) for row in rows for value in row.values()) <= limit:
         return frozenset()
@@ -52,10 +52,10 @@ def omissions(
 
 def _atMost(value: Any) -> int:
     """
-    A bound of a value's size that costs nothing to find.
+    An upper bound of a value's size that is cheap to find.
     """
     if isinstance(value, str):
-        # A control character takes six.
+        # A control character takes six bytes in JSON.
         return 6 * len(value) + 2
     if isinstance(value, (bytes, memoryview)):
         return _base64(value)
@@ -66,10 +66,10 @@ def _atMost(value: Any) -> int:
 
 def _size(value: Any, enough: int) -> int:
     """
-    A value's size; of one that alone is too large, a part of it.
+    A value's size; for a value that alone exceeds the limit, a lower bound.
     """
     if isinstance(value, str):
-        # Each character takes one byte at least.
+        # Each character takes at least one byte.
         return len(value) if len(value) > enough else len(encodeValue(value))
     if isinstance(value, (bytes, memoryview)):
         return _base64(value)

@@ -1,5 +1,5 @@
 """
-Connections to a database, on threads of their own.
+Connections to a database, on their own threads.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ class PooledDatabase:
     """
     A database behind a pool of threads.
 
+    A connection that is found dead, or that breaks during an interaction, is thrown away, and the
+    next interaction on its thread opens another.
+
     A connection that is found dead, or comes to its end under an interaction, is thrown
     away, and the next interaction on its thread opens another.
 
-    @ivar calls: How long interactions took, what they waited for a thread included.
+    @ivar calls: How long interactions took, including their wait for a thread.
     """
 
     def __init__(self, reactor: Any, threads: int, driver: str, *args: Any, **options: Any) -> None:
         """
-        @param reactor: Its threads call us back, and it tells the time.
-        @param threads: How many interactions may run at once.  Each thread has a
-            connection of its own.
-        @param driver: The DB-API module; its C{connect} gets the rest.
+        @param reactor: Its threads run our callbacks, and it gives the time.
+        @param threads: How many interactions may run at once.  Each thread has its own
+            connection.
+        @param driver: The DB-API module; its C{connect} gets the other arguments.
         """
         self.calls = Histogram()
         self._pool = ConnectionPool(
@@ -51,19 +54,19 @@ class PooledDatabase:
         )
         self._pool.connectionFactory = self._connection  # type: ignore[assignment]
         self._seconds: Callable[[], float] = reactor.seconds
-        # Until when the database is asked; None where no end is set.
+        # Until when the daemon asks the database; None without an end.
         self._until: float | None = None
 
     @property
     def left(self) -> float | None:
         """
-        For how many seconds the database is asked; L{None} where no end is set.
+        For how many more seconds the daemon asks the database; L{None} without an end.
         """
         return None if self._until is None else max(0.0, self._until - self._seconds())
 
     def _connection(self, pool: ConnectionPool) -> _PooledConnection:
         if self.left == 0:
-            # Many may have waited for a thread, and connecting alone takes seconds.
+            # Many interactions may have waited for a thread, and connecting alone takes seconds.
             raise GivenUp("shutting_down", "The daemon is stopping; connect again shortly.")
         return _PooledConnection(pool, self.usable)
 
@@ -74,9 +77,9 @@ class PooledDatabase:
 
     def usable(self, connection: Any, error: BaseException | None) -> bool:
         """
-        Whether a connection can be used any longer.
+        Whether a connection can still be used.
 
-        @param error: What it has just failed with; L{None} before it is used.
+        @param error: The error that it has just failed with; L{None} before it is used.
         """
         return True
 
@@ -92,34 +95,34 @@ class PooledDatabase:
 
     def _explain(self, failure: Failure) -> Failure:
         if self.left == 0 and failure.check(self._pool.dbapi.Error):
-            # Nobody knows what became of it, so it is not shutting_down, which says that nothing
-            # was done.
+            # The interaction may have had its effect, so the code is not shutting_down, which
+            # says that it had none.
             return Failure(GivenUp("database_unavailable", "The daemon stopped meanwhile."))
         return failure
 
     def start(self) -> None:
         """
-        Begin; the pool would otherwise wait for the reactor to run.
+        Start the pool; otherwise it would wait for the reactor to run.
         """
         if not self._pool.running:
             self._pool.start()
 
     def sever(self) -> None:
         """
-        Fail what waits for an answer.
+        Fail the interactions that wait for an answer.
         """
 
     def giveUp(self, seconds: float) -> None:
         """
-        Ask the database for so many seconds more, at the most.  What has not begun by then
-        fails with L{GivenUp}, and so does what L{sever} fails after that.
+        Ask the database for at most so many more seconds.  An interaction that has not begun by
+        then fails with L{GivenUp}, and so does one that L{sever} fails after that.
         """
         until = self._seconds() + seconds
         self._until = until if self._until is None else min(until, self._until)
 
     def close(self) -> None:
         """
-        Wait for what is running, and close every connection.
+        Wait for the running interactions, and close every connection.
         """
         self._pool.close()
 
@@ -147,6 +150,6 @@ class _PooledConnection(Connection):
                 connection.rollback()
                 return
             except self._pool.dbapi.Error:
-                # What is wrong is told by the error that led here.
+                # The error that led here describes the fault.
                 pass
         self._pool.disconnect(connection)

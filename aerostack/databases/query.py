@@ -1,5 +1,5 @@
 """
-What C{db.query} answers, whatever the database.
+The answer to C{db.query}, the same for every database.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ def makeAnswer(
     rows: Sequence[dict[str, Any]], changes: int, lastRow: Any, started: float
 ) -> dict[str, Any]:
     """
-    Make the answer.
+    Make the answer to a query.
 
     @param rows: The rows in JSON form, by column.
     @param changes: How many rows were written.
-    @param lastRow: The id of the last row that was inserted, L{None} where the database
-        has none.
-    @param started: When, by L{time.monotonic}.
+    @param lastRow: The id of the last inserted row; L{None} where the database has no such id.
+    @param started: When the query began, by L{time.monotonic}.
     """
     meta = {
         "changes": changes,
@@ -32,13 +31,13 @@ def makeAnswer(
     return {"results": rows, "success": True, "meta": meta}
 
 
-# What a value costs in memory beside its own bytes, about: an object and its place in a row.
+# About how many bytes of memory a value costs beside its own: an object, and its place in a row.
 _VALUE = 64
 
 
 class Result:
     """
-    The rows of a result as they come, refused once there are too many.
+    Collects the rows of a result, and refuses it once there are too many.
 
     @ivar rows: The rows so far.
     """
@@ -50,7 +49,7 @@ class Result:
 
     def add(self, row: Sequence[Any]) -> None:
         """
-        Take one more row.
+        Add one row.
 
         @raise RealtimeError: C{sql_error}: the result has more rows or bytes than C{bounds}
             allow.
@@ -71,7 +70,7 @@ def _size(value: Any) -> int:
 
 def tooManyBytes(most: int) -> RealtimeError:
     """
-    The refusal of a result, or of a row in it, that is too large.
+    The error for a result, or a row in it, that is too large.
     """
     return RealtimeError(
         "sql_error",
@@ -82,10 +81,10 @@ def tooManyBytes(most: int) -> RealtimeError:
 
 def tooLong(seconds: float, fault: str = "") -> RealtimeError:
     """
-    The refusal of a statement that takes too long.
+    The error for a statement that takes too long.
 
-    @param fault: What is wrong with the database meanwhile, in words that fit after C{the
-        database}, if anything is.
+    @param fault: The fault of the database meanwhile, in words that fit after C{the database};
+        empty for no fault.
     """
     said = f"The statement took longer than {seconds:g} s."
     return RealtimeError("sql_error", f"{said} The database {fault}." if fault else said)
@@ -93,9 +92,9 @@ def tooLong(seconds: float, fault: str = "") -> RealtimeError:
 
 def notAllowed(said: str) -> RealtimeError:
     """
-    The refusal of a statement that does what it may not.
+    The error for a statement that does something forbidden.
 
-    @param said: What it was.
+    @param said: What the statement does.
     """
     return RealtimeError(
         "sql_error",

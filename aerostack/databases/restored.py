@@ -1,10 +1,10 @@
 """
-Noticing that an SQLite database was put back to an earlier state.
+Notices that an SQLite database was put back to an earlier state.
 
-A backup that is put in the place of the database has the journal of that time, which then goes
-on with numbers that were given to other changes before.  So how far the journal came is also
-noted in a file beside the database, which no backup brings with it; and the journal says that
-there is such a file, so that a copy is noticed which somebody put in another place.
+The journal of a restored backup continues with numbers that other changes had before.  So the
+daemon also notes the journal's newest number in a file beside the database, which no backup
+contains.  The journal records that this file exists, so that the daemon notices a copy of the
+database in another place.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import NamedTuple
 from twisted.logger import Logger
 
 DIGITS = 19
-"""How many digits a number is written with: as many as the largest of SQLite's has."""
+"""How many digits a number is written with: as many as SQLite's largest number has."""
 
 
 class Noted(NamedTuple):
     """
     How far a journal was.
 
-    @ivar epoch: What tells the journal from every other one.
+    @ivar epoch: Identifies the journal.
     @ivar newest: The number of its newest entry.
     """
 
@@ -45,7 +45,7 @@ class Note:
 
     def read(self) -> Noted | None:
         """
-        Read how far the journal was; L{None} where there is no such file, or it says nothing.
+        Read how far the journal was; L{None} where the file does not exist or is torn.
         """
         try:
             words = self.path.read_text("ascii", "replace").split()
@@ -59,12 +59,13 @@ class Note:
         """
         Note how far a journal is.
 
-        @return: Whether that could be done.
+        @return: Whether the file could be written.
         """
         if noted == self._written:
             return True
-        # In its place, because it is written for every change that is told: what is as long as
-        # before takes no room and a few microseconds.  One that is torn says nothing.
+        # The file is written in place, because it is written for every change that is delivered.
+        # A text of the same length needs no new disk space and takes a few microseconds.  A torn
+        # file counts as no file.
         text = f"{noted.epoch} {noted.newest:0{DIGITS}}\n"
         try:
             file = os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o660)
@@ -86,18 +87,18 @@ class Note:
 
     def remove(self) -> None:
         """
-        Take the file away.
+        Delete the file.
         """
         self.path.unlink(missing_ok=True)
 
 
 def isRestored(now: Noted, noted: Noted | None, isNoted: bool) -> bool:
     """
-    Tell whether a journal is not the one, or not as far, as it was.
+    Whether a journal is a different one, or an earlier state of it, than before.
 
     @param now: How far it is.
-    @param noted: How far it was, by the file; L{None} where the file is not there.
-    @param isNoted: Whether the journal says that there is such a file.
+    @param noted: How far it was by the file; L{None} where the file does not exist.
+    @param isNoted: Whether the journal says that the file exists.
     """
     if noted is None:
         return isNoted

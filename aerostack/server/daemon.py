@@ -90,7 +90,7 @@ class Daemon(MultiService):
         limits = config.limits
         self._backend = openBackend(config.database)
         self._pools = self._backend.pools(reactor)
-        self._watch = self._backend.watch(reactor, self._pools)
+        self._watch = self._backend.health(reactor, self._pools)
         self._watch.setServiceParent(self)
         self.history = History(
             self._pools.history,

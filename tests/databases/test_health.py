@@ -119,7 +119,10 @@ class HeartbeatTests(SynchronousTestCase):
         self.assertIsNone(self.heartbeat.fault())
         self.assertEqual(
             [formatEvent(event) for event in logs],
-            ["the database is held by x of y", "that is over: the database is held by x of y"],
+            [
+                "the database is held by x of y",
+                "this fault is over: the database is held by x of y",
+            ],
         )
 
     def test_silent(self) -> None:

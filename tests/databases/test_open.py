@@ -57,7 +57,7 @@ class SQLiteTests(SynchronousTestCase):
         """
         self.backend.prepare(0, 10, forget)
         reactor = MemoryReactorClock()
-        watch = self.backend.watch(reactor, self.backend.pools(reactor))
+        watch = self.backend.health(reactor, self.backend.pools(reactor))
         assert isinstance(watch, FileWatch)
         watch.privilegedStartService()
         self.assertIsNone(watch.fault())
@@ -110,7 +110,7 @@ class PostgresTests(SynchronousTestCase):
         self.assertEqual(
             [type(pool) for pool in pools], [*[PostgresDatabase] * 5, SpareConnections]
         )
-        self.assertIsInstance(backend.watch(reactor, pools), DatabaseProbe)
+        self.assertIsInstance(backend.health(reactor, pools), DatabaseProbe)
 
     def test_prepare(self) -> None:
         """

@@ -66,7 +66,7 @@ class PostgresBackend(Backend):
             tracker=pool(1, "tracker", 30.0),
             query=pool(4, "query"),
             reads=pool(2, "reads", 30.0),
-            pulse=pool(1, "pulse", 10.0),
+            probe=pool(1, "pulse", 10.0),
             spares=self._spares,
         )
 
@@ -79,13 +79,13 @@ class PostgresBackend(Backend):
     def waker(self, reactor: Any) -> IWaker:
         return PostgresWaker(reactor, postgres.connectionOptions(self._options, "listen"))
 
-    def watch(self, reactor: Any, pools: Pools) -> DatabaseProbe:
+    def health(self, reactor: Any, pools: Pools) -> DatabaseProbe:
         def look(cursor: Any) -> Trouble | None:
             locked = self._lookout.look(cursor)
             return None if locked is None else Trouble(locked.fault, str(locked))
 
-        assert pools.pulse is not None
-        return DatabaseProbe(reactor, pools.pulse, look, pools.sever)
+        assert pools.probe is not None
+        return DatabaseProbe(reactor, pools.probe, look, pools.sever)
 
     def runQuery(
         self, cursor: Any, sql: str, parameters: list[Any], bounds: Bounds

@@ -16,9 +16,14 @@ from aerostack.databases.health import DatabaseHealth
 from aerostack.databases.migrations import SchemaTooNew
 from aerostack.databases.pool import PooledDatabase
 from aerostack.databases.restored import Note
-from aerostack.databases.sqlite import connection as sqlite
-from aerostack.databases.sqlite import query as sqlitequery
+from aerostack.databases.sqlite.connection import (
+    SQLITE,
+    SQLiteDatabase,
+    identify,
+    prepareDatabase,
+)
 from aerostack.databases.sqlite.journal import SQLiteJournal
+from aerostack.databases.sqlite.query import runQuery
 from aerostack.databases.sqlite.wake import WALWaker
 from aerostack.interfaces import IJournal, IWaker
 from aerostack.settings.settings import TrackerConfig
@@ -29,7 +34,7 @@ class SQLiteBackend(Backend):
     An SQLite file.
     """
 
-    dialect = sqlite.SQLITE
+    dialect = SQLITE
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
@@ -37,15 +42,15 @@ class SQLiteBackend(Backend):
 
     def prepare(self, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
         try:
-            return sqlite.prepareDatabase(self._path, since, limit, remember)
+            return prepareDatabase(self._path, since, limit, remember)
         except (OSError, sqlite3.Error, SchemaTooNew) as error:
             raise Unusable(str(error)) from None
 
     def pools(self, reactor: Any) -> Pools:
-        # The tracker's connection is its own, because PRAGMA data_version counts what
-        # others commit.
+        # The tracker has its own connection, because PRAGMA data_version counts the commits of
+        # other connections.
         def pool(threads: int) -> PooledDatabase:
-            return sqlite.SQLiteDatabase(reactor, self._path, threads)
+            return SQLiteDatabase(reactor, self._path, threads)
 
         return Pools(pool(2), pool(1), pool(4), pool(2))
 
@@ -55,13 +60,11 @@ class SQLiteBackend(Backend):
     def waker(self, reactor: Any) -> IWaker:
         return WALWaker(reactor, self._path)
 
-    def watch(self, reactor: Any, pools: Pools) -> FileWatch:
-        return FileWatch(
-            self._path, [pool for pool in pools if isinstance(pool, sqlite.SQLiteDatabase)]
-        )
+    def health(self, reactor: Any, pools: Pools) -> FileWatch:
+        return FileWatch(self._path, [pool for pool in pools if isinstance(pool, SQLiteDatabase)])
 
     def runQuery(self, *args: Any) -> dict[str, Any]:
-        return sqlitequery.runQuery(*args)
+        return runQuery(*args)
 
     def remove(self, keepHistory: bool) -> list[str]:
         if not self._path.exists():
@@ -75,19 +78,19 @@ class SQLiteBackend(Backend):
 
 class FileWatch(DatabaseHealth):
     """
-    Looks whether a database's file is still the one that was opened.
+    Checks whether a database's file is still the one that was opened.
     """
 
-    def __init__(self, path: Path, pools: Iterable[sqlite.SQLiteDatabase] = ()) -> None:
+    def __init__(self, path: Path, pools: Iterable[SQLiteDatabase] = ()) -> None:
         self._path = path
         self._pools = tuple(pools)
 
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
-        self._file = sqlite.identify(self._path)
+        self._file = identify(self._path)
 
     def fault(self) -> str | None:
-        # The connections would go on with a file that nobody else finds any more.
-        if self._file is None or sqlite.identify(self._path) != self._file:
+        # The connections would continue with a file that no other program finds any more.
+        if self._file is None or identify(self._path) != self._file:
             return "The database's file was removed or replaced; restart the daemon."
         return next(filter(None, (pool.fault() for pool in self._pools)), None)

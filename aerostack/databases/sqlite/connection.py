@@ -1,5 +1,5 @@
 """
-SQLite files: their connections, and what the daemon's tables are in them.
+Connections to SQLite files, and the daemon's tables in them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SQLITE = Dialect(
     before=(),
     migrations=(
         (
-            # Pages are read by topic and time, so that is the order on disk.
+            # Pages are read by topic and time, so this is the order on disk.
             f"""
             CREATE TABLE {_MESSAGES} (
                 room_id TEXT NOT NULL,
@@ -45,7 +45,7 @@ SQLITE = Dialect(
             """,
             f"CREATE INDEX {_MESSAGES}_age ON {_MESSAGES} (created_at)",
         ),
-        # By which its publisher may send a message again after a restart.
+        # The id by which a publisher may send a message again after a restart.
         (f"ALTER TABLE {_MESSAGES} ADD COLUMN publish_id TEXT",),
     ),
     listing=(
@@ -59,13 +59,13 @@ SQLITE = Dialect(
 T = TypeVar("T")
 
 BUSY_TIMEOUT = 5.0
-"""For how many seconds a statement waits for another's lock."""
+"""For how many seconds a statement waits for another connection's lock."""
 
 
 class FileGone(sqlite3.OperationalError):
     """
-    The file that was opened is not the one that others find under its name: what is written to
-    it is lost.
+    The opened file is not the one that other programs find under its name: what is written to it
+    is lost.
     """
 
     sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
@@ -74,10 +74,10 @@ class FileGone(sqlite3.OperationalError):
 
 class SQLiteDatabase(PooledDatabase):
     """
-    A SQLite file behind a pool.
+    An SQLite file behind a pool.
 
-    Nothing is done, and nothing passes for done, once the file or the C{-wal} beside it was
-    removed or replaced.
+    Once the file or the C{-wal} beside it was removed or replaced, every interaction fails, also
+    one that was running.
 
     @ivar path: The file.
     """
@@ -86,18 +86,18 @@ class SQLiteDatabase(PooledDatabase):
         self.path = path
         self._wal = path.with_name(path.name + "-wal")
         self._file: Identity | None = None
-        # The -wal of each open connection, once there is one.  While the connection is open
-        # nobody but a stranger removes it.
+        # The -wal file of each open connection, once it exists.  SQLite does not remove it while
+        # the connection is open.
         self._wals: dict[sqlite3.Connection, Identity | None] = {}
         super().__init__(
             reactor,
             threads,
             "sqlite3",
-            # No file is made in the place of one that is gone.
+            # SQLite must not create a new file in the place of a removed one.
             f"{path.absolute().as_uri()}?mode=rw",
             uri=True,
             timeout=BUSY_TIMEOUT,
-            # The interactions say themselves where a transaction begins.
+            # The interactions themselves begin transactions.
             isolation_level=None,
             # adbapi closes its connections from the reactor's thread.
             check_same_thread=False,
@@ -120,23 +120,25 @@ class SQLiteDatabase(PooledDatabase):
 
     def sever(self) -> None:
         """
-        Interrupt what runs.  SQLite does not interrupt what waits for another program's lock.
+        Interrupt running statements.  SQLite does not interrupt a statement that waits for
+        another program's lock.
         """
         for connection in tuple(self._pool.connections.values()):
-            # It may be closed just now.
+            # Its thread may be closing it now.
             with suppress(sqlite3.ProgrammingError):
                 connection.interrupt()
 
     def _guard(self, cursor: Any, interaction: Callable[..., T], *args: Any) -> T:
         left = self.left
         if left is not None and left < BUSY_TIMEOUT:
-            # A little longer than what is left: then it is known why it failed.
+            # A little longer than the time that is left, so that the reason of the failure is
+            # clear.
             cursor.execute(f"PRAGMA busy_timeout = {int(left * 1000) + 10}")
         self._check()
         try:
             return interaction(cursor, *args)
         finally:
-            # What was committed meanwhile may be lost.
+            # A commit to a file that was replaced meanwhile is lost.
             self._check()
 
     def _check(self) -> None:
@@ -156,7 +158,7 @@ class SQLiteDatabase(PooledDatabase):
 
     def fault(self) -> str | None:
         """
-        Tell what is wrong with the file, as a sentence; L{None} for nothing.
+        Describe the fault of the file in a sentence; L{None} for no fault.
         """
         open = (each for each in tuple(self._wals) if _isOpen(each))
         return next(filter(None, map(self._faultOf, open)), None)
@@ -167,7 +169,7 @@ Identity = tuple[int, int]
 
 def identify(path: Path) -> Identity | None:
     """
-    Give what tells a file from another one of the same name; L{None} if there is none.
+    Identify a file among all files that had its name; L{None} if it does not exist.
     """
     try:
         status = path.stat()
@@ -185,21 +187,21 @@ def _isOpen(connection: sqlite3.Connection) -> bool:
 
 
 def _decode(data: bytes) -> str:
-    # SQLite does not check that text is UTF-8; a row that is not must not stop the rows
-    # behind it.
+    # SQLite does not check that text is UTF-8.  A bad row must not stop the rows after it.
     return data.decode("utf-8", "replace")
 
 
 def createDatabase(path: Path) -> bool:
     """
-    Create an SQLite file that is not there, ready for readers beside a writer.
+    Create an SQLite file that does not exist, so that readers and a writer can work at the same
+    time.
 
-    A file that exists is somebody's, and keeps the journal mode and the rights that it has.  A
-    new one is for the daemon's user and group alone, as the files are that SQLite puts beside it.
+    A file that exists keeps its journal mode and its permissions.  A new one is open to the
+    daemon's user and group only, as are the files that SQLite puts beside it.
 
     @return: Whether it was created.
-    @raise OSError: The folder cannot be made.
-    @raise sqlite3.Error: The file cannot be.
+    @raise OSError: The folder cannot be created.
+    @raise sqlite3.Error: The file cannot be created.
     """
     if path.exists():
         return False
@@ -215,13 +217,13 @@ def createDatabase(path: Path) -> bool:
 
 def prepareDatabase(path: Path, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
     """
-    Create the file if there is none, and bring the daemon's tables up to date.
+    Create the file if it does not exist, and bring the daemon's tables up to date.
 
-    @param since: Messages kept before this time, ms, are not sent again any more.
+    @param since: Publishers do not send messages again that were kept before this time, ms.
     @param limit: How many such messages to read.
-    @param remember: Gets each of them, oldest first.
-    @return: The C{createdAt} of the newest message, 0 for none.
-    @raise OSError: The folder cannot be made.
+    @param remember: Receives each of them, oldest first.
+    @return: The C{createdAt} of the newest message; 0 without messages.
+    @raise OSError: The folder cannot be created.
     @raise sqlite3.Error: The file cannot be opened, is no database, or is locked.
     @raise SchemaTooNew: A later version of the daemon used it.
     """

@@ -1,10 +1,10 @@
 """
-What the entries of an SQLite journal say.
+Decodes the entries of an SQLite journal.
 
-An entry that holds no more than keys says what became of a row.  How the row was before is its
-last image in the journal: a trigger writes one before each change of the row.  How it is
-after is its next image or, where there is no other, the row that the table holds now, in
-the same view of the database.
+An entry that holds only keys says what happened to a row.  The row as it was before is its last
+image in the journal: a trigger writes an image before each change of the row.  The row as it is
+after is its next image or, without a next image, the row in the table, in the same view of the
+database.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from aerostack.core.rows.journal import Loss
 from aerostack.databases.identifiers import quoteIdentifier
 from aerostack.databases.oversize import omissions
 from aerostack.databases.sqlite import ledger
-from aerostack.databases.sqlite.ledger import Record, told
+from aerostack.databases.sqlite.ledger import TableRecord, lastChangeOf
 from aerostack.databases.sqlite.tables import Table, describe
-from aerostack.databases.sqlite.triggers import cellName
+from aerostack.databases.sqlite.triggertext import cellName
 from aerostack.errors import RealtimeError
 from aerostack.protocol.values import toJSON
 
@@ -33,8 +33,8 @@ _NEAREST = (
     " AND b.k = {key} AND b.seq {beside} e.seq ORDER BY b.seq{down} LIMIT 1)"
 )
 
-# Besides what the entry is: where the image of the row is that was before, of a row that was
-# at the new key before, and of the row that was after.
+# The entry; and where the images are of the row before, of an earlier row at the new key, and of
+# the row after.
 SELECT = (
     "SELECT seq, tid, op, at, k, c0,"
     " CASE WHEN op = 'd' THEN seq WHEN op IN ('u', 'U', 'D', 'G') THEN "
@@ -45,10 +45,10 @@ SELECT = (
     + _NEAREST.format(key="e.k", beside=">", down="")
     + f" END FROM _aerostack_changes AS e WHERE op <> '{ledger.IMAGE}'"
 )
-"""The beginning of a query for the entries that tell something."""
+"""The beginning of a query for the entries that report something."""
 
-# Whether a row that an image shows left before another one came to its key.  An image is
-# made just before the row may leave, so this is known after a few entries.
+# Whether the row of an image left before another row came to its key.  A trigger makes an image
+# just before the row may leave, so a few entries show this.
 _LEFT = (
     "SELECT 1 FROM _aerostack_changes WHERE seq >= ? AND seq < ? AND tid = ?"
     " AND ((op IN ('d', 'D', 'G') AND k = ?) OR (op = 'u' AND was = ? AND k <> was)) LIMIT 1"
@@ -62,29 +62,29 @@ _EPOCH = 2440587.5
 
 class Underivable(Exception):
     """
-    The row that an entry tells of is not to be found.
+    The row of an entry cannot be found.
     """
 
 
 def milliseconds(at: float) -> int:
     """
-    Give the time of an entry, in ms since the epoch.
+    Convert the time of an entry to ms since the epoch.
     """
     return round((at - _EPOCH) * _DAY)
 
 
 def day(timestamp: int) -> float:
     """
-    Give a time as it stands in entries.
+    Convert ms since the epoch to the time of an entry.
     """
     return timestamp / _DAY + _EPOCH
 
 
 def isFollowed(cursor: sqlite3.Cursor, tid: int, position: int) -> bool:
     """
-    Tell whether there are more changes of a table.
+    Whether the journal has more changes of a table.
 
-    @param position: The number of the change after which they are looked for.
+    @param position: The number of the change after which to look for them.
     """
     found = cursor.execute(
         f"SELECT 1 FROM _aerostack_changes WHERE seq >= ? AND tid = ?"
@@ -96,18 +96,18 @@ def isFollowed(cursor: sqlite3.Cursor, tid: int, position: int) -> bool:
 
 class EntryReader:
     """
-    Makes of entries what they tell.
+    Decodes entries to changes and losses.
 
-    @ivar size: How many bytes the values have that were read.
+    @ivar size: How many bytes the values have that it has read.
     """
 
     def __init__(
-        self, cursor: sqlite3.Cursor, records: Mapping[int, Record], changeBytes: int
+        self, cursor: sqlite3.Cursor, records: Mapping[int, TableRecord], changeBytes: int
     ) -> None:
         """
-        @param cursor: In a transaction, so that the tables are those of the entries.
-        @param records: The tables of which entries are read; those that were not given up
-            stand as these say.
+        @param cursor: In a transaction, so that the tables match the entries.
+        @param records: The tables whose entries are read; those that were not given up have the
+            columns of these records.
         @param changeBytes: How many bytes the values of one change may take in JSON.
         """
         self.size = 0
@@ -120,33 +120,33 @@ class EntryReader:
 
     def events(self, entry: Entry) -> list[Change | Loss]:
         """
-        What an entry tells, in its order.
+        Decode an entry that may report a loss.
         """
         seq, tid, op, _at, _k, reason, *_ = entry
         record = self._records.get(tid)
         if record is None:
             return []
         if op == ledger.LOST:
-            return [Loss(record.name, RealtimeError("table_lost", reason), told(seq))]
+            return [Loss(record.name, RealtimeError("table_lost", reason), lastChangeOf(seq))]
         try:
             return list(self.changes(entry))
         except Underivable:
             if record.ended is not None or record.missing:
-                # It was dropped or made again, which is told in its turn.
+                # It was dropped or made again.  The journal reports that in its own entry.
                 return []
-            return [Loss(record.name, _unsure(record.name), told(seq))]
+            return [Loss(record.name, _unsure(record.name), lastChangeOf(seq))]
 
     def changes(self, entry: Entry) -> Iterator[Change]:
         """
-        What an entry tells that is known to tell changes.
+        Decode an entry that reports changes.
 
-        @raise Underivable: A row is not to be found.
+        @raise Underivable: A row cannot be found.
         """
         seq, tid, op, at, k, _reason, before, there, after = entry
         record = self._records[tid]
         if op in _DEPARTURES:
             gone = self._image(record, before)
-            yield self._change(record, told(seq), DELETE, gone, gone, at)
+            yield self._change(record, lastChangeOf(seq), DELETE, gone, gone, at)
             return
         replaced = None
         if there is not None and not self._left(tid, there, seq, k):
@@ -161,17 +161,17 @@ class EntryReader:
         else:
             data = self._row(record, k)
         if replaced is not None:
-            yield self._change(record, told(seq) - 1, DELETE, replaced, replaced, at)
+            yield self._change(record, lastChangeOf(seq) - 1, DELETE, replaced, replaced, at)
         if op in (ledger.UPDATED, ledger.KEY_UPDATED):
             if old is None:
                 raise Underivable
-            yield self._change(record, told(seq), UPDATE, data, old, at)
+            yield self._change(record, lastChangeOf(seq), UPDATE, data, old, at)
         else:
-            yield self._change(record, told(seq), INSERT, data, None, at)
+            yield self._change(record, lastChangeOf(seq), INSERT, data, None, at)
 
     def _change(
         self,
-        record: Record,
+        record: TableRecord,
         number: int,
         operation: str,
         data: Mapping[str, Any],
@@ -187,14 +187,14 @@ class EntryReader:
             number,
             record.name,
             operation,
-            _told(data, omitted),
-            None if old is None else _told(old, omitted),
+            _jsonRow(data, omitted),
+            None if old is None else _jsonRow(old, omitted),
             milliseconds(at),
             omitted=tuple(name for name in data if name in omitted),
         )
 
-    def _image(self, record: Record, seq: int | None) -> dict[str, Any]:
-        """A row that an entry holds, with values as they are in the database."""
+    def _image(self, record: TableRecord, seq: int | None) -> dict[str, Any]:
+        """The row that an entry holds, with values as they are in the database."""
         sql = self._images.get(record.tid)
         if sql is None:
             cells = ", ".join(cellName(place.position) for place in record.places)
@@ -210,8 +210,8 @@ class EntryReader:
             if place.name is not None
         }
 
-    def _row(self, record: Record, key: int) -> dict[str, Any]:
-        """A row as it stands in its table."""
+    def _row(self, record: TableRecord, key: int) -> dict[str, Any]:
+        """A row as it is in its table."""
         names = [place.name for place in record.places if place.name is not None]
         sql = self._rows.get(record.tid)
         if sql is None:
@@ -234,9 +234,9 @@ class EntryReader:
         wanted = (image, seq, tid, key, key)
         return self._cursor.execute(_LEFT, wanted).fetchone() is not None
 
-    def _isFree(self, record: Record, seq: int) -> bool:
+    def _isFree(self, record: TableRecord, seq: int) -> bool:
         """
-        Whether a row that was inserted under the key -1 cannot have replaced another.
+        Whether a row that was inserted under the key -1 cannot have replaced another row.
         """
         table = self._table(record)
         if table is None or table.uniques:
@@ -251,8 +251,8 @@ class EntryReader:
         op, now = found
         return op in _DEPARTURES or now != -1
 
-    def _table(self, record: Record) -> Table | None:
-        """The table that a record is of; L{None} if it is given up or gone."""
+    def _table(self, record: TableRecord) -> Table | None:
+        """The table of a record; L{None} if it is given up or gone."""
         if record.tid not in self._tables:
             table = None
             if record.ended is None and not record.missing:
@@ -261,7 +261,7 @@ class EntryReader:
             self._tables[record.tid] = table
         return self._tables[record.tid]
 
-    def _keyColumns(self, record: Record) -> Collection[str]:
+    def _keyColumns(self, record: TableRecord) -> Collection[str]:
         table = self._table(record)
         return () if table is None else table.keyColumns
 
@@ -269,7 +269,7 @@ class EntryReader:
         self.size += sum(len(cell) for cell in cells if isinstance(cell, (str, bytes)))
 
 
-def _told(image: Mapping[str, Any], omitted: Collection[str]) -> Row:
+def _jsonRow(image: Mapping[str, Any], omitted: Collection[str]) -> Row:
     return {name: toJSON(value) for name, value in image.items() if name not in omitted}
 
 

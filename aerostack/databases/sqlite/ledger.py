@@ -1,14 +1,14 @@
 """
-Our own tables in the user's database.
+The daemon's own tables in the user's database.
 
-C{_aerostack_changes} is the journal; C{_aerostack_pending} is the triggers' scratch
-paper; C{_aerostack_tables} and C{_aerostack_columns} say what the journal's entries
-mean; C{_aerostack_meta} holds single facts; C{_aerostack_names} has no rows, but columns of
-the names that the followed tables' columns have.  Nothing here begins a transaction.
+C{_aerostack_changes} is the journal; the triggers note in C{_aerostack_pending} which rows may be
+replaced; C{_aerostack_tables} and C{_aerostack_columns} say what the journal's entries mean;
+C{_aerostack_meta} holds single facts; C{_aerostack_names} has no rows, but has columns with the
+names of all followed columns.  No function here begins a transaction.
 
-An entry may tell two changes: that a row took the place of another one tells that the other
-one is gone.  So a change's number is twice its entry's, or that and one for the second, as
-is the number of an entry that tells one.
+An entry may report two changes: a row that took the place of another one also reports that the
+other one is gone.  So a change's number is twice its entry's number for the first of two changes,
+and one more for the second or only change.
 """
 
 from __future__ import annotations
@@ -20,34 +20,35 @@ from dataclasses import dataclass
 from typing import Any
 
 from aerostack.databases.identifiers import quoteIdentifier
-from aerostack.databases.sqlite.tables import fold
-from aerostack.databases.sqlite.triggers import CUT, NOW, parseName
+from aerostack.databases.sqlite.installed import dropTriggers, installedTriggers
+from aerostack.databases.sqlite.names import fold
+from aerostack.databases.sqlite.triggers import CUT, NOW
 
 VERSION = 3
 
 LEASE = 2 * 3600 * 1000
-"""For how long, in ms, what is said once holds that somebody reads the journal."""
+"""For how long, in ms, a lease keeps the journal: a daemon reads it."""
 
 FIRST_COLUMNS = 1
-"""How many columns the journal begins with; more are added as tables need them."""
+"""How many columns the journal has at first; it gets more as tables need them."""
 
 MAX_POSITIONS = 990
-"""How many columns the journal can be given."""
+"""How many columns the journal can have."""
 
 MAX_NAMES = 1000
 """
-How many columns C{_aerostack_names} can have.  What compiles a write to a followed table looks
-at each of them.
+How many columns C{_aerostack_names} can have.  SQLite looks at each of them when it compiles a
+write to a followed table.
 """
 
-# The journal's numbers must never be used twice, also when it is pruned.  SQLite gives
-# a row the largest number there is and one, so it is enough that the newest entry
-# always stays.  AUTOINCREMENT would do it too, but leave the table sqlite_sequence in
-# the user's database, which nobody can drop.
+# The journal's numbers must never be used twice, also when it is pruned.  SQLite gives a new row
+# the largest existing number plus one, so it is enough that the newest entry always stays.
+# AUTOINCREMENT would do this too, but it would leave the table sqlite_sequence in the user's
+# database, which cannot be dropped.
 #
-# The columns of values are declared without a type, so that a value is kept as it was; the
-# others, so that nothing is checked for each entry.
-# When an entry was made, and that it is an image, defaults say, so that no trigger needs to.
+# The columns of values have no type, so that SQLite keeps each value as it was.  The other columns
+# have none, so that SQLite checks nothing for each entry.
+# The time of an entry and the mark of an image are defaults, so that no trigger needs to set them.
 _TABLES = (
     "CREATE TABLE _aerostack_changes (seq INTEGER PRIMARY KEY, tid, op DEFAULT 'B',"
     " at DEFAULT (julianday('now')), k, was, "
@@ -70,21 +71,21 @@ _NAMES = tuple(statement.split(maxsplit=3)[2] for statement in _TABLES)
 
 INSERTED = "I"
 UPDATED = "U"
-"""Entries of a row that was inserted or updated, with the row as it is then."""
+"""Entries of a row that was inserted or updated, with the row after it."""
 KEY_INSERTED = "i"
 KEY_UPDATED = "u"
-"""The same without the row, but for its key."""
+"""The same without the row, except for its key."""
 DELETED = "D"
 REPLACED = "G"
 """Entries of a row that was deleted, or silently replaced by another one."""
 IMAGE = "B"
-"""An entry that tells nothing, but holds a row as it was."""
+"""An entry that reports nothing, but holds a row as it was."""
 GONE = "d"
-"""An image that tells itself that its row was deleted."""
+"""An image that also reports that its row was deleted."""
 LOST = "L"
-"""An entry that says, in C{c0}, why changes of its table cannot be told."""
+"""An entry that says, in C{c0}, why changes of its table are lost."""
 MARK = "M"
-"""An entry that says nothing, but holds a number."""
+"""An entry that reports nothing, but occupies a number."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ class Place:
     """
     A column's place in the journal.
 
-    @ivar position: The number of the journal's column, or L{KEY}.
-    @ivar name: The column's present name; L{None} if it was dropped.  Its place is
-        not used again, because older entries still hold its values there.
-    @ivar since: From which entry on the column is recorded.
+    @ivar position: The number of the journal's column, or C{KEY}.
+    @ivar name: The column's present name; L{None} if it was dropped.  Its place is not used
+        again, because older entries still hold its values there.
+    @ivar since: The first entry in which the column is recorded.
     @ivar fallback: Its value in older entries.
     """
 
@@ -106,12 +107,12 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Record:
+class TableRecord:
     """
-    One table that is or was followed.  A table that is made again gets another.
+    One table that is or was followed.  A table that is made again gets another record.
 
-    @ivar missing: It is to be followed, but is not there.
-    @ivar ended: The newest entry when it was given up, L{None} if it was not.
+    @ivar missing: It is to be followed, but does not exist.
+    @ivar ended: The newest entry when it was given up; L{None} if it was not.
     """
 
     tid: int
@@ -121,33 +122,18 @@ class Record:
     places: tuple[Place, ...]
 
 
-@dataclass(frozen=True)
-class Standing:
+def lastChangeOf(seq: int) -> int:
     """
-    A trigger of ours as it stands in the database.
-
-    @ivar table: On which table.
-    @ivar order: Grows in the order in which triggers were created.
-    """
-
-    name: str
-    table: str
-    sql: str
-    order: int
-
-
-def told(seq: int) -> int:
-    """
-    Give the number of the last change that an entry tells; 0 for no entry.
+    Give the number of the last change that an entry reports; 0 for no entry.
     """
     return 2 * seq + 1 if seq else 0
 
 
 def entryAfter(position: int) -> int:
     """
-    Give the first entry that tells more than has been told.
+    Give the first entry that reports changes after a position.
 
-    @param position: The number of the last change that was.
+    @param position: The number of the last delivered change.
     """
     return (position + 1) // 2 or 1
 
@@ -170,7 +156,7 @@ def transaction(cursor: sqlite3.Cursor, begin: str) -> Iterator[None]:
 
 def isComplete(cursor: sqlite3.Cursor) -> bool:
     """
-    Tell whether all that L{create} makes is there.
+    Whether all objects that L{create} makes exist.
     """
     found = cursor.execute(
         "SELECT name FROM sqlite_master WHERE substr(name, 1, 11) = '_aerostack_'"
@@ -180,7 +166,7 @@ def isComplete(cursor: sqlite3.Cursor) -> bool:
 
 def create(cursor: sqlite3.Cursor, after: int) -> None:
     """
-    Make the tables, anew if some are there.
+    Create the tables, anew if some exist.
 
     @param after: The number after which the journal begins.
     """
@@ -198,11 +184,11 @@ def create(cursor: sqlite3.Cursor, after: int) -> None:
 
 def clear(cursor: sqlite3.Cursor) -> list[str]:
     """
-    Drop all that is ours.
+    Drop all objects of the daemon.
 
     @return: The names.
     """
-    gone = [standing.name for standings in triggers(cursor).values() for standing in standings]
+    gone = [trigger.name for triggers in installedTriggers(cursor).values() for trigger in triggers]
     for name in gone:
         cursor.execute(f"DROP TRIGGER {quoteIdentifier(name)}")
     for name, kind in cursor.execute(
@@ -217,7 +203,7 @@ def clear(cursor: sqlite3.Cursor) -> list[str]:
 
 def checkVersion(cursor: sqlite3.Cursor) -> None:
     """
-    Refuse tables that another version made.
+    Refuse tables of another version of the daemon.
     """
     row = cursor.execute("SELECT value FROM _aerostack_meta WHERE key = 'version'").fetchone()
     if row != (VERSION,):
@@ -229,7 +215,7 @@ def checkVersion(cursor: sqlite3.Cursor) -> None:
 
 def epoch(cursor: sqlite3.Cursor) -> str:
     """
-    Give what tells this journal from every other one.
+    Give the value that distinguishes this journal from every other one.
     """
     value: str = cursor.execute("SELECT value FROM _aerostack_meta WHERE key = 'epoch'").fetchone()[
         0
@@ -239,7 +225,7 @@ def epoch(cursor: sqlite3.Cursor) -> str:
 
 def beginEpoch(cursor: sqlite3.Cursor) -> None:
     """
-    Make this journal another one than it was: no position of before is one in it.
+    Make this journal a new one: no earlier position is valid in it.
     """
     cursor.execute(
         "UPDATE _aerostack_meta SET value = lower(hex(randomblob(8))) WHERE key = 'epoch'"
@@ -248,7 +234,7 @@ def beginEpoch(cursor: sqlite3.Cursor) -> None:
 
 def isNoted(cursor: sqlite3.Cursor) -> bool:
     """
-    Tell whether how far this journal is was noted outside of the database.
+    Whether a file outside of the database notes how far this journal is.
     """
     (value,) = cursor.execute(
         "SELECT coalesce(max(value), 0) FROM _aerostack_meta WHERE key = 'noted'"
@@ -258,7 +244,7 @@ def isNoted(cursor: sqlite3.Cursor) -> bool:
 
 def setNoted(cursor: sqlite3.Cursor, noted: bool) -> None:
     """
-    Enter whether that is so.
+    Record whether such a file exists.
     """
     cursor.execute(
         "INSERT OR REPLACE INTO _aerostack_meta (key, value) VALUES ('noted', ?)", (int(noted),)
@@ -267,7 +253,7 @@ def setNoted(cursor: sqlite3.Cursor, noted: bool) -> None:
 
 def oldest(cursor: sqlite3.Cursor) -> int:
     """
-    Give the number of the oldest entry, 0 if there is none.
+    Give the number of the oldest entry; 0 without entries.
     """
     (seq,) = cursor.execute("SELECT min(seq) FROM _aerostack_changes").fetchone()
     return seq or 0
@@ -275,7 +261,7 @@ def oldest(cursor: sqlite3.Cursor) -> int:
 
 def newest(cursor: sqlite3.Cursor) -> int:
     """
-    Give the number of the newest entry, 0 if there is none.
+    Give the number of the newest entry; 0 without entries.
     """
     (seq,) = cursor.execute("SELECT max(seq) FROM _aerostack_changes").fetchone()
     return seq or 0
@@ -283,7 +269,7 @@ def newest(cursor: sqlite3.Cursor) -> int:
 
 def skip(cursor: sqlite3.Cursor, after: int) -> None:
     """
-    Have the next entry numbered higher than C{after}.
+    Make the next entry's number higher than C{after}.
     """
     cursor.execute(
         f"INSERT INTO _aerostack_changes (seq, tid, op) VALUES (?, 0, '{MARK}')",
@@ -293,7 +279,7 @@ def skip(cursor: sqlite3.Cursor, after: int) -> None:
 
 def addLoss(cursor: sqlite3.Cursor, tid: int, reason: str) -> None:
     """
-    Enter that changes of a table cannot be told.
+    Enter that changes of a table are lost.
     """
     cursor.execute(
         f"INSERT INTO _aerostack_changes (tid, op, c0) VALUES (?, '{LOST}', ?)",
@@ -303,7 +289,7 @@ def addLoss(cursor: sqlite3.Cursor, tid: int, reason: str) -> None:
 
 def widen(cursor: sqlite3.Cursor, positions: int) -> None:
     """
-    Give the journal room for tables of that many columns.
+    Add columns to the journal for tables of that many columns.
     """
     (held,) = cursor.execute(
         "SELECT count(*) FROM pragma_table_info('_aerostack_pending')"
@@ -327,24 +313,24 @@ def doubles(cursor: sqlite3.Cursor) -> set[str]:
 
 def addDoubles(cursor: sqlite3.Cursor, names: Iterable[str]) -> set[str]:
     """
-    Give C{_aerostack_names} more columns, unless it has too many then.
+    Add columns to C{_aerostack_names}, unless it would have too many.
 
-    @return: Those that it has, folded.
+    @return: Its columns, folded.
     """
     known = {fold(name): name for name in doubles(cursor)}
     wanted = known | {fold(name): name for name in names}
     if wanted.keys() == known.keys() or len(wanted) > MAX_NAMES:
         return set(known)
-    # One by one, each would have SQLite read the whole schema again.
+    # Each ALTER TABLE would make SQLite read the whole schema again.
     cursor.execute("DROP TABLE _aerostack_names")
     columns = ", ".join(quoteIdentifier(name) for name in wanted.values())
     cursor.execute(f"CREATE TABLE _aerostack_names ({columns})")
     return set(wanted)
 
 
-def records(cursor: sqlite3.Cursor) -> dict[int, Record]:
+def records(cursor: sqlite3.Cursor) -> dict[int, TableRecord]:
     """
-    Read all that is known of tables, by number.
+    Read the records of all tables, by number.
     """
     places: dict[int, list[Place]] = {}
     for tid, *place in cursor.execute(
@@ -352,16 +338,28 @@ def records(cursor: sqlite3.Cursor) -> dict[int, Record]:
     ).fetchall():
         places.setdefault(tid, []).append(Place(*place))
     return {
-        tid: Record(tid, name, bool(missing), ended, tuple(places.get(tid, ())))
+        tid: TableRecord(tid, name, bool(missing), ended, tuple(places.get(tid, ())))
         for tid, name, missing, ended in cursor.execute(
             "SELECT tid, name, missing, ended FROM _aerostack_tables ORDER BY tid"
         ).fetchall()
     }
 
 
+def find(cursor: sqlite3.Cursor, key: str) -> TableRecord | None:
+    """
+    Find the record of a followed table.
+
+    @param key: The table's name, folded.
+    """
+    for record in records(cursor).values():
+        if record.ended is None and fold(record.name) == key:
+            return record
+    return None
+
+
 def addTable(cursor: sqlite3.Cursor, name: str) -> int:
     """
-    Enter a table.
+    Add a record of a table.
 
     @return: Its number.
     """
@@ -373,7 +371,7 @@ def addTable(cursor: sqlite3.Cursor, name: str) -> int:
 
 def setPlaces(cursor: sqlite3.Cursor, tid: int, places: Iterable[Place]) -> None:
     """
-    Enter where a table's columns are.
+    Set the places of a table's columns.
     """
     cursor.execute("DELETE FROM _aerostack_columns WHERE tid = ?", (tid,))
     cursor.executemany(
@@ -384,21 +382,21 @@ def setPlaces(cursor: sqlite3.Cursor, tid: int, places: Iterable[Place]) -> None
 
 def setName(cursor: sqlite3.Cursor, tid: int, name: str) -> None:
     """
-    Enter under which name a table's changes are told.
+    Set the name under which a table's changes are reported.
     """
     cursor.execute("UPDATE _aerostack_tables SET name = ? WHERE tid = ?", (name, tid))
 
 
 def setMissing(cursor: sqlite3.Cursor, tid: int) -> None:
     """
-    Enter that a table is to be followed, but is not there.
+    Note that a table is to be followed, but does not exist.
     """
     cursor.execute("UPDATE _aerostack_tables SET missing = 1 WHERE tid = ?", (tid,))
 
 
 def end(cursor: sqlite3.Cursor, tid: int) -> None:
     """
-    Give a table up: drop its triggers.  What was recorded of it can still be read.
+    Give a table up: drop its triggers.  Its entries can still be read.
     """
     dropTriggers(cursor, tid)
     cursor.execute("DELETE FROM _aerostack_pending WHERE tid = ?", (tid,))
@@ -407,37 +405,13 @@ def end(cursor: sqlite3.Cursor, tid: int) -> None:
 
 def forgetEnded(cursor: sqlite3.Cursor) -> None:
     """
-    Forget the tables that were given up and of which no entry is left.
+    Delete the records of given-up tables that have no entry left.
     """
     cursor.execute(
         "DELETE FROM _aerostack_tables WHERE ended < (SELECT min(seq) FROM _aerostack_changes)"
-        # The highest number stays, so that it is not given to another table.
+        # The record with the highest number stays, so that no other table gets that number.
         " AND tid < (SELECT max(tid) FROM _aerostack_tables)"
     )
     cursor.execute(
         "DELETE FROM _aerostack_columns WHERE tid NOT IN (SELECT tid FROM _aerostack_tables)"
     )
-
-
-def triggers(cursor: sqlite3.Cursor) -> dict[int, list[Standing]]:
-    """
-    Read the triggers on the users' tables, by the number of the table that they were
-    made for.
-    """
-    found: dict[int, list[Standing]] = {}
-    for row in cursor.execute(
-        "SELECT name, tbl_name, sql, rowid FROM sqlite_master"
-        " WHERE type = 'trigger' AND substr(name, 1, 11) = '_aerostack_' ORDER BY rowid"
-    ).fetchall():
-        tid = parseName(row[0])
-        if tid is not None:
-            found.setdefault(tid, []).append(Standing(*row))
-    return found
-
-
-def dropTriggers(cursor: sqlite3.Cursor, tid: int) -> None:
-    """
-    Drop the triggers that were made for a table, wherever they stand.
-    """
-    for standing in triggers(cursor).get(tid, ()):
-        cursor.execute(f"DROP TRIGGER {quoteIdentifier(standing.name)}")

@@ -36,7 +36,7 @@ _WRITES = frozenset(
     }
 )
 
-# They stay on the pooled connection, and stand before tables of the same name there.
+# Temporary objects stay on the pooled connection, and hide tables of the same name there.
 _TEMPORARY = frozenset(
     {
         sqlite3.SQLITE_CREATE_TEMP_INDEX,
@@ -46,7 +46,7 @@ _TEMPORARY = frozenset(
     }
 )
 
-# What these change is their second argument.
+# For these actions the second argument names the changed table.
 _ON_TABLES = frozenset(
     {sqlite3.SQLITE_ALTER_TABLE, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_CREATE_TRIGGER}
 )
@@ -54,7 +54,7 @@ _ON_TABLES = frozenset(
 _JOURNAL = "_aerostack_"
 _OURS = (_JOURNAL, "realtime_")
 
-# How many of SQLite's virtual machine steps go by between two looks at the clock.
+# How many steps of SQLite's virtual machine pass between two looks at the clock.
 _STEPS = 10_000
 
 
@@ -64,9 +64,9 @@ def _authorize(
     """
     Decide what a statement may do (https://sqlite.org/c3ref/set_authorizer.html).
 
-    Not allowed is what would outlive the statement on a pooled connection (a
-    transaction, an attached file, a setting), and writing to the daemon's own
-    tables, other than by its triggers to the journal.
+    It may not change what would outlive the statement on a pooled connection (a transaction, an
+    attached file, a setting).  It may not write to the daemon's own tables; only the daemon's
+    triggers may write to the journal.
     """
     if action in (
         sqlite3.SQLITE_TRANSACTION,
@@ -82,7 +82,8 @@ def _authorize(
     written = first if action in _WRITES else second if action in _ON_TABLES else None
     for name in (named, written):
         if (name or "").lower().startswith(_OURS):
-            # A trigger is ours by its name, since nobody else makes one of that name here.
+            # The name shows that a trigger is the daemon's, because this function lets no
+            # statement create another one of such a name.
             journalled = name == written and (trigger or "").startswith(_JOURNAL)
             if not (journalled and (name or "").lower().startswith(_JOURNAL)):
                 return sqlite3.SQLITE_DENY
@@ -94,7 +95,7 @@ def runQuery(cursor: Any, sql: str, parameters: list[Any], bounds: Bounds) -> di
     Run one statement in a transaction of its own.
 
     @param parameters: One database value for each C{?}.
-    @param bounds: How large its result may be, and how long the statement may take.
+    @param bounds: How large the result may be, and how long the statement may take.
     @return: C{results} (the rows in JSON form, by column), C{success}, and C{meta}
         with C{changes}, C{last_row_id} and C{duration} (ms).
     @raise RealtimeError: C{sql_error} or C{database_unavailable}.
@@ -102,13 +103,14 @@ def runQuery(cursor: Any, sql: str, parameters: list[Any], bounds: Bounds) -> di
     connection: sqlite3.Connection = cursor.connection
     started = time.monotonic()
     late = started + bounds.seconds
-    # What a trigger names is looked for in the schema as this connection has read it, even if it
-    # is another by now; only a statement that reads something itself notices that.
+    # SQLite looks up the tables that a trigger names in the schema as this connection last read
+    # it, even if it has changed since.  Only a statement that itself reads something notices the
+    # change.
     cursor.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
     cursor.execute("BEGIN")
     connection.set_authorizer(_authorize)
     connection.set_progress_handler(lambda: time.monotonic() > late, _STEPS)
-    # One value alone could fill the memory: zeroblob(1e9), group_concat(...).
+    # A single value could fill the memory: zeroblob(1e9), group_concat(...).
     length = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, bounds.size)
     result = Result(bounds)
     try:
@@ -134,7 +136,7 @@ def runQuery(cursor: Any, sql: str, parameters: list[Any], bounds: Bounds) -> di
 def _explain(error: Exception, bounds: Bounds) -> RealtimeError:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return RealtimeError("database_unavailable", "Somebody else holds the database.", 1000)
+        return RealtimeError("database_unavailable", "Another program locks the database.", 1000)
     if code == sqlite3.SQLITE_INTERRUPT:
         return tooLong(bounds.seconds)
     if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):

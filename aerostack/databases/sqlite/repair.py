@@ -1,10 +1,9 @@
 """
-Following the user's schema: what is to be done when a table that we follow was
-altered, dropped, renamed or made again, or when somebody took away what is ours.
+Adapts the triggers when the user's schema changes: a followed table was altered, dropped, renamed
+or made again, or a program removed objects of the daemon.
 
-Whatever subscribers are to hear of it is entered in the journal, so that it is read
-in its place among the changes.  All functions but L{isNeeded} are called within a
-write transaction.
+The functions enter what subscribers must hear in the journal, in its place among the changes.
+All functions except L{isNeeded} need a write transaction.
 """
 
 from __future__ import annotations
@@ -16,16 +15,12 @@ from dataclasses import replace
 
 from aerostack.databases.identifiers import quoteIdentifier
 from aerostack.databases.sqlite import ledger
-from aerostack.databases.sqlite.ledger import Place, Record, Standing
-from aerostack.databases.sqlite.tables import Table, constantDefault, describe, fold
-from aerostack.databases.sqlite.triggers import (
-    KEY,
-    buildTriggers,
-    cellName,
-    isWhole,
-    keySQL,
-    parseColumns,
-)
+from aerostack.databases.sqlite.installed import InstalledTrigger, dropTriggers, installedTriggers
+from aerostack.databases.sqlite.ledger import Place, TableRecord
+from aerostack.databases.sqlite.names import fold
+from aerostack.databases.sqlite.tables import Table, constantDefault, describe
+from aerostack.databases.sqlite.triggers import buildTriggers, isWhole, parseColumns
+from aerostack.databases.sqlite.triggertext import KEY, cellName, keySQL
 from aerostack.errors import RealtimeError
 
 _serial = itertools.count(1)
@@ -33,80 +28,82 @@ _serial = itertools.count(1)
 
 def isNeeded(cursor: sqlite3.Cursor, wanted: Collection[str]) -> bool:
     """
-    Tell whether anything is to be done.
+    Whether L{repair} has anything to do.
 
-    @param wanted: The names of the tables that are to be followed at the least.
+    @param wanted: The names of the tables that must be followed.
     """
     if not ledger.isComplete(cursor):
         return True
     active = _active(cursor)
-    standing = ledger.triggers(cursor)
-    if not standing.keys() <= {record.tid for record in active}:
+    installed = installedTriggers(cursor)
+    if not installed.keys() <= {record.tid for record in active}:
         return True
     if not {fold(name) for name in wanted} <= {fold(record.name) for record in active}:
         return True
-    return any(not isCurrent(cursor, record, standing.get(record.tid, ())) for record in active)
+    return any(not isCurrent(cursor, record, installed.get(record.tid, ())) for record in active)
 
 
-def isCurrent(cursor: sqlite3.Cursor, record: Record, standing: Sequence[Standing]) -> bool:
+def isCurrent(
+    cursor: sqlite3.Cursor, record: TableRecord, installed: Sequence[InstalledTrigger]
+) -> bool:
     """
-    Tell whether a table is followed as it should be.
+    Whether the triggers and the record of a table match its present definition.
     """
     table = _find(cursor, record.name)
     if table is None or record.missing:
         return table is None and record.missing
-    placed = _place(record, standing, table)
+    placed = _place(record, installed, table)
     if placed is None or placed != list(record.places):
         return False
     if len(table.columns) > sum(place.name is not None for place in placed):
         return False
     built = buildTriggers(record.tid, table, _positions(table, placed), ledger.doubles(cursor))
     wanted = {trigger.name: trigger.sql for trigger in built}
-    return wanted == {s.name: s.sql for s in standing} and not _isOvertaken(cursor, standing)
+    return wanted == {s.name: s.sql for s in installed} and not _isOvertaken(cursor, installed)
 
 
 def repair(cursor: sqlite3.Cursor, after: int, wanted: Collection[str], rebuiltRows: int) -> None:
     """
-    Put everything right.
+    Repair the following of all tables.
 
     @param after: The last entry that was read.
-    @param wanted: The names of the tables that are to be followed at the least.
-    @param rebuiltRows: How many rows of a table that was made again are told one by
-        one.
+    @param wanted: The names of the tables that must be followed.
+    @param rebuiltRows: The highest number of rows of a table that was made again for which each
+        row is reported.
     """
     if not ledger.isComplete(cursor):
         ledger.create(cursor, after)
     elif ledger.newest(cursor) < after:
-        # Somebody emptied the journal.
+        # A program emptied the journal.
         ledger.skip(cursor, after)
         for record in _active(cursor):
             ledger.addLoss(cursor, record.tid, _unsure(record.name))
     active = _active(cursor)
-    for tid in ledger.triggers(cursor).keys() - {record.tid for record in active}:
-        ledger.dropTriggers(cursor, tid)
+    for tid in installedTriggers(cursor).keys() - {record.tid for record in active}:
+        dropTriggers(cursor, tid)
     known = {fold(record.name) for record in active}
     for name in wanted:
         if fold(name) not in known:
             ledger.addTable(cursor, name)
     for record in _active(cursor):
-        standing = ledger.triggers(cursor).get(record.tid, ())
-        if not isCurrent(cursor, record, standing):
-            repairTable(cursor, record, standing, after, rebuiltRows)
+        installed = installedTriggers(cursor).get(record.tid, ())
+        if not isCurrent(cursor, record, installed):
+            repairTable(cursor, record, installed, after, rebuiltRows)
 
 
 def repairTable(
     cursor: sqlite3.Cursor,
-    record: Record,
-    standing: Sequence[Standing],
+    record: TableRecord,
+    installed: Sequence[InstalledTrigger],
     after: int,
     rebuiltRows: int,
 ) -> None:
     """
-    Put the following of one table right.
+    Repair the following of one table.
     """
     table = _find(cursor, record.name)
     if table is None:
-        ledger.dropTriggers(cursor, record.tid)
+        dropTriggers(cursor, record.tid)
         if not record.missing:
             ledger.setMissing(cursor, record.tid)
             ledger.addLoss(
@@ -117,36 +114,37 @@ def repairTable(
             )
         return
     try:
-        if _place(record, standing, table) is not None:
-            reshape(cursor, record, standing, table, after)
+        if _place(record, installed, table) is not None:
+            reshape(cursor, record, installed, table, after)
             return
         tid = begin(cursor, table, record.name)
     except RealtimeError as error:
-        ledger.dropTriggers(cursor, record.tid)
+        dropTriggers(cursor, record.tid)
         if not record.missing:
             ledger.setMissing(cursor, record.tid)
             ledger.addLoss(cursor, record.tid, error.message)
         return
     ledger.end(cursor, record.tid)
     if record.missing:
-        # That it was lost has been told.
-        _tellRebuilt(cursor, tid, table, record.name, rebuiltRows, silent=True)
-    elif any(fold(s.table) == fold(record.name) for s in standing):
+        # The journal has already reported the loss.
+        _enterRebuilt(cursor, tid, table, record.name, rebuiltRows, silent=True)
+    elif any(fold(s.table) == fold(record.name) for s in installed):
         ledger.addLoss(cursor, tid, _unsure(record.name))
     else:
-        _tellRebuilt(cursor, tid, table, record.name, rebuiltRows)
+        _enterRebuilt(cursor, tid, table, record.name, rebuiltRows)
 
 
 def begin(cursor: sqlite3.Cursor, table: Table, name: str) -> int:
     """
     Begin to follow a table.
 
-    @param name: The name under which its changes are told.
+    @param name: The name under which its changes are reported.
     @return: Its number.
     @raise RealtimeError: C{untrackable_table}.
     """
     tid = ledger.addTable(cursor, name)
-    # Places are in the order of the columns, so only a key that comes first has none of its own.
+    # Places are in the order of the columns, so only a key that comes first needs no place of its
+    # own.
     first = table.stableKey and table.columns[0].name in table.keyColumns
     names = enumerate((column.name for column in table.columns), KEY if first else 0)
     places = [Place(position, name, 0, None) for position, name in names]
@@ -159,19 +157,19 @@ def begin(cursor: sqlite3.Cursor, table: Table, name: str) -> int:
     return tid
 
 
-def follow(cursor: sqlite3.Cursor, table: Table, record: Record | None) -> None:
+def follow(cursor: sqlite3.Cursor, table: Table, record: TableRecord | None) -> None:
     """
-    Follow a table of which nobody was told anything yet.
+    Follow a table whose changes no subscriber of this run has seen yet.
 
-    @param record: How an earlier run followed a table of that name.
+    @param record: The record of a table of that name from an earlier run.
     @raise RealtimeError: C{untrackable_table}.
     """
     if record is not None:
-        standing = ledger.triggers(cursor).get(record.tid, ())
-        if isCurrent(cursor, record, standing):
+        installed = installedTriggers(cursor).get(record.tid, ())
+        if isCurrent(cursor, record, installed):
             return
-        if not record.missing and _place(record, standing, table) is not None:
-            reshape(cursor, record, standing, table, ledger.newest(cursor))
+        if not record.missing and _place(record, installed, table) is not None:
+            reshape(cursor, record, installed, table, ledger.newest(cursor))
             return
         ledger.end(cursor, record.tid)
     begin(cursor, table, table.name)
@@ -179,23 +177,23 @@ def follow(cursor: sqlite3.Cursor, table: Table, record: Record | None) -> None:
 
 def reshape(
     cursor: sqlite3.Cursor,
-    record: Record,
-    standing: Sequence[Standing],
+    record: TableRecord,
+    installed: Sequence[InstalledTrigger],
     table: Table,
     after: int,
 ) -> None:
     """
-    Follow a table under its present columns.
+    Follow a table with its present columns.
 
     @raise RealtimeError: C{untrackable_table}.
     """
-    placed = _place(record, standing, table)
+    placed = _place(record, installed, table)
     assert placed is not None
     known = {fold(place.name) for place in placed if place.name is not None}
     added = []
     for column in table.columns:
         if fold(column.name) not in known:
-            # What was read already is not written again; it is read with the fallback.
+            # Entries that were already read are not rewritten; they are read with the fallback.
             position = max(place.position for place in placed) + 1
             place = Place(position, column.name, after + 1, constantDefault(cursor, column))
             placed.append(place)
@@ -206,7 +204,7 @@ def reshape(
         _fill(cursor, record.tid, table, placed, added, after)
 
 
-def _active(cursor: sqlite3.Cursor) -> list[Record]:
+def _active(cursor: sqlite3.Cursor) -> list[TableRecord]:
     return [record for record in ledger.records(cursor).values() if record.ended is None]
 
 
@@ -224,19 +222,21 @@ def _unsure(name: str) -> str:
     )
 
 
-def _place(record: Record, standing: Sequence[Standing], table: Table) -> list[Place] | None:
+def _place(
+    record: TableRecord, installed: Sequence[InstalledTrigger], table: Table
+) -> list[Place] | None:
     """
-    Find the columns' present names in the triggers that SQLite rewrote.
+    Find the columns' present names in the triggers, which SQLite rewrote.
 
-    @return: L{None} if the triggers do not tell, because the table was made again or
-        somebody dropped some.
+    @return: L{None} if the triggers do not show them, because the table was made again or a
+        program dropped some triggers.
     """
-    texts = {s.name.rpartition("_")[2]: s.sql for s in standing}
+    texts = {s.name.rpartition("_")[2]: s.sql for s in installed}
     if not isWhole(texts):
         return None
     if any(
         fold(s.table) != fold(table.name) or "INTO _aerostack_changes" not in s.sql
-        for s in standing
+        for s in installed
     ):
         return None
     names = parseColumns(texts["bu"])
@@ -244,8 +244,8 @@ def _place(record: Record, standing: Sequence[Standing], table: Table) -> list[P
     recorded = {place.position for place in record.places if place.name is not None}
     if names.keys() != recorded:
         return None
-    # A dropped column's name may have gone to a renamed one.  SQLite rewrote only the
-    # latter's reference, so that one has the first claim.
+    # A renamed column may have taken a dropped column's name.  SQLite rewrote only the reference
+    # of the renamed one, so that one has the first claim.
     claims: dict[str, int] = {}
     for renamed in (True, False):
         for place in record.places:
@@ -256,7 +256,7 @@ def _place(record: Record, standing: Sequence[Standing], table: Table) -> list[P
     owners = {position: present[name] for name, position in claims.items()}
     placed = [replace(place, name=owners.get(place.position)) for place in record.places]
     if len(placed) + len(present.keys() - claims.keys()) > ledger.MAX_POSITIONS:
-        # So many columns came and went that the journal has no place left.
+        # So many columns came and went that the journal has no column left.
         return None
     return placed
 
@@ -266,27 +266,27 @@ def _positions(table: Table, placed: Sequence[Place]) -> list[int]:
     return [by[column.name] for column in table.columns]
 
 
-def _isOvertaken(cursor: sqlite3.Cursor, standing: Sequence[Standing]) -> bool:
+def _isOvertaken(cursor: sqlite3.Cursor, installed: Sequence[InstalledTrigger]) -> bool:
     """
-    Tell whether a trigger of the user's is newer than ours.  SQLite fires the newest
-    first; ours must come before one that changes the same row again.
+    Whether a trigger of the user's is newer than the daemon's.  SQLite fires the newest first,
+    and the daemon's must fire before one that changes the same row again.
     """
     (newer,) = cursor.execute(
         "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND rowid > ?"
         " AND tbl_name = ? COLLATE NOCASE AND substr(name, 1, 11) <> '_aerostack_'",
-        (min(s.order for s in standing), standing[0].table),
+        (min(s.order for s in installed), installed[0].table),
     ).fetchone()
     return bool(newer)
 
 
 def _install(cursor: sqlite3.Cursor, tid: int, table: Table, placed: Sequence[Place]) -> None:
     """
-    Create a table's triggers, in the place of those that there are.
+    Create a table's triggers in the place of the existing ones.
 
-    @raise RealtimeError: With them the user's writes would fail.  None is left.
+    @raise RealtimeError: With them the user's writes would fail.  No trigger is left then.
     """
     ledger.widen(cursor, max(place.position for place in placed) + 1)
-    ledger.dropTriggers(cursor, tid)
+    dropTriggers(cursor, tid)
     doubles = ledger.addDoubles(cursor, (column.name for column in table.columns))
     fault = _compileFault(cursor, table)
     for trigger in buildTriggers(tid, table, _positions(table, placed), doubles):
@@ -294,13 +294,15 @@ def _install(cursor: sqlite3.Cursor, tid: int, table: Table, placed: Sequence[Pl
     if fault is None:
         fault = _compileFault(cursor, table)
         if fault is not None:
-            ledger.dropTriggers(cursor, tid)
+            dropTriggers(cursor, tid)
             raise RealtimeError("untrackable_table", f"{table.name!r} cannot be followed: {fault}.")
 
 
 def _compileFault(cursor: sqlite3.Cursor, table: Table) -> str | None:
     """
-    Let SQLite compile a write of each kind, with all triggers, without running it.
+    Let SQLite compile a write of each kind with all triggers, without running it.
+
+    @return: The error message; L{None} if all of them compile.
     """
     name = quoteIdentifier(table.name)
     key = table.key[0].sql
@@ -310,15 +312,15 @@ def _compileFault(cursor: sqlite3.Cursor, table: Table) -> str | None:
             f"UPDATE {name} SET {key} = {key}",
             f"DELETE FROM {name}",
         ):
-            # sqlite3 keeps compiled statements by their text, and SQLite does not look
-            # whether one that explains is out of date; so no text may come again.
+            # sqlite3 keeps compiled statements by their text, and SQLite does not check whether
+            # an EXPLAIN statement is out of date.  So each text must be new.
             cursor.execute(f"EXPLAIN QUERY PLAN {statement} -- {next(_serial)}").fetchall()
     except sqlite3.OperationalError as error:
         return str(error)
     return None
 
 
-def _tellRebuilt(
+def _enterRebuilt(
     cursor: sqlite3.Cursor,
     tid: int,
     table: Table,
@@ -327,7 +329,7 @@ def _tellRebuilt(
     silent: bool = False,
 ) -> None:
     """
-    Enter that a table was made again, and the rows that it already has if they are few.
+    Enter that a table was made again, and its rows if they are few.
 
     @param silent: Enter no loss, unless the rows are many.
     """
@@ -367,8 +369,8 @@ def _fill(
     after: int,
 ) -> None:
     """
-    Give the entries that were made since a column was added, by triggers that did not
-    know it, that column's value: where the row still stands, its own, else the default.
+    Set an added column's value in the entries of triggers that did not know the column: the row's
+    own value if the row still exists, else the default.
     """
     names = [place.name for place in added if place.name is not None]
     cells = ", ".join(f"c{place.position} = ?" for place in added)
@@ -378,7 +380,7 @@ def _fill(
         f"UPDATE _aerostack_changes SET {cells} WHERE tid = ? AND seq > ? AND op IN ({rows})",
         [*(place.fallback for place in added), tid, after],
     )
-    # Of entries that hold no row, it is read from the table.
+    # For entries without a row, the value is read from the table.
     columns = ", ".join(quoteIdentifier(name) for name in names)
     identity = " AND ".join(f"t.{part.sql} = ?" for part in table.key)
     by = dict(zip((c.name for c in table.columns), _positions(table, placed), strict=True))

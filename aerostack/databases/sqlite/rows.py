@@ -1,9 +1,9 @@
 """
-Reading rows of an SQLite table, as somebody selected them.
+Reads the selected rows of an SQLite table.
 
-What the database can be asked is asked, so that it can use its indexes; but whether a
-row is really wanted is decided by the selection itself, by which its later changes will be
-judged as well.  So a condition's SQL may let too many rows through, and never too few.
+The database checks as many conditions as it can, so that it can use its indexes.  But the
+selection itself decides about each row, because it also decides about the row's later changes.
+So the SQL of a condition may let too many rows through, but never too few.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from aerostack.protocol.values import toJSON
 
 MAX_INTEGER = 2**63 - 1
 _DOUBLE = 2**53
-"""Up to here a double keeps every whole number."""
+"""Up to this number a double represents every whole number."""
 
 _STEPS = 10_000
-"""How many of SQLite's virtual machine steps go by between two looks at the clock."""
+"""How many steps of SQLite's virtual machine pass between two looks at the clock."""
 
 _PAGE = 200
 
-# A number is compared with one that is near: it need not be less where the number was greater,
-# but it may be equal.
+# SQLite compares with a number near the given one: where the given one is less, the near one may
+# be equal.
 _COMPARISONS = {EQ: "=", GT: ">=", GTE: ">=", LT: "<=", LTE: "<="}
 
 
 def conditionSQL(condition: Condition, isUTF8: bool = True) -> tuple[str, tuple[Any, ...], bool]:
     """
-    A condition as SQL.
+    Translate a condition to SQL.
 
-    @param isUTF8: Whether the database keeps text as UTF-8.
-    @return: The SQL; the values of its placeholders; and whether exactly the rows that meet
-        the condition meet it.
+    @param isUTF8: Whether the database stores text as UTF-8.
+    @return: The SQL; the values of its placeholders; and whether exactly the rows that meet the
+        condition meet the SQL.
     """
     column, operator = quoteIdentifier(condition.column), condition.operator
     if operator == IS_NULL:
@@ -67,15 +67,15 @@ def _textSQL(
     column: str, operator: str, values: Sequence[str]
 ) -> tuple[str, tuple[Any, ...], bool] | None:
     """
-    @return: L{None} if the database cannot be asked for the values.
+    @return: L{None} if SQL cannot compare with the values.
     """
     isEqual = operator in (EQ, IN)
     for value in values:
-        # Bytes that are not UTF-8 are told as U+FFFD, and stand elsewhere in the order; only
-        # from ASCII they differ in the same way.
+        # Clients see bytes that are not UTF-8 as U+FFFD, which sorts elsewhere.  Both sort alike
+        # only in comparison with ASCII.
         if "\ufffd" in value or not (value.isascii() if not isEqual else isUnicode(value)):
             return None
-    # By code points, as conditions compare, whatever the column's collation is.
+    # Conditions compare by code points, whatever the column's collation is.
     column += " COLLATE BINARY"
     if operator == IN:
         return f"{column} IN ({', '.join('?' * len(values))})", tuple(values), True
@@ -86,7 +86,7 @@ def _numberSQL(
     column: str, operator: str, values: Sequence[Any]
 ) -> tuple[str, tuple[Any, ...], bool] | None:
     """
-    @return: L{None} if the database cannot be asked for the values.
+    @return: L{None} if SQL cannot compare with the values.
     """
     parameters = [_number(each, operator) for each in values]
     if None in parameters:
@@ -98,21 +98,21 @@ def _numberSQL(
         return f"{column} IN ({', '.join('?' * len(parameters))})", tuple(parameters), isEqual
     compared = f"{column} {_COMPARISONS[operator]} ?"
     if operator in (LT, LTE):
-        # To SQLite this is a text, so greater than all numbers; it is told as a number.
+        # To SQLite this is a text, so greater than all numbers; clients see it as a number.
         compared = f"({compared} OR {column} = '-Infinity')"
     return compared, tuple(parameters), isEqual
 
 
 def _number(value: Any, operator: str) -> int | float | None:
     """
-    @return: What can stand for a number in a comparison, L{None} if nothing can.
+    @return: The number to compare with instead; L{None} if there is none.
     """
     if not isinstance(value, (int, float, Decimal)) or not -MAX_INTEGER <= value <= MAX_INTEGER:
         return None
     whole = math.ceil(value) if operator in (GT, GTE) else math.floor(value)
     if whole == value or abs(whole) >= _DOUBLE:
-        # Beyond, a double is a whole number as well, and the one that is nearest to a fraction
-        # may be far.
+        # Beyond that limit every double is a whole number, and the nearest one to a fraction may
+        # be far away.
         return whole if -MAX_INTEGER <= whole <= MAX_INTEGER else None
     return float(value)
 
@@ -121,9 +121,9 @@ def selectionSQL(
     table: str, columns: Sequence[str], selection: Selection, isUTF8: bool = True
 ) -> tuple[str, list[Any]]:
     """
-    The statement that reads a selection, or more.
+    Make the statement that reads a selection, or more rows.
 
-    @param isUTF8: Whether the database keeps text as UTF-8.
+    @param isUTF8: Whether the database stores text as UTF-8.
     """
     names = ", ".join(map(quoteIdentifier, columns))
     sql = f"SELECT {names} FROM main.{quoteIdentifier(table)}"
@@ -157,11 +157,11 @@ def readRows(
     bounds: Bounds,
 ) -> tuple[list[Row], int]:
     """
-    Read what was selected.
+    Read the selected rows.
 
     @return: The rows in their JSON form, and about how many bytes they have.
-    @raise RealtimeError: C{too_large}: there is more than is read at once, or it takes too
-        long.
+    @raise RealtimeError: C{too_large}: the selection has more rows or bytes than the bounds
+        allow, or takes too long.
     """
     late = time.monotonic() + bounds.seconds
     connection = cursor.connection

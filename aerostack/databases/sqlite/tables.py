@@ -1,27 +1,35 @@
 """
-What a table of the user's looks like, as far as its triggers need to know.
+Reads the definition of a user's table, as far as its triggers need it.
 """
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from aerostack.core.rows.columns import Columns, ColumnType
 from aerostack.databases.identifiers import quoteIdentifier
+from aerostack.databases.sqlite.expressions import (
+    TOKEN,
+    indexPredicate,
+    indexTerms,
+    isHarmless,
+    splitList,
+    unquote,
+)
+from aerostack.databases.sqlite.names import fold, isInternal
 from aerostack.errors import RealtimeError
-
-INTERNAL_PREFIXES = ("sqlite_", "_aerostack_", "realtime_")
 
 MAX_COLUMNS = 500
 """
-An entry of the journal holds a row twice, and SQLite by default allows 2000 columns to a
-table.  But with triggers that name each column several times the user's own C{ALTER
-TABLE} already takes seconds at this width, and grows with its square.
+The highest number of columns of a followed table.  An entry of the journal holds a row twice, and
+SQLite by default allows 2000 columns to a table.  But with triggers that name each column several
+times the user's own C{ALTER TABLE} already takes seconds at this width, and the time grows with
+its square.
 """
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
@@ -37,36 +45,15 @@ _CONSTANT = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
-_TOKEN = re.compile(
-    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\]
-        | --[^\n]*(?:\n|$) | /\*.*?(?:\*/|$) | \w+ | .""",
-    re.VERBOSE | re.DOTALL,
-)
 
-
-# What an expression may be made of that fails on no value.
-_FUNCTIONS = frozenset(
-    """
-    lower upper trim ltrim rtrim length substr substring coalesce ifnull nullif iif typeof hex
-    instr date time datetime julianday strftime unicode
-    """.split()  # noqa: SIM905
-)
-_WORDS = frozenset(
-    """
-    and or not is null isnull notnull in between case when then else end true false collate
-    binary nocase rtrim cast as text integer int real numeric blob current_date current_time
-    current_timestamp
-    """.split()  # noqa: SIM905
-)
-
-# What SQLite goes by, in its order (https://sqlite.org/datatype3.html, 3.1).
+# SQLite's rules, in its order (https://sqlite.org/datatype3.html, 3.1).
 _AFFINITIES = (
     (("INT",), ColumnType.NUMBER),
     (("CHAR", "CLOB", "TEXT"), ColumnType.TEXT),
     (("BLOB",), ColumnType.ANY),
     (("REAL", "FLOA", "DOUB"), ColumnType.NUMBER),
-    # Every other type is a numeric one to SQLite, also DATETIME, JSON and UUID, whose values
-    # are text as a rule.  These are meant to be numbers:
+    # Every other type is numeric to SQLite, also DATETIME, JSON and UUID, whose values are
+    # usually text.  These types hold numbers:
     (("NUM", "DEC", "BOOL"), ColumnType.NUMBER),
 )
 
@@ -76,12 +63,12 @@ class Column:
     """
     One column.
 
-    @ivar kind: Its declared type, empty if it has none.
-    @ivar default: The SQL of its default, if that is a plain constant, else
+    @ivar kind: Its declared type; empty without one.
+    @ivar default: The SQL of its default, if that is a plain constant; else L{None}.
+    @ivar replacement: The SQL of the value that REPLACE uses for a NULL that is not allowed; else
         L{None}.
-    @ivar replacement: The SQL of what REPLACE puts where NULL is not allowed, else L{None}.
-    @ivar generated: It is computed from others.
-    @ivar source: The SQL of what it is computed by, if that cannot fail, else L{None}.
+    @ivar generated: Whether SQLite computes it from other columns.
+    @ivar source: The SQL by which SQLite computes it, if that cannot fail; else L{None}.
     """
 
     name: str
@@ -99,8 +86,7 @@ class Part:
     One column of a key.
 
     @ivar sql: The column's name, quoted.
-    @ivar collate: The SQL that makes a comparison go by the key's collation, empty
-        for the rowid.
+    @ivar collate: The SQL that applies the key's collation to a comparison; empty for the rowid.
     """
 
     sql: str
@@ -110,10 +96,9 @@ class Part:
 @dataclass(frozen=True)
 class Unique:
     """
-    A unique index, be it declared with the table or on its own.
+    A unique index, declared with the table or on its own.
 
-    @ivar columns: What it is on: columns, or L{None} where it is an expression, which the
-        part has then.
+    @ivar columns: The indexed columns; L{None} for an expression, whose SQL is in the part.
     @ivar predicate: The SQL of a partial index's WHERE, else L{None}.
     """
 
@@ -126,15 +111,14 @@ class Table:
     """
     A table whose changes can be followed.
 
-    @ivar rowid: A name by which its rowid can be reached, L{None} if the table is
-        C{WITHOUT ROWID}.
-    @ivar key: What tells its rows apart: the rowid, or the primary key.
-    @ivar stableKey: The rowid is a column, an C{INTEGER PRIMARY KEY}, so that no C{VACUUM}
-        changes it.
+    @ivar rowid: A name that gives access to the rowid; L{None} if the table is C{WITHOUT ROWID}.
+    @ivar key: What distinguishes its rows: the rowid, or the primary key.
+    @ivar stableKey: Whether the rowid is a column, an C{INTEGER PRIMARY KEY}, so that C{VACUUM}
+        does not change it.
     @ivar keyColumns: The names of the primary key's columns, if any.
-    @ivar triggered: A trigger of the user's stands on it.
-    @ivar uniques: The unique indexes by which a REPLACE can hit another row,
-        besides the key.  Indexes on expressions that may fail are not among them.
+    @ivar triggered: Whether a trigger of the user's is on it.
+    @ivar uniques: The unique indexes besides the key by which a REPLACE can hit another row.
+        Indexes on expressions that may fail are not among them.
     """
 
     name: str
@@ -147,23 +131,9 @@ class Table:
     triggered: bool = False
 
 
-def fold(name: str) -> str:
-    """
-    Give the form by which SQLite tells names apart: only ASCII letters fold.
-    """
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in name)
-
-
-def isInternal(name: str) -> bool:
-    """
-    Tell whether a table of that name is SQLite's or the daemon's own.
-    """
-    return fold(name).startswith(INTERNAL_PREFIXES)
-
-
 def describe(cursor: sqlite3.Cursor, name: str) -> Table:
     """
-    Read what a table looks like.
+    Read the definition of a table.
 
     @raise RealtimeError: C{table_not_allowed}, C{unknown_table} or
         C{untrackable_table}.
@@ -219,10 +189,10 @@ def describe(cursor: sqlite3.Cursor, name: str) -> Table:
     primary, uniques = _readIndexes(cursor, spelled, columns)
     keyColumns = tuple(name for _, name in sorted((row[4], row[0]) for row in rows if row[4]))
     key = primary if rowid is None else (Part(rowid, ""),)
-    # Every other primary key has an index of its own.
+    # Every other primary key has its own index.
     stable = rowid is not None and len(keyColumns) == 1 and not primary
     if stable:
-        # SQLite rewrites its name when it is renamed, and does not drop it.
+        # SQLite rewrites the column's name when it is renamed, and does not let it be dropped.
         key = (Part(quoteIdentifier(keyColumns[0]), ""),)
     if rowid is None:
         uniques = uniques[1:]
@@ -236,7 +206,7 @@ def describe(cursor: sqlite3.Cursor, name: str) -> Table:
 
 def columnTypes(table: Table) -> Columns:
     """
-    Tell of each column what its values are compared as.
+    Give the type by which the values of each column are compared.
     """
     return {column.name: _columnType(column.kind) for column in table.columns}
 
@@ -275,8 +245,8 @@ def _readIndexes(
             ).fetchone()
         texts = [""] * len(parts)
         if computed:
-            # Where the index's WHERE keeps what would fail from it, SQLite may look at the
-            # expression first.
+            # Where the index's WHERE excludes values that would fail, SQLite may still evaluate
+            # the expression first.
             texts = [] if partial else indexTerms(sql)
             names = [fold(column.name) for column in columns if not column.generated]
             if len(texts) != len(parts) or not all(
@@ -301,82 +271,11 @@ def _readIndexes(
     return primary, tuple(uniques)
 
 
-def isHarmless(expression: str, names: Collection[str]) -> bool:
-    """
-    Tell whether an expression fails on no value, and takes its values from columns of some
-    names only.
-
-    @param names: The names, folded.
-    """
-    tokens = [token.group() for token in _TOKEN.finditer(expression) if token.group().strip()]
-    for token, behind in zip(tokens, [*tokens[1:], ""], strict=True):
-        word = fold(token)
-        if token[0] in '"`[':
-            if fold(_unquote(token)) not in names:
-                return False
-        elif token[0] == "'" or token[:1].isdigit() or (word == "x" and behind[:1] == "'"):
-            pass
-        elif re.fullmatch(r"\w+", token):
-            if behind == "(" and word not in _WORDS:
-                if word not in _FUNCTIONS:
-                    return False
-            elif word not in _WORDS and word not in names:
-                return False
-        elif token not in "+-*/%|&<>=!~.,()":
-            return False
-    return "->" not in "".join(tokens)
-
-
-def indexTerms(sql: str) -> list[str]:
-    """
-    Take what an index is on out of the text of its C{CREATE INDEX}.
-    """
-    inner = sql[sql.index("(", _endOfName(sql)) + 1 :]
-    return [
-        re.sub(r"\s+(?:ASC|DESC)\s*$", "", term, flags=re.IGNORECASE).strip()
-        for term in _split(inner)
-    ]
-
-
-def _endOfName(sql: str) -> int:
-    """Where in a C{CREATE INDEX} the name of the table stands, past which the terms begin."""
-    for token in _TOKEN.finditer(sql):
-        if token.group().upper() == "ON":
-            after = _TOKEN.match(sql, token.end() + 1)
-            return token.end() if after is None else after.end()
-    raise ValueError(f"no ON in {sql!r}")
-
-
-def _split(text: str) -> list[str]:
-    """
-    Cut a list at its commas, up to the parenthesis that closes it.
-    """
-    parts, start, depth = [], 0, 0
-    for token in _TOKEN.finditer(text):
-        sign = token.group()
-        if sign == "(":
-            depth += 1
-        elif (sign == "," and depth == 0) or (sign == ")" and depth == 0):
-            parts.append(text[start : token.start()])
-            start = token.end()
-            if sign == ")":
-                break
-        elif sign == ")":
-            depth -= 1
-    return parts
-
-
-def _unquote(name: str) -> str:
-    """The name that stands in quotes."""
-    end = {"[": "]"}.get(name[0], name[0])
-    return name[1:-1].replace(end * 2, end) if end in '"`' else name[1:-1]
-
-
 def _readSources(
     cursor: sqlite3.Cursor, table: str, rows: Sequence[tuple[Any, ...]]
 ) -> dict[str, str]:
     """
-    Read what columns are computed by, by their folded names, as far as that cannot fail.
+    Read the expressions of computed columns that cannot fail, by the folded names of the columns.
     """
     if all(row[5] not in (2, 3) for row in rows):
         return {}
@@ -385,42 +284,25 @@ def _readSources(
     ).fetchone()
     names = [fold(row[0]) for row in rows if row[5] not in (2, 3)]
     found = {}
-    for definition in _split(sql[sql.index("(") + 1 :]):
-        tokens = [token for token in _TOKEN.finditer(definition) if token.group().strip()]
+    for definition in splitList(sql[sql.index("(") + 1 :]):
+        tokens = [token for token in TOKEN.finditer(definition) if token.group().strip()]
         name = tokens[0].group()
         for token, behind in pairwise(tokens):
             if token.group().upper() == "AS" and behind.group() == "(":
-                (source, *_) = _split(definition[behind.end() :])
+                (source, *_) = splitList(definition[behind.end() :])
                 if isHarmless(source, names):
-                    found[fold(_unquote(name) if name[0] in '"`[' else name)] = f"({source})"
+                    found[fold(unquote(name) if name[0] in '"`[' else name)] = f"({source})"
                 break
     return found
 
 
-def indexPredicate(sql: str) -> str:
-    """
-    Take the WHERE of a C{CREATE INDEX} statement out of its text.
-    """
-    depth = 0
-    for token in _TOKEN.finditer(sql):
-        text = token.group()
-        if text == "(":
-            depth += 1
-        elif text == ")":
-            depth -= 1
-        elif depth == 0 and text.upper() == "WHERE":
-            # A comment at the end must not swallow what we write after it.
-            return sql[token.end() :].strip() + "\n"
-    raise ValueError(f"no WHERE in {sql!r}")
-
-
 def constantDefault(cursor: sqlite3.Cursor, column: Column) -> object:
     """
-    Give the value that an added column has in the rows that were there before.
+    Give the value that an added column has in rows from before.
     """
     if column.default is None:
         return None
-    # Only SQLite itself knows what the column's affinity makes of the constant.
+    # Only SQLite itself knows how the column's affinity changes the constant.
     kind = quoteIdentifier(column.kind) if column.kind else ""
     cursor.execute(
         f"CREATE TEMP TABLE _aerostack_default (other, value {kind} DEFAULT {column.default})"

@@ -1,20 +1,19 @@
 """
-Being woken by what others write to an SQLite database.
+Notices other programs' writes to an SQLite database.
 
-In WAL mode a commit is written to a file of its own beside the database, C{-wal}, and
-Linux tells whoever watches the folder (inotify(7)).  The write is told, but not the
-commit, which takes effect a little later: the file is first made safe, and then what is
-new is entered in memory that all share, which nobody is told of.  So the journal is
-asked at once, and again after pauses that grow, until it can be left to the tracker's
-own ticks again.  What comes of it, nothing as a rule, does not matter: the next commit
-may have begun when the last one was found.
+In WAL mode a commit is written to a separate file beside the database, C{-wal}, and Linux
+notifies programs that watch the folder (inotify(7)).  It reports the write, but not the commit,
+which takes effect a little later: SQLite first makes the file safe, and then enters the commit in
+shared memory, which no notification reports.  So the waker has the journal read at once, and
+again after pauses that grow, until the tracker's regular ticks suffice again.  It continues also
+when a read has found something, because the next commit may have begun meanwhile.
 
-In the older modes, a rollback journal's, nobody is woken.  There a reader stands in the
-way of a writer for a moment, and a writer that waits for nobody would fail more often
-if it were read whenever it writes.
+In the older modes, with a rollback journal, the waker is silent.  There a reader blocks a writer
+for a moment, and a writer without a busy timeout would fail more often if the daemon read after
+each of its writes.
 
-There is no inotify on other systems, and on network file systems it tells of this
-machine's writes only.  Then the ticks have to do.
+Other systems have no inotify, and on network file systems it reports only this machine's writes.
+There the regular ticks must suffice.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ from aerostack.interfaces import IWaker
 inotify: Any = requireModule("twisted.internet.inotify")
 
 FIRST = 0.001
-"""The pause before the journal is asked again, in seconds."""
+"""The pause before the first repeated read of the journal, in seconds."""
 
 LAST = 0.032
-"""The longest such pause; then it is left alone."""
+"""The longest such pause, in seconds; after it the repetition ends."""
 
 BUSY = 0.004
-"""The pause while it is written to without end."""
+"""The pause during continuous writes, in seconds."""
 
 
 class Asking:
     """
-    When to ask for something that was heard of, and may not be there yet.
+    When to read the journal for a write that was reported, but may not be committed yet.
     """
 
     def __init__(self, clock: IReactorTime, ask: Callable[[], None]) -> None:
@@ -57,9 +56,9 @@ class Asking:
 
     def heard(self) -> None:
         """
-        Ask now, and again after pauses each twice as long as the one before.  While that
-        goes on it begins anew, but not with the shortest: whoever writes all the time is
-        not to keep us busy all the time.
+        Read now, and again after pauses each twice as long as the one before.  A further report
+        begins the pauses anew, but not with the shortest, so that a program that writes all the
+        time does not keep the daemon busy all the time.
         """
         if self._call is None:
             self._pause = FIRST
@@ -78,7 +77,7 @@ class Asking:
 
     def stop(self) -> None:
         """
-        Ask no more.
+        End the repetition.
         """
         if self._call is not None:
             self._call.cancel()
@@ -88,7 +87,7 @@ class Asking:
 @implementer(IWaker)
 class WALWaker:
     """
-    Wakes when an SQLite database's WAL file is written to.
+    Wakes the tracker when an SQLite database's WAL file is written to.
     """
 
     log = Logger()
@@ -104,26 +103,28 @@ class WALWaker:
 
     def start(self, wake: Callable[[], None]) -> None:
         def ask() -> None:
-            # What is written between two questions is heard of once, before the second:
-            # the system puts equal events together as long as nobody reads them.
+            # All writes between two reads cause one report, before the second: the system merges
+            # equal events while they are not read.
             if self._notifier is not None:
                 self._notifier.startReading()
             wake()
 
         self._asking = Asking(self._reactor, ask)
-        # The file stands beside the database, not beside a link to it.
+        # The WAL file is beside the database itself, not beside a link to it.
         database = os.path.realpath(self._path)
         self._wal = os.fsencode(os.path.basename(database) + "-wal")
         if inotify is None:
             return
         try:
             self._notifier = inotify.INotify(self._reactor)
-            # The folder, because the file comes and goes.
+            # Watch the folder, because the file comes and goes.
             self._notifier.watch(
                 FilePath(os.path.dirname(database)), inotify.IN_MODIFY, callbacks=[self._heard]
             )
         except inotify.INotifyError as error:
-            self.log.info("changes are found by asking now and then only: {error}", error=error)
+            self.log.info(
+                "changes are found by regular reads of the journal only: {error}", error=error
+            )
             self.stop()
         else:
             self._notifier.startReading()

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.databases.sqlite import repair
-from aerostack.databases.sqlite.tables import Column, Part, Table, describe, fold, indexPredicate
+from aerostack.databases.sqlite.expressions import indexPredicate
+from aerostack.databases.sqlite.names import fold
+from aerostack.databases.sqlite.tables import Column, Part, Table, describe
 from aerostack.databases.sqlite.triggers import Trigger, buildTriggers, parseColumns, parseName
 from aerostack.errors import RealtimeError
 from tests.databases.support import JournalCase
