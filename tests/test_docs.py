@@ -255,6 +255,22 @@ class ArchitectureDocumentTests(SynchronousTestCase):
         self.assertGreater(len(named), 20)
         self.assertEqual([name for name in named if not (ROOT / name).exists()], [])
 
+    def test_tests(self) -> None:
+        """
+        Every test that CONTRIBUTING.rst names is there.
+        """
+        text = (ROOT / "CONTRIBUTING.rst").read_text()
+        named = re.findall(r"\btests(?:\.\w+)+", text)
+        self.assertGreater(len(named), 5)
+        for name in named:
+            module, cases, rest = re.fullmatch(r"([a-z_.]+)(?:\.([A-Z]\w+))?(.*)", name).groups()
+            path = ROOT.joinpath(*module.split("."))
+            self.assertTrue(path.is_dir() or path.with_suffix(".py").exists(), name)
+            if cases is not None:
+                source = path.with_suffix(".py").read_text()
+                self.assertIn(f"class {cases}(", source)
+                self.assertIn(f"def {rest.lstrip('.')}(", source)
+
     def test_rooms(self) -> None:
         """
         The page about the architecture names every room.

@@ -64,8 +64,9 @@ class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
         gone.
     @ivar order: list or null; optional, added.  The order of the rows of a snapshot:
         C{[["created_at", "desc"], ...]}.  Without it: in any order.
-    @ivar limit: integer or null; optional, added.  The number of rows of a snapshot after which
-        the daemon sends no more.  Without it: all rows, within the daemon's own bounds.
+    @ivar limit: integer or null; optional, added.  The highest number of rows in a snapshot.
+        Without it: all rows.  The daemon answers C{too_large} if they exceed
+        C{limits.snapshot_rows} or C{limits.snapshot_bytes}.
     @ivar sync: boolean or null; optional, added.  C{true}: the daemon sends the members who are
         present in pages, and L{Synced} behind them.  Without it: all members in one frame.
     """
