@@ -1,23 +1,20 @@
 """
-Tests for L{aerostack.auth.authenticator}; of its tokens, C{test_tokens.py} tells more.
+Tests for L{aerostack.auth.authenticator}; those about tokens are in C{test_tokens.py}.
 """
 
 from __future__ import annotations
 
 import hmac
-from typing import Any
 
 from aerostack.auth import authenticator
 from aerostack.auth.authenticator import Credentials
-from aerostack.auth.origins import matchOrigin
-from aerostack.core.access.permissions import Action, Identity, Role
+from aerostack.core.access.permissions import Action, Role
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
 from aerostack.settings.projects import JWTConfig
-from tests.stories.tokens import (
+from tests.auth.tokens import (
     BLOG_KEY,
     NOW,
-    OTHER_RSA,
     PUBLIC_KEY,
     RSA,
     SECRET,
@@ -28,7 +25,11 @@ from tests.stories.tokens import (
     makeProject,
     pem,
     sign,
-    webKey,
+)
+
+BAD_NAMES = (
+    *("x" * 256, " ann", "ann ", "a\nb", "a\x1b[2J", "a\x00", "a\x7f", "a\u202eb", "a\u2028b"),
+    *("\ud83d", "\ufffe", "\ue000"),
 )
 
 
@@ -268,165 +269,6 @@ class UserTests(AuthTestCase):
             self.assertEqual(identity.userId, "ann")
 
 
-class RefreshTests(AuthTestCase):
-    """
-    Tests for L{Authenticator.refresh}.
-    """
-
-    def setUp(self) -> None:
-        self.make()
-
-    def refresh(self, identity: Identity, token: str) -> Identity:
-        return self.auth.refresh(identity, token, NOW)
-
-    def test_fresh(self) -> None:
-        """
-        A fresh token brings a new end and new limits.
-        """
-        identity = self.token(sign(exp=NOW + 1))
-        fresh = self.refresh(identity, sign(exp=NOW + 60, topics={"subscribe": ["chat/*"]}))
-        self.assertEqual((fresh.role, fresh.expires), (Role.TOKEN, NOW + 60))
-        fresh.check(Action.SUBSCRIBE, Topic("chat/a", "shop"))
-        self.assertRaises(RealtimeError, fresh.check, Action.PUBLISH, Topic("chat/a", "shop"))
-
-    def test_roles(self) -> None:
-        """
-        Who came with the secret key keeps its rights; everybody else has the token's.
-        """
-        for role in Role:
-            fresh = self.refresh(Identity("shop", role, "bob"), sign(topics={}, exp=NOW + 9))
-            self.assertIs(fresh.role, Role.SECRET if role is Role.SECRET else Role.TOKEN)
-            self.assertEqual((fresh.userId, fresh.expires), ("ann", NOW + 9))
-            publish = (Action.PUBLISH, Topic("chat/a", "shop"))
-            if role is Role.SECRET:
-                fresh.check(*publish)
-            else:
-                self.assertRaises(RealtimeError, fresh.check, *publish)
-
-    def test_bad(self) -> None:
-        """
-        A bad token is refused as it would be at the opening.
-        """
-        identity = Identity("shop", Role.TOKEN, "ann")
-        for token, code in (
-            (sign("another secret of at least thirty-two bytes"), "invalid_token"),
-            (sign(exp=NOW), "token_expired"),
-            (sign(projectId="blog"), "wrong_project"),
-            ("", "invalid_token"),
-            ("\ud800", "invalid_token"),
-        ):
-            error = self.assertRaises(RealtimeError, self.refresh, identity, token)
-            self.assertEqual(error.code, code)
-
-    def test_gone(self) -> None:
-        """
-        Where the project was taken out of the configuration, no token helps.
-        """
-        self.auth.reload({})
-        identity = Identity("shop", Role.TOKEN, "ann")
-        error = self.assertRaises(RealtimeError, self.refresh, identity, sign())
-        self.assertEqual(error.code, "unknown_project")
-
-
-class JudgeTests(AuthTestCase):
-    """
-    Tests for L{Authenticator.reauthorize}.
-    """
-
-    before: dict[str, Any] = {"anonymous": True, "jwt": JWTConfig("HS256", SECRET)}  # noqa: RUF012
-
-    def judged(self, credentials: dict[str, str | None], **after: Any) -> str:
-        """
-        With which code somebody is refused after a reload; the empty string if it may stay.
-        """
-        self.auth = makeAuthenticator(makeProject(**self.before, origins=("*",)))
-        identity = self.identify(**credentials)
-        project = makeProject(**{**self.before, "origins": ("*",), **after})
-        self.auth.reload({"shop": project} if after.get("id") is None else {})
-        try:
-            self.auth.reauthorize(identity)
-        except RealtimeError as error:
-            return error.code
-        return ""
-
-    def test_reload(self) -> None:
-        """
-        Whoever is there may stay as long as it would be let in as the same.
-        """
-        other = "pk_another0123456789"
-        anonymous = {"projectId": "shop", "userId": "bob"}
-        origin = {"key": PUBLIC_KEY, "origin": "https://a.test"}
-        token = {"projectId": "shop", "token": sign()}
-        both = {"key": PUBLIC_KEY, "token": sign()}
-        secret = {"key": SECRET_KEY, "token": sign()}
-        everybody = (anonymous, origin, token, both, secret)
-        no, bad, bar = "unauthorized", "invalid_token", "origin_not_allowed"
-        for change, codes in (
-            ({}, ("", "", "", "", "")),
-            ({"connections": 5, "defaultRead": ("token",)}, ("", "", "", "", "")),
-            ({"publicKey": other}, ("", no, "", no, "")),
-            ({"publicKey": None}, ("", no, "", no, "")),
-            ({"secretKey": "sk_another0123456789"}, ("", "", "", "", no)),
-            ({"anonymous": False}, (no, "", "", "", "")),
-            ({"jwt": JWTConfig("HS256", SECRET[::-1])}, ("", "", bad, bad, bad)),
-            ({"jwt": JWTConfig("HS256", SECRET, audience="x")}, ("", "", bad, bad, bad)),
-            ({"jwt": None}, ("", "", bad, bad, bad)),
-            ({"origins": ("https://b.test",)}, ("", bar, "", "", "")),
-            ({"id": "gone"}, ("unknown_project",) * 5),
-        ):
-            found = tuple(self.judged(credentials, **change) for credentials in everybody)
-            self.assertEqual(found, codes, change)
-
-    def test_names(self) -> None:
-        """
-        A name that only the URL vouched for does not pose as a user's, once there are users.
-        """
-        self.before = {"anonymous": True}
-        for credentials in ({"projectId": "shop"}, {"key": PUBLIC_KEY}):
-            named = {**credentials, "userId": "ann"}
-            self.assertEqual(self.judged(named), "")
-            self.assertEqual(self.judged(named, jwt=JWTConfig("HS256", SECRET)), "unauthorized")
-            self.assertEqual(self.judged(credentials, jwt=JWTConfig("HS256", SECRET)), "")
-        self.assertEqual(
-            self.judged({"key": PUBLIC_KEY, "userId": "ann"}, anonymous=False), "unauthorized"
-        )
-
-    def test_keySet(self) -> None:
-        """
-        A key that joins a set, or another that leaves it, ends no token; its own that leaves does.
-        """
-        first, second = webKey("RS256", RSA, kid="a"), webKey("RS256", OTHER_RSA, kid="b")
-        sets = {
-            name: JWTConfig("RS256", None, jwks={"keys": keys})
-            for name, keys in (("one", [first]), ("both", [first, second]), ("two", [second]))
-        }
-        credentials = {"projectId": "shop", "token": sign(RSA, "RS256", "a")}
-        for before, after, code in (
-            ("one", "both", ""),
-            ("both", "one", ""),
-            ("both", "two", "invalid_token"),
-        ):
-            self.before = {"jwt": sets[before]}
-            self.assertEqual(self.judged(credentials, jwt=sets[after]), code)
-
-    def test_refreshed(self) -> None:
-        """
-        After C{auth} it is the new token's key that counts, and still the API key.
-        """
-        self.auth = makeAuthenticator(makeProject(**self.before))
-        identity = self.auth.refresh(self.identify(key=PUBLIC_KEY), sign(), NOW)
-        self.auth.reauthorize(identity)
-        for change in ({"publicKey": None}, {"jwt": JWTConfig("HS256", SECRET[::-1])}):
-            self.auth.reload({"shop": makeProject(**{**self.before, **change})})
-            self.assertRaises(RealtimeError, self.auth.reauthorize, identity)
-
-
-BAD_NAMES = (
-    *("x" * 256, " ann", "ann ", "a\nb", "a\x1b[2J", "a\x00", "a\x7f", "a\u202eb", "a\u2028b"),
-    *("\ud83d", "\ufffe", "\ue000"),
-)
-
-
 class NameTests(AuthTestCase):
     """
     Tests of the names of users.
@@ -455,101 +297,6 @@ class NameTests(AuthTestCase):
         self.make()
         for name in ("7", "auth0|5f7c8ec7", "ann@example.com", "Ännchen Müller", "安", "x" * 255):
             self.assertEqual(self.token(sign(sub=name)).userId, name)
-
-
-class OriginTests(AuthTestCase):
-    """
-    Tests of browser origins.
-    """
-
-    def test_closed(self) -> None:
-        """
-        No page gets in, unless its origin is named; a program, which has none, does.
-        """
-        self.make()
-        message = self.refused("origin_not_allowed", key=PUBLIC_KEY, origin="https://a.example")
-        self.assertIn("https://a.example", message)
-        self.assertIn("projects.shop.origins", message)
-        for origin in ("null", "file://"):
-            message = self.refused(
-                "origin_not_allowed", projectId="shop", token=sign(), origin=origin
-            )
-            self.assertIn("over HTTP", message)
-        self.refused("origin_not_allowed", key=PUBLIC_KEY, origin="")
-        self.assertEqual(self.identify(key=PUBLIC_KEY).project, "shop")
-
-    def test_ofTheProject(self) -> None:
-        """
-        Each project lets in its own pages only.
-        """
-        self.auth = makeAuthenticator(
-            makeProject(origins=("https://shop.example",)),
-            makeProject("blog", publicKey=BLOG_KEY, origins=("https://blog.example",)),
-        )
-        self.identify(key=PUBLIC_KEY, origin="https://shop.example")
-        self.refused("origin_not_allowed", key=BLOG_KEY, origin="https://shop.example")
-        self.assertTrue(self.auth.originAllowed("https://blog.example"))
-        self.assertFalse(self.auth.originAllowed("https://evil.example"))
-
-    def test_secretKey(self) -> None:
-        """
-        The secret key is refused from a page, even from one that may connect.
-        """
-        self.auth = makeAuthenticator(makeProject(origins=("*",)))
-        message = self.refused("forbidden", key=SECRET_KEY, origin="https://shop.example")
-        self.assertIn("public key", message)
-
-    def test_match(self) -> None:
-        """
-        An origin matches as a whole, by one port, any port, or anything.
-        """
-        for pattern, origin in (
-            ("https://a.example", "https://a.example"),
-            ("http://localhost:8080", "http://localhost:8080"),
-            ("http://localhost:*", "http://localhost:8080"),
-            ("http://localhost:*", "http://localhost"),
-            ("http://[::1]:*", "http://[::1]:3000"),
-            ("http://[::1]:*", "http://[::1]"),
-            ("*", "https://a.example"),
-            ("https://*.a.example", "https://b.a.example"),
-            ("https://*.a.example", "https://c.b.a.example"),
-            ("https://*.a.example:8443", "https://b.a.example:8443"),
-            ("https://*.a.example:*", "https://b.a.example:8443"),
-            ("*", "null"),
-        ):
-            self.assertTrue(matchOrigin(("https://x.example", pattern), origin), (pattern, origin))
-
-    def test_noMatch(self) -> None:
-        """
-        What only begins or ends like an allowed origin is none.
-        """
-        for pattern, origin in (
-            ("https://a.example", "http://a.example"),
-            ("https://a.example", "https://a.example:8443"),
-            ("https://a.example", "https://a.example.evil.example"),
-            ("https://a.example", "https://evil-a.example"),
-            ("https://a.example", "https://b.a.example"),
-            ("https://a.example", "https://a.example/"),
-            ("http://localhost:*", "http://localhost.evil.example"),
-            ("http://localhost:*", "http://localhost:80@evil.example"),
-            ("http://localhost:*", "http://localhost:80.evil.example"),
-            ("http://localhost:*", "http://localhost:"),
-            ("http://localhost:*", "http://localhost:80\n"),
-            ("http://localhost:*", "https://localhost:80"),
-            ("http://[::1]:*", "http://[::2]:80"),
-            ("https://*.a.example", "https://a.example"),
-            ("https://*.a.example", "https://.a.example"),
-            ("https://*.a.example", "https://evila.example"),
-            ("https://*.a.example", "http://b.a.example"),
-            ("https://*.a.example", "https://b.a.example:8443"),
-            ("https://*.a.example", "https://b.a.example.evil.example"),
-            ("https://*.a.example", "https://evil.example/b.a.example"),
-            ("https://*.a.example", "null"),
-            ("https://a.example", "null"),
-            ("https://a.example", "*"),
-        ):
-            self.assertFalse(matchOrigin((pattern,), origin), (pattern, origin))
-        self.assertFalse(matchOrigin((), "https://a.example"))
 
 
 class BearerTests(AuthTestCase):

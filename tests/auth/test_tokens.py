@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aerostack.core.access.permissions import Action, Role
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
-from tests.stories.tokens import (
+from tests.auth.tokens import (
     EC,
     ED,
     NOW,

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.cli import main
 from aerostack.cli.token import duration
-from tests.stories.tokens import EC, ED, OTHER_RSA, RSA, SECRET, pem
+from tests.auth.tokens import EC, ED, OTHER_RSA, RSA, SECRET, pem
 
 KEYS = {"ES256": EC, "EdDSA": ED, "RS256": RSA}
 

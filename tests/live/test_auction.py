@@ -11,7 +11,7 @@ from typing import Any
 from aerostack.settings.settings import Config
 from tests.live.daemon import gather
 from tests.live.examples import ExampleTests, Page
-from tests.live.test_postgres import PostgresDaemonTests
+from tests.live.postgres import PostgresDaemonTests
 from tests.postgres import ROLE
 
 

@@ -15,7 +15,7 @@ from aerostack.databases.postgres.locks import LockedOut
 from aerostack.server import health
 from aerostack.testing import SECRET_KEY
 from aerostack.tracker import maintenance
-from tests.live.test_postgres import PostgresDaemonTests
+from tests.live.postgres import PostgresDaemonTests
 from tests.postgres import ADMIN, OWNER
 
 

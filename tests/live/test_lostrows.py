@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from aerostack.settings.projects import ProjectConfig
 from aerostack.testing import makeProject
-from tests.live.test_postgres import PostgresDaemonTests
+from tests.live.postgres import PostgresDaemonTests
 from tests.net import Child
 from tests.web import HERE, Workshop, program
 

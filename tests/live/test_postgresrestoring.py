@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-from tests.live.test_postgres import PostgresDaemonTests
+from tests.live.postgres import PostgresDaemonTests
 from tests.postgres import ADMIN, INSTALLED, Database, Server
 
 TOPICS = ("chat/a", "orders")

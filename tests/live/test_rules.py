@@ -12,7 +12,7 @@ from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.settings.tables import TableConfig
 from aerostack.testing import TOKEN_SECRET, makeProject
 from tests.live.daemon import DaemonTests
-from tests.live.test_postgres import PostgresDaemonTests
+from tests.live.postgres import PostgresDaemonTests
 from tests.live.wire import Wire
 
 TOPIC = "table/orders/p"

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.threads import deferToThread
 
 from tests.live.daemon import DaemonTests, gather
-from tests.live.test_postgres import PostgresDaemonTests
+from tests.live.postgres import PostgresDaemonTests
 from tests.live.wire import Frame, Wire
 
 

@@ -10,7 +10,7 @@ from aerostack.errors import CLOSE_SILENT, CLOSE_TOKEN
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.projects import JWTConfig
 from aerostack.testing import TOKEN_SECRET, World, makeProject
-from tests.stories.tokens import NOW, sign
+from tests.auth.tokens import NOW, sign
 
 HOUR = 3600.0
 

@@ -14,7 +14,7 @@ import psycopg
 from aerostack.databases import backend
 from aerostack.server import daemon
 from tests.live.campaign import SECONDS
-from tests.live.test_postgres import PUBLISH, PostgresDaemonTests
+from tests.live.postgres import PUBLISH, PostgresDaemonTests
 
 timeout = SECONDS
 

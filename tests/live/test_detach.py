@@ -1,0 +1,128 @@
+"""
+C{detach} before, while and after a daemon runs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+from tests.live.commands import CommandTests
+from tests.net import Child
+
+
+class DetachTests(CommandTests):
+    """
+    Tests for C{aerostack-rt detach}.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.config.write_text(self.configure())
+        self.execute("PRAGMA journal_mode = WAL", "CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+        self.before = self.schema()
+
+    def schema(self) -> list[tuple[str, str, str]]:
+        """
+        All that is in the database.
+        """
+        return self.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name")
+
+    async def detach(self, *options: str) -> tuple[int, str, str]:
+        """
+        Run the command.
+        """
+        child = self.command("detach", "--config", str(self.config), *options)
+        return await child.ended, child.output, child.errors
+
+    async def use(self) -> Child:
+        """
+        Have the daemon put everything into the database that it ever does.
+        """
+        daemon = await self.serve()
+        wire = await self.subscribed("orders")
+        self.execute("INSERT INTO orders DEFAULT VALUES")
+        await wire.frame()
+        publish = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
+        wire.tell({**publish, "data": "kept", "id": "1"})
+        self.assertEqual(await wire.frame(), {"type": "ack", "id": "1"})
+        return daemon
+
+    async def stopped(self) -> None:
+        """
+        Have the daemon used, and stop it.
+        """
+        daemon = await self.use()
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, 0)
+        self.assertNotEqual(self.schema(), self.before)
+
+    async def test_everything(self) -> None:
+        """
+        Nothing of the daemon's is left, everything of the user's is.
+        """
+        await self.stopped()
+        status, output, errors = await self.detach()
+        self.assertEqual((status, errors), (0, ""))
+        self.assertIn("removed realtime_messages", output)
+        self.assertEqual(self.schema(), self.before)
+        self.assertEqual(self.execute("SELECT * FROM orders"), [(1,)])
+        self.assertEqual(self.execute("PRAGMA integrity_check"), [("ok",)])
+        self.assertEqual(await self.detach(), (0, "Nothing to remove.\n", ""))
+
+    async def test_keepHistory(self) -> None:
+        """
+        With C{--keep-history} the messages stay, and the next start finds them.
+        """
+        await self.stopped()
+        self.assertEqual((await self.detach("--keep-history"))[0], 0)
+        names = {name for _, name, _ in self.schema()}
+        self.assertFalse([name for name in names if name.startswith("_aerostack")])
+        self.assertEqual(self.execute("SELECT data FROM realtime_messages"), [('"kept"',)])
+        await self.use()
+        self.assertEqual(self.execute("SELECT count(*) FROM realtime_messages"), [(2,)])
+
+    async def test_running(self) -> None:
+        """
+        While the daemon runs it does nothing, and says why; unless it is forced.
+        """
+        await self.use()
+        before = self.schema()
+        status, output, errors = await self.detach()
+        self.assertEqual((status, output), (1, ""))
+        self.assertIn("the daemon seems to be running", errors)
+        self.assertEqual(self.schema(), before)
+        self.assertEqual((await self.detach("--force"))[0], 0)
+
+    async def test_runningOnUnix(self) -> None:
+        """
+        A daemon on a Unix socket is noticed, and one that died there is not.
+        """
+        self.config.write_text(self.configure(f"unix:{self.directory}/rt.sock"))
+        daemon = await self.serve()
+        self.assertEqual((await self.detach())[0], 1)
+        daemon.signal("KILL")
+        await daemon.ended
+        self.assertEqual((await self.detach())[0], 0)
+        self.assertEqual(self.schema(), self.before)
+
+    async def test_held(self) -> None:
+        """
+        A database that another program holds is left as it is, and named.
+        """
+        await self.stopped()
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            status, _, errors = await self.detach()
+        self.assertEqual(status, 1)
+        self.assertIn(f"{self.path}: database is locked", errors)
+
+    async def test_noDatabase(self) -> None:
+        """
+        Where there is no database, none is made.
+        """
+        self.path.unlink()
+        status, _, errors = await self.detach()
+        self.assertEqual(status, 1)
+        self.assertIn(f"there is no database at {self.path}", errors)
+        self.assertFalse(self.path.exists())

@@ -1,0 +1,140 @@
+"""
+The daemon and its commands as processes on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.live.program import CLI, ProgramTests
+from tests.net import Child
+from tests.postgres import PASSWORD, ROLE, freshDatabase
+
+
+class ProcessTests(ProgramTests):
+    """
+    The daemon as a process, and what is beside it, with PostgreSQL.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.postgres = freshDatabase(self)
+        self.configured(self.postgres.tcp(), password=PASSWORD)
+
+    def configured(self, url: str, **more: str) -> None:
+        """
+        Write a configuration with a database.
+        """
+        lines = [f'url = "{url}"', *(f"{name} = {json.dumps(v)}" for name, v in more.items())]
+        text = self.configure().replace('url = "sqlite:///rt.db"', "\n".join(lines))
+        self.config.write_text(text)
+
+    async def ran(self, *arguments: str, **environ: str) -> tuple[int, str]:
+        """
+        Run a command to its end.
+
+        @return: Its exit status, and what it wrote.
+        """
+        child = Child.spawn(self.reactor, ["-c", CLI, *arguments], environ)
+        self.addCleanup(child.kill)
+        status = await child.ended
+        return status, child.output + child.errors
+
+    async def test_check(self) -> None:
+        """
+        A configuration is checked without connecting anywhere.
+        """
+        self.configured("postgresql://rt@nowhere.test/shop?sslmode=require", password="s3cret")
+        status, output = await self.refused("--check")
+        self.assertEqual((status, output), (0, f"{self.config} is in order.\n"))
+        self.configured("postgresql://rt:s3cret@nowhere.test/shop?sslmod=require")
+        status, output = await self.refused("--check")
+        self.assertEqual(status, 1)
+        self.assertIn("did you mean 'sslmode'?", output)
+        self.assertNotIn("s3cret", output)
+
+    async def test_recording(self) -> None:
+        """
+        A table that is watched stays recorded, and its subscribers hear of no loss, once the
+        daemon has told its database that it is there.
+        """
+        await self.serve()
+        self.postgres.execute("CREATE TABLE orders (id integer PRIMARY KEY)")
+        wire = await self.subscribed("orders")
+        for key in range(3):
+            self.postgres.execute(f"INSERT INTO orders VALUES ({key})")
+            self.assertEqual((await wire.frame())["type"], "db_change")
+        (left,) = self.postgres.execute(
+            "SELECT until / 1000 - extract(epoch FROM clock_timestamp()) FROM _aerostack.journal",
+            user=ROLE,
+        )[0]
+        self.assertGreater(left, 24 * 3600)
+
+    async def failing(self) -> Any:
+        """
+        What C{/health} says, if it is no good; else L{None}.
+        """
+        status, body = await self.http("GET", "/health")
+        return body if status == 503 else None
+
+    async def test_serves(self) -> None:
+        """
+        The daemon serves, and its password is nowhere in what it writes, whatever happens
+        to the database, and whoever asks how it is.
+        """
+        child = await self.serve()
+        self.postgres.execute(f"ALTER ROLE {ROLE} PASSWORD 'changed'", user="admin")
+        try:
+            self.postgres.server.restart()
+            await self.until(lambda: "password authentication failed" in child.output)
+            body = await self.until(self.failing)
+        finally:
+            self.postgres.execute(f"ALTER ROLE {ROLE} PASSWORD '{PASSWORD}'", user="admin")
+        await self.until(lambda: "the database answers again" in child.output)
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 0)
+        self.assertNotIn(PASSWORD, child.output + child.errors + json.dumps(body))
+        self.assertNotIn("Traceback", child.output + child.errors)
+
+    async def test_unreachable(self) -> None:
+        """
+        A database that cannot be had ends the start with one sentence.
+        """
+        self.configured(self.postgres.tcp(), password="wr0ng")
+        status, output = await self.refused()
+        self.assertEqual(status, 1)
+        self.assertIn(f"{self.postgres.tcp()} cannot be used: ", output)
+        self.assertIn("password authentication failed", output)
+        self.assertNotIn("Traceback", output)
+        self.assertNotIn("wr0ng", output)
+
+    async def test_detach(self) -> None:
+        """
+        C{aerostack-rt detach} takes everything out again.
+        """
+        self.postgres.execute("CREATE TABLE orders (id int PRIMARY KEY)")
+        child = await self.serve()
+        wire = await self.subscribed("orders")
+        self.postgres.execute("INSERT INTO orders VALUES (1)")
+        self.assertEqual((await wire.frame())["data"], {"id": 1})
+        child.signal("TERM")
+        await child.ended
+        detach = ("detach", "--config", str(self.config))
+        status, output = await self.ran(*detach)
+        self.assertEqual(status, 0, output)
+        self.assertIn("removed _aerostack.messages", output)
+        self.assertIn("holds nothing of aerostack-rt's any more", output)
+        self.assertNotIn(PASSWORD, output)
+        self.assertEqual(
+            self.postgres.execute("SELECT count(*) FROM pg_namespace WHERE nspname = '_aerostack'"),
+            [(0,)],
+        )
+        self.assertEqual(
+            self.postgres.execute("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"), [(0,)]
+        )
+        self.assertEqual(await self.ran(*detach), (0, "Nothing to remove.\n"))
+        self.configured("postgresql:///shop?host=/nowhere")
+        status, output = await self.ran(*detach)
+        self.assertEqual(status, 1)
+        self.assertIn("postgresql:///shop?host=/nowhere: ", output)
