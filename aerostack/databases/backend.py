@@ -14,7 +14,7 @@ from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.replay.publications import Kept
 from aerostack.core.rows.selection import Bounds
 from aerostack.databases.dialect import Dialect
-from aerostack.databases.health import DatabaseHealth
+from aerostack.databases.health import DatabaseHealth, RestoreNotice
 from aerostack.databases.migrations import remove
 from aerostack.databases.pool import PooledDatabase
 from aerostack.interfaces import IJournal, IWaker
@@ -145,10 +145,14 @@ class Backend(ABC):
 
     @ivar name: The database's name in messages for people.
     @ivar dialect: The SQL of the database.
+    @ivar restored: Notes that the database was put back to an older state.
     """
 
     name: str
     dialect: Dialect
+
+    def __init__(self) -> None:
+        self.restored = RestoreNotice()
 
     @abstractmethod
     def prepare(self, since: int, limit: int, remember: Callable[[Kept], None]) -> int:

@@ -31,6 +31,24 @@ class Trouble:
     details: str
 
 
+class RestoreNotice:
+    """
+    What was noticed of an older state of the database, or of a copy, that took the place of the
+    state that clients know.
+
+    @ivar sentence: That, as far as anybody may know it; L{None} for nothing.
+    """
+
+    def __init__(self) -> None:
+        self.sentence: str | None = None
+
+    def tell(self, sentence: str) -> None:
+        """
+        Take note of a sign.  The first one stays: what follows from it is the same.
+        """
+        self.sentence = self.sentence or sentence
+
+
 class DatabaseHealth(Service):
     """
     Knows whether the database works.

@@ -17,6 +17,7 @@ from aerostack.core.replay.log import UNKNOWN
 from aerostack.core.replay.publications import Kept, Message
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.expiry import deleteExpired
+from aerostack.databases.health import RestoreNotice
 from aerostack.databases.messages import (
     InDoubt,
     insertMessages,
@@ -55,14 +56,21 @@ class History:
     maxWaiting = 10_000
 
     def __init__(
-        self, database: IDatabase, dialect: Dialect, maxAge: float | None, maxCount: int | None
+        self,
+        database: IDatabase,
+        dialect: Dialect,
+        maxAge: float | None,
+        maxCount: int | None,
+        restored: RestoreNotice | None = None,
     ) -> None:
         """
         @param maxAge: For how many seconds a message is kept; L{None} for ever.
         @param maxCount: How many messages of a topic are kept; L{None} for all.
+        @param restored: Is told if a client has seen a message that the database lacks.
         """
         self._database = database
         self._dialect = dialect
+        self._restored = restored or RestoreNotice()
         self._maxAge = maxAge
         self._maxCount = maxCount
         self._waiting: deque[tuple[Message, Deferred[Kept]]] = deque()
@@ -199,6 +207,11 @@ class History:
             if seen and reason == UNKNOWN.reason and not self._isOlder:
                 # One log entry is enough, because many clients may come back.
                 self._isOlder = True
+                self._restored.tell(
+                    "A client has seen a kept message that the database lacks: an older backup was"
+                    " restored, or the message was deleted. Clients that come back from such"
+                    " messages are told of a gap."
+                )
                 self.log.warn(
                     "a client has seen a kept message on {topic} that is not in the database: an"
                     " older backup was restored, or the message was deleted; clients that come"

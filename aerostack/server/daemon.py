@@ -97,6 +97,7 @@ class Daemon(MultiService):
             self._backend.dialect,
             config.history.maxAge,
             config.history.maxCount,
+            self._backend.restored,
         )
         self.authenticator = Authenticator(config.projects)
         policies = makePolicies(config)
@@ -173,7 +174,13 @@ class Daemon(MultiService):
         self._queries = Queries(self._backend, self._pools.query, limits, self.tracker.poke)
         self.rpc = RPC(self.hub, self.authenticator, self.feeds.permit, limits, self._queries.run)
         self.health = Health(
-            self.connections, self.quotas, self.hub, self.feeds, self.tracker, self._databaseFault
+            self.connections,
+            self.quotas,
+            self.hub,
+            self.feeds,
+            self.tracker,
+            self._databaseFault,
+            lambda: self._backend.restored.sentence,
         )
         self.console = Console(
             reactor,

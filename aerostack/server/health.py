@@ -32,10 +32,12 @@ class Health:
         feeds: TableFeed,
         tracker: ChangeTracker,
         databaseFault: Callable[[], str | None],
+        restored: Callable[[], str | None],
     ) -> None:
         """
         @param databaseFault: Tells what is wrong with the database, as one sentence; L{None}
             for nothing.
+        @param restored: Tells whether the database was put back to an older state, alike.
         """
         self._connections = connections
         self._quotas = quotas
@@ -43,6 +45,7 @@ class Health:
         self._feeds = feeds
         self._tracker = tracker
         self._databaseFault = databaseFault
+        self._restored = restored
 
     def faults(self) -> Mapping[str, str | None]:
         """
@@ -56,9 +59,11 @@ class Health:
         """
         waiting = self._tracker.waiting
         holder = None if waiting is None else waiting.holder
-        if holder is None or holder.age < HELD:
-            return {}
-        return {"transactions": holder.describe()}
+        found = {
+            "transactions": None if holder is None or holder.age < HELD else holder.describe(),
+            "restored": self._restored(),
+        }
+        return {name: sentence for name, sentence in found.items() if sentence is not None}
 
     def health(self) -> dict[str, Any]:
         """

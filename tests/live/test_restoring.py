@@ -67,6 +67,14 @@ class RestoringTests(ProgramTests):
         wire.tell({"type": "subscribe", "topic": topic, "since": since})
         return await wire.frame()
 
+    async def notices(self) -> Any:
+        """
+        @return: What C{/health} says that is no fault.
+        """
+        status, answer = await self.http("GET", "/health")
+        self.assertEqual(status, 200, answer)
+        return answer.get("notices", {})
+
     async def end(self, daemon: Child, signal: str = "TERM") -> None:
         """
         End the daemon, and wait until it is gone.
@@ -95,6 +103,7 @@ class RestoringTests(ProgramTests):
             answer = await self.resume("chat/a", lost["pos"])
             self.assertEqual((answer["recovered"], answer["gap"]), (False, {"reason": "unknown"}))
             await self.keep(text)
+        self.assertIn("that the database lacks", (await self.notices())["restored"])
         wire = await self.client()
         wire.tell({"type": "subscribe", "topic": "chat/a", "since": known["pos"]})
         self.assertTrue((await wire.frame())["recovered"])
@@ -128,6 +137,7 @@ class RestoringTests(ProgramTests):
             daemon = await self.serve()
         for topic, place in places.items():
             self.assertTrue((await self.resume(topic, place))["recovered"])
+        self.assertEqual(await self.notices(), {})
 
     async def test_changes(self) -> None:
         """
@@ -141,17 +151,23 @@ class RestoringTests(ProgramTests):
         self.backUp()
         self.execute("INSERT INTO orders VALUES (1)")
         change = await wire.frame()
+        self.assertNotIn("restored", await self.notices())
         await self.end(daemon, "KILL")
         self.restore()
         daemon = await self.serve()
+        # No client has asked for a table yet.
+        self.assertIn("put back to an older state", (await self.notices())["restored"])
         wire = await self.subscribed("orders")
         for number in (2, 3):
             self.execute(f"INSERT INTO orders VALUES ({number})")
             await wire.frame()
         answer = await self.resume("orders", change["pos"])
         self.assertEqual((answer["recovered"], answer["gap"]), (False, {"reason": "unknown"}))
+        self.assertIn("put back to an older state", (await self.notices())["restored"])
         await self.end(daemon)
         self.assertEqual(daemon.output.count("put back to an older state"), 1)
+        await self.serve()
+        self.assertEqual(await self.notices(), {})
 
     async def test_detached(self) -> None:
         """

@@ -32,6 +32,7 @@ class PostgresBackend(Backend):
     """
 
     def __init__(self, config: DatabaseConfig) -> None:
+        super().__init__()
         self.name = config.url
         self.dialect = postgres.POSTGRES
         self._options = dict(postgres.conninfoOf(config.url).options)
@@ -74,6 +75,7 @@ class PostgresBackend(Backend):
         return PostgresJournal(
             changeBytes=config.changeBytes,
             lend=self._spares.lend,
+            restored=self.restored,
         )
 
     def waker(self, reactor: Any) -> IWaker:

@@ -22,6 +22,7 @@ from psycopg.errors import (
 )
 from twisted.logger import Logger
 
+from aerostack.databases.health import RestoreNotice
 from aerostack.databases.postgres import ledger, readers, repair
 from aerostack.databases.postgres.catalog import describe
 from aerostack.databases.postgres.entries import skip
@@ -89,11 +90,14 @@ class Following:
 
     log = Logger()
 
-    def __init__(self, session: Session, rebuiltRows: int, notify: bool | None) -> None:
+    def __init__(
+        self, session: Session, rebuiltRows: int, notify: bool | None, restored: RestoreNotice
+    ) -> None:
         """
         @param rebuiltRows: How many rows a table that was made again, or was truncated, may
             have for each to be told.
         @param notify: Whether writers notify readers; L{None} for where they surely can.
+        @param restored: Is told if the journal is another's.
         """
         self.records: Mapping[int, Record] = {}
         self.altered: set[str] = set()
@@ -104,6 +108,7 @@ class Following:
         self._session = session
         self._rebuiltRows = rebuiltRows
         self._notify = notify
+        self._restored = restored
         # What is followed in this run.
         self._wanted: set[str] = set()
         # What to look at, and what was seen there when all was as it should be.
@@ -159,6 +164,11 @@ class Following:
             isThere = isComplete(cursor)
             if not isThere or isCopied(cursor):
                 if isThere:
+                    self._restored.tell(
+                        "The database is a copy of another or was restored, or its journal is of"
+                        " an earlier version. Clients that come back for changes of tables are"
+                        " told of a gap, and reload."
+                    )
                     self.log.warn(
                         "the journal in this database is that of another, of which this one is a"
                         " copy or was restored, or of an earlier version: the daemon begins another"

@@ -17,6 +17,7 @@ from aerostack.core.rows.changes import Change
 from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.journal import Holder, Lag, Loss, Poll, expired, gap, lineageOf
 from aerostack.core.rows.selection import Bounds, Selection, Snapshot
+from aerostack.databases.health import RestoreNotice
 from aerostack.databases.oversize import CHANGE_BYTES
 from aerostack.databases.postgres import entries, holders, ledger, repair, select
 from aerostack.databases.postgres.catalog import columnTypes, describe
@@ -61,6 +62,7 @@ class PostgresJournal:
         changeBytes: int = CHANGE_BYTES,
         notify: bool | None = None,
         lend: Callable[[], AbstractContextManager[Any]] | None = None,
+        restored: RestoreNotice | None = None,
     ) -> None:
         """
         @param rebuiltRows: How many rows a table that was made again, or was truncated, may
@@ -70,11 +72,13 @@ class PostgresJournal:
             prepared; so L{None} is to notify where the server lets nobody prepare any.
         @param lend: Lends another connection to the database, in autocommit mode; without it
             no snapshot can be taken.
+        @param restored: Is told if the database was put back to an older state.
         """
         self._changeBytes = changeBytes
         self._lend = lend
         self._session = Session()
-        self._following = Following(self._session, rebuiltRows, notify)
+        self._restored = restored or RestoreNotice()
+        self._following = Following(self._session, rebuiltRows, notify, self._restored)
         self._after = 0
         # Somebody knows changes that the journal does not.
         self._isRestored = False
@@ -377,6 +381,11 @@ class PostgresJournal:
         if not self._isRestored:
             # Once is enough: as many come back as were there.
             self._isRestored = True
+            self._restored.tell(
+                "The database was put back to an older state: a client has seen changes that its"
+                " journal lacks. Clients that come back for such changes are told of a gap, and"
+                " reload."
+            )
             self.log.warn(
                 "a client has seen changes that are not in the database's journal: the database was"
                 " put back to an older state.  Clients that come back for such changes are told of"

@@ -22,7 +22,7 @@ from aerostack.databases.sqlite.connection import (
     identify,
     prepareDatabase,
 )
-from aerostack.databases.sqlite.journal import SQLiteJournal
+from aerostack.databases.sqlite.journal import SQLiteJournal, checkRestored
 from aerostack.databases.sqlite.query import runQuery
 from aerostack.databases.sqlite.wake import WALWaker
 from aerostack.interfaces import IJournal, IWaker
@@ -37,12 +37,17 @@ class SQLiteBackend(Backend):
     dialect = SQLITE
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self.name = str(path)
         self._path = path
 
     def prepare(self, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
         try:
-            return prepareDatabase(self._path, since, limit, remember)
+            newest = prepareDatabase(self._path, since, limit, remember)
+            with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+                # The journal begins anew at the first subscription, which may come much later.
+                checkRestored(connection.cursor(), Note(self._path), self.restored)
+            return newest
         except (OSError, sqlite3.Error, SchemaTooNew) as error:
             raise Unusable(str(error)) from None
 
@@ -55,7 +60,9 @@ class SQLiteBackend(Backend):
         return Pools(pool(2), pool(1), pool(4), pool(2))
 
     def journal(self, config: TrackerConfig) -> IJournal:
-        return SQLiteJournal(changeBytes=config.changeBytes, note=Note(self._path))
+        return SQLiteJournal(
+            changeBytes=config.changeBytes, note=Note(self._path), restored=self.restored
+        )
 
     def waker(self, reactor: Any) -> IWaker:
         return WALWaker(reactor, self._path)

@@ -15,6 +15,7 @@ from aerostack.core.rows.changes import Change
 from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.journal import Lag, Loss, Poll, gap, lineageOf
 from aerostack.core.rows.selection import Bounds, Selection, Snapshot
+from aerostack.databases.health import RestoreNotice
 from aerostack.databases.oversize import CHANGE_BYTES
 from aerostack.databases.restored import Note, Noted, isRestored
 from aerostack.databases.sqlite import entries, ledger, repair
@@ -49,6 +50,7 @@ class SQLiteJournal:
         hold: float = HOLD,
         whole: int = WHOLE,
         note: Note | None = None,
+        restored: RestoreNotice | None = None,
     ) -> None:
         """
         @param rebuiltRows: The highest number of rows of a table that was dropped and made again
@@ -58,8 +60,10 @@ class SQLiteJournal:
             once.
         @param whole: How many entries to prune at once, also if the caller asks for fewer.
         @param note: Notes how far the journal came, outside of the database.
+        @param restored: Gets a sentence if the database was put back to an older state.
         """
         self._note = note
+        self._restored = restored or RestoreNotice()
         self._hold = hold
         self._whole = whole
         self._rebuiltRows = rebuiltRows
@@ -103,6 +107,7 @@ class SQLiteJournal:
                     ledger.beginEpoch(cursor)
                     self._takeNote(cursor)
             if isOther:
+                self._restored.tell(_RESTORED)
                 self.log.warn(
                     "the database was put back to an older state, or is a copy in another place:"
                     " its journal is not what {note} says, or that file is not there.  Clients that"
@@ -382,6 +387,20 @@ class SQLiteJournal:
         # If the user changed the schema as well, the next poll must still see that.
         if self._schemaVersion == before:
             self._schemaVersion = present
+
+
+def checkRestored(cursor: sqlite3.Cursor, note: Note, restored: RestoreNotice) -> None:
+    """
+    Check whether the database was put back to an older state, and change nothing.
+    """
+    if ledger.isComplete(cursor) and ledger.isOfThisVersion(cursor) and _isOther(cursor, note):
+        restored.tell(_RESTORED)
+
+
+_RESTORED = (
+    "The database was put back to an older state, or is a copy in another place. Clients that come"
+    " back for changes of tables get a gap, and reload."
+)
 
 
 def _pragma(cursor: sqlite3.Cursor, name: str) -> int:

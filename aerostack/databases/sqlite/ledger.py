@@ -201,12 +201,19 @@ def clear(cursor: sqlite3.Cursor) -> list[str]:
     return gone
 
 
+def isOfThisVersion(cursor: sqlite3.Cursor) -> bool:
+    """
+    Tell whether this version made the tables.
+    """
+    row = cursor.execute("SELECT value FROM _aerostack_meta WHERE key = 'version'").fetchone()
+    return bool(row == (VERSION,))
+
+
 def checkVersion(cursor: sqlite3.Cursor) -> None:
     """
     Refuse tables of another version of the daemon.
     """
-    row = cursor.execute("SELECT value FROM _aerostack_meta WHERE key = 'version'").fetchone()
-    if row != (VERSION,):
+    if not isOfThisVersion(cursor):
         raise RuntimeError(
             "the journal in this database was made by another version of aerostack-rt;"
             " take it out with that version's remove command"
