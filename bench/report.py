@@ -103,12 +103,12 @@ class Reporter:
                     load = f"overload, {best.rpartition('/')[2]}"
                     rows.append([f"{size:,}", load, label, *self._delivered(system, best)])
         note = (
-            "Delivered to the subscribers of one topic, in frames of 160 bytes (where a system's "
-            "own words leave room for it).  The load is a rate of deliveries, or overload: so many "
-            "events under way at once, published in bursts of half as many; each system with the "
-            "number at which it delivers most.  Times are from before the publication to after "
-            "the delivery (- where none of these fell into the time that was measured).  "
-            "CPU is of one processor; load CPU is that of the load generator."
+            "Deliveries to the subscribers of one topic, in frames of 160 bytes if the system's "
+            "protocol is short enough.  The load is a rate of deliveries, or overload: a number "
+            "of events in flight, published in bursts of half as many, at which the system "
+            "delivers most.  Times are from before the publication to after the delivery (- if "
+            "no delivery was in the measured time).  CPU is of one processor; load CPU is the "
+            "load generator's."
         )
         header = (
             *("subscribers", "load", "system", "deliveries/s", "p50 ms", "p99 ms", "max ms"),
@@ -150,9 +150,9 @@ class Reporter:
                     ]
                 )
         note = (
-            "Clients connect and subscribe, so many at once until all are in, and are then "
-            "silent.  Memory is what the server has grown by, for each.  Refused and failed are "
-            "the most of all rounds."
+            "Clients connect and subscribe, a number of them at once until all are connected, "
+            "and are then silent.  Memory is the server's growth for each client.  Refused and "
+            "failed are the highest of all rounds."
         )
         header = ("how", "system", "clients", "clients/s", "refused", "failed", "KiB each")
         return Table("Connections", note, header, rows, 2)
@@ -172,11 +172,11 @@ class Reporter:
                 ]
             )
         note = (
-            "A thousand subscribers get 50 events a second; one of them gets 4.9 MB a second "
-            "besides, on a topic of its own, and reads it, or stalls.  The others' p99, the "
-            "median of the ratios of each round, by how much the server's memory was larger at "
-            "most, what the server's bound for one client is (- is none), and after how many "
-            "seconds it closed the connection (- is never)."
+            "A thousand subscribers get 50 events a second.  One of them also gets 4.9 MB a "
+            "second on a topic of its own, and reads them, or stalls.  The columns are the p99 "
+            "of the other subscribers, the median of the ratios of each round, the highest "
+            "growth of the server's memory, the server's bound for one client (- means no "
+            "bound), and the seconds after which it closed the connection (- means never)."
         )
         header = (
             *(
@@ -204,10 +204,11 @@ class Reporter:
                 ]
                 rows.append([label, self._kept[system], str(window), *found])
         note = (
-            "From a publication that is to be kept to its acknowledgement, with one or 64 under "
-            "way.  What was kept is not the same: only one of these outlives its process."
+            "The time from a kept publication to its acknowledgement, with one or 64 in flight.  "
+            "The guarantees differ: only one of the systems keeps messages after its process "
+            "ends."
         )
-        header = ("system", "kept", "under way", "acks/s", "p50 ms", "p99 ms", "CPU %")
+        header = ("system", "kept", "in flight", "acks/s", "p50 ms", "p99 ms", "CPU %")
         return Table("Kept publications", note, header, rows, 2)
 
     def _resume(self) -> Table:
@@ -229,10 +230,10 @@ class Reporter:
                 ]
             )
         note = (
-            "Clients come back at once and ask for what they missed, while 20 more events are "
-            "published.  Whole are those that got every event once and in order, in the worst "
-            "round; wrong are events out of order or not there once; the time is until the last "
-            "has everything."
+            "Clients reconnect at once and ask for missed events, while 20 more events are "
+            "published.  Whole is the number of clients that got every event once and in order, "
+            "in the worst round.  Wrong is the number of events that came out of order, or not "
+            "exactly once.  The time is until the last client has every event."
         )
         header = ("system", "clients", "missed", "whole", "wrong", "seconds", "CPU %", "MiB more")
         return Table("Resume", note, header, rows, 1)
@@ -242,7 +243,7 @@ class Reporter:
         for mark in judge(self._results):
             reached = "yes" if mark.reached else "NO"
             rows.append([mark.what, mark.ours, mark.against, mark.ratio, mark.wanted, reached])
-        note = "The daemon against its marks; every ratio is of medians of the same run."
+        note = "The daemon and its marks; each ratio is of medians of the same run."
         header = ("what", "ours", "against", "ratio", "mark", "reached")
         return Table(MARKS, note, header, rows, 1)
 
