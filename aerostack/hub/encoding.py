@@ -1,5 +1,5 @@
 """
-What is published, as the frames that go to sockets.
+Publications as the frames that go to sockets.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from msgspec import UNSET, Raw
 
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import CHAT_MESSAGE, PRESENCE, Publication
+from aerostack.core.topics.policies import LATEST, TopicPolicy
+from aerostack.protocol.codec import fieldOf
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.frames import ChatMessage, Event
 from aerostack.protocol.framing import Frame
@@ -17,15 +19,15 @@ from aerostack.protocol.framing import Frame
 
 def publicationFrame(
     publication: Publication,
-    position: Position | None,
-    key: Hashable,
+    position: Position | None = None,
+    policy: TopicPolicy | None = None,
     logPosition: Position | None = None,
 ) -> Frame:
     """
-    The bytes that carry a publication.
+    The frame that carries a publication.
 
     @param position: Its place in the topic's log, if it is part of it.
-    @param key: See L{Frame}.
+    @param policy: The topic's policy, if a slow reader may be spared the frame by it.
     @param logPosition: See L{Frame}.
     """
     kind = ChatMessage if publication.kind == CHAT_MESSAGE else Event
@@ -37,7 +39,15 @@ def publicationFrame(
         userId=UNSET if publication.userId is None else publication.userId,
         pos=UNSET if position is None else str(position),
     )
+    key = None if policy is None else _conflationKey(publication, policy)
     wired = wireFrame(frame, publication.topic, key, logPosition)
     if publication.kind == PRESENCE:
         wired.isState = True
     return wired
+
+
+def _conflationKey(publication: Publication, policy: TopicPolicy) -> Hashable:
+    value: Hashable = publication.userId
+    if policy.whenSlow == LATEST and policy.slowKey is not None:
+        value = fieldOf(publication.data, policy.slowKey)
+    return policy.conflationKey(publication.topic, publication.event, value)

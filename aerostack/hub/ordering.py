@@ -1,11 +1,11 @@
 """
-The order of a topic's publications, some of which are kept before they are sent.
+Keeps a topic's publications in the order in which they came, although the database keeps some
+of them before they go on.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
 from dataclasses import replace
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -14,68 +14,68 @@ from twisted.python.failure import Failure
 from aerostack.core.replay.publications import Kept, Message, Publication, Receipt
 from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IHistory
+from aerostack.interfaces import IEngine, IHistory
 
 
 class OrderedPublisher:
     """
-    Lets publications through in the order in which they came, topic by topic.
+    Passes publications to the engine, those of one topic in the order in which they came.
 
-    @ivar maxLane: How many publications of one topic may wait for one that is being
-        kept.
-    @ivar maxLaneBytes: How many bytes they may have.
+    @ivar maxWaiting: How many publications of one topic may wait for one that is being kept.
+    @ivar maxTopicBytes: How many bytes they may have.
     @ivar maxPublisherBytes: How many bytes those of one client may have.
     @ivar maxProjectBytes: How many bytes those of all topics of a project may have.
     @ivar maxBytes: How many bytes those of all topics may have.
     """
 
-    maxLane = 1000
-    maxLaneBytes = 8_388_608
+    maxWaiting = 1000
+    maxTopicBytes = 8_388_608
     maxPublisherBytes = 4_194_304
     maxProjectBytes = 16_777_216
     maxBytes = 33_554_432
 
-    def __init__(self, history: IHistory, publish: Callable[[Publication], None]) -> None:
+    def __init__(self, history: IHistory, engine: IEngine) -> None:
         """
-        @param publish: Gets each publication when its turn has come.
+        @param history: Keeps messages.
+        @param engine: Gets each publication when its turn has come.
         """
         self._history = history
-        self._publish = publish
-        self._lanes: dict[str, _Lane] = {}
+        self._engine = engine
+        self._queues: dict[str, _Queue] = {}
         # How many bytes wait of each client, of each project and of all.
         self._held: Counter[_Scope] = Counter()
 
     def __contains__(self, topic: str) -> bool:
-        return topic in self._lanes
+        return topic in self._queues
 
     def enter(
         self, publication: Publication, message: Message | None, publisher: str | None = None
     ) -> Deferred[Receipt | None]:
         """
-        Let a publication through.
+        Pass a publication on, at once or when its turn has come.
 
-        @param publisher: The client that it comes from; L{None} for a server.
-        @param message: What of it is to be kept first, if it is.
-        @return: Fires when it is on its way; where it is kept, after the commit, with
-            the receipt.  Fails with L{RealtimeError} C{database_unavailable} if it
-            could not be kept; then nobody gets it.
+        @param message: What the history is to keep of it first; L{None} for nothing.
+        @param publisher: The connection that it comes from; L{None} for a server's request.
+        @return: Fires when the engine has it; if it is kept, after the commit, with the receipt.
+            Fails with L{RealtimeError} C{database_unavailable} if it could not be kept, or if
+            too much waits already; then the engine does not get it.
         """
-        lane = self._lanes.get(publication.topic)
-        if message is None and lane is None:
-            self._publish(publication)
+        queue = self._queues.get(publication.topic)
+        if message is None and queue is None:
+            self._engine.publish(publication)
             return succeed(None)
         waiting = _Waiting(publication, _scopes(publisher, projectOf(publication.topic)))
-        if lane is not None and not self._fits(lane, waiting):
+        if queue is not None and not self._fits(queue, waiting):
             return fail(_tooMuch("on this topic"))
         most = (self.maxBytes, self.maxProjectBytes, self.maxPublisherBytes)
         for scope, bound in zip(waiting.scopes, most, strict=False):
             held = self._held[scope]
             if held and held + waiting.size > bound:
                 return fail(_tooMuch(scope[0]))
-        if lane is None:
-            lane = self._lanes[publication.topic] = _Lane()
-        lane.waiting.append(waiting)
-        self._count(lane, waiting, waiting.size)
+        if queue is None:
+            queue = self._queues[publication.topic] = _Queue()
+        queue.waiting.append(waiting)
+        self._count(queue, waiting, waiting.size)
         if message is None:
             waiting.ready = True
             return waiting.done
@@ -85,38 +85,41 @@ class OrderedPublisher:
         return waiting.done
 
     def _flush(self, topic: str) -> None:
-        """Let go what need not wait any longer, from the front."""
-        lane = self._lanes[topic]
-        while lane.waiting and lane.waiting[0].ready:
-            waiting = lane.waiting.popleft()
-            self._count(lane, waiting, -waiting.size)
-            if not lane.waiting:
-                del self._lanes[topic]
+        """Pass on, from the front, what need not wait any longer."""
+        queue = self._queues[topic]
+        while queue.waiting and queue.waiting[0].ready:
+            waiting = queue.waiting.popleft()
+            self._count(queue, waiting, -waiting.size)
+            if not queue.waiting:
+                del self._queues[topic]
             if waiting.failure is not None:
                 waiting.done.errback(waiting.failure)
                 continue
             try:
-                self._publish(waiting.publication)
+                self._engine.publish(waiting.publication)
             except Exception:
-                # Those behind it are to be let go all the same.
+                # The publications behind it go on all the same.
                 waiting.done.errback(Failure())
             else:
                 waiting.done.callback(waiting.result)
 
-    def _count(self, lane: _Lane, waiting: _Waiting, size: int) -> None:
+    def _count(self, queue: _Queue, waiting: _Waiting, size: int) -> None:
         """Note that so many bytes more wait, or fewer."""
-        lane.size += size
+        queue.size += size
         for scope in waiting.scopes:
             self._held[scope] += size
             if not self._held[scope]:
                 del self._held[scope]
 
-    def _fits(self, lane: _Lane, waiting: _Waiting) -> bool:
-        return len(lane.waiting) < self.maxLane and lane.size + waiting.size <= self.maxLaneBytes
+    def _fits(self, queue: _Queue, waiting: _Waiting) -> bool:
+        return (
+            len(queue.waiting) < self.maxWaiting and queue.size + waiting.size <= self.maxTopicBytes
+        )
 
 
 _Scope = tuple[str, str]
-"""Whose bytes are counted together, as a message names it, and which of them it is."""
+"""Publications whose bytes are counted together: the words of the error that names them, and
+which project or connection they belong to."""
 
 
 def _scopes(publisher: str | None, project: str) -> tuple[_Scope, ...]:
@@ -130,11 +133,11 @@ def _tooMuch(where: str) -> RealtimeError:
 
 
 _OVERHEAD = 1024
-"""What one that waits costs in memory beside its data, about."""
+"""About how many bytes of memory a waiting publication takes beside its data."""
 
 
-class _Lane:
-    """What waits on one topic, and how many bytes that is."""
+class _Queue:
+    """The publications of one topic that wait, and how many bytes they have."""
 
     def __init__(self) -> None:
         self.waiting: deque[_Waiting] = deque()
@@ -142,7 +145,7 @@ class _Lane:
 
 
 class _Waiting:
-    """A publication in its topic's lane."""
+    """A publication that waits in its topic's queue."""
 
     def __init__(self, publication: Publication, scopes: tuple[_Scope, ...]) -> None:
         self.publication = publication
@@ -154,7 +157,7 @@ class _Waiting:
         self.done: Deferred[Receipt | None] = Deferred()
 
     def kept(self, kept: Kept) -> None:
-        # What is told live and what stands in the history say the same time.
+        # The live frame and the history have the same time.
         self.publication = replace(self.publication, timestamp=kept.createdAt, mark=kept.createdAt)
         self.result = kept.receipt
         self.ready = True

@@ -1,5 +1,6 @@
 """
-Who is present on which topics, and what is told of it.
+Who is present on which topics: the service tracks connections, tells subscribers who joins and
+leaves, and sends whole sets of members.
 """
 
 from __future__ import annotations
@@ -10,17 +11,16 @@ from typing import Any, Protocol
 from msgspec import Raw
 
 from aerostack.core.presence import Left, Member, Presence
-from aerostack.core.replay.publications import PRESENCE, Publication
 from aerostack.core.roster import Block
 from aerostack.core.topics.topics import Topic
+from aerostack.hub.publishing import Publisher
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.frames import Event, Synced
 from aerostack.protocol.framing import Frame
 
 AT_ONCE = 16_384
-"""A set with at most so many bytes of states is sent right behind what asked for it."""
-
+"""A set with at most so many bytes of states is sent right behind the frame that asked for it."""
 
 PIECE = 100
 """How many members whose grace is over leave in one step."""
@@ -46,9 +46,9 @@ class IReader(Protocol):
 
 class PresenceService:
     """
-    Lets connections be present, and tells the topics' subscribers.
+    Tracks which connections are present on which topics, and tells the topics' subscribers.
 
-    @ivar rosters: Who is present where.
+    @ivar rosters: The members of each topic.
     """
 
     def __init__(
@@ -56,21 +56,18 @@ class PresenceService:
         presence: Presence,
         seconds: Callable[[], float],
         now: Callable[[], int],
-        publish: Callable[[Publication], object],
-        checkBacklog: Callable[[str], None],
+        publisher: Publisher,
     ) -> None:
         """
-        @param seconds: The time by which things grow old.
-        @param now: The time, milliseconds since the epoch.
-        @param publish: Gives something to every subscriber of its topic.
-        @param checkBacklog: Raises a L{RealtimeError} where a topic's subscribers cannot be
-            sent more now.
+        @param presence: The members of each topic.
+        @param seconds: The clock's time, which measures how long a connection was lost.
+        @param now: The time of day, milliseconds since the epoch.
+        @param publisher: Takes joins, updates and leaves to the topics' subscribers.
         """
         self.rosters = presence
         self._seconds = seconds
         self._now = now
-        self._publish = publish
-        self._checkBacklog = checkBacklog
+        self._publisher = publisher
 
     def track(
         self,
@@ -85,15 +82,16 @@ class PresenceService:
         most: int | None = None,
     ) -> None:
         """
-        Let a connection be present on a topic, or say something new of itself.
+        Let a connection be present on a topic, or change its state there.
 
         @param paged: See L{sync}.
         @param client: See L{aerostack.core.presence.Member}.
         @param reads: Whether the client may know who else is there.
         @param most: See L{aerostack.core.presence.Presence.track}.
-        @raise RealtimeError: There is no room for it, or its subscribers cannot be told now.
+        @raise RealtimeError: There is no memory for it, or the topic's subscribers cannot be
+            told now.
         """
-        self._checkBacklog(topic.canonical)
+        self._publisher.checkBacklog(topic.canonical)
         tracked = self.rosters.track(
             topic.canonical, connectionId, userId, state, self._now(), client, most
         )
@@ -110,7 +108,7 @@ class PresenceService:
 
     def untrack(self, connectionId: str, topic: Topic) -> None:
         """
-        Let a connection be present on a topic no more; one that is not is no error.
+        End a connection's presence on a topic.  If it is not present there, that is no error.
         """
         member = self.rosters.untrack(topic.canonical, connectionId)
         if member is not None:
@@ -124,13 +122,14 @@ class PresenceService:
 
     def lose(self, connectionId: str) -> None:
         """
-        Note that a connection died without a word.
+        Note that a connection was lost: its presence ends when the grace is over, unless its
+        client comes back.
         """
         self.rosters.lose(connectionId, self._seconds())
 
     def sweep(self) -> Iterator[None]:
         """
-        Tell of those whose grace is over, a few at a time.
+        Tell subscribers about the members whose grace is over, a few at a time.
         """
         while gone := self.rosters.expire(self._seconds(), PIECE):
             self._tellLeft(gone)
@@ -146,24 +145,24 @@ class PresenceService:
         """
         Tell a client who is present on a topic.
 
-        @param paged: Whether the client asked for pages, and for the word that they are
-            over; if not, all members are in one frame, and where there is no member there
-            is no frame.
+        @param paged: Whether the client asked for pages, and for a frame that says that they
+            are over; if not, all members are in one frame, and without a member there is no
+            frame.
         @param unasked: Whether the client does not know that the set comes, so that a frame
-            has to say where it begins, be it empty.
+            has to say where it begins, even if the set is empty.
         """
         canonical = topic.canonical
         roster = self.rosters.roster(canonical)
         if roster is None and not paged and not unasked:
             return
-        # Pages that are under way owe their end.
+        # A client that gets pages already still needs the frame that ends them.
         paged = paged or reader.isSyncing(canonical)
         frames = self._pages(canonical, unasked) if paged else self._whole(canonical, unasked)
         reader.sync(canonical, frames, paged, roster is None or roster.size <= AT_ONCE)
 
     def _whole(self, canonical: str, unasked: bool) -> Iterator[Frame]:
         """
-        The whole set as it is when it is asked for, in one frame.
+        The whole set, as it is when the client is ready for it, in one frame.
         """
         roster = self.rosters.roster(canonical)
         if roster is None:
@@ -208,7 +207,7 @@ class PresenceService:
 
     def _tell(self, topic: str, event: str, member: Member) -> None:
         data = encodeValue(_memberData(member))
-        self._publish(Publication(topic, PRESENCE, event, data, member.userId, self._now()))
+        self._publisher.publishPresence(topic, event, data, member.userId)
 
     def _tellLeft(self, gone: Iterable[Left]) -> None:
         for left in gone:

@@ -170,7 +170,7 @@ class Recovery:
                 # It has left, or asked again.
                 return
             # What was published meanwhile is in the log.
-            self._hub.fanout.handOver(topic.canonical, outlet)
+            self._hub.delivery.handOver(topic.canonical, outlet)
             outlet.endCatchUp(topic.canonical)
             self._resume(outlet, wish, self._stream(topic), position)
 
@@ -335,7 +335,7 @@ class Recovery:
         """
         canonical = topic.canonical
         # What was published until now was for it.
-        self._hub.fanout.handOver(canonical, outlet)
+        self._hub.delivery.handOver(canonical, outlet)
         held = Catchup()
         held.behind = self._feeds.openLog(topic).standing
         outlet.catchUp(canonical, held)
@@ -364,7 +364,7 @@ class Recovery:
         """
         topic = topicOf(canonical)
         # What was published until now is in the log, so it must not come live as well.
-        self._hub.fanout.handOver(canonical, outlet)
+        self._hub.delivery.handOver(canonical, outlet)
         position = catchup.readOn()
         stream = self._feeds.openLog(topic)
         plan = stream.resume(position, self._clock.seconds())
@@ -410,7 +410,7 @@ class Recovery:
     def _stream(self, topic: Topic) -> TopicLog:
         if topic.table is not None:
             return self._feeds.openLog(topic)
-        return self._hub.openLog(topic.canonical)
+        return self._hub.delivery.openLog(topic.canonical)
 
 
 def _unavailable() -> RealtimeError:

@@ -70,7 +70,7 @@ class Console(MultiService):
         self.taps.setServiceParent(self)
         self._directory = Directory(clock, hub, feeds, self.taps, sessions)
         self._diagnosis = Diagnosis(hub, feeds, traces, sessions, self._directory)
-        self.sampler = Sampler(clock, wall, health.counts, feeds.latencies, hub.latencies)
+        self.sampler = Sampler(clock, wall, health.counts, feeds.latencies, hub.publisher.latencies)
         self.sampler.setServiceParent(self)
 
     def resources(self) -> dict[str, Resource]:

@@ -122,7 +122,8 @@ class Daemon(MultiService):
         self.tracker = self._makeTracker()
         self.feeds = TableFeed(
             reactor,
-            self.hub,
+            self.hub.now,
+            self.hub.delivery,
             Patterns(config.tracker.tables),
             Access(config.projects, config.tables),
             config.projects,
@@ -247,7 +248,7 @@ class Daemon(MultiService):
             self.rpc,
             self.health,
             {
-                "aerostack_publish_to_socket_seconds": self.hub.latencies.histogram,
+                "aerostack_publish_to_socket_seconds": self.hub.publisher.latencies.histogram,
                 "aerostack_commit_to_socket_seconds": self.feeds.latencies.histogram,
                 "aerostack_event_loop_delay_seconds": self.console.sampler.turns,
                 "aerostack_database_call_seconds": self._pools.calls(),
@@ -285,11 +286,11 @@ class Daemon(MultiService):
             newest = self._backend.prepare(
                 int((self._wall() - self.config.streams.repeatWindow) * 1000),
                 MAX_REPEATS,
-                self.hub.remember,
+                self.hub.publisher.remember,
             )
         except Unusable as error:
             raise StartError(f"{self.config.database.url} cannot be used: {error}") from None
-        self.hub.floor = max(newest, self.hub.now())
+        self.hub.delivery.floor = max(newest, self.hub.now())
         try:
             listeners = [
                 serverEndpoint(self._reactor, description, self.config.path.parent)

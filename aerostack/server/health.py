@@ -84,9 +84,9 @@ class Health:
         return Counts(
             len(self._connections),
             self._quotas.subscriptions.total,
-            self._hub.published,
+            self._hub.delivery.published,
             self._feeds.changes,
-            self._hub.fanout.delivered,
+            self._hub.delivery.fanout.delivered,
         )
 
     def metrics(self) -> Mapping[str, float]:

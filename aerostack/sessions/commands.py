@@ -16,7 +16,7 @@ from aerostack.core.access.permissions import Action
 from aerostack.core.replay.publications import Receipt
 from aerostack.core.topics.topics import Topic, checkEvent, parseTopic, topicOf
 from aerostack.errors import RealtimeError
-from aerostack.hub.hub import makeRepeatKey
+from aerostack.hub.publishing import makeRepeatKey
 from aerostack.protocol.codec import ECHOED, MAX_ID, encodeValue, sizeOf
 from aerostack.protocol.frames import (
     Ack,
@@ -142,7 +142,7 @@ class Commands:
         topic = self._topic(frame.topic)
         checkEvent(frame.event, self._limits.eventLength)
         self._permit(Action.PUBLISH, topic)
-        published = self._hub.publish(
+        published = self._hub.publisher.publish(
             topic,
             frame.event,
             bytes(frame.data),
@@ -171,7 +171,7 @@ class Commands:
     def _chat(self, frame: Chat) -> None:
         topic = self._topic(f"chat/{frame.roomId}")
         self._permit(Action.PUBLISH, topic)
-        said = self._hub.chat(
+        said = self._hub.publisher.chat(
             topic,
             frame.text,
             frame.metadata,

@@ -108,7 +108,7 @@ class RPC:
             raise RealtimeError(
                 "too_large", f"An event's data has at most {self._limits.messageBytes} bytes."
             )
-        published = self._hub.publish(
+        published = self._hub.publisher.publish(
             topic, event, encoded, options.get("userId"), options.get("persist", False)
         )
         return published.addCallback(_emitted)

@@ -4,11 +4,14 @@ Changes of a table's rows, as the frames that go to sockets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import UNSET
 
 from aerostack.core.replay.positions import Position
 from aerostack.core.rows.changes import Change, Row
-from aerostack.core.rows.views import Projection, tell
+from aerostack.core.rows.transactions import OpenTransactions
+from aerostack.core.rows.views import Projection, View, classify, tell
 from aerostack.core.topics.policies import CLOSE, TopicPolicy
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
@@ -20,7 +23,7 @@ def changeFrame(
     topic: str,
     change: Change,
     position: Position,
-    rule: TopicPolicy | None = None,
+    policy: TopicPolicy | None = None,
     operation: str | None = None,
     projection: Projection | None = None,
     logPosition: Position | None = None,
@@ -30,10 +33,10 @@ def changeFrame(
 
     @param topic: The canonical topic.
     @param position: The change's place in the topic's log.
-    @param rule: What holds for the topic, where the frame may be spared.
-    @param operation: As what the change is told, if it is not as what it was.
-    @param projection: The columns that are told, L{None} for all.
-    @param logPosition: Where the log stood before the change, if it goes out live.
+    @param policy: The topic's policy, if a slow reader may be spared the frame by it.
+    @param operation: The operation in the frame; L{None} for the change's own.
+    @param projection: The columns in the frame; L{None} for all.
+    @param logPosition: The log's position before the change, if the frame is sent live.
     """
     told = tell(change, operation or change.operation, projection)
     data, old, omitted = told.data, told.old, _omitted(change, projection)
@@ -41,10 +44,10 @@ def changeFrame(
         data = {**data, **omitted}
         old = None if old is None else {**old, **omitted}
     key = None
-    if rule is not None and rule.whenSlow != CLOSE:
-        # Whatever happens to a row, what it is in the end is what counts.
-        value = None if rule.slowKey is None else change.data.get(rule.slowKey)
-        key = rule.conflationKey(topic, "", None if value is None else encodeValue(value))
+    if policy is not None and policy.whenSlow != CLOSE:
+        # Only the newest state of a row matters, whatever the operation.
+        value = None if policy.slowKey is None else change.data.get(policy.slowKey)
+        key = policy.conflationKey(topic, "", None if value is None else encodeValue(value))
     return wireFrame(
         DbChange(
             topic=topic,
@@ -66,7 +69,7 @@ def changeFrame(
 
 def _omitted(change: Change, projection: Projection | None) -> Row:
     """
-    What is told of values that are too large to be told.
+    The columns whose values are too large to be sent, each as L{None}.
     """
     omitted: Row = dict.fromkeys(change.omitted)
     return projection.apply(omitted) if omitted and projection is not None else omitted
@@ -76,17 +79,104 @@ def commitFrame(
     topic: str,
     transaction: str | None,
     position: Position,
-    rule: TopicPolicy | None = None,
+    policy: TopicPolicy | None = None,
     logPosition: Position | None = None,
 ) -> Frame:
     """
-    The frame that says that a transaction is over, for those who did not get its last change.
+    The frame that says that a transaction is over, for subscribers that do not get its last
+    change.
 
     @param transaction: See L{Change}.
     @param position: The last change's place in the topic's log.
-    @param rule: What holds for the topic, where the frame may be spared.
-    @param logPosition: Where the log stood before that change, if the frame goes out live.
+    @param policy: The topic's policy, if a slow reader may be spared the frame by it.
+    @param logPosition: The log's position before that change, if the frame is sent live.
     """
     tx = UNSET if transaction is None else transaction
-    key = None if rule is None or rule.whenSlow == CLOSE else (topic, "commit")
+    key = None if policy is None or policy.whenSlow == CLOSE else (topic, "commit")
     return wireFrame(Commit(topic=topic, tx=tx, pos=str(position)), topic, key, logPosition)
+
+
+class ChangeEncoder:
+    """
+    Encodes one change for the subscribers of one topic: once for each form in which it is sent,
+    whatever the reason for the form.
+
+    @ivar topic: The canonical topic.
+    @ivar change: The change.
+    """
+
+    __slots__ = (
+        "_frames",
+        "_logPosition",
+        "_openTransactions",
+        "_policy",
+        "_position",
+        "change",
+        "topic",
+    )
+
+    _position: Position
+    _policy: TopicPolicy
+    _logPosition: Position
+
+    def __init__(
+        self, topic: str, change: Change, openTransactions: OpenTransactions[View]
+    ) -> None:
+        """
+        @param openTransactions: The views of the topic whose subscribers got a part of the
+            transaction, and not its end.
+        """
+        self.topic = topic
+        self.change = change
+        self._openTransactions = openTransactions
+        # By operation and columns.
+        self._frames: dict[tuple[str, Projection | None], Frame] = {}
+
+    def encode(self, position: Position, policy: TopicPolicy, logPosition: Position) -> Frame:
+        """
+        Make the frame of the whole change, before any other frame of it.
+
+        @param position: The change's position in the topic's log.
+        @param logPosition: See L{Frame}.
+        """
+        self._position, self._policy, self._logPosition = position, policy, logPosition
+        return self._encode(self.change.operation, None)
+
+    def encodeFor(self, view: View) -> Frame | None:
+        """
+        Make the frame that subscribers with a view get; L{None} if they get none.
+        """
+        operation = classify(self.change, view)
+        if operation is None:
+            return None
+        if view.selects:
+            self._openTransactions.told(view, self.change.last)
+        frame = self._frames.get((operation, view.projection))
+        return self._encode(operation, view.projection) if frame is None else frame
+
+    def endTransaction(self) -> Sequence[tuple[View, Frame]]:
+        """
+        If the change is the last of its transaction: the views whose subscribers got a part of
+        the transaction and not this change, each with the frame that says that it is over.
+        """
+        views = self._openTransactions.end() if self.change.last else ()
+        if not views:
+            return ()
+        change = self.change
+        frame = commitFrame(
+            self.topic, change.transaction, self._position, self._policy, self._logPosition
+        )
+        return [(view, frame) for view in views]
+
+    def _encode(self, operation: str, projection: Projection | None) -> Frame:
+        frame = changeFrame(
+            self.topic,
+            self.change,
+            self._position,
+            self._policy,
+            operation,
+            projection,
+            self._logPosition,
+        )
+        self._frames[operation, projection] = frame
+        return frame

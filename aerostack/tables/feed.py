@@ -1,11 +1,11 @@
 """
-Table topics: from the tracker's changes to the frames of those who subscribed.
+Table topics: from the tracker's changes to the subscribers of each project.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -24,32 +24,31 @@ from aerostack.core.replay.positions import Position
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.transactions import OpenTransactions
-from aerostack.core.rows.views import Projection, View, classify
+from aerostack.core.rows.views import View
 from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.errors import RealtimeError
-from aerostack.hub.hub import Hub
+from aerostack.hub.delivering import Delivery
 from aerostack.interfaces import IChangeListener, IChangeTracker, ISubscriber
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.frames import Error, Status, Subscribe
-from aerostack.protocol.framing import Frame
-from aerostack.tables.encoding import changeFrame, commitFrame
+from aerostack.tables.encoding import ChangeEncoder
+from aerostack.tables.status import Outage, feedStatus, tableAltered, tableBack
 
 PIECE = 50
-"""How many subscribers of a table that was altered are judged before others have their turn."""
+"""How many subscribers of an altered table are judged before the reactor does something else."""
 
 
 @implementer(IChangeListener)
 class TableFeed:
     """
-    Stands between the tracker, which knows tables, and the registry, which knows
-    the topics of each project.
+    Stands between the tracker, which knows tables, and the hub's delivery, which knows the
+    topics of each project.
 
-    @ivar allowed: The tables that may be subscribed to.
-    @ivar access: Judges who may read what of them.
-    @ivar projects: The ids of all projects; each sees the tables as topics of its
-        own.
-    @ivar changes: How many changes were told.
+    @ivar allowed: The tables to which clients may subscribe.
+    @ivar access: Decides what a client may read of them.
+    @ivar projects: The ids of all projects; each sees the tables as topics of its own.
+    @ivar changes: How many changes the tracker brought.
     @ivar latencies: How long after their commit they were sent to all subscribers.
     """
 
@@ -58,14 +57,17 @@ class TableFeed:
     def __init__(
         self,
         clock: IReactorTime,
-        hub: Hub,
+        now: Callable[[], int],
+        delivery: Delivery,
         allowed: Patterns,
         access: Access,
         projects: Collection[str],
         tracker: IChangeTracker,
     ) -> None:
         """
-        @param tracker: Tells us of changes, once it was started with us.
+        @param now: The time of day, milliseconds since the epoch.
+        @param delivery: Sends frames to the subscribers of topics, and has the topics' logs.
+        @param tracker: Calls the feed with each change, once it was started with the feed.
         """
         self.allowed = allowed
         self.access = access
@@ -73,35 +75,36 @@ class TableFeed:
         self.changes = 0
         self.latencies = Latencies()
         self.tracker = tracker
-        self._hub = hub
+        self._now = now
+        self._delivery = delivery
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
-        # What columns the tables have, as far as anybody has asked or was told.
+        # The columns of tables, as far as somebody asked for them or the tracker brought them.
         self._shapes: dict[str, Columns] = {}
-        # What was told to the operator of rules that fit no table.
-        self._told: set[tuple[str, str]] = set()
-        # Tables of which a part of a transaction was told, and not yet the rest.
+        # The rules that fit no table, and why, as far as they are in the log.
+        self._logged: set[tuple[str, str]] = set()
+        # Tables of which a part of a transaction was delivered, and not yet the rest.
         self._within: set[str] = set()
-        # Tables that were lost and are not followed again yet.
+        # Tables that were lost, and that the tracker does not follow again yet.
         self._gone: set[str] = set()
-        # By topic, the views that were told a part of it.
-        self._ends: defaultdict[str, OpenTransactions[View]] = defaultdict(OpenTransactions)
-        # What is wrong, and since when, ms, while changes cannot be read.
-        self._down: tuple[str, int] | None = None
+        # By topic, the views whose subscribers got a part of that transaction.
+        self._openTransactions: defaultdict[str, OpenTransactions[View]] = defaultdict(
+            OpenTransactions
+        )
+        self._outage: Outage | None = None
 
     def watch(self, table: str) -> Deferred[str]:
         """
-        Have a table watched, for one subscription more.
+        Have the tracker watch a table, for one subscription more.
 
-        @return: Fires once no later change can be missed.  Fails with
-            L{RealtimeError} where the table cannot be watched, or is spelled differently in
-            the database.
+        @return: Fires once no later change can be missed.  Fails with L{RealtimeError} if the
+            table cannot be watched, or if the database spells it differently.
         """
         watching: Deferred[str] = self.tracker.watch(table)
         return watching.addCallback(self._checkSpelling, table)
 
     def _checkSpelling(self, name: str, asked: str) -> str:
-        # Clients find their handlers by the exact topic.  SQL would forgive another
-        # case; the topic that we answer with would reach no handler.
+        # Clients find their handlers by the exact topic.  SQL takes another case as well, but
+        # the topic in our answer would then reach no handler.
         if name != asked:
             self.tracker.unwatch(name)
             raise RealtimeError("unknown_table", f"There is no table {asked}; did you mean {name}?")
@@ -109,31 +112,30 @@ class TableFeed:
 
     def unwatch(self, table: str) -> None:
         """
-        Take one subscription's interest in a table back.
+        Let the tracker watch a table for one subscription less.
         """
         self.tracker.unwatch(table)
 
     def shape(self, table: str) -> Columns | None:
         """
-        The columns of a table that was altered right now; L{None} if nobody asked for them
+        The columns of a table that was just altered; L{None} if no client asked for them
         before.
         """
         return self._shapes.get(table)
 
     def columns(self, table: str) -> Deferred[Columns]:
         """
-        Tell the columns of a watched table.
+        Ask for the columns of a watched table.
 
-        @return: Fails with L{RealtimeError} where the table is not there any more, or the
-            database cannot be asked.
+        @return: Fires with them.  Fails with L{RealtimeError} if the table is not there any
+            more, or if the database cannot be asked.
         """
-
         before = self._shapes.get(table)
 
         def learned(columns: Columns) -> Columns:
             if self._shapes.get(table) is before:
                 self._shapes[table] = columns
-            # Else it was altered since they were asked for.
+            # Otherwise the table was altered after the question.
             return self._shapes[table]
 
         answer: Deferred[Columns] = self.tracker.columns(table)
@@ -141,17 +143,17 @@ class TableFeed:
 
     def permit(self, identity: Identity, action: Action, topic: Topic) -> Grant | None:
         """
-        Decide what somebody may do on a topic.  Everything that lets anybody do anything on one
-        asks here: WebSockets, HTTP, the RPC and the console.
+        Decide what a client may do on a topic.  WebSockets, HTTP, the RPC and the console all
+        ask here.
 
-        @return: What of a table may be read; L{None} for a topic that is no table's.
+        @return: What it may read of a table; L{None} for a topic that is no table's.
         @raise RealtimeError: C{forbidden}, C{wrong_project}, C{unknown_project} (it was taken out
-            of the configuration) or C{table_not_allowed}: it may not be.
+            of the configuration) or C{table_not_allowed}: it may do nothing there.
         """
         identity.check(action, topic)
         if topic.table is None:
             return None
-        # Whatever is done on a table's topic tells something of the table.
+        # Every action on a table's topic shows something of the table.
         grant = self.access.grant(identity, topic.table)
         if not self.allowed.match(topic.table):
             raise RealtimeError(
@@ -161,7 +163,7 @@ class TableFeed:
 
     def grant(self, identity: Identity, topic: Topic) -> Grant:
         """
-        What somebody may read of a table.
+        What a client may read of a table.
 
         @raise RealtimeError: See L{permit}.
         """
@@ -171,10 +173,11 @@ class TableFeed:
 
     def view(self, grant: Grant, frame: Subscribe, columns: Columns) -> View | None:
         """
-        What of a table is told to somebody who may read it.
+        The view of a table that a client gets; L{None} for everything.
 
+        @param grant: What the client may read.
         @param frame: What it asks for.
-        @param columns: The table's.
+        @param columns: The table's columns.
         @raise RealtimeError: C{invalid_filter}, C{forbidden} (a claim cannot be compared) or
             C{rule_mismatch}.
         """
@@ -182,9 +185,9 @@ class TableFeed:
             return grant.view(columns, frame.filter, frame.columns, frame.event)
         except UnfitRule as error:
             reason = str(error)
-            if (grant.table, reason) not in self._told:
-                # Whoever asks again must not fill the log.
-                self._told.add((grant.table, reason))
+            if (grant.table, reason) not in self._logged:
+                # A client that asks again must not fill the log.
+                self._logged.add((grant.table, reason))
                 self.log.error(
                     "nobody may read {table}, its rule does not fit: {reason}",
                     table=grant.table,
@@ -207,41 +210,36 @@ class TableFeed:
         self.projects = projects
         if access is not None:
             self.access = access
-            self._told.clear()
+            self._logged.clear()
 
     def change(self, subscriber: ISubscriber, topic: Topic, view: View | None) -> None:
         """
-        Let a subscription to a table go on with another view.  What was published until now
-        still comes by the one before.
+        Let a subscription to a table go on with another view.  The subscriber still gets by the
+        view before what was delivered until now.
         """
-        self._hub.registry.subscribe(subscriber, topic.canonical, view)
+        self._delivery.changeView(subscriber, topic.canonical, view)
         if topic.table in self._within and view is not None and view.selects:
             self.enter(topic, view)
 
     def enter(self, topic: Topic, view: View) -> None:
         """
-        Note that somebody may have been told a part of the transaction that goes on, and
-        has to hear of its end.
+        Note that subscribers with a view may have got a part of the transaction that goes on,
+        so that they must be told when it ends.
         """
-        self._ends[topic.canonical].enter(view)
+        self._openTransactions[topic.canonical].enter(view)
 
     def openLog(self, topic: Topic) -> TopicLog:
         """
-        The log of a watched table's topic, as it is seen by a project.
+        The log of a watched table's topic.
         """
-        assert topic.table is not None
-        lineage = self.tracker.lineage(topic.table)
-        position = self.tracker.position
-        streams, now = self._hub.logs, self._hub.seconds()
-        stream = streams.open(topic.canonical, position, now, lineage)
-        if stream.lineage != lineage:
-            # The table was made again.
-            streams.drop(topic.canonical)
-            stream = streams.open(topic.canonical, position, now, lineage)
-        # Whatever happened up to here has been told.
-        stream.reach(position)
-        stream.within = topic.table in self._within
-        return stream
+        table = topic.table
+        assert table is not None
+        return self._delivery.openTableLog(
+            topic.canonical,
+            self.tracker.lineage(table),
+            self.tracker.position,
+            table in self._within,
+        )
 
     def changed(self, changes: Sequence[Change]) -> Deferred[None] | None:
         self.changes += len(changes)
@@ -251,89 +249,49 @@ class TableFeed:
             else:
                 self._within.add(change.table)
             for project in self.projects:
-                self._tell(tableTopic(change.table, project).canonical, change)
+                topic = tableTopic(change.table, project).canonical
+                if self._delivery.hasLog(topic):
+                    encoder = ChangeEncoder(topic, change, self._openTransactions[topic])
+                    self._delivery.deliverChange(encoder)
             times = self.latencies.due()
             if times:
                 self._measure(change.table, change.timestamp, times)
-        return self._hub.fanout.whenDrained()
+        return self._delivery.whenDrained()
 
     def _measure(self, table: str, timestamp: int, times: int) -> None:
         """
-        Note how long after it was made a change was sent to all subscribers.
+        Note how long after its commit a change was sent to all subscribers.
 
         @param timestamp: When it was made, ms.
-        @param times: For how many changes it stands.
+        @param times: How many changes it stands for.
         """
 
         def sent() -> None:
-            # The two clocks may differ by a little.
-            self.latencies.add(max(0, self._hub.now() - timestamp) / 1000, times)
+            # The database's clock may differ a little from ours.
+            self.latencies.add(max(0, self._now() - timestamp) / 1000, times)
 
-        fanout = self._hub.fanout
-        topics = (tableTopic(table, project).canonical for project in self.projects)
-        # Topics send in the order in which they began; one that sends no more calls at once.
-        last = [topic for topic in topics if fanout.isSending(topic)][-1:]
-        if not fanout.whenSent(last[0] if last else "", sent):
+        topics = [tableTopic(table, project).canonical for project in self.projects]
+        if not self._delivery.whenSent(topics, sent):
             self.latencies.skip(times)
-
-    def _tell(self, topic: str, change: Change) -> None:
-        hub = self._hub
-        stream = hub.logs.get(topic)
-        if stream is None:
-            # Nobody is here, and nobody can come back to what was before.
-            return
-        rule, ends = hub.rule(topic), self._ends[topic]
-        before = stream.standing
-        stream.within = not change.last
-        position = stream.next(change.seq)
-        whole = changeFrame(topic, change, position, rule, logPosition=before)
-        hub.logs.append(topic, stream, whole, change.seq, change, hub.seconds())
-        # What is told alike is the same frame, also where it is told for different reasons.
-        frames: dict[tuple[str, Projection | None], Frame] = {(change.operation, None): whole}
-        for view, subscribers in hub.registry.concerned(topic, change):
-            if view is None:
-                hub.fanout.send(topic, subscribers, whole)
-                continue
-            operation = classify(change, view)
-            if operation is None:
-                continue
-            frame = frames.get((operation, view.projection))
-            if frame is None:
-                frame = changeFrame(
-                    topic, change, position, rule, operation, view.projection, before
-                )
-                frames[operation, view.projection] = frame
-            hub.fanout.send(topic, subscribers, frame)
-            if view.selects:
-                ends.told(view, change.last)
-        owed = ends.end() if change.last else ()
-        if owed:
-            over = commitFrame(topic, change.transaction, position, rule, before)
-            for view in owed:
-                subscribers = hub.registry.group(topic, view)
-                if subscribers:
-                    hub.fanout.send(topic, subscribers, over)
 
     def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:
         self._within.discard(table)
         self._gone.add(table)
         for project in self.projects:
             topic = tableTopic(table, project).canonical
-            self._ends.pop(topic, None)
-            # Nobody can come back to before this without a gap.
-            self._hub.logs.restart(topic, seq, self._hub.seconds())
+            self._openTransactions.pop(topic, None)
+            self._delivery.restartLog(topic, seq)
             frame = wireFrame(Error(code=error.code, message=error.message, topic=topic), topic)
-            for _, subscribers in self._hub.registry.groups(topic):
-                self._hub.fanout.send(topic, subscribers, frame)
+            self._delivery.sendToAll(topic, frame)
 
     def tableAltered(self, table: str, columns: Columns) -> Deferred[Any] | None:
         before = self._shapes.get(table)
         self._shapes[table] = columns
         if before is None or before == columns:
-            # Nobody's view depends on it.
+            # No subscriber's view depends on it.
             return None
         work = self._reauthorizeAll(table, before, columns)
-        # Mostly the subscribers are so few that nothing need wait.
+        # Mostly the subscribers are so few that the first piece is all.
         if next(work, self) is self:
             return None
         return self._cooperator.coiterate(work)
@@ -343,17 +301,16 @@ class TableFeed:
         Judge all subscribers of a table that was altered, L{PIECE} at a time.
 
         @param before: The columns that it had.
-        @param columns: Those that it has now.
+        @param columns: The columns that it has now.
         """
         judged = 0
         for project in tuple(self.projects):
             topic = tableTopic(table, project).canonical
             if not before.items() <= columns.items():
-                # The rows in memory have columns that there are no more.
-                position = self.tracker.position
-                self._hub.logs.restart(topic, position, self._hub.seconds())
-            for subscriber, view in tuple(self._hub.registry.subscribers(topic).items()):
-                if view is not None and subscriber in self._hub.registry.subscribers(topic):
+                # The rows in memory have columns that the table has no longer.
+                self._delivery.restartLog(topic, self.tracker.position)
+            for subscriber, view in tuple(self._delivery.subscribers(topic).items()):
+                if view is not None and subscriber in self._delivery.subscribers(topic):
                     subscriber.reauthorize(topic)
                     judged += 1
                     if not judged % PIECE:
@@ -361,27 +318,23 @@ class TableFeed:
 
     def tableReshaped(self, table: str) -> None:
         for project in self.projects:
-            self._tellAll(_altered(tableTopic(table, project)))
+            self._sendStatus(tableAltered(tableTopic(table, project)))
 
     def tableBack(self, table: str) -> None:
         self._gone.discard(table)
         for project in self.projects:
             topic = tableTopic(table, project)
-            if self._hub.logs.get(topic.canonical) is not None:
+            if self._delivery.hasLog(topic.canonical):
                 # Its changes are numbered anew.
                 self.openLog(topic)
-            message = f"The table {table!r} is followed again; ask for its rows again."
-            self._tellAll(Status(topic=topic.canonical, table="back", message=message))
+            self._sendStatus(tableBack(topic))
 
-    def _tellAll(self, status: Status) -> None:
-        """Tell all who are subscribed to a topic."""
-        frame = wireFrame(status, status.topic)
-        for _, subscribers in self._hub.registry.groups(status.topic):
-            self._hub.fanout.send(status.topic, subscribers, frame)
+    def _sendStatus(self, status: Status) -> None:
+        self._delivery.sendToAll(status.topic, wireFrame(status, status.topic))
 
     def isGone(self, table: str) -> bool:
         """
-        Whether a table was lost and is not followed again yet.
+        Whether a table was lost, and the tracker does not follow it again yet.
         """
         return table in self._gone
 
@@ -390,65 +343,50 @@ class TableFeed:
         self._gone.discard(table)
         for project in self.projects:
             topic = tableTopic(table, project).canonical
-            self._ends.pop(topic, None)
-            self._hub.logs.drop(topic)
+            self._openTransactions.pop(topic, None)
+            self._delivery.dropLog(topic)
 
-    # Trouble
+    # Outages
 
     @property
     def isDown(self) -> bool:
         """Whether changes cannot be read for now."""
-        return self._down is not None
+        return self._outage is not None
 
     @property
     def trouble(self) -> str | None:
         """Why changes cannot be read for now, as one sentence; L{None} if they can."""
-        return None if self._down is None else self._down[0]
+        return None if self._outage is None else self._outage.reason
 
     def feedDown(self, reason: str) -> None:
-        self._down = reason, self._hub.now()
-        self._tellStatus()
+        self._outage = Outage(reason, self._now())
+        self._sendFeedStatus()
 
     def feedUp(self) -> None:
-        self._down = None
-        self._tellStatus()
+        self._outage = None
+        self._sendFeedStatus()
 
-    def _tellStatus(self) -> None:
-        # Those who are subscribed watch the table.
+    def _sendFeedStatus(self) -> None:
+        # Every table with a subscriber is watched.
         for table in self.tracker.watchedTables():
             for project in self.projects:
-                self._tellAll(self._status(tableTopic(table, project).canonical))
+                self._sendStatus(feedStatus(tableTopic(table, project), self._outage))
 
     def sendFeedStatus(
         self, subscriber: ISubscriber, topic: Topic, recovered: Position | None = None
     ) -> None:
         """
-        Tell somebody who has just subscribed that changes cannot be read, or that the rows
-        which it has may look different by now.
+        Tell a new subscriber if changes cannot be read, or if the rows that it has may look
+        different by now.
 
-        @param recovered: From where on it gets what it missed, if it comes back.
+        @param recovered: The position from which it gets what it missed, if it comes back.
         """
         if topic.table is None:
             return
         if self.isDown:
-            subscriber.deliver(wireFrame(self._status(topic.canonical)))
+            subscriber.deliver(wireFrame(feedStatus(topic, self._outage)))
         if recovered is not None and recovered.mark <= self.tracker.reshapedAt(topic.table):
-            subscriber.deliver(wireFrame(_altered(topic)))
-
-    def _status(self, canonical: str) -> Status:
-        if self._down is None:
-            return Status(topic=canonical, feed="up", message="Changes are read again.")
-        message, since = self._down
-        return Status(topic=canonical, feed="down", message=message, since=since)
-
-
-def _altered(topic: Topic) -> Status:
-    return Status(
-        topic=topic.canonical,
-        table="altered",
-        message=f"Columns of the table {topic.table!r} were added or changed; rows that were there"
-        " may look different: ask for them again.",
-    )
+            subscriber.deliver(wireFrame(tableAltered(topic)))
 
 
 def _unavailable(failure: Failure) -> NoReturn:

@@ -134,10 +134,10 @@ class World:
         self.tracker.forgotten = before.forgotten
         self.tracker.position = before.changes[-1].seq if before.changes else 0
         self.tracker.reading = before.reading
-        self.hub.floor = self.hub.now()
+        self.hub.delivery.floor = self.hub.now()
         for kept in self.history.messages:
-            self.hub.floor = max(self.hub.floor, kept.createdAt)
-            self.hub.remember(kept)
+            self.hub.delivery.floor = max(self.hub.delivery.floor, kept.createdAt)
+            self.hub.publisher.remember(kept)
 
     def _begin(self) -> None:
         rules = self._rules
@@ -159,7 +159,8 @@ class World:
         self.tracker = MemoryTracker(self._tables)
         self.feeds = TableFeed(
             self.clock,
-            self.hub,
+            self.hub.now,
+            self.hub.delivery,
             Patterns(["*"]),
             Access(self.projects, self._access),
             self.projects,

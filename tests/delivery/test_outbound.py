@@ -79,7 +79,7 @@ class OutletCase(SynchronousTestCase):
         Publish messages until there is hardly any room left.
         """
         while self.client.session._outbox.waiting < 1900:
-            self.world.hub.publish(Topic("chat/a", "p"), "e", b'"x"', None, False)
+            self.world.hub.publisher.publish(Topic("chat/a", "p"), "e", b'"x"', None, False)
             self.world.turn()
 
     def read(self) -> list[Any]:
@@ -229,7 +229,7 @@ class FloodTests(OutletCase):
         come to it twice.
         """
         hub = self.world.hub
-        hub.fanout = Fanout(self.world.clock, 1)
+        hub.delivery.fanout = Fanout(self.world.clock, 1)
         self.subscribe("orders")
         others = [self.world.connect() for _ in range(4)]
         for other in others:
@@ -309,7 +309,7 @@ class MixedTests(OutletCase):
             (answer,) = self.client.ask(type="subscribe", topic=name)
             since.append((name, answer["pos"]))
         for name, _ in since:
-            self.world.hub.publish(Topic(name, "p"), "e", b"0", None, False)
+            self.world.hub.publisher.publish(Topic(name, "p"), "e", b"0", None, False)
         again = self.world.connect()
         self.world.history.reading = []
         self.world.restart()
@@ -320,7 +320,9 @@ class MixedTests(OutletCase):
             self.assertIsNone(again.connection.closing)
             self.assertLessEqual(again.session.queued, 2000)
             for name, _ in since:
-                self.world.hub.publish(Topic(name, "p"), "e", b'"%s"' % (b"x" * 130), None, False)
+                self.world.hub.publisher.publish(
+                    Topic(name, "p"), "e", b'"%s"' % (b"x" * 130), None, False
+                )
             self.world.turn()
         self.assertEqual(again.connection.closing, (CLOSE_SLOW, "reading too slowly; resume"))
 
@@ -412,7 +414,7 @@ class MixedTests(OutletCase):
         (answer,) = first.ask(type="subscribe", topic="chat/a")
         first.die()
         for _ in range(30):
-            self.world.hub.publish(Topic("chat/a", "p"), "e", b"0", None, True)
+            self.world.hub.publisher.publish(Topic("chat/a", "p"), "e", b"0", None, True)
         self.world.turn()
         return str(answer["pos"])
 
@@ -462,7 +464,7 @@ class MixedTests(OutletCase):
         """
         self.subscribe("orders")
         self.write(30)
-        self.world.hub.publish(ORDERS, "e", b'"between"', None, False)
+        self.world.hub.publisher.publish(ORDERS, "e", b'"between"', None, False)
         self.write(10)
         self.assertKept()
         self.assertEqual(self.read(), [*range(1, 31), "between", *range(31, 41)])
@@ -476,7 +478,7 @@ class MixedTests(OutletCase):
         (answer,) = self.client.ask(type="subscribe", topic="orders")
         self.client.session.congested()
         self.write(30)
-        self.world.hub.publish(ORDERS, "e", b"0", None, False)
+        self.world.hub.publisher.publish(ORDERS, "e", b"0", None, False)
         self.write(40)
         self.read()
         assert self.client.connection.closing is not None

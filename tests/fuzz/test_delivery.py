@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core import roster
 from aerostack.core.replay.log import Depth, TopicLog
 from aerostack.core.replay.positions import parsePosition
-from aerostack.core.replay.publications import Publication
+from aerostack.core.replay.publications import PRESENCE, Publication
 from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.topics.policies import NEWEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import parseTopic, tableTopic
@@ -320,14 +320,16 @@ class Run(SlowKeepingStory):
     def _attend(self) -> None:
         """Take note of all that is published, and of the streams."""
         hub = self.world.hub
-        hub.fanout = Fanout(self.world.clock, self.random.choice((1, 2, 4000)))
+        hub.delivery.fanout = Fanout(self.world.clock, self.random.choice((1, 2, 4000)))
         hub.logs.budget = self.random.choice((3000, 10_000_000))
         self.world.feeds.watch("orders")
-        publish, open_, append = hub._lanes._publish, hub.logs.open, hub.logs.append
+        engine = hub.publisher._engine
+        publish, open_, append = engine.publish, hub.logs.open, hub.logs.append
 
         def published(publication: Publication) -> None:
-            entry = Entry(int(publication.data), publication.mark is not None)
-            self.truths[publication.topic].entries.append(entry)
+            if publication.kind != PRESENCE:
+                entry = Entry(int(publication.data), publication.mark is not None)
+                self.truths[publication.topic].entries.append(entry)
             publish(publication)
 
         def opened(topic: str, *args: Any, **more: Any) -> TopicLog:
@@ -341,7 +343,7 @@ class Run(SlowKeepingStory):
             truth = self.truths[topic]
             truth.places[stream.epoch].append(len(truth.entries))
 
-        hub._lanes._publish = published
+        engine.publish = published
         hub.logs.open, hub.logs.append = opened, appended  # type: ignore[method-assign]
 
     # What happens
@@ -358,7 +360,7 @@ class Run(SlowKeepingStory):
         self._number += 1
         topic = parseTopic(name, "p", ["p"], 100)
         data = b"%d" % self._number
-        self.world.hub.publish(topic, "e", data, None, persist).addErrback(lambda _: None)
+        self.world.hub.publisher.publish(topic, "e", data, None, persist).addErrback(lambda _: None)
 
     def write(self) -> None:
         """Write rows."""
@@ -415,7 +417,7 @@ class Run(SlowKeepingStory):
         )
         self.truths[TABLE].entries.append(Entry(self._number, True))
         # A clock that is set back while the daemon is away is beyond what can be known.
-        reached = self.world.hub.floor / 1000 - self.world.clock.seconds()
+        reached = self.world.hub.delivery.floor / 1000 - self.world.clock.seconds()
         self.world.stepped = max(self.world.stepped, reached)
         self.world.restart()
         self._attend()

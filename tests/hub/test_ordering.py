@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.publications import EVENT, Message, Publication, Receipt
+from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
 from aerostack.hub.ordering import OrderedPublisher
 from aerostack.testing import MemoryHistory
@@ -17,16 +18,16 @@ from aerostack.testing import MemoryHistory
 
 class Courses:
     """
-    OrderedPublisher, and what came through them.
+    An L{OrderedPublisher}, and what came through it to the engine.
     """
 
     def __init__(self) -> None:
         self.history = MemoryHistory()
         self.history.held = []
         self.through: list[tuple[str, str]] = []
-        self.lanes = OrderedPublisher(
-            self.history, lambda p: self.through.append((p.topic, p.event))
-        )
+        engine = MemoryEngine()
+        engine.start(lambda p: self.through.append((p.topic, p.event)))
+        self.order = OrderedPublisher(self.history, engine)
 
     def enter(self, event: str, keep: bool, topic: str = "a") -> Deferred[Receipt | None]:
         """
@@ -34,7 +35,7 @@ class Courses:
         """
         publication = Publication(topic, EVENT, event, b"1", None, 1000)
         message = Message(event, topic, EVENT, event, b"1", None, 1000) if keep else None
-        return self.lanes.enter(publication, message)
+        return self.order.enter(publication, message)
 
     def settle(self, count: int, fails: bool = False) -> None:
         """
@@ -63,7 +64,7 @@ class OrderedPublisherTests(SynchronousTestCase):
         """
         self.assertIsNone(self.successResultOf(self.courses.enter("e", False)))
         self.assertEqual(self.courses.through, [("a", "e")])
-        self.assertNotIn("a", self.courses.lanes)
+        self.assertNotIn("a", self.courses.order)
 
     def test_behindKept(self) -> None:
         """
@@ -74,14 +75,14 @@ class OrderedPublisherTests(SynchronousTestCase):
         self.courses.enter("else", False, "b")
         self.assertEqual(self.courses.through, [("b", "else")])
         self.assertNoResult(after)
-        self.assertIn("a", self.courses.lanes)
+        self.assertIn("a", self.courses.order)
         self.courses.settle(1)
         self.assertEqual(self.courses.through[1:], [("a", "kept"), ("a", "after")])
         result = self.successResultOf(kept)
         assert result is not None
         self.assertEqual(result.createdAt, 1000)
         self.assertIsNone(self.successResultOf(after))
-        self.assertNotIn("a", self.courses.lanes)
+        self.assertNotIn("a", self.courses.order)
 
     def test_lost(self) -> None:
         """
@@ -97,7 +98,7 @@ class OrderedPublisherTests(SynchronousTestCase):
         """
         Behind a database that hangs only so much waits; the rest is refused.
         """
-        self.patch(OrderedPublisher, "maxLane", 3)
+        self.patch(OrderedPublisher, "maxWaiting", 3)
         self.courses.enter("kept", True)
         for _ in range(2):
             self.assertNoResult(self.courses.enter("e", False))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from aerostack.core.topics.topics import Topic
-from tests.hub.test_hub import ROOM, HubTests, Listener
+from tests.hub.test_publishing import ROOM, HubTests, Listener
 
 
 class AttendanceTests(HubTests):

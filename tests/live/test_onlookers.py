@@ -227,7 +227,7 @@ class OnlookerTests(ConsoleTests):
         """
         onlooker = await self.watch("chat/a", OTHER_SECRET)
         await self.emit("e", 1, "chat/a")
-        self.daemon.hub.fanout.flush()
+        self.daemon.hub.delivery.fanout.flush()
         status, _, _ = await self.http(
             "POST",
             "/internal/hooks/rpc",

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.server.housekeeping import Housekeeping
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryHistory, World
-from tests.hub.test_hub import ROOM, Listener
+from tests.hub.test_publishing import ROOM, Listener
 
 
 class SlowHistory(MemoryHistory):

@@ -223,7 +223,7 @@ class ReloadTests(ConfigurationTests):
         reactor = MemoryReactorClock()
         daemon = Daemon(both, reactor)
         for topic in ("chat/a/p", "chat/a/q", "chat/b/q"):
-            daemon.hub.openLog(topic)
+            daemon.hub.delivery.openLog(topic)
         daemon.reload(self.write())
         return daemon, reactor, both
 

@@ -422,7 +422,7 @@ class PublishTests(SynchronousTestCase):
         self.ann.ask(**said)
         (kept,) = self.world.history.messages
         later = World()
-        later.hub.remember(kept)
+        later.hub.publisher.remember(kept)
         ann = later.connect(userId="ann")
         self.assertEqual(ann.ask(**said), [{"type": "ack", "id": 1}])
         self.assertEqual(later.history.messages, [])

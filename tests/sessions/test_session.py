@@ -313,7 +313,7 @@ class BadInputTests(SynchronousTestCase):
         def broken(*_: object) -> None:
             raise ZeroDivisionError
 
-        self.patch(self.world.hub, "publish", broken)
+        self.patch(self.world.hub.publisher, "publish", broken)
         self.client.send(type="publish", topic="a/b", event="e", data=1)
         self.assertEqual(self.client.connection.closing, (CLOSE_INTERNAL, "the daemon failed"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

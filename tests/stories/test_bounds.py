@@ -21,8 +21,8 @@ from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic
 from aerostack.databases import history
 from aerostack.errors import CLOSE_SLOW
-from aerostack.hub.hub import MAX_BACKLOG
 from aerostack.hub.ordering import OrderedPublisher
+from aerostack.hub.publishing import MAX_BACKLOG
 from aerostack.recovery import replay as past
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World
@@ -79,7 +79,7 @@ class FillCase(SynchronousTestCase):
         @return: The code of the error, if the hub refuses it.
         """
         codes: list[str] = []
-        published = self.world.hub.publish(
+        published = self.world.hub.publisher.publish(
             Topic(topic, "p"), "e", b'"%s"' % (b"x" * size), None, False
         )
         published.addErrback(lambda failure: codes.append(failure.value.code))
@@ -199,7 +199,7 @@ class FillTests(FillCase):
         client.ask(type="subscribe", topic="chat/a")
         refused = [self.publish("chat/a", 10_000) for _ in range(200)]
         self.assertEqual(set(refused), {None, "overloaded"})
-        self.assertLess(self.world.hub.fanout.backlog("chat/a/p"), MAX_BACKLOG + 20_000)
+        self.assertLess(self.world.hub.delivery.fanout.backlog("chat/a/p"), MAX_BACKLOG + 20_000)
         other = self.world.connect()
         other.send(type="track", topic="chat/a", state={})
         self.assertEqual(other.connection.frames[-1]["code"], "overloaded")
@@ -228,7 +228,7 @@ class FillTests(FillCase):
         The hub refuses messages beyond the bound of a topic, of a connection, of a project or of
         the daemon, until the database has caught up.
         """
-        self.patch(OrderedPublisher, "maxLaneBytes", 22_000)
+        self.patch(OrderedPublisher, "maxTopicBytes", 22_000)
         self.patch(OrderedPublisher, "maxPublisherBytes", 12_000)
         self.patch(OrderedPublisher, "maxProjectBytes", 52_000)
         self.patch(OrderedPublisher, "maxBytes", 72_000)
@@ -261,7 +261,7 @@ class FillTests(FillCase):
         codes: list[str] = []
         data = b'"%s"' % (b"x" * 3974)
         for _ in range(count):
-            publishing = self.world.hub.publish(
+            publishing = self.world.hub.publisher.publish(
                 Topic(f"chat/{name}", project), "e", data, None, True
             )
             publishing.addErrback(lambda failure: codes.append(failure.value.code))
@@ -278,11 +278,11 @@ class FillTests(FillCase):
         for number in range(1500):
             client.send(type="publish", topic="chat/a", event="e", id=f"{number}")
             self.world.turn()
-        self.assertEqual(len(self.world.hub._repeats), 1000)
+        self.assertEqual(len(self.world.hub.publisher._idempotency), 1000)
         client.take()
         (error,) = client.ask(type="publish", topic="chat/a", event="e", id="x" * 129)
         self.assertEqual(error["type"], "error")
-        repeats = self.world.hub._repeats._seen
+        repeats = self.world.hub.publisher._idempotency._seen
         repeats.clear()
         client.send(
             type="publish", topic="chat/a", event="e", id="1", data="kept " + LARGE, persist=True

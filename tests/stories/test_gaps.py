@@ -59,7 +59,7 @@ class GapCase(SynchronousTestCase):
         Publish what is kept.
         """
         for each in data:
-            self.world.hub.publish(ROOM, "e", b"%d" % each, None, True)
+            self.world.hub.publisher.publish(ROOM, "e", b"%d" % each, None, True)
             self.world.turn()
 
     def sweep(self, seconds: float) -> None:
@@ -197,7 +197,7 @@ class QuietTests(GapCase):
             self.sweep(AGE)
         since = self.since(first)
         self.sweep(1)
-        self.world.hub.publish(ROOM, "e", b"1", None, False)
+        self.world.hub.publisher.publish(ROOM, "e", b"1", None, False)
         self.sweep(1)
         self.assertEqual(self.brief(self.subscribe(since)), [True, 1])
 
@@ -209,7 +209,7 @@ class QuietTests(GapCase):
         self.keep(0)
         since = self.since(first)
         self.sweep(AGE + 1)
-        self.world.hub.publish(ROOM, "e", b"1", None, False)
+        self.world.hub.publisher.publish(ROOM, "e", b"1", None, False)
         client = self.subscribe(since)
         (answer,) = client.take()
         self.assertTrue(answer["keptOnly"])
@@ -259,12 +259,12 @@ class SparingTests(SynchronousTestCase):
         first.positions = True
         (answer,) = first.ask(type="subscribe", topic="chat/a")
         first.die()
-        world.hub.publish(ROOM, "e", b"0", None, True)
+        world.hub.publisher.publish(ROOM, "e", b"0", None, True)
         world.history.reading = reading = []
         client = world.connect()
         client.send(type="subscribe", topic="chat/a", since=answer["pos"])
         for number in range(1, 100):
-            world.hub.publish(ROOM, "e", b"%d" % number, None, False)
+            world.hub.publisher.publish(ROOM, "e", b"%d" % number, None, False)
             world.turn()
         self.assertIsNone(client.connection.closing)
         while reading:

@@ -180,7 +180,7 @@ class SyncTests(PresenceCase):
         self.come(1)
         self.reader.positions = True
         (subscribed, _) = self.reader.ask(type="subscribe", topic="doc/1")
-        self.world.hub.publish(DOC, "e", b"1", None, False)
+        self.world.hub.publisher.publish(DOC, "e", b"1", None, False)
         since = subscribed["pos"]
         frames = self.world.connect().ask(type="subscribe", topic="doc/1", since=since, sync=True)
         self.assertEqual(

@@ -53,7 +53,7 @@ class Truth:
         if self.topic.table is not None:
             stream = world.feeds.openLog(self.topic)
         else:
-            stream = world.hub.openLog(self.topic.canonical)
+            stream = world.hub.delivery.openLog(self.topic.canonical)
         self.began[stream.epoch] = len(self.log)
         self._offsets[stream.epoch] = []
         append = world.hub.logs.append
@@ -302,13 +302,13 @@ class Story(SlowKeepingStory):
         def done(kept: Receipt | None) -> None:
             self.truths[CHAT].kept.add(entry)
 
-        publishing = self.world.hub.publish(ROOM, "e", b"%d" % entry, None, True)
+        publishing = self.world.hub.publisher.publish(ROOM, "e", b"%d" % entry, None, True)
         # What the database refused is no part of the log.
         publishing.addCallbacks(done, lambda _: None)
 
     def hint(self) -> None:
         """Publish something that is not kept."""
-        self.world.hub.publish(ROOM, "e", b"%d" % self._number(), None, False)
+        self.world.hub.publisher.publish(ROOM, "e", b"%d" % self._number(), None, False)
 
     def insert(self) -> None:
         """Write a row."""
@@ -327,7 +327,7 @@ class Story(SlowKeepingStory):
         while self._number() % 2:
             # It is told whatever the filter is.
             pass
-        self.world.hub.publish(ORDERS, "e", b"%d" % self._count, None, False)
+        self.world.hub.publisher.publish(ORDERS, "e", b"%d" % self._count, None, False)
 
     def fail(self) -> None:
         """Let no table's past be read for a while."""

@@ -332,7 +332,7 @@ class FeedsTests(FeedsCase):
         """
         When more is on its way than should be, whoever tells of changes is asked to wait.
         """
-        self.world.hub.fanout = Fanout(self.world.clock, 1)
+        self.world.hub.delivery.fanout = Fanout(self.world.clock, 1)
         for _ in range(3):
             self.subscribed()
         large = change(INSERT, {"id": 1, "body": "x" * (MAX_WAITING // 2)})

@@ -255,27 +255,27 @@ class ResumeTests(SynchronousTestCase):
         log = makeLog(Depth(count, 1_000_000, 1000.0), mark=0)
         places = [log.position]
         mark = 0
-        log: list[tuple[int, int | None]] = []
+        entries: list[tuple[int, int | None]] = []
         for offset, isKept in enumerate(kept, 1):
             mark += isKept
             places += fill(log, mark if isKept else None)
-            log.append((offset, mark if isKept else None))
+            entries.append((offset, mark if isKept else None))
         seen = min(seen, len(kept))
         place = places[seen]
         if marksOnly:
             # As it stands on an entry that was read from the database.
-            while seen and log[seen - 1][1] is None:
+            while seen and entries[seen - 1][1] is None:
                 seen -= 1
             place = Position("e1", None, places[seen].mark)
         plan = log.resume(place, 0.0)
-        missed = log[seen:]
+        missed = entries[seen:]
         if isinstance(plan, Gap):
-            fallen = log[: max(0, len(log) - count)]
+            fallen = entries[: max(0, len(entries) - count)]
             self.assertIn(None, [mark for offset, mark in fallen if offset > seen])
             return
         read = [
             (o, m)
-            for o, m in log
+            for o, m in entries
             if plan.after is not None and m is not None and plan.after < m <= plan.until
         ]
-        self.assertEqual(read + [log[entry.offset - 1] for entry in plan.entries], missed)
+        self.assertEqual(read + [entries[entry.offset - 1] for entry in plan.entries], missed)

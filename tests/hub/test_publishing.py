@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.hub.hub}.
+Tests for L{aerostack.hub.publishing}, with the delivery behind it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class HubTests(SynchronousTestCase):
         """
         Publish.
         """
-        return self.hub.publish(topic, "e", b"%d" % data, None, persist)
+        return self.hub.publisher.publish(topic, "e", b"%d" % data, None, persist)
 
     def data(self) -> list[Any]:
         """
@@ -79,7 +79,7 @@ class HubTests(SynchronousTestCase):
 
 class PublishTests(HubTests):
     """
-    Tests for L{Hub.publish} and L{Hub.chat}.
+    Tests for L{Publisher.publish} and L{Publisher.chat}.
     """
 
     def test_latencies(self) -> None:
@@ -88,15 +88,15 @@ class PublishTests(HubTests):
         handed it, the time of its keeping among that.
         """
         self.publish(1)
-        self.assertEqual(self.hub.latencies.take(), Spread(0.0, 0.0))
+        self.assertEqual(self.hub.publisher.latencies.take(), Spread(0.0, 0.0))
         self.world.history.held = []
         self.publish(2, persist=True)
         self.publish(3)
         self.world.clock.advance(0.5)
-        self.assertIsNone(self.hub.latencies.take())
+        self.assertIsNone(self.hub.publisher.latencies.take())
         self.world.history.release()
         self.world.turn()
-        self.assertEqual(self.hub.latencies.take(), Spread(500.0, 500.0))
+        self.assertEqual(self.hub.publisher.latencies.take(), Spread(500.0, 500.0))
 
     def test_latencyOfFlood(self) -> None:
         """
@@ -105,7 +105,7 @@ class PublishTests(HubTests):
         self.publish(1)
         self.publish(2)
         self.world.clock.advance(0.25)
-        self.assertEqual(self.hub.latencies.take(), Spread(0.0, 250.0))
+        self.assertEqual(self.hub.publisher.latencies.take(), Spread(0.0, 250.0))
 
     def test_timingOfAll(self) -> None:
         """
@@ -114,10 +114,10 @@ class PublishTests(HubTests):
         for n in range(5):
             self.publish(n)
         self.world.turn()
-        self.assertEqual(self.hub.latencies.histogram.count, 2)
+        self.assertEqual(self.hub.publisher.latencies.histogram.count, 2)
         self.publish(5)
         self.world.turn()
-        self.assertEqual(self.hub.latencies.histogram.count, self.hub.published)
+        self.assertEqual(self.hub.publisher.latencies.histogram.count, self.hub.delivery.published)
 
     def test_latencyOfNothing(self) -> None:
         """
@@ -127,16 +127,16 @@ class PublishTests(HubTests):
         publishing = self.publish(1, persist=True)
         self.world.history.refuse()
         self.failureResultOf(publishing, RealtimeError)
-        self.assertIsNone(self.hub.latencies.take())
+        self.assertIsNone(self.hub.publisher.latencies.take())
         self.world.history.held = None
         self.publish(2)
-        self.assertEqual(self.hub.latencies.histogram.count, 1)
+        self.assertEqual(self.hub.publisher.latencies.histogram.count, 1)
 
     def test_frame(self) -> None:
         """
         An event's frame says where, what, who and when.
         """
-        done = self.hub.publish(ROOM, "moved", b'{"x":1}', "ann", False)
+        done = self.hub.publisher.publish(ROOM, "moved", b'{"x":1}', "ann", False)
         self.assertIsNone(self.successResultOf(done))
         self.assertEqual(
             self.listener.take(),
@@ -250,7 +250,7 @@ class PublishTests(HubTests):
         """
         Publish one thing under one id.
         """
-        return self.hub.publish(ROOM, "e", b"1", "ann", persist, "key", "7")
+        return self.hub.publisher.publish(ROOM, "e", b"1", "ann", persist, "key", "7")
 
     def test_lostTwice(self) -> None:
         """
@@ -305,14 +305,14 @@ class PublishTests(HubTests):
         """
         self.world.history.held = []
         waiting = [self.publish(n, persist=True) for n in (1, 2)]
-        lanes: Any = self.hub._lanes
-        publish = lanes._publish
+        engine: Any = self.hub.publisher._engine
+        publish = engine.publish
 
         def broken(publication: Any) -> None:
-            lanes._publish = publish
+            engine.publish = publish
             raise ZeroDivisionError
 
-        lanes._publish = broken
+        engine.publish = broken
         self.world.history.release()
         self.failureResultOf(waiting[0], ZeroDivisionError)
         self.successResultOf(waiting[1])
@@ -323,7 +323,7 @@ class PublishTests(HubTests):
         When too much waits on a topic, more is refused for now.
         """
         self.world.history.held = []
-        self.patch(OrderedPublisher, "maxLane", 2)
+        self.patch(OrderedPublisher, "maxWaiting", 2)
         waiting = [self.publish(n, persist=bool(n)) for n in (1, 0)]
         error = self.failureResultOf(self.publish(3), RealtimeError).value
         self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
@@ -338,14 +338,15 @@ class PublishTests(HubTests):
         What waits for the database is bounded in bytes, on each topic and on all of them; what was
         refused is taken when the database has caught up.
         """
-        self.patch(OrderedPublisher, "maxLaneBytes", 20_000)
+        self.patch(OrderedPublisher, "maxTopicBytes", 20_000)
         self.patch(OrderedPublisher, "maxBytes", 50_000)
         data = b'"%b"' % (b"x" * 4000)
         self.world.history.held = []
 
         def fill(topic: Topic) -> list[Deferred[Any]]:
             publishing = [
-                self.hub.publish(topic, "e", data, None, persist) for persist in (True, False) * 10
+                self.hub.publisher.publish(topic, "e", data, None, persist)
+                for persist in (True, False) * 10
             ]
             refused = []
             for each in publishing:
@@ -362,7 +363,7 @@ class PublishTests(HubTests):
         self.assertEqual(counts, [3, 3, 3])
         # A first one that does not fit either is refused as well.
         error = self.failureResultOf(
-            self.hub.publish(topics[4], "e", data * 2, None, True), RealtimeError
+            self.hub.publisher.publish(topics[4], "e", data * 2, None, True), RealtimeError
         )
         self.assertIn("on all topics", error.value.message)
         self.world.history.release()
@@ -384,7 +385,7 @@ class PublishTests(HubTests):
         """
         A chat message is kept as it is told, under the id that it carries.
         """
-        kept = self.successResultOf(self.hub.chat(ROOM, "hi", {"a": Raw(b"[1]")}, "ann"))
+        kept = self.successResultOf(self.hub.publisher.chat(ROOM, "hi", {"a": Raw(b"[1]")}, "ann"))
         (frame,) = self.listener.take()
         self.assertEqual((frame["type"], frame["event"]), ("chat_message", "message"))
         self.assertEqual(frame["data"], {"id": kept.id, "text": "hi", "metadata": {"a": [1]}})

@@ -1,0 +1,335 @@
+"""
+The publishing half of the hub: it checks what is published, knows what came already, gives
+messages their ids, and passes everything on, in order, to the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+from msgspec import Raw
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from aerostack.core.diagnosis.latencies import Latencies
+from aerostack.core.replay.idempotency import IdempotencyCache, fingerprint
+from aerostack.core.replay.publications import (
+    CHAT_MESSAGE,
+    EVENT,
+    PRESENCE,
+    Kept,
+    Message,
+    Publication,
+    Receipt,
+)
+from aerostack.core.topics.topics import Topic
+from aerostack.errors import RealtimeError
+from aerostack.hub.delivering import Delivery
+from aerostack.hub.ordering import OrderedPublisher
+from aerostack.interfaces import IEngine, IHistory
+from aerostack.protocol.codec import encodeValue
+
+T = TypeVar("T")
+
+MAX_BACKLOG = 1_048_576
+"""How many bytes of one topic may wait to be sent to its subscribers."""
+
+_CHAT_EVENT = "message"
+"""The event of a chat message."""
+
+
+class _ChatText(msgspec.Struct):
+    """A chat message without the id that the daemon gave it."""
+
+    text: str
+    metadata: dict[str, Raw] | None
+
+
+def makeRepeatKey(userId: str | None, publishId: str) -> Hashable:
+    """
+    The key by which the hub knows a publication that comes again, over any connection.
+
+    @param publishId: The C{id} of the publication, as JSON; of a user without a name, behind
+        what stands for the client's session secret.
+    """
+    return ("user", userId, publishId)
+
+
+class Outcome:
+    """
+    What became of a publication, for every client that publishes it again.
+    """
+
+    __slots__ = ("_result", "_settled", "_waiting")
+
+    def __init__(self) -> None:
+        self._settled = False
+        self._result: Receipt | Failure | None = None
+        self._waiting: list[Deferred[Receipt | None]] = []
+
+    def settle(self, result: Receipt | Failure | None) -> None:
+        """
+        Set the result, and give it to every caller of L{wait}.
+        """
+        self._settled, self._result = True, result
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(result)
+
+    def wait(self) -> Deferred[Receipt | None]:
+        """
+        @return: Fires with the receipt of what was kept, or fails, once that is known.
+        """
+        waiting: Deferred[Receipt | None] = Deferred()
+        if self._settled:
+            waiting.callback(self._result)
+        else:
+            self._waiting.append(waiting)
+        return waiting
+
+
+class Publisher:
+    """
+    Takes publications, and passes them to the engine.
+
+    @ivar latencies: How long it took from a publication's arrival until its frame was handed to
+        the subscribers' sockets.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        now: Callable[[], int],
+        engine: IEngine,
+        history: IHistory,
+        newId: Callable[[], str],
+        idempotency: IdempotencyCache[Outcome],
+        delivery: Delivery,
+    ) -> None:
+        """
+        @param now: The time of day, milliseconds since the epoch.
+        @param newId: Makes the id of a message; each call gives another.
+        @param delivery: Knows how much of a topic is still to be sent.
+        """
+        self.latencies = Latencies()
+        self._clock = clock
+        self._now = now
+        self._engine = engine
+        self._newId = newId
+        self._idempotency = idempotency
+        self._delivery = delivery
+        self._order = OrderedPublisher(history, engine)
+
+    def __contains__(self, topic: str) -> bool:
+        """Whether publications of a topic wait for one that is being kept."""
+        return topic in self._order
+
+    def publish(
+        self,
+        topic: Topic,
+        event: str,
+        data: bytes,
+        userId: str | None,
+        persist: bool,
+        repeatKey: Hashable = None,
+        publishId: str | None = None,
+        publisher: str | None = None,
+    ) -> Deferred[Receipt | None]:
+        """
+        Publish an event on a topic.
+
+        @param data: The event's data, as JSON.
+        @param persist: Whether to keep it in the history.
+        @param repeatKey: See L{makeRepeatKey}; L{None} if the event cannot come again.  An event
+            that came already, with the same data, is not published again, but has the outcome
+            of the first.
+        @param publishId: The C{id} of the publication, which the history keeps for the time
+            after a restart.
+        @param publisher: The connection that it comes from; L{None} for a server's request.
+        @return: Fires when the event is on its way; if it is kept, after the commit, with the
+            receipt.  Fails with L{RealtimeError} C{database_unavailable} if it could not be
+            kept; then no subscriber gets it.  Fails with C{overloaded} if the topic's
+            subscribers cannot be sent more now.
+        """
+
+        def enter() -> Deferred[Receipt | None]:
+            publication = Publication(topic.canonical, EVENT, event, data, userId, self._now())
+            messageId = self._newId() if persist else None
+            return self._enter(publication, messageId, publishId, publisher)
+
+        if persist and topic.table is not None:
+            # The positions of its log are the journal's, which has no place for messages.
+            return fail(
+                RealtimeError(
+                    "invalid_arguments",
+                    "A table's topic keeps no messages; leave out persist, or publish on a topic of"
+                    " your own.",
+                )
+            )
+        if repeatKey is None:
+            return enter()
+        # If it was not kept the first time and is to be kept now, it is another publication.
+        key = (topic.canonical, repeatKey, fingerprint(event, data), persist)
+        return self._once(key, enter)
+
+    def chat(
+        self,
+        topic: Topic,
+        text: str,
+        metadata: dict[str, Raw] | None,
+        userId: str | None,
+        repeatKey: Hashable = None,
+        publishId: str | None = None,
+        publisher: str | None = None,
+    ) -> Deferred[Receipt | None]:
+        """
+        Publish a chat message, which is always kept.
+
+        @param repeatKey: As for L{publish}.
+        @param publishId: As for L{publish}.
+        @param publisher: As for L{publish}.
+        @return: As L{publish}.
+        """
+
+        def enter() -> Deferred[Receipt | None]:
+            messageId = self._newId()
+            data = encodeValue({"id": messageId, "text": text, "metadata": metadata})
+            publication = Publication(
+                topic.canonical, CHAT_MESSAGE, _CHAT_EVENT, data, userId, self._now()
+            )
+            return self._enter(publication, messageId, publishId, publisher)
+
+        if repeatKey is None:
+            return enter()
+        # Each message gets an id of its own, so the hub compares the rest.
+        said = encodeValue(_ChatText(text, metadata))
+        key = (topic.canonical, repeatKey, fingerprint(_CHAT_EVENT, said), True)
+        return self._once(key, enter)
+
+    def publishPresence(self, topic: str, event: str, data: bytes, userId: str | None) -> None:
+        """
+        Publish a change of who is present on a topic.  It does not wait for messages that are
+        being kept: it is no part of the topic's log, and must not come later than the set of
+        members that contains it.
+
+        @param topic: The canonical topic.
+        """
+        self._engine.publish(Publication(topic, PRESENCE, event, data, userId, self._now()))
+
+    def remember(self, kept: Kept) -> None:
+        """
+        Take note of what an earlier run of the daemon published under an id.
+        """
+        message = kept.message
+        if message.publishId is None:
+            return
+        data = message.data
+        if message.kind == CHAT_MESSAGE:
+            try:
+                data = encodeValue(msgspec.json.decode(data, type=_ChatText))
+            except msgspec.ValidationError:
+                # The daemon keeps no such message; another program wrote it.
+                return
+        key = (
+            message.topic,
+            makeRepeatKey(message.userId, message.publishId),
+            fingerprint(message.event, data),
+            True,
+        )
+        age = max(0, self._now() - kept.createdAt) / 1000
+        first = Outcome()
+        first.settle(kept.receipt)
+        self._idempotency.note(key, first, self._clock.seconds() - age)
+
+    def checkBacklog(self, topic: str) -> None:
+        """
+        Make sure that a topic's subscribers can be sent more.
+
+        @param topic: The canonical topic.
+        @raise RealtimeError: C{overloaded}.
+        """
+        if self._delivery.backlog(topic) > MAX_BACKLOG:
+            raise RealtimeError(
+                "overloaded", "More is published here than its subscribers can be sent.", 200
+            )
+
+    def _once(
+        self, key: Hashable, enter: Callable[[], Deferred[Receipt | None]]
+    ) -> Deferred[Receipt | None]:
+        """Publish something, unless it came already; then give the outcome of the first."""
+        now = self._clock.seconds()
+        first = self._idempotency.find(key, now)
+        if first is None:
+            first = Outcome()
+            entered = enter()
+            self._idempotency.note(key, first, now)
+            entered.addCallbacks(first.settle, partial(self._failed, key, first))
+        return first.wait()
+
+    def _failed(self, key: Hashable, first: Outcome, failure: Failure) -> None:
+        if self._idempotency.find(key, self._clock.seconds()) is first:
+            # It is new when it comes again.
+            self._idempotency.forget(key)
+        first.settle(failure)
+
+    def _enter(
+        self,
+        publication: Publication,
+        messageId: str | None,
+        publishId: str | None,
+        publisher: str | None,
+    ) -> Deferred[Receipt | None]:
+        try:
+            self.checkBacklog(publication.topic)
+        except RealtimeError as error:
+            return fail(error)
+        times = self.latencies.due()
+        began = self._clock.seconds() if times else 0.0
+        message = (
+            None if messageId is None else self._makeMessage(publication, messageId, publishId)
+        )
+        entered = self._order.enter(publication, message, publisher)
+        if times:
+            entered.addCallbacks(
+                self._measure,
+                self._unmeasured,
+                (publication.topic, began, times),
+                errbackArgs=(times,),
+            )
+        return entered
+
+    def _measure(self, result: T, topic: str, began: float, times: int) -> T:
+        """Note how long a publication took, once all its subscribers have been handed it."""
+
+        def sent() -> None:
+            self.latencies.add(self._clock.seconds() - began, times)
+
+        if not self._delivery.whenSent((topic,), sent):
+            self.latencies.skip(times)
+        return result
+
+    def _unmeasured(self, failure: Failure, times: int) -> Failure:
+        """Note that a publication failed that was to be measured."""
+        self.latencies.skip(times - 1)
+        return failure
+
+    def _makeMessage(
+        self, publication: Publication, messageId: str, publishId: str | None
+    ) -> Message:
+        # The log is there before the message is, so that what is kept from now on has a later
+        # mark than what was kept before.
+        log = self._delivery.openLog(publication.topic)
+        return Message(
+            messageId,
+            publication.topic,
+            publication.kind,
+            publication.event,
+            publication.data,
+            publication.userId,
+            max(publication.timestamp, log.mark + 1),
+            publishId,
+        )
