@@ -21,17 +21,17 @@ from twisted.web.client import Agent, HTTPConnectionPool, ResponseNeverReceived
 from tests.net import ROOT
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
-"""Where L{Browser.screenshot} leaves pictures, for people to look at."""
+"""The directory for the pictures of L{Browser.screenshot}."""
 
 LOOKS = {
     "light": (1280, 800, False),
     "dark": (1280, 800, True),
     "phone": (360, 740, False),
 }
-"""The looks of L{Browser.look}: the window's width, its height, whether dark is preferred."""
+"""The looks of L{Browser.look}: the window's width, its height, and whether the page is dark."""
 
 TALLEST = 4000
-"""Pixels of a page's height that a picture shows at the most."""
+"""The greatest height of a picture, in pixels."""
 
 KEYS = {
     "Tab": "\ue004",
@@ -45,7 +45,7 @@ KEYS = {
     "Home": "\ue011",
     "End": "\ue010",
 }
-"""Keys that have names, as WebDriver writes them (17.4.2)."""
+"""The keys that have names, as WebDriver encodes them (17.4.2)."""
 
 ARGUMENTS = [
     "--headless=new",
@@ -85,7 +85,7 @@ class Browser:
 
     def __init__(self, reactor: Any, profile: Path) -> None:
         """
-        @param profile: An empty folder of its own.
+        @param profile: An empty directory for the browser's profile.
         """
         self._reactor = reactor
         self._profile = profile
@@ -137,13 +137,13 @@ class Browser:
 
     async def run(self, script: str, *args: Any) -> Any:
         """
-        Run JavaScript in the page, as a function's body, and give what it returns.
+        Run JavaScript in the page, as the body of a function, and return its result.
         """
         return await self._ask("POST", "/execute/sync", {"script": script, "args": args})
 
     async def until(self, script: str, *args: Any) -> Any:
         """
-        Run JavaScript again and again until it returns something true.
+        Run JavaScript repeatedly until its result is true.
         """
         while not (result := await self.run(script, *args)):
             await deferLater(self._reactor, 0.05, lambda: None)
@@ -151,14 +151,14 @@ class Browser:
 
     async def setOffline(self, offline: bool) -> None:
         """
-        Take the network away from the browser, or give it back; its pages are told.
+        Disconnect the browser from the network, or connect it again; its pages get the event.
         """
         conditions = {"offline": offline, "latency": 0, "throughput": 1 << 30}
         await self._ask("POST", "/chromium/network_conditions", {"network_conditions": conditions})
 
     async def look(self, look: str) -> None:
         """
-        Let the page be seen in another way.
+        Show the page in another look.
 
         @param look: One of L{LOOKS}.
         """
@@ -172,7 +172,7 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        # What depends on the page's size is told of it in one frame and drawn in the next.
+        # The page learns its new size in one frame and draws it in the next.
         await self.run(
             "return new Promise((resolve) => requestAnimationFrame(() =>"
             " requestAnimationFrame(() => setTimeout(resolve, 50))))"
@@ -180,8 +180,9 @@ class Browser:
 
     async def screenshot(self, name: str) -> None:
         """
-        Picture the whole page in each of L{LOOKS}, as C{NAME-light.png} and so on in
-        L{SCREENSHOTS}, and leave it as it was at first.
+        Take a picture of the whole page in each of L{LOOKS}, and restore the first look.
+
+        The files are C{NAME-light.png} and so on, in L{SCREENSHOTS}.
         """
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         for look in (*LOOKS, "light"):
@@ -208,7 +209,7 @@ class Browser:
 
     async def command(self, command: str, **params: Any) -> Any:
         """
-        Give a command of the Chrome DevTools Protocol.
+        Send a command of the Chrome DevTools Protocol.
 
         @return: Its result.
         """
@@ -216,9 +217,9 @@ class Browser:
 
     async def window(self) -> str:
         """
-        Open another window, with an empty page, and turn to it.
+        Open another window with an empty page, and make it the current one.
 
-        @return: What it is called; the first one is there from the beginning.
+        @return: Its handle; the first window exists from the beginning.
         """
         opened: str = (await self._ask("POST", "/window/new", {"type": "window"}))["handle"]
         await self.turnTo(opened)
@@ -226,19 +227,19 @@ class Browser:
 
     async def turnTo(self, window: str) -> None:
         """
-        Let everything be about the page of another window.
+        Make another window the current one.
         """
         await self._ask("POST", "/window", {"handle": window})
 
     async def closeWindow(self) -> None:
         """
-        Close the window that it is all about; another one has to be turned to.
+        Close the current window; the caller has to choose another one.
         """
         await self._ask("DELETE", "/window")
 
     async def complaints(self) -> list[str]:
         """
-        What the page has written to the console as errors.
+        Return the errors in the browser's console.
         """
         entries = await self._ask("POST", "/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]

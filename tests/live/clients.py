@@ -1,5 +1,5 @@
 """
-The public clients, as their bytes.
+The public Aerostack clients, byte for byte.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def makeToken(sub: str = "ann", **claims: Any) -> str:
 
 class ClientTests(DaemonTests):
     """
-    What the clients' tests share.
+    The base of the tests of the clients.
     """
 
     queryCredentials = False
@@ -121,7 +121,7 @@ class ClientTests(DaemonTests):
 
     async def opened(self, opening: str, path: str, protocols: str = "") -> Wire:
         """
-        Open as a client does, and see that the answer is one it takes.
+        Open a WebSocket as a client does, and check that the client would accept the answer.
         """
         wire = await self.wire()
         request = opening.format(path=path, protocols=protocols).replace("\n", "\r\n")
@@ -133,7 +133,7 @@ class ClientTests(DaemonTests):
 
     async def refused(self, path: str, **headers: str) -> tuple[int, str, Refused]:
         """
-        Be refused.
+        Open a WebSocket, and expect a refusal.
         """
         wire = await self.wire()
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -145,8 +145,7 @@ class ClientTests(DaemonTests):
 
     def told(self, frame: Frame, **fields: Any) -> None:
         """
-        Make sure that a frame has exactly these fields, and the present as its
-        timestamp.
+        Check that a frame has exactly these fields, and the current time as its timestamp.
         """
         timestamp = frame.pop("timestamp")
         self.assertIs(type(timestamp), int)

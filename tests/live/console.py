@@ -1,5 +1,5 @@
 """
-A daemon whose console is asked.
+A daemon with a console, for tests of the console's API.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ANN, BEN = "anonymous:ann", "anonymous:ben"
 
 class ConsoleTests(DaemonTests):
     """
-    A daemon that is looked into.
+    Runs a daemon with a console.
     """
 
     def projects(self) -> dict[str, ProjectConfig]:
@@ -35,7 +35,7 @@ class ConsoleTests(DaemonTests):
 
     async def look(self, what: str, key: str = SECRET_KEY, **query: Any) -> Any:
         """
-        Ask what is answered with 200.
+        Send a request to the API, and expect the status 200.
         """
         status, body, _ = await self.http(
             "GET", f"/internal/admin/{what}?{urlencode(query)}", Authorization=f"Bearer {key}"
@@ -45,7 +45,7 @@ class ConsoleTests(DaemonTests):
 
     async def leave(self, wire: Wire) -> None:
         """
-        Have a client go, and wait until the daemon knows.
+        Disconnect a client, and wait until the daemon has noticed.
         """
         here = len(self.daemon.connections)
         wire.drop()

@@ -1,5 +1,5 @@
 """
-The console in a browser, for a test.
+The console in a browser, for tests.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tests.live.test_browser import PageTests
 from tests.live.wire import Wire
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-"""What would be noticed if it ever became markup."""
+"""Text that a test would notice if the page treated it as markup."""
 
 ROWS = """
     const [where, count, texts] = arguments;
@@ -32,16 +32,16 @@ class ConsolePage:
 
     def __init__(self, browser: Browser, page: str) -> None:
         """
-        @param page: The daemon's own page.
+        @param page: The address of the daemon's start page.
         """
         self.browser = browser
         self._page = f"{page}console/"
 
     async def open(self, key: str | None = SECRET_KEY, view: str = "") -> None:
         """
-        Open it, and wait until it shows something.
+        Open the console, and wait until it shows a view.
 
-        @param key: What its address says; L{None} for nothing.
+        @param key: The key in the address; L{None} for no key.
         """
         await self.browser.open(f"{self._page}{f'#key={key}' if key else ''}")
         if key == SECRET_KEY:
@@ -51,13 +51,13 @@ class ConsolePage:
 
     async def says(self, text: str) -> None:
         """
-        Wait until its status says something.
+        Wait until the status line has a text.
         """
         await self.reads("status", text)
 
     async def go(self, view: str) -> None:
         """
-        Open a view, by its address.
+        Open a view by its address.
         """
         name = view.partition("?")[0]
         await self.browser.run("location.hash = arguments[0]", view)
@@ -65,7 +65,7 @@ class ConsolePage:
 
     async def reads(self, where: str, text: str) -> None:
         """
-        Wait until a part of it has a text in it.
+        Wait until an element contains a text.
         """
         await self.browser.until(
             "return document.getElementById(arguments[0])?.innerText.includes(arguments[1])",
@@ -75,11 +75,11 @@ class ConsolePage:
 
     async def rows(self, where: str, count: int, *texts: str) -> list[list[str]]:
         """
-        Wait until a table has so many rows.
+        Wait until a table has a number of rows.
 
-        @param texts: What has to stand in cells of it, too: where a table had as many rows
-            before, their number does not say that it is the new ones that are there.
-        @return: What stands in its cells.
+        @param texts: Texts that cells of the table must contain: the number of rows alone does not
+            show that the rows are new.
+        @return: The texts of the cells.
         """
         found = await self.browser.until(ROWS, where, count, texts)
         rows: list[list[str]] = found["rows"]
@@ -87,7 +87,7 @@ class ConsolePage:
 
     async def fill(self, form: str, **fields: str) -> None:
         """
-        Write into the fields of a form, and send it.
+        Fill in the fields of a form, and submit it.
         """
         await self.browser.run(
             """
@@ -112,7 +112,7 @@ class ConsolePage:
 
 class ConsoleTests(PageTests):
     """
-    A browser with the console of a daemon.
+    Runs a browser with the console of a daemon.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -121,14 +121,14 @@ class ConsoleTests(PageTests):
 
     async def mistakes(self) -> list[str]:
         """
-        What the browser found wrong with the page, besides requests that were refused.
+        Return the browser's errors about the page, except those about refused requests.
         """
         complaints = await self.browser.complaints()
         return [each for each in complaints if "Failed to load resource" not in each]
 
     async def present(self, userId: str, topic: str, state: Any) -> Wire:
         """
-        Connect, subscribe to a topic and be present in it.
+        Connect, subscribe to a topic, and track a state on it.
         """
         wire = await self.subscribed(topic, userId)
         wire.tell({"type": "track", "topic": topic, "state": state})

@@ -44,10 +44,10 @@ class DaemonTests(TestCase):
     """
     Runs a daemon on a loopback port with a database of its own.
 
-    @cvar limits: What differs from the default limits.
-    @cvar local: Whether the listener is for this machine only.
+    @cvar limits: The limits that differ from the defaults.
+    @cvar local: Whether the listener has C{local=1}.
     @ivar path: The database's file.
-    @ivar port: Where the daemon listens.
+    @ivar port: The port on which the daemon listens.
     """
 
     limits: Mapping[str, Any] = {}
@@ -75,7 +75,7 @@ class DaemonTests(TestCase):
         return {}
 
     def config(self) -> Config:
-        """The configuration that the daemon runs on."""
+        """The configuration of the daemon."""
         return Config(
             path=self.directory / "rt.toml",
             server=ServerConfig(()),
@@ -95,7 +95,7 @@ class DaemonTests(TestCase):
         """
         Start the daemon.
 
-        @param port: Where to listen; 0 for any port that is free.
+        @param port: The port to listen on; 0 for any free port.
         """
         config = self.config()
         listen = (f"tcp:{port or freePort(self)}:interface=127.0.0.1:local={self.local}",)
@@ -119,23 +119,22 @@ class DaemonTests(TestCase):
 
     async def sleep(self, seconds: float) -> None:
         """
-        Let the reactor turn for a while.
+        Let the reactor run for a while.
         """
         await deferLater(self.reactor, seconds, lambda: None)
 
     async def until(self, holds: Callable[[], object]) -> None:
         """
-        Wait until something holds.
+        Wait until a condition is true.
         """
         while not holds():
             await self.sleep(0.01)
 
-    # The database, from outside
+    # The database, written from outside
 
     def execute(self, *statements: str) -> None:
         """
-        Write to the database as another program would: on a connection of its own,
-        in one transaction.
+        Write to the database like another program: on a connection of its own, in one transaction.
         """
         with closing(sqlite3.connect(self.path, timeout=60)) as connection:
             for statement in statements:
@@ -178,7 +177,7 @@ class DaemonTests(TestCase):
         self, method: str, path: str, body: bytes | None = None, **headers: str
     ) -> tuple[int, Any, Any]:
         """
-        Ask something over HTTP.
+        Send an HTTP request.
 
         @return: The status, the decoded body and the headers.
         """
@@ -194,7 +193,7 @@ class DaemonTests(TestCase):
 
     async def rpc(self, method: str, *args: Any, key: str = SECRET_KEY) -> tuple[int, Any]:
         """
-        Call a method as a server does.
+        Call a method of the RPC like a server.
         """
         body = json.dumps({"method": method, "args": args, "projectId": "p"}).encode()
         status, answer, _ = await self.http(
@@ -204,7 +203,7 @@ class DaemonTests(TestCase):
 
     async def emit(self, event: str, data: Any, topic: str, **options: Any) -> None:
         """
-        Emit an event as a server does.
+        Emit an event like a server.
         """
         extra = (options,) if options else ()
         status, answer = await self.rpc("socket.emit", event, data, topic, *extra)
@@ -212,7 +211,7 @@ class DaemonTests(TestCase):
 
     async def query(self, sql: str, params: list[Any] | None = None) -> Any:
         """
-        Run a statement as a server does.
+        Run a statement like a server.
         """
         status, answer = await self.rpc("db.query", sql, params or [])
         assert status == 200, answer

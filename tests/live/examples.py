@@ -1,5 +1,5 @@
 """
-Pages of the examples, side by side.
+Pages of the examples, in windows side by side.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Page:
     """
     A page in a window of its own.
 
-    @ivar browser: The browser that shows it.
+    @ivar browser: The browser that shows the page.
     """
 
     def __init__(self, browser: Browser, window: str) -> None:
@@ -25,26 +25,26 @@ class Page:
 
     async def turnTo(self) -> Browser:
         """
-        Let everything that the browser is told be about this page.
+        Make this page's window the current one.
         """
         await self.browser.turnTo(self._window)
         return self.browser
 
     async def run(self, script: str, *args: Any) -> Any:
         """
-        Run JavaScript in the page, as a function's body.
+        Run JavaScript in the page, as the body of a function.
         """
         return await (await self.turnTo()).run(script, *args)
 
     async def until(self, script: str, *args: Any) -> Any:
         """
-        Run JavaScript again and again until it returns something true.
+        Run JavaScript repeatedly until its result is true.
         """
         return await (await self.turnTo()).until(script, *args)
 
     async def reads(self, selector: str, *texts: str) -> None:
         """
-        Wait until the elements of a kind are these, by what they read.
+        Wait until the elements that match a selector have these texts.
         """
         await self.until(
             "return JSON.stringify([...document.querySelectorAll(arguments[0])]"
@@ -55,7 +55,7 @@ class Page:
 
     async def click(self, selector: str) -> None:
         """
-        Click an element, once it is there.
+        Click an element, once it exists.
         """
         await self.until(
             "const it = document.querySelector(arguments[0]); it?.click(); return it !== null",
@@ -64,20 +64,20 @@ class Page:
 
     async def type(self, selector: str, text: str) -> None:
         """
-        Put the focus into an element, and press keys.
+        Focus an element, and press keys.
         """
         await self.run("document.querySelector(arguments[0]).focus()", selector)
         await self.press(*text)
 
     async def press(self, *keys: str) -> None:
         """
-        Press keys, where the focus is.
+        Press keys in the focused element.
         """
         await (await self.turnTo()).press(*keys)
 
     async def complaints(self) -> list[str]:
         """
-        What the page has written to the console as errors.
+        Return the errors in the browser's console.
         """
         return await (await self.turnTo()).complaints()
 
@@ -103,7 +103,7 @@ class ExampleTests(PageTests):
         Open a page of the examples in a window of its own, and wait until it is connected.
 
         @param path: Its path under C{/examples/}.
-        @param base: Where the daemon seems to be, if not where it is.
+        @param base: The address of the daemon, if the page shall not connect directly.
         """
         page = Page(self.browser, await self.browser.window())
         await self.browser.open(f"{base or self.page}examples/{path}")
@@ -112,13 +112,13 @@ class ExampleTests(PageTests):
 
     async def connected(self, page: Page) -> None:
         """
-        Wait until a page says that it is connected.
+        Wait until a page shows that it is connected.
         """
         await page.reads("#status", "Connected")
 
     async def picture(self, name: str, *pages: Page) -> None:
         """
-        Leave pictures of pages.
+        Take pictures of pages.
         """
         for number, page in enumerate(pages, 1):
             await (await page.turnTo()).screenshot(f"example-{name}-{number}")

@@ -1,5 +1,5 @@
 """
-Somebody who behaves, for tests of those who do not.
+A client that behaves well, for tests of clients that do not.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def compact(frame: Frame) -> bytes:
 
 def publish(data: bytes, **fields: Any) -> bytes:
     """
-    A C{publish} whose data is any bytes.
+    Encode a C{publish} whose data is any bytes.
     """
     frame = {"type": "publish", "topic": "odd/a", "event": "e", **fields}
     return compact(frame)[:-1] + b',"data":' + data + b"}"
@@ -43,15 +43,14 @@ def publish(data: bytes, **fields: Any) -> bytes:
 
 def encoded(*parts: bytes) -> str:
     """
-    Something of a token's form.
+    Encode parts in the form of a token.
     """
     return ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
 def examples(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
     """
-    Have values made up, for a test that cannot be one of Hypothesis's own, because it
-    waits.
+    Generate examples outside of Hypothesis's decorator, for a test that is a coroutine.
     """
     found: list[Any] = []
 
@@ -73,11 +72,11 @@ def examples(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
 
 class HostileTests(DaemonTests):
     """
-    Somebody who behaves, beside whoever does not.
+    Runs a client that behaves well beside hostile ones.
 
-    Before and after each test, and whenever a test calls L{beat}, a client publishes
-    and a program writes to the database, and a watcher must be told of both.  In the
-    end the daemon must hold what it held before.
+    Before and after each test, and on each call of L{beat}, a client publishes and a program
+    writes to the database.  A watcher must get both.  In the end the daemon must hold no more than
+    at the beginning.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -106,18 +105,18 @@ class HostileTests(DaemonTests):
 
     def held(self) -> Any:
         """
-        What clients cost the daemon: connections, subscriptions, sockets.
+        Return the number of connections, subscriptions and sockets that the daemon holds.
         """
         registry = self.daemon.hub.registry
         topics = {topic: len(registry.subscribers(topic)) for topic in registry}
-        # Whatever else the reactor reads is not there for a client.
+        # Other readers of the reactor do not belong to clients.
         sockets = [each for each in self.reactor.getReaders() if ITCPTransport.providedBy(each)]
         return len(self.daemon.connections), topics, len(sockets)
 
     async def beat(self) -> None:
         """
-        Publish and insert the next number, and see that the watcher gets both, and
-        gets them next.
+        Publish and insert the next number, and check that the watcher gets both as its next
+        frames.
         """
         self.beats += 1
         self.publisher.tell(
@@ -129,7 +128,7 @@ class HostileTests(DaemonTests):
 
     async def raw(self) -> Wire:
         """
-        A TCP connection on which nothing is parsed.
+        Open a TCP connection on which the test parses nothing.
         """
         wire = await self.wire()
         wire.keepRaw()
@@ -137,7 +136,7 @@ class HostileTests(DaemonTests):
 
     async def assertCloses(self, code: int, *frames: bytes) -> None:
         """
-        Make sure that a new client that sends this is closed with a code.
+        Check that the daemon closes a new client that sends this with a code.
         """
         wire = await self.client("mallory")
         wire.write(b"".join(frames))

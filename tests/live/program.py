@@ -1,5 +1,5 @@
 """
-The daemon as a process of its own, for a test.
+The daemon as a process of its own, for tests.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ TWISTD = "from twisted.scripts.twistd import run; run()"
 CLI = "import sys; from aerostack.cli import main; sys.exit(main())"
 
 READY = "aerostack-rt tail orders"
-"""What the daemon says once it serves."""
+"""The line that the daemon logs once it serves."""
 
 
 class ProgramTests(TestCase):
     """
-    Runs C{twistd aerostack-rt} in a folder of its own.
+    Runs C{twistd aerostack-rt} in a directory of its own.
 
-    @ivar directory: The folder.
+    @ivar directory: The directory.
     @ivar config: The configuration's file.
     @ivar path: The database's file.
     @ivar port: A free port, for the daemon to listen on.
@@ -68,9 +68,9 @@ class ProgramTests(TestCase):
         """
         Write a configuration with one project, C{p}.
 
-        @param listen: Where to listen, if not on L{port}.
+        @param listen: The endpoint string, if not that of L{port}.
         @param server: More lines for C{[server]}.
-        @param more: More lines, for the project and of other tables.
+        @param more: More lines, for the project and for other tables.
         """
         return f"""
 [server]
@@ -103,7 +103,7 @@ origins = ["http://app.test"]
 
         @param options: Options of C{aerostack-rt}.
         @param twistd: Options of C{twistd}.
-        @param program: What runs C{twistd}.
+        @param program: The command that runs C{twistd}.
         """
         arguments = ["--nodaemon", "--pidfile=", *twistd, "aerostack-rt"]
         command = ["-c", program, *arguments, f"--config={self.config}", *options]
@@ -115,7 +115,7 @@ origins = ["http://app.test"]
         """
         Start the daemon, and wait until it serves.
 
-        @param text: Its configuration; L{None} for the one that is there.
+        @param text: Its configuration; L{None} for the existing file.
         """
         if text is not None:
             self.config.write_text(text)
@@ -127,7 +127,7 @@ origins = ["http://app.test"]
         """
         Start a daemon that cannot start.
 
-        @return: Its exit status, and what it wrote.
+        @return: Its exit status, and its output.
         """
         child = self.spawn(*options)
         status = await child.ended
@@ -135,10 +135,9 @@ origins = ["http://app.test"]
 
     async def until(self, holds: Any) -> Any:
         """
-        Wait until something holds.
+        Wait until a condition is true.
 
-        @param holds: Returns, or as a coroutine function fires with, what is waited
-            for, or something false.
+        @param holds: Returns a true value once the condition is true; may be a coroutine function.
         """
         while True:
             found = holds()
@@ -150,15 +149,15 @@ origins = ["http://app.test"]
 
     async def sleep(self, seconds: float) -> None:
         """
-        Let the reactor turn for a while.
+        Let the reactor run for a while.
         """
         await deferLater(self.reactor, seconds, lambda: None)
 
-    # The database, from outside
+    # The database, written from outside
 
     def execute(self, *statements: str) -> list[Any]:
         """
-        Write to the database as another program would, in one transaction.
+        Write to the database like another program, in one transaction.
 
         @return: The rows of the last statement.
         """
@@ -175,7 +174,7 @@ origins = ["http://app.test"]
         """
         Open a connection to the daemon.
 
-        @param endpoint: Where to; L{None} for L{port}.
+        @param endpoint: The daemon's endpoint; L{None} for L{port}.
         """
         endpoint = endpoint or TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port)
         wire: Wire = await endpoint.connect(WireFactory())
@@ -212,7 +211,7 @@ origins = ["http://app.test"]
         self, method: str, path: str, body: bytes | None = None, **headers: str
     ) -> tuple[int, Any]:
         """
-        Ask something over HTTP.
+        Send an HTTP request.
 
         @return: The status, and the decoded body.
         """

@@ -1,5 +1,5 @@
 """
-A network between a client and a daemon, for a test to cut and to slow down.
+A network between a client and a daemon, which a test can cut and slow down.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 
 class _End(Protocol):
-    """One of the two ends of a connection through the relay."""
+    """One end of a connection through the relay."""
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
@@ -26,7 +26,7 @@ class _End(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         if self.relay.isCut or self.isStranded:
-            # As on a line that is down: nobody hears of it.
+            # As on a broken line, the other side is not informed.
             return
         if self.other is None:
             self.early += data
@@ -40,7 +40,7 @@ class _End(Protocol):
 
 
 class _Front(_End):
-    """The end where a client comes in."""
+    """The end that faces the client."""
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -57,17 +57,16 @@ class _Front(_End):
 
 class Relay(Factory):
     """
-    Passes bytes on, until it is cut: then nothing comes through any more, and neither
-    side is told.
+    Forwards bytes until a test cuts it.  Then it forwards nothing and informs neither side.
 
-    @ivar port: Where it listens.
-    @ivar isCut: Whether it is.
-    @ivar delay: How many seconds everything takes from one side to the other.
+    @ivar port: The port on which it listens.
+    @ivar isCut: Whether it is cut.
+    @ivar delay: The seconds that bytes take from one side to the other.
     """
 
     def __init__(self, reactor: Any, port: int) -> None:
         """
-        @param port: The daemon's.
+        @param port: The port of the daemon.
         """
         self.endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
         self.isCut = False
@@ -83,20 +82,20 @@ class Relay(Factory):
 
     def cut(self) -> None:
         """
-        Let nothing through.
+        Forward nothing from now on.
         """
         self.isCut = True
 
     def strand(self) -> None:
         """
-        Let nothing through of the connections that there are, and tell neither side.
+        Forward nothing on the existing connections, and inform neither side.
         """
         for end in self.ends:
             end.isStranded = True
 
     def later(self, call: Callable[..., object], *args: Any) -> None:
         """
-        Do something when C{delay} is over; in the order in which it was asked for.
+        Call a function after C{delay}; calls keep their order.
         """
         if not self.delay:
             call(*args)
@@ -111,7 +110,7 @@ class Relay(Factory):
 
     def mend(self) -> None:
         """
-        Let new connections through.  Those of before are dead, and stay so.
+        Forward new connections.  The connections from before the cut stay dead.
         """
         for end in list(self.ends):
             end.transport.abortConnection()
@@ -119,7 +118,7 @@ class Relay(Factory):
 
     async def stop(self) -> None:
         """
-        End it, and all connections through it.
+        Close it, and all connections through it.
         """
         self.mend()
         for delayed in self._calls:

@@ -1,5 +1,5 @@
 """
-Servers that are no daemon of ours, or not as they should be.
+Servers that are no aerostack-rt daemon, or that misbehave.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 class Odd(Protocol):
     """
-    One connection to such a server.
+    A connection to such a server.
     """
 
     factory: Server
@@ -37,7 +37,7 @@ class Odd(Protocol):
             self._leaveIfAsked(data)
 
     def _leaveIfAsked(self, data: bytes) -> None:
-        """Go when a close frame comes, whoever began.  All frames here are short."""
+        """Close after a close frame from either side.  All frames here are short."""
         while len(data) > 1 and data[1] < 0x80 | 126:
             if data[0] == 0x88 and self.transport is not None:
                 self.transport.loseConnection()
@@ -59,12 +59,12 @@ class Odd(Protocol):
 
 class Server(Factory):
     """
-    Greets whoever connects, and answers the head of a request.
+    Greets each connection, and answers each request.
 
-    @ivar greeting: Gives what it says at once; L{None} from it closes.
-    @ivar answer: Gives what it says to a request.
-    @ivar closes: Whether it closes after each.
-    @ivar connections: How many there were.
+    @ivar greeting: Returns the bytes to send at once; with L{None} the server closes.
+    @ivar answer: Returns the bytes that answer a request.
+    @ivar closes: Whether the server closes after each answer.
+    @ivar connections: The number of connections so far.
     """
 
     protocol = Odd
@@ -85,14 +85,14 @@ class Server(Factory):
 
 def says(said: bytes) -> Callable[[bytes], bytes]:
     """
-    Always the same.
+    Always give the same answer.
     """
     return lambda heard: said
 
 
 def inTurn(*answers: Callable[[bytes], bytes | None]) -> Callable[[bytes], bytes | None]:
     """
-    One after the other.
+    Give several answers, one after the other.
     """
     left = iter(answers)
     return lambda heard: next(left)(heard)
@@ -116,7 +116,7 @@ def refusal(status: str, code: str, **more: Any) -> Callable[[bytes], bytes]:
 
 def webSocket(*frames: bytes) -> Callable[[bytes], bytes]:
     """
-    A WebSocket that opens, and says something.
+    A WebSocket that opens, and then sends bytes.
     """
 
     def answer(heard: bytes) -> bytes:
@@ -157,9 +157,9 @@ class ServerTests(TestCase):
 
     def listen(self, server: Server) -> str:
         """
-        Start one.
+        Start a server.
 
-        @return: Where it is, as C{host:port}.
+        @return: Its address, as C{host:port}.
         """
         port = self.reactor.listenTCP(0, server, interface="127.0.0.1")
 

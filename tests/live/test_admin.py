@@ -1,5 +1,5 @@
 """
-What the console is told: how the daemon does, who is connected, which topics there are.
+The API of the console: the overview, the connections and the topics.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.live.console import ANN, BEN, OTHER_SECRET, ConsoleTests
 
 class AccessTests(ConsoleTests):
     """
-    Who may look.
+    Tests for access to the API.
     """
 
     paths = (
@@ -25,7 +25,7 @@ class AccessTests(ConsoleTests):
 
     async def statuses(self, **headers: str) -> set[tuple[int, str | None]]:
         """
-        What every path answers: the status, and the error if it is one.
+        Return the status of every path, and its error if there is one.
         """
         found = set()
         for path in self.paths:
@@ -35,7 +35,7 @@ class AccessTests(ConsoleTests):
 
     async def test_key(self) -> None:
         """
-        It takes the secret key, and no other credential.
+        The API accepts the secret key and no other credential.
         """
         token = jwt.encode({"sub": "ann"}, TOKEN_SECRET, "HS256")
         for credential, answer in (
@@ -50,8 +50,8 @@ class AccessTests(ConsoleTests):
 
     async def test_elsewhere(self) -> None:
         """
-        Who comes through a proxy is told which setting lets it in, and is let in by it; where
-        the console is off nothing is there.
+        The API refuses a request through a proxy and names the setting that would allow it.  With
+        that setting it answers, and with the console off every path is 404.
         """
         headers = {"Authorization": f"Bearer {SECRET_KEY}", "X_Forwarded_For": "127.0.0.1"}
         self.assertEqual(await self.statuses(**headers), {(403, "forbidden")})
@@ -69,12 +69,12 @@ class AccessTests(ConsoleTests):
 
 class OverviewTests(ConsoleTests):
     """
-    How the daemon does.
+    Tests for the overview.
     """
 
     async def samples(self, since: int = 0) -> list[dict[str, Any]]:
         """
-        Wait for a sample.
+        Wait until there is a sample.
         """
         while not (found := (await self.look("overview", since=since))["samples"]):
             await self.sleep(0.05)
@@ -82,7 +82,7 @@ class OverviewTests(ConsoleTests):
 
     async def test_overview(self) -> None:
         """
-        It says what there is, and what happened in every second.
+        The overview has the current numbers, and a sample for every second.
         """
         self.execute("CREATE TABLE orders (id INTEGER)")
         client = await self.subscribed("orders")
@@ -118,12 +118,12 @@ class OverviewTests(ConsoleTests):
 
 class ListTests(ConsoleTests):
     """
-    Connections and topics.
+    Tests for the lists of connections and topics.
     """
 
     async def test_connections(self) -> None:
         """
-        They are listed in order of opening, a page at a time, and by user and by topic.
+        Connections are listed in order of opening, in pages, and by user and by topic.
         """
         ann = await self.subscribed("chat/a", "ann")
         await self.client("ben")
@@ -167,8 +167,7 @@ class ListTests(ConsoleTests):
 
     async def test_topics(self) -> None:
         """
-        Topics are listed by name, whether somebody is subscribed or present, or something was
-        kept.
+        A topic is listed, by name, if it has a subscriber, a member or a kept message.
         """
         self.execute("CREATE TABLE orders (id INTEGER)")
         client = await self.subscribed("orders", "ann")
@@ -204,7 +203,7 @@ class ListTests(ConsoleTests):
 
     async def test_topic(self) -> None:
         """
-        A topic is shown with its members and its subscriptions, and what they ask for.
+        A topic is shown with its members, its subscriptions and their arguments.
         """
         self.execute("CREATE TABLE orders (id INTEGER, status TEXT)")
         client = await self.client("ann")
@@ -247,7 +246,7 @@ class ListTests(ConsoleTests):
 
     async def test_wrong(self) -> None:
         """
-        What cannot be read is told.
+        The API answers malformed arguments with an error.
         """
         for path, status, error in (
             ("topic", 400, "invalid_arguments"),

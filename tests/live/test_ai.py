@@ -21,27 +21,27 @@ BUSY = "return document.getElementById('answer').ariaBusy === arguments[0]"
 
 class StreamTests(ExampleTests):
     """
-    Pages of it.
+    Tests for the pages of the example.
     """
 
     async def begun(self, page: Page, least: int) -> None:
         """
-        Wait until a page shows so many characters of an answer.
+        Wait until a page shows a number of characters of an answer.
         """
         await page.until(f"{ANSWER}.length >= {least}")
 
     async def whole(self, page: Page, question: str) -> None:
         """
-        Wait until a page shows all of an answer, once.
+        Wait until a page shows the whole answer, once.
         """
         await page.until(f"{ANSWER} === arguments[0]", ai.TEXT.format(question=question))
         await page.until(BUSY, "false")
 
     def holding(self, token: int) -> Deferred[None]:
         """
-        Let the next answer stop before one of its tokens.
+        Stop the next answer before one of its tokens.
 
-        @return: To be fired, so that it goes on.
+        @return: Fire it to let the answer continue.
         """
         gate: Deferred[None] = Deferred()
         tokens = count(1)
@@ -54,7 +54,7 @@ class StreamTests(ExampleTests):
 
     async def post(self, action: str, **given: Any) -> tuple[int, Any]:
         """
-        Ask the server from elsewhere.
+        Send a request to the example's server from outside of the page.
         """
         path = f"/examples/api/ai/{action}"
         status, answer, _ = await self.http("POST", path, json.dumps(given).encode())
@@ -62,8 +62,8 @@ class StreamTests(ExampleTests):
 
     async def test_sideBySide(self) -> None:
         """
-        All who watch see an answer while it is written, also who comes in the middle; how
-        many watch is right when a page closes.
+        All readers see an answer while it is published, also a reader that comes in the middle.
+        The number of readers is right after a page closes.
         """
         pages = [await self.open(f"ai/?name={name}") for name in ("Sarah", "Tom")]
         for page in pages:
@@ -94,7 +94,7 @@ class StreamTests(ExampleTests):
 
     async def test_networkCut(self) -> None:
         """
-        Who was away in the middle of an answer has all of it in the end.
+        A reader that was offline in the middle of an answer has the whole answer in the end.
         """
         relay = Relay(self.reactor, self.port)
         self.addCleanup(relay.stop)
@@ -110,7 +110,7 @@ class StreamTests(ExampleTests):
 
     async def test_anybodysData(self) -> None:
         """
-        Tokens that are none do no harm.
+        Malformed tokens do no harm.
         """
         page = await self.open("ai/")
         await self.post("ask", stream="demo", question="why?")

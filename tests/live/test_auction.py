@@ -17,21 +17,21 @@ from tests.postgres import ROLE
 
 class AuctionTests(ExampleTests):
     """
-    Two pages of it.
+    Tests with two pages of the auction.
     """
 
     async def stands(self, page: Page, price: int, leader: str) -> None:
         """
-        Wait until a page shows how the lot stands.
+        Wait until a page shows the state of the lot.
         """
         await page.reads("#price", f"€ {price}")
         await page.reads("#leader", leader)
 
     async def bid(self, bidder: str, amount: int) -> bool:
         """
-        Bid from somewhere else.
+        Bid from outside of the pages.
 
-        @return: Whether it was accepted.
+        @return: Whether the server accepted the bid.
         """
         body = {"lot": "lamp", "bidder": bidder, "amount": amount}
         status, answer, _ = await self.http(
@@ -42,8 +42,8 @@ class AuctionTests(ExampleTests):
 
     async def test_sideBySide(self) -> None:
         """
-        An accepted bid is shown to everybody; one that is too low by then is not, and who
-        made it is told; the number of those who watch is right when a page closes.
+        Every page shows an accepted bid.  A bid that is too low is not shown, and its bidder sees
+        why.  The number of viewers is right after a page closes.
         """
         sarah, tom = await self.open("auction/?name=Sarah"), await self.open("auction/?name=Tom")
         for page in (sarah, tom):
@@ -53,7 +53,7 @@ class AuctionTests(ExampleTests):
         await self.stands(sarah, 45, "You lead.")
         await sarah.reads("#outcome", "Your bid of € 45 was accepted.")
         await self.stands(tom, 45, "Sarah leads.")
-        # Tom's page has not heard of it when he bids.
+        # Tom's page does not know the higher bid when he bids.
         await tom.run("document.getElementById('amount').min = 0")
         await tom.run("document.getElementById('amount').value = 44")
         await tom.click("#bid button:last-child")
@@ -77,8 +77,8 @@ class AuctionTests(ExampleTests):
 
     async def test_atOnce(self) -> None:
         """
-        Of many equal bids at the same moment one wins, whichever; of different ones the
-        highest, and every page ends with it.
+        Of many equal bids at the same moment exactly one wins.  Of different bids the highest
+        wins, and every page shows it in the end.
         """
         pages = [await self.open("auction/"), await self.open("auction/")]
         for page in pages:
@@ -106,8 +106,7 @@ class AuctionTests(ExampleTests):
 
     async def test_otherOrder(self) -> None:
         """
-        Bids that are told in another order than they were accepted in, and what is none, do
-        no harm.
+        Bids that arrive in another order than they were accepted, and malformed bids, do no harm.
         """
         page = await self.open("auction/")
         await self.stands(page, 40, "Nobody has bid yet.")
@@ -125,7 +124,7 @@ class AuctionTests(ExampleTests):
 
 class PostgresTests(PostgresDaemonTests):
     """
-    Its server on PostgreSQL.
+    Tests for the auction's server on PostgreSQL.
     """
 
     def config(self) -> Config:
@@ -134,7 +133,7 @@ class PostgresTests(PostgresDaemonTests):
 
     async def post(self, action: str, **given: Any) -> Any:
         """
-        Ask it something.
+        Send a request to the server.
         """
         path, body = f"/examples/api/auction/{action}", json.dumps({"lot": "lamp", **given})
         status, answer, _ = await self.http("POST", path, body.encode())
@@ -143,7 +142,7 @@ class PostgresTests(PostgresDaemonTests):
 
     async def test_atOnce(self) -> None:
         """
-        Of many equal bids at the same moment one wins.
+        Of many equal bids at the same moment exactly one wins.
         """
         self.execute(f"GRANT CREATE ON SCHEMA public TO {ROLE}")
         for _ in range(2):

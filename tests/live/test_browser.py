@@ -1,5 +1,5 @@
 """
-The daemon, seen from a real browser.
+The daemon with a real browser.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class PageTests(DaemonTests):
         return {"p": makeProject(origins=("http://127.0.0.1:*",))}
 
     async def shows(self, text: str) -> None:
-        """Wait until the page's list shows a text."""
+        """Wait until the page's list contains a text."""
         await self.browser.until(
             f"return (() => {{ {TEXT} }})().some(item => item.includes(arguments[0]))", text
         )
@@ -60,12 +60,12 @@ class PageTests(DaemonTests):
 
 class BrowserTests(PageTests):
     """
-    Pages, and the daemon's own.
+    Tests for the daemon's start page and for pages of other origins.
     """
 
     async def test_rowReachesPage(self) -> None:
         """
-        A row that the sqlite3 shell writes appears on the daemon's own page.
+        The daemon's start page shows a row that the sqlite3 shell writes.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         await self.browser.open(f"{self.page}?topic=orders")
@@ -79,8 +79,8 @@ class BrowserTests(PageTests):
 
     async def test_publishedFromPage(self) -> None:
         """
-        What one publishes on the page comes back to it and to others; pictures are
-        taken of it in each look.
+        An event that is published on the page reaches the page itself and other clients.  The test
+        takes pictures of the page in each look.
         """
         other = await self.subscribed("chat/general")
         await self.browser.open(self.page)
@@ -92,14 +92,14 @@ class BrowserTests(PageTests):
         self.assertEqual((await other.frame())["data"], {"text": "from the page"})
         await self.shows("from the page")
         await self.browser.screenshot("page")
-        # A PNG's header has its width.
+        # The header of a PNG has its width.
         for look, (width, _, _) in LOOKS.items():
             picture = (SCREENSHOTS / f"page-{look}.png").read_bytes()
             self.assertEqual(int.from_bytes(picture[16:20], "big"), width, look)
 
     async def test_linesToCopy(self) -> None:
         """
-        The lines that the page gives are a page of one's own that shows what comes.
+        The lines of code that the page shows are a working page that shows changes.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         await self.browser.open(f"{self.page}?topic=orders")
@@ -111,7 +111,7 @@ class BrowserTests(PageTests):
         root.putChild(b"favicon.ico", Data(b"", "image/png"))
         elsewhere = self.reactor.listenTCP(0, Site(root), interface="127.0.0.1")
         self.addCleanup(elsewhere.stopListening)
-        # The browser may keep the page before, and its connection.
+        # The browser may keep the previous page and its connection.
         before = set(self.daemon.hub.registry.subscribers("table/orders/p"))
         await self.browser.open(f"http://127.0.0.1:{elsewhere.getHost().port}/live.html")
         await self.until(
@@ -137,8 +137,7 @@ class BrowserTests(PageTests):
 
     async def test_credentialsAsSubprotocols(self) -> None:
         """
-        A browser that offers its key as a subprotocol is let in, and keeps the
-        connection.
+        A browser that offers its key as a subprotocol can connect, and stays connected.
         """
         await self.browser.open(self.page)
         await self.browser.run(
@@ -151,7 +150,7 @@ class BrowserTests(PageTests):
 
     async def test_foreignPage(self) -> None:
         """
-        A page of an origin that is not allowed gets no connection.
+        A page of an origin that is not allowed cannot connect.
         """
         await self.browser.open("data:text/html,<p>elsewhere</p>")
         await self.browser.run(CONNECT, self.port, ["aerostack-v1"])
@@ -160,7 +159,7 @@ class BrowserTests(PageTests):
 
     async def test_pageComesBack(self) -> None:
         """
-        When the daemon is restarted, an open page comes back by itself and goes on.
+        When the daemon is restarted, an open page reconnects by itself and resumes.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         await self.browser.open(f"{self.page}?topic=orders")
@@ -178,7 +177,7 @@ class BrowserTests(PageTests):
 
 class CompressionTests(PageTests):
     """
-    Compression, which browsers offer by themselves.
+    Tests for compression, which browsers offer by themselves.
     """
 
     def config(self) -> Config:
@@ -188,8 +187,7 @@ class CompressionTests(PageTests):
 
     async def test_agreed(self) -> None:
         """
-        A browser that is answered with compression reads what is compressed, and is
-        understood when it compresses.
+        With compression a browser reads compressed frames, and the daemon reads the browser's.
         """
         await self.browser.open(self.page)
         await self.browser.run(CONNECT, self.port, ["aerostack-v1"])

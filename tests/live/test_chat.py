@@ -14,31 +14,32 @@ TEXTS = "return [...document.querySelectorAll('#messages li')].map((it) => it.la
 
 class ChatTests(ExampleTests):
     """
-    Two pages of it.
+    Tests with two pages of the chat.
     """
 
     async def reads(self, page: Page, *texts: str) -> None:
         """
-        Wait until exactly this was said, on a page.
+        Wait until a page shows exactly these messages.
         """
         await page.reads("#messages li > :last-child", *texts)
 
     async def say(self, page: Page, text: str) -> None:
         """
-        Say something.
+        Send a message.
         """
         await page.type("#text", text)
         await page.press("Enter")
 
     async def typing(self, page: Page, name: str) -> None:
         """
-        Wait until a page has shown, since L{lookOut}, that somebody types: that goes by itself.
+        Wait until a page has shown, since L{lookOut}, that a user is typing; the page soon hides
+        it again.
         """
         await page.until("return typing_.includes(arguments[0])", f"{name} is typing…")
 
     async def lookOut(self, page: Page) -> None:
         """
-        Have a page note from now on who it says is typing.
+        Make a page record from now on who it shows as typing.
         """
         await page.run(
             """
@@ -51,7 +52,7 @@ class ChatTests(ExampleTests):
 
     async def keep(self, *texts: str, author: str = "Ada") -> None:
         """
-        Say things from somewhere else.
+        Publish kept messages from outside of the pages.
         """
         for text in texts:
             data = {"text": text, "author": author}
@@ -59,8 +60,8 @@ class ChatTests(ExampleTests):
 
     async def test_sideBySide(self) -> None:
         """
-        What one says the other reads; who is typing is shown, until the message is there or
-        nothing more comes; and who is there is shown.
+        Each page shows the other's messages, who is present, and who is typing.  The typing note
+        disappears when the message arrives or the typing stops.
         """
         await self.keep("Good morning!", "The build is <b>green</b>.")
         sarah = await self.open("chat/?name=Sarah")
@@ -94,8 +95,8 @@ class ChatTests(ExampleTests):
 
     async def test_rooms(self) -> None:
         """
-        What is said in another room is counted until one looks there; one is present in the
-        room that one looks at.
+        A page counts the messages of another chat room until the user opens that room.  The user
+        is present only in the open room.
         """
         sarah, tom = await self.open("chat/?name=Sarah"), await self.open("chat/?room=design")
         await sarah.reads("#count", "1 user here")
@@ -112,8 +113,8 @@ class ChatTests(ExampleTests):
 
     async def test_scrollBack(self) -> None:
         """
-        What was said before is read page by page, each message once and in order, also while
-        something is said; and who comes later reads the same.
+        A page reads earlier messages page by page, each once and in order, even while new ones
+        arrive.  A page that is opened later reads the same messages.
         """
         before = [f"m{n}" for n in range(75)]
         await self.keep(*before)
@@ -129,8 +130,8 @@ class ChatTests(ExampleTests):
 
     async def test_networkCut(self) -> None:
         """
-        When the network was away, what was said meanwhile on either side is there once and in
-        the same order on both.
+        After a network cut both pages have the messages from either side once and in the same
+        order.
         """
         relay = Relay(self.reactor, self.port)
         self.addCleanup(relay.stop)
@@ -150,7 +151,7 @@ class ChatTests(ExampleTests):
 
     async def test_restarted(self) -> None:
         """
-        When the daemon was away, everything that was said is there, once.
+        After a restart of the daemon every message is there once.
         """
         page = await self.open("chat/")
         await self.say(page, "before")
@@ -169,7 +170,7 @@ class ChatTests(ExampleTests):
 
     async def test_smallest(self) -> None:
         """
-        The documentation's lines talk with the large chat.
+        The minimal chat from the documentation exchanges messages with the full one.
         """
         small, large = await self.open("chat/smallest.html"), await self.open("chat/")
         await self.say(small, "<i>hello</i>")
@@ -182,7 +183,7 @@ class ChatTests(ExampleTests):
 
     async def test_anybodysData(self) -> None:
         """
-        Messages that are no messages of this page's do no harm.
+        Messages of an unexpected form do no harm.
         """
         page = await self.open("chat/")
         for data in (None, 7, "x", [], {}, {"text": {"a": 1}, "author": [1]}):

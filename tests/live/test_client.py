@@ -1,5 +1,5 @@
 """
-Our Python client against a running daemon.
+The Python client against a running daemon.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ClientTests(DaemonTests):
         return {"p": makeProject(origins=(ORIGIN,), dbQuery=True), "q": self.withTokens()}
 
     def withTokens(self) -> ProjectConfig:
-        """A project whose users have tokens."""
+        """Configure a project whose users have tokens."""
         return makeProject(
             id="q",
             publicKey="pk_of_q_23456789abcd",
@@ -54,7 +54,7 @@ class ClientTests(DaemonTests):
 
     async def test_tour(self) -> None:
         """
-        Events, changes, history and presence, as an application sees them.
+        An application can use events, changes, history and presence.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         client = self.started()
@@ -84,7 +84,7 @@ class ClientTests(DaemonTests):
 
     async def test_tokens(self) -> None:
         """
-        The token names project and user, and can be changed while connected.
+        A token names the project and the user, and can be replaced while the client is connected.
         """
         client = self.started(token=makeToken("ann", projectId="q"))
         heard: list[Any] = []
@@ -99,7 +99,7 @@ class ClientTests(DaemonTests):
 
     async def test_badToken(self) -> None:
         """
-        A token that is refused ends the client; another one brings it back.
+        A refused token stops the client; a new token starts it again.
         """
         errors: list[str] = []
         client = self.started(token="a.b.c", projectId="q")
@@ -115,7 +115,7 @@ class ClientTests(DaemonTests):
 
     async def test_many(self) -> None:
         """
-        Thousands of publications, as fast as they can be made, arrive in their order.
+        Thousands of publications, sent as fast as possible, arrive in order.
         """
         client = self.started()
         got: list[int] = []
@@ -130,7 +130,7 @@ class ClientTests(DaemonTests):
 
     async def test_large(self) -> None:
         """
-        A large message fits, and one that is too large is refused as such.
+        The daemon accepts a large message, and refuses one that is too large with C{too_large}.
         """
         client = self.started()
         got: list[int] = []
@@ -145,7 +145,8 @@ class ClientTests(DaemonTests):
 
     async def test_tooLargeForAFrame(self) -> None:
         """
-        One for which the daemon closes fails alone; what else waits is published.
+        A publication for which the daemon would close the connection fails alone; other waiting
+        publications succeed.
         """
         client = self.started()
         got: list[Any] = []
@@ -161,8 +162,8 @@ class ClientTests(DaemonTests):
 
     async def test_session(self) -> None:
         """
-        A client whose line is dead has its presence and its publications once when it comes
-        back, also with the public key and nothing else.
+        A client with only the public key whose connection is dead has its presence and its
+        publications once after it has reconnected.
         """
         watcher = self.started().channel("chat/a")
         got: list[Any] = []
@@ -181,14 +182,14 @@ class ClientTests(DaemonTests):
         channel.track({})
         await channel.subscribe()
         await self.until(lambda: events == ["presence:join"])
-        # The daemon hears it, and the client hears nothing any more.
+        # The daemon gets this, but the client gets nothing any more.
         waiting = [channel.publish("e", number) for number in range(5)]
         await self.until(lambda: len(got) == 5)
         relay.cut()
         waiting += [channel.publish("e", number) for number in range(5, 10)]
         client._session.connection._cut("timed_out", "The line is dead.")
         await self.until(lambda: client.status == "reconnecting")
-        # The daemon has not noticed anything.
+        # The daemon has not noticed the cut.
         relay.isCut = False
         for each in waiting:
             await each
@@ -197,7 +198,7 @@ class ClientTests(DaemonTests):
 
     async def test_endpoint(self) -> None:
         """
-        It connects where it is told to, whatever the URL says.
+        The client connects to its endpoint, whatever the URL says.
         """
         endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port)
         client = RealtimeClient(
@@ -209,7 +210,7 @@ class ClientTests(DaemonTests):
 
     async def test_sameName(self) -> None:
         """
-        Two clients that publish the same are two publishers.
+        Two clients that publish with the same id are two publishers.
         """
         got: list[Any] = []
         watcher = self.started().channel("chat/a").on("e", got.append)
@@ -221,7 +222,7 @@ class ClientTests(DaemonTests):
 
 class RestartTests(ProgramTests):
     """
-    A daemon that goes away under its clients.
+    A daemon that stops and restarts under its clients.
     """
 
     def user(self, name: str) -> RealtimeClient:
@@ -243,7 +244,7 @@ class RestartTests(ProgramTests):
         """
         Watch a topic.
 
-        @return: The channel, what comes, and what is told of gaps.
+        @return: The channel, the frames that arrive, and the gaps.
         """
         got: list[Any] = []
         gaps: list[Any] = []
@@ -254,8 +255,8 @@ class RestartTests(ProgramTests):
 
     async def test_everything(self) -> None:
         """
-        Killed twice, and restarted once as one should: everything that was published and
-        written comes once and in its order, and everything published is kept once.
+        After two kills and a planned restart, every event and every change arrives once and in
+        order, and every event is kept once.
         """
         daemon = await self.serve(
             self.configure(server="restart_time = 0\nreconnect_spread = 0", more="anonymous = true")
@@ -276,7 +277,7 @@ class RestartTests(ProgramTests):
 
         for signal in ("KILL", "TERM", "KILL"):
             work(20)
-            # Some of it is on its way, some is not.
+            # Some publications are in flight, some still wait.
             await waiting[-15]
             daemon.signal(signal)
             work(5)
@@ -296,7 +297,7 @@ class RestartTests(ProgramTests):
 
     async def test_presence(self) -> None:
         """
-        Who was present is so again.
+        After a restart, members are present again.
         """
         daemon = await self.serve(
             self.configure(server="restart_time = 0\nreconnect_spread = 0", more="anonymous = true")
@@ -310,13 +311,13 @@ class RestartTests(ProgramTests):
         daemon.signal("TERM")
         await daemon.ended
         await self.serve()
-        # Whoever is back first sees nobody yet.
+        # The client that is back first sees no other member yet.
         await self.until(lambda: joined and channel.presence.members)
         self.assertEqual([m["userId"] for m in channel.presence.members], ["ann"])
 
     async def test_unix(self) -> None:
         """
-        A Unix socket leads there too, over HTTP as well.
+        The client connects over a Unix socket, and uses it for HTTP too.
         """
         await self.serve(self.configure(f"unix:{self.directory}/rt.sock", more="anonymous = true"))
         client = RealtimeClient(

@@ -1,5 +1,5 @@
 """
-The machine's clock is set while the daemon runs.
+A change of the machine's clock while the daemon runs.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ import os, time
 machine = time.time
 time.time = lambda: machine() - (3600 if os.path.exists({flag!r}) else 0)
 """
-"""Sets the time of day back by an hour once a file is there."""
+"""A program that sets the time of day back by an hour once a file exists."""
 
 
 class SetBackTests(ProgramTests):
     """
-    The time of day is set back by an hour.
+    Tests with a clock that is set back by an hour.
     """
 
     async def test_goesOn(self) -> None:
         """
-        Clients are pinged, changes of tables are told, and stamps are those of the new time.
+        After the clock is set back, the daemon still pings clients and sends table changes, and
+        time stamps have the new time.
         """
         flag = self.directory / "stepped"
         await self.serve(

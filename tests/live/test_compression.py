@@ -1,5 +1,5 @@
 """
-permessage-deflate, from end to end.
+permessage-deflate, end to end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COMPRESSED = TEXT | 0x40
 
 def deflate(payload: bytes) -> bytes:
     """
-    Compress a message as clients do.
+    Compress a message as a client does.
     """
     compressor = zlib.compressobj(wbits=-15)
     data = compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)
@@ -28,12 +28,12 @@ def deflate(payload: bytes) -> bytes:
 
 class OffTests(DaemonTests):
     """
-    Without the setting.
+    Tests for a daemon without compression.
     """
 
     async def test_notOffered(self) -> None:
         """
-        An offer is not taken up, and a compressed message is against the rules.
+        The daemon does not accept an offer of compression, and closes after a compressed message.
         """
         wire = await self.wire()
         await wire.upgrade("/api/realtime?projectId=p", OFFER)
@@ -45,7 +45,7 @@ class OffTests(DaemonTests):
 
 class CompressionTests(DaemonTests):
     """
-    With it.
+    Tests for a daemon with compression.
     """
 
     limits = {"frameBytes": 100_000, "closeTimeout": 0.2}  # noqa: RUF012
@@ -57,7 +57,7 @@ class CompressionTests(DaemonTests):
 
     async def compressed(self) -> Wire:
         """
-        Connect and agree to compression.
+        Connect and negotiate compression.
         """
         wire = await self.wire()
         await wire.upgrade("/api/realtime?projectId=p", OFFER)
@@ -69,8 +69,8 @@ class CompressionTests(DaemonTests):
 
     async def test_both(self) -> None:
         """
-        Subscribers who agreed get a publication compressed, others plain, and all of
-        them the same; what is small is sent as it is.
+        Subscribers with compression get a publication compressed, others get it plain, and the
+        content is the same.  The daemon does not compress a small frame.
         """
         plain = await self.client()
         wires: list[Any] = [plain, *await gather(*(self.compressed() for _ in range(3)))]
@@ -85,8 +85,7 @@ class CompressionTests(DaemonTests):
 
     async def test_fromClient(self) -> None:
         """
-        A client may compress its messages, cut them into pieces, and send others as
-        they are.
+        A client may compress its messages, fragment them, and send some without compression.
         """
         wire = await self.compressed()
         wire.tell({"type": "subscribe", "topic": "chat/a"})
@@ -103,8 +102,8 @@ class CompressionTests(DaemonTests):
 
     async def test_bomb(self) -> None:
         """
-        A message that is small only as long as it is compressed closes with 1009; one
-        that cannot be inflated with 1007.
+        A small message that inflates beyond the limit closes with 1009, one that cannot be
+        inflated with 1007.
         """
         for message, code in (
             (deflate(b" " * 100_001), TOO_BIG),
@@ -120,7 +119,7 @@ class CompressionTests(DaemonTests):
 
     async def test_largest(self) -> None:
         """
-        A message of exactly the limit is no bomb.
+        A message that inflates to exactly the limit is accepted.
         """
         wire = await self.compressed()
         wire.write(maskedFrame(deflate(b" " * 99_985 + b'{"type":"ping"}'), COMPRESSED))
@@ -128,7 +127,7 @@ class CompressionTests(DaemonTests):
 
     async def test_close(self) -> None:
         """
-        Pings and closes are not compressed.
+        The daemon does not compress pings and closes.
         """
         wire = await self.compressed()
         wire.write(maskedFrame(b"x" * 120, PING))

@@ -1,5 +1,5 @@
 """
-What a connection holds, and how it writes to a client that stops reading and goes on.
+The memory of a connection, and its writes to a client that stops reading and continues.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from tests.net.certificates import Authority
 
 class HoldingTests(DaemonTests):
     """
-    What is kept of a connection.
+    Tests for what the daemon holds for a connection.
     """
 
     def connections(self) -> list[Connection]:
-        """The daemon's side of all connections."""
+        """Return the daemon's connection objects."""
         return list(self.daemon.connections._sessions)
 
     async def test_slim(self) -> None:
         """
-        A connection keeps few attributes of its own, also after a message; more than
-        thirty, and CPython would give it a dictionary of its own.
+        A connection has at most thirty attributes of its own, also after a message.  With more,
+        CPython would give it a dictionary of its own.
         """
         wire = await self.subscribed("chat/a")
         wire.write(maskedFrame(b"x", PING))
@@ -52,8 +52,8 @@ class HoldingTests(DaemonTests):
 
     async def test_shared(self) -> None:
         """
-        What Autobahn's connections share here cannot be changed for all by one: it is
-        plain values, counters that nobody reads, and a queue that stays empty.
+        A connection cannot change what Autobahn's connections share, because it is only plain
+        values, unused counters, and a queue that stays empty.
         """
         wire = await self.subscribed("chat/a")
         await wire.barrier()
@@ -66,15 +66,15 @@ class HoldingTests(DaemonTests):
                 self.assertEqual(value, deque())
                 continue
             if isinstance(value, list):
-                # Options, which come from the factory, and are shared by Autobahn too.
+                # Options, which the factory holds; Autobahn shares them too.
                 self.assertIs(value, getattr(connection.factory, name))
                 continue
             self.assertIsInstance(value, int | str | bytes | None, name)
 
     async def test_freed(self) -> None:
         """
-        Nothing is left of a connection that has ended, be it a WebSocket or a request that was
-        refused, and Python need not search for it.
+        After a WebSocket has ended, or a request was refused, its objects are freed without the
+        garbage collector.
         """
         gc.collect()
         gc.disable()
@@ -94,7 +94,7 @@ class HoldingTests(DaemonTests):
 
     async def test_noHTTP(self) -> None:
         """
-        Nothing is left of the HTTP request that opened it, nor does it have a producer.
+        After the opening the daemon has freed the HTTP request, and it does not have a producer.
         """
         await self.subscribed("chat/a")
         (connection,) = self.connections()
@@ -107,7 +107,7 @@ class HoldingTests(DaemonTests):
 
     async def test_expecting(self) -> None:
         """
-        An opening that wants to be told to continue is told so before it is answered.
+        An opening with C{Expect: 100-continue} gets the interim answer first.
         """
         wire = await self.wire()
         wire.keepRaw()
@@ -119,7 +119,7 @@ class HoldingTests(DaemonTests):
 
 class StallTests(DaemonTests):
     """
-    A client that stops reading, and goes on.
+    Tests for a client that stops reading and continues.
     """
 
     limits = {"outboxBytes": 64_000_000}  # noqa: RUF012
@@ -131,7 +131,7 @@ class StallTests(DaemonTests):
             self.patch(Session, name, self.noting(name, getattr(Session, name)))
 
     def noting(self, name: str, method: Any) -> Any:
-        """A session's method, that is noted when it is called."""
+        """Wrap a method of a session so that the test records its calls."""
 
         def called(session: Session) -> None:
             self.told.append(name)
@@ -141,7 +141,7 @@ class StallTests(DaemonTests):
 
     async def stall(self, client: Wire) -> None:
         """
-        Stop reading while much is published, and go on.
+        Stop reading while the test publishes much, and continue.
         """
         client.tell({"type": "subscribe", "topic": "chat/a"})
         await client.frame()
@@ -163,7 +163,7 @@ class StallTests(DaemonTests):
 
     async def test_plain(self) -> None:
         """
-        It gets everything, in order, and its session is told the truth meanwhile.
+        The client gets every frame in order, and its session learns of each congestion.
         """
         client = await self.client()
         assert client.transport is not None
@@ -173,7 +173,7 @@ class StallTests(DaemonTests):
 
     async def test_unix(self) -> None:
         """
-        The same over a Unix socket.
+        The same holds over a Unix socket.
         """
         path = self.directory / "rt.sock"
         listener = serverEndpoint(self.reactor, f"unix:{path}")
@@ -186,9 +186,9 @@ class StallTests(DaemonTests):
 
     async def listenTLS(self) -> tuple[Authority, int]:
         """
-        Have the daemon speak TLS as well.
+        Make the daemon listen with TLS as well.
 
-        @return: Who has signed its certificate, and the port.
+        @return: The certificate authority, and the port.
         """
         directory = Path(self.mktemp())
         directory.mkdir()
@@ -204,8 +204,8 @@ class StallTests(DaemonTests):
 
     async def test_hasty(self) -> None:
         """
-        A client may send its opening along with the end of the TLS handshake and another
-        request; TLS's records arrive in order.
+        A client may send its opening together with the end of the TLS handshake and another
+        request; the records arrive in order.
         """
         authority, port = await self.listenTLS()
         answer = await deferToThread(self._hasten, authority, port)
@@ -235,7 +235,7 @@ class StallTests(DaemonTests):
 
     async def test_tls(self) -> None:
         """
-        The same over TLS.
+        The same holds over TLS.
         """
         authority, port = await self.listenTLS()
         root = trustRootFromCertificates([Certificate.loadPEM(authority.pem)])

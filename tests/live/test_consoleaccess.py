@@ -1,5 +1,5 @@
 """
-Whether everybody can use the console, whatever with.
+Accessibility of the console.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ VIEWS = ("overview", "connections", "topics", "topics?topic=chat%2Fx", "inspecto
 
 class AccessTests(ConsoleTests):
     """
-    Whoever uses it, and however.
+    Tests with different devices and needs.
     """
 
     async def furnish(self) -> None:
         """
-        Have something in each view, with names that are long.
+        Fill each view with entries that have long names.
         """
         for n in range(3):
             await self.present(f"user{n}-{'long' * 20}", "chat/x", {"cursor": {"line": n}})
@@ -32,7 +32,7 @@ class AccessTests(ConsoleTests):
 
     async def test_accessible(self) -> None:
         """
-        Nothing in any view, in light or in dark, is known to keep people out.
+        axe finds no violation in any view, in light or dark mode.
         """
         await self.furnish()
         source = (MODULES / "axe-core" / "axe.min.js").read_text()
@@ -64,7 +64,8 @@ class AccessTests(ConsoleTests):
 
     async def test_keyboard(self) -> None:
         """
-        The keyboard is enough, and what has the focus keeps it while everything changes.
+        A user can do everything with the keyboard, and the focused element keeps the focus while
+        the page updates.
         """
         focus = "return document.activeElement.id || document.activeElement.textContent.trim()"
         await self.furnish()
@@ -74,11 +75,11 @@ class AccessTests(ConsoleTests):
         self.assertEqual(await self.browser.run(focus), "main")
         await self.console.open(None)
         await self.console.says("Live")
-        # To the content, home, signing out, and the second view.
+        # To the content, the start page, signing out, and the second view.
         await self.browser.press("Tab", "Tab", "Tab", "Tab", "Tab", "Enter")
         rows = await self.console.rows("connections-table", 4)
         self.assertEqual(await self.browser.run(focus), "connections-title")
-        # User, topic, the button, and the first row's link.
+        # The user, the topic, the button, and the link in the first row.
         await self.browser.press("Tab", "Tab", "Tab", "Tab")
         self.assertEqual(await self.browser.run(focus), rows[0][0])
         newcomer = await self.client("late")
@@ -96,7 +97,7 @@ class AccessTests(ConsoleTests):
 
     async def test_calm(self) -> None:
         """
-        For people who want nothing to move the charts do so only now and then.
+        With reduced motion the charts move only every few seconds.
         """
         calm = {"name": "prefers-reduced-motion", "value": "reduce"}
         await self.browser.command("Emulation.setEmulatedMedia", features=[calm])
@@ -121,7 +122,7 @@ class AccessTests(ConsoleTests):
 
     async def test_longTable(self) -> None:
         """
-        In a table of a thousand rows only what is said otherwise is written again.
+        In a table of a thousand rows the console rewrites only the cells that changed.
         """
         await self.console.open()
         changes = await self.browser.run(
@@ -155,5 +156,5 @@ class AccessTests(ConsoleTests):
             });
             """
         )
-        # Nothing; two texts; a row that goes; a row that comes.
+        # No change; two texts; a removed row; a new row.
         self.assertEqual(changes, [0, 2, 1, 1, 1000])

@@ -1,5 +1,5 @@
 """
-The console's tools: why something did not arrive, and the inspector.
+The console's tools: the explanation of missing frames, and the inspector.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from tests.live.consolepage import HOSTILE, ConsoleTests
 
 class WhyTests(ConsoleTests):
     """
-    Why something did not arrive.
+    Tests for the view I{Why didn't it arrive?}.
     """
 
     def projects(self) -> dict[str, ProjectConfig]:
@@ -24,8 +24,8 @@ class WhyTests(ConsoleTests):
 
     async def test_why(self) -> None:
         """
-        Who asks why gets a verdict, what it stands on, and goes on being told while things
-        change; what the user has and gets is shown.
+        The view shows a verdict and its findings, the user's connections and what they get, and it
+        updates while things change.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         await self.console.open(view="why")
@@ -63,7 +63,8 @@ class WhyTests(ConsoleTests):
 
     async def test_otherProject(self) -> None:
         """
-        That a topic is another project's is told in its place, and keeps nothing else.
+        For a topic of another project the view shows the error in its place, and other questions
+        still work.
         """
         await self.console.open(view="why")
         for view in ("why", "inspector"):
@@ -82,14 +83,14 @@ class WhyTests(ConsoleTests):
 
     async def tone(self) -> str | None:
         """
-        How grave the verdict is.
+        Return the severity of the verdict.
         """
         tone = await self.browser.run("return document.getElementById('why-verdict').dataset.tone")
         return tone if tone is None else str(tone)
 
     async def test_notSaidAgain(self) -> None:
         """
-        A verdict that only counts seconds is not read aloud again and again.
+        A screen reader does not read a verdict again if only its seconds changed.
         """
         (await self.client("ann")).drop()
         await self.console.open(view="why?user=ann&topic=chat%2Fx")
@@ -106,16 +107,16 @@ class WhyTests(ConsoleTests):
 
 class InspectorTests(ConsoleTests):
     """
-    Frames as they pass, and frames of one's own.
+    Tests for the inspector, which shows frames and publishes events.
     """
 
     frames = "return [...document.querySelectorAll('#frames summary')].map((it) => it.innerText)"
 
     async def shown(self, text: str) -> list[str]:
         """
-        Wait until a frame with a text in it is shown.
+        Wait until the inspector shows a frame that contains a text.
 
-        @return: What is shown of all of them, newest first.
+        @return: The texts of all frames, newest first.
         """
         await self.browser.until(
             "return document.getElementById('frames').innerText.includes(arguments[0])", text
@@ -125,8 +126,8 @@ class InspectorTests(ConsoleTests):
 
     async def test_watching(self) -> None:
         """
-        Changes, events and presence pass as they are told to subscribers; whoever opens one
-        sees all of it, and the others stand still meanwhile.
+        Changes, events and presence appear as subscribers get them.  An open frame shows all of
+        its data, and the list stops meanwhile.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         await self.console.open(view="inspector")
@@ -163,7 +164,7 @@ class InspectorTests(ConsoleTests):
 
     async def test_leaving(self) -> None:
         """
-        Whoever looks at something else is told of no frame any more.
+        After the user leaves the view, the page gets no more frames.
         """
         await self.console.open(view="inspector?topic=chat%2Fx")
         await self.console.reads("frames-state", "Watching chat/x/p.")
@@ -174,8 +175,8 @@ class InspectorTests(ConsoleTests):
 
     async def test_publishing(self) -> None:
         """
-        What is published goes to subscribers and, if that is wanted, into the history; what
-        is no JSON, or refused, is told and stays in the form.
+        A published event reaches subscribers and, on request, the history.  An event that is not
+        JSON, or that the daemon refuses, shows an error and stays in the form.
         """
         ann = await self.subscribed("chat/x", "ann")
         await self.console.open(view="inspector?topic=chat%2Fx")

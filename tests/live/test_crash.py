@@ -1,5 +1,5 @@
 """
-The daemon's process killed under load: nothing that it said it had is lost.
+The daemon's process is killed under load, and loses nothing that it acknowledged.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ KILLS = 3
 
 class Person:
     """
-    A client that comes back for as long as it is wanted.
+    A client that reconnects as long as it is wanted.
 
-    @ivar wanted: Whether it is.
+    @ivar wanted: Whether to reconnect.
     """
 
     def __init__(self, test: CrashTests, name: str) -> None:
@@ -45,7 +45,7 @@ class Person:
 
     def leave(self) -> Deferred[None]:
         """
-        Be wanted no longer.
+        Stop reconnecting.
         """
         self.wanted = False
         if self._wire is not None:
@@ -54,22 +54,22 @@ class Person:
 
     def begin(self, wire: Wire) -> None:
         """
-        Do what is to be done first on a new connection.
+        Send the first frames of a new connection.
         """
         raise NotImplementedError
 
     def receive(self, frame: Frame) -> None:
         """
-        Take a frame.
+        Handle a frame.
         """
         raise NotImplementedError
 
 
 class Publisher(Person):
     """
-    Publishes numbers, to be kept, each until it was acknowledged.
+    Publishes numbers with C{persist}, each again until it is acknowledged.
 
-    @ivar acknowledged: The numbers that were.
+    @ivar acknowledged: The acknowledged numbers.
     """
 
     def __init__(self, test: CrashTests, name: str) -> None:
@@ -112,16 +112,16 @@ class Publisher(Person):
 
     @property
     def waiting(self) -> int:
-        """How many numbers have not been acknowledged."""
+        """Return the number of publications without an acknowledgement."""
         return len(self._open)
 
 
 class Tap(Person):
     """
-    Wants everything of two topics, and brings its positions back.
+    Subscribes to two topics and resumes after each reconnect.
 
-    @ivar got: By topic, the data of what came.
-    @ivar answers: What it was told when it had come back.
+    @ivar got: By topic, the data of the frames.
+    @ivar answers: The answers to its resumes.
     """
 
     def __init__(self, test: CrashTests, name: str) -> None:
@@ -145,13 +145,13 @@ class Tap(Person):
 
     @property
     def ready(self) -> bool:
-        """Whether it was let in once."""
+        """Return whether it has been connected once."""
         return len(self._since) == 2
 
 
 class CrashTests(ProgramTests):
     """
-    C{SIGKILL} while clients publish, a program writes, and others watch.
+    C{SIGKILL} while clients publish, a program writes, and other clients subscribe.
     """
 
     async def come(self, name: str) -> Wire:
@@ -166,9 +166,8 @@ class CrashTests(ProgramTests):
 
     async def test_killed(self) -> None:
         """
-        Whatever was acknowledged is in the history, once, although it was sent again until it
-        was acknowledged; and who comes back has each message and each table change once, in
-        order.
+        Every acknowledged message is in the history once, although clients sent it repeatedly.  A
+        client that resumes gets each message and each table change once and in order.
         """
         daemon = await self.serve(self.configure(more="anonymous = true"))
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
@@ -190,7 +189,7 @@ class CrashTests(ProgramTests):
                 await self.sleep(0.005)
 
         for _ in range(KILLS):
-            # Long enough for all of it to be under way.
+            # Long enough for all of them to start.
             acknowledged = [len(publisher.acknowledged) for publisher in publishers]
             seen = [len(watcher.got[ORDERS]) for watcher in watchers]
 
@@ -206,7 +205,7 @@ class CrashTests(ProgramTests):
             await work(under_way)
             daemon.signal("KILL")
             await daemon.ended
-            # The program goes on; the daemon is not there to see it.
+            # The program goes on writing while the daemon is dead.
             until = rows + 20
             await work(lambda until=until: rows >= until)
             daemon = await self.serve()

@@ -1,5 +1,5 @@
 """
-The example of the document that many write, in a browser.
+The example of the shared document, in a browser.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ ONE = "#document .paragraph:nth-child(1) textarea"
 
 class DocumentTests(ExampleTests):
     """
-    Two pages of it.
+    Tests with two pages of the document.
     """
 
     def config(self) -> Config:
-        # Newcomers have to read many.
+        # A new page has to read many edits.
         return replace(super().config(), history=HistoryConfig(pageSize=2))
 
     async def reads(self, page: Page, *texts: str) -> None:
         """
-        Wait until a page's paragraphs are these.
+        Wait until a page has these paragraphs.
         """
         await page.until(f"return JSON.stringify({TEXTS}) === JSON.stringify(arguments[0])", texts)
 
     async def test_sideBySide(self) -> None:
         """
-        What one writes the other reads, and sees where it is written; a newcomer sees what
-        was written before; and who closes the page is not there any more.
+        Each page shows the other's text and cursor, a new page shows the existing text, and the
+        user of a closed page disappears.
         """
         sarah = await self.open("document/?name=Sarah")
         await self.reads(sarah, "")
@@ -45,7 +45,7 @@ class DocumentTests(ExampleTests):
         for page in (sarah, tom):
             await page.reads("#count", "2 users viewing")
             await page.reads("#people .hidden", "Sarah", "Tom")
-        # Sarah's cursor stands behind the last letter.
+        # Sarah's cursor is after the last letter.
         cursor = "#document .paragraph:nth-child(2) .layer i"
         await tom.until(
             "const it = document.querySelector(arguments[0]);"
@@ -61,7 +61,7 @@ class DocumentTests(ExampleTests):
         await sarah.reads(".layer i", "")
         await tom.press(*"tea")
         await self.reads(sarah, "We meet at <b>nine</b>.", "Bring tea")
-        # The other's cursor stays in its place.
+        # The other cursor stays in its place.
         await sarah.type(ONE, "")
         await sarah.run("document.querySelector(arguments[0]).setSelectionRange(14, 18)", ONE)
         await tom.reads(f"{ONE.replace('textarea', '.layer mark')}", "nine")
@@ -75,8 +75,8 @@ class DocumentTests(ExampleTests):
 
     async def test_paragraphs(self) -> None:
         """
-        Paragraphs are split where the cursor is, and go when they are empty; another document
-        is another one.
+        A paragraph is split at the cursor, and disappears when it is empty.  Another document is
+        separate.
         """
         one, other = await self.open("document/?doc=a"), await self.open("document/?doc=a")
         await one.type(ONE, "Onetwo")
@@ -93,8 +93,8 @@ class DocumentTests(ExampleTests):
 
     async def test_converges(self) -> None:
         """
-        Two who write in one paragraph while one of them is cut off end with the same text,
-        and those in other paragraphs keep theirs.
+        Two users who edit one paragraph while one of them is offline end with the same text.
+        Other paragraphs keep their text.
         """
         relay = Relay(self.reactor, self.port)
         self.addCleanup(relay.stop)
@@ -117,7 +117,7 @@ class DocumentTests(ExampleTests):
 
     async def test_anybodysData(self) -> None:
         """
-        Edits and cursors that are none do no harm.
+        Malformed edits and cursors do no harm.
         """
         page = await self.open("document/")
         for data in (None, 1, {}, {"paragraph": 1}, {"paragraph": "a", "place": "x", "text": "y"}):

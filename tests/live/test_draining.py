@@ -1,5 +1,5 @@
 """
-A planned stop: what clients are told before it, and whom it does not wait for.
+A planned stop: what the daemon tells clients before it, and which clients it does not wait for.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ from tests.live.wire import Refused, Wire
 
 class FarewellTests(ProgramTests):
     """
-    A stop with many clients.
+    Tests for a stop with many clients.
     """
 
     async def many(self, count: int) -> list[Wire]:
         """
-        Subscribe so many clients.
+        Subscribe a number of clients.
         """
         return await gather(*(self.subscribed("chat/a") for _ in range(count)))
 
     async def told(self, wire: Wire) -> int:
         """
-        Make sure that a client hears its delay, then the close that says the same, and
-        nothing else.
+        Check that a client gets its delay, then the close with the same delay, and nothing else.
 
         @return: The delay.
         """
@@ -43,9 +42,9 @@ class FarewellTests(ProgramTests):
 
     async def test_everybody(self) -> None:
         """
-        Of 300 clients every one hears its own delay before it is closed, though some
-        answer no close and some read nothing: the delays are spread evenly, and the
-        process ends all the same, with nothing in its log but that some did not answer.
+        Each of 300 clients gets its own delay before its close, and the delays are spread evenly.
+        Some clients do not answer the close or do not read.  The process still ends, and its log
+        only says that some clients did not answer.
         """
         daemon = await self.serve(
             self.configure(
@@ -59,7 +58,7 @@ class FarewellTests(ProgramTests):
             wire.answerClose = False
         for wire in blind:
             wire.transport.pauseProducing()  # type: ignore[union-attr]
-        # None of those will ever let it go.
+        # These clients never answer a close.
         daemon.signal("TERM")
         self.assertEqual(await daemon.ended, 0)
         for wire in blind:
@@ -69,7 +68,7 @@ class FarewellTests(ProgramTests):
         self.assertGreaterEqual(min(delays), 2000)
         self.assertLessEqual(max(delays), 1000 * (2.0 + 1.5 + drain))
         self.assertGreater(len(set(delays)), 250)
-        # Each third of the spread has its third of the clients; batches are drain apart.
+        # Each third of the spread has a third of the clients; the batches are C{drain} apart.
         thirds = [0, 0, 0]
         for delay in delays:
             thirds[max(0, min(2, int((delay - 2000) // 500)))] += 1
@@ -78,12 +77,12 @@ class FarewellTests(ProgramTests):
 
     async def test_meanwhile(self) -> None:
         """
-        While clients are sent away, who asks to come in gets 503 with a time to come back
-        at, if it is heard at all.
+        While the daemon closes clients, a new opening gets 503 with a delay, if the daemon accepts
+        it at all.
         """
         daemon = await self.serve(self.configure(more="[limits]\nclose_timeout = 300"))
         first, *_, last = await self.many(BATCH * 4)
-        # It is not gone before those were heard.
+        # The daemon still reads what arrived before its end.
         last.answerClose = False
         waiting = [await self.wire() for _ in range(3)]
         daemon.signal("TERM")
@@ -99,8 +98,8 @@ class FarewellTests(ProgramTests):
 
     async def test_publishing(self) -> None:
         """
-        Clients that publish until they are told to go, and then some, have an answer to
-        everything that was kept.
+        Clients that publish until the close, and after it, have an acknowledgement for every event
+        that was kept.
         """
         daemon = await self.serve(self.configure())
         wires = await gather(*(self.client() for _ in range(BATCH + 20)))
@@ -137,7 +136,7 @@ class FarewellTests(ProgramTests):
 
     async def test_second(self) -> None:
         """
-        A second signal ends it at once, while clients are being sent away.
+        A second signal ends the process at once, while it closes clients.
         """
         daemon = await self.serve(self.configure(more="[limits]\nclose_timeout = 300"))
         first, *others = await self.many(BATCH * 3)

@@ -1,5 +1,5 @@
 """
-The examples' files, and what their pages ask for, as anybody can.
+The files of the examples, and the requests of their pages.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMES = ("orders", "chat", "document", "auction", "ai")
 
 class ServerTests(DaemonTests):
     """
-    What the pages ask for.
+    Tests for the requests of the pages.
     """
 
     def config(self) -> Config:
@@ -36,9 +36,9 @@ class ServerTests(DaemonTests):
 
     async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any]:
         """
-        Ask for something.
+        Send a request.
 
-        @param body: Bytes, or what is sent as JSON.
+        @param body: Bytes, or a value that is sent as JSON.
         """
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         status, answer, _ = await self.http("POST", path, data, **headers)
@@ -46,7 +46,7 @@ class ServerTests(DaemonTests):
 
     async def refused(self, path: str, body: Any, **headers: str) -> tuple[int, str]:
         """
-        Ask for something that is refused.
+        Send a request, and expect a refusal.
 
         @return: The status and the code.
         """
@@ -56,7 +56,7 @@ class ServerTests(DaemonTests):
 
     async def test_badBodies(self) -> None:
         """
-        What is no JSON object, or has the wrong fields, is refused, and nothing is done.
+        The servers refuse a body that is not a JSON object, or has wrong fields, and do nothing.
         """
         for body, code in (
             (b"", "invalid_json"),
@@ -88,7 +88,7 @@ class ServerTests(DaemonTests):
 
     async def test_whatThereIsNot(self) -> None:
         """
-        Nothing else is served, and an order that is not there is told.
+        Other paths are 404, and a missing order is an error.
         """
         for path in ("/examples/api/orders/drop", "/examples/api/", "/examples/api/orders"):
             self.assertEqual(await self.refused(path, {}), (404, "not_found"), path)
@@ -104,8 +104,8 @@ class ServerTests(DaemonTests):
 
     async def test_whoMayAsk(self) -> None:
         """
-        Pages of elsewhere may not ask, though they call themselves what they like, and
-        nobody may through a proxy.
+        Pages of other origins are refused, whatever C{Host} they send, and so is every request
+        through a proxy.
         """
         own = f"http://127.0.0.1:{self.port}"
         self.assertEqual((await self.post(ORDER, {}, Origin=own))[0], 200)
@@ -116,7 +116,7 @@ class ServerTests(DaemonTests):
         ):
             refusal = await self.refused(ORDER, {}, **headers)
             self.assertEqual(refusal, (403, "origin_not_allowed"), headers)
-        # Its name may lead here all the same.
+        # The page's host name may resolve to this machine.
         refusal = await self.refused(ORDER, {}, Origin="http://evil.test", Host="evil.test")
         self.assertEqual(refusal, (403, "forbidden"))
         for proxy in ("X_Forwarded_For", "Via", "Forwarded", "X_Real_IP"):
@@ -127,7 +127,7 @@ class ServerTests(DaemonTests):
 
     async def test_projectGone(self) -> None:
         """
-        When the project is not open any more, neither are the examples.
+        After the project is closed for anonymous clients, the examples are off.
         """
         config = self.daemon.config
         closed = {"p": makeProject(anonymous=False)}
@@ -138,7 +138,7 @@ class ServerTests(DaemonTests):
 
     async def test_node(self) -> None:
         """
-        The first document's lines for a server run on Node.js as they stand in the example.
+        The code for a server on Node.js in the documentation runs unchanged.
         """
         await self.post(ORDER, {})
         watcher = await self.subscribed("orders")
@@ -158,7 +158,7 @@ class ServerTests(DaemonTests):
 
 class FileTests(Asking):
     """
-    The files.
+    Tests for the files of the examples.
     """
 
     def config(self) -> Config:
@@ -167,8 +167,8 @@ class FileTests(Asking):
 
     async def test_pages(self) -> None:
         """
-        Every page is there and may load nothing but what the daemon serves; all that it
-        names is there, and so are the lines that it shows.
+        Every page exists and loads only files of the daemon.  All files that it names exist, and
+        so does the code that it shows.
         """
         _, _, first = await self.ask("/")
         self.assertIn(b'<nav aria-label="Examples" >', first)
@@ -196,14 +196,14 @@ class FileTests(Asking):
 
     async def test_withoutSlash(self) -> None:
         """
-        Who asks for an example without its slash is sent there.
+        The path of an example without its slash redirects to the one with it.
         """
         status, headers, _ = await self.ask("/examples/orders")
         self.assertEqual((status, headers["location"]), (308, "orders/"))
 
     async def test_nothingElse(self) -> None:
         """
-        Nothing else of the disk can be had.
+        No other file of the disk is served.
         """
         for path in (
             "/examples",
@@ -222,12 +222,12 @@ class FileTests(Asking):
 
 class OffTests(Asking):
     """
-    A daemon without them, which is how it is where nobody says otherwise.
+    Tests for a daemon without the examples, which is the default.
     """
 
     async def test_off(self) -> None:
         """
-        Nothing of them is served, and the daemon's page does not name them.
+        The daemon serves no example, and its start page does not link to them.
         """
         for path in ("/examples/orders/", "/examples/shared.js", ORDER):
             status, _, _ = await self.ask(path, "POST" if path == ORDER else "GET")

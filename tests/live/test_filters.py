@@ -1,5 +1,5 @@
 """
-Subscriptions to a part of a table, of a real daemon on a real database.
+Subscriptions to a part of a table, with a real daemon and a real database.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from tests.live.wire import Frame, Wire
 
 class FilterTests(DaemonTests):
     """
-    From the statement that changes rows to the frames of those whom it concerns.
+    Tests from the statement that changes rows to the frames of the subscribers.
     """
 
     async def asked(self, **fields: Any) -> tuple[Wire, Frame]:
         """
-        Connect, and ask for a part of C{orders}.
+        Connect, and subscribe to a part of C{orders}.
         """
         wire = await self.client()
         wire.positions = True
@@ -37,7 +37,7 @@ class FilterTests(DaemonTests):
 
     async def test_types(self) -> None:
         """
-        Each column is compared as what it holds, as SQLite would.
+        Each column is compared by its declared type, as in SQLite.
         """
         self.table()
         big = 2**60 + 1
@@ -65,7 +65,7 @@ class FilterTests(DaemonTests):
 
     async def test_refused(self) -> None:
         """
-        What does not fit the table is told, with the column and what is allowed.
+        A filter that does not fit the table is refused, with the column and what is allowed.
         """
         self.table()
         for filter, said in (
@@ -79,8 +79,8 @@ class FilterTests(DaemonTests):
 
     async def test_altered(self) -> None:
         """
-        A column that was added or renamed while the table is watched can be asked for, and
-        the old name no more.
+        A column that was added or renamed while the table is watched can be used in a filter, and
+        its old name cannot.
         """
         self.table()
         everything = await self.subscribed("orders")
@@ -90,7 +90,7 @@ class FilterTests(DaemonTests):
             "ALTER TABLE orders ADD COLUMN side INTEGER",
             "INSERT INTO orders (id, side) VALUES (1, 2)",
         )
-        # The daemon has read the new schema once it has told this.
+        # The daemon has read the new schema once it has sent this.
         self.assertEqual((await everything.change())["data"]["side"], 2)
         side = await self.narrowed(filter={"side": 3, "more": None})
         _, error = await self.asked(filter={"extra": 1})
@@ -100,7 +100,7 @@ class FilterTests(DaemonTests):
 
     async def test_transaction(self) -> None:
         """
-        A client sees where a transaction ends, also one of whose changes it gets some.
+        A client sees where a transaction ends, also if it gets only some of its changes.
         """
         self.table()
         everything = await self.subscribed("orders")
@@ -115,8 +115,7 @@ class FilterTests(DaemonTests):
 
     async def test_alone(self) -> None:
         """
-        The only subscriber of a table, that is gone for a while, gets what happened
-        meanwhile when it comes back, as its filter lets it through.
+        The only subscriber of a table reconnects and gets the missed changes that meet its filter.
         """
         self.table()
         wire, answer = await self.asked(filter={"status": "a"})

@@ -1,5 +1,5 @@
 """
-An application on the browser client, while everything around it fails.
+An application on the JavaScript client, while everything around it fails.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHOW = "return { ...app, realtime: app.realtime.status, ready: app.ready() };"
 
 class Page:
     """
-    The follower in a page of the daemon's own.
+    The application in the daemon's start page.
     """
 
     def __init__(self, browser: Browser) -> None:
@@ -37,7 +37,7 @@ class Page:
 
     async def start(self, url: str) -> None:
         """
-        Begin, by way of some address.
+        Start the application, connected through an address.
         """
         await self._browser.open(f"{url}/")
         await self._browser.run((APPS / "follower.js").read_text())
@@ -45,13 +45,13 @@ class Page:
 
     async def say(self) -> None:
         """
-        Say the next number in the room.
+        Publish the next number in the chat room.
         """
         await self._browser.run("app.say()")
 
     async def show(self) -> dict[str, Any]:
         """
-        What it has seen.
+        Return what the application has received.
         """
         shown: dict[str, Any] = await self._browser.run(SHOW)
         return shown
@@ -59,7 +59,7 @@ class Page:
 
 class Node:
     """
-    The follower as a program.
+    The application as a program on Node.js.
 
     @ivar child: Its process.
     """
@@ -73,7 +73,7 @@ class Node:
 
     async def start(self, url: str) -> None:
         """
-        Begin, by way of some address.
+        Start the application, connected through an address.
         """
         arguments = [str(self._folder / "node.js"), url]
         self.child = Child.spawn(self._reactor, arguments, program=program("node"))
@@ -81,7 +81,7 @@ class Node:
     async def _ask(self, command: str) -> dict[str, Any]:
         self.child.transport.write(f"{command}\n".encode())
         self._asked += 1
-        # Every answer is a line that ends in its number.
+        # Every answer is a line that ends with its number.
         await self.child.wrote(f"#{self._asked}\n")
         line = self.child.output.splitlines()[self._asked - 1]
         answer: dict[str, Any] = json.loads(line.rpartition("#")[0])
@@ -89,13 +89,13 @@ class Node:
 
     async def say(self) -> None:
         """
-        Say the next number in the room.
+        Publish the next number in the chat room.
         """
         await self._ask("say")
 
     async def show(self) -> dict[str, Any]:
         """
-        What it has seen.
+        Return what the application has received.
         """
         return await self._ask("show")
 
@@ -103,7 +103,7 @@ class Node:
         """
         Disconnect.
 
-        @return: The status with which the process ends.
+        @return: The exit status of the process.
         """
         await self._ask("stop")
         return await self.child.ended
@@ -111,8 +111,7 @@ class Node:
 
 class FollowerTests(ProgramTests):
     """
-    Everything arrives once and in order, whatever happens on the way, and nobody has to do
-    anything for it.
+    Everything arrives once and in order, whatever fails, and the application does nothing for it.
     """
 
     async def begin(self, app: Page | Node) -> None:
@@ -122,7 +121,7 @@ class FollowerTests(ProgramTests):
         more = "anonymous = true\norigins = ['http://127.0.0.1:*']"
         text = self.configure(more=more).replace('origins = ["http://app.test"]', "")
         self.daemon = await self.serve(text)
-        # One row is there before.
+        # One row exists before the application starts.
         self.execute(
             "CREATE TABLE orders (id INTEGER PRIMARY KEY)", "INSERT INTO orders VALUES (1)"
         )
@@ -135,7 +134,7 @@ class FollowerTests(ProgramTests):
 
     async def seen(self, what: str, least: int = 1) -> Any:
         """
-        Wait until the application has seen enough of something.
+        Wait until the application has received enough.
         """
 
         async def enough() -> Any:
@@ -146,7 +145,7 @@ class FollowerTests(ProgramTests):
 
     async def work(self) -> None:
         """
-        Write to the table, and let the application talk.
+        Write to the table, and let the application publish.
         """
         for _ in range(5):
             self.rows += 1
@@ -156,7 +155,7 @@ class FollowerTests(ProgramTests):
 
     async def complete(self) -> None:
         """
-        Wait until all that was written and said is there, and see that it is right.
+        Wait until everything has arrived, and check it.
         """
         await self.seen("rows", self.rows)
         await self.seen("heard", self.said)
@@ -170,7 +169,7 @@ class FollowerTests(ProgramTests):
 
     async def lost(self) -> None:
         """
-        Wait until the application has noticed that it has no connection.
+        Wait until the application has noticed that it is disconnected.
         """
 
         async def noticed() -> bool:
@@ -180,7 +179,7 @@ class FollowerTests(ProgramTests):
 
     async def endure(self) -> None:
         """
-        Cut the network without a word, and mend it; kill the daemon, and start it again.
+        Cut the network silently, and restore it; kill the daemon, and start it again.
         """
         await self.work()
         await self.complete()
@@ -199,8 +198,8 @@ class FollowerTests(ProgramTests):
 
     async def test_node(self) -> None:
         """
-        In Node.js, where C{ws} is the WebSocket; the process ends when the client has
-        disconnected.
+        On Node.js, with C{ws} as the WebSocket, the application gets everything once and in order.
+        The process ends when the client has disconnected.
         """
         files = [APPS / "follower.js", APPS / "node.js"]
         workshop = Workshop(self.directory / "workshop", files)
@@ -213,7 +212,7 @@ class FollowerTests(ProgramTests):
 
     async def test_token(self) -> None:
         """
-        A token that ends, again and again, is replaced, and the rows go on where they were.
+        A token that expires again and again is replaced, and the rows are kept up to date.
         """
         workshop = Workshop(self.directory / "workshop", [APPS / "token.js"])
         more = (
@@ -241,11 +240,11 @@ class FollowerTests(ProgramTests):
 
     async def test_news(self) -> None:
         """
-        That changes cannot be read for a while, and that the table is another one, comes to
-        the application, and the rows of its kind go on.
+        The application is informed when the daemon cannot read changes and when the table is
+        replaced, and its rows are kept up to date.
         """
         workshop = Workshop(self.directory / "workshop", [APPS / "news.js"])
-        # In WAL mode nobody can lock the daemon out.
+        # In WAL mode no program can lock the daemon out.
         table = "CREATE TABLE orders (id INTEGER PRIMARY KEY, kind TEXT)"
         self.execute("PRAGMA journal_mode = DELETE", table)
         await self.serve(self.configure(more="anonymous = true"))
@@ -273,8 +272,8 @@ class FollowerTests(ProgramTests):
 
     async def test_chromium(self) -> None:
         """
-        In a page that stays open, also when the browser says that it is offline, and when
-        the daemon is stopped in order.
+        In a page that stays open, the application gets everything once and in order, also when the
+        browser reports that it is offline, and when the daemon stops in a planned way.
         """
         browser = Browser(self.reactor, self.directory)
         await browser.start()
@@ -282,7 +281,7 @@ class FollowerTests(ProgramTests):
         await self.begin(Page(browser))
         await self.endure()
 
-        # Connections that are there are left to whoever cuts them.
+        # Existing connections are left to the relay.
         await browser.setOffline(True)
         self.relay.cut()
         await self.lost()

@@ -1,5 +1,5 @@
 """
-What is said of transactions that somebody leaves open in PostgreSQL.
+Reports about open transactions and held locks in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.postgres import ADMIN, OWNER
 
 class LockedTests(PostgresDaemonTests):
     """
-    Locks that somebody holds on the daemon's own tables.
+    Tests for locks on the daemon's own tables.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -30,7 +30,7 @@ class LockedTests(PostgresDaemonTests):
 
     async def fault(self) -> str:
         """
-        What C{/health} says of the database.
+        Return the fault of the database in C{/health}.
         """
         status, body, _ = await self.http("GET", "/health")
         fault = str(body["checks"]["database"])
@@ -41,9 +41,10 @@ class LockedTests(PostgresDaemonTests):
 
     async def test_kept(self) -> None:
         """
-        While somebody locks a table of kept messages these are refused within seconds instead of
-        acknowledged; client, health and log name the process and what ends it, and only the log
-        its role.  Then messages are kept again.
+        While another session locks the table of kept messages, the daemon refuses messages within
+        seconds instead of acknowledging them.  The client, C{/health} and the log have the process
+        and the statement that ends it; only the log has its role.  Afterwards the daemon keeps
+        messages again.
         """
         publish = {"type": "publish", "topic": "chat/a", "event": "e", "data": 1, "persist": True}
         for table in ("messages", "versions"):
@@ -68,8 +69,8 @@ class LockedTests(PostgresDaemonTests):
 
     async def test_fed(self) -> None:
         """
-        While somebody locks a table of the changes, health and subscribers are told who does,
-        and then get what was missing.
+        While another session locks a table of the journal, C{/health} and subscribers get the name
+        of the holder, and afterwards the missing changes.
         """
         self.execute("CREATE TABLE orders (id int PRIMARY KEY)")
         watcher = await self.subscribed("orders")
@@ -88,7 +89,7 @@ class LockedTests(PostgresDaemonTests):
 
 class OpenTests(PostgresDaemonTests):
     """
-    Transactions that somebody leaves open.
+    Tests for transactions that stay open.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -100,7 +101,7 @@ class OpenTests(PostgresDaemonTests):
 
     async def notice(self) -> str:
         """
-        What C{/health} says of them; whatever it is, the daemon is well.
+        Return the notice in C{/health}; the daemon must be healthy.
         """
         status, body, _ = await self.http("GET", "/health")
         self.assertEqual((status, body["status"]), (200, "ok"))
@@ -108,14 +109,14 @@ class OpenTests(PostgresDaemonTests):
 
     async def told(self, *said: str) -> bool:
         """
-        Whether it says that.
+        Return whether the notice contains a text.
         """
         notice = await self.notice()
         return bool(notice) and all(each in notice for each in said)
 
     async def age(self) -> float:
         """
-        What C{/metrics} says of them.
+        Return the age in C{/metrics}.
         """
         response = await treq.get(
             f"http://127.0.0.1:{self.port}/metrics", agent=Agent(self.reactor, pool=self.pool)
@@ -127,20 +128,20 @@ class OpenTests(PostgresDaemonTests):
 
     async def isOld(self) -> bool:
         """
-        Whether one has been seen to be open for a while.
+        Return whether a transaction has been open for a while.
         """
         return await self.age() > 0
 
     async def isOver(self) -> bool:
         """
-        Whether nothing is said of any.
+        Return whether there is no notice any more.
         """
         return (await self.notice(), await self.age()) == ("", 0)
 
     async def test_prepared(self) -> None:
         """
-        A prepared transaction that was left open is told by its name, with what to do, until
-        it is ended; others' changes arrive meanwhile, and its own then.
+        The notice has the name of a prepared transaction and the statements that end it, until it
+        ends.  Meanwhile the changes of others arrive, and then its own.
         """
         self.execute("BEGIN; INSERT INTO orders VALUES (1); PREPARE TRANSACTION 'left''s'")
         try:
@@ -162,8 +163,8 @@ class OpenTests(PostgresDaemonTests):
 
     async def test_idle(self) -> None:
         """
-        A program that leaves its transaction open is told by its process and what that calls
-        itself, once that has been so for a while and until it ends it; nothing else of it is.
+        The notice has the process and C{application_name} of an idle transaction once it has been
+        open for a while, until it ends, and nothing else of it.
         """
         with closing(self.postgres.connect(application_name="the importer")) as writer:
             writer.execute("BEGIN")
@@ -178,7 +179,7 @@ class OpenTests(PostgresDaemonTests):
             await self.untilAnswered(True, self.isOld)
             self.assertNotIn(OWNER, await self.notice())
             self.assertNotIn("INSERT", await self.notice())
-            # Who has the secret key is told whose it is, too.
+            # The holder of the secret key also gets the role.
             _, overview, _ = await self.http(
                 "GET", "/internal/admin/overview", Authorization=f"Bearer {SECRET_KEY}"
             )

@@ -1,5 +1,5 @@
 """
-The daemon killed and started again, under open pages of the examples.
+The daemon is killed and started again under open pages of the examples.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from tests.live.program import TWISTD, ProgramTests
 from tests.net import Child
 
 SLOWLY = f"from aerostack.examples import ai; ai.PAUSE = 0.5; {TWISTD}"
-"""Runs a daemon that takes almost a minute for an answer."""
+"""A program that runs a daemon that takes almost a minute for an answer."""
 
 
 class KilledTests(ProgramTests):
     """
-    A daemon in a process of its own, and a browser.
+    Runs a daemon in a process of its own, and a browser.
     """
 
     def setUp(self) -> None:
@@ -53,8 +53,8 @@ class KilledTests(ProgramTests):
 
     async def test_orders(self) -> None:
         """
-        The orders are up to date again by themselves, nothing is missing in the feed and
-        nothing is in it twice; what is asked for meanwhile is told to have failed.
+        The orders are up to date again by themselves, and each change is in the feed once.  A
+        request that was made while the daemon was dead shows an error.
         """
         child = await self.begin()
         self.execute(
@@ -62,7 +62,7 @@ class KilledTests(ProgramTests):
             "INSERT INTO orders VALUES (9, 'old')",
         )
         page = await self.open("orders/")
-        # Once it shows a row it follows the table: from here on an order is news.
+        # Once the page shows a row, it watches the table: from here on an order is a change.
         await page.reads("#rows .badge", "old")
         self.execute("DELETE FROM orders")
         await page.reads("#rows .badge")
@@ -86,8 +86,8 @@ class KilledTests(ProgramTests):
 
     async def test_chat(self) -> None:
         """
-        What was said before the daemon was killed and what was said while it was away is
-        there once, on both pages in the same order.
+        Messages from before the kill and from while the daemon was dead are on both pages, once
+        and in the same order.
         """
         child = await self.begin()
         pages = [await self.open("chat/?name=Sarah"), await self.open("chat/?name=Tom")]
@@ -119,7 +119,7 @@ class KilledTests(ProgramTests):
 
     async def test_document(self) -> None:
         """
-        What was written while the daemon was away is in the document when it is back.
+        Text that was written while the daemon was dead is in the document when the daemon is back.
         """
         child = await self.begin()
         area = "#document textarea"
@@ -138,7 +138,7 @@ class KilledTests(ProgramTests):
 
     async def test_ai(self) -> None:
         """
-        An answer that was cut off is told to have been, and the next one comes.
+        The page shows that an answer was cut off, and the next answer arrives.
         """
         child = await self.begin(program=SLOWLY)
         page = await self.open("ai/")

@@ -1,5 +1,5 @@
 """
-Who is on the daemon's machine.
+Access for programs on the daemon's machine.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ ASKED = (
     ("GET", "/internal/admin/overview", 403),
     ("POST", "/examples/api/orders/create", 403),
 )
-"""What is for this machine, and how others are refused."""
+"""Paths that are for this machine only, and the refusals for others."""
 
 
 class ExampleTests(DaemonTests):
     """
-    A daemon that serves everything that is for its machine only.
+    Runs a daemon that serves everything that is for its machine only.
     """
 
     def projects(self):
-        """The examples live in a project without credentials."""
+        """The examples need a project that allows clients without credentials."""
         return {"p": makeProject()}
 
     def config(self) -> Config:
-        """With the examples."""
+        """The configuration, with the examples on."""
         config = super().config()
         return replace(config, server=replace(config.server, examples=True))
 
     async def statuses(self, host: str) -> list[int]:
         """
-        How everything is answered to somebody who calls the daemon by a name.
+        Return the answers to a request with a C{Host}.
         """
         found = []
         for method, path, _ in ASKED:
@@ -54,13 +54,13 @@ class ExampleTests(DaemonTests):
 
 class LocalTests(ExampleTests):
     """
-    A listener with C{local=1}.
+    Tests for a listener with C{local=1}.
     """
 
     async def test_names(self) -> None:
         """
-        Who calls the daemon by a name of the loopback interface is on its machine; a page
-        of elsewhere whose own name leads here is not.
+        A request by a name of the loopback interface is local.  A page of another origin whose
+        host name resolves to this machine is not.
         """
         for host in ("localhost:1", "a.localhost", "127.0.0.1:1", "127.7.7.7", "[::1]:1"):
             self.assertEqual(await self.statuses(host), [200] * len(ASKED), host)
@@ -71,15 +71,15 @@ class LocalTests(ExampleTests):
 
 class OtherListenerTests(ExampleTests):
     """
-    A listener of which the configuration does not say that only this machine gets there.
+    Tests for a listener without C{local=1}.
     """
 
     local = 0
 
     async def test_refused(self) -> None:
         """
-        A client that comes from the loopback interface, as through a bare TCP proxy, is not
-        on the machine.
+        A client from the loopback interface is not local there, because it may come through a TCP
+        proxy.
         """
         refused = [status for _, _, status in ASKED]
         self.assertEqual(await self.statuses("localhost"), refused)

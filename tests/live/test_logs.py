@@ -1,5 +1,5 @@
 """
-The daemon's log, as others treat it.
+The daemon's log while other programs read or rotate it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from tests.live.program import ProgramTests
 
 class LogTests(ProgramTests):
     """
-    What becomes of the log while the daemon runs.
+    Tests for the log while the daemon runs.
     """
 
     async def test_unread(self) -> None:
         """
-        A log pipe that nobody reads any more does not stop the daemon.
+        A pipe for the log whose reader stops does not stop the daemon.
         """
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
@@ -24,12 +24,12 @@ class LogTests(ProgramTests):
         self.spawn(descriptors={1: writer, 2: writer})
         os.close(writer)
         await self.until(self.answers)
-        # Each request is a line of four thousand bytes.
+        # Each request writes a line of four thousand bytes.
         for _ in range(40):
             self.assertEqual((await self.http("GET", f"/{'x' * 4000}"))[0], 404)
 
     async def answers(self) -> bool:
-        """Whether the daemon serves."""
+        """Return whether the daemon answers."""
         try:
             return (await self.http("GET", "/health"))[0] == 200
         except Exception:
@@ -37,7 +37,7 @@ class LogTests(ProgramTests):
 
     async def test_rotated(self) -> None:
         """
-        A log file that was moved away is followed by a new one.
+        After a log file is moved away, the daemon writes to a new file of the same name.
         """
         path = self.directory / "rt.log"
         self.config.write_text(self.configure(more='[log]\nlevel = "debug"'))
@@ -53,7 +53,7 @@ class LogTests(ProgramTests):
 
     async def test_signalled(self) -> None:
         """
-        The daemon writes to the new log file what it logs when it gets a SIGHUP.
+        The daemon writes to the new log file also what it logs about a SIGHUP.
         """
         path = self.directory / "rt.log"
         self.config.write_text(self.configure())

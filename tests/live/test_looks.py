@@ -1,5 +1,5 @@
 """
-The pages of the examples, for whoever looks at them: on a phone, by keyboard, by ear.
+The pages of the examples on a phone, with the keyboard and with a screen reader.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ NAMELESS = """
 
 class LookTests(ExampleTests):
     """
-    Every page.
+    Tests for every page.
     """
 
     async def test_everyPage(self) -> None:
         """
-        Everything that one can use has a name, there is one heading above all others, and on
-        a phone nothing sticks out.
+        Every control has a name, the page has one main heading, and on a phone nothing is wider
+        than the screen.
         """
         self.execute(
             "CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)",
@@ -52,7 +52,7 @@ class LookTests(ExampleTests):
 
     async def test_keyboard(self) -> None:
         """
-        A page can be used by keyboard alone.
+        A user can do everything with the keyboard.
         """
         page = await self.open("orders/")
 

@@ -1,5 +1,5 @@
 """
-The rows that the JavaScript client shows, while others change the table itself.
+The rows of the JavaScript client while a program alters the table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.web import HERE, Workshop, program
 
 class LostRowsTests(PostgresDaemonTests):
     """
-    A table on PostgreSQL, and an application in Node.js.
+    Tests with a table on PostgreSQL and an application on Node.js.
     """
 
     def projects(self) -> dict[str, ProjectConfig]:
@@ -21,8 +21,8 @@ class LostRowsTests(PostgresDaemonTests):
 
     async def test_rows(self) -> None:
         """
-        After a TRUNCATE of many rows, another type of a column and a new column the application
-        shows the rows that there are, though no change tells of them.
+        After a TRUNCATE of many rows, a new type of a column and a new column, the application
+        shows the table's rows, although no change says so.
         """
         self.execute(
             "CREATE TABLE orders (id integer PRIMARY KEY, n integer)",

@@ -1,5 +1,5 @@
 """
-What clients say that makes no sense, while somebody else is at work.
+Malformed messages, while another client behaves well.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from tests.live.wire import Frame, Refused, maskedFrame
 
 class BadMessageTests(HostileTests):
     """
-    Whole messages that make no sense.
+    Tests for whole messages that are malformed.
     """
 
     async def assertErrors(self, code: str, payloads: Iterable[bytes]) -> None:
         """
-        Make sure that each message is answered by one error, and only that.
+        Check that the daemon answers each message with one error only.
         """
         client = await self.client("mallory")
         for payload in payloads:
@@ -48,7 +48,7 @@ class BadMessageTests(HostileTests):
 
     async def test_notJSON(self) -> None:
         """
-        What is not JSON is answered C{invalid_json}.
+        Text that is not JSON is answered with C{invalid_json}.
         """
         await self.assertErrors(
             "invalid_json",
@@ -77,7 +77,7 @@ class BadMessageTests(HostileTests):
 
     async def test_notAFrame(self) -> None:
         """
-        JSON that is no frame is answered C{invalid_frame} or C{unknown_type}.
+        JSON that is not a frame is answered with C{invalid_frame} or C{unknown_type}.
         """
         await self.assertErrors("invalid_frame", [b"[]", b"null", b"5", b'"ping"', b"true", b"1e3"])
         await self.assertErrors(
@@ -98,7 +98,7 @@ class BadMessageTests(HostileTests):
 
     async def test_wrongFields(self) -> None:
         """
-        A field that is missing or of the wrong type is answered C{invalid_frame}.
+        A missing field, or one of the wrong type, is answered with C{invalid_frame}.
         """
         topic = {"topic": "odd/a"}
         published: Frame = {"type": "publish", **topic, "event": "e", "data": 1}
@@ -129,7 +129,8 @@ class BadMessageTests(HostileTests):
 
     async def test_wrongFilters(self) -> None:
         """
-        A filter, columns or an event that do not fit the table: C{invalid_filter}.
+        A filter, columns or an event that do not fit the table are answered with
+        C{invalid_filter}.
         """
         deep: Any = 1
         for _ in range(40):
@@ -152,8 +153,8 @@ class BadMessageTests(HostileTests):
 
     async def test_topics(self) -> None:
         """
-        A malformed topic is answered C{invalid_topic}, whatever is asked of it; one
-        that names no table, or one of the daemon's, is told so.
+        A malformed topic is answered with C{invalid_topic}, whatever the frame.  A topic of a
+        missing or internal table gets its own error.
         """
         malformed = [
             *("", "/", "//", "a/", "/a", "a//b", "../a", "a/..", "a/../b", "./a", "a/."),
@@ -184,7 +185,7 @@ class BadMessageTests(HostileTests):
 
     async def test_events(self) -> None:
         """
-        An event name that is empty, endless, reserved or not printable is answered
+        An event name that is empty, too long, reserved or not printable is answered with
         C{invalid_event}.
         """
         names = ["", "x" * 129, "x" * 100_000, "presence:join", "*", "a\x00", "a\n", "a\u202e"]
@@ -193,7 +194,8 @@ class BadMessageTests(HostileTests):
 
     async def test_deep(self) -> None:
         """
-        JSON that is nested 10,000 deep is answered C{too_deep}, wherever it stands.
+        JSON that is nested 10,000 levels deep is answered with C{too_deep}, wherever it is in the
+        frame.
         """
         deep = b"[" * 10_000 + b"]" * 10_000
         await self.assertErrors(
@@ -210,8 +212,8 @@ class BadMessageTests(HostileTests):
 
     async def test_large(self) -> None:
         """
-        What is too large to be acted on is answered C{too_large} with the C{id}; a
-        megabyte of data closes.
+        A frame that is too large is answered with C{too_large} and its C{id}; a frame of more than
+        a megabyte closes.
         """
         client = await self.client("mallory")
         client.text(publish(b'"' + b"x" * 900_000 + b'"', id="big"))
@@ -225,8 +227,7 @@ class BadMessageTests(HostileTests):
 
     async def test_oddButValid(self) -> None:
         """
-        Data is JSON and nothing else: however odd, it reaches others, and the history,
-        as it was written.
+        Data that is unusual but valid JSON reaches other clients and the history unchanged.
         """
         reader = await self.subscribed("odd/a")
         client = await self.client("mallory")
@@ -262,7 +263,7 @@ class BadMessageTests(HostileTests):
 
     async def test_oddIds(self) -> None:
         """
-        Whatever string or integer a client chose as C{id}, it comes back as it was.
+        An C{id} of any string or integer comes back unchanged.
         """
         client = await self.client("mallory")
         for messageId in ("", "\x00", "x" * 128, "😀", 0, -1, 2**63, 10**40, "1"):
@@ -271,7 +272,7 @@ class BadMessageTests(HostileTests):
 
     async def test_sqlEverywhere(self) -> None:
         """
-        SQL in any place that takes text is text.
+        SQL in any field that takes text is only text.
         """
         sql = "x'); DROP TABLE realtime_messages; DROP TABLE beats; --"
         client = await self.client(quote(sql))
@@ -298,7 +299,7 @@ class BadMessageTests(HostileTests):
 
 class TokenTests(HostileTests):
     """
-    Tokens that are none.
+    Tests for malformed tokens.
     """
 
     def projects(self) -> dict[str, ProjectConfig]:
@@ -306,8 +307,7 @@ class TokenTests(HostileTests):
 
     async def test_bad(self) -> None:
         """
-        Such a token is refused with 401 at the opening, and later with an error and a
-        close.
+        A malformed token is refused with 401 at the opening, and later with an error and a close.
         """
         deep = b'{"a":' * 3000 + b"1" + b"}" * 3000
         good = b'{"alg":"HS256","typ":"JWT"}'
@@ -340,16 +340,15 @@ class TokenTests(HostileTests):
 
 class RandomTests(HostileTests):
     """
-    Noise.
+    Tests with random input.
     """
 
-    # It is made up in the daemon's own process, which is behind with its work meanwhile.
+    # The daemon's own process generates it, which makes its event loop late.
     limits: Mapping[str, Any] = {"lag": None}
 
     async def test_messages(self) -> None:
         """
-        Whatever text comes as a message is answered, and the connection stays, or is
-        closed for a reason that is documented.
+        Every text message is answered, or closes the connection for a documented reason.
         """
         names = st.sampled_from(["type", "topic", "event", "data", "id", "state", "filter", "x"])
         words = st.sampled_from(["subscribe", "publish", "track", "chat", "beats", "odd/a", "p"])
@@ -371,8 +370,8 @@ class RandomTests(HostileTests):
 
     async def test_streams(self) -> None:
         """
-        Whatever bytes come on a connection, before or after its opening, it is
-        answered, closed or kept waiting.
+        Every sequence of bytes on a connection, before or after the opening, is answered, closes
+        the connection, or waits for more.
         """
         frames = st.builds(maskedFrame, st.binary(max_size=130), st.integers(0, 255), st.booleans())
         stream = st.lists(st.binary(max_size=300) | frames, max_size=5).map(b"".join)

@@ -1,5 +1,5 @@
 """
-C{/metrics}: what the daemon counts, and who may see it.
+C{/metrics}: its content, and who may read it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class MetricsTests(DaemonTests):
 
     async def get(self, **headers: str) -> tuple[int, str, str]:
         """
-        Ask for the metrics.
+        Get the metrics.
 
         @return: The status, the media type and the text.
         """
@@ -38,7 +38,7 @@ class MetricsTests(DaemonTests):
 
     async def samples(self) -> dict[str, dict[tuple[str, ...], float]]:
         """
-        The samples by their names, without what all begin with, and by the values of their
+        Return the samples by their names, without the common prefix, and by the values of their
         labels.
         """
         _, _, text = await self.get()
@@ -51,7 +51,7 @@ class MetricsTests(DaemonTests):
 
     async def values(self) -> dict[str, float]:
         """
-        The values of counters and gauges.
+        Return the values of counters and gauges.
         """
         samples = await self.samples()
         numbers = {m.name.removeprefix("aerostack_") for m in METRICS if m.kind != "histogram"}
@@ -76,7 +76,8 @@ class MetricsTests(DaemonTests):
 
     async def test_accept(self) -> None:
         """
-        Whoever asks for OpenMetrics gets it; what is not understood gets the plain format.
+        A request that accepts OpenMetrics gets it; with any other C{Accept} the answer is in the
+        plain format.
         """
         openmetrics = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
         status, kind, text = await self.get(Accept=openmetrics)
@@ -92,7 +93,7 @@ class MetricsTests(DaemonTests):
 
     async def test_timings(self) -> None:
         """
-        The histograms count what was published, told, read and waited for.
+        The histograms count publications, changes, database calls and delays of the event loop.
         """
         self.execute("CREATE TABLE orders (id INTEGER)")
         client = await self.subscribed("orders")
@@ -102,7 +103,7 @@ class MetricsTests(DaemonTests):
         await client.frames(3)
         await self.emit("e", 1, "chat/a")
         await client.frame()
-        # What went out in one pass was measured once, and is counted with what comes next.
+        # One measurement covers a whole pass; its count includes the frames until the next one.
         self.execute("INSERT INTO orders VALUES (4)")
         await client.frame()
         found = await self.samples()
@@ -122,7 +123,7 @@ class MetricsTests(DaemonTests):
 
     async def test_values(self) -> None:
         """
-        They say what there is and what has happened.
+        Gauges have the current values, and counters what has happened.
         """
         self.execute("CREATE TABLE orders (id INTEGER)")
         clients = [await self.subscribed("orders") for _ in range(2)]
@@ -154,7 +155,8 @@ class MetricsTests(DaemonTests):
 
     async def test_down(self) -> None:
         """
-        They say so when changes cannot be read, and when C{/health} is red.
+        C{aerostack_feed_up} and C{aerostack_healthy} are 0 when the daemon cannot read changes and
+        C{/health} is red.
         """
         self.daemon.feeds.feedDown("It sleeps.")
         self.assertEqual((await self.values())["feed_up"], 0)
@@ -165,8 +167,8 @@ class MetricsTests(DaemonTests):
 
     async def test_access(self) -> None:
         """
-        Whoever is not on this machine needs the secret key; who comes through a proxy is
-        not on this machine, wherever the proxy is.
+        A client from another machine needs the secret key, and so does one that comes through a
+        proxy, wherever the proxy runs.
         """
         for headers, status in (
             ({}, 200),

@@ -1,5 +1,5 @@
 """
-What passes on a topic, as an operator sees it.
+The frames of a topic as an operator sees them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Line = dict[str, Any]
 
 class Onlooker(Protocol):
     """
-    A client that reads an answer while it goes on.
+    A client that reads an answer while it continues.
 
-    @ivar lines: What came and was not taken yet.
-    @ivar ended: Fires when the answer is over.
+    @ivar lines: The lines that arrived and were not taken yet.
+    @ivar ended: Fires when the answer is complete.
     """
 
     transport: Any
@@ -39,7 +39,7 @@ class Onlooker(Protocol):
         self._waiting: Deferred[None] | None = None
 
     def ask(self, topic: str, key: str = SECRET_KEY) -> None:
-        """Begin to look on at a topic."""
+        """Begin to watch a topic."""
         self.transport.write(
             f"GET /internal/admin/watch?topic={topic} HTTP/1.1\r\nHost: localhost\r\n"
             f"Authorization: Bearer {key}\r\n\r\n".encode()
@@ -53,7 +53,7 @@ class Onlooker(Protocol):
                 self._head = None
                 return
             self._buffer = rest
-        # Chunked: a line of its size in hexadecimal, the chunk, an empty line.
+        # Chunked encoding: a line with the size in hexadecimal, the chunk, an empty line.
         while b"\r\n" in self._buffer:
             size, _, rest = self._buffer.partition(b"\r\n")
             length = int(size, 16)
@@ -69,11 +69,11 @@ class Onlooker(Protocol):
 
     @property
     def head(self) -> str:
-        """The head of the answer."""
+        """Return the head of the answer."""
         return (self._head or b"").decode().lower()
 
     async def line(self) -> Line:
-        """The next line."""
+        """Return the next line."""
         while not self.lines:
             self._waiting = Deferred()
             await self._waiting
@@ -82,7 +82,7 @@ class Onlooker(Protocol):
 
 class OnlookerTests(ConsoleTests):
     """
-    Tests for C{watch}.
+    Tests for the path C{watch}.
     """
 
     def tables(self) -> dict[str, TableConfig]:
@@ -90,7 +90,7 @@ class OnlookerTests(ConsoleTests):
 
     async def watch(self, topic: str, key: str = SECRET_KEY) -> Onlooker:
         """
-        Look on at a topic.
+        Watch a topic.
         """
         endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port)
         onlooker: Onlooker = await endpoint.connect(Factory.forProtocol(Onlooker))
@@ -100,7 +100,7 @@ class OnlookerTests(ConsoleTests):
         return onlooker
 
     def left(self) -> bool:
-        """Whether nothing of anybody who looked on is left."""
+        """Return whether the daemon has freed everything of those who watched."""
         daemon = self.daemon
         return not (
             len(daemon.console.taps) or len(daemon.hub.registry) or daemon.tracker.watchedTables()
@@ -108,7 +108,7 @@ class OnlookerTests(ConsoleTests):
 
     async def test_events(self) -> None:
         """
-        What is published comes as subscribers get it, a line each, whoever publishes it.
+        Each published event arrives as subscribers get it, as one line, whoever publishes it.
         """
         client = await self.subscribed("chat/a")
         client.positions = True
@@ -128,7 +128,7 @@ class OnlookerTests(ConsoleTests):
 
     async def test_table(self) -> None:
         """
-        A table is followed while it is watched, and not for nobody afterwards.
+        The tracker watches a table while an operator does, and stops afterwards.
         """
         self.execute("CREATE TABLE orders (id INTEGER)")
         onlooker = await self.watch("orders")
@@ -143,8 +143,7 @@ class OnlookerTests(ConsoleTests):
 
     async def test_hidden(self) -> None:
         """
-        Columns that are sent to nobody are not shown, nor those that a table gets meanwhile
-        left out.
+        Hidden columns are not shown, and columns that the table gets meanwhile are.
         """
         self.execute("CREATE TABLE staff (id INTEGER, salary INTEGER)")
         onlooker = await self.watch("staff")
@@ -157,7 +156,7 @@ class OnlookerTests(ConsoleTests):
 
     async def test_rules(self) -> None:
         """
-        New rules hold for those who look on already.
+        New rules also apply to operators who are already watching.
         """
         self.execute("CREATE TABLE staff (id INTEGER, salary INTEGER)")
         onlooker = await self.watch("staff")
@@ -172,8 +171,7 @@ class OnlookerTests(ConsoleTests):
 
     async def test_unfit(self) -> None:
         """
-        Where a table changes so that it is not known any more what may be shown, it is said
-        why, and that is the end.
+        If a table changes so that the rule does not fit any more, the answer says why and ends.
         """
         self.execute("CREATE TABLE staff (id INTEGER, salary INTEGER)")
         onlooker = await self.watch("staff")
@@ -187,7 +185,8 @@ class OnlookerTests(ConsoleTests):
 
     async def test_refused(self) -> None:
         """
-        What cannot be watched is answered as any other request, and leaves nothing behind.
+        A topic that cannot be watched is refused like any other request, and leaves no state
+        behind.
         """
         for topic, status, error in (
             ("missing", 404, "unknown_table"),
@@ -209,7 +208,7 @@ class OnlookerTests(ConsoleTests):
 
     async def test_elsewhere(self) -> None:
         """
-        Nobody looks on from where the console cannot be reached, or without the secret key.
+        The path needs the secret key, and is reachable only where the console is.
         """
         secret = {"Authorization": f"Bearer {SECRET_KEY}"}
         for headers, status in (
@@ -223,7 +222,7 @@ class OnlookerTests(ConsoleTests):
 
     async def test_project(self) -> None:
         """
-        Another project's topic of that name is another topic.
+        A topic of the same name in another project is a different topic.
         """
         onlooker = await self.watch("chat/a", OTHER_SECRET)
         await self.emit("e", 1, "chat/a")
@@ -240,8 +239,8 @@ class OnlookerTests(ConsoleTests):
 
     async def test_slow(self) -> None:
         """
-        Who reads too slowly is told how much was left out, costs nobody anything, and sees
-        again what passes when it has read on.
+        A slow reader gets the number of skipped frames, delays no other client, and gets new
+        frames once it has read.
         """
         self.patch(taps, "QUEUE", 500_000)
         onlooker = await self.watch("chat/a")
@@ -266,8 +265,8 @@ class OnlookerTests(ConsoleTests):
 
     async def test_silence(self) -> None:
         """
-        Where nothing passes there is a sign of life now and then, and the answer goes on for
-        longer than a request may take to come.
+        In a quiet topic a ping comes now and then, and the answer continues for longer than a
+        request may take to arrive.
         """
         self.limits = {"handshakeTimeout": 1.0}
         self.patch(Taps, "interval", 0.6)
@@ -279,7 +278,8 @@ class OnlookerTests(ConsoleTests):
 
     async def test_gone(self) -> None:
         """
-        Of whoever goes while a table is still being looked up nothing is left.
+        If an operator leaves while the table is still being looked up, the daemon frees
+        everything.
         """
         self.execute("CREATE TABLE orders (id INTEGER)")
         endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port)
@@ -299,7 +299,7 @@ class OnlookerTests(ConsoleTests):
 
     async def test_many(self) -> None:
         """
-        There is an end to how many may look on.
+        The number of operators who may watch is bounded.
         """
         self.patch(taps, "MOST", 1)
         await self.watch("chat/a")
@@ -310,7 +310,7 @@ class OnlookerTests(ConsoleTests):
 
     async def test_ends(self) -> None:
         """
-        The answer ends when the console is closed to those who look on, and when the daemon
+        The answer ends when a reload closes the console to the operator, and when the daemon
         stops.
         """
         onlooker = await self.watch("chat/a")

@@ -1,5 +1,5 @@
 """
-What comes in which order, live and in the history.
+The order of frames, live and in the history.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from tests.live.wire import Frame
 
 class OrderTests(ClientTests):
     """
-    Order and completeness.
+    Tests for order and completeness.
     """
 
     async def test_oneOrder(self) -> None:
         """
-        Everybody gets a topic's events in the same order, whoever publishes at the same
-        time, kept or not; each publisher's own stay in their order.
+        All subscribers get a topic's events in the same order, whoever publishes at the same time,
+        kept or not.  The events of each publisher keep their order.
         """
         watchers = [await self.subscribed("chat/a", f"w{n}") for n in range(3)]
         publishers = [await self.client(f"u{n}") for n in range(4)]
@@ -50,8 +50,8 @@ class OrderTests(ClientTests):
 
     async def test_subscribedFirst(self) -> None:
         """
-        While somebody writes all the time, C{subscribed} comes before any change, and
-        no change after it is missing.
+        While a program writes continuously, C{subscribed} comes before any change, and no change
+        after it is missing.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         await self.subscribed("orders")
@@ -70,7 +70,7 @@ class OrderTests(ClientTests):
 
     async def test_pages(self) -> None:
         """
-        Pages of history neither skip nor repeat while messages are added.
+        Pages of the history neither skip nor repeat a message while clients add messages.
         """
         writer = await self.client("ann")
 
@@ -101,7 +101,7 @@ class OrderTests(ClientTests):
 
     async def page(self, query: str) -> list[Frame]:
         """
-        Ask for a page of a room's history.
+        Get a page of a chat room's history.
         """
         status, body, _ = await self.http(
             "GET", f"/api/v1/public/realtime/history?room=chat/a/p&{query}"
@@ -118,14 +118,14 @@ class OrderTests(ClientTests):
 
 class HistoryTests(ClientTests):
     """
-    History over HTTP: what is refused, and whose pages may read it.
+    Tests for the history over HTTP: refusals, and origins of pages.
     """
 
     history = "/api/v1/public/realtime/history"
 
     async def test_badArguments(self) -> None:
         """
-        A limit or a position that is no whole number, or no topic: 400.
+        A limit or a position that is not a whole number, or a missing topic, is answered with 400.
         """
         for query in (
             *(
@@ -145,7 +145,7 @@ class HistoryTests(ClientTests):
 
     async def test_credentials(self) -> None:
         """
-        A key, or a token, opens its own project's history and no other.
+        A key, or a token, opens the history of its own project and no other.
         """
         token = f"Bearer {makeToken(topics={'subscribe': ['chat/a']})}"
         for room, headers, expected in (
@@ -164,8 +164,8 @@ class HistoryTests(ClientTests):
 
     async def test_pages(self) -> None:
         """
-        Pages of an allowed origin may read answers and refusals, after asking or
-        without; others may not.
+        Pages of an allowed origin may read answers and refusals, with or without a preflight;
+        other pages may not.
         """
         room = f"{self.history}?room=chat/a/p"
         asked = {"Access_Control_Request_Method": "GET"}

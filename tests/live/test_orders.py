@@ -12,7 +12,7 @@ TABLE = "CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)"
 
 class OrdersTests(ExampleTests):
     """
-    Two pages of it.
+    Tests with two pages of the dashboard.
     """
 
     async def shows(self, page: Page, **orders: str) -> None:
@@ -26,8 +26,8 @@ class OrdersTests(ExampleTests):
 
     async def test_sideBySide(self) -> None:
         """
-        The first order makes the table; what one page does the other shows, and a program's
-        rows are shown as well.
+        The first order creates the table.  Each page shows the changes of the other page and of
+        programs.
         """
         one, other = await self.open("orders/?name=Sarah"), await self.open("orders/?name=Tom")
         for page in (one, other):
@@ -43,7 +43,7 @@ class OrdersTests(ExampleTests):
         await self.shows(one, o2="new", o1="paid")
         await other.reads("#rows tr:last-child button", "Ship", "Remove")
         await one.reads("#event", 'order:updated {"id":1,"status":"paid"}')
-        # The focus stays where somebody works with the keyboard.
+        # The focus stays on the element that the user works with.
         focused = await other.run(
             "const row = document.querySelector('#rows tr:last-child');"
             "row.querySelector('button').focus(); row.querySelector('button').click();"
@@ -69,8 +69,8 @@ class OrdersTests(ExampleTests):
 
     async def test_networkCut(self) -> None:
         """
-        When the network was away, a page comes back by itself and has missed nothing and has
-        nothing twice; the other page has not noticed.
+        After a network cut a page reconnects by itself and has every change once; the other page
+        is not affected.
         """
         self.execute(TABLE, "INSERT INTO orders VALUES (1, 'new'), (2, 'new')")
         relay = Relay(self.reactor, self.port)
@@ -97,11 +97,11 @@ class OrdersTests(ExampleTests):
 
     async def test_restarted(self) -> None:
         """
-        When the daemon was away, a page says so, and comes back and has missed nothing.
+        While the daemon is away a page says so; then it reconnects and has every change.
         """
         self.execute(TABLE, "INSERT INTO orders VALUES (9, 'old')")
         page = await self.open("orders/")
-        # Once it shows a row it follows the table: from here on an order is news.
+        # Once the page shows a row, it watches the table: from here on an order is a change.
         await self.shows(page, o9="old")
         self.execute("DELETE FROM orders")
         await self.shows(page)
@@ -118,7 +118,7 @@ class OrdersTests(ExampleTests):
 
     async def test_ownTable(self) -> None:
         """
-        A table that is there is taken as it is; what its database refuses is told.
+        The example uses an existing table unchanged, and shows the errors of its database.
         """
         self.execute(
             "CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT, price REAL NOT NULL)",

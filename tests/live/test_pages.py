@@ -1,5 +1,5 @@
 """
-What is served to browsers as files.
+Files that the daemon serves to browsers.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ Answer = tuple[int, dict[str, str], bytes]
 
 class Asking(DaemonTests):
     """
-    Asks a daemon for files.
+    Requests files from a daemon.
     """
 
     async def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
         """
-        Ask for a path exactly as it is written.
+        Request a path exactly as it is written.
 
         @return: The status, the headers by lower-case names, and the body.
         """
@@ -37,12 +37,12 @@ class Asking(DaemonTests):
 
 class FileTests(Asking):
     """
-    The page, and the client for browsers.
+    Tests for the start page, the console, and the client for browsers.
     """
 
     async def test_page(self) -> None:
         """
-        The page is HTML that may load nothing from elsewhere and be framed by nobody.
+        The start page is HTML that may load nothing from other origins and cannot be framed.
         """
         status, headers, body = await self.ask("/")
         self.assertEqual(status, 200)
@@ -57,7 +57,8 @@ class FileTests(Asking):
 
     async def test_client(self) -> None:
         """
-        Every module of the client is served as it is, as what it is, to pages from anywhere.
+        Every module of the client is served unchanged, with its media type, to pages of any
+        origin.
         """
         served = {
             ".js": "text/javascript; charset=utf-8",
@@ -80,8 +81,8 @@ class FileTests(Asking):
 
     async def test_console(self) -> None:
         """
-        The console may load nothing but its own files, which are served as what they are to
-        no other pages; its charts' library is among them.
+        The console may load only its own files.  They are served with their media types, to no
+        other pages, and include the library for charts.
         """
         status, headers, body = await self.ask("/console/")
         self.assertEqual((status, body), (200, (CONSOLE / "index.html").read_bytes()))
@@ -105,15 +106,15 @@ class FileTests(Asking):
 
     async def test_consoleWithoutSlash(self) -> None:
         """
-        Who asks for the console without its slash is sent there.
+        The console's path without its slash redirects to the one with it.
         """
         status, headers, body = await self.ask("/console?x=1")
         self.assertEqual((status, headers["location"], body), (308, "console/", b""))
 
     async def test_consoleElsewhere(self) -> None:
         """
-        Who comes through a proxy gets no file of the console, and is told why, unless it is
-        open to all; where it is off, nobody gets one.
+        A request through a proxy gets no file of the console and learns why, unless the console is
+        open to all.  If the console is off, every request is 404.
         """
         for console, local, proxied in (
             ("loopback", 200, 403),
@@ -132,7 +133,7 @@ class FileTests(Asking):
 
     async def test_unchanged(self) -> None:
         """
-        Who asks again is told that nothing has changed, as long as nothing has.
+        A conditional request gets 304 as long as the file has not changed.
         """
         _, headers, body = await self.ask("/client/realtime.js")
         self.assertEqual(headers["cache-control"], "no-cache")
@@ -146,7 +147,7 @@ class FileTests(Asking):
 
     async def test_head(self) -> None:
         """
-        C{HEAD} gives the headers alone.
+        C{HEAD} gets only the headers.
         """
         for path in ("/", "/client/realtime.js"):
             _, wanted, body = await self.ask(path)
@@ -157,7 +158,7 @@ class FileTests(Asking):
 
     async def test_nothingElse(self) -> None:
         """
-        Nothing else of the disk can be had, however it is asked for.
+        No other file of the disk is served, however a request asks for it.
         """
         for path in (
             "/client",

@@ -1,5 +1,5 @@
 """
-Going back to a backup of a PostgreSQL database, in each of the ways that there are.
+Each way to restore a backup of a PostgreSQL database.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class RestoringTests(PostgresDaemonTests):
     """
     A daemon whose database is replaced by an older copy of it.
 
-    @ivar places: Of each topic, the position of what the backup has, and of what it lacks.
+    @ivar places: By topic, the position of a frame that the backup has, and of one that it lacks.
     """
 
     def makeDatabase(self) -> Database:
@@ -29,7 +29,7 @@ class RestoringTests(PostgresDaemonTests):
 
     def program(self, name: str, *arguments: str) -> None:
         """
-        Run a program of the server's as its superuser.
+        Run a program of the PostgreSQL server as its superuser.
         """
         server = self.postgres.server
         where = ("-h", str(server.directory), "-p", str(server.port), "-U", ADMIN)
@@ -42,7 +42,7 @@ class RestoringTests(PostgresDaemonTests):
 
     async def write(self, *numbers: int) -> None:
         """
-        Write to both topics, with two clients who read it and remember where they are.
+        Write to both topics, with two clients that read and keep their positions.
         """
         wires = {topic: await self.subscribed(topic) for topic in TOPICS}
         for wire in wires.values():
@@ -58,10 +58,10 @@ class RestoringTests(PostgresDaemonTests):
 
     async def resume(self, topic: str, since: str, count: int) -> tuple[Any, list[int]]:
         """
-        Subscribe as one who comes back.
+        Resume a subscription.
 
-        @param count: How many frames to read if nothing is missing.
-        @return: The reason of the gap, if there is one, and the numbers that were told.
+        @param count: How many frames to read if there is no gap.
+        @return: The reason of the gap, if there is one, and the numbers in the frames.
         """
         wire = await self.client()
         wire.tell({"type": "subscribe", "topic": topic, "since": since})
@@ -88,8 +88,8 @@ class RestoringTests(PostgresDaemonTests):
 
     async def assertNoticed(self) -> None:
         """
-        Check that who has seen what the backup lacks is told of a gap, and who has not gets the
-        messages since.
+        Check that a client which has seen a lost frame gets a gap, and that another one gets the
+        frames since its position.
         """
         for topic in TOPICS:
             self.assertEqual(await self.resume(topic, self.places[topic][1], 0), ("unknown", []))
@@ -99,7 +99,7 @@ class RestoringTests(PostgresDaemonTests):
 
     async def test_dump(self) -> None:
         """
-        A dump that is restored into the same database has another journal, and the log says so.
+        A dump that is restored into the same database begins a new journal, and the log says so.
         """
         path = self.mktemp()
         dump = ("--clean", "--if-exists", "--file", path)
@@ -114,7 +114,7 @@ class RestoringTests(PostgresDaemonTests):
 
     async def test_rows(self) -> None:
         """
-        Rows that are restored into the tables that are there are noticed too.
+        The daemon notices rows that are restored into its existing tables.
         """
         path = self.mktemp()
         ours = ("messages", "captured", "changes", "tables", "shapes", "journal")
@@ -134,8 +134,8 @@ class RestoringTests(PostgresDaemonTests):
 
     async def test_files(self) -> None:
         """
-        So are the server's files that are put back as they were, and who has seen no more than
-        they have gets all changes since.
+        The daemon notices that the server's files were restored.  A client that has seen no lost
+        change gets all changes since its position.
         """
         await self.story(self.postgres.server.copy, self.postgres.server.putBack)
         await self.assertNoticed()
@@ -144,7 +144,7 @@ class RestoringTests(PostgresDaemonTests):
 
     async def test_baseBackup(self) -> None:
         """
-        So is a base backup, or a standby that takes over and had not everything yet.
+        The daemon notices a restored base backup, and a standby that takes over and lags behind.
         """
         await self.story(self.postgres.server.backUp, self.postgres.server.promote)
         await self.assertNoticed()
@@ -154,8 +154,8 @@ class RestoringTests(PostgresDaemonTests):
 
     async def test_nothingLost(self) -> None:
         """
-        A standby that takes over and had everything is no gap for anybody, nor is a crash of the
-        server, a VACUUM, or a restart of the daemon.
+        There is no gap after a takeover by a standby that is up to date, a crash of the server, a
+        VACUUM, or a restart of the daemon.
         """
 
         def takeOver() -> None:

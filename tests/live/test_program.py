@@ -1,5 +1,5 @@
 """
-The daemon as a process: how it starts, or refuses to, and who can reach it.
+The daemon as a process: its start, its refusals to start, and its listeners.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.net import ROOT, Child
 
 class FirstStartTests(ProgramTests):
     """
-    The shipped configuration, on another port.
+    Tests for the shipped configuration, on another port.
     """
 
     def setUp(self) -> None:
@@ -36,8 +36,8 @@ class FirstStartTests(ProgramTests):
 
     async def test_fromNothing(self) -> None:
         """
-        The first start makes the keys, for the owner's eyes only, and the database,
-        and says where to go.
+        The first start creates the keys, readable by the owner only, and the database, and prints
+        the address to open.
         """
         daemon = await self.serve()
         for name in ("local.public", "local.secret"):
@@ -49,7 +49,7 @@ class FirstStartTests(ProgramTests):
 
     async def test_tour(self) -> None:
         """
-        Without a key, one sees the change that the C{sqlite3} shell makes.
+        A client without a key gets the change that the C{sqlite3} shell makes.
         """
         await self.serve()
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
@@ -70,7 +70,7 @@ class FirstStartTests(ProgramTests):
 
     async def test_secondStart(self) -> None:
         """
-        The keys of the first start stay.
+        The second start keeps the keys of the first one.
         """
         daemon = await self.serve()
         made = {path.name: path.read_bytes() for path in self.keys.iterdir()}
@@ -81,7 +81,7 @@ class FirstStartTests(ProgramTests):
 
     async def test_check(self) -> None:
         """
-        C{--check} of a good configuration says so, and makes nothing.
+        C{--check} accepts a valid configuration, and creates no file.
         """
         status, output = await self.refused("--check")
         self.assertEqual((status, output), (0, f"{self.config} is in order.\n"))
@@ -90,7 +90,7 @@ class FirstStartTests(ProgramTests):
 
 class ConfigurationTests(ProgramTests):
     """
-    A configuration with mistakes.
+    Tests for a configuration with mistakes.
     """
 
     def setUp(self) -> None:
@@ -103,8 +103,7 @@ class ConfigurationTests(ProgramTests):
 
     async def test_everyMistake(self) -> None:
         """
-        Every mistake is said, with its key, and what is allowed there, by C{--check} and
-        by a start alike.
+        C{--check} and a start both list every mistake with its key and the allowed values.
         """
         for options in (("--check",), ()):
             status, output = await self.refused(*options)
@@ -126,7 +125,7 @@ class ConfigurationTests(ProgramTests):
 
     async def test_missing(self) -> None:
         """
-        A file that is not there is named.
+        A missing configuration file is named.
         """
         self.config.unlink()
         status, output = await self.refused("--check")
@@ -137,7 +136,7 @@ class ConfigurationTests(ProgramTests):
 
 class RefusedStartTests(ProgramTests):
     """
-    A valid configuration on a machine that does not allow it.
+    Tests for a valid configuration that the machine does not allow.
     """
 
     def setUp(self) -> None:
@@ -146,7 +145,7 @@ class RefusedStartTests(ProgramTests):
 
     async def assertSays(self, *texts: str) -> None:
         """
-        Assert that the daemon does not start, and says why in one line.
+        Assert that the daemon does not start, and logs the reason in one line.
         """
         status, output = await self.refused()
         self.assertEqual(status, 1, output)
@@ -157,14 +156,14 @@ class RefusedStartTests(ProgramTests):
 
     async def test_portInUse(self) -> None:
         """
-        A port that another program has is named.
+        A port that another program uses is named.
         """
         with closing(socket.create_server(("127.0.0.1", self.port))):
             await self.assertSays("cannot listen on", str(self.port), "in use")
 
     async def test_noDatabase(self) -> None:
         """
-        A file that is no database is left as it is.
+        A file that is not a database is named, and left unchanged.
         """
         self.path.write_text("This is a letter, not a database." * 100)
         before = self.path.read_bytes()
@@ -173,7 +172,7 @@ class RefusedStartTests(ProgramTests):
 
     async def test_noFolder(self) -> None:
         """
-        A database whose folder cannot be made is named.
+        A database whose directory cannot be created is named.
         """
         (self.directory / "file").touch()
         self.config.write_text(self.configure().replace("sqlite:///rt.db", "sqlite:///file/rt.db"))
@@ -181,7 +180,7 @@ class RefusedStartTests(ProgramTests):
 
     async def test_locked(self) -> None:
         """
-        A database that another program holds is named.
+        A database that another program locks is named.
         """
         with closing(sqlite3.connect(self.path, isolation_level=None)) as holder:
             holder.execute("BEGIN EXCLUSIVE")
@@ -189,7 +188,7 @@ class RefusedStartTests(ProgramTests):
 
     async def test_newerSchema(self) -> None:
         """
-        A database that a later version has used is refused, and left as it is.
+        A database that a later version has migrated is refused, and left unchanged.
         """
         self.execute(
             "CREATE TABLE realtime_schema (version INTEGER PRIMARY KEY)",
@@ -200,7 +199,7 @@ class RefusedStartTests(ProgramTests):
 
     async def test_noCertificate(self) -> None:
         """
-        A certificate that cannot be served is named.
+        A certificate that cannot be used is named.
         """
         for name in ("key.pem", "cert.pem"):
             (self.directory / name).touch()
@@ -211,7 +210,7 @@ class RefusedStartTests(ProgramTests):
 
 class ListeningTests(ProgramTests):
     """
-    Where the daemon can be reached, and by whom.
+    Tests for listeners and origins.
     """
 
     async def test_activated(self) -> None:
@@ -229,7 +228,7 @@ class ListeningTests(ProgramTests):
 
     async def test_several(self) -> None:
         """
-        The clients of all addresses meet.
+        Clients of all listeners reach each other.
         """
         path = self.directory / "rt.sock"
         await self.serve(self.configure(self.listen, f"unix:{path}"))
@@ -240,7 +239,7 @@ class ListeningTests(ProgramTests):
 
     async def test_origin(self) -> None:
         """
-        Pages of the project's origins are let in, others are refused and told why.
+        Pages of the project's origins may connect; others are refused with the reason.
         """
         await self.serve(self.configure())
         await self.client(Origin="http://app.test")
@@ -252,12 +251,12 @@ class ListeningTests(ProgramTests):
 
 class WrittenTests(ProgramTests):
     """
-    Changes by other programs.
+    Tests for changes by other programs.
     """
 
     async def test_otherPython(self) -> None:
         """
-        What another process commits arrives, and what it rolls back does not.
+        A change that another process commits arrives, and one that it rolls back does not.
         """
         self.config.write_text(self.configure())
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")

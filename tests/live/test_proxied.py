@@ -1,5 +1,5 @@
 """
-A proxy in front that speaks the PROXY protocol.
+A proxy in front of the daemon that sends the PROXY protocol.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.live.wire import Wire
 
 class ProxiedTests(DaemonTests):
     """
-    A listener with C{haproxy:}.
+    Tests for a listener with C{haproxy:}.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -23,17 +23,17 @@ class ProxiedTests(DaemonTests):
         self.listen("haproxy:tcp:0:interface=127.0.0.1")
 
     def listen(self, description: str) -> None:
-        """Listen at another place, for all that follows."""
+        """Use another listener from now on."""
         self.daemon.listening.listen(serverEndpoint(self.reactor, description, self.directory))
         self.port = self.daemon.listening.ports[-1].getHost().port
 
     def config(self) -> Config:
-        """With room for a few connections of an address."""
+        """The configuration, with a low limit for the connections of an address."""
         config = super().config()
         return replace(config, limits=replace(config.limits, connectionsPerAddress=2))
 
     async def open(self, header: bytes) -> Wire:
-        """Open a WebSocket behind a header."""
+        """Open a WebSocket after a PROXY header."""
         wire = await self.wire()
         wire.keepRaw()
         wire.write(header + OPENING)
@@ -42,7 +42,7 @@ class ProxiedTests(DaemonTests):
 
     async def test_counted(self) -> None:
         """
-        Clients are counted by the addresses that the proxy names.
+        The daemon counts clients by the addresses in the PROXY headers.
         """
         statuses = []
         for number in (1, 1, 1, 2, 2, 2):
@@ -52,7 +52,7 @@ class ProxiedTests(DaemonTests):
 
     async def test_live(self) -> None:
         """
-        What comes behind the header works as ever.
+        A client works as usual after the header.
         """
         wire = await self.wire()
         wire.write(b"PROXY TCP6 2001:db8::1 2001:db8::2 1 443\r\n")
@@ -62,7 +62,7 @@ class ProxiedTests(DaemonTests):
 
     async def test_without(self) -> None:
         """
-        A connection without the header is dropped.
+        The daemon drops a connection without the header.
         """
         wire = await self.wire()
         wire.keepRaw()
@@ -72,7 +72,7 @@ class ProxiedTests(DaemonTests):
 
     async def test_notHere(self) -> None:
         """
-        A client whose address is said to be the loopback interface's is not on this machine.
+        A client whose PROXY header has an address of the loopback interface is not local.
         """
         wire = await self.wire()
         wire.keepRaw()

@@ -1,5 +1,5 @@
 """
-Connections that are counted: by project, by address, and by how fast they come.
+Limits for connections: of a project, of an address, and for the rate of new ones.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from tests.live.wire import Refused, Wire
 
 class QuotaTests(DaemonTests):
     """
-    Two projects on one daemon, of which C{p} has quotas.
+    Two projects on one daemon; C{p} has quotas.
 
-    @cvar quotas: Those of C{p}.
+    @cvar quotas: The quotas of C{p}.
     """
 
     quotas: Mapping[str, Any] = {}
@@ -42,7 +42,7 @@ class QuotaTests(DaemonTests):
 
     async def come(self, project: str = "p", **headers: str) -> Wire:
         """
-        Come in.
+        Connect, and expect success.
         """
         wire = await self.wire()
         await wire.upgrade(f"/api/realtime?projectId={project}", headers)
@@ -50,7 +50,7 @@ class QuotaTests(DaemonTests):
 
     async def refused(self, project: str = "p", **headers: str) -> Refused:
         """
-        Not come in.
+        Connect, and expect a refusal.
         """
         coming = Deferred.fromCoroutine(self.come(project, **headers))
         refused: Refused = await self.assertFailure(coming, Refused)
@@ -60,16 +60,14 @@ class QuotaTests(DaemonTests):
 
     def standStill(self, limiter: Any, ask: str) -> None:
         """
-        Let no time pass for what limits a rate, however long this machine takes for a test.
-
-        @param ask: Its method that is told the time, as the last argument.
+        A client that floods steadily is closed, although its rate limit refills meanwhile.
         """
         asked = getattr(limiter, ask)
         self.patch(limiter, ask, lambda *args: asked(*args[:-1], 0.0))
 
     async def left(self, wire: Wire) -> None:
         """
-        Go, and wait until the daemon knows.
+        Disconnect a client, and wait until the daemon has noticed.
         """
         before = len(self.daemon.connections)
         wire.drop()
@@ -79,7 +77,7 @@ class QuotaTests(DaemonTests):
 
 class ProjectTests(QuotaTests):
     """
-    What a project may have.
+    Tests for the quotas of a project.
     """
 
     quotas = {"connections": 2, "framesPerSecond": 5.0, "bytesPerSecond": 2000}  # noqa: RUF012
@@ -90,8 +88,8 @@ class ProjectTests(QuotaTests):
 
     async def test_connections(self) -> None:
         """
-        A project's connection too many gets 429 and when to come back, another project
-        does not notice, and a place that is free again is taken.
+        A connection beyond the project's quota gets 429 with a delay.  Another project is not
+        affected, and a freed place can be used again.
         """
         first, _ = await self.come(), await self.come()
         refused = await self.refused()
@@ -103,7 +101,7 @@ class ProjectTests(QuotaTests):
 
     async def test_nothingStays(self) -> None:
         """
-        What is gone, or never came in, is not counted.
+        Connections that have ended, or were refused, do not count.
         """
         wires = [await self.come(), await self.come(), await self.come("q")]
         await self.refused()
@@ -114,8 +112,8 @@ class ProjectTests(QuotaTests):
 
     async def test_frames(self) -> None:
         """
-        A project that has sent too much is told so in C{error} frames, and over HTTP with
-        429 and C{Retry-After}; another one is served.
+        A project beyond its rate gets C{error} frames, and over HTTP 429 with C{Retry-After};
+        another project is served.
         """
         wire, other = await self.come(), await self.come("q")
         for n in range(12):
@@ -137,7 +135,7 @@ class ProjectTests(QuotaTests):
 
     async def test_bytes(self) -> None:
         """
-        What comes over HTTP counts with all its bytes.
+        All bytes of an HTTP request count.
         """
         data = "x" * 3000
         await self.emit("e", data, "chat/a")
@@ -147,7 +145,7 @@ class ProjectTests(QuotaTests):
 
     async def test_reload(self) -> None:
         """
-        Other quotas hold at once.
+        New quotas apply at once after a reload.
         """
         first, _ = await self.come(), await self.come()
         await self.refused()
@@ -161,14 +159,14 @@ class ProjectTests(QuotaTests):
 
 class AddressTests(QuotaTests):
     """
-    What an address may have.
+    Tests for the limit of an address.
     """
 
     limits = {"connectionsPerAddress": 2}  # noqa: RUF012
 
     async def test_proxied(self) -> None:
         """
-        Behind a trusted proxy each client's own address is counted, in all projects.
+        Behind a trusted proxy the daemon counts each client's own address, over all projects.
         """
         here = {"X-Forwarded-For": "203.0.113.5, 198.51.100.1"}
         first, _ = await self.come(**here), await self.come("q", **here)
@@ -181,7 +179,7 @@ class AddressTests(QuotaTests):
 
     async def test_direct(self) -> None:
         """
-        Without a word from the proxy, its own connections are counted.
+        Connections from the proxy without a forwarded address count for the proxy's address.
         """
         await self.come()
         await self.come()
@@ -190,7 +188,7 @@ class AddressTests(QuotaTests):
 
 class UntrustedTests(QuotaTests):
     """
-    A daemon without a proxy.
+    Tests for a daemon without a proxy.
     """
 
     limits = {"connectionsPerAddress": 2}  # noqa: RUF012
@@ -198,7 +196,7 @@ class UntrustedTests(QuotaTests):
 
     async def test_forged(self) -> None:
         """
-        What a client itself says of its address counts for nothing.
+        A forwarded address from a client itself does not count.
         """
         for n in range(2):
             await self.come(**{"X-Forwarded-For": f"198.51.100.{n}"})
@@ -206,7 +204,7 @@ class UntrustedTests(QuotaTests):
 
     async def test_reload(self) -> None:
         """
-        A proxy that is trusted from now on is taken at its word.
+        After a reload, the daemon uses the forwarded addresses of a newly trusted proxy.
         """
         for _ in range(2):
             await self.come()
@@ -219,12 +217,12 @@ class UntrustedTests(QuotaTests):
 
 class UnixTests(ProgramTests):
     """
-    Clients on this machine.
+    Tests for clients on a Unix socket.
     """
 
     async def test_exempt(self) -> None:
         """
-        Who comes through a Unix socket is not counted, unless a proxy there is trusted.
+        Clients on a Unix socket are not counted, unless a proxy there is trusted.
         """
         path = self.directory / "rt.sock"
         where = UNIXClientEndpoint(self.reactor, str(path))
@@ -246,7 +244,7 @@ class UnixTests(ProgramTests):
 
 class AdmissionTests(QuotaTests):
     """
-    New connections that come too fast.
+    Tests for new connections that come too fast.
     """
 
     limits = {"connectionsPerSecond": 0.1, "connectionsBurst": 3}  # noqa: RUF012
@@ -257,8 +255,8 @@ class AdmissionTests(QuotaTests):
 
     async def test_overloaded(self) -> None:
         """
-        Those beyond the rate get 503 before anybody looks at who they are, each with
-        another time to come back at; who is in stays.
+        Connections beyond the rate get 503, each with another delay, before their credentials are
+        checked.  Existing connections stay.
         """
         wires = [await self.come() for _ in range(3)]
         refusals = [await self.refused() for _ in range(3)]
@@ -273,7 +271,7 @@ class AdmissionTests(QuotaTests):
 
     async def test_reload(self) -> None:
         """
-        Another rate holds at once.
+        A new rate applies at once after a reload.
         """
         for _ in range(3):
             await self.come()
@@ -285,7 +283,7 @@ class AdmissionTests(QuotaTests):
 
     async def test_elsewhere(self) -> None:
         """
-        What is no opening does not count.
+        Requests that open no WebSocket do not count.
         """
         for _ in range(5):
             status, _, _ = await self.http("GET", "/api/realtime?projectId=p")
@@ -296,15 +294,15 @@ class AdmissionTests(QuotaTests):
 
 class LagTests(QuotaTests):
     """
-    A daemon that is behind with its work.
+    Tests for a daemon whose event loop is late.
     """
 
     limits = {"lag": 2.0}  # noqa: RUF012
 
     async def test_behind(self) -> None:
         """
-        While it is behind nobody new is let in, who is in is served, and when it has
-        caught up everybody is let in again.
+        While the event loop is late, the daemon refuses new connections and serves the existing
+        ones.  When it has caught up, it accepts connections again.
         """
         wire = await self.come()
         self.daemon.admission.measured(3600.0)
@@ -318,13 +316,13 @@ class LagTests(QuotaTests):
 
 class StormTests(QuotaTests):
     """
-    Many at once.
+    Tests for many openings at once.
     """
 
     async def test_storm(self) -> None:
         """
-        By default a storm of clients that connect and subscribe at once is served, every
-        one.
+        With default limits, the daemon serves every one of many clients that connect and subscribe
+        at once.
         """
 
         async def subscribe() -> None:

@@ -27,7 +27,7 @@ _, HOOKS = [code for language, code in codeBlocks(DOCUMENT) if language == "tsx"
 
 class ReactTests(PageTests):
     """
-    A page from elsewhere, with the daemon beside it, in React's strict mode.
+    Runs a page of another origin, in React's strict mode, beside the daemon.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -39,7 +39,7 @@ class ReactTests(PageTests):
         Serve files to the browser.
 
         @param files: Contents and types; C{index} is the root.
-        @return: Where they are.
+        @return: The address of the files.
         """
         root = Resource()
         for name, (content, kind) in files.items():
@@ -61,13 +61,13 @@ class ReactTests(PageTests):
 
     async def show(self, **change: Any) -> None:
         """
-        Let components come and go.
+        Mount and unmount components.
         """
         await self.browser.run("show(arguments[0])", change)
 
     async def reads(self, where: str, text: str) -> None:
         """
-        Wait until a part of the page reads like this.
+        Wait until an element of the page has a text.
         """
         await self.browser.until(
             "return document.getElementById(arguments[0])?.innerText === arguments[1]", where, text
@@ -75,15 +75,15 @@ class ReactTests(PageTests):
 
     async def watchers(self, topic: str, count: int) -> None:
         """
-        Wait until the daemon has so many subscribers of a topic.
+        Wait until a topic has a number of subscribers in the daemon.
         """
         while len(self.daemon.hub.registry.subscribers(f"{topic}/p")) != count:
             await self.sleep(0.02)
 
     async def test_quickStart(self) -> None:
         """
-        The quick start runs as it is written; strict mode opens one connection; and however
-        often it comes and goes, nothing is left of it.
+        The quick start runs unchanged.  Strict mode opens one connection, and after any number of
+        mounts nothing is left of the component.
         """
         await self.openExamples()
         await self.watchers("table/orders", 1)
@@ -95,7 +95,7 @@ class ReactTests(PageTests):
             await self.show(feed=False)
             await self.show(feed=True)
         await self.watchers("table/orders", 1)
-        # Whoever would still be called would add a line of its own.
+        # A callback that was not removed would add a line of its own.
         await self.query("INSERT INTO orders VALUES (3, 'third')")
         await self.reads("feed", "third")
         await self.show(feed=False)
@@ -112,8 +112,8 @@ class ReactTests(PageTests):
 
     async def test_hooks(self) -> None:
         """
-        Components share what they watch, and leave it one by one; rows, presence, history
-        and what is published are there.
+        Components share a subscription, and leave it one by one.  Rows, presence, history and
+        publishing work.
         """
         await self.query("INSERT INTO orders VALUES (1, 'there before')")
         for n in range(30):
@@ -153,7 +153,7 @@ class ReactTests(PageTests):
         await self.browser.until(f"return {room}.innerText.includes('hello\\n\\n2 here')")
         await self.show(room="chat/y")
         await self.browser.until(f"return {room}.innerText.includes('1 here')")
-        # What was said stays with the component, what was kept with the topic.
+        # Live messages belong to the component, kept ones to the topic.
         await self.browser.until(f"return {room}.querySelectorAll('p').length === 2")
         left = [frame["event"] for frame in await bob.frames(4)]
         self.assertEqual(left, ["presence:join", "presence:sync", "message", "presence:leave"])
@@ -163,8 +163,8 @@ class ReactTests(PageTests):
 
     async def test_props(self) -> None:
         """
-        A hook that gets another topic has left the one before, whatever else changes with it,
-        and what comes late of that is not shown.
+        A hook that gets another topic leaves the previous one, whatever other props change, and
+        late frames of that topic are not shown.
         """
         one, two = [await self.subscribed(topic) for topic in ("doc/1", "doc/2")]
         await self.openExamples()
@@ -192,8 +192,8 @@ class ReactTests(PageTests):
 
     async def test_history(self) -> None:
         """
-        What is published in an effect is kept, also in strict mode; a history has each page
-        once, however often it is asked for more, and begins anew when it is told to.
+        An event that is published in an effect is kept, also in strict mode.  A history has each
+        page once, however often C{loadMore} is called, and begins anew on request.
         """
         for n in range(30):
             await self.emit("message", n, "chat/past", persist=True)
@@ -204,7 +204,7 @@ class ReactTests(PageTests):
 
         await self.show(past=True)
         await self.reads("past", " ".join(map(str, range(29, 19, -1))))
-        # As a component does that was rendered before the page came.
+        # Like a component that was rendered before the page arrived.
         await self.browser.run(
             "const { loadMore } = past; loadMore(); loadMore();"
             " return loadMore().then(loadMore).then(loadMore)"
@@ -219,7 +219,7 @@ class ReactTests(PageTests):
 
     async def test_pageOfOnesOwn(self) -> None:
         """
-        The page that the documentation begins with shows a table's rows, and follows them.
+        The first page of the documentation shows a table's rows and their changes.
         """
         await self.query("INSERT INTO orders VALUES (1, 'new')")
         page = TABLE_PAGE.replace(":8787", f":{self.port}").replace('"local"', '"p"')

@@ -1,5 +1,5 @@
 """
-Openings that are refused, and how they are told.
+Refused openings, and their answers.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from tests.live.wire import Refused
 
 class RefusalTests(ClientTests):
     """
-    Openings that are refused, over HTTP and with a reason.
+    Tests for openings that the daemon refuses over HTTP, with a reason.
     """
 
     limits = {"connections": 2}  # noqa: RUF012
 
     async def test_upgrade(self) -> None:
         """
-        What asks for no WebSocket, or for another version, is told how to ask.
+        A request without an upgrade, or with another version, is answered with how to connect.
         """
         path = "/api/realtime?projectId=p"
         for headers in (
@@ -39,7 +39,7 @@ class RefusalTests(ClientTests):
 
     async def test_malformed(self) -> None:
         """
-        A bad key, a doubled subprotocol, a credential in the URL, or no project: 400.
+        A malformed key, a repeated subprotocol, a credential in the URL, or no project is 400.
         """
         path = "/api/realtime?projectId=p"
         key = f"aerostack-key.{PUBLIC_KEY}"
@@ -58,7 +58,7 @@ class RefusalTests(ClientTests):
 
     async def test_unauthorized(self) -> None:
         """
-        No credential where one is needed, an unknown key, a bad or old token: 401.
+        A missing credential, an unknown key, or an invalid or expired token is 401.
         """
         path = "/api/realtime?projectId=q"
         for protocols, code in (
@@ -73,7 +73,7 @@ class RefusalTests(ClientTests):
 
     async def test_forbidden(self) -> None:
         """
-        A foreign page, projects that disagree, a secret key from a page: 403.
+        A page of another origin, projects that disagree, or a secret key from a page is 403.
         """
         key = {"Sec_WebSocket_Protocol": f"aerostack-key.{PUBLIC_KEY}, aerostack-v1"}
         secret = {"Sec_WebSocket_Protocol": f"aerostack-key.{SECRET_KEY}, aerostack-v1"}
@@ -93,7 +93,7 @@ class RefusalTests(ClientTests):
 
     async def test_unknownProject(self) -> None:
         """
-        A project that there is not: 404.
+        An unknown project is 404.
         """
         for project in ("x", "P", "p%00", "../p", "'%20OR%201=1", "x" * 5000):
             status, error, _ = await self.refused(f"/api/realtime?projectId={project}")
@@ -101,7 +101,7 @@ class RefusalTests(ClientTests):
 
     async def test_tooMany(self) -> None:
         """
-        One connection more than the daemon holds: 429, and when to come back.
+        A connection beyond the limit is 429, with a delay.
         """
         first = await self.client()
         await self.client()
@@ -115,7 +115,7 @@ class RefusalTests(ClientTests):
 
     async def test_stopping(self) -> None:
         """
-        While the daemon stops: 503, and when to come back.
+        An opening while the daemon stops is 503, with a delay.
         """
         waiting = await self.wire()
         self.daemon.connections.stopping = True
@@ -127,7 +127,7 @@ class RefusalTests(ClientTests):
 
     async def test_userNames(self) -> None:
         """
-        A name in the URL is believed where nobody needs a credential, and only there.
+        The daemon uses C{userId} in the URL only in a project that allows anonymous clients.
         """
         believed = await self.client("ann")
         doubted = await self.wire()

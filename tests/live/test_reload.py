@@ -1,5 +1,5 @@
 """
-SIGHUP: what is taken up under live connections.
+SIGHUP: what the daemon applies while clients are connected.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ OTHER_KEY = "pk_another0123456789"
 
 class ReloadTests(ProgramTests):
     """
-    A changed configuration.
+    Tests for a changed configuration.
     """
 
     async def reload(self, daemon: Child, **changes: str) -> None:
         """
-        Change the configuration, and have it taken up.
+        Change the configuration, and make the daemon apply it.
         """
         self.config.write_text(self.configure(**changes))
         before = daemon.output.count("is taken up")
@@ -35,7 +35,7 @@ class ReloadTests(ProgramTests):
 
     async def assertRefused(self, key: str) -> None:
         """
-        Assert that nobody comes in with a key.
+        Assert that a client with this key is refused.
         """
         refused = await self.assertFailure(Deferred.fromCoroutine(self.client(key)), Refused)
         self.assertEqual(refused.status, 401)
@@ -49,8 +49,8 @@ class ReloadTests(ProgramTests):
 
     async def test_key(self) -> None:
         """
-        A new key lets in from now on and the old one does not, nor may those stay who came in
-        with it.
+        A new key works at once, the old one does not, and clients that connected with the old one
+        are closed.
         """
         daemon = await self.serve(self.configure())
         old = await self.subscribed("chat/a")
@@ -62,7 +62,7 @@ class ReloadTests(ProgramTests):
 
     async def test_secretKey(self) -> None:
         """
-        The RPC takes the new secret key, and the old no longer.
+        The RPC accepts the new secret key, and no longer the old one.
         """
         daemon = await self.serve(self.configure())
         await self.reload(daemon, secretKey="sk_another0123456789")
@@ -72,19 +72,19 @@ class ReloadTests(ProgramTests):
 
     async def test_newKeysStaySecret(self) -> None:
         """
-        A key that came by a reload gets into the log as little as the others.
+        A key of a reloaded configuration does not get into the log.
         """
         daemon = await self.serve(self.configure(more='[log]\nlevel = "debug"'))
         await self.reload(daemon, publicKey=OTHER_KEY, more='[log]\nlevel = "debug"')
-        # A path is logged as it is, apart from what is known to be a credential.
+        # The daemon logs a path unchanged, except for known credentials.
         status, _ = await self.http("GET", f"/{OTHER_KEY}/{PUBLIC_KEY}")
         self.assertEqual(status, 404)
         await self.until(lambda: "GET /[redacted]/[redacted] 404" in daemon.output)
 
     async def test_tables(self) -> None:
         """
-        Which tables may be subscribed follows the configuration, and subscriptions to tables
-        that may not any more end.
+        The reloaded configuration decides which tables clients may subscribe to, and subscriptions
+        to other tables end.
         """
         self.execute("CREATE TABLE orders (id INTEGER)", "CREATE TABLE bills (id INTEGER)")
         daemon = await self.serve(self.configure(tables="orders"))
@@ -100,7 +100,7 @@ class ReloadTests(ProgramTests):
 
     async def test_limits(self) -> None:
         """
-        New limits hold for connections that open afterwards.
+        New limits apply to connections that open afterwards.
         """
         daemon = await self.serve(self.configure())
         await self.subscribed("chat/a")
@@ -115,8 +115,7 @@ class ReloadTests(ProgramTests):
 
     async def test_rules(self) -> None:
         """
-        Who may read a table follows the configuration, for those who are there as for those
-        who come.
+        New rules for tables apply to existing and to new subscriptions.
         """
         self.execute("CREATE TABLE orders (id INTEGER, cost INTEGER)")
         daemon = await self.serve(self.configure())
@@ -140,7 +139,7 @@ class ReloadTests(ProgramTests):
 
     async def test_restartNeeded(self) -> None:
         """
-        What takes a restart is named, and what stands beside it is taken up.
+        The log names settings that need a restart, and the daemon applies all others.
         """
         daemon = await self.serve(self.configure())
         await self.reload(
@@ -170,7 +169,7 @@ class ReloadTests(ProgramTests):
 
     async def test_rundir(self) -> None:
         """
-        C{twistd} may go to another folder: the configuration is found again.
+        The daemon finds its configuration again, even if C{twistd} changes its directory.
         """
         elsewhere = self.directory / "elsewhere"
         elsewhere.mkdir()
@@ -183,13 +182,12 @@ class ReloadTests(ProgramTests):
 
 class CertificateTests(TLSProgramTests):
     """
-    A renewed certificate.
+    Tests for a renewed certificate.
     """
 
     async def test_renewed(self) -> None:
         """
-        New connections are shown the new certificate, while an old one goes on under
-        its own.
+        New connections get the new certificate, and an existing one continues under its own.
         """
         daemon = await self.serve(self.configure())
         old = await self.subscribed("chat/a", endpoint=self.secure())
@@ -205,7 +203,7 @@ class CertificateTests(TLSProgramTests):
 
     async def test_broken(self) -> None:
         """
-        A certificate that cannot be served is named, and the old one stays.
+        A certificate that cannot be used is named, and the old one stays.
         """
         daemon = await self.serve(self.configure())
         (self.directory / "cert.pem").write_text("half a certif")

@@ -1,5 +1,5 @@
 """
-Going back to a backup of the database, as C{docs/deploying.rst} says.
+Restoring a backup of an SQLite database, as in C{docs/deploying.rst}.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class RestoringTests(ProgramTests):
 
     def backUp(self) -> None:
         """
-        Copy the database while it is used, as the shell's C{.backup} does.
+        Copy the database while it is used, like the shell's C{.backup}.
         """
         with (
             closing(sqlite3.connect(self.path)) as connection,
@@ -37,7 +37,7 @@ class RestoringTests(ProgramTests):
 
     def restore(self) -> None:
         """
-        Put the copy in the database's place.
+        Replace the database with the copy.
         """
         for end in ("-wal", "-shm"):
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
@@ -45,7 +45,7 @@ class RestoringTests(ProgramTests):
 
     async def keep(self, text: str) -> None:
         """
-        Emit an event that is kept.
+        Emit an event with C{persist}.
         """
         call = {"method": "socket.emit", "args": ["e", text, "chat/a", {"persist": True}]}
         status, answer = await self.http(
@@ -58,7 +58,7 @@ class RestoringTests(ProgramTests):
 
     async def resume(self, topic: str, since: str) -> Any:
         """
-        Subscribe as one who comes back.
+        Resume a subscription.
 
         @return: The answer.
         """
@@ -69,7 +69,7 @@ class RestoringTests(ProgramTests):
 
     async def notices(self) -> Any:
         """
-        @return: What C{/health} says that is no fault.
+        @return: The notices in C{/health}.
         """
         status, answer = await self.http("GET", "/health")
         self.assertEqual(status, 200, answer)
@@ -77,15 +77,15 @@ class RestoringTests(ProgramTests):
 
     async def end(self, daemon: Child, signal: str = "TERM") -> None:
         """
-        End the daemon, and wait until it is gone.
+        Stop the daemon, and wait until its process has ended.
         """
         daemon.signal(signal)
         await daemon.ended
 
     async def test_messages(self) -> None:
         """
-        Who has seen a kept message that the backup lacks is told of a gap, also once other
-        messages were kept; who has seen none gets what was kept since.
+        A client that has seen a kept message that the backup lacks gets a gap, also after new
+        messages were kept.  A client that has not gets the messages since its position.
         """
         daemon = await self.serve()
         wire = await self.subscribed("chat/a")
@@ -113,7 +113,7 @@ class RestoringTests(ProgramTests):
 
     async def test_noRestore(self) -> None:
         """
-        Where nothing was restored there is no gap: not after a restart, a crash, or a VACUUM.
+        Without a restore there is no gap: not after a restart, a crash, or a VACUUM.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         daemon = await self.serve()
@@ -141,8 +141,8 @@ class RestoringTests(ProgramTests):
 
     async def test_changes(self) -> None:
         """
-        Who has seen changes that the backup lacks is told of a gap, however soon after the last
-        change the daemon was killed; the log says once that the database is an older one.
+        A client that has seen changes that the backup lacks gets a gap, however soon after the
+        last change the daemon was killed.  The log says once that the database is an older one.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         daemon = await self.serve()
@@ -155,7 +155,7 @@ class RestoringTests(ProgramTests):
         await self.end(daemon, "KILL")
         self.restore()
         daemon = await self.serve()
-        # No client has asked for a table yet.
+        # No client has subscribed to a table yet.
         self.assertIn("put back to an older state", (await self.notices())["restored"])
         wire = await self.subscribed("orders")
         for number in (2, 3):
@@ -171,8 +171,8 @@ class RestoringTests(ProgramTests):
 
     async def test_detached(self) -> None:
         """
-        Where the journal was taken out of the backup, its messages are there, and who has seen
-        changes that it lacks is told of a gap.
+        After the journal was removed from the backup, its messages are there, and a client that
+        has seen changes that it lacks gets a gap.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         daemon = await self.serve()

@@ -1,5 +1,5 @@
 """
-Clients that come back, and messages that are too large, over real sockets.
+Clients that reconnect, and messages that are too large, over real sockets.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ SECRET = "a-secret-that-is-long-enough"
 
 class ReturningTests(DaemonTests):
     """
-    What a connection is ended by.
+    Tests for what ends a connection.
     """
 
     limits = {"frameBytes": 4096, "messageBytes": 2048}  # noqa: RUF012
 
     async def come(self, secret: str) -> Wire:
         """
-        Open, with a session secret.
+        Open a WebSocket with a session secret.
         """
         wire = await self.wire()
         offered = f"aerostack-session.{secret}, aerostack-key.{PUBLIC_KEY}, aerostack-v1"
@@ -34,7 +34,7 @@ class ReturningTests(DaemonTests):
 
     async def test_superseded(self) -> None:
         """
-        A client that comes back ends its connection before, and its secret is in no line of the
+        A client that reconnects ends its previous connection, and its secret is in no line of the
         log.
         """
         with capturedLogs() as logs:
@@ -49,15 +49,15 @@ class ReturningTests(DaemonTests):
 
     async def test_short(self) -> None:
         """
-        A secret that could be guessed is refused at the opening.
+        A secret that is too short is refused at the opening.
         """
         refused = await self.assertFailure(Deferred.fromCoroutine(self.come("short")), Refused)
         self.assertEqual(refused.status, 400)
 
     async def test_tooLarge(self) -> None:
         """
-        A message that is too large to be carried out is refused with its id, and one that is too
-        large to be read closes with a reason that says how large one may be.
+        A message beyond C{message_bytes} is refused with its id.  A message beyond C{frame_bytes}
+        closes with a reason that has the limit.
         """
         wire = await self.come(SECRET)
         frame = b'{"type":"publish","topic":"a/b","event":"e","data":"%b","id":"k"}'

@@ -55,7 +55,7 @@ class RuleStories:
 
     async def frame(self, wire: Wire) -> Any:
         """
-        The next frame, of which note is taken, but for what is said of the table's columns.
+        Return the next frame that is not about altered columns, and record it.
         """
         frame = await wire.change()
         self.told.append(str(frame))
@@ -63,7 +63,7 @@ class RuleStories:
 
     async def changes(self, wire: Wire, count: int) -> list[tuple[Any, ...]]:
         """
-        What the next changes say.
+        Return the content of the next changes.
         """
         frames = []
         while len(frames) < count:
@@ -75,8 +75,8 @@ class RuleStories:
 
     async def test_twoUsers(self) -> None:
         """
-        Each is told of its own rows only: live, on coming back, after a restart of the
-        daemon, and under another token; and nobody is told what is hidden.
+        Each user gets only changes of their own rows: live, after a resume, after a restart of the
+        daemon, and under another token.  No frame has a hidden column.
         """
         (ann, answer), (bob, _) = [await self.user(sub) for sub in ("7", "8")]
         start = answer["pos"]
@@ -111,7 +111,7 @@ class RuleStories:
 
     async def test_snapshot(self) -> None:
         """
-        Who begins with rows begins with its own.
+        A snapshot has only the user's own rows.
         """
         self.execute("INSERT INTO orders VALUES (1, 7, 1, 'card-1'), (2, 8, 2, 'card-2')")
         for sub, numbers in (("7", [1]), ("8", [2]), ("9", [])):
@@ -122,8 +122,8 @@ class RuleStories:
 
     async def test_refused(self) -> None:
         """
-        Who is not let read, or asks for what is hidden, is told so; a table without a rule
-        is for nobody but the secret key.
+        A client that may not read the table, or that names a hidden column, is refused.  Only the
+        secret key may read a table without a rule.
         """
         self.execute("CREATE TABLE bills (id INTEGER)")
         wire = await self.client()
@@ -141,8 +141,8 @@ class RuleStories:
 
     async def test_renamed(self) -> None:
         """
-        A hidden column that is renamed while somebody is subscribed is not sent, nor is it
-        to those who come later; a column that is added is.
+        A hidden column that is renamed while clients are subscribed is not sent, to them or to
+        later subscribers.  An added column is sent.
         """
         wire, answer = await self.user("7")
         self.execute(
@@ -177,7 +177,7 @@ class PostgresRuleTests(RuleStories, PostgresDaemonTests):
 
     async def test_schemas(self) -> None:
         """
-        A table cannot be had by another name than the one that its rule is for.
+        A client cannot bypass a rule by another name of its table.
         """
         self.execute(
             "CREATE SCHEMA sales",

@@ -20,12 +20,12 @@ from tests.live.program import ProgramTests
 
 class SDKTestCase(DaemonTests):
     """
-    What both are asked.
+    The calls to both SDKs.
     """
 
     @property
     def url(self) -> str:
-        """Where the daemon is."""
+        """The address of the daemon."""
         return f"http://127.0.0.1:{self.port}"
 
     async def ask(self, method: str, *args: Any, **options: Any) -> Any:
@@ -36,7 +36,7 @@ class SDKTestCase(DaemonTests):
 
     async def fail(self, *call: Any) -> ClientError:  # type: ignore[override]
         """
-        Make a call that fails.
+        Make a call, and expect an error.
         """
         try:
             answer = await self.ask(*call)
@@ -47,12 +47,12 @@ class SDKTestCase(DaemonTests):
 
 class SDKTestsMixin:
     """
-    Tests of what both do.
+    Tests that both SDKs run.
     """
 
     async def test_emit(self: Any) -> None:
         """
-        An event reaches who is subscribed; where it is to be, it is kept.
+        An event reaches subscribers and, with C{persist}, is kept.
         """
         wire = await self.subscribed("chat/a")
         await self.ask("socket.emit", "e", {"text": "é"}, "chat/a")
@@ -67,7 +67,7 @@ class SDKTestsMixin:
 
     async def test_query(self: Any) -> None:
         """
-        A statement is run, with values of every kind.
+        A statement runs, with values of every kind.
         """
         await self.ask("db.query", "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b, c, d)")
         params = [1.5, "é", None, b"\x00\xff"]
@@ -82,7 +82,7 @@ class SDKTestsMixin:
 
     async def test_refused(self: Any) -> None:
         """
-        What the daemon refuses is raised, with its reason.
+        A refusal of the daemon is raised, with its reason.
         """
         for call, code, text in (
             (("db.query", "SELEC 1"), "sql_error", "SELEC"),
@@ -96,13 +96,13 @@ class SDKTestsMixin:
 
     async def test_health(self: Any) -> None:
         """
-        The daemon says whether it is well.
+        C{health} returns the daemon's health.
         """
         self.assertEqual((await self.ask("health"))["status"], "ok")
 
     async def test_explain(self: Any) -> None:
         """
-        The daemon says why something does not arrive.
+        C{explain} returns why publications do not arrive.
         """
         found = await self.ask("explain", "ann", "chat/a")
         self.assertIn("ann has no connection", found["verdict"])
@@ -150,7 +150,8 @@ class BlockingTests(SDKTestsMixin, SDKTestCase):
 
     async def test_threads(self) -> None:
         """
-        Many threads use one at once, and each gets its own answers, over few connections.
+        Many threads use one SDK at once, each gets its own answers, and they share few
+        connections.
         """
         opened: list[object] = []
         with BlockingSDK(self.url, SECRET_KEY) as sdk:
@@ -177,8 +178,7 @@ class BlockingTests(SDKTestsMixin, SDKTestCase):
 
     async def test_spentConnection(self) -> None:
         """
-        A connection that the daemon has closed meanwhile is not used again, and nobody
-        notices.
+        The SDK does not use a connection again that the daemon has closed, and the call succeeds.
         """
         with BlockingSDK(self.url, SECRET_KEY, retry=False) as sdk:
             await deferToThread(sdk.socket.emit, "e", 1, "chat/a")
@@ -189,7 +189,7 @@ class BlockingTests(SDKTestsMixin, SDKTestCase):
 
     async def test_fork(self) -> None:
         """
-        A process that has forked leaves its parent's connections alone.
+        A forked process does not use its parent's connections.
         """
         with BlockingSDK(self.url, SECRET_KEY) as sdk:
             await deferToThread(sdk.health)
@@ -202,7 +202,7 @@ class BlockingTests(SDKTestsMixin, SDKTestCase):
 
     async def test_keys(self) -> None:
         """
-        The history can be read with the public key as well, and nothing else be done.
+        With the public key the SDK can read the history, and do nothing else.
         """
         with BlockingSDK(self.url, PUBLIC_KEY, projectId="p") as sdk:
             self.assertEqual(await deferToThread(sdk.history, "chat/a"), [])
@@ -212,12 +212,12 @@ class BlockingTests(SDKTestsMixin, SDKTestCase):
 
 class ProcessTests(ProgramTests):
     """
-    Tests with a daemon that comes and goes.
+    Tests with a daemon that stops and starts.
     """
 
     async def test_restart(self) -> None:
         """
-        A call that is made while the daemon restarts waits for it.
+        A call during a restart of the daemon waits for it.
         """
         config = self.configure(server="restart_time = 0\nreconnect_spread = 0")
         daemon = await self.serve(config)
@@ -233,7 +233,7 @@ class ProcessTests(ProgramTests):
 
     async def test_unix(self) -> None:
         """
-        A Unix socket leads there too.
+        The SDK connects over a Unix socket.
         """
         await self.serve(self.configure(f"unix:{self.directory}/rt.sock"))
         with BlockingSDK(f"http+unix://{self.directory}/rt.sock", SECRET_KEY) as sdk:

@@ -1,5 +1,5 @@
 """
-The quick start and the use cases of the product's first document, kept.
+The quick start and the use cases of the product's first document.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from tests.live.daemon import DaemonTests, gather
 
 class QuickStartTests(DaemonTests):
     """
-    What the document says that one can do, done as it says.
+    Tests for each use case of the document, done as it says.
     """
 
     async def test_liveFeed(self) -> None:
         """
-        A page that follows C{orders} sees the row that a server inserts and the
-        update that it makes, and the event that it emits, in that order.
+        A page that subscribes to C{orders} gets a server's insert, its update and its event, in
+        that order.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         page = await self.subscribed("orders")
@@ -40,7 +40,7 @@ class QuickStartTests(DaemonTests):
 
     async def test_databaseChangesAreAutomatic(self) -> None:
         """
-        Whoever writes to the table, its subscribers are told.
+        Subscribers of a table get changes of every writer.
         """
         self.execute("CREATE TABLE deployments (name TEXT PRIMARY KEY, state TEXT)")
         dashboard = await self.subscribed("deployments")
@@ -52,8 +52,8 @@ class QuickStartTests(DaemonTests):
 
     async def test_chatRoom(self) -> None:
         """
-        What a server emits to a room reaches everybody in it, and with C{persist} it
-        is there for scroll-back.
+        An event that a server emits to a chat room reaches all subscribers, and with C{persist} it
+        is in the history.
         """
         members = [await self.subscribed("chat/engineering", name) for name in ("ann", "bob")]
         message = {"text": "hello", "author": "ann", "timestamp": 1}
@@ -69,8 +69,7 @@ class QuickStartTests(DaemonTests):
 
     async def test_chatFromClients(self) -> None:
         """
-        What one user says with C{chat} is broadcast to all others in the room, and
-        kept.
+        A message that a user sends with C{chat} reaches all others in the chat room, and is kept.
         """
         ann, bob = [await self.subscribed("chat/engineering", name) for name in ("ann", "bob")]
         ann.tell({"type": "chat", "roomId": "engineering", "text": "hi", "metadata": {"a": 1}})
@@ -90,8 +89,7 @@ class QuickStartTests(DaemonTests):
 
     async def test_collaborativeDocument(self) -> None:
         """
-        Editors of a document exchange cursors without a server, and see who else is
-        there.
+        Editors of a document exchange cursors without a server, and see the other editors.
         """
         ann, bob = [await self.subscribed("doc/7", name) for name in ("ann", "bob")]
         ann.tell({"type": "track", "topic": "doc/7", "state": {"status": "editing"}})
@@ -102,7 +100,7 @@ class QuickStartTests(DaemonTests):
 
     async def test_presence(self) -> None:
         """
-        Taps are told who arrives, who changes and who leaves.
+        Subscribers get an event for each member that joins, changes and leaves.
         """
         watcher = await self.subscribed("page/home")
         sarah = await self.client("sarah")
@@ -125,8 +123,8 @@ class QuickStartTests(DaemonTests):
 
     async def test_aiTokens(self) -> None:
         """
-        A thousand tokens reach every one of a hundred watchers, complete and in
-        order, and then the end.
+        A thousand tokens reach every one of a hundred subscribers, complete and in order, and then
+        the end.
         """
         watchers = await gather(*(self.subscribed("ai/answer") for _ in range(100)))
         tokens = [f"token-{n}" for n in range(1000)]
@@ -142,7 +140,7 @@ class QuickStartTests(DaemonTests):
 
     async def test_auction(self) -> None:
         """
-        A bid is checked in the database, and every watcher gets it at once.
+        A bid is checked in the database, and every subscriber gets it at once.
         """
         self.execute(
             "CREATE TABLE bids (auction INTEGER PRIMARY KEY, amount INTEGER)",

@@ -1,6 +1,6 @@
 """
-Our client and SDKs against servers that are no daemon, or not as they should be: they say
-what happened, and do not spin.
+The Python client and the SDKs with servers that are no daemon, or that misbehave: they report what
+happened, and do not retry too fast.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ClientTests(ServerTests):
 
     async def refused(self, server: Server) -> ClientError:
         """
-        What a client says of a server to which it does not come back.
+        Return the client's error about a server to which it does not reconnect.
         """
         client = self.client(self.listen(server))
         waiting = client.channel("chat/a").subscribe()
@@ -73,8 +73,8 @@ class ClientTests(ServerTests):
 
     async def visited(self, server: Server) -> ClientError:
         """
-        What a client says of a server that it visits again.  However fast this machine
-        is, it takes its time between visits.
+        Return the client's error about a server to which it reconnects, and check that it waits
+        between attempts, however fast the machine is.
         """
         client = self.client(self.listen(server))
         errors, began = self.errors, time.monotonic()
@@ -82,13 +82,13 @@ class ClientTests(ServerTests):
             await deferLater(self.reactor, 0.02)
         elapsed = time.monotonic() - began
         self.assertEqual(client.status, "reconnecting")
-        # Told to, it comes back at once, for once.
+        # With C{connect} it tries at once, one time.
         self.assertLessEqual(server.connections, 2 + elapsed / 0.74)
         return errors[-1]
 
     async def test_nonsense(self) -> None:
         """
-        Who is no daemon is called that.
+        A server that is no daemon is C{bad_answer}.
         """
         for name, make in NONSENSE.items():
             server = make()
@@ -100,8 +100,8 @@ class ClientTests(ServerTests):
 
     async def test_comesBack(self) -> None:
         """
-        Who closes at once is visited again, ever more rarely, also if it opens a WebSocket
-        before, and whatever it says then.
+        The client reconnects to a server that closes at once, at growing intervals, even if the
+        server opens a WebSocket first, and whatever it sends.
         """
         servers = [Server(greeting=lambda heard: None)]
         for frames in (
@@ -119,7 +119,8 @@ class ClientTests(ServerTests):
 
     async def test_neverAnswers(self) -> None:
         """
-        With one that never answers it can be stopped at any time, and who waits is told.
+        While a server does not answer, the client can be stopped at any time, and pending calls
+        fail.
         """
         server = Server()
         client = self.client(self.listen(server))
@@ -133,7 +134,7 @@ class ClientTests(ServerTests):
 
     async def test_nobody(self) -> None:
         """
-        Where nobody listens, that is said.
+        If no server listens, the client says so.
         """
         port = freePort(self)
         client = self.client(f"127.0.0.1:{port}", maxReconnectAttempts=1)
@@ -145,7 +146,7 @@ class ClientTests(ServerTests):
 
     async def test_forGood(self) -> None:
         """
-        Who refuses for good is not visited again.
+        The client does not reconnect after a permanent refusal.
         """
         for status, code in (
             ("401 Unauthorized", "unauthorized"),
@@ -157,7 +158,7 @@ class ClientTests(ServerTests):
 
     async def test_forAWhile(self) -> None:
         """
-        Who refuses for a while is visited when it says, and then it goes on.
+        The client reconnects after the delay of a temporary refusal, and continues.
         """
         for status, code in (
             ("429 Too Many Requests", "too_many_connections"),
@@ -173,7 +174,7 @@ class ClientTests(ServerTests):
 
     async def test_sentAway(self) -> None:
         """
-        Who closes for good is not visited again.
+        The client does not reconnect after a permanent close code.
         """
         server = Server(answer=webSocket(close(4029, b"frames come too fast")))
         error = await self.refused(server)
@@ -201,20 +202,20 @@ class SDKTests(ServerTests):
 
     async def assertCode(self, server: Server, code: str, timeout: float = 60.0) -> None:
         """
-        Make sure what is said of a server, by both, each asking once.
+        Check the error of both SDKs about a server, and that each sent one request.
         """
         for number, ask in enumerate(self.asking(self.listen(server), timeout), 1):
             error = await self.assertFailure(ask(), ClientError)
             self.assertEqual(error.code, code, error)
             self.assertNotIn(SECRET_KEY, str(error))
-            # It may be accepted only after the time that it was given.
+            # The connection may be accepted only after the call's timeout.
             while server.connections < number:
                 await deferLater(self.reactor, 0.01)
             self.assertEqual(server.connections, number)
 
     async def test_nonsense(self) -> None:
         """
-        Who is no daemon is called that.
+        A server that is no daemon is C{bad_answer}.
         """
         for name, make in NONSENSE.items():
             server = make()
@@ -225,13 +226,14 @@ class SDKTests(ServerTests):
 
     async def test_closesAtOnce(self) -> None:
         """
-        Who closes without a word may have acted on it, so it is not asked again.
+        After a server has closed without an answer the SDK does not repeat the call, because the
+        server may have acted on it.
         """
         await self.assertCode(Server(answer=lambda heard: None), "unreachable")
 
     async def test_cutOff(self) -> None:
         """
-        Nor is who closes in the middle of its answer.
+        The same holds for a server that closes in the middle of its answer.
         """
         said = says(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"success": true}')
         for ask in self.asking(self.listen(Server(answer=said, closes=True)), 60.0):
@@ -240,20 +242,20 @@ class SDKTests(ServerTests):
 
     async def test_neverAnswers(self) -> None:
         """
-        Who never answers is waited for as long as was said.
+        The SDK waits for a server that does not answer until its timeout.
         """
         await self.assertCode(Server(), "timed_out", timeout=1.0)
 
     async def test_neverEnds(self) -> None:
         """
-        So is who answers without end.
+        The same holds for an answer without an end.
         """
         said = says(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
         await self.assertCode(Server(answer=said), "timed_out", timeout=1.0)
 
     async def test_refused(self) -> None:
         """
-        What is refused is told, with its reason.
+        A refusal is raised, with its reason.
         """
         for status, code in (
             ("400 Bad Request", "sql_error"),
@@ -265,7 +267,7 @@ class SDKTests(ServerTests):
 
     async def test_forAWhile(self) -> None:
         """
-        What is refused for a while, untouched, is asked again.
+        A call that the server temporarily refused, and did not act on, is repeated.
         """
         for ask in range(2):
             later = refusal("503 Service Unavailable", "overloaded", retryAfter=50)
@@ -276,7 +278,7 @@ class SDKTests(ServerTests):
 
     async def test_nobody(self) -> None:
         """
-        Where nobody listens, somebody may in a moment; if not, that is said.
+        If no server listens, the SDK tries again until its timeout, and then says so.
         """
         port = freePort(self)
         for ask in self.asking(f"127.0.0.1:{port}", 2.0):

@@ -1,5 +1,5 @@
 """
-A page on a slow line, at a daemon that allows little.
+A page on a slow network, with a daemon whose limits are low.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from aerostack.sessions.session import State
 from tests.live.relay import Relay
 from tests.live.test_browser import PageTests
 
-# What browsers of 2021 do not have.
+# Features that browsers of 2021 do not have.
 OLD = "delete URL.canParse; delete AbortSignal.timeout; delete Promise.withResolvers;"
 
 TOPICS = 60
@@ -50,7 +50,7 @@ START = """
 
 class SlowPageTests(PageTests):
     """
-    The line takes 100 ms in each direction.
+    Tests with a network that takes 100 ms in each direction.
     """
 
     limits = {  # noqa: RUF012
@@ -63,19 +63,20 @@ class SlowPageTests(PageTests):
 
     async def shown(self, expression: str, *args: Any) -> Any:
         """
-        Wait until something in the page is true.
+        Wait until a condition in the page is true.
         """
         return await self.browser.until(f"return {expression}", *args)
 
     @property
     def open(self) -> int:
-        """How many connections the daemon does not close."""
+        """Return the number of connections that the daemon has not begun to close."""
         sessions = self.daemon.connections.sessions()
         return sum(session._state is State.OPEN for session in sessions)
 
     async def again(self) -> None:
         """
-        Let the page find out that its line is dead, come back, and ask for all anew.
+        Make the page notice that its connection is dead, reconnect, and subscribe to everything
+        again.
         """
         self.relay.strand()
         await self.shown("!app.client.connected")
@@ -84,8 +85,8 @@ class SlowPageTests(PageTests):
 
     async def test_page(self) -> None:
         """
-        An old browser's page keeps its topics, its presence, its rows and its order, and loses
-        only what can never be taken.
+        A page in an old browser keeps its topics, its presence, its rows and its order, and loses
+        only what the daemon can never accept.
         """
         self.execute(
             "CREATE TABLE orders (id INTEGER PRIMARY KEY)", "INSERT INTO orders VALUES (1), (2)"
@@ -104,14 +105,14 @@ class SlowPageTests(PageTests):
         await self.shown("app.orders.rows.length === 2")
         await self.browser.run("app.sizes.length = 0")
 
-        # The line is dead; the daemon does not wait for that to show.
+        # The connection is dead; the daemon does not wait until the page notices.
         before = self.open
         await self.again()
         self.assertEqual(self.open, before)
         await self.shown("app.channels[0].presence.members.size === 2")
         self.assertEqual(set(await self.browser.run("return app.sizes")), {2})
 
-        # More than the page may send, and some that the daemon cannot take.
+        # More than the page may send, and some that the daemon cannot accept.
         said: list[Any] = [*range(150), "x" * 5000, "x" * 3000, *range(150, 200)]
         await self.browser.run(
             "app.publish([...arguments[0], 'half \\ud83d']).then((it) => app.outcomes = it)", said

@@ -1,5 +1,5 @@
 """
-Rows first, then the changes: a real table, with real writers.
+Snapshots and the changes after them, with a real table and real writers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.live.wire import Frame, Wire
 
 class SnapshotTests(DaemonTests):
     """
-    Subscriptions that begin with rows.
+    Tests for subscriptions with a snapshot.
     """
 
     limits: Mapping[str, Any] = {"snapshotRows": 5000}
@@ -45,8 +45,8 @@ class SnapshotTests(DaemonTests):
 
     async def test_rows(self) -> None:
         """
-        Rows come as they were asked for, then the changes; and from the position that came
-        with the last page one can go on.
+        The rows come in the requested order, then the changes.  A client can resume from the
+        position of the last page.
         """
         self.execute(
             "CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT, total REAL)",
@@ -67,7 +67,7 @@ class SnapshotTests(DaemonTests):
 
     async def test_instead(self) -> None:
         """
-        Who comes back with a position gets what it missed, and rows only where that is gone.
+        A client that resumes gets the missed changes, or the rows if those are gone.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         wire, _, page = await self.begin()
@@ -87,8 +87,8 @@ class SnapshotTests(DaemonTests):
 
     async def test_refused(self) -> None:
         """
-        What cannot be begun with is refused with a reason, and ends the subscription; the
-        connection goes on.
+        A snapshot that is not possible is refused with a reason, which ends the subscription; the
+        connection stays.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         wire = await self.client()
@@ -118,8 +118,8 @@ class SnapshotTests(DaemonTests):
 
     async def test_writers(self) -> None:
         """
-        While programs write without pause, whoever begins with rows shows in the end what is
-        in the table: nothing is missing, and no change comes that the rows had seen.
+        While programs write continuously, a client that applies all changes to its snapshot has
+        the content of the table in the end, and no change is already in the snapshot.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
         stop = threading.Event()
@@ -171,25 +171,25 @@ class SnapshotTests(DaemonTests):
 
 class WaitingTests(PostgresDaemonTests):
     """
-    Subscriptions that begin with rows.
+    Tests for snapshots that wait for a lock.
     """
 
     limits: Mapping[str, Any] = {"querySeconds": 60.0}
 
     async def isWaiting(self) -> bool:
         """
-        Whether somebody waits for a lock.
+        Return whether a session waits for a lock.
         """
         return bool(self.postgres.execute("SELECT 1 FROM pg_locks WHERE NOT granted"))
 
     async def test_waits(self) -> None:
         """
-        While rows take their time, because somebody has locked their table, the changes of
-        others arrive; then the rows come, and what was changed behind them.
+        While a snapshot waits for a lock on its table, changes of other tables arrive.  Then the
+        rows come, and the changes after them.
         """
         self.execute("CREATE TABLE orders (id int)", "CREATE TABLE stock (id int)")
         watcher = await self.subscribed("orders")
-        # A table that is locked is not followed anew.
+        # The daemon cannot begin to watch a locked table.
         await self.subscribed("stock")
         self.execute("INSERT INTO stock VALUES (1)")
         wire = await self.client()

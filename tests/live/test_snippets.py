@@ -27,12 +27,12 @@ from tests.live.program import CLI, ProgramTests
 from tests.net import ROOT
 
 WHO = "anonymous:"
-"""What stands before the name of a user whom no token names."""
+"""The prefix of the name of a user without a token."""
 
 
 def blocks(path: Path, language: str) -> list[str]:
     """
-    The code blocks of a document.
+    Return the code blocks of a document.
     """
     pattern = rf"^\.\. code-block:: {language}\n\n((?:    .*\n|\n)+)"
     return [dedent(block) for block in re.findall(pattern, path.read_text(), re.M)]
@@ -64,13 +64,13 @@ class SnippetTests(ProgramTests):
 
     def here(self, code: str) -> str:
         """
-        An example, for the daemon that runs.
+        Adapt an example to the running daemon.
         """
         return code.replace("127.0.0.1:8787", f"127.0.0.1:{self.port}")
 
     async def shell(self, command: list[str]) -> tuple[str, str, int]:
         """
-        Run a program in the folder of the daemon.
+        Run a program in the directory of the daemon.
         """
         output, errors, status = await getProcessOutputAndValue(
             command[0],
@@ -114,11 +114,11 @@ class SnippetTests(ProgramTests):
             for code in examples:
                 if code not in programs:
                     await self.evaluate(self.here(code), names)
-                # Those of the daemon in memory are the last.
+                # The last examples use the daemon in memory.
                 if names["client"] is client:
                     await client.ping()
             for text in (
-                # It has moved out of the filter.
+                # The row has left the filter.
                 "gone: {'id': 1, 'status': 'new'}",
                 "[{'status': 'shipped'}]",
                 "eve {'typing': True}",
@@ -147,7 +147,7 @@ class SnippetTests(ProgramTests):
         self.assertGreater(len(lines), 10)
         endless = [line for line in lines if line.startswith("aerostack-rt tail")]
         self.assertEqual(len(endless), 2)
-        # These end when they have shown one thing.
+        # These commands end after their first output.
         following = Deferred.fromCoroutine(
             gather(*(self.shell(["/bin/sh", "-c", f"{line} -n 1"]) for line in endless))
         )
@@ -157,7 +157,7 @@ class SnippetTests(ProgramTests):
         for output, errors, status in results:
             self.assertEqual((status, errors), (0, ""), output)
             for line in output.splitlines():
-                # All but tokens and the console's address are JSON.
+                # All output except tokens and the console's address is JSON.
                 isOther = line.count(".") == 2 or line.startswith("http://127.0.0.1:")
                 self.assertTrue(isOther or json.loads(line), line)
         while not following.called:

@@ -1,5 +1,5 @@
 """
-The daemon behind C{ssl:}, from end to end.
+The daemon behind C{ssl:}, end to end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class TLSProgramTests(ProgramTests):
     """
     Runs the daemon with a certificate for C{localhost}.
 
-    @ivar authority: Who has signed it.
+    @ivar authority: The certificate authority that signed it.
     @ivar serial: Its serial number.
     """
 
@@ -45,10 +45,9 @@ class TLSProgramTests(ProgramTests):
 
     def secure(self, authority: Authority | None = None) -> IStreamClientEndpoint:
         """
-        The way to the daemon, for a client that verifies the certificate and the name
-        in it.
+        Return an endpoint for a client that verifies the certificate and its name.
 
-        @param authority: Whom the client believes, if not the right one.
+        @param authority: The certificate authority that the client trusts, if not the right one.
         """
         root = Certificate.loadPEM((authority or self.authority).pem)
         return wrapClientTLS(
@@ -58,7 +57,7 @@ class TLSProgramTests(ProgramTests):
 
     def serialOf(self, wire: Wire) -> int:
         """
-        The serial number of the certificate that a client was shown.
+        Return the serial number of the certificate that the server showed.
         """
         assert wire.transport is not None
         handle = wire.transport.getHandle()  # type: ignore[attr-defined]
@@ -67,7 +66,7 @@ class TLSProgramTests(ProgramTests):
 
 class RoundTripTests(TLSProgramTests):
     """
-    C{wss://}, with the certificate verified.
+    Tests for C{wss://}, with verified certificates.
     """
 
     def setUp(self) -> None:
@@ -76,7 +75,7 @@ class RoundTripTests(TLSProgramTests):
 
     async def test_pubSub(self) -> None:
         """
-        Events and table changes travel as they do without TLS.
+        Events and table changes arrive as without TLS.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         await self.serve()
@@ -92,7 +91,7 @@ class RoundTripTests(TLSProgramTests):
 
     async def test_closed(self) -> None:
         """
-        A daemon that stops closes these clients with 1001 as well.
+        A daemon that stops closes these clients with 1001 too.
         """
         daemon = await self.serve()
         wire = await self.client(endpoint=self.secure())
@@ -102,17 +101,17 @@ class RoundTripTests(TLSProgramTests):
 
     async def test_otherAuthority(self) -> None:
         """
-        A client that does not know the authority does not connect.
+        A client that does not trust the certificate authority does not connect.
         """
         await self.serve()
         stranger = self.secure(Authority("Other CA"))
-        # What is awaited fails with what ended the connection.
+        # The pending call fails with the error that ended the connection.
         failing = Deferred.fromCoroutine(self.client(endpoint=stranger))
         await self.assertFailure(failing, SSLError, ConnectionResetError)
 
     async def test_noTLS(self) -> None:
         """
-        Who speaks plain HTTP to the port gets no answer.
+        A client that sends plain HTTP to the port gets no answer.
         """
         await self.serve()
         wire = await self.wire()
@@ -122,7 +121,7 @@ class RoundTripTests(TLSProgramTests):
 
     async def test_ssl(self) -> None:
         """
-        The standard library's TLS, which verifies name and chain, opens a WebSocket.
+        The standard library's TLS, which verifies the name and the chain, opens a WebSocket.
         """
         await self.serve()
         version, answer, pong = await deferToThread(self._converse)
@@ -149,12 +148,12 @@ class RoundTripTests(TLSProgramTests):
 
 class ClientTests(TLSProgramTests):
     """
-    Our own client, which believes whom the machine believes.
+    The Python client, which trusts the certificate authorities of the machine.
     """
 
     def believe(self, authority: Authority) -> None:
         """
-        Make the machine believe an authority, and nobody else.
+        Make the machine trust one certificate authority only.
         """
         path = self.directory / "believed.pem"
         path.write_bytes(authority.pem)
@@ -183,7 +182,7 @@ class ClientTests(TLSProgramTests):
 
     async def test_believed(self) -> None:
         """
-        It connects where the certificate is signed by somebody it believes.
+        The client connects if it trusts the authority that signed the certificate.
         """
         self.believe(self.authority)
         client = await self.client()
@@ -194,7 +193,7 @@ class ClientTests(TLSProgramTests):
 
     async def test_notBelieved(self) -> None:
         """
-        It does not connect where it is not, and says why.
+        The client does not connect otherwise, and says why.
         """
         self.believe(Authority("Other CA"))
         client = await self.client()
@@ -204,7 +203,7 @@ class ClientTests(TLSProgramTests):
 
     async def test_blocking(self) -> None:
         """
-        What waits for its answers believes the same.
+        The blocking SDK trusts the same authorities.
         """
         self.believe(self.authority)
         await self.serve(self.configure())

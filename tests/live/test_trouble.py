@@ -1,5 +1,5 @@
 """
-A database that is in trouble, and floods, with real clients.
+Database outages and floods, with real clients.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ print("free", flush=True)
 
 class LockTests(DaemonTests):
     """
-    Another program that has the database to itself for long.
+    Tests with another program that locks the database for long.
     """
 
     async def start(self, port: int = 0) -> None:
@@ -40,7 +40,7 @@ class LockTests(DaemonTests):
         observer = makeObserver(self.log, "text", "info")
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
-        # In WAL mode nobody can lock readers out.  The daemon leaves a file as it is.
+        # In WAL mode no program can lock readers out.  The daemon does not change a file's mode.
         self.execute(
             "PRAGMA journal_mode = DELETE",
             "CREATE TABLE orders (id INTEGER PRIMARY KEY, n INTEGER)",
@@ -49,9 +49,10 @@ class LockTests(DaemonTests):
 
     def lock(self, seconds: float) -> Child:
         """
-        Have another process lock the database, and write a row that is C{-1}.
+        Lock the database in another process, and write a row with the id C{-1}.
 
-        @param seconds: How long it has the lock at the least: it has it until its input ends.
+        @param seconds: The shortest time of the lock: it lasts until the input of the process
+            ends.
         """
         child = Child.spawn(self.reactor, ["-c", LOCKER, str(self.path), str(seconds)])
         self.addCleanup(child.kill)
@@ -59,8 +60,8 @@ class LockTests(DaemonTests):
 
     async def test_locked(self) -> None:
         """
-        While another process locks the database for more than six seconds connections stay;
-        subscribers hear of it, and when it is over, and then get every change once.
+        While another process locks the database for more than six seconds, connections stay open.
+        Subscribers get a status at the beginning and at the end, and then every change once.
         """
         first = await self.subscribed("orders")
         self.execute("INSERT INTO orders (n) VALUES (0)")
@@ -71,7 +72,8 @@ class LockTests(DaemonTests):
         self.assertEqual((status["type"], status["feed"]), ("status", "down"))
         self.assertEqual(status["topic"], "table/orders/p")
         self.assertNotIn("free", locker.output)
-        # Who is here already need not wait for the database, nor who talks of other things.
+        # An existing subscriber does not wait for the database, nor does a subscriber of another
+        # topic.
         second = await self.subscribed("orders")
         self.assertEqual((await second.frame())["feed"], "down")
         chat = await self.subscribed("chat/a")
@@ -98,8 +100,8 @@ class LockTests(DaemonTests):
 
     async def test_kept(self) -> None:
         """
-        While another program locks the database what is to be kept is refused, health says why,
-        and the log has a line for the beginning and one for the end.
+        While another program locks the database, the daemon refuses events with C{persist},
+        C{/health} says why, and the log has one line at the beginning and one at the end.
         """
         locker = sqlite3.connect(self.path, timeout=10, isolation_level=None)
         self.addCleanup(locker.close)
@@ -127,12 +129,12 @@ class LockTests(DaemonTests):
 
 class ConnectionTests(DaemonTests):
     """
-    Connections to the database that are found dead.
+    Tests for dead connections to the database.
     """
 
     async def test_dead(self) -> None:
         """
-        The feed goes on with others, from where it was, and so does the history.
+        The feed continues with new connections from its position, and so does the history.
         """
         self.execute("CREATE TABLE orders (n INTEGER)")
         client = await self.subscribed("orders")
@@ -142,8 +144,7 @@ class ConnectionTests(DaemonTests):
         dead.close()
         for round in (2, 4):
             for pool in self.daemon._pools:
-                # Closing those that are there, while a thread may use one, would be the
-                # end of the process.
+                # Closing a connection that a thread may be using would crash the process.
                 for thread in tuple(pool._pool.connections):
                     pool._pool.connections[thread] = dead
             self.execute(f"INSERT INTO orders VALUES ({round}), ({round + 1})")
@@ -154,11 +155,11 @@ class ConnectionTests(DaemonTests):
 
 class FloodTests(DaemonTests):
     """
-    A hundred thousand rows in one statement, with less room than they take.
+    Tests with a hundred thousand rows in one statement, and little space.
     """
 
     rows = 100_000
-    # Those who stall answer no ping, for as long as the machine needs for the flood.
+    # Stalled clients do not answer pings, for as long as the machine needs for the flood.
     limits = {"outboxBytes": 2_097_152, "pongTimeout": 240.0}  # noqa: RUF012
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -167,7 +168,7 @@ class FloodTests(DaemonTests):
 
     def stall(self, wire: Wire) -> None:
         """
-        Let a client read no more.
+        Stop reading from a client.
         """
         transport: Any = wire.transport
         transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -188,14 +189,15 @@ class FloodTests(DaemonTests):
 
     async def ids(self, wire: Wire, count: int) -> list[int]:
         """
-        The rows that come next.
+        Return the ids of the next rows.
         """
         return [frame["data"]["id"] for frame in await wire.frames(count)]
 
     async def test_flood(self) -> None:
         """
-        One that reads gets them all, and so do one that stalled and one with a filter that
-        stalled; what waits for those is bounded meanwhile, and others are served.
+        A client that reads gets all rows, and so do one that stalled and one with a filter that
+        stalled.  Meanwhile the frames that wait for these are bounded, and other clients are
+        served.
         """
         reader, stalled, filtered = [await self.subscribed("orders") for _ in range(3)]
         filtered.tell({"type": "subscribe", "topic": "orders", "filter": {"side": {"lt": 500}}})
@@ -221,7 +223,7 @@ class FloodTests(DaemonTests):
         self.assertEqual(await self.ids(filtered, len(wanted)), wanted)
         self.execute("INSERT INTO orders VALUES (0, 0, 'last')")
         for wire in (reader, stalled, filtered):
-            # A filtered one may hear first that the transaction is over.
+            # A client with a filter may first get the end of the transaction.
             frames = [await wire.frame()]
             if frames[0]["type"] == "commit":
                 frames.append(await wire.frame())
@@ -230,12 +232,12 @@ class FloodTests(DaemonTests):
 
 class LargeTests(DaemonTests):
     """
-    A row that is too large to be sent.
+    Tests for a row that is too large to be sent.
     """
 
     async def test_omitted(self) -> None:
         """
-        It is told without its large columns, live and to one who comes back, and the
+        The row is sent without its large columns, live and to a client that resumes, and the
         connection stays.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, body BLOB, name TEXT)")

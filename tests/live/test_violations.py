@@ -1,5 +1,5 @@
 """
-What clients do that WebSocket or HTTP does not allow, or hardly does.
+Clients that break the rules of WebSocket or HTTP, or use them in unusual ways.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.live.wire import BINARY, CLOSE, PING, PONG, TEXT, maskedFrame
 
 class ViolationTests(HostileTests):
     """
-    Frames that break RFC 6455.
+    Tests for frames that break RFC 6455.
     """
 
     limits = {"closeTimeout": 0.1}  # noqa: RUF012
@@ -61,8 +61,8 @@ class ViolationTests(HostileTests):
 
     async def test_closes(self) -> None:
         """
-        A close frame that breaks the rules is answered with 1002, one whose reason is
-        no text with 1007, a good one with 1000.
+        A close frame that breaks the rules is answered with 1002, one whose reason is not UTF-8
+        with 1007, a valid one with 1000.
         """
         for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535):
             await self.assertCloses(PROTOCOL_ERROR, maskedFrame(code.to_bytes(2, "big"), CLOSE))
@@ -89,8 +89,8 @@ class ViolationTests(HostileTests):
 
     async def test_endlessMessage(self) -> None:
         """
-        A message beyond the limit closes with 1009 as soon as that is known, in one
-        frame or in many; one of endless empty frames closes with 4029.
+        A message beyond the limit, in one frame or in many, closes with 1009 as soon as its size
+        is known.  A message of endless empty frames closes with 4029.
         """
         await self.assertCloses(TOO_BIG, b"\x81\xff" + (2**40).to_bytes(8, "big") + b"abcd")
         more = maskedFrame(b"x" * 60_000, CONTINUATION, fin=False)
@@ -100,7 +100,7 @@ class ViolationTests(HostileTests):
 
     async def test_lingering(self) -> None:
         """
-        A client that does not answer the close is dropped, however much else it sends.
+        A client that does not answer the close is dropped, whatever else it sends.
         """
         client = await self.client("mallory")
         client.answerClose = False
@@ -114,7 +114,7 @@ class ViolationTests(HostileTests):
 
     async def test_pingingAfterTheClose(self) -> None:
         """
-        Pings do not keep a connection that was closed.
+        Pings do not keep a closed connection open.
         """
         client = await self.client("mallory")
         client.answerClose = False
@@ -129,13 +129,13 @@ class ViolationTests(HostileTests):
 
 class UnusualTests(HostileTests):
     """
-    Clients that are unusual, and in the right.
+    Tests for clients that are unusual but valid.
     """
 
     async def test_fragmented(self) -> None:
         """
-        A message may come in pieces, cut within a character, with control frames
-        between them.
+        A message may be fragmented, also within a character, with control frames between its
+        parts.
         """
         client = await self.subscribed("odd/a")
         message = publish('"😀"'.encode())
@@ -153,7 +153,7 @@ class UnusualTests(HostileTests):
 
     async def test_byteByByte(self) -> None:
         """
-        An opening and a frame may come a byte at a time.
+        An opening and a frame may arrive byte by byte.
         """
         client = await self.wire()
         opened = client.open(OPENING[:1], b"dGhlIHNhbXBsZSBub25jZQ==")
@@ -169,7 +169,7 @@ class UnusualTests(HostileTests):
 
     async def test_manyAtOnce(self) -> None:
         """
-        Many frames may come in one segment, and are answered in order.
+        Many frames may arrive in one segment; the answers are in order.
         """
         client = await self.client("ann")
         client.write(b"".join(maskedFrame(publish(b"1", id=n)) for n in range(500)))
@@ -190,12 +190,12 @@ class UnusualTests(HostileTests):
 
 class OpeningTests(HostileTests):
     """
-    Openings that are none.
+    Tests for invalid openings.
     """
 
     async def test_notHTTP(self) -> None:
         """
-        What is not HTTP is answered 400 and closed.
+        Bytes that are not HTTP are answered with 400, and the connection is closed.
         """
         for request in (
             b"hello\r\n\r\n",
@@ -213,7 +213,7 @@ class OpeningTests(HostileTests):
 
     async def test_hugeHeads(self) -> None:
         """
-        Too much of a head is answered 400 or 431, and closed.
+        A head that is too large is answered with 400 or 431, and the connection is closed.
         """
         for request in (
             b"\x00" * 17_000,
@@ -228,15 +228,14 @@ class OpeningTests(HostileTests):
             OPENING[:-2] + b"X-Large: " + b"x" * 100_000 + b"\r\n\r\n",
             OPENING[:-2] + b"X-Many: 1\r\n" * 5000 + b"\r\n",
         ):
-            # What is still under way when the daemon closes can take the answer with it.
+            # Bytes that are still in flight when the daemon closes can discard the answer.
             raw = await self.raw()
             raw.write(request)
             await raw.lost
 
     async def test_oddHeaders(self) -> None:
         """
-        Bytes that are no text, in any header, are refused or ignored like other
-        nonsense.
+        Bytes that are not text in a header are refused or ignored.
         """
         for name in ("Origin", "Sec-WebSocket-Protocol", "Authorization", "X-Aerostack-Key"):
             for path in ("/api/realtime?projectId=p", "/api/v1/public/realtime/history?room=a/b/p"):
@@ -250,8 +249,7 @@ class OpeningTests(HostileTests):
 
     async def test_tooEarly(self) -> None:
         """
-        Frames that come right behind the opening, before it is answered, are frames,
-        and leave the connection as it should be.
+        Frames that arrive right behind the opening, before its answer, are handled as frames.
         """
         client = await self.wire()
         early = b"".join(maskedFrame(publish(b"1", id=n)) for n in range(900))

@@ -1,5 +1,5 @@
 """
-What the daemon says of itself: its log, and C{/health}.
+The daemon's log, and C{/health}.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.net import Child
 
 class LogTests(ProgramTests):
     """
-    What the daemon writes.
+    Tests for the log.
     """
 
     tokens = f"""
@@ -29,7 +29,7 @@ key = "{TOKEN_SECRET}"
 
     def lines(self, daemon: Child) -> list[dict[str, object]]:
         """
-        Every line of a log in JSON.
+        Return every line of a JSON log.
         """
         self.assertEqual(daemon.errors, "")
         self.assertTrue(daemon.output.endswith("\n"))
@@ -58,8 +58,7 @@ key = "{TOKEN_SECRET}"
 
     async def test_textLines(self) -> None:
         """
-        In the text format an event is one line that begins with its time, a
-        traceback included.
+        In the text format an event is one line that begins with its time, even with a traceback.
         """
         more = '[log]\nlevel = "debug"'
         daemon = await self.serve(self.configure(more=more))
@@ -72,7 +71,7 @@ key = "{TOKEN_SECRET}"
 
     async def test_noCredentials(self) -> None:
         """
-        No credential, good or bad, gets into the log from any place, at any level.
+        No credential, valid or not, gets into the log from any place, at any level.
         """
         for format in ("text", "json"):
             more = f'{self.tokens}[log]\nformat = "{format}"\nlevel = "debug"'
@@ -89,7 +88,7 @@ key = "{TOKEN_SECRET}"
                 wire.tell({"type": "auth", "token": token})
             wire.text(b'{"type": "auth", "token": "%s"' % good.encode())
             await wire.lost
-            # Nothing but the configuration tells that this is a credential.
+            # Only the configuration says that this is a credential.
             await self.http("GET", f"/{SECRET_KEY}/{PUBLIC_KEY}")
             daemon.signal("TERM")
             await daemon.ended
@@ -99,12 +98,12 @@ key = "{TOKEN_SECRET}"
                 if secret.startswith("ey"):
                     for part in secret.split("."):
                         self.assertNotIn(part, output)
-            # There was something in which they could have been.
+            # The log had lines that could have contained them.
             self.assertGreaterEqual(output.count("/api/realtime"), 6)
 
     async def _everywhere(self, credential: str) -> list[int]:
         """
-        Bring a credential by every way there is.
+        Send a credential in every possible way.
 
         @return: The status of each answer.
         """
@@ -135,12 +134,12 @@ key = "{TOKEN_SECRET}"
 
 class HealthTests(ProgramTests):
     """
-    What C{/health} says of a database that goes bad under the daemon.
+    Tests for C{/health} when the database's file goes bad.
     """
 
     async def health(self) -> int:
         """
-        The status of C{/health}.
+        Return the status of C{/health}.
         """
         status, body = await self.http("GET", "/health")
         self.assertEqual(body["status"], {200: "ok", 503: "failing"}[status])
@@ -148,8 +147,8 @@ class HealthTests(ProgramTests):
 
     async def test_garbage(self) -> None:
         """
-        C{/health} turns red while the database cannot be read, and green when it is
-        there again; and then changes arrive as before, on the same connection.
+        C{/health} is red while the daemon cannot read the database, and green when it can again.
+        Then changes arrive as before, on the same connection.
         """
         self.config.write_text(self.configure())
         self.execute("PRAGMA journal_mode = DELETE", "CREATE TABLE orders (id INTEGER)")
@@ -171,8 +170,8 @@ class HealthTests(ProgramTests):
 
     async def test_replaced(self) -> None:
         """
-        C{/health} is red as soon as the file is another one or none, since what others
-        write to is not what the daemon reads; and green when it is back.
+        C{/health} is red while the file is replaced or missing, because the daemon does not read
+        what others write, and green when the file is back.
         """
         self.config.write_text(self.configure())
         self.execute("CREATE TABLE orders (id INTEGER)")

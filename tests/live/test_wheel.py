@@ -1,5 +1,5 @@
 """
-What comes out of C{python -m build}, installed.
+The wheel that C{python -m build} builds, installed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NOT_SHIPPED = (
 )
 
 CHARTS = "aerostack/web/console/node_modules/uplot"
-"""What is installed beside the sources, and goes with them."""
+"""The dependencies, which are installed beside the sources."""
 
 CHART_FILES = ("LICENSE", "dist/uPlot.esm.js", "dist/uPlot.min.css")
 
@@ -39,8 +39,8 @@ TWISTD = "from twisted.scripts.twistd import run; run()"
 
 class WheelTests(SynchronousTestCase):
     """
-    Builds a wheel of a copy of the sources, without the network, and installs it where
-    only the dependencies are.
+    Builds a wheel of a copy of the sources, without the network, and installs it in an environment
+    that has only the dependencies.
     """
 
     def setUp(self) -> None:
@@ -51,14 +51,14 @@ class WheelTests(SynchronousTestCase):
         shutil.copytree(ROOT / CHARTS, source / CHARTS)
         self.call(sys.executable, "-m", "build", "--wheel", "--no-isolation", str(source))
         (self.wheel,) = (source / "dist").glob("*.whl")
-        # Nothing of the sources must help.
+        # The test must not use the sources.
         shutil.rmtree(source / "aerostack")
 
     def call(self, *command: str) -> str:
         """
-        Run a program, in a folder that has nothing to do with the sources.
+        Run a program, in a directory outside of the sources.
 
-        @return: What it wrote.
+        @return: Its output.
         """
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LISTEN_"))}
         done = subprocess.run(
@@ -74,8 +74,8 @@ class WheelTests(SynchronousTestCase):
 
     def test_wheel(self) -> None:
         """
-        The wheel holds what the daemon needs and nothing else; where it is installed
-        C{twistd} knows the daemon, and the command line works.
+        The wheel contains only what the daemon needs.  Where it is installed, C{twistd} has the
+        plugin of the daemon, and the command line works.
         """
         names = ZipFile(self.wheel).namelist()
         for needed in (
@@ -117,13 +117,13 @@ class WheelTests(SynchronousTestCase):
         """
         Install the wheel.
 
-        @return: The Python that it is installed for.
+        @return: The Python of the environment.
         """
         where = self.directory / "installed"
         venv.create(where, with_pip=False, symlinks=True)
         python = str(where / "bin" / "python")
         scheme = sysconfig.get_path("purelib", "venv", {"base": str(where)})
-        # The dependencies; what stands in .pth files there is not followed.
+        # The dependencies; Python does not process .pth files there.
         packages = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
         packages |= {path for path in site.getsitepackages() if Path(path).is_dir()}
         Path(scheme, "dependencies.pth").write_text("\n".join(sorted(packages)))

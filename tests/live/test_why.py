@@ -1,5 +1,5 @@
 """
-Why something did not arrive, found out of a daemon that runs.
+The explanation of missing frames, from a running daemon.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ class WhyTests(ConsoleTests):
 
     async def explain(self, topic: str, user: str = "ann", key: str = SECRET_KEY) -> Any:
         """
-        Ask why.
+        Ask for an explanation.
         """
         return await self.look("explain", key, user=user, topic=topic)
 
     async def codes(self, topic: str, user: str = "ann") -> list[str]:
         """
-        Ask why.
+        Ask for an explanation.
 
-        @return: The codes of what is found.
+        @return: The codes of its findings.
         """
         return [finding["code"] for finding in (await self.explain(topic, user))["findings"]]
 
     async def subscribe(self, wire: Wire, topic: str, **wishes: Any) -> Any:
         """
-        Ask for a subscription.
+        Subscribe.
 
         @return: The answer.
         """
@@ -68,7 +68,7 @@ class WhyTests(ConsoleTests):
 
     async def test_arrives(self) -> None:
         """
-        Where nothing stands in the way, all that is known is shown.
+        If nothing prevents delivery, the answer shows all that is known.
         """
         wire = await self.comes()
         await self.subscribe(wire, "chat/a")
@@ -100,7 +100,8 @@ class WhyTests(ConsoleTests):
 
     async def test_ended(self) -> None:
         """
-        Who is gone: how each connection ended, whoever ended it.
+        For a user without a connection, the answer says how each connection ended, from either
+        side.
         """
         broken = await self.comes()
         await self.leave(broken)
@@ -119,7 +120,7 @@ class WhyTests(ConsoleTests):
 
     async def test_namesake(self) -> None:
         """
-        Who came by a name that nobody vouches for is found by it.
+        The answer also finds an anonymous user of nearly the same name.
         """
         await self.client("ann")
         self.assertIn("another_name", await self.codes("chat/a"))
@@ -128,7 +129,7 @@ class WhyTests(ConsoleTests):
 
     async def test_notSubscribed(self) -> None:
         """
-        Not subscribed, not any more, and refused.
+        The answer distinguishes a missing, an ended and a refused subscription.
         """
         wire = await self.comes()
         self.assertIn("not_subscribed", await self.codes("chat/a"))
@@ -142,7 +143,8 @@ class WhyTests(ConsoleTests):
 
     async def test_unknownTable(self) -> None:
         """
-        A table that the database does not have was refused so, and is not followed.
+        A subscription to a table that does not exist was refused for that reason, and the table is
+        not watched.
         """
         wire = await self.comes()
         await self.subscribe(wire, "missing")
@@ -154,7 +156,7 @@ class WhyTests(ConsoleTests):
 
     async def test_forbidden(self) -> None:
         """
-        What may not be read, by a token's topics and by a table's rule.
+        The answer says that a token's topics or a table's rule forbid the subscription.
         """
         wire = await self.comes(topics={"subscribe": ["chat/b"]})
         self.assertEqual((await self.subscribe(wire, "chat/a"))["code"], "forbidden")
@@ -170,8 +172,8 @@ class WhyTests(ConsoleTests):
 
     async def test_narrowed(self) -> None:
         """
-        What of a table is not told: by its rule, a filter, columns, events; and whether the
-        newest change is.
+        The answer says what a rule, a filter, columns and events leave out, and whether the newest
+        change was among it.
         """
         self.execute("CREATE TABLE staff (id INTEGER, owner TEXT, salary INTEGER)")
         wire = await self.comes()
@@ -205,8 +207,8 @@ class WhyTests(ConsoleTests):
 
     async def test_feed(self) -> None:
         """
-        A feed that is down or behind, a transaction that is open, a table that is not
-        followed, and one that may not be.
+        The answer says that the feed is down or late, that a transaction is open, and that a table
+        is not watched or not allowed.
         """
         self.execute("CREATE TABLE orders (id INTEGER)")
         wire = await self.comes()
@@ -232,7 +234,7 @@ class WhyTests(ConsoleTests):
 
     async def test_slow(self) -> None:
         """
-        A client that does not read.
+        The answer says that a client does not read.
         """
         wire = await self.comes()
         await self.subscribe(wire, "chat/a")
@@ -245,7 +247,7 @@ class WhyTests(ConsoleTests):
 
     async def test_asked(self) -> None:
         """
-        A subscription that nobody has answered yet.
+        The answer says that a subscription has no answer yet.
         """
         wire = await self.comes()
         self.patch(self.daemon.feeds, "watch", lambda table: Deferred())
@@ -258,7 +260,7 @@ class WhyTests(ConsoleTests):
 
     async def test_since(self) -> None:
         """
-        That nothing was published since it subscribed.
+        The answer says that nothing was published since the client subscribed.
         """
         await self.subscribed("chat/a")
         await self.emit("early", 1, "chat/a")
@@ -273,7 +275,7 @@ class WhyTests(ConsoleTests):
 
     async def test_other(self) -> None:
         """
-        Of another project nothing is told.
+        The answer shows nothing of another project.
         """
         wire = await self.comes()
         await self.subscribe(wire, "chat/a")
@@ -283,7 +285,7 @@ class WhyTests(ConsoleTests):
 
     async def test_wrong(self) -> None:
         """
-        It takes a user and a topic.
+        The request needs a user and a topic.
         """
         for query in ("topic=chat/a", "user=ann", "user=&topic=chat/a"):
             status, body, _ = await self.http(

@@ -1,5 +1,5 @@
 """
-What the public clients send and get, byte for byte.
+The bytes that the public clients send and get.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class TypeScriptTests(ClientTests):
 
     async def test_conversation(self) -> None:
         """
-        A page and a server talk, with every frame that the client has.
+        A page and a server exchange every frame of the client.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         protocols = f"aerostack-key.{PUBLIC_KEY}, aerostack-v1"
@@ -111,8 +111,8 @@ class TypeScriptTests(ClientTests):
 
     async def test_token(self) -> None:
         """
-        A token makes the user; with C{auth} another takes its place, and one that is
-        bad is an error and a close.
+        A token sets the user, C{auth} replaces the token, and an invalid token gets an error and a
+        close.
         """
         token = makeToken("ann", projectId="q")
         protocols = f"aerostack-key.pk_of_q_23456789abcd,aerostack-token.{token},aerostack-v1"
@@ -133,7 +133,7 @@ class TypeScriptTests(ClientTests):
 
     async def test_closesWithoutACode(self) -> None:
         """
-        A browser that closes without a code means it: its presence ends at once.
+        When a browser closes without a code, its presence ends at once.
         """
         self.daemon.hub.presence.rosters.grace = 3600
         watcher = await self.subscribed("room/a")
@@ -145,7 +145,7 @@ class TypeScriptTests(ClientTests):
 
     async def test_anyPage(self) -> None:
         """
-        An origin that is allowed is let in whatever its scheme, whatever the Host.
+        An allowed origin may connect whatever its scheme and the C{Host}.
         """
         for origin in ("capacitor://localhost", "http://localhost:3000"):
             for host in ("example.test", "example.test:443", "[::1]:8787", ""):
@@ -161,7 +161,7 @@ class TypeScriptTests(ClientTests):
 
     async def test_oddOffers(self) -> None:
         """
-        Extensions are ignored, and empty subprotocols are none.
+        The daemon ignores extensions, and treats empty subprotocols as missing.
         """
         for extensions in ("permessage-deflate", "x-nonsense; a=b; a", ";;,", '"', "\u00ff"):
             wire = await self.wire()
@@ -182,7 +182,8 @@ class OtherClientsTests(ClientTests):
 
     async def test_conversation(self) -> None:
         """
-        They talk with each other, and each can tell its subscription by what it sent.
+        The clients exchange frames, and each recognizes its subscription by the topic that it
+        sent.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         python = await self.opened(PYTHON, f"/api/realtime?apiKey={PUBLIC_KEY}")
@@ -243,8 +244,8 @@ class OtherClientsTests(ClientTests):
 
     async def test_tokenInTheURL(self) -> None:
         """
-        Where the URL may hold credentials, a token there names the user and, if no one
-        else does, the project.
+        If credentials are allowed in the URL, a token there names the user and, if nothing else
+        does, the project.
         """
         python = await self.opened(PYTHON, f"/api/realtime?token={makeToken(projectId='q')}")
         python.text(b'{"type": "subscribe", "topic": "chat/x", "filter": null}')

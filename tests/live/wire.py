@@ -1,5 +1,5 @@
 """
-A WebSocket client that sends exactly the bytes that it is given.
+A WebSocket client that sends exactly the bytes that a test gives it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 def maskedFrame(payload: bytes, opcode: int = TEXT, fin: bool = True) -> bytes:
     """
-    A frame as clients send it (RFC 6455, 5.2 and 5.3).
+    A frame as a client sends it (RFC 6455, 5.2 and 5.3).
     """
     head = bytes([opcode | (0x80 if fin else 0)])
     if len(payload) < 126:
@@ -41,7 +41,7 @@ def maskedFrame(payload: bytes, opcode: int = TEXT, fin: bool = True) -> bytes:
 
 class Refused(Exception):
     """
-    The daemon did not open a WebSocket.
+    The daemon refused to open a WebSocket.
     """
 
     def __init__(self, status: int, body: Any, headers: Mapping[str, str]) -> None:
@@ -53,18 +53,18 @@ class Refused(Exception):
 
 class Wire(Protocol):
     """
-    One connection.
+    A connection to the daemon.
 
-    @ivar headers: Those of the answer to the opening, in lower case.
-    @ivar closeCode: That of the close frame that the daemon sent, if it did.
-    @ivar lost: Fires when the connection is gone.
-    @ivar answerPings: Whether pings are answered.
-    @ivar answerClose: Whether close frames are.
-    @ivar received: After L{keepRaw}, every byte that came.
-    @ivar payload: The text message that came last, as it was.
-    @ivar pings: How many pings came.
-    @ivar pongs: The payloads of the pongs that came.
-    @ivar compressed: How many messages came compressed.
+    @ivar headers: The headers of the answer to the opening, in lower case.
+    @ivar closeCode: The code of the daemon's close frame, if it sent one.
+    @ivar lost: Fires when the connection is lost.
+    @ivar answerPings: Whether to answer pings.
+    @ivar answerClose: Whether to answer close frames.
+    @ivar received: After L{keepRaw}, every byte that arrived.
+    @ivar payload: The latest text message, as it arrived.
+    @ivar pings: The number of pings that arrived.
+    @ivar pongs: The payloads of the pongs that arrived.
+    @ivar compressed: The number of compressed messages that arrived.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Wire(Protocol):
         self.closeReason = ""
         self.lost: Deferred[None] = Deferred()
         self.answerPings = True
-        # Whether frames are shown with their positions, which no two runs share.
+        # Whether frames keep their positions, which differ in every run.
         self.positions = False
         self.answerClose = True
         self.received = b""
@@ -95,9 +95,8 @@ class Wire(Protocol):
         """
         Open a WebSocket.
 
-        @param headers: What is sent besides the headers that every client sends, or
-            instead of them.
-        @return: Fires when it is open; fails with L{Refused}.
+        @param headers: Headers that replace those of every client, or are added to them.
+        @return: Fires when the WebSocket is open; fails with L{Refused}.
         """
         key = b64encode(os.urandom(16))
         sent = {
@@ -124,7 +123,7 @@ class Wire(Protocol):
 
     def keepRaw(self) -> None:
         """
-        Make nothing of what comes.
+        Do not parse the bytes that arrive from now on.
         """
 
         def keep() -> bool:
@@ -178,20 +177,20 @@ class Wire(Protocol):
 
     def tell(self, frame: Frame) -> None:
         """
-        Send a frame of the protocol, as JavaScript would write it.
+        Send a frame of the protocol, encoded as in JavaScript.
         """
         self.text(json.dumps(frame, separators=(",", ":"), ensure_ascii=False).encode())
 
     def closeCleanly(self, code: int = 1000) -> Deferred[None]:
         """
-        Close as one should.
+        Close with a close frame.
         """
         self.write(maskedFrame(code.to_bytes(2, "big"), CLOSE))
         return self.lost
 
     def drop(self) -> None:
         """
-        Be gone without a word.
+        Close the TCP connection without a close frame.
         """
         if self.transport is not None:
             self.transport.abortConnection()  # type: ignore[attr-defined]
@@ -200,7 +199,7 @@ class Wire(Protocol):
 
     def frame(self) -> Deferred[Frame]:
         """
-        The next frame of the protocol.  Fails when the connection is gone.
+        Return the next frame of the protocol.  Fails when the connection is lost.
         """
         if self._frames:
             return succeed(self._frames.popleft())
@@ -213,13 +212,13 @@ class Wire(Protocol):
 
     async def frames(self, count: int) -> list[Frame]:
         """
-        The next frames of the protocol.
+        Return the next frames of the protocol.
         """
         return [await self.frame() for _ in range(count)]
 
     async def change(self) -> Frame:
         """
-        The next frame of the protocol, but for what is said of the table's columns.
+        Return the next frame of the protocol that is not about altered columns.
         """
         while True:
             frame = await self.frame()
@@ -228,13 +227,13 @@ class Wire(Protocol):
 
     def waitingFrames(self) -> int:
         """
-        How many frames came that nobody has asked for.
+        Return the number of frames that arrived and that no test has read.
         """
         return len(self._frames)
 
     async def barrier(self) -> list[Frame]:
         """
-        Everything that came before the answer to a ping sent now.
+        Return everything that arrived before the answer to a ping that is sent now.
         """
         self.tell({"type": "ping"})
         came = []

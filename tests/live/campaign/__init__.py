@@ -1,15 +1,13 @@
 """
-The daemon under load: clients that flood it, requests that fill it, databases that hang, and
-stops meanwhile.
+The daemon under load: floods, requests that fill it, databases that hang, and stops meanwhile.
 
-C{.venv/bin/trial tests.live.campaign} runs these tests alone.  That takes about one minute on a
-machine that has nothing else to do.  Each test is ended when its time is over, which is a
-minute, or two for a stop that something holds up.  All of them together cannot take longer than
-L{MOST}.
+C{.venv/bin/trial tests.live.campaign} runs these tests alone.  That takes about one minute on an
+idle machine.  Each test has a timeout of a minute, or of two for a delayed stop.  All of them
+together take at most L{MOST}.
 """
 
 SECONDS = 60.0
-"""How long one test may take, unless its module says otherwise."""
+"""The timeout of a test in seconds, unless its module has another one."""
 
 MOST = 75 * 60.0
-"""How many seconds all tests may take together."""
+"""The most seconds that all tests may take together."""

@@ -1,5 +1,5 @@
 """
-How long the campaign may take.
+The time that the campaign may take.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.live import campaign
 
 def each(suite: Any) -> Iterator[TestCase]:
     """
-    Every test of a suite that takes time.
+    Return every test of a suite that has a timeout.
     """
     for test in getattr(suite, "_tests", (suite,)):
         if test is not suite:
@@ -31,8 +31,8 @@ class BoundTests(SynchronousTestCase):
 
     def test_bound(self) -> None:
         """
-        Every module says how long each of its tests may take, and all of them together take no
-        longer than the campaign says.
+        Every module sets a timeout for its tests, and all of them together are at most the
+        campaign's bound.
         """
         suite = TestLoader().loadPackage(campaign, recurse=True)
         bounds = {test.id(): test.getTimeout() for test in each(suite)}

@@ -1,5 +1,5 @@
 """
-Clients that send too much, read too little, or are gone without a word.
+Clients that send too much, read too little, or vanish.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ timeout = SECONDS
 
 class FloodTests(HostileTests):
     """
-    Too much.
+    Tests for clients that send too much.
     """
 
     limits = {"framesBurst": 400}  # noqa: RUF012
 
     async def test_messages(self) -> None:
         """
-        Messages beyond the rate are answered C{rate_limited}, and who goes on is
+        Messages beyond the rate are answered with C{rate_limited}, and a client that goes on is
         closed with 4029.
         """
         client = await self.client("mallory")
@@ -50,7 +50,7 @@ class FloodTests(HostileTests):
 
     async def test_pings(self) -> None:
         """
-        Pings count as frames do.
+        Pings count like frames.
         """
         client = await self.client("mallory")
         client.write(maskedFrame(b"", PING) * 10_000)
@@ -60,7 +60,7 @@ class FloodTests(HostileTests):
 
     async def test_steadilyTooFast(self) -> None:
         """
-        Tokens that drip into a flood do not excuse it.
+        A client that floods steadily is closed, although its rate limit refills meanwhile.
         """
         client = await self.client("mallory")
         gone = []
@@ -73,15 +73,14 @@ class FloodTests(HostileTests):
 
 class SubscriptionFloodTests(HostileTests):
     """
-    Subscriptions without end.
+    Tests for endless subscriptions.
     """
 
     limits = {"framesBurst": 100_000}  # noqa: RUF012
 
     async def test_subscriptions(self) -> None:
         """
-        Of 10,000 subscriptions, those beyond the limit are refused; all are gone with
-        the client.
+        Of 10,000 subscriptions, those beyond the limit are refused, and all end with the client.
         """
         client = await self.client("mallory")
         client.write(
@@ -98,7 +97,7 @@ class SubscriptionFloodTests(HostileTests):
 
     async def test_presence(self) -> None:
         """
-        Presence counts as subscriptions do.
+        Presence counts like subscriptions.
         """
         client = await self.client("mallory")
         for n in range(1500):
@@ -112,14 +111,14 @@ class SubscriptionFloodTests(HostileTests):
 
 class SlowTests(HostileTests):
     """
-    Clients that do not read.
+    Tests for clients that do not read.
     """
 
     limits = {"closeTimeout": 30.0}  # noqa: RUF012
 
     async def stalled(self) -> Wire:
         """
-        A client that is subscribed and reads no more.
+        Subscribe a client, and stop reading.
         """
         client = await self.subscribed("odd/a", "mallory")
         assert client.transport is not None
@@ -129,7 +128,7 @@ class SlowTests(HostileTests):
 
     async def pour(self, megabytes: int) -> int:
         """
-        Publish on the client's topic, and see that somebody who reads gets all.
+        Publish on the client's topic, and check that another subscriber gets everything.
         """
         reader = await self.subscribed("odd/a", "reader")
         count = megabytes * 5
@@ -143,8 +142,8 @@ class SlowTests(HostileTests):
 
     async def test_tooSlow(self) -> None:
         """
-        A client that does not read while 20 MB are published is closed with 4008,
-        what waits for it is bounded, and others get everything.
+        A client that does not read while 20 MB are published is closed with 4008, its outbox is
+        bounded, and other subscribers get everything.
         """
         client = await self.stalled()
         count = await self.pour(20)
@@ -152,20 +151,20 @@ class SlowTests(HostileTests):
         client.transport.resumeProducing()  # type: ignore[attr-defined]
         await client.lost
         self.assertEqual(client.closeCode, CLOSE_SLOW)
-        # What the kernel's buffers took, and what the outbox may hold.
+        # The bytes in the kernel's buffers, and those that the outbox may hold.
         self.assertLess(client.waitingFrames(), count * 3 // 4)
 
 
 class StuckTests(SlowTests):
     """
-    Clients that do not read, nor ever will.
+    Tests for clients that never read again.
     """
 
     limits = {"closeTimeout": 0.5}  # noqa: RUF012
 
     async def test_tooSlow(self) -> None:
         """
-        A client that is closed as too slow, and does not read that either, is dropped.
+        A client that is closed as too slow, and does not read the close, is dropped.
         """
         await self.stalled()
         await self.pour(20)
@@ -173,7 +172,7 @@ class StuckTests(SlowTests):
 
     async def test_closesUnread(self) -> None:
         """
-        A client that closes without reading what is queued for it is dropped.
+        A client that closes without reading what waits for it is dropped.
         """
         client = await self.stalled()
         await self.pour(3)
@@ -190,15 +189,15 @@ class StuckTests(SlowTests):
 
 class SilentTests(HostileTests):
     """
-    Clients that have gone, or may have.
+    Tests for clients that are silent.
     """
 
-    # Those who behave must not be late for them either.
+    # Well-behaved clients must be in time for this timeout too.
     limits = {"pingInterval": 1.0, "pongTimeout": 3.0, "handshakeTimeout": 2.0}  # noqa: RUF012
 
     async def test_silent(self) -> None:
         """
-        A client that does not answer pings is closed with 4002; one that does, stays.
+        A client that does not answer pings is closed with 4002; one that answers stays.
         """
         client = await self.client("mallory")
         client.answerPings = False
@@ -208,7 +207,7 @@ class SilentTests(HostileTests):
 
     async def test_halfAFrame(self) -> None:
         """
-        A client that stops within a frame is found silent.
+        A client that stops within a frame counts as silent.
         """
         client = await self.client("mallory")
         client.answerPings = False
@@ -218,8 +217,8 @@ class SilentTests(HostileTests):
 
     async def test_slowSender(self) -> None:
         """
-        A client whose message takes longer than a pong may is not taken for silent
-        while bytes of it come.
+        A client whose message takes longer than the pong timeout does not count as silent while
+        its bytes arrive.
         """
         client = await self.client("slow")
         client.answerPings = False
@@ -231,7 +230,7 @@ class SilentTests(HostileTests):
 
     async def test_halfClosed(self) -> None:
         """
-        A client that half-closes its connection is gone.
+        A client that half-closes its connection has left.
         """
         client = await self.subscribed("odd/a", "mallory")
         assert client.transport is not None
@@ -240,8 +239,8 @@ class SilentTests(HostileTests):
 
     async def test_endlessOpening(self) -> None:
         """
-        An opening, or any other request, must come whole within the time-out: a byte
-        now and then buys no more of it.
+        A request must arrive completely within the timeout, also an opening; single bytes do not
+        extend it.
         """
         post = b"POST /internal/hooks/rpc HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
         for opening in (OPENING[:-2], post, b""):
@@ -256,7 +255,7 @@ class SilentTests(HostileTests):
 
     async def test_abandoned(self) -> None:
         """
-        Two hundred clients that open and vanish at any point leave nothing behind.
+        Two hundred clients that open and vanish at any point leave no state behind.
         """
         chance = random.Random(1)
         sent = OPENING + b"".join(

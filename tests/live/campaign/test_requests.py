@@ -1,5 +1,5 @@
 """
-Requests as few clients make them, and how they are answered.
+Unusual HTTP requests, and their answers.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ timeout = SECONDS
 
 class Requests(DaemonTests):
     """
-    Asks byte by byte.
+    Sends requests byte by byte.
     """
 
     async def raw(self) -> Wire:
         """
-        Open a connection on which everything that comes is kept.
+        Open a connection that records everything that arrives.
         """
         wire = await self.wire()
         wire.keepRaw()
@@ -38,7 +38,7 @@ class Requests(DaemonTests):
 
     async def ask(self, *lines: str, body: str = "") -> str:
         """
-        Make one request.
+        Send one request.
 
         @return: The whole answer.
         """
@@ -50,12 +50,12 @@ class Requests(DaemonTests):
 
 class FormTests(Requests):
     """
-    The forms that requests may have.
+    Tests for the forms of requests.
     """
 
     async def test_absolute(self) -> None:
         """
-        A target in its absolute form is found, and its authority counts instead of C{Host}.
+        A target in absolute form is found, and its authority replaces C{Host}.
         """
         for target, host, status in (
             ("http://localhost:1/metrics", "evil.example", 200),
@@ -79,7 +79,7 @@ class FormTests(Requests):
 
     async def test_onlyGET(self) -> None:
         """
-        Nothing but C{GET} in HTTP/1.1 opens a WebSocket; the refusal has its phrase.
+        Only C{GET} in HTTP/1.1 opens a WebSocket; a refusal has its reason phrase.
         """
         for changed in (
             OPENING.replace(b"GET", b"HEAD"),
@@ -92,7 +92,7 @@ class FormTests(Requests):
 
     async def test_repeated(self) -> None:
         """
-        A header by which it is decided who may do what stands there once.
+        A header that decides about rights must not be repeated.
         """
         for header in ("Host: a", "Origin: http://a", "Authorization: Bearer a"):
             for path in ("/health", "/console/", "/api/realtime"):
@@ -102,7 +102,7 @@ class FormTests(Requests):
 
     async def test_noForms(self) -> None:
         """
-        No form is read, on any path.
+        The daemon parses no form data, on any path.
         """
 
         def parse(*args: Any, **kwargs: Any) -> None:
@@ -124,7 +124,7 @@ class FormTests(Requests):
 
     async def test_unencodable(self) -> None:
         """
-        An answer that cannot be written as JSON is a failure that is told.
+        An answer that cannot be encoded as JSON is answered as an internal error.
         """
         for answered in ("\ud800", object()):
 
@@ -138,7 +138,7 @@ class FormTests(Requests):
 
     async def test_failing(self) -> None:
         """
-        A request whose handling fails is answered as JSON, too.
+        A request whose handler fails is answered with JSON, too.
         """
         self.patch(self.daemon.rpc, "call", None)
         status, body = await self.rpc("anything")
@@ -148,13 +148,13 @@ class FormTests(Requests):
 
 class PipelineTests(Requests):
     """
-    Requests that do not wait for the answers before them.
+    Tests for pipelined requests.
     """
 
     async def test_unread(self) -> None:
         """
-        What a client that does not read has asked for is not kept in memory, and is there
-        once it reads.
+        The daemon does not buffer answers for a client that does not read, and sends them once it
+        reads.
         """
         wire = await self.raw()
         transport: Any = wire.transport
@@ -173,7 +173,7 @@ class PipelineTests(Requests):
 
     async def test_others(self) -> None:
         """
-        Between two requests of one client others have their turn.
+        Between two requests of one client the daemon serves others.
         """
         self.patch(intake, "BUDGET", 1e-9)
         wire = await self.raw()
@@ -187,18 +187,18 @@ class PipelineTests(Requests):
 
 class CrowdTests(Requests):
     """
-    Very many connections that ask nothing.
+    Tests for very many connections without a request.
     """
 
     def config(self) -> Config:
-        """So that there is room for as few as there may be."""
+        """The configuration, with the lowest possible limit."""
         config = super().config()
         return replace(config, limits=replace(config.limits, connections=LEAST))
 
     async def test_oldest(self) -> None:
         """
-        Where too many connections ask nothing, the one that has waited longest is dropped, and
-        who asks is answered.
+        If there are too many connections without a request, the daemon drops the one that has
+        waited longest, and answers the others.
         """
         idle = [await self.raw() for _ in range(LEAST)]
         await self.until(lambda: len(self.daemon.listening.lobby) == LEAST)
@@ -213,7 +213,7 @@ class CrowdTests(Requests):
 
     async def test_webSockets(self) -> None:
         """
-        WebSockets do not count.
+        WebSockets do not count as connections without a request.
         """
         for _ in range(5):
             await self.client()

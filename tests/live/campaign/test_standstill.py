@@ -26,13 +26,13 @@ WHERE datname = current_database() AND application_name LIKE 'aerostack-rt %'
 
 class StandstillTests(PostgresDaemonTests):
     """
-    The end of a daemon whose database does not answer any more.
+    Tests for the stop of a daemon whose database has stopped answering.
     """
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
         """
-        Have the server stand still, with all that serves the daemon.
+        Stop the processes of the server that serve the daemon.
         """
         file = self.postgres.server.directory / "data" / "postmaster.pid"
         pids = [int(file.read_text().split()[0])]
@@ -47,8 +47,8 @@ class StandstillTests(PostgresDaemonTests):
 
     async def test_stops(self) -> None:
         """
-        A daemon stops although it waits for answers that do not come: about changes, about
-        what is to be kept, and about a query.
+        The daemon stops although it waits for answers that do not come: for changes, for kept
+        messages, and for a query.
         """
         self.patch(backend, "PATIENCE", 0.2)
         self.patch(daemon, "DATABASE", 0.2)

@@ -1,5 +1,5 @@
 """
-The daemon is stopped while something would hold the stop up: it ends all the same.
+The daemon's process ends in time, whatever delays its stop.
 
 C{bench/stopping.py} prints how long each stop takes.
 """
@@ -21,22 +21,22 @@ from tests.postgres import PASSWORD, freshDatabase
 PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e"}
 
 LONG = 120.0
-"""Seconds that are far more than a stop takes, also on a slow machine that has much else to do."""
+"""Far more seconds than a stop takes, even on a slow and busy machine."""
 
 timeout = LONG + 5.0
 
 PATIENT = "[limits]\nclose_timeout = 300"
-"""Nothing but the bound of the whole stop ends the wait for clients."""
+"""Only the bound of the whole stop ends the wait for clients."""
 
 
 class StopCase(ProgramTests):
     """
-    What the tests of such stops share.
+    The base of the tests for delayed stops.
     """
 
     async def ends(self, daemon: Child) -> None:
         """
-        Stop a daemon, and assert that it ends as it should, without a traceback.
+        Stop a daemon, and assert that it ends normally, without a traceback.
         """
         daemon.signal("TERM")
         self.assertEqual(await daemon.ended.addTimeout(LONG, self.reactor), 0)
@@ -44,7 +44,7 @@ class StopCase(ProgramTests):
 
     async def ask(self, sql: str) -> None:
         """
-        Ask for a statement, and wait for no answer.
+        Send a statement, and do not wait for the answer.
         """
         wire = await self.wire()
         wire.keepRaw()
@@ -58,12 +58,12 @@ class StopCase(ProgramTests):
 
 class ClientTests(StopCase):
     """
-    Clients that do not go.
+    Tests for clients that do not close.
     """
 
     async def test_deaf(self) -> None:
         """
-        A client that is told to go and does not answer is dropped.
+        A client that does not answer the close is dropped.
         """
         daemon = await self.serve(self.configure(more=PATIENT))
         deaf = await self.client()
@@ -73,7 +73,7 @@ class ClientTests(StopCase):
 
     async def test_unread(self) -> None:
         """
-        A client that does not read, and is not told therefore, is dropped.
+        A client that does not read, and so does not get the close, is dropped.
         """
         daemon = await self.serve(self.configure(more=PATIENT))
         idle = await self.subscribed("chat/a")
@@ -87,7 +87,7 @@ class ClientTests(StopCase):
 
     async def test_flood(self) -> None:
         """
-        Clients that send all the time, and read nothing, are dropped.
+        Clients that send continuously and do not read are dropped.
         """
         daemon = await self.serve(self.configure(more=PATIENT))
         part = maskedFrame(b'{"type":"ping"}') * 5_000
@@ -109,12 +109,12 @@ class ClientTests(StopCase):
 
 class LockedTests(StopCase):
     """
-    An SQLite database that another program does not let go.
+    Tests with an SQLite database that another program keeps locked.
     """
 
     async def test_locked(self) -> None:
         """
-        What was not written is acknowledged to nobody, and nothing of it is there.
+        A message that was not written is not acknowledged, and is not in the database.
         """
         daemon = await self.serve(self.configure())
         wire = await self.client()
@@ -125,7 +125,7 @@ class LockedTests(StopCase):
             other.execute("BEGIN IMMEDIATE")
             for number in range(3):
                 wire.tell({**PUBLISH, "data": {"n": number}, "persist": True, "id": str(number)})
-            # A few at a time these wait for the lock for minutes.
+            # A few at a time wait for the lock for minutes.
             for _ in range(90):
                 await self.ask("INSERT INTO t VALUES (1)")
             self.assertEqual(await wire.barrier(), [])
@@ -139,12 +139,12 @@ class LockedTests(StopCase):
 
 class HangingTests(StopCase):
     """
-    PostgreSQL, behind a network that swallows everything.
+    Tests with PostgreSQL behind a network that drops all packets.
     """
 
     async def begin(self) -> Relay:
         """
-        Set up what is between the daemon and its database.
+        Set up the network between the daemon and its database.
         """
         database = freshDatabase(self)
         database.execute("CREATE TABLE orders (id integer PRIMARY KEY)")
@@ -160,7 +160,7 @@ class HangingTests(StopCase):
 
     async def test_stop(self) -> None:
         """
-        What the database was asked is given up, which is no fault: there is no traceback.
+        The daemon gives up its queries, which is no fault, so there is no traceback.
         """
         relay = await self.begin()
         daemon = await self.serve()
@@ -168,7 +168,7 @@ class HangingTests(StopCase):
         relay.cut()
         for number in range(3):
             wire.tell({**PUBLISH, "persist": True, "data": number})
-        # Its rows are read, and its columns.
+        # The query of its rows, and that of its columns.
         wire.tell({"type": "subscribe", "topic": "orders", "filter": "id > 3"})
         for _ in range(20):
             await self.ask("UPDATE orders SET id = 1")
@@ -179,7 +179,7 @@ class HangingTests(StopCase):
 
     async def test_starting(self) -> None:
         """
-        A daemon that waits for its database to start ends at once.
+        A daemon that waits for its database while it starts ends at once.
         """
         relay = await self.begin()
         relay.cut()
@@ -191,12 +191,12 @@ class HangingTests(StopCase):
 
 class SurroundingTests(StopCase):
     """
-    Something else of the machine's that stands still.
+    Tests with other parts of the machine that block.
     """
 
     async def test_log(self) -> None:
         """
-        A log pipe that is full does not hold the end of the process up.
+        A full pipe for the log does not delay the end of the process.
         """
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
@@ -209,7 +209,7 @@ class SurroundingTests(StopCase):
 
     async def unread(self, writer: int) -> Child:
         """
-        Start a daemon with a pipe as its log that is full.
+        Start a daemon whose log is a full pipe.
         """
         self.config.write_text(self.configure())
         while True:
@@ -230,7 +230,7 @@ class SurroundingTests(StopCase):
 
     async def test_reload(self) -> None:
         """
-        A reload that waits for a file does not hold the end of the process up.
+        A reload that waits for a file does not delay the end of the process.
         """
         key = self.directory / "secret"
         key.write_text(SECRET_KEY)
@@ -238,7 +238,7 @@ class SurroundingTests(StopCase):
         text = self.configure().replace(f'"{SECRET_KEY}"', '{ file = "secret" }')
         daemon = await self.serve(text)
         key.unlink()
-        # Who reads it waits for somebody who writes.
+        # A reader of this pipe waits for a writer.
         os.mkfifo(key, 0o600)
         daemon.signal("HUP")
         await daemon.wrote("SIGHUP: reloading")

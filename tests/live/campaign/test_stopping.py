@@ -1,5 +1,5 @@
 """
-The end of the daemon's process: what is kept, and who is told.
+The end of the daemon's process: which messages are kept, and what clients get.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ class StopTests(ProgramTests):
 
     def kept(self) -> set[str]:
         """
-        The ids of the messages in the history, as their data says them.
+        Return the ids in the data of the kept messages.
         """
         rows = self.execute("SELECT data FROM realtime_messages")
         return {json.loads(data)["n"] for (data,) in rows}
 
     async def test_orderly(self) -> None:
         """
-        On SIGTERM and on SIGINT clients are told when to come back and closed with 1001, and the
-        exit status is 0.
+        On SIGTERM and on SIGINT the daemon tells clients when to reconnect and closes with 1001,
+        and the exit status is 0.
         """
         for name in ("TERM", "INT"):
             daemon = await self.serve(self.configure())
@@ -56,7 +56,7 @@ class StopTests(ProgramTests):
 
     async def test_nobodyEnters(self) -> None:
         """
-        While the last clients are sent away, no other is let in.
+        While the daemon closes the last clients, it accepts no new one.
         """
         daemon = await self.serve(self.configure())
         stubborn = await self.client()
@@ -69,7 +69,7 @@ class StopTests(ProgramTests):
 
     async def test_deaf(self) -> None:
         """
-        A client that does not answer the close holds nobody up for long.
+        A client that does not answer the close does not delay the stop for long.
         """
         daemon = await self.serve(self.configure(more="[limits]\nclose_timeout = 0.5"))
         deaf = await self.client()
@@ -80,7 +80,7 @@ class StopTests(ProgramTests):
 
     async def test_acknowledged(self) -> None:
         """
-        Whatever was kept before the end was acknowledged, and nothing else.
+        Exactly the messages that were kept before the end have been acknowledged.
         """
         daemon = await self.serve(self.configure())
         acknowledged: set[str] = set()
@@ -116,13 +116,13 @@ class StopTests(ProgramTests):
 
     async def test_inFlight(self) -> None:
         """
-        What waited for the database when the signal came is written before the end.
+        A message that waited for the database at the signal is written before the end.
         """
         daemon = await self.serve(self.configure())
         wire = await self.client()
         with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            # The first is being written, the others wait for their turn.
+            # The first is being written, the others wait.
             names = {"first", "second", "third"}
             publish = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
             for name in sorted(names):
@@ -130,7 +130,7 @@ class StopTests(ProgramTests):
             self.assertEqual(await wire.barrier(), [])
             daemon.signal("TERM")
             await wire.lost
-            # Time to forget them, for a daemon that would.
+            # Long enough for a faulty daemon to drop them.
             await self.sleep(0.5)
             other.execute("COMMIT")
         self.assertEqual(await daemon.ended, 0)
@@ -138,7 +138,7 @@ class StopTests(ProgramTests):
 
     async def test_force(self) -> None:
         """
-        A second signal ends the process at once, whoever is still there.
+        A second signal ends the process at once, although clients are connected.
         """
         daemon = await self.serve(self.configure(more="[limits]\nclose_timeout = 300"))
         deaf = await self.client()
@@ -150,8 +150,7 @@ class StopTests(ProgramTests):
 
     async def test_killed(self) -> None:
         """
-        After a sudden death the next start serves on the same Unix socket, and from
-        the same database.
+        After SIGKILL the next start serves on the same Unix socket, and from the same database.
         """
         path = self.directory / "rt.sock"
         where = UNIXClientEndpoint(self.reactor, str(path))

@@ -1,5 +1,5 @@
 """
-Many who send much at once, and what that costs others.
+Many clients that flood the daemon, and the effect on others.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ PUBLISH = maskedFrame(b'{"type":"publish","topic":"a/b","event":"e","data":1}')
 
 class TurnTests(HostileTests):
     """
-    Turns that take next to nothing.
+    Tests with turns that do almost nothing.
     """
 
     async def test_others(self) -> None:
         """
-        Who sends a little is answered while a flood is not read yet.
+        The daemon answers a client that sends little before it has read the whole flood of others.
         """
         self.patch(intake, "BUDGET", 1e-9)
         self.patch(intake, "SHARE", 1e-9)
@@ -47,7 +47,7 @@ class TurnTests(HostileTests):
 
     async def test_order(self) -> None:
         """
-        What a client sends is taken in its order, in however many shares.
+        The frames of a client are handled in order, in however many shares.
         """
         self.patch(intake, "BUDGET", 1e-9)
         client = await self.client("ann")
@@ -61,7 +61,8 @@ class TurnTests(HostileTests):
 
     async def test_behindTheOpening(self) -> None:
         """
-        A WebSocket that opened behind requests on the same connection is read on.
+        The daemon keeps reading from a WebSocket that opened after other requests on the same
+        connection.
         """
         raw = await self.raw()
         raw.write(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" * 5 + OPENING)
@@ -72,14 +73,14 @@ class TurnTests(HostileTests):
 
 class FrameTests(HostileTests):
     """
-    Frames that are no messages.
+    Tests for frames that are not messages.
     """
 
     limits = {"framesBurst": 300}  # noqa: RUF012
 
     async def flooded(self, client: Wire, data: bytes) -> None:
         """
-        Make sure that a client that sends this is closed as one that floods.
+        Check that the daemon closes a client that sends this as a flood.
         """
         client.write(data)
         await client.lost
@@ -87,13 +88,13 @@ class FrameTests(HostileTests):
 
     async def test_pongs(self) -> None:
         """
-        Pongs that answer nothing count as frames do.
+        Pongs without a ping count like frames.
         """
         await self.flooded(await self.client(), maskedFrame(b"", PONG) * 5000)
 
     async def test_fragments(self) -> None:
         """
-        The parts of messages count as frames do, also where each message has few.
+        The fragments of messages count like frames, also if each message has few.
         """
         part = maskedFrame(b"", CONTINUATION, fin=False)
         message = (
@@ -106,12 +107,12 @@ class FrameTests(HostileTests):
 
 class StopTests(ProgramTests):
     """
-    The daemon is stopped while clients send as fast as they can.
+    Tests for a stop while clients send as fast as they can.
     """
 
     async def test_overload(self) -> None:
         """
-        Everybody is told when to come back, and the daemon ends as soon as without a load.
+        Every client gets its delay, and the daemon ends as soon as without load.
         """
         daemon = await self.serve(self.configure(more="[limits]\nclose_timeout = 2"))
         ping = maskedFrame(b"", PING)
