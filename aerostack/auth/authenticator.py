@@ -1,5 +1,5 @@
 """
-Who may come in, and as whom.
+Decides which clients may connect, and as which user.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from aerostack.errors import RealtimeError
 from aerostack.settings.projects import ProjectConfig
 
 ANONYMOUS_PREFIX = "anonymous:"
-"""What stands before a user's name that only the URL vouches for, in a project
-whose other users have tokens: so it can never pose as one of theirs."""
+"""The prefix of a user's name from the URL, in a project whose other users have tokens.  It keeps
+such a user from posing as one of the others."""
 
 
 @dataclass(frozen=True)
 class Credentials:
     """
-    What somebody brought along, not yet believed.
+    The credentials that a client sent, before they are verified.
 
     @ivar projectId: The project that the URL names.
     @ivar userId: The user that the URL names.
@@ -42,9 +42,9 @@ class Credentials:
 
 class Authenticator:
     """
-    Believes or refuses credentials, by the projects of the configuration.
+    Accepts or refuses credentials, by the projects of the configuration.
 
-    @ivar projects: By id; replaced when the configuration is read again.
+    @ivar projects: The projects by id.
     """
 
     def __init__(self, projects: Mapping[str, ProjectConfig]) -> None:
@@ -52,7 +52,7 @@ class Authenticator:
 
     def reload(self, projects: Mapping[str, ProjectConfig]) -> None:
         """
-        Judge by these projects from now on.
+        Use these projects from now on.
         """
         self.projects = projects
         self._keys = {
@@ -71,12 +71,12 @@ class Authenticator:
 
     def identify(self, credentials: Credentials, now: float) -> Identity:
         """
-        Find out who somebody is.
+        Verify a client's credentials.
 
         @param now: Seconds since the epoch.
         @raise RealtimeError: C{unauthorized}, C{invalid_token}, C{token_expired},
             C{unknown_project}, C{wrong_project}, C{origin_not_allowed} or
-            C{invalid_arguments} (nothing names a project).
+            C{invalid_arguments} (no credential names a project).
         """
         keyProject, keyRole = self._byKey(credentials.key)
         project = self._project(credentials, keyProject)
@@ -97,7 +97,7 @@ class Authenticator:
 
     def reauthorize(self, identity: Identity) -> None:
         """
-        Make sure that what let somebody in still does.
+        Make sure that the credentials of a connected client still hold.
 
         @raise RealtimeError: C{unknown_project}, C{origin_not_allowed}, C{unauthorized} or, where
             another token may do, C{invalid_token}.
@@ -139,14 +139,14 @@ class Authenticator:
 
     def originAllowed(self, origin: str) -> bool:
         """
-        Whether any project lets pages of an origin in; for answers that come
-        before any credential does.
+        Whether any project allows pages of an origin.  HTTP answers need this before the client has
+        sent a credential.
         """
         return any(matchOrigin(project.origins, origin) for project in self.projects.values())
 
     def bearer(self, value: str) -> Credentials:
         """
-        Sort what came as C{Authorization: Bearer}: a key of ours, or a token.
+        Decide whether the value of C{Authorization: Bearer} is an API key or a token.
         """
         known = self._findKey(value) is not None
         return (
@@ -163,10 +163,10 @@ class Authenticator:
 
     def _findKey(self, key: str) -> tuple[ProjectConfig, Role] | None:
         """
-        Find whose key it is.
+        Find the project and the role of an API key.
 
-        Every key of every project is compared, each in constant time, so that the
-        time taken tells nothing of them.
+        Every key of every project is compared in constant time, so that the duration does not help
+        to guess a key.
         """
         given = key.encode("utf-8", "surrogatepass")
         found = None
@@ -262,7 +262,7 @@ class Authenticator:
 
 
 def _asServer(identity: Identity) -> Identity:
-    """Who brings the secret key and a token: the token says no more than who it is."""
+    """The identity of a client with the secret key and a token: the token only names the user."""
     return Identity(
         identity.project, Role.SECRET, identity.userId, identity.expires, proof=identity.proof
     )

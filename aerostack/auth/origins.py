@@ -15,10 +15,10 @@ _WILD = "://*."
 
 def matchOrigin(allowed: Sequence[str], origin: str) -> bool:
     """
-    Whether an C{Origin} header is among those that are allowed.
+    Whether an C{Origin} header matches one of the allowed origins.
 
-    @param allowed: Origins; C{*} stands for any port or, as the first part of a host,
-        for any subdomain, and alone for any origin.
+    @param allowed: Origins.  A C{*} in place of the port matches any port, as the first part of
+        the host any subdomain, and alone any origin.
     """
     return any(pattern == "*" or _matches(pattern, origin) for pattern in allowed)
 
@@ -36,7 +36,7 @@ def _matches(pattern: str, origin: str) -> bool:
 
 def canBeNamed(origin: str) -> bool:
     """
-    Whether an origin is one that can be allowed by name.  Pages of files, and those in a
-    sandbox, have none of their own.
+    Whether a configuration can allow an origin by name.  Pages from files and pages in a sandbox
+    have no origin of their own.
     """
     return "://" in origin and not origin.startswith("file:")

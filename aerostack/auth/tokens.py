@@ -1,5 +1,5 @@
 """
-JSON Web Tokens (RFC 7519): whether one is good, and what it claims.
+Verifies JSON Web Tokens (RFC 7519) and reads their claims.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from aerostack.errors import RealtimeError
 from aerostack.settings.projects import JWTConfig
 
 PROJECT_CLAIM = "projectId"
-"""The claim by which a token names its project."""
+"""The claim in which a token names its project."""
 
 SHOWN = 200
 """How many characters of a client's credentials a refusal shows."""
 
 _LATEST = 2**53
-"""No time in a token lies further from the epoch, in seconds; infinity does."""
+"""The latest time that a token may name, seconds since the epoch.  It excludes infinity."""
 
 
 def fingerprint(credential: str) -> str:
-    """What can be remembered instead of a credential."""
+    """A hash that the daemon remembers instead of a credential."""
     return blake2b(credential.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def claimedProject(token: str | None) -> str | None:
     """
-    Read which project a token says it is for, to know whose key to check it with.
-    Nothing else of an unchecked token is ever used.
+    Read the project that a token names, to choose the key that verifies it.  The daemon uses no
+    other claim of a token before it has verified the token.
     """
     if token is None:
         return None
@@ -52,14 +52,14 @@ class TokenVerifier:
 
     def __init__(self, config: JWTConfig) -> None:
         self._config = config
-        # By kid, each with what stands for it.
+        # By kid: the key and its fingerprint.
         self._keys: dict[str | None, tuple[Any, str]] = {}
         algorithm = get_default_algorithms()[config.algorithm]
         if config.jwks is not None:
             for key in jwt.PyJWKSet.from_dict(dict(config.jwks)).keys:
                 if key.public_key_use not in (None, "sig"):
                     continue
-                # A key set may hold keys of other kinds; no token names those.
+                # A key set may hold keys of other kinds.  No token can use those.
                 with suppress(TypeError, jwt.InvalidKeyError):
                     self._add(key.key_id, algorithm.prepare_key(key.key), str(key._jwk_data))
         else:
@@ -67,7 +67,7 @@ class TokenVerifier:
         self.signers = frozenset(signer for _, signer in self._keys.values())
 
     def _add(self, kid: str | None, key: Any, text: str) -> None:
-        # A token that is good for one audience or issuer is not for another.
+        # A token for one audience or issuer must not hold for another.
         terms = (self._config.algorithm, self._config.audience, self._config.issuer)
         self._keys[kid] = key, fingerprint(f"{terms!r} {text}")
 
@@ -75,11 +75,11 @@ class TokenVerifier:
         """
         Check a token's signature and times.
 
-        Only the configured algorithm is accepted, whatever the token's header says,
-        so neither C{none} nor an RSA key used as an HMAC secret gets anywhere
-        (RFC 8725, 2.1 and 3.1).
+        Only the configured algorithm is accepted; the token's header does not choose it.  So
+        C{none} is refused, and an RSA key cannot be used as an HMAC secret (RFC 8725, 2.1 and
+        3.1).
 
-        @return: The claims, of which C{sub} names a user; and what stands for the key.
+        @return: The claims, of which C{sub} names a user, and the key's fingerprint.
         @raise RealtimeError: C{invalid_token} or C{token_expired}.
         """
         config = self._config
@@ -94,14 +94,14 @@ class TokenVerifier:
                 options={
                     "require": ["sub"],
                     "verify_aud": config.audience is not None,
-                    # The times are judged below, by the clock that we are given.
+                    # The times are checked below against C{now}.
                     "verify_exp": False,
                     "verify_nbf": False,
                     "verify_iat": False,
                 },
             )
         except jwt.PyJWTError as error:
-            # What the token says of itself may be in it.
+            # The error may quote the token's header, which the client wrote.
             said = str(error)[:SHOWN]
             raise RealtimeError("invalid_token", f"The token is refused: {said}.") from None
         except (RecursionError, UnicodeEncodeError):

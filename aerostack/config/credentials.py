@@ -1,5 +1,5 @@
 """
-The credentials of one configuration: where each is, and that no two are the same.
+Finds the credentials of one configuration, and makes sure that no two are the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aerostack.settings.kinds import Secret
 
 class Credentials:
     """
-    Finds credentials, and notes what is wrong with them.
+    Finds credentials, and notes the mistakes in them.
 
     @ivar pending: The keys that have yet to be made, by their dotted keys.
     """
@@ -24,13 +24,13 @@ class Credentials:
     def __init__(self, problems: Problems, base: Path, environ: Mapping[str, str]) -> None:
         """
         @param base: The directory that relative paths begin at.
-        @param environ: Where C{{ env = ... }} and C{{ credential = ... }} look.
+        @param environ: The environment, for C{{ env = ... }} and C{{ credential = ... }}.
         """
         self.pending: dict[str, Pending] = {}
         self._problems = problems
         self._base = base
         self._environ = environ
-        # Every credential of which there may be only one, and where it was seen first.
+        # The dotted key of each credential and key file that was found.
         self._seen: dict[str | Path, str] = {}
 
     def generate(self) -> None:
@@ -43,7 +43,7 @@ class Credentials:
             try:
                 pending.generate()
             except FileExistsError:
-                # Another process was faster; its key is as good as ours.
+                # Another process has made the key.
                 continue
             except OSError as error:
                 message = f"cannot be made ({error.strerror}): {pending.path}"
@@ -54,7 +54,7 @@ class Credentials:
         Find a credential.
 
         @param source: See L{resolve}; L{None} if the setting is not there.
-        @return: L{None} for none, also where it is not good.
+        @return: L{None} if there is no credential, or if it has a mistake.
         """
         if source is None:
             return None

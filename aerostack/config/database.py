@@ -32,12 +32,12 @@ class DatabaseReader:
 
     def read(self, database: dict[str, Any]) -> None:
         """
-        Replace the URL and the password by what the daemon connects with.
+        Replace the URL and the password by those that the daemon connects with.
 
         @param database: The section's values, by attribute.
         """
         url = database["url"]
-        # A URL may hold a password, so it is never shown.
+        # A URL may hold a password, so no message shows it.
         try:
             if url.startswith(SCHEMES):
                 self._postgres(database)
@@ -51,7 +51,7 @@ class DatabaseReader:
     def _sqlite(self, url: str) -> str:
         """
         @return: The URL with an absolute path.
-        @raise ValueError: It is no SQLite file's.
+        @raise ValueError: The URL does not name an SQLite file.
         """
         path = url.removeprefix(SQLITE)
         if path == url:
@@ -73,7 +73,7 @@ class DatabaseReader:
         try:
             from aerostack.databases.postgres.connection import conninfoOf
         except ImportError:
-            # Without libpq the URL cannot be read.
+            # The URL can only be read with libpq.
             self._problems.add(
                 "database.url",
                 "is PostgreSQL's, for which psycopg is not installed with its libpq; run: pip"

@@ -1,5 +1,5 @@
 """
-Whether the keys in a configuration are any good.
+Checks that the keys in a configuration are strong and well-formed.
 
 No message here ever shows a credential.
 """
@@ -47,12 +47,12 @@ def checkAPIKey(value: str) -> None:
 
 def checkTokenKey(algorithm: str, value: str) -> None:
     """
-    Refuse a key that its algorithm cannot verify with, or not safely.
+    Refuse a key with which the algorithm cannot verify tokens safely.
 
     @raise ValueError: The message says what is wrong with it.
     """
     if algorithm.startswith("HS"):
-        # A public key that is taken for a shared secret lets everyone sign.
+        # A public key as a shared secret would let everyone sign.
         if "-----BEGIN" in value or re.match(r"ssh-|ecdsa-|sk-ssh-|sk-ecdsa-", value):
             raise ValueError(
                 f"is a PEM or SSH key; {algorithm} wants a random secret that only you know"
@@ -75,7 +75,7 @@ def readKeySet(path: Path, algorithm: str) -> Mapping[str, Any]:
     """
     Read a JSON Web Key Set.
 
-    @raise ValueError: It is none, or none for the algorithm.
+    @raise ValueError: The file holds no key set, or no key for the algorithm.
     """
     symmetric = algorithm.startswith("HS")
     try:

@@ -16,7 +16,7 @@ _UNIX_PATH = 107
 
 def checkListen(description: Description, base: Path) -> None:
     """
-    Check what only the file system can tell of an endpoint string.
+    Check the files and the socket's path in an endpoint string.
 
     @raise ValueError: A file cannot be read, or a path cannot be a socket's.
     """

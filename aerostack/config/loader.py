@@ -1,8 +1,8 @@
 """
 Reads the configuration file.
 
-A configuration is either right or refused, and a refusal tells every mistake at
-once.  What each setting is and may be stands in L{aerostack.settings.settings}.
+The daemon takes a configuration without mistakes, or refuses it and reports every mistake at once.
+L{aerostack.settings.settings} describes each setting and its allowed values.
 """
 
 from __future__ import annotations
@@ -34,11 +34,10 @@ def load(
     """
     Read and check a configuration.
 
-    @param environ: Where C{{ env = ... }} and C{{ credential = ... }} look.
-    @param generate: Whether to make the keys that are to be made at the first
-        start.  Without it nothing is written, and such a key is L{None} in what
-        is returned.
-    @raise ConfigError: There are mistakes; nothing was made.
+    @param environ: The environment, for C{{ env = ... }} and C{{ credential = ... }}.
+    @param generate: Whether to make the keys that have C{generate = true} and no file yet.
+        Without it nothing is written, and such a key is L{None} in the result.
+    @raise ConfigError: There are mistakes; no key was made.
     """
     path = Path(path).absolute()
     reader = _Reader(path, environ)
@@ -47,7 +46,7 @@ def load(
         raise ConfigError(reader.problems.found)
     if generate and reader.credentials.pending:
         reader.credentials.generate()
-        # What was made is read and checked as what was there.
+        # The new keys are read and checked like those that were there.
         return load(path, environ, generate)
     return config
 
@@ -62,7 +61,7 @@ def _parse(path: Path) -> dict[str, Any]:
         line = error.object.count(b"\n", 0, error.start) + 1
         message = f"is no UTF-8 text (at line {line})"
     except ValueError as error:
-        # Mostly a TOMLDecodeError, but a number of too many digits is none.
+        # Mostly a TOMLDecodeError; a number of too many digits raises a plain ValueError.
         message = f"is no valid TOML: {error}"
     except RecursionError:
         message = "is nested too deeply"
@@ -87,8 +86,8 @@ class _Reader:
 
     def read(self, document: dict[str, Any]) -> Config | None:
         """
-        @return: The configuration, or L{None} if something that it cannot do
-            without is missing.  It may be run only if there are no problems.
+        @return: The configuration, or L{None} if a required setting is missing.  It may be run
+            only if there are no problems.
         """
         self._sections.refuseUnknown(document, [*SECTIONS, "topics", "tables", "projects"], "")
         sections: dict[str, Any] = {}

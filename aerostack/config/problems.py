@@ -12,8 +12,8 @@ class Problem:
     """
     One mistake in a configuration.
 
-    @ivar key: The dotted key, or the file's path where it is no key's.
-    @ivar message: What was found and what is allowed.  Never shows a credential.
+    @ivar key: The dotted key, or the file's path if the mistake is in no single key.
+    @ivar message: What was found and what is allowed.  It never shows a credential.
     """
 
     key: str
@@ -25,9 +25,9 @@ class Problem:
 
 class ConfigError(Exception):
     """
-    A configuration that cannot be run.
+    A configuration has mistakes.
 
-    @ivar problems: Every L{Problem} of it.
+    @ivar problems: Every L{Problem} of the configuration.
     """
 
     def __init__(self, problems: list[Problem]) -> None:

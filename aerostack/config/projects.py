@@ -26,7 +26,7 @@ _PROJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 class ProjectReader:
     """
-    Reads projects, and notes what is wrong in them.
+    Reads projects, and notes the mistakes in them.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class ProjectReader:
                     return None
                 checkTokenKey(algorithm, value)
                 values["key"] = value
-                # One issuer's public key may serve several projects, a shared secret not.
+                # Several projects may use one issuer's public key, but not one shared secret.
                 if algorithm.startswith("HS"):
                     self._credentials.claim(dotted, value)
         except ValueError as error:

@@ -1,5 +1,5 @@
 """
-Where credentials come from.
+Reads credentials from the file, the environment or systemd, and makes API keys.
 
 No message here ever shows a credential.
 """
@@ -30,8 +30,8 @@ class Pending:
     """
     A key that has yet to be made.
 
-    @ivar path: The file that will hold it.
-    @ivar prefix: What it begins with.
+    @ivar path: The file for the key.
+    @ivar prefix: The first characters of the key.
     """
 
     path: Path
@@ -41,14 +41,14 @@ class Pending:
         """
         Make the key and its file, readable by its owner only.
 
-        @raise FileExistsError: The file is there by now; it is left as it is.
-        @raise OSError: It could not be written.
+        @raise FileExistsError: The file exists now; it is left as it is.
+        @raise OSError: The file could not be written.
         """
         for directory in (*reversed(self.path.parent.parents), self.path.parent):
             try:
                 directory.mkdir(mode=0o700)
             except FileExistsError:
-                # That is to be said of the key's file only.
+                # FileExistsError would mean the key's own file.
                 if not directory.is_dir():
                     raise NotADirectoryError(
                         errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory)
@@ -61,7 +61,7 @@ class Pending:
                 file.flush()
                 os.fsync(descriptor)
         except OSError:
-            # A file without a key would be taken for the key at the next start.
+            # The next start would read an empty file as the key.
             self.path.unlink()
             raise
         return value
@@ -69,8 +69,8 @@ class Pending:
 
 def within(base: Path, path: str) -> Path:
     """
-    Read a path as relative to a directory, without following links: what a link
-    points at may be renewed while the daemon runs.
+    Join a path to a directory without following links, because the target of a link may change
+    while the daemon runs.
     """
     joined = base / path
     tidy = Path(os.path.normpath(joined))
@@ -85,9 +85,8 @@ def resolve(
 
     @param source: The credential, or the table that says where it is.
     @param base: The directory that relative paths begin at.
-    @return: The credential, or a L{Pending} for one that may be generated and is
-        not there.
-    @raise ValueError: There is none; the message says why.
+    @return: The credential, or a L{Pending} if it has no file yet and may be generated.
+    @raise ValueError: The credential cannot be read; the message says why.
     """
     if isinstance(source, str):
         if not source:
@@ -119,7 +118,7 @@ def resolve(
 
 def suggest(name: str, known: list[str]) -> str:
     """
-    @return: A question that names the nearest known name, or nothing.
+    @return: A question that names the nearest known name; empty if no name is near.
     """
     near = get_close_matches(name, known, 1)
     return f"; did you mean {near[0]!r}?" if near else ""
@@ -127,7 +126,7 @@ def suggest(name: str, known: list[str]) -> str:
 
 def credentialsOf(config: Config) -> frozenset[str]:
     """
-    Every value in a configuration that must not be seen in a log.
+    Every value in a configuration that must not appear in a log.
     """
     found: set[str | None] = {config.database.password}
     for project in config.projects.values():
@@ -171,7 +170,7 @@ def readSecret(path: Path, private: bool) -> str:
             content = file.read(_FILE_BYTES + 1)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror}): {path}") from None
-    # The group may read: root:daemon and 0640 is how a secret is handed to a service.
+    # The group may read: an operator hands a secret to a service as root:daemon with 0640.
     if private and mode & (stat.S_IROTH | stat.S_IWOTH):
         raise ValueError(f"is in a file that everyone can read; run: chmod o-rw {path}")
     if len(content) > _FILE_BYTES:

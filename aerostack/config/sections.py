@@ -1,5 +1,5 @@
 """
-Tables of the configuration file, read by their settings.
+Reads the tables of the configuration file by their settings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _EXAMPLES: dict[type, str] = {TopicConfig: "cursors/*", TableConfig: "shop_*"}
 
 class SectionReader:
     """
-    Reads one table after the other, and notes what is wrong in them.
+    Reads one table after the other, and notes the mistakes in them.
     """
 
     def __init__(self, problems: Problems) -> None:
@@ -45,7 +45,7 @@ class SectionReader:
         """
         Read one table's values, by attribute.
 
-        @return: L{None} if one without a default is missing or wrong.
+        @return: L{None} if a required value is missing or has a mistake.
         """
         keys = keysOf(cls)
         self.refuseUnknown(table, list(keys), prefix)
@@ -65,9 +65,9 @@ class SectionReader:
 
     def readPatterned(self, cls: type[T], tables: object, prefix: str) -> Mapping[str, T]:
         """
-        Read tables that stand under patterns.
+        Read tables that have patterns as names.
 
-        @param cls: What each is read into; every setting of it has a default.
+        @param cls: The class for each table.  All its settings have defaults.
         """
         found: dict[str, T] = {}
         if not isinstance(tables, dict):

@@ -1,11 +1,10 @@
 """
-Where the daemon listens: endpoint strings to endpoints.
+Makes endpoints of endpoint strings.
 
-The strings are Twisted's, with two differences.  TLS is built here, so that a
-renewed certificate can be taken up while connections are open, and it can be put on a
-socket that systemd passed.  And a Unix socket that a killed daemon left behind is
-recognised by asking whether anybody answers on it, not by a process number, which in
-a container is everybody's.
+The strings are Twisted's, with two differences.  First, TLS is built here: the daemon can load a
+renewed certificate while connections are open, and can use TLS on a socket that systemd passed.
+Second, the daemon recognises a Unix socket that a killed daemon left behind by connecting to it.
+Twisted goes by the process number, which means little in a container.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ from aerostack.settings.listen import Description, parseDescription
 @dataclass(frozen=True)
 class Listener:
     """
-    A place to listen at.
+    An address to listen on.
 
     @ivar description: The endpoint string as it was written.
-    @ivar endpoint: An L{IStreamServerEndpoint}.
-    @ivar inherited: Whether systemd opened it, and keeps it open.
-    @ivar local: Whether only programs of this machine get here.
-    @ivar tls: What to reload when the certificate was renewed; L{None} without TLS.
+    @ivar endpoint: The endpoint that listens on the address.
+    @ivar inherited: Whether systemd opened the socket, and keeps it open.
+    @ivar local: Whether only programs on this machine reach the address.
+    @ivar tls: The certificate, which can be reloaded; L{None} without TLS.
     """
 
     description: str
@@ -55,7 +54,7 @@ class Listener:
         """
         Read the certificate again, if there is one.
 
-        @raise TLSError: It cannot be served; the old one stays.
+        @raise TLSError: The new certificate cannot be served; the old one stays.
         """
         if self.tls is not None:
             self.tls.reload()
@@ -91,7 +90,7 @@ def serverEndpoint(reactor: Any, description: str, baseDirectory: Path | None = 
     elif parsed.kind == "systemd":
         endpoint = _inherited(reactor, parsed)
     else:
-        # For all of its name it listens on IPv6 too, if the interface is an IPv6 address.
+        # In spite of its name it listens on IPv6 if the interface is an IPv6 address.
         endpoint = TCP4ServerEndpoint(
             reactor, int(options["port"]), int(options["backlog"]), options["interface"]
         )
@@ -118,8 +117,8 @@ def _inherited(reactor: Any, description: Description) -> IStreamServerEndpoint:
     """
     Find the socket that systemd passed.
 
-    Twisted takes the environment variables that tell of the sockets away at its first
-    import, so it has to be asked.
+    Twisted removes the environment variables for these sockets at its first import, so we have
+    to ask Twisted for them.
     """
     domain = description.options["domain"]
     which = "index" if "index" in description.options else "name"
@@ -138,7 +137,7 @@ def _inherited(reactor: Any, description: Description) -> IStreamServerEndpoint:
 @implementer(IStreamServerEndpoint)
 class TLSServerEndpoint:
     """
-    TLS on whatever another endpoint accepts.
+    TLS on the connections that another endpoint accepts.
     """
 
     def __init__(self, reactor: Any, tls: ReloadableTLS, endpoint: IStreamServerEndpoint) -> None:
@@ -157,10 +156,10 @@ class TLSServerEndpoint:
 
 class TLSServerFactory(TLSMemoryBIOFactory):
     """
-    Makes the server side of TLS, which encrypts what it is given at once.
+    Makes the server side of TLS, which encrypts bytes at once.
 
-    Twisted's own choice gathers small writes, with a timer for each connection.  Here
-    L{aerostack.net.websocket.writer} does, with one for all.
+    Twisted's default gathers small writes, with a timer for each connection.  Here
+    L{aerostack.net.websocket.writer} gathers them, with one timer for all connections.
     """
 
     protocol = TLSMemoryBIOProtocol
@@ -169,14 +168,14 @@ class TLSServerFactory(TLSMemoryBIOFactory):
 @implementer(IStreamServerEndpoint)
 class UNIXServerEndpoint:
     """
-    A Unix socket that a killed daemon's leftover does not keep from listening.
+    A Unix socket.  A socket file that a killed daemon left behind is replaced.
     """
 
     def __init__(self, reactor: Any, path: Path, mode: int, backlog: int, lock: bool) -> None:
         """
         @param mode: The permissions of the socket's file.
-        @param lock: Whether to remove a socket file that nobody listens on, while a
-            lock keeps another daemon from doing the same.
+        @param lock: Whether to remove a socket file on which no process listens, while a lock
+            keeps another daemon from doing the same.
         """
         self._reactor = reactor
         self._path = path
@@ -213,7 +212,7 @@ def _lockedFor(path: Path) -> Iterator[None]:
     fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Who held it before may have unlinked it between our open and our lock.
+        # The previous holder may have unlinked the file between our open and our lock.
         if os.fstat(fd).st_nlink == 0:
             raise BlockingIOError(f"{lock} was held by another process")
         try:
@@ -226,12 +225,12 @@ def _lockedFor(path: Path) -> Iterator[None]:
 
 def _removeDead(path: Path) -> None:
     """
-    Remove a socket file that nobody listens on.  Any other file is left alone.
+    Remove a socket file on which no process listens.  Any other file stays.
     """
     with suppress(FileNotFoundError), socket.socket(socket.AF_UNIX) as probe:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             return
-        # A live daemon with a full backlog must not make us wait.
+        # Connecting to a live daemon with a full backlog would block.
         probe.setblocking(False)
         with suppress(BlockingIOError):
             try:

@@ -1,5 +1,5 @@
 """
-Sockets that systemd opened, and keeps.
+Sockets that systemd opened, and keeps open.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from zope.interface import implementer
 
 class _UNIXPort(unix.Port):
     """
-    A Unix socket that another process has as well, with its file: it is neither opened to
-    everybody, nor removed, nor shut down for all, as Twisted would.
+    A Unix socket that systemd has open as well.  Twisted would change the mode of its file, remove
+    the file, and shut the socket down for every process.  This port does none of these.
     """
 
     _preexistingSocket: Any
@@ -47,7 +47,7 @@ class InheritedEndpoint:
 
     def __init__(self, reactor: Any, passed: AdoptedStreamServerEndpoint) -> None:
         """
-        @param passed: Has its descriptor.
+        @param passed: The endpoint that Twisted makes of the descriptor.
         """
         self._reactor = reactor
         self._passed = passed
@@ -65,6 +65,6 @@ class InheritedEndpoint:
         os.set_blocking(descriptor, False)
         port: Any = _UNIXPort._fromListeningDescriptor(self._reactor, descriptor, factory)
         port.startListening()
-        # The port has a copy.
+        # The port has a copy of the descriptor.
         os.close(descriptor)
         return port

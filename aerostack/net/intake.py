@@ -1,9 +1,9 @@
 """
-What clients have sent, taken in shares.
+Divides each turn of the reactor among the clients that have sent bytes.
 
-One turn of the reactor may find much to read from many.  Whatever of it does not fit into
-the turn waits, and the sockets that it came from are not read meanwhile: their senders
-wait too, and timers, signals and everybody else have their turn in time.
+In one turn of the reactor many clients may have sent much.  Bytes that do not fit into the turn
+wait, and the daemon does not read from their sockets meanwhile.  So timers, signals and other
+clients are served in time.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 BUDGET = 0.01
-"""Seconds of a turn that go into what clients have sent."""
+"""Seconds of a turn for the bytes that clients have sent."""
 
 SHARE = 0.0025
-"""Seconds of them that one client has at the most, before others have had theirs."""
+"""Seconds of L{BUDGET} for one client, before the other clients have had their share."""
 
 BRIEF = 256
-"""How many bytes are a little."""
+"""A client with at most this many unread bytes does not wait for those with more."""
 
 
 class Source(Protocol):
     """
-    Something that bytes come from.
+    A connection from which bytes come.
 
-    @ivar unread: What has come and was not taken yet.
-    @ivar held: Whether it waits for its share.
+    @ivar unread: The bytes that have come and were not taken yet.
+    @ivar held: Whether the connection waits for its share.
     """
 
     unread: bytes
@@ -40,28 +40,28 @@ class Source(Protocol):
 
     @property
     def ending(self) -> bool:
-        """Whether it was told to go, so that all that is awaited is its answer."""
+        """Whether the daemon is closing the connection, and only waits for the client's answer."""
 
     def feed(self) -> None:
-        """Take the next of L{unread}, no more than can be done in a few milliseconds."""
+        """Take the next bytes of L{unread}, for a few milliseconds at the most."""
 
     def hold(self) -> None:
-        """Read no more."""
+        """Stop reading from the socket."""
 
     def letGo(self) -> None:
-        """Read on."""
+        """Go on reading from the socket."""
 
     def failed(self, failure: Failure) -> None:
-        """Note that it raised something."""
+        """Handle an exception that C{feed} raised."""
 
 
 class Intake:
     """
-    Lets everybody who has sent something have a share of each turn.  Who sends a little
-    does not wait for those who have sent much.
+    Gives every client that has sent bytes a share of each turn.  A client that has sent a little
+    does not wait for clients that have sent much.
 
-    @ivar stopped: Whether nothing is taken any more, but the answers of those who were
-        told to go.
+    @ivar stopped: Whether the daemon stops.  The intake then only takes the answers of connections
+        that are closing.
     """
 
     log = Logger()
@@ -70,21 +70,21 @@ class Intake:
         self, clock: IReactorTime, seconds: Callable[[], float] = time.perf_counter
     ) -> None:
         """
-        @param seconds: Measures how long something takes.
+        @param seconds: A clock, by which the time of C{feed} is measured.
         """
         self.stopped = False
         self._clock = clock
         self._seconds = seconds
-        # Those who have sent a little, and those who have sent much.
+        # Clients that have sent a little, and clients that have sent much.
         self._brief: deque[Source] = deque()
         self._waiting: deque[Source] = deque()
-        # What of this turn is used up, and whether the next is awaited.
+        # Seconds of this turn that are used up, and whether the next turn is scheduled.
         self._spent = 0.0
         self._awaited = False
 
     def take(self, source: Source, data: bytes) -> None:
         """
-        Take what has come, as much as this turn allows; the rest in turns to come.
+        Take new bytes, as many as this turn allows, and the rest in later turns.
         """
         source.unread += data
         if source.held:
@@ -102,14 +102,14 @@ class Intake:
 
     def again(self, source: Source) -> None:
         """
-        Let somebody have a further share, though nothing more has come.
+        Give a client another share, although no more bytes have come.
         """
         self._waiting.append(source)
         self._awaitTurn()
 
     def ending(self, source: Source) -> None:
         """
-        Note that somebody was told to go.
+        Note that the daemon has begun to close a connection.
         """
         if self.stopped and source.held:
             self._brief.append(source)
@@ -127,7 +127,7 @@ class Intake:
         while (brief or waiting) and self._spent < BUDGET:
             source = (brief or waiting).popleft()
             if self.stopped and not source.ending:
-                # It is left as it is, unread.
+                # Its bytes stay unread.
                 continue
             self._feed(source)
             if source.unread:
@@ -140,13 +140,13 @@ class Intake:
 
     def _feed(self, source: Source) -> float:
         """
-        @return: When it was done.
+        @return: The time after it.
         """
         began = self._seconds()
         try:
             source.feed()
         except Exception:
-            # One client's fault must not cost the others their turn.
+            # The other clients must still have their turn.
             source.unread = b""
             source.failed(Failure())
         now = self._seconds()

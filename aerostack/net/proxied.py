@@ -1,5 +1,5 @@
 """
-Connections of which a proxy says first whose they are.
+Connections on which a proxy first names the client's address.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from zope.interface import implementer
 from aerostack.net.proxyheader import readHeader
 
 PATIENCE = 10.0
-"""Seconds within which the proxy has to say it."""
+"""Seconds within which the proxy has to send the address."""
 
 
 class _Introduced(Protocol):
     """
-    A connection until it is known whose it is; then another protocol gets it.
+    A connection until the client's address is known.  Then another protocol takes it over.
     """
 
     _log = Logger()
@@ -76,7 +76,7 @@ class _Introduced(Protocol):
 
 class _IntroducedFactory(Factory):
     """
-    Makes connections of which a proxy says whose they are.
+    Makes connections on which a proxy first names the client's address.
     """
 
     noisy = False
@@ -101,7 +101,7 @@ class _IntroducedFactory(Factory):
 @implementer(IStreamServerEndpoint)
 class ProxiedEndpoint:
     """
-    The PROXY protocol on whatever another endpoint accepts.
+    The PROXY protocol on the connections that another endpoint accepts.
     """
 
     def __init__(self, reactor: Any, endpoint: IStreamServerEndpoint) -> None:

@@ -1,5 +1,5 @@
 """
-What a proxy says of a client before the client's own bytes: the PROXY protocol, versions 1
+Reads the header in which a proxy names the client's address: the PROXY protocol, versions 1
 and 2 (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
 """
 
@@ -14,9 +14,9 @@ LONGEST = 107
 """The longest header of version 1, with its line end."""
 
 MOST = 4096
-"""The longest that is taken of version 2: addresses, and what else the proxy knows."""
+"""The longest header of version 2 that the daemon takes, with the proxy's additional fields."""
 
-# How long an address is, by the family of version 2.
+# The bytes of an address, by its family in version 2.
 _SIZES = {0x1: 4, 0x2: 16}
 
 
@@ -24,9 +24,9 @@ def readHeader(data: bytes) -> tuple[str | None, int] | None:
     """
     Read the header that a connection begins with.
 
-    @return: The client's address, L{None} where the proxy names none, and how many bytes
-        the header has; or L{None}: more has to come.
-    @raise ValueError: There is no such header.
+    @return: The client's address, L{None} if the proxy names none, and the length of the header;
+        or L{None} if the header is not complete yet.
+    @raise ValueError: The connection begins with something else.
     """
     for begins, read in ((_TEXT, _readText), (_BINARY, _readBinary)):
         if data.startswith(begins):
@@ -61,7 +61,7 @@ def _readBinary(data: bytes) -> tuple[str | None, int] | None:
         return None
     size = _SIZES.get(data[13] >> 4)
     if command == 0 or size is None:
-        # The proxy itself, or from a socket that has no address.
+        # The proxy itself opened the connection, or the client's socket has no address.
         return None, length
     if length < 16 + 2 * size + 4:
         raise ValueError("the PROXY header is malformed")

@@ -1,9 +1,9 @@
 """
-TLS for servers, with a certificate that can be renewed under live connections.
+TLS for servers, with a certificate that can be renewed while connections are open.
 
-Each load of the files makes a context of its own.  A connection keeps the context
-that it was accepted with, so a swap never touches it; and because neither a session
-cache nor tickets outlive a handshake, no client resumes its way around a renewal.
+Each load of the files makes a new context.  A connection keeps the context that it was accepted
+with, so a renewal does not affect it.  There is no session cache and there are no tickets, so no
+client can go on with the old certificate by resuming a session.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from zope.interface import implementer
 # For TLS 1.2 only: forward secret and authenticated.  TLS 1.3 brings its own.
 _CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 
-# The WebSocket upgrade is HTTP/1.1's; a client that was given h2 could not ask for it.
+# A WebSocket opens with HTTP/1.1; a client that agreed on h2 could not open one.
 _PROTOCOL = b"http/1.1"
 
 _ServerKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
@@ -46,7 +46,7 @@ class TLSError(Exception):
 @dataclass(frozen=True)
 class CertificateFiles:
     """
-    Where the PEM files are.
+    The paths of the PEM files.
 
     @ivar privateKey: The key, not encrypted.
     @ivar certificate: The server's certificate, alone or followed by its chain; may
@@ -62,7 +62,7 @@ class CertificateFiles:
 @dataclass(frozen=True)
 class _Credential:
     """
-    What one load of the files gave.
+    A context and its certificate, from one load of the files.
     """
 
     context: SSL.Context
@@ -108,7 +108,7 @@ def _load(files: CertificateFiles) -> _Credential:
     """
     Read the files and make a context of them.
 
-    @raise TLSError: They cannot be read or parsed, or don't belong together.
+    @raise TLSError: The files cannot be read or parsed, or do not belong together.
     """
     key = _privateKey(files.privateKey)
     certificate, *chain = _certificates(files.certificate)
@@ -128,7 +128,7 @@ def _load(files: CertificateFiles) -> _Credential:
         | SSL.OP_NO_RENEGOTIATION
         | SSL.OP_NO_TICKET
     )
-    # An idle connection gives its 34 KB of buffers back.
+    # An idle connection frees its 34 KB of buffers.
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_alpn_select_callback(_selectProtocol)
@@ -147,19 +147,19 @@ def _load(files: CertificateFiles) -> _Credential:
 @implementer(IOpenSSLServerConnectionCreator)
 class ReloadableTLS:
     """
-    Makes the server side of TLS connections from a key and a certificate in files,
-    which can be read again at any time.
+    Makes the server side of TLS connections from a key and a certificate in files.  The files can
+    be read again at any time.
     """
 
     _log = Logger()
 
     def __init__(self, files: CertificateFiles, now: Callable[[], float] = time.time) -> None:
         """
-        Read the files.  A certificate whose time has not come or is over is served
-        all the same, with a warning: a machine that starts with a wrong clock comes
-        right by itself, a daemon that refuses to start does not.
+        Read the files.  A certificate that has expired, or is not valid yet, is served with a
+        warning.  A machine that starts with a wrong clock corrects it later, but a daemon that
+        refused to start would stay down.
 
-        @param now: Tells the time, in seconds since the epoch.
+        @param now: Gives the time, in seconds since the epoch.
         @raise TLSError: The files cannot be served.
         """
         self.files = files
@@ -172,17 +172,16 @@ class ReloadableTLS:
     @property
     def expires(self) -> datetime:
         """
-        When the served certificate's time is over.
+        The time at which the served certificate expires.
         """
         return self._credential.certificate.not_valid_after_utc
 
     def reload(self) -> None:
         """
-        Read the files again, and serve what they hold to every connection that is
-        accepted from now on.
+        Read the files again, and use them for every connection that is accepted from now on.
 
-        @raise TLSError: They cannot be served, or the certificate is expired or not
-            yet valid.  The old one goes on being served.
+        @raise TLSError: The files cannot be served, or the certificate has expired or is not
+            valid yet.  The daemon goes on with the old certificate.
         """
         credential = _load(self.files)
         problem = self._untimely(credential)

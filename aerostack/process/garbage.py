@@ -1,5 +1,5 @@
 """
-How much Python looks through at once, in its search for what nothing refers to any more.
+Bounds how many objects Python's garbage collector looks through at once.
 
 Most of what the daemon lets go is freed at once.  Only objects that refer to each other in a
 circle have to be found.  Python looks for them when there are many new objects, and time and
@@ -19,13 +19,13 @@ looks through the younger ones too, and that before it looks through all that ar
 some 30,000 objects, which takes about 3 ms."""
 
 WHOLE = 1000
-"""Of so many searches through what is not left out, one is through everything.  Whatever was in
-use during a search, and ended in a circle after it, is freed by that."""
+"""One search in this many is through all objects.  It frees circles of objects that were in use
+during an earlier search and were left out since."""
 
 
 class GarbageCollector(Service):
     """
-    Leaves out of Python's searches what has outlived one, while the service runs.
+    Leaves objects that have outlived one search out of the next ones, while the service runs.
     """
 
     def startService(self) -> None:

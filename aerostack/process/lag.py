@@ -1,5 +1,5 @@
 """
-The daemon's own pulse: how far it is behind with its work.
+Measures how far the daemon is behind with its work.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from aerostack.core.limits.admission import Admission
 
 class LagMonitor(Service):
     """
-    Beats steadily.  A reactor that has too much to do comes late to the beat, and what
-    it comes late to that, it comes late to everything.
+    Calls itself at a fixed interval.  A reactor that has too much to do makes these calls late, and
+    every other call is late by as much.
 
     @cvar interval: Seconds between two beats, and the precision of what is measured.
     """

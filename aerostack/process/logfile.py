@@ -16,9 +16,9 @@ MOST = 1_048_576
 """How many bytes wait for a reader that is slow."""
 
 PATIENCE = 1.0
-"""How many seconds the end of the process waits for that reader."""
+"""How many seconds the process waits for that reader before it ends."""
 
-# So much a pipe takes without waiting whenever it takes anything (pipe(7): PIPE_BUF).
+# A pipe that takes anything takes this many bytes without waiting (pipe(7): PIPE_BUF).
 _CHUNK = 4096
 # Seconds between two looks whether the file is still the one of that name.
 _LOOK = 1.0
@@ -26,8 +26,8 @@ _LOOK = 1.0
 
 class LogOutput:
     """
-    Takes lines, and never waits for whoever reads them: a log pipe that is full must not
-    stop the daemon.  Lines that do not fit are lost, and the log says how many.
+    Takes lines, and never waits for their reader: a log pipe that is full must not stop the
+    daemon.  Lines that do not fit are lost, and the log says how many.
 
     @ivar path: The file; L{None} for a descriptor that was open already.
     """
@@ -44,7 +44,7 @@ class LogOutput:
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._lost = 0
-        # Whether the last attempt to write failed: then it cannot be told in the log.
+        # Whether the last attempt to write failed.  The log cannot report that.
         self._failing = False
 
     def _open(self) -> int:
@@ -74,7 +74,7 @@ class LogOutput:
 
     def follow(self) -> None:
         """
-        Go on in the file of our name, where the one that is open was moved away.
+        Open the file of our name again, if the open file was moved away.
         """
         if self.path is None:
             return

@@ -32,19 +32,19 @@ from aerostack.tracker.faults import known
 REDACTED = "[redacted]"
 
 LONGEST = 32_768
-"""How many characters of one text are written: what a client sends may be in it."""
+"""How many characters of one text are written.  A text may hold what a client sent."""
 
 _MARGIN = 2048
 
 _LEVELS = list(LogLevel.iterconstants())
-# The WebSocket library tells of every handshake and every frame.
+# The WebSocket library logs every handshake and every frame.
 _CHATTY = ("autobahn", "txaio")
 
 # Names that stand before a credential, and what may stand between, in JSON or a repr.
 _NAME = r"(?:api_?key|token|secret_?key|public_?key|password)"
 _OPENING = r"\[?(?:b(?=\\*[\"']))?\\*[\"']"
 
-# What a credential looks like, whoever sent it.  Each pattern keeps its group "name",
+# What a credential looks like.  Each pattern keeps its group "name",
 # so that a line still says what kind of credential there was.
 _PATTERNS = [
     re.compile(pattern, re.IGNORECASE)
@@ -70,7 +70,7 @@ _JWT = re.compile(
 _CONTROLS = {code: f"\\u{code:04x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
 _CONTROLS |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
 
-# Ours, and what Twisted's older log adds to an event and says otherwise already.
+# Our own fields, and fields of Twisted's older log that repeat what an event says.
 _RESERVED = frozenset(
     ("time", "level", "namespace", "connection", "message", "traceback", "format", "system")
 )
@@ -83,8 +83,8 @@ class Redactor:
     """
     Takes credentials out of text.
 
-    Known ones are found in every spelling in which text may carry them; unknown
-    ones by what they look like and where they stand.
+    The redactor finds a known credential in every spelling that a text may have.  It finds an
+    unknown one by its form and by the words before it.
     """
 
     def __init__(self, credentials: Iterable[str] = ()) -> None:
@@ -94,8 +94,8 @@ class Redactor:
 
     def add(self, credentials: Iterable[str]) -> None:
         """
-        Know more credentials.  Those known so far stay known: connections may
-        still live on a key that the configuration no longer has.
+        Know more credentials.  The earlier ones stay known, because a connection may still use a
+        key that the configuration no longer has.
         """
         for credential in credentials:
             self._known |= _spellings(credential)
@@ -126,7 +126,7 @@ class Redactor:
 
 class Stream(Protocol):
     """
-    Where lines are written.
+    An output that takes lines.
     """
 
     def write(self, text: str, /) -> object: ...
@@ -165,7 +165,7 @@ def _encoder(
 
 def _predicates(least: Any) -> list[ILogFilterPredicate]:
     """
-    What decides which events are written.
+    Decides which events are written.
 
     @param least: The least important level to write, of L{LogLevel}.
     """
@@ -187,7 +187,7 @@ def _predicates(least: Any) -> list[ILogFilterPredicate]:
 
 def _state(event: LogEvent) -> str | None:
     """
-    What state of the database an event tells of, if it is one that has to be expected.
+    The state of the database that an event reports, if it is a state that has to be expected.
     """
     failure = event.get("log_failure")
     if not isinstance(failure, Failure):
@@ -195,7 +195,7 @@ def _state(event: LogEvent) -> str | None:
     try:
         return known(failure.value)
     except Exception:
-        # It cannot even say what it is.
+        # The error cannot be turned into text.
         return None
 
 
@@ -212,7 +212,7 @@ def _namespace(event: LogEvent) -> str:
 
 def _facts(event: LogEvent) -> dict[str, Any]:
     """
-    What a line says, in the order in which it says it.
+    The facts of a line, in the order in which the line has them.
     """
     failure = event.get("log_failure")
     message = formatEvent(event)
@@ -229,11 +229,11 @@ def _facts(event: LogEvent) -> dict[str, Any]:
             facts[name] = REDACTED if value and _CREDENTIAL.fullmatch(name) else value
     state = _state(event)
     if state is not None:
-        # What the database is in says all; where in the daemon it was met says nothing.
+        # The database's state says all.  A traceback through the daemon would add nothing.
         said = _safely(lambda failed: " ".join(failed.getErrorMessage().split()), failure)
         facts["message"] = f"{message.rstrip('.')}: the database {state} ({said})"
         if hasattr(getattr(failure, "value", None), "fault"):
-            # One of our own errors, which says the same.
+            # Our own error says the same.
             facts["message"] = f"{message.rstrip('.')}: {said}"
     elif failure is not None:
         facts["message"] = message or _safely(_brief, failure)
@@ -258,7 +258,7 @@ def _textLine(facts: dict[str, Any], redactor: Redactor) -> str:
 
 
 def _jsonLine(facts: dict[str, Any], redactor: Redactor) -> str:
-    # Value by value, so that what is taken out cannot break the JSON around it.
+    # Value by value, so that a redaction cannot break the JSON around it.
     clean = {}
     for name, value in facts.items():
         shown = redactor.redact(str(value))
@@ -312,7 +312,7 @@ def _simple(value: object) -> bool:
 
 def _safely(call: Any, subject: object) -> str:
     """
-    Describe something that may fail to describe itself: a log line says so then.
+    Describe an object.  Where its own description fails, the log line says so.
     """
     try:
         return str(call(subject))

@@ -1,9 +1,9 @@
 """
 How many sockets one turn of the reactor serves.
 
-Twisted asks the system for everything that is ready, and serves all of it before timers and
-signals have their turn.  Where a network breaks down, or a proxy restarts, that is every client
-at once.
+Twisted asks the system for every socket that is ready, and serves all of them before it calls
+timers and handles signals.  When a network breaks down, or a proxy restarts, every client's socket
+is ready at once.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import select
 from typing import Any
 
 MOST = 500
-"""How many sockets are served in one turn: what clients have sent is bounded by itself, and to
-take note of it, or that a client is gone, takes some 30 microseconds each."""
+"""How many sockets are served in one turn.  Each takes some 30 microseconds: the intake bounds the
+work on the bytes that clients have sent."""
 
 
 class _Poller:
@@ -32,7 +32,7 @@ class _Poller:
         """
         Wait until sockets are ready.
 
-        @return: Which, and for what; no more than L{MOST}.
+        @return: Pairs of a file descriptor and its events, at most L{MOST} of them.
         """
         return self._poller.poll(timeout, min(most, MOST))
 
@@ -41,7 +41,8 @@ def boundPolling(reactor: Any) -> None:
     """
     Let a reactor serve no more than L{MOST} sockets in one turn.
 
-    @param reactor: One that does not use epoll is left as it is: it is not for many clients.
+    @param reactor: A reactor that does not use epoll is left as it is: it is not meant for many
+        clients.
     """
     poller = getattr(reactor, "_poller", None)
     if isinstance(poller, select.epoll):

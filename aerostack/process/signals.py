@@ -1,7 +1,6 @@
 """
-What the daemon does when it is sent a signal: reload on SIGHUP, stop in order on
-SIGTERM and SIGINT, stop at once on the second of these, and at once as well when a stop does
-not come to its end.
+How the daemon answers signals.  It reloads on SIGHUP and stops in order on SIGTERM and SIGINT.  It
+ends at once on the second of these, and also when a stop takes too long.
 """
 
 from __future__ import annotations
@@ -70,9 +69,8 @@ class Signals(Service):
 
     def stopService(self) -> None:
         """
-        Give the signals back to who had them; but keep them while the reactor stops
-        for good, so that a second signal still forces the exit, and a late SIGHUP
-        does not cut the closing short.
+        Restore the earlier signal handlers.  While the reactor stops for good ours stay, so that a
+        second signal still forces the exit, and a late SIGHUP does not cut the stop short.
         """
         super().stopService()
         if self._leaving:
@@ -95,7 +93,7 @@ class Signals(Service):
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self._asked:
-            # Not sys.exit: it would run the very code that did not come to its end.
+            # Not sys.exit: it would run the very code that did not end.
             os._exit(128 + number)
         self._asked = True
         # A handler may run while the main thread holds any lock, so this takes none; and

@@ -10,11 +10,11 @@ from typing import Any
 
 def makeSteady(reactor: Any) -> None:
     """
-    Let a reactor's timers go by time that is never set.
+    Let a reactor's timers go by a clock that nothing sets.
 
     Twisted's reactors go by the time of day.  An operator or NTP may set that back, and
-    every timer then stops for as long as the step was.
+    every timer is then late by as much.
 
-    @param reactor: Has no timers yet.
+    @param reactor: A reactor that has no timers yet.
     """
     reactor.seconds = time.monotonic

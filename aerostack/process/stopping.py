@@ -1,9 +1,9 @@
 """
 How long a stop may take, and what the daemon cuts when it takes longer.
 
-All times are seconds after the stop began, whatever the configuration says.  The log takes one
-more second at the most.  What is promised is 11 seconds: the rest is for a machine that has too
-much to do.
+All times are seconds after the stop began, and no setting changes them.  The log takes at most one
+more second.  The documentation promises 11 seconds: the rest is for a machine that has too much to
+do.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 CLIENTS = 6.5
-"""When the connections that are still there are dropped."""
+"""When the daemon drops the connections that are still open."""
 
 DATABASE = 7.0
-"""When what the database was asked is given up."""
+"""When the daemon gives up what it asked of the database."""
 
 ORDERLY = 8.0
-"""When the daemon waits for nothing any more."""
+"""When the daemon stops waiting."""
 
 PROCESS = 9.0
-"""When the process ends, whatever its threads do."""
+"""When the process ends, even if its threads still run."""
 
 AGAIN = 0.25
-"""Seconds until what the database was asked is given up once more: a thread may have asked
-something else."""
+"""Seconds until the daemon gives up once more: a thread may have asked the database something
+else meanwhile."""
 
 _log = Logger()
 
@@ -43,13 +43,13 @@ def bounded(
     sever: Callable[[], object],
 ) -> Deferred[None]:
     """
-    Let a stop come to its end, and cut what takes too long.
+    Carry out a stop, and cut what takes too long.
 
-    @param stop: Begins it.
-    @param dropClients: Drops the connections that are still there.  It is called at L{CLIENTS}.
-    @param sever: Fails what waits for the database.  It is called at L{DATABASE}, and then
-        again and again.
-    @return: Fires at the end, at L{ORDERLY} at the latest.  Fails as C{stop} does.
+    @param stop: Begins the stop.  Its L{Deferred} fires when the stop is done.
+    @param dropClients: Drops the connections that are still open.  It is called at L{CLIENTS}.
+    @param sever: Fails every call that waits for the database.  It is called at L{DATABASE}, and
+        then every L{AGAIN} seconds.
+    @return: Fires when the stop is done, at L{ORDERLY} at the latest.  Fails as C{stop} does.
     """
     severing = LoopingCall(sever)
     severing.clock = clock

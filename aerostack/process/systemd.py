@@ -1,6 +1,6 @@
 """
-What the daemon tells systemd: that it is ready, that it reloads, that it stops, and,
-as long as it is healthy, that it is alive.
+Tells systemd when the daemon is ready, reloads and stops, and that it is alive while it is
+healthy.
 
 The protocol is sd_notify(3): datagrams of C{KEY=value} lines to a Unix socket.
 """
@@ -36,7 +36,7 @@ def notifyAddress(environ: Mapping[str, str]) -> str | None:
     """
     Find the address of systemd's socket.
 
-    @return: What L{socket.socket.sendto} takes, or L{None} if nobody listens.
+    @return: An address for L{socket.socket.sendto}, or L{None} if systemd does not listen.
     """
     address = environ.get("NOTIFY_SOCKET")
     if not address:
@@ -49,8 +49,8 @@ def watchdogInterval(environ: Mapping[str, str], pid: int) -> float | None:
     Find out how often systemd wants to hear from a process.
 
     @param pid: The process.
-    @return: Half of the time after which it gives the process up, in seconds, or
-        L{None} if it does not watch it.
+    @return: Half of the time after which systemd gives the process up, in seconds, or L{None} if
+        systemd does not watch the process.
     """
     if environ.get("WATCHDOG_PID", str(pid)) != str(pid):
         return None
@@ -74,7 +74,7 @@ class Notifier(Service):
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         """
-        @param clock: Where the watchdog's time comes from.
+        @param clock: The clock of the watchdog.
         @param healthy: Returns L{None} while the daemon does its work, else one
             sentence that says what is wrong.  While there is such a sentence the
             watchdog gets no word, and systemd restarts the daemon in the end.

@@ -1,5 +1,5 @@
 """
-What the console stands on, put together.
+Puts the parts of the console together.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from aerostack.settings.limits import LimitsConfig
 from aerostack.tables.feed import TableFeed
 
 PATH = "internal/admin"
-"""Under which path the console asks."""
+"""The path under which the console sends its requests."""
 
 
 class Console(MultiService):
     """
-    Everything that is there for the console.
+    The resources of the console, and the services behind them.
 
-    @ivar access: Stands before it.
-    @ivar sampler: Takes samples of what the daemon does.
-    @ivar taps: Who looks on at topics.
+    @ivar access: Decides which requests reach the console.
+    @ivar sampler: Takes samples of the daemon's work.
+    @ivar taps: The taps on topics.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Console(MultiService):
         health: Health,
     ) -> None:
         """
-        @param console: From where it can be reached: C{server.console}.
+        @param console: The setting C{server.console}: which clients reach the console.
         @param sessions: Gives all sessions, in order of opening.
         """
         super().__init__()
@@ -75,7 +75,7 @@ class Console(MultiService):
 
     def resources(self) -> dict[str, Resource]:
         """
-        Its page and what that asks, by path.
+        The console's page, and the resources that the page asks, by path.
         """
         access, directory, health = self.access, self._directory, self._health
         return {
@@ -95,6 +95,6 @@ class Console(MultiService):
         Let operators in by these settings from now on.
         """
         if console != self.access.console:
-            # Who looks on from where it may not any more must not go on with it.
+            # The new setting may not allow the clients that have taps now.
             self.taps.endAll()
         self.access.reload(console, limits)

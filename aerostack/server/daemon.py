@@ -64,24 +64,24 @@ from aerostack.tracker.faults import describe
 from aerostack.tracker.tracker import ChangeTracker
 
 MAX_REPEATS = 50_000
-"""How many publications are remembered, to be recognized when they come again."""
+"""How many publications the daemon remembers, to recognize them when a client publishes again."""
 
 
 class Daemon(MultiService):
     """
-    Everything that one configuration asks for.
+    Everything that one configuration describes.
 
-    @ivar listening: The addresses that it listens on.
-    @ivar health: How it does.
+    @ivar listening: The addresses that the daemon listens on.
+    @ivar health: Reports whether the daemon does its work.
     """
 
     log = Logger()
 
     def __init__(self, config: Config, reactor: Any, wall: Callable[[], float] = time.time) -> None:
         """
-        @param reactor: Its clock is for intervals; L{aerostack.process.steady.makeSteady} keeps
-            it from being set.
-        @param wall: Tells the time, seconds since the epoch.
+        @param reactor: Its clock measures intervals.  L{aerostack.process.steady.makeSteady} makes
+            it independent of the time of day.
+        @param wall: Gives the time of day, seconds since the epoch.
         """
         super().__init__()
         self.config = config
@@ -101,7 +101,7 @@ class Daemon(MultiService):
         )
         self.authenticator = Authenticator(config.projects)
         policies = makePolicies(config)
-        # Ids are told apart across restarts too, so that positions and logs can be.
+        # The ids of two runs differ, so that positions and log lines of two runs differ.
         run = uuid4().hex[:6]
         epochs, serial = count(1), count(1)
         self.hub = Hub(
@@ -214,7 +214,7 @@ class Daemon(MultiService):
             reads=self._pools.reads,
             waker=self._backend.waker(self._reactor) if tracker.wake else None,
             retention=tracker.retention,
-            # As long as a client may come back for changes, there must be some.
+            # The journal must go on for as long as a client may come back for changes.
             grace=max(60.0, tracker.retention),
         )
 
@@ -228,7 +228,7 @@ class Daemon(MultiService):
         return Session(connection, identity, self._context)
 
     def _databaseFault(self) -> str | None:
-        """What is wrong with the database, as a sentence."""
+        """One sentence about what is wrong with the database; L{None} if nothing is."""
         failure = self.history.failure
         if failure is None:
             return self._watch.fault()
@@ -276,13 +276,13 @@ class Daemon(MultiService):
 
     def privilegedStartService(self) -> None:
         """
-        Prepare the database and take the addresses, so that a fault is told before
+        Prepare the database and take the addresses, so that the operator learns of a fault before
         anything runs.
 
-        @raise StartError: Something cannot be had; the message says what.
+        @raise StartError: The database or an address cannot be used; the message says why.
         """
         try:
-            # The reactor does not turn yet, so nobody waits for this.
+            # The reactor does not turn yet, so this may block.
             newest = self._backend.prepare(
                 int((self._wall() - self.config.streams.repeatWindow) * 1000),
                 MAX_REPEATS,
@@ -318,8 +318,8 @@ class Daemon(MultiService):
     @inlineCallbacks
     def stopService(self) -> Any:
         """
-        Let nobody in, send everybody away, keep what is to be kept, and stop.  What takes
-        longer than L{aerostack.process.stopping} allows is cut.
+        Refuse new clients, close the connections, write what waits for the database, and stop.
+        The daemon cuts every step that takes longer than L{aerostack.process.stopping} allows.
         """
         self._pools.giveUp(DATABASE)
         yield bounded(self._reactor, self._leave, self._dropClients, self._pools.sever)
@@ -329,14 +329,14 @@ class Daemon(MultiService):
     @inlineCallbacks
     def _leave(self) -> Any:
         self.connections.stopping = self.connections.intake.stopped = True
-        # Systemd keeps its sockets open, and who comes by them waits for the next daemon;
-        # others are better told when to come back than not answered.
+        # systemd keeps its sockets open: a client that connects to one waits for the next daemon.
+        # A client at another address gets an answer now, which says when to come back.
         yield self.listening.stop(inherited=True)
         yield drain(self._reactor, self.connections.sessions(), self._drainPlan)
         yield self.listening.stop(inherited=False)
         yield self._waitForClients()
         yield super().stopService()
-        # Let what waits for the database come to its end.
+        # Let the calls end that wait for the database.
         yield DeferredList([self.tracker.stop(), self.history.flushed()], consumeErrors=True)
 
     @inlineCallbacks
@@ -357,12 +357,11 @@ class Daemon(MultiService):
 
     def reload(self, config: Config) -> None:
         """
-        Take up what of a configuration can be taken up while connections are open:
-        projects and their keys, limits, tables and who may read them, trusted proxies, how
-        a stop spreads clients, from where the console can be reached, certificates.
+        Take over the settings that can change while connections are open: projects and their
+        keys, limits, tables and the rules for reading them, trusted proxies, how a stop spreads
+        clients, which clients reach the console, and certificates.
 
-        A certificate that cannot be served is told in the log, and the old one
-        stays.
+        The log reports a certificate that cannot be served, and the old one stays.
         """
         before, self.config = self.config, merge(self.config, config)
         for name in sectionsThatWait(config, self.config):

@@ -1,5 +1,5 @@
 """
-How the daemon does, in numbers and in words.
+Reports whether the daemon does its work, in numbers and in sentences.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from aerostack.tables.feed import TableFeed
 from aerostack.tracker.tracker import ChangeTracker
 
 HELD = 10.0
-"""For how many seconds a transaction is open before it is spoken of."""
+"""After how many seconds /health mentions an open transaction."""
 
 
 class Health:
     """
-    Looks at the daemon's parts.
+    Gathers what the daemon's parts say of themselves.
     """
 
     def __init__(
@@ -35,9 +35,10 @@ class Health:
         restored: Callable[[], str | None],
     ) -> None:
         """
-        @param databaseFault: Tells what is wrong with the database, as one sentence; L{None}
-            for nothing.
-        @param restored: Tells whether the database was put back to an older state, alike.
+        @param databaseFault: Gives one sentence about what is wrong with the database, or L{None}
+            if nothing is.
+        @param restored: Gives one sentence if the database was put back to an older state, or
+            L{None} if it was not.
         """
         self._connections = connections
         self._quotas = quotas
@@ -49,13 +50,13 @@ class Health:
 
     def faults(self) -> Mapping[str, str | None]:
         """
-        What is wrong with each part, as a sentence; L{None} for nothing.
+        One sentence for each part about what is wrong with it; L{None} if nothing is.
         """
         return {"database": self._databaseFault(), "tracker": self._tracker.health()}
 
     def notices(self) -> Mapping[str, str]:
         """
-        What somebody should look at although every part does its work, as sentences.
+        Sentences about what an operator should look at although every part does its work.
         """
         waiting = self._tracker.waiting
         holder = None if waiting is None else waiting.holder
@@ -67,7 +68,7 @@ class Health:
 
     def health(self) -> dict[str, Any]:
         """
-        What C{/health} says.
+        The answer of C{/health}.
         """
         faults = self.faults()
         body: dict[str, Any] = {
@@ -79,7 +80,7 @@ class Health:
 
     def counts(self) -> Counts:
         """
-        What there is, and how much has been.
+        How many connections and subscriptions there are, and how much was published and delivered.
         """
         return Counts(
             len(self._connections),
@@ -91,8 +92,7 @@ class Health:
 
     def metrics(self) -> Mapping[str, float]:
         """
-        What there is to count: the counters and gauges of
-        L{aerostack.net.http.metrics.METRICS}.
+        The values of the counters and gauges in L{aerostack.net.http.metrics.METRICS}.
         """
         counts = self.counts()
         waiting = self._tracker.waiting or Lag(0.0, None)

@@ -1,5 +1,5 @@
 """
-What is to be done from time to time.
+The work that the daemon repeats at intervals.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from aerostack.sessions.session import Session
 
 class Housekeeping(Service):
     """
-    One sweep a second over everybody's deadlines, and now and then over the
-    history.  A sweep that has much to do is cut into pieces, between which everything
-    else has its turn.
+    Sweeps over the deadlines of all sessions each second, and over the history each minute.  A
+    sweep that has much to do is cut into pieces, and the reactor turns between two pieces.
 
-    @cvar sweepInterval: Seconds between two looks at the deadlines, and the
-        precision of every time-out of a connection.
-    @cvar expireInterval: Seconds between two looks at old messages.
-    @cvar probeInterval: Seconds between two looks whether messages can be kept.
+    @cvar sweepInterval: Seconds between two sweeps over the deadlines, and the precision of every
+        time-out of a connection.
+    @cvar expireInterval: Seconds between two sweeps over old messages.
+    @cvar probeInterval: Seconds between two checks whether messages can be kept.
     """
 
     log = Logger()
@@ -71,14 +70,14 @@ class Housekeeping(Service):
         due: Iterable[Session] = self._deadlines.expire(self._clock.seconds())  # type: ignore[assignment]
         self._doInPieces(self._serve(due))
         if self._swept.called:
-            # Else the one before has not come to its end.
+            # Otherwise the sweep before still goes on.
             self._swept = self._doInPieces(
                 self._guard(self._hub.presence.sweep()), self._guard(self._hub.expireLogs())
             )
 
     def _doInPieces(self, *works: Iterator[None]) -> Deferred[Any]:
         done: Deferred[Any] = self._cooperator.coiterate(chain(*works))
-        # What is left at the end of the service is left.
+        # The service may stop in the middle of a sweep.
         return done.addErrback(lambda failure: failure.trap(SchedulerStopped))
 
     def _serve(self, due: Iterable[Session]) -> Iterator[None]:
@@ -86,7 +85,7 @@ class Housekeeping(Service):
             try:
                 session.due()
             except Exception:
-                # One session's fault must not stop the others' clock.
+                # The deadlines of the other sessions must still be kept.
                 self.log.failure("a session failed", Failure(), connection=session.connectionId)
             yield
 
@@ -94,7 +93,7 @@ class Housekeeping(Service):
         try:
             yield from work
         except Exception:
-            # What comes behind it, and the next sweep, are to be done all the same.
+            # The parts after this one, and the next sweep, must still be done.
             self.log.failure("a part of the sweep failed", Failure())
 
     def _expire(self) -> Deferred[None]:

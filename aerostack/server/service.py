@@ -1,5 +1,5 @@
 """
-The daemon as a process: what C{twistd aerostack-rt} runs.
+The daemon as a process, as C{twistd aerostack-rt} runs it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Options(UsageOptions):
         """
         Read the configuration.
 
-        @raise UsageError: It has mistakes; each is named.
+        @raise UsageError: The configuration has mistakes; the message names each.
         """
         path = Path(self["config"])
         try:
@@ -74,9 +74,9 @@ class Program(MultiService):
         self._path = Path(options["config"])
         self.daemon = Daemon(options.loaded, reactor)
         self.daemon.setServiceParent(self)
-        # Whether the database answers is for /health to tell: a restart would not
-        # mend that.  What a restart mends is a reactor that does not turn, and then
-        # nobody pings the watchdog.
+        # /health reports a database that does not answer: a restart would not mend that.  A
+        # restart mends a reactor that does not turn, and such a reactor does not ping the
+        # watchdog.
         self._notifier = Notifier(reactor, lambda: None)
         self._notifier.setServiceParent(self)
         Signals(reactor, self.reload, PROCESS, self._closeLog).setServiceParent(self)
@@ -86,8 +86,8 @@ class Program(MultiService):
 
     def setServiceParent(self, parent: Any) -> None:
         """
-        Give the application the observer that writes our log: C{twistd} asks the
-        application for one, and takes its own where there is none.
+        Give the application the observer that writes our log.  C{twistd} asks the application for
+        an observer, and uses its own if there is none.
         """
         super().setServiceParent(parent)
         log = self.daemon.config.log
@@ -113,13 +113,13 @@ class Program(MultiService):
 
     def reload(self) -> None:
         """
-        Read the configuration again, and go on in a new log file where the old one was moved.
+        Read the configuration again, and open a new log file if the old one was moved.
         """
-        # A program that rotates logs says so with the same signal.
+        # A program that rotates logs sends the same signal.
         self._output.follow()
         self._notifier.reloading()
         try:
-            # twistd may have gone to another folder meanwhile.
+            # twistd may have changed the working directory meanwhile.
             config = load(self.daemon.config.path, os.environ, generate=True)
             self._redactor.add(credentialsOf(config))
             self.daemon.reload(config)
@@ -132,7 +132,7 @@ class Program(MultiService):
 
 def _logOutput(twistd: Mapping[str, Any]) -> LogOutput:
     """
-    Where C{twistd} was told to log: a file, or the terminal with C{--nodaemon}.
+    The output that C{twistd}'s options ask for: a file, or the terminal with C{--nodaemon}.
     """
     path = twistd.get("logfile")
     if path == "-" or (path is None and twistd.get("nodaemon")):
@@ -141,7 +141,8 @@ def _logOutput(twistd: Mapping[str, Any]) -> LogOutput:
 
 
 def _command() -> str:
-    """How our command line is called here: it may be in a virtual environment."""
+    """The path by which an operator calls our command line, which may be in a virtual
+    environment."""
     if shutil.which("aerostack-rt"):
         return "aerostack-rt"
     beside = Path(sys.executable).with_name("aerostack-rt")
@@ -150,9 +151,9 @@ def _command() -> str:
 
 def hint(config: Config, path: Path, command: str = "aerostack-rt") -> str:
     """
-    Say what to do with a daemon that has just started.
+    Say what an operator can do with a daemon that has just started.
 
-    @param command: How to call the command line.
+    @param command: The name or path of the command line.
     """
     tail = f"{command} tail orders"
     urls = urlsOf(config)
@@ -168,7 +169,7 @@ def hint(config: Config, path: Path, command: str = "aerostack-rt") -> str:
 
 
 def _hasConsole(config: Config) -> bool:
-    """Whether the console is there for who opens the first URL on this machine."""
+    """Whether a browser on this machine reaches the console at the first URL."""
     console = config.server.console
     local = any(parseDescription(listen).local for listen in config.server.listen)
     return console == "everywhere" or (console == "loopback" and local)

@@ -1,5 +1,5 @@
 """
-All WebSocket connections of the daemon, and how one that began as HTTP becomes one.
+All WebSocket connections of the daemon.  An HTTP request becomes a connection here.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from aerostack.settings.limits import LimitsConfig
 MakeSession = Callable[[IConnection, Identity], Session]
 
 READ = 16_384
-"""How many bytes are read at once, and may wait unread for a connection's next share."""
+"""How many bytes are read from a socket at once, and may wait for the connection's next share."""
 
 
 class Connections:
     """
     All WebSocket connections of this daemon.
 
-    @ivar stopping: Set once no new connection is let in.
-    @ivar intake: Takes what comes from all of them.
+    @ivar stopping: Whether the daemon refuses new connections because it stops.
+    @ivar intake: Takes the bytes of all connections.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Connections:
         compressor: Compressor | None,
     ) -> None:
         """
-        @param quotas: Where connections are counted.
+        @param quotas: Counts the connections.
         @param makeSession: Makes the session of a connection that has opened.
-        @param newId: Makes connection ids; no two calls give the same.
-        @param compressor: Compresses frames for clients that offer it; L{None} for
-            none.
+        @param newId: Makes connection ids; no two calls give the same id.
+        @param compressor: Compresses frames for clients that offer compression; L{None} if the
+            daemon does not compress.
         """
         self.stopping = False
         self._quotas = quotas
@@ -93,8 +93,8 @@ class Connections:
         Make a WebSocket of a request.
 
         @param opening: The request, as L{parseOpening} has read it.
-        @param address: What to count the connection by; L{None} if it is not counted.
-        @return: What a resource's C{render} returns.
+        @param address: The address under which the connection is counted; L{None} if it is not.
+        @return: The result for the resource's C{render}.
         """
         client = opening.client()
         connection = self._kind(self._newId(), self)
@@ -106,7 +106,7 @@ class Connections:
         wrapped = isinstance(transport, ProtocolWrapper)
         socket: Any = transport.transport if wrapped else transport
         socket.bufferSize = READ
-        # A request that expects it was told to continue.
+        # A client that sent C{Expect} has got an answer already: 100 Continue.
         untouched = channel.untouched and not opening.expects
         writer = self._writer(transport, connection, untouched)
         compressor = self._compressor if agreed else None
@@ -115,11 +115,10 @@ class Connections:
 
     def _writer(self, transport: Any, connection: Connection, untouched: bool) -> Writer:
         """
-        Take the place of everybody who writes to a transport.
+        Put a writer in the place of the transport, for the connection and for TLS.
         """
         if isinstance(transport, ProtocolWrapper):
-            # TLS writes on its own account as well.  What it has written so far may not
-            # be sent yet.
+            # TLS writes bytes of its own.  Those that it has written so far may still wait.
             below: Any = SocketWriter(transport.transport, connection, False)
             transport.transport = below
             transport.wrappedProtocol = connection
@@ -138,7 +137,7 @@ class Connections:
 
     def gone(self, connection: Connection) -> None:
         """
-        Note that a connection is gone.
+        Note that a connection has ended.
         """
         session = self._sessions.pop(connection, None)
         if session is not None:
@@ -146,13 +145,13 @@ class Connections:
 
     def sessions(self) -> Sequence[Session]:
         """
-        Every session there is.
+        All sessions, in order of opening.
         """
         return tuple(self._sessions.values())
 
     def abort(self) -> None:
         """
-        Drop every connection that is still there.
+        Drop every connection that is still open.
         """
         for connection in tuple(self._sessions):
             connection.abort()

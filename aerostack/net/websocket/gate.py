@@ -1,5 +1,5 @@
 """
-Who may come in, as far as that can be told before a credential is looked at.
+Decides whether a client may connect, before the daemon looks at its credentials.
 """
 
 from __future__ import annotations
@@ -49,11 +49,10 @@ class Gate:
 
     def admit(self, request: Request, opening: Opening) -> str | None:
         """
-        Make sure that one client more may come in.  The cheapest question comes first, and all
-        of them are cheap: this is what a daemon in trouble does all day.
+        Make sure that one more client may connect.  All checks are cheap, because an overloaded
+        daemon makes them very often.
 
-        @return: The address to count the connection by; L{None} for one that is not
-            counted.
+        @return: The address under which the connection is counted; L{None} if it is not counted.
         @raise RealtimeError: C{shutting_down}, C{too_many_connections} or
             C{overloaded}.
         """
@@ -74,7 +73,7 @@ class Gate:
         peer = getattr(request.getClientAddress(), "host", None)
         address = self._proxies.client(peer, opening.forwardedFor)
         self._quotas.checkAddress(address)
-        # Last, because it counts: who is refused above does not come in.
+        # Last, because it counts the client: a client that is refused above is not counted.
         self._admission.check(self._clock.seconds())
         return address
 

@@ -1,5 +1,5 @@
 """
-Where WebSockets open.
+The resource that opens WebSockets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from aerostack.net.websocket.handshake import parseOpening
 
 class RealtimeResource(JSONResource):
     """
-    Where WebSockets open.
+    The resource that opens WebSockets.
     """
 
     def __init__(
