@@ -1,5 +1,5 @@
 """
-What the console is told, and who may have it.
+The resources that the console asks, and the check of who may ask them.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from aerostack.net.http.resources import JSONResource, nothingHere
 from aerostack.settings.limits import LimitsConfig
 
 LIMIT = 100
-"""How many entries a page has, where it is not said."""
+"""How many entries a page has if the request does not say."""
 
 MOST = 500
-"""How many it has at the most."""
+"""How many entries a page has at the most."""
 
 
 class ConsoleAccess:
     """
-    Stands before the console.
+    Decides which requests reach the console.
 
-    @ivar console: From where it can be reached: C{server.console}.
-    @ivar limits: Those of topics hold here too.
+    @ivar console: The setting C{server.console}.
+    @ivar limits: The limits, of which those for topics hold here too.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ConsoleAccess:
 
     def check(self, request: Request) -> None:
         """
-        Make sure that the console can be reached from where a request comes.
+        Make sure that a request from this address may reach the console.
 
         @raise RealtimeError: C{not_found} or C{forbidden}.
         """
@@ -82,7 +82,7 @@ class ConsoleAccess:
 
     def enter(self, request: Request) -> Identity:
         """
-        Make sure that a request may know all of its project.
+        Make sure that a request may see everything of its project.
 
         @raise RealtimeError: As L{check}; C{unauthorized} or C{forbidden}.
         """
@@ -93,7 +93,7 @@ class ConsoleAccess:
         """
         Read a topic as a client names it.
 
-        @raise RealtimeError: It is none of the project's.
+        @raise RealtimeError: The topic is malformed, or belongs to another project.
         """
         if not text:
             raise RealtimeError("invalid_arguments", "Name the topic: ?topic=chat/general")
@@ -102,7 +102,7 @@ class ConsoleAccess:
 
 class _ConsoleResource(JSONResource):
     """
-    Something that the console asks for.  Subclasses override L{tell}.
+    A resource of the console.  Subclasses override L{tell}.
     """
 
     def __init__(self, access: ConsoleAccess) -> None:
@@ -115,9 +115,9 @@ class _ConsoleResource(JSONResource):
 
     def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         """
-        Answer a request that may be answered; see L{JSONResource.answer}.
+        Answer a request that was allowed; see L{JSONResource.answer}.
 
-        @param identity: Of whose project it may know.
+        @param identity: The operator, who may see everything of the project.
         @param query: Its URL parameters.
         """
         raise NotImplementedError
@@ -125,7 +125,7 @@ class _ConsoleResource(JSONResource):
 
 class OverviewResource(_ConsoleResource):
     """
-    How the daemon does, now and lately.
+    The daemon's health and work, now and in the last minutes.
     """
 
     def __init__(
@@ -138,8 +138,8 @@ class OverviewResource(_ConsoleResource):
         wall: Callable[[], float],
     ) -> None:
         """
-        @param health: What C{/health} says.
-        @param metrics: What C{/metrics} says.
+        @param health: Gives the answer of C{/health}.
+        @param metrics: Gives the numbers of C{/metrics}.
         """
         super().__init__(access)
         self._directory = directory
@@ -164,7 +164,7 @@ class OverviewResource(_ConsoleResource):
 
 class ConnectionsResource(_ConsoleResource):
     """
-    Who is connected.
+    The connections.
     """
 
     def __init__(self, access: ConsoleAccess, directory: Directory) -> None:
@@ -185,7 +185,7 @@ class ConnectionsResource(_ConsoleResource):
 
 class TopicsResource(_ConsoleResource):
     """
-    Which topics there are.
+    The topics.
     """
 
     def __init__(self, access: ConsoleAccess, directory: Directory) -> None:
@@ -201,7 +201,7 @@ class TopicsResource(_ConsoleResource):
 
 class TopicResource(_ConsoleResource):
     """
-    One topic, and who is there.
+    One topic with its subscribers and members.
     """
 
     def __init__(self, access: ConsoleAccess, directory: Directory) -> None:
@@ -214,7 +214,7 @@ class TopicResource(_ConsoleResource):
 
 class ExplainResource(_ConsoleResource):
     """
-    Why something did not arrive.
+    Explains why a publication did or did not reach a user.
     """
 
     def __init__(self, access: ConsoleAccess, diagnosis: Diagnosis) -> None:
@@ -231,7 +231,7 @@ class ExplainResource(_ConsoleResource):
 
 class WatchResource(_ConsoleResource):
     """
-    What passes on a topic, as long as the client stays.
+    Shows the frames of a topic, for as long as the client stays connected.
     """
 
     def __init__(self, access: ConsoleAccess, taps: Taps) -> None:
@@ -253,7 +253,7 @@ class WatchResource(_ConsoleResource):
 @implementer(IPushProducer)
 class _LineReader:
     """
-    Somebody who reads an answer line by line while it goes on.
+    A client that reads an answer line by line while it goes on.
     """
 
     pauseProducing: Callable[[], None]
@@ -281,7 +281,7 @@ class _LineReader:
             self._request.registerProducer(self, True)
 
     def stopProducing(self) -> None:
-        """The client is gone, which the request tells."""
+        """The client has disconnected.  The request reports that."""
 
 
 def _limit(query: Mapping[str, str]) -> int:

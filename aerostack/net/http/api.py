@@ -35,12 +35,12 @@ from aerostack.settings.limits import LimitsConfig
 
 class HealthResource(JSONResource):
     """
-    Whether the daemon does its work.
+    Reports whether the daemon does its work.
     """
 
     def __init__(self, health: Callable[[], dict[str, Any]]) -> None:
         """
-        @param health: Gives what is said of it: C{status} is C{ok} or C{failing}.
+        @param health: Gives the answer.  Its C{status} is C{ok} or C{failing}.
         """
         super().__init__()
         self._health = health
@@ -106,7 +106,7 @@ class HistoryResource(JSONResource):
 
     def _identify(self, request: Request, room: str) -> Identity:
         bearer = bearerOf(request, self._authenticator) or Credentials()
-        # A request that brings nothing can still name its project: by the topic.
+        # A request without credentials names its project by the topic.
         named = room.rpartition("/")[2]
         brought = headerOf(request, "x-aerostack-key") or bearer.key or bearer.token
         return self._authenticator.identify(
@@ -138,7 +138,7 @@ def _page(messages: list[Kept]) -> tuple[int, Any]:
 
 class RPCResource(JSONResource):
     """
-    What servers call.
+    The methods that servers call.
     """
 
     methods = ("POST",)
@@ -188,8 +188,8 @@ def makeRoot(resources: Mapping[str, Resource]) -> Resource:
 
 class _Branch(Resource):
     """
-    A part of a path; what is not under it is told as JSON.  Who asks for it without the
-    slash of a page that is right under it, is sent there.
+    A part of a path.  For an unknown path below it the answer is JSON.  If there is a page right
+    below it, a request without the final slash is redirected to that page.
     """
 
     def getChild(self, path: bytes, request: Request) -> Resource:

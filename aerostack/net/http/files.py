@@ -1,6 +1,6 @@
 """
-What the daemon serves to browsers as files: its page, the examples, its console, the files that
-these share, and the client that pages use.
+The files that the daemon serves to browsers: its page, the examples, the console, the files that
+these share, and the client for pages.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ HTML = "text/html; charset=utf-8"
 
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
-    # What a compiler reads is no video, which .ts would stand for.
+    # Declarations are text for a compiler; the usual type for .ts is a video's.
     ".d.ts": "text/plain; charset=utf-8",
 }
-"""What is served of the client, by how its name ends; nothing else is."""
+"""The media types of the client's files, by the ends of their names.  No other file is served."""
 
 PAGE_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""What is served of pages besides their HTML, in the same way."""
+"""The media types of the other files of pages, in the same way."""
 
 POLICY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'"
 }
-"""What pages may load: what the daemon serves, and nothing that stands in them."""
+"""What pages may load: files of the daemon, and no code or styles inside the page."""
 
 CHARTS = ("node_modules", "uplot", "dist")
-"""Where the console's folder has the library for charts, once it is installed."""
+"""The folder of the chart library inside the console's folder, once the library is installed."""
 
 CHART_FILES = ("uPlot.esm.js", "uPlot.min.css")
-"""What the console takes of it."""
+"""The files of the chart library that the console uses."""
 
 EXAMPLE_TYPES = {
     **TYPES,
     ".css": "text/css; charset=utf-8",
     ".html": HTML,
-    # Shown on pages, and for programs that are none.
+    # Pages show these files, and programs other than browsers use them.
     ".mjs": "text/plain; charset=utf-8",
     ".py": "text/plain; charset=utf-8",
     ".tsx": "text/plain; charset=utf-8",
@@ -64,8 +64,8 @@ class FileResource(Resource):
     """
     A file, read once.
 
-    Browsers ask every time whether it has changed, and get it only if it has: whoever
-    upgrades the daemon has upgraded the pages.
+    A browser asks every time whether the file has changed, and gets it only then.  So an upgrade of
+    the daemon also upgrades the pages.
     """
 
     isLeaf = True
@@ -98,7 +98,7 @@ class FileResource(Resource):
 
 class GuardedResource(Resource):
     """
-    Something that not everybody gets.
+    A resource that only some requests get.
     """
 
     isLeaf = True
@@ -129,7 +129,7 @@ def homeFiles(projectId: str, examples: bool) -> dict[str, Resource]:
     folder = files("aerostack.web").joinpath("home")
     page = folder.joinpath("index.html").read_text("utf-8")
     page = page.replace("{{examples}}", "" if examples else "hidden")
-    # A project's id has no character that means anything in HTML.
+    # A project's id has no characters that are special in HTML.
     page = page.replace("{{projectId}}", projectId)
     found: dict[str, Resource] = {"": FileResource(page.encode("utf-8"), HTML, POLICY)}
     for file, kind in _served(folder, PAGE_TYPES):
@@ -152,8 +152,8 @@ def clientFiles() -> dict[str, Resource]:
     """
     The client for browsers, by path.
 
-    The names are those that are there when the daemon starts, so that nothing that a
-    request says ever becomes the name of a file.
+    The names are read when the daemon starts, so that no part of a request ever becomes a file's
+    name.
     """
     folder = files("aerostack.web").joinpath("client")
     return {f"client/{file.name}": _clientFile(file, kind) for file, kind in _served(folder, TYPES)}
@@ -163,7 +163,7 @@ def consoleFiles(check: Callable[[Request], None]) -> dict[str, Resource]:
     """
     The console, by path, and the library for its charts if that is installed.
 
-    @param check: Raises L{RealtimeError} for a request that may not have it.
+    @param check: Raises L{RealtimeError} for a request that is refused.
     """
     folder = files("aerostack.web").joinpath("console")
     page = FileResource(
@@ -172,8 +172,8 @@ def consoleFiles(check: Callable[[Request], None]) -> dict[str, Resource]:
         {
             **POLICY,
             "Referrer-Policy": "no-referrer",
-            # No other page keeps a hold on it, those of the same origin neither: they show
-            # what strangers write.
+            # No other page may control the console's window, not even a page of the same origin:
+            # such pages show what strangers write.
             "Cross-Origin-Opener-Policy": "same-origin",
         },
     )
@@ -190,10 +190,9 @@ def consoleFiles(check: Callable[[Request], None]) -> dict[str, Resource]:
 
 def exampleFiles(projectId: str) -> dict[str, Resource]:
     """
-    The examples, by path.  Beside the pages of each stands what it needs of a server, to be
-    read.
+    The examples, by path.  Beside the pages of each example is its server's code, for reading.
 
-    @param projectId: The project that they live in.
+    @param projectId: The project of the examples.
     """
     pages, servers = files("aerostack.web").joinpath("examples"), files("aerostack.examples")
     found = {f"examples/{file.name}": (file, kind) for file, kind in _served(pages, EXAMPLE_TYPES)}
@@ -225,7 +224,7 @@ def _clientFile(file: Traversable, contentType: str) -> FileResource:
     return FileResource(
         file.read_bytes(),
         contentType,
-        # It is public, and modules are only loaded from elsewhere if that is said.
+        # The file is public.  A page of another origin loads a module only with this header.
         {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"},
     )
 

@@ -1,5 +1,5 @@
 """
-What the daemon counts, for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/).
+The daemon's metrics, for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aerostack.net.http.requests import BoundedRequest, headersOf, isLocal, oper
 from aerostack.net.http.resources import JSONResource
 
 KIND = "kind"
-"""The label of a histogram that there is several times.  Its values are ours, never a client's."""
+"""The label that tells several histograms of one metric apart.  No client chooses its values."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Metric:
 
     @ivar kind: C{counter} if it only grows while the daemon runs, C{histogram} if it counts
         things by how long they took, else C{gauge}.
-    @ivar meaning: What it is.
+    @ivar meaning: The help text.
     """
 
     name: str
@@ -93,7 +93,7 @@ Timings = Mapping[str, Histogram | Mapping[str, Histogram]]
 
 class _DaemonCollector(Collector):
     """
-    Reads the daemon's numbers when somebody asks for them.
+    Reads the daemon's numbers at each request for the metrics.
     """
 
     def __init__(self, measure: Callable[[], Mapping[str, float]], timings: Timings) -> None:
@@ -102,7 +102,7 @@ class _DaemonCollector(Collector):
 
     def collect(self) -> Iterator[MetricFamily]:
         """
-        What L{CollectorRegistry} asks for.
+        See L{CollectorRegistry}.
         """
         values = self._measure()
         for metric in METRICS:
@@ -140,7 +140,7 @@ class _Exposition(NamedTuple):
 
 class MetricsResource(JSONResource):
     """
-    The metrics, for whoever is on this machine or brings a project's secret key.
+    The metrics, for requests from this machine and for requests with a project's secret key.
     """
 
     def __init__(
@@ -151,11 +151,11 @@ class MetricsResource(JSONResource):
         wall: Callable[[], float],
     ) -> None:
         """
-        @param measure: Gives the values of L{METRICS} by their names, histograms apart.
-        @param timings: The histograms among them.
+        @param measure: Gives the values of L{METRICS} by name, without the histograms.
+        @param timings: The histograms.
         """
         super().__init__()
-        # Several daemons may live in one process, as in the tests: none uses the global registry.
+        # Several daemons may run in one process, as in the tests, so none uses the global registry.
         self._registry = CollectorRegistry()
         self._registry.register(_DaemonCollector(measure, timings))
         self._authenticator = authenticator
@@ -168,7 +168,7 @@ class MetricsResource(JSONResource):
         try:
             encode, mediaType = choose_encoder(accept)
         except TypeError:
-            # It compares a version that is no number with one that is.
+            # The library compares versions as numbers.
             encode, mediaType = choose_encoder("")
         return 200, _Exposition(encode(self._registry), mediaType)
 

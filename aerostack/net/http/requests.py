@@ -1,5 +1,5 @@
 """
-Requests: what they bring, and who makes them.
+Reads HTTP requests, and finds out who sends them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aerostack.core.access.permissions import Identity, Role
 from aerostack.errors import RealtimeError
 from aerostack.settings.addresses import isLoopback
 
-# What proxies add.  A client of theirs is not on this machine, although they may be.
+# Headers that proxies add.  The proxy may be on this machine, but its client is not.
 _FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
 
 
@@ -55,13 +55,12 @@ def bearerOf(request: Request, authenticator: Authenticator) -> Credentials | No
 
 def isLocal(request: Request) -> bool:
     """
-    Whether a request comes from this machine: through a listener of which the
-    configuration says so.
+    Whether a request comes from this machine.  It must come through a listener that the
+    configuration calls local.
 
-    A proxy that says nothing of its clients looks like any other program of this
-    machine, so that where a request comes from proves nothing.  One that does say is
-    refused all the same.  And a page of elsewhere may have made its own name lead here:
-    its browser names it in C{Host}.
+    The peer's address proves nothing: a proxy that adds no headers looks like any other program
+    on this machine.  A request with a proxy's headers is not local.  A request whose C{Host} is
+    not this machine's is not local either: a foreign page may have made its own name point here.
     """
     channel: Any = request.channel
     return (
@@ -78,10 +77,10 @@ def _namesHere(host: str) -> bool:
 
 def serverOf(request: Request, authenticator: Authenticator, now: float) -> Identity:
     """
-    Who brings C{Authorization: Bearer}, as servers do.
+    Verify the credentials in C{Authorization: Bearer}, as servers send them.
 
     @param now: The time in seconds.
-    @raise RealtimeError: C{unauthorized}: nobody does, or what is brought does not hold.
+    @raise RealtimeError: C{unauthorized}: there are no credentials, or they do not hold.
     """
     bearer = bearerOf(request, authenticator)
     if bearer is None:
@@ -91,10 +90,10 @@ def serverOf(request: Request, authenticator: Authenticator, now: float) -> Iden
 
 def operatorOf(request: Request, authenticator: Authenticator, now: float, what: str) -> Identity:
     """
-    Make sure that a request brings a project's secret key.
+    Make sure that a request has a project's secret key.
 
     @param now: The time in seconds.
-    @param what: What is for the secret key, as the beginning of a sentence.
+    @param what: The beginning of a sentence that ends in "for the secret key".
     @raise RealtimeError: C{unauthorized} or C{forbidden}.
     """
     identity = serverOf(request, authenticator, now)
@@ -105,9 +104,9 @@ def operatorOf(request: Request, authenticator: Authenticator, now: float, what:
 
 def queryOf(request: Request) -> Mapping[str, str]:
     """
-    A request's URL parameters; of one that is repeated, the first.
+    A request's URL parameters.  If one is repeated, its first value counts.
 
-    @raise RealtimeError: C{invalid_arguments}: one is not UTF-8.
+    @raise RealtimeError: C{invalid_arguments}: a parameter is not UTF-8.
     """
     try:
         return {
@@ -122,8 +121,8 @@ def numberOf(query: Mapping[str, str], name: str, least: int) -> int | None:
     """
     Read a whole number among a request's URL parameters.
 
-    @return: L{None} if it is not there.
-    @raise RealtimeError: C{invalid_arguments}: it is none, or less than it may be.
+    @return: L{None} if the parameter is not there.
+    @raise RealtimeError: C{invalid_arguments}: the value is not a whole number, or too small.
     """
     text = query.get(name)
     if text is None:
@@ -136,9 +135,9 @@ def numberOf(query: Mapping[str, str], name: str, least: int) -> int | None:
 
 class BoundedRequest(Request):
     """
-    A request that stores no more of its body than is allowed.
+    A request that stores no more of its body than the limit allows.
 
-    @ivar tooLarge: Whether something of the body was thrown away.
+    @ivar tooLarge: Whether a part of the body was thrown away.
     """
 
     tooLarge = False
@@ -153,16 +152,16 @@ class BoundedRequest(Request):
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """
-        Take a request that is complete.
+        Take a complete request.
 
-        Twisted's own reads forms, on any path and before anybody is asked who they are,
-        which takes half a second for a megabyte.  No form is read here.
+        Twisted's own method parses forms on any path, before it knows the client, and takes half a
+        second for a megabyte.  This one parses no forms.
         """
         self.content.seek(0)
         self.method, self.clientproto = command, version
         authority, self.uri = _originForm(path)
         if authority is not None:
-            # It counts instead of Host (RFC 9112, 3.2.2).
+            # The authority in the target overrides Host (RFC 9112, 3.2.2).
             self.requestHeaders.setRawHeaders(b"host", [authority])
         self.path, _, query = self.uri.partition(b"?")
         self.args = parse_qs(query, keep_blank_values=True)
@@ -171,7 +170,7 @@ class BoundedRequest(Request):
 
 def _originForm(target: bytes) -> tuple[bytes | None, bytes]:
     """
-    Read a request's target in its absolute form (RFC 9112, 3.2.2): all servers have to.
+    Read a request's target in its absolute form, which all servers must accept (RFC 9112, 3.2.2).
 
     @return: The authority, L{None} for another form, and the path with its query.
     """

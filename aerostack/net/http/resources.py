@@ -1,5 +1,5 @@
 """
-What the daemon serves over HTTP.
+The base classes of the daemon's HTTP resources.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aerostack.protocol.codec import encodeValue
 
 class JSONResource(Resource):
     """
-    A resource that answers JSON, its errors as well.
+    A resource whose answers and errors are JSON.
 
     Subclasses override L{answer}.
 
@@ -37,9 +37,9 @@ class JSONResource(Resource):
         """
         Answer a request.
 
-        @return: The answer, for JSON, or L{NOT_DONE_YET} where the request is taken
-            over, or a L{Deferred} of either.
-        @raise RealtimeError: It is refused.
+        @return: The status and the body for JSON; or L{NOT_DONE_YET} if the resource has taken the
+            request over; or a L{Deferred} of either.
+        @raise RealtimeError: The request is refused.
         """
         raise NotImplementedError
 
@@ -108,7 +108,7 @@ class JSONResource(Resource):
         except Exception:
             status, body = self._failed(Failure(), request)
             data, kind = self.encode(body)
-        # Twisted does not know the phrases of all.
+        # Twisted does not know the phrases of all codes.
         request.setResponseCode(status, HTTPStatus(status).phrase.encode())
         request.setHeader(b"content-type", kind)
         request.setHeader(b"cache-control", b"no-store")
@@ -144,33 +144,34 @@ def _errorAnswer(request: Request, error: RealtimeError) -> tuple[int, Any]:
 
 def nothingHere() -> RealtimeError:
     """
-    What is said of a path that nobody serves.
+    The error for a path that the daemon does not serve.
     """
     return RealtimeError("not_found", "Nothing is served under this path.")
 
 
 class RefusalResource(JSONResource):
     """
-    What is not served, however it is asked for.
+    Answers every request with one error.
     """
 
     methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
     def __init__(self, error: RealtimeError) -> None:
         """
-        @param error: Why it is not.
+        @param error: The error.
         """
         super().__init__()
         self._error = error
 
     def answer(self, request: BoundedRequest) -> Any:
-        # Raised, it would know the frame that knows us, and all of us would stay in memory.
+        # A raised error refers to its frame, and the frame to this resource.  That circle would
+        # stay in memory until the next garbage collection.
         return _errorAnswer(request, self._error)
 
 
 class NotFoundResource(RefusalResource):
     """
-    Every path that is not another's.
+    Answers for every path that has no other resource.
     """
 
     def __init__(self) -> None:

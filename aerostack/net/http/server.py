@@ -1,5 +1,5 @@
 """
-Connections on which HTTP is spoken, within bounds.
+HTTP connections, within bounds.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ from aerostack.net.intake import Intake
 from aerostack.settings.limits import LimitsConfig
 
 _SINGLE = (b"host", b"origin", b"authorization", b"x-aerostack-key")
-"""Headers that decide who may do what.  Where one stands twice, a proxy in front may go by the
-one and the daemon by the other."""
+"""Headers that decide about rights.  If one came twice, a proxy in front could use the first and
+the daemon the second."""
 
 LEAST = 100
-"""How many connections may speak HTTP at the same time, where few WebSockets may be open."""
+"""How many connections may speak HTTP at the same time at the least, even if C{limits.connections}
+is small."""
 
 
 class Lobby:
     """
-    The connections that speak HTTP: those that are no WebSockets yet, and others.
+    The connections that speak HTTP.  Some of them become WebSockets.
 
-    Where there are too many, the one that has been without a request for longest has to
-    go: whoever means something asks at once.
+    If there are too many, the one that has been without a request for longest is dropped: a client
+    that needs the connection sends its request at once.
     """
 
     def __init__(self, limits: LimitsConfig) -> None:
@@ -52,7 +53,7 @@ class Lobby:
 
     def enter(self, channel: BoundedChannel) -> None:
         """
-        Let a connection in, or let one that has been answered wait anew.
+        Add a connection, or let one that was answered wait for its next request.
         """
         self._channels.pop(channel, None)
         self._channels[channel] = None
@@ -69,13 +70,13 @@ class Lobby:
 
 class BoundedChannel(HTTPChannel):
     """
-    A connection on which a whole request must come within the time-out, counted
-    from the opening or from the answer before: a byte now and then buys no more.
+    A connection on which a whole request must come within the time-out.  The time counts from the
+    opening or from the answer before, and further bytes do not extend it.
 
-    Requests that follow each other without waiting are answered in shares of the reactor's
-    turns, and not before the client has read what there was.
+    If a client sends several requests without waiting for answers, each is answered in the
+    connection's share of a turn, and only after the client has read the answer before.
 
-    @ivar untouched: Whether no answer was written yet.
+    @ivar untouched: Whether the daemon has written no answer yet.
     """
 
     untouched = True
@@ -111,7 +112,7 @@ class BoundedChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         if self._busyReceiving:
-            # Twisted's own, which gives back what came behind a request.
+            # Twisted calls this with the bytes that came behind a request.
             LineReceiver.dataReceived(self, data)
         else:
             self.site.intake.take(self, data)
@@ -119,7 +120,7 @@ class BoundedChannel(HTTPChannel):
     # What the intake calls
 
     def feed(self) -> None:
-        """Take what has come, up to the end of the next request."""
+        """Take bytes up to the end of the next request."""
         data, self.unread = self.unread, b""
         if self._lost:
             return
@@ -145,12 +146,12 @@ class BoundedChannel(HTTPChannel):
             self.transport.abortConnection()  # type: ignore[attr-defined]
 
     def _readLess(self) -> None:
-        """Read no more requests while one that has come waits for its turn."""
+        """Stop reading while a complete request waits for its turn."""
         if self.paused and self._buffer and self._successor is None:
             self._networkProducer.pauseProducing()
 
     def requestDone(self, request: Any) -> None:
-        # Stops the loop over what has come.
+        # This stops Twisted's loop over the bytes that have come.
         self.paused = True
         super().requestDone(request)
         self.site.lobby.enter(self)
@@ -176,7 +177,8 @@ class BoundedChannel(HTTPChannel):
             self._successor.dataReceived(data)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        # A token that is too long should not look like a broken network.
+        # A client with too long a token should get an answer, so that the network does not look
+        # broken.
         assert self.transport is not None
         self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n")
         self.loseConnection()
@@ -187,17 +189,17 @@ class BoundedChannel(HTTPChannel):
 
     def release(self, successor: IProtocol) -> Any:
         """
-        Give the connection away, while its only request is being answered.
+        Hand the connection over to another protocol, while its only request is being answered.
 
-        @param successor: Gets what has already come behind the request.
-        @return: The transport, which is the caller's from now on.
+        @param successor: Gets the bytes that have already come behind the request.
+        @return: The transport, which the caller owns from now on.
         """
         transport: Any = self.transport
         self._successor, self.transport = successor, None
         self.site.lobby.leave(self)
         transport.unregisterProducer()
-        # A request and its channel know each other, and would be kept until the
-        # garbage collector comes by.
+        # A request and its channel refer to each other, and would stay in memory until the next
+        # garbage collection.
         self.requests.clear()
         return transport
 
@@ -206,8 +208,8 @@ class BoundedSite(Site):
     """
     Serves a tree of resources, within limits.
 
-    @ivar bodyBytes: The largest body that a request may have.
-    @ivar local: Whether only programs of this machine get here.
+    @ivar bodyBytes: How many bytes the body of a request may have.
+    @ivar local: Whether only programs on this machine reach the site.
     """
 
     protocol = BoundedChannel  # type: ignore[assignment]
@@ -226,7 +228,7 @@ class BoundedSite(Site):
     ) -> None:
         """
         @param lobby: Counts the connections of all sites.
-        @param intake: Takes what comes to all of them.
+        @param intake: Takes the bytes of all connections.
         """
         super().__init__(root, requestFactory=BoundedRequest, reactor=reactor)
         self.lobby = lobby
@@ -253,7 +255,7 @@ class BoundedSite(Site):
 
     def log(self, request: Any) -> None:
         """
-        Note a request, without its query: older clients put credentials there.
+        Log a request without its query, because older clients put credentials there.
         """
         self.log_.debug(
             "{method} {path} {code}",

@@ -5,10 +5,9 @@ Only this module and L{aerostack.net.websocket.connections}, which sets Autobahn
 know Autobahn.  Its timers stay off: they run on a global loop, and the session keeps the time
 itself.
 
-Autobahn parses what clients send, and knows what RFC 6455 wants of both sides.  Its
-opening is not used: it would parse again what twisted.web has parsed and we have
-checked, log all of it, and leave each connection with some ninety attributes of its
-own, of which hardly any ever changes.
+Autobahn parses the frames of clients and follows RFC 6455.  We do not use its opening.  That would
+parse again what twisted.web has parsed and we have checked, log all of it, and give each connection
+some ninety attributes of its own, although hardly any of them ever changes.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ from aerostack.sessions.session import Session
 txaio.use_twisted()
 
 SLICE = 256
-"""How many bytes are taken at once, unless they are one frame's: some forty frames."""
+"""How many bytes are taken at once: some forty frames.  A larger frame is taken as a whole."""
 
 
 class Owner(Protocol):
     """
-    What a connection reports to.
+    The owner of all connections, to which each connection reports.
 
-    @ivar intake: Takes what comes from all connections.
+    @ivar intake: Takes the bytes of all connections.
     """
 
     intake: Intake
@@ -59,7 +58,7 @@ class Owner(Protocol):
 
     def gone(self, connection: Connection) -> None:
         """
-        Note that a connection is gone.
+        Note that a connection has ended.
         """
 
 
@@ -71,13 +70,13 @@ class Connection(WebSocketServerProtocol):
     Only subclasses made by L{connectionKind} can be used: they have the attributes that
     Autobahn would give each connection.
 
-    @ivar address: What the connection is counted by; L{None} if it is not.
+    @ivar address: The address under which the connection is counted; L{None} if it is not.
     """
 
     logger = Logger()
     transport: Any
 
-    # What Autobahn's opening would leave behind.
+    # Autobahn's opening would set these.
     websocket_version = 13
     inside_message = False
     current_frame: Any = None
@@ -86,20 +85,20 @@ class Connection(WebSocketServerProtocol):
     message_data: Any = None
     _perMessageCompress: Any = None
 
-    # What has come and waits for its share of a turn; see L{Source}.
+    # The bytes that have come and wait for their share of a turn; see L{Source}.
     unread = b""
     held = False
-    # Where it comes from.
+    # The transport that is read from.
     _socket: Any = None
 
     _session: Session | None = None
-    # Where the client agreed to compression, what does it.
+    # Compresses frames, if the client agreed to that.
     _compressor: Compressor | None = None
     # How many frames of the present message have come.
     _fragments = 0
 
     def __init__(self, connectionId: str, owner: Owner) -> None:
-        # Autobahn's own would make two Deferreds that nobody waits for.
+        # Autobahn's own method would make two Deferreds that we do not use.
         self.connectionId = connectionId
         self._owner = owner
         self.address: str | None = None
@@ -112,18 +111,18 @@ class Connection(WebSocketServerProtocol):
 
     @property
     def is_closed(self) -> Deferred[Any]:
-        """What Autobahn fires when it closes; nobody waits for it."""
+        """Autobahn fires this Deferred when the connection closes.  We do not use it."""
         return Deferred()
 
     @property
     def peer(self) -> str:  # type: ignore[override]
-        """Who Autobahn says in its log that a connection is."""
+        """The connection's name in Autobahn's log."""
         return self.connectionId
 
     def agrees(self, offers: Sequence[str]) -> bool:
         """
-        Whether one of the client's offers of compression can be taken up as
-        L{aerostack.protocol.deflate.AGREED} has it.
+        Whether the daemon can accept one of the client's offers of compression with
+        L{aerostack.protocol.deflate.AGREED}.
 
         @param offers: The values of C{Sec-WebSocket-Extensions}.
         """
@@ -151,14 +150,14 @@ class Connection(WebSocketServerProtocol):
         """
         Become an open WebSocket.
 
-        @param transport: Where to write.
+        @param transport: The writer of the connection.
         @param socket: The transport that is read from.
-        @param answer: The HTTP answer that opens it.
-        @param compressor: What compresses frames, if that was agreed.
+        @param answer: The HTTP answer that opens the WebSocket.
+        @param compressor: Compresses frames; L{None} if the client did not agree to that.
         """
         self.makeConnection(transport)
         self._socket = socket
-        # An HTTP request that came before may have stopped it.
+        # An earlier HTTP request may have paused reading.
         socket.resumeProducing()
         if compressor is not None:
             self._compressor = compressor
@@ -168,7 +167,7 @@ class Connection(WebSocketServerProtocol):
         self._session = self._owner.opened(self, identity)
 
     def dataReceived(self, data: bytes) -> None:
-        # Any byte is a sign of life: a large message on a slow line, too.
+        # Any byte is a sign of life, also one of a large message on a slow line.
         if self._session is not None:
             self._session.heard()
         self._owner.intake.take(self, data)
@@ -187,10 +186,10 @@ class Connection(WebSocketServerProtocol):
             return
         size = SLICE
         if self.current_frame is not None:
-            # The rest of a frame costs little, however long it is.
+            # The rest of a frame costs little, even if it is long.
             size = max(size, self.current_frame.length - self.current_frame_masker.pointer())
         data, self.unread = self.unread[:size], self.unread[size:]
-        # What Autobahn's own does besides is to format a line for a log that is off.
+        # Autobahn's own method also formats a line for a log that is off.
         self._dataReceived(data)
 
     def hold(self) -> None:
@@ -201,7 +200,7 @@ class Connection(WebSocketServerProtocol):
         """See L{Source}."""
         if self.state != self.STATE_CLOSED:
             if self._session is not None:
-                # It may have answered a ping meanwhile, unheard.
+                # The client may have answered a ping while its bytes waited.
                 self._session.heard()
             self._socket.resumeProducing()
 
@@ -216,13 +215,13 @@ class Connection(WebSocketServerProtocol):
     # What Autobahn calls
 
     def connectionMade(self) -> None:
-        """There is nothing left to find out; see L{connectionKind}."""
+        """Do nothing: L{connectionKind} has set what Autobahn would read here."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        # Without the three lines that Autobahn's adapter formats for its log, on or off:
-        # where a network breaks down, thousands are lost at once.
+        # Autobahn's adapter formats three lines for its log, even if that is off.  This call leaves
+        # them out, because thousands of connections are lost at once when a network breaks down.
         WebSocketProtocol._connectionLost(self, reason)  # type: ignore[arg-type]
-        # They tell us of the socket, and would keep us in memory.
+        # These objects refer to the connection, and would keep it in memory.
         self.transport = self._socket = None
 
     def onMessageBegin(self, isBinary: bool) -> None:
@@ -238,7 +237,7 @@ class Connection(WebSocketServerProtocol):
 
     def onMessageEnd(self) -> None:
         payload, self.message_data = b"".join(self.message_data), None
-        # These two are of no use between messages, and most connections are silent.
+        # These two are not needed between messages, and most connections are silent.
         self.current_frame_masker = None
         self.__dict__.pop("utf8validator", None)
         if self._session is not None and not self.failedByMe:
@@ -257,11 +256,11 @@ class Connection(WebSocketServerProtocol):
         if session is None:
             return
         self._owner.gone(self)
-        # A client that sends the first close frame means to go, with a code or, as
-        # browsers do when they are given none, without.
+        # The client that sends the first close frame ends the connection on purpose.  The frame may
+        # have no code: a browser sends none if the page gives none.
         clean = wasClean and not self.closedByMe
         try:
-            # What Autobahn says of a connection that broke is no close frame's.
+            # For a broken connection Autobahn makes a code up.
             session.closed(clean, *((code, reason) if wasClean else ()))
         except Exception:
             self.logger.failure("a session failed to end", Failure(), connection=self.connectionId)
@@ -270,10 +269,10 @@ class Connection(WebSocketServerProtocol):
         self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
     ) -> None:
         if code == self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG:
-            # A client finds out by this which of its messages it was.
+            # The number tells the client which of its messages was wrong.
             reasonUtf8 = b"a message has at most %d bytes" % self.maxMessagePayloadSize
         super().sendCloseFrame(code=code, reasonUtf8=reasonUtf8, isReply=isReply)
-        # Autobahn closes by its own judgement as well, and its time-out is off.
+        # Autobahn also closes connections by itself, and its time-out is off.
         if self._session is not None:
             self._session.closing(
                 None if isReply else code, (reasonUtf8 or b"").decode("utf-8", "replace")
@@ -281,8 +280,8 @@ class Connection(WebSocketServerProtocol):
         self._owner.intake.ending(self)
 
     def dropConnection(self, abort: bool = False) -> None:
-        # The close frame may not have gone out yet.  Who does not take it, the session
-        # aborts.
+        # The close frame may still wait.  If the client does not take it, the session aborts the
+        # connection.
         super().dropConnection(abort=False)
 
     # What the socket's writer calls
@@ -331,34 +330,34 @@ class _Inflater(PerMessageDeflate):
 
     def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
         inflated: bytes = super().decompress_message_data(data, max_output_len)
-        # What zlib has read and not given out yet, Autobahn does not see, and would cut
-        # off.
+        # Autobahn does not see the bytes that zlib has read and not put out yet, and would lose
+        # them.
         if len(inflated) == max_output_len and self._decompressor.decompress(b"", 1):
             raise PayloadExceededError(f"more than {max_output_len} bytes")
         return inflated
 
     def end_decompress_message(self) -> None:
         super().end_decompress_message()
-        # It has a window of 32 KB.
+        # The decompressor has a window of 32 KB.
         self._decompressor = None
 
 
 def connectionKind(factory: WebSocketServerFactory) -> type[Connection]:
     """
-    Make a class for connections that share what Autobahn would give each of them.
+    Make a class whose connections share the attributes that Autobahn would give each of them.
 
-    @param factory: Has the options that they are held to.
+    @param factory: Has Autobahn's options for the connections.
     """
     pattern = WebSocketServerProtocol()
     own = set(vars(pattern))
     pattern.factory = factory
-    # Where Autobahn sets every attribute, and formats all of them for its log, too,
-    # which makes it two fifths of an opening.
+    # Here Autobahn sets every attribute, and formats all of them for its log.  That takes two
+    # fifths of the time of an opening.
     pattern._connectionMade()
     shared = {name: value for name, value in vars(pattern).items() if name not in own}
     for name in vars(Connection).keys() & shared.keys():
         del shared[name]
-    # It keeps the state of a message that has not come to its end.
+    # This object keeps the state of an incomplete message.
     validator = cached_property(lambda _: newValidator())
     newValidator = type(shared.pop("utf8validator"))
     validator.__set_name__(Connection, "utf8validator")

@@ -1,6 +1,5 @@
 """
-The opening of a WebSocket, as far as it is plain data: what a request must bring, what of it
-is a credential, and the answer.
+Reads the request that opens a WebSocket and its credentials, and makes the answer.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Opening:
     """
     A request that asks for a WebSocket in a form that we speak.  L{parseOpening} reads one.
 
-    @ivar key: What the answer has to prove that it has read.
+    @ivar key: The value of C{Sec-WebSocket-Key}, from which the answer is computed.
     @ivar protocols: The subprotocols that the client offers, in its order.
     @ivar extensions: The values of C{Sec-WebSocket-Extensions}.
     @ivar forwardedFor: The values of C{X-Forwarded-For}.
@@ -54,12 +53,12 @@ class Opening:
 
     def credentials(self, query: Mapping[str, str], queryCredentials: bool) -> Credentials:
         """
-        Gather what the client brought along.
+        Gather the client's credentials.
 
         @param query: The URL's parameters.
         @param queryCredentials: Whether a key or a token in the URL counts.
-        @raise RealtimeError: C{invalid_arguments}: a credential came twice, or in the
-            URL where that is turned off.
+        @raise RealtimeError: C{invalid_arguments}: a credential came twice, or it came in the URL
+            and that is turned off.
         """
         key, token = self._one(_KEY), self._one(_TOKEN)
         urlKey, urlToken = query.get("apiKey") or None, query.get("token") or None
@@ -81,9 +80,10 @@ class Opening:
 
     def client(self) -> str | None:
         """
-        Read the secret by which a client shows that it is the one that was here before.
+        Read the session secret, which shows that a client had a connection before.
 
-        @return: What stands for the secret, which is not kept itself; L{None} if there is none.
+        @return: A hash of the secret, because the daemon does not keep the secret itself; L{None}
+            if the client sent none.
         @raise RealtimeError: C{invalid_arguments}: it is too short or too long, or came twice.
         """
         secret = self._one(_SESSION)
@@ -126,8 +126,8 @@ def parseOpening(headers: Headers) -> Opening:
     """
     Read a request that asks for a WebSocket (RFC 6455, 4.2.1).
 
-    @raise RealtimeError: C{upgrade_required} or C{invalid_arguments}: it does not, or not in a
-        form that we speak.
+    @raise RealtimeError: C{upgrade_required} or C{invalid_arguments}: the request does not ask for
+        a WebSocket, or not in a form that we speak.
     """
     if "websocket" not in _tokens(headers, "upgrade") or "upgrade" not in _tokens(
         headers, "connection"

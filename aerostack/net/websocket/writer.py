@@ -1,12 +1,11 @@
 """
-How bytes get to a socket.
+Writes bytes to sockets.
 
-A system call costs more than everything else that is done for a frame, so what one
-turn of the reactor has for a connection is gathered, and sent with one call when the
-turn ends.  That call is made at once, on the socket itself: to let the reactor ask
-first whether the socket is writable would cost three calls more, and its whole
-dispatch.  Only what the socket does not take goes to Twisted's transport, which waits
-until it does.
+A system call costs more than all other work for a frame.  So the writer gathers the bytes that one
+turn of the reactor has for a connection, and sends them with one call at the end of the turn.  It
+makes that call on the socket itself: asking the reactor first whether the socket is writable would
+cost three more calls and the reactor's dispatch.  Only bytes that the socket does not take go to
+Twisted's transport, which waits until the socket takes them.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ from zope.interface import implementer
 
 class CongestionListener(Protocol):
     """
-    Who is told how a socket does.
+    Learns whether a socket takes all bytes.
     """
 
     def congested(self) -> None:
         """The socket did not take everything; the rest waits."""
 
     def drained(self) -> None:
-        """Nothing waits any more."""
+        """The socket has taken all bytes."""
 
 
 @implementer(IPullProducer)
 class SocketWriter:
     """
-    Writes to a socket at once, and hands its transport what the socket does not take.
+    Writes to a socket at once, and hands its transport the bytes that the socket does not take.
 
-    It stands in for the transport: whoever writes has to write here, or bytes would
-    overtake each other.  As a pull producer it hears when the transport has nothing
-    left; it is registered only while there is something.
+    It takes the place of the transport.  All bytes must be written here, or they would overtake
+    each other.  The writer is the transport's pull producer while the transport has bytes, and so
+    learns when it has none left.
     """
 
     __slots__ = ("_congested", "_direct", "_queued", "_socket", "_transport", "listener")
@@ -52,8 +51,8 @@ class SocketWriter:
         self.listener = listener
         self._transport = transport
         self._socket = transport.getHandle()
-        # Whether the transport has nothing; whether it will tell when that is so; and
-        # whether the listener was told that it has something.
+        # Whether the transport's queue is empty, whether the transport will report when it is, and
+        # whether the listener knows that it is not.
         self._direct = untouched
         self._queued = False
         self._congested = False
@@ -76,8 +75,8 @@ class SocketWriter:
         try:
             taken = self._socket.send(data)
         except OSError:
-            # Full, or broken; of that the transport will find out by itself, and end
-            # the connection as any other.
+            # The socket is full or broken.  The transport notices a broken socket by itself, and
+            # ends the connection as usual.
             taken = 0
         if taken < len(data):
             self._direct = False
@@ -87,8 +86,8 @@ class SocketWriter:
             self.listener.congested()
 
     def _await(self) -> None:
-        # A pull producer is asked for more once as it is registered; not yet queued,
-        # it does not answer that.
+        # The transport asks a pull producer for more when it is registered.  The bytes are not
+        # queued yet, so the writer ignores that call.
         self._transport.registerProducer(self, False)
         self._queued = True
 
@@ -97,7 +96,7 @@ class SocketWriter:
     def resumeProducing(self) -> None:
         if self._queued:
             self._queued = False
-            # A transport that is to close goes on with that now.
+            # A transport that waits to close closes now.
             self._transport.unregisterProducer()
             self._direct = True
             if self._congested:
@@ -105,12 +104,12 @@ class SocketWriter:
                 self.listener.drained()
 
     def stopProducing(self) -> None:
-        """The transport is gone; its protocol is told by itself."""
+        """The transport has ended.  It calls its protocol itself."""
 
 
 class Turn:
     """
-    What is to be sent when this turn of the reactor ends.
+    The bytes that are sent when this turn of the reactor ends.
     """
 
     _log = Logger()
@@ -133,15 +132,15 @@ class Turn:
             try:
                 writer.flush()
             except Exception:
-                # One connection's fault must not keep the others' bytes.
+                # The bytes of the other connections must still be sent.
                 self._log.failure("a connection could not be written to", Failure())
 
 
 class Writer:
     """
-    Gathers what is written within one turn of the reactor.
+    Gathers the bytes that are written within one turn of the reactor.
 
-    It stands in for a transport, and offers of it what a WebSocket needs.
+    It takes the place of a transport, and has the methods of it that a WebSocket needs.
 
     @cvar most: How many bytes are gathered; it bounds what is copied to join them.
     """
@@ -151,7 +150,7 @@ class Writer:
 
     def __init__(self, turn: Turn, below: Any) -> None:
         """
-        @param below: Where gathered bytes are written.
+        @param below: The transport for the gathered bytes.
         """
         self._turn = turn
         self._below = below
@@ -160,7 +159,7 @@ class Writer:
 
     def write(self, data: bytes) -> None:
         """
-        Write bytes, when the turn ends at the latest.
+        Write bytes, at the end of the turn at the latest.
         """
         if not self._frames:
             self._turn.add(self)
@@ -171,7 +170,7 @@ class Writer:
 
     def flush(self) -> None:
         """
-        Write what was gathered now.
+        Write the gathered bytes now.
         """
         frames = self._frames
         if frames:
@@ -182,14 +181,14 @@ class Writer:
 
     def loseConnection(self) -> None:
         """
-        Close when everything is sent.
+        Close when all bytes are sent.
         """
         self.flush()
         self._below.loseConnection()
 
     def abortConnection(self) -> None:
         """
-        Drop the connection, and all that waits.
+        Drop the connection and the bytes that wait.
         """
         self._frames.clear()
         self._below.abortConnection()
