@@ -1,5 +1,5 @@
 """
-What clients can do to the daemon: how long its turns become, and how much memory it takes.
+The effect of hostile clients on the daemon: its longest turns, and its memory.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-A certificate of the bench's own, for the runs with TLS.
+A certificate for the runs with TLS.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Certificate:
 
 def makeCertificate(directory: Path) -> Certificate:
     """
-    Make one on the curve P-256, as certificate authorities sign them today.
+    Create a certificate on the curve P-256, as certificate authorities issue them today.
 
-    @param directory: Where its files go.
+    @param directory: The directory for its files.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])

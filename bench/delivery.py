@@ -1,6 +1,6 @@
 """
-Install our daemon's peers, drive each and the daemon with the same load, and print how
-they compare, and which marks the daemon reaches.
+Install the daemon's peers, drive each of them and the daemon with the same load, and print a
+comparison and the daemon's marks.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _among(known: Sequence[str]) -> Callable[[str], list[str]]:
 
 def install(wanted: Sequence[str], cache: Path, results: Results) -> list[System]:
     """
-    Install systems; note those that cannot be had.
+    Install systems; record those that cannot be installed.
     """
     installed = []
     for kind in SYSTEMS:
@@ -95,10 +95,10 @@ def measure(
     bench: Bench, systems: Sequence[System], scenes: Sequence[str], results: Results
 ) -> None:
     """
-    Do every run with every system, so many times.
+    Do every run with every system, for a number of rounds.
 
-    Within a round, systems follow each other in every run: what the machine does besides
-    then falls on all of them alike.
+    Within a round, the systems follow each other in every run, so that other load on the machine
+    affects all of them alike.
     """
     for turn in range(bench.plan.rounds):
         first = turn % len(systems)
@@ -128,19 +128,19 @@ def measureOne(bench: Bench, system: System, name: str, run: Run, results: Resul
 
 def say(text: str) -> None:
     """
-    Tell the one who waits.
+    Print progress.
     """
     print(text, file=sys.stderr, flush=True)
 
 
 def main() -> int:
     """
-    Run the bench.
+    Run the benchmark.
 
-    @return: The exit status; that of a mark that is not reached is 0, too.
+    @return: The exit status; it is 0 even if a mark is missed.
     """
     options = parse(sys.argv[1:])
-    # Servers are ended on the way out, however that comes.
+    # The context ends all servers, whatever happens.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if raiseLimits() < DESCRIPTORS:
         say(f"fewer than {DESCRIPTORS} files may be open: 10,000 subscribers will not come in")

@@ -1,6 +1,6 @@
 """
-The change feed against its marks: how long a change takes, how many there can be, what they
-cost the writers, and whether every committed one arrives, once; on SQLite and PostgreSQL.
+The change feed and its marks, on SQLite and PostgreSQL: the latency and the rate of changes, their
+cost for writers, and whether every committed change arrives once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from subscriber import Subscriber
 @dataclass(frozen=True)
 class Mark:
     """
-    What was measured, and what was to be reached.
+    A result, and its mark.
     """
 
     what: str
@@ -49,7 +49,7 @@ def insert(store: Store, connection: Any, n: int) -> None:
 
 def rowsSQL(count: int) -> str:
     """
-    The statement that inserts so many rows.
+    Return the statement that inserts a number of rows.
     """
     return (
         "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n <"
@@ -59,7 +59,7 @@ def rowsSQL(count: int) -> str:
 
 def latency(store: Store, directory: Path, options: argparse.Namespace) -> Iterator[Mark]:
     """
-    From the commit to the client, woken and polled.
+    Measure the latency from the commit to the client, woken and polled.
     """
     for wake, rate in ((True, 500), (False, 50)):
         arrived: dict[int, float] = {}
@@ -98,7 +98,7 @@ def latency(store: Store, directory: Path, options: argparse.Namespace) -> Itera
 
 def processorSeconds(pid: int) -> float:
     """
-    The processor time that a process has used so far (proc(5), utime and stime).
+    Return the processor time that a process has used so far (proc(5), utime and stime).
     """
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -106,7 +106,7 @@ def processorSeconds(pid: int) -> float:
 
 def sustained(store: Store, directory: Path, options: argparse.Namespace) -> Iterator[Mark]:
     """
-    As many changes as one subscriber can be sent, while they are written.
+    Measure the highest rate of changes to one subscriber, while they are written.
     """
     times: list[float] = []
     with daemon(store, directory) as (port, _):
@@ -120,7 +120,7 @@ def sustained(store: Store, directory: Path, options: argparse.Namespace) -> Ite
         subscriber.close()
     rate = count / (times[-1] - began)
     what = "sustained changes to one subscriber"
-    # The mark is PostgreSQL's.
+    # The mark is for PostgreSQL.
     wanted = 10_000 if store.name == "PostgreSQL" else 0
     told = f">= {wanted:,}/s" if wanted else "-"
     yield Mark(what, store.name, f"{rate:,.0f}/s", told, rate >= wanted)
@@ -128,7 +128,7 @@ def sustained(store: Store, directory: Path, options: argparse.Namespace) -> Ite
 
 def writers(store: Store, directory: Path, options: argparse.Namespace) -> Iterator[Mark]:
     """
-    What it costs those who write.
+    Measure the cost for writers.
     """
     single: dict[bool, list[float]] = {False: [], True: []}
     bulk: dict[bool, list[float]] = {False: [], True: []}
@@ -161,7 +161,7 @@ def writers(store: Store, directory: Path, options: argparse.Namespace) -> Itera
 
 def detach(directory: Path) -> None:
     """
-    Take everything of the daemon's out of the database.
+    Remove everything of the daemon from the database.
     """
     command = Path(sys.executable).with_name("aerostack-rt")
     subprocess.run(
@@ -173,7 +173,7 @@ def detach(directory: Path) -> None:
 
 def singleRate(store: Store, options: argparse.Namespace) -> float:
     """
-    Rows a second, each in a transaction of its own.
+    Return the rows per second, each row in a transaction of its own.
     """
     count = 0
     with closing(store.connect()) as connection:
@@ -186,7 +186,7 @@ def singleRate(store: Store, options: argparse.Namespace) -> float:
 
 def bulkRate(store: Store, options: argparse.Namespace) -> float:
     """
-    Rows a second, all in one statement.
+    Return the rows per second, all rows in one statement.
     """
     count = options.changes
     with closing(store.connect()) as connection:
@@ -197,7 +197,7 @@ def bulkRate(store: Store, options: argparse.Namespace) -> float:
 
 def committed(store: Store, directory: Path, options: argparse.Namespace) -> Iterator[Mark]:
     """
-    Writers side by side, with savepoints and rollbacks: what was committed is what arrives.
+    Run several writers with savepoints and rollbacks, and compare committed rows with changes.
     """
     seen: Counter[int] = Counter()
     kept: list[int] = []
@@ -256,7 +256,7 @@ def committed(store: Store, directory: Path, options: argparse.Namespace) -> Ite
 
 def filtered(options: argparse.Namespace) -> Iterator[Mark]:
     """
-    What a change costs with few filtered subscribers and with many.
+    Measure the cost of a change with few filtered subscribers and with many.
     """
     command = [sys.executable, str(Path(__file__).with_name("filters.py"))]
     found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)

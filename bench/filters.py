@@ -1,11 +1,11 @@
 """
-What a change costs with few filtered subscribers and with many, one of whom it matters to.
+The cost of a change with few filtered subscribers and with many, of whom one gets it.
 
-Two daemons without sockets and without a database in this process: in one, 10 clients are
-subscribed to a table, each to the rows of its own room, in the other 10,000.  The same
-changes are told in both, in turns, and the processor's time is taken from the moment at
-which the tracker tells a change until the frame has been handed to the one connection that
-gets it.  Beside it stands what it costs to subscribe, while changes flow.
+This process has two daemons without sockets and without a database.  In one, 10 clients subscribe
+to a table, each to the rows of its own chat room; in the other 10,000.  The same changes go to
+both, in turns.  The processor time is measured from the tracker's report of a change until the
+frame has been given to its connection.  The output also has the cost of a subscription while
+changes flow.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from aerostack.sessions.session import Session
 from aerostack.testing import MemoryClient, MemoryConnection, World
 
 MARK = 1.5
-"""What a change may cost with many subscribers, beside what it costs with few."""
+"""The highest ratio of the cost of a change with many subscribers to that with few."""
 
 
 class Sink(MemoryConnection):
     """
-    A socket that only counts what is sent.
+    A socket that only counts frames.
     """
 
     sent = 0
@@ -41,7 +41,7 @@ class Sink(MemoryConnection):
 
 class Feed:
     """
-    A table, and subscribers who each want the rows of a room of their own.
+    A table, and subscribers that each want the rows of one chat room.
     """
 
     def __init__(self, subscribers: int) -> None:
@@ -61,14 +61,14 @@ class Feed:
             connection = Sink(f"c{room}")
             session = Session(connection, identity, self.world.surroundings)
             client = MemoryClient(connection, session, self.world.turn)
-            # The organization is the same for all, so it tells nobody apart.
+            # The organization is the same for all, so it does not distinguish subscribers.
             client.send(type="subscribe", topic="orders", filter={"org_id": 1, "room_id": room})
             self.change()
         self.joining = (time.process_time() - started) / subscribers
 
     def change(self) -> None:
         """
-        Tell one change that matters to one subscriber, each time another.
+        Make one change that one subscriber gets, another one each time.
         """
         self._seq += 1
         room = self._seq % self.subscribers
@@ -81,7 +81,7 @@ class Feed:
 
     def measure(self, changes: int) -> float:
         """
-        The processor's time of a change, in seconds.
+        Return the processor time of a change, in seconds.
         """
         sent, started = Sink.sent, time.process_time()
         for _ in range(changes):
@@ -101,7 +101,7 @@ def main() -> None:
     few, many = Feed(options.few), Feed(options.many)
     taken: dict[Feed, list[float]] = {few: [], many: []}
     for _ in range(options.rounds):
-        # In turns, so that what the machine does besides falls on both.
+        # In turns, so that other load on the machine affects both.
         for feed, times in taken.items():
             times.append(feed.measure(options.changes))
     ratio = median(taken[many]) / median(taken[few])

@@ -1,5 +1,5 @@
 """
-The load generator: built with the machine's compiler, run against one server.
+The load generator: compiled on this machine, and run against one server.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Generator:
 
     def __init__(self, cache: Path) -> None:
         """
-        Build it.
+        Compile it.
 
-        @raise Failed: The compiler refused.
+        @raise Failed: The compilation failed.
         """
         self._program = cache / "load"
         self.tls = True
@@ -56,11 +56,11 @@ class Generator:
         """
         Run one scene against a server.
 
-        @param credentials: What to offer as subprotocols.
+        @param credentials: The subprotocols to offer.
         @param scene: Its name and arguments.
         @param limit: Seconds after which it is ended.
-        @return: What it found.
-        @raise Failed: It did not get there.
+        @return: Its results.
+        @raise Failed: It did not finish.
         """
         options: dict[str, object] = {
             "dialect": dialect,

@@ -1,5 +1,5 @@
 """
-What the daemon is to reach, and whether it does.
+The daemon's marks, and whether it reaches them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KIBIBYTE = 1024
 @dataclass(frozen=True)
 class Mark:
     """
-    One line of the marks, in words, and whether it is reached.
+    One mark, in words, and whether it is reached.
     """
 
     what: str
@@ -31,8 +31,8 @@ class Mark:
 
 def judge(results: Results) -> Iterator[Mark]:
     """
-    Compare what was measured with the marks.  A mark for which a peer is missing is left
-    out; where the daemon failed, that is a mark that it did not reach.
+    Compare the results with the marks.  A mark whose peer has no result is left out.  If the
+    daemon failed, its mark is missed.
     """
     for system, measurement, _ in results.failures:
         if system == OURS:

@@ -1,9 +1,9 @@
 """
-How much memory clients can make the daemon take.
+The memory that clients can make the daemon take.
 
-The daemon runs with its default limits.  In each scene clients fill one kind of state as
-far as the daemon lets them.  What its process took at its peak, beyond what it took before,
-stands beside what the clients sent.
+The daemon runs with its default limits.  In each scene clients fill one kind of state as far as
+the daemon allows.  The table shows the bytes that clients sent, and the growth of the daemon's
+process at its peak.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from processes import Server, freePort, raiseLimits
 from turns import SECRET, Crowd, frame, start
 
 MARK = 256.0
-"""The most that one scene may make the daemon take, in MiB."""
+"""The highest growth in one scene, in MiB."""
 
 MIB = 1 << 20
 
 Scene = Callable[["Daemon"], int]
-"""Fills one kind of state, and returns how many bytes were sent."""
+"""Fills one kind of state, and returns the number of bytes that were sent."""
 
 
 class Daemon:
     """
-    A daemon that is being filled.
+    A daemon under attack.
 
-    @ivar port: Where it listens.
+    @ivar port: The port on which it listens.
     @ivar database: Its database's file.
     """
 
@@ -47,7 +47,7 @@ class Daemon:
 
     def memory(self, what: str) -> float:
         """
-        @param what: C{VmRSS} for what it takes now, C{VmHWM} for its peak.
+        @param what: C{VmRSS} for the current memory, C{VmHWM} for its peak.
         @return: MiB.
         """
         (line,) = [line for line in self._status.read_text().splitlines() if line.startswith(what)]
@@ -55,7 +55,7 @@ class Daemon:
 
     def crowd(self, count: int, data: Callable[[int], bytes], seconds: float = 8.0) -> int:
         """
-        Have clients send something, and read the answers.
+        Let clients send something, and read the answers.
         """
         clients = Crowd(self.port, count, data)
         clients.run(seconds)
@@ -64,13 +64,13 @@ class Daemon:
 
     def ask(self, count: int, request: bytes, times: int = 1, seconds: float = 5.0) -> int:
         """
-        Send requests over HTTP, and read no answer.
+        Send requests over HTTP, and do not read the answers.
 
         @param times: How often each connection sends the request.
         """
         sockets = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(count)]
         for each in sockets:
-            # Where the daemon reads no more, what is left is not sent.
+            # When the daemon stops reading, the rest is not sent.
             each.settimeout(1.0)
         with ThreadPoolExecutor(count) as senders:
             sent = sum(senders.map(lambda each: _send(each, request * times), sockets))
@@ -82,7 +82,7 @@ class Daemon:
 
 def _send(client: socket.socket, data: bytes) -> int:
     """
-    @return: How many bytes could be sent, until the daemon read no more or closed.
+    @return: The number of bytes sent until the daemon stopped reading or closed.
     """
     sent = 0
     with suppress(OSError):
@@ -96,12 +96,12 @@ def _message(**fields: object) -> bytes:
 
 
 def unread(daemon: Daemon) -> int:
-    """Requests that follow each other on a connection whose answers are not read."""
+    """Pipelined requests whose answers the client does not read."""
     return daemon.ask(20, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", 3000)
 
 
 def ids(daemon: Daemon) -> int:
-    """Ids of publications, as long as they may be."""
+    """Ids of publications, as long as possible."""
 
     def data(client: int) -> bytes:
         names = (f"{client:04}{number:04}".ljust(128, "x") for number in range(1000))
@@ -113,7 +113,7 @@ def ids(daemon: Daemon) -> int:
 
 
 def topics(daemon: Daemon) -> int:
-    """Topics that are touched and left."""
+    """Topics without subscribers."""
 
     def data(client: int) -> bytes:
         names = (f"{client}/{number}" for number in range(500))
@@ -126,7 +126,7 @@ def topics(daemon: Daemon) -> int:
 
 
 def presence(daemon: Daemon) -> int:
-    """Presence states, as large and as many as they may be."""
+    """Presence states, as large and as many as possible."""
     state = {"x": "x" * 16_000}
 
     def data(client: int) -> bytes:
@@ -163,7 +163,7 @@ def history(daemon: Daemon) -> int:
 
 
 def query(daemon: Daemon) -> int:
-    """Results of db.query, as large as they may be."""
+    """Results of db.query, as large as possible."""
     sql = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 10000)"
         " SELECT hex(zeroblob(400)) FROM n"
@@ -182,7 +182,7 @@ SCENES: tuple[Scene, ...] = (unread, ids, topics, presence, waiting, history, qu
 @contextmanager
 def running() -> Iterator[Daemon]:
     """
-    A daemon with its default limits.
+    Run a daemon with its default limits.
     """
     with tempfile.TemporaryDirectory() as folder:
         port = freePort()
@@ -195,7 +195,7 @@ def running() -> Iterator[Daemon]:
 
 def main() -> int:
     """
-    Run every scene, and print what was measured.
+    Run every scene, and print the results.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", help="only those whose names have this in them", default="")

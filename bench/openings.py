@@ -1,9 +1,9 @@
 """
-What watched tables cost a program that writes to SQLite: for each connection that is opened,
+The cost of watched tables for a program that writes to SQLite: for each connection that it opens,
 and for each row.
 
-Times are processor time of the thread that writes, the least of several, so that a loaded
-machine does not matter much.
+Times are processor time of the writing thread, the lowest of several tries, so that other load on
+the machine hardly matters.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> None:
 
 def make(path: Path, tables: int, columns: int, watch: bool) -> Path:
     """
-    Make a database, and follow its tables or not.
+    Create a database, and watch its tables or not.
     """
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -78,7 +78,7 @@ def make(path: Path, tables: int, columns: int, watch: bool) -> Path:
 
 def least(times: int, works: Sequence[Callable[[], object]]) -> list[float]:
     """
-    The least processor time that each of some things takes, in seconds.  They take turns.
+    Return the lowest processor time of each of several functions, in seconds.  They take turns.
     """
     found = [float("inf")] * len(works)
     for _ in range(times):

@@ -1,6 +1,6 @@
 """
-Processes of the bench: started on one processor, found with all their children, and
-ended by their ids.
+Processes of the benchmarks: started on one processor, found with all their children, and ended by
+their ids.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ LOAD_CPU = 1
 
 def raiseLimits() -> int:
     """
-    Allow this process, and what it starts, as many files as it may have.
+    Allow this process, and its children, as many files as possible.
 
-    @return: How many these are.
+    @return: The number of files.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -31,7 +31,7 @@ def raiseLimits() -> int:
 
 def separate() -> bool:
     """
-    Whether servers and the load generator get a processor each.
+    Return whether servers and the load generator each get a processor.
     """
     return {SERVER_CPU, LOAD_CPU} <= os.sched_getaffinity(0)
 
@@ -39,7 +39,7 @@ def separate() -> bool:
 @contextmanager
 def onProcessor(cpu: int) -> Iterator[None]:
     """
-    What is started in this context runs on one processor, where there are two.
+    Run processes that are started in this context on one processor, if there are two.
     """
     before = os.sched_getaffinity(0)
     if separate():
@@ -52,7 +52,7 @@ def onProcessor(cpu: int) -> Iterator[None]:
 
 def freePort() -> int:
     """
-    A port of the loopback interface on which nobody listens.
+    Return a free port of the loopback interface.
     """
     with closing(socket.socket()) as listening:
         listening.bind(("127.0.0.1", 0))
@@ -62,22 +62,22 @@ def freePort() -> int:
 
 class Failed(Exception):
     """
-    A process did not do what it was started for.  The message says what it said.
+    A process failed.  The message has its output.
     """
 
 
 class Server:
     """
-    A system under test, running.
+    A running system under test.
 
-    @ivar port: Where it listens.
+    @ivar port: The port on which it listens.
     """
 
     def __init__(
         self, command: Sequence[str | Path], port: int, log: Path, environ: Mapping[str, str]
     ) -> None:
         """
-        @param log: Where its output goes.
+        @param log: The file for its output.
         """
         self.port = port
         self._log = log
@@ -103,7 +103,7 @@ class Server:
                 raise Failed(f"it ended with {self._process.returncode}: {self.said()}")
             with suppress(OSError), closing(socket.socket()) as client:
                 client.connect(("127.0.0.1", self.port))
-                # What it does after it has begun to listen shall not be measured.
+                # The measurement must not include what it does right after it has begun to listen.
                 time.sleep(0.5)
                 return
             time.sleep(0.05)
@@ -111,14 +111,14 @@ class Server:
 
     def said(self) -> str:
         """
-        The end of what it wrote.
+        Return the end of its output.
         """
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return " / ".join(lines[-3:]) or "it said nothing"
 
     def pids(self) -> list[int]:
         """
-        The ids of its process and of all that descend from it.
+        Return the ids of its process and of all descendants.
         """
         parents: dict[int, list[int]] = {}
         for entry in Path("/proc").iterdir():
@@ -135,7 +135,7 @@ class Server:
         """
         Ask it to end, and wait for that.
 
-        @return: How many seconds it took.
+        @return: The seconds that it took.
         @raise Failed: It took longer than C{seconds}.
         """
         began = time.monotonic()
@@ -148,7 +148,7 @@ class Server:
 
     def stop(self) -> None:
         """
-        End it, and whatever descends from it.
+        End it and all of its descendants.
         """
         pids = self.pids()
         self._process.terminate()
@@ -158,7 +158,7 @@ class Server:
             self._process.kill()
             self._process.wait()
         for pid in pids[1:]:
-            # Only a child that outlived its parent; it is ours as long as it is there.
+            # A child that outlived its parent; its id is valid as long as it exists.
             with suppress(OSError):
                 if _parent(pid) == 1:
                     os.kill(pid, 9)

@@ -20,9 +20,9 @@ MARKS = "Marks"
 @dataclass(frozen=True)
 class Table:
     """
-    A table with its title and what must be known to read it.
+    A table with its title and a note for its reader.
 
-    @ivar words: How many columns at the left are words; the others are numbers.
+    @ivar words: The number of columns at the left that are words; the others are numbers.
     """
 
     title: str
@@ -34,28 +34,28 @@ class Table:
 
 def number(value: float | None, digits: int = 0) -> str:
     """
-    A number with its thousands apart.
+    Format a number with thousands separators.
     """
     return NONE if value is None else f"{value:,.{digits}f}"
 
 
 def delay(value: float | None) -> str:
     """
-    Milliseconds, as exact as makes sense.
+    Format milliseconds with a useful precision.
     """
     return NONE if value is None or value < 0 else f"{value:,.{1 if value < 100 else 0}f}"
 
 
 def mebibytes(value: float | None) -> str:
     """
-    Bytes in MiB.
+    Format bytes as MiB.
     """
     return NONE if value is None else number(value / (1 << 20), 1)
 
 
 class Reporter:
     """
-    What makes tables of results.
+    Makes tables of results.
     """
 
     def __init__(self, results: Results, plan: Plan) -> None:
@@ -66,7 +66,7 @@ class Reporter:
 
     def tables(self) -> list[Table]:
         """
-        Every table that has a row.
+        Return every table that has a row.
         """
         tables = [
             self._fanout(),
@@ -250,7 +250,7 @@ class Reporter:
 
 def lines(table: Table) -> list[str]:
     """
-    The table as text, which is reStructuredText as well.
+    Return the table as text, which is also reStructuredText.
     """
     rows = [table.header, *table.rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.header))]
@@ -268,7 +268,7 @@ def lines(table: Table) -> list[str]:
 
 def versions(results: Results) -> list[str]:
     """
-    What was measured, and what could not be.
+    Return the versions of the systems, and the failures.
     """
     told = [f"{results.labels[name]}: {version}" for name, version in results.versions.items()]
     for system, measurement, reason in results.failures:
@@ -278,7 +278,7 @@ def versions(results: Results) -> list[str]:
 
 def intro(results: Results, plan: Plan) -> str:
     """
-    When and where, in one sentence.
+    Return the time and the machine in one sentence.
     """
     times = f"the median of {plan.rounds} runs" if plan.rounds > 1 else "one run"
     return f"{results.began:%d %B %Y}, {machine()}.  Each number is {times}."
@@ -286,7 +286,7 @@ def intro(results: Results, plan: Plan) -> str:
 
 def asText(results: Results, plan: Plan) -> str:
     """
-    For a terminal.
+    Format for a terminal.
     """
     written = ["", intro(results, plan), *versions(results)]
     for table in Reporter(results, plan).tables():
@@ -296,7 +296,7 @@ def asText(results: Results, plan: Plan) -> str:
 
 def asRst(results: Results, plan: Plan) -> str:
     """
-    For the documentation: sections without a title above them, the marks first.
+    Format for the documentation: sections without a title above them, the marks first.
     """
     written = [intro(results, plan), "", *(f"- {line}" for line in versions(results))]
     tables = Reporter(results, plan).tables()

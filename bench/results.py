@@ -1,5 +1,5 @@
 """
-What was measured, of all rounds, and what it was measured on.
+The results of all rounds, and the machine.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 class Results:
     """
-    Samples by system and measurement, and what could not be had.
+    Samples by system and measurement, and failures.
 
-    @ivar versions: What of each system was measured.
-    @ivar labels: What each system is called in tables.
-    @ivar failures: What failed, in the order of events.
+    @ivar versions: The version of each system.
+    @ivar labels: The name of each system in tables.
+    @ivar failures: The failures, in order.
     """
 
     def __init__(self) -> None:
@@ -31,46 +31,46 @@ class Results:
 
     def add(self, system: str, measurement: str, values: Mapping[str, Any]) -> None:
         """
-        Keep one sample.
+        Add one sample.
         """
         self._samples.setdefault((system, measurement), []).append(values)
 
     def fail(self, system: str, measurement: str, reason: str) -> None:
         """
-        Note that there is no sample, and why.
+        Record that there is no sample, and why.
         """
         self.failures.append((system, measurement, reason))
 
     def has(self, system: str, measurement: str) -> bool:
         """
-        Whether there is a sample.
+        Return whether there is a sample.
         """
         return (system, measurement) in self._samples
 
     def values(self, system: str, measurement: str, field: str) -> list[float]:
         """
-        A field of every sample, where there is one.
+        Return a field of every sample that has it.
         """
         samples = self._samples.get((system, measurement), [])
         return [sample[field] for sample in samples if sample[field] is not None]
 
     def median(self, system: str, measurement: str, field: str) -> float | None:
         """
-        The median of a field over the rounds, L{None} if there is no sample.
+        Return the median of a field over the rounds; L{None} if there is no sample.
         """
         values = self.values(system, measurement, field)
         return statistics.median(values) if values else None
 
     def best(self, system: str, measurements: Sequence[str], field: str) -> str | None:
         """
-        The measurement with the largest median.
+        Return the measurement with the largest median.
         """
         found = [each for each in measurements if self.has(system, each)]
         return max(found, key=lambda each: self.median(system, each, field) or 0, default=None)
 
     def asDict(self) -> dict[str, Any]:
         """
-        All of it, for JSON.
+        Return everything, for JSON.
         """
         return {
             "began": self.began.isoformat(timespec="seconds"),
@@ -89,7 +89,7 @@ class Results:
 
 def machine() -> str:
     """
-    A description of the machine, in one line.
+    Describe the machine in one line.
     """
     model = _field("/proc/cpuinfo", "model name") or platform.machine()
     memory = int((_field("/proc/meminfo", "MemTotal") or "0").split()[0]) / (1 << 20)

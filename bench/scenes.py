@@ -1,5 +1,5 @@
 """
-What is done to each system: one function a scene, which yields measurements by name.
+The scenes for each system: one function per scene, which yields measurements by name.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Measurement = tuple[str, Mapping[str, Any]]
 @dataclass(frozen=True)
 class Plan:
     """
-    How much is done.
+    The size of the scenes.
 
     @ivar seconds: How long each rate is held.
     @ivar sizes: Numbers of subscribers.
-    @ivar crowd: How many connect at once, and as many with TLS.
-    @ivar back: How many come back, and what each has missed.
+    @ivar crowd: How many clients connect at once, and how many with TLS.
+    @ivar back: How many clients reconnect, and how many events each has missed.
     """
 
     rounds: int = 3
@@ -47,15 +47,15 @@ QUICK = Plan(rounds=1, seconds=1, sizes=(100, 1_000), crowd=(1_000, 200), back=(
 
 def windows(size: int) -> tuple[int, ...]:
     """
-    How many events are under way at overload: several, for each system has a number of its
-    own at which it is at its best.
+    Return how many events are in flight at overload: several numbers, because each system delivers
+    most at another one.
     """
     return (16, 64) if size >= 10_000 else (32, 64, 256)
 
 
 class Bench:
     """
-    What the scenes need.
+    The tools of the scenes.
     """
 
     def __init__(self, generator: Generator, plan: Plan, certificate: Certificate) -> None:
@@ -66,9 +66,9 @@ class Bench:
     @contextmanager
     def running(self, system: System, tls: bool = False) -> Iterator[Callable[..., Any]]:
         """
-        Start a system afresh, and end it.
+        Start a system anew, and end it.
 
-        @return: What drives it with a scene of the generator.
+        @return: Runs a scene of the generator against it.
         """
         with tempfile.TemporaryDirectory(prefix="aerostack-bench-") as name:
             directory, port = Path(name), freePort()
@@ -89,13 +89,13 @@ class Bench:
 
 def fanout(size: int, bench: Bench, system: System) -> Iterator[Measurement]:
     """
-    Deliveries to so many subscribers of one topic, at each rate.
+    Deliveries to a number of subscribers of one topic, at each rate.
     """
     seconds = bench.plan.seconds
     phases = {"quiet": f"r{QUIET / size:g}:{seconds}"}
     if size == 1_000:
         phases["busy"] = f"r{BUSY / size:g}:{seconds}"
-    # With ten thousand, the slower ones take seconds for what is under way.
+    # With ten thousand subscribers, slow systems need seconds for the events in flight.
     longer = 2 * seconds if size >= 10_000 else seconds
     phases |= {f"overload/{window}": f"w{window}:{longer}" for window in windows(size)}
     limit = int(60 + len(phases) * (longer + 10))
@@ -109,7 +109,7 @@ def crowd(kind: str, bench: Bench, system: System) -> Iterator[Measurement]:
     """
     Many clients that connect and subscribe, and then are silent.
 
-    @param kind: C{plain}, C{tls}, or C{storm} where all of them come in the same moment.
+    @param kind: C{plain}, C{tls}, or C{storm}, in which all of them connect at once.
     """
     tls = kind == "tls"
     count = bench.plan.crowd[tls]
@@ -124,12 +124,13 @@ def crowd(kind: str, bench: Bench, system: System) -> Iterator[Measurement]:
 
 def stall(bench: Bench, system: System) -> Iterator[Measurement]:
     """
-    One among a thousand who stops reading what is sent to it alone.
+    One subscriber among a thousand that stops reading its own topic.
     """
-    # Half of BUSY: a system that is at its limit says nothing about the one that stalls.
+    # Half of BUSY: a system at its limit says nothing about a stalled reader.
     rate = BUSY / 2 / 1_000
     with bench.running(system) as drive:
-        # Long enough that kernel, bound, and what the server gives the client are used up.
+        # Long enough to fill the kernel's buffers, the bound, and the server's buffer for the
+        # client.
         times = (2 * bench.plan.seconds, STALLED)
         found = drive(["stall", *times, rate], subscribers=1_000, limit=90)
     reading, stalled = found["reading"], found["stalled"]
@@ -141,7 +142,7 @@ def stall(bench: Bench, system: System) -> Iterator[Measurement]:
 
 def acks(bench: Bench, system: System) -> Iterator[Measurement]:
     """
-    From a publication that is to be kept to its acknowledgement.
+    The time from a kept publication to its acknowledgement.
     """
     phases = [f"w{window}:{bench.plan.seconds}" for window in (1, 64)]
     with bench.running(system) as drive:
@@ -152,7 +153,7 @@ def acks(bench: Bench, system: System) -> Iterator[Measurement]:
 
 def resume(bench: Bench, system: System) -> Iterator[Measurement]:
     """
-    Many clients that come back at once, and have missed much.
+    Many clients that reconnect at once, and have missed many events.
     """
     count, missed = bench.plan.back
     with bench.running(system) as drive:
@@ -167,7 +168,7 @@ Run = Callable[[Bench, System], Iterator[Measurement]]
 
 def runs(scene: str, plan: Plan) -> dict[str, Run]:
     """
-    The runs of a scene, by name; each starts a server.
+    Return the runs of a scene, by name; each starts a server.
     """
     if scene == "fanout":
         return {f"fanout/{size}": partial(fanout, size) for size in plan.sizes}
@@ -178,7 +179,7 @@ def runs(scene: str, plan: Plan) -> dict[str, Run]:
 
 def has(system: System, scene: str) -> bool:
     """
-    Whether a scene is for a system.
+    Return whether a scene is for a system.
     """
     if system.scenes is not None and scene not in system.scenes:
         return False

@@ -1,9 +1,9 @@
 """
-How long the daemon takes to stop.
+The time that the daemon takes to stop.
 
-The daemon runs with its default limits.  In each scene something would hold the stop up:
-clients that flood, that do not read or do not answer, or a database that does not answer.  The
-seconds are those from SIGTERM to the end of the process.
+The daemon runs with its default limits.  In each scene something delays the stop: clients that
+flood, that do not read or do not answer, or a database that does not answer.  The table shows the
+seconds from SIGTERM to the end of the process.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ MARK = 11.0
 KEPT = frame(b'{"type":"publish","topic":"a/b","event":"e","data":1,"persist":true}')
 
 Scene = Callable[[int, Path], Iterator[None]]
-"""Takes the daemon's port and its folder, and does until it goes on what holds the stop up."""
+"""Takes the daemon's port and its directory, and delays the stop as long as the context lasts."""
 
 
 class Polite(Crowd):
     """
-    Clients that go when they are told to.
+    Clients that close when the daemon asks them to.
     """
 
     def _serve(self, key: selectors.SelectorKey, events: int) -> None:
@@ -83,7 +83,7 @@ def flood(name: str, count: int = 300) -> Scene:
 
 def polite(port: int, folder: Path) -> Iterator[None]:
     """
-    Clients as they should be.
+    Well-behaved clients.
     """
     with running(Polite(port, 1000, lambda number: frame(b'{"type":"ping"}'))):
         yield
@@ -91,7 +91,7 @@ def polite(port: int, folder: Path) -> Iterator[None]:
 
 def deaf(port: int, folder: Path) -> Iterator[None]:
     """
-    Clients that read nothing, and so do not answer.
+    Clients that do not read, and so do not answer.
     """
     crowd = Crowd(port, 1000, lambda number: frame(b'{"type":"ping"}'))
     yield
@@ -109,7 +109,7 @@ def ask(port: int, data: bytes) -> socket.socket:
 
 def asking(port: int) -> list[socket.socket]:
     """
-    Clients that want something of the database.
+    Clients whose requests need the database.
     """
     body = b'{"method":"db.query","args":["CREATE TABLE t (n INTEGER)"],"projectId":"p"}'
     query = (
@@ -124,7 +124,7 @@ def asking(port: int) -> list[socket.socket]:
 
 def locked(port: int, folder: Path) -> Iterator[None]:
     """
-    Another program does not let the SQLite database go.
+    Another program keeps the SQLite database locked.
     """
     other = sqlite3.connect(folder / "rt.db", isolation_level=None, timeout=30)
     other.execute("BEGIN EXCLUSIVE")
@@ -137,11 +137,11 @@ def locked(port: int, folder: Path) -> Iterator[None]:
 
 class Postgres:
     """
-    A PostgreSQL server that can be made to stand still.
+    A PostgreSQL server whose processes can be stopped.
     """
 
     def __init__(self) -> None:
-        # The checkout has what starts a server for the tests.
+        # The checkout has the code that starts a server for the tests.
         sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
         from tests.postgres import ROLE, Database, Server
 
@@ -161,7 +161,7 @@ class Postgres:
         clients = asking(port)
         yield
         for pid in pids:
-            # The server may have ended a session as soon as it went on.
+            # The server may have ended a session as soon as it continued.
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
         for each in clients:
@@ -183,7 +183,7 @@ def onPostgres(folder: Path, port: int, url: str) -> Server:
 
 def nobody(port: int, folder: Path) -> Iterator[None]:
     """
-    No clients at all.
+    No clients.
     """
     yield
 
@@ -201,8 +201,8 @@ HANGING = "PostgreSQL hangs"
 
 def measure(scene: Scene, url: str | None) -> float:
     """
-    @param url: The PostgreSQL database; L{None} for one of SQLite's.
-    @return: How long the daemon takes to stop, in seconds.
+    @param url: The PostgreSQL database; L{None} for an SQLite database.
+    @return: The seconds that the daemon takes to stop.
     """
     with tempfile.TemporaryDirectory() as path:
         folder, port = Path(path), freePort()
@@ -219,7 +219,7 @@ def measure(scene: Scene, url: str | None) -> float:
 
 def main() -> int:
     """
-    Run every scene, and print what was measured.
+    Run every scene, and print the results.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", help="only those whose names have this in them", default="")

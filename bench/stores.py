@@ -1,5 +1,5 @@
 """
-The databases whose changes are fed, each empty and with a daemon on it.
+The databases of the benchmark, each empty and with a daemon.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ class Store(Protocol):
 
     name: str
     mark: str
-    """What stands for a value in a statement."""
+    """The placeholder of a parameter in a statement."""
 
     def url(self) -> str:
-        """Its address, for the daemon."""
+        """The database's address, for the daemon."""
 
     def connect(self) -> Any:
-        """A writer's connection, in autocommit mode."""
+        """Return a writer's connection, in autocommit mode."""
 
 
 class SQLiteStore:
     """
-    A file in WAL mode, with the settings that SQLite comes with otherwise.
+    A file in WAL mode, with SQLite's default settings otherwise.
     """
 
     name = "SQLite"
@@ -75,14 +75,14 @@ class SQLiteStore:
 
 class PostgresStore:
     """
-    A server of its own, with the settings that it comes with.
+    A PostgreSQL server with its default settings.
     """
 
     name = "PostgreSQL"
     mark = "%s"
 
     def __init__(self, directory: Path) -> None:
-        # The checkout has what starts a server for the tests.
+        # The checkout has the code that starts a server for the tests.
         sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
         from tests.postgres import Database, Server
 
@@ -91,7 +91,7 @@ class PostgresStore:
             server.execute(f"ALTER SYSTEM SET {setting} TO DEFAULT")
         server.execute("ALTER SYSTEM SET fsync = on", "ALTER SYSTEM SET full_page_writes = on")
         server.execute("ALTER SYSTEM SET shared_buffers = '128MB'")
-        # Who may prepare transactions cannot be notified.
+        # If transactions can be prepared, the triggers do not notify.
         server.execute("ALTER SYSTEM SET max_prepared_transactions = 0")
         server.restart()
         self._database = Database(server)
@@ -109,7 +109,7 @@ def daemon(store: Store, directory: Path, wake: bool = True) -> Iterator[tuple[i
     """
     Run a daemon on a database.
 
-    @return: The port at which it listens, and its process.
+    @return: The port on which it listens, and its process.
     """
     port = freePort()
     config = directory / "rt.toml"
@@ -130,7 +130,7 @@ def daemon(store: Store, directory: Path, wake: bool = True) -> Iterator[tuple[i
 
 def until(holds: Callable[[], bool], seconds: float, what: str) -> None:
     """
-    Wait until something holds.
+    Wait until a condition is true.
     """
     deadline = time.monotonic() + seconds
     while not holds():

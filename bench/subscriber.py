@@ -1,5 +1,5 @@
 """
-A client that only listens, on a thread of its own.
+A client that only subscribes, on a thread of its own.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from typing import Any
 
 class Subscriber:
     """
-    Subscribed to a table from the moment at which it is made.
+    A client that subscribes to a table in its constructor.
 
-    @ivar error: Why it has ended, if it has not been asked to.
+    @ivar error: Why it has ended without C{close}.
     """
 
     def __init__(
         self, port: int, key: str, topic: str, received: Callable[[dict[str, Any], float], None]
     ) -> None:
         """
-        @param received: Is called on the thread with each change and the time at which it
-            was there.
+        @param received: The thread calls it with each change and the time of its arrival.
         """
         self.error: str | None = None
         self._received = received
@@ -45,14 +44,14 @@ class Subscriber:
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
         payload = json.dumps({"type": "subscribe", "topic": topic}).encode()
-        # The mask is nothing but zeros, which is a mask as any other.
+        # The mask is zero, which is a valid mask.
         self._send(bytes([0x81, 0x80 | len(payload)]) + bytes(4) + payload)
         if not self._subscribed.wait(30):
             raise RuntimeError(f"not subscribed: {self.error}")
 
     def close(self) -> None:
         """
-        Be gone.
+        Close the connection.
         """
         self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()

@@ -1,5 +1,5 @@
 """
-What is measured: how each system is installed, configured and started.
+The systems under test: their installation, configuration and start.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from aerostack.settings.settings import reference
 PEERS = Path(__file__).with_name("peers")
 PUBLIC_KEY = "pk_bench_0123456789"
 MEBIBYTE = 1 << 20
-# Where there is a bound for what waits for one client, it is set to the same for all.
+# The bound of bytes that wait for one client, the same for all systems that have one.
 OUTBOX_BYTES = 4 * MEBIBYTE
 
 
 class NotInstalled(Exception):
     """
-    A system cannot be had here.  The message says why.
+    A system cannot be installed here.  The message says why.
     """
 
 
@@ -34,15 +34,15 @@ class System:
     """
     One system under test.
 
-    @cvar name: What it is called on the command line.
-    @cvar label: What it is called in tables.
-    @cvar dialect: What the load generator speaks to it.
-    @cvar credentials: What clients offer as subprotocols.
-    @cvar keeps: What an acknowledgement says of a publication, empty where there is none.
-    @cvar resumes: Whether a client can go on from where it was.
-    @cvar bound: What may wait for one client that does not read, in bytes; C{None} where
-        there is no bound.
-    @cvar scenes: The only scenes that it is for, or C{None} for all.
+    @cvar name: Its name on the command line.
+    @cvar label: Its name in tables.
+    @cvar dialect: The protocol that the load generator uses.
+    @cvar credentials: The subprotocols that clients offer.
+    @cvar keeps: What an acknowledgement guarantees for a publication; empty if there is none.
+    @cvar resumes: Whether a client can resume.
+    @cvar bound: The bytes that may wait for one client that does not read; C{None} if there is no
+        bound.
+    @cvar scenes: The only scenes for this system; C{None} for all.
     """
 
     name: str
@@ -56,13 +56,13 @@ class System:
 
     def __init__(self, cache: Path) -> None:
         """
-        @param cache: A directory for what must be installed.
+        @param cache: The directory for the installation.
         """
         self.cache = cache
 
     def install(self) -> str:
         """
-        Get what it takes.
+        Install the system.
 
         @return: The versions.
         @raise NotInstalled: That is not possible.
@@ -73,23 +73,23 @@ class System:
         self, directory: Path, port: int, certificate: Certificate | None
     ) -> Sequence[str | Path]:
         """
-        What starts it.
+        Return the command that starts it.
 
-        @param directory: An empty one, for its files.
-        @param certificate: To serve TLS with, or L{None} for plain TCP.
+        @param directory: An empty directory for its files.
+        @param certificate: For TLS; L{None} for plain TCP.
         """
         raise NotImplementedError
 
     def environ(self) -> Mapping[str, str]:
         """
-        What it needs in its environment.
+        Return the variables that it needs in its environment.
         """
         return {}
 
 
 class Aerostack(System):
     """
-    Our daemon, as users run it.
+    The daemon, as users run it.
     """
 
     name = "aerostack"
@@ -100,8 +100,8 @@ class Aerostack(System):
     resumes = True
     bound = OUTBOX_BYTES
 
-    # What the bench needs more of than the defaults give to one client.  A key that
-    # this version does not have is left out.
+    # Higher limits for one client than the defaults.  A key that this version does not have is
+    # left out.
     limits: Mapping[str, object] = {
         "limits.connections": 19_000,
         "limits.connections_per_address": 0,
@@ -131,7 +131,7 @@ class Aerostack(System):
 
     def configure(self, port: int, certificate: Certificate | None) -> str:
         """
-        The daemon's configuration.
+        Return the daemon's configuration.
         """
         listen = f"tcp:{port}:interface=127.0.0.1"
         if certificate is not None:
@@ -159,9 +159,9 @@ class Aerostack(System):
 
 class NodeSystem(System):
     """
-    A server in Node whose packages come from npm.
+    A server on Node.js whose packages come from npm.
 
-    @cvar package: The package that is measured.
+    @cvar package: The package under test.
     """
 
     package: str
@@ -213,7 +213,7 @@ class SocketIO(NodeSystem):
 
 class UWebSockets(System):
     """
-    uWebSockets: a program in C++ with the source that a crate carries.
+    uWebSockets: a program in C++ with the source from a crate.
     """
 
     name = "uws"
@@ -255,7 +255,7 @@ class UWebSockets(System):
 
 class Nchan(System):
     """
-    nginx with the module Nchan, of Debian.
+    nginx with the module Nchan, from Debian.
     """
 
     name = "nchan"
@@ -264,8 +264,8 @@ class Nchan(System):
     keeps = "in memory"
     packages = ("nginx", "libnginx-mod-nchan")
 
-    # Nchan spools into a directory that is compiled in (its nchan_message_temp_path is
-    # refused as a duplicate, wherever it stands), so nginx sees one that is its own.
+    # Nchan writes to a directory that is compiled in (it refuses its nchan_message_temp_path as a
+    # duplicate everywhere), so nginx gets a private directory there.
     spool = 'mount -t tmpfs none /var/lib && mkdir -p /var/lib/nginx/body && exec "$0" "$@"'
 
     def install(self) -> str:
@@ -319,10 +319,9 @@ class Centrifuge(System):
     """
     centrifuge, the library that Centrifugo is made of.
 
-    Centrifugo itself cannot be installed this way where this was written: the module
-    proxy answers 403, "This module version is not available", for
-    C{github.com/centrifugal/centrifugo/v6} and C{/v5}.  What Centrifugo does to an event
-    between its WebSocket and its WebSocket is done by this library.
+    Centrifugo itself could not be installed where this was written: the module proxy answers 403,
+    "This module version is not available", for C{github.com/centrifugal/centrifugo/v6} and C{/v5}.
+    This library does all of Centrifugo's work on an event between two WebSockets.
     """
 
     name = "centrifuge"
@@ -349,8 +348,8 @@ class Centrifuge(System):
 
 class CentrifugeDelayed(Centrifuge):
     """
-    The same, with the setting that trades delay for deliveries.  It belongs to the library
-    and to Centrifugo PRO (C{client.write_delay}); the Centrifugo that is free has none.
+    centrifuge with the setting that trades latency for throughput.  The setting belongs to the
+    library and to Centrifugo PRO (C{client.write_delay}); the free Centrifugo does not have it.
     """
 
     name = "centrifuge-delay"
@@ -374,14 +373,14 @@ SYSTEMS: tuple[type[System], ...] = (
 
 def address(port: int, certificate: Certificate | None) -> list[str | Path]:
     """
-    What the servers under C{peers/} take as arguments.
+    Return the arguments of the servers under C{peers/}.
     """
     return [str(port), *([certificate.key, certificate.chain] if certificate else [])]
 
 
 def need(*programs: str) -> None:
     """
-    Make sure that programs are there.
+    Check that programs are installed.
 
     @raise NotInstalled: One is not.
     """
@@ -394,7 +393,7 @@ def call(command: Sequence[str], directory: Path, limit: float = 300) -> str:
     """
     Run a program of the installation to its end.
 
-    @return: What it wrote.
+    @return: Its output.
     @raise NotInstalled: It failed.
     """
     try:

@@ -1,10 +1,10 @@
 """
-How long the daemon's longest turn is while clients send as much as they can.
+The daemon's longest turn while clients send as much as they can.
 
-The daemon runs with its default limits.  In each scene clients connect, write what the
-scene has all at once, go on for a few seconds, and leave all at once; another client pings
-once in 10 ms and waits for each answer.  What the daemon's own sampler says of its longest
-turn stands beside what that other client waited at worst.
+The daemon runs with its default limits.  In each scene clients connect, write the scene's bytes at
+once, go on for a few seconds, and leave at once.  Another client pings every 10 ms and waits for
+each answer.  The table shows the longest turn by the daemon's own sampler, and that client's
+longest wait.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from processes import Server, freePort, raiseLimits
 SECRET = "sk_of_the_bench_0123"
 
 MARK = 50.0
-"""The longest turn, in milliseconds, that others may be made to wait."""
+"""The highest allowed turn, in milliseconds."""
 
 TEXT, PING, PONG = 0x1, 0x9, 0xA
 
@@ -49,7 +49,7 @@ OPENING = (
 
 def frame(payload: bytes, opcode: int = TEXT, final: bool = True) -> bytes:
     """
-    A frame as clients send it (RFC 6455, 5.2).
+    A frame as a client sends it (RFC 6455, 5.2).
     """
     size = len(payload)
     if size < 126:
@@ -58,13 +58,13 @@ def frame(payload: bytes, opcode: int = TEXT, final: bool = True) -> bytes:
         length = b"\xfe" + size.to_bytes(2, "big")
     else:
         length = b"\xff" + size.to_bytes(8, "big")
-    # A mask of zeros changes nothing, and saves the time to make it.
+    # A mask of zeros changes nothing, and saves the time to apply it.
     return bytes([opcode | (0x80 if final else 0)]) + length + bytes(4) + payload
 
 
 def publish(number: int) -> bytes:
     """
-    An event on a topic of many clients'.
+    An event on a topic with many subscribers.
     """
     return frame(b'{"type":"publish","topic":"a/%d","event":"e","data":1}' % (number % 20))
 
@@ -84,9 +84,9 @@ SCENES: dict[str, Callable[[int], bytes]] = {
 
 class Crowd:
     """
-    Clients of whom each writes its bytes, and reads what comes.
+    Clients that each write their bytes, and read.
 
-    @ivar sent: How many bytes they have written.
+    @ivar sent: The number of bytes that they have written.
     """
 
     def __init__(self, port: int, count: int, data: Callable[[int], bytes]) -> None:
@@ -125,13 +125,13 @@ class Crowd:
         except BlockingIOError:
             pass
         except OSError:
-            # It flooded, and was closed.
+            # The daemon closed it for flooding.
             self._selector.unregister(one)
             one.close()
 
     def close(self) -> None:
         """
-        Leave.
+        Close all connections.
         """
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]
@@ -140,7 +140,7 @@ class Crowd:
 
 class Onlooker(threading.Thread):
     """
-    A client that sends little, and notes how long it waits.
+    A client that sends little, and measures its waits.
 
     @ivar worst: The longest wait for an answer, in milliseconds.
     """
@@ -185,7 +185,7 @@ def start(folder: Path, port: int) -> Server:
 
 def longestTurn(port: int, since: int) -> float:
     """
-    @return: The longest turn since then, in milliseconds, by the daemon's own samples.
+    @return: The longest turn since a time, in milliseconds, by the daemon's own samples.
     """
     request = Request(
         f"http://127.0.0.1:{port}/internal/admin/overview?since={since}",
@@ -198,7 +198,7 @@ def longestTurn(port: int, since: int) -> float:
 
 def main() -> int:
     """
-    Run every scene, and print what was measured.
+    Run every scene, and print the results.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=300)
@@ -222,7 +222,7 @@ def main() -> int:
                 since = int(time.time() * 1000)
                 crowd.run(options.seconds)
                 crowd.close()
-                # The daemon's samples are of a second each.
+                # Each of the daemon's samples covers a second.
                 time.sleep(2.0)
                 turn, wait = longestTurn(port, since), onlooker.stop()
             finally:

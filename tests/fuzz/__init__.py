@@ -1,9 +1,9 @@
 """
-Random runs of the real parts against models, from seeds.
+Random runs of the real parts, compared with models, from seeds.
 
-C{make test} tries a few short runs with seeds that never change, so that a result speaks
-of the code.  C{make fuzz} tries other seeds each time, for as long as C{FUZZ_SECONDS}
-says.  A run that fails names its seed; C{FUZZ_SEED} tries that one again.
+C{make test} runs a few short runs with fixed seeds, so that only a change of the code changes the
+result.  C{make fuzz} runs other seeds each time, for C{FUZZ_SECONDS}.  A run that fails names its
+seed; C{FUZZ_SEED} repeats that run.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 
 def seeds(count: int) -> Iterator[int]:
     """
-    The seeds that a fuzzer is to try.
+    Return the seeds for a fuzzer.
 
-    @param count: How many to try in an ordinary run of the tests: 0, 1, 2 and so on.
-    @return: Those; or the one of C{FUZZ_SEED}; or random ones for C{FUZZ_SECONDS} seconds.
+    @param count: How many seeds to use in an ordinary run of the tests: 0, 1, 2 and so on.
+    @return: These seeds; or the one of C{FUZZ_SEED}; or random ones for C{FUZZ_SECONDS} seconds.
     """
     if FUZZ_SEED is not None:
         yield int(FUZZ_SEED)

@@ -1,5 +1,5 @@
 """
-A network between clients and a daemon in memory that delays, cuts and swallows.
+A network between clients and a daemon in memory, which delays, cuts and drops bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aerostack.testing import MemoryWire
 from aerostack.testing.wires import Entrance
 
 MOST = 2000
-"""How many bytes a message may have."""
+"""The highest number of bytes in a message."""
 
 _UP, _DOWN = "up", "down"
 
@@ -25,28 +25,28 @@ _UP, _DOWN = "up", "down"
 @implementer(ITransportUser)
 class _Nobody:
     """
-    Who is at the end of a line that its client has given up.
+    The receiver of a connection that its client has given up.
     """
 
     def opened(self) -> None:
-        """Nobody hears it."""
+        """Ignore the event."""
 
     def heard(self) -> None:
-        """Nobody hears it."""
+        """Ignore the event."""
 
     def received(self, payload: bytes) -> None:
-        """Nobody hears it."""
+        """Ignore the event."""
 
     def closeStarted(self) -> None:
-        """Nobody hears it."""
+        """Ignore the event."""
 
     def closed(self, closing: Closing) -> None:
-        """Nobody hears it."""
+        """Ignore the event."""
 
 
 class SlowWire(MemoryWire):
     """
-    A connection on which everything takes its time, in its order.
+    A connection on which everything is delayed and keeps its order.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SlowWire(MemoryWire):
         self._random = random
         self._way = _UP
         self._forsaken = False
-        # When what was sent last arrives.
+        # The time at which the latest bytes arrive.
         self._arrives = {_UP: 0.0, _DOWN: 0.0}
         self._pace = random.choice((0.0, 0.01, 0.1, 1.0))
 
@@ -94,8 +94,8 @@ class SlowWire(MemoryWire):
 
     def forsake(self, seconds: float) -> None:
         """
-        Let the client lose it, and the daemon notice later.  What is under way to the daemon
-        arrives.
+        Let the client lose the connection, and the daemon notice later.  Bytes in flight to the
+        daemon arrive.
         """
         user, self._user, self._forsaken = self._user, _Nobody(), True
         self._entrance.clock.callLater(seconds, lambda: self._over or self.cut())

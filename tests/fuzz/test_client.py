@@ -1,5 +1,6 @@
 """
-The Python client at random, over lines that delay, cut and swallow, against a model.
+The Python client in random runs, over connections that delay, cut and drop bytes, compared with a
+model.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ EVENTS = ("INSERT", "UPDATE", "DELETE")
 
 class Watch:
     """
-    What one subscription of a client hears, from the call that begins it to the one that ends
+    The events of one subscription of a client, from the call that begins it to the one that ends
     it.
     """
 
@@ -44,7 +45,7 @@ class Watch:
 
     def hear(self, frame: Any) -> None:
         """
-        Note an event.
+        Record an event.
         """
         assert not self.over, "what was left is heard"
         self.heard.append(frame["data"])
@@ -52,7 +53,7 @@ class Watch:
 
 class Rows:
     """
-    What an application makes of a table's rows.
+    The rows of a table as an application derives them.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -61,7 +62,7 @@ class Rows:
         channel.on("snapshot", self._page)
         for event in EVENTS:
             channel.on(event, self._changed)
-        # What is wrong with a table that is lost is told, and is no news here.
+        # The error says why the table was lost, which is not checked here.
         channel.onError(lambda error: None)
         channel.onGap(lambda gap: None)
         channel.subscribe(snapshot=True)
@@ -74,7 +75,7 @@ class Rows:
     def _changed(self, frame: Any) -> None:
         row = frame["data"]
         if frame["operation"] == "DELETE":
-            # Between a loss and the rows that come again, one may be of no row that is known.
+            # Between a lost table and the new rows, a change may be of an unknown row.
             self.rows.pop(row["id"], None)
         else:
             self.rows[row["id"]] = row
@@ -82,14 +83,14 @@ class Rows:
 
 class Actor:
     """
-    A client, and what the application wants of it.
+    A client, and what its application asks for.
     """
 
     def __init__(self, client: RealtimeClient, name: str, random: Random) -> None:
         self.client = client
         self.name = name
         self.channels: dict[str, Channel] = {topic: client.channel(topic) for topic in TOPICS}
-        # So that a seed says all.
+        # So that a seed determines everything.
         client._session.connection._backOff = backoffPolicy(0.5, 30.0, jitter=random.random)
         self.watches: dict[str, list[Watch]] = {topic: [] for topic in TOPICS}
         self.states: dict[str, Any] = dict.fromkeys(TOPICS)
@@ -108,7 +109,7 @@ class Actor:
 
     def watch(self, topic: str) -> Watch | None:
         """
-        The subscription that goes on, if one does.
+        Return the active subscription, if there is one.
         """
         watches = self.watches[topic]
         return watches[-1] if watches and not watches[-1].over else None
@@ -116,7 +117,7 @@ class Actor:
 
 class Story:
     """
-    One run.
+    One random run.
     """
 
     def __init__(self, test: SynchronousTestCase, seed: int) -> None:
@@ -135,13 +136,13 @@ class Story:
             "_openTransport",
             lambda address, user: SlowWire(self.world.entrance, address, user, self.random),
         )
-        # One that is never cut off hears the truth.
+        # A client that is never cut off must get all changes.
         self.truth = self.world.connect(userId="truth")
         for topic in (*TOPICS, TABLE):
             self.truth.send(type="subscribe", topic=topic)
             self.world.advance(1)
         self.count = 0
-        # The rows of the table that is watched with its rows, by id.
+        # The rows of the watched table with a snapshot, by id.
         self.rows: dict[int, Any] = {}
         self.actors = [
             Actor(self.world.realtime(userId="ann"), "ann", self.random),
@@ -151,7 +152,7 @@ class Story:
 
     def run(self) -> None:
         """
-        Do things at random, let all calm down, and compare.
+        Do random things, let everything settle, and compare.
         """
         for actor in self.actors:
             if self.random.random() < 0.5:
@@ -178,10 +179,10 @@ class Story:
         Let time pass.
         """
         self.world.advance(seconds)
-        # It answers pings.
+        # The server answers pings.
         self.truth.session.heard()
 
-    # What happens
+    # Random actions
 
     def act(self, actor: Actor) -> None:
         """
@@ -220,7 +221,7 @@ class Story:
 
     def subscribe(self, actor: Actor, topic: str) -> None:
         """
-        Let an application subscribe, or subscribe otherwise.
+        Let an application subscribe, or change its subscription.
         """
         channel = actor.channels[topic]
         if actor.watch(topic) is None:
@@ -228,12 +229,12 @@ class Story:
             actor.watches[topic].append(watch)
             channel.on("e", watch.hear)
         event = self.random.sample(EVENTS, 2) if topic == "orders" else None
-        # Who leaves at once is told that.
+        # An application that unsubscribes at once gets an error.
         channel.subscribe(event=event).addErrback(lambda failure: None)
 
     def leave(self, actor: Actor, topic: str) -> None:
         """
-        Let an application leave.
+        Let an application unsubscribe.
         """
         watch = actor.watch(topic)
         assert watch is not None
@@ -242,7 +243,7 @@ class Story:
 
     def write(self) -> None:
         """
-        Let somebody write to the table, or lose it.
+        Let a program write to the table, or drop it.
         """
         tracker, random = self.world.tracker, self.random
         if random.random() < 0.1:
@@ -270,7 +271,7 @@ class Story:
 
     def trouble(self) -> None:
         """
-        Let the network make trouble.
+        Let the network fail.
         """
         kind = self.random.randrange(8)
         wires: list[Any] = self.world.wires
@@ -283,11 +284,11 @@ class Story:
         elif wires:
             self.random.choice(wires).forsake(self.random.random() * 60)
 
-    # What is to hold in the end
+    # What must hold in the end
 
     def check(self) -> None:
         """
-        Compare with what the daemon has, and with what was wanted.
+        Compare the clients with the daemon, and with what the applications asked for.
         """
         test, presence = self.test, self.world.hub.presence.rosters
         said: dict[str, list[int]] = {canonical: [] for canonical in CANONICAL.values()}
@@ -322,8 +323,7 @@ class Story:
 
     def checkHeard(self, said: list[int], watch: Watch) -> None:
         """
-        Make sure that a subscription heard all that was said while it lasted, in order and
-        once.
+        Check that a subscription got every event of its time, in order and once.
         """
         heard = watch.heard
         if heard:
@@ -336,15 +336,16 @@ class Story:
 
 class ClientTests(SynchronousTestCase):
     """
-    The client against the model.
+    Tests for the client against the model.
     """
 
     timeout = PATIENCE + FUZZ_SECONDS
 
     def test_random(self) -> None:
         """
-        Whatever applications do and the network does to them, everything that is published is
-        published once and heard once and in order, and the daemon has what is wanted.
+        Whatever applications do and the network does, every publication is published once and
+        arrives once and in order, and the daemon has the subscriptions and presence that the
+        applications asked for.
         """
         for seed in seeds(6):
             try:

@@ -1,9 +1,9 @@
 """
-Random runs of the delivery: what is published, what clients do, how slowly they read, what
-is forgotten and how the clocks are set, beside a model of what each client has to be told.
+Random runs of the delivery, compared with a model of what each client must get.  Publications,
+clients, slow readers, expiry and clock changes are random.
 
-Each subscriber of a topic sees the topic's entries in their one order, none missing and none
-twice, or is told of the gap; and knows who is present once it has read everything.
+Each subscriber of a topic gets the topic's entries once and in order, or a gap; and it knows the
+members once it has read everything.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ AGE = 60.0
 @dataclass
 class Entry:
     """
-    One entry of a topic's log.
+    An entry of a topic's log.
     """
 
     number: int
@@ -51,11 +51,11 @@ class Entry:
 
 class Truth:
     """
-    What there was of one topic.
+    The true history of one topic.
 
-    @ivar entries: All of it, in its order.
-    @ivar began: By the epoch of a stream, how much there was when it began.
-    @ivar places: By the epoch, how much there was behind each of the stream's entries.
+    @ivar entries: All entries, in order.
+    @ivar began: By the epoch of a log, the number of entries when it began.
+    @ivar places: By the epoch, the number of entries up to each entry of the log.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Truth:
 
     def place(self, text: str) -> int:
         """
-        How much there was up to a position of a stream.
+        Return the number of entries up to a position of a log.
         """
         position = parsePosition(text)
         assert position is not None and position.offset is not None, text
@@ -77,13 +77,13 @@ class Truth:
 @dataclass
 class Following:
     """
-    What a client knows of one topic.
+    What a client knows about one topic.
 
-    @ivar place: Of how many entries it knows what became of them.
-    @ivar since: The position that it would bring back.
-    @ivar excused: Entries that it was told it may not get.
-    @ivar asked: For each request on this connection that was not answered, where it stood.
-    @ivar members: Whom it shows as present.
+    @ivar place: The number of entries of which the client knows what became of them.
+    @ivar since: The position with which it would resume.
+    @ivar excused: Entries that the client was told it may not get.
+    @ivar asked: For each request on this connection without an answer, the place at that time.
+    @ivar members: The members that the client shows.
     """
 
     place: int = 0
@@ -98,13 +98,13 @@ class Following:
 
 class Reader:
     """
-    A client that checks what it is told.
+    A client that checks the frames that it gets.
     """
 
     def __init__(self, run: Run, side: int | None, paged: bool) -> None:
         """
-        @param side: Which rows of the table it wants; L{None} for all.
-        @param paged: Whether it takes who is present in pages.
+        @param side: The rows of the table that the client wants; L{None} for all.
+        @param paged: Whether the client takes the presence set in pages.
         """
         self.client: MemoryClient | None = None
         self._run = run
@@ -114,7 +114,7 @@ class Reader:
         self.following: defaultdict[str, Following] = defaultdict(Following)
 
     def connect(self) -> None:
-        """Come, or come back, and subscribe to what was followed."""
+        """Connect, and subscribe to the topics."""
         if self.client is None:
             self.client = self._run.world.connect(userId="reader")
             self._choked = False
@@ -123,12 +123,12 @@ class Reader:
                     self.subscribe(name)
 
     def subscribe(self, name: str) -> None:
-        """Follow a topic, from where it is known, or ask for it again."""
+        """Subscribe to a topic from the last known position, or again."""
         if self.client is None:
             return
         known = self.following[NAMES[name]]
         if known.asked or known.leaving:
-            # One thing at a time: where it asks twice, it does not know which is answered.
+            # One request at a time: with two, the client does not know which one is answered.
             return
         frame: dict[str, Any] = {"type": "subscribe", "topic": name, "sync": self._paged}
         if known.since is not None:
@@ -139,13 +139,13 @@ class Reader:
         self.client.send(**frame)
 
     def unsubscribe(self, name: str) -> None:
-        """Leave a topic, but keep the position."""
+        """Unsubscribe from a topic, but keep the position."""
         if self.client is not None and not self.following[NAMES[name]].leaving:
             self.following[NAMES[name]].leaving += 1
             self.client.send(type="unsubscribe", topic=name)
 
     def forget(self, name: str) -> None:
-        """Leave a topic for good."""
+        """Forget a topic."""
         known = self.following.get(NAMES[name])
         if self.client is not None and known is not None and not known.asked:
             self.unsubscribe(name)
@@ -172,7 +172,7 @@ class Reader:
             self.client.session.drained()
 
     def read(self) -> None:
-        """Check what came."""
+        """Check the frames that arrived."""
         if self.client is None:
             return
         frames, self.client.connection.frames = self.client.connection.frames, []
@@ -187,7 +187,7 @@ class Reader:
                 known.held = False
                 if known.leaving:
                     known.leaving -= 1
-                    # What it had asked for before is not answered any more.
+                    # The daemon no longer answers earlier requests of the client.
                     known.asked.clear()
                 else:
                     again.append(frame["topic"])
@@ -210,7 +210,7 @@ class Reader:
         known.held = True
         known.coming = {} if frame.get("sync") else None
         if known.coming is None:
-            # Where there is no member it will hear nothing.
+            # If there is no member, the client gets no presence frame.
             known.members = {}
         if since is None:
             assert "recovered" not in frame, frame
@@ -249,7 +249,7 @@ class Reader:
         known.place = place + 1
 
     def _miss(self, known: Following, topic: str, until: int) -> None:
-        """Make sure that nothing up to a place was to be told."""
+        """Check that the client was to get nothing up to a place."""
         entries = self._run.truths[topic].entries
         missing = [
             entries[n]
@@ -278,7 +278,7 @@ class Reader:
                 members[data["connectionId"]] = data["state"]
 
     def check(self) -> None:
-        """Make sure that it has everything, now that all is quiet."""
+        """Check that the client has everything, after the run has settled."""
         for topic, known in self.following.items():
             if not known.held:
                 continue
@@ -294,7 +294,7 @@ class Reader:
 
 class Run(SlowKeepingStory):
     """
-    One run.
+    One random run.
     """
 
     def __init__(self, random: Random) -> None:
@@ -318,7 +318,7 @@ class Run(SlowKeepingStory):
         self._attend()
 
     def _attend(self) -> None:
-        """Take note of all that is published, and of the streams."""
+        """Record all publications, and the logs."""
         hub = self.world.hub
         hub.delivery.fanout = Fanout(self.world.clock, self.random.choice((1, 2, 4000)))
         hub.logs.budget = self.random.choice((3000, 10_000_000))
@@ -346,14 +346,14 @@ class Run(SlowKeepingStory):
         engine.publish = published
         hub.logs.open, hub.logs.append = opened, appended  # type: ignore[method-assign]
 
-    # What happens
+    # Random actions
 
     def publish(self) -> None:
-        """Publish something that is not kept."""
+        """Publish an event without C{persist}."""
         self._publish(self.random.choice(["chat/a", "chat/b", "news/a"]), False)
 
     def keep(self) -> None:
-        """Publish something that is kept."""
+        """Publish an event with C{persist}."""
         self._publish(self.random.choice(["chat/a", "chat/a", "chat/b"]), True)
 
     def _publish(self, name: str, persist: bool) -> None:
@@ -370,7 +370,7 @@ class Run(SlowKeepingStory):
             self.truths[TABLE].entries.append(Entry(self._number, True))
             row = {"id": self._number, "side": self._number % 2}
             changes.append(Change(self._number, "orders", INSERT, row, None, 7))
-        # They are told one by one, and have their places one by one.
+        # The changes arrive one by one, each with its own place.
         entries = self.truths[TABLE].entries
         told, entries[len(entries) - len(changes) :] = entries[-len(changes) :], []
         last = self.random.random() < 0.7
@@ -379,7 +379,7 @@ class Run(SlowKeepingStory):
             self.world.tracker.change(change, last=last and change is changes[-1])
 
     def forget(self) -> None:
-        """Let old messages be forgotten."""
+        """Let old messages expire."""
         messages = self.world.history.messages
         if messages:
             self.world.history.forget(self.random.choice(messages).createdAt)
@@ -405,7 +405,7 @@ class Run(SlowKeepingStory):
         self.world.stepped += self.random.choice((-100.0, -1.0, 1.0, 100.0))
 
     def restart(self) -> None:
-        """Begin anew; what was being written is lost, and rows are written meanwhile."""
+        """Restart the daemon; writes in progress are lost, and rows are written meanwhile."""
         self._leaveAll()
         self.world.history.held = None
         if self.world.history.reading is not None:
@@ -416,14 +416,14 @@ class Run(SlowKeepingStory):
             Change(self._number, "orders", INSERT, row, None, 7, last=True)
         )
         self.truths[TABLE].entries.append(Entry(self._number, True))
-        # A clock that is set back while the daemon is away is beyond what can be known.
+        # The daemon cannot detect a clock that is set back while it is not running.
         reached = self.world.hub.delivery.floor / 1000 - self.world.clock.seconds()
         self.world.stepped = max(self.world.stepped, reached)
         self.world.restart()
         self._attend()
 
     def absent(self) -> None:
-        """Take the project out of the configuration and put it back; rows are written."""
+        """Remove the project from the configuration and restore it; rows are written meanwhile."""
         self._leaveAll()
         projects = self.world.feeds.projects
         for _ in self.world.hub.leaveProjects(set(projects)):
@@ -441,7 +441,7 @@ class Run(SlowKeepingStory):
         self.members = [self.world.connect(userId=f"u{n}") for n in range(4)]
 
     def attend(self) -> None:
-        """Let a member come, change or go."""
+        """Let a member join, change or leave."""
         place = self.random.randrange(len(self.members))
         member, name = self.members[place], self.random.choice(("chat/a", "orders"))
         what = self.random.random()
@@ -470,7 +470,7 @@ class Run(SlowKeepingStory):
 
     def go(self) -> None:
         """
-        Let things happen, and then come to rest.
+        Run random actions, and then let everything settle.
         """
         happenings = [
             *(self.publish, self.publish, self.keep, self.keep, self.write, self.write),
@@ -511,13 +511,13 @@ class Run(SlowKeepingStory):
 
 class DeliveryTests(SynchronousTestCase):
     """
-    Random runs.
+    Tests with random runs.
     """
 
     def test_runs(self) -> None:
         """
-        Whatever happens, each client is told everything once and in order, or of the gap, and
-        who is present.
+        Whatever happens, each client gets every entry once and in order, or a gap, and knows the
+        members.
         """
         for name, value in (("PAGE", 3), ("PAGE_BYTES", 60)):
             self.patch(past, name, value)

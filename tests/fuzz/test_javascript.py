@@ -1,5 +1,6 @@
 """
-The JavaScript client, against a model of a daemon and a network that cuts, delays and lies.
+The JavaScript client, compared with a model of a daemon, over a network that cuts, delays and
+lies.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ from tests.web import HERE, run
 
 SCRIPT = HERE.parent / "fuzz" / "javascript.js"
 
-# Node.js starts once for so many seeds.
+# Node.js starts once for this many seeds.
 _BATCH = 100
 
 
 class ClientFuzz(SynchronousTestCase):
     """
-    Random applications; see C{javascript.js}.
+    Runs random applications; see C{javascript.js}.
     """
 
     timeout = PATIENCE + FUZZ_SECONDS
 
     def test_random(self) -> None:
         """
-        Whatever an application does and the network suffers, at the end the application sees
-        what the daemon has, and each publication was taken once or rejected.
+        Whatever an application and the network do, in the end the application shows what the
+        daemon has, and each publication was accepted once or rejected.
         """
         wanted = seeds(100)
         while batch := [str(seed) for seed in islice(wanted, _BATCH)]:

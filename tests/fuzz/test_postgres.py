@@ -1,5 +1,5 @@
 """
-Random writes to PostgreSQL tables, from several connections, against the truth.
+Random writes to PostgreSQL tables, from several connections, compared with copies.
 """
 
 from __future__ import annotations
@@ -54,15 +54,16 @@ WRITTEN = (*FOLLOWED, "part1", "rest", "kid")
 
 class PostgresFuzz(SynchronousTestCase):
     """
-    Statements, transactions and migrations of several writers, with polls at random moments.
+    Random statements, transactions and migrations of several writers, with polls at random
+    moments.
     """
 
     def test_copies(self) -> None:
         """
-        A copy that is kept by what is told is the table, and what is read to begin with is
-        what it is at that position.
+        A copy that applies all changes equals the table, and a snapshot equals the table at its
+        position.
         """
-        # Every poll sees what was done before it.
+        # Every poll sees the earlier statements.
         self.patch(postgresfollowing, "CHECKING", 0.0)
         for seed in seeds(4):
             self.run_(seed)
@@ -73,7 +74,7 @@ class PostgresFuzz(SynchronousTestCase):
         database.execute(SCHEMA)
         writers = [database.connect() for _ in range(3)]
         for writer in writers:
-            # Who waits for another writer gives way.
+            # A writer that would wait for another one gives up.
             writer.execute("SET lock_timeout = 20")
             writer.execute(f"SET bytea_output = {chance.choice(('hex', 'escape'))}")
         beside, numbering = database.connect(ROLE), database.connect(ROLE)
@@ -98,7 +99,7 @@ class PostgresFuzz(SynchronousTestCase):
 
 class Copies:
     """
-    Copies of tables, as a client keeps them.
+    Copies of tables, as a client maintains them.
     """
 
     def __init__(self, seed: int, reader: Reader, beside: Any) -> None:
@@ -108,13 +109,13 @@ class Copies:
         for name in FOLLOWED:
             reader.attach(name)
         self.mirrors = {name: Mirror() for name in FOLLOWED}
-        # What the rows that were read had seen.
+        # The changes that the snapshot already contains.
         self.begun = dict.fromkeys(FOLLOWED, 0)
         self.lost: set[str] = set()
 
     def read(self, table: str) -> tuple[list[Row], int]:
         """
-        Read a table's rows, and where among the changes that is.
+        Read a table's rows, and their position among the changes.
         """
         cursor = self.beside.cursor()
         snapshot = self.reader.journal.snapshot(cursor, table, Selection(), BOUNDS)
@@ -122,7 +123,7 @@ class Copies:
 
     def tell(self, limit: int) -> None:
         """
-        Apply what is told; a table that is lost, or has other columns, is read again.
+        Apply changes; read a table again if it is lost or has other columns.
         """
         more = True
         lost = self.lost
@@ -146,7 +147,7 @@ class Copies:
             try:
                 rows, self.begun[table] = self.read(table)
             except RealtimeError as error:
-                # A writer holds it; there is another time.
+                # A writer holds a lock; read later.
                 assert error.code == "database_unavailable", error
             else:
                 self.mirrors[table] = Mirror(rows)
@@ -155,7 +156,7 @@ class Copies:
 
 def comparable(row: Row) -> Row:
     """
-    A row as a client reads it.
+    Return a row as a client reads it.
     """
     read: Row = json.loads(encodeValue(row))
     return read
@@ -163,7 +164,7 @@ def comparable(row: Row) -> Row:
 
 def attempt(writer: Any, sql: str) -> None:
     """
-    Run a statement, which may be refused; a transaction goes on without it.
+    Run a statement, which may fail; a transaction continues without it.
     """
     inside = writer.info.transaction_status is TransactionStatus.INTRANS
     if sql == "BEGIN" and inside:
@@ -173,7 +174,7 @@ def attempt(writer: Any, sql: str) -> None:
             writer.execute("SAVEPOINT attempt")
         writer.execute(sql)
     if writer.info.transaction_status is TransactionStatus.INERROR:
-        # What was several statements may have ended the transaction, and begun another.
+        # A group of statements may have ended the transaction, and begun another one.
         with contextlib.suppress(psycopg.Error):
             writer.execute("ROLLBACK TO attempt")
     if writer.info.transaction_status is TransactionStatus.INERROR:
@@ -182,7 +183,7 @@ def attempt(writer: Any, sql: str) -> None:
 
 def statement(chance: random.Random, number: int) -> str:
     """
-    One statement, or a few that belong together.
+    Return one statement, or a few that belong together.
     """
     table = chance.choice(WRITTEN)
     key, other = chance.randrange(1, 6), chance.randrange(1, 6)
@@ -209,7 +210,7 @@ def statement(chance: random.Random, number: int) -> str:
 
 def migration(chance: random.Random, number: int) -> str:
     """
-    A change of a table's looks.
+    Return a change of a table's definition.
     """
     table, key = chance.choice(FOLLOWED), chance.randrange(1, 6)
     return chance.choice(
@@ -221,7 +222,7 @@ def migration(chance: random.Random, number: int) -> str:
             f"ALTER TABLE {table} RENAME a TO a{number};"
             f" ALTER TABLE {table} ADD a {'mood[]' if table == 'odd' else 'text'}",
             "BEGIN; ALTER TABLE kin ALTER b TYPE text; UPDATE kin SET b = 'b' || b; COMMIT",
-            # That numbers become others, but are of the same type, no daemon sees.
+            # The daemon cannot see that numbers change while their type stays.
             "ALTER TABLE kin ALTER b TYPE numeric USING ltrim(b::text, 'b')::numeric",
             f"BEGIN; CREATE TABLE new{number} (LIKE parts);"
             f" WITH gone AS (DELETE FROM rest WHERE id = {key} RETURNING *)"

@@ -1,5 +1,5 @@
 """
-What clients send at random, well-formed and damaged, under rights that change meanwhile.
+Random frames of clients, valid and damaged, while permissions change.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ RULES = (
 
 class Crowd:
     """
-    Clients of a daemon, and what they were told.
+    Clients of a daemon, and the frames that they got.
 
-    @ivar owed: Of each client the ids that it has yet to hear of.
+    @ivar owed: By client, the ids that still need an answer.
     """
 
     def __init__(self, case: SynchronousTestCase, seed: int) -> None:
@@ -59,7 +59,7 @@ class Crowd:
 
     def project(self) -> Any:
         """
-        The project, with its keys as they are or rotated.
+        Return the project, with its keys as they are or rotated.
         """
         rotated = self.random.random() < 0.2
         return makeProject(
@@ -70,7 +70,7 @@ class Crowd:
 
     def token(self) -> str:
         """
-        A token of somebody.
+        Return the token of a random user.
         """
         claims: dict[str, Any] = {"sub": self.random.choice(("ann", "bob", "a\nb"))}
         if self.random.random() < 0.5:
@@ -79,7 +79,7 @@ class Crowd:
 
     def come(self) -> None:
         """
-        Let somebody in, if it may come in.
+        Connect a client, if it is allowed to.
         """
         choose = self.random.choice
         credentials = choose(
@@ -100,7 +100,7 @@ class Crowd:
 
     def frame(self) -> dict[str, Any]:
         """
-        Something to send.
+        Return a random frame.
         """
         choose = self.random.choice
         self.serial += 1
@@ -126,7 +126,7 @@ class Crowd:
 
     def send(self, client: MemoryClient) -> None:
         """
-        Have a client send something, perhaps damaged.
+        Let a client send something, perhaps damaged.
         """
         frame = self.frame()
         payload = json.dumps(frame).encode()
@@ -145,7 +145,7 @@ class Crowd:
 
     def hear(self, client: MemoryClient) -> None:
         """
-        Look at what a client was told.
+        Check the frames that a client got.
         """
         closing = client.connection.closing
         self.case.assertNotEqual((closing or (0,))[0], CLOSE_INTERNAL)
@@ -159,7 +159,7 @@ class Crowd:
 
     def reauthorize(self, client: MemoryClient) -> None:
         """
-        Make sure that a client holds nothing that it may not.
+        Check that a client has no subscription that it may not have.
         """
         session, world = client.session, self.world
         world.authenticator.reauthorize(session.identity)
@@ -174,7 +174,7 @@ class Crowd:
 
     def reload(self) -> None:
         """
-        Take up another configuration.
+        Apply another configuration.
         """
         project, other = self.project(), self.world.projects["q"]
         projects = {"p": project, "q": other}
@@ -186,7 +186,7 @@ class Crowd:
 
     def step(self) -> None:
         """
-        Let something happen.
+        Do one random thing.
         """
         chance = self.random.random()
         if chance < 0.1 or not self.clients:
@@ -217,13 +217,13 @@ class Crowd:
 
 class SessionFuzzTests(SynchronousTestCase):
     """
-    Tests of sessions at random.
+    Tests with random sessions.
     """
 
     def test_random(self) -> None:
         """
-        No client fails the daemon, holds what it may not, or waits for an answer to what it has
-        published; when all are gone nothing is left.
+        No client makes the daemon fail, has a forbidden subscription, or waits forever for an
+        answer to a publication.  After all clients have left, no state is left.
         """
         for seed in seeds(6):
             crowd = Crowd(self, seed)

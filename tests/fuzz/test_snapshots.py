@@ -1,6 +1,6 @@
 """
-Random rows, changes and filters, on each database: a snapshot has the rows that the filter
-lets through by the verdict on live changes, and live changes keep it so.
+Random rows, changes and filters, on each database: a snapshot has the rows that the filter for
+live changes accepts, and live changes keep it so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LETTERS = "aAzé\ufffd\U0001f600 %_\\"
 
 def number(chance: random.Random) -> Any:
     """
-    A number, often one near which databases and languages differ.
+    Return a number, often one near which databases and languages differ.
     """
     edge = chance.choice((0, 2**31, 2**53, 2**62, 2**63 - 2**10, 10**23))
     whole = chance.choice((1, -1)) * edge + chance.randint(-3, 3)
@@ -45,14 +45,14 @@ def number(chance: random.Random) -> Any:
 
 def text(chance: random.Random) -> str:
     """
-    A short text.
+    Return a short text.
     """
     return "".join(chance.choices(LETTERS, k=chance.randint(0, 3)))
 
 
 def moment(chance: random.Random) -> str:
     """
-    A time, mostly one of few.
+    Return a time, mostly one of few.
     """
     year = chance.choice(("2026", "2027", "0044", "12026", "294000"))
     return f"{year}-0{chance.randint(1, 2)}-01T0{chance.randint(0, 9)}:00:00Z"
@@ -63,9 +63,9 @@ MAKERS = (number, text, moment, lambda chance: chance.random() < 0.5)
 
 class SnapshotFuzz(Steps):
     """
-    One run after another; to be mixed into a test case that has a database.
+    Random runs; a mixin for a test case that has a database.
 
-    @cvar columns: By name, what makes values of it: as SQL and bound to it.
+    @cvar columns: By name, what generates values of the column: as SQL and as a parameter.
     """
 
     columns: ClassVar[dict[str, Any]]
@@ -74,13 +74,13 @@ class SnapshotFuzz(Steps):
 
     def value(self, chance: random.Random, column: str) -> Any:
         """
-        A value that can be written.
+        Return a value that can be written.
         """
         return None if chance.random() < 0.1 else self.columns[column](chance)
 
     def write(self, chance: random.Random) -> None:
         """
-        Change something.
+        Make a random change.
         """
         names = list(self.columns)
         row = [self.value(chance, name) for name in names]
@@ -100,7 +100,7 @@ class SnapshotFuzz(Steps):
 
     def condition(self, chance: random.Random, shape: Any) -> Condition:
         """
-        A condition that is not refused.
+        Return a condition that the daemon accepts.
         """
         while True:
             column = chance.choice(list(self.columns))
@@ -120,7 +120,7 @@ class SnapshotFuzz(Steps):
 
     def go(self, seed: int) -> None:
         """
-        One run.
+        Do one run.
         """
         chance = random.Random(seed)
         shape = self.reader.journal.columns(self.reader.cursor, "t")
@@ -153,7 +153,7 @@ class SnapshotFuzz(Steps):
 
     def test_random(self) -> None:
         """
-        A filter has the same rows in a snapshot and by the changes, whatever it asks.
+        A filter accepts the same rows in a snapshot and in live changes, whatever its conditions.
         """
         for seed in seeds(3):
             self.go(seed)
@@ -167,7 +167,7 @@ def _apply(rows: dict[int, Row], operation: str, row: Row) -> None:
 
 
 def _raw(chance: random.Random) -> Any:
-    """Whatever SQLite keeps in a column."""
+    """Return a value of any type that SQLite stores in a column."""
     found = chance.choice((number, text))(chance)
     if isinstance(found, int) and not -(2**63) <= found < 2**63:
         return float(found)
@@ -176,7 +176,7 @@ def _raw(chance: random.Random) -> Any:
 
 class SQLiteFuzz(SnapshotFuzz, JournalCase):
     """
-    On SQLite.
+    Runs on SQLite.
     """
 
     columns: ClassVar[dict[str, Any]] = {
@@ -211,7 +211,7 @@ class SQLiteFuzz(SnapshotFuzz, JournalCase):
     def write(self, chance: random.Random) -> None:
         super().write(chance)
         if chance.random() < 0.1:
-            # Bytes that are no text, as text.
+            # Bytes that are not UTF-8, stored as text.
             self.run_(
                 f"UPDATE t SET t = CAST(X'61{chance.randint(128, 255):02X}' AS TEXT)"
                 f" WHERE id = {chance.randint(1, 40)}"
@@ -220,7 +220,7 @@ class SQLiteFuzz(SnapshotFuzz, JournalCase):
 
 class SQLiteUTF16Fuzz(SQLiteFuzz):
     """
-    On SQLite, where text is kept as UTF-16.
+    Runs on SQLite with text in UTF-16.
     """
 
     encoding = "UTF-16be"
@@ -228,7 +228,7 @@ class SQLiteUTF16Fuzz(SQLiteFuzz):
 
 class PostgresFuzz(SnapshotFuzz, PostgresCase):
     """
-    On PostgreSQL.
+    Runs on PostgreSQL.
     """
 
     columns: ClassVar[dict[str, Any]] = {

@@ -1,5 +1,5 @@
 """
-Random writes to SQLite tables, from several connections, against the truth.
+Random writes to SQLite tables, from several connections, compared with copies.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ VALUES = ("NULL", "-1", "0", "1", "2", "3", "4", "'x'", "'X'", "'y'", "1.5", "x'
 
 class SQLiteFuzz(SynchronousTestCase):
     """
-    Statements, transactions and migrations of several writers, with polls at random moments.
+    Random statements, transactions and migrations of several writers, with polls at random
+    moments.
     """
 
     def test_copies(self) -> None:
         """
-        A copy that is kept by what is told is the table; what is read again of the past is
-        what was told.
+        A copy that applies all changes equals the table, and reading the changes again gives the
+        same changes.
         """
         for seed in seeds(12):
             self.run_(seed)
@@ -101,17 +102,17 @@ class SQLiteFuzz(SynchronousTestCase):
             try:
                 poll = reader.journal.poll(reader.cursor, reader.after, limit)
             except sqlite3.OperationalError as error:
-                # A writer holds the database; what is told is told later.
+                # A writer holds the database, so the changes come later.
                 assert "locked" in str(error), (seed, error)
                 break
             events += poll.events
-            # Of rows that were there no change says how they look now.
+            # No change says how the existing rows look now.
             lost |= poll.reshaped
             reader.after, more = poll.after, poll.more
         lost |= {event.table for event in events if isinstance(event, Loss)}
         for table in lost:
-            # Everything that is committed has been read, or the writer who holds the database
-            # has committed nothing since.
+            # Everything that is committed has been read, or the writer who holds the database has
+            # committed nothing since.
             mirrors[table] = Mirror(tableRows(reader.connection, table))
             told.pop(table, None)
         for event in events:
@@ -188,7 +189,7 @@ def statement(chance: random.Random) -> str:
 
 def attempt(connection: sqlite3.Connection, sql: str) -> None:
     """
-    Run a statement that the database may refuse, but not because of what is ours.
+    Run a statement that the database may refuse, but not because of the daemon's objects.
     """
     try:
         connection.execute(sql)

@@ -1,3 +1,3 @@
 """
-Tests that tell a story over several modules.
+Tests of stories that span several modules.
 """

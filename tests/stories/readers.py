@@ -1,5 +1,5 @@
 """
-Readers of a table under a rule, for tests.
+Readers of a table with a rule, for tests.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RULE = TableConfig(("token",), ("card",), "owner = :sub")
 
 class ReaderCase(SynchronousTestCase):
     """
-    A table C{orders} under a rule.
+    A table C{orders} with a rule.
     """
 
     rule: TableConfig | None = RULE
@@ -63,7 +63,7 @@ class ReaderCase(SynchronousTestCase):
 
     def reload(self, rule: TableConfig) -> None:
         """
-        Take another rule up.
+        Apply another rule.
         """
         feeds = self.world.feeds
         feeds.reload(feeds.allowed, feeds.projects, Access(self.world.projects, {"orders": rule}))
@@ -75,7 +75,7 @@ class ReaderCase(SynchronousTestCase):
 
 def row(id: int, owner: str, price: int = 1) -> Row:
     """
-    An order.
+    Return an order.
     """
     return {"id": id, "owner": owner, "price": price, "card": f"card-{id}-{owner}-{price}"}
 
@@ -90,7 +90,7 @@ def codes(frames: list[Frame]) -> list[str]:
 
 def brief(frames: list[Frame]) -> list[tuple[Any, ...]]:
     """
-    What the changes among frames say.
+    Return a short form of the changes among frames.
     """
     return [
         (frame["operation"], frame["data"].get("id"), frame["data"].get("price"))

@@ -1,5 +1,5 @@
 """
-What the stories that random tests tell have in common.
+The common parts of random stories.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from aerostack.testing import World
 
 class SlowStory:
     """
-    A story of a world whose database may take its time; to be mixed in.
+    A mixin for a story of a world whose database may be slow.
     """
 
     world: World
 
     def slow(self) -> None:
-        """Let the database take its time to read."""
+        """Make reads of the database wait."""
         if self.world.tracker.reading is None:
             self.world.tracker.reading = []
 
     def answer(self) -> None:
-        """Let it answer one question."""
+        """Answer one read."""
         if self.world.tracker.reading:
             self.world.tracker.reading.pop(0)()
 
     def fast(self) -> None:
-        """Let it answer all, and at once from now on."""
+        """Answer all reads, also future ones."""
         while self.world.tracker.reading:
             self.world.tracker.reading.pop(0)()
         self.world.tracker.reading = None
@@ -33,37 +33,37 @@ class SlowStory:
 
 class SlowKeepingStory:
     """
-    A story of a world whose database may take its time with kept messages as well, and may
-    fail to write them; to be mixed in.
+    A mixin for a story of a world whose database may also be slow to keep messages, and may fail
+    to.
     """
 
     world: World
 
     def hold(self) -> None:
-        """Let the database take its time to write."""
+        """Make writes to the database wait."""
         if self.world.history.held is None:
             self.world.history.held = []
 
     def release(self) -> None:
-        """Let it write."""
+        """Do the writes."""
         self.world.history.release()
 
     def refuse(self) -> None:
-        """Let it fail to write."""
+        """Make the writes fail."""
         self.world.history.refuse()
 
     def slow(self) -> None:
-        """Let the database take its time to read."""
+        """Make reads of the database wait."""
         if self.world.history.reading is None:
             self.world.history.reading = self.world.tracker.reading = []
 
     def answer(self) -> None:
-        """Let it answer one question."""
+        """Answer one read."""
         if self.world.history.reading:
             self.world.history.reading.pop(0)()
 
     def fast(self) -> None:
-        """Let it answer all, and at once from now on."""
+        """Answer all reads, also future ones."""
         while self.world.history.reading:
             self.world.history.reading.pop(0)()
         self.world.history.reading = self.world.tracker.reading = None

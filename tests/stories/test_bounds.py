@@ -44,12 +44,12 @@ ELSEWHERE = {
 
 class BoundsDocumentTests(SynchronousTestCase):
     """
-    Tests for the table.
+    Tests for the table of the document.
     """
 
     def test_rows(self) -> None:
         """
-        Each row of the table has a test that fills what the row is about, here or elsewhere.
+        Each row of the table has a test that fills it, here or in another module.
         """
         text = LIMITS.read_text()
         _, _, section = text.partition("Memory\n")

@@ -1,5 +1,5 @@
 """
-Tests of what the daemon does when the time of day is set.
+Tests of the daemon when the clock is set while it runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HOUR = 3600.0
 
 class SetClockTests(SynchronousTestCase):
     """
-    The time of day is set while clients are connected.
+    Tests with connected clients and a new time of day.
     """
 
     def setUp(self) -> None:
@@ -40,7 +40,7 @@ class SetClockTests(SynchronousTestCase):
 
     def test_allowance(self) -> None:
         """
-        The allowance of frames fills again.
+        The rate limit of a client refills.
         """
         client = self.world.connect()
         publication = {"type": "publish", "topic": "a/b", "event": "e", "id": "1"}
@@ -54,7 +54,7 @@ class SetClockTests(SynchronousTestCase):
 
     def test_presence(self) -> None:
         """
-        A member that broke off leaves when its grace is over.
+        A member whose connection broke leaves when its grace is over.
         """
         lost, witness = self.world.connect(), self.world.connect()
         witness.ask(type="subscribe", topic="a/b")
@@ -67,7 +67,7 @@ class SetClockTests(SynchronousTestCase):
 
     def test_repeats(self) -> None:
         """
-        A publication that comes again counts once within the window, and again after it.
+        A publication with a known id counts once within the window, and again after it.
         """
         client = self.world.connect(key=makeProject().publicKey, userId="ann")
         witness = self.world.connect()
@@ -87,7 +87,7 @@ class SetClockTests(SynchronousTestCase):
 
     def test_stamps(self) -> None:
         """
-        Events are stamped with the time of day.
+        Time stamps of events are the time of day.
         """
         client = self.world.connect()
         client.ask(type="subscribe", topic="a/b")
@@ -97,7 +97,7 @@ class SetClockTests(SynchronousTestCase):
 
     def test_tokenEarlier(self) -> None:
         """
-        A token ends when the time of day says so, seen at the next ping.
+        A token expires by the time of day, which the next ping notices.
         """
         client = self.world.connect(token=sign(TOKEN_SECRET, exp=NOW + HOUR))
         self.world.stepped = HOUR
@@ -107,7 +107,7 @@ class SetClockTests(SynchronousTestCase):
 
     def test_tokenLater(self) -> None:
         """
-        A token does not end before the time of day says so.
+        A token does not expire before the time of day says so.
         """
         client = self.world.connect(token=sign(TOKEN_SECRET, exp=NOW + 60))
         self.world.stepped = -HOUR
@@ -122,8 +122,8 @@ class SetClockTests(SynchronousTestCase):
 
     def test_afterRestart(self) -> None:
         """
-        What an earlier run kept under an id is recognized for what is left of the window,
-        by the time of day.
+        After a restart the daemon recognizes the id of an earlier kept message for the rest of the
+        window, by the time of day.
         """
         publish = {
             **{"type": "publish", "topic": "a/b", "event": "e", "data": 1},

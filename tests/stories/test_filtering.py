@@ -1,5 +1,5 @@
 """
-Tests for subscriptions to a part of a table: from the frame that asks to what is delivered.
+Tests for subscriptions to a part of a table, from C{subscribe} to the delivered frames.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from tests.core.rows.fakes import COLUMNS, History, changesOf, filters, historie
 
 def codes(frames: list[Frame]) -> list[Any]:
     """
-    What the frames are: their types, or an error's code.
+    Return the types of the frames, or the code of an error.
     """
     return [frame.get("code", frame["type"]) for frame in frames]
 
 
 class AskingTests(SynchronousTestCase):
     """
-    Tests for what a client may ask for.
+    Tests for valid and invalid filters, columns and events.
     """
 
     def setUp(self) -> None:
@@ -47,7 +47,7 @@ class AskingTests(SynchronousTestCase):
 
     def test_operators(self) -> None:
         """
-        Several operators on several columns must all be met.
+        A row must meet several operators on several columns.
         """
         wanted = {"id": {"gte": 2, "lt": 5}, "status": {"like": "n%"}, "side": None}
         self.assertEqual(codes(self.ask(filter=wanted)), ["subscribed"])
@@ -60,8 +60,8 @@ class AskingTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What does not fit the table is refused with an error that names the topic and the
-        column, and leaves nothing behind.
+        A filter that does not fit the table is refused with an error that names the topic and the
+        column, and leaves no state behind.
         """
         for fields, said in (
             ({"filter": {"total": 1}}, "filter.total"),
@@ -86,7 +86,7 @@ class AskingTests(SynchronousTestCase):
 
     def test_refusedAgain(self) -> None:
         """
-        A subscription stays as it was if the filter that is to replace its own is refused.
+        A subscription stays unchanged if its new filter is refused.
         """
         self.ask(filter={"id": 1})
         self.assertEqual(codes(self.ask(filter={"total": 1})), ["invalid_filter"])
@@ -97,7 +97,8 @@ class AskingTests(SynchronousTestCase):
 
     def test_noTable(self) -> None:
         """
-        On a topic that is no table's all of it is refused, but to ask for everything.
+        On a custom topic every filter, column list and event is refused, except those that ask for
+        everything.
         """
         for fields in ({"columns": ["id"]}, {"event": "INSERT"}, {"filter": {"id": 1}}):
             frames = self.client.ask(type="subscribe", topic="a/b", **fields)
@@ -107,8 +108,8 @@ class AskingTests(SynchronousTestCase):
 
     def test_moved(self) -> None:
         """
-        An UPDATE into the filter comes as an INSERT, one out of it as a DELETE, and
-        operations are chosen by that.
+        An UPDATE into the filter comes as an INSERT, one out of it as a DELETE, and C{event}
+        applies to that.
         """
         both, late = self.world.connect(), self.world.connect()
         late.positions = True
@@ -136,7 +137,7 @@ class AskingTests(SynchronousTestCase):
 
     def test_alike(self) -> None:
         """
-        What is told alike is encoded once, whoever gets it for whatever reason.
+        Frames with the same content are encoded once, for whatever reason subscribers get them.
         """
         got: list[bytes] = []
         for wanted in ({"id": 1}, {"side": 1}, {"status": {"like": "n%"}}, None):
@@ -150,7 +151,7 @@ class AskingTests(SynchronousTestCase):
 
     def test_narrowAlike(self) -> None:
         """
-        So is what is told with fewer columns.
+        Frames with the same content and fewer columns are encoded once too.
         """
         got: list[bytes] = []
         for wanted in ({"id": 1}, {"side": 1}, None):
@@ -165,7 +166,7 @@ class AskingTests(SynchronousTestCase):
 
 class WaitingTests(SynchronousTestCase):
     """
-    Tests for what happens while the database is asked for a table's columns.
+    Tests for the time while the database is asked for a table's columns.
     """
 
     def setUp(self) -> None:
@@ -178,7 +179,7 @@ class WaitingTests(SynchronousTestCase):
 
     def answer(self) -> list[Frame]:
         """
-        Let the database answer all, and take what comes of it.
+        Let the database answer everything, and return the resulting frames.
         """
         while self.reading:
             self.reading.pop(0)()
@@ -190,7 +191,7 @@ class WaitingTests(SynchronousTestCase):
 
     def test_waits(self) -> None:
         """
-        A filter is read once the columns are known; who asks for everything need not wait.
+        A filter is parsed once the columns are known; a subscription without one does not wait.
         """
         self.assertEqual(self.ask(filter={"id": 1}), [])
         other = self.world.connect()
@@ -199,7 +200,7 @@ class WaitingTests(SynchronousTestCase):
 
     def test_unsubscribed(self) -> None:
         """
-        Who thinks better of it meanwhile is not subscribed.
+        A client that unsubscribes meanwhile is not subscribed.
         """
         self.ask(filter={"id": 1})
         self.client.ask(type="unsubscribe", topic="orders")
@@ -208,7 +209,7 @@ class WaitingTests(SynchronousTestCase):
 
     def test_gone(self) -> None:
         """
-        Who is gone meanwhile leaves nothing behind.
+        A client that leaves meanwhile leaves no state behind.
         """
         self.ask(filter={"id": 1})
         self.client.die()
@@ -217,7 +218,7 @@ class WaitingTests(SynchronousTestCase):
 
     def test_askedAgain(self) -> None:
         """
-        Of several filters the last counts, and the table is watched once.
+        Of several filters the last one applies, and the table is watched once.
         """
         told = self.ask(filter={"id": 1}) + self.ask(filter={"id": 2}) + self.answer()
         self.assertEqual(codes(told), ["subscribed"])
@@ -228,7 +229,7 @@ class WaitingTests(SynchronousTestCase):
 
     def test_replaced(self) -> None:
         """
-        Until the new filter is read the old one holds.
+        The old filter applies until the new one is parsed.
         """
         self.ask()
         self.ask(filter={"id": 2})
@@ -240,8 +241,7 @@ class WaitingTests(SynchronousTestCase):
 
     def test_endedMeanwhile(self) -> None:
         """
-        If the subscription whose filter is to be replaced has ended meanwhile, there is a
-        new one.
+        If the subscription has ended meanwhile, the new filter begins a new subscription.
         """
         self.ask()
         self.ask(filter={"id": 2})
@@ -255,7 +255,7 @@ class WaitingTests(SynchronousTestCase):
 
     def test_limit(self) -> None:
         """
-        A topic whose filter is being replaced counts as one.
+        A topic whose filter is being replaced counts once for the limit.
         """
         self.world = World(limits=LimitsConfig(subscriptions=2))
         self.client = self.world.connect()
@@ -269,7 +269,7 @@ class WaitingTests(SynchronousTestCase):
 
     def test_unavailable(self) -> None:
         """
-        If the database cannot be asked, that passes: the client is told when to try again.
+        If the database does not answer, the client gets a temporary error with a C{retryAfter}.
         """
         self.patch(self.world.tracker, "columns", lambda table: fail(OSError("disk")))
         [error] = self.ask(filter={"id": 1})
@@ -279,7 +279,7 @@ class WaitingTests(SynchronousTestCase):
 
     def test_tableGone(self) -> None:
         """
-        If the table has gone meanwhile, that is told.
+        If the table was dropped meanwhile, the client gets an error that says so.
         """
         gone = RealtimeError("unknown_table", "There is no table orders.")
         self.patch(self.world.tracker, "columns", lambda table: fail(gone))
@@ -305,7 +305,7 @@ Told = tuple[int, Any, Any, Any, bool]
 
 class DeliveryTests(SynchronousTestCase):
     """
-    Tests beside what each subscriber would get if it were alone.
+    Tests that compare each subscriber with one that is alone.
     """
 
     def expected(self, history: History, fields: dict[str, Any]) -> list[Told]:
@@ -345,7 +345,7 @@ class DeliveryTests(SynchronousTestCase):
     @given(asked, histories, st.integers(1, 5))
     def test_live(self, asked: list[dict[str, Any]], history: History, batch: int) -> None:
         """
-        However many there are, each gets what it would get alone.
+        However many subscribers there are, each gets the frames that it would get alone.
         """
         world = self.world(100)
         clients = [self.subscribe(world, fields)[0] for fields in asked]
@@ -359,8 +359,7 @@ class DeliveryTests(SynchronousTestCase):
         self, asked: list[dict[str, Any]], history: History, depth: int, again: bool
     ) -> None:
         """
-        Who comes back gets the same of what it missed, from memory, from the database, or
-        a part from each.
+        A client that resumes gets the same frames from memory, from the database, or from both.
         """
         world = self.world(depth)
         positions = []

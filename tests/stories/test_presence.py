@@ -1,5 +1,5 @@
 """
-Tests of what clients are told of who is present, from one frame to ten thousand members.
+Tests of the presence that clients see, from one frame to ten thousand members.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ DOC = Topic("doc/1", "p")
 
 class Viewer:
     """
-    A client that applies what it is told, in the order in which it comes.
+    A client that applies presence frames in the order in which they arrive.
 
-    @ivar members: Whom it shows, by their connections.
-    @ivar synced: How often it was told that a set is whole.
+    @ivar members: The members that it shows, by their connections.
+    @ivar synced: How often it got C{synced}.
     """
 
     def __init__(self, client: MemoryClient) -> None:
@@ -39,7 +39,7 @@ class Viewer:
 
     def look(self) -> None:
         """
-        Apply what has come.
+        Apply the frames that have arrived.
         """
         for frame in self.client.take():
             if frame["type"] == "subscribed":
@@ -68,7 +68,7 @@ class Viewer:
 
 class Deaf:
     """
-    A member's connection that wants to know nothing.
+    A member's connection that ignores all frames.
     """
 
     def isSyncing(self, topic: str) -> bool:
@@ -80,7 +80,7 @@ class Deaf:
 
 class PresenceCase(SynchronousTestCase):
     """
-    A world with a topic on which many are present.
+    A world with a topic that has many members.
     """
 
     def setUp(self) -> None:
@@ -90,14 +90,14 @@ class PresenceCase(SynchronousTestCase):
 
     def come(self, count: int, state: bytes = b"{}", first: int = 0) -> None:
         """
-        Let members come, called C{m0}, C{m1} and so on.
+        Let members join, called C{m0}, C{m1} and so on.
         """
         for number in range(first, first + count):
             self.presence.track(Deaf(), f"m{number}", DOC, None, state)
 
     def present(self) -> dict[str, Any]:
         """
-        Who is present, and how.
+        Return the members and their states.
         """
         return {
             member.connectionId: json.loads(member.state)
@@ -107,13 +107,13 @@ class PresenceCase(SynchronousTestCase):
 
 class SilentTests(SynchronousTestCase):
     """
-    A member's network swallows everything.
+    Tests with a network that drops all packets of a member.
     """
 
     def test_leaves(self) -> None:
         """
-        The member leaves after the time of a ping, of a pong, of a close and the grace together,
-        and no more than a sweep later for each.
+        The member leaves after the sum of the ping interval, the pong timeout, the close timeout
+        and the grace, and at most one sweep later for each.
         """
         limits = LimitsConfig(pingInterval=25, pongTimeout=20, closeTimeout=5)
         world = World(limits=limits, grace=10.0)
@@ -139,8 +139,8 @@ class SyncTests(PresenceCase):
 
     def test_asked(self) -> None:
         """
-        A client that asks for pages is told that it gets them, then all members in pages,
-        and then that these are all.
+        A client that asks for pages gets the confirmation, then all members in pages, and then
+        C{synced}.
         """
         self.come(150)
         subscribed, *pages, synced = self.reader.ask(type="subscribe", topic="doc/1", sync=True)
@@ -156,8 +156,8 @@ class SyncTests(PresenceCase):
 
     def test_nobody(self) -> None:
         """
-        Where there is no member, a client that asked for pages is told that these are all,
-        and another is told nothing.
+        If there is no member, a client that asked for pages gets C{synced}, and another one gets
+        no frame.
         """
         frames = self.reader.ask(type="subscribe", topic="doc/1", sync=True)
         self.assertEqual([frame["type"] for frame in frames], ["subscribed", "synced"])
@@ -166,7 +166,7 @@ class SyncTests(PresenceCase):
 
     def test_track(self) -> None:
         """
-        One who tracks can ask for pages as well.
+        A client that tracks can ask for pages as well.
         """
         page, synced = self.reader.ask(type="track", topic="doc/1", state={}, sync=True)
         self.assertEqual(page["data"]["page"], 0)
@@ -175,7 +175,7 @@ class SyncTests(PresenceCase):
 
     def test_resumed(self) -> None:
         """
-        One who comes back with a position gets the pages before what it missed.
+        A client that resumes gets the pages before its missed frames.
         """
         self.come(1)
         self.reader.positions = True
@@ -191,7 +191,7 @@ class SyncTests(PresenceCase):
 
     def test_left(self) -> None:
         """
-        Pages that are still to be sent when the client leaves the topic are not sent.
+        Pages that are not sent yet when the client unsubscribes are dropped.
         """
         self.patch(service, "AT_ONCE", 0)
         self.come(3)
@@ -202,13 +202,13 @@ class SyncTests(PresenceCase):
 
 class PaceTests(PresenceCase):
     """
-    Tests of large sets and slow readers.
+    Tests with large sets and slow readers.
     """
 
     def test_slow(self) -> None:
         """
-        Sets that are together larger than what may wait for a client do not close one that
-        reads slowly, asked for in pages or not, and each comes whole.
+        Sets that are together larger than the outbox do not close a client that reads slowly, with
+        pages or without, and each set arrives completely.
         """
         self.come(100, b'{"a":"%s"}' % (b"x" * 100))
         for paged in (True, False):
@@ -226,7 +226,7 @@ class PaceTests(PresenceCase):
 
     def test_encodedOnce(self) -> None:
         """
-        However many ask for one set, its members are encoded once, and the frames are the
+        However many clients ask for one set, its members are encoded once, and the frames are the
         same objects.
         """
         self.come(100)
@@ -244,7 +244,7 @@ class PaceTests(PresenceCase):
 
     def test_turns(self) -> None:
         """
-        A large set is sent in pieces, and other clients have their turn between them.
+        A large set is sent in pages, and other clients are served between them.
         """
         self.patch(recovery, "CHUNK", 1000)
         self.patch(recovery, "TURN", 1000)
@@ -265,8 +265,8 @@ class PaceTests(PresenceCase):
 
     def test_many(self) -> None:
         """
-        Ten thousand members come, and clients that ask for the set before and between have
-        exactly these in the end.
+        Ten thousand members join, and clients that ask for the set before and meanwhile have
+        exactly these members in the end.
         """
         viewer = Viewer(self.world.connect())
         viewer.client.send(type="subscribe", topic="doc/1", sync=True)
@@ -286,7 +286,7 @@ class PaceTests(PresenceCase):
 
     def test_untracked(self) -> None:
         """
-        For a client that does not read, nothing is left of the topics on which it was present.
+        A client that does not read leaves no state behind for topics on which it no longer tracks.
         """
         session = self.reader.session
         session.congested()
@@ -300,7 +300,7 @@ class PaceTests(PresenceCase):
 
     def test_untrackedSubscribed(self) -> None:
         """
-        One that is subscribed still has the set.
+        A client that no longer tracks but is subscribed still gets the set.
         """
         self.come(1)
         self.reader.session.congested()
@@ -313,13 +313,13 @@ class PaceTests(PresenceCase):
 
 class ConvergenceTests(SynchronousTestCase):
     """
-    Random runs of members and readers.
+    Tests with random members and readers.
     """
 
     def test_converges(self) -> None:
         """
-        Whatever members do, and however slowly a client reads, it has exactly the members
-        once it has read everything.
+        Whatever members do, and however slowly a client reads, it has exactly the members once it
+        has read everything.
         """
         self.patch(roster, "MOST", 4)
         self.patch(roster, "FEW", 2)
@@ -330,7 +330,7 @@ class ConvergenceTests(SynchronousTestCase):
 
     def run_(self, random: Random, seed: int) -> None:
         """
-        One run.
+        Do one random run.
         """
         world = World(limits=LimitsConfig(outboxBytes=100_000), grace=2)
         self.patch(service, "AT_ONCE", random.choice((0, 200, 16_384)))

@@ -1,5 +1,5 @@
 """
-Whoever reads a table is told what it may read, and nothing else, whatever happens.
+A client gets the changes of a table that it may read, and no others, whatever happens.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tests.stories.readers import SHAPE, TOPIC, ReaderCase, brief, codes, row, t
 
 class WithoutRuleTests(ReaderCase):
     """
-    Tests of tables without a rule.
+    Tests for tables without a rule.
     """
 
     rule = None
 
     def test_default(self) -> None:
         """
-        A user with a token reads no table, and has none followed; others read all of it.
+        A user with a token cannot read a table or have it watched; other clients get all of it.
         """
         client = self.connect("ann")
         [error] = client.ask(type="subscribe", topic="orders")
@@ -44,12 +44,12 @@ class WithoutRuleTests(ReaderCase):
 
 class LiveTests(ReaderCase):
     """
-    Tests of what is told live.
+    Tests for live changes.
     """
 
     def test_own(self) -> None:
         """
-        Two users of one table are told of their own rows only, without the hidden column.
+        Two users of one table get only changes of their own rows, without the hidden column.
         """
         ann, bob = self.subscribed("ann"), self.subscribed("bob")
         self.tell(row(1, "ann"))
@@ -65,8 +65,8 @@ class LiveTests(ReaderCase):
 
     def test_moved(self) -> None:
         """
-        A row that goes from one to another leaves the one as it was last seen, and comes to
-        the other without its past.
+        A row that changes its owner comes to the old owner as a DELETE with its last visible
+        state, and to the new owner without its previous state.
         """
         ann, bob = self.subscribed("ann"), self.subscribed("bob")
         self.tell(row(1, "bob", 9), row(1, "ann", 3))
@@ -79,7 +79,7 @@ class LiveTests(ReaderCase):
 
     def test_filter(self) -> None:
         """
-        A filter narrows what may be read, and never widens it.
+        A filter can only restrict the readable rows.
         """
         ann = self.subscribed("ann", filter={"price": {"gt": 5}})
         eve = self.subscribed("eve", filter={"owner": {"in": ["ann", "eve"]}})
@@ -90,8 +90,8 @@ class LiveTests(ReaderCase):
 
     def test_shared(self) -> None:
         """
-        Connections whose tokens say the same are one to the daemon, whatever else their
-        tokens say.
+        Connections whose tokens have the same values for the rule share all work, whatever else
+        their tokens say.
         """
         for name in ("Ann", "Anna"):
             client = self.connect("ann", name=name)
@@ -102,7 +102,7 @@ class LiveTests(ReaderCase):
 
     def test_server(self) -> None:
         """
-        The secret key is told of all rows, but not what is hidden.
+        The secret key gets all rows, without hidden columns.
         """
         server = self.world.connect(key=SECRET_KEY)
         server.ask(type="subscribe", topic="orders")
@@ -114,7 +114,7 @@ class LiveTests(ReaderCase):
 
     def test_hidden(self) -> None:
         """
-        A hidden column is as one that is not there, to whoever asks for it.
+        To every client, a hidden column is like a column that does not exist.
         """
         ann = self.connect("ann")
         for fields in (
@@ -141,7 +141,7 @@ class LiveTests(ReaderCase):
 
     def test_chosen(self) -> None:
         """
-        Who chooses columns gets these.
+        A client that chooses columns gets only these.
         """
         ann = self.subscribed("ann", columns=["id", "price"])
         self.tell(row(1, "ann", 2), row(1, "ann", 1))
@@ -152,7 +152,7 @@ class LiveTests(ReaderCase):
 
     def test_event(self) -> None:
         """
-        What a server emits on a table's topic goes to all who are subscribed.
+        An event that a server emits on a table's topic reaches all subscribers.
         """
         ann, bob = self.subscribed("ann"), self.subscribed("bob")
         server = self.world.connect(key=SECRET_KEY)
@@ -162,7 +162,7 @@ class LiveTests(ReaderCase):
 
 class RefusalTests(ReaderCase):
     """
-    Tests of who is refused.
+    Tests for refusals.
     """
 
     def refused(self, client: MemoryClient) -> Frame:
@@ -174,7 +174,7 @@ class RefusalTests(ReaderCase):
 
     def test_others(self) -> None:
         """
-        Who is not let read is refused before the table is followed.
+        A client that may not read the table is refused before the table is watched.
         """
         self.world.tracker.asked = []
         self.assertEqual(self.refused(self.world.connect())["code"], "forbidden")
@@ -182,8 +182,8 @@ class RefusalTests(ReaderCase):
 
     def test_unfit(self) -> None:
         """
-        Where the rule does not fit the table nobody reads it; the operator is told why,
-        once, and clients are not.
+        If the rule does not fit the table, no client may read it; only the operator learns why,
+        once.
         """
         self.world.tracker.shape = {name: SHAPE[name] for name in ("id", "price", "card")}
         for sub in ("ann", "bob"):
@@ -194,7 +194,7 @@ class RefusalTests(ReaderCase):
 
     def test_unfitLogged(self) -> None:
         """
-        What does not fit stands in the log.
+        The log says what does not fit.
         """
         events: list[Any] = []
         globalLogPublisher.addObserver(events.append)
@@ -208,7 +208,7 @@ class RefusalTests(ReaderCase):
 
     def test_otherType(self) -> None:
         """
-        A claim that cannot be compared with its column is told by its name.
+        The error names a claim that cannot be compared with its column.
         """
         self.world.tracker.shape = {**SHAPE, "owner": ColumnType.NUMBER}
         error = self.refused(self.connect("ann"))
@@ -217,7 +217,7 @@ class RefusalTests(ReaderCase):
 
     def test_whileWaiting(self) -> None:
         """
-        A table that was asked for under one token is given as the next allows.
+        A subscription that waits for its table gets the permissions of the client's newest token.
         """
         self.world.tracker.asked = []
         client = self.connect("ann")
@@ -231,7 +231,8 @@ class RefusalTests(ReaderCase):
 
     def test_whileColumnsAreRead(self) -> None:
         """
-        Who may read less by the time that the table's columns are known, reads less.
+        If a client's permissions shrink while the table's columns are being read, the subscription
+        has the smaller ones.
         """
         self.world.tracker.reading = reading = []
         client = self.connect("ann")
@@ -245,7 +246,7 @@ class RefusalTests(ReaderCase):
 
 class PastTests(ReaderCase):
     """
-    Tests of what is told of the past.
+    Tests for missed changes and snapshots.
     """
 
     def missed(self, sub: str, since: str, **fields: Any) -> list[Frame]:
@@ -256,8 +257,8 @@ class PastTests(ReaderCase):
 
     def test_resumed(self) -> None:
         """
-        Whoever comes back is told of its own rows, from the memory as from the database, and
-        nothing that is hidden.
+        A client that resumes gets only changes of its own rows, from memory and from the database,
+        without hidden columns.
         """
         clients = {}
         for sub in ("ann", "bob"):
@@ -283,8 +284,8 @@ class PastTests(ReaderCase):
 
     def test_snapshot(self) -> None:
         """
-        Whoever begins with rows begins with its own, without what is hidden, and cannot have
-        them in the order of that.
+        A snapshot has only the client's own rows, without hidden columns, and cannot be ordered by
+        one.
         """
         for number, owner in enumerate(("ann", "bob", "ann", "eve"), 1):
             self.tell(row(number, owner))
@@ -304,7 +305,7 @@ class PastTests(ReaderCase):
 
     def test_renamedSince(self) -> None:
         """
-        A row of the past does not show a hidden column by the name that it had then.
+        A row from the journal does not show a hidden column under the name that it had then.
         """
         client = self.connect("ann")
         client.positions = True
@@ -317,8 +318,8 @@ class PastTests(ReaderCase):
             self.world.restart()
 
 
-# Each step is which row, and its owner and price, or None to delete it; or who dies, and
-# comes back at the next of its steps; or the daemon starts anew.
+# Each step is a row with its owner and price, or None to delete it; or the reader who dies, and
+# resumes at its next step; or a restart of the daemon.
 steps = st.one_of(
     st.tuples(
         st.integers(0, 3),
@@ -337,8 +338,8 @@ class StoryTests(ReaderCase):
     @given(st.lists(steps, max_size=25))
     def test_mirror(self, story: list[Any]) -> None:
         """
-        A client that does what it is told has, whenever it has caught up, exactly the rows
-        that it may read, through deaths and restarts; and nothing else reached it.
+        A client that applies its frames has exactly the rows that it may read, through deaths and
+        restarts, whenever it has caught up; and it has got no other row.
         """
         self.setUp()
         readers = {sub: _Reader(self, sub) for sub in ("ann", "bob")}
@@ -378,7 +379,7 @@ def _visible(table: dict[int, Row], owner: str) -> dict[int, Row]:
 
 class _Reader:
     """
-    An application that shows its rows.
+    An application that shows the rows of the table.
     """
 
     def __init__(self, case: ReaderCase, sub: str) -> None:
@@ -396,7 +397,7 @@ class _Reader:
 
     def catchUp(self) -> None:
         """
-        Come back if need be, and take in what came.
+        Reconnect if necessary, and apply the frames that arrived.
         """
         if self._client is None:
             self._client = self._case.connect(self._sub)

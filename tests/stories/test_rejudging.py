@@ -1,5 +1,5 @@
 """
-Who is told what, once its token, the rules or the table is another.
+The frames of a client after its token, the rules or the table has changed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tests.stories.readers import SHAPE, TOPIC, ReaderCase, brief, codes, row, t
 
 class TokenTests(ReaderCase):
     """
-    Tests of another token on a live connection.
+    Tests for another token on an open connection.
     """
 
     def test_other(self) -> None:
         """
-        Under another token other rows are told from then on.
+        Under another token the client gets changes of other rows from then on.
         """
         client = self.subscribed("ann")
         self.tell(row(1, "ann"))
@@ -38,7 +38,7 @@ class TokenTests(ReaderCase):
 
     def test_onTheirWay(self) -> None:
         """
-        What was published before the other token comes still, and comes first.
+        An event from before the other token still arrives, and arrives first.
         """
         client = self.subscribed("ann")
         other = self.subscribed("bob")
@@ -52,7 +52,7 @@ class TokenTests(ReaderCase):
 
     def test_lost(self) -> None:
         """
-        Under a token that may read nothing the subscription ends, and says so.
+        Under a token that may not read the table the subscription ends, with a reason.
         """
         self.reload(TableConfig(("token",), (), "owner = :name"))
         client = self.connect("x", name="ann")
@@ -67,7 +67,7 @@ class TokenTests(ReaderCase):
 
     def test_same(self) -> None:
         """
-        A token that says the same changes nothing, also while the past is being sent.
+        A token with the same values changes nothing, also while missed frames are being sent.
         """
         client = self.connect("ann")
         client.positions = True
@@ -87,8 +87,7 @@ class TokenTests(ReaderCase):
 
     def test_whileCatchingUp(self) -> None:
         """
-        Who is still being sent what it missed, and is somebody else by then, has to ask
-        again.
+        A client whose user changes while missed frames are being sent has to subscribe again.
         """
         client = self.connect("ann")
         client.positions = True
@@ -108,7 +107,7 @@ class TokenTests(ReaderCase):
 
     def test_whileRowsAreRead(self) -> None:
         """
-        Rows that were read for one user are not sent to the next.
+        The rows of a snapshot that was read for one user are not sent to the next.
         """
         self.subscribed("bob")
         self.tell(row(1, "ann"))
@@ -132,7 +131,7 @@ class TokenTests(ReaderCase):
 
     def test_within(self) -> None:
         """
-        Who was told a part of a transaction hears of its end under the next token too.
+        A client that got a part of a transaction gets its end under the next token too.
         """
         client = self.subscribed("ann")
         self.world.tracker.change(self.change(row(1, "ann")), last=False)
@@ -143,8 +142,7 @@ class TokenTests(ReaderCase):
 
     def test_columnsAreLost(self) -> None:
         """
-        Who cannot be judged, because the table's columns cannot be read, is told to ask
-        again.
+        If the table's columns cannot be read, the client has to subscribe again.
         """
         client = self.subscribed("ann")
         answer = fail(RealtimeError("database_unavailable", "It is gone.", 1000))
@@ -155,8 +153,8 @@ class TokenTests(ReaderCase):
 
     def test_columnsComeLate(self) -> None:
         """
-        Who has left by the time that the columns are known is left alone, and who has asked
-        again as well.
+        When the columns become known, clients that have left or have subscribed again are left
+        alone.
         """
         client = self.subscribed("ann")
         waiting: list[Deferred[Columns]] = []
@@ -175,7 +173,7 @@ class TokenTests(ReaderCase):
 
 class ReloadTests(ReaderCase):
     """
-    Tests of other rules.
+    Tests for other rules.
     """
 
     def setUp(self) -> None:
@@ -188,7 +186,8 @@ class ReloadTests(ReaderCase):
 
     def test_narrower(self) -> None:
         """
-        What may be read no more is told no more, and what may be read further goes on.
+        The client gets no more changes of rows that it may no longer read, and still gets those of
+        the others.
         """
         self.reload(TableConfig(("token",), ("card", "price"), "owner = :sub AND id > 1"))
         self.assertEqual(self.take(), [[], []])
@@ -201,7 +200,8 @@ class ReloadTests(ReaderCase):
 
     def test_ended(self) -> None:
         """
-        Who may read nothing any more is told, and the others stay.
+        A client that may no longer read the table gets the end of its subscription, and the others
+        stay.
         """
         self.reload(TableConfig(()))
         mine, others = self.take()
@@ -210,8 +210,8 @@ class ReloadTests(ReaderCase):
 
     def test_filtered(self) -> None:
         """
-        A filter on a column that is hidden from now on ends the subscription: what it lets
-        through would tell what is in the column.
+        A filter on a column that is now hidden ends the subscription, because the filtered rows
+        would reveal the column.
         """
         filtered = self.subscribed("ann", filter={"price": 5})
         self.clients = (*self.clients, filtered)
@@ -220,7 +220,7 @@ class ReloadTests(ReaderCase):
 
     def test_unfit(self) -> None:
         """
-        What does not fit is told to the operator again where the rules are other ones.
+        After a reload the operator learns again what does not fit.
         """
         events: list[Any] = []
         globalLogPublisher.addObserver(events.append)
@@ -236,7 +236,7 @@ class ReloadTests(ReaderCase):
 
     def test_closed(self) -> None:
         """
-        Who is gone by its turn is left alone.
+        A client that has left by its turn is left alone.
         """
         self.clients[0].close()
         self.reload(TableConfig(()))
@@ -245,7 +245,7 @@ class ReloadTests(ReaderCase):
 
 class HeldTests(ReaderCase):
     """
-    Tests of the time between other rules and what the database says of a table's columns.
+    Tests for the time between new rules and the answer of the database about a table's columns.
     """
 
     rule = TableConfig(("token",))
@@ -259,8 +259,8 @@ class HeldTests(ReaderCase):
 
     def test_held(self) -> None:
         """
-        Nothing is told that may not be read any more, and afterwards everything that may, in
-        its order.
+        No change is sent that the client may no longer read, and afterwards all that it may, in
+        order.
         """
         (client,) = self.clients
         self.assertEqual(len(self.reading), 1)
@@ -278,7 +278,7 @@ class HeldTests(ReaderCase):
 
     def test_twice(self) -> None:
         """
-        Rules that change again meanwhile hold, and what was held comes once.
+        If the rules change again meanwhile, the last ones apply, and held changes come once.
         """
         (client,) = self.clients
         client.take()
@@ -294,7 +294,7 @@ class HeldTests(ReaderCase):
 
     def test_left(self) -> None:
         """
-        Whoever leaves meanwhile gets nothing, and whoever comes back gets what it may.
+        A client that leaves meanwhile gets nothing, and one that resumes gets what it may read.
         """
         (client,) = self.clients
         client.take()
@@ -310,7 +310,7 @@ class HeldTests(ReaderCase):
 
     def test_unchanged(self) -> None:
         """
-        Rights that stay as they were cost no question.
+        Unchanged permissions need no query.
         """
         self.reading.pop()()
         self.clients[0].take()
@@ -321,7 +321,7 @@ class HeldTests(ReaderCase):
 
 class AlteredTests(ReaderCase):
     """
-    Tests of tables that are altered while somebody reads.
+    Tests for tables that are altered while clients are subscribed.
     """
 
     def setUp(self) -> None:
@@ -333,7 +333,7 @@ class AlteredTests(ReaderCase):
 
     def test_hiddenRenamed(self) -> None:
         """
-        A hidden column that is renamed is not told by its new name.
+        A hidden column that is renamed is not sent under its new name.
         """
         self.world.tracker.alter(self.shape(card="number"))
         self.tell({"id": 1, "owner": "ann", "price": 1, "number": "card-1"})
@@ -342,7 +342,7 @@ class AlteredTests(ReaderCase):
 
     def test_added(self) -> None:
         """
-        A column that is added is told from then on.
+        An added column is sent from then on.
         """
         self.world.tracker.alter({**SHAPE, "note": ColumnType.TEXT})
         self.tell({**row(1, "ann"), "note": "new"})
@@ -351,7 +351,7 @@ class AlteredTests(ReaderCase):
 
     def test_filterGone(self) -> None:
         """
-        Who filters by a column that goes hears of it.
+        A client whose filter names a dropped column gets an error.
         """
         other = self.subscribed("ann", filter={"price": 1})
         self.world.tracker.alter({n: t for n, t in SHAPE.items() if n != "price"})
@@ -360,7 +360,7 @@ class AlteredTests(ReaderCase):
 
     def test_same(self) -> None:
         """
-        Where nothing is different nobody hears of it.
+        If nothing changes for clients, they get no frame.
         """
         judged: list[Any] = []
         self.patch(Session, "reauthorize", lambda session, topic: judged.append(topic))
@@ -371,8 +371,8 @@ class AlteredTests(ReaderCase):
 
     def test_many(self) -> None:
         """
-        Very many subscribers are judged over some turns, those who have left by then are not, and
-        the changes wait until all are judged.
+        Very many subscriptions are checked over several turns, clients that have left are skipped,
+        and the changes wait for the end of the check.
         """
         self.patch(feed, "PIECE", 5)
         others = [self.subscribed(f"user{n}", filter={"price": 1}) for n in range(20)]
@@ -391,8 +391,8 @@ class AlteredTests(ReaderCase):
 
     def test_asked(self) -> None:
         """
-        Who is told of columns that are no more those of the table by then is judged by those
-        that it has.
+        If the table is altered again while its columns are read, subscriptions are checked with
+        its current columns.
         """
         waiting: list[Deferred[Columns]] = []
 
@@ -411,14 +411,14 @@ class AlteredTests(ReaderCase):
 
     def test_memory(self) -> None:
         """
-        Where a column has gone, who comes back is told of the past in the present shape.
+        After a column was dropped, a client that resumes gets older rows without it.
         """
         self.client.positions = True
         [answer] = self.client.ask(type="subscribe", topic="orders")
         self.client.die()
         self.tell(row(1, "ann"))
         self.world.tracker.alter(self.shape(price="total"))
-        # As the journal has it from now on.
+        # What the journal has from now on.
         renamed = {"id": 1, "owner": "ann", "total": 1, "card": "card-1"}
         self.world.tracker.changes = [Change(1, "orders", INSERT, renamed, None, 7, None, True)]
         again = self.connect("ann")

@@ -1,5 +1,6 @@
 """
-A client can see where a transaction ends, whatever it is told of it and whatever happens.
+A client can see where a transaction ends, whatever it gets of the transaction and whatever
+happens.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tests.stories.story import SlowStory
 
 def change(entry: int, transaction: str | None = None, last: bool = False) -> Change:
     """
-    An insert of a row, that is on one of three sides.
+    Return an insert of a row that is on one of three sides.
     """
     return Change(
         entry, "orders", INSERT, {"id": entry, "side": entry % 3}, None, 7, transaction, last
@@ -67,7 +68,7 @@ class CommitTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """
-        Who gets all changes sees which transaction each belongs to, and which is the last.
+        A client that gets all changes sees the transaction of each, and which change is the last.
         """
         client = self.subscribed()
         self.tell(change(1, "a"), change(2, "a", True), change(3, "b", True))
@@ -77,8 +78,8 @@ class CommitTests(SynchronousTestCase):
 
     def test_filtered(self) -> None:
         """
-        Who gets some of a transaction's changes, but not the last, is told of its end; who
-        gets none is told nothing.
+        A client that gets some changes of a transaction, but not the last, gets a C{commit}; one
+        that gets no change gets no frame.
         """
         clients = [self.subscribed(filter={"side": side}) for side in range(3)]
         self.tell(change(1, "a"), change(2, "a"), change(4, "a"), change(5, "a", True))
@@ -94,7 +95,8 @@ class CommitTests(SynchronousTestCase):
 
     def test_events(self) -> None:
         """
-        So is who left some operations out; who left columns out gets every change.
+        So does a client that left out some operations; a client that left out columns gets every
+        change.
         """
         some = self.subscribed(event="INSERT")
         narrow = self.subscribed(columns=["id"])
@@ -106,7 +108,7 @@ class CommitTests(SynchronousTestCase):
 
     def test_position(self) -> None:
         """
-        The frame has the place of the last change, so that what comes after it is next.
+        The frame has the position of the last change, so a resume continues after it.
         """
         client = self.subscribed(filter={"side": 1})
         self.tell(change(1), change(2, None, True))
@@ -119,7 +121,7 @@ class CommitTests(SynchronousTestCase):
 
     def test_nothingMissed(self) -> None:
         """
-        Who comes back between two transactions, and has missed none, is told of no end.
+        A client that resumes between two transactions, and has missed none, gets no C{commit}.
         """
         client = self.subscribed(filter={"side": 1})
         self.tell(change(1, None, True))
@@ -129,8 +131,8 @@ class CommitTests(SynchronousTestCase):
 
     def test_cutAgain(self) -> None:
         """
-        Who is cut off again behind a part of a transaction that it was told anew, is told
-        of the end when it is back.
+        A client whose connection breaks again in the middle of a replayed transaction gets its end
+        when it resumes.
         """
         fields = {"filter": {"side": 1}, "columns": ["id"]}
         client = self.subscribed(**fields)
@@ -147,8 +149,8 @@ class CommitTests(SynchronousTestCase):
 
     def test_newLog(self) -> None:
         """
-        Who comes back to a log that began in the middle of a transaction is told of its end
-        when it has come.
+        A client that resumes in a log that began in the middle of a transaction gets the
+        transaction's end.
         """
         other = {"id": "q", "publicKey": "pk_fedcba9876543210", "secretKey": "sk_fedcba9876543210"}
         self.world = World({"p": makeProject(), "q": makeProject(**other)})
@@ -169,7 +171,7 @@ class CommitTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        A transaction that broke off with its table is not told to end later.
+        A transaction that was interrupted by the loss of its table does not end later.
         """
         client = self.subscribed(filter={"side": 1})
         self.tell(change(1))
@@ -179,8 +181,8 @@ class CommitTests(SynchronousTestCase):
 
     def test_spared(self) -> None:
         """
-        Where a slow reader is spared changes, it is spared all ends but the newest, too, and
-        no change for an end.
+        If a slow reader is spared changes, it is also spared all ends except the newest, and no
+        change is dropped for an end.
         """
         rule = TopicPolicy(Depth(100, 1_000_000, 300.0), LATEST, "id")
         self.world = World(rules=TopicPolicies([], rule))
@@ -197,9 +199,9 @@ class CommitTests(SynchronousTestCase):
 
 class Reader:
     """
-    A client that comes and goes.
+    A client that connects and disconnects.
 
-    @ivar groups: What it got, by what it was told that belongs together.
+    @ivar groups: Its changes, grouped by what it was told about transactions.
     """
 
     def __init__(self, world: World, fields: dict[str, Any]) -> None:
@@ -216,14 +218,14 @@ class Reader:
             self.client = None
 
     def back(self) -> None:
-        """Come back to where it was."""
+        """Reconnect, and resume."""
         if self.client is None:
             self.client = self.world.connect()
             since = {} if self._since is None else {"since": self._since}
             self.client.send(type="subscribe", topic="orders", **self.fields, **since)
 
     def read(self) -> None:
-        """Take what came."""
+        """Read the frames that arrived."""
         if self.client is None:
             return
         frames, self.client.connection.frames = self.client.connection.frames, []
@@ -249,9 +251,9 @@ HAPPENINGS = [
 
 class Story(SlowStory):
     """
-    Transactions, and clients that come and go.
+    Random transactions, and clients that connect and disconnect.
 
-    @ivar transactions: The changes of each.
+    @ivar transactions: The changes of each transaction.
     """
 
     def __init__(self, depth: int, journalTells: bool) -> None:
@@ -279,7 +281,7 @@ class Story(SlowStory):
 
     def happen(self, what: str) -> None:
         """
-        Let something happen.
+        Do one random thing.
         """
         name, _, who = what.partition(" ")
         if who:
@@ -297,7 +299,7 @@ class Story(SlowStory):
         self.world.tracker.change(change(self._count), last=last)
 
     def part(self) -> None:
-        """Read a change, and more of the same transaction later."""
+        """Read a change; more of its transaction follows later."""
         self._write(False)
 
     def last(self) -> None:
@@ -309,7 +311,9 @@ class Story(SlowStory):
         self.world.clock.advance(0)
 
     def restart(self) -> None:
-        """Begin anew, as one can only between transactions, and write one meanwhile."""
+        """
+        Restart the daemon, which is possible between transactions only, and write one meanwhile.
+        """
         if self.transactions[-1]:
             self.last()
         for reader in self.readers:
@@ -324,7 +328,7 @@ class Story(SlowStory):
         self._attend()
 
     def end(self) -> None:
-        """Let everything come to rest, and everybody be there."""
+        """Let everything settle, and let every client connect."""
         self.fast()
         for reader in self.readers:
             reader.back()
@@ -336,7 +340,7 @@ class Story(SlowStory):
 
     def check(self) -> None:
         """
-        Every reader knows the ends of the transactions of which it got something.
+        Check that every reader knows the ends of the transactions of which it got changes.
         """
         for reader in self.readers:
             *groups, rest = reader.groups
@@ -346,7 +350,7 @@ class Story(SlowStory):
             parts = [[e for e in each if e in got] for each in self.transactions]
             parts = [part for part in parts if part]
             if not self._journalTells:
-                # What was read from it may be several together.
+                # Several of those that the daemon read from the journal may be together.
                 ends = {group[-1] for group in groups}
                 parts = _joined(parts, ends)
             assert groups == parts, (groups, parts)
@@ -363,11 +367,11 @@ def _joined(parts: list[list[int]], ends: set[int]) -> list[list[int]]:
 
 class StoryTests(SynchronousTestCase):
     """
-    Tests with clients that come and go.
+    Tests with clients that connect and disconnect.
     """
 
     def setUp(self) -> None:
-        # Small pieces, so that much can happen between them.
+        # Small pages, so that much can happen between them.
         self.patch(past, "PAGE", 2)
         self.patch(recovery, "CHUNK", 150)
         self.patch(recovery, "TURN", 200)
@@ -383,7 +387,7 @@ class StoryTests(SynchronousTestCase):
     @given(st.integers(0, 6), st.lists(st.sampled_from(HAPPENINGS), min_size=20, max_size=60))
     def test_exact(self, depth: int, story: list[str]) -> None:
         """
-        With a journal that knows transactions every one is told by itself.
+        With a journal that knows transactions, clients see each one separately.
         """
         self._tell(depth, True, story)
 
@@ -391,6 +395,6 @@ class StoryTests(SynchronousTestCase):
     @given(st.integers(0, 6), st.lists(st.sampled_from(HAPPENINGS), min_size=20, max_size=60))
     def test_joined(self, depth: int, story: list[str]) -> None:
         """
-        With one that does not, several may be told as one, but none in two.
+        With a journal that does not, clients may see several as one, but never one as two.
         """
         self._tell(depth, False, story)

@@ -1,8 +1,8 @@
 """
 Tests of the files in L{aerostack.web}, with Node.js.
 
-C{unit} has tests in JavaScript, of plain code under a clock and a daemon that are faked;
-C{package.json} names what the tests need, which C{make test} fetches first.
+C{unit} has tests in JavaScript, of plain code with a fake clock and a fake daemon.
+C{package.json} lists the packages that the tests need; C{make test} installs them first.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COMPILER = {
     "noEmit": True,
     "allowJs": True,
     "checkJs": True,
-    # The compiler finds by itself most types of code that has none.
+    # The compiler infers most types of code without annotations.
     "strict": False,
     "noUnusedLocals": True,
     "noUnusedParameters": True,
@@ -38,12 +38,12 @@ COMPILER = {
     "target": "es2022",
     "types": [],
 }
-"""How the TypeScript compiler checks the files that the daemon serves."""
+"""The options of the TypeScript compiler for the files that the daemon serves."""
 
 
 def program(name: str) -> str:
     """
-    The path of a program that runs JavaScript, or is written in it.
+    Return the path of a program that runs JavaScript, or is written in it.
     """
     own = MODULES / ".bin" / name
     found = str(own) if own.exists() else shutil.which(name)
@@ -55,8 +55,8 @@ def run(*command: str, folder: Path) -> str:
     """
     Run one of these programs.
 
-    @return: What it wrote.
-    @raise AssertionError: It failed; the message has what it wrote.
+    @return: Its output.
+    @raise AssertionError: The program failed; the message has its output.
     """
     name, *arguments = command
     done = subprocess.run(
@@ -72,10 +72,10 @@ def run(*command: str, folder: Path) -> str:
 
 def checkTypes(folder: Path, files: list[str]) -> None:
     """
-    Let the TypeScript compiler check JavaScript files, by its own rules and their JSDoc types.
+    Check JavaScript files with the TypeScript compiler, by its own rules and their JSDoc types.
 
-    @param folder: Where to run it.
-    @raise AssertionError: It found something; the message has what it wrote.
+    @param folder: The working directory.
+    @raise AssertionError: The compiler found errors; the message has its output.
     """
     config = {"compilerOptions": COMPILER, "files": files}
     (folder / "tsconfig.json").write_text(json.dumps(config))
@@ -84,16 +84,16 @@ def checkTypes(folder: Path, files: list[str]) -> None:
 
 class Workshop:
     """
-    A folder like that of an application: it has the client as an npm package, as it
-    would be published, and all that the tests need beside it.
+    A directory like that of an application.  It has the client as an npm package, as it would be
+    published, and everything that the tests need.
 
-    @ivar folder: The folder.
+    @ivar folder: The directory.
     """
 
     def __init__(self, folder: Path, files: Mapping[str, str] | Iterable[Path] = ()) -> None:
         """
-        @param folder: Where to make it.
-        @param files: The application's files: by name, or to be copied.
+        @param folder: Where to create the directory.
+        @param files: The application's files: contents by name, or paths to copy.
         """
         self.folder = folder
         modules = folder / "node_modules"
@@ -114,12 +114,12 @@ class Workshop:
 
     @property
     def package(self) -> Path:
-        """The package, where it is installed."""
+        """The directory in which the package is installed."""
         return self.folder / "node_modules" / "aerostack-rt"
 
     def check(self, *names: str, **options: object) -> None:
         """
-        Let the TypeScript compiler check files, and only check.
+        Check files with the TypeScript compiler, without output files.
 
         @param options: Further options of the compiler.
         """
@@ -143,7 +143,7 @@ class Workshop:
 
     def bundle(self, name: str) -> bytes:
         """
-        Put a file and all that it imports into one script for a page.
+        Bundle a file and all of its imports into one script for a page.
         """
         options = ["--bundle", "--format=esm", "--jsx=automatic", "--log-level=warning"]
         development = '--define:process.env.NODE_ENV="development"'

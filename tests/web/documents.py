@@ -1,5 +1,5 @@
 """
-The code in documents.
+Code blocks in documents.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _BLOCK = re.compile(r"(?m)^\.\. code-block:: (\w+)\n((?:\n|    .*\n)+)")
 
 def codeBlocks(path: Path) -> list[tuple[str, str]]:
     """
-    The pieces of code in a document in reStructuredText: their language, and the code.
+    Return the code blocks of a document in reStructuredText: their language, and the code.
     """
     found = _BLOCK.findall(path.read_text())
     return [(language, textwrap.dedent(code).strip("\n") + "\n") for language, code in found]

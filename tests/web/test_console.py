@@ -1,5 +1,5 @@
 """
-Tests for the console, as far as compilers can tell; C{unit/console.test.js} has those in
+Tests for the console that need only compilers; C{unit/console.test.js} has the tests in
 JavaScript.
 """
 
@@ -17,13 +17,13 @@ from tests.web import CONSOLE, HOME, SHARED, checkTypes
 
 class ConsoleTests(SynchronousTestCase):
     """
-    The console's files.
+    Tests for the console's files.
     """
 
     def test_types(self) -> None:
         """
-        The TypeScript compiler finds nothing wrong in the modules of the console, of the daemon's
-        page and of what these share.  It does find a name that does not exist.
+        The TypeScript compiler finds no error in the modules of the console, of the start page and
+        of the files that they share.  It does find an undefined name.
         """
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
@@ -37,7 +37,7 @@ class ConsoleTests(SynchronousTestCase):
 
     def test_elements(self) -> None:
         """
-        Each element that a module asks for by its id is in the page, and each id is there once.
+        The page has each element that a module looks up by its id, and each id once.
         """
         page = (CONSOLE / "index.html").read_text()
         ids = re.findall(r'\bid="([\w-]+)"', page)
@@ -52,7 +52,7 @@ class ConsoleTests(SynchronousTestCase):
 
     def test_noMarkup(self) -> None:
         """
-        No module makes markup of text, or styles that the policy forbids.
+        No module turns text into markup, or sets styles that the policy forbids.
         """
         markup = r"innerHTML|outerHTML|insertAdjacent|document\.write"
         for path in (*CONSOLE.glob("*.js"), *HOME.glob("*.js"), *SHARED.glob("*.js")):
@@ -62,8 +62,8 @@ class ConsoleTests(SynchronousTestCase):
 
     def test_library(self) -> None:
         """
-        The library for charts is pinned, known by its contents wherever it is fetched from,
-        and has what is served of it.
+        The charts' library has a pinned version, a checksum that holds for every source, and all
+        files that the console serves.
         """
         wanted = json.loads((CONSOLE / "package.json").read_text())["dependencies"]
         lock = json.loads((CONSOLE / "package-lock.json").read_text())["packages"]

@@ -1,5 +1,5 @@
 """
-Tests for the browser client, as far as Node.js and compilers can tell.
+Tests for the JavaScript client that need only Node.js and compilers.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ PREAMBLE = """\
 import { RealtimeClient } from "aerostack-rt";
 const realtime = new RealtimeClient({ projectId: "local" });
 """
-"""What the document's first piece of code leaves for those after it."""
+"""The names that the document's first code block defines for the later ones."""
 
 
 class UnitTests(SynchronousTestCase):
     """
-    The tests that are written in JavaScript.
+    Runs the tests that are written in JavaScript.
     """
 
     def test_unit(self) -> None:
         """
-        All of them pass, and none is left out.
+        All tests in JavaScript pass, and none is skipped.
         """
         files = sorted(str(path) for path in (HERE / "unit").glob("*.test.js"))
         written = run("node", "--test", "--test-reporter=tap", *files, folder=HERE)
@@ -43,7 +43,7 @@ class UnitTests(SynchronousTestCase):
 
 class PackageTests(SynchronousTestCase):
     """
-    What is published to npm.
+    Tests for the npm package.
     """
 
     def setUp(self) -> None:
@@ -51,13 +51,13 @@ class PackageTests(SynchronousTestCase):
 
     def test_version(self) -> None:
         """
-        The daemon and its client have one version.
+        The daemon and its client have the same version.
         """
         self.assertEqual(self.manifest["version"], __version__)
 
     def test_closes(self) -> None:
         """
-        After which closes the client comes back is what the daemon's table says.
+        The client reconnects after exactly the close codes for which the daemon's table says so.
         """
         text = (CLIENT / "connection.js").read_text()
         final = re.search(r"FINAL_CLOSES = new Set\(\[(.*?)\]\)", text)
@@ -71,8 +71,8 @@ class PackageTests(SynchronousTestCase):
 
     def test_types(self) -> None:
         """
-        Applications that use all of it compile under strict rules, and mistakes in
-        them are found.
+        Applications that use the whole API compile under strict rules, and the compiler finds
+        mistakes in them.
         """
         workshop = Workshop(Path(self.mktemp()).absolute(), [HERE / "types" / "usage.tsx"])
         workshop.check("usage.tsx")
@@ -84,12 +84,12 @@ class PackageTests(SynchronousTestCase):
 
     def test_modules(self) -> None:
         """
-        The TypeScript compiler finds nothing wrong in the modules of the client.  It does find a
-        part that lacks what another part needs of it.
+        The TypeScript compiler finds no error in the modules of the client.  It does find a part
+        that lacks a member which another part needs.
         """
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
-        # React's types are not there, and C{react.d.ts} is checked with an application's code.
+        # React's types are not installed; the applications check C{react.d.ts}.
         modules = sorted(str(path) for path in CLIENT.glob("*.js") if path.name != "react.js")
         checkTypes(folder, modules)
         wrong = f'import {{ Outbox }} from "{CLIENT}/outbox.js"; new Outbox({{}}, 1);'
@@ -99,7 +99,7 @@ class PackageTests(SynchronousTestCase):
 
     def test_lockfile(self) -> None:
         """
-        What the tests fetch is known by its contents, wherever it is fetched from.
+        The lock file has a checksum for every package of the tests.
         """
         lock = json.loads((HERE / "package-lock.json").read_text())
         for name, package in lock["packages"].items():
@@ -114,8 +114,8 @@ class DocumentTests(SynchronousTestCase):
 
     def test_compiles(self) -> None:
         """
-        Every piece of code in it compiles.  As it leaves types out, it is not held to what
-        needs them.
+        Every code block of the document compiles.  The blocks have no types, so the compiler does
+        not check for them.
         """
         files = {}
         for language, code in codeBlocks(DOCUMENT):
@@ -132,7 +132,7 @@ class DocumentTests(SynchronousTestCase):
 
     def test_codes(self) -> None:
         """
-        It has every error code of the client's own, and no other.
+        The document has every error code of the client, and no other.
         """
         source = "".join(path.read_text() for path in CLIENT.glob("*.js"))
         documented = re.findall(r"(?m)^``(\w+)`` {2,}", DOCUMENT.read_text())
