@@ -253,7 +253,8 @@ class History:
 
     def _ask(self, question: Callable[..., T], *args: Any) -> Deferred[T]:
         def failed(failure: Failure) -> T:
-            failure.trap(*self._dialect.passing)
+            if known(failure.value) is None:
+                failure.trap(*self._dialect.passing)
             self.log.debug("kept messages cannot be read: {error}", error=failure.value)
             raise RealtimeError(
                 "database_unavailable", "Kept messages cannot be read now; try again.", 1000

@@ -27,6 +27,7 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import provider
 
+from aerostack.process.repeats import RepeatObserver
 from aerostack.tracker.faults import known
 
 REDACTED = "[redacted]"
@@ -146,7 +147,10 @@ def makeObserver(
     """
     encode = {"text": _textLine, "json": _jsonLine}[format]
     return FilteringLogObserver(
-        FileLogObserver(cast(IO[str], stream), _encoder(encode, redactor or Redactor())),
+        RepeatObserver(
+            FileLogObserver(cast(IO[str], stream), _encoder(encode, redactor or Redactor())),
+            time.monotonic,
+        ),
         _predicates(LogLevel.lookupByName(level)),
     )
 

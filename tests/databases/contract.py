@@ -637,6 +637,16 @@ class PastContract(HistoryContract):
         self.assertEqual(found(2, 10), (9, kept[1:]))
         self.assertEqual(found(0, 2), (9, kept[1:]))
 
+    def test_lostTable(self) -> None:
+        """
+        While the table of the messages is not there, a client that reads them is told that the
+        database cannot be used.
+        """
+        self.database.connection.execute(f"DROP TABLE {self.dialect.messages}")
+        for reading in (self.history.page(ROOM, 2, None), self.history.readPast(ROOM, 0, 9, 1, 9)):
+            error = self.failureResultOf(reading).value
+            self.assertEqual(getattr(error, "code", error), "database_unavailable")
+
     def test_foundInPortions(self) -> None:
         """
         However much data the messages have that may be sent again, only a portion of it is in
