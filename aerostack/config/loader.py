@@ -23,7 +23,7 @@ from aerostack.settings.kinds import describe
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.listen import parseDescription
 from aerostack.settings.projects import ProjectConfig
-from aerostack.settings.settings import SECTIONS, Config, TopicConfig
+from aerostack.settings.settings import FORMER_NAMES, SECTIONS, Config, TopicConfig
 
 
 def load(
@@ -89,14 +89,20 @@ class _Reader:
         @return: The configuration, or L{None} if a required setting is missing.  It may be run
             only if there are no problems.
         """
-        self._sections.refuseUnknown(document, [*SECTIONS, "topics", "tables", "projects"], "")
+        formerly = self._formerly(document)
+        self._sections.refuseUnknown(
+            {key: table for key, table in document.items() if key not in formerly.values()},
+            [*SECTIONS, "topics", "tables", "projects"],
+            "",
+        )
         sections: dict[str, Any] = {}
         for name, cls in SECTIONS.items():
-            table = document.get(name, {})
+            written = formerly.get(name, name)
+            table = document.get(written, {})
             if not isinstance(table, dict):
-                self.problems.add(name, f"is {describe(table)}; allowed is a table, [{name}]")
+                self.problems.add(written, f"is {describe(table)}; allowed is a table, [{written}]")
                 continue
-            values = self._sections.read(cls, table, name)
+            values = self._sections.read(cls, table, written)
             if values is not None:
                 sections[name] = values
         if "server" in sections:
@@ -113,7 +119,32 @@ class _Reader:
         if len(sections) < len(SECTIONS):
             return None
         built = {name: cls(**sections[name]) for name, cls in SECTIONS.items()}
-        return Config(path=self._path, projects=projects, topics=topics, tables=tables, **built)
+        warnings = tuple(
+            f"[{former}] is the former name of [{name}]; rename the section in the file"
+            for name, former in formerly.items()
+        )
+        return Config(
+            path=self._path,
+            projects=projects,
+            topics=topics,
+            tables=tables,
+            warnings=warnings,
+            **built,
+        )
+
+    def _formerly(self, document: dict[str, Any]) -> dict[str, str]:
+        """
+        Find the sections of a file that have the names of earlier versions.
+
+        @return: The former name of each, by its name.
+        """
+        found = {name: former for name, former in FORMER_NAMES.items() if former in document}
+        for name, former in found.items():
+            if name in document:
+                self.problems.add(
+                    former, f"is the former name of [{name}], which is there as well; remove one"
+                )
+        return found
 
     def _listen(self, server: dict[str, Any]) -> None:
         for text in server["listen"]:

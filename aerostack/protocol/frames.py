@@ -107,7 +107,7 @@ class Publish(ClientFrame, frozen=True, tag="publish"):
         topic's history, and answers after the commit.  Without it: the event is not kept.
     @ivar id: string or integer; optional.  The client's name for this publication, at most 128
         characters.  If the same user sends the same C{id}, C{event} and C{data} on the topic
-        again within C{streams.repeat_window}, the daemon answers again and delivers
+        again within C{replay.repeat_window}, the daemon answers again and delivers
         nothing.  Without it: no answer.
     """
 

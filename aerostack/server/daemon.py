@@ -115,9 +115,9 @@ class Daemon(MultiService):
             TopicLogs(
                 lambda topic: policies.of(topic).depth,
                 lambda: f"{run}{next(epochs):x}",
-                config.streams.memory,
+                config.replay.memory,
             ),
-            IdempotencyCache(config.streams.repeatWindow, MAX_REPEATS),
+            IdempotencyCache(config.replay.repeatWindow, MAX_REPEATS),
         )
         self.tracker = self._makeTracker()
         self.feeds = TableFeed(
@@ -134,7 +134,7 @@ class Daemon(MultiService):
             self.hub,
             self.feeds,
             self.history,
-            config.streams.replay,
+            config.replay.replay,
             snapshotBounds(limits),
         )
         deadlines = Deadlines()
@@ -284,7 +284,7 @@ class Daemon(MultiService):
         try:
             # The reactor does not turn yet, so this may block.
             newest = self._backend.prepare(
-                int((self._wall() - self.config.streams.repeatWindow) * 1000),
+                int((self._wall() - self.config.replay.repeatWindow) * 1000),
                 MAX_REPEATS,
                 self.hub.publisher.remember,
             )

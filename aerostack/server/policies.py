@@ -21,19 +21,19 @@ def snapshotBounds(limits: LimitsConfig) -> Bounds:
 def makePolicies(config: Config) -> TopicPolicies:
     """
     Make the policies of all topics.  A topic without settings of its own has those of
-    C{[streams]}.
+    C{[replay]}.
     """
-    streams = config.streams
-    default = TopicPolicy(Depth(streams.count, streams.size, streams.age))
+    replay = config.replay
+    default = TopicPolicy(Depth(replay.count, replay.size, replay.age))
     return TopicPolicies(
         [
             (
                 pattern,
                 TopicPolicy(
                     Depth(
-                        streams.count if topic.count is None else topic.count,
-                        streams.size if topic.size is None else topic.size,
-                        streams.age if topic.age is None else topic.age,
+                        replay.count if topic.count is None else topic.count,
+                        replay.size if topic.size is None else topic.size,
+                        replay.age if topic.age is None else topic.age,
                     ),
                     topic.whenSlow,
                     topic.slowKey,

@@ -57,6 +57,8 @@ class Options(UsageOptions):
         except ConfigError as error:
             raise UsageError(f"{path} cannot be used:\n{error}") from None
         if self["check"]:
+            for warning in self.loaded.warnings:
+                print(f"{path}: {warning}")
             print(f"{path} is in order.")
             sys.exit(0)
 
@@ -108,8 +110,13 @@ class Program(MultiService):
         self._reactor.callWhenRunning(self._ready)
 
     def _ready(self) -> None:
+        self._warn(self.daemon.config)
         self._notifier.ready(f"Serving on {', '.join(self.daemon.config.server.listen)}.")
         self.log.info("{hint}", hint=hint(self.daemon.config, self._path, _command()))
+
+    def _warn(self, config: Config) -> None:
+        for warning in config.warnings:
+            self.log.warn("{path}: {warning}", path=str(self._path), warning=warning)
 
     def reload(self) -> None:
         """
@@ -122,6 +129,7 @@ class Program(MultiService):
             # twistd may have changed the working directory meanwhile.
             config = load(self.daemon.config.path, os.environ, generate=True)
             self._redactor.add(credentialsOf(config))
+            self._warn(config)
             self.daemon.reload(config)
             self.log.info("{path} is taken up", path=str(self._path))
         except ConfigError as error:

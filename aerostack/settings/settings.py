@@ -179,8 +179,8 @@ class HistoryConfig:
 
 
 @dataclass(frozen=True)
-class StreamsConfig:
-    """What of the topics' past is in memory, for clients that come back."""
+class ReplayConfig:
+    """How much a client that comes back gets of what it missed."""
 
     count: int = setting(
         "How many of a topic's newest frames are held.", Number("frames", 0, 10_000_000), 10_000
@@ -219,11 +219,11 @@ class TopicConfig:
     What holds for topics whose path a pattern covers, where it is not what holds for all.
     """
 
-    count: int | None = setting("As streams.count.", Number("frames", 0, 10_000_000), None)
+    count: int | None = setting("As replay.count.", Number("frames", 0, 10_000_000), None)
     size: int | None = setting(
-        "As streams.bytes.", Number("bytes", 0, 1_073_741_824), None, key="bytes"
+        "As replay.bytes.", Number("bytes", 0, 1_073_741_824), None, key="bytes"
     )
-    age: float | None = setting("As streams.age.", Number("seconds", 0, 86_400, False), None)
+    age: float | None = setting("As replay.age.", Number("seconds", 0, 86_400, False), None)
     whenSlow: str = setting(
         "What becomes of frames for a client that reads too slowly: 'close' sends every one, and"
         " closes the client if too much waits; 'latest' sends of those with the same slow_key the"
@@ -262,6 +262,8 @@ class Config:
     @ivar projects: Every project, by its id.
     @ivar topics: By patterns of topics' paths, those that come first first.
     @ivar tables: By patterns of tables' names, those that come first first.
+    @ivar warnings: What the operator should change in the file, one sentence each; the daemon
+        runs with it all the same.
     """
 
     path: Path
@@ -270,12 +272,13 @@ class Config:
     tracker: TrackerConfig
     presence: PresenceConfig
     history: HistoryConfig
-    streams: StreamsConfig
+    replay: ReplayConfig
     limits: LimitsConfig
     log: LogConfig
     projects: Mapping[str, ProjectConfig]
     topics: Mapping[str, TopicConfig]
     tables: Mapping[str, TableConfig]
+    warnings: tuple[str, ...] = ()
 
 
 SECTIONS: dict[str, type] = {
@@ -284,10 +287,13 @@ SECTIONS: dict[str, type] = {
     "tracker": TrackerConfig,
     "presence": PresenceConfig,
     "history": HistoryConfig,
-    "streams": StreamsConfig,
+    "replay": ReplayConfig,
     "limits": LimitsConfig,
     "log": LogConfig,
 }
+
+FORMER_NAMES: dict[str, str] = {"replay": "streams"}
+"""The names that sections had in earlier versions.  The daemon still reads them."""
 
 
 def reference() -> Iterator[tuple[str, Key]]:

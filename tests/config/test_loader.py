@@ -14,6 +14,7 @@ from aerostack.settings.settings import (
     HistoryConfig,
     LogConfig,
     PresenceConfig,
+    ReplayConfig,
     TrackerConfig,
 )
 from tests.config.keys import P256, RSA, pem
@@ -88,6 +89,17 @@ class LoadTests(LoadCase):
         self.assertEqual(
             (project.jwt.audience, project.jwt.issuer, project.jwt.leeway), ("a", "i", 2.0)
         )
+
+    def test_formerName(self) -> None:
+        """A section under the name that it had in earlier versions is read, with a warning."""
+        config = self.load(f"{HEAD}[streams]\ncount = 7\n{PROJECT}")
+        self.assertEqual(config.replay, ReplayConfig(count=7))
+        self.assertEqual(
+            config.warnings,
+            ("[streams] is the former name of [replay]; rename the section in the file",),
+        )
+        config = self.load(f"{HEAD}[replay]\ncount = 7\n{PROJECT}")
+        self.assertEqual((config.replay, config.warnings), (ReplayConfig(count=7), ()))
 
     def test_relative(self) -> None:
         """Relative paths begin at the file's directory, whatever the working directory is."""
@@ -183,6 +195,15 @@ class ProblemTests(LoadCase):
         )
         self.assertEqual([line.split(": ")[0] for line in str(error).splitlines()], keys)
         self.assertNotIn("pw", str(error))
+
+    def test_formerName(self) -> None:
+        """
+        A mistake in a section under its former name has the key that is in the file.  A file
+        cannot have the section under both names.
+        """
+        text = f"{HEAD}{PROJECT}[streams]\n"
+        self.assertProblem(f"{text}count = -1", "streams.count", "is -1")
+        self.assertProblem(f"{text}[replay]", "streams", "[replay]", "remove one")
 
     def test_empty(self) -> None:
         """An empty file lacks what must be there."""

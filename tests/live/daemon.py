@@ -28,8 +28,8 @@ from aerostack.settings.settings import (
     HistoryConfig,
     LogConfig,
     PresenceConfig,
+    ReplayConfig,
     ServerConfig,
-    StreamsConfig,
     TrackerConfig,
 )
 from aerostack.settings.tables import TableConfig
@@ -83,7 +83,7 @@ class DaemonTests(TestCase):
             tracker=TrackerConfig(pollInterval=self.pollInterval, tables=("*",)),
             presence=PresenceConfig(grace=self.grace),
             history=HistoryConfig(),
-            streams=StreamsConfig(),
+            replay=ReplayConfig(),
             topics={},
             tables=self.tables(),
             limits=LimitsConfig(**self.limits),

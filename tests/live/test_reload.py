@@ -150,6 +150,18 @@ class ReloadTests(ProgramTests):
         self.assertNotIn("[server] has changed", daemon.output)
         await self.client(OTHER_KEY)
 
+    async def test_formerName(self) -> None:
+        """
+        The log names a section under its former name when the daemon starts, and when it reads
+        the file again.
+        """
+        daemon = await self.serve(self.configure(more="[streams]\ncount = 7"))
+        await daemon.wrote("[streams] is the former name of [replay]")
+        warned = daemon.output.count("[streams]")
+        await self.reload(daemon, more="[streams]\ncount = 7")
+        self.assertEqual(daemon.output.count("[streams]"), 2 * warned)
+        self.assertNotIn("takes a restart", daemon.output)
+
     async def test_mistake(self) -> None:
         """
         A configuration with mistakes changes nothing; the log names each of them.

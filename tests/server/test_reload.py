@@ -17,8 +17,8 @@ from aerostack.settings.settings import (
     HistoryConfig,
     LogConfig,
     PresenceConfig,
+    ReplayConfig,
     ServerConfig,
-    StreamsConfig,
     TrackerConfig,
 )
 from aerostack.settings.tables import TableConfig
@@ -31,7 +31,7 @@ RUNNING = Config(
     tracker=TrackerConfig(tables=("orders",)),
     presence=PresenceConfig(),
     history=HistoryConfig(),
-    streams=StreamsConfig(),
+    replay=ReplayConfig(),
     topics={},
     tables={},
     limits=LimitsConfig(),

@@ -96,6 +96,18 @@ class OptionsTests(ConfigurationTests):
         self.assertEqual(output.getvalue(), f"{self.path} is in order.\n")
         self.assertEqual([path.name for path in self.directory.iterdir()], ["rt.toml"])
 
+    def test_warned(self) -> None:
+        """
+        A check prints what should be changed in a configuration that is in order.
+        """
+        self.write(more="streams.count = 7")
+        output = io.StringIO()
+        self.patch(sys, "stdout", output)
+        self.assertFalse(self.assertRaises(SystemExit, self.options, "--check").code)
+        warned, last = output.getvalue().splitlines()
+        self.assertIn(f"{self.path}: [streams] is the former name of [replay]", warned)
+        self.assertEqual(last, f"{self.path} is in order.")
+
 
 class HintTests(ConfigurationTests):
     """
