@@ -47,14 +47,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         default=list(SCENES),
         help=f"of {', '.join(SCENES)}",
     )
-    parser.add_argument("--rounds", type=int, help="runs of each, whose median counts (3)")
+    parser.add_argument("--rounds", type=int, help="runs of each scene; the median counts (3)")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     parser.add_argument(
         "--cache",
         type=Path,
         metavar="DIRECTORY",
         default=cache / "aerostack-rt-bench",
-        help="where the peers are installed (%(default)s)",
+        help="the directory for the peers (%(default)s)",
     )
     return parser.parse_args(arguments)
 
@@ -64,7 +64,7 @@ def _among(known: Sequence[str]) -> Callable[[str], list[str]]:
         given = text.split(",")
         for name in given:
             if name not in known:
-                raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
+                raise argparse.ArgumentTypeError(f"{name} is not one of {', '.join(known)}")
         return given
 
     return names
@@ -143,9 +143,9 @@ def main() -> int:
     # The context ends all servers, whatever happens.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if raiseLimits() < DESCRIPTORS:
-        say(f"fewer than {DESCRIPTORS} files may be open: 10,000 subscribers will not come in")
+        say(f"fewer than {DESCRIPTORS} files may be open: 10,000 subscribers cannot connect")
     if not separate():
-        say("there is one processor: servers and the load take turns on it")
+        say("there is one processor: servers and the load generator share it")
     options.cache.mkdir(parents=True, exist_ok=True)
     cache = options.cache.resolve()
     plan = QUICK if options.quick else Plan()
@@ -165,7 +165,7 @@ def main() -> int:
         try:
             measure(bench, systems, options.scenes, results)
         except KeyboardInterrupt:
-            say("interrupted; this is what was measured until then")
+            say("interrupted; these are the results so far")
     if options.json:
         options.json.write_text(json.dumps(results.asDict(), indent=1) + "\n")
     if options.rst:

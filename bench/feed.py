@@ -89,7 +89,7 @@ def latency(store: Store, directory: Path, options: argparse.Namespace) -> Itera
             reached = p50 <= 10 and p99 <= 30
             yield Mark("commit to client, woken, 500/s", store.name, found, "10 ms, 30 ms", reached)
             share = f"{idle * 100:.1f} % of a processor"
-            yield Mark("a subscriber, and nobody writes", store.name, share, "-", True)
+            yield Mark("one subscriber, no writes", store.name, share, "-", True)
         else:
             yield Mark(
                 "commit to client, polled", store.name, found, "0.2 s + one query", p99 <= 220
@@ -145,8 +145,8 @@ def writers(store: Store, directory: Path, options: argparse.Namespace) -> Itera
                 subscriber.close()
             detach(directory)
     for what, rates, wanted in (
-        ("single-row inserts, tracked beside untracked", single, 0.6),
-        ("rows of a bulk insert, the same", bulk, None),
+        ("single-row inserts, watched vs unwatched", single, 0.6),
+        ("rows of a bulk insert, watched vs unwatched", bulk, None),
     ):
         ours, theirs = median(rates[True]), median(rates[False])
         ratio = ours / theirs
@@ -261,7 +261,7 @@ def filtered(options: argparse.Namespace) -> Iterator[Mark]:
     command = [sys.executable, str(Path(__file__).with_name("filters.py"))]
     found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     yield Mark(
-        "a change, 10,000 filtered subscribers beside 10",
+        "a change, 10,000 filtered subscribers vs 10",
         "-",
         f"{found['ratio']:.2f}",
         f"<= {found['mark']:g}",
@@ -283,9 +283,9 @@ STORES: dict[str, Callable[[Path], Store]] = {"sqlite": SQLiteStore, "postgresql
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10, help="for how long a rate is held")
-    parser.add_argument("--changes", type=int, default=100_000, help="how many are sustained")
-    parser.add_argument("--torture", type=float, default=60, help="seconds of writers side by side")
+    parser.add_argument("--seconds", type=float, default=10, help="how long to hold each rate")
+    parser.add_argument("--changes", type=int, default=100_000, help="how many changes to sustain")
+    parser.add_argument("--torture", type=float, default=60, help="seconds of concurrent writers")
     parser.add_argument("--only", choices=STORES, help="only this database")
     parser.add_argument("--scene", choices=SCENES, help="only this scene")
     options = parser.parse_args()

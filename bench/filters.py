@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--few", type=int, default=10)
     parser.add_argument("--many", type=int, default=10_000)
-    parser.add_argument("--changes", type=int, default=2000, help="in each round")
+    parser.add_argument("--changes", type=int, default=2000, help="changes in each round")
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     few, many = Feed(options.few), Feed(options.many)

@@ -89,7 +89,7 @@ def _latency(results: Results) -> Iterator[Mark]:
 
 def _memory(results: Results) -> Iterator[Mark]:
     name = "crowd/plain"
-    what = "idle memory a subscribed connection"
+    what = "idle memory per subscribed connection"
     ours = (results.median(OURS, name, "memory") or 0) / KIBIBYTE
     if results.has(OURS, name):
         told = f"{ours:.1f} KiB"
@@ -155,7 +155,7 @@ def _resume(results: Results) -> Iterator[Mark]:
     whole = min(results.values(OURS, "resume", "whole"))
     clients = results.median(OURS, "resume", "clients") or 0
     yield Mark(
-        "resume: clients with all, once, in order",
+        "resume: clients with every event, once, in order",
         f"{whole:,.0f}",
         f"{clients:,.0f}",
         f"{whole / clients:.2f}",

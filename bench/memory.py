@@ -198,10 +198,10 @@ def main() -> int:
     Run every scene, and print the results.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", help="only those whose names have this in them", default="")
+    parser.add_argument("--scenes", help="only scenes whose names contain this", default="")
     options = parser.parse_args()
     raiseLimits()
-    print(f"{'what is filled':<72}{'sent, MiB':>12}{'taken, MiB':>12}")
+    print(f"{'filled state':<72}{'sent, MiB':>12}{'growth, MiB':>12}")
     worst = 0.0
     for scene in SCENES:
         if options.scenes not in scene.__name__:

@@ -159,7 +159,7 @@ def resume(bench: Bench, system: System) -> Iterator[Measurement]:
     with bench.running(system) as drive:
         found = drive(["resume"], topic="bench/kept", subscribers=count, missed=missed, limit=120)
     if not found["positions"]:
-        raise Failed("it names no positions")
+        raise Failed("its answer has no position")
     yield "resume", found
 
 

@@ -189,8 +189,8 @@ def nobody(port: int, folder: Path) -> Iterator[None]:
 
 
 STOPS: dict[str, Scene] = {
-    "nobody is connected": nobody,
-    "1,000 clients that go": polite,
+    "no client is connected": nobody,
+    "1,000 well-behaved clients": polite,
     "1,000 clients that do not answer": deaf,
     **{f"300 clients, {name}": flood(name) for name in SCENES},
     "the SQLite database is locked": locked,
@@ -222,12 +222,12 @@ def main() -> int:
     Run every scene, and print the results.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", help="only those whose names have this in them", default="")
+    parser.add_argument("--scenes", help="only scenes whose names contain this", default="")
     options = parser.parse_args()
     raiseLimits()
     scenes = {name: scene for name, scene in STOPS.items() if options.scenes in name}
     url = None
-    print(f"{'while':<44}{'s to the end':>14}")
+    print(f"{'while':<44}{'seconds to end':>14}")
     worst = 0.0
     if options.scenes in HANGING:
         postgres = Postgres()

@@ -386,7 +386,7 @@ def need(*programs: str) -> None:
     """
     for program in programs:
         if shutil.which(program) is None:
-            raise NotInstalled(f"there is no {program} on this machine")
+            raise NotInstalled(f"{program} is not installed")
 
 
 def call(command: Sequence[str], directory: Path, limit: float = 300) -> str:

@@ -73,8 +73,10 @@ SCENES: dict[str, Callable[[int], bytes]] = {
     "250 publishes": lambda number: publish(number) * 250,
     "64 KB of pings": lambda number: frame(b"", PING) * 10_922,
     "64 KB of pongs": lambda number: frame(b"", PONG) * 10_922,
-    "64 KB of empty parts": lambda number: frame(b"", TEXT, False) + frame(b"", 0, False) * 10_921,
-    "64 KB of what is no JSON": lambda number: frame(b"x") * 9_362,
+    "64 KB of empty fragments": lambda number: (
+        frame(b"", TEXT, False) + frame(b"", 0, False) * 10_921
+    ),
+    "64 KB of invalid JSON": lambda number: frame(b"x") * 9_362,
     "1,000 subscribes": lambda number: b"".join(
         frame(b'{"type":"subscribe","topic":"%d/%d"}' % (number, topic)) for topic in range(1000)
     ),
@@ -203,11 +205,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--scenes", help="only those whose names have this in them", default="")
+    parser.add_argument("--scenes", help="only scenes whose names contain this", default="")
     options = parser.parse_args()
     raiseLimits()
     print(f"{options.clients} clients at once, for {options.seconds:g} s\n")
-    print(f"{'each sends':<28}{'longest turn, ms':>18}{'longest wait, ms':>18}")
+    print(f"{'each client sends':<28}{'longest turn, ms':>18}{'longest wait, ms':>18}")
     worst = 0.0
     for name, data in SCENES.items():
         if options.scenes not in name:
