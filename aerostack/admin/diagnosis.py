@@ -1,5 +1,5 @@
 """
-Why something did not arrive: what there is to know of a user and a topic.
+Explains why a publication did or did not reach a user.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from aerostack.sessions.subscriptions import Subscriptions
 from aerostack.tables.feed import TableFeed
 
 MOST = 100
-"""How many of a user's connections are looked at, and how many that are over."""
+"""How many of a user's open connections are examined, and how many of the ended ones."""
 
 
 class Diagnosis:
     """
-    Gathers what explains whether a topic's publications reach a user.
+    Gathers the facts that explain whether a topic's publications reach a user.
     """
 
     def __init__(
@@ -47,9 +47,10 @@ class Diagnosis:
         directory: Directory,
     ) -> None:
         """
-        @param traces: What is remembered of connections.
+        @param traces: The recent events of connections.
         @param sessions: Gives all sessions, in order of opening.
-        @param directory: Shows how the change feed does, and goes through long lists in pieces.
+        @param directory: Reports the state of the change feed, and goes through long lists in
+            pieces.
         """
         self._hub = hub
         self._feeds = feeds
@@ -59,9 +60,9 @@ class Diagnosis:
 
     def explain(self, userId: str, topic: Topic) -> Deferred[Shown]:
         """
-        Say why what is published on a topic does not reach a user, or that it does.
+        Explain why publications on a topic do or do not reach a user.
 
-        @return: Fires when all sessions have been looked at, a piece of them in a turn.
+        @return: Fires when all sessions have been examined, a piece of them in each turn.
         """
         other = _namesake(userId)
         theirs: list[Session] = []
@@ -98,7 +99,7 @@ class Diagnosis:
         judged = [
             self._link(session, session.subscriptions, topic)
             for session in theirs
-            # Else it has ended meanwhile.
+            # Otherwise the session has ended meanwhile.
             if session.subscriptions is not None
         ]
         facts = Facts(
@@ -133,7 +134,7 @@ class Diagnosis:
         else:
             event = fieldOf(payloadOf(Frame(newest.frame)), "event")
             what = "" if event is None else str(decodeValue(event))
-        # The log knows the time by a clock that is never set.
+        # The log's times are by the clock for intervals.
         age = self._hub.seconds() - newest.at
         return Last(self._hub.now() - int(age * 1000), what)
 
@@ -156,8 +157,7 @@ class Diagnosis:
         self, session: Session, subscriptions: Subscriptions, topic: Topic
     ) -> tuple[Link, str | None]:
         """
-        What there is to know of a connection, and what lets it read the topic, or why it may
-        not, as words.
+        The facts about a connection, and a sentence about what it may read of the topic.
         """
         canonical = topic.canonical
         grant, forbidden = self._judge(session, topic)
@@ -188,14 +188,14 @@ class Diagnosis:
         return link, f"By the {session.identity.role.value} it may read {which}{without}."
 
     def _judge(self, session: Session, topic: Topic) -> tuple[Grant | None, str | None]:
-        """What of a table a connection may read, and why it may not read a topic."""
+        """What a connection may read of a table, and why it may not read a topic."""
         try:
             return self._feeds.permit(session.identity, Action.SUBSCRIBE, topic), None
         except RealtimeError as error:
             return None, error.message
 
     def _missed(self, session: Session, canonical: str) -> str | None:
-        """Why the newest change of a table is not told to a subscriber."""
+        """Why a subscriber does not get the newest change of a table."""
         stream = self._hub.logs.get(canonical)
         newest = None if stream is None else stream.newest
         view = self._hub.registry.subscribers(canonical).get(session)
@@ -205,7 +205,7 @@ class Diagnosis:
 
 
 def _namesake(userId: str) -> str:
-    """The user who came by the same name: without a proof, or with one."""
+    """The name of the other user with the same name: one with a token, the other without."""
     bare = userId.removeprefix(ANONYMOUS_PREFIX)
     return f"{ANONYMOUS_PREFIX}{userId}" if bare == userId else bare
 
@@ -224,7 +224,7 @@ _SIGNS = {
 
 
 def _rows(grant: Grant) -> str | None:
-    """Which rows somebody may read, as words; L{None} for all."""
+    """The condition on the rows that a connection may read; L{None} for all rows."""
     return " and ".join(map(_condition, grant.rows)) or None
 
 

@@ -1,8 +1,8 @@
 """
-What is going on here, for whoever runs it.
+Lists the connections and topics of the daemon for an operator.
 
-Everything is looked up where it is; nothing is kept for it.  Long lists are gone through
-in pieces, between which everything else has its turn.
+The directory reads the registries at each request and stores nothing.  It goes through long lists
+in pieces, and the reactor turns between two pieces.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from aerostack.sessions.subscriptions import Subscriptions
 from aerostack.tables.feed import TableFeed
 
 Shown = dict[str, Any]
-"""Something as it is shown, for JSON."""
+"""A JSON object."""
 
 PIECE = 1000
-"""How much of a long list is gone through before it is asked whether that took long."""
+"""How many entries of a long list are examined before the time is checked."""
 
 MOST = 100
 """How many subscriptions and members of one topic are shown."""
@@ -38,7 +38,7 @@ MOST = 100
 
 class Directory:
     """
-    Looks into the daemon, for one project at a time.
+    Reads the daemon's state, for one project at a time.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Directory:
 
     def feed(self, project: str) -> Shown:
         """
-        How the change feed does, and which tables the project watches.
+        The state of the change feed, and the tables that the project watches.
         """
         tracker = self._feeds.tracker
         return {
@@ -84,9 +84,9 @@ class Directory:
         """
         List connections, in order of opening.
 
-        @param userId: Only this user's; L{None} for everybody's.
-        @param topic: Only those that are subscribed to it; L{None} for all.
-        @param after: Only those behind this one; empty for the first.
+        @param userId: Lists only this user's connections; L{None} for all users.
+        @param topic: Lists only connections that are subscribed to it; L{None} for all.
+        @param after: Lists only connections after this id; empty for the first page.
         """
         found: list[Session] = []
         total = 0
@@ -102,8 +102,8 @@ class Directory:
                     and (subscribed is None or session in subscribed)
                 ):
                     total += 1
-                    # Ids are numbers that grow, behind the same letters, so that this holds
-                    # also where the connection that is named is gone.
+                    # Ids are growing numbers after the same letters.  So this is right even if the
+                    # named connection has ended.
                     here = session.connectionId
                     if len(found) <= limit and (len(here), here) > (len(after), after):
                         found.append(session)
@@ -138,8 +138,8 @@ class Directory:
         """
         List topics that have a subscriber, a member or a stream, by name.
 
-        @param prefix: How the canonical names begin.
-        @param after: Only those behind this one; empty for the first.
+        @param prefix: The beginning of the canonical names.
+        @param after: Lists only topics after this name; empty for the first page.
         """
         page = Page(limit, after)
         ending = f"/{project}"
@@ -166,7 +166,7 @@ class Directory:
 
     def topic(self, topic: Topic) -> Shown:
         """
-        Show one topic, with those who are there.
+        Show one topic with its subscribers and members.
         """
         canonical = topic.canonical
         return {
@@ -182,7 +182,7 @@ class Directory:
         }
 
     def _subscribers(self, canonical: str) -> Iterator[tuple[Session, Subscriptions]]:
-        """The clients among the subscribers of a topic, with all that they subscribe to."""
+        """The clients among the subscribers of a topic, with all their subscriptions."""
         for subscriber in self._hub.registry.subscribers(canonical):
             if isinstance(subscriber, Session) and subscriber.subscriptions is not None:
                 yield subscriber, subscriber.subscriptions
@@ -192,7 +192,7 @@ class Directory:
         return {
             "topic": canonical,
             "table": topicOf(canonical).table,
-            # Whoever looks on is no subscriber, and often the one who asks.
+            # A tap is not counted as a subscriber: often it belongs to the operator who asks.
             "subscribers": len(self._hub.registry.subscribers(canonical))
             - self._taps.count(canonical),
             "present": self._presence.count(canonical),
@@ -219,10 +219,10 @@ class Directory:
 
     def inPieces(self, *looks: tuple[Sequence[Any], Callable[[Any], object]]) -> Deferred[Any]:
         """
-        Look at all of some things, a piece at a time.
+        Examine all items of some sequences, a piece at a time.
 
-        @param looks: Things, and what looks at a piece of them.
-        @return: Fires when all have been looked at.
+        @param looks: Pairs of a sequence and a function that examines a piece of it.
+        @return: Fires when all have been examined.
         """
 
         def work() -> Iterator[None]:

@@ -1,5 +1,5 @@
 """
-Looks every second what the daemon does.
+Takes a sample of the daemon's work every second.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Sampler(Service):
     """
     Takes samples.
 
-    @ivar samples: The newest.
-    @ivar started: When it began, seconds since the epoch.
-    @ivar turns: How late the reactor came to each beat.
+    @ivar samples: The newest samples.
+    @ivar started: When the sampler began, seconds since the epoch.
+    @ivar turns: How late the reactor was at each beat.
     @cvar interval: The seconds of a sample.
-    @cvar beat: Seconds between two looks whether the reactor comes about in time.
+    @cvar beat: Seconds between two measurements of the reactor's lag.
     """
 
     interval = 1.0
@@ -41,10 +41,10 @@ class Sampler(Service):
         publish: Latencies,
     ) -> None:
         """
-        @param wall: Tells the time, seconds since the epoch.
-        @param count: Counts what there is and has been.
-        @param feed: Where it is measured how long changes take.
-        @param publish: The same for publications.
+        @param wall: Gives the time, seconds since the epoch.
+        @param count: Gives the daemon's counts.
+        @param feed: The latencies of table changes.
+        @param publish: The latencies of publications.
         """
         self.samples = Samples(KEPT)
         self.turns = Histogram()
@@ -56,7 +56,7 @@ class Sampler(Service):
         self._sampling = LoopingCall(self._sample)
         self._sampling.clock = clock
         self._beating: IDelayedCall | None = None
-        # By how much the reactor was late at worst, in this sample.
+        # The greatest lag of the reactor in this sample.
         self._late = 0.0
 
     def startService(self) -> None:

@@ -1,5 +1,5 @@
 """
-What passes on a topic, for an operator who looks on.
+Shows the frames of a topic to an operator.
 """
 
 from __future__ import annotations
@@ -33,30 +33,31 @@ QUEUE = 1_048_576
 """How many bytes wait for an operator who reads slowly."""
 
 MOST = 50
-"""How many may look on at a time."""
+"""How many taps may be open at a time."""
 
 
 class Reader(Protocol):
     """
-    Where the lines for an operator go.
+    Takes the lines for an operator.
     """
 
     def write(self, line: bytes) -> None:
         """Take a line; it may call L{Tap.pause}."""
 
     def finish(self) -> None:
-        """Nothing more comes."""
+        """End the output."""
 
 
 @implementer(ISubscriber)
 class Tap:
     """
-    Writes what passes on a topic to an operator, a line of JSON each, as fast as it is read.
+    Writes the frames of a topic to an operator, each as a line of JSON, as fast as the operator
+    reads them.
 
-    What does not fit into a bounded queue is left out, and it is said how much.
+    Frames that do not fit into a bounded queue are left out, and a line says how many.
 
-    @ivar identity: Whose rights it has.
-    @ivar topic: What it watches.
+    @ivar identity: The operator, whose rights the tap has.
+    @ivar topic: The topic that the tap shows.
     """
 
     def __init__(self, identity: Identity, topic: Topic, reader: Reader) -> None:
@@ -66,22 +67,22 @@ class Tap:
         self._paused = False
         self._queue: deque[bytes] = deque()
         self._queued = 0
-        # How many frames were left out since the last that is in the queue.
+        # How many frames were left out after the last one in the queue.
         self._skipped = 0
         self._reauthorize: Any = None
 
     def start(self, reauthorize: Any) -> None:
         """
-        Say what is watched.
+        Begin with a line that names the topic.
 
-        @param reauthorize: Is called when what may be seen may have changed.
+        @param reauthorize: Is called when the operator's rights or the table may have changed.
         """
         self._reauthorize = reauthorize
         self.say({"type": "watching", "topic": self.topic.canonical})
 
     def deliver(self, frame: Frame) -> None:
         for part in frame.parts:
-            # What clients send may have line breaks in it, between the values only.
+            # The data of a client may have line breaks, but only between JSON values.
             self._line(payloadOf(part).replace(b"\n", b" ").replace(b"\r", b" ") + b"\n")
 
     def reauthorize(self, topic: str | None = None) -> None:
@@ -90,20 +91,20 @@ class Tap:
 
     def say(self, value: Any) -> None:
         """
-        Write something of our own.
+        Write a line of the tap's own.
         """
         self._line(encodeValue(value) + b"\n")
 
     def beat(self) -> None:
         """
-        Show that we are there, unless the operator has still to read other things.
+        Write a sign of life, unless other lines still wait for the operator.
         """
         if not self._paused:
             self.say({"type": "ping"})
 
     def finish(self) -> None:
         """
-        End it from our side, with what is in the queue.
+        End the tap from our side, after the lines in the queue.
         """
         while self._queue:
             self._reader.write(self._queue.popleft())
@@ -119,11 +120,11 @@ class Tap:
             self._queued += len(line)
 
     def pause(self) -> None:
-        """Note that the operator has enough to read for now."""
+        """Stop writing: the operator's connection is full."""
         self._paused = True
 
     def resume(self) -> None:
-        """Go on: the operator has read it."""
+        """Go on writing: the operator's connection has room again."""
         self._paused = False
         while self._queue and not self._paused:
             line = self._queue.popleft()
@@ -136,7 +137,7 @@ class Tap:
 
 class Taps(Service):
     """
-    All who look on.
+    All open taps.
 
     @cvar interval: Seconds between two signs of life.
     """
@@ -147,7 +148,7 @@ class Taps(Service):
     def __init__(self, clock: IReactorTime, hub: Hub, feeds: TableFeed) -> None:
         self._hub = hub
         self._feeds = feeds
-        # Those who have still to begin have no topic's interest yet.
+        # Taps that have not begun yet are not subscribed.
         self._taps: dict[Tap, None] = {}
         self._beating = LoopingCall(self._beat)
         self._beating.clock = clock
@@ -167,15 +168,15 @@ class Taps(Service):
 
     def count(self, canonical: str) -> int:
         """
-        How many look on at a topic.
+        How many taps a topic has.
         """
         return sum(tap.topic.canonical == canonical for tap in self._taps)
 
     def open(self, tap: Tap) -> Deferred[None]:
         """
-        Let somebody look on.
+        Open a tap.
 
-        @return: Fires when it has begun.  Fails with L{RealtimeError} where it cannot.
+        @return: Fires when the tap has begun.  Fails with L{RealtimeError} if it may not.
         """
         if len(self._taps) >= MOST:
             return fail(
@@ -197,7 +198,7 @@ class Taps(Service):
     @inlineCallbacks
     def _begin(self, tap: Tap) -> Any:
         topic = tap.topic
-        # Who may read nothing has no table followed.
+        # An operator without rights must not make the daemon follow a table.
         self._feeds.permit(tap.identity, Action.SUBSCRIBE, topic)
         if topic.table is None:
             self._hub.subscribe(tap, topic, None)
@@ -210,10 +211,10 @@ class Taps(Service):
             self._feeds.unwatch(topic.table)
             raise
         if tap not in self._taps:
-            # It has gone meanwhile.
+            # The tap has ended meanwhile.
             self._feeds.unwatch(topic.table)
             return
-        # What is published is numbered, also where nobody else is here.
+        # The changes need positions, even if the topic has no other subscriber.
         self._feeds.openLog(topic)
         self._hub.subscribe(tap, topic, view)
         tap.start(partial(self._reauthorize, tap))
@@ -221,7 +222,7 @@ class Taps(Service):
 
     @inlineCallbacks
     def _view(self, tap: Tap) -> Any:
-        """Find out what of a table is shown: hidden columns are not, to nobody."""
+        """Make the view of a table for an operator, which leaves hidden columns out as well."""
         topic = tap.topic
         assert topic.table is not None
         grant = self._feeds.grant(tap.identity, topic)
@@ -229,7 +230,7 @@ class Taps(Service):
         return self._feeds.view(grant, Subscribe(topic=topic.canonical), columns)
 
     def _reauthorize(self, tap: Tap) -> None:
-        """Show what may be seen now."""
+        """Go on with the operator's present rights."""
 
         def judged(view: View | None) -> None:
             if self._isHere(tap):
@@ -248,7 +249,7 @@ class Taps(Service):
         viewing.addCallback(judged).addErrback(failed)
 
     def _refuse(self, tap: Tap, error: RealtimeError) -> None:
-        """End with somebody who may not look on."""
+        """Send an error and end the tap."""
         tap.say({"type": "error", "code": error.code, "message": error.message})
         self.end(tap)
 
@@ -257,9 +258,9 @@ class Taps(Service):
 
     def reauthorize(self, holds: Callable[[Identity], None]) -> None:
         """
-        Decide anew what everybody may see.
+        Check what every operator may see now.
 
-        @param holds: Makes sure that somebody may still be here.
+        @param holds: Raises L{RealtimeError} for an identity whose credentials hold no longer.
         """
         for tap in tuple(self._taps):
             try:
@@ -271,7 +272,7 @@ class Taps(Service):
 
     def leave(self, tap: Tap) -> None:
         """
-        Note that somebody looks on no more.
+        Forget a tap.
         """
         self._taps.pop(tap, None)
         if self._hub.unsubscribe(tap, tap.topic) and tap.topic.table is not None:
@@ -279,14 +280,14 @@ class Taps(Service):
 
     def end(self, tap: Tap) -> None:
         """
-        End it from our side.
+        End a tap from our side.
         """
         self.leave(tap)
         tap.finish()
 
     def endAll(self) -> None:
         """
-        End all.
+        End all taps.
         """
         for tap in tuple(self._taps):
             self.end(tap)

@@ -1,5 +1,5 @@
 """
-What waits for a client whose socket is full.
+The frames that wait for a client whose socket is full.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from typing import Generic, Protocol, TypeVar
 
 class Sparable(Protocol):
     """
-    What an outbox holds: something of a size in bytes.
+    An item of an outbox, with a size in bytes.
     """
 
     @property
     def key(self) -> Hashable:
-        """Of things with the same key only the newest need wait; L{None} for none."""
+        """Only the newest of several items with the same key waits; L{None} if the item has no
+        key."""
 
     @property
     def isReplaceable(self) -> bool:
-        """Whether what it says can be had again in another way."""
+        """Whether the client can get the contents again in another way."""
 
     def __len__(self) -> int: ...
 
@@ -31,12 +32,12 @@ F = TypeVar("F", bound=Sparable)
 
 class Verdict(Enum):
     """
-    What is to be done about a client for which one more frame waits.
+    What the caller must do after one more frame waits for a client.
     """
 
     FINE = "fine"
     LAGGING = "lagging"
-    """What exists nowhere else is half of what may wait: the client should be told."""
+    """Frames that exist nowhere else take half of the limit: the client should get a warning."""
     FULL = "full"
     """The frame was not taken: the reader is too slow to be kept."""
 
@@ -45,11 +46,11 @@ class Outbox(Generic[F]):
     """
     A queue of frames, bounded in bytes.
 
-    Of frames with the same C{key} only the newest waits: whoever reads too slowly to
-    see them all is spared those that are out of date.
+    Only the newest of several frames with the same C{key} waits, so that a client that reads too
+    slowly does not get outdated frames.
 
-    @ivar limit: How many bytes may wait; L{None} where somebody else sees to that.
-    @ivar waiting: How many do.
+    @ivar limit: How many bytes may wait; L{None} if the caller enforces a limit.
+    @ivar waiting: How many bytes wait.
     @ivar spared: How many frames were replaced by a newer one.
     """
 
@@ -59,11 +60,11 @@ class Outbox(Generic[F]):
         self.limit = limit
         self.waiting = 0
         self.spared = 0
-        # By key, or by number where there is none.  Made when it is needed: of most
-        # clients nothing ever waits.
+        # By key, or by number if there is no key.  It is made when it is needed, because for most
+        # clients no frame ever waits.
         self._queue: OrderedDict[Hashable, F] | None = None
         self._serial = 0
-        # How many of the bytes that wait exist nowhere else.
+        # How many of the waiting bytes exist nowhere else.
         self._firm = 0
         self._told = False
 
@@ -77,7 +78,7 @@ class Outbox(Generic[F]):
         """
         Let a frame wait.
 
-        @param beside: How many bytes that wait elsewhere take of the same room.
+        @param beside: How many bytes wait elsewhere and count against the same limit.
         """
         if self._queue is None:
             self._queue = OrderedDict()
@@ -111,8 +112,8 @@ class Outbox(Generic[F]):
 
     def take(self, size: int) -> list[F]:
         """
-        Take out frames from the front: one at least, if there is one, and more while
-        they are within a size together.
+        Take frames from the front: at least one, if there is one, and more while their total size
+        is within a bound.
         """
         taken: list[F] = []
         total = 0
@@ -127,7 +128,7 @@ class Outbox(Generic[F]):
 
     def extract(self, wanted: Callable[[F], bool]) -> list[F]:
         """
-        Take out what is wanted, wherever it stands; the rest stays in its order.
+        Take out the frames that match, at any place; the others keep their order.
         """
         slots = [slot for slot, frame in (self._queue or {}).items() if wanted(frame)]
         taken = [self._remove(slot) for slot in slots]
@@ -142,7 +143,7 @@ class Outbox(Generic[F]):
 
     def clear(self) -> None:
         """
-        Forget everything: the client is gone.
+        Forget all frames, because the client has disconnected.
         """
         self._queue = None
         self.waiting = self._firm = 0

@@ -1,5 +1,5 @@
 """
-Who somebody is, and what that lets them do.
+The identity of a client, and the actions that it allows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aerostack.errors import RealtimeError
 
 class Role(Enum):
     """
-    By what a client was let in.
+    The kind of credentials that a client has.
     """
 
     ANONYMOUS = "anonymous"
@@ -28,7 +28,7 @@ class Role(Enum):
 
 class Action(Enum):
     """
-    What a client may want to do on a topic; also the names of the claims.
+    An action on a topic.  The claims of a token use the same names.
     """
 
     SUBSCRIBE = "subscribe"
@@ -42,11 +42,10 @@ _ALL: Mapping[Action, Patterns] = MappingProxyType(dict.fromkeys(Action, EVERYTH
 @dataclass(frozen=True)
 class Proof:
     """
-    By what somebody was let in, to see later whether that still holds.
+    The credentials that a client had, so that the daemon can check later whether they still hold.
 
-    @ivar key: What stands for the API key; L{None} if there was none.
-    @ivar signer: What stands for the key that the token was checked with; L{None} if there was
-        no token.
+    @ivar key: A hash of the API key; L{None} if there was none.
+    @ivar signer: A hash of the key that verified the token; L{None} if there was no token.
     @ivar origin: The page that the client came from.
     """
 
@@ -58,15 +57,15 @@ class Proof:
 @dataclass(frozen=True)
 class Identity:
     """
-    Who a connection or request acts for.
+    The project and the user for which a connection or request acts.
 
-    @ivar project: The id of its project.
-    @ivar role: By what it was let in.
-    @ivar userId: The user, if there is one that we believe.
-    @ivar expires: When its token ends, seconds since the epoch; L{None} for never.
-    @ivar allowed: The topics on which each action is allowed, by path.
-    @ivar claims: What its token says, L{None} where there is no token.
-    @ivar proof: By what it was let in.
+    @ivar project: The project's id.
+    @ivar role: The kind of credentials.
+    @ivar userId: The user's name; L{None} if the daemon accepted none.
+    @ivar expires: When the token expires, seconds since the epoch; L{None} for never.
+    @ivar allowed: For each action, patterns of the paths of topics on which it is allowed.
+    @ivar claims: The claims of the token; L{None} if there is no token.
+    @ivar proof: The credentials, as hashes.
     """
 
     project: str
@@ -106,8 +105,8 @@ C{subscribe}, C{publish} and C{presence}, each a list of patterns."""
 
 def allowedByClaims(claims: Mapping[str, Any]) -> Mapping[Action, Patterns]:
     """
-    Read what a token's claims allow.  Without the claim everything is; with it, an
-    action that it does not name is not.
+    Read what a token's claims allow.  Without the claim every action is allowed.  With it, only
+    the actions that it names are.
 
     @raise ValueError: The claim is malformed; the message says how.
     """

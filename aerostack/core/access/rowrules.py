@@ -1,12 +1,12 @@
 """
-Row rules: which rows of a table somebody may read, by what a token says.
+Row rules: which rows of a table a client may read, by the claims of its token.
 
-A rule is written as conditions that all hold, in the words of SQL::
+A rule is a list of conditions in the words of SQL, all of which must hold::
 
     owner_id = :sub AND team_id in :app.teams AND state <> 'draft'
 
-C{:sub} is a claim of the reader's token, C{:app.teams} one inside another.  Columns and
-claims whose names are no plain words stand in double quotes.
+C{:sub} is a claim of the reader's token, C{:app.teams} a claim inside another.  Columns and claims
+whose names are not plain words are written in double quotes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from aerostack.core.rows.conditions import EQ, GT, GTE, IN, IS_NULL, LIKE, LT, LTE, NEQ
 
 Scalar = str | int | float | bool
-"""What a column may be compared with."""
+"""The types of values with which a column may be compared."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Claim:
     """
     A claim of a token.
 
-    @ivar path: Its name; before it, those of the claims that it is in.
+    @ivar path: The names of the claims that contain it, and its own name last.
     """
 
     path: tuple[str, ...]
 
     def find(self, claims: Mapping[str, Any]) -> Any:
         """
-        What a token has there, L{None} if nothing.
+        The claim's value in a token; L{None} if the token lacks the claim.
         """
         found: Any = claims
         for name in self.path:
@@ -49,10 +49,10 @@ class Claim:
 @dataclass(frozen=True)
 class Wanted:
     """
-    What a rule wants of a row, for one reader.
+    A condition of a rule with the value for one reader.
 
-    @ivar operator: Of L{aerostack.core.rows.conditions}.
-    @ivar claim: Where the value is from, L{None} if it stands in the rule.
+    @ivar operator: One of L{aerostack.core.rows.conditions}.
+    @ivar claim: The claim that the value comes from; L{None} if the rule has the value.
     """
 
     column: str
@@ -67,8 +67,8 @@ class Clause:
     One condition of a rule.
 
     @ivar column: The column's name, as the database spells it.
-    @ivar operator: Of L{aerostack.core.rows.conditions}.
-    @ivar operand: What the column is compared with, once and for all or by a claim.
+    @ivar operator: One of L{aerostack.core.rows.conditions}.
+    @ivar operand: The value or the claim with which the column is compared.
     """
 
     column: str
@@ -77,10 +77,10 @@ class Clause:
 
     def bind(self, claims: Mapping[str, Any]) -> Wanted:
         """
-        Put what a token says into the condition.
+        Put the value of a claim into the condition.
 
-        @raise ValueError: The token does not say it, or not in a form that can be
-            compared; the message names the claim.
+        @raise ValueError: The token lacks the claim, or its value cannot be compared; the
+            message names the claim.
         """
         operand = self.operand
         if not isinstance(operand, Claim):
@@ -107,15 +107,15 @@ class RowRule:
 
     @property
     def needsToken(self) -> bool:
-        """Whether it depends on who reads."""
+        """Whether the rule depends on the reader's token."""
         return any(isinstance(clause.operand, Claim) for clause in self.clauses)
 
     def bind(self, claims: Mapping[str, Any]) -> tuple[Wanted, ...]:
         """
-        Put what a token says into the rule.
+        Put the claims of a token into the rule.
 
         @param claims: The token's claims, as JSON.
-        @return: The same for all tokens that say the same of what the rule asks for.
+        @return: Equal results for tokens whose claims in the rule are equal.
         @raise ValueError: As L{Clause.bind}.
         """
         return tuple(clause.bind(claims) for clause in self.clauses)
@@ -127,7 +127,7 @@ def _isScalar(value: object) -> bool:
 
 
 def _ordered(values: Sequence[Scalar]) -> tuple[Scalar, ...]:
-    """Values in an order of their own, each once: they are a set."""
+    """The distinct values in a fixed order, so that equal sets are equal tuples."""
     found = {(type(value).__name__, value) for value in values}
     return tuple(value for _, value in sorted(found))
 
@@ -157,7 +157,7 @@ class _Token:
     A piece of a rule's text.
 
     @ivar kind: C{text}, C{claim}, C{number}, C{name}, C{word}, C{sign} or C{end}.
-    @ivar place: Its first character, counted from 1.
+    @ivar place: The place of its first character, counted from 1.
     """
 
     kind: str
@@ -173,8 +173,7 @@ def parseRows(text: str) -> RowRule:
     """
     Read a row rule.
 
-    @raise ValueError: It is malformed; the message says where, and what is allowed
-        there.
+    @raise ValueError: The rule is malformed; the message says where, and what is allowed there.
     """
     return _Parser(list(_tokens(text))).rule()
 
@@ -199,7 +198,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _malformed(rest: str) -> str:
-    """What is wrong with a text that begins with no token."""
+    """A message about a text that does not begin with a token."""
     if rest[0] in "'\"":
         return f"what begins with {rest[0]} is empty or does not end"
     if rest[0] == ":":
@@ -224,7 +223,7 @@ class _Parser:
         return token
 
     def _takes(self, kind: str, text: str) -> bool:
-        """Take the next token if it is this one."""
+        """Take the next token if it is the given one."""
         token = self._tokens[self._next]
         if (token.kind, token.text) != (kind, text):
             return False
@@ -276,7 +275,7 @@ class _Parser:
     def _like(self, column: str) -> Clause:
         token = self._take()
         if token.kind == "claim":
-            # Users choose some of what a token says of them, such as their name.
+            # Users choose some claims of their tokens themselves, such as their name.
             token.fail("expected a pattern in quotes; what a token says is no pattern")
         if token.kind != "text":
             token.fail("expected a pattern in quotes")

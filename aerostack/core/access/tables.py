@@ -1,5 +1,5 @@
 """
-Who may read a table, and what of it.
+Decides which clients may read a table, and which rows and columns of it.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from aerostack.settings.tables import TableConfig
 READER_ROLES: Mapping[str, Role] = MappingProxyType(
     {"anonymous": Role.ANONYMOUS, "key": Role.PUBLIC, "token": Role.TOKEN}
 )
-"""Who may be let read a table, by the words of the configuration.  The secret key need not
-be let: it always may."""
+"""The roles that a configuration may allow to read a table, by its words for them.  The secret key
+is always allowed."""
 
 
 class UnfitRule(Exception):
     """
-    A rule cannot be applied to its table, so nobody may read that.  What does not fit is
-    for the operator; clients are not told what rules say.
+    A rule does not fit its table, so no client may read the table.  The message is for the
+    operator's log: clients must not learn the contents of rules.
     """
 
 
 @dataclass(frozen=True)
 class Grant:
     """
-    What somebody may read of a table.
+    What a client may read of a table.
 
-    @ivar rows: What holds for every row of it.
+    @ivar rows: The conditions that every readable row meets.
     @ivar hidden: Columns that are not sent.
-    @ivar exact: Whether it is from a rule for this very table, so that all columns that the
-        rule names should be there.
+    @ivar exact: Whether the rule names this one table, so that the table should have all columns
+        of the rule.
     """
 
     table: str
@@ -52,19 +52,19 @@ class Grant:
 
     @property
     def isWhole(self) -> bool:
-        """Whether everything may be read."""
+        """Whether the client may read all rows and columns."""
         return not self.rows and not self.hidden
 
     def conditions(self, columns: Columns) -> tuple[Condition, ...]:
         """
-        The conditions for every row, by what columns the table has.
+        The conditions for every row, by the columns that the table has.
 
-        @raise UnfitRule: The rule means another table than this one is.
+        @raise UnfitRule: The rule does not fit the table.
         @raise RealtimeError: C{forbidden}: a claim cannot be compared with its column.
         """
         for name in sorted(self.hidden):
             if self.exact and name not in columns:
-                # It may be there by another name.
+                # The column may be there under another name.
                 raise UnfitRule(f"{name}: the table has no such column to hide")
         return tuple(self._condition(columns, wanted) for wanted in self.rows)
 
@@ -76,8 +76,8 @@ class Grant:
         event: Any,
     ) -> View | None:
         """
-        What is told to somebody who may read this, and asks for as much as that or less;
-        the parameters are those of L{parseView}.
+        Make the view of a client that may read this, and asks for all of it or less.  The
+        parameters are those of L{parseView}.
 
         @raise UnfitRule: See L{conditions}.
         @raise RealtimeError: See L{conditions} and L{parseView}.
@@ -86,8 +86,8 @@ class Grant:
         view = parseView(columns, filter, chosen, event, rule, self.hidden)
         if view is None or not self.hidden or chosen is not None:
             return view
-        # A row of the past may have a hidden column by a name that nobody knows any more,
-        # so it is better to say what is told than what is not.
+        # A row of the past may have a hidden column under an older name.  So the view lists the
+        # columns that are sent, not those that are hidden.
         visible = columns.keys() - self.hidden
         return replace(view, projection=Projection(frozenset(visible), self.hidden))
 
@@ -106,12 +106,12 @@ class Grant:
             raise UnfitRule(f"{wanted.column}: {error}") from None
 
 
-# Of all texts that mean one number, one is its name.
+# Only one of the texts that mean a number is its canonical form.
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?")
 
 
 def _checkNumbers(value: object) -> None:
-    """Refuse a claim that only means a number, as "07" does: users are told apart by it."""
+    """Refuse a claim that is not a number's canonical form, such as "07": users differ by it."""
     for each in value if isinstance(value, tuple) else (value,):
         if isinstance(each, str) and (each == "-0" or not _NUMBER.fullmatch(each)):
             raise ValueError("no number as it is written")
@@ -120,11 +120,11 @@ def _checkNumbers(value: object) -> None:
 @dataclass(frozen=True)
 class TableRule:
     """
-    What holds for some tables.
+    A rule for some tables.
 
-    @ivar readers: Who may read; L{None} for those who may where no rule says who.
-    @ivar hidden: Columns that are sent to nobody.
-    @ivar rows: Which rows may be read; L{None} for all.
+    @ivar readers: The roles that may read; L{None} for the project's default.
+    @ivar hidden: Columns that are never sent.
+    @ivar rows: The rule for rows; L{None} for all rows.
     @ivar exact: See L{Grant}.
     """
 
@@ -139,15 +139,15 @@ _NO_RULE = TableRule()
 
 class Access:
     """
-    Judges who may read which tables, by the rules of the configuration.
+    Decides which clients may read which tables, by the rules of the configuration.
     """
 
     def __init__(
         self, projects: Mapping[str, ProjectConfig], tables: Mapping[str, TableConfig]
     ) -> None:
         """
-        @param projects: By id.
-        @param tables: The rules for all projects, by patterns of tables' names.
+        @param projects: The projects by id.
+        @param tables: The rules for all projects, by patterns for the names of tables.
         """
         self._projects = {
             project.id: _ProjectRules(
@@ -162,10 +162,10 @@ class Access:
 
     def grant(self, identity: Identity, table: str) -> Grant:
         """
-        Decide what somebody may read of a table.
+        Decide what a client may read of a table.
 
-        @raise RealtimeError: C{forbidden}, or C{unknown_project} (it was taken out of the
-            configuration): nothing.
+        @raise RealtimeError: C{forbidden}, or C{unknown_project} (the project was taken out of the
+            configuration): the client may read nothing.
         """
         project = self._projects.get(identity.project)
         if project is None:
@@ -200,11 +200,11 @@ def _bind(rows: RowRule, identity: Identity, table: str) -> tuple[Wanted, ...]:
 @dataclass(frozen=True)
 class _ProjectRules:
     """
-    What holds in one project.
+    The rules of one project.
 
-    @ivar rules: Patterns of tables' names, and what holds: of those that cover a
-        table, the first.
-    @ivar readers: Who may read where no rule says who.
+    @ivar rules: Pairs of a pattern for the names of tables and a rule.  The first that matches a
+        table holds.
+    @ivar readers: The roles that may read if a rule does not say.
     """
 
     rules: Sequence[tuple[Patterns, TableRule]]

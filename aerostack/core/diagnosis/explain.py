@@ -1,5 +1,5 @@
 """
-Why something did not arrive, or what lets it: from what is known to what it means.
+Explains why a publication did or did not reach a user.
 """
 
 from __future__ import annotations
@@ -43,21 +43,22 @@ FINDINGS = {
     "nothing_since": "nothing was published since it subscribed",
     "subscribed": "it is subscribed, and nothing stands in the way",
 }
-"""Every code of a finding, and what is so then; C{docs/console.rst} is checked against it."""
+"""Every code of a finding with its meaning.  A test compares C{docs/console.rst} with it."""
 
 LAGGING = 5.0
-"""After how many seconds without a look at the changes the feed is said to lag."""
+"""After how many seconds without reading changes the feed counts as behind."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """
-    Something that bears on whether what is published arrives.
+    A reason why publications do or do not arrive.
 
     @ivar code: One of L{FINDINGS}.
-    @ivar severity: C{problem} (it does not), C{notice} (it may not) or C{fine}.
-    @ivar message: What is so, and what to do.
-    @ivar connection: Of which connection it holds; L{None} for all.
+    @ivar severity: C{problem} (publications do not arrive), C{notice} (some may not arrive) or
+        C{fine}.
+    @ivar message: The reason, and what an operator can do.
+    @ivar connection: The connection that it is about; L{None} for all.
     """
 
     code: str
@@ -69,10 +70,10 @@ class Finding:
 @dataclass(frozen=True)
 class Explanation:
     """
-    What the facts mean.
+    The meaning of the facts.
 
-    @ivar verdict: All of it in one sentence.
-    @ivar findings: The gravest first.
+    @ivar verdict: A summary in one sentence.
+    @ivar findings: The findings, the gravest first.
     """
 
     verdict: str
@@ -81,7 +82,7 @@ class Explanation:
 
 def explain(facts: Facts) -> Explanation:
     """
-    Say why what is published on a topic does not reach a user, or that it does.
+    Explain why publications on a topic do or do not reach a user.
     """
     findings = [*_aboutFeed(facts), *_aboutUser(facts)]
     reached = [link for link in facts.links if link.state == LIVE]
@@ -167,7 +168,7 @@ def _closing(ended: Ended) -> str:
 
 def _aboutLink(facts: Facts, link: Link, othersReached: bool) -> Iterator[Finding]:
     if link.forbidden is not None:
-        # Whoever is subscribed although it may not be is about to be told so.
+        # The daemon is about to end the subscription of a connection that may not have it.
         yield Finding("forbidden", PROBLEM, f"{link.id} may not: {link.forbidden}", link.id)
         return
     if link.state == NONE:
@@ -213,7 +214,7 @@ def _aboutLink(facts: Facts, link: Link, othersReached: bool) -> Iterator[Findin
 
 def _whyNone(facts: Facts, link: Link, severity: str) -> tuple[str, str, str]:
     """The code, severity and message of a connection that is not subscribed."""
-    # An error from before it unsubscribed says nothing of what is now.
+    # An error from before the client unsubscribed has no meaning now.
     if link.refused is not None and link.refused.at >= (link.left or 0):
         return (
             "refused",
@@ -236,7 +237,7 @@ def _whyNone(facts: Facts, link: Link, severity: str) -> tuple[str, str, str]:
 
 
 def _narrowed(facts: Facts, link: Link) -> Iterator[Finding]:
-    """What of a table's changes is not told to a connection."""
+    """Findings about changes of a table that a connection does not get."""
     last = None if facts.log is None else facts.log.last
     if link.missed is not None and last is not None:
         yield Finding(
@@ -290,9 +291,9 @@ _MISSED = {
 
 def whyMissed(change: Change, view: View) -> str | None:
     """
-    Why a change is not told to whoever has a view.
+    Why a subscriber with a view does not get a change.
 
-    @return: L{EVENTS}, L{RULE} or L{FILTER}; L{None} if it is told.
+    @return: L{EVENTS}, L{RULE} or L{FILTER}; L{None} if the subscriber gets it.
     """
     if classify(change, view) is not None:
         return None
@@ -337,7 +338,7 @@ def _aboutLog(facts: Facts, reached: Sequence[Link]) -> Iterator[Finding]:
 
 
 def _ago(facts: Facts, at: int) -> str:
-    """How long ago something was, as words."""
+    """The time since a moment, in words."""
     seconds = max(0, facts.now - at) / 1000
     if seconds < 90:
         return f"{seconds:.0f} s ago"

@@ -1,5 +1,5 @@
 """
-What bears on whether what is published on a topic arrives at a user.
+The facts that decide whether publications on a topic reach a user.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any
 from aerostack.core.diagnosis.traces import Ended, Refused
 
 LIVE, CATCHING_UP, ASKED, NONE = "live", "catching up", "asked", "none"
-"""How far a subscription is."""
+"""The states of a subscription."""
 
 
 @dataclass(frozen=True)
 class Last:
     """
-    The newest that a topic's log has.
+    The newest entry of a topic's log.
 
-    @ivar at: When it came, milliseconds since the epoch.
+    @ivar at: When it was published, milliseconds since the epoch.
     @ivar what: The event or operation.
     """
 
@@ -32,7 +32,7 @@ class Log:
     """
     A topic's log.
 
-    @ivar published: How much was published while it has been in memory.
+    @ivar published: How many publications there were while the log has been in memory.
     """
 
     published: int
@@ -45,12 +45,12 @@ class Feed:
     The change feed, for a table's topic.
 
     @ivar table: The table.
-    @ivar allowed: Whether it is among C{tracker.tables}.
-    @ivar watched: Whether it is followed.
+    @ivar allowed: Whether the table is among C{tracker.tables}.
+    @ivar watched: Whether the daemon follows the table.
     @ivar trouble: Why changes cannot be read; L{None} if they can.
-    @ivar lag: For how many seconds there may be changes that were not told.
-    @ivar transaction: What is to be said of one that is open, with changes of followed tables;
-        L{None} if none is known.
+    @ivar lag: For how many seconds there may be changes that were not delivered.
+    @ivar transaction: A sentence about an open transaction with changes of followed tables; L{None}
+        if the daemon knows none.
     """
 
     table: str
@@ -66,14 +66,14 @@ class Link:
     """
     One of the user's connections.
 
-    @ivar opened: When it came, milliseconds since the epoch.
+    @ivar opened: When it opened, milliseconds since the epoch.
     @ivar since: When it subscribed, if that is known.
-    @ivar left: When it unsubscribed, if that was the last that it did.
+    @ivar left: When it unsubscribed, if it has not subscribed again since.
     @ivar forbidden: Why it may not read the topic; L{None} if it may.
-    @ivar rows: Which rows the rule lets it read, as words; L{None} for all.
+    @ivar rows: The rule's condition on the rows that it may read; L{None} for all.
     @ivar hidden: The columns that it may not read.
-    @ivar missed: Why the newest change is not told to it (see L{whyMissed}).
-    @ivar refused: The newest error that it was told about the topic.
+    @ivar missed: Why it does not get the newest change (see L{whyMissed}).
+    @ivar refused: The newest error that it got about the topic.
     """
 
     id: str
@@ -96,14 +96,14 @@ class Link:
 @dataclass(frozen=True)
 class Facts:
     """
-    All that is known.
+    All facts about a user and a topic.
 
-    @ivar topic: Canonical.
-    @ivar now: Milliseconds since the epoch.
-    @ivar ended: The user's connections that are over, newest first.
+    @ivar topic: The canonical topic.
+    @ivar now: The present time, milliseconds since the epoch.
+    @ivar ended: The user's ended connections, newest first.
     @ivar log: L{None} if the topic has none.
-    @ivar feed: L{None} if the topic is no table's.
-    @ivar namesake: A user of nearly that name who is connected.
+    @ivar feed: L{None} if the topic is not a table's.
+    @ivar namesake: A connected user with nearly the same name.
     """
 
     user: str

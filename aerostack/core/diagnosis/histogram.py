@@ -1,5 +1,5 @@
 """
-How long all things of one sort took, since the daemon began.
+The durations of one kind of event since the daemon began.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ BOUNDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-"""The upper bounds of a histogram's buckets, seconds; the last bucket has none."""
+"""The upper bounds of a histogram's buckets, seconds.  The last bucket has no bound."""
 
 
 class Histogram:
     """
-    Counts things by how long they took.
+    Counts events by their durations.
 
-    One observation may stand for several things: so the daemon need not measure each of
-    thousands in a second, and their number is right nevertheless.
+    One observation may stand for several events.  So the daemon need not measure each of thousands
+    of events a second, and their number is still right.
 
-    @ivar total: How long all of them took together, seconds.
+    @ivar total: The sum of all durations, seconds.
     """
 
     __slots__ = ("_counts", "total")
@@ -33,21 +33,21 @@ class Histogram:
 
     def observe(self, seconds: float, times: int = 1) -> None:
         """
-        Count things that took so long.
+        Count events of one duration.
 
-        @param times: How many they are.
+        @param times: The number of events.
         """
         self._counts[bisect_left(BOUNDS, seconds)] += times
         self.total += seconds * times
 
     @property
     def count(self) -> int:
-        """How many things were counted."""
+        """How many events were counted."""
         return sum(self._counts)
 
     def buckets(self) -> list[tuple[float, int]]:
         """
-        Each upper bound, seconds, with how many things took no longer; the last bound is
+        Each upper bound, seconds, with the number of events that took no longer.  The last bound is
         infinite.
         """
         return list(zip((*BOUNDS, math.inf), accumulate(self._counts), strict=True))

@@ -1,5 +1,5 @@
 """
-How long things take, by a few of them.
+Durations of events, from a sample of them.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from aerostack.core.diagnosis.histogram import Histogram
 @dataclass(frozen=True)
 class Spread:
     """
-    How long things took, milliseconds.
+    Percentiles of durations, milliseconds.
 
-    @ivar p50: Half of them took no longer.
-    @ivar p99: Nor 99 of 100 than this.
+    @ivar p50: Half of the events took no longer than this.
+    @ivar p99: 99 of 100 events took no longer than this.
     """
 
     p50: float
@@ -24,34 +24,33 @@ class Spread:
 
 class Latencies:
     """
-    What was measured since somebody last looked.
+    The durations that were measured since the last call of C{take}.
 
-    However much there is to measure, at most so much is kept: where it would be more, every
-    second one is measured, then every fourth, and so on, so that those that are kept stand
-    for all.
+    The number of kept durations is bounded.  When it would grow larger, only every second event is
+    measured, then every fourth, and so on.
 
-    @ivar histogram: The same since the daemon began.
+    @ivar histogram: All durations since the daemon began.
     """
 
     __slots__ = ("_most", "_seen", "_stride", "_taken", "_unmeasured", "histogram")
 
     def __init__(self, most: int = 512) -> None:
         """
-        @param most: How many are kept.
+        @param most: How many durations are kept.
         """
         self.histogram = Histogram()
         self._most = most
         self._seen = 0
         self._stride = 1
         self._taken: list[float] = []
-        # How many things no measured one stands for yet.
+        # How many events are not represented by a measured one yet.
         self._unmeasured = 0
 
     def due(self) -> int:
         """
-        Count one thing more.
+        Count one more event.
 
-        @return: For how many things this one stands, if it is to be measured; 0 if it is not.
+        @return: The number of events that this one represents, if it is to be measured; else 0.
         """
         self._seen += 1
         self._unmeasured += 1
@@ -62,18 +61,17 @@ class Latencies:
 
     def skip(self, times: int) -> None:
         """
-        Note that a thing cannot be measured although it was to be: the next one that is
-        measured stands for these, too.
+        Note that an event cannot be measured.  The next measured event represents its events too.
 
-        @param times: For how many things it stood.
+        @param times: The number of events that it represented.
         """
         self._unmeasured += times
 
     def add(self, seconds: float, times: int = 1) -> None:
         """
-        Note how long a thing took that was to be measured.
+        Note the duration of an event.
 
-        @param times: For how many things it stands; see L{due}.
+        @param times: The number of events that it represents; see L{due}.
         """
         self.histogram.observe(seconds, times)
         self._taken.append(seconds)
@@ -83,9 +81,9 @@ class Latencies:
 
     def take(self) -> Spread | None:
         """
-        Begin anew.
+        Take the percentiles and begin a new sample.
 
-        @return: What was measured; L{None} if nothing was.
+        @return: L{None} if nothing was measured.
         """
         taken, self._taken = self._taken, []
         self._seen, self._stride = 0, 1
@@ -96,5 +94,5 @@ class Latencies:
 
 
 def _rank(ordered: list[float], percent: int) -> float:
-    """The smallest of some seconds that so many percent of them do not exceed, in ms."""
+    """A percentile of some seconds, in milliseconds."""
     return round(ordered[-(-len(ordered) * percent // 100) - 1] * 1000, 3)

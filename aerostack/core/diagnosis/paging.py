@@ -10,16 +10,16 @@ from heapq import nsmallest
 
 class Page:
     """
-    The first names behind one, of those that are given bit by bit.
+    The first names after a given one, from names that come in pieces.
 
-    No more is remembered than the page has, and nothing is sorted but that.
+    It remembers and sorts only the names of the page.
 
-    @ivar total: How many were given.
+    @ivar total: How many names came.
     """
 
     def __init__(self, limit: int, after: str) -> None:
         """
-        @param limit: How many names it has at the most.
+        @param limit: How many names the page has at the most.
         @param after: The last name of the page before; empty for the first page.
         """
         self.total = 0
@@ -30,25 +30,25 @@ class Page:
 
     def add(self, names: Collection[str]) -> None:
         """
-        Take note of names.
+        Add some names.
         """
         self.total += len(names)
         if len(self._first) > self._limit:
-            # Soon nearly everything is behind the page.
+            # Fast path: soon nearly every name is after the page.
             last = self._first[-1]
             behind = [name for name in names if self._after < name < last]
         else:
             behind = [name for name in names if name > self._after]
         if behind:
-            # One may come again, if where it stands has changed meanwhile.
+            # A name may come twice, if its place has changed meanwhile.
             self._first = nsmallest(self._limit + 1, {*self._first, *behind})
 
     @property
     def names(self) -> list[str]:
-        """Those on the page, in their order."""
+        """The names on the page, in order."""
         return self._first[: self._limit]
 
     @property
     def more(self) -> bool:
-        """Whether there are names behind it."""
+        """Whether there are names after the page."""
         return len(self._first) > self._limit

@@ -1,5 +1,5 @@
 """
-What the daemon did lately, second by second.
+Samples of the daemon's work, one a second.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from aerostack.core.diagnosis.latencies import Spread
 @dataclass(frozen=True)
 class Counts:
     """
-    What there is, and how much has been, at one moment.
+    The daemon's counts at one moment.
 
-    @ivar publications: Since the daemon began, as the next two.
+    @ivar publications: The number since the daemon began; the next two as well.
     """
 
     connections: int
@@ -28,14 +28,13 @@ class Counts:
 @dataclass(frozen=True)
 class Sample:
     """
-    A second or so of the daemon's life.
+    The daemon's work in about one second.
 
     @ivar at: When it ended, milliseconds since the epoch.
-    @ivar publications: How many a second there were, as the next two.
-    @ivar turn: By how much the reactor was late at worst, milliseconds.
-    @ivar feed: How long after their commit changes were told.
-    @ivar publish: How long after they came publications were handed to the subscribers'
-        sockets.
+    @ivar publications: The rate a second; the next two as well.
+    @ivar turn: The greatest lag of the reactor, milliseconds.
+    @ivar feed: The times from the commit of changes to the subscribers' sockets.
+    @ivar publish: The times from the arrival of publications to the subscribers' sockets.
     """
 
     at: int
@@ -56,19 +55,19 @@ class Samples:
 
     def __init__(self, most: int) -> None:
         """
-        @param most: How many are kept.
+        @param most: How many samples are kept.
         """
         self._samples: deque[Sample] = deque(maxlen=most)
 
     def add(self, sample: Sample) -> None:
         """
-        Add the newest.
+        Add the newest sample.
         """
         self._samples.append(sample)
 
     def since(self, at: int) -> list[Sample]:
         """
-        Those that ended after a time, oldest first.
+        The samples that ended after a time, oldest first.
         """
         found = []
         for sample in reversed(self._samples):
@@ -88,10 +87,10 @@ def makeSample(
     publish: Spread | None,
 ) -> Sample:
     """
-    Make a sample of what was counted at its beginning and at its end.
+    Make a sample from the counts at its beginning and at its end.
 
-    @param seconds: How long it was.
-    @param turn: Seconds.
+    @param seconds: The duration of the sample.
+    @param turn: The greatest lag of the reactor, seconds.
     """
     return Sample(
         at,

@@ -1,5 +1,5 @@
 """
-What is remembered of connections for a while, to explain afterwards what became of them.
+Recent events of connections, which explain later what happened to them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Recent(Generic[K, V]):
 
     def note(self, key: K, value: V) -> None:
         """
-        Remember something, instead of what was noted under the same key.
+        Remember a note.  It replaces an earlier note under the same key.
         """
         self._found[key] = value
         self._found.move_to_end(key)
@@ -36,12 +36,12 @@ class Recent(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """
-        What was noted under a key, if it is still remembered.
+        The note under a key; L{None} if there is none any more.
         """
         return self._found.get(key)
 
     def __iter__(self) -> Iterator[V]:
-        """Everything that is remembered, newest first."""
+        """All notes, newest first."""
         return reversed(self._found.values())
 
     def __len__(self) -> int:
@@ -51,10 +51,10 @@ class Recent(Generic[K, V]):
 @dataclass(frozen=True, slots=True)
 class Ended:
     """
-    A user's connection that is over.
+    The end of a user's connection.
 
     @ivar at: When it ended, milliseconds since the epoch.
-    @ivar code: The close code, of whoever closed; L{None} if nobody did.
+    @ivar code: The close code of the side that closed; L{None} if neither side did.
     """
 
     id: str
@@ -68,7 +68,7 @@ class Ended:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """
-    An error that a connection was told about a topic.
+    An error that a connection got about a topic.
 
     @ivar at: When, milliseconds since the epoch.
     """
@@ -81,10 +81,10 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """
-    A subscription that was begun or ended.
+    The begin or the end of a subscription.
 
     @ivar at: When, milliseconds since the epoch.
-    @ivar begun: Whether it was begun.
+    @ivar begun: Whether it began.
     """
 
     at: int
@@ -93,9 +93,9 @@ class Turn:
 
 class Traces:
     """
-    What is remembered.
+    All recent events of connections.
 
-    @ivar ended: Users' connections that are over, by id.
+    @ivar ended: The ends of users' connections, by id.
     @ivar refused: The newest error of each connection about each topic.
     @ivar turns: The newest turn of each connection's subscription to each topic.
     """

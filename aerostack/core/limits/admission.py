@@ -1,8 +1,8 @@
 """
-Whether a new connection is let in now, or told to come back later.
+Decides whether a new connection is admitted now, or is told when to come back.
 
-A daemon that takes more on than it can do serves nobody; one that says C{not now},
-and when, serves everybody in turn.
+An overloaded daemon that admits every client serves all of them badly.  It is better to tell some
+clients when to come back, and to serve all in turn.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from aerostack.core.limits.rates import TokenBucket
 from aerostack.errors import RealtimeError
 from aerostack.settings.limits import LimitsConfig
 
-# The least and the most that anybody is told to wait, in seconds.
+# The shortest and the longest wait that a client is told, in seconds.
 SOON = 1.0
 LATE = 30.0
 
 
 class Admission:
     """
-    The rate at which connections are let in, and the daemon's own pace.
+    Bounds the rate of new connections, and stops admission while the daemon lags.
     """
 
     def __init__(self, limits: LimitsConfig, random: Callable[[], float]) -> None:
@@ -31,7 +31,7 @@ class Admission:
         self._random = random
         self._bucket: TokenBucket | None = None
         self._lag = 0.0
-        # When the one who was refused last was told to come back.
+        # The time at which the last refused client was told to come back.
         self._promised = 0.0
         self.reload(limits)
 
@@ -51,17 +51,17 @@ class Admission:
 
     def measured(self, lag: float) -> None:
         """
-        Note how late the daemon is, in seconds.  What it was late before is forgotten
-        by halves, because one timely beat between two late ones means little.
+        Note the daemon's lag, in seconds.  An earlier lag only halves with each measurement,
+        because one beat in time between two late ones means little.
         """
         self._lag = max(lag, self._lag / 2)
 
     def check(self, now: float) -> None:
         """
-        Let one connection in.
+        Admit one connection.
 
         @param now: The time in seconds.
-        @raise RealtimeError: C{overloaded}: not now.
+        @raise RealtimeError: C{overloaded}: the connection is not admitted now.
         """
         if self.behind:
             raise RealtimeError(
@@ -82,8 +82,8 @@ class Admission:
 
     def _promise(self, now: float, rate: float) -> float:
         """
-        Find a time to come back at: each the next that the rate leaves, so that the
-        refused come back no faster than they can be let in.
+        Find a time at which the client can come back.  Each client gets the next free time at the
+        allowed rate, so that refused clients come back no faster than they can be admitted.
 
         @return: The seconds until then.
         """
@@ -91,7 +91,7 @@ class Admission:
         if due - now <= LATE:
             self._promised = due
             return due - now
-        # Nobody waits for ever; and a clock that was set back must not make them.
+        # The wait is bounded, also if the clock was set back.
         self._promised = min(self._promised, now + LATE)
         return LATE * (1 + self._random()) / 2
 

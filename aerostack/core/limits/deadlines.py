@@ -1,10 +1,9 @@
 """
-When something is due, for very many somethings.
+Deadlines for very many keys.
 
-A timer a client is a heap entry a client; most are cancelled before they fire.
-Here each key has one due time, rounded up to whole seconds, in a set for that
-second.  Putting a time off costs one dictionary entry, and one sweep a second
-serves everybody.
+A timer for each client would need a heap entry for each, and most timers are cancelled before they
+fire.  Here each key has one due time, rounded up to whole seconds, in a set for that second.  To
+move a deadline costs one dictionary entry, and one sweep a second serves all keys.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Deadlines:
 
     def set(self, key: Hashable, due: float) -> None:
         """
-        Let a key be due at a time, instead of any that it had.
+        Set the time at which a key is due, in place of its earlier one.
 
         @param due: Seconds, on the scale of L{expire}'s C{now}.
         """
@@ -41,7 +40,7 @@ class Deadlines:
 
     def clear(self, key: Hashable) -> None:
         """
-        Let a key never be due; one that is not here is no error.
+        Remove a key's deadline.  An unknown key is no error.
         """
         second = self._due.pop(key, None)
         if second is not None:
@@ -54,9 +53,9 @@ class Deadlines:
         """
         Take out every key that is due.
 
-        @param now: Seconds.  Where the clock was set back, what was set before waits
-            for its time to come again.
-        @return: The keys, those due earlier first.
+        @param now: Seconds.  If the clock was set back, earlier deadlines wait until their time
+            comes again.
+        @return: The keys, in the order in which they were due.
         """
         last = int(now)
         if self._swept is None or last - self._swept > len(self._seconds):

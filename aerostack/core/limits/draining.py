@@ -1,10 +1,9 @@
 """
-Going away: who is sent away when, and told to come back when.
+Plans when a stopping daemon closes each connection, and when each client comes back.
 
-The daemon is gone for a while after the last one has left.  So everybody is given a
-moment on one line: it begins when the daemon should be back, and everybody has an
-equal stretch of it, in the order in which they leave.  Who leaves first comes back
-first, and all are away for about as long.
+The daemon is away for a while after the last client has left.  The plan divides the time after its
+return into equal parts, one for each client, in the order in which the clients leave.  So the
+client that leaves first comes back first, and all clients are away for about as long.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from collections.abc import Callable, Iterator
 from math import ceil
 
 BATCH = 100
-"""How many are sent away at once, unless that took longer than L{LONGEST}."""
+"""How many connections are closed at once, unless all batches would take longer than
+L{LONGEST}."""
 
 PAUSE = 0.05
 """Seconds between two batches."""
@@ -21,15 +21,15 @@ PAUSE = 0.05
 LONGEST = 5.0
 """Seconds from the first batch to the last, at the most."""
 
-# What a client's return may cost: few clients need no spreading.
+# Seconds for each returning client.  A few clients need only a short spread.
 _EACH = 0.01
 
 
 class DrainPlan:
     """
-    How the clients of a daemon that stops are spread.
+    Spreads the return of the clients of a daemon that stops.
 
-    @ivar away: How many seconds the daemon will be gone.
+    @ivar away: How many seconds the daemon will be away.
     @ivar spread: Over how many seconds clients come back, at the most.
     """
 
@@ -50,10 +50,10 @@ class DrainPlan:
 
     def batches(self, count: int) -> Iterator[list[int]]:
         """
-        Plan for so many clients.
+        Plan the batches for a number of clients.
 
-        @return: For each batch, which are L{PAUSE} apart, every client's delay in
-            milliseconds.
+        @return: For each batch, the delays of its clients in milliseconds.  The batches are
+            L{PAUSE} apart.
         """
         size = max(BATCH, ceil(count * PAUSE / LONGEST))
         starts = range(0, count, size)
@@ -67,9 +67,9 @@ class DrainPlan:
 
     def latecomer(self, count: int) -> int:
         """
-        The delay of somebody who comes while the daemon stops.
+        The delay of a client that connects while the daemon stops.
 
-        @param count: How many have not left yet.
+        @param count: How many clients have not left yet.
         @return: Milliseconds.
         """
         left = min(LONGEST, count / BATCH * PAUSE)

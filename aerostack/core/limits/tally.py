@@ -1,5 +1,5 @@
 """
-How much several holders hold together.
+A sum over several holders.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 class Tally:
     """
-    A sum that each holder keeps right for its own part.
+    A sum that each holder changes by its own part.
 
     @ivar size: Bytes.
     """
