@@ -1,5 +1,5 @@
 """
-The command line in processes, for tests against a running daemon.
+The command line in processes, for tests with a running daemon.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class CommandTests(ProgramTests):
 
     async def said(self, child: Child, text: str) -> None:
         """
-        Wait until a command has said something to the person in front of it.
+        Wait until a command has written a text to the standard error.
         """
         await self.until(lambda: text in child.errors or child.ended.called)
         self.assertIn(text, child.errors)
 
     def emit(self, data: Any) -> Deferred[Any]:
         """
-        Emit an event on C{chat/a}, as a server does.
+        Emit an event on C{chat/a}, like a server.
         """
         call = {"method": "socket.emit", "args": ["e", data, "chat/a"]}
         return Deferred.fromCoroutine(
@@ -57,7 +57,7 @@ class CommandTests(ProgramTests):
 
 class Terminal(ProcessProtocol):
     """
-    A Python process that believes to be on a terminal.
+    A Python process on a pseudo-terminal.
     """
 
     def __init__(self) -> None:
@@ -77,8 +77,8 @@ class Terminal(ProcessProtocol):
 
     @property
     def text(self) -> str:
-        """What it showed, with line feeds alone."""
-        # The last character may not be there as a whole yet.
+        """Return its output, with line feeds only."""
+        # The last character may still be incomplete.
         return getincrementaldecoder("utf-8")().decode(self._shown).replace("\r\n", "\n")
 
     def processEnded(self, reason: Failure) -> None:
@@ -86,7 +86,7 @@ class Terminal(ProcessProtocol):
 
     async def kill(self) -> None:
         """
-        Make sure that it is gone.
+        Make sure that it has ended.
         """
         if not self.ended.called:
             self.transport.signalProcess("KILL")

@@ -28,18 +28,18 @@ class PostgresDaemonTests(DaemonTests):
         globalLogPublisher.addObserver(self.observe)
         self.addCleanup(globalLogPublisher.removeObserver, self.observe)
         await super().setUp()
-        # The database is dropped when the test is over, and that is before it is torn down.
+        # The database is dropped when the test is over, before C{tearDown}.
         self.addCleanup(lambda: Deferred.fromCoroutine(self.stop()))
 
     def makeDatabase(self) -> Database:
         """
-        Make the daemon's database.
+        Create the daemon's database.
         """
         return freshDatabase(self)
 
     def observe(self, event: dict[str, Any]) -> None:
         """
-        Note what is logged.
+        Record the log.
         """
         self.logged.append(f"{formatEvent(event)} {event.get('log_failure')}")
 
@@ -51,7 +51,7 @@ class PostgresDaemonTests(DaemonTests):
 
     async def untilAnswered(self, wanted: Any, answered: Any) -> Any:
         """
-        Ask again until the answer is the wanted one.
+        Ask repeatedly until the answer is the wanted one.
         """
         while True:
             answer = await answered()

@@ -16,7 +16,7 @@ RPC = "/internal/hooks/rpc"
 
 class HTTPTests(DaemonTests):
     """
-    What the tests of the HTTP side share.
+    The base of the tests of the daemon's HTTP side.
     """
 
     limits: Mapping[str, Any] = {"querySeconds": 0.2, "queryRows": 100, "bodyBytes": 4096}
@@ -33,7 +33,7 @@ class HTTPTests(DaemonTests):
         self, status: int, code: str, method: str, *args: Any, key: str = SECRET_KEY
     ) -> str:
         """
-        Make sure that a call is refused.
+        Check that a call is refused.
 
         @return: The message.
         """

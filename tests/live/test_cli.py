@@ -1,5 +1,5 @@
 """
-The other commands against a running daemon.
+The commands of C{aerostack-rt} except C{tail} and C{detach}, with a running daemon.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.live.program import CLI
 
 class ConversingTests(CommandTests):
     """
-    Tests for the commands that ask and tell.
+    Tests for the commands that read and publish.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -35,7 +35,7 @@ class ConversingTests(CommandTests):
         """
         Run a command to its end, in a pipe.
 
-        @return: Its exit status, its lines, decoded, and what it said.
+        @return: Its exit status, its lines, decoded, and its messages.
         """
         child = self.command(*arguments, "--config", str(self.config), **environ)
         if stdin is not None:
@@ -48,7 +48,7 @@ class ConversingTests(CommandTests):
         """
         Run a command on a terminal.
 
-        @return: What it shows.
+        @return: Its output.
         """
         terminal = Terminal()
         command = ["-c", CLI, *arguments, "--config", str(self.config)]
@@ -59,7 +59,7 @@ class ConversingTests(CommandTests):
 
     async def test_emit(self) -> None:
         """
-        C{emit} sends an event as a server does, with the configuration's secret key.
+        C{emit} sends an event like a server, with the configuration's secret key.
         """
         wire = await self.subscribed("chat/a")
         status, lines, _ = await self.carryOut("emit", "chat/a", "e", '{"n": 1}', "--user", "bot")
@@ -72,7 +72,7 @@ class ConversingTests(CommandTests):
 
     async def test_emitLines(self) -> None:
         """
-        Of what comes in a pipe every line is an event.
+        C{emit} sends an event for each line of a pipe.
         """
         wire = await self.subscribed("ai/a")
         tokens = [f"token {n}" for n in range(20)]
@@ -84,7 +84,7 @@ class ConversingTests(CommandTests):
 
     async def test_publish(self) -> None:
         """
-        C{publish} sends an event as a user does, and waits until it is taken.
+        C{publish} sends an event like a user, and waits for the acknowledgement.
         """
         token = makeToken("ann")
         wire = await self.subscribed("chat/a")
@@ -98,8 +98,7 @@ class ConversingTests(CommandTests):
 
     async def test_publishLines(self) -> None:
         """
-        C{publish} sends an event for each line as it comes, and stays connected while there is
-        none.
+        C{publish} sends an event for each line as it arrives, and stays connected between lines.
         """
         wire = await self.subscribed("chat/a")
         child = self.command("publish", "chat/a", "e", "-", "--config", str(self.config))
@@ -111,7 +110,7 @@ class ConversingTests(CommandTests):
 
     async def test_refused(self) -> None:
         """
-        What is refused is said, with what to do, and the status is 1.
+        A refusal is reported with what to do, and the status is 1.
         """
         cases = {
             ("publish", "orders", "e", "1"): "Only a server with the secret key",
@@ -134,7 +133,7 @@ class ConversingTests(CommandTests):
 
     async def test_history(self) -> None:
         """
-        C{history} shows what was kept, as it happened.
+        C{history} shows kept messages, oldest first.
         """
         self.assertEqual(
             await self.shown("history", "chat/a"), ["aerostack-rt: nothing was kept of chat/a"]
@@ -154,7 +153,7 @@ class ConversingTests(CommandTests):
 
     async def test_presence(self) -> None:
         """
-        C{presence} shows who is there, and with C{-f} who comes and goes.
+        C{presence} shows the members, and with C{-f} those who join and leave.
         """
         self.assertEqual(
             await self.shown("presence", "doc/1"), ["aerostack-rt: nobody is present on doc/1"]
@@ -175,7 +174,7 @@ class ConversingTests(CommandTests):
 
     async def test_token(self) -> None:
         """
-        C{token} makes one that the daemon takes.
+        C{token} creates a token that the daemon accepts.
         """
         child = self.command(
             *("token", "ann", "--subscribe", "chat/*", "--config", str(self.config))
@@ -193,7 +192,7 @@ class ConversingTests(CommandTests):
 
     async def test_status(self) -> None:
         """
-        C{status} says whether the daemon does its work.
+        C{status} says whether the daemon works.
         """
         status, lines, _ = await self.carryOut("status")
         self.assertEqual((status, lines[0]["status"]), (0, "ok"))
@@ -203,7 +202,7 @@ class ConversingTests(CommandTests):
 
     async def test_why(self) -> None:
         """
-        C{why} says why something did not arrive, the verdict first.
+        C{why} shows why frames do not arrive, the verdict first.
         """
         await self.subscribed("chat/a")
         status, lines, _ = await self.carryOut("why", "ben", "chat/a")
@@ -217,7 +216,7 @@ class ConversingTests(CommandTests):
 
     async def test_console(self) -> None:
         """
-        C{console} writes the console's address, with the key.
+        C{console} prints the console's address, with the key.
         """
         child = self.command("console", "--config", str(self.config))
         self.assertEqual(await child.ended, 0)
@@ -227,7 +226,7 @@ class ConversingTests(CommandTests):
 
     async def test_reader(self) -> None:
         """
-        One whose lines nobody reads any more ends quietly.
+        A command whose output is no longer read ends quietly.
         """
         await self.carryOut("emit", "chat/a", "e", "-", "--persist", stdin="1\n" * 50)
         child = self.command("history", "chat/a", "--config", str(self.config), PYTHONUNBUFFERED="")
@@ -237,12 +236,12 @@ class ConversingTests(CommandTests):
 
 class NobodyTests(CommandTests):
     """
-    Tests for commands where no daemon runs.
+    Tests for commands without a running daemon.
     """
 
     async def test_nobody(self) -> None:
         """
-        Every command says so at once, asks whether it runs, and its status is 1.
+        Every command reports that at once, asks whether the daemon runs, and has the status 1.
         """
         self.config.write_text(self.configure())
         children = [

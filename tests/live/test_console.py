@@ -1,5 +1,5 @@
 """
-The console in a real browser: who may open it, and what it shows.
+The console in a real browser: access to it, and its views.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from tests.live.wire import Wire
 
 class SigningInTests(ConsoleTests):
     """
-    Who may look.
+    Tests for signing in.
     """
 
     async def test_typed(self) -> None:
         """
-        The key is typed in; one that is wrong is told and forgotten, the right one is kept
-        across reloads until one signs out.
+        The page asks for the key.  It rejects and forgets a wrong one, and keeps the right one
+        across reloads until the user signs out.
         """
         await self.console.open(None)
         await self.console.reads("signin", "Secret key of the project")
@@ -47,7 +47,7 @@ class SigningInTests(ConsoleTests):
         await self.console.click("leave")
         await self.console.reads("signin", "Secret key of the project")
         await self.console.says("Not signed in")
-        # What was seen goes with the page that has seen it.
+        # The new page does not have the old page's data.
         await self.browser.until("return !document.getElementById('tiles').textContent")
         await self.browser.run("history.back()")
         await self.reload()
@@ -55,7 +55,7 @@ class SigningInTests(ConsoleTests):
 
     async def reload(self) -> None:
         """
-        Load the page anew, and wait until it is there.
+        Reload the page, and wait until it is there.
         """
         await self.browser.run("document.body.dataset.old = 1; location.reload()")
         await self.browser.until(
@@ -64,8 +64,8 @@ class SigningInTests(ConsoleTests):
 
     async def test_keptFromOtherPages(self) -> None:
         """
-        Another page of the daemon's finds the key nowhere; who goes back to the console is
-        signed in.
+        Another page of the daemon cannot find the key, and a user who goes back to the console is
+        still signed in.
         """
         await self.console.open()
         await self.console.go("topics")
@@ -80,7 +80,7 @@ class SigningInTests(ConsoleTests):
 
     async def test_withoutStorage(self) -> None:
         """
-        Where the browser lets pages store nothing, one signs in each time.
+        In a browser that lets pages store nothing, the user signs in each time.
         """
         await self.browser.command(
             "Page.addScriptToEvaluateOnNewDocument",
@@ -94,7 +94,8 @@ class SigningInTests(ConsoleTests):
 
     async def test_inTheAddress(self) -> None:
         """
-        A key in the address is taken out of it at once, and is not in the history.
+        The page removes a key from its address at once, and the key is not in the browser's
+        history.
         """
         await self.browser.open(f"{self.page}console")
         before = await self.browser.run("return history.length")
@@ -109,7 +110,8 @@ class SigningInTests(ConsoleTests):
 
     async def test_publicKey(self) -> None:
         """
-        Who brings the public key is told that it takes the secret one, and can bring that.
+        A user who enters the public key learns that the console needs the secret one, and can
+        enter that.
         """
         await self.console.open(PUBLIC_KEY)
         await self.console.says("Refused: ")
@@ -121,8 +123,8 @@ class SigningInTests(ConsoleTests):
 
     async def test_elsewhere(self) -> None:
         """
-        Where the console is closed under an open page that is told, and once it is open
-        again the page goes on by itself.
+        If a reload closes the console, an open page says so, and goes on by itself once the
+        console is open again.
         """
         await self.console.open()
         await self.allow("off")
@@ -135,7 +137,7 @@ class SigningInTests(ConsoleTests):
 
     async def allow(self, console: str) -> None:
         """
-        Say from where the console can be reached.
+        Set where the console is reachable.
         """
         config = self.daemon.config
         self.daemon.reload(replace(config, server=replace(config.server, console=console)))
@@ -143,12 +145,12 @@ class SigningInTests(ConsoleTests):
 
 class ViewTests(ConsoleTests):
     """
-    What there is to see.
+    Tests for the views.
     """
 
     async def test_overview(self) -> None:
         """
-        The overview shows what there is and what happens, in charts and in numbers.
+        The overview shows the current numbers and rates, in charts and as text.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         await self.console.open()
@@ -161,7 +163,7 @@ class ViewTests(ConsoleTests):
         await self.console.reads("health", "Works")
         self.execute("INSERT INTO orders VALUES (1)")
         await self.console.reads("health", "Delivered\n2")
-        # Two frames in one second are the highest rate of deliveries there was.
+        # Two frames in one second are the highest rate of deliveries.
         await self.console.reads("charts", "Deliveries")
         charts = "return document.querySelectorAll('.plot[role=img] canvas').length"
         self.assertEqual(await self.browser.run(charts), 4)
@@ -173,7 +175,7 @@ class ViewTests(ConsoleTests):
 
     async def test_held(self) -> None:
         """
-        Who holds a transaction open stands beside the feed, and is no failure.
+        The overview shows an open transaction beside the feed, without calling it a failure.
         """
         holder = Holder(93.0, "process 7 (nightly)", "batch", "SELECT pg_terminate(7)", True)
         self.patch(ChangeTracker, "waiting", Lag(2.0, holder))
@@ -185,7 +187,7 @@ class ViewTests(ConsoleTests):
 
     async def test_withoutLibrary(self) -> None:
         """
-        Where the library for charts is not there, the numbers are, and that is said.
+        Without the library for charts, the page shows the numbers and says so.
         """
         await self.browser.command("Network.enable")
         await self.browser.command("Network.setBlockedURLs", urls=["*/console/chart/*"])
@@ -200,7 +202,7 @@ class ViewTests(ConsoleTests):
 
     async def test_connections(self) -> None:
         """
-        Connections come and go in a list, which can be narrowed, and is as long as wanted.
+        The list of connections follows the daemon, can be filtered, and can be made longer.
         """
         await self.console.open(view="connections")
         await self.console.reads("connections-table", "Nobody is connected")
@@ -234,7 +236,8 @@ class ViewTests(ConsoleTests):
 
     async def test_topics(self) -> None:
         """
-        Topics show how fast they go; one of them shows who is there, and what each gets.
+        The list of topics shows their rates; an open topic shows its members and its
+        subscriptions.
         """
         self.execute(f'CREATE TABLE "{HOSTILE}" (id INTEGER PRIMARY KEY, status TEXT)')
         ann = await self.present("ann", "chat/x", {"typing": HOSTILE})
@@ -274,13 +277,13 @@ class ViewTests(ConsoleTests):
 
 class LoadTests(ConsoleTests):
     """
-    A daemon that has much to do.
+    Tests with a busy daemon.
     """
 
     async def test_watched(self) -> None:
         """
-        While many publish on many connections the numbers move, the page goes on being drawn,
-        and what it keeps and shows stays as small as it is said to be.
+        While many connections publish, the numbers change, the page keeps drawing, and its memory
+        and its lists stay bounded.
         """
         await self.console.open(view="inspector?topic=load%2F0")
         await self.console.reads("frames-state", "Watching load/0/p.")
@@ -300,7 +303,7 @@ class LoadTests(ConsoleTests):
 
     def publish(self, clients: list[Wire]) -> None:
         """
-        Have some clients publish, most of them on the same topic.
+        Let some clients publish, most of them on the same topic.
         """
         for n, client in enumerate(clients[:40]):
             topic = f"load/{n if n >= 30 else 0}"
@@ -308,7 +311,7 @@ class LoadTests(ConsoleTests):
 
     async def look(self) -> None:
         """
-        Look at every view meanwhile.
+        Open every view meanwhile.
         """
         await self.browser.run(
             """

@@ -1,5 +1,5 @@
 """
-The console in a browser while its daemon is killed and comes back.
+The console in a browser while its daemon is killed and started again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.net import Child
 
 class KilledTests(ProgramTests):
     """
-    A daemon that ends under an open page.
+    Tests with a daemon that dies under an open page.
     """
 
     async def serving(self, browser: Browser, view: str) -> tuple[ConsolePage, Child]:
@@ -39,8 +39,8 @@ class KilledTests(ProgramTests):
 
     async def test_killed(self) -> None:
         """
-        When the daemon is killed the page says so, and asks more and more seldom; once a daemon
-        is there again the page goes on by itself.
+        After the daemon is killed the page says so, and tries again at growing intervals.  Once a
+        daemon runs again the page goes on by itself.
         """
         browser = await self.browse()
         console, child = await self.serving(browser, "overview")
@@ -67,7 +67,7 @@ class KilledTests(ProgramTests):
 
     async def test_watching(self) -> None:
         """
-        A topic that is watched when the daemon is killed is watched again by itself.
+        The inspector of a topic continues by itself after the daemon was killed and started again.
         """
         browser = await self.browse()
         console, child = await self.serving(browser, "inspector?topic=chat%2Fx")

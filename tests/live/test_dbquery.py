@@ -1,5 +1,5 @@
 """
-C{db.query} against a running daemon.
+C{db.query} with a running daemon.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.live.requests import HTTPTests
 
 class ThingsTests(HTTPTests):
     """
-    A database with a table.
+    Runs a daemon with a table.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -24,7 +24,7 @@ class ThingsTests(HTTPTests):
 
     def stored(self) -> list[Any]:
         """
-        What is in the table, as another program sees it.
+        Return the content of the table, as another program reads it.
         """
         with closing(sqlite3.connect(self.path)) as connection:
             return [
@@ -34,12 +34,12 @@ class ThingsTests(HTTPTests):
 
 class QueryTests(ThingsTests):
     """
-    C{db.query}.
+    Tests for C{db.query}.
     """
 
     async def test_answer(self) -> None:
         """
-        The answer has the rows, and what the statement did.
+        The answer has the rows, and the effect of the statement.
         """
         answer = await self.query("INSERT INTO things VALUES (7, 'a') RETURNING id, value AS v")
         duration = answer["meta"].pop("duration")
@@ -52,7 +52,7 @@ class QueryTests(ThingsTests):
 
     async def test_values(self) -> None:
         """
-        Every database value has a JSON form, and most go back as they came.
+        Every database value has a JSON form, and most can be sent back unchanged.
         """
         values = [
             None,
@@ -93,7 +93,8 @@ class QueryTests(ThingsTests):
 
     async def test_wrongSQL(self) -> None:
         """
-        What the database does not take: 400 with its words, and nothing is changed.
+        A statement that the database refuses is 400, with the database's message, and changes
+        nothing.
         """
         for sql, params in (
             ("SELEC 1", []),
@@ -117,7 +118,7 @@ class QueryTests(ThingsTests):
 
     async def test_outlivesTheStatement(self) -> None:
         """
-        What would stay on a pooled connection is refused.
+        A statement with a lasting effect on a pooled connection is refused.
         """
         for sql in (
             *("BEGIN", "BEGIN IMMEDIATE", "COMMIT", "END", "ROLLBACK", "SAVEPOINT a", "RELEASE a"),
@@ -132,7 +133,7 @@ class QueryTests(ThingsTests):
 
     async def test_ownTables(self) -> None:
         """
-        The daemon's own tables can be read, and nothing else be done with them.
+        A statement can read the daemon's own tables, and not change them.
         """
         watcher = await self.subscribed("things")
         await self.query("SELECT * FROM realtime_messages")
@@ -155,8 +156,8 @@ class QueryTests(ThingsTests):
 
     async def test_tooMuch(self) -> None:
         """
-        A statement that returns too many rows, or runs too long, is refused, and what
-        it did is undone.
+        A statement that returns too many rows, or runs too long, is refused, and its changes are
+        undone.
         """
         counting = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
         few = await self.query(f"{counting} LIMIT 100) SELECT i FROM n")
@@ -179,7 +180,7 @@ class QueryTests(ThingsTests):
 
     async def test_rolledBack(self) -> None:
         """
-        A statement that fails half-way has done nothing, and holds no lock.
+        A statement that fails half-way changes nothing, and holds no lock.
         """
         await self.assertRefused(
             400, "sql_error", "db.query", "INSERT INTO things VALUES (1, 1), (2, 2), (1, 3)"
@@ -189,7 +190,7 @@ class QueryTests(ThingsTests):
 
     async def test_thenTold(self) -> None:
         """
-        What C{db.query} changes is told, and what it fails to change is not.
+        Subscribers get the changes that C{db.query} makes, and nothing of a statement that fails.
         """
         watcher = await self.subscribed("things")
         await self.assertRefused(
@@ -201,7 +202,7 @@ class QueryTests(ThingsTests):
 
 class LockedTests(ThingsTests):
     """
-    A database that somebody else holds.
+    Tests with a database that another program locks.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -210,8 +211,8 @@ class LockedTests(ThingsTests):
 
     async def test_locked(self) -> None:
         """
-        While somebody else writes, a write is refused for the time being, a read is
-        answered; afterwards both work.
+        While another program writes, a write is refused temporarily, and a read is answered;
+        afterwards both work.
         """
         with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

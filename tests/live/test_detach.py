@@ -24,7 +24,7 @@ class DetachTests(CommandTests):
 
     def schema(self) -> list[tuple[str, str, str]]:
         """
-        All that is in the database.
+        Return all objects in the database.
         """
         return self.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name")
 
@@ -37,7 +37,7 @@ class DetachTests(CommandTests):
 
     async def use(self) -> Child:
         """
-        Have the daemon put everything into the database that it ever does.
+        Let the daemon create all of its objects in the database.
         """
         daemon = await self.serve()
         wire = await self.subscribed("orders")
@@ -50,7 +50,7 @@ class DetachTests(CommandTests):
 
     async def stopped(self) -> None:
         """
-        Have the daemon used, and stop it.
+        Let the daemon create its objects, and stop it.
         """
         daemon = await self.use()
         daemon.signal("TERM")
@@ -59,7 +59,7 @@ class DetachTests(CommandTests):
 
     async def test_everything(self) -> None:
         """
-        Nothing of the daemon's is left, everything of the user's is.
+        The command removes every object of the daemon, and no object of the user.
         """
         await self.stopped()
         status, output, errors = await self.detach()
@@ -84,7 +84,7 @@ class DetachTests(CommandTests):
 
     async def test_running(self) -> None:
         """
-        While the daemon runs it does nothing, and says why; unless it is forced.
+        While the daemon runs the command does nothing and says why, unless it is forced.
         """
         await self.use()
         before = self.schema()
@@ -96,7 +96,7 @@ class DetachTests(CommandTests):
 
     async def test_runningOnUnix(self) -> None:
         """
-        A daemon on a Unix socket is noticed, and one that died there is not.
+        The command detects a daemon on a Unix socket, and ignores the socket of a dead one.
         """
         self.config.write_text(self.configure(f"unix:{self.directory}/rt.sock"))
         daemon = await self.serve()
@@ -108,7 +108,7 @@ class DetachTests(CommandTests):
 
     async def test_held(self) -> None:
         """
-        A database that another program holds is left as it is, and named.
+        A database that another program locks is left unchanged, and named.
         """
         await self.stopped()
         with closing(sqlite3.connect(self.path, isolation_level=None)) as holder:
@@ -119,7 +119,7 @@ class DetachTests(CommandTests):
 
     async def test_noDatabase(self) -> None:
         """
-        Where there is no database, none is made.
+        If there is no database, the command creates none.
         """
         self.path.unlink()
         status, _, errors = await self.detach()

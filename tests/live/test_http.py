@@ -15,12 +15,12 @@ from tests.live.requests import RPC, HTTPTests
 
 class AccessTests(HTTPTests):
     """
-    Who may call, and what.
+    Tests for credentials, methods and bodies of the RPC.
     """
 
     async def test_noCredential(self) -> None:
         """
-        Without a key, or with one that is none: 401.
+        A request without a key, or with an invalid one, is 401.
         """
         for headers in (
             {},
@@ -40,7 +40,7 @@ class AccessTests(HTTPTests):
 
     async def test_notTheSecretKey(self) -> None:
         """
-        With the public key, or a user's token: 403; so with another project's key.
+        A request with the public key, a user's token, or another project's key is 403.
         """
         token = jwt.encode({"sub": "ann", "projectId": "p"}, TOKEN_SECRET, "HS256")
         for key in (PUBLIC_KEY, token):
@@ -51,7 +51,7 @@ class AccessTests(HTTPTests):
 
     async def test_queryTurnedOff(self) -> None:
         """
-        Where C{db_query} is false, C{db.query} is refused, and C{socket.emit} is not.
+        If C{db_query} is false, C{db.query} is refused, and C{socket.emit} is not.
         """
         for method, args, expected in (
             ("db.query", ["SELECT 1"], 403),
@@ -66,7 +66,7 @@ class AccessTests(HTTPTests):
 
     async def test_unknownMethod(self) -> None:
         """
-        A method that there is not: 404.
+        An unknown method is 404.
         """
         for method in ("db.drop", "", "DB.QUERY", "__class__", "socket"):
             message = await self.assertRefused(404, "unknown_method", method)
@@ -74,7 +74,7 @@ class AccessTests(HTTPTests):
 
     async def test_badArguments(self) -> None:
         """
-        Arguments that a method does not take: 400.
+        Invalid arguments are 400.
         """
         for args in (
             *([], ["e"], ["e", 1], [1, 1, "chat/a"], ["e", 1, 5], ["e", 1, "chat/a", {}, 1]),
@@ -95,7 +95,7 @@ class AccessTests(HTTPTests):
 
     async def test_badBodies(self) -> None:
         """
-        A body that is no call: 400, and 413 for one that is too large.
+        A body that is not a call is 400, and one that is too large is 413.
         """
         deep = b"[" * 2000 + b"]" * 2000
         for body, status, code in (
@@ -129,7 +129,7 @@ class PathTests(HTTPTests):
 
     async def test_methods(self) -> None:
         """
-        A method that a path does not take: 405, with those that it does.
+        A method that a path does not support is 405, with the supported ones.
         """
         for method, path, allowed in (
             ("GET", RPC, "POST"),
@@ -146,7 +146,7 @@ class PathTests(HTTPTests):
 
     async def test_unknownPaths(self) -> None:
         """
-        A path under which nothing is: 404, as JSON.
+        An unknown path is 404, as JSON.
         """
         for path in (
             *(
@@ -166,7 +166,7 @@ class PathTests(HTTPTests):
 
     async def test_head(self) -> None:
         """
-        C{HEAD} is answered as C{GET} is, without the body, and is nothing to log.
+        C{HEAD} is answered like C{GET}, without the body, and logs no failure.
         """
         logged: list[LogEvent] = []
         globalLogPublisher.addObserver(logged.append)
@@ -186,7 +186,7 @@ class PathTests(HTTPTests):
 
     async def test_health(self) -> None:
         """
-        Health is 200 while all is well, and 503 with the reason when it is not.
+        C{/health} is 200 while everything works, and otherwise 503 with the reason.
         """
         status, body, _ = await self.http("GET", "/health")
         self.assertEqual(

@@ -1,5 +1,5 @@
 """
-A whole daemon on PostgreSQL.
+The whole daemon on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ HISTORY = "/api/v1/public/realtime/history?room=chat/a/p"
 
 class KeptTests(PostgresDaemonTests):
     """
-    Messages that are kept in PostgreSQL.
+    Tests for kept messages.
     """
 
     async def history(self) -> list[Any]:
         """
-        What is kept, oldest first.
+        Return the kept messages, oldest first.
         """
         status, body, _ = await self.http("GET", HISTORY)
         self.assertEqual(status, 200)
@@ -36,8 +36,9 @@ class KeptTests(PostgresDaemonTests):
 
     async def test_kept(self) -> None:
         """
-        What a client publishes or says and a server emits is acknowledged once others can
-        read it in the database, is delivered, and stands in the history.
+        The messages of a client's C{publish} and C{chat} and of a server's C{emit} are
+        acknowledged once others can read them in the database, and they are delivered, and are in
+        the history.
         """
         watcher = await self.subscribed("chat/a")
         wire = await self.client("ann")
@@ -58,8 +59,8 @@ class KeptTests(PostgresDaemonTests):
 
     async def test_restart(self) -> None:
         """
-        A restart of the daemon forgets nothing: a publish that comes again is kept and
-        delivered once, and a client gets what it missed.
+        After a restart of the daemon, a repeated publish is still kept and delivered once, and a
+        client gets its missed messages.
         """
         wire = await self.subscribed("chat/a", "ann")
         wire.positions = True
@@ -81,7 +82,7 @@ class KeptTests(PostgresDaemonTests):
 
     async def test_unkeepable(self) -> None:
         """
-        A user's id that PostgreSQL's text cannot hold is refused at the opening.
+        A user's id that PostgreSQL's text cannot store is refused at the opening.
         """
         with self.assertRaises(Refused):
             await self.client("a%00b")
@@ -92,7 +93,7 @@ class KeptTests(PostgresDaemonTests):
 
 class QueryTests(PostgresDaemonTests):
     """
-    C{db.query} on PostgreSQL.
+    Tests for C{db.query}.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -104,7 +105,7 @@ class QueryTests(PostgresDaemonTests):
 
     async def test_query(self) -> None:
         """
-        Statements are run as our users write them, and values come back as they went.
+        Statements run as users write them, and values come back unchanged.
         """
         row = {
             "id": "9007199254740993",
@@ -137,7 +138,7 @@ class QueryTests(PostgresDaemonTests):
 
     async def test_refused(self) -> None:
         """
-        What the database does not take: 400 with its words.
+        A statement that the database refuses is 400, with the database's message.
         """
         for sql, said in (
             ("SELEC 1", "syntax error"),
@@ -152,12 +153,12 @@ class QueryTests(PostgresDaemonTests):
 
 class WatchingTests(PostgresDaemonTests):
     """
-    Tables that are watched.
+    Tests for watched tables.
     """
 
     async def change(self, wire: Wire) -> tuple[str, Any]:
         """
-        The next change.
+        Return the next change.
         """
         while (frame := await wire.frame())["type"] != "db_change":
             pass
@@ -165,8 +166,8 @@ class WatchingTests(PostgresDaemonTests):
 
     async def test_restarted(self) -> None:
         """
-        Changes are told on the same socket after the server was restarted, those that were
-        made before the daemon was there again among them; C{db.query}'s as well.
+        After a restart of the server, changes arrive on the same socket, also those from before
+        the daemon was connected again, and those of C{db.query}.
         """
         self.execute("CREATE TABLE orders (id int PRIMARY KEY, status text)")
         wire = await self.subscribed("orders")
@@ -178,30 +179,30 @@ class WatchingTests(PostgresDaemonTests):
             self.assertEqual(await self.change(wire), ("UPDATE", {"id": number, "status": "paid"}))
             await self.query("DELETE FROM orders WHERE id = ?", [number])
             self.assertEqual((await self.change(wire))[0], "DELETE")
-        # A look at the journal may have been under way.
+        # The daemon may have been reading the journal.
         self.flushLoggedErrors(psycopg.OperationalError)
 
 
 class TroubleTests(PostgresDaemonTests):
     """
-    A server that goes away and comes back.
+    Tests with a server that stops and starts.
     """
 
     async def health(self) -> int:
         """
-        The status of C{/health}.
+        Return the status of C{/health}.
         """
         status, body, _ = await self.http("GET", "/health")
         self.assertNotIn(PASSWORD, json.dumps(body))
         if status != 200:
-            # Whichever is noticed first.
+            # Whichever the daemon notices first.
             said = body["checks"]["database"]
             self.assertRegex(said, "The database does not answer|Messages cannot be kept")
         return status
 
     async def publish(self, wire: Wire, number: int) -> dict[str, Any]:
         """
-        Publish something that is to be kept.
+        Publish an event with C{persist}.
 
         @return: The answer.
         """
@@ -210,8 +211,9 @@ class TroubleTests(PostgresDaemonTests):
 
     async def test_restarted(self) -> None:
         """
-        While the server is down, what is to be kept is refused for now and everything else
-        goes on, on the same sockets; when it is back, all works again.
+        While the server is down, the daemon refuses events with C{persist} temporarily, and
+        everything else works on the same sockets.  When the server is back, everything works
+        again.
         """
         self.postgres.execute("CREATE TABLE t (a int)")
         watcher, wire = await self.subscribed("chat/a"), await self.client("ann")
@@ -245,14 +247,14 @@ class TroubleTests(PostgresDaemonTests):
             await self.untilAnswered(200, self.health)
         kept = self.postgres.execute("SELECT data FROM _aerostack.messages", user="rt")
         self.assertEqual(kept, [("1",), ("4",), ("7",)])
-        # Once each time that it went away.
+        # Once for each outage.
         self.flushLoggedErrors(psycopg.OperationalError)
         self.assertNotIn(PASSWORD, "\n".join(self.logged))
         self.assertEqual(self.postgres.execute("SELECT count(*) FROM t"), [(0,)])
 
     async def test_start(self) -> None:
         """
-        A daemon whose database cannot be had does not start, and says why without the
+        A daemon that cannot connect to its database does not start, and says why without the
         password.
         """
         for database, said in (

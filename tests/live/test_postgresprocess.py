@@ -1,5 +1,5 @@
 """
-The daemon and its commands as processes on PostgreSQL.
+The daemon and its commands as processes, with PostgreSQL.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.postgres import PASSWORD, ROLE, freshDatabase
 
 class ProcessTests(ProgramTests):
     """
-    The daemon as a process, and what is beside it, with PostgreSQL.
+    Tests for the daemon and its commands.
     """
 
     def setUp(self) -> None:
@@ -34,7 +34,7 @@ class ProcessTests(ProgramTests):
         """
         Run a command to its end.
 
-        @return: Its exit status, and what it wrote.
+        @return: Its exit status, and its output.
         """
         child = Child.spawn(self.reactor, ["-c", CLI, *arguments], environ)
         self.addCleanup(child.kill)
@@ -43,7 +43,7 @@ class ProcessTests(ProgramTests):
 
     async def test_check(self) -> None:
         """
-        A configuration is checked without connecting anywhere.
+        C{--check} accepts a configuration without connecting to its database.
         """
         self.configured("postgresql://rt@nowhere.test/shop?sslmode=require", password="s3cret")
         status, output = await self.refused("--check")
@@ -56,8 +56,8 @@ class ProcessTests(ProgramTests):
 
     async def test_recording(self) -> None:
         """
-        A table that is watched stays recorded, and its subscribers hear of no loss, once the
-        daemon has told its database that it is there.
+        A watched table stays recorded, and its subscribers get no C{table_lost}, once the daemon
+        has registered in its database.
         """
         await self.serve()
         self.postgres.execute("CREATE TABLE orders (id integer PRIMARY KEY)")
@@ -73,15 +73,15 @@ class ProcessTests(ProgramTests):
 
     async def failing(self) -> Any:
         """
-        What C{/health} says, if it is no good; else L{None}.
+        Return the failure in C{/health}; L{None} if it is healthy.
         """
         status, body = await self.http("GET", "/health")
         return body if status == 503 else None
 
     async def test_serves(self) -> None:
         """
-        The daemon serves, and its password is nowhere in what it writes, whatever happens
-        to the database, and whoever asks how it is.
+        The daemon serves, and its password is nowhere in its output, whatever happens to the
+        database, and in no answer of C{/health}.
         """
         child = await self.serve()
         self.postgres.execute(f"ALTER ROLE {ROLE} PASSWORD 'changed'", user="admin")
@@ -99,7 +99,7 @@ class ProcessTests(ProgramTests):
 
     async def test_unreachable(self) -> None:
         """
-        A database that cannot be had ends the start with one sentence.
+        If the database is unreachable, the start fails with one sentence.
         """
         self.configured(self.postgres.tcp(), password="wr0ng")
         status, output = await self.refused()
@@ -111,7 +111,7 @@ class ProcessTests(ProgramTests):
 
     async def test_detach(self) -> None:
         """
-        C{aerostack-rt detach} takes everything out again.
+        C{aerostack-rt detach} removes everything of the daemon.
         """
         self.postgres.execute("CREATE TABLE orders (id int PRIMARY KEY)")
         child = await self.serve()

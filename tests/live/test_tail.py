@@ -1,5 +1,5 @@
 """
-C{tail} against a running daemon.
+C{tail} with a running daemon.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ class TailTests(CommandTests):
 
     def tail(self, *arguments: str, **environ: str) -> Child:
         """
-        Start following.
+        Start the command.
         """
         return self.command("tail", *arguments, "--config", str(self.config), **environ)
 
     async def test_lines(self) -> None:
         """
-        In a pipe every frame is one line of JSON, and C{-n} ends after so many.
+        In a pipe every frame is one line of JSON, and C{-n} ends the command after a number of
+        frames.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         await self.serve()
@@ -47,7 +48,7 @@ class TailTests(CommandTests):
 
     async def test_unknownTable(self) -> None:
         """
-        A table that is not there is named, where the lines are not.
+        A table that does not exist is named on the standard error.
         """
         await self.serve()
         tail = self.tail("nothing")
@@ -58,7 +59,7 @@ class TailTests(CommandTests):
 
     async def test_refused(self) -> None:
         """
-        A key that is refused ends it, with the daemon's reason.
+        A refused key ends the command, with the daemon's reason.
         """
         await self.serve()
         tail = self.tail("orders", AEROSTACK_KEY="pk_wrong_wrong_wrong")
@@ -69,7 +70,7 @@ class TailTests(CommandTests):
 
     async def test_restart(self) -> None:
         """
-        When the daemon has restarted it comes back by itself, and shows what it missed.
+        After a restart of the daemon the command reconnects by itself, and shows what it missed.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         config = self.configure(server="restart_time = 0\nreconnect_spread = 0")
@@ -91,7 +92,7 @@ class TailTests(CommandTests):
 
     async def test_notThere(self) -> None:
         """
-        A daemon that is not there yet is waited for, and this is said.
+        The command waits for a daemon that does not run yet, and says so.
         """
         tail = self.tail("chat/a")
         await self.said(tail, "trying again")
@@ -101,11 +102,11 @@ class TailTests(CommandTests):
 
     async def test_brokenPipe(self) -> None:
         """
-        When nobody reads its lines any more it ends quietly.
+        The command ends quietly when its output is no longer read.
         """
         await self.serve()
         tail = self.tail("chat/a", PYTHONUNBUFFERED="")
-        # The whole line: what is said after it is what is looked for.
+        # The whole line, because the test looks for the message after it.
         await self.said(tail, "watching chat/a/p\n")
         before = tail.errors
         tail.transport.closeChildFD(1)
@@ -114,14 +115,14 @@ class TailTests(CommandTests):
 
     async def test_unix(self) -> None:
         """
-        A daemon on a Unix socket is found too.
+        The command finds a daemon on a Unix socket.
         """
         await self.serve(self.configure(f"unix:{self.directory}/rt.sock"))
         await self.said(self.tail("chat/a"), "watching chat/a/p")
 
     async def test_terminal(self) -> None:
         """
-        On a terminal the lines are for people, or as in a pipe where this is asked for.
+        On a terminal the lines are for people, or with C{--json} as in a pipe.
         """
         self.execute(
             "CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)",
@@ -137,7 +138,7 @@ class TailTests(CommandTests):
 
     async def shown(self, statement: str, *options: str) -> str:
         """
-        Follow C{orders} on a terminal, and run a statement.
+        Watch C{orders} on a terminal, and run a statement.
 
         @return: The last line.
         """
@@ -152,7 +153,7 @@ class TailTests(CommandTests):
 
     async def test_noConfiguration(self) -> None:
         """
-        Where there is no configuration, it says what to give.
+        Without a configuration the command says which options to give.
         """
         missing = [str(path) for path in CONFIGS if path.exists()]
         self.assertEqual(missing, [], "a configuration of the machine's is in the way")
