@@ -150,6 +150,7 @@ def makeObserver(
         RepeatObserver(
             FileLogObserver(cast(IO[str], stream), _encoder(encode, redactor or Redactor())),
             time.monotonic,
+            _state,
         ),
         _predicates(LogLevel.lookupByName(level)),
     )

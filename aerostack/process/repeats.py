@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from twisted.logger import ILogObserver, LogEvent
 from twisted.python.failure import Failure
@@ -37,30 +38,50 @@ class _Run:
     omitted: int = 0
 
 
+class _Key(NamedTuple):
+    """What failures that are the same have in common; nothing that a client can choose."""
+
+    namespace: Hashable
+    state: str | None
+    format: Hashable
+    kind: type[BaseException] | None
+    place: Hashable
+
+
 @implementer(ILogObserver)
 class RepeatObserver:
     """
     Passes each event on, but of failures that are the same only the first.
 
     While the database is down each client that asks for something may meet the same failure.
-    Failures are the same if they have the same logger, sentence, type and place in the code.
+    Failures are the same if they have the same logger, sentence, type and place in the code, and
+    tell of the same state of the database.  An event of the same logger that is no failure ends
+    such a state: the next failure is another outage.
     """
 
-    def __init__(self, observer: ILogObserver, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        observer: ILogObserver,
+        seconds: Callable[[], float],
+        stateOf: Callable[[LogEvent], str | None],
+    ) -> None:
         """
         @param observer: Writes the events.
         @param seconds: Tells the time for intervals, in seconds.
+        @param stateOf: Tells of which state of the database an event tells; L{None} for none.
         """
         self._observer = observer
         self._seconds = seconds
-        self._runs: OrderedDict[Hashable, _Run] = OrderedDict()
+        self._stateOf = stateOf
+        self._runs: OrderedDict[_Key, _Run] = OrderedDict()
 
     def __call__(self, event: LogEvent) -> None:
         failure = event.get("log_failure")
         if not isinstance(failure, Failure):
+            self._endStates(event.get("log_namespace"))
             self._observer(event)
             return
-        now, key = self._seconds(), _keyOf(event, failure)
+        now, key = self._seconds(), self._keyOf(event, failure)
         run = self._runs.pop(key, None)
         if run is not None and now - run.last < QUIET and now - run.written < LONGEST:
             self._runs[key] = _Run(run.written, now, run.omitted + 1)
@@ -76,8 +97,17 @@ class RepeatObserver:
             }
         self._observer(event)
 
+    def _endStates(self, namespace: Hashable) -> None:
+        for key in tuple(self._runs):
+            if key.namespace == namespace and key.state is not None:
+                self._runs.pop(key, None)
 
-def _keyOf(event: LogEvent, failure: Failure) -> Hashable:
-    """What failures that are the same have in common; nothing that a client can choose."""
-    place = failure.frames[-1][:3] if failure.frames else ()
-    return event.get("log_namespace"), event.get("log_format"), failure.type, tuple(place)
+    def _keyOf(self, event: LogEvent, failure: Failure) -> _Key:
+        place = tuple(failure.frames[-1][:3]) if failure.frames else ()
+        return _Key(
+            event.get("log_namespace"),
+            self._stateOf(event),
+            event.get("log_format"),
+            failure.type,
+            place,
+        )

@@ -33,7 +33,9 @@ class RepeatTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.written: list[LogEvent] = []
-        self.observer = RepeatObserver(self.written.append, self.clock.seconds)
+        self.observer = RepeatObserver(
+            self.written.append, self.clock.seconds, lambda event: event.get("state")
+        )
 
     def log(self, failure: Failure | None, **differing: Any) -> int:
         """
@@ -86,6 +88,21 @@ class RepeatTests(SynchronousTestCase):
             [formatEvent(event) for event in self.written],
             ["it failed", "it failed (3 more of these were not written)", "it failed"],
         )
+
+    def test_states(self) -> None:
+        """
+        While the database is in one state its failures are written once; another state is
+        written, and so is the same one after its logger has said something else.
+        """
+        for count, state in ((1, "locked"), (1, "locked"), (2, "full"), (2, "locked"), (2, "full")):
+            self.assertEqual(self.log(failed(), state=state), count)
+        self.assertEqual(self.log(None, log_namespace="m"), 3)
+        self.assertEqual(self.log(failed(), state="full"), 3)
+        self.assertEqual(self.log(None), 4)
+        self.assertEqual(self.log(failed(), state="full"), 5)
+        self.assertEqual(self.log(failed()), 6)
+        self.log(None)
+        self.assertEqual(self.log(failed()), 7)
 
     def test_long(self) -> None:
         """
