@@ -1,5 +1,5 @@
 """
-Tests that what is written about the daemon is what it does.
+Tests that the documentation agrees with the code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def rows(text: str, columns: int) -> list[tuple[str, ...]]:
-    """The rows of the simple tables of that many columns in a document."""
+    """Return the rows of the simple tables with a number of columns in a document."""
     return [
         tuple(cell.strip() for cell in re.split(r"\s{2,}", line, maxsplit=columns - 1))
         for line in text.splitlines()
@@ -36,7 +36,7 @@ def rows(text: str, columns: int) -> list[tuple[str, ...]]:
 
 
 def named(text: str) -> dict[str, str]:
-    """The rows of the tables of two columns whose first cell is a word of code."""
+    """Return the rows of the tables with two columns whose first cell is a word of code."""
     return {cell[2:-2]: meaning for cell, meaning in rows(text, 2) if re.match(r"``\w+``$", cell)}
 
 
@@ -57,8 +57,8 @@ class ErrorsDocumentTests(SynchronousTestCase):
 
     def test_closes(self) -> None:
         """
-        The document has every close code, whether to come back and whether positions hold,
-        and no other.
+        The document has every close code, with whether to reconnect and whether positions are
+        valid, and no other.
         """
         text = (ROOT / "docs/errors.rst").read_text()
         found = {int(row[0]): row[1:] for row in rows(text, 4) if row[0].isdigit()}
@@ -82,21 +82,21 @@ class PythonDocumentTests(SynchronousTestCase):
 
     def test_errors(self) -> None:
         """
-        The document has every code of the client's own with its meaning, and no other.
+        The document has every code of the client with its meaning, and no other.
         """
         found = {code: text for code, text in named(self.text).items() if text.endswith(".")}
         self.assertEqual(found, CLIENT_ERRORS)
 
     def test_parameters(self) -> None:
         """
-        Every parameter of the client's that is not for tests is there.
+        The document has every parameter of the client except those for tests.
         """
         parameters = set(signature(RealtimeClient).parameters) - {"reactor", "openTransport"}
         self.assertLessEqual(parameters, set(named(self.text)))
 
     def test_limits(self) -> None:
         """
-        The defaults that are told are those that there are.
+        The defaults in the document are those of the code.
         """
         parameters = signature(RealtimeClient).parameters
         for name in ("maxQueue", "timeout"):
@@ -111,7 +111,7 @@ class CommandsDocumentTests(SynchronousTestCase):
 
     def test_commands(self) -> None:
         """
-        The document has every command with what it does, and no other.
+        The document has every command with its purpose, and no other.
         """
         self.assertEqual(named((ROOT / "docs/cli.rst").read_text()), COMMANDS)
 
@@ -123,7 +123,7 @@ class ConsoleDocumentTests(SynchronousTestCase):
 
     def test_findings(self) -> None:
         """
-        The document has every code of a finding with what it means, and no other.
+        The document has every code of a finding with its meaning, and no other.
         """
         self.assertEqual(named((ROOT / "docs/console.rst").read_text()), FINDINGS)
 
@@ -138,8 +138,7 @@ class ReadmeTests(SynchronousTestCase):
 
     def test_commands(self) -> None:
         """
-        The two commands that README begins with are targets of the Makefile, and CI
-        runs the one that tests.
+        README's first two commands are targets of the Makefile, and CI runs the one that tests.
         """
         makefile = (ROOT / "Makefile").read_text()
         for target in re.findall(r"^    make (\w+)$", self.text, re.M):
@@ -148,7 +147,7 @@ class ReadmeTests(SynchronousTestCase):
 
     def test_files(self) -> None:
         """
-        Every file of the project that README names is there.
+        Every file of the project that README names exists.
         """
         names = re.findall(r"``((?:docs|etc|bench|systemd|aerostack)/[\w./]+)``", self.text)
         self.assertGreater(len(names), 5)
@@ -178,7 +177,7 @@ class DatabaseDocumentTests(SynchronousTestCase):
 
     def test_values(self) -> None:
         """
-        The JSON forms that the document shows are those that are sent.
+        The JSON forms in the document are those that the daemon sends.
         """
         text = (ROOT / "docs/database.rst").read_text()
         for value, shown in (
@@ -198,7 +197,7 @@ class DatabaseDocumentTests(SynchronousTestCase):
 
     def test_options(self) -> None:
         """
-        Every option that a database's URL may have is named, but the password's.
+        The document has every option of a database's URL, except the password.
         """
         text = (ROOT / "docs/database.rst").read_text()
         for name in OPTIONS:
@@ -213,7 +212,7 @@ class HandwrittenDocumentTests(SynchronousTestCase):
 
     def test_files(self) -> None:
         """
-        Every file that the document names is there.
+        Every file that the document names exists.
         """
         text = (ROOT / "docs/handwritten.rst").read_text()
         named = re.findall(r"``(aerostack/[^`]+)``", text)
@@ -238,7 +237,7 @@ class ArchitectureDocumentTests(SynchronousTestCase):
 
     def test_files(self) -> None:
         """
-        Every file that the page about the architecture names is there.
+        Every file that the page about the architecture names exists.
         """
         text = (ROOT / "docs" / "architecture.rst").read_text()
         named = re.findall(r"``((?:\w+/)+\w+\.py)``", text)
@@ -248,7 +247,7 @@ class ArchitectureDocumentTests(SynchronousTestCase):
 
     def test_paths(self) -> None:
         """
-        Every file and folder that CONTRIBUTING.rst names is there.
+        Every file and directory that CONTRIBUTING.rst names exists.
         """
         text = (ROOT / "CONTRIBUTING.rst").read_text()
         named = re.findall(r"``((?:aerostack|bench|docs|etc|tests)/[\w./]*)``", text)
@@ -257,7 +256,7 @@ class ArchitectureDocumentTests(SynchronousTestCase):
 
     def test_tests(self) -> None:
         """
-        Every test that CONTRIBUTING.rst names is there.
+        Every test that CONTRIBUTING.rst names exists.
         """
         text = (ROOT / "CONTRIBUTING.rst").read_text()
         named = re.findall(r"\btests(?:\.\w+)+", text)

@@ -1,3 +1,3 @@
 """
-Tests that what is written for people is so.
+Tests that the documentation is true.
 """

@@ -1,5 +1,5 @@
 """
-C{docs/openapi.yaml}, as something to hold answers against.
+C{docs/openapi.yaml}, for comparison with answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DOCUMENT, _ = read_from_filename(str(ROOT / "docs" / "openapi.yaml"))
 
 def resolve(node: Any) -> Any:
     """
-    A part of the document, or where it points to.
+    Return a part of the document; if it is a reference, the part that it refers to.
     """
     while "$ref" in node:
         target: Any = DOCUMENT
@@ -29,7 +29,7 @@ def resolve(node: Any) -> Any:
 
 def operation(operationId: str) -> dict[str, Any]:
     """
-    An operation, by its id.
+    Return an operation by its id.
     """
     (found,) = (
         each
@@ -42,14 +42,14 @@ def operation(operationId: str) -> dict[str, Any]:
 
 def statuses(operationId: str) -> set[int]:
     """
-    The statuses by which an operation answers; not those of its failures, which can be any.
+    Return the statuses of an operation's answers, without failures, which may have any status.
     """
     return {int(status) for status in operation(operationId)["responses"] if status.isdigit()}
 
 
 def faults(schema: Any, value: Any) -> Iterator[str]:
     """
-    In what a value is not as a schema of the document says.
+    Return how a value differs from a schema of the document.
     """
     whole = {**schema, "components": DOCUMENT["components"]}
     for error in OAS31Validator(whole).iter_errors(value):
@@ -60,10 +60,10 @@ def answerFaults(
     operationId: str, status: int, headers: Mapping[str, str], body: Any
 ) -> Iterator[str]:
     """
-    In what an answer is not as documented.
+    Return how an answer differs from the document.
 
     @param headers: By their lower-case names.
-    @param body: JSON decoded, else a text; L{None} where there is none.
+    @param body: Decoded JSON, else text; L{None} if there is no body.
     """
     answers = operation(operationId)["responses"]
     if str(status) not in answers:

@@ -1,5 +1,5 @@
 """
-Runs a page's snippets against a daemon of their own.
+Runs a page's snippets with a daemon of their own.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from tests.ports import freePort
 from tests.web import CLIENT
 
 PORTS = ("8787", "8000")
-"""The daemon's port and a page's, as they are written everywhere; in a test they are others."""
+"""The ports of the daemon and of a page in the documentation; a test uses other ports."""
 
 COMMANDS = {
     "shell": ["bash", "-euo", "pipefail", "-c"],
-    # The same, in front of a person.
+    # The same, on a terminal.
     "terminal": ["bash", "-euo", "pipefail", "-c"],
     "python": [sys.executable, "-c"],
-    # The WebSocket that browsers have is in Node as well; before 22 it has to be asked for.
+    # Node.js has the WebSocket of browsers too; before version 22 an option enables it.
     "javascript": ["node", "--experimental-websocket", "--input-type=module", "--eval"],
 }
 
 PATIENCE = 200.0
-"""Seconds that a snippet may take."""
+"""The timeout of a snippet in seconds."""
 
 
 class Running:
     """
     A snippet that was started.
 
-    @ivar snippet: It.
+    @ivar snippet: The snippet.
     @ivar child: Its process.
     """
 
@@ -48,8 +48,8 @@ class Running:
         self.snippet = snippet
         self.child = Child()
         self._seen = 0
-        # In a session of its own, so that what it starts can be ended with it; on a
-        # terminal it is in one anyway.
+        # In a session of its own, so that the test can end its children too; on a terminal it is
+        # in one anyway.
         terminal = snippet.what == "terminal"
         command = [*([] if terminal else ["setsid"]), *COMMANDS[snippet.what], code]
         environ = {
@@ -64,13 +64,13 @@ class Running:
 
     @property
     def written(self) -> str:
-        """All that it has written."""
+        """Return its whole output."""
         return self.child.output + self.child.errors
 
     def next(self, shown: str, form: str) -> bool:
         """
-        Whether it has written what is shown, behind what was found before; the next call
-        looks behind that.
+        Return whether the output has a text after the previous match; the next call searches after
+        this match.
         """
         written = self.child.output.splitlines()
         wanted = snippets.documents(shown) if form == "json" else shown.splitlines()
@@ -88,7 +88,7 @@ class Running:
 
     async def kill(self) -> None:
         """
-        Make sure that it is gone, with all that it has started.
+        Make sure that it has ended, with all of its children.
         """
         if not self.child.ended.called:
             with suppress(ProcessLookupError):
@@ -97,7 +97,7 @@ class Running:
 
 
 def _laidOut(line: str, form: str) -> str:
-    """A line as it is compared: JSON in one form, if it is JSON."""
+    """Return a line in one form for comparison, if it is JSON."""
     if form == "json":
         with suppress(ValueError):
             (line,) = snippets.documents(line)
@@ -106,7 +106,7 @@ def _laidOut(line: str, form: str) -> str:
 
 class PageTests(ProgramTests):
     """
-    Runs pages in a folder that looks like a checkout in which C{make run} runs.
+    Runs pages in a directory like a checkout in which C{make run} runs.
 
     @ivar ports: This test's port for each of L{PORTS}.
     """
@@ -123,7 +123,7 @@ class PageTests(ProgramTests):
         package = self.directory / "node_modules" / "aerostack-rt"
         package.parent.mkdir()
         package.symlink_to(CLIENT)
-        # It gives up at once where somebody else writes; a person tries again.
+        # The sqlite3 shell fails at once if another program writes; a user would try again.
         shell = self.directory / "bin" / "sqlite3"
         shell.parent.mkdir()
         sqlite = shutil.which("sqlite3")
@@ -134,13 +134,13 @@ class PageTests(ProgramTests):
 
     def here(self, text: str) -> str:
         """
-        A text about this test's daemon.
+        Adapt a text to this test's daemon.
         """
         return re.sub("|".join(PORTS), lambda found: self.ports[found[0]], text)
 
     async def play(self, page: Path) -> None:
         """
-        Do what a page's snippets say, one after the other.
+        Run a page's snippets, one after the other.
         """
         steps = {
             "runs": self._runs,
@@ -161,7 +161,7 @@ class PageTests(ProgramTests):
 
     async def _stays(self, snippet: Snippet) -> None:
         running = self.staying = self._start(snippet)
-        # It is ready once it says something.
+        # It is ready once it has written something.
         await self._within(snippet, running, lambda: running.written)
 
     async def _answers(self, snippet: Snippet) -> None:
@@ -190,7 +190,7 @@ class PageTests(ProgramTests):
 
     async def _within(self, snippet: Snippet, running: Running, holds: Any) -> None:
         """
-        Wait until something holds, and say where and what was written if it never does.
+        Wait until a condition is true; on a timeout, report the place and the output.
         """
         end = self.reactor.seconds() + PATIENCE
         while not holds():

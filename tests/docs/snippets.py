@@ -1,18 +1,18 @@
 """
-The snippets of a page that are to be run, and what they are to show.
+The snippets of a page that tests run, and their expected output.
 
 A comment of reStructuredText before a literal block says what the block is:
 
-  - C{.. runs: LANGUAGE}: it is run to its end, and succeeds;
-  - C{.. stays: LANGUAGE}: it is started, and goes on until the end of the page;
-  - C{.. answers: FORM}: what the last one that was run to its end has written, all of it;
-  - C{.. shows: FORM}: what the last one that stays writes next, perhaps among more;
-  - C{.. compiles: LANGUAGE}: it is an application's code, and compiles;
-  - C{.. file: NAME}: a file, for those behind it;
-  - C{.. not run: REASON}: none of these.
+  - C{.. runs: LANGUAGE}: the test runs it to its end, and it succeeds;
+  - C{.. stays: LANGUAGE}: the test starts it, and it runs until the end of the page;
+  - C{.. answers: FORM}: the whole output of the last snippet that ran to its end;
+  - C{.. shows: FORM}: a part of the next output of the last snippet that stays;
+  - C{.. compiles: LANGUAGE}: code of an application, which compiles;
+  - C{.. file: NAME}: a file, for the snippets after it;
+  - C{.. not run: REASON}: not tested.
 
-A language is one of L{LANGUAGES}, or of L{COMPILED}; a form is C{text} or C{json}, where it
-does not matter how the JSON is laid out, nor in which order fields are.
+A language is one of L{LANGUAGES}, or of L{COMPILED}.  A form is C{text}, or C{json}, for which the
+layout and the order of fields do not matter.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _CHOICES = {
 RUNNABLE = frozenset(
     {"bash", "sh", "shell", "console", "python", "javascript", "jsx", "ts", "tsx", "html"}
 )
-"""A block that says that it is one of these has to say whether it is run, too."""
+"""A block in one of these languages must have a marker."""
 
 _MARKER = re.compile(r"(runs|stays|answers|shows|compiles|file|not run): (.+)", re.S)
 
-# What is another one each time.  Each matches what is shown as well as what came.
+# Values that differ in every run.  Each expression matches the expected value and the actual one.
 _VARYING = (
     r"\d\d:\d\d:\d\d\.\d{3}",
     # Milliseconds since the epoch.
@@ -56,7 +56,8 @@ _VARYING = (
     r'"pos": ?"[^"]*"',
     r'"duration": ?[\d.]+',
 )
-# What a frame has or has not: on SQLite it stands at the last change that a look has found.
+# Fields that a frame may or may not have: on SQLite, C{commit} is on the last change that one poll
+# has found.
 _CHANCE = ("commit",)
 
 _SPECIAL = re.compile("|".join(f"({kind})" for kind in (*_VARYING, "…")))
@@ -65,7 +66,7 @@ _ACCEPTED = (*_VARYING, ".*")
 
 class MarkerError(Exception):
     """
-    A marker is not understood.
+    A marker is not valid.
     """
 
 
@@ -75,9 +76,9 @@ class Snippet:
     A block with its marker.
 
     @ivar does: The marker's first word.
-    @ivar what: What stands behind it.
-    @ivar code: The block.
-    @ivar place: Where the block stands, as C{page:line}.
+    @ivar what: The marker's argument.
+    @ivar code: The content of the block.
+    @ivar place: The place of the block, as C{page:line}.
     """
 
     does: str
@@ -88,16 +89,16 @@ class Snippet:
 
 def read(page: Path) -> list[Snippet]:
     """
-    The marked snippets of a page, in order.
+    Return the marked snippets of a page, in order.
 
-    @raise MarkerError: One is not what it seems to be.
+    @raise MarkerError: A marker is not valid.
     """
     return [snippet for _, snippet in _blocks(page) if snippet is not None]
 
 
 def unmarked(page: Path) -> list[str]:
     """
-    The blocks that could be run and do not say whether they are: each as C{page:line}.
+    Return the blocks without a marker that need one, each as C{page:line}.
     """
     return [
         _place(page, block)
@@ -107,7 +108,7 @@ def unmarked(page: Path) -> list[str]:
 
 
 def _blocks(page: Path) -> Iterator[tuple[nodes.literal_block, Snippet | None]]:
-    # What only Sphinx knows is passed over; it holds no snippets.
+    # This parser ignores the directives of Sphinx, which contain no snippets.
     quiet = {"report_level": 5, "halt_level": 5, "syntax_highlight": "none"}
     tree = publish_doctree(page.read_text("utf-8"), str(page), settings_overrides=quiet)
     marker: re.Match[str] | None = None
@@ -140,9 +141,9 @@ def _place(page: Path, block: nodes.literal_block) -> str:
 
 def documents(text: str) -> list[str]:
     """
-    The JSON documents in a text, one behind the other, each in one form.
+    Return the JSON documents in a text, each in one form.
 
-    @raise ValueError: There is something else in it.
+    @raise ValueError: The text has something else.
     """
     decoder = json.JSONDecoder()
     found = []
@@ -158,8 +159,8 @@ def documents(text: str) -> list[str]:
 
 def pattern(shown: str) -> re.Pattern[str]:
     """
-    Matches what is as shown.  C{…} stands for anything; a time, an id, a position or a
-    duration for any other one.
+    Return an expression that matches an expected output.  C{…} stands for any text; a time, an id,
+    a position or a duration for any other one.
     """
     parts = []
     end = 0

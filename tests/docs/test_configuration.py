@@ -1,5 +1,5 @@
 """
-Tests for the directive that writes the configuration's reference.
+Tests for the directive that writes the reference of the configuration.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class RenderTests(SynchronousTestCase):
 
     def test_everything(self) -> None:
         """
-        Every setting is there once, in the order of the daemon's table, with what it does.
+        The reference has every setting once, in the order of the daemon's table, with its
+        description.
         """
         text = "\n".join(render())
         names = re.findall(r"(?m)^\.\. confval:: (.+)$", text)
@@ -40,7 +41,7 @@ class RenderTests(SynchronousTestCase):
 
     def test_defaults(self) -> None:
         """
-        A default is written as in the file.
+        The reference shows a default as in the file.
         """
         for default, shown in (
             (True, "``true``"),
@@ -59,7 +60,7 @@ class RenderTests(SynchronousTestCase):
 
     def test_headings(self) -> None:
         """
-        A heading is a table's line of the file.
+        The headings are the tables of the file.
         """
         self.assertEqual(heading("server"), "[server]")
         self.assertEqual(heading("topics.<pattern>"), '[topics."<pattern>"]')
@@ -67,7 +68,7 @@ class RenderTests(SynchronousTestCase):
 
     def test_escape(self) -> None:
         """
-        Any text is shown as it is.
+        Any text is shown unchanged.
         """
         for text in ("*a* and **b**", "`c`_ |d| e_", "https://example.com:*", "\\:", "['*'] <f>"):
             tree = publish_doctree(escape(text), settings_overrides={"report_level": 5})

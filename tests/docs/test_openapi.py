@@ -1,5 +1,5 @@
 """
-Tests for C{docs/openapi.yaml}, and that the daemon answers as it says.
+Tests that C{docs/openapi.yaml} is valid, and that the daemon's answers match it.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ QUERY = {"method": "db.query", "args": ["SELECT 1 AS one, ? AS two, 3 AS three",
 
 class DocumentTests(SynchronousTestCase):
     """
-    The document by itself.
+    Tests for the document itself.
     """
 
     def test_valid(self) -> None:
         """
-        It is OpenAPI.
+        The document is valid OpenAPI.
         """
         validate(openapi.DOCUMENT)
 
     def test_codes(self) -> None:
         """
-        The error codes that it names are codes of that status.
+        Each error code in the document belongs to the status of its answer.
         """
         answers = openapi.DOCUMENT["components"]["responses"]
         for name, status in (
@@ -64,7 +64,7 @@ class DocumentTests(SynchronousTestCase):
 
     def test_strict(self) -> None:
         """
-        What is not as documented is found.
+        The comparison finds an answer that does not match.
         """
         retry = {"retry-after": "1", "content-type": "application/json"}
         passing = {"error": "rate_limited", "message": "Wait.", "retryAfter": 1}
@@ -84,7 +84,7 @@ class DocumentTests(SynchronousTestCase):
 
 class AnswerTests(DaemonTests):
     """
-    A daemon is brought to give every answer that is documented.
+    Tests that cause every documented answer of the daemon.
     """
 
     limits: Mapping[str, Any] = {"bodyBytes": 4096}
@@ -114,7 +114,7 @@ class AnswerTests(DaemonTests):
         self, operationId: str, method: str, path: str, body: Any = None, **headers: str
     ) -> int:
         """
-        Ask, and make sure that the answer is as documented.
+        Send a request, and check that the answer matches the document.
 
         @return: Its status.
         """
@@ -140,7 +140,7 @@ class AnswerTests(DaemonTests):
 
     async def come(self, query: str = "projectId=p", **headers: str) -> int:
         """
-        Open a WebSocket, and make sure that the answer is as documented.
+        Open a WebSocket, and check that the answer matches the document.
 
         @return: Its status.
         """
@@ -161,7 +161,7 @@ class AnswerTests(DaemonTests):
 
     async def test_opening(self) -> None:
         """
-        The opening of a WebSocket.
+        The answers to the opening of a WebSocket match.
         """
         offer = f"aerostack-key.{PUBLIC_KEY}, aerostack-v1"
         small = f"aerostack-key.{SMALL_KEY}, aerostack-v1"
@@ -181,7 +181,7 @@ class AnswerTests(DaemonTests):
 
     async def test_history(self) -> None:
         """
-        A page of history, from a browser's page as well.
+        The answers of the history match, also for a page in a browser.
         """
         await self.emit("e", {"text": "hello"}, "chat/a", persist=True, userId="ann")
         await self.emit("e", None, "chat/a", persist=True)
@@ -206,7 +206,7 @@ class AnswerTests(DaemonTests):
 
     async def test_rpc(self) -> None:
         """
-        What servers call; a call that is answered is itself as documented.
+        The answers of the RPC match, and each successful call matches the document too.
         """
         schema = openapi.operation("callRPC")["requestBody"]["content"]["application/json"]
 
@@ -237,7 +237,7 @@ class AnswerTests(DaemonTests):
 
     async def test_health(self) -> None:
         """
-        Health, good and bad.
+        The answers of C{/health} match, healthy and failing.
         """
         statuses = {await self.ask("getHealth", "GET", "/health")}
         self.patch(self.daemon.tracker, "health", lambda: "Nothing was read for 60 s.")
@@ -246,7 +246,7 @@ class AnswerTests(DaemonTests):
 
     async def test_metrics(self) -> None:
         """
-        Metrics, from this machine and through a proxy.
+        The answers of C{/metrics} match, from this machine and through a proxy.
         """
 
         async def ask(**headers: str) -> int:
@@ -262,7 +262,7 @@ class AnswerTests(DaemonTests):
 
     async def test_console(self) -> None:
         """
-        What the console asks, of a daemon that has some of everything.
+        The answers of the console's API match, with a daemon that has some of everything.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         token = jwt.encode({"sub": "ann"}, TOKEN_SECRET, "HS256")
@@ -296,7 +296,7 @@ class AnswerTests(DaemonTests):
 
     async def test_consoleRefused(self) -> None:
         """
-        What the console asks is refused as it is documented.
+        The refusals of the console's API match.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         config = self.daemon.config
@@ -323,12 +323,12 @@ class AnswerTests(DaemonTests):
             self.daemon.reload(replace(config, server=replace(config.server, console="off")))
             statuses.add(await ask(good, SECRET_KEY))
             self.daemon.reload(config)
-            # That of one that goes on is another test's.
+            # Another test checks the path whose answer continues.
             self.assertEqual(statuses | {200}, openapi.statuses(operationId))
 
     async def test_examples(self) -> None:
         """
-        The calls that are shown as examples can be made.
+        The example calls in the document succeed.
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         schema = openapi.operation("callRPC")["requestBody"]["content"]["application/json"]

@@ -1,5 +1,5 @@
 """
-The documentation's snippets, run as they stand there.
+Tests that run the documentation's snippets.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from tests.net import ROOT
 from tests.web import Workshop
 
 PAGES = (ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst")))
-# Their snippets are run by the tests of what they are about.
+# Other tests run the snippets of these pages.
 ELSEWHERE = ("javascript.rst", "python.rst", "cli.rst")
 PLAYED = [page for page in PAGES if snippets.read(page)]
 
 
 class SnippetTests(PageTests):
     """
-    A test for each page that has snippets: they do and show what the page says.
+    A test for each page that has snippets: they do what the page says.
     """
 
     async def test_start(self) -> None:
         """
-        The snippets of docs/start.rst do and show what it says, and its page shows in a
-        browser what is written to the table from then on.
+        The snippets of docs/start.rst do what the page says, and its page shows in a browser each
+        later change of the table.
         """
         await self.play(ROOT / "docs" / "start.rst")
         profile = self.directory / "profile"
@@ -41,7 +41,7 @@ class SnippetTests(PageTests):
         await browser.open(self.here("http://localhost:8000/page.html"))
 
         async def shown() -> bool:
-            # It may have been opened, and not have subscribed yet.
+            # The page may be open, but not subscribed yet.
             self.execute("UPDATE orders SET status = 'shown' WHERE id = 1")
             texts = await browser.run("return document.getElementById('orders').innerText")
             return "1: shown" in texts
@@ -49,7 +49,7 @@ class SnippetTests(PageTests):
         await self.until(shown)
         self.execute("DELETE FROM orders WHERE id = 1")
         await browser.until("return !document.getElementById('orders').innerText.includes('1:')")
-        # Its server has no icon for it.
+        # The page's server has no icon.
         complaints = [each for each in await browser.complaints() if "favicon.ico" not in each]
         self.assertEqual(complaints, [])
 
@@ -70,12 +70,12 @@ for _page in PLAYED:
 
 class CompiledTests(SynchronousTestCase):
     """
-    The code of applications.
+    Tests for code of applications.
     """
 
     def test_compiles(self) -> None:
         """
-        Every piece of it compiles.
+        All code of applications compiles.
         """
         files = {
             f"{page.stem}{number}.{snippet.what}": snippet.code
@@ -89,19 +89,19 @@ class CompiledTests(SynchronousTestCase):
 
 class MarkedTests(SynchronousTestCase):
     """
-    Every snippet is run, or says why not.
+    Tests for the markers.
     """
 
     def test_marked(self) -> None:
         """
-        A block that names a language that can be run says whether it is.
+        Every block in a language that can be run has a marker.
         """
         pages = [page for page in PAGES if page.name not in ELSEWHERE]
         self.assertEqual([place for page in pages for place in snippets.unmarked(page)], [])
 
     def test_found(self) -> None:
         """
-        There are pages whose snippets are run, each feature's among them.
+        There are pages with snippets, also for each feature.
         """
         names = {page.stem for page in PLAYED}
         for name in ("README", "start", "subscriptions", "pubsub", "presence", "history"):

@@ -1,10 +1,10 @@
 /**
- * The JavaScript client, through a network that cuts, delays and lies, against a model of a daemon.
+ * The JavaScript client, over a network that cuts, delays and lies, compared with a model of a daemon.
  *
  *     node javascript.js SEED...
  *
- * An application does things at random; at the end the network is mended, and what the application
- * sees must be what the daemon has.  Says `ok` for each seed, or what was wrong.
+ * An application does random things.  In the end the network works again, and the application must
+ * show what the daemon has.  The program prints `ok` for each seed, or the failure.
  */
 
 import assert from "node:assert/strict";
@@ -33,7 +33,7 @@ function makeRandom(seed) {
   };
 }
 
-/** A channel, and what an application sees on it. */
+/** A channel, and what an application gets on it. */
 class Watcher {
   constructor(client, name) {
     this.name = name;
@@ -136,7 +136,7 @@ class Run {
     this.promises.set(data, settled);
   }
 
-  // What happens, and how often.
+  // The random actions, and their weights.
   actions = [
     [60, () => this.pass()],
     [20, () => this.world.clock.advance(this.random() * 50)],
@@ -205,7 +205,7 @@ class Run {
     await settle();
   }
 
-  /** Mend the network, and let everything come to rest. */
+  /** Restore the network, and let everything settle. */
   async rest() {
     const { daemon, world } = this;
     this.client.connect();
@@ -260,7 +260,7 @@ class Run {
     }
   }
 
-  /** What the application tracks, by topic: the state that was set last. */
+  /** Return the latest state that the application tracks, by topic. */
   get tracked() {
     const found = new Map();
     for (const { channel, tracked } of this.watchers) {

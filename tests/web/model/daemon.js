@@ -1,8 +1,7 @@
 /**
- * A daemon as the protocol describes it, small enough to be believed: what a client does is compared
- * to it.
+ * A small model of the daemon, as the protocol describes it.  Tests compare a client with it.
  *
- * Frames wait in both directions until a test lets them through, so a test can delay and cut.
+ * Frames in both directions wait until a test forwards them, so a test can delay and cut.
  */
 
 const PAGE = 2;
@@ -12,7 +11,7 @@ class Line {
   down = [];
   subscribed = new Map();
   isOpen = false;
-  /** Whether nothing comes through any more, and neither side knows. */
+  /** Whether the connection forwards nothing any more, without the knowledge of either side. */
   isDead = false;
   refused = 0;
 
@@ -41,7 +40,7 @@ class Topic {
   log = [];
   rows = new Map();
   members = new Map();
-  // Up to this place nothing can be had any more, and up to that one columns were others.
+  // The log has no entries up to the first place; up to the second one, columns were different.
   floor = -1;
   alteredAt = -1;
 }
@@ -50,12 +49,12 @@ export class Daemon {
   lines = [];
   topics = new Map();
   epoch = 1;
-  /** How often a publication was taken, by its id, and by its data. */
+  /** How often a publication was accepted, by its id, and by its data. */
   taken = new Map();
   published = new Map();
-  /** Lines that were closed for flooding. */
+  /** Connections that were closed for flooding. */
   floods = 0;
-  /** Whether it is one of before there were pages of presence, and refusals said what they refuse. */
+  /** Whether it is an older version, without pages of presence and without `request` in errors. */
   isOld = false;
   #count = 0;
   #seen = new Map();
@@ -87,7 +86,7 @@ export class Daemon {
     return this.topics.get(name);
   }
 
-  // What a network does
+  // The network
 
   open(line) {
     line.isOpen = true;
@@ -100,7 +99,7 @@ export class Daemon {
     line.socket.onopen?.({});
   }
 
-  /** Let one frame through, to the daemon or to the client; return whether there was one. */
+  /** Forward one frame, to the daemon or to the client; return whether there was one. */
   pass(line, direction) {
     const text = line[direction].shift();
     if (text === undefined) return false;
@@ -109,14 +108,14 @@ export class Daemon {
     return true;
   }
 
-  /** End a line; the daemon keeps who was present there for a while, or does not hear of it yet. */
+  /** End a connection; the daemon keeps its presence for a while, or does not notice the end yet. */
   cut(line, code = 1006, reason = "") {
     const { onclose } = line.socket;
     this.#lose(line, false);
     onclose?.({ code, reason });
   }
 
-  /** Everything that waits goes through. */
+  /** Forward everything that waits. */
   flush() {
     let found = true;
     while (found) {
@@ -129,7 +128,7 @@ export class Daemon {
     }
   }
 
-  /** Those whose lines were cut and who have not come back are gone. */
+  /** Clients whose connections were cut, and that have not reconnected, leave. */
   expire() {
     for (const [name, topic] of this.topics) {
       for (const id of [...topic.members.keys()]) {
@@ -138,7 +137,7 @@ export class Daemon {
     }
   }
 
-  /** Forget all but what a database holds. */
+  /** Forget everything that is not in the database. */
   restart() {
     this.epoch += 1;
     for (const topic of this.topics.values()) {
@@ -163,7 +162,7 @@ export class Daemon {
     this.lines = this.lines.filter((it) => it !== other);
   }
 
-  // What the daemon does
+  // The daemon
 
   #receive(line, text) {
     const frame = JSON.parse(text);
@@ -294,7 +293,7 @@ export class Daemon {
     for (const line of this.lines) if (line.subscribed.has(topic)) line.send(frame);
   }
 
-  /** Put something into a topic's log. */
+  /** Append an entry to a topic's log. */
   append(name, frame) {
     const { log } = this.topic(name);
     const pos = `${this.epoch}:${log.length + 1}`;
@@ -302,7 +301,7 @@ export class Daemon {
     this.#tell(name, log.at(-1));
   }
 
-  /** Somebody else is present, or is so no more. */
+  /** Let another member join or leave. */
   visit(name, id, state) {
     const member = { connectionId: id, userId: id, state, since: 1 };
     const { members } = this.topic(name);
@@ -331,7 +330,7 @@ export class Daemon {
     this.append(name, { type: "db_change", operation: "DELETE", data: old, old });
   }
 
-  /** Change many rows, which no change tells of. */
+  /** Change many rows without a change for each. */
   truncate(name) {
     const topic = this.topic(name);
     topic.rows.clear();
@@ -341,7 +340,7 @@ export class Daemon {
     this.#tell(name, { type: "status", topic: name, table: "back", message: "It is back." });
   }
 
-  /** Take a right away. */
+  /** Remove a permission. */
   forbid(name) {
     for (const line of this.lines) {
       if (!line.subscribed.delete(name)) continue;
