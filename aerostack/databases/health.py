@@ -33,18 +33,18 @@ class Trouble:
 
 class RestoreNotice:
     """
-    What was noticed of an older state of the database, or of a copy, that took the place of the
-    state that clients know.
+    Remembers that an older state of the database, or a copy, took the place of the state that
+    clients know.
 
-    @ivar sentence: That, as far as anybody may know it; L{None} for nothing.
+    @ivar sentence: A sentence about it that clients may read; L{None} for nothing.
     """
 
     def __init__(self) -> None:
         self.sentence: str | None = None
 
-    def tell(self, sentence: str) -> None:
+    def note(self, sentence: str) -> None:
         """
-        Take note of a sign.  The first one stays: what follows from it is the same.
+        Note a sign.  The first one stays, because they all have the same consequences.
         """
         self.sentence = self.sentence or sentence
 

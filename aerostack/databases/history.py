@@ -66,7 +66,7 @@ class History:
         """
         @param maxAge: For how many seconds a message is kept; L{None} for ever.
         @param maxCount: How many messages of a topic are kept; L{None} for all.
-        @param restored: Is told if a client has seen a message that the database lacks.
+        @param restored: Notes that a client has seen a message that the database lacks.
         """
         self._database = database
         self._dialect = dialect
@@ -207,7 +207,7 @@ class History:
             if seen and reason == UNKNOWN.reason and not self._isOlder:
                 # One log entry is enough, because many clients may come back.
                 self._isOlder = True
-                self._restored.tell(
+                self._restored.note(
                     "A client has seen a kept message that the database lacks: an older backup was"
                     " restored, or the message was deleted. Clients that come back from such"
                     " messages are told of a gap."

@@ -181,9 +181,6 @@ def _mayLack(
     The oldest messages of a topic are deleted first.  So while a message exists that is not newer
     than C{after}, no newer message was deleted.
 
-    Of a topic the oldest messages are forgotten first.  So where there is still one that is
-    not younger than C{after}, none that is younger has gone.
-
     @param oldest: Messages before this time may have been deleted because of their age; L{None}
         without a limit of age.
     @param maxCount: How many messages of a topic are kept, the newest.  While fewer messages than

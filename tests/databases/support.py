@@ -1,5 +1,5 @@
 """
-What the tests of the journal share.
+What the tests of the journals share.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def connect(path: str) -> sqlite3.Connection:
 
 class Reader:
     """
-    A journal with its own connection, read to the end at each call.
+    A journal with its own connection, which each call reads to the end.
 
-    @ivar missing: The tables that were last said to be missing.
-    @ivar reshaped: All tables that were said to be reshaped.
+    @ivar missing: The tables that were last reported as missing.
+    @ivar reshaped: All tables that were reported as reshaped.
     """
 
     def __init__(self, connection: Any, journal: Any) -> None:
@@ -84,7 +84,7 @@ class Mirror:
 
 def tableRows(connection: sqlite3.Connection, table: str) -> list[Row]:
     """
-    Read a table in the form in which its changes are told.
+    Read a table in the form of its changes.
     """
     cursor = connection.execute(f"SELECT * FROM {table}")
     names = [column[0] for column in cursor.description]
@@ -93,9 +93,9 @@ def tableRows(connection: sqlite3.Connection, table: str) -> list[Row]:
 
 class Steps:
     """
-    What a test of a journal does again and again; to be mixed into a test case.
+    The steps that tests of a journal share; to be mixed into a test case.
 
-    @ivar writer: A connection that is not the daemon's.
+    @ivar writer: A connection of another program.
     @ivar reader: The daemon's journal.
     """
 
@@ -133,7 +133,7 @@ class Steps:
 
     def changes(self, *statements: str) -> list[Change]:
         """
-        Run statements and give what is told of them.
+        Run statements, and give the changes that are reported.
         """
         self.run_(*statements)
         changes = []
@@ -144,7 +144,7 @@ class Steps:
 
     def losses(self, *statements: str) -> list[tuple[str, RealtimeError]]:
         """
-        Run statements and give what is told to be lost; no change may be told.
+        Run statements, and give the losses that are reported; no change may be reported.
         """
         self.run_(*statements)
         losses = []
@@ -165,14 +165,14 @@ class Steps:
 
     def summary(self, *statements: str) -> list[tuple[Any, ...]]:
         """
-        Run statements and give what is told of them, in short.
+        Run statements, and give the changes in short.
         """
         return brief(self.changes(*statements))
 
 
 class JournalCase(Steps, SynchronousTestCase):
     """
-    An SQLite database with a writer that is not the daemon, and a journal.
+    An SQLite database with a journal, and a writer that is another program.
     """
 
     def setUp(self) -> None:

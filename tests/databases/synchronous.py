@@ -17,7 +17,7 @@ from tests.postgres import Database
 
 def optionsOf(database: Database, **more: str) -> dict[str, str]:
     """
-    How to connect to a database.
+    Give the options to connect to a database.
     """
     return {**conninfoOf(database.url).options, **more}
 
@@ -54,9 +54,9 @@ class SynchronousPostgres:
 
 class SlowDatabase:
     """
-    A database that does nothing before it is told to.
+    A database that runs interactions when the test says so.
 
-    @ivar waiting: What is to be run, in order.
+    @ivar waiting: The interactions that wait, in order.
     """
 
     def __init__(self, database: Any) -> None:
@@ -70,7 +70,7 @@ class SlowDatabase:
 
     def step(self) -> None:
         """
-        Run what came first.
+        Run the first one.
         """
         result, interaction, args = self.waiting.pop(0)
         self._database.run(interaction, *args).chainDeferred(result)
@@ -78,11 +78,10 @@ class SlowDatabase:
 
 class LosingDatabase:
     """
-    A database whose connection breaks when a transaction is committed: before it is, or
-    after.
+    A database whose connection breaks at a commit, before or after its effect.
 
-    @ivar loses: What happens to the next transaction: C{committed} or C{undone}, and the
-        answer does not come; L{None} for nothing.
+    @ivar loses: What happens to the next transaction, whose answer does not come: C{committed} or
+        C{undone}; L{None} for no break.
     """
 
     def __init__(self, database: Any) -> None:

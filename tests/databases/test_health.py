@@ -20,7 +20,7 @@ class SilentDatabase:
     """
     A database that answers when the test says so.
 
-    @ivar asked: What waits for an answer.
+    @ivar asked: The questions that wait for an answer.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class SilentDatabase:
         self.asked.pop().errback(error)
 
 
-class HeartbeatTests(SynchronousTestCase):
+class ProbeTests(SynchronousTestCase):
     """
     Tests for L{DatabaseProbe}.
     """
@@ -52,19 +52,19 @@ class HeartbeatTests(SynchronousTestCase):
         self.clock = Clock()
         self.database = SilentDatabase()
         self.severed = 0
-        self.heartbeat = DatabaseProbe(self.clock, self.database, lambda cursor: None, self.sever)
-        self.heartbeat.startService()
-        self.addCleanup(self.heartbeat.stopService)
+        self.probe = DatabaseProbe(self.clock, self.database, lambda cursor: None, self.sever)
+        self.probe.startService()
+        self.addCleanup(self.probe.stopService)
 
     def sever(self) -> None:
         """
-        Fail what waits.
+        Fail the questions that wait.
         """
         self.severed += 1
 
     def test_givenUp(self) -> None:
         """
-        That the daemon stops is no fault of the database's.
+        The stop of the daemon is no fault of the database.
         """
         with capturedLogs() as events:
             self.database.fail(GivenUp("database_unavailable", "The daemon stopped meanwhile."))
@@ -72,30 +72,30 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_well(self) -> None:
         """
-        A database that answers is well, and is asked one question at a time.
+        A database that answers is healthy, and gets one question at a time.
         """
         for _ in range(10):
             self.assertEqual(len(self.database.asked), 1)
             self.database.answer()
             self.clock.advance(1.5)
-            self.assertIsNone(self.heartbeat.fault())
+            self.assertIsNone(self.probe.fault())
             self.clock.advance(0.5)
 
     def test_failing(self) -> None:
         """
-        A database that fails is at fault until it answers; what it fails with is logged,
-        in one line each time that it is another, and not told to everybody.
+        A database that fails is at fault until it answers.  Each new message is logged once, and
+        clients do not get it.
         """
         with capturedLogs() as logs:
             for said in ("it closed", "refused:\n\tis it there?", "refused:\n\tis it there?"):
                 self.database.fail(OSError(said))
                 self.assertEqual(
-                    self.heartbeat.fault(), "The database does not answer; the log says why."
+                    self.probe.fault(), "The database does not answer; the log says why."
                 )
                 self.clock.advance(2)
-            self.assertIsNotNone(self.heartbeat.fault())
+            self.assertIsNotNone(self.probe.fault())
             self.database.answer()
-        self.assertIsNone(self.heartbeat.fault())
+        self.assertIsNone(self.probe.fault())
         self.assertEqual(
             [formatEvent(event) for event in logs],
             [
@@ -107,16 +107,16 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_trouble(self) -> None:
         """
-        What is wrong in a database that answers is told to everybody, and logged once with its
-        details, as is its end.
+        Clients get the fault of a database that answers; the log gets its details once, and its
+        end.
         """
         with capturedLogs() as logs:
             for _ in range(3):
                 self.database.answer(Trouble("is held by x", "the database is held by x of y"))
-                self.assertEqual(self.heartbeat.fault(), "The database is held by x.")
+                self.assertEqual(self.probe.fault(), "The database is held by x.")
                 self.clock.advance(2)
             self.database.answer()
-        self.assertIsNone(self.heartbeat.fault())
+        self.assertIsNone(self.probe.fault())
         self.assertEqual(
             [formatEvent(event) for event in logs],
             [
@@ -127,20 +127,20 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_silent(self) -> None:
         """
-        A database that says nothing is at fault after a while, and not asked again
+        A database that does not answer is at fault after a while, and gets no more questions
         meanwhile.
         """
         self.clock.advance(5)
-        self.assertIsNone(self.heartbeat.fault())
+        self.assertIsNone(self.probe.fault())
         self.clock.advance(2)
-        self.assertEqual(self.heartbeat.fault(), "The database has not answered for 7 s.")
+        self.assertEqual(self.probe.fault(), "The database has not answered for 7 s.")
         self.assertEqual(len(self.database.asked), 1)
         self.database.answer()
-        self.assertIsNone(self.heartbeat.fault())
+        self.assertIsNone(self.probe.fault())
 
     def test_severed(self) -> None:
         """
-        One that says nothing for longer is not waited for.
+        After a longer silence the probe severs the connections.
         """
         self.clock.pump([1.0] * 14)
         self.assertEqual(self.severed, 0)
@@ -152,10 +152,10 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_stopped(self) -> None:
         """
-        One that has stopped asks no more.
+        A stopped probe asks nothing.
         """
         self.database.answer()
-        self.heartbeat.stopService()
+        self.probe.stopService()
         self.clock.advance(100)
         self.assertEqual(self.database.asked, [])
-        self.heartbeat.startService()
+        self.probe.startService()

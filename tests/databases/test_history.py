@@ -11,21 +11,16 @@ from hypothesis import given
 from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.databases.postgres.connection import POSTGRES
+from aerostack.databases.postgres.dialect import POSTGRES
 from aerostack.databases.sqlite.connection import SQLITE
 from aerostack.errors import GivenUp, RealtimeError
 from aerostack.testing import SynchronousDatabase
-from tests.databases.contract import (
-    FORGED,
-    PAGING,
-    ROOM,
-    AppendContract,
-    ExpireContract,
-    ForgedContract,
-    HistoryContract,
-    PageContract,
-    PastContract,
-)
+from tests.databases.contracts.append import AppendContract
+from tests.databases.contracts.expiry import ExpireContract
+from tests.databases.contracts.forged import FORGED, ForgedContract
+from tests.databases.contracts.history import ROOM, HistoryContract
+from tests.databases.contracts.pages import PAGING, PageContract
+from tests.databases.contracts.past import PastContract
 from tests.databases.synchronous import SynchronousPostgres
 from tests.postgres import freshDatabase
 
@@ -87,7 +82,7 @@ class SQLitePastTests(PastContract, SQLiteCase):
 
 class SQLiteForgedTests(ForgedContract, SQLiteCase):
     """
-    What somebody else has written into SQLite, which lets every column hold anything.
+    Rows that another program wrote into SQLite, which lets every column hold any value.
     """
 
     forged = [  # noqa: RUF012
@@ -99,13 +94,13 @@ class SQLiteForgedTests(ForgedContract, SQLiteCase):
 
 class SQLiteExpireTests(ExpireContract, SQLiteCase):
     """
-    Messages are forgotten in SQLite.
+    Messages are deleted in SQLite.
     """
 
     def test_held(self) -> None:
         """
-        While somebody else holds the database nothing is forgotten, and afterwards no
-        topic either.
+        While another program locks the database, no message is deleted; later no topic is
+        forgotten.
         """
         self.history = self.makeHistory(None, 1)
         self.expire()
@@ -120,8 +115,7 @@ class SQLiteExpireTests(ExpireContract, SQLiteCase):
 
     def test_failure(self) -> None:
         """
-        Why messages are not kept is known until one is, or until it is found that they could
-        be: a table that is gone is not there for a message that nobody sends.
+        The reason why messages are not kept is known until one is kept, or a probe succeeds.
         """
         self.keep(1)
         self.assertIsNone(self.history.failure)
@@ -139,7 +133,7 @@ class SQLiteExpireTests(ExpireContract, SQLiteCase):
 
     def test_unwritable(self) -> None:
         """
-        After messages could not be kept, it is found that they can be once one could be written.
+        After a failure to write, the next success is found by a probe that writes.
         """
         connection = self.database.connection
         connection.execute("PRAGMA query_only = ON")
@@ -153,7 +147,7 @@ class SQLiteExpireTests(ExpireContract, SQLiteCase):
 
     def test_givenUp(self) -> None:
         """
-        Messages stay where the daemon stops before they are forgotten, which is no fault.
+        When the daemon stops during an expiry, the messages stay, and that is no fault.
         """
         stopped = GivenUp("database_unavailable", "The daemon stopped meanwhile.")
         self.patch(self.history._database, "run", lambda *args: fail(stopped))
@@ -187,11 +181,11 @@ class PostgresPastTests(PastContract, PostgresCase):
 
 class PostgresForgedTests(ForgedContract, PostgresCase):
     """
-    What somebody else has written into PostgreSQL.
+    Rows that another program wrote into PostgreSQL.
     """
 
 
 class PostgresExpireTests(ExpireContract, PostgresCase):
     """
-    Messages are forgotten in PostgreSQL.
+    Messages are deleted in PostgreSQL.
     """

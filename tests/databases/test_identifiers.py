@@ -24,7 +24,7 @@ class QuoteTests(SynchronousTestCase):
 
     def test_quoted(self) -> None:
         """
-        A name is put in double quotes, and its own are doubled.
+        A name is put in double quotes, and its own quotes are doubled.
         """
         for name, expected in (
             ("orders", '"orders"'),
@@ -37,7 +37,7 @@ class QuoteTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        No name, and a name with a NUL, are refused.
+        An empty name and a name with a NUL are refused.
         """
         for name in ("", "\x00", "a\x00b"):
             error = self.assertRaises(ValueError, quoteIdentifier, name)
@@ -46,7 +46,7 @@ class QuoteTests(SynchronousTestCase):
     @given(NAMES)
     def test_meansItself(self, name: str) -> None:
         """
-        To the database a quoted name is that name and nothing else.
+        To the database a quoted name means that name and nothing else.
         """
         connection = sqlite3.connect(":memory:")
         try:

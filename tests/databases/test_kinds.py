@@ -1,6 +1,6 @@
 """
-Each kind of value against each kind of column: what a condition says of a row is the same
-live and in a snapshot, and a value that does not fit is refused when it is read.
+Each kind of value against each kind of column: a condition has the same verdict about a row live
+and in a snapshot, and a value that does not fit is refused when it is parsed.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from aerostack.core.rows.conditions import (
 from aerostack.core.rows.selection import MAX_LIMIT, Bounds, Selection
 from aerostack.databases.postgres.catalog import describe
 from aerostack.databases.postgres.ledger import standstill
-from aerostack.databases.postgres.rows import Rows, Shape, fieldsOf
+from aerostack.databases.postgres.rows import RowDecoder, Shape, fieldsOf
 from aerostack.databases.postgres.select import readRows
 from aerostack.databases.postgres.settings import settingsSQL
-from aerostack.databases.sqlite import rows as sqliteRows
+from aerostack.databases.sqlite import rows
 from tests.databases.postgres.case import PostgresCase
 from tests.databases.support import JournalCase, Steps
 from tests.postgres import ROLE
@@ -58,11 +58,11 @@ COMPARED = (EQ, GT, GTE, LT, LTE)
 
 def conditions(columns: Columns, column: str) -> Iterator[Condition]:
     """
-    The conditions for a column that are not refused.
+    The conditions for a column that the parser accepts.
     """
     wanted: list[tuple[str, Any]] = [(IS_NULL, True), (IS_NULL, False), (LIKE, "a%"), (IN, [])]
     wanted += [(operator, value) for value in VALUES for operator in COMPARED]
-    # Of which the database is never asked.
+    # Conditions that are never translated to SQL.
     wanted += [(NEQ, value) for value in VALUES[::5]]
     wanted += [(IN, [value, other]) for value, other in pairwise(VALUES)]
     for operator, value in wanted:
@@ -74,12 +74,12 @@ def conditions(columns: Columns, column: str) -> Iterator[Condition]:
 
 class KindContract(Steps):
     """
-    What holds on each database; to be mixed into a test case that has one.
+    Tests for each database; to be mixed into a test case that has one.
     """
 
     def read(self, selection: Selection) -> list[Row]:
         """
-        Read what was selected of the table C{t}.
+        Read the selected rows of the table C{t}.
         """
         raise NotImplementedError
 
@@ -129,7 +129,7 @@ class SQLiteTests(KindContract, JournalCase):
 
     def read(self, selection: Selection) -> list[Row]:
         names = list(self.reader.journal.columns(self.reader.cursor, "t"))
-        return sqliteRows.readRows(self.reader.cursor, "t", names, selection, BOUNDS)[0]
+        return rows.readRows(self.reader.cursor, "t", names, selection, BOUNDS)[0]
 
     def test_same(self) -> None:
         """
@@ -142,7 +142,7 @@ class SQLiteTests(KindContract, JournalCase):
 
 class SQLiteUTF16Tests(SQLiteTests):
     """
-    On SQLite, where text is kept as UTF-16.
+    On SQLite, with text stored as UTF-16.
     """
 
     encoding = "UTF-16le"
@@ -211,11 +211,11 @@ class PostgresTests(KindContract, PostgresCase):
 
         self.cursor.execute(settingsSQL({}))
         self.table = describe(self.cursor, "t")
-        self.tell = partial(Rows([Shape(0, fieldsOf(self.table.columns))]).tell, seq=1)
+        self.decode = partial(RowDecoder([Shape(0, fieldsOf(self.table.columns))]).decode, seq=1)
 
     def read(self, selection: Selection) -> list[Row]:
         with standstill(self.cursor):
-            found = readRows(self.cursor, self.table, self.tell, selection, BOUNDS)
+            found = readRows(self.cursor, self.table, self.decode, selection, BOUNDS)
         return found[0]
 
     def test_same(self) -> None:

@@ -37,7 +37,7 @@ class SchemaTests(SynchronousTestCase):
 
     def objects(self) -> list[Any]:
         """
-        All that is in the database.
+        All objects in the database.
         """
         return self.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
 
@@ -50,7 +50,7 @@ class SchemaTests(SynchronousTestCase):
 
     def insert(self) -> None:
         """
-        Keep a message, as version 1 of the tables has it.
+        Keep a message, in the form of version 1 of the tables.
         """
         self.execute(
             "INSERT INTO realtime_messages (room_id, created_at, id, user_id, kind, event, data)"
@@ -59,7 +59,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_dropped(self) -> None:
         """
-        A table of messages that somebody dropped is made again, whole.
+        A dropped table of messages is made again completely.
         """
         self.migrate()
         whole = self.objects()
@@ -70,7 +70,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_fromNothing(self) -> None:
         """
-        An empty database is brought to the present version, once.
+        An empty database gets the present version, once.
         """
         self.assertEqual(self.migrate(), 0)
         versions = [(n,) for n in range(1, len(MIGRATIONS) + 1)]
@@ -107,7 +107,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_tooNew(self) -> None:
         """
-        A later version's database is refused with both numbers, and left as it was.
+        The database of a later version is refused with both numbers, and stays as it was.
         """
         self.migrate()
         self.execute(f"INSERT INTO realtime_schema VALUES ({len(MIGRATIONS) + 1})")
@@ -118,7 +118,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_uniqueTime(self) -> None:
         """
-        The table itself lets no two messages of a topic share a time.
+        The table itself lets no two messages of a topic have the same time.
         """
         self.migrate()
         self.insert()
@@ -131,7 +131,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_remove(self) -> None:
         """
-        Everything that was put in is taken out, and nothing else.
+        Removal drops everything that the daemon created, and nothing else.
         """
         self.migrate()
         self.insert()

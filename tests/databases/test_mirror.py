@@ -1,6 +1,5 @@
 """
-Whatever is written, in whatever way: a copy that is kept by the changes alone is the
-table.
+A copy that is kept by its changes alone equals the table, whatever statements write to it.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ TABLES = [
     "CREATE TABLE t (a PRIMARY KEY, b, c) WITHOUT ROWID",
     "CREATE TABLE t (a TEXT COLLATE NOCASE, b, c UNIQUE, PRIMARY KEY (b, a)) WITHOUT ROWID",
     "CREATE TABLE t (a INT, b, c, PRIMARY KEY (a ASC, b COLLATE NOCASE)) WITHOUT ROWID",
-    # A row that is replaced, or whose key is, takes or changes others with it.  (Not itself:
-    # SQLite cascades before it fires AFTER triggers, so that would be told the wrong way
-    # round.)
+    # A row that is replaced, or whose key changes, deletes or changes other rows with it.  (Not
+    # itself: SQLite cascades before it fires AFTER triggers, so the journal would have the wrong
+    # order.)
     "CREATE TABLE t (a INTEGER PRIMARY KEY, b REFERENCES t ON DELETE CASCADE"
     " ON UPDATE CASCADE, c, CHECK (a IS NOT b))",
     "CREATE TABLE t (a INTEGER PRIMARY KEY, b REFERENCES t ON DELETE SET NULL, c UNIQUE)",
@@ -123,8 +122,8 @@ class MirrorTests(SynchronousTestCase):
         self, table: str, extras: list[str], recursive: bool, early: list[str], data: DataObject
     ) -> None:
         """
-        Applying the changes to a copy gives the table, and each change's C{old} is what
-        the copy had.
+        Applying the changes to a copy gives the table, and each change's C{old} is the copy's
+        row.
         """
         path = self.mktemp()
         writer = connect(path)
@@ -146,7 +145,7 @@ class MirrorTests(SynchronousTestCase):
         mirror = Mirror(tableRows(writer, "t"))
         for statement in data.draw(st.lists(STATEMENTS, min_size=1, max_size=12)):
             if "SET NULL" in table and statement.startswith("UPDATE OR REPLACE"):
-                # It can change the very row that is being updated, in between.
+                # It can change the row that is being updated, in the middle of the update.
                 continue
             attempt(writer, statement)
             if not writer.in_transaction:
@@ -162,7 +161,7 @@ class MirrorTests(SynchronousTestCase):
 
 def attempt(connection: sqlite3.Connection, statement: str) -> None:
     """
-    Run a statement that the table may refuse, but not because of what is ours.
+    Run a statement that the table may refuse, but not because of the daemon's objects.
     """
     try:
         connection.execute(statement)

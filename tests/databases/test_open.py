@@ -12,7 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.databases.backend import Backend, Unusable
 from aerostack.databases.health import DatabaseProbe
 from aerostack.databases.open import openBackend
-from aerostack.databases.postgres.connection import POSTGRES, PostgresDatabase, SpareConnections
+from aerostack.databases.postgres.connection import PostgresDatabase
+from aerostack.databases.postgres.dialect import POSTGRES
+from aerostack.databases.postgres.spares import SpareConnections
 from aerostack.databases.sqlite.backend import FileWatch, SQLiteBackend
 from aerostack.databases.sqlite.connection import SQLITE, SQLiteDatabase
 from aerostack.settings.settings import DatabaseConfig
@@ -33,7 +35,7 @@ class SQLiteTests(SynchronousTestCase):
 
     def test_parts(self) -> None:
         """
-        A SQLite file's URL gives what is SQLite's.
+        The URL of an SQLite file gives SQLite's parts.
         """
         self.assertIsInstance(self.backend, SQLiteBackend)
         self.assertEqual((self.backend.name, self.backend.dialect), (str(self.path), SQLITE))
@@ -42,7 +44,7 @@ class SQLiteTests(SynchronousTestCase):
 
     def test_prepare(self) -> None:
         """
-        A file that is no database is told, one that is made is found again.
+        A file that is no database is refused; a created database is found again.
         """
         self.path.write_text("a letter" * 200)
         error = self.assertRaises(Unusable, self.backend.prepare, 0, 10, forget)
@@ -53,7 +55,7 @@ class SQLiteTests(SynchronousTestCase):
 
     def test_watch(self) -> None:
         """
-        A file that is replaced is told, until it is back.
+        The health service reports a replaced file until the original is back.
         """
         self.backend.prepare(0, 10, forget)
         reactor = MemoryReactorClock()
@@ -70,7 +72,7 @@ class SQLiteTests(SynchronousTestCase):
 
     def test_remove(self) -> None:
         """
-        What is taken out is named; where there is no database none is made.
+        Removal names what it removes, and creates no database where there is none.
         """
         self.assertIn("no database", str(self.assertRaises(Unusable, self.backend.remove, False)))
         self.assertFalse(self.path.exists())
@@ -90,9 +92,9 @@ class PostgresTests(SynchronousTestCase):
 
     def unusable(self, backend: Backend) -> str:
         """
-        Prepare what cannot be.
+        Prepare a database that cannot be used.
 
-        @return: Why.
+        @return: The message.
         """
         error = str(self.assertRaises(Unusable, backend.prepare, 0, 10, forget))
         self.assertNotIn("\n", error)
@@ -100,7 +102,7 @@ class PostgresTests(SynchronousTestCase):
 
     def test_parts(self) -> None:
         """
-        A PostgreSQL URL gives what is PostgreSQL's; nothing is opened for it.
+        A PostgreSQL URL gives PostgreSQL's parts, without opening a connection.
         """
         backend = openBackend(DatabaseConfig("postgresql://nowhere.test/shop", "s3cret"))
         self.assertEqual(backend.name, "postgresql://nowhere.test/shop")
@@ -114,7 +116,7 @@ class PostgresTests(SynchronousTestCase):
 
     def test_prepare(self) -> None:
         """
-        A database is prepared with the password that is configured, once and again.
+        A database is prepared with the configured password, also twice.
         """
         backend = openBackend(DatabaseConfig(self.postgres.tcp(), PASSWORD))
         for _ in range(2):
@@ -122,7 +124,7 @@ class PostgresTests(SynchronousTestCase):
 
     def test_unusable(self) -> None:
         """
-        What is wrong is told in one line, without the password.
+        The error is one line, without the password.
         """
         wrong = openBackend(DatabaseConfig(self.postgres.tcp(), "wr0ng"))
         self.assertIn("password authentication failed", self.unusable(wrong))
@@ -138,7 +140,7 @@ class PostgresTests(SynchronousTestCase):
 
     def test_remove(self) -> None:
         """
-        Everything is taken out, or all but what was kept.
+        Removal drops everything, or everything except the kept messages.
         """
         self.backend.prepare(0, 10, forget)
         self.backend.remove(True)

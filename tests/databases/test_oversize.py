@@ -26,7 +26,7 @@ VALUES = st.one_of(
 
 def size(rows: list[dict[str, Any]], without: frozenset[str] = frozenset()) -> int:
     """
-    What the values of rows take in JSON.
+    The size of the values of rows in JSON.
     """
     return sum(
         len(encodeValue(None if name in without else toJSON(value)))
@@ -42,24 +42,24 @@ class OmissionsTests(SynchronousTestCase):
 
     def omitted(self, *rows: dict[str, Any], limit: int = 100, keys: tuple[str, ...] = ()) -> str:
         """
-        What is left out, in a row.
+        The omitted columns, in one string.
         """
         return "".join(sorted(omissions(rows, limit, lambda: keys)))
 
     def test_small(self) -> None:
         """
-        Of what is within the limit nothing is left out, and nobody asks for the key.
+        A change within the limit omits nothing, and does not ask for the key.
         """
 
         def asked() -> tuple[str, ...]:
-            raise AssertionError("nobody needs it")
+            raise AssertionError("the key is not needed")
 
         self.assertEqual(omissions([{"a": "x" * 98, "b": None}], 104, asked), frozenset())
         self.assertEqual(omissions([{"a": 'x"' * 30}], 92, asked), frozenset())
 
     def test_largest(self) -> None:
         """
-        The largest go first, and no more of them than must.
+        The largest columns are omitted first, and no more of them than necessary.
         """
         row = {"a": 1, "b": "x" * 60, "c": "x" * 90, "d": "x" * 70}
         self.assertEqual(self.omitted(row), "cd")
@@ -69,14 +69,14 @@ class OmissionsTests(SynchronousTestCase):
 
     def test_bothRows(self) -> None:
         """
-        What counts is what both rows take together.
+        The limit applies to both rows together.
         """
         self.assertEqual(self.omitted({"a": "x" * 40, "b": ""}, {"a": "x" * 60, "b": ""}), "a")
         self.assertEqual(self.omitted({"a": "x" * 40, "b": ""}), "")
 
     def test_key(self) -> None:
         """
-        The key goes last, when nothing else is left.
+        The key is omitted last.
         """
         row = {"a": "x" * 90, "b": "x" * 30, "c": "x" * 20}
         self.assertEqual(self.omitted(row, keys=("a",)), "bc")
@@ -85,8 +85,8 @@ class OmissionsTests(SynchronousTestCase):
 
     def test_encodedOnce(self) -> None:
         """
-        A value that alone is too large is not encoded at all, to find out how large it is;
-        others once.
+        A value that alone is too large is not encoded to find its size; other values are encoded
+        once.
         """
         encoded: list[int] = []
 
@@ -100,15 +100,15 @@ class OmissionsTests(SynchronousTestCase):
 
     def test_documents(self) -> None:
         """
-        Values that are in their JSON form already are measured as well.
+        Values that are already in their JSON form are measured too.
         """
         self.assertEqual(self.omitted({"a": {"b": ["x" * 99]}, "c": [1] * 10}), "a")
 
     @given(st.dictionaries(st.sampled_from("abcdefgh"), VALUES), st.integers(1, 400), st.booleans())
     def test_fits(self, row: dict[str, Any], limit: int, twice: bool) -> None:
         """
-        What is left fits, unless all is left out; with one column less left out it would
-        not; and what fits is whole.
+        The rest fits, unless all is omitted; with one column less omitted it would not fit; and a
+        change that fits omits nothing.
         """
         rows = [row, row] if twice else [row]
         keys = sorted(row)[:1]

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.rows.changes import Change, Row
 from aerostack.core.rows.journal import Loss
 from aerostack.core.rows.selection import Bounds, Selection
-from aerostack.databases.postgres import following as postgresfollowing
+from aerostack.databases.postgres import following
 from aerostack.databases.postgres.journal import PostgresJournal
 from aerostack.errors import RealtimeError
 from aerostack.protocol.codec import encodeValue
@@ -64,7 +64,7 @@ class PostgresFuzz(SynchronousTestCase):
         position.
         """
         # Every poll sees the earlier statements.
-        self.patch(postgresfollowing, "CHECKING", 0.0)
+        self.patch(following, "CHECKING", 0.0)
         for seed in seeds(4):
             self.run_(seed)
 

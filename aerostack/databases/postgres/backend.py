@@ -1,5 +1,5 @@
 """
-A PostgreSQL database as the daemon's.
+A PostgreSQL database as the daemon's database.
 """
 
 from __future__ import annotations
@@ -15,15 +15,25 @@ from aerostack.databases.backend import Backend, Pools, Unusable
 from aerostack.databases.health import DatabaseProbe, Trouble
 from aerostack.databases.migrations import SchemaTooNew
 from aerostack.databases.pool import PooledDatabase
-from aerostack.databases.postgres import connection as postgres
-from aerostack.databases.postgres import query as postgresquery
+from aerostack.databases.postgres.connection import (
+    PostgresDatabase,
+    Unsuitable,
+    connectionOptions,
+    conninfoOf,
+    openConnection,
+    prepareDatabase,
+    sentence,
+)
+from aerostack.databases.postgres.dialect import POSTGRES
 from aerostack.databases.postgres.journal import PostgresJournal
 from aerostack.databases.postgres.locks import Lookout
+from aerostack.databases.postgres.query import runQuery
+from aerostack.databases.postgres.spares import SpareConnections
 from aerostack.databases.postgres.wake import PostgresWaker
 from aerostack.interfaces import IJournal, IWaker
 from aerostack.settings.settings import DatabaseConfig, TrackerConfig
 
-_FAULTS = (postgres.Unsuitable, SchemaTooNew, psycopg.Error)
+_FAULTS = (Unsuitable, SchemaTooNew, psycopg.Error)
 
 
 class PostgresBackend(Backend):
@@ -34,22 +44,22 @@ class PostgresBackend(Backend):
     def __init__(self, config: DatabaseConfig) -> None:
         super().__init__()
         self.name = config.url
-        self.dialect = postgres.POSTGRES
-        self._options = dict(postgres.conninfoOf(config.url).options)
+        self.dialect = POSTGRES
+        self._options = dict(conninfoOf(config.url).options)
         if config.password is not None:
             self._options["password"] = config.password
         self._lookout = Lookout()
-        self._spares = postgres.SpareConnections(self._options, "snapshot")
+        self._spares = SpareConnections(self._options, "snapshot")
 
     def prepare(self, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
         try:
-            return postgres.prepareDatabase(self._options, since, limit, remember)
+            return prepareDatabase(self._options, since, limit, remember)
         except _FAULTS as error:
-            raise Unusable(postgres.sentence(error)) from None
+            raise Unusable(sentence(error)) from None
 
     def pools(self, reactor: Any) -> Pools:
         def pool(threads: int, purpose: str, timeout: float | None = None) -> PooledDatabase:
-            return postgres.PostgresDatabase(
+            return PostgresDatabase(
                 reactor,
                 self._options,
                 threads,
@@ -59,11 +69,11 @@ class PostgresBackend(Backend):
                 lookout=self._lookout,
             )
 
-        # A statement of db.query brings its own time-out, and nothing is prepared where every
-        # statement takes away what the one before has left.
+        # A statement of db.query sets its own timeout.  There the driver prepares no statements,
+        # because each interaction cleans the session at its end.
         return Pools(
             history=pool(2, "history", 10.0),
-            # A journal's reader is a session of the server's.
+            # The server knows a reader of the journal by its session, so there is one.
             tracker=pool(1, "tracker", 30.0),
             query=pool(4, "query"),
             reads=pool(2, "reads", 30.0),
@@ -79,7 +89,7 @@ class PostgresBackend(Backend):
         )
 
     def waker(self, reactor: Any) -> IWaker:
-        return PostgresWaker(reactor, postgres.connectionOptions(self._options, "listen"))
+        return PostgresWaker(reactor, connectionOptions(self._options, "listen"))
 
     def health(self, reactor: Any, pools: Pools) -> DatabaseProbe:
         def look(cursor: Any) -> Trouble | None:
@@ -92,11 +102,11 @@ class PostgresBackend(Backend):
     def runQuery(
         self, cursor: Any, sql: str, parameters: list[Any], bounds: Bounds
     ) -> dict[str, Any]:
-        return postgresquery.runQuery(cursor, sql, parameters, bounds, self._lookout)
+        return runQuery(cursor, sql, parameters, bounds, self._lookout)
 
     def remove(self, keepHistory: bool) -> list[str]:
         try:
-            with postgres.openConnection(self._options, "detach") as connection:
+            with openConnection(self._options, "detach") as connection:
                 return self._removeWith(connection.cursor(), keepHistory)
         except _FAULTS as error:
-            raise Unusable(f"{self.name}: {postgres.sentence(error)}") from None
+            raise Unusable(f"{self.name}: {sentence(error)}") from None

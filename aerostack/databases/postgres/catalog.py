@@ -1,10 +1,10 @@
 """
-What a PostgreSQL table looks like, as far as following it needs to know.
+Reads the definition of a PostgreSQL table, as far as it is needed to follow the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,9 @@ _KINDS = {
 _NUMBERS = ("int2", "int4", "int8", "float4", "float8", "numeric")
 _TIMES = ("date", "timestamp", "timestamptz", "time", "timetz")
 
-# A name is looked for as it stands on the role's search path, then with a schema before one of
-# its dots, and then in small letters, to say how it is spelled.  Our own search path has no
-# schema of others', so what is visible is found out here, as the server would.
+# A name is looked up first as it is on the role's search path, then with a schema before one of
+# its dots, and then in lower case, to find its spelling.  The daemon's own search path has no
+# schemas of other roles, so this query resolves the name as the server would.
 _FIND = f"""
 WITH written AS (
   SELECT CASE WHEN left(part, 1) = '"' THEN replace(substr(part, 2, length(part) - 2), '""', '"')
@@ -58,7 +58,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY asked.rank LIMIT 1
 """
 
-# What a column has in rows that were there before it, the tables know that hold rows.
+# The tables that hold rows know which value a column has in rows that are older than the column.
 _COLUMNS = """
 SELECT a.atttypid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod),
   b.typname, b.typcategory::text, CASE WHEN b.typcategory = 'A' THEN e.typname ELSE '' END,
@@ -109,9 +109,10 @@ FROM pg_type t, LATERAL (
 
 def codeSQL(relation: str) -> str:
     """
-    A subquery for a function that reading a table calls, and whose it is, where we do not
-    trust that role; null where there is none.  The planner works out what is constant in
-    indexes, constraints and statistics.  Superusers and the owner of the database are trusted.
+    A subquery for a function that a read of a table calls, with its owner, if the daemon does not
+    trust that role; null if there is none.  The planner evaluates constant expressions in
+    indexes, constraints and statistics.  The daemon trusts superusers and the owner of the
+    database.
 
     @param relation: The table's number.
     """
@@ -138,8 +139,8 @@ def codeSQL(relation: str) -> str:
 )"""
 
 
-# The tables that hold its rows, itself the first.  A temporary child is one session's own.
-# "Busy" are those that have a trigger of the user's that may change rows once more.
+# The tables that hold a table's rows, itself the first.  Only its own session sees a temporary
+# child.  A table is busy if it has a trigger of the user's that may change rows once more.
 _MEMBERS = f"""
 WITH RECURSIVE tree AS (
   SELECT %s::oid AS oid
@@ -166,20 +167,19 @@ class Column:
     """
     One column.
 
-    @ivar text: How to read the text as which its values are written, as
-        L{formOf<aerostack.databases.postgres.values.formOf>} takes it; L{None} where they are
-        no such text.
+    @ivar text: How to read the text form of its values, for
+        L{formOf<aerostack.databases.postgres.values.formOf>}; L{None} if they have another form.
     @ivar oid: The number of its type.
-    @ivar number: What tells it from every other column that the table has or had.
+    @ivar number: Identifies it among all columns that the table has or had.
     @ivar type: Its type, as SQL writes it.
-    @ivar base: The name of that type, or of the one beneath a domain.
-    @ivar category: What kind of type that is.
-    @ivar element: The name of the type of an array's elements, or of theirs; else empty.
+    @ivar base: The name of that type, or of the type beneath a domain.
+    @ivar category: The category of that type.
+    @ivar element: The name of the innermost element type of an array; else empty.
     @ivar isVirtual: It is computed when it is read, so the triggers do not see it.
-    @ivar fallback: The JSON text of the value that it has in rows that were there before
-        it, L{None} for NULL.
-    @ivar isForeign: Somebody else owns its type, and may have given it a cast to C{json}:
-        its values are only ever written by the type's own output function.
+    @ivar fallback: The JSON text of the value that it has in rows that are older than it; L{None}
+        for NULL.
+    @ivar isForeign: A role that is no superuser owns its type, and may have defined a cast to
+        C{json}: its values are only written by the type's own output function.
     """
 
     text: Any
@@ -214,8 +214,8 @@ class Table:
     """
     A table whose changes can be followed.
 
-    @ivar name: The name by which its changes are told: with its schema, unless it is found
-        without.
+    @ivar name: The name under which its changes are reported: with its schema, unless the role's
+        search path finds it without.
     @ivar members: The tables that hold its rows, itself the first.
     @ivar isBusy: A trigger of the user's may change rows again that were just changed.
     """
@@ -241,7 +241,7 @@ def qualify(schema: str, name: str) -> str:
 
 def describe(cursor: Any, name: str) -> Table:
     """
-    Read what a table looks like.
+    Read the definition of a table.
 
     @raise RealtimeError: C{table_not_allowed}, C{unknown_table} or C{untrackable_table}.
     """
@@ -301,7 +301,7 @@ def _readColumns(cursor: Any, oid: int, members: list[int]) -> tuple[Column, ...
 
 def _readType(cursor: Any, oid: int) -> Any:
     """
-    Describe how values of a type are written.
+    Describe the text form of a type's values.
     """
     if oid in SCALARS:
         return oid
@@ -314,34 +314,6 @@ def _readType(cursor: Any, oid: int) -> Any:
         fields = zip(names or (), types or (), strict=True)
         return ["row", [[name, _readType(cursor, kind)] for name, kind in fields]]
     return 0
-
-
-def rowSQL(columns: Sequence[Column], source: str) -> str:
-    """
-    The beginning of a query for rows, as the triggers copy them.
-
-    Columns are named, because the server looks at others than we have seen where a table is
-    altered at that moment; and C{to_json} calls the casts of whoever owns a type.
-
-    @param source: A table and what goes behind it; it is called C{n}.
-    @return: What gives a column C{row} of the type C{json}, to be run with parameters.
-    """
-    names = valuesSQL(columns).replace("%", "%%")
-    return f"SELECT to_json(r.*) AS row FROM (SELECT {names} FROM {source}) AS r"
-
-
-def valuesSQL(columns: Sequence[Column]) -> str:
-    """
-    The values of columns of a table that is called C{n}, as C{to_json} may write them.
-    """
-    return ", ".join(_valueSQL(column) for column in columns if not column.isVirtual)
-
-
-def _valueSQL(column: Column) -> str:
-    name = quoteIdentifier(column.name)
-    if not column.isForeign:
-        return f"n.{name}"
-    return f"CASE WHEN num_nulls(n.{name}) = 0 THEN format('%s', n.{name}) END AS {name}"
 
 
 def _readMembers(cursor: Any, oid: int, name: str) -> tuple[tuple[Member, ...], bool]:
@@ -360,7 +332,7 @@ def _readMembers(cursor: Any, oid: int, name: str) -> tuple[tuple[Member, ...], 
             )
         if code is not None:
             raise _untrackable(
-                f"Whoever reads {sql} runs {code}, which an index, a constraint or statistics"
+                f"A read of {sql} runs {code}, which an index, a constraint or statistics"
                 " call; only a superuser or the owner of the database may own such a function."
             )
         members.append(Member(member, sql, kind != "p"))
@@ -378,7 +350,7 @@ def _untrackable(message: str) -> RealtimeError:
 
 def columnTypes(table: Table) -> Columns:
     """
-    Tell of each column that is told what its values are compared as.
+    Give the type by which the values of each visible column are compared.
     """
     return {column.name: _columnType(column) for column in table.columns if not column.isVirtual}
 
@@ -399,7 +371,7 @@ def _columnType(column: Column) -> ColumnType:
 
 def keyColumns(cursor: Any, oid: int | None) -> list[str]:
     """
-    Give the names of a table's primary key's columns.
+    Give the names of the columns of a table's primary key.
     """
     return [
         name

@@ -1,5 +1,5 @@
 """
-The entries of a PostgreSQL journal that have their numbers.
+The numbered entries of a PostgreSQL journal.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Change, Row
 from aerostack.core.rows.journal import Loss
 from aerostack.databases.oversize import omissions
 from aerostack.databases.postgres.catalog import SCHEMA, keyColumns
-from aerostack.databases.postgres.rows import Rows
+from aerostack.databases.postgres.rows import RowDecoder
 from aerostack.databases.postgres.schema import (
     DELETED,
     INSERTED,
     LOCK_NUMBERS,
     LOST,
-    NOBODY,
+    NO_TABLE,
     TRUNCATED,
     UPDATED,
 )
 from aerostack.errors import RealtimeError
 
 JUMP = 1_000_000
-"""How far numbers go on from where the journal was known to be, when it has lost them.
-Other readers may have read further than the one that notices."""
+"""How far the numbers jump after the journal has lost them.  Other readers may have read further
+than the one that notices."""
 
 _OPERATIONS = {INSERTED: INSERT, UPDATED: UPDATE, DELETED: DELETE}
 
-# Entries are looked up one by one, in their order: that has its index, whatever is known of
-# how the tables are filled.
+# The query looks the entries up one by one, in their order, so that it uses the index whatever
+# the server knows of the tables' sizes.
 _READ = f"""
 SELECT e.seq, e.tid, e.xid, e.last, e.op, e.at, e.new, e.old, e.count
 FROM (
@@ -53,26 +53,27 @@ ORDER BY e.seq
 _UNBOUNDED = 2**62
 
 Entry = tuple[Any, ...]
-"""What is read of an entry: its number, its table's, its transaction, whether it is the
-last of that, its operation, its time in ms, the new row and the old one."""
+"""A row of an entry: its number, its table's number, its transaction, whether it is the last
+entry of its table in that transaction, its operation, its time in ms, the new row and the old
+one."""
 
 
 def newest(cursor: Any) -> int:
     """
-    Give the number of the newest change, 0 if there is none.
+    Give the number of the newest change; 0 without changes.
     """
     (seq,) = cursor.execute(f"SELECT coalesce(max(seq), 0) FROM {SCHEMA}.changes").fetchone()
     return int(seq)
 
 
-def goesOn(cursor: Any, after: int) -> bool:
+def isContinued(cursor: Any, after: int) -> bool:
     """
-    Tell whether what comes next behind a change is in the journal: the next number, or a leap
+    Whether the journal has the entry that comes next after a change: the next number, or a leap
     from this one.
     """
     (found,) = cursor.execute(
         f"SELECT EXISTS (SELECT FROM {SCHEMA}.changes WHERE seq = %s)"
-        f" OR EXISTS (SELECT FROM {SCHEMA}.changes WHERE tid = {NOBODY} AND id = %s)",
+        f" OR EXISTS (SELECT FROM {SCHEMA}.changes WHERE tid = {NO_TABLE} AND id = %s)",
         (after + 1, after),
     ).fetchone()
     return bool(found)
@@ -80,40 +81,39 @@ def goesOn(cursor: Any, after: int) -> bool:
 
 def isPruned(cursor: Any, after: int) -> bool:
     """
-    Tell whether what came next behind a change may have been pruned.  Where it was not, the
-    change was never in this journal: it is in one that an older copy of the database has
-    replaced.
+    Whether the entry after a change may have been pruned.  If it was not, this journal never had
+    the change: another journal had it, which an older copy of the database has replaced.
     """
-    # The first of all stays.
+    # The very first entry always stays.
     (oldest,) = cursor.execute(f"SELECT min(seq) FROM {SCHEMA}.changes WHERE seq > 0").fetchone()
     return oldest is None or int(oldest) > after
 
 
 def leap(cursor: Any) -> None:
     """
-    Go on with numbers that were never given before.  They are those of the time, in
-    microseconds, and faster than that no journal grows.
+    Continue with numbers that no entry ever had.  They are the time in microseconds, and no
+    journal grows faster than that.
 
-    Should the database have been put back to an older state, the numbers behind its newest were
-    given to changes that are lost, and there are clients that know them.
+    If the database was put back to an older state, the numbers after its newest entry belonged to
+    changes that are lost, but that clients know.
 
-    @raise LockNotAvailable: Somebody else gives numbers just now.
+    @raise LockNotAvailable: Another session numbers changes at this moment.
     """
     cursor.execute(LOCK_NUMBERS)
-    # What has no number yet is told by the snapshot, as before.
+    # The snapshot still decides which changes have no number yet.
     cursor.execute(
         f"INSERT INTO {SCHEMA}.changes (seq, id, tid, at, last, lost, snapshot)"
         " SELECT greatest(c.seq + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint),"
-        f" c.seq, {NOBODY}, clock_timestamp(), false, false, c.snapshot"
+        f" c.seq, {NO_TABLE}, clock_timestamp(), false, false, c.snapshot"
         f" FROM {SCHEMA}.changes AS c ORDER BY c.seq DESC LIMIT 1"
     )
 
 
 def sequence(cursor: Any) -> int:
     """
-    Number the changes that were committed since, unless somebody else does just now.
+    Number the changes that were committed since, unless another session does that at this moment.
 
-    @return: The number of the newest.
+    @return: The number of the newest change.
     """
     (seq,) = cursor.execute(f"SELECT {SCHEMA}.sequence()").fetchone()
     return int(seq)
@@ -121,8 +121,8 @@ def sequence(cursor: Any) -> int:
 
 def unsequenced(cursor: Any) -> float | None:
     """
-    Give the age of the oldest change, in seconds, that was committed and has no number;
-    L{None} if there is none.
+    Give the age of the oldest committed change without a number, in seconds; L{None} if there is
+    none.
     """
     (age,) = cursor.execute(
         f"SELECT extract(epoch FROM clock_timestamp() - {SCHEMA}.unsequenced())::float8"
@@ -132,7 +132,7 @@ def unsequenced(cursor: Any) -> float | None:
 
 def hasLoss(cursor: Any, tid: int, after: int, until: int) -> bool:
     """
-    Tell whether changes of a table between two numbers are known to be lost.
+    Whether changes of a table between two numbers are known to be lost.
     """
     found = cursor.execute(
         f"SELECT FROM {SCHEMA}.changes AS c WHERE c.tid = %s AND c.seq > %s AND c.seq <= %s"
@@ -144,7 +144,7 @@ def hasLoss(cursor: Any, tid: int, after: int, until: int) -> bool:
 
 def addLosses(cursor: Any, seqs: Collection[int]) -> None:
     """
-    Note that changes cannot be told, so that those who ask for them later hear of a gap.
+    Note that changes cannot be decoded, so that later readers get a gap.
     """
     cursor.execute(
         f"UPDATE {SCHEMA}.changes SET lost = true WHERE seq = ANY (%s) AND NOT lost",
@@ -156,7 +156,7 @@ def count(cursor: Any, tid: int, after: int, until: int, most: int) -> int:
     """
     Count the changes of a table between two numbers.
 
-    @param most: How many to count at the most.
+    @param most: The highest number to count to.
     """
     (found,) = cursor.execute(
         f"SELECT count(*) FROM (SELECT FROM {SCHEMA}.changes"
@@ -168,16 +168,17 @@ def count(cursor: Any, tid: int, after: int, until: int, most: int) -> int:
 
 def oldUntil(cursor: Any, after: int, before: int, timestamp: int, limit: int) -> int:
     """
-    Give the number up to which changes can be pruned, 0 if none can.
+    Give the number up to which changes can be pruned; 0 if none can.
 
-    @param after: The number up to which they are gone.
+    @param after: The number up to which changes were already pruned.
     """
     (last,) = cursor.execute(
         "SELECT coalesce(max(seq) FILTER (WHERE at < to_timestamp(%s / 1000.0)"
-        # A leap goes with what it leads to: one who has seen what is before it may come back.
-        f" AND tid <> {NOBODY}), 0) FROM (SELECT seq, at, tid FROM {SCHEMA}.changes"
+        # A leap is pruned with the entry after it, because a reader that has seen the entry
+        # before it may come back.
+        f" AND tid <> {NO_TABLE}), 0) FROM (SELECT seq, at, tid FROM {SCHEMA}.changes"
         " WHERE seq > %s AND seq <= %s"
-        # The newest stays: it says where to go on.
+        # The newest stays, because the next number follows from it.
         f" AND seq < (SELECT max(seq) FROM {SCHEMA}.changes) ORDER BY seq LIMIT %s) AS oldest",
         (timestamp, after, before, limit),
     ).fetchone()
@@ -186,13 +187,13 @@ def oldUntil(cursor: Any, after: int, before: int, timestamp: int, limit: int) -
 
 def prune(cursor: Any, after: int, until: int) -> int:
     """
-    Forget changes.
+    Delete changes.
 
-    @return: How many there were.
+    @return: How many were deleted.
     """
     (gone,) = cursor.execute(
         f"SELECT {SCHEMA}.prune(%(after)s, %(until)s) - (SELECT count(*) FROM {SCHEMA}.changes"
-        f" WHERE tid = {NOBODY} AND seq > %(after)s AND seq <= %(until)s)",
+        f" WHERE tid = {NO_TABLE} AND seq > %(after)s AND seq <= %(until)s)",
         {"after": after, "until": until},
     ).fetchone()
     return int(gone)
@@ -200,17 +201,17 @@ def prune(cursor: Any, after: int, until: int) -> int:
 
 def skip(cursor: Any, after: int) -> None:
     """
-    Go on with numbers that nobody has read yet, and forget what has none so far: nobody
-    knows any more what of it was told.
+    Continue with numbers that no client has seen yet, and delete the changes without a number,
+    because it is unknown which of them were delivered.
 
-    @param after: The last number that our reader has read.  It finds the next one there, so
-        that it sees no gap; others, who may have read further, do.
+    @param after: The last number that this reader has read.  It finds the next number, so it sees
+        no gap; other readers may have read further, and do see one.
     """
     cursor.execute(LOCK_NUMBERS)
     cursor.execute(
         f"WITH gone AS (DELETE FROM {SCHEMA}.captured)"
         f" INSERT INTO {SCHEMA}.changes (seq, tid, at, last, lost, snapshot)"
-        f" SELECT seq, {NOBODY}, clock_timestamp(), false, false, pg_current_snapshot()"
+        f" SELECT seq, {NO_TABLE}, clock_timestamp(), false, false, pg_current_snapshot()"
         " FROM unnest(%s::bigint[]) AS seq",
         ([after + 1, after + JUMP],),
     )
@@ -220,7 +221,7 @@ def read(cursor: Any, after: int, limit: int, size: int | None) -> tuple[Sequenc
     """
     Read entries of all tables.
 
-    @param size: After how many bytes of values to read no more.
+    @param size: The limit of the values, in bytes.
     @return: The entries, and whether there are more.
     """
     found = cursor.execute(
@@ -252,12 +253,12 @@ def readTable(
 
 class EntryReader:
     """
-    Makes of one table's entries what they tell.
+    Decodes one table's entries to changes and losses.
     """
 
-    def __init__(self, name: str, oid: int | None, rows: Rows, changeBytes: int) -> None:
+    def __init__(self, name: str, oid: int | None, rows: RowDecoder, changeBytes: int) -> None:
         """
-        @param name: The name under which its changes are told.
+        @param name: The name under which its changes are reported.
         @param changeBytes: How many bytes the values of one change may take in JSON.
         """
         self._name = name
@@ -267,22 +268,23 @@ class EntryReader:
 
     def isSurprised(self) -> bool:
         """
-        Tell, once, whether a row looked as no row of the table's did before.
+        Whether a row had a form that no row of the table had before.  Only the first call after
+        that says so.
         """
         return self._rows.isSurprised()
 
     def event(self, cursor: Any, entry: Entry) -> Change | Loss:
         """
-        What an entry tells.
+        Decode an entry.
 
-        @raise Untellable: Nobody can read the row.
+        @raise Undecodable: The row cannot be decoded.
         """
         seq, _tid, xid, last, op, at, new, old = entry
         if op in (LOST, TRUNCATED):
             reason = new or f"The table {self._name!r} was truncated; reload it."
             return Loss(self._name, RealtimeError("table_lost", reason), seq)
-        before = None if old is None else self._rows.tell(old, seq)
-        data = before if new is None else self._rows.tell(new, seq)
+        before = None if old is None else self._rows.decode(old, seq)
+        data = before if new is None else self._rows.decode(new, seq)
         assert data is not None
         if len(new or old) + len(old or new) <= self._changeBytes:
             return Change(seq, self._name, _OPERATIONS[op], data, before, at, xid, last)
@@ -306,7 +308,7 @@ class EntryReader:
 
 def unread(table: str, seq: int) -> Loss:
     """
-    What an entry tells that nobody can read.
+    Make the loss for an entry that cannot be decoded.
     """
     return Loss(
         table,

@@ -1,5 +1,5 @@
 """
-Who keeps a transaction open in a PostgreSQL database.
+Finds the open transactions of a PostgreSQL database.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from typing import Any
 
 from aerostack.databases.postgres.catalog import SCHEMA
 
-# A transaction that has recorded changes holds a lock on our table until it ends, and one that
-# writes at all a lock on its own number.  That anybody may see; what another role's sessions
-# only read by, and since when, is for roles with pg_read_all_stats.  A transaction that was
-# prepared has no process any more.
+# A transaction that has recorded changes holds a lock on the daemon's table until it ends, and
+# each transaction that writes holds a lock on its own number.  Every role may see these locks.
+# Only roles with pg_read_all_stats see what the sessions of another role read, and since when.  A
+# prepared transaction has no process any more.
 _HOLDERS = f"""
 WITH locks AS MATERIALIZED (
   SELECT pid, virtualtransaction, transactionid, relation, database FROM pg_locks
@@ -45,11 +45,11 @@ FROM pg_prepared_xacts AS p WHERE p.database = current_database()
 
 def find(cursor: Any) -> list[tuple[str, str, str, float | None, bool]]:
     """
-    Find the transactions that are open.
+    Find the open transactions.
 
-    @return: Of each, what stands in L{Holder<aerostack.core.rows.journal.Holder>}: what it is
-        known by, whose it is, how to end it, for how many seconds it has been open (L{None} if
-        we may not know) and whether it has recorded changes.
+    @return: For each one the values of a L{Holder<aerostack.core.rows.journal.Holder>}: its name,
+        its role, the statement that ends it, for how many seconds it has been open (L{None} if
+        the daemon may not know that) and whether it has recorded changes.
     """
     found: list[tuple[str, str, str, float | None, bool]] = cursor.execute(_HOLDERS).fetchall()
     return found

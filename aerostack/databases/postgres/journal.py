@@ -22,17 +22,10 @@ from aerostack.databases.oversize import CHANGE_BYTES
 from aerostack.databases.postgres import entries, holders, ledger, repair, select
 from aerostack.databases.postgres.catalog import columnTypes, describe
 from aerostack.databases.postgres.entries import Entry, EntryReader
-from aerostack.databases.postgres.following import (
-    REMOVING,
-    REPAIRING,
-    TAMPERED,
-    Following,
-    active,
-    find,
-)
-from aerostack.databases.postgres.ledger import Record, transaction
-from aerostack.databases.postgres.readers import Session
-from aerostack.databases.postgres.rows import Rows, Shape, Untellable, fieldsOf
+from aerostack.databases.postgres.following import REMOVING, REPAIRING, TAMPERED, Following
+from aerostack.databases.postgres.ledger import TableRecord, active, find, transaction
+from aerostack.databases.postgres.readers import ReaderSession
+from aerostack.databases.postgres.rows import RowDecoder, Shape, Undecodable, fieldsOf
 from aerostack.databases.postgres.schema import clear, dropSchema, isComplete
 from aerostack.databases.postgres.settings import settingsSQL
 from aerostack.errors import RealtimeError
@@ -41,7 +34,7 @@ from aerostack.interfaces import IJournal
 _SETTINGS = settingsSQL({})
 
 LATE = 1.0
-"""For how many seconds a change waits for the leader, before others give it its number."""
+"""For how many seconds a change waits for the leader, before another reader numbers it."""
 
 
 @implementer(IJournal)
@@ -49,9 +42,9 @@ class PostgresJournal:
     """
     Records and reads the changes of one PostgreSQL database.
 
-    Use it with the cursors of one connection, in autocommit mode: the locks that tell readers
-    apart belong to it.  The past and snapshots are better read through others.  Nothing may
-    stand between us and the server that shares one connection among several of its clients.
+    Use it with the cursors of one connection, in autocommit mode: the registration of a reader
+    belongs to that connection.  Past changes and snapshots are better read through other
+    connections.  No pooler may share the connection among several clients.
     """
 
     log = Logger()
@@ -65,32 +58,34 @@ class PostgresJournal:
         restored: RestoreNotice | None = None,
     ) -> None:
         """
-        @param rebuiltRows: How many rows a table that was made again, or was truncated, may
-            have for each to be told.
+        @param rebuiltRows: The highest number of rows of a table that was made again, or
+            truncated, for which each row is reported.
         @param changeBytes: How many bytes the values of one change may take in JSON.
-        @param notify: Whether writers notify readers.  Transactions that do cannot be
-            prepared; so L{None} is to notify where the server lets nobody prepare any.
-        @param lend: Lends another connection to the database, in autocommit mode; without it
-            no snapshot can be taken.
-        @param restored: Is told if the database was put back to an older state.
+        @param notify: Whether writers notify readers.  A transaction that notifies cannot be
+            prepared, so with L{None} writers notify only where the server forbids prepared
+            transactions.
+        @param lend: Lends another connection to the database, in autocommit mode; without it the
+            journal takes no snapshots.
+        @param restored: Notes that the database was put back to an older state.
         """
         self._changeBytes = changeBytes
         self._lend = lend
-        self._session = Session()
+        self._session = ReaderSession()
         self._restored = restored or RestoreNotice()
         self._following = Following(self._session, rebuiltRows, notify, self._restored)
         self._after = 0
-        # Somebody knows changes that the journal does not.
+        # A client knows changes that the journal does not have.
         self._isRestored = False
-        # Up to where the journal is known to be pruned.
+        # The number up to which the journal is known to be pruned.
         self._pruned = 0
-        # What the tables' entries are read with, by number, with the records that it is for.
-        self._readers: dict[int, tuple[Record, EntryReader]] = {}
-        # There is something that has still to be given its number.
+        # The readers of the tables' entries, by table number, each with the record that it was
+        # made for.
+        self._readers: dict[int, tuple[TableRecord, EntryReader]] = {}
+        # Whether changes wait for their numbers.
         self._waits = False
-        # The snapshot and position at which there was nothing more to read.
+        # The snapshot and position at which the journal had nothing more to read.
         self._quiet: tuple[str, int] | None = None
-        # Since when a transaction is known to be open.
+        # Since when the daemon has seen each open transaction.
         self._openSince: dict[str, float] = {}
 
     def prepare(self, cursor: Any) -> int:
@@ -124,7 +119,8 @@ class PostgresJournal:
 
     def poll(self, cursor: Any, after: int, limit: int, size: int | None = None) -> Poll:
         self._meet(cursor)
-        # Asked before the rest: what is committed in between is then read twice, not missed.
+        # The snapshot is read before the journal: a commit in between is then read twice, not
+        # missed.
         snapshot, now = self._look(cursor)
         if self._quiet == (snapshot, after):
             return Poll((), after, False)
@@ -132,7 +128,7 @@ class PostgresJournal:
         try:
             poll = self._read(cursor, now, after, limit, size)
         except TAMPERED:
-            # Somebody took our tables away.
+            # A program removed the daemon's tables.
             self._following.forget()
             self._ensure(cursor)
             poll = self._read(cursor, now, after, limit, size)
@@ -161,14 +157,14 @@ class PostgresJournal:
                 return UNKNOWN.reason
             record = find(active(cursor), table)
             if record is None or lineageOf(ledger.facts(cursor).epoch, record.tid) != lineage:
-                # It was not followed all the time, so nobody knows what happened.
+                # The table was not followed all the time, so changes are unknown.
                 return EXPIRED.reason
             newest = entries.newest(cursor)
             if newest < after:
                 return UNKNOWN.reason
-            if after < newest and not entries.goesOn(cursor, after):
+            if after < newest and not entries.isContinued(cursor, after):
                 if not entries.isPruned(cursor, after):
-                    self._tellRestored()
+                    self._warnRestored()
                     return UNKNOWN.reason
                 if after < until:
                     return EXPIRED.reason
@@ -189,24 +185,24 @@ class PostgresJournal:
         limit: int,
         size: int | None = None,
     ) -> list[Change]:
-        # What is still there when it is looked for must be there when it is read.
+        # The entries must exist for the check and for the read.
         with ledger.standstill(cursor):
             if not isComplete(cursor):
                 raise expired(table)
             record = find(active(cursor), table)
             if record is None or lineageOf(ledger.facts(cursor).epoch, record.tid) != lineage:
                 raise expired(table)
-            if after < until and not entries.goesOn(cursor, after):
+            if after < until and not entries.isContinued(cursor, after):
                 raise expired(table)
             found = entries.readTable(cursor, record.tid, after, until, limit, size)
             reader = self._makeReader(record)
             try:
                 events = [reader.event(cursor, entry) for entry in found]
-            except Untellable:
+            except Undecodable:
                 raise expired(table) from None
         changes = [event for event in events if isinstance(event, Change)]
         if len(changes) < len(events):
-            # What was lost is known since it was looked for.
+            # A loss was entered since the survey.
             raise expired(table)
         return changes
 
@@ -221,13 +217,13 @@ class PostgresJournal:
             record = find(active(cursor), table)
             if position < 0 or record is None or not record.shapes:
                 raise expired(table)
-            # The rows have the table's present shape, which need not be noticed yet.
-            rows = Rows([Shape(0, fieldsOf(described.columns))])
+            # The rows have the table's present shape, which the journal may not have seen yet.
+            rows = RowDecoder([Shape(0, fieldsOf(described.columns))])
             lineage = lineageOf(ledger.facts(cursor).epoch, record.tid)
-            tell = partial(rows.tell, seq=position + 1)
+            decode = partial(rows.decode, seq=position + 1)
             try:
-                found, size = select.readRows(cursor, described, tell, selection, bounds)
-            except Untellable:
+                found, size = select.readRows(cursor, described, decode, selection, bounds)
+            except Undecodable:
                 raise RealtimeError(
                     "untrackable_table", f"A row of the table {table!r} cannot be read."
                 ) from None
@@ -246,8 +242,8 @@ class PostgresJournal:
         if not self._session.leads:
             return 0
         self._following.releaseOrphans(cursor, now)
-        # Where the clock was set back, older entries can follow younger ones.  Only the
-        # beginning is cut off, so that what is missing later can be seen as a gap.
+        # After the clock was set back, older entries can follow younger ones.  Only the beginning
+        # is deleted, so that a later reader sees the deletion as a gap.
         last = entries.oldUntil(cursor, self._pruned, before, timestamp, limit)
         if not last:
             return 0
@@ -263,7 +259,7 @@ class PostgresJournal:
             return Lag(0.0, None)
         _, now = self._look(cursor)
         found = holders.find(cursor)
-        # Whose other sessions we may not look at do not tell when they began.
+        # The server may hide when the sessions of other roles began.
         since = self._openSince = {who: self._openSince.get(who, now) for who, *_ in found}
         oldest = max(
             (
@@ -305,36 +301,36 @@ class PostgresJournal:
         following.check(cursor, now, after)
         if self._session.leads and entries.sequence(cursor) < after:
             self._recover(cursor, after)
-        # Somebody else may give numbers just now, and not see all that we do.
+        # Another session may be numbering, and may not see all changes that this one sees.
         waiting = entries.unsequenced(cursor)
         self._waits = waiting is not None
         if waiting is not None and waiting >= LATE and not self._session.leads:
             entries.sequence(cursor)
         found, more = entries.read(cursor, after, limit, size)
-        events, unread = self._tell(cursor, found)
+        events, unread = self._decode(cursor, found)
         if any([reader.isSurprised() for _, reader in self._readers.values()]):
-            # Columns may be others than we know.
+            # The table may have other columns by now.
             following.check(cursor, now, after, isUrgent=True)
-            events, unread = self._tell(cursor, found)
+            events, unread = self._decode(cursor, found)
         if unread:
             entries.addLosses(cursor, unread)
         altered, reshaped = frozenset(following.altered), frozenset(following.reshaped)
         following.altered.clear()
         following.reshaped.clear()
-        tell = partial(Poll, altered=altered, reshaped=reshaped, missing=following.missing)
+        makePoll = partial(Poll, altered=altered, reshaped=reshaped, missing=following.missing)
         if not found:
             newest = entries.newest(cursor)
             if newest >= after:
-                return tell((), after, False)
-            # We read further than the journal goes: it is an older one now.
-            return tell(tuple(self._tellGap(after)), newest, False)
-        if found[0][0] > after + 1 and not entries.goesOn(cursor, after):
-            events = [*self._tellGap(found[0][0] - 1), *events]
-        return tell(tuple(events), found[-1][0], more)
+                return makePoll((), after, False)
+            # This reader has read further than the journal goes, so it is an older journal now.
+            return makePoll(tuple(self._gapLosses(after)), newest, False)
+        if found[0][0] > after + 1 and not entries.isContinued(cursor, after):
+            events = [*self._gapLosses(found[0][0] - 1), *events]
+        return makePoll(tuple(events), found[-1][0], more)
 
-    def _tell(self, cursor: Any, found: Iterable[Entry]) -> tuple[list[Change | Loss], list[int]]:
+    def _decode(self, cursor: Any, found: Iterable[Entry]) -> tuple[list[Change | Loss], list[int]]:
         """
-        @return: What entries tell, and the numbers of those that nobody can read.
+        @return: The events of entries, and the numbers of those that cannot be decoded.
         """
         events: list[Change | Loss] = []
         unread: dict[int, list[int]] = {}
@@ -344,15 +340,15 @@ class PostgresJournal:
                 continue
             try:
                 events.append(self._readerOf(record).event(cursor, entry))
-            except Untellable:
+            except Undecodable:
                 known = unread.setdefault(record.tid, [])
                 known.append(entry[0])
-                # What became of a table that was given up is told behind its entries.
+                # The fate of a given-up table is reported after its entries.
                 if len(known) == 1 and record.ended is None and not record.missing:
                     events.append(entries.unread(record.name, entry[0]))
         return events, [seq for seqs in unread.values() for seq in seqs]
 
-    def _readerOf(self, record: Record) -> EntryReader:
+    def _readerOf(self, record: TableRecord) -> EntryReader:
         known = self._readers.get(record.tid)
         if known is not None and (known[0] is record or known[0] == record):
             return known[1]
@@ -362,13 +358,13 @@ class PostgresJournal:
         self._readers[record.tid] = record, reader
         return reader
 
-    def _makeReader(self, record: Record) -> EntryReader:
-        return EntryReader(record.name, record.oid, Rows(record.shapes), self._changeBytes)
+    def _makeReader(self, record: TableRecord) -> EntryReader:
+        return EntryReader(record.name, record.oid, RowDecoder(record.shapes), self._changeBytes)
 
     def _recover(self, cursor: Any, after: int) -> None:
         """
-        Go on where the journal is behind its reader: somebody emptied it, or an older copy
-        of the database has taken the place of the one that was read.
+        Continue with a journal that is behind its reader: a program emptied it, or the database
+        was replaced by an older copy.
         """
         with transaction(cursor, REPAIRING):
             entries.skip(cursor, after)
@@ -377,21 +373,21 @@ class PostgresJournal:
         self._pruned = 0
         entries.sequence(cursor)
 
-    def _tellRestored(self) -> None:
+    def _warnRestored(self) -> None:
         if not self._isRestored:
-            # Once is enough: as many come back as were there.
+            # One log entry is enough, because many clients may come back.
             self._isRestored = True
-            self._restored.tell(
+            self._restored.note(
                 "The database was put back to an older state: a client has seen changes that its"
                 " journal lacks. Clients that come back for such changes are told of a gap, and"
                 " reload."
             )
             self.log.warn(
                 "a client has seen changes that are not in the database's journal: the database was"
-                " put back to an older state.  Clients that come back for such changes are told of"
-                " a gap, and reload"
+                " put back to an older state.  Clients that come back for such changes get a gap,"
+                " and reload"
             )
 
-    def _tellGap(self, seq: int) -> list[Loss]:
+    def _gapLosses(self, seq: int) -> list[Loss]:
         records = self._following.records.values()
         return gap((r.name for r in records if r.ended is None and not r.missing), seq)

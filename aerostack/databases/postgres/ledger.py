@@ -1,13 +1,13 @@
 """
-What is known of the tables that are followed in a PostgreSQL database, in tables of ours.
+The daemon's records of the followed tables of a PostgreSQL database.
 
-Nothing here but L{transaction} and L{standstill} begins one.
+Only L{transaction} and L{standstill} begin a transaction.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,16 +16,17 @@ from psycopg import OperationalError
 from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 
-from aerostack.databases.postgres.catalog import SCHEMA, Member, Table, rowSQL
+from aerostack.databases.postgres.catalog import SCHEMA, Table
 from aerostack.databases.postgres.entries import newest
 from aerostack.databases.postgres.rows import Field, Shape
+from aerostack.databases.postgres.rowsql import rowSQL
 from aerostack.databases.postgres.schema import INSERTED, LOCK_LEDGER, LOST, functions
 from aerostack.databases.postgres.triggers import silentFunction
 
 
-class LockedOut(OperationalError):
+class LedgerLocked(OperationalError):
     """
-    Somebody holds what excludes others who write to the ledger.
+    Another program holds the lock that excludes other writers of the ledger.
     """
 
     sqlstate = LockNotAvailable.sqlstate
@@ -34,12 +35,12 @@ class LockedOut(OperationalError):
 @dataclass(frozen=True)
 class Facts:
     """
-    What is known of the journal as a whole.
+    The state of the journal as a whole.
 
-    @ivar epoch: Tells it from every other one.
-    @ivar until: When recording stops if nobody reads, ms.
-    @ivar notifies: Whether readers are notified.
-    @ivar isExpired: That time has come.
+    @ivar epoch: Distinguishes it from every other journal.
+    @ivar until: When recording stops unless a daemon reads, ms.
+    @ivar notifies: Whether writers notify readers.
+    @ivar isExpired: Whether that time has come.
     """
 
     epoch: str
@@ -49,19 +50,19 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Record:
+class TableRecord:
     """
-    One table that is or was followed.  A table that is made again gets another.
+    One table that is or was followed.  A table that is made again gets another record.
 
-    @ivar shapes: What columns it had, the present ones last.
+    @ivar shapes: The columns that it had, the present ones last.
     @ivar members: The tables that hold its rows.
-    @ivar oid: What tells it from every other table of any time; L{None} if it is to be
-        followed, but was never seen.
+    @ivar oid: Identifies it among all tables of any time; L{None} if it is to be followed, but
+        was never seen.
     @ivar reserves: See L{buildEquipment<aerostack.databases.postgres.triggers.buildEquipment>}.
-    @ivar missing: It is to be followed, but is not there.
-    @ivar ended: The newest entry when it was given up, L{None} if it was not.
+    @ivar missing: It is to be followed, but does not exist.
+    @ivar ended: The newest entry when it was given up; L{None} if it was not.
     @ivar wanted: The digest of its equipment.
-    @ivar marks: Changes when somebody touches what is ours on the table.
+    @ivar marks: A text that changes when a program touches the daemon's objects on the table.
     """
 
     tid: int
@@ -77,19 +78,20 @@ class Record:
 
 
 PATIENCE = 5000
-"""For how long, in ms, to wait for others who write to the ledger."""
+"""For how long, in ms, to wait for other writers of the ledger."""
 
 
 @contextmanager
 def transaction(cursor: Any, lockTimeout: int, ifThere: bool = False) -> Iterator[None]:
     """
-    Run a block in a transaction, during which nobody else writes to the ledger.
+    Run a block in a transaction during which no other session writes to the ledger.
 
-    @param lockTimeout: For how long, in ms, to wait for a lock.  While we wait for one on a
-        table of the user's, its writers wait for us.
-    @param ifThere: Whether there need not be a ledger yet.
+    @param lockTimeout: For how long, in ms, to wait for a lock.  While the daemon waits for one
+        on a user's table, the table's writers wait for the daemon.
+    @param ifThere: Whether the ledger need not exist yet.
     """
-    # Each statement sees what was committed before it, so also before the lock was had.
+    # Each statement sees what was committed before it began, so also what was committed before
+    # the lock was granted.
     cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
         if not ifThere or isThere(cursor):
@@ -108,7 +110,7 @@ def transaction(cursor: Any, lockTimeout: int, ifThere: bool = False) -> Iterato
 
 def isThere(cursor: Any) -> bool:
     """
-    Tell whether there is a ledger, complete or not.
+    Whether a ledger exists, complete or not.
     """
     (found,) = cursor.execute(f"SELECT to_regclass('{SCHEMA}.journal') IS NOT NULL").fetchone()
     return bool(found)
@@ -119,14 +121,14 @@ def _lock(cursor: Any) -> None:
     try:
         cursor.execute(LOCK_LEDGER)
     except LockNotAvailable:
-        raise LockedOut(f"the table {SCHEMA}.journal is locked") from None
+        raise LedgerLocked(f"the table {SCHEMA}.journal is locked") from None
 
 
 @contextmanager
 def standstill(cursor: Any) -> Iterator[None]:
     """
-    Run a block in a transaction that sees the database as it is when it first looks, while
-    others write on.
+    Run a block in a transaction that sees the database as it is at its first query, while other
+    programs write on.
     """
     cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
@@ -137,7 +139,7 @@ def standstill(cursor: Any) -> Iterator[None]:
 
 def facts(cursor: Any) -> Facts:
     """
-    Read what is known of the journal as a whole.
+    Read the state of the journal as a whole.
     """
     return Facts(
         *cursor.execute(
@@ -149,7 +151,7 @@ def facts(cursor: Any) -> Facts:
 
 def setFacts(cursor: Any, until: int, notifies: bool) -> None:
     """
-    Enter until when to record, and whether readers are notified.
+    Set until when to record, and whether writers notify readers.
     """
     cursor.execute(f"UPDATE {SCHEMA}.journal SET until = %s, notifies = %s", (until, notifies))
 
@@ -166,7 +168,7 @@ def now(cursor: Any) -> int:
 
 def addLoss(cursor: Any, tid: int, reason: str) -> None:
     """
-    Enter that changes of a table cannot be told.
+    Enter that changes of a table are lost.
     """
     cursor.execute(
         f"INSERT INTO {SCHEMA}.captured (xid, tid, op, at, new)"
@@ -177,7 +179,7 @@ def addLoss(cursor: Any, tid: int, reason: str) -> None:
 
 def addRows(cursor: Any, tid: int, table: Table) -> None:
     """
-    Enter the rows that a table has as inserted.
+    Enter the rows of a table as inserted.
     """
     rows = rowSQL(table.columns, f"{table.sql.replace('%', '%%')} AS n")
     cursor.execute(
@@ -187,86 +189,9 @@ def addRows(cursor: Any, tid: int, table: Table) -> None:
     )
 
 
-def countRows(cursor: Any, oid: int, source: str, most: int) -> int | None:
+def records(cursor: Any) -> dict[int, TableRecord]:
     """
-    Count the rows of a table.
-
-    @param most: How many to count at the most.
-    @return: L{None} if we may not read all of them.
-    """
-    (isReadable,) = cursor.execute(
-        "SELECT has_table_privilege(%s, 'SELECT') AND NOT row_security_active(%s)", (oid, oid)
-    ).fetchone()
-    if not isReadable:
-        return None
-    (count,) = cursor.execute(
-        f"SELECT count(*) FROM (SELECT FROM {source} LIMIT %s) AS few", (most,)
-    ).fetchone()
-    return int(count)
-
-
-# The transactions that wrote the rows of a part.  A row knows its own by the lower half of its
-# number.
-_WRITERS = """
-  SELECT (now.xid - ((now.xid - r.xmin::text::bigint) & 4294967295))::text::xid8 AS xid
-  FROM ONLY {part} AS r CROSS JOIN (
-    SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xid OFFSET 0) AS now
-"""
-
-# Of some transactions, the rows that are there of which not as many were entered as there are.
-_UNTOLD = f"""
-SELECT EXISTS (
-  SELECT FROM (
-    SELECT t.row::text AS row, count(*) AS rows FROM ({{rows}}) AS t GROUP BY t.row::text
-  ) AS found LEFT JOIN (
-    SELECT e.row, sum(e.count) AS rows FROM (
-      SELECT c.new AS row, 1 AS count FROM {SCHEMA}.captured AS c
-      WHERE c.xid = ANY (%(xids)s::xid8[]) AND c.tid = %(tid)s AND c.op IN ('I', 'U')
-      UNION ALL
-      SELECT c.old, -1 FROM {SCHEMA}.captured AS c
-      WHERE c.xid = ANY (%(xids)s::xid8[]) AND c.tid = %(tid)s AND c.op IN ('U', 'D')
-    ) AS e GROUP BY e.row
-  ) AS told USING (row)
-  WHERE found.rows > coalesce(told.rows, 0)
-)
-"""
-
-
-def hasUntold(cursor: Any, tid: int, table: Table, part: Member) -> bool:
-    """
-    Tell whether a part that a table got has rows of which nobody was told.
-
-    Those that came by the table's other parts were entered by their transactions; those that
-    were in the part before it became one were not.
-    """
-    if countRows(cursor, part.oid, part.sql, 1) is None:
-        return True
-    writers = _WRITERS.format(part=part.sql.replace("%", "%%"))
-    (found,) = cursor.execute(
-        f"SELECT EXISTS (SELECT FROM ({writers}) AS w WHERE NOT EXISTS"
-        f" (SELECT FROM {SCHEMA}.captured AS c WHERE c.tid = %s AND c.xid = w.xid))",
-        (tid,),
-    ).fetchone()
-    if found:
-        return True
-    xids = cursor.execute(f"SELECT DISTINCT w.xid::text FROM ({writers}) AS w", ()).fetchall()
-    written = ",".join(str(int(xid) & 0xFFFFFFFF) for (xid,) in xids)
-    # A partition alone has the rows of its keys; of an inheritor's there may be others.
-    source = table.sql if table.members[0].hasRows else f"ONLY {part.sql}"
-    rows = rowSQL(
-        table.columns,
-        f"{source.replace('%', '%%')} AS n WHERE n.xmin::text::bigint = ANY ('{{{written}}}')",
-    )
-    (found,) = cursor.execute(
-        _UNTOLD.format(rows=rows),
-        {"tid": tid, "xids": [xid for (xid,) in xids]},
-    ).fetchone()
-    return bool(found)
-
-
-def records(cursor: Any) -> dict[int, Record]:
-    """
-    Read all that is known of tables, by number.
+    Read the records of all tables, by number.
     """
     shapes: dict[int, list[Shape]] = {}
     for tid, since, fields in cursor.execute(
@@ -275,7 +200,7 @@ def records(cursor: Any) -> dict[int, Record]:
         shape = Shape(since, tuple(Field(**field) for field in json.loads(fields)))
         shapes.setdefault(tid, []).append(shape)
     return {
-        tid: Record(tid, tuple(shapes.get(tid, ())), frozenset(members), *rest)
+        tid: TableRecord(tid, tuple(shapes.get(tid, ())), frozenset(members), *rest)
         for tid, members, *rest in cursor.execute(
             "SELECT tid, members, name, oid, reserves, missing, ended, wanted, marks"
             f" FROM {SCHEMA}.tables ORDER BY tid"
@@ -283,9 +208,23 @@ def records(cursor: Any) -> dict[int, Record]:
     }
 
 
+def active(cursor: Any) -> list[TableRecord]:
+    """
+    The records of the followed tables.
+    """
+    return [record for record in records(cursor).values() if record.ended is None]
+
+
+def find(records: Iterable[TableRecord], name: str) -> TableRecord | None:
+    """
+    Find a record by the name under which the table's changes are reported.
+    """
+    return next((record for record in records if record.name == name), None)
+
+
 def addTable(cursor: Any, name: str, oid: int | None = None) -> int:
     """
-    Enter a table.
+    Add a record of a table.
 
     @return: Its number.
     """
@@ -297,7 +236,7 @@ def addTable(cursor: Any, name: str, oid: int | None = None) -> int:
 
 def addShape(cursor: Any, tid: int, fields: Sequence[Field]) -> None:
     """
-    Enter what columns a table has from now on.
+    Add the columns that a table has from now on.
     """
     cursor.execute(
         f"INSERT INTO {SCHEMA}.shapes (tid, since, number, fields) SELECT %s, %s,"
@@ -310,7 +249,7 @@ def setEquipment(
     cursor: Any, tid: int, members: Collection[int], reserves: bool, wanted: str
 ) -> None:
     """
-    Enter how a table's changes are recorded; to be called once they are.
+    Set how a table's changes are recorded; to be called after the triggers are installed.
     """
     cursor.execute(
         f"UPDATE {SCHEMA}.tables SET members = %s, reserves = %s, wanted = %s, marks = %s"
@@ -321,21 +260,21 @@ def setEquipment(
 
 def setName(cursor: Any, tid: int, name: str) -> None:
     """
-    Enter under which name a table's changes are told.
+    Set the name under which a table's changes are reported.
     """
     cursor.execute(f"UPDATE {SCHEMA}.tables SET name = %s WHERE tid = %s", (name, tid))
 
 
 def setMissing(cursor: Any, tid: int) -> None:
     """
-    Enter that a table is to be followed, but is not there.
+    Note that a table is to be followed, but does not exist.
     """
     cursor.execute(f"UPDATE {SCHEMA}.tables SET missing = true WHERE tid = %s", (tid,))
 
 
 def end(cursor: Any, tid: int) -> None:
     """
-    Give a table up.  What was recorded of it can still be read.
+    Give a table up.  Its entries can still be read.
     """
     cursor.execute(
         f"UPDATE {SCHEMA}.tables SET ended = %s WHERE tid = %s AND ended IS NULL",
@@ -345,7 +284,7 @@ def end(cursor: Any, tid: int) -> None:
 
 def forgetEnded(cursor: Any, oldest: int) -> None:
     """
-    Forget the tables that were given up and of which no entry is left.
+    Delete the records of given-up tables that have no entry left.
 
     @param oldest: The oldest entry that is left.
     """
@@ -358,7 +297,7 @@ def forgetEnded(cursor: Any, oldest: int) -> None:
 
 def silence(cursor: Any, tid: int, keep: Collection[str] = ()) -> None:
     """
-    Have the functions that were made for a table do nothing any more.
+    Make the functions of a table do nothing any more.
     """
     for name in functions(cursor).get(tid, {}):
         if name not in keep:
@@ -367,7 +306,7 @@ def silence(cursor: Any, tid: int, keep: Collection[str] = ()) -> None:
 
 def triggers(cursor: Any, tid: int) -> set[tuple[int, str]]:
     """
-    Read which triggers of a table's there are: on what, and their names.
+    Read which triggers of a table exist: their table and their name.
     """
     return set(
         cursor.execute(
@@ -380,9 +319,9 @@ def triggers(cursor: Any, tid: int) -> set[tuple[int, str]]:
 
 def marks(cursor: Any, tid: int, members: Collection[int]) -> str:
     """
-    Give what changes when somebody touches a table's triggers or their functions.
+    Give a text that changes when a program touches a table's triggers or their functions.
 
-    @param members: The tables that hold its rows, of which the triggers count.
+    @param members: The tables that hold its rows, whose triggers count.
     """
     names = [
         name

@@ -1,5 +1,5 @@
 """
-Who locks the daemon's tables in a PostgreSQL database.
+Finds the transactions that lock the daemon's tables in a PostgreSQL database.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from psycopg.errors import LockNotAvailable
 from aerostack.databases.postgres.settings import SCHEMA
 
 PATIENCE = 3.0
-"""For how many seconds a statement of the daemon's waits for a lock on a table of its own."""
+"""For how many seconds a statement of the daemon waits for a lock on one of its own tables."""
 
 LOOKING = 1.0
-"""After how many seconds it is looked again, while the daemon starts."""
+"""How often, in seconds, the daemon looks for such transactions while it starts."""
 
-# A lock that is held excludes the daemon by its mode alone, whether the daemon waits for it or
-# takes it only if it is free.  Who is in the way of a session of ours in another way (it holds a
-# row, or waits in front of us) the server knows, as long as that session waits: by its process, or
-# by 0 for a transaction that was prepared, which has none.  A daemon's own sessions exclude each
-# other for moments.
+# A held lock excludes the daemon by its mode alone, whether the daemon waits for it or takes it
+# only if it is free.  A transaction may also block a session of the daemon in another way: it
+# holds a row, or waits in front of the session.  The server knows it as long as that session
+# waits: by its process, or by 0 for a prepared transaction, which has none.  The sessions of
+# daemons exclude each other for moments.
 _BLOCKS = f"""
 WITH ours AS MATERIALIZED (
   SELECT pid FROM pg_stat_activity
@@ -84,13 +84,13 @@ GROUP BY 1, 2, 3, 4 ORDER BY 1, 2
 @dataclass(frozen=True)
 class Block:
     """
-    That somebody locks a table of the daemon's.
+    A transaction that locks a table of the daemon.
 
     @ivar table: The table.
-    @ivar who: What anybody may know of it: a process and what it calls itself, or the name of
-        a transaction that was prepared.
-    @ivar role: Whose it is; L{None} if that is not known.
-    @ivar remedy: The statement that ends it; L{None} if that is not known.
+    @ivar who: What every client may know of it: a process and its name, or the name of a prepared
+        transaction.
+    @ivar role: Its role; L{None} if it is not known.
+    @ivar remedy: The statement that ends it; L{None} if it is not known.
     """
 
     table: str
@@ -99,11 +99,11 @@ class Block:
     remedy: str | None
 
 
-def tell(blocks: Iterable[Block], withRoles: bool) -> str:
+def describeBlocks(blocks: Iterable[Block], withRoles: bool) -> str:
     """
-    Say who locks what, in words that fit after C{the database}.
+    Describe the locks, in words that fit after C{the database}.
 
-    @param withRoles: Whether to say of which roles they are, which not everybody may know.
+    @param withRoles: Whether to name the roles, which not every client may know.
     """
     tables: dict[tuple[str, str], list[str]] = {}
     for block in blocks:
@@ -118,24 +118,25 @@ def tell(blocks: Iterable[Block], withRoles: bool) -> str:
 
 class LockedOut(psycopg.OperationalError):
     """
-    Others lock the daemon's tables; the message says who, with their roles.
+    Other programs lock the daemon's tables; the message names them, with their roles.
 
-    @ivar fault: That without the roles, in words that fit after C{the database}.
+    @ivar fault: The message without the roles, in words that fit after C{the database}.
     """
 
     sqlstate = LockNotAvailable.sqlstate
 
     def __init__(self, blocks: Iterable[Block]) -> None:
         blocks = tuple(blocks)
-        self.fault = tell(blocks, withRoles=False)
-        super().__init__(f"the database {tell(blocks, withRoles=True)}")
+        self.fault = describeBlocks(blocks, withRoles=False)
+        super().__init__(f"the database {describeBlocks(blocks, withRoles=True)}")
 
 
 class Lookout:
     """
-    Knows who locks the daemon's tables.  It is asked on a connection that waits for no lock.
+    Knows which transactions lock the daemon's tables.  It asks on a connection that waits for no
+    lock.
 
-    @ivar found: Who did when it was looked last.
+    @ivar found: The transactions that it found last.
     """
 
     def __init__(self) -> None:
@@ -144,10 +145,10 @@ class Lookout:
 
     def look(self, cursor: Any) -> LockedOut | None:
         """
-        Look who locks the daemon's tables.  Who holds a lock for which no session of ours waits
-        counts when it is seen for the second time: a lock that is held for a moment is no fault.
+        Find the transactions that lock the daemon's tables.  A lock that no session of the daemon
+        waits for counts only when it is seen for the second time: a short lock is no fault.
 
-        @return: That, as an error; L{None} if nobody does.
+        @return: The locks as an error; L{None} without any.
         """
         rows = cursor.execute(_BLOCKS).fetchall()
         seen = {Block(*rest): waited for *rest, waited in rows}
@@ -157,7 +158,7 @@ class Lookout:
 
     def name(self, error: BaseException) -> BaseException:
         """
-        Say of an error that a lock was not to be had who holds it, if that is known.
+        Add the holder of the lock to an error about a lock, if it is known.
         """
         isLock = getattr(error, "sqlstate", None) == LockNotAvailable.sqlstate
         return LockedOut(self.found) if isLock and self.found else error
@@ -165,7 +166,7 @@ class Lookout:
     @contextmanager
     def looking(self, connect: Callable[[], psycopg.Connection[Any]]) -> Iterator[None]:
         """
-        Look again and again while a block waits for locks.
+        Look repeatedly while a block waits for locks.
 
         @param connect: Opens another connection to the database.
         """
@@ -173,7 +174,7 @@ class Lookout:
 
         def look() -> None:
             while not done.wait(LOOKING):
-                # Without it, it is not known who holds the lock.
+                # Without a connection, the holder of the lock stays unknown.
                 try:
                     with closing(connect()) as connection:
                         self.look(connection.cursor())

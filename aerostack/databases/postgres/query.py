@@ -16,14 +16,15 @@ from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from aerostack.core.rows.selection import Bounds
-from aerostack.databases.postgres.connection import SCHEMA, sentence, sessionSettings
-from aerostack.databases.postgres.locks import Lookout, tell
+from aerostack.databases.postgres.connection import sentence, sessionSettings
+from aerostack.databases.postgres.locks import Lookout, describeBlocks
+from aerostack.databases.postgres.settings import SCHEMA
 from aerostack.databases.postgres.statements import Statement, parseStatement
 from aerostack.databases.postgres.values import SCALARS, Form, arrayForm, plain, rowForm
 from aerostack.databases.query import Result, makeAnswer, notAllowed, tooLong
 from aerostack.errors import RealtimeError
 
-# What has no meaning beyond the statement's own transaction, or speaks a protocol of its own.
+# Statements without an effect beyond their own transaction, or with a protocol of their own.
 _REFUSED = frozenset(
     {
         *("ABORT", "BEGIN", "COMMIT", "END", "RELEASE", "ROLLBACK", "SAVEPOINT", "START"),
@@ -35,7 +36,7 @@ _REFUSED = frozenset(
 )
 _WRITES = (b"INSERT", b"UPDATE", b"DELETE", b"MERGE")
 
-# The next statement on this connection is somebody else's.
+# The next statement on this connection belongs to another client.
 _CLEAN = "; ".join(
     (
         *("CLOSE ALL", "SET SESSION AUTHORIZATION DEFAULT", "RESET ALL", "DEALLOCATE ALL"),
@@ -45,7 +46,7 @@ _CLEAN = "; ".join(
 )
 
 _BYTEA = 17
-# The search path is that of the statements, so nothing here is looked for on it.
+# The search path is that of the client's statements, so the query names each schema.
 _TYPE = """
 SELECT (CASE WHEN t.typcategory OPERATOR(pg_catalog.=) 'A'::pg_catalog."char" THEN t.typelem
     ELSE 0::pg_catalog.oid END)::pg_catalog.int8, t.typdelim::pg_catalog.text,
@@ -67,8 +68,8 @@ WHERE c.relnamespace OPERATOR(pg_catalog.=) (SELECT n.oid FROM pg_catalog.pg_nam
         OR c.relname OPERATOR(pg_catalog.=) 'versions'::pg_catalog.name)
 """
 
-# What a transaction has written it holds a lock on until its end, whatever wrote it.  A table
-# that is not there any more was taken away by it.
+# A transaction holds a lock on each table that it has written to until its end.  A daemon's table
+# that does not exist any more was dropped by it.
 _UNWRITTEN = f"""
 SET LOCAL statement_timeout = '10s';
 {_TABLES}
@@ -82,7 +83,7 @@ SET LOCAL statement_timeout = '10s';
 _CANCELED = "57014"
 _READ_ONLY = "25006"
 _SYNTAX = "42601"
-# A lock that was not to be had, a serialization failure, a deadlock, a standby.
+# A lock that could not be taken, a serialization failure, a deadlock, a standby.
 _PASSING = ("55P03", "40001", "40P01", _READ_ONLY)
 
 
@@ -97,11 +98,11 @@ def runQuery(
     Run one statement in a transaction of its own.
 
     @param parameters: One database value for each C{?} or C{$1}.
-    @param bounds: How large its result may be, and how long the statement may take.
-    @param lookout: Knows who locks our tables, which may be what a statement waits for: it
-        writes to a table whose changes are recorded.
-    @return: C{results} (the rows in JSON form, by column), C{success}, and C{meta}
-        with C{changes}, C{last_row_id} (which PostgreSQL has not) and C{duration} (ms).
+    @param bounds: How large the result may be, and how long the statement may take.
+    @param lookout: Knows which transactions lock the daemon's tables.  A statement that writes to
+        a followed table may wait for them.
+    @return: C{results} (the rows in JSON form, by column), C{success}, and C{meta} with
+        C{changes}, C{last_row_id} (always L{None}) and C{duration} (ms).
     @raise RealtimeError: C{sql_error} or C{database_unavailable}.
     """
     statement, values = _read(sql, parameters)
@@ -116,7 +117,7 @@ def runQuery(
             connection, f"{begin}; SET LOCAL statement_timeout = '{timeout}'; {_TABLES}"
         )
         rows, changes = _execute(connection, statement, values, bounds)
-        # The statement may have set a time-out of its own.
+        # The statement may have set its own timeout.
         if not ours and _count(connection, _UNWRITTEN) != tables:
             raise notAllowed("The statement writes to the daemon's messages")
         committing = True
@@ -130,7 +131,7 @@ def runQuery(
             ) from None
         if error.sqlstate == _CANCELED and not connection.closed:
             found = lookout.found if lookout is not None else ()
-            raise tooLong(bounds.seconds, tell(found, withRoles=True)) from None
+            raise tooLong(bounds.seconds, describeBlocks(found, withRoles=True)) from None
         raise _explain(error, connection, statement, ours) from None
     finally:
         if connection.info.transaction_status is not TransactionStatus.IDLE:
@@ -151,12 +152,12 @@ def _count(connection: psycopg.Connection[Any], statements: str) -> int:
 
 def _abandon(connection: psycopg.Connection[Any]) -> None:
     """
-    Leave nothing of a statement that failed.
+    Remove everything that a failed statement left.
     """
     try:
         connection.execute(f"ROLLBACK; {_CLEAN}")
     except psycopg.Error:
-        # What is wrong is told by the error that led here.
+        # The error that led here describes the fault.
         connection.close()
 
 
@@ -164,7 +165,7 @@ def _read(
     sql: str, parameters: Sequence[Any]
 ) -> tuple[Statement, list[tuple[bytes | None, int, int]]]:
     """
-    Read a statement, and see that its parameters fit.
+    Parse a statement, and check that its parameters fit.
     """
     try:
         statement = parseStatement(sql)
@@ -185,7 +186,7 @@ def _read(
 
 def _parameter(number: int, value: Any) -> tuple[bytes | None, int, int]:
     """
-    How a parameter is sent: its bytes, type and format.
+    Encode a parameter: its bytes, type and format.
 
     Text has whatever type its place asks for, so that a number may be given for a
     C{numeric} or a date as a string.
@@ -215,7 +216,7 @@ def _execute(
     connection.pgconn.send_query_params(
         statement.text.encode("utf-8"), values, param_types=kinds, param_formats=formats
     )
-    # Row by row, so that a result that is too long is never here as a whole.
+    # Read row by row, so that an oversized result is never in memory as a whole.
     connection.pgconn.set_single_row_mode()
     connection.wait(send(connection.pgconn))
     kept = Result(bounds)
@@ -295,7 +296,7 @@ def _explain(
     if state == _READ_ONLY and ours:
         return notAllowed(said)
     if state == _READ_ONLY:
-        # Who takes writes after a failover has to be found.
+        # After a failover, a new connection finds the server that takes writes.
         connection.close()
     if state in _PASSING or state[:2] in ("53", "57"):
         return RealtimeError(

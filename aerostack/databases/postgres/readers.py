@@ -1,10 +1,10 @@
 """
-The daemons that read one PostgreSQL journal, and what each of them follows.
+The daemons that read one PostgreSQL journal, and the tables that each of them follows.
 
-Each reader has a number, and has entered by which session of the server's it reads: the
-server itself notices when that is gone.  One of those who follow tables leads: it numbers the
-changes, repairs and prunes.  The others read, number changes only when the leader lets them
-wait, and the first of them that finds the leader gone takes over.
+Each reader has a number, and has registered the server session by which it reads: the server
+itself notices when that session ends.  One of the readers that follow tables leads: it numbers
+the changes, repairs and prunes.  The others read, number changes only when the leader keeps them
+waiting, and the first of them that finds the leader gone takes over.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from aerostack.databases.postgres.ledger import transaction
 from aerostack.databases.postgres.schema import isComplete
 from aerostack.databases.postgres.settings import settingsSQL
 
-# To number what somebody changed by the million takes its time, and all of it.  What waits
-# for a lock has a bound of its own.
+# Numbering a change of a million rows takes long, and cannot be done in part.  Waiting for a lock
+# has its own limit.
 _SETTINGS = settingsSQL({"statement_timeout": "10min", "lock_timeout": "3s"})
 
 
-# Of a session of another role's it is not told when it began.  But no role can have a session
-# that is another's.
+# A role may not see when another role's session began.  But no role can have the session of
+# another role.
 _LIVING = f"""
   {SCHEMA}.sessions AS s JOIN pg_stat_activity AS a ON a.pid = s.pid AND a.usesysid = s.role
     AND coalesce(a.backend_start = s.began, true)
@@ -37,26 +37,26 @@ SELECT pg_current_snapshot()::text, extract(epoch FROM clock_timestamp())::float
 """
 
 
-class Session:
+class ReaderSession:
     """
-    What is known of a reader and its present connection.
+    A reader and its present connection.
 
-    @ivar reader: The reader's number, L{None} until it has one.
-    @ivar leads: It leads, for as long as its connection lives.
+    @ivar reader: The reader's number; L{None} until it has one.
+    @ivar leads: Whether it leads, as long as its connection lives.
     """
 
     def __init__(self) -> None:
         self.reader: int | None = None
         self.leads = False
         self._connection: Any = None
-        # The process of the server's, and when it began.
+        # The server's process, and when it began.
         self._identity: tuple[int, Any] | None = None
 
     def meet(self, cursor: Any) -> bool:
         """
-        Note by which connection we are asked.
+        Note the connection of a cursor.
 
-        @return: Whether it is another than before, of which nothing is known.
+        @return: Whether it is a new one, whose session has no settings yet.
         """
         if cursor.connection is self._connection:
             return False
@@ -67,14 +67,14 @@ class Session:
 
     def forget(self) -> None:
         """
-        Be no reader any more: the tables in which it stood are gone.
+        Stop being a reader, because the tables that registered it are gone.
         """
         self.reader = None
         self.leads = False
 
     def enter(self, cursor: Any) -> int:
         """
-        Have a number, that the present session stands for.
+        Register the present session under the reader's number, and take a number if it has none.
         """
         pid, began = cursor.execute(
             "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
@@ -104,12 +104,12 @@ class Session:
 
     def look(self, cursor: Any, follows: bool) -> tuple[str, float]:
         """
-        See where the database is, and lead if nobody does.
+        Read the database's snapshot and time, and take the lead if no reader leads.
 
-        @param follows: We follow tables.  A leader who does not gives others a chance: it
-            may not come back for long.
-        @return: What changes whenever a transaction ends that wrote something, and the
-            server's time in seconds.
+        @param follows: Whether this reader follows tables.  A leader that follows none yields,
+            because it may not come back for long.
+        @return: A text that changes whenever a writing transaction ends, and the server's time in
+            seconds.
         """
         if self.leads and not follows:
             self._yield(cursor)
@@ -120,7 +120,7 @@ class Session:
 
     def lead(self, cursor: Any) -> None:
         """
-        Lead, if nobody else does.
+        Lead, if no other reader leads.
         """
         if isComplete(cursor) and not self._isLed(cursor):
             self.enter(cursor)
@@ -128,17 +128,17 @@ class Session:
                 with transaction(cursor, 1000):
                     isFree = not self._isLed(cursor)
                     if isFree:
-                        # Each leader gives numbers of its own.
+                        # Each leader uses a new range of numbers.
                         leap(cursor)
                         cursor.execute(f"UPDATE {SCHEMA}.journal SET leader = %s", (self.reader,))
             except LockNotAvailable:
-                # Another reader gives numbers; its turn is soon over.
+                # Another reader numbers changes; its turn is soon over.
                 isFree = False
             self.leads = isFree
 
     def _isLed(self, cursor: Any) -> bool:
         """
-        Tell whether somebody else leads who is there.
+        Whether another connected reader leads.
         """
         (found,) = cursor.execute(
             f"SELECT EXISTS (SELECT FROM {_LIVING} WHERE s.reader <> %s"
@@ -157,7 +157,7 @@ class Session:
 
 def living(cursor: Any) -> set[int]:
     """
-    Give the numbers of the readers that are connected.
+    Give the numbers of the connected readers.
     """
     rows = cursor.execute(f"SELECT s.reader FROM {_LIVING}").fetchall()
     return {reader for (reader,) in rows}
@@ -165,7 +165,7 @@ def living(cursor: Any) -> set[int]:
 
 def follow(cursor: Any, reader: int, names: Iterable[str]) -> None:
     """
-    Enter that a reader follows tables.
+    Register that a reader follows tables.
     """
     cursor.execute(
         f"INSERT INTO {SCHEMA}.follows SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
@@ -175,9 +175,9 @@ def follow(cursor: Any, reader: int, names: Iterable[str]) -> None:
 
 def followed(cursor: Any, readers: Iterable[int] | None = None) -> set[str]:
     """
-    Give the names of the tables that somebody follows.
+    Give the names of the tables that readers follow.
 
-    @param readers: Who, L{None} for anybody, alive or not.
+    @param readers: The readers; L{None} for all, connected or not.
     """
     rows = cursor.execute(f"SELECT reader, name FROM {SCHEMA}.follows").fetchall()
     wanted = None if readers is None else set(readers)
@@ -186,16 +186,16 @@ def followed(cursor: Any, readers: Iterable[int] | None = None) -> set[str]:
 
 def leave(cursor: Any, reader: int | None, name: str) -> None:
     """
-    Enter that a reader does not follow a table any more.
+    Register that a reader does not follow a table any more.
     """
     cursor.execute(f"DELETE FROM {SCHEMA}.follows WHERE reader = %s AND name = %s", (reader, name))
 
 
-def bury(cursor: Any, name: str | None = None) -> None:
+def forgetDisconnected(cursor: Any, name: str | None = None) -> None:
     """
-    Forget what readers who are gone followed.
+    Delete what disconnected readers followed.
 
-    @param name: The table, L{None} for all.
+    @param name: The table; L{None} for all.
     """
     there = sorted(living(cursor))
     cursor.execute(

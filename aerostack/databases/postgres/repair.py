@@ -1,11 +1,11 @@
 """
-Following the schema of a PostgreSQL database: what is to be done when a table that we
-follow was altered, dropped, renamed or made again, got or lost a partition, or when
-somebody took away what is ours.
+Adapts the triggers when the schema of a PostgreSQL database changes: a followed table was
+altered, dropped, renamed or made again, got or lost a partition, or a program removed objects of
+the daemon.
 
-Whatever subscribers are to hear of it is entered where the triggers enter changes, so that
-it is told in its place among them.  All functions but L{isCurrent} and L{signature} are
-called within a transaction on the ledger.
+The functions enter what subscribers must hear among the captured changes, so that it is reported
+in its place.  All functions except L{isCurrent} and L{signature} need a transaction on the
+ledger.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from typing import Any
 
 from aerostack.databases.postgres import ledger
 from aerostack.databases.postgres.catalog import SCHEMA, Table, describe
-from aerostack.databases.postgres.ledger import Record
+from aerostack.databases.postgres.ledger import TableRecord
 from aerostack.databases.postgres.rows import Field, fieldsOf, isRewritten
 from aerostack.databases.postgres.schema import FUNCTIONS, SEQUENCES, TABLES, functions
-from aerostack.databases.postgres.triggers import Manner, buildEquipment
+from aerostack.databases.postgres.triggers import RecordingOptions, buildEquipment
+from aerostack.databases.postgres.unrecorded import countRows, hasUnrecorded
 from aerostack.errors import RealtimeError
 
-# What any change of a followed table's looks changes: rows of the catalogs get another
-# C{xmin}.  Tables of the same names are looked at too, because one may take another's place.
+# Any change of a followed table's definition changes this text: rows of the catalogs get another
+# C{xmin}.  The query also covers tables of the same names, because one may take another's place.
 _SIGNATURE = f"""
 SELECT coalesce(sum(hashtextextended(part, 0)), 0)::text FROM (
   SELECT concat_ws(' ', 'c', c.oid, c.xmin, n.nspname,
@@ -53,15 +54,15 @@ SELECT coalesce(sum(hashtextextended(part, 0)), 0)::text FROM (
 """
 
 Needs = Mapping[str, list[Any]]
-"""What L{signature} is asked of."""
+"""The parameters of L{signature}."""
 
 
-def needs(cursor: Any, records: Iterable[Record]) -> Needs:
+def needs(cursor: Any, records: Iterable[TableRecord]) -> Needs:
     """
-    Tell what to look at, to notice that something is to be done.
+    Give the objects that L{signature} must cover.
     """
     records = [record for record in records if record.ended is None]
-    # Ours too: somebody may take them away.
+    # The daemon's own objects too, because a program may remove them.
     names: set[str] = {*TABLES, *SEQUENCES}
     for record in records:
         names.add(record.name)
@@ -80,15 +81,15 @@ def needs(cursor: Any, records: Iterable[Record]) -> Needs:
 
 def signature(cursor: Any, needs: Needs) -> str:
     """
-    Give what changes whenever something may have to be done.
+    Give a text that changes whenever a repair may be needed.
     """
     (text,) = cursor.execute(_SIGNATURE, needs).fetchone()
     return str(text)
 
 
-def isCurrent(cursor: Any, record: Record, manner: Manner) -> bool:
+def isCurrent(cursor: Any, record: TableRecord, options: RecordingOptions) -> bool:
     """
-    Tell whether a table is followed as it should be.
+    Whether the triggers and the record of a table match its present definition.
     """
     table = _find(cursor, record.name)
     if table is None or record.missing:
@@ -97,13 +98,13 @@ def isCurrent(cursor: Any, record: Record, manner: Manner) -> bool:
         table.oid == record.oid
         and record.marks == ledger.marks(cursor, record.tid, record.members)
         and _isShaped(record, table)
-        and _equipmentOf(record, table, manner).digest == record.wanted
+        and _equipmentOf(record, table, options).digest == record.wanted
     )
 
 
-def repairTable(cursor: Any, record: Record, manner: Manner) -> None:
+def repairTable(cursor: Any, record: TableRecord, options: RecordingOptions) -> None:
     """
-    Put the following of one table right.
+    Repair the following of one table.
     """
     name = record.name
     try:
@@ -118,29 +119,29 @@ def repairTable(cursor: Any, record: Record, manner: Manner) -> None:
         lose(cursor, record, reason)
         return
     if record.oid is None:
-        # It was followed, but nobody knows any more how.
-        _anew(cursor, record, table, manner, unsure(name))
+        # It was followed, but the record of how is lost.
+        _anew(cursor, record, table, options, unsure(name))
     elif record.missing:
-        # That it was lost has been told.
-        tid = _anew(cursor, record, table, manner)
-        _tellRebuilt(cursor, tid, table, name, manner.toldRows, silent=True)
+        # The journal has already reported the loss.
+        tid = _anew(cursor, record, table, options)
+        _enterRebuilt(cursor, tid, table, name, options.rowLimit, silent=True)
     elif table.oid != record.oid:
-        tid = _anew(cursor, record, table, manner)
-        _tellRebuilt(cursor, tid, table, name, manner.toldRows)
+        tid = _anew(cursor, record, table, options)
+        _enterRebuilt(cursor, tid, table, name, options.rowLimit)
     elif record.marks != ledger.marks(cursor, record.tid, record.members) and not _lostMembers(
         record, table
     ):
-        _anew(cursor, record, table, manner, unsure(name))
+        _anew(cursor, record, table, options, unsure(name))
     elif isRewritten(record.shapes[-1].fields, fieldsOf(table.columns)):
         reason = f"A column of the table {name!r} has another type now; reload it."
-        _anew(cursor, record, table, manner, reason)
+        _anew(cursor, record, table, options, reason)
     else:
-        _reshape(cursor, record, table, manner)
+        _reshape(cursor, record, table, options)
 
 
-def lose(cursor: Any, record: Record, reason: str) -> None:
+def lose(cursor: Any, record: TableRecord, reason: str) -> None:
     """
-    Have a table be as if it were not there, because it cannot be followed for now.
+    Treat a table as if it did not exist, because it cannot be followed now.
     """
     if not record.missing:
         ledger.silence(cursor, record.tid)
@@ -148,28 +149,28 @@ def lose(cursor: Any, record: Record, reason: str) -> None:
         ledger.addLoss(cursor, record.tid, reason)
 
 
-def begin(cursor: Any, table: Table, name: str, manner: Manner) -> int:
+def begin(cursor: Any, table: Table, name: str, options: RecordingOptions) -> int:
     """
     Begin to follow a table.
 
-    @param name: The name under which its changes are told.
+    @param name: The name under which its changes are reported.
     @return: Its number.
     """
     tid = ledger.addTable(cursor, name, table.oid)
     ledger.addShape(cursor, tid, fieldsOf(table.columns))
-    _equip(cursor, tid, table, table.isBusy, manner)
+    _equip(cursor, tid, table, table.isBusy, options)
     return tid
 
 
-def follow(cursor: Any, table: Table, record: Record | None, manner: Manner) -> int:
+def follow(cursor: Any, table: Table, record: TableRecord | None, options: RecordingOptions) -> int:
     """
-    Follow a table of which nobody was told anything yet.
+    Follow a table whose changes no subscriber of this run has seen yet.
 
-    @param record: How an earlier run followed a table of that name.
+    @param record: The record of a table of that name from an earlier run.
     @return: Its number.
     """
     if record is not None:
-        if isCurrent(cursor, record, manner):
+        if isCurrent(cursor, record, options):
             return record.tid
         isSame = (
             not record.missing
@@ -178,16 +179,16 @@ def follow(cursor: Any, table: Table, record: Record | None, manner: Manner) -> 
             and not isRewritten(record.shapes[-1].fields, fieldsOf(table.columns))
         )
         if isSame:
-            _reshape(cursor, record, table, manner)
+            _reshape(cursor, record, table, options)
             return record.tid
-        give(cursor, record)
-    return begin(cursor, table, table.name, manner)
+        giveUp(cursor, record)
+    return begin(cursor, table, table.name, options)
 
 
-def give(cursor: Any, record: Record) -> None:
+def giveUp(cursor: Any, record: TableRecord) -> None:
     """
-    Give a table up.  Its triggers do nothing from then on, and can be dropped when nobody is
-    in the way.
+    Give a table up.  Its triggers do nothing from then on, and can be dropped when no other
+    program locks the table.
     """
     ledger.end(cursor, record.tid)
     ledger.silence(cursor, record.tid)
@@ -195,7 +196,7 @@ def give(cursor: Any, record: Record) -> None:
 
 def spare(cursor: Any) -> list[str]:
     """
-    Give the names of functions of which the triggers are of no use any more.
+    Give the names of functions whose triggers have no use any more.
     """
     records = {
         record.tid: record
@@ -220,7 +221,7 @@ def _find(cursor: Any, name: str) -> Table | None:
 
 def unsure(name: str) -> str:
     """
-    What subscribers are told where nobody knows what was missed.
+    The message to subscribers when changes may have been missed.
     """
     return (
         f"Changes of the table {name!r} may be missing, because what records them was taken"
@@ -228,44 +229,48 @@ def unsure(name: str) -> str:
     )
 
 
-def _present(record: Record, table: Table) -> tuple[Field, ...]:
+def _present(record: TableRecord, table: Table) -> tuple[Field, ...]:
     return fieldsOf(table.columns, record.shapes[-1].fields)
 
 
-def _isShaped(record: Record, table: Table) -> bool:
+def _isShaped(record: TableRecord, table: Table) -> bool:
     return record.shapes[-1].fields == _present(record, table)
 
 
-def _equipmentOf(record: Record, table: Table, manner: Manner) -> Any:
-    return buildEquipment(record.tid, table, record.reserves or table.isBusy, manner)
+def _equipmentOf(record: TableRecord, table: Table, options: RecordingOptions) -> Any:
+    return buildEquipment(record.tid, table, record.reserves or table.isBusy, options)
 
 
-def _lostMembers(record: Record, table: Table) -> frozenset[int]:
-    """Give the partitions and inheritors that a table had and has no more."""
+def _lostMembers(record: TableRecord, table: Table) -> frozenset[int]:
+    """The partitions and inheritors that a table had and does not have any more."""
     return record.members - {member.oid for member in table.members}
 
 
 def _anew(
-    cursor: Any, record: Record, table: Table, manner: Manner, reason: str | None = None
+    cursor: Any,
+    record: TableRecord,
+    table: Table,
+    options: RecordingOptions,
+    reason: str | None = None,
 ) -> int:
     """
-    Follow a table under another number: what has one number can be told again without a gap.
+    Follow a table under another number, because changes under one number must be complete.
     """
-    give(cursor, record)
-    tid = begin(cursor, table, record.name, manner)
+    giveUp(cursor, record)
+    tid = begin(cursor, table, record.name, options)
     if reason is not None:
         ledger.addLoss(cursor, tid, reason)
     return tid
 
 
-def _reshape(cursor: Any, record: Record, table: Table, manner: Manner) -> None:
+def _reshape(cursor: Any, record: TableRecord, table: Table, options: RecordingOptions) -> None:
     """
-    Follow a table under its present columns, and in its present partitions.
+    Follow a table with its present columns and partitions.
     """
     if not _isShaped(record, table):
         ledger.addShape(cursor, record.tid, _present(record, table))
     added = [member for member in table.members if member.oid not in record.members]
-    _equip(cursor, record.tid, table, record.reserves or table.isBusy, manner)
+    _equip(cursor, record.tid, table, record.reserves or table.isBusy, options)
     if _lostMembers(record, table):
         reason = (
             f"A part of the table {record.name!r} was taken from it, with the rows in it;"
@@ -273,47 +278,49 @@ def _reshape(cursor: Any, record: Record, table: Table, manner: Manner) -> None:
         )
         ledger.addLoss(cursor, record.tid, reason)
     elif any(
-        member.hasRows and ledger.hasUntold(cursor, record.tid, table, member) for member in added
+        member.hasRows and hasUnrecorded(cursor, record.tid, table, member) for member in added
     ):
         reason = f"The table {record.name!r} got another part, with rows in it; reload it."
         ledger.addLoss(cursor, record.tid, reason)
 
 
-def _equip(cursor: Any, tid: int, table: Table, reserves: bool, manner: Manner) -> None:
+def _equip(cursor: Any, tid: int, table: Table, reserves: bool, options: RecordingOptions) -> None:
     """
-    Create a table's triggers that are not there, and bring their functions up to date.
+    Create a table's missing triggers, and bring their functions up to date.
     """
-    equipment = buildEquipment(tid, table, reserves, manner)
+    equipment = buildEquipment(tid, table, reserves, options)
     standing = ledger.triggers(cursor, tid)
     statements = [
         *equipment.functions.values(),
         *(t.sql for t in equipment.triggers if (t.relation, t.name) not in standing),
     ]
-    # In one message, so that the tables are locked for as short as can be; of several
-    # statements none can be prepared.
+    # All statements go in one message, so that the tables are locked as briefly as possible.  The
+    # driver cannot prepare several statements at once.
     cursor.execute("; ".join(statements), prepare=False)
     ledger.silence(cursor, tid, keep=equipment.functions)
     members = [member.oid for member in table.members]
     ledger.setEquipment(cursor, tid, members, reserves, equipment.digest)
 
 
-def _tellRebuilt(
-    cursor: Any, tid: int, table: Table, name: str, toldRows: int, silent: bool = False
+def _enterRebuilt(
+    cursor: Any, tid: int, table: Table, name: str, rowLimit: int, silent: bool = False
 ) -> None:
     """
-    Enter that a table was made again, and the rows that it already has if they are few.
+    Enter that a table was made again, and its rows if they are few.
 
     @param silent: Enter no loss, unless the rows are many.
     """
-    rows = ledger.countRows(cursor, table.oid, table.sql, toldRows + 1)
-    told = rows is not None and rows <= toldRows
-    if not told or not silent:
-        count = "rows" if rows is None else f"{rows} rows" if told else f"more than {toldRows} rows"
+    rows = countRows(cursor, table.oid, table.sql, rowLimit + 1)
+    areFew = rows is not None and rows <= rowLimit
+    if not areFew or not silent:
+        count = (
+            "rows" if rows is None else f"{rows} rows" if areFew else f"more than {rowLimit} rows"
+        )
         ledger.addLoss(
             cursor,
             tid,
             f"The table {name!r} was made again with {count}, and changes may be missing;"
             " reload it.",
         )
-    if rows and told:
+    if rows and areFew:
         ledger.addRows(cursor, tid, table)

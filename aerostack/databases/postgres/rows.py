@@ -1,10 +1,10 @@
 """
-Rows as the triggers on a PostgreSQL table copied them, and as they are told.
+Decodes rows as the triggers on a PostgreSQL table copied them.
 
-A row is kept as the JSON text of C{to_json}, whose keys are the columns that the table had
-when it was written, in their order.  It is told in the table's present shape.  So what each
-shape of the table's columns was stays known; a key belongs to the column that had this
-name when the row was written.
+A row is kept as the JSON text of C{to_json}, whose keys are the columns that the table had when
+the row was written, in their order.  Clients get it in the table's present shape.  So the daemon
+remembers each shape of the table's columns; a key belongs to the column that had this name when
+the row was written.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from aerostack.databases.postgres.values import documentForm, formOf
 from aerostack.protocol.values import MAX_SAFE_INTEGER, fractionToJSON, toJSON
 
 Form = str | list[Any]
-"""What is to be done with the values of a type: one of the words below, or how to read the
-text as which they are written, as L{formOf} takes it."""
+"""How to convert the values of a type: one of the words below, or how to read their text form,
+for L{formOf}."""
 
 PLAIN = ""
 JSON = "json"
@@ -32,7 +32,7 @@ FLOAT = "float"
 HIDDEN = "hidden"
 
 _LONG = re.compile(r"\d{16}")
-"""What a JSON text has in it that has an integer in it which a double would not keep."""
+"""Finds an integer in a JSON text that a double cannot represent."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\],:]|[^\s"{}\[\],:]++')
 
@@ -40,14 +40,13 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\],:]|[^\s"{}\[\],:]++')
 @dataclass(frozen=True)
 class Field:
     """
-    A column, as far as telling its values needs to know.
+    A column, as far as decoding its values needs it.
 
-    @ivar number: What tells it from every other column that the table has or had.
+    @ivar number: Identifies it among all columns that the table has or had.
     @ivar type: Its type, as SQL writes it.
-    @ivar form: L{JSON}, L{BYTES}, L{FLOAT} or how to read a text, if its values need a form
-        of their own; L{HIDDEN} if they are not told.
-    @ivar fallback: The JSON text of its value in rows that were written before it was
-        there, L{None} for NULL.
+    @ivar form: L{JSON}, L{BYTES}, L{FLOAT} or how to read a text, if its values need a form of
+        their own; L{HIDDEN} if clients do not get them.
+    @ivar fallback: The JSON text of its value in rows that are older than it; L{None} for NULL.
     """
 
     number: int
@@ -62,7 +61,7 @@ class Shape:
     """
     The columns that a table had.
 
-    @ivar since: The newest change when that was noticed.
+    @ivar since: The newest change when the daemon noticed them.
     """
 
     since: int
@@ -71,10 +70,10 @@ class Shape:
 
 def fieldOf(column: Column, known: Iterable[Field] = ()) -> Field:
     """
-    Give what is kept of a column.
+    Make the field of a column.
 
-    @param known: What was kept of the table's columns before.  A table that is written anew
-        as a whole forgets what its older rows have in a column that was added.
+    @param known: The table's fields before.  A table that is rewritten as a whole forgets the
+        value of an added column in its older rows.
     """
     form = HIDDEN if column.isVirtual else _formOf(column)
     fallback = column.fallback
@@ -86,14 +85,14 @@ def fieldOf(column: Column, known: Iterable[Field] = ()) -> Field:
 
 def fieldsOf(columns: Iterable[Column], known: Sequence[Field] = ()) -> tuple[Field, ...]:
     """
-    Give what is kept of a table's columns.
+    Make the fields of a table's columns.
     """
     return tuple(fieldOf(column, known) for column in columns)
 
 
 def _formOf(column: Column) -> Form:
     """
-    Tell what is to be done with a value, or with each of an array's.
+    Choose how to convert a value, or each element of an array.
     """
     if column.text is not None:
         return list(column.text)
@@ -107,7 +106,7 @@ def _formOf(column: Column) -> Form:
 
 def isRewritten(old: Sequence[Field], new: Sequence[Field]) -> bool:
     """
-    Tell whether values may have changed that no trigger saw, because a column's type did.
+    Whether values may have changed without a trigger, because a column's type did.
     """
     before = {field.number: field.type for field in old}
     for field in new:
@@ -121,15 +120,15 @@ def _isText(kind: str) -> bool:
     return kind == "text" or kind.startswith("character varying")
 
 
-class Untellable(Exception):
+class Undecodable(Exception):
     """
-    A row cannot be read.
+    A row cannot be decoded.
     """
 
 
-class Rows:
+class RowDecoder:
     """
-    Tells the rows of one table.
+    Decodes the rows of one table.
     """
 
     def __init__(self, shapes: Sequence[Shape]) -> None:
@@ -139,36 +138,36 @@ class Rows:
         self._shapes = shapes
         self._present = [field for field in shapes[-1].fields if field.form != HIDDEN]
         self._isApart = any(f.form == JSON for shape in shapes for f in shape.fields)
-        self._ways: dict[tuple[int, tuple[str, ...]], _Way] = {}
+        self._mappings: dict[tuple[int, tuple[str, ...]], _Mapping] = {}
         self._isSurprised = False
 
     def isSurprised(self) -> bool:
         """
-        Tell, once, whether there was a row that fits none of the table's shapes.
+        Whether a row fitted none of the table's shapes.  Only the first call after that says so.
         """
         isSurprised, self._isSurprised = self._isSurprised, False
         return isSurprised
 
-    def tell(self, text: str, seq: int) -> dict[str, Any]:
+    def decode(self, text: str, seq: int) -> dict[str, Any]:
         """
-        Give a row in the table's present shape.
+        Convert a row to the table's present shape.
 
         @param seq: The number of the change that it is from.
-        @raise Untellable: It cannot be read, as one that was written while a column had a
-            type that was not seen yet.
+        @raise Undecodable: It cannot be decoded, for example because it was written while a
+            column had a type that the daemon has not seen yet.
         """
         try:
-            return self._tell(text, seq)
+            return self._decode(text, seq)
         except Exception as error:
-            # Others write the values, and may write any.
+            # Other programs write the values, and may write any.
             self._isSurprised = True
-            raise Untellable(str(error)) from error
+            raise Undecodable(str(error)) from error
 
-    def _tell(self, text: str, seq: int) -> dict[str, Any]:
+    def _decode(self, text: str, seq: int) -> dict[str, Any]:
         try:
             row: dict[str, Any] = (_apart if self._isApart else _whole)(text)
         except (msgspec.DecodeError, RecursionError):
-            # JSON that PostgreSQL takes and others don't, such as half a character.
+            # JSON that PostgreSQL accepts and other parsers do not, such as half a character.
             row = {name: _readable(value) for name, value in _split(text)}
             long = True
         else:
@@ -177,17 +176,17 @@ class Rows:
         while expected and self._shapes[expected].since >= seq:
             expected -= 1
         key = expected, tuple(row)
-        way = self._ways.get(key)
+        way = self._mappings.get(key)
         if way is None:
-            way = self._ways[key] = self._find(*key)
+            way = self._mappings[key] = self._find(*key)
         return way.go(row, long)
 
-    def _find(self, expected: int, names: tuple[str, ...]) -> _Way:
+    def _find(self, expected: int, names: tuple[str, ...]) -> _Mapping:
         """
-        Find out what the keys of a row are.
+        Find the columns of a row's keys.
 
-        Between two looks at the table it may have had another shape than the one that was
-        known last.  Partitions may have their columns in another order, inheritors more.
+        Between two checks the table may have had another shape than the last known one.
+        Partitions may have their columns in another order, and inheritors may have more.
         """
         nearest = [*range(expected, -1, -1), *range(expected + 1, len(self._shapes))]
         for fits in (_isSame, _isWithin, lambda *_: True):
@@ -195,7 +194,7 @@ class Rows:
                 fields = self._shapes[i].fields
                 if fits(fields, names):
                     self._isSurprised = self._isSurprised or fits is not _isSame
-                    return _Way(self._present, fields, names, self._isApart)
+                    return _Mapping(self._present, fields, names, self._isApart)
         raise AssertionError("the last one fits whatever there is")
 
 
@@ -207,9 +206,9 @@ def _isWithin(fields: Sequence[Field], names: Sequence[str]) -> bool:
     return {field.name for field in fields}.issubset(names)
 
 
-class _Way:
+class _Mapping:
     """
-    The way from a row's keys to the table's present columns.
+    Maps a row's keys to the table's present columns.
     """
 
     def __init__(
@@ -220,9 +219,9 @@ class _Way:
         isApart: bool,
     ) -> None:
         """
-        @param present: The columns that are told.
+        @param present: The columns that clients get.
         @param then: The columns when the row was written.
-        @param isApart: The values come as their JSON texts.
+        @param isApart: Whether the values come as their JSON texts.
         """
         keys = {field.number: field for field in then if field.name in names}
         self._steps: list[tuple[str, str | None, Callable[[Any], Any] | None, Any]] = []
@@ -231,7 +230,7 @@ class _Way:
             if known is None:
                 self._steps.append((field.name, None, None, _fallback(field)))
             else:
-                self._steps.append((field.name, known.name, _teller(known.form), None))
+                self._steps.append((field.name, known.name, _decoderOf(known.form), None))
         self._isSame = (
             not isApart
             and tuple(names) == tuple(field.name for field in present)
@@ -240,12 +239,12 @@ class _Way:
 
     def go(self, row: dict[str, Any], long: bool) -> dict[str, Any]:
         """
-        @param long: The row may have integers in it that a double does not keep, or values
+        @param long: Whether the row may have integers that a double cannot represent, or values
             that could not be read.
         """
         if self._isSame and not long:
             return row
-        told = {}
+        decoded = {}
         for name, key, form, value in self._steps:
             if key is not None:
                 value = row[key]
@@ -256,8 +255,8 @@ class _Way:
                         value = _exact(value)
                 if form is not None:
                     value = form(value)
-            told[name] = value
-        return told
+            decoded[name] = value
+        return decoded
 
 
 _whole = msgspec.json.Decoder(float_hook=fractionToJSON).decode
@@ -266,7 +265,7 @@ _apart = msgspec.json.Decoder(dict[str, Raw]).decode
 
 def _read(raw: Raw) -> Any:
     """
-    Give what a JSON text says; the text itself if others could not read it, as a number of
+    Read a JSON text; give the text itself if other parsers could not read it, like a number of
     thousands of digits.
     """
     try:
@@ -277,7 +276,7 @@ def _read(raw: Raw) -> Any:
 
 def _readable(text: str) -> Raw:
     """
-    Give a value's JSON text, as a string in JSON if others could not read it.
+    Give a value's JSON text, as a JSON string if other parsers could not read it.
     """
     try:
         _whole(text)
@@ -288,7 +287,7 @@ def _readable(text: str) -> Raw:
 
 def _exact(value: Any) -> Any:
     """
-    Have integers that a double does not keep be strings.
+    Convert integers that a double cannot represent to strings.
     """
     if type(value) is int:
         return value if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER else str(value)
@@ -300,7 +299,7 @@ def _exact(value: Any) -> Any:
 
 
 def _json(value: Any) -> Any:
-    # What is told is the document as it is, not what we make of its numbers.
+    # Clients get the document as it is, not with our reading of its numbers.
     text = bytes(value).decode()
     return None if text == "null" else documentForm(text)
 
@@ -317,16 +316,16 @@ def _bytes(value: Any) -> Any:
 
 def _float(value: Any) -> Any:
     """
-    Give a double's value; PostgreSQL wrote as many digits as it takes to tell it.
+    Convert to a double.  PostgreSQL wrote enough digits to identify it.
     """
     if isinstance(value, list):
         return [_float(item) for item in value]
     return float(value) if isinstance(value, str) and value[-1].isdigit() else value
 
 
-def _teller(form: Form) -> Callable[[Any], Any] | None:
+def _decoderOf(form: Form) -> Callable[[Any], Any] | None:
     """
-    Give what makes of a value what is told of it; L{None} if that is the value.
+    Give the conversion of a form's values; L{None} if they need none.
     """
     if isinstance(form, list):
         read = formOf(form)
@@ -337,7 +336,7 @@ def _teller(form: Form) -> Callable[[Any], Any] | None:
 def _fallback(field: Field) -> Any:
     if field.fallback is None:
         return None
-    form = _teller(field.form)
+    form = _decoderOf(field.form)
     text = _readable(field.fallback)
     if form is _json:
         return _json(text)
@@ -347,7 +346,7 @@ def _fallback(field: Field) -> Any:
 
 def _split(text: str) -> Iterator[tuple[str, str]]:
     """
-    Split a row into its columns and their JSON texts, without reading these.
+    Split a row into its columns and their JSON texts, without reading the texts.
     """
     depth = 0
     key = start = None

@@ -1,23 +1,23 @@
 """
-What we make in the user's PostgreSQL database: tables, and functions that work on them.
+The daemon's tables in the user's PostgreSQL database, and the functions that work on them.
 
-C{captured} is what the triggers write, in whatever order transactions commit;
-C{changes} is the journal: it gives each entry its number.  C{tables} and C{shapes} say what
-the entries mean, C{follows} who wants them, C{sessions} who is there, and C{journal} holds
+The triggers write to C{captured}, in whatever order transactions commit; C{changes} is the
+journal: it gives each entry its number.  C{tables} and C{shapes} say what the entries mean,
+C{follows} which reader wants them, C{sessions} which readers are connected, and C{journal} holds
 single facts.  Nothing here begins a transaction.
 
-Readers exclude each other by locks on tables of ours, which only roles may take that may write
-to them: any role that may connect can take an advisory lock, whatever its number.  Who writes
-to the ledger locks C{journal}, and who gives numbers C{numbering}, which has no rows and so is
-never vacuumed.
+Readers exclude each other by locks on the daemon's tables, which only roles may take that may
+write to these tables: an advisory lock, of whatever number, could be taken by any role that may
+connect.  A session that writes to the ledger locks C{journal}.  A session that numbers changes
+locks C{numbering}, which has no rows and so is never vacuumed.
 
-An entry is given its number once the transaction that wrote it is seen to be committed.
-What was seen already is known from the snapshot that the newest number stands for: an entry
-is new if its transaction was not finished then and is now.  So each is numbered exactly
-once, no open transaction keeps others from being told, and nothing that was told has to be
-read again.  Transactions are put in the order of their last entries.  One that saw what
-another did wrote an entry after that one's last, so no effect precedes its cause; and the
-entries of a transaction are seen all at once, so they stay together.
+An entry gets its number once its transaction is seen to be committed.  The newest number has a
+snapshot, which shows what was numbered: an entry is new if its transaction was not finished in
+that snapshot and is now.  So each entry is numbered exactly once, no open transaction delays
+others, and no numbered entry has to be read again.  Transactions are ordered by their last
+entries.  A transaction that saw the effect of another one wrote an entry after that one's last,
+so no effect precedes its cause.  The entries of a transaction become visible all at once, so they
+stay together.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from aerostack.databases.postgres.triggers import parseFunction
 VERSION = 2
 
 LOCK_LEDGER = f"LOCK TABLE {SCHEMA}.journal IN SHARE UPDATE EXCLUSIVE MODE"
-"""Excludes all others who write to the ledger."""
+"""Excludes all other sessions that write to the ledger."""
 
 LOCK_NUMBERS = f"LOCK TABLE {SCHEMA}.numbering IN SHARE UPDATE EXCLUSIVE MODE"
-"""Excludes all others who give numbers."""
+"""Excludes all other sessions that number changes."""
 
 INSERTED, UPDATED, DELETED = "I", "U", "D"
 LOST = "L"
-"""An entry that says why changes of its table cannot be told."""
+"""An entry that says why changes of its table are lost."""
 TRUNCATED = "T"
-"""An entry that says that more rows were truncated than are told."""
+"""An entry that says that more rows were truncated than the journal reports."""
 
-NOBODY = 0
-"""The table of an entry that tells nothing, but holds a number.  Where its C{id} is another
-entry's number, it comes next behind that one: it is a leap."""
+NO_TABLE = 0
+"""The table number of an entry that reports nothing, but occupies a number.  If its C{id} is
+another entry's number, it is a leap: it comes next after that entry."""
 
 TABLES = (
     *("captured", "changes", "tables", "shapes", "follows", "sessions", "journal", "numbering"),
@@ -54,13 +54,14 @@ TABLES = (
 SEQUENCES = ("captured_id_seq", "readers")
 FUNCTIONS = ("sequence", "prune", "unsequenced")
 
-# Plans that read a whole table would be made for tables of which nothing is known yet.
+# The server would choose plans that read a whole table for tables whose size it does not know
+# yet.
 _PLANS = (
     "SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off"
     " SET enable_mergejoin = off"
 )
 
-# The entries of transactions that were not finished at the snapshot C{seen}.
+# The entries of transactions that were not finished in the snapshot _seen.
 _FRESH = f"""
     SELECT c.* FROM {SCHEMA}.captured AS c WHERE c.xid >= pg_snapshot_xmax(_seen)
     UNION ALL
@@ -73,7 +74,7 @@ _SEEN = f"""
   FROM {SCHEMA}.changes AS c ORDER BY c.seq DESC LIMIT 1;
 """
 
-# A file that is cut short is locked for that, and writers would wait.
+# A vacuum that truncates a file locks the table, and writers would wait.
 _CREATE = (
     f"CREATE TABLE {SCHEMA}.captured (xid xid8 NOT NULL, id bigserial, early bigint,"
     ' tid integer NOT NULL, op "char" NOT NULL, at timestamptz NOT NULL, new text, old text)'
@@ -107,12 +108,12 @@ BEGIN
   BEGIN
     {LOCK_NUMBERS} NOWAIT;
   EXCEPTION WHEN lock_not_available THEN
-    -- Somebody else is at it.
+    -- Another session numbers changes.
     RETURN (SELECT coalesce(max(c.seq), 0) FROM {SCHEMA}.changes AS c);
   END;
   {_SEEN}
   IF _seen IS NULL THEN
-    -- Somebody emptied the journal.
+    -- A program emptied the journal.
     RETURN -1;
   END IF;
   INSERT INTO {SCHEMA}.changes (seq, xid, id, tid, at, last, lost, snapshot)
@@ -159,7 +160,7 @@ BEGIN
 END $$""",
 )
 
-# Where it is known by: a copy of the database is another one.
+# The identity of the database: a copy has another one.
 _IDENTITY = (
     "(SELECT d.oid FROM pg_database d WHERE d.datname = current_database())"
     f" || ':' || '{SCHEMA}.journal'::regclass::oid"
@@ -168,7 +169,7 @@ _IDENTITY = (
 
 def isComplete(cursor: Any) -> bool:
     """
-    Tell whether all that L{create} makes is there.
+    Whether all objects that L{create} makes exist.
     """
     names = _standing(cursor)
     return names.issuperset({*TABLES, *SEQUENCES, *FUNCTIONS})
@@ -187,10 +188,10 @@ def _standing(cursor: Any) -> set[str]:
 
 def create(cursor: Any, until: int, notifies: bool) -> None:
     """
-    Make the tables, anew if some are there.
+    Create the tables, anew if some exist.
 
-    @param until: Until when to record if nobody reads, ms.
-    @param notifies: Whether readers are notified.
+    @param until: Until when to record if no daemon reads, ms.
+    @param notifies: Whether writers notify readers.
     """
     clear(cursor)
     (found,) = cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", (SCHEMA,)).fetchone()
@@ -206,13 +207,13 @@ def create(cursor: Any, until: int, notifies: bool) -> None:
     )
     cursor.execute(
         f"INSERT INTO {SCHEMA}.changes (seq, tid, at, last, lost, snapshot)"
-        f" VALUES (0, {NOBODY}, clock_timestamp(), false, false, pg_current_snapshot())"
+        f" VALUES (0, {NO_TABLE}, clock_timestamp(), false, false, pg_current_snapshot())"
     )
 
 
 def clear(cursor: Any) -> list[str]:
     """
-    Drop all that is ours.
+    Drop all objects of the daemon.
 
     @return: The names.
     """
@@ -225,7 +226,7 @@ def clear(cursor: Any) -> list[str]:
             (SCHEMA,),
         ).fetchall()
     ]
-    # Its triggers go with a function.
+    # The triggers are dropped with their function.
     for names in functions(cursor).values():
         dropFunctions(cursor, names)
     standing = _standing(cursor)
@@ -235,7 +236,7 @@ def clear(cursor: Any) -> list[str]:
     for name in TABLES:
         if name in standing:
             cursor.execute(f"DROP TABLE {SCHEMA}.{name}")
-    # That of a column went with its table.
+    # A column's sequence was dropped with its table.
     for name in _standing(cursor).intersection(SEQUENCES):
         cursor.execute(f"DROP SEQUENCE {SCHEMA}.{name}")
     return [*gone, *(f"{SCHEMA}.{name}" for name in TABLES if name in standing)]
@@ -243,7 +244,7 @@ def clear(cursor: Any) -> list[str]:
 
 def dropSchema(cursor: Any) -> None:
     """
-    Drop the schema, if nothing is left in it and we may.
+    Drop the schema, if it is empty and the daemon may drop it.
     """
     (isOurs,) = cursor.execute(
         "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %s"
@@ -257,8 +258,8 @@ def dropSchema(cursor: Any) -> None:
 
 def isCopied(cursor: Any) -> bool:
     """
-    Tell whether the journal was made for another database than this, of which this one is
-    a copy, or by an older version; its rows may have been left out of the copy.
+    Whether the journal was made for another database, of which this one is a copy, or by an older
+    version.  The copy may lack the journal's rows.
 
     @raise RuntimeError: A newer version made it.
     """
@@ -275,8 +276,8 @@ def isCopied(cursor: Any) -> bool:
 
 def functions(cursor: Any) -> Mapping[int, Mapping[str, int | None]]:
     """
-    Read which functions record changes, by the number of the table that they were made for;
-    with each name, which of the tables that hold rows it is for.
+    Read which functions record changes, by the number of the table that they were made for; with
+    each name, for which of the tables that hold rows it is.
     """
     found: dict[int, dict[str, int | None]] = {}
     for (name,) in cursor.execute(
@@ -292,9 +293,9 @@ def functions(cursor: Any) -> Mapping[int, Mapping[str, int | None]]:
 
 def dropFunctions(cursor: Any, names: Iterable[str]) -> None:
     """
-    Drop functions, with their triggers.  Nobody may be using their tables meanwhile.
+    Drop functions, with their triggers.  This waits until no other program uses their tables.
 
-    To drop a trigger one has to own the table; to drop a function of one's own, not.
+    Only the owner of a table can drop its triggers, but every role can drop its own function.
     """
     quoted = ", ".join(f"{SCHEMA}.{quoteIdentifier(name)}()" for name in names)
     cursor.execute("SET LOCAL client_min_messages = warning")

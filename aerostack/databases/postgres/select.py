@@ -1,8 +1,7 @@
 """
-Reading rows of a PostgreSQL table, as somebody selected them, at one point among its changes.
+Reads the selected rows of a PostgreSQL table, at one point among its changes.
 
-What is asked of the database may let too many rows through, and never too few; see
-L{aerostack.databases.sqlite.rows}.
+The SQL may let too many rows through, but never too few; see L{aerostack.databases.sqlite.rows}.
 """
 
 from __future__ import annotations
@@ -26,37 +25,39 @@ from aerostack.core.rows.comparison import READERS, isUnicode
 from aerostack.core.rows.conditions import EQ, GT, GTE, IN, IS_NULL, LT, LTE, Condition
 from aerostack.core.rows.selection import Bounds, Selection, collect
 from aerostack.databases.identifiers import quoteIdentifier
-from aerostack.databases.postgres.catalog import SCHEMA, Table, rowSQL
+from aerostack.databases.postgres.catalog import SCHEMA, Table
 from aerostack.databases.postgres.ledger import standstill
+from aerostack.databases.postgres.rowsql import rowSQL
 from aerostack.databases.postgres.schema import LOCK_NUMBERS
 from aerostack.errors import RealtimeError
 
 _PAGE = 200
 
 WAITING = 1000
-"""For how long, in ms, to wait for a lock: meanwhile others wait for the connection."""
+"""For how long, in ms, to wait for a lock: meanwhile other interactions wait for the
+connection."""
 
 _EXACT_NUMBERS = ("int2", "int4", "int8", "numeric")
 _EXACT_TEXTS = ("text", "varchar")
 _MOMENTS = ("timestamptz", "timestamp", "date")
 
 _LARGEST = Decimal(sys.float_info.max)
-_MOST = 10**1000
-"""Larger numbers are not asked for, nor are those with as many digits behind the point:
-C{numeric} does not take all that are written."""
+_NUMERIC_LIMIT = 10**1000
+"""The SQL compares no larger numbers, and no numbers with as many digits after the point, because
+C{numeric} does not accept all that can be written."""
 
-# Whose they are is said, because another schema may have some of the same name.
+# Each operator names its schema, because another schema may have operators of the same name.
 _OPERATORS = {
     operator: f"OPERATOR(pg_catalog.{sign})"
     for operator, sign in {EQ: "=", IN: "=", GT: ">", GTE: ">=", LT: "<", LTE: "<="}.items()
 }
-# Where a value that is compared was rounded, what was more or less may be equal.
+# If a compared value was rounded, a greater or lesser one may be equal to it.
 _LAX = {**_OPERATORS, GT: _OPERATORS[GTE], LT: _OPERATORS[LTE]}
 
 _ORIGIN = datetime(2000, 1, 1)
 _ORIGIN_READ: Any = READERS[ColumnType.TIME]("2000-01-01")
 
-# A type that is not the server's own may have operators and casts of its own.
+# Only the server's own types are certain to have the server's operators and casts.
 _KINDS = """
 SELECT a.attname, b.typname, b.typtype = 'e' AND b.oid = a.atttypid,
   b.typnamespace = 'pg_catalog'::regnamespace, coalesce(c.collisdeterministic, true)
@@ -77,12 +78,12 @@ WHERE a.attrelid = %s AND a.attname = ANY (%s)
 @dataclass(frozen=True)
 class Kind:
     """
-    What there is to know of a column's type for asking by its values.
+    What a comparison in SQL needs to know of a column's type.
 
-    @ivar base: The name of the type, or of the one beneath a domain; empty for a type that is
+    @ivar base: The name of the type, or of the type beneath a domain; empty for a type that is
         not the server's own.
-    @ivar isEnum: It is an enum, and no domain over one.
-    @ivar isExact: Only texts that are the same are equal.
+    @ivar isEnum: It is an enum, and not a domain over one.
+    @ivar isExact: Only identical texts are equal.
     """
 
     base: str
@@ -92,7 +93,7 @@ class Kind:
 
 def kindsOf(cursor: Any, oid: int, columns: Iterable[str]) -> dict[str, Kind]:
     """
-    Read of what kinds a table's columns are.
+    Read the kinds of a table's columns.
     """
     found = cursor.execute(_KINDS, (oid, sorted(columns))).fetchall()
     return {
@@ -103,19 +104,19 @@ def kindsOf(cursor: Any, oid: int, columns: Iterable[str]) -> dict[str, Kind]:
 
 def conditionSQL(condition: Condition, kind: Kind) -> tuple[str, list[Any], bool]:
     """
-    A condition as SQL.
+    Translate a condition to SQL.
 
-    @param kind: Of the column.
-    @return: The SQL; the values of its placeholders; and whether exactly the rows that meet
-        the condition meet it.
+    @param kind: The kind of the column.
+    @return: The SQL; the values of its placeholders; and whether exactly the rows that meet the
+        condition meet the SQL.
     """
     column = quoteIdentifier(condition.column).replace("%", "%%")
     operator = condition.operator
-    # Of a composite value IS NULL would ask for its fields.
+    # For a composite value, IS NULL would check its fields.
     isNull, isNotNull = f"{column} IS NOT DISTINCT FROM NULL", f"{column} IS DISTINCT FROM NULL"
     if operator == IS_NULL:
         if condition.type is ColumnType.JSON:
-            # The document null is told as null, too.
+            # Clients get the document null as null, too.
             return ("true" if condition.value else isNotNull), [], False
         return (isNull if condition.value else isNotNull), [], True
     if operator == IN and not condition.value:
@@ -132,12 +133,12 @@ def conditionSQL(condition: Condition, kind: Kind) -> tuple[str, list[Any], bool
         if operator in (EQ, IN):
             isExact = kind.base in _EXACT_TEXTS and kind.isExact
         elif kind.base in _EXACT_TEXTS:
-            # By code points, as conditions compare.
+            # Conditions compare by code points.
             column += ' COLLATE pg_catalog."C"'
         else:
             return anything
     elif kind.isEnum:
-        # As a cast would, if nobody had made another one.
+        # This gives the text that the built-in cast gives; a role may have defined another cast.
         column = f"pg_catalog.textin(pg_catalog.enum_out({column}))"
     sign = (_OPERATORS if isExact else _LAX)[operator]
     compared = " OR ".join([f"{column} {sign} %s"] * len(parameters))
@@ -146,7 +147,7 @@ def conditionSQL(condition: Condition, kind: Kind) -> tuple[str, list[Any], bool
 
 def _parameter(value: Any, type: ColumnType, kind: Kind) -> Any:
     """
-    @return: L{None} if the database cannot be asked for the value.
+    @return: L{None} if SQL cannot compare with the value.
     """
     base = kind.base
     if type is ColumnType.NUMBER:
@@ -164,7 +165,7 @@ def _parameter(value: Any, type: ColumnType, kind: Kind) -> Any:
             found = UUID(value)
         except ValueError:
             return None
-        # It is told in one form only.
+        # Clients get a UUID in one form only.
         return found if str(found) == value else None
     return value if kind.isEnum else None
 
@@ -174,16 +175,16 @@ def _isStorable(text: str) -> bool:
 
 
 def _number(value: Any, base: str) -> Any:
-    if not isinstance(value, (int, float, Decimal)) or not -_MOST < value < _MOST:
+    if not isinstance(value, (int, float, Decimal)) or not -_NUMERIC_LIMIT < value < _NUMERIC_LIMIT:
         return None
     if base == "float8":
-        # What is told of a row is the double that it is.
+        # Clients get the double that the row holds.
         return float(value) if -_LARGEST <= value <= _LARGEST else None
     if base not in _EXACT_NUMBERS:
-        # What a float4 is told as is not the double that it is.
+        # Clients get a float4 as another number than the double that it is.
         return None
     if base != "numeric" and value == int(value):
-        # Which can be found by an index.
+        # An index can find an integer.
         return int(value)
     number = Decimal(value)
     _, _, exponent = number.as_tuple()
@@ -204,10 +205,10 @@ def selectionSQL(
     table: Table, selection: Selection, kinds: Mapping[str, Kind]
 ) -> tuple[str, list[Any]]:
     """
-    The statement that reads a selection, or more.  Each row is the JSON text as which the
-    triggers would copy it.
+    Make the statement that reads a selection, or more rows.  Each row is the JSON text that the
+    triggers would write.
 
-    @param kinds: Of the columns for which there are conditions.
+    @param kinds: The kinds of the columns in the conditions.
     """
     parameters: list[Any] = []
     exact = True
@@ -234,23 +235,23 @@ def selectionSQL(
 @contextmanager
 def point(cursor: Any, lend: Callable[[], AbstractContextManager[Any]]) -> Iterator[int]:
     """
-    Hold still at one point among the changes: what is read of the database in the block is
-    as it was there, while others write on.
+    Fix one point among the changes: reads in the block see the database as it was there, while
+    other programs write on.
 
-    Every change that it has seen has a number, and no other change has one that is as low.
-    For that all changes are numbered in a transaction that sees the same as ours, while
-    nobody else numbers any; it is on another connection, because ours must not keep the
-    numbers from those who wait for them.
+    Every change before that point has a number, and no other change gets a number as low.  For
+    this a transaction with the same snapshot numbers all changes, while no other session numbers
+    any.  It runs on another connection, because the reading transaction must not delay the
+    numbers for others.
 
     @param cursor: A cursor in autocommit mode.
     @param lend: Lends another connection to the same database.
-    @return: The number of the newest change that is seen.
-    @raise RealtimeError: C{database_unavailable}: others hold a lock.
+    @return: The number of the newest change before the point.
+    @raise RealtimeError: C{database_unavailable}: another program holds a lock.
     """
     with standstill(cursor):
         try:
             with lend() as other, other.cursor() as numbering:
-                # To wait for a lock looks at nothing yet.
+                # A wait for a lock takes no snapshot yet.
                 numbering.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
                 numbering.execute(f"SET LOCAL lock_timeout = {WAITING:d}")
                 numbering.execute(LOCK_NUMBERS)
@@ -265,9 +266,9 @@ def point(cursor: Any, lend: Callable[[], AbstractContextManager[Any]]) -> Itera
 
 def locked(what: str) -> RealtimeError:
     """
-    What one is told who would have to wait for a lock for too long.
+    The error for a read that would have to wait too long for a lock.
 
-    @param what: What somebody else does.
+    @param what: The beginning of the sentence, up to the words "by another program".
     """
     return RealtimeError(
         "database_unavailable", f"{what} by another program for long; ask again.", 1000
@@ -277,18 +278,18 @@ def locked(what: str) -> RealtimeError:
 def readRows(
     cursor: Any,
     table: Table,
-    tell: Callable[[str], Row],
+    decode: Callable[[str], Row],
     selection: Selection,
     bounds: Bounds,
 ) -> tuple[list[Row], int]:
     """
-    Read what was selected, within a transaction.
+    Read the selected rows, within a transaction.
 
-    @param tell: Makes a row of its JSON text.
+    @param decode: Converts the JSON text of a row.
     @return: The rows in their JSON form, and about how many bytes they have.
     @raise RealtimeError: C{table_not_allowed}: the daemon's role may not read the table;
-        C{database_unavailable}: others hold a lock on it; C{too_large}: there is more than is
-        read at once, or it takes too long.
+        C{database_unavailable}: another program has it locked; C{too_large}: the selection has
+        more rows or bytes than the bounds allow, or takes too long.
     """
     named = {condition.column for condition in selection.conditions}
     kinds = kindsOf(cursor, table.oid, named) if named else {}
@@ -302,7 +303,7 @@ def readRows(
     try:
         with cursor.connection.cursor(name="_aerostack_rows") as found:
             found.execute(statement, parameters)
-            return collect(_rows(found, tell, bounds), selection, bounds)
+            return collect(_rows(found, decode, bounds), selection, bounds)
     except QueryCanceled:
         raise bounds.tooLong() from None
     except LockNotAvailable:
@@ -314,10 +315,10 @@ def readRows(
         ) from None
 
 
-def _rows(found: Any, tell: Callable[[str], Row], bounds: Bounds) -> Iterator[Row]:
+def _rows(found: Any, decode: Callable[[str], Row], bounds: Bounds) -> Iterator[Row]:
     late = time.monotonic() + bounds.seconds
     while page := found.fetchmany(_PAGE):
         if time.monotonic() > late:
             raise bounds.tooLong()
         for (text,) in page:
-            yield tell(text)
+            yield decode(text)

@@ -1,10 +1,10 @@
 """
-How a session of PostgreSQL's is to behave, whatever its configuration and its role say.
+The settings of the daemon's PostgreSQL sessions, which override those of the server and the role.
 
-Whoever may make things in a schema of the search path could have statements of ours find an
-operator or a function of theirs, which would run with our rights.  So our sessions search
-the server's own schema alone; what the role's path was stays known, because it says which
-table a name means.
+A role that may create objects in a schema of the search path could make the daemon's statements
+find its own operator or function, which would run with the daemon's rights.  So the daemon's
+sessions search only the server's own schema.  The role's search path is remembered, because it
+decides which table a name means.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PATH = "_aerostack.path"
-"""The setting in which the role's search path stays known."""
+"""The setting that remembers the role's search path."""
 
 SEARCH_PATH = "pg_catalog, pg_temp"
 
@@ -25,27 +25,27 @@ FORMATS: Mapping[str, str] = {
     "lc_monetary": "C",
     "quote_all_identifiers": "off",
 }
-"""The settings by which values are written."""
+"""The settings that decide how values are written."""
 
 SETTINGS: Mapping[str, str] = {
     **FORMATS,
     "array_nulls": "on",
     "standard_conforming_strings": "on",
-    # The locks that exclude others are had before it is seen what they did.
+    # With this level, statements after a lock see what was committed before the lock was granted.
     "default_transaction_isolation": "read committed",
-    # The server lets go of the locks of somebody who has gone without a word.
+    # The server releases the locks of a client that disappeared without a word.
     "tcp_keepalives_idle": "4",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
 }
-"""The settings of every session of ours."""
+"""The settings of every session of the daemon."""
 
 CONFINED: Mapping[str, str] = {
     "search_path": SEARCH_PATH,
-    # A policy is code of others': what it would be asked for fails instead.
+    # A row security policy is code of other roles: a query that it applies to fails instead.
     "row_security": "off",
 }
-"""The settings of a session in which all statements are ours."""
+"""The settings of a session in which all statements are the daemon's."""
 
 
 SCHEMA = "_aerostack"
@@ -75,15 +75,15 @@ BEGIN
   END LOOP;
 END $$
 """
-"""Lets the owner of the database read what is ours: without that C{pg_dump} would fail."""
+"""Lets the owner of the database read the daemon's tables: otherwise C{pg_dump} would fail."""
 
 
 def settingsSQL(settings: Mapping[str, str], confined: bool = True) -> str:
     """
-    A statement that gives a session its settings.
+    Make the statement that gives a session its settings.
 
-    @param settings: More than L{SETTINGS}.
-    @param confined: Whether all statements of the session are ours.
+    @param settings: More settings besides L{SETTINGS}.
+    @param confined: Whether all statements of the session are the daemon's.
     """
     calls = []
     if confined:

@@ -1,8 +1,8 @@
 """
-The reading of SQL statements, as far as their parameters are concerned.
+Parses SQL statements, as far as their parameters are concerned.
 
-Our users write C{?} for a parameter, PostgreSQL has C{$1}; what is in quotes, in a
-comment or an operator's name is no parameter
+Clients write C{?} for a parameter, PostgreSQL has C{$1}.  A question mark in quotes, in a comment
+or in an operator's name is no parameter
 (U{https://www.postgresql.org/docs/current/sql-syntax-lexical.html}).
 """
 
@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_PARAMETERS = 65535
-"""How many parameters one statement has at the most: their number has 16 bits."""
+"""How many parameters one statement has at most: their number has 16 bits."""
 
-# Nothing here gives back what it has taken, so reading takes no longer than the text
-# is long.  Letters beyond ASCII are all the same to PostgreSQL's lexer.
+# No part of this expression backtracks, so the time grows only with the length of the text.
+# PostgreSQL's lexer treats all letters beyond ASCII alike.
 _TOKEN = re.compile(
     r"""
     (?P<space> \s++ | --[^\n\r]*+ )
     | (?P<comment> /\* )
-    # What stands on the next lines goes on with the same rule.
+    # A string may continue on the next lines by the same rule.
     | (?P<string> [eE]'(?>[^'\\]|\\.|'')*+'(?>[^\S\n\r]*+[\n\r]\s*+'(?>[^'\\]|\\.|'')*+')*+
         | (?: [bBnNxX] | [uU]& )? '(?>[^']|'')*+' )
     | (?P<quoted> (?: [uU]& )? "(?>[^"]|"")++" )
@@ -45,9 +45,9 @@ class Statement:
 
     @ivar text: Its text, with C{$1} for the first parameter.
     @ivar parameters: How many values it takes.
-    @ivar verb: Its first word, in capitals; empty if it has none.
+    @ivar verb: Its first word, in capitals; empty without one.
     @ivar names: The words and quoted names in it, in the database's spelling.
-    @ivar several: Whether something follows a semicolon.
+    @ivar several: Whether a semicolon is followed by another statement.
     """
 
     text: str
@@ -59,10 +59,10 @@ class Statement:
 
 def parseStatement(sql: str) -> Statement:
     """
-    Read a statement whose parameters are written as C{?} or as C{$1}.
+    Parse a statement whose parameters are written as C{?} or as C{$1}.
 
-    Where they are C{?}, an operator with a question mark is written with two:
-    C{data ?? 'key'}.  A statement with a C{$1} is taken as it is.
+    In a statement with C{?}, an operator's question mark is written twice: C{data ?? 'key'}.  A
+    statement with a C{$1} is left unchanged.
 
     @raise ValueError: It has too many parameters.
     """
@@ -73,7 +73,7 @@ def parseStatement(sql: str) -> Statement:
     behind = [kind for kind, _ in tokens if kind not in ("space", "comment")]
     several = "end" in behind and any(kind != "end" for kind in behind[behind.index("end") :])
     if "number" in kinds:
-        # Leading zeros are allowed, and longer numbers than can be meant.
+        # PostgreSQL allows leading zeros, and numbers that are longer than any valid one.
         numbers = [text[1:].lstrip("0") or "0" for kind, text in tokens if kind == "number"]
         parameters = max(int(number[:9]) for number in numbers)
         text = sql
@@ -93,9 +93,9 @@ def parseStatement(sql: str) -> Statement:
 
 def _tokens(sql: str) -> Iterator[tuple[str, str]]:
     """
-    Take a statement apart.  What has no end goes on to the end of the statement.
+    Split a statement into tokens.  A token without an end extends to the end of the statement.
 
-    @return: The kind and the text of each part; all texts together are the statement.
+    @return: The kind and the text of each token; all texts together are the statement.
     """
     place = 0
     while place < len(sql):
@@ -112,7 +112,7 @@ def _tokens(sql: str) -> Iterator[tuple[str, str]]:
 
 
 def _endOfComment(sql: str, place: int) -> int:
-    """Where a comment ends that may hold others."""
+    """The end of a comment that may contain other comments."""
     depth = 1
     for match in _COMMENT.finditer(sql, place):
         depth += 1 if match[0] == "/*" else -1

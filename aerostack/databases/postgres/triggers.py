@@ -1,35 +1,34 @@
 """
-The SQL of the triggers on a PostgreSQL table, from its description.  Nothing here touches
-a database.
+Writes the triggers of a PostgreSQL table from its description.  Nothing here uses a database.
 
-On the followed table and on each that holds rows of it stand four triggers: after an
-INSERT, an UPDATE and a DELETE, once a statement, and before a TRUNCATE.  A statement fires
-only the triggers of the table that it names, so that none of its rows is told twice.  What
-they may never do is to make a statement of the user's fail, and that shapes their text:
+The followed table and each table that holds rows of it get four triggers: after an INSERT, an
+UPDATE and a DELETE, once a statement, and before a TRUNCATE.  A statement fires only the triggers
+of the table that it names, so that no row is reported twice.  The triggers must never make a
+statement of the user's fail.  That has consequences for their text:
 
-  - Rows are copied whole, as C{to_json} writes them.  No column is named, so that columns
-    come and go as they like.  (C{to_jsonb} would refuse some values of the type C{json}.)
-  - The functions run with the rights of their owner, so that writers need none on our
-    tables, and with a search path and formats of their own, so that the writers' do not
-    matter.
-  - For that reason they call nothing that others can define.  C{to_json} calls a cast that
-    the owner of a type has made, so values of such types are written as text, by the type's
-    own output function.  What the columns are is looked up each time: one may have come, or
-    have got another type, since the function was made.
-  - A column that is named like a variable of theirs cannot confuse them
+  - They copy rows whole, as C{to_json} writes them.  They name no column, so that columns can
+    come and go.  (C{to_jsonb} would refuse some values of the type C{json}.)
+  - The functions run with the rights of their owner, so that writers need no rights on the
+    daemon's tables, and with their own search path and formats, so that those of the writers do
+    not matter.
+  - For that reason they call nothing that other roles can define.  C{to_json} calls a cast that
+    the owner of a type has made, so values of such types are written as text, by the type's own
+    output function.  The functions look the columns up each time, because a column may have come,
+    or changed its type, since the function was made.
+  - A column that is named like one of their variables cannot confuse them
     (C{#variable_conflict}).
 
-The two transition tables of an UPDATE are filled in lockstep, also for rows that move to
-another partition; so old and new rows are paired by their order.  A trigger of that
-partition's may keep a row from arriving, and then nobody knows which: all old rows are told
-as deleted and all new ones as inserted, which comes to the same.
+The two transition tables of an UPDATE are filled in lockstep, also for rows that move to another
+partition; so old and new rows are paired by their order.  A trigger of that partition may keep a
+row from arriving, and then the pairs are unknown: all old rows are reported as deleted and all
+new ones as inserted, which has the same result.
 
-A trigger of the user's that changes rows again runs, if it is one for each row, before
-those for the statement: its change would be told before the one that set it off.  On a
-table that has such triggers ours reserves the place of the first statement's entries in
-time: a trigger for each row, the first by its name, notes a number in a setting of the
-transaction, where the statement's trigger finds it.  It is kept by the depth of triggers,
-because a statement within the statement has its own.
+A trigger of the user's that changes rows again runs, if it is a row trigger, before the statement
+triggers: its change would be reported before the one that fired it.  On a table with such
+triggers the daemon reserves the place of the first statement's entries in time: a row trigger,
+the first by its name, notes a number in a setting of the transaction, where the statement trigger
+finds it.  The setting is kept for each depth of triggers, because a statement within the
+statement has its own.
 """
 
 from __future__ import annotations
@@ -41,11 +40,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aerostack.databases.identifiers import quoteIdentifier
-from aerostack.databases.postgres.catalog import SCHEMA, Column, Member, Table, codeSQL, valuesSQL
+from aerostack.databases.postgres.catalog import SCHEMA, Column, Member, Table, codeSQL
+from aerostack.databases.postgres.rowsql import valuesSQL
 from aerostack.databases.postgres.settings import FORMATS, SEARCH_PATH
 
 CHANNEL = "_aerostack"
-"""Where it is notified that there is something to read."""
+"""The channel on which triggers notify readers."""
 
 _FUNCTION = re.compile(r"(?:capture|enter|reserve)_(\d+)(?:_(\d+))?")
 
@@ -56,7 +56,7 @@ _LAST = "~_aerostack"
 _EARLY = "'_aerostack.early_' || pg_trigger_depth()"
 
 FIRST_FOREIGN = 16384
-"""The first number of a type that the server does not bring along."""
+"""The first number of a type that the server did not define itself."""
 
 _QUOTE, _LIST = "$_aerostack$", "$_list$"
 
@@ -85,10 +85,9 @@ class Trigger:
 @dataclass(frozen=True)
 class Equipment:
     """
-    What records the changes of one table.
+    The triggers and functions that record the changes of one table.
 
-    @ivar functions: Statements that create the functions, or put them in the place of what
-        they were, by their names.
+    @ivar functions: Statements that create or replace the functions, by their names.
     """
 
     functions: dict[str, str]
@@ -96,30 +95,31 @@ class Equipment:
 
     @property
     def digest(self) -> str:
-        """Tells this equipment from any other."""
+        """Identifies this equipment."""
         text = repr((sorted(self.functions.items()), self.triggers))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
-class Manner:
+class RecordingOptions:
     """
-    How changes are recorded, whatever the table.
+    The options of recording that are the same for all tables.
 
-    @ivar until: When to stop if nobody says that the journal is read, ms.
-    @ivar notifies: Whether readers are notified.
-    @ivar toldRows: How many rows of a truncated table are told one by one.
+    @ivar until: When to stop unless a daemon says that it reads the journal, ms.
+    @ivar notifies: Whether writers notify readers.
+    @ivar rowLimit: The highest number of rows of a truncated table for which each row is
+        reported.
     """
 
     until: int
     notifies: bool
-    toldRows: int
+    rowLimit: int
 
 
 def parseFunction(name: str) -> tuple[int, int | None] | None:
     """
-    Tell what a function was made for from its name: the number of the table, and which of
-    the tables that hold its rows, if it is for one alone.  L{None} if it is not ours.
+    Read from a function's name for what it was made: the number of the followed table, and which
+    of the tables that hold its rows, if it is for only one.  L{None} if it is not the daemon's.
     """
     match = _FUNCTION.fullmatch(name)
     if match is None:
@@ -130,19 +130,18 @@ def parseFunction(name: str) -> tuple[int, int | None] | None:
 
 def silentFunction(name: str) -> str:
     """
-    Write a function that does nothing, to be put in the place of another: unlike taking a
-    trigger off, that waits for nobody.
+    Write a function that does nothing, to replace another: unlike dropping a trigger, that needs
+    no lock on the table.
     """
     return _function(name, "", "BEGIN\n  RETURN NULL;\nEND\n")
 
 
-def buildEquipment(tid: int, table: Table, reserves: bool, manner: Manner) -> Equipment:
+def buildEquipment(tid: int, table: Table, reserves: bool, options: RecordingOptions) -> Equipment:
     """
-    Write a table's triggers, and their functions.
+    Write a table's triggers and their functions.
 
     @param tid: The table's number.
-    @param reserves: Whether places are reserved for statements whose row triggers run
-        before.
+    @param reserves: Whether to reserve places for statements whose row triggers run before.
     """
     functions: dict[str, str] = {}
     triggers: list[Trigger] = []
@@ -150,7 +149,7 @@ def buildEquipment(tid: int, table: Table, reserves: bool, manner: Manner) -> Eq
     moves = not table.members[0].hasRows
     for member in table.members:
         function = f"capture_{tid}_{member.oid}"
-        functions[function] = _capture(function, tid, reserves, moves, known, manner)
+        functions[function] = _capture(function, tid, reserves, moves, known, options)
         for letter, event, tables in (
             ("i", "AFTER INSERT", " REFERENCING NEW TABLE AS _aerostack_new"),
             (
@@ -201,10 +200,10 @@ class _Known:
     """
     What the functions know of the columns of their table, as it was when they were made.
 
-    @ivar types: The types beside the server's own of which nobody but a superuser can define
-        the conversions.
-    @ivar all: All columns of C{n}, as a string of SQL's.
-    @ivar isOther: A condition: the columns are not as they were, so far as that matters.
+    @ivar types: The types, besides the server's own, whose conversions only a superuser can
+        define.
+    @ivar all: All columns of C{n}, as an SQL string.
+    @ivar isOther: A condition: the columns have changed in a way that matters.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -222,14 +221,14 @@ class _Known:
                 f" ORDER BY a.attnum)) FROM {_ATTRIBUTES}) IS DISTINCT FROM '{digest}'"
             )
             if any(quote in self._values for quote in (_QUOTE, _LIST)):
-                # It cannot stand in a function's text.
+                # The quotes would end the function's text.
                 self._values, self.isOther = None, "true"
 
         self.all = "$$n.*$$" if self._values is None else f"{_LIST}{self._values}{_LIST}"
 
     def rows(self, source: str) -> str:
         """
-        What a query for the rows of a table ends with, while the columns are as they were.
+        The end of a query for the rows of a table, valid while the columns have not changed.
         """
         if self._values is None:
             return f"to_json(n.*) FROM {source} AS n"
@@ -237,7 +236,7 @@ class _Known:
 
 
 def _function(name: str, settings: str, body: str) -> str:
-    # With the temporary tables last nobody can put something in the place of ours.
+    # With the temporary schema last, no role can hide the daemon's objects by its own.
     return (
         f"CREATE OR REPLACE FUNCTION {SCHEMA}.{quoteIdentifier(name)}() RETURNS trigger"
         f" LANGUAGE plpgsql SECURITY DEFINER SET search_path = {SEARCH_PATH} {settings}"
@@ -246,19 +245,19 @@ def _function(name: str, settings: str, body: str) -> str:
 
 
 def _capture(
-    function: str, tid: int, reserves: bool, moves: bool, known: _Known, manner: Manner
+    function: str, tid: int, reserves: bool, moves: bool, known: _Known, options: RecordingOptions
 ) -> str:
     """
     Write the function that records what a statement did.
 
     @param moves: Whether rows may move to another partition.
     """
-    until = datetime.fromtimestamp(manner.until / 1000, UTC).isoformat()
+    until = datetime.fromtimestamp(options.until / 1000, UTC).isoformat()
     early = f"nullif(current_setting({_EARLY}, true), '')::bigint" if reserves else "NULL"
     into = f"INSERT INTO {SCHEMA}.captured (xid, early, tid, op, at"
     head = f"pg_current_xact_id(), _early, {tid}"
-    wake = f"PERFORM pg_notify('{CHANNEL}', '');" if manner.notifies else ""
-    told = f"IF _rows > 0 THEN {wake} END IF;" if manner.notifies else ""
+    wake = f"PERFORM pg_notify('{CHANNEL}', '');" if options.notifies else ""
+    told = f"IF _rows > 0 THEN {wake} END IF;" if options.notifies else ""
 
     def enter(operation: str, column: str, source: str) -> str:
         """Enter all rows of a transition table."""
@@ -336,10 +335,10 @@ BEGIN
       AND {codeSQL("TG_RELID")} IS NULL
     THEN
       _source := format('ONLY %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME);
-      EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT {manner.toldRows + 1}) AS few',
+      EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT {options.rowLimit + 1}) AS few',
         _source) INTO _rows;
     END IF;
-    IF _rows <= {manner.toldRows} THEN
+    IF _rows <= {options.rowLimit} THEN
       EXECUTE format($${into}, old)
         SELECT pg_current_xact_id(), NULL, {tid}, 'D', clock_timestamp(), to_json(r.*)
         FROM (SELECT %s FROM %s AS n) AS r$$, coalesce(_columns, {known.all}), _source);
@@ -371,7 +370,7 @@ END
 
 def _reserve(function: str) -> str:
     """
-    Write the function that reserves a statement's place, at the first row that it changed.
+    Write the function that reserves a statement's place, at the first row that it changes.
     """
     return _function(
         function,

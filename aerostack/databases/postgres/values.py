@@ -1,8 +1,8 @@
 """
 The JSON form of PostgreSQL's values, which come as text.
 
-It is the form of L{aerostack.protocol.values}; times are ISO 8601, arrays are lists, rows
-are objects, C{json} and C{jsonb} are what they are as far as clients can read them, and
+It is the form of L{aerostack.protocol.values}; times are ISO 8601, arrays are lists, rows are
+objects, C{json} and C{jsonb} are the documents themselves as far as clients can read them, and
 everything else is text as the database writes it.
 """
 
@@ -18,11 +18,11 @@ from aerostack.protocol.codec import encodeValue, makeReadable
 from aerostack.protocol.values import decimalToJSON, toJSON
 
 Form = Callable[[str], Any]
-"""Gives a value's JSON form, from its text."""
+"""Converts the text of a value to its JSON form."""
 
 _ZONE = re.compile(r"([+-]\d\d)(?= BC$|$)")
-# A quoted element, a bracket, what parts elements, or an element without quotes; only
-# what is quoted is never NULL.
+# A quoted element, a bracket, a delimiter, or an element without quotes; a quoted element is
+# never NULL.
 _ELEMENT = r'"((?:[^"\\]|\\.)*+)"|([{{}}])|({delimiter})|([^{{}}"{delimiter}]++)'
 _BOUNDS = re.compile(r"(?:\[-?\d+:-?\d+\])++=")
 _FIELD = re.compile(r'[(,]("(?:[^"\\]|\\.|"")*+"|[^,()"]*+)')
@@ -42,28 +42,29 @@ def _float(text: str) -> Any:
 
 
 def _bytes(text: str) -> Any:
-    # As bytea_output = hex writes it.
+    # The format of bytea_output = hex.
     return toJSON(bytes.fromhex(text[2:]))
 
 
 def documentForm(text: str) -> Raw:
     """
-    The form of C{json} and C{jsonb}: the document as it is, but with a string of its digits
-    for each number beyond a double.  A document that clients cannot read, as half a
-    character or too deep a nesting makes it, is a string of its text.
+    The form of C{json} and C{jsonb}: the document itself, but with a string of digits for each
+    number beyond a double.  A document that clients cannot read, because of half a character or
+    too deep nesting, becomes a string of its text.
     """
     readable = makeReadable(text.encode())
     return Raw(encodeValue(text) if readable is None else readable)
 
 
 def _time(text: str) -> str:
-    # In UTC the zone is hours only, which ISO 8601's extended format doesn't know.
+    # In UTC PostgreSQL writes only the hours of the zone, which ISO 8601's extended format does
+    # not allow.
     return _ZONE.sub(r"\1:00", text.replace(" ", "T", 1))
 
 
 def plain(text: str) -> str:
     """
-    The form of what is text already.
+    The form of values whose text is their form.
     """
     return text
 
@@ -77,15 +78,15 @@ SCALARS: Mapping[int, Form] = {
     **dict.fromkeys((1114, 1184), _time),
     1700: decimalToJSON,
 }
-"""The forms of the types that have one of their own, by the number that each of
-PostgreSQL's types has in every database (C{pg_type.dat})."""
+"""The forms of types with a form of their own, by the type's number, which is the same in every
+PostgreSQL database (C{pg_type.dat})."""
 
 
 def arrayForm(element: Form, delimiter: str = ",") -> Form:
     """
-    The form of arrays: lists, of lists where there are several dimensions.
+    The form of arrays: lists, nested for several dimensions.
 
-    @param delimiter: What stands between two elements.
+    @param delimiter: The delimiter between two elements.
     """
     tokens = re.compile(_ELEMENT.format(delimiter=re.escape(delimiter)), re.DOTALL)
 
@@ -129,9 +130,8 @@ def rowForm(fields: Sequence[tuple[str, Form]]) -> Form:
 
 def formOf(described: Any) -> Form:
     """
-    The form of a type that is described in plain data: the number of one that has a form of
-    its own; C{["array", delimiter, element]}; C{["row", [[name, field], ...]]}; or 0 for any
-    other.
+    The form of a type that is described in plain data: the number of a type with its own form;
+    C{["array", delimiter, element]}; C{["row", [[name, field], ...]]}; or 0 for any other type.
     """
     if isinstance(described, int):
         return SCALARS.get(described, plain)

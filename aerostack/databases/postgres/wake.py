@@ -1,10 +1,10 @@
 """
-Being woken by what others write to a PostgreSQL database.
+Notices other programs' writes to a PostgreSQL database.
 
-The triggers notify a channel, and PostgreSQL says so to whoever listens, as soon as the
-transaction is committed.  That takes a connection that does nothing else; the reactor
-reads from it as from any socket.  What is notified while it is lost is not told later, so
-whoever is woken is woken once more when it is there again.
+The triggers notify a channel, and PostgreSQL passes that to all sessions that listen, as soon as
+the transaction is committed.  This takes a connection that does nothing else; the reactor reads
+from it as from any socket.  Notifications while the connection is lost are not repeated, so the
+waker wakes the tracker once when the connection is there again.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from aerostack.databases.postgres.triggers import CHANNEL
 from aerostack.interfaces import IWaker
 
 FIRST = 0.1
-"""The pause before the first attempt to connect again, in seconds."""
+"""The pause before the first attempt to reconnect, in seconds."""
 
 LONGEST = 5.0
-"""The longest such pause; each is twice as long as the one before."""
+"""The longest such pause, in seconds; each is twice as long as the one before."""
 
 
 @implementer(IWaker, IReadDescriptor)
 class PostgresWaker:
     """
-    Wakes when a PostgreSQL database notifies.
+    Wakes the tracker when a PostgreSQL database sends a notification.
 
-    @ivar isListening: Nothing that is notified from now on is missed.
+    @ivar isListening: Whether no notification is missed from now on.
     """
 
     log = Logger()
@@ -50,8 +50,8 @@ class PostgresWaker:
         self._options = options
         self._wake: Callable[[], None] | None = None
         self._connection: psycopg.Connection[Any] | None = None
-        # The driver closes its socket by itself when it is lost, and the number may be
-        # another's at once.  What the reactor watches is a double of our own.
+        # The driver closes its socket when the connection is lost, and another socket may get its
+        # number at once.  So the reactor watches a duplicate.
         self._socket = -1
         self._connecting: Deferred[None] | None = None
         self._call: IDelayedCall | None = None
@@ -73,7 +73,7 @@ class PostgresWaker:
         """
         Wake no more.
 
-        @return: Fires when nothing of it is left.
+        @return: Fires when the connection is closed.
         """
         self._wake = None
         if self._call is not None:
@@ -98,7 +98,7 @@ class PostgresWaker:
 
     def _open(self) -> psycopg.Connection[Any]:
         """
-        Connect and listen; in a thread, because both take their time.
+        Connect and listen; in a thread, because both take time.
         """
         connection = psycopg.connect(**{**self._options, "autocommit": True})
         try:
@@ -118,7 +118,7 @@ class PostgresWaker:
             if self._pause > FIRST:
                 self.log.info("The database notifies of changes again.")
             self._pause = FIRST
-            # For what nobody heard before.
+            # Wake for changes that no notification reported before.
             self._wake()
         self._settle()
 
@@ -158,7 +158,7 @@ class PostgresWaker:
 
     def doRead(self) -> None:
         """
-        Take what the server says.
+        Read what the server has sent.
         """
         assert self._connection is not None
         pgconn = self._connection.pgconn
@@ -175,7 +175,7 @@ class PostgresWaker:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The socket cannot be read any more.
+        The reactor cannot read the socket any more.
         """
         self._close()
         self._retry(reason.value)

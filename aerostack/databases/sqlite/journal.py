@@ -60,7 +60,7 @@ class SQLiteJournal:
             once.
         @param whole: How many entries to prune at once, also if the caller asks for fewer.
         @param note: Notes how far the journal came, outside of the database.
-        @param restored: Gets a sentence if the database was put back to an older state.
+        @param restored: Notes that the database was put back to an older state.
         """
         self._note = note
         self._restored = restored or RestoreNotice()
@@ -107,7 +107,7 @@ class SQLiteJournal:
                     ledger.beginEpoch(cursor)
                     self._takeNote(cursor)
             if isOther:
-                self._restored.tell(_RESTORED)
+                self._restored.note(_RESTORED)
                 self.log.warn(
                     "the database was put back to an older state, or is a copy in another place:"
                     " its journal is not what {note} says, or that file is not there.  Clients that"
@@ -394,7 +394,7 @@ def checkRestored(cursor: sqlite3.Cursor, note: Note, restored: RestoreNotice) -
     Check whether the database was put back to an older state, and change nothing.
     """
     if ledger.isComplete(cursor) and ledger.isOfThisVersion(cursor) and _isOther(cursor, note):
-        restored.tell(_RESTORED)
+        restored.note(_RESTORED)
 
 
 _RESTORED = (

@@ -203,7 +203,7 @@ def clear(cursor: sqlite3.Cursor) -> list[str]:
 
 def isOfThisVersion(cursor: sqlite3.Cursor) -> bool:
     """
-    Tell whether this version made the tables.
+    Whether this version made the tables.
     """
     row = cursor.execute("SELECT value FROM _aerostack_meta WHERE key = 'version'").fetchone()
     return bool(row == (VERSION,))

@@ -12,13 +12,13 @@ from psycopg.pq import TransactionStatus
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.rows.changes import Row
-from aerostack.databases.postgres import following as postgresfollowing
+from aerostack.databases.postgres import following
 from aerostack.databases.postgres.journal import PostgresJournal
 from aerostack.protocol.values import toJSON
 from tests.databases.support import Reader, Steps
 from tests.postgres import ADMIN, OWNER, ROLE, freshDatabase
 
-# Whatever anybody could have made, and its definition.
+# All objects that a program could have made, and their definitions.
 _INVENTORY = """
 SELECT 'schema', nspname, '' FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'
 UNION ALL SELECT 'relation', oid::regclass::text, relkind::text FROM pg_class
@@ -33,15 +33,15 @@ ORDER BY 1, 2, 3
 
 class PostgresCase(Steps, SynchronousTestCase):
     """
-    A database with a writer that is not the daemon, and a journal.
+    A database with a journal, and a writer that is another program.
     """
 
     refusal = psycopg.IntegrityError
     error = psycopg.Error
 
     def setUp(self) -> None:
-        # Every poll sees what was done before it.
-        self.patch(postgresfollowing, "CHECKING", 0.0)
+        # Every poll checks the tables.
+        self.patch(following, "CHECKING", 0.0)
         self.database = freshDatabase(self)
         self.writer = self.connect()
         self.reader = self.makeReader()
@@ -53,7 +53,7 @@ class PostgresCase(Steps, SynchronousTestCase):
 
     def leave(self, connection: Any) -> None:
         """
-        Close a connection, and wait until the server has noticed and let its locks go.
+        Close a connection, and wait until the server has released its locks.
         """
         pid = connection.info.backend_pid
         connection.close()
@@ -73,7 +73,7 @@ class PostgresCase(Steps, SynchronousTestCase):
 
     def letReadersIn(self) -> None:
         """
-        Writers never keep readers out.
+        PostgreSQL's writers never keep readers out.
         """
 
     def rows(self, table: str) -> list[Row]:

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.rows.selection import Bounds
 from aerostack.databases.migrations import migrate
-from aerostack.databases.postgres.connection import POSTGRES
+from aerostack.databases.postgres.dialect import POSTGRES
 from aerostack.databases.postgres.query import runQuery
 from aerostack.errors import RealtimeError
 from aerostack.protocol.codec import encodeValue
@@ -51,7 +51,7 @@ class QueryCase(SynchronousTestCase):
         Run a statement as C{db.query} does.
         """
         asked = self.database.run(runQuery, sql, list(parameters), Bounds(rows, size, seconds))
-        # As it is sent.
+        # The form in which it is sent.
         return json.loads(encodeValue(self.successResultOf(asked)))
 
     def value(self, expression: str, *parameters: Any) -> Any:
@@ -65,9 +65,9 @@ class QueryCase(SynchronousTestCase):
 
     def refused(self, sql: str, *parameters: Any, **limits: Any) -> RealtimeError:
         """
-        Run a statement that is refused, and see that it left nothing behind.
+        Run a statement that is refused, and check that it left nothing behind.
 
-        @return: How.
+        @return: The error.
         """
         limits = {"rows": 100, "size": 1_000_000, "seconds": 60.0, **limits}
         asked = self.database.run(runQuery, sql, list(parameters), Bounds(**limits))

@@ -1,5 +1,5 @@
 """
-L{aerostack.databases.postgres.journal}: what is read on other connections while changes are read.
+Reads on other connections while changes are read: L{aerostack.databases.postgres.journal}.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from tests.postgres import ROLE
 
 class Interrupted:
     """
-    A cursor during whose work something happens.
+    A cursor that calls a function in the middle of its work.
     """
 
     def __init__(self, cursor: Any, before: str, happen: Callable[[], object]) -> None:
         """
-        @param before: Something happens before the first statement that has this in it.
+        @param before: The function is called before the first statement that contains this text.
         """
         self._cursor = cursor
         self._before = before
@@ -38,7 +38,7 @@ class Interrupted:
 
 class BesideTests(PostgresCase):
     """
-    A followed table of which changes were told.
+    A followed table with past changes.
     """
 
     def setUp(self) -> None:
@@ -51,14 +51,14 @@ class BesideTests(PostgresCase):
 
     def prune(self) -> None:
         """
-        Forget all but the newest.
+        Prune all changes but the newest.
         """
         journal, cursor = self.reader.journal, self.reader.cursor
         self.assertGreater(journal.prune(cursor, self.reader.after, 2**53, 10), 0)
 
     def test_readPast(self) -> None:
         """
-        What is forgotten while it is being told again is told nevertheless, all of it.
+        Past changes that are pruned during the read are read completely.
         """
         cursor = Interrupted(self.cursor, "captured", self.prune)
         wanted = ("t", self.lineage, self.start, self.reader.after, 10)
@@ -67,7 +67,7 @@ class BesideTests(PostgresCase):
 
     def test_surveyPast(self) -> None:
         """
-        A survey of the past is of one moment, and leaves nothing open.
+        A survey sees one moment, and leaves no transaction open.
         """
         journal, until = self.reader.journal, self.reader.after
         cursor = Interrupted(self.cursor, "count(*)", self.prune)
@@ -81,8 +81,8 @@ class BesideTests(PostgresCase):
 
     def test_numberedElsewhere(self) -> None:
         """
-        What is committed while somebody else gives numbers, and does not see it, is told as
-        soon as that is over, also if nothing else happens.
+        A commit that another session's numbering does not see is reported as soon as that has
+        ended, also if nothing else happens.
         """
         journal, cursor = self.reader.journal, self.reader.cursor
         with self.connect(ROLE) as numbering:

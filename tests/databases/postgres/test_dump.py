@@ -1,5 +1,5 @@
 """
-What C{pg_dump} makes of a database that the daemon is at work in.
+C{pg_dump} of a database that a daemon uses.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PROGRAMS = INSTALLED / "pginstall" / "bin"
 
 class DumpTests(PostgresCase):
     """
-    Tests for dumps that the owner of the database makes, and for what comes of them.
+    Dumps that the owner of the database makes, and databases that are restored from them.
     """
 
     def setUp(self) -> None:
@@ -29,9 +29,9 @@ class DumpTests(PostgresCase):
 
     def program(self, name: str, database: Database, *arguments: str, user: str = OWNER) -> str:
         """
-        Run a program of the server's.
+        Run a program of the server.
 
-        @return: What it wrote.
+        @return: Its output.
         """
         where = ("-h", str(database.server.directory), "-p", str(database.server.port))
         command = [str(_PROGRAMS / name), *where, "-U", user, "-d", database.name, *arguments]
@@ -60,14 +60,14 @@ class DumpTests(PostgresCase):
 
     def assertWritable(self, database: Database) -> None:
         """
-        Check that the application can go on with what it had.
+        Check that the application can still write its tables.
         """
         database.execute("INSERT INTO t VALUES (3)")
         self.assertEqual(database.execute("SELECT id FROM t ORDER BY 1"), [(1,), (2,), (3,)])
 
     def assertStarts(self, database: Database) -> None:
         """
-        Check that a daemon can start with the database, and tells what is written then.
+        Check that a daemon can start with the database, and reports later changes.
         """
         prepareDatabase(optionsOf(database), 0, 10, forget)
         connection = database.connect(ROLE)
@@ -80,8 +80,8 @@ class DumpTests(PostgresCase):
 
     def test_running(self) -> None:
         """
-        The owner dumps the database while the daemon runs, and after it stopped; restored with
-        the daemon's role, everything is as it was, and a daemon starts with it.
+        The owner dumps the database while the daemon runs, and after it stopped.  A database
+        restored with the daemon's role is as it was, and a daemon starts with it.
         """
         path = self.dump()
         self.leave(self.reader.connection)
@@ -92,8 +92,8 @@ class DumpTests(PostgresCase):
 
     def test_noOwner(self) -> None:
         """
-        So it is where the owner restores it as its own; a daemon starts once what was the
-        daemon's is dropped.
+        If the owner restores it under its own role, a daemon starts after the daemon's schema is
+        dropped.
         """
         path = self.dump("--no-owner", "--no-acl")
         database = self.restored(path, "-v", "ON_ERROR_STOP=1")
@@ -104,8 +104,7 @@ class DumpTests(PostgresCase):
 
     def test_noRole(self) -> None:
         """
-        Where there is no role of the daemon's, the application's tables are there and can be
-        written all the same.
+        Without the daemon's role, the application's tables exist and can be written.
         """
         path = self.dump()
         with open(path) as file:
@@ -116,7 +115,7 @@ class DumpTests(PostgresCase):
 
     def test_withoutTheJournal(self) -> None:
         """
-        A dump may leave out the rows of our tables: a daemon begins another journal.
+        A dump may leave out the rows of the daemon's tables: a daemon begins another journal.
         """
         path = self.dump("--exclude-table-data=_aerostack.*")
         database = self.restored(path, "-v", "ON_ERROR_STOP=1", user=ADMIN)

@@ -1,50 +1,56 @@
 """
-Tests for L{aerostack.databases.postgres.journal}: what it shares with every journal.
+The tests that every journal passes, for L{aerostack.databases.postgres.journal}.
 """
 
 from __future__ import annotations
 
-from tests.databases import journals as contract
+from tests.databases.contracts.changes import ChangeContract
+from tests.databases.contracts.columns import ColumnContract
+from tests.databases.contracts.mirrors import MirrorContract
+from tests.databases.contracts.pastchanges import PastChangeContract
+from tests.databases.contracts.readers import ReaderContract
+from tests.databases.contracts.snapshots import SnapshotContract
+from tests.databases.contracts.tables import TableContract
 from tests.databases.postgres.case import PostgresCase
 
 
-class ChangeContractTests(contract.ChangeContract, PostgresCase):
+class ChangeContractTests(ChangeContract, PostgresCase):
     """
-    See L{contract.ChangeContract}.
-    """
-
-
-class ReaderContractTests(contract.ReaderContract, PostgresCase):
-    """
-    See L{contract.ReaderContract}.
+    See L{ChangeContract}.
     """
 
 
-class PastContractTests(contract.PastContract, PostgresCase):
+class ReaderContractTests(ReaderContract, PostgresCase):
     """
-    See L{contract.PastContract}.
-    """
-
-
-class SnapshotContractTests(contract.SnapshotContract, PostgresCase):
-    """
-    See L{contract.SnapshotContract}.
+    See L{ReaderContract}.
     """
 
 
-class TableContractTests(contract.TableContract, PostgresCase):
+class PastContractTests(PastChangeContract, PostgresCase):
     """
-    See L{contract.TableContract}.
-    """
-
-
-class ColumnContractTests(contract.ColumnContract, PostgresCase):
-    """
-    See L{contract.ColumnContract}.
+    See L{PastChangeContract}.
     """
 
 
-class MirrorContractTests(contract.MirrorContract, PostgresCase):
+class SnapshotContractTests(SnapshotContract, PostgresCase):
     """
-    See L{contract.MirrorContract}.
+    See L{SnapshotContract}.
+    """
+
+
+class TableContractTests(TableContract, PostgresCase):
+    """
+    See L{TableContract}.
+    """
+
+
+class ColumnContractTests(ColumnContract, PostgresCase):
+    """
+    See L{ColumnContract}.
+    """
+
+
+class MirrorContractTests(MirrorContract, PostgresCase):
+    """
+    See L{MirrorContract}.
     """

@@ -1,5 +1,5 @@
 """
-Who can get in the way of the journal of a PostgreSQL database, and what is said of them.
+Programs that lock the daemon's tables in a PostgreSQL database, and the errors about them.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from psycopg.errors import InsufficientPrivilege
 
 from aerostack.core.rows.selection import Bounds, Selection
-from aerostack.databases.postgres import ledger as postgresledger
+from aerostack.databases.postgres import ledger
 from aerostack.tracker.faults import describe
 from tests.databases.postgres.case import PostgresCase
 from tests.postgres import ADMIN, OWNER
@@ -22,7 +22,7 @@ WHERE relnamespace = '_aerostack'::regnamespace AND relkind = 'r'
 
 class LockTests(PostgresCase):
     """
-    Tests for what excludes others.
+    The locks of the journal.
     """
 
     def setUp(self) -> None:
@@ -31,7 +31,7 @@ class LockTests(PostgresCase):
 
     def test_noAdvisoryLocks(self) -> None:
         """
-        The journal takes no lock that any role may take that may connect.
+        The journal takes no lock that every role may take.
         """
         self.run_("INSERT INTO t VALUES (1)")
         self.reader.journal.snapshot(self.reader.cursor, "t", Selection(), BOUNDS)
@@ -41,8 +41,8 @@ class LockTests(PostgresCase):
 
     def test_strangers(self) -> None:
         """
-        A role that may only connect can lock no table of ours, and the owner of the database
-        can only read them, beside which the feed goes on.
+        A role that may only connect cannot lock the daemon's tables.  The owner of the database
+        can only read them, which does not disturb the feed.
         """
         self.database.server.execute("CREATE ROLE mallory LOGIN")
         self.addCleanup(self.database.server.execute, "DROP ROLE mallory")
@@ -66,14 +66,14 @@ class LockTests(PostgresCase):
 
     def test_holder(self) -> None:
         """
-        Who locks the ledger all the same, as a superuser may, is waited for only so long.
+        The daemon waits only so long for a lock on the ledger, which a superuser may take.
         """
-        self.patch(postgresledger, "PATIENCE", 10)
+        self.patch(ledger, "PATIENCE", 10)
         holder = self.connect(ADMIN)
         holder.execute("BEGIN")
         holder.execute("LOCK TABLE _aerostack.journal IN EXCLUSIVE MODE")
         error = self.assertRaises(
-            postgresledger.LockedOut, self.reader.journal.renew, self.reader.cursor, 0
+            ledger.LedgerLocked, self.reader.journal.renew, self.reader.cursor, 0
         )
         self.assertEqual(describe(error), "is locked by another program")
         holder.execute("ROLLBACK")

@@ -14,14 +14,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from aerostack.databases.migrations import migrate
 from aerostack.databases.postgres.connection import (
-    POSTGRES,
     PostgresDatabase,
     Unsuitable,
     openConnection,
     prepareDatabase,
 )
+from aerostack.databases.postgres.dialect import POSTGRES
 from aerostack.databases.postgres.journal import PostgresJournal
-from aerostack.databases.postgres.locks import Block, LockedOut, Lookout, tell
+from aerostack.databases.postgres.locks import Block, LockedOut, Lookout, describeBlocks
 from tests.databases.synchronous import forget, optionsOf
 from tests.postgres import ADMIN, OWNER, ROLE, freshDatabase
 
@@ -31,14 +31,15 @@ WHERE relnamespace = '_aerostack'::regnamespace AND relkind = 'r' ORDER BY relna
 """
 
 
-class TellTests(SynchronousTestCase):
+class DescribeTests(SynchronousTestCase):
     """
-    Tests for L{tell} and L{LockedOut}.
+    Tests for L{describeBlocks} and L{LockedOut}.
     """
 
     def test_told(self) -> None:
         """
-        Each is told once, with all that it locks and what ends it; its role only for the log.
+        Each holder is named once, with all that it locks and the statement that ends it; its role
+        is only in the log.
         """
         blocks = [
             Block("a.b", "process 7 (psql)", "admin", "SELECT pg_terminate_backend(7)"),
@@ -46,7 +47,7 @@ class TellTests(SynchronousTestCase):
             Block("a.b", "another program", None, None),
         ]
         self.assertEqual(
-            tell(blocks, withRoles=False),
+            describeBlocks(blocks, withRoles=False),
             "has its tables a.b, a.c locked by process 7 (psql), which SELECT"
             " pg_terminate_backend(7) ends and has its table a.b locked by another program",
         )
@@ -85,7 +86,7 @@ class LookoutTests(SynchronousTestCase):
 
     def fault(self) -> str:
         """
-        What is found when it is looked for the second time.
+        The blocks of the second look.
         """
         self.lookout.look(self.cursor)
         found = self.lookout.look(self.cursor)
@@ -93,8 +94,8 @@ class LookoutTests(SynchronousTestCase):
 
     def test_everyTable(self) -> None:
         """
-        Who holds a lock on any table of ours that excludes us is found, though nothing waits for
-        it: another role, or somebody who has ours.
+        A lock on any table of the daemon that excludes the daemon is found without a waiting
+        session: of another role, or of another program with the daemon's role.
         """
         tables = [name for (name,) in self.ours.execute(_TABLES).fetchall()]
         self.assertLess({"messages", "versions", "captured", "numbering"}, set(tables))
@@ -114,7 +115,7 @@ class LookoutTests(SynchronousTestCase):
 
     def test_moments(self) -> None:
         """
-        A lock for which nothing waits is no fault when it is seen for the first time.
+        A lock that no session waits for is no fault when it is first seen.
         """
         holder = self.connect(ADMIN)
         holder.execute("BEGIN; LOCK TABLE _aerostack.messages IN SHARE MODE")
@@ -123,8 +124,8 @@ class LookoutTests(SynchronousTestCase):
 
     def test_harmless(self) -> None:
         """
-        Who reads our tables, or writes to those that are followed, is in nobody's way, and
-        neither is a daemon that writes to its own, or a lock on another's table.
+        Readers of the daemon's tables, writers of followed tables, other daemons, and locks on
+        other tables are no fault.
         """
         reader, writer = self.connect(OWNER), self.connect(OWNER)
         reader.execute("BEGIN")
@@ -137,7 +138,7 @@ class LookoutTests(SynchronousTestCase):
 
     def test_prepared(self) -> None:
         """
-        A transaction that was prepared is found by its name.
+        A prepared transaction is found by its name.
         """
         holder = self.connect(ADMIN)
         holder.execute("BEGIN; LOCK TABLE _aerostack.versions IN SHARE UPDATE EXCLUSIVE MODE")
@@ -155,8 +156,8 @@ class LookoutTests(SynchronousTestCase):
 
     def test_waited(self) -> None:
         """
-        Where a session of ours waits, whoever is in its way is found at once: one that waits in
-        front of it, or holds a row.
+        While a session of the daemon waits, its blocker is found at once: one that waits in front
+        of it, or holds a row.
         """
         reader = self.connect(ADMIN, application_name="reader")
         reader.execute("BEGIN; LOCK TABLE _aerostack.messages IN ACCESS SHARE MODE")
@@ -194,16 +195,16 @@ class LookoutTests(SynchronousTestCase):
 
     def find(self) -> tuple[Block, ...]:
         """
-        Look until somebody is found who is waited for.
+        Look until a blocker of a waiting session is found.
         """
         while not self.lookout.look(self.cursor):
-            # Nothing but a wait is told when it is seen for the first time.
+            # Only a block of a waiting session counts when it is first seen.
             self.lookout = Lookout()
         return self.lookout.found
 
     def test_start(self) -> None:
         """
-        A start that waits for a lock in vain says who holds it.
+        A start that waits for a lock in vain names the holder.
         """
         holder = self.connect(ADMIN, application_name="the tool")
         holder.execute("BEGIN; LOCK TABLE _aerostack.versions IN ACCESS EXCLUSIVE MODE")
@@ -215,13 +216,13 @@ class LookoutTests(SynchronousTestCase):
 
 class PoolTests(TestCase):
     """
-    Tests for what the interactions of a pool fail with.
+    The errors of a pool's interactions.
     """
 
     async def test_named(self) -> None:
         """
-        A lock on a table of ours is waited for a few seconds, then who holds it is told; any
-        other error is told as it is.
+        An interaction waits a few seconds for a lock on a table of the daemon; then the error
+        names the holder.  Other errors are unchanged.
         """
         from twisted.internet import reactor
 

@@ -1,6 +1,6 @@
 """
-What cannot be told of a PostgreSQL table, and what that costs: its own subscribers one
-C{table_lost}, and nobody anything else.
+Changes of a PostgreSQL table that cannot be reported: they cost its subscribers one
+C{table_lost}, and other clients nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class LossCase(PostgresCase):
 
     def past(self, table: str, lineage: str, after: int) -> str | None:
         """
-        Ask whether what a table's subscribers missed can be told.
+        Check whether the missed changes of a table can be read.
         """
         cursor, until = self.reader.cursor, self.reader.after
         reason: str | None = self.reader.journal.surveyPast(
@@ -35,7 +35,7 @@ class LossCase(PostgresCase):
 
     def brief(self) -> list[tuple[str, str]]:
         """
-        Give of each event its table, and what it is.
+        Give the table and the kind of each event.
         """
         return [
             (e.table, e.operation if isinstance(e, Change) else e.error.code)
@@ -45,13 +45,13 @@ class LossCase(PostgresCase):
 
 class UnreadableTests(LossCase):
     """
-    An entry that cannot be read.
+    An entry that cannot be decoded.
     """
 
     def test_anotherTypeAndUpdate(self) -> None:
         """
-        A column that gets another type and is written anew in one transaction costs its table
-        one loss, and no other table anything.
+        A column that gets another type and is rewritten in one transaction costs its table one
+        loss, and other tables nothing.
         """
         self.follow("p", "CREATE TABLE p (id int, sku bytea)", "INSERT INTO p VALUES (1, 'a')")
         self.follow("other", "CREATE TABLE other (id int)")
@@ -69,8 +69,8 @@ class UnreadableTests(LossCase):
 
     def test_garbage(self) -> None:
         """
-        Rows that nobody can read cost their table one loss, also for those who come back over
-        them, and the feed goes on behind them.
+        Rows that cannot be decoded cost their table one loss, also for clients that come back to
+        before them, and the feed continues.
         """
         self.follow("t", "CREATE TABLE t (id int, b bytea)")
         self.follow("other", "CREATE TABLE other (id int)")
@@ -90,8 +90,7 @@ class UnreadableTests(LossCase):
 
     def test_garbageReadLater(self) -> None:
         """
-        The past of a table in which there is a row that nobody can read is not told as if the
-        row had not been.
+        Past changes with a row that cannot be decoded are not read as if the row did not exist.
         """
         self.follow("t", "CREATE TABLE t (id int, b bytea)")
         journal, cursor = self.reader.journal, self.reader.cursor
@@ -107,8 +106,8 @@ class UnreadableTests(LossCase):
 
     def test_longNumber(self) -> None:
         """
-        A number of thousands of digits is told as a string of them, beside JSON too, live, to
-        those who come back and in a snapshot.
+        A number of thousands of digits becomes a string, beside JSON too: live, for clients that
+        come back, and in a snapshot.
         """
         digits = "1" * 4400
         self.follow("t", "CREATE TABLE t (id int, n numeric, d json)")
@@ -124,8 +123,8 @@ class UnreadableTests(LossCase):
 
     def test_unreadableDocuments(self) -> None:
         """
-        A number beyond a double is told as a string of its digits within JSON as well, live,
-        to those who come back and in a snapshot.
+        A number beyond a double becomes a string of its digits within JSON too: live, for clients
+        that come back, and in a snapshot.
         """
         digits = "9" * 5000
         self.follow("t", "CREATE TABLE t (j json, b jsonb, a json[])")
@@ -141,8 +140,8 @@ class UnreadableTests(LossCase):
 
     def test_formats(self) -> None:
         """
-        Columns that are added and filled before the daemon has seen them are told in its own
-        formats, whatever the writer's.
+        Columns that are added and filled before the daemon has seen them have the daemon's
+        formats, whatever the writer's are.
         """
         self.follow("t", "CREATE TABLE t (id int)")
         insert, update = self.changes(
@@ -167,7 +166,7 @@ class UnreadableTests(LossCase):
 
 class MovedTests(LossCase):
     """
-    Rows that go from one part of a table to another.
+    Rows that move from one part of a table to another.
     """
 
     def setUp(self) -> None:
@@ -182,8 +181,8 @@ class MovedTests(LossCase):
 
     def test_split(self) -> None:
         """
-        Rows that are taken from one partition and come back with another one, all in one
-        transaction, are no silent deletion.
+        Rows that leave with one partition and come back with another, in one transaction, are not
+        deleted silently.
         """
         self.run_(
             "BEGIN",
@@ -197,8 +196,8 @@ class MovedTests(LossCase):
 
     def test_writtenItself(self) -> None:
         """
-        Rows that are written to a partition itself in the transaction that made it are lost
-        aloud, beside others that came through the table.
+        Rows that are written directly to a partition in the transaction that made it cause a
+        loss, although others came through the table.
         """
         self.run_(
             "BEGIN",
@@ -212,8 +211,8 @@ class MovedTests(LossCase):
 
     def test_throughTheTable(self) -> None:
         """
-        Rows that came through the table in the transaction that made their partition are told,
-        and nothing is lost.
+        Rows that came through the table in the transaction that made their partition are
+        reported, without a loss.
         """
         self.run_(
             "BEGIN",
@@ -226,8 +225,8 @@ class MovedTests(LossCase):
 
     def test_inherits(self) -> None:
         """
-        A table that comes to inherit from a followed one in a transaction that also wrote the
-        same rows there is lost aloud.
+        A table that begins to inherit from a followed one, in a transaction that also wrote the
+        same rows there, causes a loss.
         """
         self.follow("parent", "CREATE TABLE parent (id int)")
         self.run_(
@@ -242,8 +241,8 @@ class MovedTests(LossCase):
 
     def test_refused(self) -> None:
         """
-        Of an UPDATE that moves rows to a partition of which a trigger refuses some, every old
-        row is told to be gone and every new one to be there.
+        If a trigger of a partition refuses some rows of an UPDATE that moves rows, every old row
+        is reported as deleted and every new one as inserted.
         """
         self.run_(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -267,7 +266,7 @@ class MovedTests(LossCase):
 
 class SnapshotTests(LossCase):
     """
-    Rows that are read before the daemon has seen what became of their table.
+    Rows that are read before the daemon has seen a change of their table.
     """
 
     def setUp(self) -> None:
@@ -276,7 +275,7 @@ class SnapshotTests(LossCase):
 
     def test_altered(self) -> None:
         """
-        Rows that are read right after the table was altered have the columns that it has then.
+        Rows that are read right after the table was altered have its new columns.
         """
         self.run_("ALTER TABLE t RENAME a TO b")
         self.assertEqual(self.snapshot("t"), [{"id": 1, "b": "x"}])
@@ -287,8 +286,8 @@ class SnapshotTests(LossCase):
 
     def test_rewritten(self) -> None:
         """
-        A column that was added keeps its default in what was written before it, also after
-        the table was written anew as a whole.
+        An added column keeps its default in earlier rows, also after the table was rewritten as a
+        whole.
         """
         lineage = self.reader.journal.lineage(self.reader.cursor, "t")
         before = self.reader.after

@@ -1,5 +1,5 @@
 """
-Tests for the daemon's tables in PostgreSQL, and for what a database has to be like.
+Tests for the daemon's tables in PostgreSQL, and for the requirements of a database.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.replay.publications import Kept
 from aerostack.databases.migrations import SchemaTooNew, migrate, remove
 from aerostack.databases.postgres.connection import (
-    POSTGRES,
     Unsuitable,
     openConnection,
     prepareDatabase,
     sentence,
 )
+from aerostack.databases.postgres.dialect import POSTGRES
 from tests.databases.synchronous import SynchronousPostgres, forget, optionsOf
 from tests.ports import freePort
 from tests.postgres import ADMIN, ROLE, freshDatabase
@@ -52,7 +52,7 @@ class SchemaTests(SynchronousTestCase):
 
     def exists(self) -> bool:
         """
-        Whether our schema is there.
+        Whether the daemon's schema exists.
         """
         return bool(self.postgres.execute(SCHEMA)[0][0])
 
@@ -64,7 +64,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_fromNothing(self) -> None:
         """
-        An empty database is brought to the present version, once.
+        An empty database gets the present version, once.
         """
         self.assertEqual(self.run_(migrate, POSTGRES), 0)
         self.assertEqual(self.versions(), [1])
@@ -85,7 +85,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_tooNew(self) -> None:
         """
-        A later version's database is refused with both numbers, and left as it was.
+        The database of a later version is refused with both numbers, and stays as it was.
         """
         self.run_(migrate, POSTGRES)
         self.postgres.execute("INSERT INTO _aerostack.versions VALUES (2)", user=ROLE)
@@ -95,7 +95,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_together(self) -> None:
         """
-        Of daemons that start at once one makes the tables, and the others find them.
+        Of daemons that start at once, one makes the tables, and the others find them.
         """
         ready = threading.Barrier(8)
 
@@ -111,7 +111,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_remove(self) -> None:
         """
-        Everything that was put in is taken out, the schema too.
+        Removal drops everything, including the schema.
         """
         self.run_(migrate, POSTGRES)
         self.assertEqual(
@@ -122,7 +122,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_removeBesides(self) -> None:
         """
-        A schema that something else is in, or that is another's, stays.
+        A schema that holds other objects, or that another role owns, stays.
         """
         self.run_(migrate, POSTGRES)
         self.postgres.execute("CREATE FUNCTION _aerostack.f() RETURNS int RETURN 1", user=ROLE)
@@ -140,7 +140,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_uniqueTime(self) -> None:
         """
-        The table itself lets no two messages of a topic share a time.
+        The table itself lets no two messages of a topic have the same time.
         """
         self.run_(migrate, POSTGRES)
         insert = (
@@ -161,9 +161,9 @@ class PrepareTests(SynchronousTestCase):
 
     def refused(self, error: type[Exception], **options: str) -> str:
         """
-        Prepare what cannot be.
+        Prepare a database that cannot be used.
 
-        @return: Why.
+        @return: The message.
         """
         found = self.assertRaises(
             error, prepareDatabase, optionsOf(self.postgres, **options), 0, 10, forget
@@ -172,7 +172,7 @@ class PrepareTests(SynchronousTestCase):
 
     def test_prepared(self) -> None:
         """
-        A database is prepared, once and again.
+        A database is prepared, also twice.
         """
         for _ in range(2):
             found: list[Kept] = []
@@ -181,8 +181,7 @@ class PrepareTests(SynchronousTestCase):
 
     def test_unreachable(self) -> None:
         """
-        A server that is not there, a database that is not, and a password that is wrong
-        are told in one line.
+        The errors about a missing server, a missing database and a wrong password are one line.
         """
         free = str(freePort(self))
         for options, said in (
@@ -198,7 +197,7 @@ class PrepareTests(SynchronousTestCase):
 
     def test_silent(self) -> None:
         """
-        A server that accepts and says nothing is given up soon.
+        The daemon soon gives up a server that accepts the connection and says nothing.
         """
         with closing(socket.create_server(("127.0.0.1", 0))) as deaf:
             port = str(deaf.getsockname()[1])
@@ -209,8 +208,8 @@ class PrepareTests(SynchronousTestCase):
 
     def test_notAllowed(self) -> None:
         """
-        A role that may not make a schema is told where it is written what it needs; one
-        for which the schema was made works.
+        The error for a role that may not create a schema says where its rights are documented;
+        with a schema that was created for it, the role works.
         """
         name = self.postgres.name
         self.postgres.execute(f'REVOKE CREATE ON DATABASE "{name}" FROM {ROLE}', user=ADMIN)

@@ -27,7 +27,7 @@ class Writer:
     One connection, and what it has done in its open transaction.
 
     @ivar marks: The rows that it wrote, by savepoint.
-    @ivar saw: The rows that it read, so that those that it wrote later are their effects.
+    @ivar saw: The rows that it read.  The rows that it wrote later are their effects.
     """
 
     connection: Any
@@ -37,7 +37,7 @@ class Writer:
     causes: dict[int, set[int]] = field(default_factory=dict)
 
 
-# What a connection may do while it is in no transaction, and within one.
+# What a connection may do outside of a transaction, and within one.
 OUTSIDE = ("begin", "begin", "begin_repeatable", "write", "look", "poll")
 INSIDE = ("write", "write", "write_both", "look", "save", "undo", "commit", "rollback", "poll")
 
@@ -68,8 +68,8 @@ class OrderTests(PostgresCase):
     @given(steps=st.lists(STEPS, min_size=30, max_size=80))
     def test_interleaved(self, steps: list[tuple[int, int]]) -> None:
         """
-        However transactions are interleaved: what is told is what was committed, each once,
-        transactions together, and nothing before what it is an effect of.
+        However transactions are interleaved, each committed change is reported once, transactions
+        stay together, and no effect is reported before its cause.
         """
         self.writers = [Writer(connection) for connection in self.connections]
         self.committed: dict[int, set[int]] = {}
@@ -92,8 +92,8 @@ class OrderTests(PostgresCase):
 
     def assertTransactions(self) -> None:
         """
-        Check that the changes of a transaction are together, have one name, in the order
-        in which they were made, and say where each table's end is.
+        Check that the changes of a transaction are together, have one name and the order in which
+        they were made, and mark the end for each table.
         """
         groups: list[tuple[str | None, list[Change]]] = []
         for change in self.told:
@@ -132,7 +132,7 @@ class OrderTests(PostgresCase):
 
     def _look(self, writer: Writer) -> None:
         """
-        Read what others have committed; what is written from then on is its effect.
+        Read what others have committed; later writes are its effects.
         """
         rows = writer.connection.execute("SELECT id FROM t UNION SELECT id FROM u").fetchall()
         writer.saw = {id for (id,) in rows if id in self.committed}
@@ -173,22 +173,21 @@ class OrderTests(PostgresCase):
         for event in self.reader.events(limit=3):
             assert isinstance(event, Change), event
             self.told.append(event)
-        # Nothing is told before its time.
+        # No change is reported before its commit.
         self.assertLessEqual({change.data["id"] for change in self.told}, self.committed.keys())
 
 
 class ThreadTests(PostgresCase):
     """
-    Several connections, each on its thread.
+    Several connections, each on its own thread.
     """
 
     COUNT = 150
 
     def test_threads(self) -> None:
         """
-        Writers that wait for each other, roll back and deadlock, polled all the while: a copy
-        kept by the changes is the table, and per row each change begins where the one
-        before has ended.
+        While writers wait for each other, roll back and deadlock, a copy that is kept by the
+        changes equals the table, and each change of a row begins where the one before ended.
         """
         self.run_(
             "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL, by text)",
@@ -218,7 +217,7 @@ class ThreadTests(PostgresCase):
 
     def write(self, number: int, connection: Any) -> None:
         """
-        Add to rows, in every way to begin and to end.
+        Add to rows, with every way to begin and to end a transaction.
         """
         for i in range(number, self.COUNT + number):
             id = i * (number + 1) % 10

@@ -1,8 +1,8 @@
 """
-What somebody else defines in a PostgreSQL database is never run with the daemon's rights.
+The daemon never runs code of other roles in a PostgreSQL database with its own rights.
 
-The application's role owns the watched tables here, and has made code of its own in every
-place where the daemon's statements could come upon it.  Each notes as whom it ran.
+The application's role owns the watched tables here, and has made code in every place where the
+daemon's statements could find it.  Each piece notes the role that runs it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from aerostack.core.rows.comparison import READERS
 from aerostack.core.rows.conditions import EQ, GT, IN, Condition
 from aerostack.core.rows.selection import Bounds, Selection
 from aerostack.databases.messages import findMessages
-from aerostack.databases.postgres.connection import POSTGRES, openConnection, prepareDatabase
+from aerostack.databases.postgres.connection import openConnection, prepareDatabase
+from aerostack.databases.postgres.dialect import POSTGRES
 from aerostack.databases.postgres.query import runQuery
 from aerostack.errors import RealtimeError
 from aerostack.protocol.codec import encodeValue
@@ -25,7 +26,7 @@ from tests.postgres import ADMIN, ROLE
 
 BOUNDS = Bounds(1000, 1_000_000, 60.0)
 
-# Operators and functions as the server has them, in a schema that comes before its own.
+# Operators and functions like the server's own, in a schema that comes before it on the path.
 _SHADOWS = """
 CREATE SCHEMA evil;
 GRANT USAGE ON SCHEMA evil TO PUBLIC;
@@ -59,7 +60,7 @@ CREATE FUNCTION evil.pg_advisory_unlock_all() RETURNS void LANGUAGE sql AS
   $$ SELECT evil.note('unlock') $$;
 """
 
-# A type whose owner converts it.
+# A type with a conversion of its owner.
 _TYPE = """
 CREATE TYPE mood AS ENUM ('sad', 'glad');
 CREATE FUNCTION evil.told(mood) RETURNS json LANGUAGE sql AS
@@ -75,7 +76,7 @@ CREATE DOMAIN moods AS mood[];
 
 class OthersTests(PostgresCase):
     """
-    Tests for what others define.
+    Code of other roles.
     """
 
     def setUp(self) -> None:
@@ -95,14 +96,15 @@ class OthersTests(PostgresCase):
 
     def assertSafe(self) -> None:
         """
-        Check that nobody ran anything as the daemon.
+        Check that no code of another role ran with the daemon's role.
         """
         found = self.writer.execute(f"SELECT * FROM evil.calls WHERE who = '{ROLE}'").fetchall()
         self.assertEqual(found, [])
 
     def test_searchPath(self) -> None:
         """
-        No operator and no function on the search path is called, whatever is followed or read.
+        The daemon calls no operator and no function on the search path, whatever it follows or
+        reads.
         """
         self.follow("t", "CREATE TABLE t (id int, v varchar(9), n text)")
         self.reader.attach("public.t")
@@ -127,8 +129,8 @@ class OthersTests(PostgresCase):
 
     def test_casts(self) -> None:
         """
-        Values of a type that somebody else owns are told as the type writes them, and not as
-        its owner's casts do.
+        Values of a type that another role owns are reported as the type writes them, not as its
+        owner's casts do.
         """
         self.writer.execute(_TYPE)
         self.follow(
@@ -163,7 +165,7 @@ class OthersTests(PostgresCase):
 
     def test_castsUnseen(self) -> None:
         """
-        Nor do they where the column came, or got its type, before the daemon could see it.
+        The same holds if the column, or its type, came before the daemon could see it.
         """
         self.writer.execute(_TYPE)
         self.follow("t", "CREATE TABLE t (id int, v text)", "INSERT INTO t VALUES (1, 'sad')")
@@ -189,7 +191,7 @@ class OthersTests(PostgresCase):
 
     def test_policies(self) -> None:
         """
-        A policy is not asked, also where a table got it just before it is read.
+        A policy is not run, also if a table got it just before it is read.
         """
         self.follow("t", "CREATE TABLE t (id int)", "INSERT INTO t VALUES (1)")
         self.run_(
@@ -204,7 +206,7 @@ class OthersTests(PostgresCase):
 
     def test_storage(self) -> None:
         """
-        Nor is any where messages are kept, and around what db.query runs.
+        No code of another role runs where messages are kept, or around the statement of db.query.
         """
         self.writer.execute(_TYPE)
         options = optionsOf(self.database)
@@ -229,8 +231,8 @@ class OthersTests(PostgresCase):
 
     def test_planned(self) -> None:
         """
-        A table is not read, and so not followed, where the planner would call a function of
-        somebody who is neither the owner of the database nor a superuser.
+        A table is not read, and so not followed, if the planner would call a function of a role
+        that is neither the owner of the database nor a superuser.
         """
         self.follow("t", "CREATE TABLE t (id int)")
         self.database.execute(

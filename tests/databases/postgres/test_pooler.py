@@ -43,7 +43,7 @@ class PoolerTests(SynchronousTestCase):
 
     def pooler(self, mode: str, more: str = "") -> dict[str, str]:
         """
-        Start PgBouncer before the server.
+        Start PgBouncer in front of the server.
 
         @return: How to connect to it.
         """
@@ -63,7 +63,7 @@ class PoolerTests(SynchronousTestCase):
                 more=more,
             )
         )
-        # It refuses to run as root.
+        # PgBouncer refuses to run as root.
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         process = subprocess.Popen(
             [PGBOUNCER, *user, str(folder / "config")],
@@ -85,8 +85,8 @@ class PoolerTests(SynchronousTestCase):
 
     def test_transactions(self) -> None:
         """
-        One that gives each transaction another session is refused with the reason, however it
-        hands sessions out.
+        A pooler that gives each transaction another session is refused with the reason, however
+        it chooses sessions.
         """
         for more in ("", "default_pool_size = 1", "server_round_robin = 1\nmin_pool_size = 3"):
             error = self.assertRaises(
@@ -96,6 +96,6 @@ class PoolerTests(SynchronousTestCase):
 
     def test_sessions(self) -> None:
         """
-        One that keeps a session for a client is good.
+        A pooler that keeps a session for each client works.
         """
         prepareDatabase(self.pooler("session"), 0, 10, forget)

@@ -71,7 +71,7 @@ class ValueTests(QueryCase):
 
     def test_composed(self) -> None:
         """
-        Arrays are lists and rows are objects, of the forms of what they hold.
+        Arrays are lists and rows are objects, with the forms of their values.
         """
         for expression, expected in (
             ("ARRAY[1, NULL, 3]", [1, None, 3]),
@@ -109,8 +109,8 @@ class ValueTests(QueryCase):
 
     def test_asTold(self) -> None:
         """
-        But for bytes and large numbers, values look as PostgreSQL's own JSON does, which
-        is how changes of tables are told.
+        Except for bytes and large numbers, values look like PostgreSQL's own JSON, which changes
+        of tables use.
         """
         for expression in (
             *("1.5::float4", "'2026-01-02 03:04:05.6+05'::timestamptz", "'03:04'::timetz"),
@@ -134,7 +134,7 @@ class ValueTests(QueryCase):
     @given(st.lists(st.one_of(st.none(), TEXT), max_size=4), TEXT)
     def test_anyText(self, texts: list[str | None], text: str) -> None:
         """
-        Any text comes back as it was, in an array and in a row of a row too.
+        Any text comes back unchanged, also in an array and in a row of a row.
         """
         array = "ARRAY[" + ", ".join("?" for _ in texts) + "]::text[]"
         self.assertEqual(self.value(array, *texts), texts)

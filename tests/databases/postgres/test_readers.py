@@ -11,13 +11,12 @@ import sys
 from typing import Any
 
 from aerostack.core.rows.changes import Change
-from aerostack.databases.postgres import following as postgresfollowing
-from aerostack.databases.postgres import journal as postgres
+from aerostack.databases.postgres import journal, sweeping
 from tests.databases.postgres.case import PostgresCase
 from tests.databases.support import Reader, brief, lossOf
 from tests.postgres import ADMIN, ROLE
 
-# A daemon in another process: it follows a table, says so, and then only holds its locks.
+# A daemon in another process: it follows a table, says so, and then only keeps its session.
 _DAEMON = """
 import sys
 import psycopg
@@ -39,8 +38,8 @@ class TwoCase(PostgresCase):
 
     def setUp(self) -> None:
         super().setUp()
-        # Nothing here is to depend on how fast the machine is.
-        self.patch(postgres, "LATE", 3600.0)
+        # These tests must not depend on how fast the machine is.
+        self.patch(journal, "LATE", 3600.0)
         self.run_("CREATE TABLE t (id int PRIMARY KEY)", "CREATE TABLE u (id int)")
         self.first = self.reader
         self.first.attach("t")
@@ -70,13 +69,13 @@ class TwoCase(PostgresCase):
 
 class SharingTests(TwoCase):
     """
-    One leads, both read.
+    Two readers, one of which leads.
     """
 
     def test_both(self) -> None:
         """
-        Both tell the same changes under the same numbers; what the leader has not seen, the
-        other waits for.
+        Both report the same changes under the same numbers; the other waits for changes that the
+        leader has not seen.
         """
         self.run_("INSERT INTO t VALUES (1), (2)")
         self.assertEqual(self.second.events(), [])
@@ -86,19 +85,19 @@ class SharingTests(TwoCase):
 
     def test_lateLeader(self) -> None:
         """
-        A leader that lets others wait for too long is not waited for.
+        A reader does not wait for a leader that is too late.
         """
         self.run_("INSERT INTO t VALUES (1)")
         self.assertEqual(self.second.events(), [])
-        self.patch(postgres, "LATE", 0.0)
+        self.patch(journal, "LATE", 0.0)
         told = self.second.events()
         self.assertEqual(brief(told), [("INSERT", 1)])
         self.assertEqual(self.first.events(), told)
 
     def test_takeOver(self) -> None:
         """
-        When the leader's connection ends, the other takes over with its next poll; the
-        former goes on as a reader, and nobody misses anything or gets it twice.
+        When the leader's connection ends, the other reader takes over at its next poll; the
+        former leader continues as a reader, and neither misses a change or gets one twice.
         """
         self.run_("INSERT INTO t VALUES (1)")
         self.first.events()
@@ -115,7 +114,7 @@ class SharingTests(TwoCase):
 
     def test_killed(self) -> None:
         """
-        So it is when a daemon's process is killed.
+        The same holds when a daemon's process is killed.
         """
         self.leave(self.first.connection)
         self.leave(self.second.connection)
@@ -139,13 +138,13 @@ class SharingTests(TwoCase):
         daemon.wait()
         told: list[Any] = []
         while not told:
-            # The server notices by itself.
+            # The server notices the killed process by itself.
             told = third.events()
         self.assertEqual(brief(told), [("INSERT", 1)])
 
     def test_idleLeader(self) -> None:
         """
-        A leader that follows nothing any more makes room.
+        A leader that follows no table any more yields.
         """
         self.first.journal.detach(self.first.cursor, "t")
         self.first.events()
@@ -166,7 +165,7 @@ class SharingTests(TwoCase):
 
     def test_schema(self) -> None:
         """
-        The leader follows the schema for both: also a table that the other alone wants.
+        The leader follows the schema for both, also of a table that only the other wants.
         """
         self.second.attach("u")
         self.run_("ALTER TABLE u ADD COLUMN n int DEFAULT 3", "INSERT INTO u VALUES (1)")
@@ -180,12 +179,12 @@ class SharingTests(TwoCase):
 
 class FollowingTests(TwoCase):
     """
-    What each follows.
+    The tables that each reader follows.
     """
 
     def test_detach(self) -> None:
         """
-        A table that one detaches stays followed while the other follows it.
+        A table that one reader detaches stays followed while the other follows it.
         """
         lineage = self.second.journal.lineage(self.second.cursor, "t")
         self.first.journal.detach(self.first.cursor, "t")
@@ -197,8 +196,7 @@ class FollowingTests(TwoCase):
 
     def test_newDaemon(self) -> None:
         """
-        A daemon that starts and does not want what the others do detaches nothing of
-        theirs.
+        A starting daemon detaches no table that others follow.
         """
         third = self.makeReader()
         for name in third.journal.attached(third.cursor):
@@ -209,8 +207,8 @@ class FollowingTests(TwoCase):
 
     def test_deadDaemon(self) -> None:
         """
-        What a daemon followed that has died, the next one to start takes over, and gives up
-        if it does not want it.
+        The next daemon to start takes over the tables of a dead one, and gives up those that it
+        does not want.
         """
         self.leave(self.first.connection)
         self.leave(self.second.connection)
@@ -221,8 +219,8 @@ class FollowingTests(TwoCase):
 
     def test_orphans(self) -> None:
         """
-        What only a daemon followed that has died, the leader gives up after a while; one
-        that comes back meanwhile loses nothing.
+        The leader gives up the tables of a dead daemon after a while; a daemon that comes back
+        before loses nothing.
         """
         self.second.attach("u")
         self.leave(self.second.connection)
@@ -230,7 +228,7 @@ class FollowingTests(TwoCase):
         prune(self.first.cursor, 0, 0, 1)
         self.reconnect(self.second)
         self.second.events()
-        self.patch(postgresfollowing, "ORPHANED", 0.0)
+        self.patch(sweeping, "ORPHANED", 0.0)
         prune(self.first.cursor, 0, 0, 1)
         self.assertEqual(self.triggers("u"), 4)
         self.leave(self.second.connection)
@@ -239,11 +237,12 @@ class FollowingTests(TwoCase):
 
     def test_comesBackLate(self) -> None:
         """
-        One that comes back when its table was given up is told so, and follows it anew.
+        A daemon that comes back after its table was given up hears of that, and follows the table
+        anew.
         """
         self.second.attach("u")
         self.leave(self.second.connection)
-        self.patch(postgresfollowing, "ORPHANED", 0.0)
+        self.patch(sweeping, "ORPHANED", 0.0)
         self.first.journal.prune(self.first.cursor, 0, 0, 1)
         self.reconnect(self.second)
         self.second.events()
@@ -257,12 +256,12 @@ class FollowingTests(TwoCase):
 
 class LagTests(TwoCase):
     """
-    What is known of what has still to come.
+    The backlog.
     """
 
     def test_unsequenced(self) -> None:
         """
-        What was committed and waits for the leader has an age.
+        A committed change that waits for the leader has an age.
         """
         lag = self.second.journal.lag
         self.assertEqual(lag(self.second.cursor).age, 0.0)
@@ -273,9 +272,9 @@ class LagTests(TwoCase):
 
     def test_open(self) -> None:
         """
-        The oldest open transaction is told, with who holds it, for how long, and whether it
-        recorded anything; of another role's at least since when we have seen it, and one
-        that only reads if the daemon's role may see that.
+        The oldest open transaction is reported, with its holder, its age, and whether it recorded
+        changes.  A transaction of another role has at least the age since the daemon first saw
+        it; one that only reads is reported if the daemon's role may see it.
         """
         lag = self.first.journal.lag
         self.assertIsNone(lag(self.first.cursor).holder)
@@ -307,7 +306,7 @@ class LagTests(TwoCase):
 
     def test_prepared(self) -> None:
         """
-        A prepared transaction that is left open is told by its name.
+        A prepared transaction that stays open is reported by its name.
         """
         self.run_("BEGIN", "INSERT INTO t VALUES (1)", "PREPARE TRANSACTION 'left''s'")
         self.addCleanup(self.run_, "ROLLBACK PREPARED 'left''s'")

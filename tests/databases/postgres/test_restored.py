@@ -1,5 +1,5 @@
 """
-A PostgreSQL journal that an older copy of the database has replaced.
+A PostgreSQL journal that was replaced by an older copy of the database.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from .case import PostgresCase
 
 class RestoredTests(PostgresCase):
     """
-    Tests for a journal that lacks what was read of it.
+    A journal that lacks changes that were read.
 
-    @ivar known: The number of the newest change that the older copy has.
+    @ivar known: The number of the newest change of the older copy.
     """
 
     def setUp(self) -> None:
@@ -29,7 +29,7 @@ class RestoredTests(PostgresCase):
 
     def putBack(self) -> None:
         """
-        Take out of the journal what an older copy lacks.
+        Remove the entries that an older copy lacks.
         """
         kept = f"(SELECT id FROM _aerostack.changes WHERE seq <= {self.known} AND tid > 0)"
         self.database.execute(
@@ -40,7 +40,7 @@ class RestoredTests(PostgresCase):
 
     def comeBack(self, reader: Reader) -> None:
         """
-        Let a reader have another connection, as after a restart of the server.
+        Give a reader another connection, as after a restart of the server.
         """
         self.leave(reader.connection)
         reader.connection = self.connect(ROLE)
@@ -48,14 +48,14 @@ class RestoredTests(PostgresCase):
 
     def survey(self, reader: Reader, after: int, until: int) -> Any:
         """
-        Ask whether the past is there.
+        Check whether the past changes are complete.
         """
         return reader.journal.surveyPast(reader.cursor, "t", self.lineage, after, until, 100)
 
     def test_running(self) -> None:
         """
-        A daemon that has read what is lost tells its subscribers so, although the journal has
-        more by now than it had then.
+        A running daemon that has read lost changes reports a loss, although the journal has more
+        entries by now than it had then.
         """
         self.changes("INSERT INTO t VALUES (2)", "INSERT INTO t VALUES (3)")
         self.putBack()
@@ -67,8 +67,8 @@ class RestoredTests(PostgresCase):
 
     def test_positions(self) -> None:
         """
-        Whoever has seen what is lost is told of a gap, where it is the last that was read too,
-        and the log says so once; whoever has not gets everything.
+        A client that has seen lost changes gets a gap, also if they were the last that were read,
+        and the log says so once.  Other clients get all changes.
         """
         lost = [change.seq for change in self.changes(*_inserted(2, 3, 4))]
         self.putBack()
@@ -86,8 +86,8 @@ class RestoredTests(PostgresCase):
 
     def test_restarts(self) -> None:
         """
-        Where nothing is lost, nobody is told so: not by a new connection, a new reader, or one
-        that only reads beside the one that leads.
+        If nothing is lost, no client gets a gap: not after a new connection, with a new reader,
+        or with a second reader beside the leader.
         """
         beside = self.makeReader()
         beside.attach("t")
@@ -101,7 +101,7 @@ class RestoredTests(PostgresCase):
         self.run_(*_inserted(4))
         self.assertEqual(brief(beside.events()), [("INSERT", 4)])
         self.assertIsNone(self.survey(beside, start, beside.after))
-        # One entry at a time.
+        # Prune one entry at a time.
         self.reader = self.makeReader()
         self.reader.after, found = start, []
         self.reader.attach("t")
@@ -111,7 +111,7 @@ class RestoredTests(PostgresCase):
 
     def test_pruned(self) -> None:
         """
-        What says where a leader went on is forgotten no sooner than what follows it.
+        The entry that says where a leader continued is pruned only with the entry after it.
         """
         self.comeBack(self.reader)
         (second,) = self.changes(*_inserted(2))

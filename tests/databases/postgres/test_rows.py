@@ -13,30 +13,30 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.rows.changes import INSERT
 from aerostack.core.rows.columns import ColumnType
-from aerostack.databases.postgres.rows import Field, Rows, Shape, isRewritten
+from aerostack.databases.postgres.rows import Field, RowDecoder, Shape, isRewritten
 from aerostack.protocol.codec import encodeValue
 from tests.databases.postgres.case import PostgresCase
 
 
 def plain(*names: str, start: int = 1) -> tuple[Field, ...]:
     """
-    Columns of text.
+    Make columns of text.
     """
     return tuple(Field(i, name, "text", "", None) for i, name in enumerate(names, start))
 
 
 def told(shapes: list[Shape], text: str, seq: int = 100) -> dict[str, Any]:
-    return Rows(shapes).tell(text, seq)
+    return RowDecoder(shapes).decode(text, seq)
 
 
 class RowsTests(SynchronousTestCase):
     """
-    Tests for L{Rows}.
+    Tests for L{RowDecoder}.
     """
 
     def test_numbers(self) -> None:
         """
-        A number that a double keeps is a number, any other a string of its digits.
+        A number that a double can represent is a number; any other is a string of its digits.
         """
         shapes = [Shape(0, plain("a"))]
         for text, expected in (
@@ -61,14 +61,14 @@ class RowsTests(SynchronousTestCase):
     @given(st.floats(allow_nan=False, allow_infinity=False))
     def test_doubles(self, number: float) -> None:
         """
-        A double is told as it is, however many digits it takes.
+        A double is reported exactly, however many digits it needs.
         """
         shapes = [Shape(0, (Field(1, "a", "double precision", "float", None),))]
         self.assertEqual(told(shapes, f'{{"a":{number!r}}}'), {"a": number})
 
     def test_namedDoubles(self) -> None:
         """
-        What is no number stays a word, also within arrays.
+        Infinities and NaN are words, also within arrays.
         """
         shapes = [Shape(0, (Field(1, "a", "real[]", "float", None),))]
         row = '{"a":["NaN","Infinity","-Infinity",null,0.30000000000000004]}'
@@ -78,8 +78,8 @@ class RowsTests(SynchronousTestCase):
 
     def test_columnsBetweenLooks(self) -> None:
         """
-        A row that was written while the table had a shape that nobody saw is told as well
-        as can be: by the names that are known.
+        A row that was written while the table had an unseen shape is decoded as far as possible,
+        by the known names.
         """
         before, after = plain("id", "a", "b"), (*plain("id"), *plain("y", start=3))
         shapes = [Shape(0, before), Shape(50, after)]
@@ -88,7 +88,7 @@ class RowsTests(SynchronousTestCase):
 
     def test_byNumber(self) -> None:
         """
-        Where two shapes have the same names, what counts is when a row was numbered.
+        If two shapes have the same names, the number of the row decides.
         """
         shapes = [Shape(0, plain("a", "b")), Shape(50, (*plain("a"), *plain("b", start=7)))]
         self.assertEqual(told(shapes, '{"a":"1","b":"2"}', 50), {"a": "1", "b": None})
@@ -96,7 +96,7 @@ class RowsTests(SynchronousTestCase):
 
     def test_fallbacks(self) -> None:
         """
-        A column has its default, in its own form, in rows that were written before it.
+        A column has its default, in its own form, in rows that are older than it.
         """
         added = (
             Field(2, "n", "bigint", "", "9007199254740993"),
@@ -113,7 +113,7 @@ class RowsTests(SynchronousTestCase):
 
     def test_rewritten(self) -> None:
         """
-        Another type means other values, unless both are text.
+        Another type means other values, unless both types are text.
         """
 
         def field(number: int, kind: str) -> Field:
@@ -131,7 +131,7 @@ class RowsTests(SynchronousTestCase):
 
 class ValueTests(PostgresCase):
     """
-    Values in a real database, whose settings are not what we rely on.
+    Values in a real database with unusual settings.
     """
 
     def roundtrip(self, kind: str, expression: str) -> str:
@@ -152,7 +152,7 @@ class ValueTests(PostgresCase):
 
     def test_values(self) -> None:
         """
-        Each type has its documented JSON form, whatever the writer's settings.
+        Each type has its documented JSON form, whatever the writer's settings are.
         """
         self.run_(
             "CREATE TYPE mood AS ENUM ('sad', 'glad')",
@@ -226,8 +226,8 @@ class ValueTests(PostgresCase):
 
     def test_unreadableJSON(self) -> None:
         """
-        JSON that only PostgreSQL can read is told as a string of its text, and does not
-        stop the row, nor what is behind it.
+        JSON that only PostgreSQL can read becomes a string of its text, and stops neither its row
+        nor later ones.
         """
         deep = "[" * 3000 + "]" * 3000
         for document in (r'{"a": "\ud800"}', r'"\u0000"', deep):
@@ -246,8 +246,8 @@ class ValueTests(PostgresCase):
 
     def test_toasted(self) -> None:
         """
-        A value that is kept apart from its row is told whole in an UPDATE that does not
-        touch it.
+        A large value that PostgreSQL stores apart from its row is complete in an UPDATE that does
+        not touch it.
         """
         self.follow("t", "CREATE TABLE t (id int PRIMARY KEY, doc text)")
         self.run_(
@@ -262,8 +262,8 @@ class ValueTests(PostgresCase):
 
     def test_generated(self) -> None:
         """
-        Generated and identity columns are part of the row; one that is computed only when
-        it is read is not.
+        Generated and identity columns are part of the row; a column that is computed when it is
+        read is not.
         """
         virtual = self.reader.connection.info.server_version >= 180000
         computed = ", w int GENERATED ALWAYS AS (a + 1) VIRTUAL" if virtual else ""
@@ -281,7 +281,7 @@ class ValueTests(PostgresCase):
 
     def test_columnTypes(self) -> None:
         """
-        Columns are compared as what they hold, whatever a domain calls it.
+        Columns are compared by what they hold, also under a domain's name.
         """
         self.follow(
             "t",
@@ -302,7 +302,7 @@ class ValueTests(PostgresCase):
 
     def test_oddNames(self) -> None:
         """
-        Any name of a table or column is good, also those of our own text.
+        Tables and columns may have any name, also names from the daemon's own SQL.
         """
         names = ["we\"ir'd", "two words", "größe 😀", "select", "UPPER", "a%sb", "a\\b", "n", "o"]
         names += ["new", "old", "tg_op", "TG_OP", "_new", "_old", "_olds", "_early", "_rows", "t"]
@@ -326,7 +326,7 @@ class ValueTests(PostgresCase):
 
     def test_wide(self) -> None:
         """
-        A table of as many columns as there can be is told whole.
+        A table with the highest possible number of columns is reported whole.
         """
         names = [f"c{i}" for i in range(1600)]
         self.follow("t", f"CREATE TABLE t ({', '.join(f'{name} bool' for name in names)})")

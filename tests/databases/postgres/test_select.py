@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.rows.columns import ColumnType
 from aerostack.core.rows.conditions import EQ, IN, IS_NULL, OPERATORS, makeCondition
 from aerostack.core.rows.selection import Bounds, Selection, Snapshot
-from aerostack.databases.postgres import select as postgresselect
+from aerostack.databases.postgres import select
 from aerostack.databases.postgres.schema import LOCK_NUMBERS
 from aerostack.databases.postgres.select import Kind, conditionSQL
 from aerostack.errors import RealtimeError
@@ -53,7 +53,7 @@ VALUES = {
     "u": UUIDS,
     "m": MOODS,
 }
-# What a client may ask for: as a row tells it.
+# The values that a client may ask for, as rows have them.
 ASKED: dict[str, st.SearchStrategy[Any]] = {
     "i": st.one_of(INTEGERS, st.sampled_from([0.5, "9007199254740993"])),
     "n": st.one_of(DECIMALS.map(str), FLOATS.filter(lambda f: f < 1e301)),
@@ -94,12 +94,12 @@ class SnapshotCase(PostgresCase):
 
 class SnapshotTests(SnapshotCase):
     """
-    Tests for L{aerostack.databases.postgres.select}, by way of the journal.
+    Tests for L{aerostack.databases.postgres.select}, through the journal.
     """
 
     def test_told(self) -> None:
         """
-        Rows look as their changes do.
+        Rows look like their changes.
         """
         changes = self.changes(
             "INSERT INTO t (i, n, f, r, t, c, b, at, d, u, m) VALUES (9007199254740993, 1.50,"
@@ -110,8 +110,8 @@ class SnapshotTests(SnapshotCase):
 
     def test_open(self) -> None:
         """
-        What is not committed is neither in the rows nor before their position, however low
-        its number may have been.
+        An uncommitted change is neither in the rows nor before their position, however low its
+        transaction's number is.
         """
         other = self.connect()
         other.execute("BEGIN")
@@ -125,13 +125,13 @@ class SnapshotTests(SnapshotCase):
 
     def test_writers(self) -> None:
         """
-        With writers that do not stop, each snapshot and the changes after its position make
-        the table that there is in the end.
+        While writers do not stop, each snapshot and the changes after its position become the
+        final table.
         """
         stop = threading.Event()
 
         def write(who: int, connection: Any) -> None:
-            # Each has rows of its own: those who write the same ones in no set order deadlock.
+            # Each writer has its own rows: writers of the same rows in no fixed order deadlock.
             own = f"n = {who} AND id %"
             with closing(connection):
                 while not stop.is_set():
@@ -139,7 +139,7 @@ class SnapshotTests(SnapshotCase):
                         connection.execute(f"INSERT INTO t (i, n) VALUES (0, {who})")
                         connection.execute(f"UPDATE t SET i = i + 1 WHERE {own} 7 = 3")
                         connection.execute(f"DELETE FROM t WHERE {own} 5 = 1 AND i > 2")
-                        # However long this takes, the table does not grow.
+                        # The table does not grow, however long this takes.
                         connection.execute(
                             f"DELETE FROM t WHERE n = {who} AND id < (SELECT max(id) FROM t) - 300"
                         )
@@ -162,7 +162,7 @@ class SnapshotTests(SnapshotCase):
 
     def test_feedGoesOn(self) -> None:
         """
-        While rows are read, changes get their numbers.
+        Changes get their numbers while rows are read.
         """
         self.run_("INSERT INTO t (i) SELECT 1 FROM generate_series(1, 300)")
         self.events()
@@ -182,10 +182,10 @@ class SnapshotTests(SnapshotCase):
 
     def test_locked(self) -> None:
         """
-        A table that another program locks is not waited for for long, and what is said is to
-        ask again, not to ask for fewer rows.
+        The daemon does not wait long for a table that another program locks, and the error asks
+        to try again, not to select fewer rows.
         """
-        self.patch(postgresselect, "WAITING", 20)
+        self.patch(select, "WAITING", 20)
         other = self.connect()
         with other.transaction():
             other.execute("LOCK TABLE t")
@@ -196,10 +196,9 @@ class SnapshotTests(SnapshotCase):
 
     def test_lockedNumbers(self) -> None:
         """
-        Nor is waited for long where changes are being numbered, and the number's lock is not
-        kept afterwards.
+        It does not wait long while changes are numbered either, and does not keep that lock.
         """
-        self.patch(postgresselect, "WAITING", 20)
+        self.patch(select, "WAITING", 20)
         other = self.connect(ROLE)
         other.execute("BEGIN")
         other.execute(LOCK_NUMBERS)
@@ -211,8 +210,8 @@ class SnapshotTests(SnapshotCase):
 
     def test_refused(self) -> None:
         """
-        A table that the daemon's role may not read has no rows to begin with, and the error
-        says what to do.
+        A table that the daemon's role may not read gives no snapshot, and the error says what to
+        do.
         """
         self.run_(f"REVOKE SELECT ON t FROM {ROLE}")
         error = self.assertRaises(RealtimeError, self.snapshot)
@@ -222,7 +221,7 @@ class SnapshotTests(SnapshotCase):
 
 class MatchingTests(SnapshotCase):
     """
-    What the database finds and what the conditions say.
+    The rows that SQL finds and the verdicts of the conditions.
     """
 
     @settings(
@@ -236,7 +235,7 @@ class MatchingTests(SnapshotCase):
     )
     def test_same(self, rows: list[dict[str, Any]], column: str, operator: str, data: Any) -> None:
         """
-        Exactly those rows are read that meet the condition, whatever is in the table.
+        Exactly the rows that meet the condition are read, whatever the table holds.
         """
         value: Any = data.draw(ASKED[column])
         if operator == IS_NULL:
@@ -267,8 +266,8 @@ class ConditionTests(SynchronousTestCase):
 
     def test_collation(self) -> None:
         """
-        Where a collation takes different texts for equal, the database finds more rows than
-        are wanted, so that it cannot be asked for only a few of them.
+        If a collation treats different texts as equal, the SQL finds more rows than wanted, so
+        the SQL has no limit.
         """
         condition = makeCondition({"t": ColumnType.TEXT}, "t", EQ, "a")
         for isExact in (True, False):
@@ -277,7 +276,7 @@ class ConditionTests(SynchronousTestCase):
 
     def test_ownTypes(self) -> None:
         """
-        A type that is not the server's own is not asked for a value, whatever its name.
+        The SQL does not compare values of a type that is not the server's own, whatever its name.
         """
         for type, value in (
             (ColumnType.TEXT, "a"),
@@ -289,7 +288,7 @@ class ConditionTests(SynchronousTestCase):
 
     def test_operators(self) -> None:
         """
-        No operator and no collation is looked for in other schemas than the server's own.
+        The SQL uses no operator and no collation of other schemas than the server's own.
         """
         for operator in ("eq", "gt", "gte", "lt", "lte", "in"):
             value = ["a", "b"] if operator == "in" else "a"

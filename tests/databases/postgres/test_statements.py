@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.databases.postgres.statements import MAX_PARAMETERS, parseStatement
 
-# What hides a question mark, and what stands between.
+# Texts that hide a question mark, and texts between them.
 HIDING = (
     *("'?'", "'it''s ?'", "E'\\'?'", "e'a'\n 'b\\'?'", "U&'?'", "N'?'", '"a?"', '"a""?"'),
     *("$$?$$", "$a$ $$ ? $b$ $a$", "-- ?\n", "/* ? */", "/* /* ? */ ? */", "$é$?$é$"),
@@ -20,7 +20,7 @@ PLAIN = (" ", "\n", "x", "a$1", "=", "(", ",", "1.5", "+ ", "- ", "/ ", "::int",
 
 class PlaceholderTests(SynchronousTestCase):
     """
-    Tests for what of a statement are its parameters.
+    The parameters of a statement.
     """
 
     def test_marks(self) -> None:
@@ -33,7 +33,7 @@ class PlaceholderTests(SynchronousTestCase):
 
     def test_hidden(self) -> None:
         """
-        What is in quotes or in a comment is left alone.
+        Text in quotes or in a comment is left alone.
         """
         for hiding in HIDING:
             statement = parseStatement(f"SELECT ?, {hiding}\n, ?")
@@ -42,13 +42,13 @@ class PlaceholderTests(SynchronousTestCase):
 
     def test_backslash(self) -> None:
         """
-        In an ordinary string a backslash is a character like others.
+        In an ordinary string a backslash is an ordinary character.
         """
         self.assertEqual(parseStatement("SELECT '\\', ?, '\\'").text, "SELECT '\\', $1, '\\'")
 
     def test_operators(self) -> None:
         """
-        Two question marks are one in an operator's name.
+        Two question marks are one question mark of an operator's name.
         """
         for written, meant in (
             ("data ?? ?", "data ? $1"),
@@ -62,7 +62,7 @@ class PlaceholderTests(SynchronousTestCase):
 
     def test_numbers(self) -> None:
         """
-        A statement with numbered parameters is taken as it is, whatever else is in it.
+        A statement with numbered parameters stays unchanged.
         """
         sql = "SELECT data ? $2, '??', $1, $02 -- ? $9"
         statement = parseStatement(sql)
@@ -77,7 +77,7 @@ class PlaceholderTests(SynchronousTestCase):
 
     def test_tooMany(self) -> None:
         """
-        More parameters than can be sent are refused, however they are written.
+        More parameters than possible are refused, however they are written.
         """
         most = ",".join("?" * MAX_PARAMETERS)
         self.assertEqual(parseStatement(most).parameters, MAX_PARAMETERS)
@@ -90,8 +90,8 @@ class PlaceholderTests(SynchronousTestCase):
     )
     def test_anyOrder(self, parts: list[str]) -> None:
         """
-        Whatever stands before and behind, exactly the question marks that are not
-        hidden are numbered, in their order.
+        Exactly the question marks that are not hidden are numbered, in their order, whatever is
+        around them.
         """
         statement = parseStatement("".join(parts))
         number = 0
@@ -106,7 +106,7 @@ class PlaceholderTests(SynchronousTestCase):
     @given(st.text(st.sampled_from("'\"$?/*-;eE\\\n a1|"), max_size=40))
     def test_anything(self, sql: str) -> None:
         """
-        Any text is read to its end, and nothing but question marks is changed.
+        Any text is read to its end, and only question marks change.
         """
         text = parseStatement(sql).text
         ours = "?$0123456789"
@@ -117,7 +117,7 @@ class PlaceholderTests(SynchronousTestCase):
 
     def test_unended(self) -> None:
         """
-        What has no end is read in time, and left to the database to refuse.
+        A text with an unclosed quote is read in time, and left to the database to refuse.
         """
         for sql in ("'" + "''" * 50_000, "/*" * 50_000, "$a$" + "$" * 50_000, '"' * 99_999):
             parseStatement(sql)
@@ -125,7 +125,7 @@ class PlaceholderTests(SynchronousTestCase):
 
 class FactTests(SynchronousTestCase):
     """
-    Tests for what else is told of a statement.
+    Other facts about a statement.
     """
 
     def test_verb(self) -> None:
@@ -143,7 +143,7 @@ class FactTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """
-        Names are told as the database spells them, and not what only looks like one.
+        Names are given in the database's spelling, without texts that only look like names.
         """
         statement = parseStatement(
             'SELECT Orders."Id", \'no\' FROM "a""b" /* no */, U&"u" WHERE $$no$$ <> \'\''
@@ -152,7 +152,7 @@ class FactTests(SynchronousTestCase):
 
     def test_several(self) -> None:
         """
-        Something behind a semicolon is told, the end of a statement is not.
+        Text after a semicolon makes several statements, a final semicolon does not.
         """
         for sql, several in (
             ("SELECT 1", False),

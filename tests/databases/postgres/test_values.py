@@ -1,6 +1,6 @@
 """
-Tests for L{aerostack.databases.postgres.values}; what PostgreSQL itself writes is read in
-C{tests/databases/postgres/test_query.py}.
+Tests for L{aerostack.databases.postgres.values}; C{tests/databases/postgres/test_query.py} reads
+values that PostgreSQL itself writes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class FormTests(SynchronousTestCase):
 
     def test_scalars(self) -> None:
         """
-        Types with a form of their own are known by their numbers.
+        Types with their own form are known by their numbers.
         """
         for oid, text, expected in (
             (16, "t", True),
@@ -86,8 +86,8 @@ class FormTests(SynchronousTestCase):
 
     def test_rows(self) -> None:
         """
-        A row's fields are told by name; what stands between two commas without anything
-        is NULL, and with quotes empty.
+        A row's fields have names; nothing between two commas is NULL, and quotes without text are
+        an empty text.
         """
         row = rowForm([("a", SCALARS[23]), ("b", plain), ("c", arrayForm(plain))])
         self.assertEqual(
@@ -99,7 +99,7 @@ class FormTests(SynchronousTestCase):
     @given(st.lists(st.lists(TEXTS, min_size=1, max_size=3), min_size=1, max_size=3))
     def test_nested(self, texts: list[list[str | None]]) -> None:
         """
-        Any text comes through a row in an array in a row.
+        Any text comes back from a row in an array in a row.
         """
         names = [[(f"f{n}", plain) for n in range(len(inner))] for inner in texts]
         for fields, inner in zip(names, texts, strict=True):

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from aerostack.databases.postgres import wake as listen
+from aerostack.databases.postgres import wake
 from aerostack.databases.postgres.triggers import CHANNEL
 from aerostack.databases.postgres.wake import PostgresWaker
 from aerostack.interfaces import IWaker
@@ -28,7 +28,7 @@ class WakerTests(TestCase):
 
     def setUp(self) -> None:
         self.database = freshDatabase(self)
-        self.patch(listen, "FIRST", 0.01)
+        self.patch(wake, "FIRST", 0.01)
         self.woken = 0
         self.waiting: Deferred[None] | None = None
         self.waker = self.make()
@@ -54,7 +54,7 @@ class WakerTests(TestCase):
 
     def wakes(self) -> Deferred[None]:
         """
-        Wait to be woken.
+        Wait for a wake-up.
         """
         self.waiting = Deferred()
         return self.waiting
@@ -82,15 +82,15 @@ class WakerTests(TestCase):
 
     def test_interface(self) -> None:
         """
-        It is an L{IWaker}.
+        The waker is an L{IWaker}.
         """
         verifyObject(IWaker, self.waker)
 
     @inlineCallbacks
     def test_wakes(self) -> Any:
         """
-        It wakes when it begins to listen, and at each notification of ours from then on,
-        not at others'.
+        It wakes when it begins to listen, and at each later notification of the daemon's channel,
+        not of others.
         """
         yield self.start()
         self.assertTrue(self.waker.isListening)
@@ -105,8 +105,7 @@ class WakerTests(TestCase):
     @inlineCallbacks
     def test_stop(self) -> Any:
         """
-        Once it is stopped it wakes no more and holds no connection, and it can be started
-        again.
+        After the stop it does not wake and has no connection, and it can be started again.
         """
         yield self.start()
         yield self.waker.stop()
@@ -121,8 +120,7 @@ class WakerTests(TestCase):
     @inlineCallbacks
     def test_stopWhileConnecting(self) -> Any:
         """
-        So it is where it was still connecting; one that is started meanwhile takes the
-        connection over.
+        The same holds during connecting; a start at that time takes the connection over.
         """
         self.waker.start(self.wake)
         yield self.waker.stop()
@@ -137,7 +135,7 @@ class WakerTests(TestCase):
     @inlineCallbacks
     def test_lost(self) -> Any:
         """
-        It connects again when its connection is lost, and wakes for what was missed.
+        It reconnects when its connection is lost, and wakes for what it missed.
         """
         yield self.start()
         for count in (2, 3):
@@ -152,7 +150,7 @@ class WakerTests(TestCase):
     @inlineCallbacks
     def test_reactorLost(self) -> Any:
         """
-        So it does where the reactor finds that the socket is gone.
+        It also does when the reactor finds that the socket is gone.
         """
         yield self.start()
         woken = self.wakes()
@@ -163,7 +161,7 @@ class WakerTests(TestCase):
     @inlineCallbacks
     def test_notThere(self) -> Any:
         """
-        While the server cannot be reached it tries again and again, and stops when told to.
+        While the server cannot be reached it tries again and again, and stops when asked.
         """
         port = freePort(self)
         attempts = []
@@ -187,7 +185,7 @@ class WakerTests(TestCase):
     @inlineCallbacks
     def test_refused(self) -> Any:
         """
-        Where the server lets nobody in, that is all that happens.
+        A server that refuses the login causes attempts and nothing else.
         """
         self.waker = self.make(user="nobody")
         self.waker.start(self.wake)

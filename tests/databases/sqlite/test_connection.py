@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.databases.sqlite.connection}, and of L{aerostack.databases.pool} with it.
+Tests for L{aerostack.databases.sqlite.connection}, and for L{aerostack.databases.pool} with it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from aerostack.databases.sqlite.connection import (
 )
 from aerostack.errors import GivenUp
 from aerostack.tracker.faults import describe
-from tests.databases.contract import PoolContract
+from tests.databases.contracts.pool import PoolContract
 from tests.databases.synchronous import forget
 
 
@@ -51,14 +51,14 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
 
     def rows(self) -> list[Any]:
         """
-        What another connection sees.
+        The rows that another connection sees.
         """
         with closing(sqlite3.connect(self.path)) as connection:
             return [a for (a,) in connection.execute("SELECT a FROM t ORDER BY rowid")]
 
     async def test_rolledBack(self) -> None:
         """
-        Nothing stays of an interaction that raised, and the connection goes on.
+        An interaction that raises leaves nothing behind, and the connection stays usable.
         """
 
         def interaction(cursor: Any) -> None:
@@ -73,7 +73,7 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
 
     async def test_oneThread(self) -> None:
         """
-        With one thread, interactions run one after the other on one connection.
+        With one thread, interactions run one after another on one connection.
         """
         database = self.open(1)
         self.addCleanup(database.close)
@@ -93,7 +93,7 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
 
     async def test_waitsForLock(self) -> None:
         """
-        A lock of another program's is waited for.
+        An interaction waits for another program's lock.
         """
         with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -115,8 +115,8 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
 
     async def test_removed(self) -> None:
         """
-        Nothing is done in a file that was removed or replaced, and nothing that was done just
-        before passes for done; why, is told.
+        Every interaction on a removed or replaced file fails, also one that has just run, and the
+        error says why.
         """
 
         def insert(cursor: Any) -> None:
@@ -141,7 +141,7 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
 
     async def test_walRemoved(self) -> None:
         """
-        The same holds where the file's C{-wal} was removed, and a new one makes it no better.
+        The same holds if the file's C{-wal} was removed, also after a new one appears.
         """
 
         def insert(cursor: Any) -> None:
@@ -159,7 +159,7 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
 
     async def test_close(self) -> None:
         """
-        What runs comes to its end before the file is closed.
+        Running interactions end before the file is closed.
         """
         begun, end = threading.Event(), threading.Event()
 
@@ -179,7 +179,7 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
 
     async def test_severed(self) -> None:
         """
-        A statement that runs can be interrupted, and the connection goes on.
+        A running statement can be interrupted, and the connection stays usable.
         """
         endless = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n FROM c) SELECT max(n) FROM c"
         running = self.database.run(lambda cursor: cursor.execute(endless).fetchall())
@@ -193,8 +193,8 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
 
     async def test_givenUp(self) -> None:
         """
-        What waits for a lock when the database is given up fails then, and what has not begun is
-        not begun.
+        When the daemon gives the database up, an interaction that waits for a lock fails, and no
+        other begins.
         """
         database = self.open(1)
         self.addCleanup(database.close)
@@ -211,7 +211,7 @@ class SQLiteDatabaseTests(PoolContract, TestCase):
         with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             database.giveUp(0.1)
-            # It is never put off.
+            # The statement is never delayed.
             database.giveUp(1000.0)
             running = [database.run(insert) for _ in range(3)]
             codes = [(await self.assertFailure(each, GivenUp)).code for each in running]
@@ -236,14 +236,14 @@ class CreateTests(SynchronousTestCase):
 
     def test_new(self) -> None:
         """
-        A new database lets readers read beside a writer; its folder is made.
+        A new database lets readers and a writer work at the same time; its folder is created.
         """
         self.assertTrue(createDatabase(self.path))
         self.assertEqual(self.ask("PRAGMA journal_mode"), [("wal",)])
 
     def test_private(self) -> None:
         """
-        A new file is no business of other users', nor are those beside it.
+        Other users have no access to a new file, nor to the files beside it.
         """
         self.addCleanup(os.umask, os.umask(0o022))
         createDatabase(self.path)
@@ -255,7 +255,7 @@ class CreateTests(SynchronousTestCase):
 
     def test_existing(self) -> None:
         """
-        A database that is there keeps the journal mode that its owner chose.
+        An existing database keeps the journal mode that its owner chose.
         """
         self.path.parent.mkdir(parents=True)
         self.ask("CREATE TABLE t (a)")
@@ -282,7 +282,7 @@ class CreateTests(SynchronousTestCase):
 
     def test_noFolder(self) -> None:
         """
-        Where the folder cannot be made, that is the error.
+        If the folder cannot be created, the error says so.
         """
         self.path.parent.parent.write_text("a file")
         self.assertRaises(OSError, prepareDatabase, self.path, 0, 10, forget)

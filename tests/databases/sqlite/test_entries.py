@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.databases.sqlite.entries}: large rows, and how much is read of them at once.
+Tests for L{aerostack.databases.sqlite.entries}: large rows, and the size of a read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MEGABYTE = 1_000_000
 
 class LargeTests(JournalCase):
     """
-    Rows that are too large to be told whole.
+    Rows that are too large to be reported whole.
     """
 
     def setUp(self) -> None:
@@ -28,14 +28,14 @@ class LargeTests(JournalCase):
 
     def change(self, *statements: str) -> Change:
         """
-        The one change that statements make.
+        The single change that statements cause.
         """
         (change,) = self.changes(*statements)
         return change
 
     def test_insert(self) -> None:
         """
-        The largest column is left out, and named; the rest is told.
+        A change omits the largest column and names it; the others stay.
         """
         self.follow("t", TABLE)
         change = self.change("INSERT INTO t VALUES (1, 'a', zeroblob(2000))")
@@ -45,7 +45,7 @@ class LargeTests(JournalCase):
 
     def test_update(self) -> None:
         """
-        It is left out of both rows, also where only one of them is large.
+        A column is omitted in both rows, also if only one of them is large.
         """
         self.follow("t", TABLE)
         self.change("INSERT INTO t VALUES (1, 'a', 'small')")
@@ -59,7 +59,7 @@ class LargeTests(JournalCase):
 
     def test_delete(self) -> None:
         """
-        A row that went is told twice, so it counts twice.
+        A deleted row is sent twice, so its size counts twice.
         """
         self.follow("t", TABLE)
         change = self.change("INSERT INTO t VALUES (1, 'a', zeroblob(600))")
@@ -70,7 +70,7 @@ class LargeTests(JournalCase):
 
     def test_within(self) -> None:
         """
-        A change whose values take as much as they may in JSON is told whole; with one
+        A change whose values have exactly the allowed size in JSON is complete; with one
         character more it is not.
         """
         self.follow("t", TABLE)
@@ -82,7 +82,7 @@ class LargeTests(JournalCase):
 
     def test_key(self) -> None:
         """
-        A key is told as long as anything is left beside it that is not.
+        A key stays as long as another column can be omitted.
         """
         self.follow("t", "CREATE TABLE t (a, k TEXT, b, PRIMARY KEY (k))")
         change = self.change(f"INSERT INTO t VALUES (hex(zeroblob(300)), '{'k' * 900}', 'bb')")
@@ -93,7 +93,7 @@ class LargeTests(JournalCase):
 
     def test_readAgain(self) -> None:
         """
-        What is told again to those who come back is told alike.
+        Past changes omit the same columns.
         """
         self.follow("t", TABLE)
         lineage = self.reader.journal.lineage(self.reader.cursor, "t")
@@ -105,7 +105,7 @@ class LargeTests(JournalCase):
 
     def test_goneMeanwhile(self) -> None:
         """
-        So is a row of a table that is not there any more.
+        So do rows of a table that does not exist any more.
         """
         self.follow("t", TABLE)
         self.changes("INSERT INTO t VALUES (1, 'a', zeroblob(2000))")
@@ -117,12 +117,12 @@ class LargeTests(JournalCase):
 
 class PieceTests(JournalCase):
     """
-    How much is read at once.
+    The size of a read.
     """
 
     def poll(self, limit: int, size: int | None) -> Poll:
         """
-        Read a piece.
+        Read once.
         """
         reader = self.reader
         poll = reader.journal.poll(reader.cursor, reader.after, limit, size)
@@ -131,8 +131,8 @@ class PieceTests(JournalCase):
 
     def test_size(self) -> None:
         """
-        Large rows come in pieces of about as many bytes as were asked for, of one row at
-        least, and it is known whether there are more.
+        Large rows are read in pieces of about the wanted number of bytes, of at least one row,
+        and the reader knows whether there are more.
         """
         self.follow("t", TABLE)
         self.run_(*(f"INSERT INTO t VALUES ({n}, 'a', zeroblob(1000))" for n in range(7)))
@@ -148,8 +148,8 @@ class PieceTests(JournalCase):
 
     def test_rows(self) -> None:
         """
-        Where rows are small, their number is what counts; exactly as many are no reason to
-        ask again.
+        For small rows their number is the limit; a read of exactly that number knows that there
+        are no more.
         """
         self.follow("t", TABLE)
         self.run_(*(f"INSERT INTO t VALUES ({n}, 'a', 'b')" for n in range(6)))
@@ -158,7 +158,7 @@ class PieceTests(JournalCase):
 
     def test_past(self) -> None:
         """
-        The past is read in pieces of a size, too.
+        Past changes are also read in pieces of a size.
         """
         self.follow("t", TABLE)
         lineage = self.reader.journal.lineage(self.reader.cursor, "t")
@@ -178,7 +178,7 @@ class PieceTests(JournalCase):
 
     def test_unbounded(self) -> None:
         """
-        Whoever asks for no bound is not told that the past is too long.
+        A survey without a limit never finds too many changes.
         """
         self.follow("t", TABLE)
         journal, cursor = self.reader.journal, self.reader.cursor

@@ -12,7 +12,7 @@ from tests.databases.support import JournalCase
 
 class FormTests(JournalCase):
     """
-    Which values and names come through.
+    The values and names that changes can have.
     """
 
     def roundtrip(self, expression: str) -> object:
@@ -48,7 +48,7 @@ class FormTests(JournalCase):
 
     def test_affinity(self) -> None:
         """
-        A value is told as the table keeps it, not as it was written.
+        A value is reported as the table stores it, not as it was written.
         """
         self.follow("t", "CREATE TABLE t (i INTEGER, s TEXT, r REAL, n NUMERIC, a)")
         (row,) = self.inserted("INSERT INTO t VALUES ('1', 2, 3, '4.0', '5')")
@@ -79,7 +79,7 @@ class FormTests(JournalCase):
 
     def test_oddNames(self) -> None:
         """
-        Any name of a table or column is good.
+        Tables and columns may have any name.
         """
         for name in self.NAMES:
             quoted = '"' + name.replace('"', '""') + '"'
@@ -99,7 +99,7 @@ class FormTests(JournalCase):
 
     def test_wide(self) -> None:
         """
-        A table of 200 columns is told whole, and one of the most that are allowed.
+        Tables of 200 columns, and of the highest allowed number, are reported whole.
         """
         for count in (200, 500):
             columns = [f"c{i}" for i in range(count)]
@@ -125,7 +125,7 @@ class FormTests(JournalCase):
 
     def test_encodings(self) -> None:
         """
-        A database in UTF-16 is told like any.
+        A UTF-16 database is reported like any other.
         """
         self.path = self.mktemp()
         self.writer = self.connect()
@@ -139,7 +139,7 @@ class FormTests(JournalCase):
 
     def test_journalModes(self) -> None:
         """
-        Changes are told in each of SQLite's journal modes.
+        Changes are reported in each of SQLite's journal modes.
         """
         self.follow("t", "CREATE TABLE t (a)")
         for number, mode in enumerate(("wal", "delete", "truncate", "memory")):

@@ -7,21 +7,22 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
-from twisted.logger import capturedLogs
-
-from aerostack.databases.restored import Note
 from aerostack.databases.sqlite.ledger import LEASE
-from tests.databases import journals as contract
+from tests.databases.contracts.changes import ChangeContract
+from tests.databases.contracts.columns import ColumnContract
+from tests.databases.contracts.mirrors import MirrorContract
+from tests.databases.contracts.pastchanges import PastChangeContract
+from tests.databases.contracts.readers import ReaderContract
+from tests.databases.contracts.snapshots import SnapshotContract
+from tests.databases.contracts.tables import TableContract
 from tests.databases.support import JournalCase, brief, tableRows
 
 
 class Case(JournalCase):
     """
-    What the contract asks of a database.
+    The database of the contracts.
     """
 
     refusal = sqlite3.IntegrityError
@@ -40,45 +41,45 @@ class Case(JournalCase):
         return self.writer.in_transaction
 
 
-class ChangeContractTests(contract.ChangeContract, Case):
+class ChangeContractTests(ChangeContract, Case):
     """
-    See L{contract.ChangeContract}.
-    """
-
-
-class ReaderContractTests(contract.ReaderContract, Case):
-    """
-    See L{contract.ReaderContract}.
+    See L{ChangeContract}.
     """
 
 
-class PastContractTests(contract.PastContract, Case):
+class ReaderContractTests(ReaderContract, Case):
     """
-    See L{contract.PastContract}.
-    """
-
-
-class SnapshotContractTests(contract.SnapshotContract, Case):
-    """
-    See L{contract.SnapshotContract}.
+    See L{ReaderContract}.
     """
 
 
-class TableContractTests(contract.TableContract, Case):
+class PastContractTests(PastChangeContract, Case):
     """
-    See L{contract.TableContract}.
-    """
-
-
-class ColumnContractTests(contract.ColumnContract, Case):
-    """
-    See L{contract.ColumnContract}.
+    See L{PastChangeContract}.
     """
 
 
-class MirrorContractTests(contract.MirrorContract, Case):
+class SnapshotContractTests(SnapshotContract, Case):
     """
-    See L{contract.MirrorContract}.
+    See L{SnapshotContract}.
+    """
+
+
+class TableContractTests(TableContract, Case):
+    """
+    See L{TableContract}.
+    """
+
+
+class ColumnContractTests(ColumnContract, Case):
+    """
+    See L{ColumnContract}.
+    """
+
+
+class MirrorContractTests(MirrorContract, Case):
+    """
+    See L{MirrorContract}.
     """
 
 
@@ -89,7 +90,7 @@ class ChangeTests(JournalCase):
 
     def test_spelling(self) -> None:
         """
-        A table is found in any case, and told as the database spells it.
+        A table is found in any case, and reported as the database spells it.
         """
         self.run_('CREATE TABLE "Orders" (a)')
         self.assertEqual(self.reader.attach("oRDERS"), "Orders")
@@ -100,7 +101,7 @@ class ChangeTests(JournalCase):
 
     def test_shell(self) -> None:
         """
-        What the C{sqlite3} shell writes is told.
+        Changes of the C{sqlite3} shell are reported.
         """
         self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)")
         script = "INSERT INTO t (a) VALUES ('x'); REPLACE INTO t VALUES (1, 'y'); DELETE FROM t;"
@@ -112,7 +113,7 @@ class ChangeTests(JournalCase):
 
     def test_attachedDatabase(self) -> None:
         """
-        A writer that reaches the table through ATTACH is told like any.
+        Changes of a writer that reaches the table through ATTACH are reported.
         """
         self.follow("t", "CREATE TABLE t (a UNIQUE)", "INSERT INTO t VALUES (1)")
         other = sqlite3.connect(":memory:", isolation_level=None)
@@ -124,7 +125,7 @@ class ChangeTests(JournalCase):
 
     def test_writersResults(self) -> None:
         """
-        A writer's C{changes()}, C{last_insert_rowid()} and RETURNING are as without us.
+        The triggers do not change a writer's C{changes()}, C{last_insert_rowid()} and RETURNING.
         """
         self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
         cursor = self.writer.execute("INSERT INTO t (id, a) VALUES (41, 1), (42, 2)")
@@ -136,12 +137,12 @@ class ChangeTests(JournalCase):
 
 class ReaderTests(JournalCase):
     """
-    How the journal is read and kept.
+    Reading and pruning the journal.
     """
 
     def statements(self) -> list[str]:
         """
-        Collect what the daemon's connection runs from here on.
+        Collect the statements of the daemon's connection from now on.
         """
         found: list[str] = []
         self.reader.connection.set_trace_callback(found.append)
@@ -149,7 +150,7 @@ class ReaderTests(JournalCase):
 
     def test_idle(self) -> None:
         """
-        While nothing is committed, a poll asks one thing, and not the journal.
+        While nothing is committed, a poll runs one query, which does not read the journal.
         """
         self.follow("t", "CREATE TABLE t (a)", "INSERT INTO t VALUES (1)")
         statements = self.statements()
@@ -158,7 +159,7 @@ class ReaderTests(JournalCase):
 
     def test_unrelatedSchema(self) -> None:
         """
-        A change of the schema that concerns no followed table takes no lock.
+        A change of the schema without a followed table takes no lock.
         """
         self.follow("t", "CREATE TABLE t (a)")
         statements = self.statements()
@@ -168,8 +169,8 @@ class ReaderTests(JournalCase):
 
     def test_locked(self) -> None:
         """
-        While a writer holds the database locked a poll fails, and leaves nothing open;
-        then all is told.
+        While a writer has the database locked, a poll fails and leaves no transaction open; later
+        all changes are reported.
         """
         self.follow("t", "CREATE TABLE t (a)")
         self.run_("BEGIN EXCLUSIVE", "INSERT INTO t VALUES (1)")
@@ -180,8 +181,7 @@ class ReaderTests(JournalCase):
 
     def test_lockedAttach(self) -> None:
         """
-        An attempt to follow a table while a writer is at work fails whole, and can be
-        made again.
+        An attempt to follow a table while a writer works fails as a whole, and can be repeated.
         """
         self.run_("PRAGMA journal_mode = WAL", "CREATE TABLE t (a)", "BEGIN IMMEDIATE")
         self.assertRaises(sqlite3.OperationalError, self.reader.attach, "t")
@@ -192,7 +192,7 @@ class ReaderTests(JournalCase):
 
     def test_abandoned(self) -> None:
         """
-        A journal that nobody has read for a day is cut; one that somebody reads is not.
+        A journal that no daemon has read for a day is cut; one that a daemon reads is not.
         """
         self.follow("t", "CREATE TABLE t (a)")
         fill = (
@@ -211,15 +211,15 @@ class ReaderTests(JournalCase):
 
     def test_pruned(self) -> None:
         """
-        Old changes are forgotten seldom, all at once and while nobody writes; where somebody
-        always does, they wait three times as long.
+        Old changes are pruned seldom, all at once, and while no program writes; while a program
+        always writes, they are kept three times as long.
         """
         self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY)")
         reader = self.makeReader(hold=600.0, whole=1000)
         self.changes(*[f"INSERT INTO t VALUES ({number})" for number in range(10)])
 
         def prune(oldest: int, newest: int) -> int:
-            """Prune what is older than an hour, of entries of that many seconds ago."""
+            """Prune changes older than an hour, among entries of the given ages in seconds."""
             now = time.time()
             self.run_(
                 "UPDATE _aerostack_changes SET at = julianday('now') - CASE WHEN seq ="
@@ -239,8 +239,8 @@ class ReaderTests(JournalCase):
 
     def test_beside(self) -> None:
         """
-        A program that reads in a transaction and then writes is not in the way of what is
-        forgotten, nor is that in its way.
+        A program that reads in a transaction and then writes does not block the pruning, and the
+        pruning does not block the program.
         """
         self.run_("PRAGMA journal_mode = WAL")
         self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY)")
@@ -255,8 +255,7 @@ class ReaderTests(JournalCase):
 
     def test_renewed(self) -> None:
         """
-        That somebody reads is written down when half of the time is over, and so gets in the
-        way of no writer before.
+        The lease is renewed after half of its time, so that no writer is blocked before.
         """
         self.follow("t", "CREATE TABLE t (a)")
         now = int(time.time() * 1000)
@@ -281,8 +280,8 @@ class ReaderTests(JournalCase):
 
     def test_earlierVersion(self) -> None:
         """
-        A journal of the first version gives way to a new one, of which the positions of before
-        are no part, and the writers go on.
+        A journal of the first version is replaced by a new one, in which earlier positions are
+        invalid, and the writers continue.
         """
         self.reader.journal.remove(self.reader.cursor)
         self.run_(
@@ -308,7 +307,7 @@ class ReaderTests(JournalCase):
 
     def test_version2(self) -> None:
         """
-        So does one of the second version.
+        So is one of the second version.
         """
         self.follow("t", "CREATE TABLE t (a)")
         lineage = self.reader.journal.lineage(self.reader.cursor, "t")
@@ -324,133 +323,9 @@ class ReaderTests(JournalCase):
         self.run_("INSERT INTO t VALUES (2)")
         self.assertEqual(brief(reader.events()), [("INSERT", 2)])
 
-    def test_restored(self) -> None:
-        """
-        An older backup in the database's place is noticed when the daemon starts: the positions
-        of before are answered with a gap, also where the journal has grown past them again.
-        """
-        note = Note(Path(self.path))
-        reader = self.makeReader(note=note)
-        self.run_("CREATE TABLE t (id INTEGER PRIMARY KEY)")
-        reader.attach("t")
-        self.run_("INSERT INTO t VALUES (1)")
-        reader.events()
-        with closing(sqlite3.connect(f"{self.path}-backup")) as backup:
-            self.writer.backup(backup)
-        self.run_("INSERT INTO t VALUES (2)", "INSERT INTO t VALUES (3)")
-        reader.events()
-        reader.journal.lag(reader.cursor)
-        lineage = reader.journal.lineage(reader.cursor, "t")
-        again = self.makeReader(note=Note(Path(self.path)))
-        self.assertEqual(again.journal.lineage(again.cursor, "t"), lineage)
-        with closing(sqlite3.connect(f"{self.path}-backup")) as backup:
-            backup.backup(self.writer)
-        restarted = self.makeReader(note=Note(Path(self.path)))
-        restarted.attach("t")
-        self.run_(*[f"INSERT INTO t VALUES ({number})" for number in range(4, 9)])
-        restarted.events()
-        survey = restarted.journal.surveyPast
-        self.assertEqual(
-            survey(restarted.cursor, "t", lineage, reader.after, restarted.after, 10), "expired"
-        )
-        restarted.journal.remove(restarted.cursor)
-        self.assertFalse(note.path.exists())
-
-    def startNoting(self) -> tuple[str, bool]:
-        """
-        Start, as a daemon does that notes how far the journal is.
-
-        @return: The lineage of the table C{t}, and whether it was said that the database is an
-            older one.
-        """
-        with capturedLogs() as logs:
-            reader = self.makeReader(note=Note(Path(self.path)))
-            reader.attach("t")
-            self.run_("INSERT INTO t DEFAULT VALUES")
-            reader.events()
-            reader.journal.lag(reader.cursor)
-        return reader.journal.lineage(reader.cursor, "t"), bool(logs)
-
-    def copy(self) -> bytes:
-        """
-        Copy the database.
-        """
-        with closing(sqlite3.connect(":memory:")) as backup:
-            self.writer.backup(backup)
-            return backup.serialize()
-
-    def putBack(self, copy: bytes) -> None:
-        """
-        Put a copy in the database's place.
-        """
-        with closing(sqlite3.connect(":memory:")) as backup:
-            backup.deserialize(copy)
-            backup.backup(self.writer)
-
-    def test_restoredAgain(self) -> None:
-        """
-        The same backup in the database's place once more, or that of the database as it was
-        before that, is noticed each time, and nothing else is: not a restart, not a VACUUM.
-        """
-        self.run_("CREATE TABLE t (id INTEGER PRIMARY KEY)")
-        lineages, told = [self.startNoting()[0]], []
-        copies = [self.copy()]
-        for step in ("restart", "back", "restart", "back", "VACUUM", "new"):
-            if step == "back":
-                copies.append(self.copy())
-                self.putBack(copies[0])
-            elif step == "new":
-                # Further on than what was there before the first time.
-                self.run_(*["INSERT INTO t DEFAULT VALUES"] * 9)
-                self.startNoting()
-                self.putBack(copies[1])
-            elif step == "VACUUM":
-                self.run_(step)
-            lineage, isTold = self.startNoting()
-            told.append((step, isTold))
-            self.assertEqual(lineage not in lineages, isTold, step)
-            lineages.append(lineage)
-        self.assertEqual([step for step, isTold in told if isTold], ["back", "back", "new"])
-
-    def test_copied(self) -> None:
-        """
-        A copy that was put in another place, without the file that is beside the database, may
-        be an older one.  A database of which nothing could be noted is none.
-        """
-        self.run_("CREATE TABLE t (id INTEGER PRIMARY KEY)")
-        lineage, isTold = self.startNoting()
-        self.assertFalse(isTold)
-        note = Note(Path(self.path))
-        note.remove()
-        other, isTold = self.startNoting()
-        self.assertTrue(isTold and other != lineage)
-        self.assertEqual(self.startNoting(), (other, False))
-        self.patch(Note, "write", lambda *_: False)
-        self.assertEqual(self.startNoting(), (other, False))
-        note.remove()
-        self.assertEqual(self.startNoting(), (other, False))
-
-    def test_unnoted(self) -> None:
-        """
-        Where no file can be written beside the database, that is said once, and a file of
-        somebody else's is not taken for a note.
-        """
-        note = Note(Path(self.mktemp()) / "nowhere")
-        with capturedLogs() as logs:
-            reader = self.makeReader(note=note)
-            self.run_("CREATE TABLE t (id INTEGER PRIMARY KEY)")
-            reader.attach("t")
-            self.run_("INSERT INTO t VALUES (1)")
-            reader.journal.lag(reader.cursor)
-        self.assertEqual(len(logs), 1)
-        note.path.parent.mkdir()
-        for text in ("", "x", "x y", "x 7 8"):
-            note.path.write_text(text)
-            self.assertIsNone(note.read())
-
     def test_otherVersion(self) -> None:
         """
-        A journal of another version is not touched.
+        The journal of another version is not changed.
         """
         self.run_("UPDATE _aerostack_meta SET value = 99 WHERE key = 'version'")
         error = self.assertRaises(RuntimeError, self.reader.journal.prepare, self.reader.cursor)

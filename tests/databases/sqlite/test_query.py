@@ -34,7 +34,7 @@ class QueryTests(SynchronousTestCase):
 
     def execute(self, statement: str) -> list[Any]:
         """
-        Run a statement without any of the rules.
+        Run a statement without the restrictions of C{db.query}.
         """
         return self.database.connection.execute(statement).fetchall()
 
@@ -54,9 +54,9 @@ class QueryTests(SynchronousTestCase):
 
     def refused(self, sql: str, *parameters: Any, **limits: Any) -> RealtimeError:
         """
-        Run a statement that is refused, and see that it left nothing behind.
+        Run a statement that is refused, and check that it left nothing behind.
 
-        @return: How.
+        @return: The error.
         """
         limits = {"rows": 100, "size": 1_000_000, "seconds": 60.0, **limits}
         asked = self.database.run(runQuery, sql, list(parameters), Bounds(**limits))
@@ -78,7 +78,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_write(self) -> None:
         """
-        What a statement wrote is committed, and C{meta} tells of it.
+        The writes of a statement are committed, and C{meta} counts them.
         """
         answer = self.query("INSERT INTO orders (id, a) VALUES (?, ?), (?, ?)", 7, "x", 8, None)
         self.assertEqual((answer["results"], answer["meta"]["changes"]), ([], 2))
@@ -89,8 +89,8 @@ class QueryTests(SynchronousTestCase):
 
     def test_staleSchema(self) -> None:
         """
-        What a trigger names is found, although another program made it again since the connection
-        read the schema.
+        The table that a trigger names is found, although another program made it again after the
+        connection read the schema.
         """
         write = "INSERT INTO orders (a) VALUES (1)"
         with closing(SynchronousDatabase(self.path)) as other:
@@ -120,7 +120,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_faulty(self) -> None:
         """
-        What the database says against a statement is told.
+        The error has the database's message.
         """
         for sql, parameters, said in (
             ("SELEC 1", (), "SELEC"),
@@ -135,7 +135,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_undone(self) -> None:
         """
-        A statement that fails half-way leaves nothing.
+        A statement that fails half-way leaves nothing behind.
         """
         self.execute("CREATE UNIQUE INDEX a ON orders (a)")
         self.refused("INSERT INTO orders (a) VALUES (1), (2), (1)")
@@ -143,7 +143,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_tooManyRows(self) -> None:
         """
-        A result that is too long is refused with the limit, and what it wrote undone.
+        A result with too many rows is refused with the limit, and its writes are undone.
         """
         values = "VALUES (1), (2), (3)"
         self.assertEqual(len(self.query(values, rows=3)["results"]), 3)
@@ -154,8 +154,8 @@ class QueryTests(SynchronousTestCase):
 
     def test_tooManyBytes(self) -> None:
         """
-        A result of few rows and many bytes is refused with the limit, and so is one value
-        that is larger than the limit; what the statement wrote is undone.
+        A result of few rows with too many bytes is refused with the limit, and so is a single
+        value beyond the limit; the writes are undone.
         """
         row = "SELECT hex(zeroblob(30000))"
         self.assertEqual(len(self.query(row, size=100_000)["results"]), 1)
@@ -179,12 +179,12 @@ class QueryTests(SynchronousTestCase):
         error = self.refused(FOREVER, seconds=0.02)
         self.assertEqual(error.code, "sql_error")
         self.assertIn("longer than 0.02 s", error.message)
-        # Nor is what else happens on the connection.
+        # Other work on the connection is not stopped either.
         self.execute(FOREVER.replace("FROM n)", "FROM n WHERE i < 100000)"))
 
     def test_held(self) -> None:
         """
-        While somebody else holds the database a write is refused for now.
+        While another program locks the database, a write is refused for now.
         """
         with closing(SynchronousDatabase(self.path)) as other:
             other.connection.execute("BEGIN IMMEDIATE")
@@ -194,7 +194,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_notAllowed(self) -> None:
         """
-        What would outlive a statement on its connection is refused.
+        Statements that would outlive themselves on the connection are refused.
         """
         for sql in (
             "BEGIN",
@@ -213,14 +213,14 @@ class QueryTests(SynchronousTestCase):
 
     def test_pragmas(self) -> None:
         """
-        What describes a table may be asked.
+        Pragmas that describe a table are allowed.
         """
         names = [row["name"] for row in self.query("PRAGMA table_info(orders)")["results"]]
         self.assertEqual(names, ["id", "a", "b"])
 
     def test_ours(self) -> None:
         """
-        The daemon's own tables and triggers may be read, and not be changed.
+        The daemon's tables and triggers may be read, but not changed.
         """
         journal = SQLiteJournal()
         for step in (journal.prepare, lambda cursor: journal.attach(cursor, "orders")):
@@ -243,7 +243,8 @@ class QueryTests(SynchronousTestCase):
 
     def test_oursByTriggers(self) -> None:
         """
-        Nor are they changed by somebody else's trigger, and nobody makes one that looks like ours.
+        A user's trigger cannot change them either, and no statement can create a trigger with a
+        name of the daemon's.
         """
         journal = SQLiteJournal()
         for step in (journal.prepare, lambda cursor: journal.attach(cursor, "orders")):
@@ -277,7 +278,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_schema(self) -> None:
         """
-        A user's own tables may be made, altered and dropped.
+        A user's own tables may be created, altered and dropped.
         """
         for sql in (
             "CREATE TABLE bills (id INTEGER PRIMARY KEY)",

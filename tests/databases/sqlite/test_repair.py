@@ -11,7 +11,7 @@ from tests.databases.support import JournalCase, Mirror, brief, lossOf, tableRow
 
 class ColumnTests(JournalCase):
     """
-    Columns added, dropped and renamed.
+    Columns that are added, dropped and renamed.
     """
 
     def setUp(self) -> None:
@@ -20,8 +20,8 @@ class ColumnTests(JournalCase):
 
     def test_writtenBeforeSeen(self) -> None:
         """
-        What is written to an added column before the next poll is told, where the row
-        still stands; else the default is.
+        The values of an added column from before the next poll are reported if the row still
+        exists; otherwise the default is.
         """
         for columns in (
             "(a, id INTEGER PRIMARY KEY)",
@@ -51,7 +51,7 @@ class ColumnTests(JournalCase):
 
     def test_defaults(self) -> None:
         """
-        An older row is told with the default as the column keeps it.
+        An older row is reported with the default as the column stores it.
         """
         self.run_("INSERT INTO t (id) VALUES (1)")
         self.events()
@@ -78,7 +78,7 @@ class ColumnTests(JournalCase):
 
     def test_generatedAdded(self) -> None:
         """
-        A computed column that is added is told with its values.
+        An added computed column is reported with its values.
         """
         self.assertEqual(
             self.summary("ALTER TABLE t ADD COLUMN g AS (id * 2)", "INSERT INTO t (id) VALUES (4)"),
@@ -87,8 +87,8 @@ class ColumnTests(JournalCase):
 
     def test_placesUsedUp(self) -> None:
         """
-        A table whose columns have come and gone too often for the journal begins anew in
-        it, and says so.
+        A table whose columns have come and gone too often for the journal is recorded anew, and
+        its subscribers hear of that.
         """
         self.patch(ledger, "MAX_POSITIONS", 4)
         self.run_("ALTER TABLE t ADD COLUMN c", "ALTER TABLE t DROP COLUMN c")
@@ -104,7 +104,7 @@ class ColumnTests(JournalCase):
 
     def test_indexes(self) -> None:
         """
-        An index that is made while the table is watched counts from the next poll on.
+        An index that is created while the table is watched counts from the next poll on.
         """
         self.events()
         self.run_("CREATE UNIQUE INDEX i ON t (a)")
@@ -117,7 +117,7 @@ class ColumnTests(JournalCase):
 
 class TamperTests(JournalCase):
     """
-    Somebody takes away what is ours.
+    A program removes objects of the daemon.
     """
 
     def setUp(self) -> None:
@@ -128,14 +128,15 @@ class TamperTests(JournalCase):
 
     def assertHealed(self, *statements: str) -> None:
         """
-        Check that the statements are told as a loss, and that all is well then.
+        Check that the statements cause a loss, and that changes are reported correctly
+        afterwards.
         """
         self.run_(*statements)
         before = self.reader.after
         losses = [event for event in self.events() if isinstance(event, Loss)]
         self.assertEqual([loss.table for loss in losses], ["t"], statements)
         self.assertIn("missing", losses[0].error.message)
-        # A connection that saw a broken schema takes another look only when it reads.
+        # A connection that saw a broken schema reads it anew only when it reads a table.
         tableRows(self.writer, "t")
         (delete, insert) = self.changes("REPLACE INTO t VALUES (1)")
         self.assertEqual(brief([delete, insert]), [("DELETE", 1), ("INSERT", 1)])
@@ -144,7 +145,7 @@ class TamperTests(JournalCase):
 
     def test_trigger(self) -> None:
         """
-        One trigger dropped by hand: changes may be missing, and it is there again.
+        After a trigger was dropped, changes may be missing, and the trigger is created again.
         """
         for kind in ("bi", "bu", "ad", "ai", "au"):
             (name,) = self.writer.execute(
@@ -154,7 +155,7 @@ class TamperTests(JournalCase):
 
     def test_alteredTrigger(self) -> None:
         """
-        A trigger that says something else is put right.
+        A changed trigger is restored.
         """
         name, sql = self.writer.execute(
             "SELECT name, sql FROM sqlite_master WHERE name LIKE '%_au'"
@@ -163,7 +164,8 @@ class TamperTests(JournalCase):
 
     def test_tables(self) -> None:
         """
-        A table of ours dropped by hand: changes may be missing, and it is there again.
+        After a table of the daemon was dropped, changes may be missing, and the table is created
+        again.
         """
         for name in ("changes", "pending", "tables", "columns", "meta"):
             self.assertHealed(f"DROP TABLE _aerostack_{name}")
@@ -171,27 +173,27 @@ class TamperTests(JournalCase):
 
     def test_emptied(self) -> None:
         """
-        A journal emptied by hand: changes may be missing, and its numbers go on.
+        After the journal was emptied, changes may be missing, and its numbers continue.
         """
         self.assertHealed("DELETE FROM _aerostack_changes")
 
     def test_forgotten(self) -> None:
         """
-        The list of tables emptied by hand: the table is found again when the schema
-        changes.
+        After the list of tables was emptied, the table is found again when the schema changes.
         """
         self.assertHealed("DELETE FROM _aerostack_tables", "CREATE TABLE u (a)")
 
     def test_removed(self) -> None:
         """
-        Removed under a running daemon: changes may be missing, and all is there again.
+        After everything was removed under a running daemon, changes may be missing, and
+        everything is created again.
         """
         self.reader.journal.remove(self.connect().cursor())
         self.assertHealed()
 
     def test_attachHeals(self) -> None:
         """
-        A table attached before the next poll finds a whole journal.
+        Attaching a table before the next poll restores the journal.
         """
         self.run_("CREATE TABLE u (a)", "DROP TABLE _aerostack_changes")
         self.reader.attach("u")

@@ -56,7 +56,7 @@ class SnapshotTests(SnapshotCase):
 
     def test_limitCountsWhatMatches(self) -> None:
         """
-        A limit is one of rows that match, also where the database lets more through.
+        A limit counts matching rows, also where the SQL lets more rows through.
         """
         self.run_("INSERT INTO t (t) VALUES ('A'), ('a'), ('b'), ('a')")
         like = makeCondition(COLUMNS, "t", LIKE, "a%")
@@ -66,7 +66,7 @@ class SnapshotTests(SnapshotCase):
 
     def test_index(self) -> None:
         """
-        Rows that are selected by equality are found by an index.
+        An equality uses an index.
         """
         self.run_("CREATE INDEX t_n ON t (n)")
         seen: list[str] = []
@@ -81,7 +81,7 @@ class SnapshotTests(SnapshotCase):
 
     def test_locked(self) -> None:
         """
-        Where a writer keeps readers out it is said to ask again.
+        When a writer keeps readers out, the error asks the client to try again.
         """
         self.run_("BEGIN EXCLUSIVE")
         error = self.assertRaises(RealtimeError, self.snapshot)
@@ -91,7 +91,7 @@ class SnapshotTests(SnapshotCase):
 
     def test_keepsNothing(self) -> None:
         """
-        No transaction is left open, by a snapshot or a refusal.
+        Neither a snapshot nor a refusal leaves a transaction open.
         """
         self.run_("INSERT INTO t (n) VALUES (1), (2), (3)")
         self.snapshot()
@@ -101,7 +101,7 @@ class SnapshotTests(SnapshotCase):
 
 class MatchingTests(SnapshotCase):
     """
-    What the database finds and what the conditions say.
+    The rows that SQL finds and the verdicts of the conditions.
     """
 
     @settings(max_examples=300, deadline=None)
@@ -113,7 +113,7 @@ class MatchingTests(SnapshotCase):
     )
     def test_same(self, rows: list[dict[str, Any]], column: str, operator: str, data: Any) -> None:
         """
-        Exactly those rows are read that meet the condition, whatever is in the table.
+        Exactly the rows that meet the condition are read, whatever the table holds.
         """
         value: Any = data.draw(NUMBERS if column == "n" else TEXTS)
         if operator == IS_NULL:

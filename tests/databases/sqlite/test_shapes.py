@@ -1,6 +1,5 @@
 """
-What SQLite's journal tells besides the rows: where transactions end, and what columns there
-are.
+What SQLite's journal reports besides the rows: the ends of transactions, and the columns.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from tests.databases.support import JournalCase
 
 class TransactionTests(JournalCase):
     """
-    What is told of where transactions end.
+    The ends of transactions.
     """
 
     def ends(self, limit: int = 1000) -> list[tuple[str, Any, bool]]:
         """
-        What is told: the table, the value, and whether it is a last change.
+        The reported changes: the table, the value, and whether it is a last change.
         """
         found = []
         for event in self.reader.events(limit):
@@ -35,7 +34,7 @@ class TransactionTests(JournalCase):
 
     def test_read(self) -> None:
         """
-        Each table's last change of what there is to read is marked.
+        The last change of each table is marked.
         """
         self.run_("BEGIN", *(f"INSERT INTO {t} VALUES ({n})" for n, t in enumerate("ttut")))
         self.assertEqual(self.ends(), [])
@@ -50,8 +49,8 @@ class TransactionTests(JournalCase):
 
     def test_steps(self) -> None:
         """
-        A transaction that is read in steps is marked where it ends, and nowhere else, also
-        where the end of a step is its end.
+        A transaction that is read in pieces has its mark at its end and nowhere else, also if it
+        ends with a piece.
         """
         tables = "uttttttuttttt"
         statements = [f"INSERT INTO {t} VALUES ({n})" for n, t in enumerate(tables)]
@@ -63,7 +62,7 @@ class TransactionTests(JournalCase):
 
 class ColumnTests(JournalCase):
     """
-    What is told of tables' columns.
+    The types of columns.
     """
 
     def types(self, *declared: str) -> list[ColumnType]:
@@ -75,8 +74,8 @@ class ColumnTests(JournalCase):
 
     def test_types(self) -> None:
         """
-        What a column's values are compared as goes by its affinity; what SQLite takes for
-        numeric because it does not know it may be anything.
+        A column's values are compared by its affinity; a type that SQLite treats as numeric
+        because it does not know it may hold anything.
         """
         for type, *declared in (
             (
@@ -101,7 +100,7 @@ class ColumnTests(JournalCase):
 
     def test_generated(self) -> None:
         """
-        A generated column is told like any other.
+        A generated column is reported like any other.
         """
         self.run_("CREATE TABLE t (a INTEGER, b TEXT AS (a || 'x'), c REAL AS (a) STORED)")
         found = self.reader.journal.columns(self.reader.cursor, "t")
@@ -110,7 +109,7 @@ class ColumnTests(JournalCase):
 
     def test_unknown(self) -> None:
         """
-        A table that is not there has none.
+        A missing table has no columns.
         """
         error = self.assertRaises(
             RealtimeError, self.reader.journal.columns, self.reader.cursor, "t"
@@ -119,7 +118,7 @@ class ColumnTests(JournalCase):
 
     def altered(self, *statements: str) -> frozenset[str]:
         """
-        Run statements, and give which tables are then said to be altered.
+        Run statements, and give the tables that are then reported as altered.
         """
         self.run_(*statements)
         poll = self.reader.journal.poll(self.reader.cursor, self.reader.after, 1000)
@@ -128,8 +127,8 @@ class ColumnTests(JournalCase):
 
     def test_altered(self) -> None:
         """
-        What changes the schema is said to have altered the tables that are followed, once,
-        and before a row is told in the new shape; what changes rows is not.
+        A change of the schema reports the followed tables as altered, once, and before a row in
+        the new shape; a change of rows does not.
         """
         self.follow("t", "CREATE TABLE t (a)")
         self.follow("u", "CREATE TABLE u (a)")
@@ -147,7 +146,7 @@ class ColumnTests(JournalCase):
 
     def test_ownChanges(self) -> None:
         """
-        What the daemon itself puts into the schema alters nobody's table.
+        The daemon's own changes of the schema report no table as altered.
         """
         self.follow("t", "CREATE TABLE t (a)")
         self.run_("CREATE TABLE u (a)")
@@ -157,7 +156,7 @@ class ColumnTests(JournalCase):
 
     def test_alteredBeforeAttach(self) -> None:
         """
-        Nor does it hide that somebody else did.
+        They do not hide another program's change.
         """
         self.follow("t", "CREATE TABLE t (a)")
         self.run_("ALTER TABLE t ADD COLUMN b")

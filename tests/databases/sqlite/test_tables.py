@@ -1,5 +1,6 @@
 """
-Tables that come and go, and users who must not notice: L{aerostack.databases.sqlite.repair}.
+Tables that come and go, and writers that must not notice the daemon:
+L{aerostack.databases.sqlite.repair}.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from tests.databases.support import JournalCase
 
 class TableTests(JournalCase):
     """
-    Tables dropped, made again and renamed.
+    Tables that are dropped, made again and renamed.
     """
 
     rebuiltRows = 3
@@ -24,7 +25,7 @@ class TableTests(JournalCase):
 
     def test_renamedCostsNothing(self) -> None:
         """
-        The new name of a table that was renamed has no triggers.
+        A renamed table has no triggers under its new name.
         """
         self.run_("ALTER TABLE t RENAME TO u")
         self.assertEqual([table for table, _ in self.losses()], ["t"])
@@ -38,8 +39,7 @@ class TableTests(JournalCase):
 
     def test_onlyCase(self) -> None:
         """
-        A table whose name changes only in case is told under the name by which it is
-        watched.
+        A table whose name changes only in case is reported under the name by which it is watched.
         """
         (change,) = self.changes(
             "ALTER TABLE t RENAME TO u",
@@ -50,7 +50,8 @@ class TableTests(JournalCase):
 
     def test_newTriggers(self) -> None:
         """
-        A trigger of the user's that is newer than ours is overtaken at the next poll.
+        At the next poll the daemon's triggers are created anew after a newer trigger of the
+        user's.
         """
         self.run_("INSERT INTO t VALUES (1, 'x')")
         self.events()
@@ -73,12 +74,12 @@ class TableTests(JournalCase):
 
 class HarmlessTests(JournalCase):
     """
-    What we leave in a user's database cannot make the user's own statements fail.
+    The daemon's objects in a user's database cannot make the user's statements fail.
     """
 
     def leave(self, *tables: str) -> None:
         """
-        Follow tables, and go away for good.
+        Follow tables, and stop for good.
         """
         for table in tables:
             self.reader.attach(table)
@@ -86,8 +87,8 @@ class HarmlessTests(JournalCase):
 
     def test_alter(self) -> None:
         """
-        Without a daemon, indexes and columns can be dropped, added and renamed, and the
-        table written, in whatever order; a daemon that comes back finds its way.
+        Without a daemon, indexes and columns can be dropped, added and renamed, and the table
+        written, in any order; a daemon that comes back continues.
         """
         self.run_(
             "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b, c, d)",
@@ -124,10 +125,9 @@ class HarmlessTests(JournalCase):
 
     def test_renamedThenDropped(self) -> None:
         """
-        The one statement that can be in the way, the drop of a column that was renamed
-        when no daemon saw it, goes through at once or, where SQLite was built to take no
-        name in double quotes for a text, fails whole and goes through once the daemon
-        has been there.
+        Only one statement can fail, the drop of a column that was renamed while no daemon ran.
+        It succeeds at once or, where SQLite was built to read no double-quoted name as text,
+        fails as a whole and succeeds after the daemon has run.
         """
         self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
         drop = "ALTER TABLE t DROP COLUMN b"
@@ -148,8 +148,8 @@ class HarmlessTests(JournalCase):
 
     def test_legacyRename(self) -> None:
         """
-        Under C{legacy_alter_table} writes to a renamed table fail until the next poll;
-        those of the connection that renamed it, until it has read something.
+        Under C{legacy_alter_table}, writes to a renamed table fail until the next poll; those of
+        the connection that renamed it, until it has read something.
         """
         self.follow("t", "CREATE TABLE t (a)")
         self.run_("PRAGMA legacy_alter_table = ON", "ALTER TABLE t RENAME TO u")
@@ -165,8 +165,7 @@ class HarmlessTests(JournalCase):
 
     def test_legacyRebuild(self) -> None:
         """
-        The migration by which Django alters a table, which needs C{legacy_alter_table}, is
-        not disturbed.
+        Django's migration of a table, which needs C{legacy_alter_table}, works.
         """
         self.run_("CREATE TABLE t (id INTEGER PRIMARY KEY, a)", "INSERT INTO t VALUES (1, 2)")
         self.leave("t")
@@ -181,7 +180,7 @@ class HarmlessTests(JournalCase):
 
     def test_strictWriters(self) -> None:
         """
-        A writer that trusts no schema and enforces foreign keys is not disturbed.
+        A writer with an untrusted schema and enforced foreign keys works.
         """
         self.follow("t", "CREATE TABLE t (a UNIQUE)")
         self.run_("PRAGMA trusted_schema = OFF", "PRAGMA foreign_keys = ON")
@@ -192,7 +191,7 @@ class HarmlessTests(JournalCase):
 
     def test_dump(self) -> None:
         """
-        A dump of the database can be read into another.
+        A dump of the database can be loaded into another one.
         """
         self.run_("CREATE TABLE t (a UNIQUE)")
         self.leave("t")
@@ -208,7 +207,7 @@ class HarmlessTests(JournalCase):
 
     def test_remove(self) -> None:
         """
-        C{remove} leaves the schema as it was to the byte, and says what it took.
+        C{remove} leaves the schema byte for byte as it was, and names what it removed.
         """
         self.reader.journal.remove(self.reader.cursor)
         self.run_(

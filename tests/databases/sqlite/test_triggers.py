@@ -36,13 +36,13 @@ def update(triggers: list[Trigger]) -> str:
 
 class TextTests(SynchronousTestCase):
     """
-    The triggers' text, and back.
+    The triggers' text, and reading it back.
     """
 
     @given(st.lists(NAMES, min_size=1, max_size=6, unique_by=fold))
     def test_columnsReadBack(self, names: list[str]) -> None:
         """
-        The columns of any names are read back with their positions.
+        Columns with any names are read back with their positions.
         """
         positions = [2 * i + 1 for i in range(len(names))]
         text = update(buildTriggers(7, makeTable(*names), positions, ()))
@@ -50,7 +50,7 @@ class TextTests(SynchronousTestCase):
 
     def test_columnNamedLikeOurText(self) -> None:
         """
-        A column whose name looks like a piece of the trigger is not mistaken for it.
+        A column whose name looks like a part of the trigger is not mistaken for it.
         """
         names = ['(SELECT new."b")', "b", 'SELECT new.""x""', "'"]
         text = update(buildTriggers(1, makeTable(*names), range(4), ()))
@@ -58,13 +58,13 @@ class TextTests(SynchronousTestCase):
 
     def test_otherText(self) -> None:
         """
-        A trigger that somebody else wrote has no columns for us.
+        A trigger that the daemon did not write has no columns.
         """
         self.assertEqual(parseColumns("CREATE TRIGGER x AFTER UPDATE ON t BEGIN SELECT 1; END"), {})
 
     def test_names(self) -> None:
         """
-        A trigger's name tells for which table it was made.
+        A trigger's name gives the table that it was made for.
         """
         names = [trigger.name for trigger in buildTriggers(12, makeTable("a"), [0], ())]
         self.assertEqual([parseName(name) for name in names], [12] * 7)
@@ -92,7 +92,7 @@ class TextTests(SynchronousTestCase):
 
 class DescribeTests(JournalCase):
     """
-    Which tables can be followed.
+    The tables that can be followed.
     """
 
     def assertRefused(self, table: str, code: str, *words: str) -> None:
@@ -107,21 +107,22 @@ class DescribeTests(JournalCase):
 
     def test_unknown(self) -> None:
         """
-        A table that is not there is an error that names it.
+        The error for a missing table names it.
         """
         for name in ("nothing", "", "a\x00b", "x" * 1000, "main.t", "temp.t"):
             self.assertRefused(name, "unknown_table", repr(name))
 
     def test_temporary(self) -> None:
         """
-        A table that only one connection has is unknown.
+        A temporary table is unknown.
         """
         self.reader.cursor.execute("CREATE TEMP TABLE mine (a)")
         self.assertRefused("mine", "unknown_table")
 
     def test_internal(self) -> None:
         """
-        SQLite's tables and the daemon's own cannot be followed, in whatever case.
+        SQLite's tables and the daemon's own cannot be followed, in whatever case they are
+        written.
         """
         self.run_("CREATE TABLE realtime_messages (a)")
         for name in ("sqlite_master", "SQLITE_schema", "_aerostack_changes", "Realtime_messages"):
@@ -129,7 +130,7 @@ class DescribeTests(JournalCase):
 
     def test_noTable(self) -> None:
         """
-        Views, virtual tables and their shadows cannot be followed, and the error says so.
+        Views, virtual tables and their shadow tables cannot be followed, and the error says so.
         """
         self.run_("CREATE VIEW v AS SELECT 1", "CREATE VIRTUAL TABLE f USING fts5 (body)")
         self.assertRefused("v", "untrackable_table", "a view")
@@ -152,7 +153,7 @@ class DescribeTests(JournalCase):
 
     def test_brokenTable(self) -> None:
         """
-        Where the triggers would not compile, the table is refused and left as it was.
+        If the triggers would not compile, the table is refused and stays as it was.
         """
         self.run_("CREATE TABLE t (a UNIQUE, b)")
         self.patch(
@@ -183,8 +184,8 @@ class DescribeTests(JournalCase):
 
     def test_noScan(self) -> None:
         """
-        What the triggers look up, they look up by an index: a write to a large table
-        costs no more than one to a small one.
+        The triggers look rows up by an index: a write to a large table costs no more than one to
+        a small one.
         """
         self.follow(
             "t",
@@ -203,7 +204,7 @@ class DescribeTests(JournalCase):
 
     def steps(self, statement: str) -> int:
         """
-        Count the instructions, in tens, of SQLite's virtual machine.
+        Count the steps of SQLite's virtual machine, in tens.
         """
         steps = 0
 

@@ -8,113 +8,29 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock, deferLater
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from aerostack.databases.sqlite import wake
-from aerostack.databases.sqlite.wake import BUSY, LAST, Asking, WALWaker
+from aerostack.databases.sqlite.wake import BUSY, WALWaker
 from aerostack.interfaces import IWaker
 from tests.databases.support import connect
 from tests.tracker.fakes import TrackerCase
 
 
-class AskingTests(SynchronousTestCase):
-    """
-    Tests for L{Asking}.
-    """
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.asked: list[int] = []
-        self.asking = Asking(
-            self.clock, lambda: self.asked.append(round(self.clock.seconds() * 1000))
-        )
-
-    def test_once(self) -> None:
-        """
-        Of one write it is asked at once and then after growing pauses, and at last no more.
-        """
-        self.asking.heard()
-        self.clock.pump([0.001] * 1000)
-        self.assertEqual(self.asked, [0, 1, 3, 7, 15, 31, 63])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_again(self) -> None:
-        """
-        A write after that begins anew.
-        """
-        self.asking.heard()
-        self.clock.pump([0.001] * 100)
-        self.asking.heard()
-        self.clock.pump([0.001] * 100)
-        self.assertEqual(self.asked[7:], [100, 101, 103, 107, 115, 131, 163])
-
-    def test_meanwhile(self) -> None:
-        """
-        One meanwhile is asked about within a few milliseconds, and followed to the end.
-        """
-        self.asking.heard()
-        self.clock.pump([0.001] * 40)
-        self.asking.heard()
-        self.clock.pump([0.001] * 200)
-        self.assertEqual(self.asked, [0, 1, 3, 7, 15, 31, 44, 48, 56, 72, 104])
-
-    def test_without_end(self) -> None:
-        """
-        Writes without end are asked about every few milliseconds, no more often.
-        """
-        for _ in range(4000):
-            self.asking.heard()
-            self.clock.advance(0.0003)
-        pauses = [after - before for before, after in pairwise(self.asked[2:])]
-        self.assertEqual(set(pauses), {4, 5})
-
-    def test_stop(self) -> None:
-        """
-        After the end nothing is asked.
-        """
-        self.asking.heard()
-        self.asking.stop()
-        self.clock.advance(1)
-        self.assertEqual(self.asked, [0])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    @given(st.lists(st.integers(0, 100), max_size=40))
-    def test_followed(self, pauses: list[int]) -> None:
-        """
-        Whenever something is written, it is asked about within a few milliseconds, and
-        until nothing can be under way any more; and never twice within a millisecond
-        where something was being asked.
-        """
-        clock, asked = Clock(), list[float]()
-        asking = Asking(clock, lambda: asked.append(clock.seconds()))
-        for pause in [*pauses, 1000]:
-            heard, before = clock.seconds(), len(asked)
-            asking.heard()
-            clock.pump([0.0005] * (2 * pause))
-            since = [at - heard for at in asked[before:]]
-            if pause >= 100:
-                self.assertLessEqual(since[0], BUSY + 0.001)
-                self.assertGreaterEqual(since[-1], LAST)
-                self.assertLess(len(since), 9)
-
-
 class WakenTests(TrackerCase):
     """
-    A tracker that is woken.
+    A tracker with a waker.
     """
 
     class Waker:
         """
-        Remembers what wakes whom.
+        Remembers its calls.
         """
 
         wake: Any = None
@@ -138,7 +54,7 @@ class WakenTests(TrackerCase):
 
     def test_woken(self) -> None:
         """
-        When it is woken it reads what there is, at once.
+        A woken tracker reads the journal at once.
         """
         self.watch("a")
         self.journal.write("a")
@@ -148,7 +64,7 @@ class WakenTests(TrackerCase):
 
     def test_onlyWhileNeeded(self) -> None:
         """
-        It is woken only as long as somebody watches a table, or did until a while ago.
+        The waker runs only while a table is watched, or was until a while ago.
         """
         self.tick(10)
         self.assertIsNone(self.waker.wake)
@@ -164,7 +80,7 @@ class WakenTests(TrackerCase):
 
     def test_slowToStop(self) -> None:
         """
-        The tracker has not stopped before what wakes it has.
+        The tracker stops only after its waker.
         """
         self.watch("a")
         self.waker.gone = Deferred()
@@ -175,7 +91,7 @@ class WakenTests(TrackerCase):
 
     def test_neverStarted(self) -> None:
         """
-        What was never woken stops all the same.
+        A tracker whose waker never started stops too.
         """
         self.successResultOf(self.tracker.stop())
         self.assertIsNone(self.waker.wake)
@@ -210,7 +126,7 @@ class WALWakerTests(TestCase):
 
     def wakerOf(self, path: Path) -> WALWaker:
         """
-        A waker that has been started.
+        A started waker.
         """
         waker = WALWaker(self.reactor, path)
         waker.start(self.wake)
@@ -218,7 +134,7 @@ class WALWakerTests(TestCase):
         return waker
 
     def wake(self) -> None:
-        """Count, and go on."""
+        """Count, and continue."""
         self.woken += 1
         if self.waiting is not None:
             waiting, self.waiting = self.waiting, None
@@ -251,20 +167,20 @@ class WALWakerTests(TestCase):
         """
         count = 0
         for entry in Path("/proc/self/fdinfo").iterdir():
-            # One may have gone since.
+            # A watch may have ended since.
             with contextlib.suppress(FileNotFoundError):
                 count += entry.read_text().count("inotify wd:")
         return count
 
     def test_interface(self) -> None:
         """
-        It is an L{IWaker}.
+        The waker is an L{IWaker}.
         """
         verifyObject(IWaker, self.waker)
 
     async def test_commit(self) -> None:
         """
-        A commit wakes, and the last time that it does so the commit can be read.
+        A commit wakes, and at the last wake-up the commit can be read.
         """
         reader = self.open("WAL")
         await self.rest()
@@ -276,7 +192,7 @@ class WALWakerTests(TestCase):
 
     async def test_readingIsSilent(self) -> None:
         """
-        Reading the database does not wake: else every reader would wake itself.
+        Reading the database does not wake: otherwise every reader would wake itself.
         """
         reader = self.open("WAL")
         await self.rest()
@@ -298,7 +214,7 @@ class WALWakerTests(TestCase):
 
     async def test_busy(self) -> None:
         """
-        Hundreds of commits a second wake a few hundred times a second, and all end in rest.
+        Hundreds of commits a second wake a few hundred times a second, and it ends in rest.
         """
         await self.rest()
         self.connection.execute("PRAGMA synchronous = OFF")
@@ -313,8 +229,8 @@ class WALWakerTests(TestCase):
 
     async def test_replaced(self) -> None:
         """
-        A database that is removed and made again, again and again, has one watch all the
-        time; and whoever writes to it wakes.
+        A database that is removed and made again repeatedly has one watch all the time, and its
+        writers wake.
         """
         before = self.watches()
         for _ in range(20):
@@ -333,7 +249,7 @@ class WALWakerTests(TestCase):
 
     async def test_startedAgain(self) -> None:
         """
-        One that was stopped can be started again, any number of times.
+        A stopped waker can be started again, any number of times.
         """
         before = self.watches()
         for _ in range(20):
@@ -346,7 +262,7 @@ class WALWakerTests(TestCase):
 
     async def test_folderGone(self) -> None:
         """
-        When the whole folder is removed nothing wakes any more, and nothing is left.
+        After the whole folder is removed nothing wakes any more, and no watch is left.
         """
         before = self.watches()
         self.connection.close()
@@ -359,7 +275,8 @@ class WALWakerTests(TestCase):
 
     async def test_folderGoneMeanwhile(self) -> None:
         """
-        When it is removed while a commit is still asked for, that comes to its end.
+        If the folder is removed during the repeated reads after a commit, these continue to their
+        end.
         """
         await self.rest()
         self.connection.execute("INSERT INTO t VALUES (1)")
@@ -370,7 +287,7 @@ class WALWakerTests(TestCase):
 
     async def test_link(self) -> None:
         """
-        The files of a database that is reached through a link stand beside the real one.
+        The WAL file of a database behind a link is beside the real database.
         """
         other = self.directory / "elsewhere"
         other.mkdir()
@@ -382,8 +299,7 @@ class WALWakerTests(TestCase):
 
     async def test_rollbackMode(self) -> None:
         """
-        In a rollback journal's mode nothing wakes: a reader that comes at that moment
-        stands in the writer's way.
+        With a rollback journal nothing wakes: a reader at that moment would block the writer.
         """
         self.connection.close()
         connection = self.open("DELETE")
@@ -393,7 +309,7 @@ class WALWakerTests(TestCase):
 
     async def test_noWatchLeft(self) -> None:
         """
-        Where the system has no watch to give it does without.
+        If the system has no watch left, the waker does without.
         """
         self.waker.stop()
         await self.rest()
@@ -410,7 +326,7 @@ class WALWakerTests(TestCase):
 
     async def test_noInotify(self) -> None:
         """
-        So where it has none at all.
+        If the system has no inotify, the waker does without.
         """
         self.waker.stop()
         await self.rest()

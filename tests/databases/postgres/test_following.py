@@ -1,5 +1,5 @@
 """
-How a PostgreSQL journal is kept, and what happens if somebody meddles with it:
+How a PostgreSQL journal is kept, and repaired after other programs change it:
 L{aerostack.databases.postgres.following}.
 """
 
@@ -10,157 +10,23 @@ from typing import Any
 
 import psycopg
 
-from aerostack.databases.postgres import following as postgresfollowing
-from aerostack.databases.postgres import journal as postgres
+from aerostack.databases.postgres import following, journal
 from aerostack.databases.postgres.following import LEASE
 from aerostack.errors import RealtimeError
 from tests.databases.postgres.case import PostgresCase
-from tests.databases.support import Reader, brief, lossOf
+from tests.databases.postgres.keptcase import KeptCase
+from tests.databases.support import Reader, lossOf
 from tests.postgres import ADMIN, ROLE
-
-
-class KeptCase(PostgresCase):
-    """
-    A table that is followed.
-    """
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.follow("t", "CREATE TABLE t (a int PRIMARY KEY)")
-
-    def assertHealed(self, *statements: str) -> None:
-        """
-        Run statements as the superuser, then check that the table is told to be lost, once,
-        and goes on.
-        """
-        before = self.reader.after
-        self.database.execute(*statements, user=ADMIN)
-        events = self.events()
-        losses = [lossOf(event) for event in events]
-        self.assertEqual([loss.table for loss in losses], ["t"], statements)
-        self.assertIn("missing", losses[0].error.message)
-        changes = self.changes("INSERT INTO t VALUES (1)", "DELETE FROM t")
-        self.assertEqual(brief(changes), [("INSERT", 1), ("DELETE", 1)])
-        self.assertTrue(before < changes[0].seq < changes[1].seq)
-        self.assertEqual(self.events(), [])
-
-
-class TamperTests(KeptCase):
-    """
-    Somebody takes away what is ours.
-    """
-
-    def names(self) -> list[str]:
-        return [
-            name
-            for (name,) in self.writer.execute(
-                "SELECT tgname FROM pg_trigger WHERE tgrelid = 't'::regclass"
-            ).fetchall()
-        ]
-
-    def test_trigger(self) -> None:
-        """
-        One trigger dropped by hand: changes may be missing, and it is there again.
-        """
-        for letter in "iudt":
-            (name,) = (name for name in self.names() if name.endswith(letter))
-            self.assertHealed(f'DROP TRIGGER "{name}" ON t')
-
-    def test_switchedOff(self) -> None:
-        """
-        Triggers that were switched off, if only for a moment: changes may be missing.
-        """
-        self.assertHealed("ALTER TABLE t DISABLE TRIGGER ALL")
-        self.assertHealed(
-            "ALTER TABLE t DISABLE TRIGGER USER",
-            "INSERT INTO t VALUES (2)",
-            "DELETE FROM t",
-            "ALTER TABLE t ENABLE TRIGGER USER",
-        )
-
-    def test_function(self) -> None:
-        """
-        A function that does something else, or is gone.
-        """
-        (name,) = self.writer.execute(
-            "SELECT proname FROM pg_proc WHERE proname LIKE 'capture%'"
-        ).fetchone()
-        self.assertHealed(
-            f"CREATE OR REPLACE FUNCTION _aerostack.{name}() RETURNS trigger LANGUAGE plpgsql"
-            " AS 'BEGIN RETURN NULL; END'"
-        )
-        (name,) = self.writer.execute(
-            "SELECT proname FROM pg_proc WHERE proname LIKE 'capture%'"
-        ).fetchone()
-        self.assertHealed(f"DROP FUNCTION _aerostack.{name} CASCADE")
-
-    def test_tables(self) -> None:
-        """
-        A table or a function of ours dropped by hand.
-        """
-        for name in ("captured", "changes", "tables", "shapes", "follows", "journal"):
-            self.assertHealed(f"DROP TABLE _aerostack.{name} CASCADE")
-        for name in ("sequence()", "prune(bigint, bigint)", "unsequenced()"):
-            self.assertHealed(f"DROP FUNCTION _aerostack.{name}")
-        self.assertHealed("DROP SEQUENCE _aerostack.readers")
-
-    def test_schema(self) -> None:
-        """
-        All of it.
-        """
-        self.assertHealed("DROP SCHEMA _aerostack CASCADE")
-
-    def test_emptied(self) -> None:
-        """
-        A journal emptied by hand: its numbers go on, and nothing is told twice.
-        """
-        self.run_("INSERT INTO t VALUES (7)", "DELETE FROM t")
-        self.events()
-        self.assertHealed("TRUNCATE _aerostack.changes")
-        self.assertHealed("TRUNCATE _aerostack.changes, _aerostack.captured")
-
-    def test_forgotten(self) -> None:
-        """
-        The list of tables emptied by hand.
-        """
-        self.assertHealed("DELETE FROM _aerostack.tables")
-
-    def test_removed(self) -> None:
-        """
-        Removed under a running daemon.
-        """
-        other = self.connect(ROLE).cursor()
-        type(self.reader.journal)().remove(other)
-        self.assertHealed("SELECT 1")
-
-    def test_attachHeals(self) -> None:
-        """
-        A table attached before the next poll finds a whole journal.
-        """
-        self.run_("CREATE TABLE u (a int)")
-        self.database.execute("DROP TABLE _aerostack.changes CASCADE", user=ADMIN)
-        self.reader.attach("u")
-        (loss,) = self.events()
-        self.assertEqual(lossOf(loss).table, "t")
-        self.assertEqual([c.table for c in self.changes("INSERT INTO u VALUES (1)")], ["u"])
-
-    def test_otherVersion(self) -> None:
-        """
-        A journal of another version is not touched.
-        """
-        self.database.execute("UPDATE _aerostack.journal SET version = 99", user=ADMIN)
-        error = self.assertRaises(RuntimeError, self.reader.journal.prepare, self.reader.cursor)
-        self.assertIn("newer version", str(error))
 
 
 class UpkeepTests(KeptCase):
     """
-    How it is kept small, and reading it cheap.
+    Pruning, and cheap reads.
     """
 
     def test_idle(self) -> None:
         """
-        While nothing is committed, a poll asks one thing, and not the journal.
+        While nothing is committed, a poll runs one query, which does not read the journal.
         """
         self.events()
         self.events()
@@ -185,13 +51,13 @@ class UpkeepTests(KeptCase):
 
     def test_prunedWhole(self) -> None:
         """
-        What is forgotten is gone from everywhere.
+        Pruned entries are deleted from all tables.
         """
         changes = self.changes(*[f"INSERT INTO t VALUES ({i})" for i in range(10)])
         journal, cursor = self.reader.journal, self.reader.cursor
         late = changes[-1].timestamp + 1000
         self.assertEqual(journal.prune(cursor, self.reader.after, late, 100), 9)
-        # The newest stays, and the first, which tells nothing.
+        # The newest entry stays, and the first, which reports nothing.
         self.assertEqual((self.count("changes"), self.count("captured")), (2, 1))
 
     def count(self, table: str) -> int:
@@ -200,7 +66,7 @@ class UpkeepTests(KeptCase):
 
     def test_forgetsTables(self) -> None:
         """
-        So is a table that was given up, once none of its entries is left.
+        A given-up table's record is deleted once none of its entries is left.
         """
         changes = self.changes("INSERT INTO t VALUES (1)")
         self.reader.journal.detach(self.reader.cursor, "t")
@@ -213,8 +79,8 @@ class UpkeepTests(KeptCase):
 
     def test_abandoned(self) -> None:
         """
-        A journal that nobody has read for long records no more; who comes back is told,
-        and gets nothing older than that.
+        A journal that no daemon has read for long records no more; a daemon that comes back hears
+        of that, and gets no older change.
         """
         journal, cursor = self.reader.journal, self.reader.cursor
         lineage = journal.lineage(cursor, "t")
@@ -222,7 +88,7 @@ class UpkeepTests(KeptCase):
         journal.renew(cursor, now - LEASE + 60_000)
         self.assertEqual(self.summary("INSERT INTO t VALUES (1)"), [("INSERT", 1)])
         journal.renew(cursor, now - LEASE - 60_000)
-        # What was set is in force once the functions are written anew.
+        # The settings take effect once the functions are rewritten.
         self.events()
         self.assertNotEqual(journal.lineage(cursor, "t"), lineage)
         journal.renew(cursor, now)
@@ -231,7 +97,7 @@ class UpkeepTests(KeptCase):
 
     def test_abandonedByAll(self) -> None:
         """
-        So it is for a daemon that starts after that.
+        The same holds for a daemon that starts after that.
         """
         journal, cursor = self.reader.journal, self.reader.cursor
         now = int(time.time() * 1000)
@@ -258,7 +124,7 @@ class UpkeepTests(KeptCase):
 
     def test_renewed(self) -> None:
         """
-        That somebody reads is written down now and then only, and stops no recording.
+        The lease is renewed only now and then, which stops no recording.
         """
         journal, cursor = self.reader.journal, self.reader.cursor
         now = int(time.time() * 1000)
@@ -278,8 +144,8 @@ class UpkeepTests(KeptCase):
 
     def test_behind(self) -> None:
         """
-        Where the database is an older one than was read, as after a failover, that is told,
-        and its numbers are used for nothing else.
+        If the database is older than what was read, as after a failover, subscribers hear of it,
+        and its numbers are not used again.
         """
         self.run_("INSERT INTO t VALUES (1)")
         self.events()
@@ -292,7 +158,7 @@ class UpkeepTests(KeptCase):
 
     def test_crash(self) -> None:
         """
-        A crash of the server loses and repeats nothing.
+        A crash of the server neither loses nor repeats a change.
         """
         self.run_("INSERT INTO t VALUES (1)")
         self.events()
@@ -305,7 +171,7 @@ class UpkeepTests(KeptCase):
 
     def test_schemaMadeForUs(self) -> None:
         """
-        A role that may make no schema uses one that was made for it, and leaves it there.
+        A role that may create no schema uses one that was created for it, and leaves it there.
         """
         self.reader.journal.remove(self.reader.cursor)
         self.leave(self.reader.connection)
@@ -327,11 +193,11 @@ class UpkeepTests(KeptCase):
 
     def test_forbidden(self) -> None:
         """
-        A table that the database lets us put nothing on is told to be lost, with what the
-        database says, and the others go on; it is found again when that is over.
+        A table that the database lets the daemon put nothing on is lost, with the database's
+        message; the others continue, and it is found again later.
         """
         self.follow("u", "CREATE TABLE u (a int)")
-        self.patch(postgresfollowing, "PATIENCE", 0.0)
+        self.patch(following, "PATIENCE", 0.0)
         self.database.execute(
             "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
             " RAISE 'no triggers here' USING ERRCODE = '42501'; END $$",
@@ -349,7 +215,7 @@ class UpkeepTests(KeptCase):
         self.assertIn("no triggers here", refused.message)
         self.run_("INSERT INTO t VALUES (2)")
         for _ in range(6):
-            # However often it is tried.
+            # The loss is reported once, however often the daemon tries.
             self.assertEqual(self.changes("INSERT INTO v VALUES (1)"), [])
         self.database.execute("DROP EVENT TRIGGER refuse", user=ADMIN)
         self.assertEqual(self.summary("INSERT INTO u VALUES (3)"), [("INSERT", 3), ("INSERT", 2)])
@@ -357,12 +223,12 @@ class UpkeepTests(KeptCase):
 
     def test_heldRemove(self) -> None:
         """
-        What cannot be taken out, because a table is in use, is all still there.
+        A removal that fails, because a table is in use, leaves everything in place.
         """
         other = self.connect()
         other.execute("BEGIN")
         other.execute("SELECT * FROM t")
-        self.patch(postgres, "REMOVING", 50)
+        self.patch(journal, "REMOVING", 50)
         remove = self.reader.journal.remove
         self.assertRaises(psycopg.errors.LockNotAvailable, remove, self.reader.cursor)
         other.execute("COMMIT")
@@ -372,7 +238,7 @@ class UpkeepTests(KeptCase):
 
 class NotifyTests(PostgresCase):
     """
-    Writers that wake readers.
+    Writers that notify readers.
     """
 
     def listen(self, notify: bool | None) -> Any:
@@ -401,8 +267,8 @@ class NotifyTests(PostgresCase):
 
     def test_switchedOff(self) -> None:
         """
-        Where it is switched off, and where transactions may be prepared unless it is switched
-        on, nobody is notified, and they can be.
+        If notifications are switched off, or transactions may be prepared and notifications are
+        not switched on, no writer notifies, and transactions can be prepared.
         """
         for notify in (False, None):
             listener = self.listen(notify)
@@ -415,7 +281,7 @@ class NotifyTests(PostgresCase):
 
     def test_switched(self) -> None:
         """
-        What the daemon that started last says is in force for every table.
+        The setting of the daemon that started last applies to every table.
         """
         listener = self.listen(False)
         second = Reader(self.connect(ROLE), type(self.reader.journal)(notify=True))

@@ -1,0 +1,87 @@
+"""
+The daemon's own tables in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg.errors import ReadOnlySqlTransaction
+
+from aerostack.databases.dialect import Dialect
+from aerostack.databases.postgres.settings import READABLE, SCHEMA
+
+_MESSAGES = f"{SCHEMA}.messages"
+
+
+_VERSIONS = f"{SCHEMA}.versions"
+
+
+POSTGRES = Dialect(
+    mark="%s",
+    messages=_MESSAGES,
+    versions=_VERSIONS,
+    begin="BEGIN",
+    # Only roles that may write to the table can take this lock.
+    exclude=f"LOCK TABLE {_VERSIONS} IN SHARE UPDATE EXCLUSIVE MODE",
+    # A role that may not create schemas may still use one that was created for it.  Another
+    # daemon may create the schema at the same moment; then it exists.
+    before=(
+        f"""
+        DO $$ BEGIN
+            IF to_regnamespace('{SCHEMA}') IS NULL THEN
+                CREATE SCHEMA {SCHEMA};
+            END IF;
+        EXCEPTION WHEN duplicate_schema OR unique_violation THEN
+            NULL;
+        END $$
+        """,
+        f"""
+        DO $$ BEGIN
+            CREATE TABLE IF NOT EXISTS {_VERSIONS} (version integer PRIMARY KEY);
+        EXCEPTION WHEN duplicate_table OR unique_violation THEN
+            NULL;
+        END $$
+        """,
+    ),
+    migrations=(
+        (
+            # A copy of the database may have the tables without their rows.  Text is compared as
+            # bytes, so that no locale, and no upgrade of one, changes its order.
+            f"""
+            CREATE TABLE IF NOT EXISTS {_MESSAGES} (
+                room_id text COLLATE "C" NOT NULL,
+                created_at bigint NOT NULL,
+                id text COLLATE "C" NOT NULL UNIQUE,
+                user_id text,
+                kind text NOT NULL,
+                event text NOT NULL,
+                data text NOT NULL,
+                publish_id text,
+                PRIMARY KEY (room_id, created_at)
+            )
+            """,
+            f"CREATE INDEX IF NOT EXISTS messages_age ON {_MESSAGES} (created_at)",
+        ),
+    ),
+    listing=(
+        "SELECT schemaname || '.' || tablename FROM pg_tables"
+        f" WHERE schemaname = '{SCHEMA}' AND tablename IN ('messages', 'versions') ORDER BY 1"
+    ),
+    finish=(READABLE,),
+    after=(
+        f"""
+        DO $$ BEGIN
+            IF NOT EXISTS (
+                SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass
+                AND refobjid = to_regnamespace('{SCHEMA}')
+            ) AND (
+                SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = '{SCHEMA}'
+            ) THEN
+                DROP SCHEMA {SCHEMA};
+            END IF;
+        END $$
+        """,
+    ),
+    passing=(psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction),
+    forbidden="\0",
+)

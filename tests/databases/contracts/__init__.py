@@ -1,0 +1,3 @@
+"""
+Tests that every database passes; the tests of each database inherit them.
+"""
