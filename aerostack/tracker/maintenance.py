@@ -22,7 +22,7 @@ from aerostack.tracker.retry import RetryState
 from aerostack.tracker.watched import WatchedTable, WatchedTables
 
 RENEWAL = 3600.0
-"""How often, in seconds, the daemon tells the journal that it still reads it."""
+"""How often, in seconds, the daemon renews its lease at the journal."""
 
 DETACHED_AT_ONCE = 4
 """How many tables are detached in a row: meanwhile the daemon reads no changes."""

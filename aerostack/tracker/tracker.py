@@ -243,7 +243,7 @@ class ChangeTracker:
         """
         Begin to tick.
 
-        @param listener: Is told of the changes from now on.
+        @param listener: Gets the changes from now on.
         """
         self._dispatcher.listener = listener
         self._loop.start(self._pollInterval, now=False)

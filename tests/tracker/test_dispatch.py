@@ -29,7 +29,7 @@ class DispatcherTests(SynchronousTestCase):
         self.dispatcher = ChangeDispatcher(self.clock, watched)
         self.dispatcher.listener = self.listener
 
-    def tell(self, *events: Change | Loss, after: int = 10_000) -> Deferred[None]:
+    def dispatch(self, *events: Change | Loss, after: int = 10_000) -> Deferred[None]:
         """
         Begin to dispatch.
         """
@@ -52,14 +52,14 @@ class DispatcherTests(SynchronousTestCase):
         The listener gets a flood in pieces, one in each turn of the reactor, and the position
         follows.
         """
-        told = self.tell(*self.changes(2 * TURN + 1))
+        dispatched = self.dispatch(*self.changes(2 * TURN + 1))
         self.assertEqual((self.lengths(), self.dispatcher.position), ([TURN], TURN))
         self.clock.turn()
         self.assertEqual((self.lengths(), self.dispatcher.position), ([TURN, TURN], 2 * TURN))
-        self.assertNoResult(told)
+        self.assertNoResult(dispatched)
         self.clock.turn()
         self.assertEqual(self.lengths(), [TURN, TURN, 1])
-        self.successResultOf(told)
+        self.successResultOf(dispatched)
         self.assertEqual(self.dispatcher.position, 10_000)
 
     def test_room(self) -> None:
@@ -67,7 +67,7 @@ class DispatcherTests(SynchronousTestCase):
         The dispatcher delivers nothing more while the listener is busy.
         """
         self.listener.room = Deferred()
-        told = self.tell(*self.changes(TURN + 1))
+        dispatched = self.dispatch(*self.changes(TURN + 1))
         for _ in range(10):
             self.clock.turn()
         self.assertEqual((self.lengths(), self.dispatcher.position), ([TURN], TURN))
@@ -75,7 +75,7 @@ class DispatcherTests(SynchronousTestCase):
         room.callback(None)
         self.clock.turn()
         self.assertEqual(self.lengths(), [TURN, 1])
-        self.successResultOf(told)
+        self.successResultOf(dispatched)
 
     def test_roomBeforeLoss(self) -> None:
         """
@@ -83,27 +83,27 @@ class DispatcherTests(SynchronousTestCase):
         """
         self.listener.room = Deferred()
         loss = Loss("a", RealtimeError("table_lost", "gone"), 2)
-        told = self.tell(*self.changes(1), loss, *self.changes(1, 3))
+        dispatched = self.dispatch(*self.changes(1), loss, *self.changes(1, 3))
         self.assertEqual((self.listener.heard, self.dispatcher.position), ([[("a", 1)]], 1))
         room, self.listener.room = self.listener.room, None
         room.callback(None)
         self.assertEqual(self.listener.heard[1:], [("a", "table_lost"), [("a", 3)]])
-        self.successResultOf(told)
+        self.successResultOf(dispatched)
 
     def test_failing(self) -> None:
         """
         A listener that fails still gets the changes that follow.
         """
         self.listener.fault = ValueError("cannot bear it")
-        told = self.tell(*self.changes(TURN + 1))
+        dispatched = self.dispatch(*self.changes(TURN + 1))
         self.clock.turn()
         self.assertEqual(self.lengths(), [TURN, 1])
-        self.successResultOf(told)
+        self.successResultOf(dispatched)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
 
     def test_nothing(self) -> None:
         """
         The position moves on where there is nothing to deliver.
         """
-        self.successResultOf(self.tell(after=7))
+        self.successResultOf(self.dispatch(after=7))
         self.assertEqual((self.listener.heard, self.dispatcher.position), ([], 7))

@@ -29,7 +29,7 @@ from aerostack.databases.postgres.ledger import Facts, TableRecord, active, find
 from aerostack.databases.postgres.readers import ReaderSession
 from aerostack.databases.postgres.rows import Field, fieldOf
 from aerostack.databases.postgres.schema import create, isComplete, isCopied
-from aerostack.databases.postgres.sweeping import DROPPING, Orphans, TriggerSweeper
+from aerostack.databases.postgres.sweeping import DROPPING, REPAIRING, Orphans, TriggerSweeper
 from aerostack.databases.postgres.triggers import RecordingOptions
 from aerostack.errors import RealtimeError
 
@@ -50,11 +50,8 @@ ATTACHING = 100
 """For how long, in ms, to wait for writers before a table is attached.  Later writers wait behind
 the daemon, and so do the changes of other tables."""
 
-REPAIRING = 100
-"""The same, for a table that is already followed."""
-
 REMOVING = 5000
-"""The same, to create or remove everything."""
+"""For how long, in ms, to wait for locks when everything is created or removed."""
 
 CHECKING = 0.1
 """For how many seconds the daemon does not check the tables again, unless a row has a new form.

@@ -22,12 +22,13 @@ from aerostack.databases.oversize import CHANGE_BYTES
 from aerostack.databases.postgres import entries, holders, ledger, repair, select
 from aerostack.databases.postgres.catalog import columnTypes, describe
 from aerostack.databases.postgres.entries import Entry, EntryReader
-from aerostack.databases.postgres.following import REMOVING, REPAIRING, TAMPERED, Following
+from aerostack.databases.postgres.following import REMOVING, TAMPERED, Following
 from aerostack.databases.postgres.ledger import TableRecord, active, find, transaction
 from aerostack.databases.postgres.readers import ReaderSession
 from aerostack.databases.postgres.rows import RowDecoder, Shape, Undecodable, fieldsOf
 from aerostack.databases.postgres.schema import clear, dropSchema, isComplete
 from aerostack.databases.postgres.settings import settingsSQL
+from aerostack.databases.postgres.sweeping import REPAIRING
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal
 

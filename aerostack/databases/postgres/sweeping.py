@@ -16,7 +16,8 @@ from aerostack.databases.postgres.schema import dropFunctions
 from aerostack.tracker.retry import RetryState
 
 REPAIRING = 100
-"""For how long, in ms, to wait for a lock of another reader or writer."""
+"""For how long, in ms, to wait for writers when a table is repaired or given up.  Later writers
+wait behind the daemon, and so do the changes of other tables."""
 
 DROPPING = 50
 """For how long, in ms, to wait for the lock to drop triggers that do nothing any more."""

@@ -196,7 +196,7 @@ class SessionTests(QueryCase):
 
     def test_cleanAfterFailure(self) -> None:
         """
-        So are the effects of a statement that failed.
+        The effects of a failed statement on its session are undone too.
         """
         self.refused("SELECT pg_advisory_lock(1), 1 / (SELECT 0)")
         self.refused("SELECT pg_advisory_lock(2) FROM generate_series(1, 9)", rows=2)

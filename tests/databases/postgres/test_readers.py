@@ -33,7 +33,7 @@ sys.stdin.read()
 
 class TwoCase(PostgresCase):
     """
-    Two journals, the first of which leads.
+    Two journals; the first one leads.
     """
 
     def setUp(self) -> None:
@@ -69,7 +69,7 @@ class TwoCase(PostgresCase):
 
 class SharingTests(TwoCase):
     """
-    Two readers, one of which leads.
+    Two readers; one of them leads.
     """
 
     def test_both(self) -> None:

@@ -285,7 +285,7 @@ class TriggerTests(PostgresCase):
 
     def test_partitions(self) -> None:
         """
-        So are those of a trigger on one partition alone.
+        Changes by a trigger on one partition alone are reported in order too.
         """
         self.run_(
             "CREATE TABLE t (id int, n int) PARTITION BY LIST (id)",

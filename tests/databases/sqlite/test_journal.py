@@ -307,7 +307,7 @@ class ReaderTests(JournalCase):
 
     def test_version2(self) -> None:
         """
-        So is one of the second version.
+        A journal of the second version is replaced too.
         """
         self.follow("t", "CREATE TABLE t (a)")
         lineage = self.reader.journal.lineage(self.reader.cursor, "t")
