@@ -1,10 +1,9 @@
 """
-Who is present where.
+The members that are present on topics.
 
-A member is one connection's presence on one topic: two tabs of one user are two
-members.  A member whose connection died without a word stays for a grace period;
-if the same user comes back within it, on a new connection, that connection takes
-the member over, and nobody saw it leave.
+A member is one connection's presence on one topic: two tabs of one user are two members.  A member
+stays for a grace period when its connection breaks without a close.  If the same user comes back
+within that period, the new connection takes the member over, and other clients see no leave.
 """
 
 from __future__ import annotations
@@ -23,13 +22,12 @@ class Member:
     """
     One presence on one topic.
 
-    @ivar connectionId: The connection that tracked it first; stays when another
-        connection of the same user takes it over, so that it names the member.
-    @ivar userId: The user, or L{None} for somebody without a name.
-    @ivar state: What the client says of itself, as JSON.
+    @ivar connectionId: The connection that tracked it first.  It names the member, and stays the
+        same when another connection of the user takes the member over.
+    @ivar userId: The user, or L{None} for a client without a name.
+    @ivar state: The state that the client set, as JSON.
     @ivar since: When it joined, milliseconds since the epoch.
-    @ivar client: What tells the client of somebody without a name from others; L{None} if
-        nothing does.
+    @ivar client: A hash that identifies a client without a name; L{None} if there is none.
     """
 
     connectionId: str
@@ -40,20 +38,20 @@ class Member:
 
     @property
     def owner(self) -> tuple[str | None, str | None]:
-        """Who may take the member over when its connection is lost."""
+        """The owner, who may take the member over when its connection is lost."""
         return self.userId, self.client if self.userId is None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
     """
-    What L{Presence.track} did.
+    The result of L{Presence.track}.
 
     @ivar member: The member as it is now.
-    @ivar joined: It was not there before.
-    @ivar updated: It was there, and its state changed.
-    @ivar fresh: This connection had not tracked on the topic before, so it does
-        not know yet who is there.
+    @ivar joined: Whether the member is new.
+    @ivar updated: Whether the member was there before and its state changed.
+    @ivar fresh: Whether this connection had not tracked on the topic before, so that it needs the
+        list of members.
     """
 
     member: Member
@@ -65,7 +63,7 @@ class Tracked:
 @dataclass(frozen=True, slots=True)
 class Left:
     """
-    A member that is gone, and from which topic.
+    A member that left, and its topic.
     """
 
     topic: str
@@ -76,16 +74,16 @@ COST = 500
 """About how many bytes a member takes beside its state."""
 
 RETRY_AFTER = 2000
-"""Milliseconds after which it may help to try again: others have to leave first."""
+"""Milliseconds after which a client may try again, because other members have to leave first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
     """
-    How many bytes members may take, with what each of them costs.
+    How many bytes members may take, including a fixed cost of each.
 
-    @ivar project: Those of one project.
-    @ivar daemon: All of them.
+    @ivar project: The bound for the members of one project.
+    @ivar daemon: The bound for all members.
     """
 
     project: int
@@ -105,18 +103,18 @@ class Presence:
     def __init__(self, grace: float, room: Room = ROOM) -> None:
         self.grace = grace
         self._room = room
-        # How many bytes the members take: of each connection, of each project and all.
+        # The bytes of the members of each connection, of each project, and of all.
         self._ofConnections: Counter[str] = Counter()
         self._ofProjects: Counter[str] = Counter()
         self._size = 0
         self._members: dict[str, Roster[Member]] = {}
-        # Which member a connection holds on a topic: mostly its own, sometimes one
-        # that it took over.
+        # The member that a connection holds on a topic: mostly its own, sometimes one that it took
+        # over.
         self._holders: dict[str, dict[str, str]] = {}
-        # Members that nobody holds, and until when they stay, by topic and member, in the
-        # order in which they were lost.
+        # Members without a connection, and until when they stay, by topic and member, in the order
+        # in which they lost it.
         self._lost: dict[tuple[str, str], float] = {}
-        # The same by topic and user, because a whole network may come back at once.
+        # The same members by topic and owner, because very many clients may come back at once.
         self._awaited: dict[tuple[str, tuple[str | None, str | None]], dict[str, None]] = {}
 
     def track(
@@ -130,14 +128,14 @@ class Presence:
         most: int | None = None,
     ) -> Tracked:
         """
-        Be present on a topic, or say something new of oneself.
+        Make a connection present on a topic, or change its state there.
 
         @param now: Milliseconds since the epoch.
         @param client: See L{Member}.
         @param most: How many bytes the states of one connection may have together; L{None}
             for no bound.
-        @raise RealtimeError: C{too_large} or C{overloaded}: there is no room for it, and all is
-            as it was.
+        @raise RealtimeError: C{too_large} or C{overloaded}: there is no room, and nothing was
+            changed.
         """
         member = Member(connectionId, userId, state, now, client)
         self._checkRoom(topic, member, most)
@@ -206,7 +204,7 @@ class Presence:
             del self._ofProjects[project]
 
     def _awaiting(self, topic: str, newcomer: Member) -> str | None:
-        """Find a member of the same owner that nobody holds since its connection died."""
+        """Find a member of the same owner whose connection was lost."""
         owner = newcomer.owner
         if owner == (None, None) or (topic, owner) not in self._awaited:
             return None
@@ -214,9 +212,9 @@ class Presence:
 
     def untrack(self, topic: str, connectionId: str) -> Member | None:
         """
-        Be present on a topic no more.
+        End a connection's presence on a topic.
 
-        @return: The member that left, if there was one.
+        @return: The member that left; L{None} if there was none.
         """
         held = self._holders.get(connectionId, {})
         key = held.pop(topic, None)
@@ -230,7 +228,7 @@ class Presence:
 
     def leave(self, connectionId: str) -> list[Left]:
         """
-        End all of a connection's presence at once: it closed as one should.
+        End all of a connection's presence at once, because the client closed it.
         """
         held = self._holders.pop(connectionId, {})
         self._ofConnections.pop(connectionId, None)
@@ -238,7 +236,7 @@ class Presence:
 
     def lose(self, connectionId: str, now: float) -> None:
         """
-        Note that a connection died without a word.
+        Note that a connection was lost without a close.
 
         @param now: Seconds, on the scale of L{expire}.
         """
@@ -250,9 +248,9 @@ class Presence:
 
     def expire(self, now: float, most: int | None = None) -> list[Left]:
         """
-        End the presence of those that were lost and did not come back in time.
+        End the presence of members that were lost and were not taken over in time.
 
-        @param most: How many of them at the most.
+        @param most: How many members are ended at the most.
         """
         gone: list[Left] = []
         while self._lost and (most is None or len(gone) < most):
@@ -265,25 +263,25 @@ class Presence:
 
     def members(self, topic: str) -> Iterable[Member]:
         """
-        Everybody present on a topic, those who came first first.
+        All members of a topic, in the order in which they joined.
         """
         return self._members.get(topic, ())
 
     def roster(self, topic: str) -> Roster[Member] | None:
         """
-        The same, in blocks; L{None} where there is no member.
+        The members of a topic in blocks; L{None} if there is no member.
         """
         return self._members.get(topic)
 
     def topics(self) -> Collection[str]:
         """
-        The topics on which anybody is present.
+        The topics that have a member.
         """
         return self._members.keys()
 
     def count(self, topic: str) -> int:
         """
-        How many are present on a topic.
+        The number of members of a topic.
         """
         return len(self._members.get(topic, ()))
 
@@ -294,7 +292,7 @@ class Presence:
         return tuple(self._holders.get(connectionId, ()))
 
     def _found(self, topic: str, key: str) -> None:
-        """Wait no longer for a member that was lost."""
+        """Forget that a member was lost."""
         del self._lost[topic, key]
         owner = topic, self._member(topic, key).owner
         del self._awaited[owner][key]

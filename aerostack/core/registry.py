@@ -1,5 +1,5 @@
 """
-Who is subscribed to what.
+The subscriptions of all topics.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ S = TypeVar("S", bound=Hashable)
 
 
 Groups = Sequence[tuple[View | None, tuple[S, ...]]]
-"""Views and those who have them."""
+"""Pairs of a view and its subscribers."""
 
 
 class _Group(Generic[S]):
@@ -27,7 +27,8 @@ class _Group(Generic[S]):
 
     def __init__(self, members: Iterable[S] = ()) -> None:
         self.members = dict.fromkeys(members)
-        # What a publication goes through; made when one comes, not when somebody joins.
+        # The tuple that a publication iterates over.  It is made when a publication comes, not when
+        # a subscriber joins.
         self._sequence: tuple[S, ...] | None = None
 
     def add(self, subscriber: S) -> None:
@@ -40,7 +41,7 @@ class _Group(Generic[S]):
 
     @property
     def sequence(self) -> tuple[S, ...]:
-        """The subscribers, those who came first first."""
+        """The subscribers, in the order in which they joined."""
         if self._sequence is None:
             self._sequence = tuple(self.members)
         return self._sequence
@@ -55,11 +56,11 @@ class _Members(Generic[S]):
 
     def __init__(self) -> None:
         self.views: dict[S, View | None] = {}
-        # Both are there from the first view on that is not of everything: most topics are
-        # no tables', and never have one.
+        # Both are made with the first view that is not of everything.  Most topics are not tables'
+        # and never have one.
         self._groups: dict[View | None, _Group[S]] | None = None
         self._index: ViewIndex | None = None
-        # All of them, while there are no groups; see _Group.
+        # All subscribers, while there are no groups; see _Group.
         self._sequence: tuple[S, ...] | None = None
 
     def join(self, subscriber: S, view: View | None) -> None:
@@ -126,11 +127,11 @@ class _Members(Generic[S]):
 
 class Registry(Generic[S]):
     """
-    Topics and their subscribers, both ways; joining and leaving cost the same
-    whatever the topic's size.
+    Topics and their subscribers, both ways.  Joining and leaving cost the same for topics of any
+    size.
 
-    Subscribers that are given out together are in a tuple, which is the same object as long
-    as nobody joins those who have their view, or leaves them.
+    Subscribers with the same view are returned as a tuple.  It is the same object until one of them
+    joins or leaves.
     """
 
     def __init__(self) -> None:
@@ -139,7 +140,7 @@ class Registry(Generic[S]):
 
     def subscribe(self, subscriber: S, topic: str, view: View | None = None) -> bool:
         """
-        Subscribe somebody to a topic, or give a subscription another view.
+        Add a subscription to a topic, or give a subscription another view.
 
         @return: Whether the subscription is new.
         """
@@ -155,7 +156,7 @@ class Registry(Generic[S]):
         """
         End a subscription.
 
-        @return: Whether there was one.
+        @return: Whether there was a subscription.
         """
         topics = self._subscribers.get(subscriber)
         if topics is None or topic not in topics:
@@ -171,7 +172,7 @@ class Registry(Generic[S]):
 
     def subscribers(self, topic: str) -> Mapping[S, View | None]:
         """
-        The subscribers of a topic, those who came first first, with their views.
+        The subscribers of a topic with their views, in the order in which they joined.
         """
         members = self._topics.get(topic)
         return {} if members is None else members.views
@@ -192,7 +193,7 @@ class Registry(Generic[S]):
 
     def concerned(self, topic: str, change: Change) -> Groups[S]:
         """
-        Those subscribers of a topic, by their views, to whose views a change may matter.
+        The subscribers of a topic whose views a change may concern, by their views.
         """
         members = self._topics.get(topic)
         return () if members is None else members.concerned(change)
@@ -205,7 +206,7 @@ class Registry(Generic[S]):
 
     def count(self, subscriber: S) -> int:
         """
-        How many topics somebody is subscribed to.
+        The number of topics of a subscriber.
         """
         return len(self._subscribers.get(subscriber, ()))
 

@@ -1,11 +1,9 @@
 """
-The members of one topic, in blocks, so that a long list can be told piece by piece while
-it changes.
+The members of one topic in blocks, so that a long list can be sent piece by piece while it changes.
 
-Each member has a number, by the order in which the members came, and the blocks are in
-the order of these numbers.  A reader that has been told everything up to a number goes on
-with the first block that reaches beyond it.  What changes in blocks that it has passed,
-the reader hears as changes.
+Each member has a number, in the order in which the members joined, and the blocks are in the order
+of these numbers.  A reader that has everything up to a number goes on with the first block that
+reaches beyond it.  The reader gets changes in earlier blocks as events.
 """
 
 from __future__ import annotations
@@ -42,13 +40,13 @@ class _Seat(Generic[M]):
 
 class Block(Generic[M]):
     """
-    Members that are told together.
+    Members that are sent together.
 
     @ivar seats: The members' places, by their names.
     @ivar high: No member of this block, or of one before it, has a higher number.
     @ivar size: The bytes of their states.
-    @ivar told: What its members were last encoded as; L{None} where one has changed since.
-    @ivar page: The same as one page of several.
+    @ivar told: Its members as they were last encoded; L{None} if one has changed since.
+    @ivar page: The same, encoded as one page of several.
     """
 
     __slots__ = ("high", "page", "seats", "size", "told")
@@ -68,14 +66,14 @@ class Block(Generic[M]):
             yield seat.member
 
     def put(self, name: str, seat: _Seat[M]) -> None:
-        """Add a member, or replace one, which keeps its place."""
+        """Add a member, or replace one at its place."""
         before = self.seats.get(name)
         self.size += seat.size - (before.size if before is not None else 0)
         self.seats[name] = seat
         self._change()
 
     def remove(self, name: str) -> _Seat[M]:
-        """Take a member out."""
+        """Remove a member."""
         seat = self.seats.pop(name)
         self.size -= seat.size
         self._change()
@@ -90,7 +88,7 @@ class Block(Generic[M]):
         return first
 
     def precede(self, other: Block[M]) -> None:
-        """Put all members before those of the next block."""
+        """Move all members to the beginning of the next block."""
         other.seats = {**self.seats, **other.seats}
         other.size += self.size
         other._change()
@@ -98,12 +96,11 @@ class Block(Generic[M]):
 
 class Roster(Generic[M]):
     """
-    The members of one topic, those who came first first.
+    The members of one topic, in the order in which they joined.
 
     @ivar head: The number of the newest member.
     @ivar size: The bytes of all states.
-    @ivar told: What all members were last encoded as together; L{None} where one has
-        changed since.
+    @ivar told: All members as they were last encoded together; L{None} if one has changed since.
     """
 
     __slots__ = ("_blocks", "_places", "head", "size", "told")
@@ -124,7 +121,7 @@ class Roster(Generic[M]):
 
     def get(self, name: str) -> M | None:
         """
-        A member, if it is here.
+        A member; L{None} if it is not here.
         """
         block = self._places.get(name)
         return None if block is None else block.seats[name].member
@@ -153,7 +150,7 @@ class Roster(Generic[M]):
             self._places.update(dict.fromkeys(first.seats, first))
 
     def _open(self, size: int) -> Block[M]:
-        """The block for one member more."""
+        """The block for the next member."""
         last = self._blocks[-1] if self._blocks else None
         if last is not None and len(last.seats) < MOST and last.size + size <= MOST_BYTES:
             last.high = self.head
@@ -164,7 +161,7 @@ class Roster(Generic[M]):
 
     def remove(self, name: str) -> M:
         """
-        Take a member out.
+        Remove a member.
         """
         self.told = None
         block = self._places.pop(name)
@@ -180,9 +177,8 @@ class Roster(Generic[M]):
 
     def _join(self, index: int) -> None:
         """
-        Let the members of a block be told with those of the next one, if there is room.  A
-        reader that has passed one of the two is told some members twice, and misses no
-        member.
+        Join a block with the next one, if there is room.  A reader that has passed one of the two
+        gets some members twice, and misses none.
         """
         if not 0 <= index < len(self._blocks) - 1:
             return

@@ -15,12 +15,12 @@ V = TypeVar("V")
 
 class Recent(Generic[K, V]):
     """
-    The newest of what was noted, by key, and no more than so many.
+    The newest notes by key, in a bounded number.
     """
 
     def __init__(self, most: int) -> None:
         """
-        @param most: How many are remembered.
+        @param most: How many notes are remembered.
         """
         self._most = most
         self._found: OrderedDict[K, V] = OrderedDict()
@@ -97,12 +97,12 @@ class Traces:
 
     @ivar ended: The ends of users' connections, by id.
     @ivar refused: The newest error of each connection about each topic.
-    @ivar turns: The newest turn of each connection's subscription to each topic.
+    @ivar turns: The newest begin or end of each connection's subscription to each topic.
     """
 
     def __init__(self, most: int = 2000) -> None:
         """
-        @param most: How much of each kind.
+        @param most: How many events of each kind are remembered.
         """
         self.ended: Recent[str, Ended] = Recent(most)
         self.refused: Recent[tuple[str, str], Refused] = Recent(most)

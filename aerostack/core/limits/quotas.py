@@ -1,8 +1,8 @@
 """
-What each project, and each address, uses of what it may.
+Counts what each project and each address uses, and enforces their limits.
 
-Everything is a count or a bucket that is looked up, so nothing here costs more when
-there are more clients; what comes to zero is forgotten.
+Everything is a count or a bucket in a dictionary, so no call costs more when there are more
+clients. A count that comes to zero is forgotten.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from aerostack.errors import RealtimeError
 from aerostack.settings.projects import ProjectConfig
 
 RETRY_AFTER = 2000
-"""Milliseconds after which it may help to try again where nobody can know: others
-have to leave first."""
+"""Milliseconds after which a client may try again when the right time is unknown, because other
+clients have to leave first."""
 
 # How many seconds' worth a project may send at once, after a pause.
 _BURST = 2
@@ -24,9 +24,9 @@ _BURST = 2
 
 def tooFast(who: str, allowance: Allowance, wait: float) -> RealtimeError:
     """
-    The refusal of what comes too fast.
+    The error for a client or project that sends too fast.
 
-    @param who: Whose limit it is, as the subject of a sentence.
+    @param who: The owner of the limit, as the subject of a sentence.
     @param wait: The seconds to wait.
     """
     return RealtimeError("rate_limited", f"{who} may send {allowance}.", ceil(wait * 1000))
@@ -34,7 +34,7 @@ def tooFast(who: str, allowance: Allowance, wait: float) -> RealtimeError:
 
 class UsageCounts:
     """
-    How many of something each key has.
+    A count for each key.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class UsageCounts:
         self._counts[key] = self._counts.get(key, 0) + 1
 
     def remove(self, key: str) -> None:
-        """Count one less of what was counted."""
+        """Count one less."""
         left = self._counts[key] - 1
         if left:
             self._counts[key] = left
@@ -54,7 +54,7 @@ class UsageCounts:
 
     @property
     def total(self) -> int:
-        """How many all of them have together."""
+        """The sum of all counts."""
         return sum(self._counts.values())
 
     def __getitem__(self, key: str) -> int:
@@ -66,7 +66,7 @@ class UsageCounts:
 
 class Quotas:
     """
-    The books of a daemon.
+    The usage and the limits of all projects and addresses.
 
     @ivar connections: How many connections each project has.
     @ivar addresses: How many connections each address has.
@@ -86,8 +86,7 @@ class Quotas:
         self, projects: Mapping[str, ProjectConfig], connectionsPerAddress: int | None
     ) -> None:
         """
-        Hold everybody to these limits from now on.  What is in use already stays,
-        also where it is more.
+        Enforce these limits from now on.  Connections and subscriptions over a new limit stay.
         """
         self._projects = projects
         self._connectionsPerAddress = connectionsPerAddress
@@ -98,9 +97,9 @@ class Quotas:
 
     def checkAddress(self, address: str | None) -> None:
         """
-        Make sure that an address may have one connection more.
+        Make sure that an address may have one more connection.
 
-        @param address: One that L{aerostack.settings.addresses} gave.
+        @param address: An address from L{aerostack.settings.addresses}.
         @raise RealtimeError: C{too_many_connections}.
         """
         most = self._connectionsPerAddress
@@ -113,7 +112,7 @@ class Quotas:
 
     def checkProject(self, project: str) -> None:
         """
-        Make sure that a project may have one connection more.
+        Make sure that a project may have one more connection.
 
         @raise RealtimeError: C{too_many_connections}.
         """
@@ -135,7 +134,7 @@ class Quotas:
 
     def leave(self, project: str, address: str | None) -> None:
         """
-        Count a connection that is gone.
+        Count a connection that has ended.
         """
         self.connections.remove(project)
         if address is not None:
@@ -145,7 +144,7 @@ class Quotas:
 
     def checkSubscriptions(self, project: str) -> None:
         """
-        Make sure that a project may have one subscription more.
+        Make sure that a project may have one more subscription.
 
         @raise RealtimeError: C{too_many_subscriptions}.
         """
@@ -162,11 +161,11 @@ class Quotas:
 
     def spend(self, project: str, size: int, now: float) -> None:
         """
-        Take a frame, or a request, out of what a project may send.
+        Take a frame or a request from the project's allowance.
 
         @param size: Its bytes.
         @param now: The time in seconds.
-        @raise RealtimeError: C{rate_limited}: it is too much, and nothing was taken.
+        @raise RealtimeError: C{rate_limited}: the project sends too fast, and nothing was taken.
         """
         if project not in self._allowances:
             self._allowances[project] = self._makeAllowance(project, now)
@@ -175,7 +174,7 @@ class Quotas:
             raise tooFast(f"All clients of the project {project} together", allowance, wait)
 
     def _makeAllowance(self, project: str, now: float) -> Allowance | None:
-        # One that was taken out of the configuration still has those who are connected.
+        # A project that was taken out of the configuration may still have connections.
         found = self._projects.get(project)
         if found is None or (found.framesPerSecond is None and found.bytesPerSecond is None):
             return None

@@ -1,5 +1,5 @@
 """
-Rate limits: how often, and how much, somebody may do something.
+Rate limits: token buckets, and patience with clients that ignore refusals.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ class TokenBucket:
     """
     Allows a steady rate with bursts.
 
-    @ivar rate: How many are allowed a second in the long run.
-    @ivar burst: How many at once after a quiet time.
-    @ivar tokens: How many there were when it was last looked at; below 0 they are owed.
+    @ivar rate: How many tokens come back each second.
+    @ivar burst: How many tokens a full bucket has.
+    @ivar tokens: How many tokens there were at the last call; below 0 they are owed.
     """
 
     __slots__ = ("_filledAt", "burst", "rate", "tokens")
@@ -24,11 +24,11 @@ class TokenBucket:
 
     def wait(self, now: float, amount: float = 1) -> float:
         """
-        Find out when so many can be taken.  More than a burst can be taken when the
-        bucket is full; what is missing then is owed.
+        Find out when a number of tokens can be taken.  More than a burst can be taken when the
+        bucket is full; the missing tokens are then owed.
 
         @param now: The time in seconds.
-        @return: 0 if they are there, else the seconds until they will be.
+        @return: 0 if the tokens are there, else the seconds until they will be.
         """
         elapsed = now - self._filledAt
         self._filledAt = now
@@ -41,7 +41,7 @@ class TokenBucket:
 
     def take(self, now: float, amount: float = 1) -> float:
         """
-        Take so many, if they are there.
+        Take a number of tokens, if they are there.
 
         @return: As L{wait}; nothing is taken unless it is 0.
         """
@@ -53,12 +53,12 @@ class TokenBucket:
 
 class Patience:
     """
-    Tells somebody who does not heed refusals from somebody whose frames were under way when the
+    Distinguishes a client that ignores refusals from a client whose frames were under way when the
     refusal came.
 
-    Every refusal says how long to wait.  Who heeds it is silent for that long, sooner or later;
-    until then refusals are one spell.  What is refused in a spell does not count at first,
-    because the refusal takes its time to arrive.
+    Every refusal says how long to wait.  A client that obeys is silent for that long, sooner or
+    later; until then the refusals are one spell.  Refused frames do not count at the beginning of a
+    spell, because a refusal takes time to arrive.
 
     @cvar least: The seconds that a refusal says at least.  Were it as little as passes between
         two frames of a flood, the flood would look like one who waits.
@@ -72,40 +72,41 @@ class Patience:
 
     def __init__(self, limit: int) -> None:
         """
-        @param limit: How many frames may be refused that count.  Ten times as many may
-            have been under way.
+        @param limit: How many counted frames may be refused.  Ten times as many may have been under
+            way.
         """
         self._limit = limit
         self._underWay = limit * 10
-        # When the spell began, how much was refused in it, and the least that it was to wait.
+        # When the spell began, how many frames were refused in it, and the shortest wait that was
+        # asked.
         self._begun = 0.0
         self._refused = 0.0
         self._wait = 0.0
-        # When the last frame came.
+        # The time of the last frame.
         self._heard = 0.0
 
     def heard(self, now: float) -> None:
         """
         Note that a frame came.
         """
-        # A timer may be early by a little.
+        # The client's timer may fire a little early.
         if now - self._heard >= self._wait * 0.9:
             self._refused = 0.0
         self._heard = now
 
     def wears(self, now: float, wait: float, amount: float = 1) -> bool:
         """
-        Note that the frame that came is refused.
+        Note that the last frame is refused.
 
         @param wait: The seconds to wait that the refusal says.
         @param amount: As how many frames it counts.
-        @return: Whether patience is at its end.
+        @return: Whether the connection is to be closed.
         """
         if not self._refused:
             self._begun = now
             self._wait = wait
         elif now - self._begun > self.grace:
-            # What came until then counts no more than what may have been under way.
+            # The frames until then count no more than those that may have been under way.
             self._refused = max(self._refused, self._underWay)
         self._wait = min(self._wait, wait)
         self._refused += amount
@@ -114,7 +115,7 @@ class Patience:
 
 class Allowance:
     """
-    How many frames somebody may send, and how many bytes in them.
+    How many frames, and how many bytes in them, a sender may send.
 
     @ivar frames: The bucket of frames; L{None} for no limit.
     @ivar bytes: The bucket of bytes; L{None} for no limit.
@@ -131,8 +132,8 @@ class Allowance:
         Take one frame.
 
         @param size: Its bytes.
-        @return: 0 if it is within both limits, else the seconds until it will be;
-            nothing is taken from either then.
+        @return: 0 if the frame is within both limits, else the seconds until it will be.  Then
+            nothing is taken from either.
         """
         frames, bytes = self.frames, self.bytes
         wait = 0.0 if frames is None else frames.wait(now)
