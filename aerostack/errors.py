@@ -110,25 +110,24 @@ ERRORS: dict[str, ErrorCode] = {
 
 
 LONGEST = 2000
-"""How many characters of a sentence a client is told."""
+"""How many characters of a message a client gets."""
 
 
 class RealtimeError(Exception):
     """
-    Something that a client is told, with a code from L{ERRORS}.
+    An error for a client, with a code from L{ERRORS}.
 
     @ivar code: One of L{ERRORS}.
     @ivar message: One sentence: what was wrong and what to do.  Never carries a
         credential.
-    @ivar retryAfter: Milliseconds after which trying again may help, or L{None}
-        where it will not.
+    @ivar retryAfter: Milliseconds after which trying again may help; L{None} if it will not.
     """
 
     def __init__(self, code: str, message: str, retryAfter: int | None = None) -> None:
         if code not in ERRORS:
             raise ValueError(f"{code!r} is not a documented error code")
         if len(message) > LONGEST:
-            # What a client has sent may be in it, and goes into answers and into the log.
+            # The message may quote what a client sent, and goes into answers and into the log.
             message = f"{message[:LONGEST]} (and more)."
         super().__init__(code, message)
         self.code = code
@@ -146,7 +145,7 @@ class RealtimeError(Exception):
 
 class GivenUp(RealtimeError):
     """
-    The daemon stops, and does not wait for the database any longer.  That is no fault.
+    The daemon stops and no longer waits for the database.  That is not a fault.
     """
 
 
@@ -155,9 +154,8 @@ class CloseCode:
     """
     What one WebSocket close code means for the client that receives it.
 
-    @ivar reconnect: Whether coming back can help.
-    @ivar resume: Whether the position that the client has still holds, so that it can go
-        on from there.
+    @ivar reconnect: Whether connecting again can help.
+    @ivar resume: Whether the client's position still holds, so that it can resume from there.
     @ivar meaning: Why the daemon closed.
     """
 
@@ -179,8 +177,8 @@ CLOSE_FLOOD = 4029
 
 # 1002, 1007 and 1009 are sent by the WebSocket library, by RFC 6455, 7.4.1.
 #
-# A position is one of a topic's log, not of a connection, so no close takes it away; what
-# a restart forgets of a log, the daemon says when the client resumes.
+# A position belongs to a topic's log, not to a connection, so no close ends it.  If a restart
+# has lost a part of the log, the daemon says so when the client resumes.
 CLOSE_CODES: dict[int, CloseCode] = {
     CLOSE_NORMAL: CloseCode(False, True, "The client closed, and was answered."),
     CLOSE_GOING_AWAY: CloseCode(

@@ -28,7 +28,7 @@ COMMANDS = {
 }
 """Every command, which is a module of this package, and what it does."""
 
-# What to do about what a client cannot do, where its message does not say it.
+# Advice for errors of the client whose messages give none.
 _ADVICE = {
     "unreachable": "is the daemon running there?",
     "timed_out": "is --url the daemon's?",
@@ -43,12 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run a command.
 
-    @param arguments: Those behind the program's name; L{None} for the process's.
+    @param arguments: The arguments after the program's name; L{None} for those of the process.
     @return: The exit status: 0 for done, 1 for not done, 2 for misuse.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser(arguments).parse_args(arguments)
-    # Not before, because a command that is misspelt should not take long to say so.
+    # Imported late, so that a misspelt command fails at once.
     from aerostack.cli.options import CommandError
     from aerostack.cli.output import say
     from aerostack.client.errors import ClientError
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except ConfigError as error:
-        # Many lines, and all of them ours.
+        # The error has many lines, and all of them are ours.
         print(f"aerostack-rt: {error}", file=sys.stderr)
         return 1
     except ClientError as error:
@@ -74,8 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """
-    @param arguments: What is to be parsed: only the command that it names is loaded, since
-        some take long.
+    @param arguments: The arguments.  Only the command that they name is loaded, because some
+        commands take long to load.
     """
     parser = argparse.ArgumentParser(
         prog="aerostack-rt", description="Talks to an aerostack-rt daemon, and cleans up after it."

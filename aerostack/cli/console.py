@@ -1,5 +1,5 @@
 """
-C{console}: where the console is.
+C{console}: write the address of the console.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aerostack.client.address import Address
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Say what the command is told.
+    Declare the options of the command.
     """
     parser.description = (
         "Writes the address of the console, with the project's secret key behind the #, which"
@@ -35,7 +35,7 @@ def consoleOf(address: Address) -> str:
     """
     The console's address, with the key for it.
 
-    @raise CommandError: No browser can open it, or there is no key.
+    @raise CommandError: No browser can open the address, or there is no key.
     """
     if address.unixPath is not None:
         raise CommandError(

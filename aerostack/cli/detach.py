@@ -1,5 +1,5 @@
 """
-C{detach}: everything of the daemon's out of the database.
+C{detach}: remove everything of the daemon from the database.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aerostack.databases.open import openBackend
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Say what the command is told.
+    Declare the options of the command.
     """
     parser.description = (
         "Takes the triggers and tables that the daemon has put into the database out"
@@ -49,7 +49,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _answers(url: str) -> bool:
-    """Whether somebody listens at an address of this machine."""
+    """Whether a process listens at an address of this machine."""
     parts = urlsplit(url)
     try:
         if parts.scheme == "ws+unix":

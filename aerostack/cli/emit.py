@@ -1,5 +1,5 @@
 """
-C{emit}: what a server tells its users.
+C{emit}: send an event as a server does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from aerostack.cli.output import Output
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Say what the command is told.
+    Declare the options of the command.
     """
     parser.description = (
         "Sends an event to everybody who is subscribed to a topic, as a server"
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def addEvent(parser: argparse.ArgumentParser) -> None:
     """
-    Let a command be told an event.
+    Declare the options for an event.
     """
     parser.add_argument("topic", metavar="TOPIC", help="orders, or chat/general")
     parser.add_argument("event", metavar="EVENT", help="the event's name")
@@ -57,9 +57,9 @@ def addEvent(parser: argparse.ArgumentParser) -> None:
 
 def dataOf(options: argparse.Namespace) -> Iterator[Any]:
     """
-    The data of each event that is to be sent.
+    The data of each event to send.
 
-    @raise CommandError: It is no JSON.
+    @raise CommandError: The data is not JSON.
     """
     if options.data != "-":
         yield None if options.data is None else _read(options, options.data, "DATA")
@@ -70,9 +70,9 @@ def dataOf(options: argparse.Namespace) -> Iterator[Any]:
 
 def dataOfLine(options: argparse.Namespace, line: bytes, number: int) -> list[Any]:
     """
-    The data of the event for a line of the input, if it is for one.
+    The data of the event for a line of the input; empty if the line makes no event.
 
-    @raise CommandError: It is no JSON.
+    @raise CommandError: The line is not JSON.
     """
     try:
         text = line.decode()
@@ -88,7 +88,7 @@ def _read(options: argparse.Namespace, text: str, what: str) -> Any:
         readJSON(text, what)
     except CommandError as error:
         raise CommandError(f"{error}. Text is written with quotes in it, or with --text") from None
-    # As it was written: 1.10 stays 1.10.
+    # The text is sent as it was written: 1.10 stays 1.10.
     return Raw(text.strip().encode())
 
 

@@ -1,5 +1,5 @@
 """
-How what comes is shown: to a person, to a program.
+Formats frames and messages as lines, for a person or for a program.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Frame = dict[str, Any]
 
 def plain(text: str) -> str:
     """
-    Take from what others wrote the power over a terminal.
+    Escape control characters, with which a text could control the terminal.
     """
     return "".join(
         f"\\u{ord(c):04x}" if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text
@@ -23,17 +23,17 @@ def plain(text: str) -> str:
 
 def formatJSON(value: Any) -> str:
     """
-    Anything for a program to read: one line of JSON.
+    Format any value for a program: one line of JSON.
     """
-    # Inside JSON's strings, where alone such characters can stand, it is JSON still.
+    # Such characters only occur inside JSON's strings, where the escapes are valid JSON.
     return plain(json.dumps(value, ensure_ascii=False))
 
 
 def formatFrame(frame: Frame) -> str | None:
     """
-    A frame for a person to read: one line, the time first.
+    Format a frame for a person: one line, the time first.
 
-    @return: L{None} for one that is no news.
+    @return: L{None} for a frame that is not shown.
     """
     if "timestamp" not in frame:
         return None
@@ -42,14 +42,14 @@ def formatFrame(frame: Frame) -> str | None:
 
 def formatRow(topic: str, row: Any) -> str:
     """
-    A row that was there before anything happened.
+    Format a row of the snapshot.
     """
     return plain(f"{'':12} ROW {_short(topic)} {_json(row)}")
 
 
 def formatMessage(message: Frame) -> str:
     """
-    A message of the history: one line, the day and the time first.
+    Format a message of the history: one line, the day and the time first.
     """
     at = datetime.fromtimestamp(message["created_at"] / 1000)
     user = f" {message['user_id']}:" if message.get("user_id") else ""
@@ -61,7 +61,7 @@ def formatMessage(message: Frame) -> str:
 
 def formatMember(member: Frame) -> str:
     """
-    Somebody who is present.
+    Format a member.
     """
     name = member.get("userId") or f"somebody ({member['connectionId']})"
     return plain(f"{name} {_json(member['state'])} since {clockTime(member['since'])}")
@@ -86,12 +86,12 @@ def _describe(frame: Frame) -> str:
 
 
 def _short(topic: str) -> str:
-    """A table's name, of its canonical topic."""
+    """The name of the table of a canonical topic."""
     return topic.rpartition("/")[0].removeprefix("table/")
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Show a row, and for each column that changed what was there before."""
+    """Format a row, with the old value of each column that changed."""
     parts = []
     for name, value in new.items():
         shown = _json(value)

@@ -1,5 +1,5 @@
 """
-C{history}: what was kept of a topic.
+C{history}: show the kept messages of a topic.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from aerostack.cli.output import Output, say
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Say what the command is told.
+    Declare the options of the command.
     """
     parser.description = (
         "Shows the newest messages that were kept of a topic, the oldest of them"

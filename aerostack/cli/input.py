@@ -1,5 +1,5 @@
 """
-The standard input, for a command that goes on meanwhile.
+Reads the standard input without blocking the reactor.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Lines:
 
     def __init__(self, reactor: Any, read: Callable[[], bytes] | None = None) -> None:
         """
-        @param read: Reads some bytes, none at the end; L{None} for the standard input.
+        @param read: Reads some bytes, and returns no bytes at the end; L{None} for the standard
+            input.
         """
         self._reactor = reactor
-        # Not what Python has made of it: its lock would be held by a thread that waits when
-        # the process ends.
+        # Not sys.stdin: a waiting thread would hold its lock when the process ends.
         self._read = read or partial(os.read, sys.stdin.fileno(), _CHUNK)
         self._pieces: list[bytes] = []
         self._ready: list[bytes] = []
@@ -38,7 +38,7 @@ class Lines:
         """
         Wait for the next line.
 
-        @return: It, without its end; L{None} where there is no other.
+        @return: The line without its line end; L{None} at the end of the input.
         """
         while not self._ready and not self._ended:
             chunk = await self._chunk()
@@ -62,6 +62,6 @@ class Lines:
             else:
                 self._reactor.callFromThread(read.callback, chunk)
 
-        # The process need not wait for it to end.
+        # The process may end while the thread waits.
         Thread(target=run, daemon=True).start()
         return read

@@ -1,5 +1,5 @@
 """
-What the commands have in common: where the daemon is, and as whom to come.
+The options that commands share: the daemon's address, and the credentials.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class CommandError(Exception):
 
 def addConfig(parser: argparse.ArgumentParser) -> None:
     """
-    Let a command be told which configuration to read.
+    Declare the option for the configuration.
     """
     parser.add_argument(
         "-c",
@@ -40,9 +40,9 @@ def addConfig(parser: argparse.ArgumentParser) -> None:
 
 def addAddress(parser: argparse.ArgumentParser, token: bool = True) -> None:
     """
-    Let a command be told where the daemon is, and as whom to come.
+    Declare the options for the daemon's address and the credentials.
 
-    @param token: Whether a token is any good for it.
+    @param token: Whether the command can use a token.
     """
     parser.add_argument("--url", help="the daemon, such as wss://rt.example.com")
     parser.add_argument("--project", help="the project's id")
@@ -54,14 +54,14 @@ def addAddress(parser: argparse.ArgumentParser, token: bool = True) -> None:
 
 def addJSON(parser: argparse.ArgumentParser) -> None:
     """
-    Let a command write as for a program.
+    Declare the option for output for a program.
     """
     parser.add_argument("--json", action="store_true", help="JSON lines, on a terminal too")
 
 
 def addTimeout(parser: argparse.ArgumentParser) -> None:
     """
-    Let a command be told how long to wait.
+    Declare the option for the time-out.
     """
     parser.add_argument(
         "--timeout", type=positive, default=10.0, help="seconds to wait for an answer; 10"
@@ -82,7 +82,7 @@ def loadConfig(given: Path | None) -> Config:
     """
     Read the configuration.
 
-    @raise CommandError: There is none.
+    @raise CommandError: There is no configuration.
     """
     found = given or next((path for path in CONFIGS if path.exists()), None)
     if found is None:
@@ -92,9 +92,9 @@ def loadConfig(given: Path | None) -> Config:
 
 def addressFor(options: argparse.Namespace, secret: bool = False) -> Address:
     """
-    Find out where the daemon is, and as whom to come.
+    Find the daemon's address and the credentials.
 
-    @param secret: Whether as a server, with the configuration's secret key.
+    @param secret: Whether to connect as a server, with the configuration's secret key.
     """
     key = options.key or os.environ.get("AEROSTACK_KEY")
     token = getattr(options, "token", None) or (
@@ -109,7 +109,7 @@ def addressFor(options: argparse.Namespace, secret: bool = False) -> Address:
 
 def sdkFor(options: argparse.Namespace, secret: bool = False) -> BlockingSDK:
     """
-    Make what asks the daemon over HTTP, once and no more, within the command's time.
+    Make the SDK that sends each HTTP request once, within the command's time-out.
 
     @param secret: See L{addressFor}.
     """
@@ -126,7 +126,7 @@ def sdkFor(options: argparse.Namespace, secret: bool = False) -> BlockingSDK:
 
 def readJSON(text: str, what: str) -> Any:
     """
-    Read JSON that somebody typed.
+    Read JSON that a person typed.
 
     @raise CommandError: The text is not JSON, or the daemon would refuse it.
     """
@@ -144,12 +144,12 @@ def readJSON(text: str, what: str) -> Any:
 
 
 def _readInteger(digits: str) -> int:
-    # Python reads no integers of thousands of digits; a double has no more than these.
+    # Python refuses integers of thousands of digits; a double has at most this many.
     if len(digits) > 310:
         raise ValueError("it has an integer beyond the largest double; send it as text")
     return int(digits)
 
 
 def _refuse(constant: str) -> None:
-    # Python's own extension.
+    # NaN and infinities are Python's extension of JSON.
     raise ValueError(f"it has {constant}")

@@ -1,5 +1,5 @@
 """
-Where a command's lines go.
+Writes a command's lines.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from aerostack.cli.formats import plain
 
 class Output:
     """
-    Lines for whoever asked for them.
+    The output of a command.
 
-    @ivar pretty: Whether that is a person.
-    @ivar closed: Whether nobody reads them any more.
+    @ivar pretty: Whether the lines are for a person.
+    @ivar closed: Whether the reader has closed the output.
     """
 
     def __init__(self, json: bool, stream: TextIO | None = None) -> None:
         """
-        @param json: Whether they are for a program, in any case.
-        @param stream: L{None} for the process's.
+        @param json: Whether the lines are for a program, even on a terminal.
+        @param stream: The stream; L{None} for the standard output.
         """
         self._stream = stream or sys.stdout
         self.pretty = self._stream.isatty() and not json
@@ -38,12 +38,12 @@ class Output:
             print(text, file=self._stream, flush=True)
         except BrokenPipeError:
             self.closed = True
-            # Else the interpreter would try once more at its end, and complain.
+            # Otherwise the interpreter would flush the stream at its end, and report an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 def say(text: str) -> None:
     """
-    Tell the person in front of the command something that is none of its lines.
+    Write a message to the person who runs the command, beside the command's lines.
     """
     print(f"aerostack-rt: {plain(text)}", file=sys.stderr, flush=True)

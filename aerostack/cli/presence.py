@@ -1,5 +1,5 @@
 """
-C{presence}: who is on a topic.
+C{presence}: show the members of a topic.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aerostack.client.realtime import RealtimeClient
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Say what the command is told.
+    Declare the options of the command.
     """
     parser.description = (
         "Shows who is present on a topic: a member a line, readable on a terminal, JSON in a pipe."

@@ -1,5 +1,5 @@
 """
-C{publish}: what a user tells the others.
+C{publish}: send an event as a user does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aerostack.client.realtime import RealtimeClient
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Say what the command is told.
+    Declare the options of the command.
     """
     parser.description = (
         "Publishes an event on a topic as a user does, over a WebSocket, and waits"
@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 async def _dataOf(options: argparse.Namespace, reactor: Any) -> AsyncIterator[Any]:
-    """As L{dataOf}, but the client goes on while there is no line to read."""
+    """As L{dataOf}, but the client goes on while the command waits for a line."""
     if options.data != "-":
         for data in dataOf(options):
             yield data

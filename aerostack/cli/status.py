@@ -1,5 +1,5 @@
 """
-C{status}: whether the daemon does its work.
+C{status}: ask whether the daemon does its work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aerostack.client.blocking import BlockingSDK
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Say what the command is told.
+    Declare the options of the command.
     """
     parser.description = (
         "Asks the daemon whether it does its work. The exit status is 0 if it"
@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def describe(url: str, health: dict[str, Any]) -> list[str]:
     """
-    What C{/health} says, for a person: a part a line.
+    Format the answer of C{/health} for a person: one line for each part.
     """
     rest = dict(health)
     parts = {f"daemon at {url}": rest.pop("status", None)}

@@ -1,5 +1,5 @@
 """
-C{tail}: what happens on tables and topics.
+C{tail}: show what happens on tables and topics.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aerostack.client.connection import DISCONNECTED
 from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
 
-# What is no gap in what is shown, but in what a table's rows are known to be.
+# Reasons of gaps that concern the rows of a table, and not the frames that are shown.
 _GAPS: dict[Any, str] = {
     "back": "the table is there again, perhaps with other rows than those that were shown",
     "altered": "columns were changed, so rows that were shown may look different",
@@ -28,7 +28,7 @@ _GAPS: dict[Any, str] = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Say what the command is told.
+    Declare the options of the command.
     """
     parser.description = (
         "Shows what happens on tables and topics: readable on a terminal, one JSON"
@@ -94,7 +94,7 @@ class Tail:
         Follow until there is nothing left to do.
 
         @raise CommandError: There is nothing left to follow.
-        @raise ClientError: The daemon does not let us in.
+        @raise ClientError: The daemon refuses the connection.
         """
         if self._left == 0:
             return
@@ -156,7 +156,7 @@ class Tail:
 
     @property
     def _over(self) -> bool:
-        """Whether no topic can be watched any more, and it is said why."""
+        """Whether every topic was refused, and the command has written why."""
         return self._client is not None and self._client.status == DISCONNECTED
 
     def _failed(self, error: ClientError) -> None:
@@ -165,7 +165,7 @@ class Tail:
         if self._over:
             self._done.errback(error)
             return
-        # Not every attempt is news.
+        # Further attempts are not reported.
         if str(error) != self._said:
             self._said = str(error)
             say(f"{error}; trying again")

@@ -1,5 +1,5 @@
 """
-Commands that hold a conversation with the daemon.
+Runs commands that use a WebSocket.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from aerostack.process.steady import makeSteady
 T = TypeVar("T")
 
 Talk = Callable[[Any, RealtimeClient], Awaitable[None]]
-"""Is given the reactor and a client, which is not started yet."""
+"""Takes the reactor and a client that has not started yet."""
 
 
 def talk(address: Address, maxRetries: int | None, body: Talk) -> None:
     """
-    Run a reactor and a client until something is done.
+    Run a reactor and a client until a command is done.
 
     @param maxRetries: How many attempts in a row may fail after the first.
     @raise CommandError: What it raised.
@@ -61,7 +61,7 @@ def talk(address: Address, maxRetries: int | None, body: Talk) -> None:
 
 def within(reactor: Any, seconds: float, waiting: Deferred[T]) -> Deferred[T]:
     """
-    Wait for something, but not for ever.
+    Wait for a result, up to a time-out.
     """
 
     def late(result: Any, timeout: float) -> Any:

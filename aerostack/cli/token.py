@@ -1,5 +1,5 @@
 """
-C{token}: a token for one of the project's users.
+C{token}: make a token for one of the project's users.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Say what the command is told.
+    Declare the options of the command.
     """
     parser.description = (
         "Makes a token for one of the project's users, as your application would:"
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def duration(text: str) -> int:
     """
-    Read how long something lasts.
+    Read a duration.
 
     @return: Seconds.
     """
@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def claimsOf(options: argparse.Namespace, project: ProjectConfig, now: int) -> dict[str, Any]:
     """
-    What a token is to say.
+    Make the claims of a token.
 
     @raise CommandError: A claim is malformed.
     """
@@ -115,8 +115,8 @@ def mint(
 
     @param privateKey: The file with the key to sign with; L{None} for the shared secret of
         the configuration.
-    @param keyId: The C{kid}, if there is to be one.
-    @raise CommandError: There is no key, or it is none.
+    @param keyId: The C{kid}; L{None} for none.
+    @raise CommandError: There is no key, or the key cannot be used.
     """
     if project.jwt is None:
         raise CommandError(
@@ -149,7 +149,7 @@ def _key(config: JWTConfig, privateKey: Path | None) -> str:
 
 
 def _check(project: ProjectConfig, token: str, now: int) -> None:
-    """Make sure that the daemon would take the token."""
+    """Make sure that the daemon would accept the token."""
     authenticator = Authenticator({project.id: project})
     try:
         authenticator.identify(Credentials(projectId=project.id, token=token), now)

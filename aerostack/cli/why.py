@@ -1,5 +1,5 @@
 """
-C{why}: why something did not arrive.
+C{why}: explain why a publication did or did not reach a user.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aerostack.cli.output import Output
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Say what the command is told.
+    Declare the options of the command.
     """
     parser.description = (
         "Says why what is published on a topic does not reach a user, or that it does: the"
@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def describe(found: dict[str, Any]) -> list[str]:
     """
-    What was found, for a person: the verdict, and a finding a line.
+    Format an explanation for a person: the verdict, and one line for each finding.
     """
     findings = found["findings"]
     width = max((len(finding["severity"]) for finding in findings), default=0)

@@ -1,5 +1,5 @@
 """
-Where a client comes from: the address that its connections are counted by.
+Finds the address under which a client's connections are counted.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 UNIX = "unix"
-"""Stands among the trusted proxies for whoever connects to a Unix socket."""
+"""The entry of the trusted proxies for every process that connects to a Unix socket."""
 
-# What one subscriber line gets of IPv6, at the least (RFC 6177, 2); its owner may use
-# any address of it.
+# The smallest IPv6 network that a provider gives a customer (RFC 6177, 2).  The customer may use
+# any address in it.
 _PREFIX = 64
 
 
 class Proxies:
     """
-    The proxies whose word for their clients' addresses is taken.
+    The proxies that are trusted to name their clients' addresses.
     """
 
     def __init__(self, networks: Iterable[str]) -> None:
@@ -30,15 +30,15 @@ class Proxies:
 
     def client(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
         """
-        Find out where a request comes from.
+        Find the address of a client.
 
         @param peer: The address that the connection comes from; L{None} for a Unix
             socket.
-        @param forwarded: The values of C{X-Forwarded-For}, in their order.  Each
-            proxy adds whom it heard from behind what it was told, so only what
-            trusted ones added counts: the last entry that is no trusted proxy.
-        @return: What to count the client by, IPv6 by its /64; L{None} if it comes
-            from this machine through a Unix socket.
+        @param forwarded: The values of C{X-Forwarded-For}, in their order.  Each proxy adds its
+            peer's address at the end.  Only entries of trusted proxies count, so the client is the
+            last entry that is not a trusted proxy.
+        @return: The address, for IPv6 its /64 network; L{None} if the client connects from this
+            machine through a Unix socket.
         """
         found = None if peer is None else _parse(peer)
         if not (self._unix if peer is None else self._trusts(found)):
@@ -75,7 +75,7 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    # What an IPv6 socket calls a client that came over IPv4.
+    # The form in which an IPv6 socket names an IPv4 client.
     return getattr(address, "ipv4_mapped", None) or address
 
 

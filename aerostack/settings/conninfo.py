@@ -1,5 +1,5 @@
 """
-What the URL of a PostgreSQL database may say, and how to show it without its password
+The parts that the URL of a PostgreSQL database may have, and the URL without its password
 (U{https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS}).
 
 libpq takes the URL apart: L{aerostack.databases.postgres.connection.conninfoOf} hands its reader
@@ -43,10 +43,10 @@ _ESCAPING = "a / ? # @ : or % in a name or password is written as %2F %3F %23 %4
 @dataclass(frozen=True)
 class Conninfo:
     """
-    What a URL says of how to connect.
+    The contents of a URL.
 
-    @ivar options: What libpq is told, by its own keywords; not the password.
-    @ivar password: The password, if there is one; it is nowhere else.
+    @ivar options: The options for libpq by its keywords, without the password.
+    @ivar password: The password; L{None} if there is none.  No other attribute has it.
     """
 
     options: Mapping[str, str]
@@ -73,7 +73,7 @@ class Conninfo:
         The same, with every file that it names somewhere else.
         """
         moved = {
-            # That is a word for the certificates that the system trusts.
+            # This word means the certificates that the system trusts.
             name: locate(value) if name in FILES and value != "system" else value
             for name, value in self.options.items()
         }
@@ -87,12 +87,12 @@ def _server(name: str, port: str) -> str:
 
 def parseConninfo(url: str, read: Callable[[str], Mapping[str, str]]) -> Conninfo:
     """
-    Take a URL apart, and check what it says.
+    Parse and check a URL.
 
-    @param read: libpq's reader: gives what a URL says by libpq's keywords, and fails with
-        L{ValueError} where it is malformed.
-    @raise ValueError: It is malformed, or says what is not allowed; the message says where, and
-        what is allowed.
+    @param read: libpq's parser.  It returns a URL's contents by libpq's keywords, and raises
+        L{ValueError} if the URL is malformed.
+    @raise ValueError: The URL is malformed, or has a part that is not allowed; the message says
+        where, and what is allowed.
     """
     scheme = next(scheme for scheme in SCHEMES if url.startswith(scheme))
     match = _SHAPE.fullmatch(url, len(scheme))
@@ -102,7 +102,7 @@ def parseConninfo(url: str, read: Callable[[str], Mapping[str, str]]) -> Conninf
         raise ValueError(f"has a % that begins no character; {_ESCAPING}")
     _checkNames(match["query"] or "")
     try:
-        # libpq refuses a space, and it can mean nothing else here.
+        # libpq refuses a space with a message that has no other cause here.
         options = {name: value for name, value in read(url.replace(" ", "%20")).items() if value}
     except ValueError:
         raise ValueError(f"cannot be read by libpq; {_ESCAPING}") from None

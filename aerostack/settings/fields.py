@@ -1,5 +1,5 @@
 """
-How a setting is declared, and what can be said of it.
+Declares settings as fields of dataclasses.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ def setting(
     """
     Make a dataclass field that is also a key of the configuration.
 
-    @param doc: One or two sentences: what it does.
-    @param default: The value where the key is missing, in the unit of the file; a
-        field without one must be set.
-    @param key: The name in TOML, where it is not the attribute's in snake_case.
+    @param doc: One or two sentences about what the setting does.
+    @param default: The value if the key is missing, in the unit of the file.  A field without a
+        default must be set.
+    @param key: The name in TOML, if it is not the attribute's in snake_case.
     @param show: Whether the value may appear in a C{repr}.
     """
     metadata = {"doc": doc, "kind": kind, "key": key}
@@ -36,7 +36,7 @@ class Key:
 
     @ivar name: Its name in TOML.
     @ivar attribute: Its name in the dataclass.
-    @ivar default: The value where it is missing, C{MISSING} if it must be there.
+    @ivar default: The value if the key is missing; C{MISSING} if it must be there.
     """
 
     name: str

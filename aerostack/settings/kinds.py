@@ -1,8 +1,8 @@
 """
 The kinds of values that a setting may have.
 
-A kind says in words what is allowed, and reads a TOML value by the same rule, so
-that the two cannot come apart.
+A kind describes the allowed values in words, and reads a TOML value by the same rule, so that the
+two always agree.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ _PORTS = {"http": "80", "https": "443"}
 
 
 class Kind(Protocol):
-    """What a setting's value may be."""
+    """A kind of values."""
 
     def allowed(self) -> str:
         """
-        @return: What is allowed, in words that fit after C{allowed is}.
+        @return: A description of the allowed values that fits after C{allowed is}.
         """
 
     def read(self, found: Any) -> Any:
         """
         Turn a TOML value into the setting's.
 
-        @raise ValueError: It is not allowed; the message says what was found.
+        @raise ValueError: The value is not allowed; the message says what was found.
         """
 
 
 def describe(found: object) -> str:
     """
-    Say what kind of thing was found, without showing it: it may be a credential
-    in the wrong place.
+    Describe the type of a value without showing the value, which may be a credential in the wrong
+    place.
     """
     if isinstance(found, bool):
         return "true" if found else "false"
@@ -52,7 +52,7 @@ def describe(found: object) -> str:
 
 def show(found: str) -> str:
     """
-    Quote a string that is no credential, shortened if it is long.
+    Quote a string that is not a credential, and shorten it if it is long.
     """
     return repr(found if len(found) <= _SHOWN else found[:_SHOWN] + "…")
 
@@ -75,9 +75,9 @@ class Number:
     """
     A number in a range.
 
-    @ivar unit: What it counts, in the plural.
-    @ivar whole: Whether it has no fraction.
-    @ivar endless: Whether 0 may be written for no limit, which is read as L{None}.
+    @ivar unit: The unit, in the plural.
+    @ivar whole: Whether the number must be whole.
+    @ivar endless: Whether 0 means no limit and is read as L{None}.
     """
 
     unit: str
@@ -124,8 +124,8 @@ class Text:
     """
     A string that is not empty.
 
-    @ivar what: What it holds, with its article.
-    @ivar private: Whether it may hold a credential, so that it is not to be shown.
+    @ivar what: A description of the string, with its article.
+    @ivar private: Whether the string may hold a credential, so that messages do not show it.
     """
 
     what: str
@@ -195,7 +195,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Many:
-    """A list of values of one kind, none of them twice."""
+    """A list of values of one kind, without duplicates."""
 
     item: Kind
     least: int = 0
@@ -224,13 +224,12 @@ class Many:
 @dataclass(frozen=True)
 class Secret:
     """
-    A credential: written out, or where to find it.  L{aerostack.config.secrets} reads
-    it, because that takes files and the environment.
+    A credential, or the place where it is.  L{aerostack.config.secrets} reads it, because that
+    needs files and the environment.
 
-    @ivar what: What it is, with its article.
-    @ivar prefix: What a generated one begins with; L{None} if it cannot be
-        generated here.
-    @ivar private: Whether nobody else may read its file.
+    @ivar what: A description of the credential, with its article.
+    @ivar prefix: The first characters of a generated credential; L{None} if it cannot be generated.
+    @ivar private: Whether its file must not be readable by every user of the machine.
     """
 
     what: str

@@ -1,8 +1,8 @@
 """
 The grammar of C{server.listen}: Twisted's endpoint strings, as plain data.
 
-An option is C{name=value}, options are parted by colons, and a backslash takes the
-meaning from the character after it, as in L{twisted.internet.endpoints}.
+An option is C{name=value}, colons separate options, and a backslash escapes the character after it,
+as in L{twisted.internet.endpoints}.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from aerostack.settings.addresses import isLoopback
 
 BACKLOG = "1024"
-"""How many connections may wait to be accepted.  Twisted's 50 is soon full when clients
-come back all at once after a restart, and each that finds it full loses a second."""
+"""How many connections may wait to be accepted.  Twisted's 50 places are soon taken when all
+clients come back after a restart, and a client that finds no place loses a second."""
 
-# The first name of each is the one that may stand without "name=".
+# The value of the first option may be written without "name=".
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "tcp": ("port", "interface", "backlog", "local"),
     "tcp6": ("port", "interface", "backlog", "local"),
@@ -44,12 +44,12 @@ _DOMAINS = ("INET", "INET6", "UNIX")
 @dataclass(frozen=True)
 class Description:
     """
-    An endpoint string, taken apart and checked, nothing opened yet.
+    A parsed and checked endpoint string.  No socket and no file was opened.
 
     @ivar text: The string as it was written.
     @ivar kind: Its prefix, one of C{tcp}, C{tcp6}, C{ssl}, C{unix}, C{systemd}.
     @ivar options: Every option that was given or has a default.
-    @ivar proxied: Whether a proxy says whose each connection is, by the PROXY protocol.
+    @ivar proxied: Whether a proxy names the client of each connection, by the PROXY protocol.
     """
 
     text: str
@@ -59,7 +59,7 @@ class Description:
 
     @property
     def local(self) -> bool:
-        """Whether the operator vouches that only programs of this machine get here."""
+        """Whether the operator guarantees that only programs on this machine reach the address."""
         return self.options.get("local") == "1"
 
 
@@ -109,11 +109,9 @@ def _number(text: str, option: str, value: str, base: int, least: int, most: int
 
 def parseDescription(text: str) -> Description:
     """
-    Take an endpoint string apart and check all that can be checked without opening
-    anything.
+    Parse an endpoint string, and check everything that can be checked without opening files.
 
-    @raise ValueError: The string is malformed; the message says where, and what is
-        allowed there.
+    @raise ValueError: The string is malformed; the message says where, and what is allowed there.
     """
     (prefixName, kind), *parts = _split(text)
     proxied = (prefixName, kind) == (None, "haproxy") and bool(parts)
@@ -152,7 +150,7 @@ def parseDescription(text: str) -> Description:
 
 def _checkValues(text: str, options: Mapping[str, str]) -> None:
     """
-    Check the options whose values have a form.
+    Check the options whose values have a certain form.
     """
     bounds = {
         "port": (10, 0, 65535),

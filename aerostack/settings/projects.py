@@ -31,7 +31,7 @@ ALGORITHMS = (
 
 @dataclass(frozen=True)
 class JWTConfig:
-    """How a project's tokens are verified.  Either C{key} or C{jwks} is there."""
+    """How a project's tokens are verified.  Either C{key} or C{jwks} is set."""
 
     algorithm: str = setting(
         "The only algorithm that a token may be signed with.", Word(ALGORITHMS)
@@ -69,7 +69,7 @@ class ProjectConfig:
     """
     One project: its credentials, and who may connect.
 
-    @ivar id: What C{projectId} names, and what the project's topics end in.
+    @ivar id: The id in C{projectId} and at the end of the project's topics.
     """
 
     id: str

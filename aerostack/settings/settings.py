@@ -1,8 +1,8 @@
 """
-Every setting there is: its name, what it does, what is allowed, its default.
+Every setting: its name, its meaning, its allowed values and its default.
 
-This is the one table of it.  L{aerostack.config.loader} validates by it, and what is
-written about the configuration is checked against it.
+L{aerostack.config.loader} validates the configuration by these classes, and tests compare the
+documentation with them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SQLITE = "sqlite:///"
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """Where the daemon listens."""
+    """The addresses that the daemon listens on, and how it serves them."""
 
     listen: tuple[str, ...] = setting(
         "The addresses to serve on, as Twisted endpoint strings: tcp:, tcp6:, ssl:, unix: and"
@@ -150,7 +150,7 @@ class TrackerConfig:
 
 @dataclass(frozen=True)
 class PresenceConfig:
-    """Who is there."""
+    """The members of topics."""
 
     grace: float = setting(
         "How long a member whose connection broke may take to come back before it has left.",

@@ -14,13 +14,13 @@ from aerostack.settings.kinds import (
 )
 
 READERS = ("anonymous", "key", "token")
-"""Who may be let read a table: who has no credential, the public key, a token."""
+"""The words for clients without a credential, with the public key, and with a token."""
 
 
 @dataclass(frozen=True)
 class TableConfig:
     """
-    Who may read tables whose names a pattern covers, and what of them.
+    The rule for tables whose names match a pattern: who may read them, and which rows and columns.
     """
 
     read: tuple[str, ...] | None = setting(
