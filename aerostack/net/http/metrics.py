@@ -40,49 +40,49 @@ class Metric:
 
 
 METRICS = (
-    Metric("aerostack_connections", "gauge", "WebSocket connections that are open."),
+    Metric("aerostack_connections", "gauge", "Open WebSocket connections."),
     Metric("aerostack_subscriptions", "gauge", "Subscriptions of all connections together."),
     Metric("aerostack_topics", "gauge", "Topics that have a subscriber."),
     Metric("aerostack_publications_total", "counter", "Events and messages that were published."),
-    Metric("aerostack_changes_total", "counter", "Table changes that were read."),
-    Metric("aerostack_delivered_total", "counter", "Frames that were given to subscribers live."),
-    Metric("aerostack_feed_up", "gauge", "1 while table changes can be read, else 0."),
+    Metric("aerostack_changes_total", "counter", "Table changes that the daemon has read."),
+    Metric("aerostack_delivered_total", "counter", "Live frames that were given to subscribers."),
+    Metric("aerostack_feed_up", "gauge", "1 while the daemon can read table changes, else 0."),
     Metric(
         "aerostack_feed_lag_seconds",
         "gauge",
-        "How long ago everything had been told that was committed; 0 while no table is watched.",
+        "Seconds since the daemon had sent every committed change; 0 while no table is watched.",
     ),
     Metric(
         "aerostack_feed_unnumbered_seconds",
         "gauge",
-        "How old the oldest committed change is that has no number yet; 0 if there is none.",
+        "Age of the oldest committed change that has no number yet; 0 if there is none.",
     ),
-    Metric("aerostack_feed_position", "gauge", "The number of the newest change that was told."),
+    Metric("aerostack_feed_position", "gauge", "Number of the newest change that was sent."),
     Metric(
         "aerostack_open_transaction_seconds",
         "gauge",
-        "How long the database's oldest transaction has been open; 0 if none is known to be.",
+        "Age of the database's oldest open transaction; 0 if none is known.",
     ),
     Metric("aerostack_healthy", "gauge", "1 if /health is 200, else 0."),
     Metric(
         "aerostack_publish_to_socket_seconds",
         "histogram",
-        "From when a publication came until it was handed to every subscriber's socket.",
+        "Time from the arrival of a publication until every subscriber's socket has it.",
     ),
     Metric(
         "aerostack_commit_to_socket_seconds",
         "histogram",
-        "From when a table's row was changed until every subscriber's socket was handed it.",
+        "Time from the change of a row until every subscriber's socket has it.",
     ),
     Metric(
         "aerostack_event_loop_delay_seconds",
         "histogram",
-        "How late the event loop came to a call that it makes every 125 ms.",
+        "Delay of a call that the event loop makes every 125 ms.",
     ),
     Metric(
         "aerostack_database_call_seconds",
         "histogram",
-        "How long a call of the database took, with what it waited for a connection, by kind.",
+        "Time of a database call, including the wait for a connection, by kind.",
     ),
 )
 
