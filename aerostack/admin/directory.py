@@ -136,14 +136,14 @@ class Directory:
 
     def topics(self, project: str, prefix: str, limit: int, after: str) -> Deferred[Shown]:
         """
-        List topics that have a subscriber, a member or a stream, by name.
+        List topics that have a subscriber, a member or a log, by name.
 
         @param prefix: The beginning of the canonical names.
         @param after: Lists only topics after this name; empty for the first page.
         """
         page = Page(limit, after)
         ending = f"/{project}"
-        registry, streams = self._hub.registry, self._hub.logs.topics()
+        registry, logs = self._hub.registry, self._hub.logs.topics()
 
         def look(topics: Sequence[str]) -> None:
             page.add([t for t in topics if t.endswith(ending) and t.startswith(prefix)])
@@ -152,7 +152,7 @@ class Directory:
             look([t for t in topics if t not in registry])
 
         def lookElsewhere(topics: Sequence[str]) -> None:
-            lookBeside([t for t in topics if t not in streams])
+            lookBeside([t for t in topics if t not in logs])
 
         def shown(_: object) -> Shown:
             topics = [self._topic(name) for name in page.names]
@@ -160,7 +160,7 @@ class Directory:
 
         return self.inPieces(
             (tuple(registry), look),
-            (tuple(streams), lookBeside),
+            (tuple(logs), lookBeside),
             (tuple(self._presence.topics()), lookElsewhere),
         ).addCallback(shown)
 
@@ -188,7 +188,7 @@ class Directory:
                 yield subscriber, subscriber.subscriptions
 
     def _topic(self, canonical: str) -> Shown:
-        stream = self._hub.logs.get(canonical)
+        log = self._hub.logs.get(canonical)
         return {
             "topic": canonical,
             "table": topicOf(canonical).table,
@@ -196,10 +196,10 @@ class Directory:
             "subscribers": len(self._hub.registry.subscribers(canonical))
             - self._taps.count(canonical),
             "present": self._presence.count(canonical),
-            "published": None if stream is None else stream.head,
-            "held": 0 if stream is None else len(stream),
-            "bytes": 0 if stream is None else stream.size,
-            "pos": None if stream is None else str(stream.position),
+            "published": None if log is None else log.head,
+            "held": 0 if log is None else len(log),
+            "bytes": 0 if log is None else log.size,
+            "pos": None if log is None else str(log.position),
         }
 
     def _subscription(

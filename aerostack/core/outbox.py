@@ -113,7 +113,8 @@ class Outbox(Generic[F]):
     def take(self, size: int) -> list[F]:
         """
         Take frames from the front: at least one, if there is one, and more while their total size
-        is within a bound.
+        is within a bound.  They go out in one write; until then they wait one by one, because a
+        newer frame may replace any of them.
         """
         taken: list[F] = []
         total = 0

@@ -1,13 +1,21 @@
 """
-From one publication to all subscribers of its topic, without stopping everything else.
+Sends frames to all subscribers of a topic, without stopping everything else.
 
-The first publication of a topic in a turn of the reactor goes to everybody at once,
-because that is the fastest while things are quiet.  What follows in the same turn waits
-for its end and goes out together: one write to a socket then carries many frames, and
-the write is what costs.  A topic that was busy in the last turn waits from the first.
+The first frame of a topic in a turn of the reactor goes to all subscribers at once: that is the
+fastest while things are quiet.  Frames that follow in the same turn wait for its end and go out
+together.  The frames of a topic that was busy in the last turn all wait.
 
-A topic with very many subscribers is passed through in slices, and other topics, and
-whoever wants to be read, have their turn in between.
+A topic with very many subscribers is served in slices.  Between them, other topics are served and
+the reactor reads from sockets.
+
+Frames are put together in three places, each for a reason of its own:
+
+1. Here, for all subscribers of a topic: the frames are joined once, whatever the number of
+   subscribers, and each subscriber is called once.
+2. L{aerostack.net.websocket.writer}, for one connection: it gathers the bytes of different topics
+   and of answers, which only the connection brings together, and makes one system call.
+3. L{aerostack.core.outbox.Outbox.take}, for one client that reads slowly: its frames wait one by
+   one, because a newer one may replace any of them, until the socket has room for some.
 """
 
 from __future__ import annotations
@@ -31,8 +39,8 @@ class _Pass:
     """
     Frames on their way to one set of subscribers.
 
-    @ivar skipped: Who has joined or left since, and gets nothing of this.
-    @ivar then: Is called when everybody has them.
+    @ivar skipped: The subscribers that joined or left since; they get nothing of this.
+    @ivar then: The function to call when all subscribers have the frames.
     """
 
     __slots__ = ("_data", "_done", "frames", "size", "skipped", "subscribers", "then")
@@ -57,7 +65,7 @@ class _Pass:
         self.size += len(frame)
 
     def awaits(self, subscriber: ISubscriber) -> bool:
-        """Whether somebody is still to get this."""
+        """Whether a subscriber is still to get the frames."""
         if self.skipped is not None and subscriber in self.skipped:
             return False
         # As tuples go, this is fast.
@@ -65,9 +73,9 @@ class _Pass:
 
     def step(self, count: int) -> Sequence[ISubscriber]:
         """
-        Give out the next subscribers.
+        Move on by some subscribers.
 
-        @return: At most so many; less only if there are no more.
+        @return: At most so many; fewer only if there are no more, or if some are skipped.
         """
         begin, self._done = self._done, min(self._done + count, len(self.subscribers))
         chosen: Sequence[ISubscriber] = self.subscribers[begin : self._done]
@@ -77,20 +85,20 @@ class _Pass:
 
     @property
     def data(self) -> Frame:
-        """What each of them gets."""
+        """The bytes that each subscriber gets."""
         if self._data is None:
             self._data = joinFrames(self.frames)
         return self._data
 
     @property
     def left(self) -> int:
-        """How many subscribers it has still to come to."""
+        """How many subscribers are still to come."""
         return len(self.subscribers) - self._done
 
 
 class _Queue:
     """
-    What one topic has still to send.
+    The frames of one topic that are still to be sent.
     """
 
     __slots__ = ("_open", "_tally", "passes", "size")
@@ -102,8 +110,8 @@ class _Queue:
         self.passes: deque[_Pass] = deque()
         self.size = 0
         self._tally = tally
-        # Passes that take more frames, by the identity of their subscribers.  Those of
-        # different ones have nobody in common, so they need not keep an order.
+        # Passes that take more frames, by the identity of their subscribers.  Two tuples of
+        # subscribers have none in common, so their passes need no order.
         self._open: dict[int, _Pass] = {}
 
     def add(self, subscribers: Subscribers, frame: Frame) -> None:
@@ -117,7 +125,7 @@ class _Queue:
         self._tally.size += len(frame)
 
     def leaveOut(self, subscriber: ISubscriber) -> None:
-        """Let somebody get nothing of what waits; what comes is another matter."""
+        """Let a subscriber get nothing of what waits.  Frames that come later are not affected."""
         self._open.clear()
         for going in self.passes:
             if going.skipped is None:
@@ -125,7 +133,7 @@ class _Queue:
             going.skipped.add(subscriber)
 
     def finish(self) -> None:
-        """Take the first pass away: it has come to everybody."""
+        """Take the first pass away: all its subscribers have been served."""
         going = self.passes.popleft()
         self.size -= going.size
         self._tally.size -= going.size
@@ -134,7 +142,7 @@ class _Queue:
 
 
 MAX_WAITING = 1_048_576
-"""How many bytes may wait before whoever can wait with more had better do so."""
+"""How many bytes may wait before L{Fanout.whenDrained} holds the tracker back."""
 
 
 class Fanout:
@@ -161,7 +169,7 @@ class Fanout:
         self._busy: set[str] = set()
         self._spent = 0
         self._scheduled = False
-        # Those who wait until less waits.
+        # Callers that wait for the backlog to shrink.
         self._patient: list[Deferred[None]] = []
 
     def send(self, topic: str, subscribers: Subscribers, frame: Frame) -> None:
@@ -184,8 +192,8 @@ class Fanout:
 
     def dropPending(self, topic: str, subscriber: ISubscriber) -> None:
         """
-        Note that somebody joins a topic, or leaves it: nothing that was published until
-        now is to be sent to it.
+        Note that a subscriber joins a topic or leaves it: it gets none of the topic's frames that
+        still wait.
         """
         queue = self._queues.get(topic)
         if queue is not None:
@@ -193,8 +201,8 @@ class Fanout:
 
     def handOver(self, topic: str, subscriber: ISubscriber) -> None:
         """
-        Send somebody at once what still waits for it of a topic, so that it has all that
-        was published until now.
+        Send a subscriber at once the frames of a topic that still wait for it, so that it has
+        everything that was published until now.
         """
         queue = self._queues.get(topic)
         if queue is not None:
@@ -205,9 +213,9 @@ class Fanout:
 
     def whenDrained(self) -> Deferred[None] | None:
         """
-        Ask whether there is room for more, for somebody who can wait with it.
+        Ask when the backlog is small enough for more, for a caller that can wait.
 
-        @return: L{None} if there is, else what fires when there is.
+        @return: L{None} if it is now, else a L{Deferred} that fires when it is.
         """
         if self._waiting.size <= MAX_WAITING:
             return None
@@ -224,16 +232,17 @@ class Fanout:
 
     def isSending(self, topic: str) -> bool:
         """
-        Whether something of a topic is still on its way.
+        Whether frames of a topic are still to be sent.
         """
         return topic in self._queues
 
     def whenSent(self, topic: str, call: Callable[[], object]) -> bool:
         """
-        Have something called when all of a topic is sent that was to be sent until now.  Of
-        calls that would come at the same time, only the first does: it has waited longest.
+        Call a function when all frames of a topic are sent that are to be sent now.  Only the
+        first function is kept for a pass, which has waited longest.
 
-        @return: Whether the call comes, or came.
+        @return: Whether the function is called, or was called at once; L{False} if it was not
+            kept.
         """
         queue = self._queues.get(topic)
         if queue is None or not queue.passes:
@@ -299,5 +308,5 @@ class Fanout:
             try:
                 subscriber.deliver(frame)
             except Exception:
-                # What is wrong with one must not cost the others anything.
+                # A fault of one subscriber must not cost the others anything.
                 self.log.failure("a subscriber could not be served", Failure())

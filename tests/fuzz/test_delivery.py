@@ -333,15 +333,15 @@ class Run(SlowKeepingStory):
             publish(publication)
 
         def opened(topic: str, *args: Any, **more: Any) -> TopicLog:
-            stream = open_(topic, *args, **more)
+            log = open_(topic, *args, **more)
             truth = self.truths[topic]
-            truth.began.setdefault(stream.epoch, len(truth.entries))
-            return stream
+            truth.began.setdefault(log.epoch, len(truth.entries))
+            return log
 
-        def appended(topic: str, stream: TopicLog, *args: Any) -> None:
-            append(topic, stream, *args)
+        def appended(topic: str, log: TopicLog, *args: Any) -> None:
+            append(topic, log, *args)
             truth = self.truths[topic]
-            truth.places[stream.epoch].append(len(truth.entries))
+            truth.places[log.epoch].append(len(truth.entries))
 
         engine.publish = published
         hub.logs.open, hub.logs.append = opened, appended  # type: ignore[method-assign]

@@ -160,19 +160,19 @@ class FillTests(FillCase):
 
         Each log has a bound, and all logs together have one.
         """
-        streams = self.world.hub.logs
-        streams.budget = 100_000
+        logs = self.world.hub.logs
+        logs.budget = 100_000
         client = self.world.connect()
         for number in range(10):
             client.send(type="subscribe", topic=f"chat/{number}")
         for number in range(1000):
             self.publish(f"chat/{number // 100}", 1000)
             self.world.turn()
-            self.assertLessEqual(streams.size, 100_000)
-        stream = streams.get("chat/9/p")
-        assert stream is not None
-        self.assertLessEqual(stream.size, 40_000)
-        self.assertGreater(stream.size, 30_000)
+            self.assertLessEqual(logs.size, 100_000)
+        log = logs.get("chat/9/p")
+        assert log is not None
+        self.assertLessEqual(log.size, 40_000)
+        self.assertGreater(log.size, 30_000)
 
     def test_left(self) -> None:
         """
@@ -180,14 +180,14 @@ class FillTests(FillCase):
 
         The hub forgets the log of the topic first that was left first.
         """
-        streams = self.world.hub.logs
-        streams.budget = 4 * 20 * (COST + 20)
+        logs = self.world.hub.logs
+        logs.budget = 4 * 20 * (COST + 20)
         client = self.world.connect()
         for number in range(500):
             client.send(type="subscribe", topic=f"chat/{number:03}")
             client.send(type="unsubscribe", topic=f"chat/{number:03}")
-        self.assertLess(len(streams), 25)
-        self.assertIsNotNone(streams.get("chat/499/p"))
+        self.assertLess(len(logs), 25)
+        self.assertIsNotNone(logs.get("chat/499/p"))
 
     def test_fanout(self) -> None:
         """

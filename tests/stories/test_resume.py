@@ -35,7 +35,7 @@ class Truth:
 
     @ivar log: The number of each publication or change, in order.
     @ivar kept: Those of them that are in the database.
-    @ivar began: By the epoch of a stream, how long the log was when it began.
+    @ivar began: By epoch, how long the truth was when the daemon began a log.
     """
 
     def __init__(self, topic: Topic) -> None:
@@ -43,7 +43,7 @@ class Truth:
         self.log: list[int] = []
         self.kept: set[int] = set()
         self.began: dict[str, int] = {}
-        # By epoch, where in the log each entry of its stream stands.
+        # By epoch, where in the truth each entry of the daemon's log stands.
         self._offsets: dict[str, list[int]] = {}
 
     def attend(self, world: World) -> None:
@@ -51,15 +51,15 @@ class Truth:
         Take note of all that happens from now on.
         """
         if self.topic.table is not None:
-            stream = world.feeds.openLog(self.topic)
+            opened = world.feeds.openLog(self.topic)
         else:
-            stream = world.hub.delivery.openLog(self.topic.canonical)
-        self.began[stream.epoch] = len(self.log)
-        self._offsets[stream.epoch] = []
+            opened = world.hub.delivery.openLog(self.topic.canonical)
+        self.began[opened.epoch] = len(self.log)
+        self._offsets[opened.epoch] = []
         append = world.hub.logs.append
 
-        def seen(topic: str, stream: TopicLog, frame: Frame, *rest: Any) -> None:
-            append(topic, stream, frame, *rest)
+        def seen(topic: str, opened: TopicLog, frame: Frame, *rest: Any) -> None:
+            append(topic, opened, frame, *rest)
             if topic == self.topic.canonical:
                 self._see(frame)
 
@@ -84,7 +84,7 @@ class Truth:
 
     def place(self, text: str) -> int:
         """
-        Where in the log a position of a stream stands that somebody was told.
+        Where in the truth a position stands that a client was told.
         """
         position = parsePosition(text)
         assert position is not None and position.offset is not None
@@ -113,7 +113,7 @@ class Reader:
     def __init__(self, side: int | None, truths: dict[str, Truth], deep: bool) -> None:
         """
         @param side: Which rows it wants, L{None} for all.
-        @param deep: Whether streams never forget anything.
+        @param deep: Whether logs never forget anything.
         """
         self.side = side
         self.got: dict[str, list[int]] = {topic: [] for topic in truths}
@@ -323,7 +323,7 @@ class Story(SlowKeepingStory):
         self.world.tracker.change(*(self._change() for _ in range(20)))
 
     def emit(self) -> None:
-        """Publish something on the table's topic, that is nowhere but in the stream."""
+        """Publish something on the table's topic, that is nowhere but in the log in memory."""
         while self._number() % 2:
             # It is told whatever the filter is.
             pass
@@ -441,7 +441,7 @@ class ResumeTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from(HAPPENINGS), max_size=60))
     def test_whole(self, story: list[str]) -> None:
         """
-        With a stream that holds everything, only a restart makes a gap, and only where
+        With a log that holds everything, only a restart makes a gap, and only where
         nothing is kept.
         """
         self._tell(10_000, True, story)
@@ -450,7 +450,7 @@ class ResumeTests(SynchronousTestCase):
     @given(st.integers(0, 4), st.lists(st.sampled_from(HAPPENINGS), max_size=60))
     def test_shallow(self, depth: int, story: list[str]) -> None:
         """
-        With a stream that holds little, the database has the rest of what was kept, and
+        With a log that holds little, the database has the rest of what was kept, and
         what was not is told as a gap.
         """
         self._tell(depth, False, story)

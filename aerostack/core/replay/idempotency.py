@@ -1,5 +1,5 @@
 """
-Publications that come again, because their publisher did not hear the answer.
+Recognizes publications that a client sends again because it did not get the answer.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ T = TypeVar("T")
 
 def fingerprint(event: str, data: bytes) -> bytes:
     """
-    Tell publications of the same id apart: some clients number theirs from one at
-    every start, and that must not make their messages vanish.
+    Make a digest of a publication, which tells publications with the same id apart: some clients
+    number theirs from one at every start, and their messages must not vanish.
     """
     return blake2b(event.encode() + b"\0" + data, digest_size=16).digest()
 
 
 class IdempotencyCache(Generic[T]):
     """
-    Remembers for a while what was published under which key.
+    Remembers for a while the outcomes of publications, by their keys.
 
     @ivar window: For how many seconds.
-    @ivar limit: How many at the most; the oldest are forgotten first.
+    @ivar limit: How many it remembers at most; it forgets the oldest first.
     """
 
     def __init__(self, window: float, limit: int) -> None:
         self.window = window
         self.limit = limit
-        # In the order in which they came, which is that of their times.
+        # By key, when it came and its outcome, the oldest first.
         self._seen: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
 
     def find(self, key: Hashable, now: float) -> T | None:
         """
-        What was noted under a key, within the window.
+        The outcome that was noted under a key within the window.
         """
         self._expire(now)
         seen = self._seen.get(key)
@@ -44,7 +44,7 @@ class IdempotencyCache(Generic[T]):
 
     def note(self, key: Hashable, outcome: T, now: float) -> None:
         """
-        Remember a publication.
+        Remember the outcome of a publication.
         """
         self._seen.pop(key, None)
         self._seen[key] = (now, outcome)
@@ -52,7 +52,7 @@ class IdempotencyCache(Generic[T]):
 
     def forget(self, key: Hashable) -> None:
         """
-        Let a publication be new when it comes again: it failed.
+        Forget a publication that failed, so that it is new when it comes again.
         """
         self._seen.pop(key, None)
 
@@ -60,8 +60,7 @@ class IdempotencyCache(Generic[T]):
         seen = self._seen
         while seen:
             at, _ = next(iter(seen.values()))
-            # A clock that was set back keeps things for longer, not for ever: the limit
-            # holds.
+            # The oldest is young enough, and there are not too many.
             if now - at <= self.window and len(seen) <= self.limit:
                 return
             seen.popitem(last=False)

@@ -1,9 +1,9 @@
 """
 The newest part of one topic's log, in memory.
 
-A log is a bounded ring: by count, by bytes and by age.  What fell out of it can be
-had from the database, if it is kept there.  For that each entry knows its mark, the
-place in what is kept (see L{aerostack.core.replay.positions}).
+A log is a ring that is bounded by count, by bytes and by age.  An entry that fell out of it may
+still be in the database.  So each entry has a mark, its place in the database (see
+L{aerostack.core.replay.positions}).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aerostack.core.limits.tally import Tally
 from aerostack.core.replay.positions import Position
 
 OVERHEAD = 200
-"""Bytes that an entry costs beside its frame, about."""
+"""About how many bytes an entry takes beside its frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Entry:
     One entry of a topic's log.
 
     @ivar offset: Its number in the log, from 1.
-    @ivar mark: The log's mark once the entry had come.
+    @ivar mark: The log's mark after the entry was added.
     @ivar kept: Whether the database has the entry too, under that mark.
     @ivar frame: The encoded frame.
-    @ivar source: What the frame was made of, where another frame may have to be made
-        of it for somebody with a filter.
-    @ivar at: When it came, seconds.
+    @ivar source: The change of a table that the frame was made of, because clients with a filter
+        may need another frame; L{None} for a publication.
+    @ivar at: When it was added, seconds of the clock.
     """
 
     offset: int
@@ -64,15 +64,14 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """
-    How somebody who comes back gets what was missed: what the database has after one
-    mark and up to another, then entries of the log.
+    How a client that comes back gets what it missed: first what the database has between two
+    marks, then entries of the log.
 
-    @ivar after: Read from the database what comes after this mark; L{None} if nothing
-        is to be read.
-    @ivar until: And up to this mark.
-    @ivar entries: What comes then.
-    @ivar keptOnly: What was not kept may be missing, because nobody knows any more
-        what there was.
+    @ivar after: The mark after which to read from the database; L{None} to read nothing.
+    @ivar until: The mark up to which to read.
+    @ivar entries: The entries that follow.
+    @ivar keptOnly: Whether entries that were not kept may be missing: the daemon does not know
+        any more whether there were any.
     """
 
     entries: tuple[Entry, ...]
@@ -84,10 +83,10 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Gap:
     """
-    What was missed cannot be had.
+    The daemon does not have what the client missed.
 
-    @ivar reason: C{expired} (it was there, but is not any more), C{unknown} (the
-        position means nothing here) or C{limit} (it is more than is replayed).
+    @ivar reason: C{expired} (the daemon had it, and has it no longer), C{unknown} (the position
+        means nothing here) or C{limit} (it is more than the daemon replays).
     """
 
     reason: str
@@ -98,21 +97,21 @@ UNKNOWN = Gap("unknown")
 LIMIT = Gap("limit")
 
 _NOTHING: deque[Entry] = deque()
-"""The entries of all logs that have none: one of its own would take more memory than all
-the rest of a log."""
+"""The entries of every empty log: a deque of its own would take more memory than the rest of the
+log."""
 
 
 class TopicLog:
     """
     A ring of one topic's newest entries.
 
-    @ivar epoch: Tells this log from all others, of other runs and of this one.
+    @ivar epoch: The name of this log, different from all others of this run and of earlier runs.
     @ivar lineage: See L{Position}.
     @ivar depth: How much it holds.
     @ivar head: The offset of the newest entry, 0 before the first.
     @ivar mark: The newest mark.
     @ivar seen: Whether the newest mark is that of a kept message; see L{Position}.
-    @ivar within: Whether what comes is a part of a transaction that has begun already.
+    @ivar within: Whether the next entry is a part of a transaction that has begun already.
     @ivar size: The bytes that it holds, about.
     """
 

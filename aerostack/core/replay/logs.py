@@ -12,22 +12,22 @@ from aerostack.core.limits.tally import Tally
 from aerostack.core.replay.log import Depth, TopicLog
 
 COST = 800
-"""About how many bytes a log takes that holds nothing, beside the topic's name."""
+"""About how many bytes an empty log takes beside the topic's name."""
 
 
 class TopicLogs:
     """
-    TopicLogs by canonical topic.
+    The logs, by canonical topic.
 
-    A topic has one from its first subscription or its first kept message on, and until it
-    was not needed for longer than the log holds anything.  No client can hold a position
-    in a topic that never had a log.
+    A topic gets a log with its first subscription or its first kept message.  The log goes when
+    the topic was not needed for longer than the log holds entries.  A client cannot have a
+    position in a topic that never had a log.
 
     @ivar depthOf: Tells how much a topic's log holds.
     @ivar needed: Tells whether a topic has subscribers, or publications on their way.
-    @ivar budget: How many bytes of entries all of them may hold together.  A quarter as
-        much is for logs that are not needed: those for which it is too much are dropped
-        before their time, the ones that were left first.
+    @ivar budget: How many bytes of entries all logs may hold together.  Logs that are not needed
+        may take a quarter as much; beyond that, those that were left first are dropped before
+        their time.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class TopicLogs:
         budget: int,
     ) -> None:
         """
-        @param newEpoch: Makes epochs; no two calls, of any run, give the same.
+        @param newEpoch: Makes epochs; each call of each run gives another.
         """
         self.budget = budget
         self.depthOf = depthOf
@@ -45,15 +45,15 @@ class TopicLogs:
         self._newEpoch = newEpoch
         self._tally = Tally()
         self._logs: dict[str, TopicLog] = {}
-        # Those that may hold entries, the ones quiet for longest first.
+        # The logs that may hold entries; the one that was quiet for longest comes first.
         self._holding: OrderedDict[str, TopicLog] = OrderedDict()
-        # Since when each of those that are not needed is not, the ones left first first.
+        # Since when each log is not needed, seconds; the one that was left first comes first.
         self._idle: OrderedDict[str, float] = OrderedDict()
         self._idleSize = 0
 
     @property
     def size(self) -> int:
-        """How many bytes of entries there are, about."""
+        """About how many bytes of entries there are."""
         return self._tally.size
 
     def get(self, topic: str) -> TopicLog | None:
@@ -80,7 +80,8 @@ class TopicLogs:
 
     def restart(self, topic: str, mark: int, now: float) -> None:
         """
-        Give a topic a new log: what is in the present one leads no further.
+        Give a topic a new log, if it has one: no client can go on from a position in the present
+        one without a gap.
         """
         log = self.drop(topic)
         if log is not None:
@@ -88,7 +89,7 @@ class TopicLogs:
 
     def drop(self, topic: str) -> TopicLog | None:
         """
-        Let a topic have no log any more.
+        Take a topic's log away.
 
         @return: The log that it had.
         """
@@ -103,8 +104,9 @@ class TopicLogs:
         self, wanted: Callable[[str], bool], now: float, piece: int = 500
     ) -> Iterator[None]:
         """
-        Let the logs of the topics that are wanted lead no further, a piece at a time.
+        Restart the logs of some topics, or drop those that are not needed, a piece at a time.
 
+        @param wanted: Tells whether a topic is one of them.
         @param piece: How many logs are looked at in one step.
         """
         for some in _pieces(self._logs, piece):
@@ -127,13 +129,13 @@ class TopicLogs:
 
     def leave(self, topic: str, now: float) -> None:
         """
-        Note that a topic's log is not needed any more, or was just used without being.
+        Note that a topic's log is not needed any more, or that it was used without being needed.
         """
         if topic not in self._logs:
             return
         self._rest(topic, now)
         if self._idleSize > self.budget // 4:
-            # Two for one that comes, so that there are soon few enough.
+            # Two go for one that comes, so that there are soon few enough.
             for oldest in tuple(islice(self._idle, 2)):
                 if oldest != topic:
                     self._abandon(oldest, now)
@@ -144,7 +146,7 @@ class TopicLogs:
         self._idleSize += COST + len(topic)
 
     def _abandon(self, topic: str, now: float) -> None:
-        """Drop a log that is not needed, unless a publication is on its way to it."""
+        """Drop a log, unless it is needed again."""
         if self.needed(topic):
             self._rest(topic, now)
         else:
@@ -174,13 +176,12 @@ class TopicLogs:
             other = self._holding[quietest]
             other.shrink(other.size - (self.size - self.budget))
             if not len(other):
-                # Each is met once, however often there is not enough room.
+                # An empty log need not be looked at again when memory is short the next time.
                 del self._holding[quietest]
 
     def expire(self, now: float, piece: int = 500) -> Iterator[None]:
         """
-        Drop what is too old, and the logs that were not needed for long, a piece at a
-        time.
+        Drop entries that are too old, and logs that were not needed for long, a piece at a time.
 
         @param now: Seconds.
         @param piece: How many logs are looked at in one step.

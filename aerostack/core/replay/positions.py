@@ -1,13 +1,12 @@
 """
 Places in a topic's log.
 
-A client gets a position with every frame of the log and brings the last one back
-when it returns.  To the client it is opaque.  To us it says two things: where in the
-memory of this run of the daemon the frame stood, and how far into what is kept in the
-database, which outlives the run.
+Every frame of the log has a position.  A client brings its last one back when it returns.  The
+client does not look into it.  For the daemon it has two parts: the frame's place in a log in the
+memory of this run, and its place in the database, which outlives the run.
 
-A database can be put back to an older state.  So a position also says whether its client has
-seen a kept message at that place: where the database lacks the message, it is not the one that
+An operator can restore a database to an older state.  So a position also says whether the client
+has seen a kept message there.  If the database lacks that message, it is not the database that
 the client knows.
 """
 
@@ -33,10 +32,10 @@ class Position:
         read from the database and is known by its mark alone.
     @ivar mark: The newest kept entry up to here: a message's C{created_at}, or on a
         table's topic the number of a change in the journal.
-    @ivar lineage: Which journal numbered the change; empty on other topics.
+    @ivar lineage: The name of the journal that numbered the change; empty on other topics.
     @ivar within: Whether the entry is a part of a transaction that goes on behind it.
-    @ivar seen: Whether the mark is that of a kept message.  Where it is not, the mark says
-        that nothing was kept between the newest message and then.
+    @ivar seen: Whether the mark is that of a kept message.  If not, the mark is a time, and no
+        message was kept between the newest message and that time.
     """
 
     epoch: str
@@ -58,7 +57,7 @@ def parsePosition(text: str) -> Position | None:
     """
     Read a position that a client brings back.
 
-    @return: L{None} if it was never one of ours.
+    @return: L{None} if the daemon makes no such positions.
     """
     found = _POSITION.fullmatch(text)
     if found is None:

@@ -1,5 +1,5 @@
 """
-What is published, and what of it is kept, as plain data.
+Publications and the messages that the history keeps of them, as plain data.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 EVENT = "event"
 CHAT_MESSAGE = "chat_message"
 PRESENCE = "presence"
-"""Reaches clients as an event, but is state: no part of the topic's log."""
+"""A client gets it as an event, but it is state: it is no part of the topic's log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
     """
-    Something that all subscribers of a topic are to get.
+    What all subscribers of a topic are to get.
 
     @ivar topic: The canonical topic.
     @ivar kind: L{EVENT}, L{CHAT_MESSAGE} or L{PRESENCE}.
     @ivar event: The event's name.
     @ivar data: The event's data, as JSON.
-    @ivar userId: Who published it, L{None} for a server or somebody without a name.
-    @ivar timestamp: When, milliseconds since the epoch.
+    @ivar userId: The user who published it; L{None} for a server, or a user without a name.
+    @ivar timestamp: When it was published, milliseconds since the epoch.
     @ivar mark: Its C{createdAt} in the history, L{None} if it is not kept.
     """
 
@@ -38,7 +38,7 @@ class Publication:
 @dataclass(frozen=True, slots=True)
 class Message:
     """
-    A publication that is to be kept.
+    A publication that the history is to keep.
 
     @ivar id: Its own id, unique in the history.
     @ivar topic: The canonical topic.
@@ -47,7 +47,7 @@ class Message:
     @ivar data: The event's data, as JSON.
     @ivar userId: Who published it, or L{None}.
     @ivar timestamp: When it came, milliseconds since the epoch.
-    @ivar publishId: By which its publisher may send it again, or L{None}.
+    @ivar publishId: The id under which its publisher may send it again, or L{None}.
     """
 
     id: str

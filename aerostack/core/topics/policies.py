@@ -22,12 +22,12 @@ NEWEST = "newest"
 @dataclass(frozen=True, slots=True)
 class TopicPolicy:
     """
-    What holds for some topics.
+    How the daemon treats some topics.
 
     @ivar depth: How much of their log is in memory.
     @ivar whenSlow: L{CLOSE}, L{LATEST} or L{NEWEST}.
     @ivar slowKey: For L{LATEST}: the field of an event's data, or the column of a row,
-        that is the key.  Where it is L{None}, the key is who published it.
+        that is the key; L{None} for the user who published it.
     """
 
     depth: Depth
@@ -36,10 +36,11 @@ class TopicPolicy:
 
     def conflationKey(self, topic: str, event: str, value: Hashable) -> Hashable:
         """
-        The key by which a frame is spared (see L{aerostack.protocol.framing.Frame}).
+        The key of a frame: of frames with the same key, a slow reader needs only the newest (see
+        L{aerostack.protocol.framing.Frame}).
 
-        @param value: The value of C{slowKey} or, where there is none, who published it.
-            L{None} if it has none, so that every such frame is sent.
+        @param value: The value of C{slowKey}, or the user who published it if the policy has no
+            C{slowKey}.  L{None} if there is no value, so that every such frame is sent.
         """
         if self.whenSlow == NEWEST:
             return (topic,)
@@ -50,30 +51,30 @@ class TopicPolicy:
 
 class TopicPolicies:
     """
-    Which rule holds for which topic: of those whose pattern covers its path the first.
+    The policies by patterns.  A topic's policy is the first whose pattern covers its path.
     """
 
     remembered = 10_000
 
-    def __init__(self, rules: Iterable[tuple[str, TopicPolicy]], default: TopicPolicy) -> None:
+    def __init__(self, policies: Iterable[tuple[str, TopicPolicy]], default: TopicPolicy) -> None:
         """
-        @param rules: Patterns of topics' paths (see L{Patterns}), and what holds.
+        @param policies: Patterns of topics' paths (see L{Patterns}), and their policies.
         """
-        self._rules = [(Patterns([pattern]), rule) for pattern, rule in rules]
+        self._policies = [(Patterns([pattern]), policy) for pattern, policy in policies]
         self._default = default
         self._found: dict[str, TopicPolicy] = {}
 
     def of(self, canonical: str) -> TopicPolicy:
         """
-        The rule of a topic, by its canonical name.
+        The policy of a topic, by its canonical name.
         """
-        if not self._rules:
+        if not self._policies:
             return self._default
-        rule = self._found.get(canonical)
-        if rule is None:
+        policy = self._found.get(canonical)
+        if policy is None:
             path = canonical.rpartition("/")[0]
-            rule = next((rule for p, rule in self._rules if p.match(path)), self._default)
+            policy = next((policy for p, policy in self._policies if p.match(path)), self._default)
             if len(self._found) >= self.remembered:
                 self._found.clear()
-            self._found[canonical] = rule
-        return rule
+            self._found[canonical] = policy
+        return policy

@@ -1,5 +1,5 @@
 """
-Topics: what clients call them, and the one name that each has.
+Topics: the names that clients use, and the one canonical name that each topic has.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from aerostack.errors import RealtimeError
 
 TABLE = "table"
 
-# They end strings and statements, stand for wildcards or open tags elsewhere: no
-# topic of a well-meaning application needs them, and a log or a shell does not
-# have to be careful with what cannot come.
+# In other languages these characters end strings or statements, or are wildcards or tags.  No
+# honest application needs them in a topic, and logs and shells are safer without them.
 _REFUSED = frozenset("\"'`\\;<>*#?")
 
 # Control, surrogate, private, unassigned; line and paragraph separators.
@@ -90,7 +89,7 @@ def parseTopic(text: str, project: str, projects: Collection[str], maxLength: in
             f"A topic has at most {maxLength} characters with its project; this one {length}.",
         )
     segments = path.split("/")
-    # What ends in our project, or has no slash, cannot be meant for another.
+    # A topic that ends in the client's project, or has no slash, is not another project's.
     if path == text and segments[-1] in projects:
         raise RealtimeError(
             "wrong_project",
@@ -120,7 +119,7 @@ def _checkSegment(segment: str) -> None:
 
 
 def _checkTableName(name: str) -> None:
-    """A table may be called nearly anything: whether it exists, the database says."""
+    """A table may have nearly any name; the database says whether it exists."""
     if not name:
         raise RealtimeError("invalid_topic", "A table's topic names a table.")
     for character in name:
@@ -140,10 +139,10 @@ USER_LENGTH = 255
 
 def checkUser(userId: str) -> None:
     """
-    Check the name of a user, wherever one comes in: a token's C{sub}, the URL's C{userId} and
-    that for which a server publishes.
+    Check the name of a user: in a token's C{sub}, in the URL's C{userId}, and in what a server
+    publishes.
 
-    @raise ValueError: It is none; the message says why.
+    @raise ValueError: It cannot be a user's name; the message says why.
     """
     if not 0 < len(userId) <= USER_LENGTH:
         raise ValueError(f"has 1 to {USER_LENGTH} characters")
@@ -159,7 +158,7 @@ RESERVED_EVENTS = "presence:"
 
 def checkEvent(event: str, maxLength: int) -> None:
     """
-    Check the name of an event that somebody wants to publish.
+    Check the name of an event that a client wants to publish.
 
     @raise RealtimeError: C{invalid_event}.
     """

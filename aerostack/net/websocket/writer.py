@@ -2,10 +2,11 @@
 Writes bytes to sockets.
 
 A system call costs more than all other work for a frame.  So the writer gathers the bytes that one
-turn of the reactor has for a connection, and sends them with one call at the end of the turn.  It
-makes that call on the socket itself: asking the reactor first whether the socket is writable would
-cost three more calls and the reactor's dispatch.  Only bytes that the socket does not take go to
-Twisted's transport, which waits until the socket takes them.
+turn of the reactor has for a connection, and sends them with one call at the end of the turn.  The
+fanout has joined the frames of one topic already; frames of several topics, and answers, meet only
+here.  The writer makes that call on the socket itself: asking the reactor first whether the socket
+is writable would cost three more calls and the reactor's dispatch.  Only bytes that the socket does
+not take go to Twisted's transport, which waits until the socket takes them.
 """
 
 from __future__ import annotations
