@@ -210,7 +210,7 @@ class History:
                 self._restored.note(
                     "A client has seen a kept message that the database lacks: an older backup was"
                     " restored, or the message was deleted. Clients that come back from such"
-                    " messages are told of a gap."
+                    " messages get a gap."
                 )
                 self.log.warn(
                     "a client has seen a kept message on {topic} that is not in the database: an"

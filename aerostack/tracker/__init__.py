@@ -6,9 +6,10 @@ inside the writer's own transaction, so the journal never holds what was rolled 
 SQLite has one writer at a time, so the journal's order is the order of commits.  The
 daemon reads the journal on a timer.  Begin with L{aerostack.tracker.tracker}.
 
-  - L{aerostack.databases.sqlite.tables} reads what a table looks like,
+  - L{aerostack.databases.sqlite.tables} reads the definition of a table,
   - L{aerostack.databases.sqlite.triggers} writes the triggers for it, as text,
-  - L{aerostack.databases.sqlite.ledger} keeps the daemon's own tables in the user's database,
+  - L{aerostack.databases.sqlite.schema} creates the daemon's own tables in the user's database,
+    and L{aerostack.databases.sqlite.ledger} keeps the records in them,
   - L{aerostack.databases.sqlite.repair} adapts the triggers when the user's schema changes,
   - L{aerostack.tracker.columns} remembers what columns the tables have,
   - L{aerostack.databases.sqlite.entries} decodes the journal's entries, and
@@ -17,7 +18,7 @@ daemon reads the journal on a timer.  Begin with L{aerostack.tracker.tracker}.
   - L{aerostack.tracker.tracker} is the timer; it reaches the database through
     L{aerostack.tracker.monitor},
   - L{aerostack.tracker.attaching} starts to follow tables, L{aerostack.tracker.watched} counts
-    who watches them, and L{aerostack.tracker.alterations} reports changes of their schema,
+    their subscribers, and L{aerostack.tracker.alterations} reports changes of their schema,
   - L{aerostack.tracker.dispatch} passes changes to the listener, and
     L{aerostack.tracker.awaited} holds callers back until it has,
   - L{aerostack.tracker.snapshots} reads rows, L{aerostack.tracker.maintenance} prunes and

@@ -314,7 +314,7 @@ def unread(table: str, seq: int) -> Loss:
         table,
         RealtimeError(
             "table_lost",
-            f"A change of the table {table!r} cannot be told, because a value in it cannot be"
+            f"A change of the table {table!r} cannot be sent, because a value in it cannot be"
             " read; reload it.",
         ),
         seq,

@@ -151,8 +151,8 @@ class Following:
                 if isThere:
                     self._restored.note(
                         "The database is a copy of another or was restored, or its journal is of"
-                        " an earlier version. Clients that come back for changes of tables are"
-                        " told of a gap, and reload."
+                        " an earlier version. Clients that come back for changes of tables get"
+                        " a gap, and reload."
                     )
                     self.log.warn(
                         "the journal in this database is that of another, of which this one is a"

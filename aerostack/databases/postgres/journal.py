@@ -380,7 +380,7 @@ class PostgresJournal:
             self._isRestored = True
             self._restored.note(
                 "The database was put back to an older state: a client has seen changes that its"
-                " journal lacks. Clients that come back for such changes are told of a gap, and"
+                " journal lacks. Clients that come back for such changes get a gap, and"
                 " reload."
             )
             self.log.warn(

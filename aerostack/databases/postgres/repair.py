@@ -113,7 +113,7 @@ def repairTable(cursor: Any, record: TableRecord, options: RecordingOptions) -> 
         reason = error.message
         if error.code == "unknown_table":
             reason = (
-                f"The table {name!r} was dropped or renamed; its changes are told again once it"
+                f"The table {name!r} was dropped or renamed; its changes are sent again once it"
                 " is back."
             )
         lose(cursor, record, reason)

@@ -22,7 +22,8 @@ from aerostack.databases.sqlite.connection import (
     identify,
     prepareDatabase,
 )
-from aerostack.databases.sqlite.journal import SQLiteJournal, checkRestored
+from aerostack.databases.sqlite.journal import SQLiteJournal
+from aerostack.databases.sqlite.noting import checkRestored
 from aerostack.databases.sqlite.query import runQuery
 from aerostack.databases.sqlite.wake import WALWaker
 from aerostack.interfaces import IJournal, IWaker

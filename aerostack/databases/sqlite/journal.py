@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from aerostack.core.rows.changes import Change
@@ -17,12 +16,13 @@ from aerostack.core.rows.journal import Lag, Loss, Poll, gap, lineageOf
 from aerostack.core.rows.selection import Bounds, Selection, Snapshot
 from aerostack.databases.health import RestoreNotice
 from aerostack.databases.oversize import CHANGE_BYTES
-from aerostack.databases.restored import Note, Noted, isRestored
-from aerostack.databases.sqlite import entries, ledger, repair
+from aerostack.databases.restored import Note
+from aerostack.databases.sqlite import entries, ledger, repair, schema
 from aerostack.databases.sqlite.entries import EntryReader
 from aerostack.databases.sqlite.installed import installedTriggers
 from aerostack.databases.sqlite.ledger import LEASE, Place, TableRecord, transaction
 from aerostack.databases.sqlite.names import fold
+from aerostack.databases.sqlite.noting import NotedJournal
 from aerostack.databases.sqlite.past import readPast, surveyPast
 from aerostack.databases.sqlite.pruning import HOLD, WHOLE, prune
 from aerostack.databases.sqlite.rows import readRows
@@ -40,8 +40,6 @@ class SQLiteJournal:
     writes.  C{PRAGMA data_version} shows whether there is anything new, and does not count a
     connection's own commits.
     """
-
-    log = Logger()
 
     def __init__(
         self,
@@ -62,8 +60,7 @@ class SQLiteJournal:
         @param note: Notes how far the journal came, outside of the database.
         @param restored: Notes that the database was put back to an older state.
         """
-        self._note = note
-        self._restored = restored or RestoreNotice()
+        self._noted = NotedJournal(note, restored or RestoreNotice())
         self._hold = hold
         self._whole = whole
         self._rebuiltRows = rebuiltRows
@@ -81,43 +78,17 @@ class SQLiteJournal:
         self._quiet: tuple[int, int] | None = None
 
     def prepare(self, cursor: sqlite3.Cursor) -> int:
-        if not ledger.isComplete(cursor):
+        if not schema.isComplete(cursor):
             with transaction(cursor, "BEGIN IMMEDIATE"):
                 # Another process may have been first.
-                if not ledger.isComplete(cursor):
-                    ledger.create(cursor, ledger.entryAfter(self._after) - 1)
+                if not schema.isComplete(cursor):
+                    schema.create(cursor, ledger.entryAfter(self._after) - 1)
                     # No earlier position is valid in a new journal.
-                    self._takeNote(cursor)
-        ledger.checkVersion(cursor)
-        if self._note is not None:
-            self._compare(cursor, self._note)
+                    self._noted.take(cursor)
+        schema.checkVersion(cursor)
+        self._noted.compare(cursor)
         self._after = ledger.lastChangeOf(ledger.newest(cursor))
         return self._after
-
-    def _compare(self, cursor: sqlite3.Cursor, note: Note) -> None:
-        """
-        Check whether the journal is the one that the note beside the database describes.
-        """
-        if _isOther(cursor, note):
-            # The positions that clients have belong to another history than this journal's.
-            with transaction(cursor, "BEGIN IMMEDIATE"):
-                # Another process may have been first.
-                isOther = _isOther(cursor, note)
-                if isOther:
-                    ledger.beginEpoch(cursor)
-                    self._takeNote(cursor)
-            if isOther:
-                self._restored.note(_RESTORED)
-                self.log.warn(
-                    "the database was put back to an older state, or is a copy in another place:"
-                    " its journal is not what {note} says, or that file is not there.  Clients that"
-                    " come back for changes of tables get a gap, and reload",
-                    note=note.path,
-                )
-        isNoted = self._takeNote(cursor)
-        if isNoted != ledger.isNoted(cursor):
-            with transaction(cursor, "BEGIN IMMEDIATE"):
-                ledger.setNoted(cursor, isNoted)
 
     def attached(self, cursor: sqlite3.Cursor) -> list[str]:
         records = ledger.records(cursor).values()
@@ -130,7 +101,7 @@ class SQLiteJournal:
             version = _pragma(cursor, "schema_version")
             described = describe(cursor, table)
             key = fold(described.name)
-            if not ledger.isComplete(cursor):
+            if not schema.isComplete(cursor):
                 self._repair(cursor)
             record = ledger.find(cursor, key)
             if record is not None and key in self._wanted:
@@ -155,7 +126,7 @@ class SQLiteJournal:
     def detach(self, cursor: sqlite3.Cursor, table: str) -> None:
         self._wanted.pop(fold(table), None)
         self._known.pop(table, None)
-        if not ledger.isComplete(cursor):
+        if not schema.isComplete(cursor):
             return
         with transaction(cursor, "BEGIN IMMEDIATE"):
             version = _pragma(cursor, "schema_version")
@@ -209,17 +180,17 @@ class SQLiteJournal:
         self._schemaVersion = version
         self._quiet = None if poll.more else (dataVersion, poll.after)
         self._after = poll.after
-        if poll.events and self._note is not None:
+        if poll.events:
             # The note must be written before the changes are delivered.
-            self._note.write(_reach(cursor))
+            self._noted.write(cursor)
         return poll
 
     def lineage(self, cursor: sqlite3.Cursor, table: str) -> str:
-        record = ledger.find(cursor, fold(table)) if ledger.isComplete(cursor) else None
+        record = ledger.find(cursor, fold(table)) if schema.isComplete(cursor) else None
         return "" if record is None else lineageOf(ledger.epoch(cursor), record.tid)
 
     def reshapedAt(self, cursor: sqlite3.Cursor, table: str) -> int:
-        record = ledger.find(cursor, fold(table)) if ledger.isComplete(cursor) else None
+        record = ledger.find(cursor, fold(table)) if schema.isComplete(cursor) else None
         places = () if record is None else record.places
         since = max((place.since for place in places), default=0)
         return ledger.lastChangeOf(since - 1) if since else -1
@@ -269,7 +240,7 @@ class SQLiteJournal:
         return Snapshot(rows, position, lineage, size)
 
     def renew(self, cursor: sqlite3.Cursor, timestamp: int) -> None:
-        if not ledger.isComplete(cursor):
+        if not schema.isComplete(cursor):
             return
         (until,) = cursor.execute(
             "SELECT value FROM _aerostack_meta WHERE key = 'lease'"
@@ -282,12 +253,12 @@ class SQLiteJournal:
             )
 
     def prune(self, cursor: sqlite3.Cursor, before: int, timestamp: int, limit: int) -> int:
-        if not ledger.isComplete(cursor):
+        if not schema.isComplete(cursor):
             return 0
         return prune(cursor, before, timestamp, max(limit, self._whole), self._hold)
 
     def lag(self, cursor: sqlite3.Cursor) -> Lag:
-        self._takeNote(cursor)
+        self._noted.take(cursor)
         # The journal has the order of commits, and no transaction delays the changes of another.
         return Lag(0.0, None)
 
@@ -296,20 +267,9 @@ class SQLiteJournal:
 
     def remove(self, cursor: sqlite3.Cursor) -> list[str]:
         with transaction(cursor, "BEGIN IMMEDIATE"):
-            names = ledger.clear(cursor)
-        if self._note is not None:
-            self._note.remove()
+            names = schema.clear(cursor)
+        self._noted.remove()
         return names
-
-    def _takeNote(self, cursor: sqlite3.Cursor) -> bool:
-        """
-        Note how far the journal is.
-
-        @return: Whether it could be noted.
-        """
-        if self._note is None or not ledger.isComplete(cursor):
-            return False
-        return self._note.write(_reach(cursor))
 
     def _repair(self, cursor: sqlite3.Cursor) -> None:
         read = ledger.entryAfter(self._after) - 1
@@ -389,35 +349,9 @@ class SQLiteJournal:
             self._schemaVersion = present
 
 
-def checkRestored(cursor: sqlite3.Cursor, note: Note, restored: RestoreNotice) -> None:
-    """
-    Check whether the database was put back to an older state, and change nothing.
-    """
-    if ledger.isComplete(cursor) and ledger.isOfThisVersion(cursor) and _isOther(cursor, note):
-        restored.note(_RESTORED)
-
-
-_RESTORED = (
-    "The database was put back to an older state, or is a copy in another place. Clients that come"
-    " back for changes of tables get a gap, and reload."
-)
-
-
 def _pragma(cursor: sqlite3.Cursor, name: str) -> int:
     value: int = cursor.execute(f"PRAGMA {name}").fetchone()[0]
     return value
-
-
-def _reach(cursor: sqlite3.Cursor) -> Noted:
-    """How far the journal is."""
-    return Noted(ledger.epoch(cursor), ledger.newest(cursor))
-
-
-def _isOther(cursor: sqlite3.Cursor, note: Note) -> bool:
-    """Whether the journal is a different one, or an earlier state of it, than the note says."""
-    # Another process may write the note meanwhile, so the note is read first.
-    noted = note.read()
-    return isRestored(_reach(cursor), noted, ledger.isNoted(cursor))
 
 
 def _active(records: Mapping[int, TableRecord]) -> list[TableRecord]:

@@ -1,10 +1,11 @@
 """
-The daemon's own tables in the user's database.
+The records of the followed tables, and the journal's facts, in the user's database.
 
 C{_aerostack_changes} is the journal; the triggers note in C{_aerostack_pending} which rows may be
 replaced; C{_aerostack_tables} and C{_aerostack_columns} say what the journal's entries mean;
 C{_aerostack_meta} holds single facts; C{_aerostack_names} has no rows, but has columns with the
-names of all followed columns.  No function here begins a transaction.
+names of all followed columns.  L{aerostack.databases.sqlite.schema} creates these tables.  Only
+L{transaction} begins a transaction.
 
 An entry may report two changes: a row that took the place of another one also reports that the
 other one is gone.  So a change's number is twice its entry's number for the first of two changes,
@@ -20,17 +21,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from aerostack.databases.identifiers import quoteIdentifier
-from aerostack.databases.sqlite.installed import dropTriggers, installedTriggers
+from aerostack.databases.sqlite.installed import dropTriggers
 from aerostack.databases.sqlite.names import fold
-from aerostack.databases.sqlite.triggers import CUT, NOW
-
-VERSION = 3
 
 LEASE = 2 * 3600 * 1000
-"""For how long, in ms, a lease keeps the journal: a daemon reads it."""
+"""For how long, in ms, the lease of a daemon that reads the journal is valid."""
 
-FIRST_COLUMNS = 1
-"""How many columns the journal has at first; it gets more as tables need them."""
 
 MAX_POSITIONS = 990
 """How many columns the journal can have."""
@@ -41,33 +37,6 @@ How many columns C{_aerostack_names} can have.  SQLite looks at each of them whe
 write to a followed table.
 """
 
-# The journal's numbers must never be used twice, also when it is pruned.  SQLite gives a new row
-# the largest existing number plus one, so it is enough that the newest entry always stays.
-# AUTOINCREMENT would do this too, but it would leave the table sqlite_sequence in the user's
-# database, which cannot be dropped.
-#
-# The columns of values have no type, so that SQLite keeps each value as it was.  The other columns
-# have none, so that SQLite checks nothing for each entry.
-# The time of an entry and the mark of an image are defaults, so that no trigger needs to set them.
-_TABLES = (
-    "CREATE TABLE _aerostack_changes (seq INTEGER PRIMARY KEY, tid, op DEFAULT 'B',"
-    " at DEFAULT (julianday('now')), k, was, "
-    + ", ".join(f"c{i}" for i in range(FIRST_COLUMNS))
-    + ")",
-    "CREATE INDEX _aerostack_images_of ON _aerostack_changes (tid, k) WHERE op IN ('B', 'd')",
-    "CREATE TABLE _aerostack_pending (tid INTEGER NOT NULL, kind TEXT NOT NULL, k, "
-    + ", ".join(f"c{i}" for i in range(FIRST_COLUMNS))
-    + ")",
-    "CREATE INDEX _aerostack_pending_tid ON _aerostack_pending (tid)",
-    "CREATE TABLE _aerostack_tables (tid INTEGER PRIMARY KEY, name TEXT NOT NULL,"
-    " missing INTEGER NOT NULL DEFAULT 0, ended INTEGER)",
-    "CREATE TABLE _aerostack_columns (tid INTEGER NOT NULL, position INTEGER NOT NULL,"
-    " name TEXT, since INTEGER NOT NULL, fallback, PRIMARY KEY (tid, position))",
-    "CREATE TABLE _aerostack_meta (key TEXT PRIMARY KEY, value)",
-    "CREATE TABLE _aerostack_names (_)",
-    CUT,
-)
-_NAMES = tuple(statement.split(maxsplit=3)[2] for statement in _TABLES)
 
 INSERTED = "I"
 UPDATED = "U"
@@ -152,72 +121,6 @@ def transaction(cursor: sqlite3.Cursor, begin: str) -> Iterator[None]:
         if cursor.connection.in_transaction:
             cursor.execute("ROLLBACK")
         raise
-
-
-def isComplete(cursor: sqlite3.Cursor) -> bool:
-    """
-    Whether all objects that L{create} makes exist.
-    """
-    found = cursor.execute(
-        "SELECT name FROM sqlite_master WHERE substr(name, 1, 11) = '_aerostack_'"
-    ).fetchall()
-    return {name for (name,) in found}.issuperset(_NAMES)
-
-
-def create(cursor: sqlite3.Cursor, after: int) -> None:
-    """
-    Create the tables, anew if some exist.
-
-    @param after: The number after which the journal begins.
-    """
-    clear(cursor)
-    for statement in _TABLES:
-        cursor.execute(statement)
-    cursor.execute(
-        "INSERT INTO _aerostack_meta VALUES ('version', ?), ('epoch', lower(hex(randomblob(8)))),"
-        f" ('lease', {NOW} + {LEASE}), ('cut', 0)",
-        (VERSION,),
-    )
-    if after:
-        skip(cursor, after)
-
-
-def clear(cursor: sqlite3.Cursor) -> list[str]:
-    """
-    Drop all objects of the daemon.
-
-    @return: The names.
-    """
-    gone = [trigger.name for triggers in installedTriggers(cursor).values() for trigger in triggers]
-    for name in gone:
-        cursor.execute(f"DROP TRIGGER {quoteIdentifier(name)}")
-    for name, kind in cursor.execute(
-        "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"
-        f" AND name IN ({', '.join('?' * len(_NAMES))}) ORDER BY type DESC",
-        _NAMES,
-    ).fetchall():
-        cursor.execute(f"DROP {kind} {quoteIdentifier(name)}")
-        gone.append(name)
-    return gone
-
-
-def isOfThisVersion(cursor: sqlite3.Cursor) -> bool:
-    """
-    Whether this version made the tables.
-    """
-    row = cursor.execute("SELECT value FROM _aerostack_meta WHERE key = 'version'").fetchone()
-    return bool(row == (VERSION,))
-
-
-def checkVersion(cursor: sqlite3.Cursor) -> None:
-    """
-    Refuse tables of another version of the daemon.
-    """
-    if not isOfThisVersion(cursor):
-        raise RuntimeError(
-            "the journal in this database was made by another version of aerostack-rt;"
-            " take it out with that version's remove command"
-        )
 
 
 def epoch(cursor: sqlite3.Cursor) -> str:

@@ -9,7 +9,7 @@ import sqlite3
 from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.journal import expired, lineageOf
-from aerostack.databases.sqlite import entries, ledger, repair
+from aerostack.databases.sqlite import entries, ledger, repair, schema
 from aerostack.databases.sqlite.entries import EntryReader
 from aerostack.databases.sqlite.installed import installedTriggers
 from aerostack.databases.sqlite.ledger import transaction
@@ -29,7 +29,7 @@ def surveyPast(
     L{IJournal.surveyPast<aerostack.interfaces.IJournal.surveyPast>}.
     """
     with transaction(cursor, "BEGIN"):
-        if not ledger.isComplete(cursor):
+        if not schema.isComplete(cursor):
             return UNKNOWN.reason
         record = ledger.find(cursor, fold(table))
         if record is None or lineageOf(ledger.epoch(cursor), record.tid) != lineage:
@@ -74,7 +74,7 @@ def readPast(
     @param changeBytes: How many bytes the values of one change may take in JSON.
     """
     with transaction(cursor, "BEGIN"):
-        if not ledger.isComplete(cursor):
+        if not schema.isComplete(cursor):
             raise expired(table)
         record = ledger.find(cursor, fold(table))
         if record is None or lineageOf(ledger.epoch(cursor), record.tid) != lineage:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from aerostack.databases.identifiers import quoteIdentifier
-from aerostack.databases.sqlite import ledger
+from aerostack.databases.sqlite import ledger, schema
 from aerostack.databases.sqlite.installed import InstalledTrigger, dropTriggers, installedTriggers
 from aerostack.databases.sqlite.ledger import Place, TableRecord
 from aerostack.databases.sqlite.names import fold
@@ -32,7 +32,7 @@ def isNeeded(cursor: sqlite3.Cursor, wanted: Collection[str]) -> bool:
 
     @param wanted: The names of the tables that must be followed.
     """
-    if not ledger.isComplete(cursor):
+    if not schema.isComplete(cursor):
         return True
     active = _active(cursor)
     installed = installedTriggers(cursor)
@@ -71,8 +71,8 @@ def repair(cursor: sqlite3.Cursor, after: int, wanted: Collection[str], rebuiltR
     @param rebuiltRows: The highest number of rows of a table that was made again for which each
         row is reported.
     """
-    if not ledger.isComplete(cursor):
-        ledger.create(cursor, after)
+    if not schema.isComplete(cursor):
+        schema.create(cursor, after)
     elif ledger.newest(cursor) < after:
         # A program emptied the journal.
         ledger.skip(cursor, after)
@@ -109,7 +109,7 @@ def repairTable(
             ledger.addLoss(
                 cursor,
                 record.tid,
-                f"The table {record.name!r} was dropped or renamed; its changes are told again"
+                f"The table {record.name!r} was dropped or renamed; its changes are sent again"
                 " once it is back.",
             )
         return

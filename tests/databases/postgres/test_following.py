@@ -19,7 +19,7 @@ from tests.databases.support import Reader, lossOf
 from tests.postgres import ADMIN, ROLE
 
 
-class UpkeepTests(KeptCase):
+class KeepingTests(KeptCase):
     """
     Pruning, and cheap reads.
     """
