@@ -25,6 +25,9 @@ class Dialect:
     @ivar migrations: One entry a version, each a list of statements.  A released entry is never
         changed again: the next entry mends its faults.
     @ivar listing: A query for the names of those of the tables that exist.
+    @ivar standing: A query for the version of a table of the messages whose version is not
+        known; 0 for a table that is not the daemon's.  It is empty where the migrations can run
+        again.
     @ivar after: Statements that drop the schema of the tables, if it is empty.
     @ivar finish: Statements that run at each start, when the tables exist.
     @ivar passing: The errors after which trying again may help.
@@ -41,6 +44,7 @@ class Dialect:
     after: Sequence[str]
     passing: tuple[type[Exception], ...]
     exclude: str = ""
+    standing: str = ""
     finish: Sequence[str] = ()
     forbidden: str = ""
 

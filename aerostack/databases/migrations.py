@@ -17,8 +17,7 @@ class SchemaTooNew(Exception):
 
 def migrate(cursor: Any, dialect: Dialect) -> int:
     """
-    Bring the daemon's tables to the present version.  If the table of the messages was dropped,
-    make it again.
+    Bring the daemon's tables to the present version.  If one of them was dropped, make it again.
 
     @return: The version that the database had; 0 for a database without the tables.
     @raise SchemaTooNew: The database has a later version; it was not changed.
@@ -36,12 +35,18 @@ def migrate(cursor: Any, dialect: Dialect) -> int:
             f"the database has version {found} of the message tables, this daemon knows"
             f" {len(migrations)}; run a newer daemon"
         )
-    if found:
-        cursor.execute(dialect.listing)
-        if dialect.messages not in [name for (name,) in cursor.fetchall()]:
-            # The table was dropped, usually by a tool that knows only its own tables.
-            cursor.execute(f"DELETE FROM {versions}")
-            found = 0
+    cursor.execute(dialect.listing)
+    isThere = dialect.messages in [name for (name,) in cursor.fetchall()]
+    if found and not isThere:
+        # The table was dropped, usually by a tool that knows only its own tables.
+        cursor.execute(f"DELETE FROM {versions}")
+        found = 0
+    elif isThere and not found and dialect.standing:
+        # The same happened to the table of the versions.
+        cursor.execute(dialect.standing)
+        (found,) = cursor.fetchone()
+        for version in range(1, found + 1):
+            dialect.execute(cursor, f"INSERT INTO {versions} (version) VALUES (?)", (version,))
     for version, statements in enumerate(migrations[found:], found + 1):
         for statement in statements:
             cursor.execute(statement)

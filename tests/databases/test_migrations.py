@@ -57,6 +57,32 @@ class SchemaTests(SynchronousTestCase):
             " VALUES ('chat/a/p', 1, 'm', NULL, 'event', 'e', '1')"
         )
 
+    def test_versionsDropped(self) -> None:
+        """
+        If the table of the versions was dropped, the messages stay, whichever version made their
+        table.
+        """
+        for version in (1, 2):
+            self.migrate(replace(SQLITE, migrations=MIGRATIONS[:version]))
+            self.insert()
+            self.execute("DROP TABLE realtime_schema")
+            self.assertEqual(self.migrate(), version)
+            rows = self.execute("SELECT id, publish_id FROM realtime_messages")
+            self.assertEqual(rows, [("m", None)])
+            self.assertEqual(self.execute("SELECT version FROM realtime_schema"), [(1,), (2,)])
+            self.successResultOf(self.database.run(remove, SQLITE))
+
+    def test_others(self) -> None:
+        """
+        A table of the same name that another program made is left as it is.
+        """
+        self.execute("CREATE TABLE realtime_messages (id TEXT, data TEXT)")
+        before = self.objects()
+        error = self.failureResultOf(self.database.run(migrate, SQLITE)).value
+        self.assertIn("realtime_messages already exists", str(error))
+        self.database.connection.rollback()
+        self.assertEqual(self.objects(), before)
+
     def test_dropped(self) -> None:
         """
         A dropped table of messages is made again completely.

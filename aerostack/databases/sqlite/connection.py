@@ -52,6 +52,12 @@ SQLITE = Dialect(
         "SELECT name FROM sqlite_master WHERE type = 'table'"
         f" AND name IN ('{_MESSAGES}', '{_VERSIONS}') ORDER BY name"
     ),
+    standing=(
+        "SELECT CASE WHEN count(*) FILTER (WHERE name IN"
+        " ('room_id', 'created_at', 'id', 'user_id', 'kind', 'event', 'data')) = 7"
+        " THEN 1 + count(*) FILTER (WHERE name = 'publish_id') ELSE 0 END"
+        f" FROM pragma_table_info('{_MESSAGES}')"
+    ),
     after=(),
     passing=(sqlite3.OperationalError,),
 )
