@@ -1,6 +1,6 @@
 """
-The rows that subscriptions begin with: read once for all who want the same, and only as
-many at a time as memory is given for.
+The rows that subscriptions begin with.  They are read once for all clients that want the same,
+and only as many at a time as the budget of memory allows.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ PAGE_BYTES = 65536
 """About how many bytes of rows one frame carries."""
 
 READS = 4
-"""How many reads are under way at once: some more than there are connections for them, so
-that none of these idles, and few enough for the next client's turn to come soon."""
+"""How many reads are under way at once: a few more than there are database connections for them,
+so that none of these is idle, and few enough for the next client's turn to come soon."""
 
 
 class Rows:
     """
-    A snapshot, for all who asked for it.
+    The rows of a snapshot, for all clients that asked for it.
 
-    @ivar snapshot: It.
-    @ivar size: About how many bytes they take, as rows and encoded.
+    @ivar snapshot: The snapshot.
+    @ivar size: About how many bytes the rows take, as rows and encoded.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -47,11 +47,11 @@ class Rows:
 
     def pages(self, topic: str, projection: Projection | None, pos: str) -> Iterator[Frame]:
         """
-        The frames that carry the rows, at least one.  Each is encoded when somebody comes to
-        it, and once for all who want the same.
+        The frames that carry the rows, at least one.  Each is encoded when the first client needs
+        it, and once for all that want the same.
 
-        @param projection: The columns that are told, L{None} for all.
-        @param pos: The position that the last page tells.
+        @param projection: The columns in the frames; L{None} for all.
+        @param pos: The position in the last frame.
         """
         key = (topic, projection, pos)
         if key not in self._pages:
@@ -88,9 +88,9 @@ def encodePages(
 
 class Hold:
     """
-    That a client needs rows: as long as it does, they are in memory.
+    Keeps rows in memory for one client, for as long as the client needs them.
 
-    @ivar rows: They.
+    @ivar rows: The rows.
     """
 
     def __init__(self, rows: Rows, client: Hashable, release: Callable[[Hold], None]) -> None:
@@ -100,7 +100,7 @@ class Hold:
 
     def release(self) -> None:
         """
-        Need the rows no more.
+        Let go of the rows: the client does not need them any more.
         """
         release, self._release = self._release, None
         if release is not None:
@@ -111,8 +111,8 @@ class _Read:
     """
     A read that waits for its turn or is under way.
 
-    @ivar asking: Who waits for it.
-    @ivar most: How many bytes it counts for; 0 until it is begun.
+    @ivar asking: The callers that wait for it, and their clients.
+    @ivar most: How many bytes of the budget it takes; 0 until it begins.
     """
 
     def __init__(self, table: str, selection: Selection) -> None:
@@ -126,14 +126,14 @@ class Snapshots:
     """
     Reads rows for subscriptions.
 
-    Whoever asks for the same while a read waits or is under way shares it: every snapshot
-    knows its position, so that one is as good as another.  Clients have turns, so that one
-    who asks for much holds up nobody but itself, and what is wanted no more is not read.
+    Clients that ask for the same rows while a read waits or is under way share it: every snapshot
+    has its position, so one is as good as another.  Clients take turns, so that a client that
+    asks for much delays only itself.  A read that no client wants any more does not begin.
 
-    @ivar tracker: Through which they are read.
+    @ivar tracker: Reads the rows.
     @ivar bounds: How much is read for one subscription.
-    @ivar budget: About how many bytes of rows there may be for the next read to begin.
-    @ivar held: How many there are.
+    @ivar budget: The next read begins while fewer bytes of rows than this are in memory.
+    @ivar held: About how many bytes of rows are in memory.
     """
 
     def __init__(self, tracker: IChangeTracker, bounds: Bounds, budget: int = 67_108_864) -> None:
@@ -141,14 +141,13 @@ class Snapshots:
         self.bounds = bounds
         self.budget = budget
         self.held = 0
-        # All reads, by what is wanted, and how many are under way.
+        # All reads, by table and selection, and how many are under way.
         self._reads: dict[tuple[str, Selection], _Read] = {}
         self._running = 0
         self._isGoing = False
-        # By client, those of its reads that wait, both in the order of their turns.
+        # By client, its reads that wait; clients and reads are in the order of their turns.
         self._queues: dict[Hashable, dict[_Read, None]] = {}
-        # How many bytes of rows each client needs, and how many of its holds there are for
-        # all who share some.
+        # How many bytes of rows each client needs, and how many holds the rows have.
         self._needs: Counter[Hashable] = Counter()
         self._holds: Counter[Rows] = Counter()
 
@@ -162,9 +161,9 @@ class Snapshots:
         """
         Read rows of a watched table.
 
-        @param client: Whose turn it takes.
-        @return: A L{Deferred} of a L{Hold} on them, to be cancelled if they are wanted no
-            more.  Fails as L{IChangeTracker.snapshot}.
+        @param client: The client whose turn the read takes.
+        @return: Fires with a L{Hold} on the rows.  The caller cancels it if it does not want them
+            any more.  Fails as L{IChangeTracker.snapshot}.
         """
         read = self._reads.get((table, selection))
         if read is None:
@@ -177,7 +176,7 @@ class Snapshots:
         return asking
 
     def _leave(self, read: _Read, asking: Deferred[Hold]) -> None:
-        """Want rows no more."""
+        """Drop a caller that does not want the rows any more."""
         client = read.asking.pop(asking)
         if not read.most and client not in read.asking.values():
             self._takeOut(read, client)
@@ -192,7 +191,7 @@ class Snapshots:
 
     def _go(self) -> None:
         if self._isGoing:
-            # A read that was answered at once; the loop goes on with the next one.
+            # A read was answered at once; the loop below on the stack goes on with the next one.
             return
         self._isGoing = True
         try:
@@ -202,7 +201,7 @@ class Snapshots:
 
     def _beginSome(self) -> None:
         while self._running < READS and self.held < self.budget:
-            # A client that takes what it has asked for slowly does not get more meanwhile.
+            # A client that takes its rows slowly does not get more meanwhile.
             most = self.budget // 4
             client = next((each for each in self._queues if self._needs[each] < most), None)
             if client is None:
@@ -211,12 +210,12 @@ class Snapshots:
             for each in set(read.asking.values()):
                 self._takeOut(read, each)
             if client in self._queues:
-                # The others have their turns first.
+                # The other clients have their turns first.
                 self._queues[client] = self._queues.pop(client)
             self._begin(read)
 
     def _begin(self, read: _Read) -> None:
-        # How much it is will show; until then it counts for as much as it may be.
+        # Its size is not known yet, so it takes as much of the budget as it may have.
         read.most = 2 * self.bounds.size
         self.held += read.most
         self._running += 1
@@ -231,7 +230,7 @@ class Snapshots:
     def _received(self, read: _Read, snapshot: Snapshot) -> None:
         self._end(read)
         rows = Rows(snapshot)
-        # Before anybody hears of them, as some may be done with them at once.
+        # This comes before the callers get the rows, because some may release them at once.
         self.held += rows.size
         holds = [
             (asking, Hold(rows, client, self._release)) for asking, client in read.asking.items()
@@ -243,7 +242,7 @@ class Snapshots:
             self.held -= rows.size
         for asking, hold in holds:
             if asking.called:
-                # It was cancelled by what another one did with the rows.
+                # Another caller has cancelled it on getting the rows.
                 hold.release()
             else:
                 asking.callback(hold)

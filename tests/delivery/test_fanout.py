@@ -17,8 +17,8 @@ from aerostack.protocol.framing import Frame, textFrame
 
 class Turning(Clock):
     """
-    A clock that turns as the reactor does: what is scheduled for at once while it turns
-    comes in the next turn.
+    A clock that turns as the reactor does: a call that is scheduled for now during a turn comes in
+    the next turn.
     """
 
     def turn(self) -> None:
@@ -47,7 +47,9 @@ class Reader:
 
     @property
     def text(self) -> str:
-        """Everything that came, in a row."""
+        """
+        Everything that the subscriber got, in a row.
+        """
         return "".join(self.got)
 
 
@@ -91,8 +93,8 @@ class FanoutTests(SynchronousTestCase):
 
     def test_whenSent(self) -> None:
         """
-        It is told when all that was to be sent is, at once where nothing waits; of those who
-        want to know of the same, only who asked first is told.
+        A function is called when all waiting frames are sent, at once if none wait; for each pass
+        only the first function is kept.
         """
         told: list[str] = []
         readers = crowd(15)
@@ -108,7 +110,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_quiet(self) -> None:
         """
-        While things are quiet a publication goes out at once, and nothing is left behind.
+        While things are quiet a publication goes out at once, and nothing stays behind.
         """
         readers = crowd(3)
         self.send("a", readers, "1")
@@ -120,7 +122,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_gathered(self) -> None:
         """
-        What follows in the same turn goes out in one write.
+        Publications that follow in the same turn go out in one write.
         """
         readers = crowd(3)
         self.send("a", readers, "1", "2", "3")
@@ -132,8 +134,8 @@ class FanoutTests(SynchronousTestCase):
 
     def test_busy(self) -> None:
         """
-        A topic that was busy in the last turn gathers from its first publication on, until
-        it is quiet again.
+        A topic that was busy in the last turn gathers from its first publication on, until it is
+        quiet again.
         """
         readers = crowd(1)
         self.send("a", readers, "1", "2", "3")
@@ -149,7 +151,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_sliced(self) -> None:
         """
-        A large topic is passed through in slices; other topics have theirs in between.
+        A large topic is served in slices, and other topics are served in between.
         """
         many, few = crowd(35), crowd(2)
         self.send("large", many, "1")
@@ -163,8 +165,8 @@ class FanoutTests(SynchronousTestCase):
 
     def test_hundredThousand(self) -> None:
         """
-        A hundred thousand subscribers are served in turns that a small topic does not
-        notice, in order.
+        A hundred thousand subscribers are served in order, in turns that a small topic does not
+        notice.
         """
         fanout = Fanout(self.clock)
         many, few = crowd(100_000), crowd(1)
@@ -183,7 +185,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_moreMeanwhile(self) -> None:
         """
-        What is published while a pass is under way comes behind it, for everybody.
+        A publication that comes during a pass reaches every subscriber after it.
         """
         many = crowd(25)
         self.send("a", many, "1")
@@ -196,7 +198,8 @@ class FanoutTests(SynchronousTestCase):
 
     def test_joining(self) -> None:
         """
-        Who joins gets nothing of what was published before, and who stays gets all.
+        A subscriber that joins gets nothing that was published before, and one that stays gets
+        everything.
         """
         old = crowd(25)
         self.send("a", old, "1")
@@ -211,7 +214,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_leaving(self) -> None:
         """
-        Who leaves gets nothing any more of what waits, also when it joins again at once.
+        A subscriber that leaves gets nothing more of what waits, even if it joins again at once.
         """
         readers = crowd(25)
         self.send("a", readers, "1")
@@ -226,7 +229,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_fault(self) -> None:
         """
-        A subscriber that cannot be served costs the others nothing.
+        A subscriber that fails costs the others nothing.
         """
         readers = (Reader(), Faulty(), Reader())
         self.send("a", readers, "1")
@@ -235,7 +238,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_backlog(self) -> None:
         """
-        It is known how much of a topic waits.
+        The fanout knows how many bytes of a topic wait.
         """
         many = crowd(25)
         self.assertEqual(self.fanout.backlog("a"), 0)
@@ -248,7 +251,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_handOver(self) -> None:
         """
-        What waits for somebody can be had at once, and does not come again; for others it
+        A subscriber can be sent at once what waits for it, and does not get it twice; for others it
         waits its turn.
         """
         readers = crowd(25)
@@ -267,7 +270,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_handOverWithin(self) -> None:
         """
-        Whom a pass has come to already gets nothing more of it.
+        A subscriber that a pass has served already gets nothing more of it.
         """
         readers = crowd(25)
         self.send("a", readers, "1")
@@ -277,7 +280,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_handOverToNewcomer(self) -> None:
         """
-        Nor does somebody get what was published before it came.
+        A new subscriber is not sent what was published before it came.
         """
         readers = crowd(25)
         self.send("a", readers, "1")
@@ -287,7 +290,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_room(self) -> None:
         """
-        Who can wait is told when there is room again.
+        A caller that can wait is told when the backlog has shrunk.
         """
         many = crowd(25)
         self.assertIsNone(self.fanout.whenDrained())
@@ -307,7 +310,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_delivered(self) -> None:
         """
-        Every frame that somebody gets is counted.
+        Every frame that a subscriber gets is counted.
         """
         readers = crowd(25)
         self.send("a", readers[:3], "1", "2", "3")
@@ -317,7 +320,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_flush(self) -> None:
         """
-        Before the end everything goes out.
+        A flush sends everything that waits.
         """
         many, few = crowd(25), crowd(3)
         self.send("a", many, "1", "2")
@@ -339,9 +342,9 @@ class FanoutTests(SynchronousTestCase):
     )
     def test_order(self, steps: list[tuple[str, str, int]], size: int) -> None:
         """
-        However publications, turns, joining and leaving are mixed, everybody gets what was
-        published on a topic while it was there, once and in order; only what waits when
-        somebody leaves is lost to it.
+        However publications, turns, joins and leaves are mixed, each subscriber gets what was
+        published on a topic while it was subscribed, once and in order; it loses only what waits
+        when it leaves.
         """
         clock = Turning()
         fanout = Fanout(clock, size)

@@ -24,7 +24,8 @@ def publication(topic: str, data: int, userId: str | None = None) -> Publication
 
 class EngineContract:
     """
-    To be mixed into a test case.  An engine that needs time overrides L{settle}.
+    What every engine promises, to be mixed into a test case.  An engine that needs time overrides
+    L{settle}.
     """
 
     # What the test case brings.
@@ -58,15 +59,14 @@ class EngineContract:
 
     def test_interface(self) -> None:
         """
-        It is an engine.
+        The engine provides L{IEngine}.
         """
         for engine in self.makeNodes(1):
             verifyObject(IEngine, engine)
 
     def test_everyNode(self) -> None:
         """
-        A publication comes to every node as it was, and to the one that published it
-        too.
+        A publication reaches every node unchanged, also the node that published it.
         """
         engines, received = self.startNodes()
         sent = Publication("chat/é/p", "chat_message", "message", b'{"a":"\\u0000"}', "ann", 5)
@@ -76,7 +76,7 @@ class EngineContract:
 
     def test_noUser(self) -> None:
         """
-        That nobody is named stays different from an empty name.
+        A publication without a user stays different from one of a user with an empty name.
         """
         engines, received = self.startNodes()
         for userId in (None, ""):
@@ -86,8 +86,8 @@ class EngineContract:
 
     def test_order(self) -> None:
         """
-        Whoever publishes, each topic comes in one order on all nodes, and what one
-        node publishes in the order in which it did.
+        All nodes get a topic's publications in the same order, and those of one node in the order
+        in which it published them.
         """
         engines, received = self.startNodes()
         for n in range(200):
@@ -103,7 +103,7 @@ class EngineContract:
 
     def test_fromWithin(self) -> None:
         """
-        What is published while a publication is being received comes too.
+        A publication that is published while another is being received arrives too.
         """
         engines = self.makeNodes(1)
         received: list[bytes] = []

@@ -23,6 +23,6 @@ class MemoryEngineTests(EngineContract, SynchronousTestCase):
 
     def test_notStarted(self) -> None:
         """
-        What nobody would receive is not taken.
+        An engine that was not started refuses a publication.
         """
         self.assertRaises(RuntimeError, MemoryEngine().publish, publication("chat/a/p", 1))

@@ -31,7 +31,7 @@ class Courses:
 
     def enter(self, event: str, keep: bool, topic: str = "a") -> Deferred[Receipt | None]:
         """
-        Let a publication enter.
+        Publish something.
         """
         publication = Publication(topic, EVENT, event, b"1", None, 1000)
         message = Message(event, topic, EVENT, event, b"1", None, 1000) if keep else None
@@ -39,7 +39,7 @@ class Courses:
 
     def settle(self, count: int, fails: bool = False) -> None:
         """
-        Keep, or lose, what was held longest.
+        Keep, or lose, what was held for longest.
         """
         held = self.history.held or []
         self.history.held, rest = held[:count], held[count:]
@@ -60,7 +60,7 @@ class OrderedPublisherTests(SynchronousTestCase):
 
     def test_straightThrough(self) -> None:
         """
-        What is not kept goes at once, where nothing waits before it.
+        A publication that is not kept goes on at once, if nothing waits before it.
         """
         self.assertIsNone(self.successResultOf(self.courses.enter("e", False)))
         self.assertEqual(self.courses.through, [("a", "e")])
@@ -68,7 +68,7 @@ class OrderedPublisherTests(SynchronousTestCase):
 
     def test_behindKept(self) -> None:
         """
-        What comes behind a message that is being kept waits for it; other topics do not.
+        A publication behind a message that is being kept waits for it; other topics do not.
         """
         kept = self.courses.enter("kept", True)
         after = self.courses.enter("after", False)
@@ -86,7 +86,8 @@ class OrderedPublisherTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        What could not be kept goes to nobody, and what waited behind it goes on.
+        A message that could not be kept does not reach the engine, and what waited behind it goes
+        on.
         """
         lost = self.courses.enter("lost", True)
         self.courses.enter("after", False)
@@ -96,7 +97,8 @@ class OrderedPublisherTests(SynchronousTestCase):
 
     def test_full(self) -> None:
         """
-        Behind a database that hangs only so much waits; the rest is refused.
+        Behind a database that hangs a bounded number of publications waits, and the rest is
+        refused.
         """
         self.patch(OrderedPublisher, "maxWaiting", 3)
         self.courses.enter("kept", True)
@@ -118,8 +120,8 @@ class OrderedPublisherTests(SynchronousTestCase):
     )
     def test_order(self, steps: list[tuple[str, object, bool]]) -> None:
         """
-        However keeping goes, each topic's publications come through in the order in which
-        they came, all but those that were lost.
+        However long the database takes, each topic's publications reach the engine in the order in
+        which they came, without those that were lost.
         """
         courses = Courses()
         entered: list[tuple[str, str, Deferred[bool]]] = []

@@ -10,7 +10,7 @@ from aerostack.core.topics.topics import Topic
 from tests.hub.test_publishing import ROOM, HubTests, Listener
 
 
-class AttendanceTests(HubTests):
+class PresenceServiceTests(HubTests):
     """
     Tests for L{PresenceService}.
     """
@@ -23,7 +23,7 @@ class AttendanceTests(HubTests):
         """
         Let a connection be present.
 
-        @return: Who it is told to alone.
+        @return: The subscriber that gets the set.
         """
         itself = Listener(self.world)
         self.presence.track(itself, connection, ROOM, user, state)
@@ -31,13 +31,14 @@ class AttendanceTests(HubTests):
 
     def told(self) -> list[tuple[str, Any]]:
         """
-        What subscribers were told: events and users.
+        The events and users in the frames that subscribers got.
         """
         return [(frame["event"], frame["data"]["userId"]) for frame in self.listener.take()]
 
     def test_life(self) -> None:
         """
-        An arrival, a new state and a departure are told, the same state again is not.
+        Subscribers are told of an arrival, a new state and a departure, and not of the same state
+        again.
         """
         self.track("c1", "ann", b'{"a":1}')
         (joined,) = self.listener.take()
@@ -61,7 +62,7 @@ class AttendanceTests(HubTests):
 
     def test_sync(self) -> None:
         """
-        Who tracks for the first time is told who is there, itself included, once.
+        A connection that tracks for the first time gets the set of members once, itself included.
         """
         self.track("c1", "ann")
         bob = self.track("c2", "bob")
@@ -72,7 +73,7 @@ class AttendanceTests(HubTests):
 
     def test_nobodyThere(self) -> None:
         """
-        Where nobody is, nobody is told so.
+        If nobody is present, a subscriber gets no set.
         """
         self.presence.sync(self.listener, ROOM, False)
         self.assertEqual(self.listener.take(), [])
@@ -91,7 +92,7 @@ class AttendanceTests(HubTests):
 
     def test_lostAndFound(self) -> None:
         """
-        Who comes back within the grace period was never away.
+        A user that comes back within the grace was never away.
         """
         self.track("c1", "ann")
         self.presence.lose("c1")
@@ -104,7 +105,7 @@ class AttendanceTests(HubTests):
 
     def test_lost(self) -> None:
         """
-        Who does not has left when it is over.
+        A user that does not come back has left when the grace is over.
         """
         self.track("c1", "ann")
         self.presence.lose("c1")

@@ -84,8 +84,8 @@ class PublishTests(HubTests):
 
     def test_latencies(self) -> None:
         """
-        It is measured how long a publication took from its coming until its subscribers were
-        handed it, the time of its keeping among that.
+        The latency of a publication ends when its subscribers were handed the frame, and contains
+        the time in which it was kept.
         """
         self.publish(1)
         self.assertEqual(self.hub.publisher.latencies.take(), Spread(0.0, 0.0))
@@ -100,7 +100,7 @@ class PublishTests(HubTests):
 
     def test_latencyOfFlood(self) -> None:
         """
-        What waits for the end of the turn is measured until it has gone out.
+        A frame that waits for the end of the turn is measured until it has gone out.
         """
         self.publish(1)
         self.publish(2)
@@ -121,7 +121,7 @@ class PublishTests(HubTests):
 
     def test_latencyOfNothing(self) -> None:
         """
-        What could not be kept was not published, and is not measured.
+        A publication that could not be kept is not measured.
         """
         self.world.history.held = []
         publishing = self.publish(1, persist=True)
@@ -134,7 +134,7 @@ class PublishTests(HubTests):
 
     def test_frame(self) -> None:
         """
-        An event's frame says where, what, who and when.
+        The frame of an event has its topic, its data, its user and its time.
         """
         done = self.hub.publisher.publish(ROOM, "moved", b'{"x":1}', "ann", False)
         self.assertIsNone(self.successResultOf(done))
@@ -155,7 +155,7 @@ class PublishTests(HubTests):
 
     def test_nobody(self) -> None:
         """
-        An event that no user published names none.
+        The frame of an event without a user names none.
         """
         self.publish(1)
         (frame,) = self.listener.take()
@@ -163,7 +163,7 @@ class PublishTests(HubTests):
 
     def test_once(self) -> None:
         """
-        All subscribers get one and the same bytes.
+        All subscribers get the same bytes.
         """
         others = [Listener(self.world) for _ in range(3)]
         for other in others:
@@ -174,7 +174,7 @@ class PublishTests(HubTests):
 
     def test_otherTopics(self) -> None:
         """
-        Who is not subscribed, or no longer, gets nothing.
+        A client that is not subscribed, or no longer, gets nothing.
         """
         self.publish(1, topic=Topic("chat/a", "q"))
         self.publish(2, topic=Topic("chat/ab", "p"))
@@ -203,7 +203,7 @@ class PublishTests(HubTests):
 
     def test_kept(self) -> None:
         """
-        What is kept is told after it was, with the time under which it was.
+        A message is delivered after it was kept, with the time under which the history has it.
         """
         first = self.successResultOf(self.publish(1, persist=True))
         second = self.successResultOf(self.publish(2, persist=True))
@@ -215,8 +215,8 @@ class PublishTests(HubTests):
 
     def test_order(self) -> None:
         """
-        A topic's order is that of the publishers, though some of it has to be kept
-        first; another topic does not wait.
+        A topic's publications come in the order in which they were published, although some are
+        kept first; another topic does not wait.
         """
         self.world.history.held = []
         other = Listener(self.world)
@@ -236,7 +236,7 @@ class PublishTests(HubTests):
 
     def test_lost(self) -> None:
         """
-        What could not be kept reaches nobody; what waited behind it goes on.
+        A message that could not be kept reaches no subscriber, and what waited behind it goes on.
         """
         self.world.history.held = []
         lost, later = self.publish(1, persist=True), self.publish(2)
@@ -248,14 +248,14 @@ class PublishTests(HubTests):
 
     def again(self, persist: bool = True) -> Deferred[Any]:
         """
-        Publish one thing under one id.
+        Publish the same event under the same id.
         """
         return self.hub.publisher.publish(ROOM, "e", b"1", "ann", persist, "key", "7")
 
     def test_lostTwice(self) -> None:
         """
-        What could not be kept is acknowledged to nobody who published it, however often it came
-        meanwhile; when it comes again it is published.
+        A message that could not be kept is acknowledged to none of the clients that published it;
+        when it comes again it is published.
         """
         self.world.history.held = []
         waiting = [self.again() for _ in range(4)]
@@ -267,7 +267,7 @@ class PublishTests(HubTests):
 
     def test_lostAndForgotten(self) -> None:
         """
-        A publication that fails late does not take the place of a later one away.
+        A publication that fails late does not remove the outcome of a later one.
         """
         self.world.history.held = []
         lost = self.again()
@@ -283,7 +283,8 @@ class PublishTests(HubTests):
 
     def test_keptAfterwards(self) -> None:
         """
-        What was not to be kept the first time is not acknowledged as kept.
+        An event that was published without being kept is not acknowledged as kept when it comes
+        again.
         """
         self.assertIsNone(self.successResultOf(self.again(persist=False)))
         self.assertIsInstance(self.successResultOf(self.again()), Receipt)
@@ -291,7 +292,7 @@ class PublishTests(HubTests):
 
     def test_table(self) -> None:
         """
-        Nothing is kept on a table's topic, so nothing is acknowledged as kept there.
+        A table's topic keeps nothing, so no event is acknowledged as kept there.
         """
         error = self.failureResultOf(
             self.publish(1, persist=True, topic=Topic("table/orders", "p")), RealtimeError
@@ -301,7 +302,7 @@ class PublishTests(HubTests):
 
     def test_broken(self) -> None:
         """
-        What cannot be delivered for a fault of ours does not stop what waits behind it.
+        A publication that fails by a fault of the daemon does not stop what waits behind it.
         """
         self.world.history.held = []
         waiting = [self.publish(n, persist=True) for n in (1, 2)]
@@ -320,7 +321,7 @@ class PublishTests(HubTests):
 
     def test_tooManyWait(self) -> None:
         """
-        When too much waits on a topic, more is refused for now.
+        When too many publications wait on a topic, more are refused for now.
         """
         self.world.history.held = []
         self.patch(OrderedPublisher, "maxWaiting", 2)
@@ -335,8 +336,8 @@ class PublishTests(HubTests):
 
     def test_tooManyBytes(self) -> None:
         """
-        What waits for the database is bounded in bytes, on each topic and on all of them; what was
-        refused is taken when the database has caught up.
+        What waits for the database is bounded in bytes, on each topic and on all of them; a refused
+        publication is taken when the database has caught up.
         """
         self.patch(OrderedPublisher, "maxTopicBytes", 20_000)
         self.patch(OrderedPublisher, "maxBytes", 50_000)
@@ -373,7 +374,7 @@ class PublishTests(HubTests):
 
     def test_fromCallback(self) -> None:
         """
-        Who publishes on hearing that something was kept comes after it.
+        A publication that is published when another was kept comes after it.
         """
         self.world.history.held = []
         self.publish(1, persist=True).addCallback(lambda _: self.publish(3))
@@ -383,7 +384,7 @@ class PublishTests(HubTests):
 
     def test_chat(self) -> None:
         """
-        A chat message is kept as it is told, under the id that it carries.
+        A chat message is kept as it is delivered, under the id that it carries.
         """
         kept = self.successResultOf(self.hub.publisher.chat(ROOM, "hi", {"a": Raw(b"[1]")}, "ann"))
         (frame,) = self.listener.take()

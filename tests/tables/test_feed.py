@@ -24,7 +24,7 @@ OTHER_KEYS = {"publicKey": "pk_fedcba9876543210", "secretKey": "sk_fedcba9876543
 
 def change(operation: str, data: Row, old: Row | None = None, table: str = "orders") -> Change:
     """
-    A change at a time of 7.
+    A change with a timestamp of 7.
     """
     return Change(1, table, operation, data, old, 7)
 
@@ -59,14 +59,13 @@ class FeedsTests(FeedsCase):
 
     def operations(self, frames: list[Frame]) -> list[tuple[str, Any]]:
         """
-        What the frames tell: operations and ids.
+        The operations and ids in some frames.
         """
         return [(frame["operation"], frame["data"]["id"]) for frame in frames]
 
     def test_latencies(self) -> None:
         """
-        It is measured how long after its commit a change is told; a writer whose clock is
-        ahead takes no time back.
+        The latency of a change begins with its commit; it is 0 if the writer's clock is ahead.
         """
         now = self.world.hub.now()
         self.subscribed()
@@ -77,8 +76,8 @@ class FeedsTests(FeedsCase):
 
     def test_latencyOfFlood(self) -> None:
         """
-        A change that waits for the end of the turn is measured until it has gone out, and
-        stands for those that go out with it.
+        A change that waits for the end of the turn is measured until it has gone out, and stands
+        for those that go out with it.
         """
         now = self.world.hub.now()
         self.subscribed()
@@ -92,7 +91,7 @@ class FeedsTests(FeedsCase):
 
     def test_listener(self) -> None:
         """
-        It is what the tracker tells of changes.
+        The feed provides what the tracker calls.
         """
         verifyObject(IChangeListener, self.feeds)
 
@@ -130,7 +129,7 @@ class FeedsTests(FeedsCase):
 
     def test_projects(self) -> None:
         """
-        Every project is told under its own topic.
+        Every project gets a change under its own topic.
         """
         clients = [self.subscribed(project=project) for project in ("p", "q")]
         self.feeds.changed([change(INSERT, {"id": 1})])
@@ -139,7 +138,7 @@ class FeedsTests(FeedsCase):
 
     def test_otherTable(self) -> None:
         """
-        Who watches another table is not told.
+        A subscriber of another table gets nothing.
         """
         client = self.subscribed("bills")
         self.feeds.changed([change(INSERT, {"id": 1})])
@@ -172,7 +171,7 @@ class FeedsTests(FeedsCase):
 
     def test_lost(self) -> None:
         """
-        When a table is lost, its subscribers in every project hear why.
+        When a table is lost, its subscribers in every project are told why.
         """
         clients = [self.subscribed(project=project) for project in ("p", "q")]
         other = self.subscribed("bills")
@@ -193,8 +192,8 @@ class FeedsTests(FeedsCase):
 
     def test_back(self) -> None:
         """
-        When a lost table is followed again its subscribers in every project hear of it; who
-        asks for the rows before keeps the subscription, and hears that there are none.
+        When a lost table is followed again, its subscribers in every project are told.  A client
+        that asks for the rows before keeps the subscription, and is told that there are none.
         """
         clients = [self.subscribed(project=project) for project in ("p", "q")]
         other = self.subscribed("bills")
@@ -222,7 +221,7 @@ class FeedsTests(FeedsCase):
 
     def test_lineage(self) -> None:
         """
-        When a table is back its subscribers get positions of the lineage that it has then.
+        When a table is back, its subscribers get positions of its new lineage.
         """
         client = self.subscribed()
         client.positions = True
@@ -238,8 +237,8 @@ class FeedsTests(FeedsCase):
 
     def test_reshaped(self) -> None:
         """
-        When a table's columns change its subscribers hear that rows may look different; so
-        does one who was away then, but not one who came later.
+        When a table's columns change, its subscribers are told that rows may look different; so is
+        a client that was away then, but not one that came later.
         """
         client = self.subscribed()
         client.positions = True
@@ -262,7 +261,7 @@ class FeedsTests(FeedsCase):
 
     def test_watch(self) -> None:
         """
-        WatchedTables are counted, and taken back one by one.
+        The feed counts the subscriptions of a table, and takes them back one by one.
         """
         for _ in range(2):
             self.assertEqual(self.successResultOf(self.feeds.watch("orders")), "orders")
@@ -273,7 +272,7 @@ class FeedsTests(FeedsCase):
 
     def test_notAllowed(self) -> None:
         """
-        The tracker is not asked for a table that is not allowed.
+        The feed does not ask the tracker for a table that is not allowed.
         """
         self.feeds.allowed = Patterns(["b*"])
         client = self.world.connect(projectId="p")
@@ -286,7 +285,7 @@ class FeedsTests(FeedsCase):
 
     def test_spelling(self) -> None:
         """
-        A table that is spelled otherwise is not watched, and the right name is told.
+        A table that the database spells otherwise is not watched, and the error has the right name.
         """
         error = self.failureResultOf(self.feeds.watch("Orders"), RealtimeError).value
         self.assertEqual(error.code, "unknown_table")
@@ -295,8 +294,8 @@ class FeedsTests(FeedsCase):
 
     def test_omitted(self) -> None:
         """
-        What was too large to be told is told to be so, in both rows; only to those who get
-        the column at all.
+        A frame names the columns whose values were too large for it, if the subscriber may see
+        them.
         """
         everything = self.subscribed()
         (answer,) = (few := self.world.connect(projectId="p")).ask(
@@ -319,7 +318,7 @@ class FeedsTests(FeedsCase):
 
     def test_omittedFiltered(self) -> None:
         """
-        A filter on a column that was too large lets nothing through, also where it asks for
+        A filter on a column whose value was too large lets nothing through, even if it asks for
         NULL.
         """
         clients = [
@@ -330,7 +329,7 @@ class FeedsTests(FeedsCase):
 
     def test_room(self) -> None:
         """
-        When more is on its way than should be, whoever tells of changes is asked to wait.
+        When too much is on its way, the tracker is asked to wait.
         """
         self.world.hub.delivery.fanout = Fanout(self.world.clock, 1)
         for _ in range(3):
@@ -342,93 +341,3 @@ class FeedsTests(FeedsCase):
         self.assertNoResult(room)
         self.world.turn()
         self.successResultOf(room)
-
-
-class StatusTests(FeedsCase):
-    """
-    A feed that is down.
-    """
-
-    def statuses(self, client: MemoryClient) -> list[tuple[str, str]]:
-        """
-        What a client is told of it.
-        """
-        frames = client.take()
-        self.assertEqual({frame["type"] for frame in frames} | {"status"}, {"status"})
-        return [(frame["topic"], frame["feed"]) for frame in frames]
-
-    def test_told(self) -> None:
-        """
-        Everybody who is subscribed to a table hears of it, once for each topic, and when it
-        is over.
-        """
-        both = self.subscribed("orders", filter={"status": "new"})
-        both.ask(type="subscribe", topic="bills")
-        other = self.subscribed("bills", project="q")
-        chatting = self.world.connect()
-        chatting.ask(type="subscribe", topic="chat/a")
-        self.feeds.feedDown("The database is asleep.")
-        self.assertEqual(
-            self.statuses(both), [("table/orders/p", "down"), ("table/bills/p", "down")]
-        )
-        (frame,) = other.take()
-        self.assertEqual(
-            frame,
-            {
-                "type": "status",
-                "topic": "table/bills/q",
-                "feed": "down",
-                "message": "The database is asleep.",
-                "since": 1_000_000_000_000,
-            },
-        )
-        self.feeds.feedUp()
-        self.assertEqual(self.statuses(both), [("table/orders/p", "up"), ("table/bills/p", "up")])
-        (frame,) = other.take()
-        self.assertNotIn("since", frame)
-        self.assertEqual(chatting.take(), [])
-
-    def test_newcomer(self) -> None:
-        """
-        Who subscribes meanwhile hears of it behind the answer, with the time at which it
-        began; who subscribes to a topic of another kind does not.
-        """
-        self.feeds.feedDown("The database is asleep.")
-        self.world.advance(5)
-        client = self.world.connect()
-        answer, status = client.ask(type="subscribe", topic="orders")
-        self.assertEqual((answer["type"], status["feed"]), ("subscribed", "down"))
-        self.assertEqual(status["since"], 1_000_000_000_000)
-        (answer,) = client.ask(type="subscribe", topic="chat/a")
-        self.assertEqual(answer["type"], "subscribed")
-        self.feeds.feedUp()
-        self.assertEqual(self.statuses(client), [("table/orders/p", "up")])
-        (answer,) = self.world.connect().ask(type="subscribe", topic="orders")
-
-    def test_inOrder(self) -> None:
-        """
-        It comes in its place among the changes.
-        """
-        client = self.subscribed()
-        self.feeds.changed([change(INSERT, {"id": 1}), change(INSERT, {"id": 2})])
-        self.feeds.feedDown("It sleeps.")
-        self.feeds.feedUp()
-        self.feeds.changed([change(INSERT, {"id": 3})])
-        self.assertEqual(
-            [frame.get("feed") or frame["data"]["id"] for frame in client.take()],
-            [1, 2, "down", "up", 3],
-        )
-
-    def test_comingBack(self) -> None:
-        """
-        Who comes back for what only the database has is told to try again, at once: many
-        who ask must not stand in the way of the feed once it is up again.
-        """
-        self.feeds.feedDown("It sleeps.")
-        asked: list[Any] = []
-        self.patch(self.world.tracker, "surveyPast", lambda *args: asked.append(args))
-        frames = self.world.connect().ask(type="subscribe", topic="orders", since="e0--0-j1")
-        error, unsubscribed = frames
-        self.assertEqual((error["code"], error["retryAfter"]), ("database_unavailable", 1000))
-        self.assertEqual(unsubscribed["type"], "unsubscribed")
-        self.assertEqual(asked, [])

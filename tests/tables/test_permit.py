@@ -163,7 +163,7 @@ class PermitTests(PermitCase):
 
     def test_webSocket(self) -> None:
         """
-        A WebSocket says the same of each frame.
+        A WebSocket gives the same verdict for each frame.
         """
         for role in VERDICTS:
             for action, frame in (
@@ -181,7 +181,7 @@ class PermitTests(PermitCase):
 
     def test_history(self) -> None:
         """
-        The history over HTTP says the same as a subscription.
+        The history over HTTP gives the same verdict as a subscription.
         """
         client = HTTPClient(self.world._agent())
         for role in VERDICTS:
@@ -209,7 +209,7 @@ class PermitTests(PermitCase):
 
     def test_server(self) -> None:
         """
-        The RPC and the console say the same of the secret key.
+        The RPC and the console give the same verdict for the secret key.
         """
         server = self.world.authenticator.identify(Credentials(key=SECRET_KEY), 0)
         emitted, watched = {}, {}
@@ -253,8 +253,8 @@ class PresenceRightsTests(PermitCase):
 
     def test_blind(self) -> None:
         """
-        Who may be present on a topic, but not subscribe to it, is seen there and does not see
-        who else is.
+        A client that may be present on a topic, but not subscribe to it, is seen there and does not
+        see the others.
         """
         tap = self.world.connect(key=SECRET_KEY)
         tap.ask(type="subscribe", topic="chat/a")
@@ -269,7 +269,8 @@ class PresenceRightsTests(PermitCase):
 
     def test_unknownTable(self) -> None:
         """
-        Nobody is present on a table that is not there, and nothing is left of the attempt.
+        No client can be present on a table that does not exist, and the attempt leaves nothing
+        behind.
         """
         self.world.feeds.allowed = Patterns(["*"])
         client = self.world.connect(key=SECRET_KEY)
@@ -281,7 +282,7 @@ class PresenceRightsTests(PermitCase):
 
     def test_whileAsked(self) -> None:
         """
-        While it is not known whether there is the table, the last word of a client holds.
+        While the database is asked whether the table exists, the last command of a client counts.
         """
         client = self.world.connect(**self.credentials("token"))
         presence = self.world.hub.presence.rosters

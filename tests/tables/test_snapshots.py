@@ -21,7 +21,7 @@ BOUNDS = Bounds(rows=100, size=1000, seconds=1.0)
 
 class FakeReads:
     """
-    A tracker that only reads rows, when it is told to.
+    A tracker that only reads rows, when a test lets it.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class PagesTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """
-        Where there is no row, one page says so, and where the changes begin.
+        Without rows, one page says so, and gives the position at which the changes begin.
         """
         self.assertEqual(
             self.frames([]),
@@ -64,8 +64,8 @@ class PagesTests(SynchronousTestCase):
 
     def test_pages(self) -> None:
         """
-        Many rows come in pages of a bounded size, all of them once and in order, and only
-        the last page has a position.
+        Many rows come in pages of a bounded size, each once and in order, and only the last page
+        has a position.
         """
         rows: list[Row] = [{"id": number, "text": "x" * 1000} for number in range(200)]
         frames = self.frames(rows)
@@ -77,14 +77,14 @@ class PagesTests(SynchronousTestCase):
 
     def test_wide(self) -> None:
         """
-        A row that is larger than a page has one of its own.
+        A row that is larger than a page has a page of its own.
         """
         rows: list[Row] = [{"id": 1}, {"id": 2, "text": "x" * PAGE_BYTES}, {"id": 3}]
         self.assertEqual([len(frame["rows"]) for frame in self.frames(rows)], [1, 1, 1])
 
     def test_once(self) -> None:
         """
-        What several get is encoded once, by whoever comes to it first.
+        A page for several clients is encoded once, when the first of them needs it.
         """
         some = Projection(chosen=frozenset(["id"]))
         table: list[Row] = [{"id": number, "text": "x" * PAGE_BYTES} for number in range(3)]
@@ -121,14 +121,14 @@ class SnapshotsTests(SynchronousTestCase):
 
     def answer(self, size: int = 100) -> None:
         """
-        Answer the question that was asked first.
+        Answer the oldest read.
         """
         self.reads.asked.pop(0)[2].callback(Snapshot([{"id": 1}], 7, "j", size))
 
     def test_shared(self) -> None:
         """
-        Those who want the same share one read; others have their own, and so has one who
-        comes after it.
+        Clients that want the same rows share one read; a client that wants others, or comes after
+        the read, has its own.
         """
         same = [self.read(1, client) for client in ("ann", "ann", "ben")]
         other = self.read(2)
@@ -142,8 +142,7 @@ class SnapshotsTests(SynchronousTestCase):
 
     def test_budget(self) -> None:
         """
-        While as much is on its way as memory is given for, nothing is read; as soon as
-        nobody needs what was read any more, the next is.
+        No read begins while the budget is used up; as soon as rows are released the next begins.
         """
         self.snapshots.budget = 3000
         reading = [self.read(limit, f"client{n}") for n, limit in enumerate((1, 2, 1, 3))]
@@ -165,7 +164,7 @@ class SnapshotsTests(SynchronousTestCase):
 
     def test_turns(self) -> None:
         """
-        One who asks for much has as many turns as one who asks for little.
+        A client that asks for much has as many turns as one that asks for little.
         """
         for limit in range(1, 300):
             self.read(limit)
@@ -181,7 +180,7 @@ class SnapshotsTests(SynchronousTestCase):
 
     def test_slowClient(self) -> None:
         """
-        One that is slow to take what it asked for gets no more meanwhile, and others do.
+        A client that takes its rows slowly gets no more meanwhile, and others do.
         """
         self.snapshots.budget = 80_000
         slow = self.read(1)
@@ -195,8 +194,8 @@ class SnapshotsTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """
-        What is wanted no more is not read, unless others want it; what is under way for
-        nobody is forgotten when it comes.
+        A read that was cancelled does not begin, unless others want it; if it is under way, its
+        rows are dropped when they come.
         """
         begun = [self.read(limit) for limit in (1, 2, 3, 4)]
         gone, shared = self.read(5), self.read(6)
@@ -214,7 +213,8 @@ class SnapshotsTests(SynchronousTestCase):
 
     def test_cancelledMeanwhile(self) -> None:
         """
-        One who is made to leave by another that gets the same rows does not get them.
+        A client whose read is cancelled by another client that gets the same rows does not get
+        them.
         """
         one, two = self.read(1, "ann"), self.read(1, "ben")
         one.addCallback(lambda hold: (two.cancel(), hold.release()))
@@ -225,7 +225,7 @@ class SnapshotsTests(SynchronousTestCase):
 
     def test_manyFailures(self) -> None:
         """
-        Any number of reads that wait can fail at once, and each is answered.
+        Any number of waiting reads can fail at once, and each is answered.
         """
         waiting = [self.read(limit) for limit in range(5000)]
         self.patch(
@@ -242,7 +242,7 @@ class SnapshotsTests(SynchronousTestCase):
 
     def test_failure(self) -> None:
         """
-        All who wanted it hear that it failed, and the next is read.
+        All clients that wanted a failed read are told, and the next read begins.
         """
         asking = [self.read(1), self.read(1, "ben")]
         self.reads.asked.pop()[2].errback(RealtimeError("too_large", "More rows."))

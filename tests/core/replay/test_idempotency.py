@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.replay.idempotency import IdempotencyCache, fingerprint
 
 
-class RepeatsTests(SynchronousTestCase):
+class IdempotencyCacheTests(SynchronousTestCase):
     """
     Tests for L{IdempotencyCache}.
     """
@@ -19,7 +19,7 @@ class RepeatsTests(SynchronousTestCase):
 
     def test_window(self) -> None:
         """
-        What was noted is found within the window, and forgotten after it.
+        An outcome is found within the window, and forgotten after it.
         """
         self.repeats.note("a", "first", 0.0)
         self.assertEqual(self.repeats.find("a", 10.0), "first")
@@ -29,7 +29,7 @@ class RepeatsTests(SynchronousTestCase):
 
     def test_limit(self) -> None:
         """
-        Too many push out the oldest.
+        Beyond the limit the oldest outcome is forgotten.
         """
         for number in range(5):
             self.repeats.note(number, "x", float(number))
@@ -39,7 +39,7 @@ class RepeatsTests(SynchronousTestCase):
 
     def test_forget(self) -> None:
         """
-        What failed is new when it comes again.
+        A publication that failed is new when it comes again.
         """
         self.repeats.note("a", "first", 0.0)
         self.repeats.forget("a")
@@ -48,7 +48,7 @@ class RepeatsTests(SynchronousTestCase):
 
     def test_notedAgain(self) -> None:
         """
-        What is noted again is remembered from then on.
+        An outcome that is noted again is remembered from then on.
         """
         self.repeats.note("a", "first", 0.0)
         self.repeats.note("b", "other", 1.0)
@@ -57,7 +57,7 @@ class RepeatsTests(SynchronousTestCase):
 
     def test_clockSetBack(self) -> None:
         """
-        A clock that was set back makes nothing stay beyond the limit.
+        If the clock is set back, no outcome stays beyond the limit.
         """
         self.repeats.note("old", "x", 1_000_000.0)
         for number in range(5):
@@ -72,7 +72,7 @@ class FingerprintTests(SynchronousTestCase):
 
     def test_differs(self) -> None:
         """
-        Another event, other data, or the same letters divided otherwise are something else.
+        Another event, other data, or the same letters split otherwise have another digest.
         """
         prints = {
             fingerprint(event, data)

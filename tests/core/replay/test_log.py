@@ -42,7 +42,7 @@ class RingTests(SynchronousTestCase):
 
     def test_positions(self) -> None:
         """
-        Each entry has the position that was foretold, and the last is the log's.
+        Each entry has the position that the log gave before, and the last one is the log's.
         """
         log = makeLog()
         self.assertEqual(log.position, Position("e1", 0, 100))
@@ -58,7 +58,7 @@ class RingTests(SynchronousTestCase):
 
     def test_count(self) -> None:
         """
-        It holds so many entries and no more.
+        A log holds no more entries than its depth allows.
         """
         log = makeLog(Depth(3, 1_000_000, 1000.0))
         fill(log, *[None] * 10)
@@ -66,7 +66,7 @@ class RingTests(SynchronousTestCase):
 
     def test_bytes(self) -> None:
         """
-        It holds so many bytes and no more, and knows how many.
+        A log holds no more bytes than its depth allows, and knows how many it holds.
         """
         log = makeLog(Depth(1000, 3 * (OVERHEAD + 10), 1000.0))
         for _ in range(10):
@@ -76,7 +76,7 @@ class RingTests(SynchronousTestCase):
 
     def test_age(self) -> None:
         """
-        It holds nothing for longer than it may.
+        A log holds no entry for longer than its depth allows.
         """
         log = makeLog(Depth(1000, 1_000_000, 10.0))
         fill(log, None, at=0.0)
@@ -90,7 +90,7 @@ class RingTests(SynchronousTestCase):
 
     def test_shrink(self) -> None:
         """
-        The oldest go when room is needed.
+        When memory is needed, the oldest entries go.
         """
         log = makeLog()
         places = fill(log, *[None] * 4)
@@ -104,7 +104,7 @@ class RingTests(SynchronousTestCase):
 
 class ResumeTests(SynchronousTestCase):
     """
-    How somebody who comes back goes on.
+    How a client that comes back goes on.
     """
 
     def assertPlan(
@@ -124,7 +124,7 @@ class ResumeTests(SynchronousTestCase):
 
     def test_nothingMissed(self) -> None:
         """
-        Whoever has seen everything gets nothing.
+        A client that has seen everything gets nothing.
         """
         log = makeLog()
         fill(log, None, 101)
@@ -132,7 +132,7 @@ class ResumeTests(SynchronousTestCase):
 
     def test_fromRing(self) -> None:
         """
-        What is in the ring need not be read from the database, kept or not.
+        Entries in the ring are not read from the database, whether they were kept or not.
         """
         log = makeLog()
         places = fill(log, None, 101, None, 102)
@@ -140,7 +140,8 @@ class ResumeTests(SynchronousTestCase):
 
     def test_beyondRing(self) -> None:
         """
-        What fell out is read up to where the ring begins, if all of it was kept.
+        If all entries that fell out were kept, they are read from the database up to where the ring
+        begins.
         """
         log = makeLog(Depth(2, 1_000_000, 1000.0))
         places = fill(log, 101, 102, 103, 104)
@@ -148,7 +149,7 @@ class ResumeTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        Where something fell out that was not kept, it is said that it is missing.
+        If an entry fell out that was not kept, the answer is a gap.
         """
         log = makeLog(Depth(2, 1_000_000, 1000.0))
         places = fill(log, 101, None, 102, 103, 104)
@@ -158,7 +159,7 @@ class ResumeTests(SynchronousTestCase):
 
     def test_future(self) -> None:
         """
-        A position that the log has not come to yet was never given.
+        A position beyond the end of the log is unknown.
         """
         log = makeLog()
         fill(log, 101)
@@ -166,8 +167,8 @@ class ResumeTests(SynchronousTestCase):
 
     def test_byMark(self) -> None:
         """
-        Behind an entry that was read from the database comes what has a later mark, and
-        what was published without being kept before the next mark.
+        After an entry that was read from the database come the entries with a later mark, and those
+        that were published without being kept before the next mark.
         """
         log = makeLog()
         fill(log, 101, None, 102)
@@ -176,8 +177,8 @@ class ResumeTests(SynchronousTestCase):
 
     def test_byMarkBeyondRing(self) -> None:
         """
-        By its mark alone one goes on beyond the ring as well, unless something fell out
-        at that mark that was not kept.
+        A client with a mark alone goes on beyond the ring as well, unless an entry at that mark
+        fell out that was not kept.
         """
         log = makeLog(Depth(1, 1_000_000, 1000.0))
         fill(log, 101, None, 102, 103, 104)
@@ -186,8 +187,8 @@ class ResumeTests(SynchronousTestCase):
 
     def test_byMarkBeforeFirst(self) -> None:
         """
-        One who was read everything up to where the log begins hears of what fell out of
-        it since.
+        A client that has read everything up to where the log begins gets a gap if entries fell out
+        since.
         """
         log = makeLog(Depth(1, 1_000_000, 1000.0))
         fill(log, None, None)
@@ -195,7 +196,7 @@ class ResumeTests(SynchronousTestCase):
 
     def test_otherLog(self) -> None:
         """
-        From an earlier log one goes on with what was kept, and hears that it is only that.
+        A client from an earlier log gets what was kept, and learns that it is only that.
         """
         log = makeLog(mark=100)
         fill(log, None, 101)
@@ -204,7 +205,7 @@ class ResumeTests(SynchronousTestCase):
 
     def test_otherLogNothingKept(self) -> None:
         """
-        Where nothing was kept between an earlier log and this one, it is still asked
+        If nothing was kept between an earlier log and this one, the plan still asks the database
         whether that is so.
         """
         log = makeLog(mark=100)
@@ -215,22 +216,23 @@ class ResumeTests(SynchronousTestCase):
 
     def test_otherLineage(self) -> None:
         """
-        A position in another journal means nothing.
+        A position of another journal is unknown.
         """
         log = makeLog(lineage="j2")
         self.assertEqual(log.resume(Position("e0", 1, 90, "j1"), 0.0), UNKNOWN)
 
     def test_olderDatabase(self) -> None:
         """
-        A position beyond all that is known is of a database that was put back.
+        A position with a mark beyond the newest is of a database that was restored to an older
+        state.
         """
         log = makeLog(mark=100)
         self.assertEqual(log.resume(Position("e0", 1, 101), 0.0), UNKNOWN)
 
     def test_reach(self) -> None:
         """
-        Where nothing of a topic happened the mark goes on, and a position with the old
-        one still leads to everything that comes.
+        While nothing happens on a topic its mark goes on, and a position with the old mark still
+        leads to everything that follows.
         """
         log = makeLog(mark=100, lineage="j1")
         before = log.position
@@ -249,8 +251,8 @@ class ResumeTests(SynchronousTestCase):
     )
     def test_exact(self, kept: list[bool], count: int, seen: int, marksOnly: bool) -> None:
         """
-        Whatever was kept, whatever fell out and wherever somebody left: what is read and
-        what the ring gives is what followed, once and in order, or it is called a gap.
+        Whatever was kept, whatever fell out and wherever a client left: what it reads and what the
+        ring has is exactly what it missed, in order, or the answer is a gap.
         """
         log = makeLog(Depth(count, 1_000_000, 1000.0), mark=0)
         places = [log.position]

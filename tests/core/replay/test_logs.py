@@ -46,7 +46,7 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_open(self) -> None:
         """
-        A topic keeps the log that it has, and no two have the same epoch.
+        A topic keeps the log that it has, and no two logs have the same epoch.
         """
         first = self.logs.open("a", 5, 0.0, "j")
         self.assertIs(self.logs.open("a", 9, 1.0, "k"), first)
@@ -57,7 +57,7 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_topics(self) -> None:
         """
-        The topics that have a log can be had, however they stand.
+        All topics that have a log are listed.
         """
         self.append("a", 1)
         self.append("b", 1)
@@ -68,7 +68,8 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_budget(self) -> None:
         """
-        Together they never hold more than they may; those quiet for longest give first.
+        All logs together never hold more than the budget; those that were quiet for longest lose
+        their entries first.
         """
         self.append("a", 2)
         self.append("b", 2)
@@ -81,7 +82,7 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_oneAlone(self) -> None:
         """
-        One topic alone does not hold more than all may either.
+        One topic alone does not hold more than the budget either.
         """
         self.append("a", 20)
         self.assertEqual(self.lengths("a"), [5])
@@ -89,7 +90,7 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_drop(self) -> None:
         """
-        What is dropped is counted no more.
+        The entries of a dropped log are not counted any more.
         """
         self.append("a", 2)
         self.append("b", 1)
@@ -99,7 +100,7 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_restart(self) -> None:
         """
-        A log that leads no further makes room for a new one of the same lineage.
+        A restarted log is a new one of the same lineage.
         """
         old = self.logs.open("a", 5, 0.0, "j")
         self.append("a", 2)
@@ -111,14 +112,14 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_restartNothing(self) -> None:
         """
-        Where there is no log, none is made.
+        A topic without a log does not get one by a restart.
         """
         self.logs.restart("a", 9, 1.0)
         self.assertEqual(len(self.logs), 0)
 
     def test_expire(self) -> None:
         """
-        What is too old goes everywhere; a log goes with it where nobody needs it.
+        Old entries go, and an empty log goes with them if it is not needed.
         """
         self.left = {"idle", "young"}
         self.logs.budget = 20_000
@@ -133,8 +134,7 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_quiet(self) -> None:
         """
-        A log in which nothing was told for long is there for as long after it is left as
-        one in which something was.
+        After it was left, a log without entries stays for as long as one with entries.
         """
         self.append("quiet", 1, 0.0)
         tuple(self.logs.expire(500.0))
@@ -153,8 +153,8 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_idle(self) -> None:
         """
-        Of the logs that are not needed there are only so many as a quarter of the budget
-        is for, those that were left last; one with a publication on its way stays.
+        Logs that are not needed take at most a quarter of the budget; those that were left last
+        stay, and so does one with a publication on its way.
         """
         self.logs.budget = 4 * 10 * (COST + 4)
         self.left = {f"t{number:03}" for number in range(1, 100)}
@@ -168,7 +168,7 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_truth(self) -> None:
         """
-        Whatever happens, the sizes that are known are those that there are.
+        In any random run the counted sizes are the true ones.
         """
         for seed in seeds(30):
             self.run_(Random(seed), seed)
@@ -226,7 +226,7 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_drained(self) -> None:
         """
-        TopicLogs that hold nothing any more are not gone through for each publication.
+        A publication does not look at empty logs.
         """
         for number in range(100):
             self.append(f"t{number}")
@@ -244,7 +244,7 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_breakOff(self) -> None:
         """
-        A log that leads no further is dropped, or where it is needed begun anew.
+        A log that is broken off is dropped, or begins anew if it is needed.
         """
         for topic in ("a", "b", "c"):
             self.append(topic)
@@ -258,8 +258,8 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_breakOffInPieces(self) -> None:
         """
-        One step looks at so many logs and at no more, also where few are wanted; a log that
-        was dropped meanwhile is passed over.
+        One step looks at a bounded number of logs, even if few are wanted; it skips a log that was
+        dropped meanwhile.
         """
         for number in range(10):
             self.append(f"t{number}")

@@ -31,14 +31,14 @@ class PositionTests(SynchronousTestCase):
     @given(positions)
     def test_thereAndBack(self, position: Position) -> None:
         """
-        What a client brings back means what it was given.
+        A position that a client brings back is read as it was written.
         """
         self.assertEqual(parsePosition(str(position)), position)
 
     @given(st.text() | st.text("0123456789abcdefg-", max_size=40))
     def test_anyText(self, text: str) -> None:
         """
-        Whatever text a client brings is a position, or is none, and never an error.
+        Any text is read as a position or as none, without an error.
         """
         position = parsePosition(text)
         if position is not None:
@@ -46,7 +46,7 @@ class PositionTests(SynchronousTestCase):
 
     def test_notOurs(self) -> None:
         """
-        What is near a position is none.
+        A text that only resembles a position is none.
         """
         for text in ("", "-", "a", "a-1", "a-1-", "-1-1", "a-1-1-", "a-1-1-b-c", "A-1-1"):
             self.assertIsNone(parsePosition(text), text)
@@ -55,7 +55,7 @@ class PositionTests(SynchronousTestCase):
 
     def test_short(self) -> None:
         """
-        It goes out with every frame, so it has no byte too many.
+        A position is short, because it goes out with every frame.
         """
         self.assertEqual(str(Position("e", 255, 4096)), "e-ff-1000")
         self.assertEqual(str(Position("e", None, 16, "j")), "e--10-j")

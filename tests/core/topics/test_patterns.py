@@ -35,7 +35,7 @@ class PatternsTests(SynchronousTestCase):
 
     def test_parts(self) -> None:
         """
-        One star stays within a part, two do not.
+        One star matches within a part, two match across parts.
         """
         self.assertTrue(Patterns(["chat/*"]).match("chat/general"))
         self.assertFalse(Patterns(["chat/*"]).match("chat/general/threads"))
@@ -45,7 +45,7 @@ class PatternsTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """
-        A pattern covers the whole of a text, in front and at the end.
+        A pattern has to match the whole of a text.
         """
         patterns = Patterns(["chat/a", "shop_*"])
         for text in ("xchat/a", "chat/ab", "chat/a\n", "my_shop_1", ""):
@@ -53,7 +53,7 @@ class PatternsTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """
-        No pattern covers nothing, not even the empty text.
+        An empty set of patterns matches nothing, not even the empty text.
         """
         self.assertFalse(Patterns([]).match(""))
         self.assertFalse(Patterns([]).match("chat/a"))
@@ -61,14 +61,14 @@ class PatternsTests(SynchronousTestCase):
     @given(st.text())
     def test_everything(self, text: str) -> None:
         """
-        L{EVERYTHING} covers whatever there is.
+        L{EVERYTHING} matches any text.
         """
         self.assertTrue(EVERYTHING.match(text))
 
     @given(odd.filter(lambda text: "*" not in text and text), odd)
     def test_literal(self, pattern: str, text: str) -> None:
         """
-        All but the star stands for itself.
+        Every character but the star matches itself.
         """
         self.assertTrue(Patterns([pattern]).match(pattern))
         self.assertEqual(Patterns([pattern]).match(text), pattern == text)
@@ -76,7 +76,7 @@ class PatternsTests(SynchronousTestCase):
     @given(st.lists(odd.filter(bool), max_size=3), odd)
     def test_model(self, patterns: list[str], text: str) -> None:
         """
-        A set of patterns covers what one of them does.
+        A set of patterns matches what one of them matches.
         """
         self.assertEqual(
             Patterns(patterns).match(text), any(covers(pattern, text) for pattern in patterns)

@@ -15,14 +15,14 @@ CURSORS = TopicPolicy(DEPTH, LATEST)
 SCORES = TopicPolicy(DEPTH, NEWEST)
 
 
-class RulesTests(SynchronousTestCase):
+class TopicPoliciesTests(SynchronousTestCase):
     """
     Tests for L{TopicPolicies}.
     """
 
     def test_first(self) -> None:
         """
-        Of the patterns that cover a topic, whatever its project, the first decides.
+        The first pattern that matches a topic decides, whatever the topic's project.
         """
         rules = TopicPolicies(
             [("cursors/*", CURSORS), ("*/live", SCORES), ("table/*", SCORES)], DEFAULT
@@ -37,7 +37,7 @@ class RulesTests(SynchronousTestCase):
 
     def test_remembered(self) -> None:
         """
-        Who invents topics without end does not fill the memory with them.
+        A client that makes up topics without end does not fill the memory.
         """
         rules = TopicPolicies([("cursors/*", CURSORS)], DEFAULT)
         self.patch(TopicPolicies, "remembered", 10)
@@ -53,13 +53,13 @@ class SparingTests(SynchronousTestCase):
 
     def test_close(self) -> None:
         """
-        Where every frame counts none is spared.
+        If every frame counts, no frame has a key.
         """
         self.assertIsNone(TopicPolicy(DEPTH, CLOSE).conflationKey("t", "e", "ann"))
 
     def test_newest(self) -> None:
         """
-        Where only the newest counts all frames of a topic are alike.
+        If only the newest frame counts, all frames of a topic have the same key.
         """
         keys = {SCORES.conflationKey("t", event, value) for event in "ab" for value in (None, "x")}
         self.assertEqual(len(keys), 1)
@@ -68,8 +68,8 @@ class SparingTests(SynchronousTestCase):
 
     def test_latest(self) -> None:
         """
-        Where the latest of each counts, frames are alike in topic, event and value; one
-        without a value is always sent.
+        If the latest frame of each value counts, frames of the same topic, event and value have the
+        same key; a frame without a value has none.
         """
         key = CURSORS.conflationKey("t", "move", "ann")
         self.assertIsNotNone(key)

@@ -50,7 +50,7 @@ class FormTests(SynchronousTestCase):
 
     def test_forms(self) -> None:
         """
-        Every form that the protocol names becomes the canonical one.
+        Every form that the protocol names becomes the canonical form.
         """
         for text, canonical in (
             ("orders", "table/orders/shop"),
@@ -65,7 +65,7 @@ class FormTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """
-        A table's topic knows its table, any other knows none.
+        Only a table's topic has a table.
         """
         self.assertEqual(parse("orders").table, "orders")
         self.assertEqual(parse("orders"), tableTopic("orders", PROJECT))
@@ -91,7 +91,7 @@ class FormTests(SynchronousTestCase):
     @given(texts)
     def test_idempotent(self, text: str) -> None:
         """
-        The canonical form of whatever is accepted is accepted, and stays as it is.
+        The canonical form of an accepted topic is accepted, and stays as it is.
         """
         try:
             topic = parse(text)
@@ -115,8 +115,8 @@ class RefusalTests(SynchronousTestCase):
 
     def test_odd(self) -> None:
         """
-        Empty parts, dots, quotes, wildcards, control characters and odd spaces are
-        refused in a topic of one's own.
+        Empty parts, dots, quotes, wildcards, control characters and odd spaces are refused in a
+        topic that is no table's.
         """
         for text in (
             *("", "/", "//", "chat/", "/chat", "chat//x", "/shop", "chat//shop", "/chat/shop"),
@@ -131,8 +131,8 @@ class RefusalTests(SynchronousTestCase):
 
     def test_oddTable(self) -> None:
         """
-        A table may be called nearly anything, but not nothing, not in two parts, and
-        not with what cannot be printed.
+        A table may have nearly any name, but no empty one, none with a slash and none with
+        unprintable characters.
         """
         self.assertEqual(parse('o"; DROP').table, 'o"; DROP')
         for text in ("table/", "table//shop", "table/a/b", "table/shop", "or\x00ders", "\u202ex"):
@@ -140,14 +140,14 @@ class RefusalTests(SynchronousTestCase):
 
     def test_control(self) -> None:
         """
-        An unprintable character is named by its number, not repeated.
+        The error names an unprintable character by its number.
         """
         self.assertIn("U+001B", self.refused("chat/\x1b[31m"))
 
     def test_long(self) -> None:
         """
-        The limit counts the canonical form, so that what is accepted once is accepted
-        again by the name that the answer gives it.
+        The limit counts the canonical form, so a topic that was accepted is accepted again by the
+        name in the answer.
         """
         fits = "a" * (LENGTH - len("table//shop"))
         self.assertEqual(len(parse(fits).canonical), LENGTH)
@@ -156,15 +156,15 @@ class RefusalTests(SynchronousTestCase):
 
     def test_otherProject(self) -> None:
         """
-        Another project's topic is refused, and the project named.
+        The topic of another project is refused, and the error names the project.
         """
         for text in ("chat/general/blog", "table/orders/blog", "lobby/blog"):
             self.assertIn("blog", self.refused(text, "wrong_project"))
 
     def test_namesake(self) -> None:
         """
-        A table or room that is called like another project is reached by its canonical
-        name, and a table also by its own.
+        A table or room with the name of another project is reached by its canonical name, and a
+        table also by its own.
         """
         self.assertEqual(parse("blog").canonical, "table/blog/shop")
         self.assertEqual(parse("table/blog/shop").table, "blog")
@@ -203,8 +203,8 @@ class EventTests(SynchronousTestCase):
 
     def test_bad(self) -> None:
         """
-        Empty, endless, unprintable and reserved names are refused, and the name that
-        handlers use for all.
+        Empty, too long, unprintable and reserved names are refused, and the name that means all
+        events.
         """
         for event in ("", "a" * 17, "a\nb", "\x00", "\ud800", "*", "presence:join", "presence:"):
             error = self.assertRaises(RealtimeError, checkEvent, event, 16)
@@ -213,7 +213,7 @@ class EventTests(SynchronousTestCase):
     @given(st.text(max_size=20))
     def test_any(self, event: str) -> None:
         """
-        Whatever the name, it is accepted or refused with C{invalid_event}.
+        Any name is accepted, or refused with C{invalid_event}.
         """
         try:
             checkEvent(event, 16)
