@@ -165,7 +165,7 @@ class IJournal(Interface):
 
 class IChangeListener(Interface):
     """
-    Who is told of table changes.
+    Receives table changes.
     """
 
     def changed(changes):
@@ -175,8 +175,8 @@ class IChangeListener(Interface):
 
         @param changes: A sequence of L{aerostack.core.rows.changes.Change}, in commit
             order.
-        @return: L{None}; or, where too much of what was told has still to be passed on,
-            a L{Deferred} that fires when more may be told.
+        @return: L{None}; or, if the listener still has to pass on too many changes, a L{Deferred}
+            that fires when it can take more.
         """
 
     def tableLost(table, error, seq):
@@ -190,39 +190,37 @@ class IChangeListener(Interface):
 
     def tableAltered(table, columns):
         """
-        A followed table may have other columns than before.  It is told before any change
-        that has them.
+        A followed table may have other columns than before.  This is called before any change with
+        the new columns.
 
-        @param columns: Those that it has now, as L{IJournal.columns} has them.
-        @return: L{None}; or, where subscribers have still to be judged by them, a L{Deferred}
-            that fires when changes may be told.
+        @param columns: The columns that it has now, as L{IJournal.columns} gives them.
+        @return: L{None}; or, if the listener still has to check its subscribers by the new columns,
+            a L{Deferred} that fires when changes may be delivered.
         """
 
     def tableReshaped(table):
         """
-        Columns of a followed table were added, renamed, changed or dropped: rows that were
-        there may look different, and no change tells of that.  It is told after
-        L{tableAltered}.
+        Columns of a followed table were added, renamed, changed or dropped.  Existing rows may look
+        different, and no change reports that.  This is called after L{tableAltered}.
         """
 
     def tableBack(table):
         """
-        A table that was lost is followed again: every change from now on is told.
+        A table that was lost is followed again: every change from now on is delivered.
         """
 
     def tableLeft(table):
         """
-        A table that nobody watches is followed no more: what changes from now on is
-        not known.
+        The tracker has stopped following a table without subscribers.  Later changes of it are not
+        known.
         """
 
     def feedDown(reason):
         """
-        Changes cannot be read for now; nothing is lost, they come later.  It is told
-        once, until L{feedUp} is.
+        Changes cannot be read for now.  Nothing is lost; the changes come later.  This is called
+        once, and again only after L{feedUp}.
 
-        @param reason: One sentence that anybody may read: no address, no account and no
-            SQL is in it.
+        @param reason: One sentence for clients.  It has no address, no account and no SQL.
         """
 
     def feedUp():
@@ -233,10 +231,9 @@ class IChangeListener(Interface):
 
 class IWaker(Interface):
     """
-    Notices that something may have been committed, sooner than by asking now and then.
+    Notices that something may have been committed, sooner than the next poll.
 
-    It may wake for nothing, and it may miss something: the journal is read at intervals
-    as well.
+    It may wake without a change, and it may miss a change: the tracker also polls the journal.
     """
 
     def start(wake):
@@ -246,10 +243,9 @@ class IWaker(Interface):
 
     def stop():
         """
-        Call it no more.  It may be started again.
+        Stop calling C{wake}.  The waker may be started again.
 
-        @return: L{None}; or, where that takes its time, a L{Deferred} that fires when
-            nothing of it is left.
+        @return: L{None}; or, if stopping takes time, a L{Deferred} that fires when it has stopped.
         """
 
 
@@ -258,7 +254,7 @@ class IChangeTracker(Interface):
     Tells an L{IChangeListener} of every committed change of the watched tables.
     """
 
-    position = Attribute("The number of the newest change that was told, or was none's.")
+    position = Attribute("The highest journal sequence number delivered so far.")
     waiting = Attribute(
         "What there was still to be told when the journal was asked last, a"
         " L{aerostack.core.rows.journal.Lag}; L{None} if that is not known."
@@ -271,7 +267,7 @@ class IChangeTracker(Interface):
 
     def watch(table):
         """
-        Begin to watch a table, or count one more interest in it.
+        Begin to watch a table, or count one more subscription to it.
 
         @return: A L{Deferred} that fires with the table's name as the database
             spells it, once no later change can be missed; fails with
@@ -281,7 +277,7 @@ class IChangeTracker(Interface):
 
     def unwatch(table):
         """
-        Take back one interest in a table, by the name that L{watch} fired with.
+        End the watch of one subscription, by the name that L{watch} fired with.
         """
 
     def lineage(table):
@@ -319,20 +315,22 @@ class IChangeTracker(Interface):
         """
         See L{IJournal.snapshot}.
 
-        @return: A L{Deferred}, fired when everything that the rows have seen was told, too.
+        @return: A L{Deferred} that fires when every change that the rows include was delivered,
+            too.
         """
 
     def reach(position, patience):
         """
-        Wait until everything up to a number was told, but not for longer than some seconds.
+        Wait until every change up to a number was delivered, but at most for some seconds.
 
-        @return: A L{Deferred} that fires then; whether it was told shows the position.
+        @return: A L{Deferred} that fires then.  C{position} shows whether the changes were
+            delivered.
         """
 
     def lag():
         """
-        @return: For how many seconds there may be changes that have not been told: how
-            long ago the journal was asked and had no more.  0 while no table is watched.
+        @return: The seconds since the last poll after which the journal had no more changes; later
+            changes may not be delivered yet.  0 while no table is watched.
         """
 
     def health():
@@ -430,7 +428,7 @@ class IEngine(Interface):
 
 class ISubscriber(Interface):
     """
-    Who is subscribed to topics.
+    A subscriber of topics.
     """
 
     def deliver(frame):
@@ -443,8 +441,8 @@ class ISubscriber(Interface):
 
     def reauthorize(topic=None):
         """
-        Decide anew what of a table's changes is delivered, because something has changed on
-        which that depends.
+        Check again which changes of a table the subscriber gets, because its rights, the rules or
+        the table have changed.
 
         @param topic: The table's canonical topic; L{None} for all topics.
         """
@@ -457,15 +455,14 @@ class IConnection(Interface):
 
     connectionId = Attribute("A short string, unique in this daemon's life.")
     address = Attribute("The client's address as it is counted; None if it is not.")
-    client = Attribute("What stands for the client's session secret; None if it brought none.")
+    client = Attribute("A hash of the client's session secret; None if the client sent none.")
     compressed = Attribute("Whether frames are compressed for it.")
 
     def send(frame):
         """
         Send an encoded WebSocket frame, or several.
 
-        @param frame: A L{aerostack.protocol.framing.Frame}.  The same object goes to
-            everybody who gets it.
+        @param frame: A L{aerostack.protocol.framing.Frame}.  All its receivers share the object.
         """
 
     def ping():

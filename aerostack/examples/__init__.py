@@ -1,7 +1,6 @@
 """
-What the examples need a server for, written as it would be in an application of one's own on
-Twisted.
+The server side of the examples, written as in an application on Twisted.
 
-Each of their functions takes an SDK of the shape of L{aerostack.client.sdk.TwistedSDK} and what
-the page sent, and gives what the page is answered.
+Each function takes an SDK like L{aerostack.client.sdk.TwistedSDK} and the page's request, and
+returns the answer for the page.
 """

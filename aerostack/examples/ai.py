@@ -1,5 +1,5 @@
 """
-The answer that many watch while it is being written.
+An answer that many clients watch while it is being written.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NAME = re.compile("[a-z0-9-]+")
 @dataclass
 class Answer:
     """
-    An answer, as far as it has come.
+    An answer, as far as it is written.
     """
 
     id: str
@@ -64,7 +64,7 @@ class Assistant:
 
     async def look(self, sdk: Any, given: Given) -> Any:
         """
-        Tell the last answer on a topic, as far as it has come.
+        Give the last answer on a topic, as far as it is written.
         """
         return {"answer": self._answers.get(_streamOf(given))}
 
@@ -100,9 +100,9 @@ class Assistant:
 
     def _makeRoom(self) -> None:
         """
-        Forget an answer of long ago, if there are many.
+        Forget the oldest finished answer, if there are many.
 
-        @raise RealtimeError: C{overloaded}: all of them are being given.
+        @raise RealtimeError: C{overloaded}: all answers are still being written.
         """
         if len(self._answers) < self.most:
             return
@@ -117,7 +117,7 @@ class Assistant:
 
     def stop(self) -> None:
         """
-        Answer no more.
+        Stop all answers.
         """
         for running in tuple(self._running):
             running.cancel()

@@ -1,5 +1,5 @@
 """
-The auction: the database decides which bid counts, and everybody is told of that.
+The auction: the database decides which bid counts, and the daemon sends it to all subscribers.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ LOTS = {
     "globe": ("A globe of 1928", 120),
     "radio": ("A valve radio", 75),
 }
-"""What is sold, and from which price."""
+"""The lots, and their first prices."""
 
 
 async def look(sdk: Any, given: Given) -> Any:
     """
-    Tell how a lot stands.  Who asks first puts it up.
+    Give the state of a lot.  The first request creates it.
     """
     lot = choice(given, "lot", LOTS)
     await sdk.db.query(
@@ -40,7 +40,8 @@ async def bid(sdk: Any, given: Given) -> Any:
     """
     lot, bidder = choice(given, "lot", LOTS), text(given, "bidder", 40)
     amount = number(given, "amount", 1_000_000)
-    # The condition and the change are one: of two bids at once, the second meets the first.
+    # The condition and the change are one statement: of two bids at the same time, the second sees
+    # the first.
     done = await sdk.db.query(
         "UPDATE auction_lots SET price = ?, bidder = ?, bids = bids + 1"
         " WHERE id = ? AND price < ? RETURNING id, title, price, bidder, bids",

@@ -1,5 +1,5 @@
 """
-The SDK of servers, inside of the daemon.
+The SDK of servers, inside the daemon.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aerostack.sessions.rpc import RPC
 
 class InsideSDK:
     """
-    What L{aerostack.client.sdk.TwistedSDK} has, without HTTP.
+    The methods of L{aerostack.client.sdk.TwistedSDK}, without HTTP.
 
     @ivar socket: See L{Socket}.
     @ivar db: See L{Database}.
@@ -24,14 +24,14 @@ class InsideSDK:
 
     def __init__(self, rpc: RPC, project: str) -> None:
         """
-        @param project: The project that it acts for, as if it had its secret key.
+        @param project: The project for which it acts, with the rights of the secret key.
         """
         identity = Identity(project, Role.SECRET)
 
         def send(request: Request) -> Deferred[Any]:
             return rpc.call(identity, request.body or b"")
 
-        # Nothing is asked over the network, so it does not matter where we are.
+        # The calls do not use the network, so the address does not matter.
         address = Address("ws://localhost", project)
         self.socket: Socket[Deferred[Any]] = Socket(address, send)
         self.db: Database[Deferred[Any]] = Database(address, send)

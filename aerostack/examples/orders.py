@@ -1,5 +1,5 @@
 """
-The orders: a table, and whoever watches it is told what becomes of each.
+The orders: a table whose changes all subscribers get.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from aerostack.examples.validation import Given, choice, number
 # [create]
 async def create(sdk: Any, given: Given) -> Any:
     """
-    Take an order.  The first one makes the table.
+    Insert an order.  The first order creates the table.
     """
     await sdk.db.query("CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, status TEXT)")
     await sdk.db.query("INSERT INTO orders (status) VALUES (?)", ["new"])
@@ -24,7 +24,7 @@ async def create(sdk: Any, given: Given) -> Any:
 # [update]
 async def update(sdk: Any, given: Given) -> Any:
     """
-    Say how an order stands.
+    Change the status of an order.
     """
     orderId, status = number(given, "id", 2**53), choice(given, "status", ("paid", "shipped"))
     # After any operation, notify subscribers:

@@ -1,5 +1,5 @@
 """
-Stand-ins for what is outside, for our tests and for yours.
+Fakes of the network, the database and the clock, for our tests and for yours.
 
 Begin with L{World}, a whole daemon in memory, without sockets, database or time.  L{MemoryClient}
 speaks to it frame by frame, and a L{MemoryWire} connects the Python client to it.  Each stand-in

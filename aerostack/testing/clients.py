@@ -53,7 +53,7 @@ class MemoryClient:
 
     def take(self) -> list[Frame]:
         """
-        Everything that came since this was last called.
+        The frames that came since the last call.
         """
         self._turn()
         frames, self.connection.frames = self.connection.frames, []
@@ -64,19 +64,19 @@ class MemoryClient:
 
     def ask(self, **frame: Any) -> list[Frame]:
         """
-        Send a frame, and take everything that came since.
+        Send a frame, and take the frames that came since the last call.
         """
         self.send(**frame)
         return self.take()
 
     def close(self) -> None:
         """
-        Close as one should.
+        Close the connection.
         """
         self.session.closed(clean=True)
 
     def die(self) -> None:
         """
-        Be gone without a word.
+        Lose the connection without a close.
         """
         self.session.closed(clean=False)

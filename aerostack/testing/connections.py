@@ -1,5 +1,5 @@
 """
-A socket that only remembers.
+A socket that remembers the frames that are sent on it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def readFrames(data: bytes) -> list[Frame]:
 @implementer(IConnection)
 class MemoryConnection:
     """
-    A socket that keeps what is sent.
+    A socket that remembers the frames that are sent on it.
 
     @ivar frames: Every frame that was sent, decoded.
     @ivar pings: How many pings were sent.

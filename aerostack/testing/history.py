@@ -23,12 +23,10 @@ class MemoryHistory:
     """
     A history that forgets when the process ends.
 
-    @ivar messages: Everything that was kept, oldest first.
-    @ivar held: While this is a list, what is appended waits in it, and L{release}
-        keeps it.
-    @ivar reading: While this is a list, questions about the past wait in it; call them
-        yourself.
-    @ivar forgotten: Messages up to this time are not there any more.
+    @ivar messages: All kept messages, oldest first.
+    @ivar held: While this is a list, new messages wait in it, and L{release} keeps them.
+    @ivar reading: While this is a list, reads of the past wait in it; the test calls them.
+    @ivar forgotten: Messages up to this time, milliseconds since the epoch, are gone.
     """
 
     def __init__(self) -> None:
@@ -47,7 +45,7 @@ class MemoryHistory:
 
     def release(self) -> None:
         """
-        Keep what was held.
+        Keep the messages that wait.
         """
         held, self.held = self.held or [], None
         for message, kept in held:
@@ -55,7 +53,7 @@ class MemoryHistory:
 
     def refuse(self) -> None:
         """
-        Lose what was held, as if the database had failed.
+        Lose the messages that wait, as if the database had failed.
         """
         held, self.held = self.held or [], None
         for _, kept in held:
@@ -117,7 +115,7 @@ class MemoryHistory:
 
 
 def answer(reading: list[Callable[[], None]] | None, answer: T) -> Deferred[T]:
-    """Answer a question, at once or when the test says so."""
+    """Answer a read, at once or when the test calls it."""
     answered: Deferred[T] = Deferred()
     if reading is None:
         answered.callback(answer)

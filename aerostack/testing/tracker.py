@@ -28,17 +28,17 @@ class MemoryTracker:
     """
     A tracker of tables that exist only by name.
 
-    @ivar listener: Is told of the changes.  Set it before the first change.
+    @ivar listener: Receives the changes.  Set it before the first change.
     @ivar tables: The tables that can be watched.
-    @ivar shape: What columns each of them has.
-    @ivar watched: How many interests each watched table has.
-    @ivar asked: While this is a list, watches wait in it; fire them yourself.
+    @ivar shape: The columns of each table.
+    @ivar watched: How many subscriptions watch each table.
+    @ivar asked: While this is a list, watches wait in it; the test fires them.
     @ivar waiting: See L{IChangeTracker}.
     @ivar reading: As L{MemoryHistory.reading}.
-    @ivar changes: Every change that L{change} told.
-    @ivar fault: What questions about the past fail with, if anything.
-    @ivar reached: What those wait for who are ahead; fire it yourself.
-    @ivar forgotten: Changes up to this number cannot be told again.
+    @ivar changes: All changes that L{change} delivered.
+    @ivar fault: The error with which reads of the past fail; L{None} if they do not.
+    @ivar reached: The Deferred for clients with a later position; the test fires it.
+    @ivar forgotten: Changes up to this number cannot be read again.
     """
 
     listener: IChangeListener
@@ -88,7 +88,7 @@ class MemoryTracker:
 
     def change(self, *changes: Change, last: bool = True) -> None:
         """
-        Tell of changes, and remember them.
+        Deliver changes, and remember them.
 
         @param last: Whether their transaction ends with them.
         """
@@ -110,7 +110,7 @@ class MemoryTracker:
 
     def reshape(self) -> None:
         """
-        Say that the tables' rows may look different.
+        Report that the tables' rows may look different.
         """
         self._reshaped = self.position
         for table in self.tables:
@@ -121,7 +121,7 @@ class MemoryTracker:
 
     def columns(self, table: str) -> Deferred[Columns]:
         def told(shape: Columns) -> Columns:
-            # What was told once is remembered.
+            # The tracker may remember the columns of a table.
             self._described.add(table)
             return shape
 

@@ -21,18 +21,18 @@ from aerostack.testing.connections import readFrames
 
 Admit = Callable[[Address, Callable[[str], IConnection]], Session]
 """
-Lets a client in by its address: makes its connection, to which the daemon gives an id, and
-begins its session.  It raises L{RealtimeError} where the daemon refuses the client, and
-L{ConnectionRefusedError} where the daemon cannot be reached.
+Admits a client by its address: makes its connection, to which the daemon gives an id, and
+begins its session.  It raises L{RealtimeError} if the daemon refuses the client, and
+L{ConnectionRefusedError} if the daemon cannot be reached.
 """
 
 
 class Entrance:
     """
-    What a L{MemoryWire} needs of the daemon that it leads to.
+    The parts of the daemon that a L{MemoryWire} needs.
 
     @ivar clock: The daemon's time.
-    @ivar admit: Lets a client in.
+    @ivar admit: Admits a client.
     @ivar wires: Every wire that is connected.
     """
 
@@ -58,7 +58,7 @@ class MemoryWire:
 
     @property
     def session(self) -> str | None:
-        """What stands for the client's session secret."""
+        """A hash of the client's session secret."""
         return self._address.session
 
     # From the client
@@ -78,7 +78,7 @@ class MemoryWire:
 
     def cut(self) -> None:
         """
-        Be gone without a word.
+        Lose the connection without a close.
         """
         self._end(broken("The connection is gone."), False)
 
@@ -116,7 +116,7 @@ class MemoryWire:
 
     def pinged(self) -> None:
         """
-        Let the client be pinged, and answer.
+        Send the client a ping, which it answers.
         """
         self._later(self._user.heard)
         if self._session is not None:
@@ -124,7 +124,7 @@ class MemoryWire:
 
     def left(self, closing: Closing) -> None:
         """
-        Let the client know that the daemon has closed.
+        Tell the client that the daemon has closed.
         """
         self._later(self._user.closeStarted)
         self._later(self._end, closing, False)

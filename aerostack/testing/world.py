@@ -54,7 +54,7 @@ TOKEN_SECRET = "a shared secret of thirty-two by"
 
 def makeProject(**settings: Any) -> ProjectConfig:
     """
-    A project C{p} with known keys, that lets everybody in.
+    A project C{p} with known keys, which admits clients without credentials.
     """
     return ProjectConfig(
         **{
@@ -71,16 +71,15 @@ class World:
     """
     A whole daemon without sockets, database or time.
 
-    To test an application, give it clients of L{realtime} and an SDK of L{sdk}, call
-    L{turn} where the network would have had its time, L{advance} where more has to pass,
-    and make trouble with L{cut}.
+    To test an application, give it clients of L{realtime} and an SDK of L{sdk}.  Call L{turn} to
+    let frames arrive, L{advance} to let time pass, and L{cut} to break connections.
 
-    @ivar clock: Its time; begins at one billion seconds.
-    @ivar stepped: By how many seconds the time of day was set since the beginning; timers
-        do not go by it.
+    @ivar clock: The daemon's clock, which begins at one billion seconds.
+    @ivar stepped: By how many seconds the time of day was set since the beginning.  Timers do not
+        depend on it.
     @ivar reachable: Whether clients of L{realtime} can connect.
-    @ivar entrance: What their connections need of the daemon.
-    @ivar wires: Their connections.
+    @ivar entrance: The parts of the daemon that the clients' connections need.
+    @ivar wires: The clients' connections.
     """
 
     def __init__(
@@ -93,9 +92,9 @@ class World:
         access: Mapping[str, TableConfig] | None = None,
     ) -> None:
         """
-        @param tables: The tables that there are.
-        @param rules: What holds for each topic.
-        @param access: Who may read which tables, by patterns.
+        @param tables: The tables that exist.
+        @param rules: The policies of topics.
+        @param access: The rules for reading tables, by patterns.
         """
         self.clock = Clock()
         self.clock.advance(1_000_000_000)
@@ -124,8 +123,7 @@ class World:
 
     def restart(self) -> None:
         """
-        Begin anew with what the database has.  Connections are not taken along: let them
-        die before.
+        Start a new daemon on the same database.  Connections do not survive this: end them before.
         """
         before = self.tracker
         self._begin()
@@ -200,9 +198,9 @@ class World:
 
     def connect(self, client: str | None = None, **credentials: Any) -> MemoryClient:
         """
-        Let a client in.
+        Connect a client.
 
-        @param client: What stands for its session secret.
+        @param client: A hash of its session secret.
         @param credentials: Those of L{Credentials}; the project is C{p} if nothing
             else names one.
         """
@@ -229,7 +227,7 @@ class World:
 
     def sdk(self, secretKey: str = SECRET_KEY) -> TwistedSDK:
         """
-        What servers use.
+        An SDK as servers use it.
         """
         return TwistedSDK(self.clock, URL, secretKey, agent=self._agent())
 
@@ -269,14 +267,15 @@ class World:
 
     def cut(self) -> None:
         """
-        Take every connection of L{realtime}'s clients away, without a word.
+        Break every connection of L{realtime}'s clients, without a close.
         """
         for wire in tuple(self.wires):
             wire.cut()
 
     def step(self) -> None:
         """
-        Let the reactor turn once: what is due is done, and what comes of that is not.
+        Let the reactor turn once: calls that are due are made, and calls that they schedule are
+        not.
         """
         clock = self.clock
         for call in tuple(clock.calls):
@@ -302,7 +301,7 @@ class World:
 
     def advance(self, seconds: float) -> None:
         """
-        Let time pass, and do what is due every second.
+        Let time pass, and do the daemon's work of each second.
         """
         while seconds > 0:
             step = min(1.0, seconds)
@@ -316,7 +315,7 @@ class World:
 
 class _Unbounded(Resource):
     """
-    Serves resources to requests that are not bounded, since nobody else makes them.
+    Serves resources to requests without bounds, which only the test makes.
     """
 
     def __init__(self, root: Resource) -> None:

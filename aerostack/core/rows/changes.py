@@ -21,19 +21,18 @@ class Change:
     """
     One committed change of one row.
 
-    @ivar seq: The change's place in its database's journal; grows in commit
-        order, is never used twice.
+    @ivar seq: The change's number in its database's journal.  It grows in commit order, and no two
+        changes have the same.
     @ivar table: The table's name as the database spells it.
     @ivar operation: L{INSERT}, L{UPDATE} or L{DELETE}.
-    @ivar data: The row after the change; for a DELETE the row that went.
-    @ivar old: The row before the change, L{None} for an INSERT.
-    @ivar timestamp: When the writer made it, milliseconds since the epoch.
-    @ivar transaction: What the changes of one transaction have in common, and no others;
-        L{None} where the database does not tell.
-    @ivar last: Whether everything up to here, as far as this table is concerned, was
-        committed: no change that follows belongs to the same transaction.
-    @ivar omitted: Columns whose values were too large to be told.  Neither row has them,
-        so that a filter on one of them lets nothing through.
+    @ivar data: The row after the change; for a DELETE the deleted row.
+    @ivar old: The row before the change; L{None} for an INSERT.
+    @ivar timestamp: When the writer made the change, milliseconds since the epoch.
+    @ivar transaction: The id of the change's transaction; L{None} if the database does not give
+        one.
+    @ivar last: Whether no later change of this table belongs to the same transaction.
+    @ivar omitted: Columns whose values were too large to be sent.  Neither row has them, so that a
+        filter on one of them lets no row through.
     """
 
     seq: int

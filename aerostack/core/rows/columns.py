@@ -1,5 +1,5 @@
 """
-What kinds of values a table's columns hold, as far as comparing them needs to know.
+The types of a table's columns, as far as comparisons need them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import Enum
 
 class ColumnType(Enum):
     """
-    By what values of a column can be told to be less or more.
+    How the values of a column are compared.
     """
 
     NUMBER = "a number"
@@ -18,18 +18,18 @@ class ColumnType(Enum):
     BOOLEAN = "a boolean"
     TIME = "a date or time"
     JSON = "JSON"
-    """Documents, of which only equality with a string, a number or a boolean can be told."""
+    """Documents, which can only be compared for equality with a string, a number or a boolean."""
     OTHER = "another type"
-    """Values that are told as the text which the database writes of them, and of which only
-    equality with such a text can be told: uuids, ranges, enums."""
+    """Values that are sent as the database's text for them, such as uuids, ranges and enums.  They
+    can only be compared for equality with such a text."""
     COMPOUND = "lists, objects or bytes"
-    """Values of which it can only be told whether they are null."""
+    """Values that can only be tested for null."""
     ANY = "any type"
-    """SQLite only: nothing is declared, so every row may hold another type."""
+    """SQLite only: the column has no declared type, so each row may hold another one."""
 
 
 UNORDERED = frozenset((ColumnType.JSON, ColumnType.OTHER, ColumnType.COMPOUND))
-"""The types of which no value is less than another."""
+"""The types whose values have no order."""
 
 Columns = Mapping[str, ColumnType]
 """A table's columns in their order, by name."""

@@ -1,9 +1,8 @@
 """
-Values in their JSON form, read as what their column holds, so that they can be compared.
+Converts values in their JSON form by the type of their column, so that they can be compared.
 
-Whatever is read is hashable, and two values of a column are equal if what is read of them
-is.  A value that is not what the column holds is read as L{None}; SQLite keeps text in a
-column of numbers, if it has to.
+Results are hashable, and two values of a column are equal if their results are.  A value that does
+not fit the column's type gives L{None}: SQLite can keep text in a column of numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _ZONE = r"(?:Z|(?P<sign>[+-])(?P<east>\d\d)(?::?(?P<eastMinute>\d\d)(?::?(?P<eas
 _MOMENT = re.compile(rf"{_DATE}(?:[T ]{_CLOCK}\s?{_ZONE}?)?(?P<era> BC)?", re.ASCII)
 _OF_DAY = re.compile(rf"{_CLOCK}\s?{_ZONE}?", re.ASCII)
 
-# What is read of a value of which there are several kinds begins with its kind.
+# For a type with several kinds of values, a result begins with the kind.
 _FIRST, _SECOND, _THIRD = 0, 1, 2
 
 _SECOND_OF_DAY = 1_000_000
@@ -34,7 +33,7 @@ _DAY = 86_400 * _SECOND_OF_DAY
 
 class _NotANumber:
     """
-    A database's NaN, which equals itself and is greater than everything else.
+    A database's NaN, which equals itself and is greater than all other numbers.
     """
 
     def __gt__(self, other: object) -> bool:
@@ -62,7 +61,7 @@ def _readNumber(value: Any) -> Any:
     if isinstance(value, float):
         if value != value:
             return _NAN
-        # 0.1 is what was written, not the double that is nearest to it.
+        # 0.1 means the decimal number, not the double that is nearest to it.
         return value if value.is_integer() else Decimal(repr(value))
     if not isinstance(value, str):
         return None
@@ -103,7 +102,7 @@ def _days(found: re.Match[str]) -> int | None:
     """
     year, month, day = int(found["year"]), int(found["month"]), int(found["day"])
     if found["era"]:
-        # There was no year 0: what is numbered so is the year 1 BC.
+        # The calendar has no year 0; that number stands for the year 1 BC.
         year = 1 - year
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     lengths = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -118,7 +117,7 @@ def _days(found: re.Match[str]) -> int | None:
 
 def _microseconds(found: re.Match[str]) -> int | None:
     """
-    A time of day, in UTC where it has a zone.
+    A time of day, in UTC if it has a zone.
     """
     if found["hour"] is None:
         return 0
@@ -144,12 +143,12 @@ _document = json.Decoder(float_hook=Decimal).decode
 def _readJSON(value: Any) -> Hashable:
     if isinstance(value, Raw):
         if bytes(memoryview(value)[:1]) in (b"{", b"["):
-            # It need not be read, however long it is.
+            # The number need not be computed, even if it has very many digits.
             return None
         try:
             value = _document(value)
         except (DecodeError, InvalidOperation, ValueError, RecursionError):
-            # No value that others can send is equal to it.
+            # No value that a client can send equals it.
             return None
     if isinstance(value, bool):
         return _THIRD, value
@@ -170,7 +169,7 @@ def _readAny(value: Any) -> Hashable:
 
 def isUnicode(text: str) -> bool:
     """
-    Whether a text can be written in UTF-8: half a character cannot.
+    Whether a text can be encoded in UTF-8.  A lone surrogate cannot.
     """
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
@@ -185,14 +184,14 @@ READERS: dict[ColumnType, Callable[[Any], Hashable]] = {
     ColumnType.COMPOUND: _readNothing,
     ColumnType.ANY: _readAny,
 }
-"""How a value that is not null is read, by its column's type."""
+"""How a value that is not null is converted, by its column's type."""
 
 
 def isLess(type: ColumnType, one: Any, other: Any) -> bool:
     """
-    Whether one value of a column is less than another, as they were read.
+    Whether one converted value of a column is less than another.
 
-    Of values of different kinds, such as a number and a text, neither is.
+    Values of different kinds, such as a number and a text, have no order.
     """
     if type is ColumnType.TIME or type is ColumnType.ANY:
         return bool(one[0] == other[0] and one[1] < other[1])

@@ -1,5 +1,5 @@
 """
-Conditions: what a column's value must be for a row to be told.
+Conditions on the value of a column.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _EXPECTED = {
 @dataclass(frozen=True, slots=True)
 class Condition:
     """
-    What one column's value must be.  It is made by L{makeCondition}.
+    A condition on one column's value.  L{makeCondition} makes it.
 
-    As in SQL, null equals nothing and differs from nothing: it meets no condition but
+    As in SQL, null equals no value and differs from no value: it meets no condition except
     L{IS_NULL}.
 
     @ivar operator: One of L{OPERATORS}.
-    @ivar value: What the column's value is compared with, as it was read (see
-        L{aerostack.core.rows.comparison}): for L{IN} a tuple of such, without repeats and in an
-        order of its own; for L{IS_NULL} whether it must be null; for L{LIKE} the pattern.
-    @ivar type: As what the column's values are read.
+    @ivar value: The value for the comparison, as L{aerostack.core.rows.comparison} has converted
+        it. For L{IN} it is a tuple of such values, without duplicates and in a fixed order; for
+        L{IS_NULL} whether the column must be null; for L{LIKE} the pattern.
+    @ivar type: The type by which the column's values are converted.
     """
 
     column: str
@@ -67,7 +67,7 @@ class Condition:
 
     def match(self, row: Row) -> bool:
         """
-        Whether a row meets the condition.  One that lacks the column does not.
+        Whether a row meets the condition.  A row that lacks the column does not.
         """
         value = row.get(self.column, _LACKING)
         if value is None:
@@ -82,11 +82,11 @@ def makeCondition(columns: Columns, column: str, operator: str, value: Any) -> C
     """
     Make a condition of a value in its JSON form.
 
-    @param columns: The table's.
-    @param value: As in a subscription's C{filter}; for L{IN} a list or tuple, which may be
-        empty: then no row meets the condition.
-    @raise ValueError: The column is none of the table's, or cannot be compared with the
-        value; the message says what is allowed, but does not name the column.
+    @param columns: The table's columns.
+    @param value: As in a subscription's C{filter}.  For L{IN} it is a list or tuple; if that is
+        empty, no row meets the condition.
+    @raise ValueError: The table has no such column, or the column cannot be compared with the
+        value.  The message says what is allowed, but does not name the column.
     """
     type = columns.get(column)
     if type is None:
@@ -119,7 +119,7 @@ def makeCondition(columns: Columns, column: str, operator: str, value: Any) -> C
 
 def noColumn(columns: Columns) -> str:
     """
-    What is wrong with a name that is none of a table's columns.
+    The message for a name that is not one of a table's columns.
     """
     names = list(columns)
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
@@ -137,11 +137,11 @@ def _read(type: ColumnType, operator: str, value: Any) -> Hashable:
 
 def likeExpression(pattern: str) -> re.Pattern[str]:
     """
-    The expression of an SQL pattern: C{%} stands for any text, C{_} for any character, and a
-    backslash takes the meaning of what follows it.
+    The regular expression of an SQL pattern: C{%} stands for any text, C{_} for any character, and
+    a backslash escapes the next character.
 
-    It takes at most as long as the text and the pattern multiplied: what stands between two
-    C{%} is looked for once, and never again further on.
+    A match takes at most time proportional to the text's length times the pattern's: the text
+    between two C{%} is searched for once, without backtracking.
     """
     pieces = [""]
     for token in re.findall(r"\\.|.", pattern, re.S):
@@ -165,7 +165,7 @@ def _equal(type: ColumnType, value: Hashable) -> Callable[[Any], bool]:
 def _unequal(type: ColumnType, value: Hashable) -> Callable[[Any], bool]:
     read = READERS[type]
     if type is ColumnType.OTHER:
-        # A type that tells itself as anything but text differs from no text for sure.
+        # It is not certain that a value differs from a text if it is not sent as text.
         return lambda other: isinstance(other, str) and other != value
     return lambda other: read(other) != value
 

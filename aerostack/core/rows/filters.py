@@ -1,5 +1,5 @@
 """
-Filters: which of a table's rows a subscriber wants.
+Filters: the rows of a table that a subscriber asks for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Filter:
     """
     Rows that meet all of some conditions.
 
-    @ivar conditions: In an order of their own, so that filters that say the same are equal.
+    @ivar conditions: In a fixed order, so that filters with the same meaning are equal.
     """
 
     conditions: tuple[Condition, ...]
@@ -44,8 +44,8 @@ def parseFilter(filter: Mapping[str, Any] | None, columns: Columns) -> Filter | 
     """
     Read a subscription's C{filter}.
 
-    @param columns: Those of the table that may be filtered by.
-    @return: L{None} where nothing is filtered.
+    @param columns: The columns of the table by which the client may filter.
+    @return: L{None} if there is no filter.
     @raise RealtimeError: C{invalid_filter}; the message names the column and says what is
         allowed.
     """

@@ -1,5 +1,5 @@
 """
-What a read of the journal gives, whatever the database.
+The results of reading the journal of any database.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from aerostack.errors import RealtimeError
 @dataclass(frozen=True)
 class Loss:
     """
-    Changes of one table cannot be told any more.
+    Changes of one table are lost.
 
     @ivar table: The table's name, as C{attach} gave it.
-    @ivar error: What its subscribers are told.
-    @ivar seq: Where among the changes: everything up to this number is in doubt.
+    @ivar error: The error for its subscribers.
+    @ivar seq: Changes up to this number may be lost.
     """
 
     table: str
@@ -29,16 +29,15 @@ class Loss:
 @dataclass(frozen=True)
 class Poll:
     """
-    What was committed since the last read.
+    The changes that were committed since the last read.
 
     @ivar events: Changes and losses, in commit order.
     @ivar after: The C{seq} up to which the journal has been read.
-    @ivar more: There is more to read: poll again at once.
-    @ivar altered: Tables whose columns may be others than before.
-    @ivar reshaped: Tables whose columns are others than before, so that rows which were
-        there may look different.
-    @ivar missing: Tables that are to be followed and are not there; L{None} if nothing
-        about that has changed since the last read.
+    @ivar more: Whether there is more to read, so that the caller polls again at once.
+    @ivar altered: Tables whose columns may have changed.
+    @ivar reshaped: Tables whose columns have changed, so that existing rows may look different.
+    @ivar missing: Tables that should be followed and do not exist; L{None} if that has not changed
+        since the last read.
     """
 
     events: tuple[Change | Loss, ...]
@@ -54,13 +53,13 @@ class Holder:
     """
     The oldest transaction that is open.
 
-    @ivar age: For how many seconds it has been seen to be open.
-    @ivar who: What it is known by, which anybody may be told: a process and what it calls
-        itself, or the name of a transaction that was prepared.
-    @ivar role: Whose it is, for whoever looks after the database.
-    @ivar remedy: How to end it.
-    @ivar isRecorded: There are changes of followed tables in it, which are told once it
-        ends.  In any case what was pruned meanwhile cannot be cleaned up before.
+    @ivar age: For how many seconds it is known to be open.
+    @ivar who: A name that is not secret: a process and its application name, or the name of a
+        prepared transaction.
+    @ivar role: The database role, for the database's administrator.
+    @ivar remedy: The statement that ends it.
+    @ivar isRecorded: Whether it has changes of followed tables, which are delivered when it ends.
+         In any case the database cannot free the space of deleted rows before that.
     """
 
     age: float
@@ -71,7 +70,7 @@ class Holder:
 
     def describe(self) -> str:
         """
-        Say who it is, for how long, and what to do.
+        Say which transaction it is, how long it has been open, and how to end it.
         """
         effect = (
             "Its changes are told when it ends, and no others wait for it."
@@ -87,11 +86,12 @@ class Holder:
 @dataclass(frozen=True)
 class Lag:
     """
-    What has still to be told.
+    What holds up changes.
 
-    @ivar age: How old the oldest change is, in seconds, that was committed and is not in
-        the journal's order yet; 0 if there is none.
-    @ivar holder: Who holds up others; L{None} if nobody does, or the database does not tell.
+    @ivar age: The age in seconds of the oldest committed change that has no number in the journal
+        yet; 0 if there is none.
+    @ivar holder: The open transaction that holds up others; L{None} if there is none, or the
+        database does not say.
     """
 
     age: float
@@ -100,9 +100,9 @@ class Lag:
 
 def lineageOf(epoch: str, tid: int) -> str:
     """
-    What the numbers of a table's changes belong to, as it stands in positions.
+    The lineage of a table's numbers, as positions contain it.
 
-    @param epoch: What tells the journal from every other one.
+    @param epoch: The id of the journal, which no other journal has.
     @param tid: The table's number in it.
     """
     return f"{epoch}t{tid:x}"
@@ -110,7 +110,7 @@ def lineageOf(epoch: str, tid: int) -> str:
 
 def expired(table: str) -> RealtimeError:
     """
-    What is told of changes that have gone since somebody looked for them.
+    The error for changes that were removed after a client's resume had begun.
     """
     return RealtimeError(
         "table_lost", f"Older changes of the table {table!r} are gone; subscribe again."
@@ -119,7 +119,7 @@ def expired(table: str) -> RealtimeError:
 
 def gap(tables: Iterable[str], seq: int) -> list[Loss]:
     """
-    What is told of tables of which entries are missing.
+    The losses of tables whose journal entries are missing.
 
     @param seq: The number before the first entry that is there.
     """

@@ -1,5 +1,5 @@
 """
-Selections: which of a table's rows somebody begins with.
+Selections: the rows of a table with which a subscription begins.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ MAX_ORDER = 8
 """By how many columns rows can be ordered."""
 
 MAX_LIMIT = 2**31 - 1
-"""More rows than anybody gets; a limit above it is this one, which every database takes."""
+"""The largest limit, which every database accepts.  It is more rows than any client gets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """
-    Which rows, in which order, and how many.
+    The condition, the order and the number of rows.
 
-    Equal selections of one table at one time have the same rows, so that one read serves
-    all who want it.
+    Equal selections of one table at one time have the same rows, so that one read serves all
+    clients that ask for it.
 
-    @ivar conditions: All of which a row must meet.
-    @ivar order: Columns, and whether each goes downwards.  Nulls come last either way.
-    @ivar limit: How many rows are enough; L{None} for all.
+    @ivar conditions: The conditions, all of which a row must meet.
+    @ivar order: Columns, and whether each is in descending order.  Nulls come last either way.
+    @ivar limit: How many rows are read at the most; L{None} for all.
     """
 
     conditions: tuple[Condition, ...] = ()
@@ -43,7 +43,7 @@ class Selection:
 
     def match(self, row: Row) -> bool:
         """
-        Whether a row is among those wanted.
+        Whether a row meets the conditions.
         """
         return all(condition.match(row) for condition in self.conditions)
 
@@ -51,7 +51,7 @@ class Selection:
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """
-    How much is read at once.
+    Bounds of one read.
 
     @ivar rows: How many rows.
     @ivar size: How many bytes, about.
@@ -63,7 +63,7 @@ class Bounds:
     seconds: float
 
     def tooLong(self) -> RealtimeError:
-        """What one is told for whom the time was too short."""
+        """The error for a read that took longer than C{seconds}."""
         return _tooLarge(f"Reading the rows took longer than {self.seconds:g} s")
 
 
@@ -72,9 +72,8 @@ class Snapshot:
     """
     Rows of a table as they were at one point among its changes.
 
-    @ivar position: The C{seq} of the newest change, of any table, that they have seen.
-    @ivar lineage: What that number belongs to (see
-        L{aerostack.interfaces.IJournal.lineage}).
+    @ivar position: The C{seq} of the newest change, of any table, that the rows include.
+    @ivar lineage: The lineage of that number (see L{aerostack.interfaces.IJournal.lineage}).
     @ivar size: About how many bytes the rows have.
     """
 
@@ -86,7 +85,7 @@ class Snapshot:
 
 def collect(found: Iterable[Row], selection: Selection, bounds: Bounds) -> tuple[list[Row], int]:
     """
-    Take those of some rows that were selected.
+    Collect the rows of a selection within the bounds.
 
     @return: The rows, and about how many bytes they have.
     @raise RealtimeError: C{too_large}: there are more than is read at once.
@@ -117,12 +116,12 @@ def _tooLarge(what: str) -> RealtimeError:
 
 def parseSelection(order: Any, limit: int | None, columns: Columns, view: View | None) -> Selection:
     """
-    Read with which rows a subscription begins.
+    Parse the selection of a subscription.
 
     @param order: See L{parseOrder}.
     @param limit: How many rows are wanted at the most.
-    @param columns: The table's.
-    @param view: What of the table's changes is told; the rows are those within it.
+    @param columns: The table's columns.
+    @param view: The subscription's view, within which the rows are.
     @raise RealtimeError: C{invalid_filter}.
     """
     hidden = view.projection.hidden if view is not None and view.projection else ()
@@ -136,10 +135,10 @@ def parseSelection(order: Any, limit: int | None, columns: Columns, view: View |
 
 def parseOrder(order: Any, columns: Columns) -> tuple[tuple[str, bool], ...]:
     """
-    Read a subscription's C{order}: a list of a column and C{"asc"} or C{"desc"} each, or of a
-    column's name alone.
+    Parse a subscription's C{order}: a list of pairs of a column and C{"asc"} or C{"desc"}, or of
+    names of columns.
 
-    @param columns: Those that the client may see.
+    @param columns: The columns that the client may see.
     @raise RealtimeError: C{invalid_filter}; the message names the column.
     """
     if order is None:

@@ -1,8 +1,8 @@
 """
-Where transactions end, for those who do not get every change.
+Finds subscribers that need a frame about the end of a transaction.
 
-Somebody who gets a transaction's last change knows by that change that it ends.  Who gets
-others of its changes, but not the last, has to be told.
+A subscriber that gets a transaction's last change knows by it that the transaction has ended.  A
+subscriber that gets other changes of it, but not the last, needs a frame of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ V = TypeVar("V", bound=Hashable)
 
 class OpenTransactions(Generic[V]):
     """
-    Who has been told a part of a transaction, and not its end.
+    The subscribers that got a part of a transaction, but not its end.
     """
 
     __slots__ = ("_within",)
@@ -25,15 +25,15 @@ class OpenTransactions(Generic[V]):
 
     def enter(self, who: V) -> None:
         """
-        Note that somebody may have been told a part of the transaction.
+        Note that a subscriber may have got a part of the transaction.
         """
         self._within[who] = None
 
     def told(self, who: V, last: bool) -> None:
         """
-        Note that somebody was told a change.
+        Note that a subscriber got a change.
 
-        @param last: Whether it is its transaction's last.
+        @param last: Whether the change is the last of its transaction.
         """
         if last:
             self._within.pop(who, None)
@@ -42,9 +42,9 @@ class OpenTransactions(Generic[V]):
 
     def end(self) -> Sequence[V]:
         """
-        Note that a transaction is over, after all were told its last change who get it.
+        Note the end of a transaction, after its last change was delivered.
 
-        @return: Those who have to be told that it is over.
+        @return: The subscribers that need a frame about the end.
         """
         if not self._within:
             return ()

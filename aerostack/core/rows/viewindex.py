@@ -1,9 +1,8 @@
 """
-Which views a changed row can matter to, found by the row's values.
+Finds the views that a changed row may concern, by the row's values.
 
-A view that wants a column to equal a value, or one of several, is filed under these
-values.  A change is then looked up by the values that its rows have, and all other views
-cost it nothing, however many there are.
+A view with a condition that a column equals a value, or one of several, is stored under these
+values.  A change then finds the views by the values of its rows, and other views cost nothing.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ _LACKING = object()
 @dataclass(slots=True)
 class _Drawer:
     """
-    The views that are filed under one column.
+    The views that are stored under one column.
 
-    @ivar type: As what they read its values.
-    @ivar views: Them, by value.
+    @ivar type: The type by which they convert its values.
+    @ivar views: The views by value.
     """
 
     column: str
@@ -36,7 +35,7 @@ class _Drawer:
 
     def find(self, row: Row) -> dict[View, None] | None:
         """
-        The views that are filed under a row's value.
+        The views that are stored under a row's value.
         """
         value = row.get(self.column, _LACKING)
         if value is _LACKING:
@@ -46,26 +45,27 @@ class _Drawer:
 
 class ViewIndex:
     """
-    Views, for those to be found quickly that a change may matter to.
+    An index of views.
     """
 
     __slots__ = ("_drawers", "_others", "_places")
 
     def __init__(self) -> None:
         self._drawers: dict[tuple[str, ColumnType], _Drawer] = {}
-        # Which of its conditions a view is filed by, and those filed by none.
+        # The condition by which each view is stored, and the views without one.
         self._places: dict[View, Condition] = {}
         self._others: dict[View, None] = {}
 
     def add(self, view: View) -> None:
         """
-        File a view.
+        Add a view.
         """
         candidates = [c for c in view.conditions if _values(c) is not None]
         if not candidates:
             self._others[view] = None
             return
-        # The one that it shares with the fewest: the tenant may be the same for all.
+        # The condition whose values have the fewest views: all views may share the tenant, for
+        # instance.
         condition = min(candidates, key=self._crowd)
         self._places[view] = condition
         key = (condition.column, condition.type)
@@ -76,7 +76,7 @@ class ViewIndex:
             drawer.views.setdefault(value, {})[view] = None
 
     def _crowd(self, condition: Condition) -> tuple[int, int]:
-        """How many views are filed under a condition's values already, and these values."""
+        """How many views are stored under a condition's values, and how many values there are."""
         drawer = self._drawers.get((condition.column, condition.type))
         values = _values(condition) or ()
         if drawer is None:
@@ -85,7 +85,7 @@ class ViewIndex:
 
     def remove(self, view: View) -> None:
         """
-        Take a view out that was filed.
+        Remove a view.
         """
         condition = self._places.pop(view, None)
         if condition is None:
@@ -103,11 +103,11 @@ class ViewIndex:
 
     def find(self, data: Row, old: Row | None) -> Iterator[View]:
         """
-        Give the views that a change may matter to, each once: all whose conditions one of
-        its rows meets, and maybe others.
+        Give the views that a change may concern, each once: all views that match one of its rows,
+        and maybe others.
 
-        @param data: The row after it.
-        @param old: The row before it, if there was one.
+        @param data: The row after the change.
+        @param old: The row before the change; L{None} if there was none.
         """
         yield from self._others
         for drawer in self._drawers.values():
@@ -127,7 +127,7 @@ class ViewIndex:
 
 def _values(condition: Condition) -> Sequence[Hashable] | None:
     """
-    The values of which the column must have one, if a condition says so.
+    The values of which a condition requires one; L{None} if it does not require certain values.
     """
     if condition.operator == EQ:
         return (condition.value,)

@@ -1,8 +1,8 @@
 """
-Views: what a subscriber is told of a table's changes.
+Views: the changes of a table that a subscriber gets, and their columns.
 
-Whoever has the same view is told the same.  The view of everything is L{None}: it is what
-most subscribers have, and nothing is judged for it.
+Subscribers with equal views get the same frames.  The view of everything is L{None}: most
+subscribers have it, and it needs no checks.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ EVERY = "*"
 @dataclass(frozen=True)
 class Projection:
     """
-    Which columns of a row are told.
+    The columns of a row that are sent.
 
-    @ivar chosen: These; L{None} for all.
-    @ivar hidden: But never these.
+    @ivar chosen: The columns that the client asked for; L{None} for all.
+    @ivar hidden: The columns that are never sent.
     """
 
     chosen: frozenset[str] | None = None
@@ -37,7 +37,7 @@ class Projection:
 
     def apply(self, row: Row) -> Row:
         """
-        Take the other columns out of a row.
+        Remove the other columns from a row.
         """
         chosen, hidden = self.chosen, self.hidden
         return {
@@ -50,12 +50,12 @@ class Projection:
 @dataclass(frozen=True)
 class View:
     """
-    What of a table's changes somebody is told.
+    A part of a table's changes.
 
-    @ivar filter: Of the rows that the subscriber wants, L{None} for all.
-    @ivar rule: The conditions of the rows that it may read.
-    @ivar projection: The columns that are told, L{None} for all.
-    @ivar events: The operations that are told, L{None} for all.
+    @ivar filter: The subscriber's filter; L{None} for all rows.
+    @ivar rule: The conditions on the rows that the subscriber may read.
+    @ivar projection: The columns that are sent; L{None} for all.
+    @ivar events: The operations that are sent; L{None} for all.
     """
 
     filter: Filter | None = None
@@ -72,12 +72,12 @@ class View:
         object.__setattr__(self, "_hash", hash(parts))
 
     def __hash__(self) -> int:
-        # Asked for with every change that a subscriber is told.
+        # Cached, because every delivered change asks for it.
         return self._hash
 
     @property
     def selects(self) -> bool:
-        """Whether there may be changes that are not told."""
+        """Whether the view may leave changes out."""
         return bool(self.conditions) or self.events is not None
 
     def match(self, row: Row) -> bool:
@@ -97,8 +97,8 @@ def makeView(
     """
     Make a view.
 
-    @param hidden: Columns that are never told.
-    @param chosen: Columns that are told, L{None} for all.
+    @param hidden: Columns that are never sent.
+    @param chosen: Columns that the client asked for; L{None} for all.
     @return: L{None} for the view of everything.
     """
     projection = Projection(chosen, hidden) if chosen is not None or hidden else None
@@ -115,14 +115,14 @@ def parseView(
     hidden: frozenset[str] = frozenset(),
 ) -> View | None:
     """
-    Read what a subscription asks for.
+    Parse the view of a subscription.
 
-    @param columns: The table's.
+    @param columns: The table's columns.
     @param filter: See L{parseFilter}.
     @param chosen: The names of the columns that are wanted.
     @param event: See L{parseEvents}.
     @param rule: The conditions of the rows that the subscriber may read.
-    @param hidden: The columns that it may not read.  For it, they are not there.
+    @param hidden: The columns that it may not read.  The subscriber cannot learn that they exist.
     @return: L{None} for the view of everything.
     @raise RealtimeError: C{invalid_filter}; the message names the column and says what is
         allowed.
@@ -150,9 +150,9 @@ def _parseColumns(chosen: Sequence[str] | None, visible: Columns) -> frozenset[s
 
 def parseEvents(event: str | Sequence[str] | None) -> frozenset[str] | None:
     """
-    Read a subscription's C{event}.
+    Parse a subscription's C{event}.
 
-    @param event: One operation, or several, or L{EVERY}.
+    @param event: One operation, several, or L{EVERY}.
     @return: L{None} for all operations.
     @raise RealtimeError: C{invalid_filter}.
     """
@@ -168,13 +168,12 @@ def parseEvents(event: str | Sequence[str] | None) -> frozenset[str] | None:
 
 def classify(change: Change, view: View) -> str | None:
     """
-    Decide what somebody is told of a change.
+    Decide how a subscriber gets a change.
 
-    An UPDATE is judged on both rows, so that a client that shows a filtered list
-    stays right: a row that moves into the view comes as an INSERT, one that moves out
-    of it goes as a DELETE.
+    Both rows of an UPDATE are checked, so that a client with a filtered list stays right.  A row
+    that moves into the view is sent as an INSERT, and a row that moves out of it as a DELETE.
 
-    @return: As which operation it is told; L{None} if it is not.
+    @return: The operation as which the change is sent; L{None} if it is not sent.
     """
     operation = change.operation
     if view.conditions:
@@ -193,10 +192,10 @@ def classify(change: Change, view: View) -> str | None:
 
 class Told(NamedTuple):
     """
-    A change as it is told.
+    A change as it is sent.
 
-    @ivar moved: Whether it is told as an INSERT or DELETE because an UPDATE moved
-        the row into the view or out of it.
+    @ivar moved: Whether it is sent as an INSERT or DELETE because an UPDATE moved the row into the
+        view or out of it.
     """
 
     operation: str
@@ -207,10 +206,10 @@ class Told(NamedTuple):
 
 def tell(change: Change, operation: str, projection: Projection | None = None) -> Told:
     """
-    Put a change as somebody is told it.
+    Make the change that is sent to subscribers with a view.
 
-    @param operation: What L{classify} decided.
-    @param projection: The columns that are told, L{None} for all.
+    @param operation: The result of L{classify}.
+    @param projection: The columns that are sent; L{None} for all.
     """
     moved = operation != change.operation
     data, old = change.data, change.old
