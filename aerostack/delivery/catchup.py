@@ -1,123 +1,218 @@
 """
-What somebody who comes back gets of a topic's past, and then of what came meanwhile.
+What a client still has to get of one topic before live frames go to its socket directly.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from aerostack.core.limits.tally import Tally
 from aerostack.core.outbox import Outbox
+from aerostack.core.replay.positions import Position
 from aerostack.protocol.framing import Frame
 
-Pages = Iterator[Deferred[Sequence[Frame]]]
-"""What the database has of the past.  A page is asked for when the one before has been
-sent."""
+T = TypeVar("T")
+
+
+class Stage(Enum):
+    """
+    How far a client is with a topic's past.
+    """
+
+    READING = "reading"
+    """The next part is being read, or is not wanted yet.  There is nothing to send."""
+    WRITING = "writing"
+    """A part was read and is being sent."""
+    HELD = "held"
+    """All that was read is sent.  The live frames that were held back are being sent."""
+    WAITING = "waiting"
+    """More will be read when it is the client's turn."""
+    ENDED = "ended"
+    """The client is up to date, has left the topic or has subscribed anew."""
+
+
+READY = frozenset({Stage.WRITING, Stage.HELD, Stage.WAITING})
+"""The stages in which something happens when it is the client's turn."""
 
 
 class Catchup:
     """
-    Three parts, in this order: what the database has, what the stream has, and what was
-    published since.
+    Two halves that meet here: a coroutine, which reads a topic's past part by part, and the
+    client's L{Outbound<aerostack.delivery.outbound.Outbound>}, which sends as fast as the
+    client reads and holds live frames back meanwhile.
 
-    The first is read page by page, the second was there when the client came back, and
-    the third is what would have gone out live.  Nothing is in two of them, so nothing
-    comes twice, and nothing falls between.
+    The coroutine awaits L{read}, L{write}, L{writeHeld} and L{awaitTurn}, one at a time.  Each
+    of these fails with L{CancelledError<twisted.internet.defer.CancelledError>} when the
+    catch-up ends, or has ended before.
 
-    The third is in memory, so it cannot grow for ever.  Where a topic's log can be read
-    again, what is too much is forgotten, and the client is I{behind}: once it has what
-    is before, the log is read on from where it left off, and that gives three parts
-    anew.  So a long past is sent as fast as the client takes it, however much is
-    published meanwhile.
+    What is held is in memory, so it has a bound.  Where a topic's log can be read again, the
+    frames that are too much are forgotten, and the client is I{behind}: once it has all that
+    is before, the log is read on from there.  So a long past is sent as fast as the client
+    takes it, however much is published meanwhile.
 
-    Of frames with the same key only the newest is held, as for a client that is not behind.
+    Of held frames with the same key only the newest is kept, as for a client that has no past
+    to get.
 
-    @ivar held: How many bytes of the third part wait.
-    @ivar tally: How many bytes are held for the same client, for all of its topics.
+    @ivar stage: How far the client is.
+    @ivar held: How many bytes of live frames are held.
+    @ivar tally: How many bytes are held for the same client, on all of its topics.
     @ivar isAnswered: Whether the client was told that it is subscribed.
-    @ivar onSpent: Is called once when what L{begin} gave is needed no more, or is not wanted
-        any more.
-    @ivar behind: Where the log is to be read on; L{None} if all of it that is not in the
-        other parts is held.
+    @ivar behind: Where the log is to be read on.  L{None} if each live frame of the log that
+        the parts do not have is held.
     """
 
     __slots__ = (
+        "_ahead",
+        "_awaited",
+        "_frames",
         "_held",
-        "_page",
-        "_pages",
-        "_stream",
-        "_waiting",
         "behind",
         "held",
         "isAnswered",
-        "onFailure",
-        "onPage",
-        "onSpent",
+        "stage",
         "tally",
     )
 
-    def __init__(self, behind: Any = None) -> None:
+    def __init__(self, behind: Position | None = None) -> None:
         """
-        @param behind: Where the log is to be read on, for a client that has all before.
+        @param behind: For a client that is subscribed already, where its topic's log is to be
+            read on.
         """
+        self.stage = Stage.READING
         self.held = 0
         self.tally = Tally()
         self.behind = behind
         self.isAnswered = behind is not None
-        self._pages: Pages | None = None
-        self._page: deque[Frame] = deque()
-        self._stream: Iterator[Frame] = iter(())
         self._held: Outbox[Frame] = Outbox(None)
-        # Until it is known what there is, and while a page is on its way.
-        self._waiting = behind is None
-        self.onPage: Callable[[], None]
-        self.onSpent: Callable[[], None] | None = None
-        self.onFailure: Callable[[Any], None]
+        # The part that is being sent, and its next frame, if that was looked at.
+        self._frames: Iterator[Frame] = iter(())
+        self._ahead: Frame | None = None
+        # What the coroutine waits for.
+        self._awaited: Deferred[Any] | None = None
 
-    def begin(
-        self,
-        stream: Iterable[Frame],
-        pages: Pages | None,
-        onPage: Callable[[], None],
-        onFailure: Callable[[Any], None],
-    ) -> None:
+    # For the coroutine that reads the past
+
+    def read(self, reading: Deferred[T]) -> Deferred[T]:
         """
-        Say what there is to send.
+        Wait for something to be read.
 
-        @param onPage: Is called when there is something to take again.
-        @param onFailure: Is called with a L{Failure} when the database cannot be read.
+        @return: The same result.  When the catch-up ends, C{reading} itself goes on.
         """
-        self._stream = iter(stream)
-        self._pages = pages
-        self._waiting = False
-        self.onPage = onPage
-        self.onFailure = onFailure
+        awaited: Deferred[T] = self._wait(Stage.READING)
+        # A Deferred that was cancelled ignores the result that comes afterwards.
+        reading.addCallbacks(awaited.callback, awaited.errback)
+        return awaited
 
-    def beginWithNothing(self) -> None:
-        """Send only what is held."""
-        self._waiting = False
-
-    @property
-    def isWaiting(self) -> bool:
-        """Whether there is nothing to take for now."""
-        return self._waiting
-
-    def interrupt(self, behind: Any) -> None:
+    def write(self, frames: Iterable[Frame]) -> Deferred[None]:
         """
-        Forget what there was to send and has not been read: for now it cannot be.
-        L{beginWithNothing} has it tried again.
+        Send a part of the past.
 
-        @param behind: Where the log is to be read on then.
+        @param frames: They are taken one by one, when the client is ready for them.
+        @return: Fires when all of them were sent.
         """
-        self._stream = iter(())
-        self._pages = None
+        written: Deferred[None] = self._wait(Stage.WRITING)
+        if self.stage is Stage.WRITING:
+            self._frames = iter(frames)
+        return written
+
+    def writeHeld(self) -> Deferred[None]:
+        """
+        Send the live frames that were held back.
+
+        @return: Fires when none is held any more.
+        """
+        if self.stage is not Stage.ENDED and not self._held:
+            return succeed(None)
+        return self._wait(Stage.HELD)
+
+    def awaitTurn(self) -> Deferred[None]:
+        """
+        Wait until it is the client's turn, which comes when the client reads.
+        """
+        return self._wait(Stage.WAITING)
+
+    def _wait(self, stage: Stage) -> Deferred[Any]:
+        awaited: Deferred[Any] = Deferred()
+        if self.stage is Stage.ENDED:
+            awaited.cancel()
+        else:
+            self.stage, self._awaited = stage, awaited
+        return awaited
+
+    def restart(self, behind: Position | None) -> None:
+        """
+        Forget every frame that was held.
+
+        @param behind: Where the log is to be read on; L{None} if all that is published from
+            now on is to be held.
+        """
+        self._held.clear()
+        self._count()
+        self.behind = behind
+
+    def fallBehind(self, behind: Position) -> None:
+        """
+        Forget what is held and stands in the log: the log cannot be read now.
+
+        @param behind: Where it is to be read on later.
+        """
         self._forget()
         self.behind = behind
-        self._waiting = True
+
+    def leaveBehind(self) -> Position:
+        """
+        Note that the log is being read on.  What is published from now on is held.
+
+        @return: Where it is to be read on.
+        """
+        behind, self.behind = self.behind, None
+        assert behind is not None
+        return behind
+
+    # For the sending half
+
+    @property
+    def isReady(self) -> bool:
+        """Whether the client is to have a turn."""
+        return self.stage in READY
+
+    def take(self, size: int) -> list[Frame]:
+        """
+        Take out the next frames.
+
+        @param size: About how many bytes; one frame may go beyond it.
+        """
+        taken: list[Frame] = []
+        if self.stage is Stage.HELD:
+            while size > 0 and self._held:
+                taken += self._held.take(1)
+                size -= len(taken[-1])
+            self._count()
+        elif self._ahead is not None:
+            taken.append(self._ahead)
+            size -= len(self._ahead)
+            self._ahead = None
+        while size > 0 and (frame := next(self._frames, None)) is not None:
+            taken.append(frame)
+            size -= len(frame)
+        return taken
+
+    def advance(self) -> None:
+        """
+        Let the coroutine go on, if what it waits for has happened: everything was taken, and it
+        is the client's turn.
+        """
+        if self.stage is Stage.WRITING and self._ahead is None:
+            self._ahead = next(self._frames, None)
+        if self.isReady and self._ahead is None and not (self.stage is Stage.HELD and self._held):
+            awaited, self._awaited = self._awaited, None
+            self.stage = Stage.READING
+            assert awaited is not None
+            awaited.callback(None)
 
     def hold(self, frame: Frame) -> None:
         """
@@ -133,14 +228,12 @@ class Catchup:
         """
         Forget what is held and can be had again.
 
-        @return: Whether changes of who is present were among it, so that the whole set is
-            to be told.
+        @return: Whether changes of who is present were among it, so that the client has to be
+            told the whole set.
         """
         forgotten = self._forget()
-        if self.behind is None:
-            self.behind = next(
-                (each.logPosition for each in forgotten if each.logPosition is not None), None
-            )
+        if self.behind is None and forgotten:
+            self.behind = forgotten[0].logPosition
         states = self._held.extract(lambda frame: frame.isState)
         self._count()
         return bool(states)
@@ -157,91 +250,12 @@ class Catchup:
 
     def end(self) -> None:
         """
-        Hold nothing any more.
+        Send and hold nothing any more.
         """
+        self.stage = Stage.ENDED
+        self._frames, self._ahead = iter(()), None
         self._held.clear()
         self._count()
-        self._spent()
-
-    def _spent(self) -> None:
-        spent, self.onSpent = self.onSpent, None
-        if spent is not None:
-            spent()
-
-    @property
-    def isBehind(self) -> bool:
-        """Whether everything before the place where the log is to be read on was sent."""
-        return not self._waiting and self.behind is not None and self._isSpent()
-
-    def readOn(self) -> Any:
-        """
-        Begin anew, with what the log has: until L{begin} says what that is, there is
-        nothing to take, and what is published is held.
-
-        @return: The place to read on from.
-        """
-        behind, self.behind = self.behind, None
-        self._waiting = True
-        self._spent()
-        return behind
-
-    def take(self, size: int) -> list[Frame]:
-        """
-        Take out the next frames.
-
-        @param size: About how many bytes; one frame may go beyond it.
-        """
-        taken: list[Frame] = []
-        while size > 0 and not self._waiting:
-            frame = self._next()
-            if frame is None:
-                break
-            taken.append(frame)
-            size -= len(frame)
-        return taken
-
-    def _next(self) -> Frame | None:
-        if not self._page:
-            self._ask()
-        if self._page:
-            return self._page.popleft()
-        if self._waiting:
-            return None
-        frame = next(self._stream, None)
-        if frame is None and self._held:
-            (frame,) = self._held.take(1)
-            self._count()
-        return frame
-
-    def _ask(self) -> None:
-        """Ask for pages until one is there, or on its way, or there are no more."""
-        while self._pages is not None and not self._page and not self._waiting:
-            page = next(self._pages, None)
-            if page is None:
-                self._pages = None
-                return
-            self._waiting = True
-            page.addCallback(self._received)
-            if self._waiting:
-                # It will take its time; then somebody must go on.
-                page.addCallback(lambda _: self.onPage())
-            page.addErrback(self.onFailure)
-
-    def _received(self, frames: Sequence[Frame]) -> None:
-        self._waiting = False
-        self._page.extend(frames)
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left, so that live frames may go out directly."""
-        return not (self._waiting or self._held) and self.behind is None and self._isSpent()
-
-    def _isSpent(self) -> bool:
-        """Whether nothing is left of the first two parts."""
-        if self._page or self._pages is not None:
-            return False
-        frame = next(self._stream, None)
-        if frame is None:
-            return True
-        self._page.append(frame)
-        return False
+        awaited, self._awaited = self._awaited, None
+        if awaited is not None:
+            awaited.cancel()

@@ -1,19 +1,20 @@
 """
-The sending half of a session: what a client gets, in which order, and how much of it may
-wait.
+The sending half of a session: what a client gets, in which order, and how much may wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from aerostack.core.limits.tally import Tally
 from aerostack.core.outbox import Outbox, Verdict
 from aerostack.delivery.catchup import Catchup
+from aerostack.delivery.interfaces import Delivery, IRecovery
+from aerostack.delivery.portions import Portions
 from aerostack.errors import CLOSE_SLOW, RealtimeError
 from aerostack.interfaces import IConnection, ISubscriber
 from aerostack.protocol.encoding import wireFrame
@@ -24,88 +25,57 @@ CHUNK = 65536
 """How many bytes are written at once of what waited."""
 
 
-class _Sync:
-    """
-    Who is present on a topic, as far as it is still to be sent.
-
-    @ivar paged: Whether it is in pages.
-    @ivar begun: Whether any of it was looked up.
-    """
-
-    __slots__ = ("begun", "frames", "paged")
-
-    def __init__(self, frames: Iterator[Frame], paged: bool) -> None:
-        self.frames = frames
-        self.paged = paged
-        self.begun = False
-
-
 @implementer(ISubscriber)
 class Outbound:
     """
     Sends frames to one client, as fast as it reads.
 
-    What it does not take at once waits, within a bound.  Where more would have to wait,
-    what can be read again is forgotten, and read when the client has taken the rest:
-    a flood of table changes reaches a slow client slowly, but whole.  A client that
-    cannot take what exists nowhere else is closed, and may come back.
+    What the client does not take at once waits, within a bound.  Where more would have to
+    wait, the frames that can be read again are forgotten, and are read when the client has
+    taken the rest: a flood of table changes reaches a slow client slowly, but whole.  A client
+    that cannot take what exists nowhere else is closed, and may come back.
 
-    @ivar deliver: Takes a frame (see L{ISubscriber}).  While nothing stands in the way
-        it is the connection's own C{send}, because this is called more often than
-        anything else in the daemon.
+    @ivar deliver: Takes a frame (see L{ISubscriber}).  Only L{_switch} sets it.  While
+        nothing stands in the way it is the connection's own C{send}, because this is called
+        more often than anything else in the daemon.
     """
 
     __slots__ = (
-        "_catchups",
         "_congested",
         "_connection",
-        "_held",
+        "_delivery",
         "_limit",
         "_outbox",
-        "_pace",
-        "_paged",
-        "_readOn",
-        "_syncAgain",
-        "_syncs",
+        "_portions",
+        "_recovery",
         "deliver",
     )
 
     log = Logger()
     deliver: Callable[[Frame], None]
 
-    def __init__(
-        self,
-        connection: IConnection,
-        limit: int,
-        pace: Callable[[Outbound], None],
-        readOn: Callable[[Outbound, str, Catchup], None],
-        syncAgain: Callable[[Outbound, str], None],
-    ) -> None:
+    def __init__(self, connection: IConnection, limit: int, recovery: IRecovery[Outbound]) -> None:
         """
         @param limit: How many bytes may wait.
-        @param pace: Is called when there is a part of the past to send; calls
-            L{sendPast} when it is this client's turn.
-        @param readOn: Is called with a topic and its L{Catchup} when the client has all
-            that is before the place where the topic's log is to be read on.
-        @param syncAgain: Is called with a topic when the client has missed who came and
-            went; calls L{sync}.
         """
         self._connection = connection
         self._limit = limit
         self._outbox: Outbox[Frame] = Outbox(limit)
-        self._pace = pace
-        self._readOn = readOn
-        self._syncAgain = syncAgain
+        self._recovery = recovery
         self._congested = False
-        # By topic, what a client that came back gets of the past.
-        self._catchups: dict[str, Catchup] | None = None
-        # How many bytes are held back for these.
-        self._held = Tally()
-        # By topic, what is still to be sent of who is present.
-        self._syncs: dict[str, _Sync] | None = None
-        # The topics for which the client takes that in pages.
-        self._paged: set[str] | None = None
-        self.deliver = connection.send
+        # Most clients never need it.
+        self._portions: Portions | None = None
+        self._switch(Delivery.DIRECT)
+
+    def _switch(self, delivery: Delivery) -> None:
+        """Choose what becomes of frames from now on."""
+        self._delivery = delivery
+        if delivery is Delivery.DIRECT:
+            self.deliver = self._connection.send
+        elif delivery is Delivery.WAITING:
+            self.deliver = self._wait
+        else:
+            self.deliver = _drop
 
     @property
     def connectionId(self) -> str:
@@ -120,7 +90,11 @@ class Outbound:
     @property
     def queued(self) -> int:
         """How many bytes wait for the client, those that are held back with them."""
-        return self._outbox.waiting + self._held.size
+        return self._outbox.waiting + self._held
+
+    @property
+    def _held(self) -> int:
+        return 0 if self._portions is None else self._portions.held.size
 
     @property
     def connection(self) -> IConnection:
@@ -165,8 +139,8 @@ class Outbound:
     def congested(self) -> None:
         """Note that the socket has begun to queue."""
         self._congested = True
-        if not self._isShut:
-            self.deliver = self._wait
+        if self._delivery is Delivery.DIRECT:
+            self._switch(Delivery.WAITING)
 
     def drained(self) -> None:
         """Note that the socket took all that was queued."""
@@ -176,13 +150,17 @@ class Outbound:
         self._settle()
 
     def _settle(self) -> None:
-        """Choose how frames go out from now on."""
-        if self._congested or self._outbox or self._isShut:
+        """Let frames go out directly again, if nothing stands in the way any more."""
+        if not self._isFree():
             return
-        if not self._catchups:
-            self.deliver = self._connection.send
-        if self._catchups or self._syncs:
-            self._pace(self)
+        if self._portions is None or not self._portions.catchups:
+            self._switch(Delivery.DIRECT)
+        if self._portions:
+            self._recovery.pace(self)
+
+    def _isFree(self) -> bool:
+        """Whether a frame can be sent ahead of all that may wait."""
+        return not (self._congested or self._outbox or self._delivery is Delivery.SHUT)
 
     def _wait(self, frame: Frame) -> None:
         """Take a frame while something stands in the way."""
@@ -196,10 +174,10 @@ class Outbound:
                 # What becomes of the client with one holds for the next.
                 self.deliver(part)
             return
-        if frame.isState and self._isToSync(frame.topic):
-            # The set will tell it.
+        if frame.isState and self._portions and self._portions.isToSync(frame.topic):
+            # The set, which is still to be looked up, will have this change.
             return
-        verdict = self._outbox.add(frame, self._held.size)
+        verdict = self._outbox.add(frame, self._held)
         if verdict is Verdict.FULL and not self._makeRoom(frame):
             self.giveUp()
         elif verdict is Verdict.LAGGING:
@@ -207,7 +185,7 @@ class Outbound:
 
     def _hold(self, frame: Frame) -> bool:
         """Keep back what is live while the past is sent."""
-        catchup = self._catchups.get(frame.topic) if self._catchups and frame.topic else None
+        catchup = None if frame.topic is None else self.catchingUp(frame.topic)
         if catchup is None:
             return False
         catchup.hold(frame)
@@ -227,13 +205,12 @@ class Outbound:
         if frame.isReplaceable:
             self._missed(frame)
             return True
-        return self._outbox.add(frame, self._held.size) is not Verdict.FULL
+        return self._outbox.add(frame, self._held) is not Verdict.FULL
 
     def _spare(self) -> None:
         """Forget what waits, or is held back, and can be had again."""
-        for topic, catchup in tuple((self._catchups or {}).items()):
-            if catchup.spare():
-                self._renew(topic)
+        for topic in self._portions.spare() if self._portions else ():
+            self._renew(topic)
         for each in self._outbox.extract(lambda frame: frame.isReplaceable):
             self._missed(each)
 
@@ -243,15 +220,18 @@ class Outbound:
         assert topic is not None
         if frame.isState:
             self._renew(topic)
-        elif self._catchups is None or topic not in self._catchups:
-            self._enter(topic, Catchup(frame.logPosition))
+        elif self.catchingUp(topic) is None:
+            catchup = Catchup(frame.logPosition)
+            self._openPortions().enter(topic, catchup)
+            self._recovery.readOn(self, topic, catchup)
 
     def _renew(self, topic: str) -> None:
         """Have the client told who is present, unless it will be."""
-        catchup = self._catchups.get(topic) if self._catchups else None
-        # Behind the answer it is told in any case.
-        if not self._isToSync(topic) and (catchup is None or catchup.isAnswered):
-            self._syncAgain(self, topic)
+        catchup = self.catchingUp(topic)
+        # Right behind its answer a subscription gets the set in any case.
+        isToSync = self._portions is not None and self._portions.isToSync(topic)
+        if not isToSync and (catchup is None or catchup.isAnswered):
+            self._recovery.syncAgain(self, topic)
 
     def giveUp(self) -> None:
         """
@@ -268,17 +248,11 @@ class Outbound:
         """
         Send nothing any more.
         """
-        self.deliver = _ignore
+        self._switch(Delivery.SHUT)
         self._outbox.clear()
-        for catchup in (self._catchups or {}).values():
-            catchup.end()
-        self._catchups = None
-        self._syncs = None
-        self._paged = None
-
-    @property
-    def _isShut(self) -> bool:
-        return self.deliver is _ignore
+        portions, self._portions = self._portions, None
+        if portions is not None:
+            portions.endAll()
 
     def drop(self, topic: str) -> None:
         """
@@ -286,8 +260,7 @@ class Outbound:
         """
         self.restart(topic)
         self.endSync(topic)
-        if self._paged:
-            self._paged.discard(topic)
+        self.takePages(topic, False)
 
     def restart(self, topic: str) -> None:
         """
@@ -298,42 +271,55 @@ class Outbound:
             self._outbox.extract(lambda frame: frame.topic == topic)
         self.endCatchUp(topic)
 
+    # Portions
+
+    def _openPortions(self) -> Portions:
+        if self._portions is None:
+            self._portions = Portions(self._connection, self._isFree)
+        return self._portions
+
+    def sendPast(self, size: int) -> int:
+        """
+        Send a portion of who is present, or else of the past, of the topic whose turn it is.
+
+        @param size: About how many bytes.
+        @return: How many were sent.  There may be none: the client is not ready for more,
+            or the database has not answered.
+        """
+        sent = self._portions.send(size) if self._portions and self._isFree() else None
+        if sent is not None:
+            self._settle()
+        return sent or 0
+
     # Who is present
 
     def takesPages(self, topic: str) -> bool:
         """
         Whether the client takes who is present on a topic in pages.
         """
-        return self._paged is not None and topic in self._paged
+        return self._portions is not None and topic in self._portions.paged
 
     def takePages(self, topic: str, paged: bool) -> None:
         """
         Note how the client, which subscribes to a topic, takes who is present.
         """
         if paged:
-            self._paged = self._paged or set()
-            self._paged.add(topic)
-        elif self._paged:
-            self._paged.discard(topic)
-
-    def endSync(self, topic: str) -> None:
-        """
-        Tell no more of who is present on a topic.
-        """
-        if self._syncs:
-            self._syncs.pop(topic, None)
+            self._openPortions().paged.add(topic)
+        elif self._portions is not None:
+            self._portions.paged.discard(topic)
 
     def isSyncing(self, topic: str) -> bool:
         """
         Whether the pages of who is present on a topic are still to be sent.
         """
-        sync = self._syncs.get(topic) if self._syncs else None
-        return sync is not None and sync.paged
+        return self._portions is not None and self._portions.isPaging(topic)
 
-    def _isToSync(self, topic: str | None) -> bool:
-        """Whether who is present is still to be looked up for the client."""
-        sync = self._syncs.get(topic) if self._syncs and topic else None
-        return sync is not None and not sync.begun
+    def endSync(self, topic: str) -> None:
+        """
+        Tell no more of who is present on a topic.
+        """
+        if self._portions is not None:
+            self._portions.endSync(topic)
 
     def sync(self, topic: str, frames: Iterator[Frame], paged: bool, atOnce: bool) -> None:
         """
@@ -344,121 +330,66 @@ class Outbound:
         @param paged: Whether they are pages.
         @param atOnce: Whether they are so few that they need not wait for their turn.
         """
-        if self._isShut:
+        if self._delivery is Delivery.SHUT:
             return
-        if self._syncs is None:
-            self._syncs = {}
-        self._syncs[topic] = _Sync(frames, paged)
-        if atOnce and not self._congested and not self._outbox:
-            self._sendSync(topic, CHUNK)
+        portions = self._openPortions()
+        portions.beginSync(topic, frames, paged)
+        if atOnce and self._isFree():
+            portions.sendSync(topic, CHUNK)
         self._settle()
-
-    def _sendSync(self, topic: str, size: int) -> int:
-        """
-        Send a piece of who is present on a topic.
-
-        @return: How many bytes.
-        """
-        assert self._syncs is not None
-        sync = self._syncs.pop(topic)
-        sync.begun = True
-        sent = 0
-        while sent < size and not self._congested:
-            frame = next(sync.frames, None)
-            if frame is None:
-                return sent
-            self._connection.send(frame)
-            sent += len(frame)
-        # The connection may have gone down under it.
-        if not self._isShut:
-            # The other topics have their turn.
-            self._syncs[topic] = sync
-        return sent
 
     # The past
 
     def catchUp(self, topic: str, catchup: Catchup) -> None:
         """
-        Send a part of a topic's past, and hold back what is live until that is done.
+        Hold back what is live on a topic, until the client has the topic's past.
         """
-        if self._isShut:
+        if self._delivery is Delivery.SHUT:
+            catchup.end()
             return
-        self._enter(topic, catchup)
-        self.deliver = self._wait
-        self.resumeCatchUp()
-
-    def _enter(self, topic: str, catchup: Catchup) -> None:
-        if self._catchups is None:
-            self._catchups = {}
-        elif topic in self._catchups:
-            self._catchups[topic].end()
-        catchup.tally = self._held
-        self._catchups[topic] = catchup
+        self._openPortions().enter(topic, catchup)
+        self._switch(Delivery.WAITING)
 
     def catchingUp(self, topic: str) -> Catchup | None:
         """
         What is still to be sent of a topic's past, if anything is.
         """
-        return self._catchups.get(topic) if self._catchups else None
+        return None if self._portions is None else self._portions.catchups.get(topic)
 
     def endCatchUp(self, topic: str) -> None:
         """
         Send no more of a topic's past, nor what was held back.
         """
-        catchup = self._catchups.pop(topic, None) if self._catchups else None
+        catchup = None if self._portions is None else self._portions.catchups.pop(topic, None)
         if catchup is not None:
             catchup.end()
             self._settle()
 
-    def resumeCatchUp(self) -> None:
+    def writePast(self, catchup: Catchup, frames: Iterable[Frame]) -> Deferred[None]:
         """
-        Go on with the past: there may be something to send.
+        Send a part of a topic's past when it is the client's turn; see L{Catchup.write}.
         """
-        if not self._congested and not self._outbox and self._catchups:
-            self._pace(self)
+        return self._paced(catchup.write(frames))
 
-    def sendPast(self, size: int) -> int:
+    def writeHeld(self, catchup: Catchup) -> Deferred[None]:
         """
-        Send a piece of who is present, or else of the past, of the topic whose turn it is.
+        Send the live frames that were held back; see L{Catchup.writeHeld}.
+        """
+        return self._paced(catchup.writeHeld())
 
-        @param size: About how many bytes.
-        @return: How many were sent.  It may be none: the client is not ready for more,
-            or the database has not answered.
+    def awaitTurn(self, catchup: Catchup) -> Deferred[None]:
         """
-        if self._congested or self._outbox:
-            return 0
-        if self._syncs:
-            sent = self._sendSync(next(iter(self._syncs)), size)
-            self._settle()
-            return sent
-        if not self._catchups:
-            return 0
-        ready = (item for item in self._catchups.items() if not item[1].isWaiting)
-        topic, catchup = next(ready, ("", None))
-        if catchup is None:
-            # Whoever waits for the database goes on when it has answered.
-            return 0
-        if catchup.isBehind:
-            self._readOn(self, topic, catchup)
-        frames = catchup.take(size)
-        if self.catchingUp(topic) is not catchup:
-            # It has ended while it was asked for more.
-            return 0
-        data = joinFrames(frames) if frames else None
-        if data is not None:
-            self._connection.send(data)
-        # The connection may have gone down under it.
-        if self._catchups and self._catchups.pop(topic, None) is not None:
-            if catchup.done:
-                catchup.end()
-            else:
-                # The other topics have their turn.
-                self._catchups[topic] = catchup
-            self._settle()
-        return 0 if data is None else len(data)
+        Wait until the client can take more; see L{Catchup.awaitTurn}.
+        """
+        return self._paced(catchup.awaitTurn())
+
+    def _paced(self, written: Deferred[None]) -> Deferred[None]:
+        if self._portions and self._isFree():
+            self._recovery.pace(self)
+        return written
 
 
-def _ignore(frame: Frame) -> None:
+def _drop(frame: Frame) -> None:
     """The connection is over."""
 
 

@@ -2,6 +2,7 @@
 Resume: clients that come back get what they missed, or are told that there is a gap.
 
 Begin with L{aerostack.recovery.recovery}, where every subscription begins, with the past or
-without it.  L{aerostack.recovery.replay} reads the past of one topic for one subscription, from
-memory and from the database.
+without it: a coroutine that is read from top to bottom.  L{aerostack.recovery.replay} reads the
+past of one topic for one subscription, from memory and from the database.
+L{aerostack.recovery.pacing} gives the clients their turns.
 """

@@ -1,71 +1,55 @@
 """
-Where a subscription begins: at the present, or at the place where the client left off.
+How a subscription begins: at the present, with the rows of a table, or where its client left
+off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
-from msgspec import UNSET
 from msgspec.structs import replace
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from aerostack.core.replay.log import UNKNOWN, Gap, Plan, TopicLog
+from aerostack.core.replay.log import UNKNOWN, Gap, TopicLog
 from aerostack.core.replay.positions import Position, parsePosition
-from aerostack.core.rows.selection import Bounds, Selection
+from aerostack.core.rows.selection import Bounds
 from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic, topicOf
-from aerostack.delivery.catchup import Catchup
-from aerostack.delivery.outbound import CHUNK, Outbound
+from aerostack.delivery.catchup import Catchup, Stage
+from aerostack.delivery.outbound import Outbound
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
 from aerostack.interfaces import IHistory
-from aerostack.protocol.frames import Error, Subscribed
-from aerostack.recovery.replay import Replay
+from aerostack.protocol.frames import Subscribed
+from aerostack.recovery.pacing import Pacer
+from aerostack.recovery.replay import Replay, Unreadable, readable
+from aerostack.recovery.requests import (
+    SubscribeRequest,
+    goingOn,
+    startingAt,
+    tableGone,
+    unavailable,
+)
 from aerostack.tables.feed import TableFeed
-from aerostack.tables.snapshots import Hold, Snapshots
-
-TURN = 1_048_576
-"""How many bytes of the past are sent in one turn of the reactor, to all together."""
+from aerostack.tables.snapshots import Snapshots
 
 AHEAD = 2.0
-"""For how many seconds one who comes from another daemon is waited for, which has read further
-than we have."""
+"""For how many seconds the daemon lets a client wait that comes from another daemon, which has
+read further than this one."""
 
 RETRY = 1.0
 """The seconds after which a log that could not be read on is tried again."""
 
 
-@dataclass(frozen=True)
-class SubscribeRequest:
-    """
-    What a subscription that has just been made asks for.
-
-    @ivar view: What of a table's changes is told; L{None} for everything.
-    @ivar since: The last position that the client has seen, if it comes back.
-    @ivar selection: With which rows of the table it begins, unless it gets all that it
-        missed; L{None} for none.
-    @ivar sync: Whether it takes the members who are present in pages.
-    @ivar refuse: Is called if the past or the rows cannot be read after all; the
-        subscription is to be ended then.
-    """
-
-    topic: Topic
-    view: View | None
-    since: str | None
-    selection: Selection | None
-    sync: bool
-    refuse: Callable[[RealtimeError], None]
-
-
 class Recovery:
     """
-    Answers subscriptions, and brings those who come back up to date.
+    Answers subscriptions, and brings clients up to date that come back or read too slowly.
 
     @ivar limit: How many rows of the past one subscription gets from the database.
     @ivar snapshots: Reads the rows that subscriptions begin with.
@@ -88,9 +72,7 @@ class Recovery:
         self._hub = hub
         self._feeds = feeds
         self._history = history
-        # In the order of their turns.
-        self._waiting: dict[Outbound, None] = {}
-        self._scheduled = False
+        self._pacer = Pacer(clock)
         # The database could not be read the last time that it was asked.
         self._isFailing = False
 
@@ -100,355 +82,315 @@ class Recovery:
         """
         self.snapshots.reload(bounds)
 
-    # Pacing
+    # For subscriptions
 
-    def pace(self, outlet: Outbound) -> None:
-        """
-        Give a client its next piece of the past when it is its turn.
-        """
-        self._waiting[outlet] = None
-        if not self._scheduled:
-            self._scheduled = True
-            self._clock.callLater(0, self._turn)
-
-    def _turn(self) -> None:
-        self._scheduled = False
-        left = TURN
-        waiting, self._waiting = self._waiting, {}
-        while waiting and left > 0:
-            outlet = next(iter(waiting))
-            del waiting[outlet]
-            try:
-                # One that has more to send asks for another turn.
-                left -= max(1, outlet.sendPast(CHUNK))
-            except Exception:
-                # The others still have their turn.
-                outlet.fail(Failure())
-        if waiting:
-            self._waiting = {**waiting, **self._waiting}
-            self._scheduled = True
-            self._clock.callLater(0, self._turn)
-
-    # Beginning
-
-    def begin(self, outlet: Outbound, wish: SubscribeRequest) -> None:
+    def begin(self, outbound: Outbound, request: SubscribeRequest) -> None:
         """
         Answer a subscription that has just been made.
         """
-        topic = wish.topic
-        stream = self._stream(topic)
-        if wish.since is None:
-            self._beginAnew(outlet, wish, stream, None)
+        topic = request.topic
+        if request.since is None and request.selection is None:
+            # Most subscriptions are like this, and nothing has to be read for them.
+            self._answer(outbound, request, startingAt(topic, self._openLog(topic).position, None))
             return
-        position = parsePosition(wish.since)
-        if position is not None and self._isAhead(topic, stream, position):
-            self._wait(outlet, wish, position)
-            return
-        self._resume(outlet, wish, stream, position)
-
-    def _isAhead(self, topic: Topic, stream: TopicLog, position: Position) -> bool:
-        """Whether another daemon, by which a client comes, has read further than we have."""
-        return (
-            topic.table is not None
-            and position.epoch != stream.epoch
-            and position.lineage == stream.lineage
-            and position.mark > stream.mark
-        )
-
-    def _wait(self, outlet: Outbound, wish: SubscribeRequest, position: Position) -> None:
-        """
-        Answer a client when we have read as far as it has.
-        """
-        topic = wish.topic
-        if self._feeds.isDown:
-            wish.refuse(_unavailable())
-            return
-        held = self.hold(outlet, topic)
-
-        def reached(_: None) -> None:
-            if outlet.catchingUp(topic.canonical) is not held:
-                # It has left, or asked again.
-                return
-            # What was published meanwhile is in the log.
-            self._hub.delivery.handOver(topic.canonical, outlet)
-            outlet.endCatchUp(topic.canonical)
-            self._resume(outlet, wish, self._stream(topic), position)
-
-        reaching = self._feeds.tracker.reach(position.mark, AHEAD)
-        reaching.addCallback(reached).addErrback(outlet.fail)
-
-    def _resume(
-        self, outlet: Outbound, wish: SubscribeRequest, stream: TopicLog, position: Position | None
-    ) -> None:
-        """
-        Answer one who comes back.
-
-        @param position: Where it left off; L{None} if it was never one of ours.
-        """
-        topic = wish.topic
-        plan = UNKNOWN if position is None else stream.resume(position, self._clock.seconds())
-        if isinstance(plan, Gap):
-            self._beginAnew(outlet, wish, stream, plan)
-            return
-        assert position is not None
         catchup = Catchup()
-        past = self._past(topic, wish.view, stream, position, plan)
-        if plan.after is None:
-            catchup.begin(past.frames, None, _nothing, _nothing)
-            self._answer(outlet, wish, _recovered(topic, str(wish.since), plan), position)
-            catchup.isAnswered = True
-            outlet.catchUp(topic.canonical, catchup)
-            return
-        # What is published while the database is asked must wait.
-        live = stream.position
-        outlet.catchUp(topic.canonical, catchup)
-        fail = partial(self._fail, outlet, wish, catchup)
+        outbound.catchUp(topic.canonical, catchup)
+        self._start(outbound, self._subscribe(outbound, request, catchup))
 
-        def surveyed(reason: str | None) -> None:
-            self._isFailing = False
-            if outlet.catchingUp(topic.canonical) is not catchup:
-                # It has left, or asked again.
-                return
-            if reason is None:
-                catchup.begin(past.frames, past.pages(), outlet.resumeCatchUp, fail)
-                self._answer(outlet, wish, _recovered(topic, str(wish.since), plan), position)
-                outlet.resumeCatchUp()
-            elif wish.selection is not None:
-                self._beginAnew(outlet, wish, stream, Gap(reason))
-            else:
-                catchup.beginWithNothing()
-                self._answer(outlet, wish, _anew(topic, live, Gap(reason)))
-                outlet.resumeCatchUp()
-
-        if topic.table is not None and self._feeds.isDown:
-            # Many who ask now must not stand in the way of the feed when it is up again.
-            fail(Failure(_unavailable()))
-            return
-        past.survey(self.limit, self._hub.now()).addCallback(surveyed).addErrback(fail)
-
-    def _beginAnew(
-        self, outlet: Outbound, wish: SubscribeRequest, stream: TopicLog, gap: Gap | None
-    ) -> None:
-        """
-        Begin at the present, with what is in the table if that is wanted.
-
-        @param gap: Why somebody who came back does not get what it missed.
-        """
-        topic = wish.topic
-        isGone = topic.table is not None and self._feeds.isGone(topic.table)
-        if wish.selection is None or isGone:
-            outlet.endCatchUp(topic.canonical)
-            self._answer(outlet, wish, _anew(topic, stream.position, gap))
-            if wish.selection is not None:
-                # The subscription stays, for its client to hear when the table is back.
-                outlet.send(_gone(topic))
-            return
-        # Where the changes begin shows when the rows are there.  Before, nothing of what is
-        # published need be held: it will be read in the log, or the rows have seen it.
-        self._answer(outlet, wish, _anew(topic, None, gap))
-        catchup = Catchup()
-        catchup.behind = stream.position
-        catchup.isAnswered = True
-        outlet.catchUp(topic.canonical, catchup)
-        fail = partial(self._fail, outlet, wish, catchup)
-        if self._feeds.isDown:
-            fail(Failure(_unavailable()))
-            return
-        assert topic.table is not None
-        if outlet.catchingUp(topic.canonical) is not catchup:
-            return
-        reading = self.snapshots.read(topic.table, wish.selection, outlet)
-        catchup.onSpent = reading.cancel
-        reading.addCallback(partial(self._sendRows, outlet, wish, stream, catchup))
-        reading.addErrback(fail)
-
-    def _sendRows(
-        self,
-        outlet: Outbound,
-        wish: SubscribeRequest,
-        stream: TopicLog,
-        catchup: Catchup,
-        hold: Hold,
-    ) -> None:
-        """
-        Send rows, and then the changes from the point at which they were read.
-        """
-        canonical = wish.topic.canonical
-        self._isFailing = False
-        rows, seen = hold.rows, hold.rows.snapshot
-        catchup.onSpent = hold.release
-        position = Position(stream.epoch, None, seen.position, seen.lineage)
-        projection = None if wish.view is None else wish.view.projection
-        pages = rows.pages(canonical, projection, str(position))
-        catchup.begin(pages, None, _nothing, _nothing)
-        catchup.behind = position
-        outlet.resumeCatchUp()
-
-    def _past(
-        self, topic: Topic, view: View | None, stream: TopicLog, position: Position, plan: Plan
-    ) -> Replay:
-        if stream.within and view is not None and view.selects:
-            # What comes live knows nothing of what this one is told of the past.
-            self._feeds.enter(topic, view)
-        return Replay(self._feeds.tracker, self._history, topic, view, stream, position, plan)
-
-    def _fail(
-        self, outlet: Outbound, wish: SubscribeRequest, catchup: Catchup, failure: Failure
-    ) -> None:
-        canonical = wish.topic.canonical
-        if failure.check(CancelledError) or outlet.catchingUp(canonical) is not catchup:
-            # It has left, or asked again.
-            return
-        outlet.endCatchUp(canonical)
-        if isinstance(failure.value, RealtimeError):
-            wish.refuse(failure.value)
-            return
-        if not self._isFailing:
-            # Whoever asks again must not fill the log.
-            self.log.failure("what a subscription begins with cannot be read", failure)
-        self._isFailing = True
-        wish.refuse(_unavailable())
-
-    def _answer(
-        self,
-        outlet: Outbound,
-        wish: SubscribeRequest,
-        answer: Subscribed,
-        recovered: Position | None = None,
-    ) -> None:
-        outlet.send(replace(answer, sync=True) if wish.sync else answer)
-        catchup = outlet.catchingUp(wish.topic.canonical)
-        if catchup is not None:
-            catchup.isAnswered = True
-        outlet.takePages(wish.topic.canonical, wish.sync)
-        self._hub.presence.sync(outlet, wish.topic, wish.sync)
-        self._feeds.sendFeedStatus(outlet, wish.topic, recovered)
-
-    # Going on
-
-    def hold(self, outlet: Outbound, topic: Topic) -> Catchup:
+    def hold(self, outbound: Outbound, topic: Topic) -> Catchup:
         """
         Tell a client nothing of a table for now.  What changes meanwhile is read in the log
         afterwards, by what the client may read then.
 
         @return: What L{release} takes.
         """
-        canonical = topic.canonical
         # What was published until now was for it.
-        self._hub.delivery.handOver(canonical, outlet)
-        held = Catchup()
-        held.behind = self._feeds.openLog(topic).standing
-        outlet.catchUp(canonical, held)
+        self._hub.delivery.handOver(topic.canonical, outbound)
+        held = Catchup(self._feeds.openLog(topic).standing)
+        outbound.catchUp(topic.canonical, held)
         return held
 
-    def release(self, outlet: Outbound, held: Catchup) -> None:
+    def release(self, outbound: Outbound, topic: Topic, held: Catchup) -> None:
         """
         Go on with a table that was held.
         """
-        held.beginWithNothing()
-        outlet.resumeCatchUp()
+        self.readOn(outbound, topic.canonical, held)
 
-    def syncAgain(self, outlet: Outbound, canonical: str) -> None:
+    # For clients
+
+    def pace(self, outbound: Outbound) -> None:
+        """
+        Give a client its next piece of the past when it is its turn.
+        """
+        self._pacer.pace(outbound)
+
+    def readOn(self, outbound: Outbound, canonical: str, catchup: Catchup) -> None:
+        """
+        Read a table's log on for a client that is behind.
+        """
+        self._start(outbound, self._follow(outbound, topicOf(canonical), catchup))
+
+    def syncAgain(self, outbound: Outbound, canonical: str) -> None:
         """
         Tell a client anew who is present on a topic: it was too slow for each change.
         """
-        paged = outlet.takesPages(canonical)
-        self._hub.presence.sync(outlet, topicOf(canonical), paged, unasked=True)
+        paged = outbound.takesPages(canonical)
+        self._hub.presence.sync(outbound, topicOf(canonical), paged, unasked=True)
 
-    def readOn(self, outlet: Outbound, canonical: str, catchup: Catchup) -> None:
+    def _start(self, outbound: Outbound, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Let a catch-up's coroutine run until the catch-up ends."""
+        going = Deferred.fromCoroutine(coroutine)
+        going.addErrback(_ignoreEnd).addErrback(outbound.fail)
+
+    # The way of a resume, from top to bottom
+
+    async def _subscribe(
+        self, outbound: Outbound, request: SubscribeRequest, catchup: Catchup
+    ) -> None:
         """
-        Go on with the log of a table's topic, for a client that was too slow to take it as
-        it came.  Where the log cannot be read it is tried again; where a part of it is
-        gone the client is closed, as one that was too slow, and is told of the gap when
-        it comes back.
+        Bring a subscription from where it begins to the present.
         """
-        topic = topicOf(canonical)
-        # What was published until now is in the log, so it must not come live as well.
-        self._hub.delivery.handOver(canonical, outlet)
-        position = catchup.readOn()
-        stream = self._feeds.openLog(topic)
-        plan = stream.resume(position, self._clock.seconds())
+        try:
+            await self._resume(outbound, request, catchup)
+        except (RealtimeError, Unreadable) as error:
+            outbound.endCatchUp(request.topic.canonical)
+            request.refuse(self._refusal(error))
+            return
+        await outbound.writeHeld(catchup)
+        await self._follow(outbound, request.topic, catchup)
+
+    async def _resume(
+        self, outbound: Outbound, request: SubscribeRequest, catchup: Catchup
+    ) -> None:
+        """
+        Answer a subscription, and send what its client has missed, or else the rows that it
+        wants.
+
+        @raise RealtimeError: Something cannot be read, and the client is told why.
+        @raise Unreadable: Something cannot be read.
+        """
+        topic, gap = request.topic, None
+        position = None if request.since is None else parsePosition(request.since)
+        if position is not None and self._isAhead(topic, position):
+            await self._reach(outbound, topic, catchup, position)
+        log = self._openLog(topic)
+        # What is published from here on is held.
+        live = log.position
+        if request.since is not None:
+            replay = self._plan(outbound, catchup, topic, request.view, log, position)
+            if isinstance(replay, Gap):
+                gap = replay
+            elif (gap := await self._survey(topic, replay)) is None:
+                answer = goingOn(topic, str(request.since), replay.isKeptOnly)
+                self._answer(outbound, request, answer, position)
+                async for page in replay:
+                    await outbound.writePast(catchup, page)
+                return
+        if request.selection is None:
+            self._answer(outbound, request, startingAt(topic, live, gap))
+        elif topic.table is not None and self._feeds.isGone(topic.table):
+            catchup.restart(None)
+            self._answer(outbound, request, startingAt(topic, log.position, gap))
+            # The subscription stays, for its client to hear when the table is back.
+            outbound.send(tableGone(topic))
+        else:
+            await self._sendRows(outbound, request, catchup, log, gap)
+
+    def _isAhead(self, topic: Topic, position: Position) -> bool:
+        """Whether another daemon, from which a client comes, has read further than we have."""
+        if topic.table is None:
+            return False
+        log = self._openLog(topic)
+        return (
+            position.epoch != log.epoch
+            and position.lineage == log.lineage
+            and position.mark > log.mark
+        )
+
+    async def _reach(
+        self, outbound: Outbound, topic: Topic, catchup: Catchup, position: Position
+    ) -> None:
+        """
+        Wait until this daemon has read the journal as far as the one from which a client comes.
+        """
+        if self._feeds.isDown:
+            raise unavailable()
+        catchup.restart(self._feeds.openLog(topic).standing)
+        await catchup.read(self._feeds.tracker.reach(position.mark, AHEAD))
+        # What was published meanwhile is in the log.
+        self._hub.delivery.handOver(topic.canonical, outbound)
+        catchup.restart(None)
+
+    def _plan(
+        self,
+        outbound: Outbound,
+        catchup: Catchup,
+        topic: Topic,
+        view: View | None,
+        log: TopicLog,
+        position: Position | None,
+    ) -> Replay | Gap:
+        """
+        Decide how a client gets what comes after a position.
+
+        @param position: L{None} if the client brought one that was never ours.
+        """
+        plan = UNKNOWN if position is None else log.resume(position, self._clock.seconds())
         if isinstance(plan, Gap):
-            outlet.giveUp()
+            return plan
+        assert position is not None
+        if log.within and view is not None and view.selects:
+            # What comes live knows nothing of what this client gets of the past.
+            self._feeds.enter(topic, view)
+        return Replay(
+            self._feeds.tracker,
+            self._history,
+            topic,
+            view,
+            log,
+            position,
+            plan,
+            catchup.read,
+            partial(outbound.awaitTurn, catchup),
+        )
+
+    async def _survey(self, topic: Topic, replay: Replay) -> Gap | None:
+        """
+        Look whether the database still has what a client has missed.
+        """
+        if not replay.isStored:
+            return None
+        if topic.table is not None and self._feeds.isDown:
+            # Many who ask now must not stand in the way of the feed when it is up again.
+            raise unavailable()
+        gap = await replay.survey(self.limit, self._hub.now())
+        self._isFailing = False
+        return gap
+
+    async def _sendRows(
+        self,
+        outbound: Outbound,
+        request: SubscribeRequest,
+        catchup: Catchup,
+        log: TopicLog,
+        gap: Gap | None,
+    ) -> None:
+        """
+        Send a table's rows; the changes come from the point at which they were read.
+
+        @param gap: Why a client that came back does not get what it missed.
+        """
+        topic, selection = request.topic, request.selection
+        assert topic.table is not None and selection is not None
+        # Where the changes begin shows when the rows are there.  Before, nothing of the log
+        # need be held: it is read later, or the rows have seen it.
+        catchup.restart(log.position)
+        self._answer(outbound, request, startingAt(topic, None, gap))
+        if catchup.stage is Stage.ENDED:
             return
-        view = self._hub.registry.subscribers(canonical)[outlet]
-        past = self._past(topic, view, stream, position, plan)
-        if plan.after is None:
-            catchup.begin(past.frames, None, _nothing, _nothing)
-            return
+        if self._feeds.isDown:
+            raise unavailable()
+        reading = self.snapshots.read(topic.table, selection, outbound)
+        try:
+            hold = await readable(catchup.read(reading))
+        finally:
+            # If the client has left, nobody wants the rows any more.
+            reading.cancel()
+        try:
+            self._isFailing = False
+            seen = hold.rows.snapshot
+            position = Position(log.epoch, None, seen.position, seen.lineage)
+            catchup.behind = position
+            projection = None if request.view is None else request.view.projection
+            pages = hold.rows.pages(topic.canonical, projection, str(position))
+            await outbound.writePast(catchup, pages)
+        finally:
+            hold.release()
 
-        def surveyed(reason: str | None) -> None:
-            if outlet.catchingUp(canonical) is not catchup:
-                return
-            if reason is not None:
-                outlet.giveUp()
-                return
-            catchup.begin(past.frames, past.pages(), outlet.resumeCatchUp, failed)
-            outlet.resumeCatchUp()
+    async def _follow(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
+        """
+        Read a table's log on as often as the client is behind, and then let live frames go out
+        directly.
 
-        def failed(failure: Failure) -> None:
-            if outlet.catchingUp(canonical) is not catchup:
+        Where the log cannot be read it is tried again.  Where a part of it is gone the client
+        is closed, as one that is too slow, and is told of the gap when it comes back.
+        """
+        canonical = topic.canonical
+        while catchup.behind is not None:
+            await outbound.awaitTurn(catchup)
+            # What was published until now is in the log, so it must not come live as well.
+            self._hub.delivery.handOver(canonical, outbound)
+            position = catchup.leaveBehind()
+            log = self._feeds.openLog(topic)
+            view = self._hub.registry.subscribers(canonical)[outbound]
+            replay = self._plan(outbound, catchup, topic, view, log, position)
+            if isinstance(replay, Gap):
+                outbound.giveUp()
                 return
-            if isinstance(failure.value, RealtimeError):
-                outlet.giveUp()
+            try:
+                if await replay.survey(None, self._hub.now()) is not None:
+                    outbound.giveUp()
+                    return
+                async for page in replay:
+                    await outbound.writePast(catchup, page)
+            except RealtimeError:
+                outbound.giveUp()
                 return
-            self.log.failure("a table's log cannot be read on; trying again", failure)
-            catchup.interrupt(past.reached)
-            self._clock.callLater(RETRY, again)
+            except Unreadable as error:
+                cause = Failure(error.__cause__)
+                self.log.failure("a table's log cannot be read on; trying again", cause)
+                catchup.fallBehind(replay.reached)
+                await self._pause(catchup)
+                continue
+            await outbound.writeHeld(catchup)
+        outbound.endCatchUp(canonical)
 
-        def again() -> None:
-            if outlet.catchingUp(canonical) is not catchup:
-                return
-            if self._feeds.isDown:
-                self._clock.callLater(RETRY, again)
-                return
-            catchup.beginWithNothing()
-            outlet.resumeCatchUp()
+    async def _pause(self, catchup: Catchup) -> None:
+        """Wait until the database may be asked again."""
+        await catchup.read(deferLater(self._clock, RETRY))
+        while self._feeds.isDown:
+            await catchup.read(deferLater(self._clock, RETRY))
 
-        past.survey(None, self._hub.now()).addCallback(surveyed).addErrback(failed)
+    def _refusal(self, error: RealtimeError | Unreadable) -> RealtimeError:
+        """
+        What a client is told whose subscription cannot begin.
+        """
+        if isinstance(error, RealtimeError):
+            return error
+        if not self._isFailing:
+            # A client that asks again must not fill the log.
+            cause = Failure(error.__cause__)
+            self.log.failure("what a subscription begins with cannot be read", cause)
+        self._isFailing = True
+        return unavailable()
 
-    def _stream(self, topic: Topic) -> TopicLog:
+    def _answer(
+        self,
+        outbound: Outbound,
+        request: SubscribeRequest,
+        answer: Subscribed,
+        recovered: Position | None = None,
+    ) -> None:
+        """
+        Answer a subscription, and tell what a client has to know at its beginning.
+
+        @param recovered: From where on the client gets what it missed, if it comes back.
+        """
+        topic = request.topic
+        outbound.send(replace(answer, sync=True) if request.sync else answer)
+        catchup = outbound.catchingUp(topic.canonical)
+        if catchup is not None:
+            catchup.isAnswered = True
+        outbound.takePages(topic.canonical, request.sync)
+        self._hub.presence.sync(outbound, topic, request.sync)
+        self._feeds.sendFeedStatus(outbound, topic, recovered)
+
+    def _openLog(self, topic: Topic) -> TopicLog:
         if topic.table is not None:
             return self._feeds.openLog(topic)
         return self._hub.delivery.openLog(topic.canonical)
 
 
-def _unavailable() -> RealtimeError:
-    return RealtimeError(
-        "database_unavailable", "The database cannot be read now; subscribe again.", 1000
-    )
-
-
-def _gone(topic: Topic) -> Error:
-    return Error(
-        code="unknown_table",
-        message=f"The table {topic.table} is not there now, so it has no rows to begin with; a"
-        " status frame says when it is back.",
-        topic=topic.canonical,
-    )
-
-
-def _recovered(topic: Topic, since: str, plan: Plan) -> Subscribed:
-    # Whoever is cut off right behind this answer has to come back to where it was.
-    return Subscribed(
-        topic=topic.canonical,
-        pos=since,
-        recovered=True,
-        keptOnly=True if plan.keptOnly else UNSET,
-    )
-
-
-def _anew(topic: Topic, live: Position | None, gap: Gap | None) -> Subscribed:
-    """
-    @param live: Where the changes begin; L{None} if the rows before them say so.
-    """
-    return Subscribed(
-        topic=topic.canonical,
-        pos=UNSET if live is None else str(live),
-        recovered=UNSET if gap is None else False,
-        gap=UNSET if gap is None else {"reason": gap.reason},
-    )
-
-
-def _nothing(*args: object) -> None:
-    """Nothing is read from the database."""
+def _ignoreEnd(failure: Failure) -> None:
+    """The client has left the topic, or has subscribed anew."""
+    failure.trap(CancelledError)

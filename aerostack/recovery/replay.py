@@ -1,21 +1,22 @@
 """
-A part of a topic's past, as one subscription gets it.
+What one subscription gets of a topic's past.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
-from aerostack.core.replay.log import Entry, Plan, TopicLog
+from aerostack.core.replay.log import Entry, Gap, Plan, TopicLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import Kept, Publication
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.transactions import OpenTransactions
 from aerostack.core.rows.views import View, classify
 from aerostack.core.topics.topics import Topic
-from aerostack.delivery.catchup import Pages
+from aerostack.errors import RealtimeError
 from aerostack.hub.encoding import publicationFrame
 from aerostack.interfaces import IChangeTracker, IHistory
 from aerostack.protocol.framing import Frame
@@ -25,15 +26,31 @@ PAGE = 500
 """How many rows are read at once, ..."""
 
 PAGE_BYTES = 262_144
-"""... and how many bytes of values, about: each client that is slow may hold a page."""
+"""... and about how many bytes of values.  Each client that is slow may hold a page."""
+
+Read = Callable[[Deferred[Any]], Deferred[Any]]
+"""Waits for a read, as long as the client wants it."""
+
+AwaitTurn = Callable[[], Deferred[None]]
+"""Waits until the client can take more."""
+
+
+class Unreadable(Exception):
+    """
+    The database could not be read, for a reason that is the operator's and not the client's.
+    """
 
 
 class Replay:
     """
-    What comes after a position: first what the database has of it, in pages, and then
-    what the stream has.
+    The frames that come after a position: first what the database has, page by page, and then
+    what the topic's log has in memory.
 
-    @ivar frames: What the stream has.
+    To iterate over it gives the frames in parts.  A page is read when the one before has been
+    sent and it is the client's turn.
+
+    @ivar isStored: Whether something is to be read from the database.
+    @ivar isKeptOnly: Whether what was not kept may be missing.
     @ivar reached: Up to where the database was read.
     """
 
@@ -43,91 +60,116 @@ class Replay:
         history: IHistory,
         topic: Topic,
         view: View | None,
-        stream: TopicLog,
+        log: TopicLog,
         position: Position,
         plan: Plan,
+        read: Read,
+        awaitTurn: AwaitTurn,
     ) -> None:
         """
         @param position: Where the past begins.
         @param plan: What L{TopicLog.resume} says of it.
         """
+        self.isStored = plan.after is not None
+        self.isKeptOnly = plan.keptOnly
         self.reached = position
-        self._seen = position.seen
-        self._epoch = position.epoch
         self._tracker = tracker
         self._history = history
         self._topic = topic
-        self._stream = stream
+        self._log = log
         self._plan = plan
-        self._retelling = RowReplay(topic.canonical, view, position)
-        self.frames = _frames(self._retelling, stream, plan.entries)
+        self._read = read
+        self._awaitTurn = awaitTurn
+        self._seen = position.seen
+        # One who comes from an earlier log, and is cut off in the middle, still does.
+        self._epoch = position.epoch if plan.keptOnly else log.epoch
+        self._rows = RowReplay(topic.canonical, view, position)
+        self._logged = _loggedFrames(self._rows, log, plan.entries)
 
-    def survey(self, most: int | None, now: int) -> Deferred[str | None]:
+    async def survey(self, most: int | None, now: int) -> Gap | None:
         """
-        Look whether the database still has what is to come from it.
+        Look whether the database still has what is to be read from it.
 
-        @param most: How many rows are read at the most; L{None} for no bound, on a
-            table's topic.
+        @param most: How many rows are read at the most; L{None} for no bound, on a table's
+            topic.
         @param now: The time, ms.
-        @return: Fires with L{None} if it has, else with the reason of a L{Gap}.
+        @return: Why the client does not get it; L{None} if it does.
+        @raise Unreadable: The database cannot be read.
         """
+        if not self.isStored:
+            return None
         after, until = self._plan.after, self._plan.until
         if self._topic.table is None:
             topic = self._topic.canonical
-            return self._history.surveyPast(topic, after, until, most, now, self._seen)
-        lineage = self._stream.lineage
-        return self._tracker.surveyPast(self._topic.table, lineage, after, until, most)
+            surveying = self._history.surveyPast(topic, after, until, most, now, self._seen)
+        else:
+            lineage = self._log.lineage
+            surveying = self._tracker.surveyPast(self._topic.table, lineage, after, until, most)
+        reason = await readable(self._read(surveying))
+        return None if reason is None else Gap(reason)
 
-    def pages(self) -> Pages:
+    async def __aiter__(self) -> AsyncIterator[Iterable[Frame]]:
         """
-        What the database has.  The next page may be asked for once the one before is
-        there.
+        @raise Unreadable: The database cannot be read.
         """
         after = self._plan.after
         while after is not None and after < self._plan.until:
-            read: list[int] = []
-            yield self._page(after, read)
-            # Large rows make short pages, so only an empty one is the last for sure.
-            after = read[-1] if read else None
+            # A client that does not read has no page in memory.
+            await self._awaitTurn()
+            frames, after = await self._page(after)
+            if frames:
+                yield frames
+        yield self._logged
 
-    def _page(self, after: int, read: list[int]) -> Deferred[Sequence[Frame]]:
+    async def _page(self, after: int) -> tuple[Sequence[Frame], int | None]:
         """
-        @param read: Gets the marks of what was read.
+        Read what the database has behind a mark.
+
+        @return: The frames, and the last mark of the page; L{None} behind the last page.
         """
-        stream, until, table = self._stream, self._plan.until, self._topic.table
-        # One who comes from an earlier stream, and is cut off in the middle, still does.
-        epoch = self._epoch if self._plan.keptOnly else stream.epoch
-
-        def position(mark: int, within: bool = False) -> Position:
-            read.append(mark)
-            return Position(epoch, None, mark, stream.lineage, within, table is None)
-
-        def told(changes: Sequence[Change]) -> Sequence[Frame]:
-            frames: list[Frame] = []
-            for change in changes:
-                self.reached = position(change.seq, not change.last)
-                frames.extend(self._retelling.change(change, self.reached))
-            return frames
-
-        def sent(messages: Sequence[Kept]) -> Sequence[Frame]:
-            return [
-                publicationFrame(_publication(kept), position(kept.createdAt), None)
-                for kept in messages
-            ]
-
+        until, table = self._plan.until, self._topic.table
+        frames: list[Frame] = []
+        # Large rows make short pages, so only an empty page is the last one for sure.
+        last: int | None = None
         if table is None:
-            page = self._history.readPast(self._topic.canonical, after, until, PAGE, PAGE_BYTES)
-            return page.addCallback(sent)
-        changes = self._tracker.readPast(table, stream.lineage, after, until, PAGE, PAGE_BYTES)
-        return changes.addCallback(told)
+            topic = self._topic.canonical
+            reading = self._history.readPast(topic, after, until, PAGE, PAGE_BYTES)
+            for kept in await readable(self._read(reading)):
+                last = kept.createdAt
+                position = Position(self._epoch, None, last, self._log.lineage, seen=True)
+                frames.append(publicationFrame(_publication(kept), position, None))
+        else:
+            lineage = self._log.lineage
+            reading = self._tracker.readPast(table, lineage, after, until, PAGE, PAGE_BYTES)
+            for change in await readable(self._read(reading)):
+                last = change.seq
+                self.reached = Position(self._epoch, None, last, lineage, not change.last)
+                frames.extend(self._rows.change(change, self.reached))
+        return frames, last
 
 
-def _frames(retelling: RowReplay, stream: TopicLog, entries: Sequence[Entry]) -> Iterator[Frame]:
+async def readable(reading: Deferred[Any]) -> Any:
     """
-    What is sent of the stream.
+    Wait for the database.
+
+    @raise RealtimeError: It cannot be read, and the client is told why.
+    @raise Unreadable: It cannot be read.
     """
-    # Before the first is asked for, more may have come; but that is sent otherwise.
-    head = None if stream.within else stream.position
+    try:
+        return await reading
+    except (CancelledError, RealtimeError):
+        raise
+    except Exception as error:
+        raise Unreadable from error
+
+
+def _loggedFrames(rows: RowReplay, log: TopicLog, entries: Sequence[Entry]) -> Iterator[Frame]:
+    """
+    What is sent of the log.
+    """
+    # Before the first frame is asked for, the log may get more entries.  The client gets these
+    # as live frames.
+    head = None if log.within else log.position
 
     def frames() -> Iterator[Frame]:
         for entry in entries:
@@ -136,12 +178,10 @@ def _frames(retelling: RowReplay, stream: TopicLog, entries: Sequence[Entry]) ->
             if change is None:
                 yield entry.frame
                 continue
-            position = Position(
-                stream.epoch, entry.offset, entry.mark, stream.lineage, not change.last
-            )
-            yield from retelling.change(change, position, entry.frame)
+            position = Position(log.epoch, entry.offset, entry.mark, log.lineage, not change.last)
+            yield from rows.change(change, position, entry.frame)
         if head is not None:
-            yield from retelling.end(head)
+            yield from rows.end(head)
 
     return frames()
 

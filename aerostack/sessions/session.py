@@ -88,10 +88,7 @@ class Session(CommandedSession):
         self, connection: IConnection, identity: Identity, surroundings: SessionContext
     ) -> None:
         limits = surroundings.limits
-        recovery = surroundings.recovery
-        super().__init__(
-            connection, limits.outboxBytes, recovery.pace, recovery.readOn, recovery.syncAgain
-        )
+        super().__init__(connection, limits.outboxBytes, surroundings.recovery)
         self.identity = identity
         self._all = surroundings
         self._limits = limits

@@ -20,7 +20,7 @@ from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.delivery.catchup import Catchup
 from aerostack.errors import RealtimeError
 from aerostack.protocol.frames import Subscribe, Track, Unsubscribed, requestOf
-from aerostack.recovery.recovery import SubscribeRequest
+from aerostack.recovery.requests import SubscribeRequest
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession
 
@@ -221,8 +221,8 @@ class Subscriptions:
             self._all.quotas.subscriptions.add(topic.project)
             self._note(topic, True)
         refuse = partial(self._giveUp, topic, request=requestOf(frame))
-        wish = SubscribeRequest(topic, view, frame.since, selection, bool(frame.sync), refuse)
-        self._all.recovery.begin(self._session, wish)
+        asked = SubscribeRequest(topic, view, frame.since, selection, bool(frame.sync), refuse)
+        self._all.recovery.begin(self._session, asked)
 
     def _askColumns(
         self,
@@ -314,7 +314,7 @@ class Subscriptions:
                 return
             self._all.feeds.change(self._session, topic, view)
         if held is not None:
-            self._all.recovery.release(self._session, held)
+            self._all.recovery.release(self._session, topic, held)
 
     def _lose(self, topic: Topic, failure: Failure) -> None:
         error = refusal(failure)

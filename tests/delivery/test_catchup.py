@@ -4,14 +4,15 @@ Tests for L{aerostack.delivery.catchup}.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.limits.tally import Tally
 from aerostack.core.replay.positions import Position
-from aerostack.delivery.catchup import Catchup
+from aerostack.delivery.catchup import Catchup, Stage
 from aerostack.protocol.framing import Frame, joinFrames, textFrame
 
 
@@ -29,6 +30,33 @@ def names(taken: Sequence[Frame]) -> str:
     return "".join(frame[2:].decode() for frame in taken)
 
 
+def place(name: str) -> Position:
+    """
+    Where the log stood before the frame of a name.
+    """
+    return Position("e", None, ord(name))
+
+
+def live(*names: str) -> Frame:
+    """
+    Live frames, each of which stands in the log; those in capitals do not.
+    """
+    made = frames(*names)
+    for name, frame in zip(names, made, strict=True):
+        if name.islower():
+            frame.logPosition = place(name)
+    return joinFrames(made)
+
+
+WAYS: Mapping[str, Callable[[Catchup], Deferred[Any]]] = {
+    "read": lambda catchup: catchup.read(Deferred()),
+    "write": lambda catchup: catchup.write(frames("a")),
+    "writeHeld": lambda catchup: catchup.writeHeld(),
+    "awaitTurn": lambda catchup: catchup.awaitTurn(),
+}
+"""What a coroutine waits for."""
+
+
 class CatchupTests(SynchronousTestCase):
     """
     Tests for L{Catchup}.
@@ -36,98 +64,148 @@ class CatchupTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.catchup = Catchup()
-        self.told: list[object] = []
-        self.asked = 0
 
-    def begin(self, stream: str = "", *pages: Deferred[Sequence[Frame]]) -> None:
+    def test_write(self) -> None:
         """
-        Say what there is.
+        A part is taken in its order, and the coroutine goes on when all of it was taken.
         """
+        written = self.catchup.write(frames(*"abc"))
+        self.assertTrue(self.catchup.isReady)
+        self.assertEqual(names(self.catchup.take(6)), "ab")
+        self.catchup.advance()
+        self.assertNoResult(written)
+        self.assertEqual(names(self.catchup.take(1000)), "c")
+        self.catchup.advance()
+        self.successResultOf(written)
+        self.assertFalse(self.catchup.isReady)
 
-        def ask() -> Iterator[Deferred[Sequence[Frame]]]:
-            for page in pages:
-                self.asked += 1
-                yield page
-
-        self.catchup.begin(
-            frames(*stream), ask(), lambda: self.told.append("page"), self.told.append
-        )
-
-    def test_threeParts(self) -> None:
+    def test_writtenAtOnce(self) -> None:
         """
-        First comes what the database has, then the stream, then what was held.
+        The coroutine goes on as soon as the last frame was taken, not only when the next one is
+        wanted.
         """
-        self.begin("cd", succeed(frames("a")), succeed(frames("b")))
-        self.catchup.hold(frames("e")[0])
-        self.assertEqual(names(self.catchup.take(1000)), "abcde")
-        self.assertTrue(self.catchup.done)
-
-    def test_pieces(self) -> None:
-        """
-        What is taken in pieces is the same, and it is not done before the last.
-        """
-        self.begin("cd", succeed(frames("a", "b")), succeed([]), succeed(frames("x")))
-        seen = ""
-        while not self.catchup.done:
-            piece = names(self.catchup.take(1))
-            self.assertEqual(len(piece), 1)
-            seen += piece
-        self.assertEqual(seen, "abxcd")
-
-    def test_pageByPage(self) -> None:
-        """
-        A page is not asked for before the one before has been taken.
-        """
-        self.begin("", succeed(frames("a", "b")), succeed(frames("c")))
+        written = self.catchup.write(iter(frames("a")))
         self.catchup.take(1)
-        self.assertEqual(self.asked, 1)
-        self.catchup.take(6)
-        self.assertEqual(self.asked, 2)
+        self.catchup.advance()
+        self.successResultOf(written)
 
-    def test_waiting(self) -> None:
+    def test_lookAhead(self) -> None:
         """
-        While a page is on its way there is nothing to take; then it is told that there is.
+        To look whether a frame is left takes none away.
         """
-        page: Deferred[Sequence[Frame]] = Deferred()
-        self.begin("b", page)
+        self.catchup.write(iter(frames(*"abc")))
+        self.catchup.take(1)
+        for _ in range(3):
+            self.catchup.advance()
+        self.assertEqual(names(self.catchup.take(1000)), "bc")
+
+    def test_nothing(self) -> None:
+        """
+        A part without frames is written when it is the client's turn.
+        """
+        written = self.catchup.write([])
+        self.assertNoResult(written)
         self.assertEqual(self.catchup.take(1000), [])
-        self.assertEqual((self.catchup.isWaiting, self.catchup.done), (True, False))
-        page.callback(frames("a"))
-        self.assertEqual(self.told, ["page"])
-        self.assertEqual(names(self.catchup.take(1000)), "ab")
+        self.catchup.advance()
+        self.successResultOf(written)
 
-    def test_failure(self) -> None:
+    def test_read(self) -> None:
         """
-        A page that cannot be read is told.
+        While something is read there is nothing to take, whatever is held.
         """
-        page: Deferred[Sequence[Frame]] = Deferred()
-        self.begin("", page)
-        self.catchup.take(1000)
-        page.errback(ValueError("no"))
-        (failure,) = self.told
-        self.assertIsInstance(failure.value, ValueError)  # type: ignore[attr-defined]
-
-    def test_unknownYet(self) -> None:
-        """
-        As long as it is not known what there is, nothing is taken and everything is held.
-        """
+        reading: Deferred[str] = Deferred()
+        read = self.catchup.read(reading)
         self.catchup.hold(frames("a")[0])
-        self.assertTrue(self.catchup.isWaiting)
+        self.catchup.advance()
+        self.assertEqual((self.catchup.isReady, self.catchup.take(1000)), (False, []))
+        reading.callback("rows")
+        self.assertEqual(self.successResultOf(read), "rows")
+
+    def test_unreadable(self) -> None:
+        """
+        The coroutine gets the error of what cannot be read.
+        """
+        reading: Deferred[str] = Deferred()
+        read = self.catchup.read(reading)
+        reading.errback(ValueError("no"))
+        self.failureResultOf(read, ValueError)
+
+    def test_turn(self) -> None:
+        """
+        A coroutine that waits for the client's turn goes on then, with nothing to take before.
+        """
+        turn = self.catchup.awaitTurn()
+        self.assertTrue(self.catchup.isReady)
         self.assertEqual(self.catchup.take(1000), [])
-        self.assertFalse(self.catchup.done)
-        self.catchup.beginWithNothing()
-        self.assertEqual(names(self.catchup.take(1000)), "a")
-        self.assertTrue(self.catchup.done)
+        self.catchup.advance()
+        self.successResultOf(turn)
 
     def test_held(self) -> None:
         """
-        What is held is counted, in single frames, until it is taken.
+        Live frames are held and counted one by one until they are taken, also those that come
+        while others are taken.
         """
-        self.begin()
         self.catchup.hold(joinFrames(frames("a", "b")))
         self.assertEqual(self.catchup.held, 6)
+        written = self.catchup.writeHeld()
         self.assertEqual(names(self.catchup.take(1)), "a")
         self.assertEqual(self.catchup.held, 3)
+        self.catchup.hold(frames("c")[0])
+        self.catchup.advance()
+        self.assertNoResult(written)
+        self.assertEqual(names(self.catchup.take(1000)), "bc")
+        self.catchup.advance()
+        self.successResultOf(written)
+
+    def test_nothingHeld(self) -> None:
+        """
+        Where nothing is held the coroutine goes on at once.
+        """
+        self.successResultOf(self.catchup.writeHeld())
+
+
+class EndTests(SynchronousTestCase):
+    """
+    A client that leaves, or subscribes anew.
+    """
+
+    def test_waiting(self) -> None:
+        """
+        The coroutine ends, whatever it waits for.
+        """
+        for name, wait in WAYS.items():
+            catchup = Catchup()
+            catchup.hold(frames("h")[0])
+            waiting = wait(catchup)
+            catchup.end()
+            self.assertEqual(catchup.stage, Stage.ENDED, name)
+            self.failureResultOf(waiting, CancelledError)
+            self.assertEqual((catchup.take(1000), catchup.held), ([], 0), name)
+
+    def test_before(self) -> None:
+        """
+        A coroutine that has not heard of the end hears of it when it waits next, and the
+        catch-up stays ended.
+        """
+        for name, wait in WAYS.items():
+            catchup = Catchup()
+            catchup.end()
+            self.failureResultOf(wait(catchup), CancelledError)
+            self.assertEqual((catchup.stage, catchup.isReady), (Stage.ENDED, False), name)
+
+    def test_readingGoesOn(self) -> None:
+        """
+        The read itself is not cancelled, and its result is ignored when it comes.
+        """
+        for fire in (lambda d: d.callback("rows"), lambda d: d.errback(ValueError("no"))):
+            reading: Deferred[Any] = Deferred()
+            catchup = Catchup()
+            read = catchup.read(reading)
+            catchup.end()
+            self.failureResultOf(read, CancelledError)
+            self.assertNoResult(reading)
+            fire(reading)
+            self.assertIsNone(self.successResultOf(reading))
 
 
 class BehindTests(SynchronousTestCase):
@@ -138,143 +216,112 @@ class BehindTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.catchup = Catchup()
 
-    def live(self, *names: str) -> Frame:
+    def taken(self) -> str:
         """
-        Frames of the log, each of which can be read again from what its name stands for;
-        in capitals, those that cannot.
+        All that is held.
         """
-        made = frames(*names)
-        for name, frame in zip(names, made, strict=True):
-            if name.islower():
-                frame.logPosition = Position(name, 0, 0)
-        return joinFrames(made)
-
-    def begin(self, stream: str = "", *pages: Deferred[Sequence[Frame]]) -> None:
-        """
-        Say what there is.
-        """
-        self.catchup.begin(frames(*stream), iter(pages), lambda: None, lambda _: None)
+        self.catchup.writeHeld()
+        return names(self.catchup.take(1000))
 
     def test_forgets(self) -> None:
         """
         What is held and can be read again can be forgotten, and nothing of the log is held
-        from then on; what cannot be read again stays.
+        from then on.  What cannot be read again stays.
         """
-        self.begin("x")
-        self.catchup.hold(self.live("a", "B", "c"))
+        self.catchup.hold(live("a", "B", "c"))
         self.assertFalse(self.catchup.spare())
-        self.assertEqual((self.catchup.behind, self.catchup.held), (Position("a", 0, 0), 3))
-        self.catchup.hold(self.live("d", "E"))
+        self.assertEqual((self.catchup.behind, self.catchup.held), (place("a"), 3))
+        self.catchup.hold(live("d", "E"))
         self.assertEqual(self.catchup.held, 6)
-        self.assertEqual(names(self.catchup.take(1000)), "xBE")
-        self.assertFalse(self.catchup.done)
+        self.assertEqual(self.taken(), "BE")
 
     def test_nothingToForget(self) -> None:
         """
         Where nothing can be read again nothing is forgotten.
         """
-        self.begin()
-        self.catchup.hold(self.live("A"))
+        self.catchup.hold(live("A"))
         self.catchup.spare()
         self.assertIsNone(self.catchup.behind)
-        self.assertEqual(names(self.catchup.take(1000)), "A")
+        self.assertEqual(self.taken(), "A")
 
     def test_states(self) -> None:
         """
-        Changes of who is present can be forgotten, and whether there were any is told.
+        Changes of who is present can be forgotten, and the caller learns whether there were
+        any.
         """
-        self.begin()
-        frame = self.live("A")
+        frame = live("A")
         frame.isState = True
         self.catchup.hold(frame)
-        self.catchup.hold(self.live("B"))
+        self.catchup.hold(live("B"))
         self.assertTrue(self.catchup.spare())
         self.assertFalse(self.catchup.spare())
-        self.assertEqual(names(self.catchup.take(1000)), "B")
+        self.assertEqual(self.taken(), "B")
 
     def test_sparing(self) -> None:
         """
         Of held frames with the same key only the newest is kept.
         """
-        self.begin()
         for name in "ABC":
-            frame = self.live(name)
+            frame = live(name)
             frame.key = None if name == "B" else "key"
             self.catchup.hold(frame)
         self.assertEqual(self.catchup.held, 6)
-        self.assertEqual(names(self.catchup.take(1000)), "BC")
+        self.assertEqual(self.taken(), "BC")
 
     def test_tally(self) -> None:
         """
         What is held for one client is counted together, whatever becomes of it.
         """
-        first, second = Catchup(), Catchup("here")
+        first, second = Catchup(), Catchup(place("h"))
         first.tally = second.tally = tally = Tally()
-        first.begin(frames(), None, lambda: None, lambda _: None)
-        first.hold(self.live("a", "B", "C"))
-        second.hold(self.live("D"))
+        first.hold(live("a", "B", "C"))
+        second.hold(live("D"))
         self.assertEqual(tally.size, 12)
         first.spare()
         self.assertEqual(tally.size, 9)
+        written = first.writeHeld()
         first.take(1)
         self.assertEqual(tally.size, 6)
-        second.end()
+        second.restart(None)
         self.assertEqual(tally.size, 3)
+        first.end()
+        self.failureResultOf(written, CancelledError)
+        self.assertEqual(tally.size, 0)
 
     def test_readsOn(self) -> None:
         """
-        Once all before is sent the log is read on; what is published from then on is held
-        again, and comes behind.
+        While the log is read on, what is published is held again.
         """
-        page: Deferred[Sequence[Frame]] = Deferred()
-        self.begin("c", succeed(frames("a")), page)
-        self.catchup.hold(self.live("d"))
+        self.catchup.hold(live("d"))
         self.catchup.spare()
-        self.assertFalse(self.catchup.isBehind)
-        self.assertEqual(names(self.catchup.take(1000)), "a")
-        self.assertFalse(self.catchup.isBehind)
-        page.callback(frames("b"))
-        self.assertEqual(names(self.catchup.take(6)), "bc")
-        self.assertTrue(self.catchup.isBehind)
-        self.assertEqual(self.catchup.readOn(), Position("d", 0, 0))
-        self.assertTrue(self.catchup.isWaiting)
-        self.catchup.hold(self.live("f"))
-        self.begin("de")
-        self.assertEqual(names(self.catchup.take(1000)), "def")
-        self.assertTrue(self.catchup.done)
+        self.catchup.hold(live("e"))
+        self.assertEqual(self.catchup.leaveBehind(), place("d"))
+        self.assertIsNone(self.catchup.behind)
+        self.catchup.hold(live("f"))
+        self.assertEqual(self.taken(), "f")
 
-    def test_notForgotten(self) -> None:
+    def test_fallsBehind(self) -> None:
         """
-        To look whether all before is sent takes nothing away.
+        When the log cannot be read on, what is held of it is forgotten, to be read from the
+        place that was reached.
         """
-        self.begin("ab")
-        self.catchup.hold(self.live("c"))
-        self.catchup.spare()
-        for _ in range(3):
-            self.assertFalse(self.catchup.isBehind)
-        self.assertEqual(names(self.catchup.take(1000)), "ab")
+        self.catchup.hold(live("e", "F"))
+        self.catchup.fallBehind(place("b"))
+        self.assertEqual((self.catchup.behind, self.taken()), (place("b"), "F"))
 
-    def test_behindFromTheBeginning(self) -> None:
+    def test_restart(self) -> None:
         """
-        One that begins behind reads on first of all.
+        A catch-up that begins anew has nothing that was held before.
         """
-        catchup = Catchup("here")
-        self.assertTrue(catchup.isBehind)
-        catchup.hold(self.live("a"))
-        self.assertEqual((catchup.take(1000), catchup.done), ([], False))
-        self.assertEqual(catchup.readOn(), "here")
+        self.catchup.hold(live("a", "B"))
+        self.catchup.restart(place("x"))
+        self.assertEqual((self.catchup.behind, self.catchup.held), (place("x"), 0))
+        self.catchup.hold(live("c", "D"))
+        self.assertEqual(self.taken(), "D")
 
-    def test_interrupted(self) -> None:
+    def test_answered(self) -> None:
         """
-        When the log cannot be read, what was read is sent and the rest waits to be read
-        again.
+        A client that falls behind was told that it is subscribed; one that subscribes is not
+        told yet.
         """
-        self.begin("d", succeed(frames("a", "b")))
-        self.catchup.take(1)
-        self.catchup.hold(self.live("e", "F"))
-        self.catchup.interrupt("behind b")
-        self.assertEqual((self.catchup.isWaiting, self.catchup.held), (True, 3))
-        self.catchup.beginWithNothing()
-        self.assertEqual(names(self.catchup.take(1000)), "bF")
-        self.assertTrue(self.catchup.isBehind)
-        self.assertEqual(self.catchup.readOn(), "behind b")
+        self.assertEqual((Catchup(place("h")).isAnswered, self.catchup.isAnswered), (True, False))

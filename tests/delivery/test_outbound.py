@@ -15,7 +15,7 @@ from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.delivery.fanout import Fanout
 from aerostack.errors import CLOSE_SLOW
 from aerostack.protocol.frames import Pong
-from aerostack.recovery import recovery
+from aerostack.recovery import pacing, recovery
 from aerostack.recovery import replay as past
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World
@@ -23,7 +23,7 @@ from aerostack.testing import MemoryClient, World
 ORDERS = tableTopic("orders", "p")
 
 
-class OutletCase(SynchronousTestCase):
+class OutboundCase(SynchronousTestCase):
     """
     A world in which 2000 bytes may wait for a client, and a topic's log has 20 entries in
     memory.
@@ -33,7 +33,7 @@ class OutletCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(past, "PAGE", 10)
-        self.patch(recovery, "CHUNK", 500)
+        self.patch(pacing, "CHUNK", 500)
         self.world = World(
             limits=LimitsConfig(outboxBytes=2000),
             rules=TopicPolicies([], TopicPolicy(Depth(self.depth, 1_000_000, 300.0))),
@@ -108,7 +108,7 @@ class OutletCase(SynchronousTestCase):
         self.assertIsNone(self.client.connection.closing)
 
 
-class FloodTests(OutletCase):
+class FloodTests(OutboundCase):
     """
     More rows than may wait.
     """
@@ -252,7 +252,7 @@ class FloodTests(OutletCase):
             self.assertEqual(self.seen(client), list(range(1, 41)))
 
 
-class MixedTests(OutletCase):
+class MixedTests(OutboundCase):
     """
     Rows beside what exists nowhere else.
     """
@@ -443,7 +443,7 @@ class MixedTests(OutletCase):
         behind the end of the subscription.
         """
         self.patch(past, "PAGE", 3)
-        self.patch(recovery, "CHUNK", 5000)
+        self.patch(pacing, "CHUNK", 5000)
         since = self.leaveKept()
         history = self.world.history
         read = history.readPast
@@ -488,7 +488,7 @@ class MixedTests(OutletCase):
         self.assertEqual(answer["gap"], {"reason": "expired"})
 
 
-class EndTests(OutletCase):
+class EndTests(OutboundCase):
     """
     What becomes of a client that is behind.
     """
@@ -632,10 +632,14 @@ class EndTests(OutletCase):
             other.session.congested()
         self.write(60)
 
-        def broken(outlet: Any, topic: str, catchup: Any) -> None:
-            raise ValueError("broken")
+        handOver = self.world.hub.delivery.fanout.handOver
 
-        others[0].session._readOn = broken
+        def broken(topic: str, subscriber: Any) -> None:
+            if subscriber is others[0].session:
+                raise ValueError("broken")
+            handOver(topic, subscriber)
+
+        self.patch(self.world.hub.delivery.fanout, "handOver", broken)
         for other in others:
             other.session.drained()
         self.world.turn()

@@ -15,7 +15,7 @@ from aerostack.core.replay.log import Depth
 from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Change
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.errors import CLOSE_SLOW
-from aerostack.recovery import recovery
+from aerostack.recovery import pacing
 from aerostack.recovery import replay as past
 from aerostack.tables import snapshots
 from aerostack.testing import MemoryClient, World
@@ -249,8 +249,8 @@ class BeginningsTests(SynchronousTestCase):
     def setUp(self) -> None:
         # Small pieces, so that much can happen between them.
         self.patch(past, "PAGE", 2)
-        self.patch(recovery, "CHUNK", 150)
-        self.patch(recovery, "TURN", 200)
+        self.patch(pacing, "CHUNK", 150)
+        self.patch(pacing, "TURN", 200)
         self.patch(snapshots, "PAGE_BYTES", 40)
 
     @settings(max_examples=400, deadline=None)

@@ -14,7 +14,7 @@ from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.policies import NEWEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic, tableTopic
-from aerostack.recovery import recovery
+from aerostack.recovery import pacing
 from aerostack.recovery import replay as past
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.tables import TableConfig
@@ -34,7 +34,7 @@ class GapCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(past, "PAGE", 2)
-        self.patch(recovery, "CHUNK", 1)
+        self.patch(pacing, "CHUNK", 1)
         self.world = World(rules=TopicPolicies([], TopicPolicy(Depth(self.depth, 1_000_000, AGE))))
 
     def subscribe(self, since: str | None = None, topic: str = "chat/a") -> MemoryClient:

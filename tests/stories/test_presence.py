@@ -15,7 +15,7 @@ from aerostack.core import roster
 from aerostack.core.topics.topics import Topic
 from aerostack.hub import presence as service
 from aerostack.protocol.framing import Frame
-from aerostack.recovery import recovery
+from aerostack.recovery import pacing
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World
 from tests.fuzz import seeds
@@ -246,8 +246,8 @@ class PaceTests(PresenceCase):
         """
         A large set is sent in pages, and other clients are served between them.
         """
-        self.patch(recovery, "CHUNK", 1000)
-        self.patch(recovery, "TURN", 1000)
+        self.patch(pacing, "CHUNK", 1000)
+        self.patch(pacing, "TURN", 1000)
         self.come(300, b'{"a":"%s"}' % (b"x" * 100))
         order: list[str] = []
         others = [self.world.connect() for _ in range(3)]
@@ -323,8 +323,8 @@ class ConvergenceTests(SynchronousTestCase):
         """
         self.patch(roster, "MOST", 4)
         self.patch(roster, "FEW", 2)
-        self.patch(recovery, "CHUNK", 300)
-        self.patch(recovery, "TURN", 600)
+        self.patch(pacing, "CHUNK", 300)
+        self.patch(pacing, "TURN", 600)
         for seed in seeds(40):
             self.run_(Random(seed), seed)
 

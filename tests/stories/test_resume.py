@@ -18,7 +18,7 @@ from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.errors import CLOSE_SLOW
 from aerostack.protocol.framing import Frame
-from aerostack.recovery import recovery
+from aerostack.recovery import pacing, recovery
 from aerostack.recovery import replay as past
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World, readFrames
@@ -427,8 +427,8 @@ class ResumeTests(SynchronousTestCase):
         # Small pieces, so that much can happen between them.
         self.patch(past, "PAGE", 3)
         self.patch(past, "PAGE_BYTES", 40)
-        self.patch(recovery, "CHUNK", 150)
-        self.patch(recovery, "TURN", 200)
+        self.patch(pacing, "CHUNK", 150)
+        self.patch(pacing, "TURN", 200)
 
     def _tell(self, depth: int, deep: bool, story: list[str], **more: int) -> Story:
         told = Story(depth, deep, **more)

@@ -18,7 +18,7 @@ from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.topics.policies import LATEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import tableTopic
 from aerostack.errors import RealtimeError
-from aerostack.recovery import recovery
+from aerostack.recovery import pacing
 from aerostack.recovery import replay as past
 from aerostack.testing import Frame, MemoryClient, World, makeProject
 from tests.stories.story import SlowStory
@@ -373,8 +373,8 @@ class StoryTests(SynchronousTestCase):
     def setUp(self) -> None:
         # Small pages, so that much can happen between them.
         self.patch(past, "PAGE", 2)
-        self.patch(recovery, "CHUNK", 150)
-        self.patch(recovery, "TURN", 200)
+        self.patch(pacing, "CHUNK", 150)
+        self.patch(pacing, "TURN", 200)
 
     def _tell(self, depth: int, journalTells: bool, story: list[str]) -> None:
         told = Story(depth, journalTells)
