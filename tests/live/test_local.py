@@ -65,7 +65,10 @@ class LocalTests(ExampleTests):
         for host in ("localhost:1", "a.localhost", "127.0.0.1:1", "127.7.7.7", "[::1]:1"):
             self.assertEqual(await self.statuses(host), [200] * len(ASKED), host)
         refused = [status for _, _, status in ASKED]
-        for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", ""):
+        for host in (
+            *("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", ""),
+            *("localhost:1@evil.example", "127.0.0.1:1@evil.example", "[::1]evil.example"),
+        ):
             self.assertEqual(await self.statuses(host), refused, host)
 
 

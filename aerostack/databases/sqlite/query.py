@@ -90,6 +90,24 @@ def _authorize(
     return sqlite3.SQLITE_OK
 
 
+def _refuseTriggers(
+    action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
+) -> int:
+    """
+    Decide what a statement may do that names one of the daemon's own tables.
+
+    It may create no trigger: SQLite checks the statements in a trigger only when the trigger
+    runs, and then it may be another program's statement that runs it.
+    """
+    if action == sqlite3.SQLITE_CREATE_TRIGGER:
+        return sqlite3.SQLITE_DENY
+    return _authorize(action, first, second, database, trigger)
+
+
+def _namesOurs(sql: str) -> bool:
+    return any(name in sql.lower() for name in _OURS)
+
+
 def runQuery(cursor: Any, sql: str, parameters: list[Any], bounds: Bounds) -> dict[str, Any]:
     """
     Run one statement in a transaction of its own.
@@ -108,7 +126,7 @@ def runQuery(cursor: Any, sql: str, parameters: list[Any], bounds: Bounds) -> di
     # change.
     cursor.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
     cursor.execute("BEGIN")
-    connection.set_authorizer(_authorize)
+    connection.set_authorizer(_refuseTriggers if _namesOurs(sql) else _authorize)
     connection.set_progress_handler(lambda: time.monotonic() > late, _STEPS)
     # A single value could fill the memory: zeroblob(1e9), group_concat(...).
     length = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, bounds.size)

@@ -70,8 +70,14 @@ def isLocal(request: Request) -> bool:
     )
 
 
+# A name or an address, and perhaps a port (RFC 9110, 7.2).
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:@/\[\]]+)(?::[0-9]*)?")
+
+
 def _namesHere(host: str) -> bool:
     name = host.partition(":")[0].lower()
+    if not _HOST.fullmatch(host):
+        return False
     return name == "localhost" or name.endswith(".localhost") or isLoopback(host)
 
 

@@ -243,8 +243,8 @@ class QueryTests(SynchronousTestCase):
 
     def test_oursByTriggers(self) -> None:
         """
-        A user's trigger cannot change them either, and no statement can create a trigger with a
-        name of the daemon's.
+        A user's trigger cannot change them either.  No statement can create a trigger that names
+        one of them, which another program's statement could run, or that has a daemon's name.
         """
         journal = SQLiteJournal()
         for step in (journal.prepare, lambda cursor: journal.attach(cursor, "orders")):
@@ -257,7 +257,10 @@ class QueryTests(SynchronousTestCase):
                 "DELETE FROM _aerostack_changes",
             )
         ):
-            self.query(f"CREATE TRIGGER t{n} AFTER UPDATE ON orders BEGIN {body}; END")
+            trigger = f"CREATE TRIGGER t{n} AFTER UPDATE ON orders BEGIN {body}; END"
+            for sql in (trigger, trigger.upper()):
+                self.assertEqual(self.refused(sql).code, "sql_error", sql)
+            self.execute(trigger)
             self.assertEqual(self.refused("UPDATE orders SET a = 1").code, "sql_error", body)
             self.query(f"DROP TRIGGER t{n}")
             for name in ("_aerostack_9_x", "_AEROSTACK_9_x", "realtime_x"):
