@@ -15,8 +15,7 @@ from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.delivery.fanout import Fanout
 from aerostack.errors import CLOSE_SLOW
 from aerostack.protocol.frames import Pong
-from aerostack.recovery import pacing, recovery
-from aerostack.recovery import replay as past
+from aerostack.recovery import pacing, recovery, replay
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World
 
@@ -32,7 +31,7 @@ class OutboundCase(SynchronousTestCase):
     depth = 20
 
     def setUp(self) -> None:
-        self.patch(past, "PAGE", 10)
+        self.patch(replay, "PAGE", 10)
         self.patch(pacing, "CHUNK", 500)
         self.world = World(
             limits=LimitsConfig(outboxBytes=2000),
@@ -218,7 +217,7 @@ class FloodTests(OutboundCase):
         """
         Large rows are read in small pages.
         """
-        self.patch(past, "PAGE_BYTES", 50)
+        self.patch(replay, "PAGE_BYTES", 50)
         self.subscribe("orders")
         self.write(100)
         self.assertEqual(self.read(), list(range(1, 101)))
@@ -442,7 +441,7 @@ class MixedTests(OutboundCase):
         Where what is missing turns out while the next piece is asked for, nothing comes
         behind the end of the subscription.
         """
-        self.patch(past, "PAGE", 3)
+        self.patch(replay, "PAGE", 3)
         self.patch(pacing, "CHUNK", 5000)
         since = self.leaveKept()
         history = self.world.history

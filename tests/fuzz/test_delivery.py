@@ -25,8 +25,7 @@ from aerostack.core.topics.topics import parseTopic, tableTopic
 from aerostack.delivery.fanout import Fanout
 from aerostack.errors import CLOSE_SLOW
 from aerostack.hub import presence as service
-from aerostack.recovery import pacing
-from aerostack.recovery import replay as past
+from aerostack.recovery import pacing, replay
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import Frame, MemoryClient, World
 from tests.fuzz import seeds
@@ -520,7 +519,7 @@ class DeliveryTests(SynchronousTestCase):
         members.
         """
         for name, value in (("PAGE", 3), ("PAGE_BYTES", 60)):
-            self.patch(past, name, value)
+            self.patch(replay, name, value)
         for name, value in (("CHUNK", 150), ("TURN", 300)):
             self.patch(pacing, name, value)
         self.patch(roster, "MOST", 2)

@@ -15,8 +15,7 @@ from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import tableTopic
 from aerostack.delivery.catchup import Stage
-from aerostack.recovery import pacing
-from aerostack.recovery import replay as past
+from aerostack.recovery import pacing, replay
 from aerostack.settings.limits import LimitsConfig
 from aerostack.tables import snapshots
 from aerostack.testing import MemoryClient, World
@@ -30,7 +29,7 @@ class RecoveryCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.patch(past, "PAGE", 2)
+        self.patch(replay, "PAGE", 2)
         self.patch(pacing, "CHUNK", 1)
         self.patch(snapshots, "PAGE_BYTES", 40)
         self.world = World(

@@ -15,8 +15,7 @@ from aerostack.core.replay.log import Depth
 from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Change
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.errors import CLOSE_SLOW
-from aerostack.recovery import pacing
-from aerostack.recovery import replay as past
+from aerostack.recovery import pacing, replay
 from aerostack.tables import snapshots
 from aerostack.testing import MemoryClient, World
 from tests.stories.story import SlowStory
@@ -248,7 +247,7 @@ class BeginningsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         # Small pieces, so that much can happen between them.
-        self.patch(past, "PAGE", 2)
+        self.patch(replay, "PAGE", 2)
         self.patch(pacing, "CHUNK", 150)
         self.patch(pacing, "TURN", 200)
         self.patch(snapshots, "PAGE_BYTES", 40)

@@ -23,7 +23,7 @@ from aerostack.databases import history
 from aerostack.errors import CLOSE_SLOW
 from aerostack.hub.ordering import OrderedPublisher
 from aerostack.hub.publishing import MAX_BACKLOG
-from aerostack.recovery import replay as past
+from aerostack.recovery import replay
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World
 from tests.databases.test_history import SQLiteCase
@@ -139,7 +139,7 @@ class FillTests(FillCase):
             asked.append(args[-1])
             reading = read(*args)
             size = sum(len(str(change.data)) for change in self.successResultOf(reading))
-            self.assertLess(size, past.PAGE_BYTES + 2 * len(LARGE))
+            self.assertLess(size, replay.PAGE_BYTES + 2 * len(LARGE))
             return read(*args)
 
         self.patch(self.world.tracker, "readPast", seen)
@@ -152,7 +152,7 @@ class FillTests(FillCase):
         for _ in range(3):
             client.session.drained()
             self.world.turn()
-        self.assertEqual(asked, [past.PAGE_BYTES])
+        self.assertEqual(asked, [replay.PAGE_BYTES])
 
     def test_logs(self) -> None:
         """

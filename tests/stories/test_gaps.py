@@ -14,8 +14,7 @@ from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.policies import NEWEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic, tableTopic
-from aerostack.recovery import pacing
-from aerostack.recovery import replay as past
+from aerostack.recovery import pacing, replay
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.tables import TableConfig
 from aerostack.testing import MemoryClient, World
@@ -33,7 +32,7 @@ class GapCase(SynchronousTestCase):
     depth = 2
 
     def setUp(self) -> None:
-        self.patch(past, "PAGE", 2)
+        self.patch(replay, "PAGE", 2)
         self.patch(pacing, "CHUNK", 1)
         self.world = World(rules=TopicPolicies([], TopicPolicy(Depth(self.depth, 1_000_000, AGE))))
 

@@ -18,8 +18,7 @@ from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.errors import CLOSE_SLOW
 from aerostack.protocol.framing import Frame
-from aerostack.recovery import pacing, recovery
-from aerostack.recovery import replay as past
+from aerostack.recovery import pacing, recovery, replay
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World, readFrames
 from tests.stories.story import SlowKeepingStory
@@ -425,8 +424,8 @@ class ResumeTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         # Small pieces, so that much can happen between them.
-        self.patch(past, "PAGE", 3)
-        self.patch(past, "PAGE_BYTES", 40)
+        self.patch(replay, "PAGE", 3)
+        self.patch(replay, "PAGE_BYTES", 40)
         self.patch(pacing, "CHUNK", 150)
         self.patch(pacing, "TURN", 200)
 

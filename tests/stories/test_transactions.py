@@ -18,8 +18,7 @@ from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.topics.policies import LATEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import tableTopic
 from aerostack.errors import RealtimeError
-from aerostack.recovery import pacing
-from aerostack.recovery import replay as past
+from aerostack.recovery import pacing, replay
 from aerostack.testing import Frame, MemoryClient, World, makeProject
 from tests.stories.story import SlowStory
 
@@ -372,7 +371,7 @@ class StoryTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         # Small pages, so that much can happen between them.
-        self.patch(past, "PAGE", 2)
+        self.patch(replay, "PAGE", 2)
         self.patch(pacing, "CHUNK", 150)
         self.patch(pacing, "TURN", 200)
 
