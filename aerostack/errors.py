@@ -34,17 +34,19 @@ ERRORS: dict[str, ErrorCode] = {
         "A subscription's filter, columns or event do not fit the table. The message names the"
         " column and says what is allowed.",
     ),
-    "unknown_type": ErrorCode(400, "The frame's type is none that a client may send."),
+    "unknown_type": ErrorCode(400, "The frame's type is unknown, or clients may not send it."),
     "too_deep": ErrorCode(400, "The JSON is nested too deeply. Flatten it."),
     "too_large": ErrorCode(413, "The frame or body exceeds a configured limit. Send less."),
     "invalid_topic": ErrorCode(400, "The topic is malformed. The message says where."),
     "invalid_event": ErrorCode(400, "The event name is empty, too long, malformed or reserved."),
     "invalid_arguments": ErrorCode(400, "A parameter or argument is missing or malformed."),
-    "sql_error": ErrorCode(400, "The database refused the statement. The message is its own."),
+    "sql_error": ErrorCode(
+        400, "The database refused the statement. The message has the database's reason."
+    ),
     "unauthorized": ErrorCode(401, "A credential is missing or unknown."),
     "invalid_token": ErrorCode(401, "The token is malformed, unsigned, or signed by another key."),
-    "token_expired": ErrorCode(401, "The token's time is over. Send a fresh one with auth."),
-    "forbidden": ErrorCode(403, "The credential is good, but does not allow this."),
+    "token_expired": ErrorCode(401, "The token has expired. Send a fresh one with auth."),
+    "forbidden": ErrorCode(403, "The credential is valid, but does not allow this."),
     "wrong_project": ErrorCode(403, "The topic or credential belongs to another project."),
     "origin_not_allowed": ErrorCode(403, "The page's origin is not in the project's origins."),
     "table_not_allowed": ErrorCode(403, "The table is not in tracker.tables, or is internal."),
@@ -55,56 +57,56 @@ ERRORS: dict[str, ErrorCode] = {
     "not_found": ErrorCode(404, "Nothing is served under that path."),
     "method_not_allowed": ErrorCode(405, "The path is served, but not for this HTTP method."),
     "untrackable_table": ErrorCode(
-        400, "The table exists, but its changes cannot be followed. The message says why."
+        400, "The table exists, but the daemon cannot watch it. The message says why."
     ),
     "table_lost": ErrorCode(
         409,
-        "The subscribed table was dropped, renamed or rebuilt. The subscription stays and goes on"
-        " when the table is there again; reload what was shown from it.",
+        "The subscribed table was dropped, renamed or rebuilt. The subscription stays and "
+        "continues when the table exists again. Reload the table's rows.",
     ),
     "view_changed": ErrorCode(
         409,
-        "What the client may read of the table changed while it was being sent what it had"
-        " missed. Subscribe again with the last pos.",
+        "The client's permissions for the table changed while the daemon was sending missed "
+        "changes. Subscribe again with the last pos.",
     ),
     "upgrade_required": ErrorCode(426, "The path is a WebSocket. Connect with a ws client."),
     "too_many_subscriptions": ErrorCode(
         429,
-        "The connection, or all of the project's together, hold as many topics as they may."
-        " The message says which.",
+        "The connection, or the project, has as many subscriptions as it may have. The message "
+        "says which.",
     ),
     "too_many_connections": ErrorCode(
         429,
-        "The daemon, the project or the client's address holds as many connections as it may."
-        " The message says which.",
+        "The daemon, the project or the client's address has as many connections as it may "
+        "have. The message says which.",
     ),
     "rate_limited": ErrorCode(
         429,
-        "The connection or its project sends faster than allowed, and this was not acted on."
-        " Wait retryAfter ms.",
+        "The connection or its project sends faster than allowed. The daemon did not act on "
+        "this frame. Wait retryAfter ms.",
     ),
     "rule_mismatch": ErrorCode(
         500,
-        "The configured rule for the table does not fit the table, so nobody may read it. The"
-        " daemon's log says why.",
+        "The configured rule does not fit the table, so no client may read it. The daemon's log "
+        "says why.",
     ),
     "internal_error": ErrorCode(500, "The daemon failed. Its log has the details."),
     "overloaded": ErrorCode(
-        503, "More is asked for than can be served now. Wait retryAfter ms and try again."
+        503, "The daemon has too much work now. Wait retryAfter ms and try again."
     ),
     "lagging": ErrorCode(
         503,
-        "Frames come faster than the client reads them. It is closed with 4008 if it does not"
-        " catch up.",
+        "The client reads more slowly than frames arrive. The daemon closes with 4008 if the "
+        "client does not catch up.",
     ),
     "history_expired": ErrorCode(
         503,
-        "Kept messages that the client had missed were forgotten while it was being sent the"
-        " others. Subscribe again with the last pos; the answer tells the gap.",
+        "Kept messages were deleted while the daemon was sending them. Subscribe again with the "
+        "last pos; the answer has the gap.",
     ),
     "database_unavailable": ErrorCode(503, "The database did not answer. Try again."),
     "shutting_down": ErrorCode(
-        503, "The daemon is going away. Connect again after retryAfter ms, if it is given."
+        503, "The daemon is stopping. Connect again after retryAfter ms, if the answer has it."
     ),
 }
 
@@ -180,12 +182,14 @@ CLOSE_FLOOD = 4029
 # A position belongs to a topic's log, not to a connection, so no close ends it.  If a restart
 # has lost a part of the log, the daemon says so when the client resumes.
 CLOSE_CODES: dict[int, CloseCode] = {
-    CLOSE_NORMAL: CloseCode(False, True, "The client closed, and was answered."),
+    CLOSE_NORMAL: CloseCode(False, True, "The client closed, and the daemon answered."),
     CLOSE_GOING_AWAY: CloseCode(
-        True, True, "The daemon is stopping or restarting. Come back after the delay that it told."
+        True, True, "The daemon is stopping or restarting. Reconnect after its delay."
     ),
     1002: CloseCode(False, True, "The client broke RFC 6455."),
-    CLOSE_UNSUPPORTED: CloseCode(False, True, "A binary frame came; the protocol is JSON text."),
+    CLOSE_UNSUPPORTED: CloseCode(
+        False, True, "The client sent a binary frame; the protocol is JSON text."
+    ),
     1007: CloseCode(False, True, "A text frame was not valid UTF-8."),
     1009: CloseCode(False, True, "A frame was larger than limits.frame_bytes."),
     CLOSE_INTERNAL: CloseCode(True, True, "The daemon failed while serving this connection."),
@@ -194,8 +198,7 @@ CLOSE_CODES: dict[int, CloseCode] = {
     CLOSE_REVOKED: CloseCode(
         False,
         True,
-        "What let the client in does so no more: its key, its project, its origin, or that none was"
-        " needed.",
+        "The client's key, project, origin or anonymous access is no longer allowed.",
     ),
     CLOSE_SLOW: CloseCode(
         True, True, "The client read too slowly; limits.outbox_bytes were unsent."
@@ -203,5 +206,5 @@ CLOSE_CODES: dict[int, CloseCode] = {
     CLOSE_SUPERSEDED: CloseCode(
         False, True, "The same client, by its session secret, has opened a newer connection."
     ),
-    CLOSE_FLOOD: CloseCode(False, True, "The client went on and on after it was rate limited."),
+    CLOSE_FLOOD: CloseCode(False, True, "The client kept sending after it was rate limited."),
 }
