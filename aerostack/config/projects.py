@@ -95,7 +95,7 @@ class ProjectReader:
         if not named and not values["anonymous"] and not self._problems.has(f"{prefix}.anonymous"):
             self._problems.add(
                 prefix,
-                "nobody could connect; allowed is at least one of public_key, secret_key, jwt"
+                "no client could connect; allowed is at least one of public_key, secret_key, jwt"
                 " and anonymous = true",
             )
         if "*" in values["origins"] and len(values["origins"]) > 1:

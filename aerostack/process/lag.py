@@ -42,7 +42,7 @@ class LagMonitor(Service):
         lag = (count - 1) * self.interval
         self._admission.measured(lag)
         if self._admission.behind and not self._behind:
-            self.log.warn("{lag} s behind with the work: nobody new is let in", lag=lag)
+            self.log.warn("{lag} s behind with the work: new connections are refused", lag=lag)
         elif self._behind and not self._admission.behind:
             self.log.info("caught up: new connections are let in again")
         self._behind = self._admission.behind

@@ -48,7 +48,7 @@ class ReasonsTests(SynchronousTestCase):
 
     def test_turns(self) -> None:
         """
-        Others have their turn while very many sessions are gone through.
+        The reactor turns while very many sessions are examined.
         """
         self.enter("ann")
         asked = self.diagnosis.explain("ann", Topic("chat/a", "p"))
@@ -62,7 +62,7 @@ class ReasonsTests(SynchronousTestCase):
 
     def test_gone(self) -> None:
         """
-        A session that ends while others are looked at is not shown any more.
+        A session that ends during the examination is not shown.
         """
         ann = self.enter("ann")
         self.clients.insert(0, self.clients.pop())

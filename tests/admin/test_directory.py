@@ -65,7 +65,7 @@ class InsightTests(SynchronousTestCase):
 
     def test_once(self) -> None:
         """
-        A topic is listed once, in however many places there is something of it.
+        A topic is listed once, even if several registries know it.
         """
         self.connect("chat/b", "chat/a")
         self.world.hub.delivery.openLog("chat/c/p")
@@ -78,7 +78,7 @@ class InsightTests(SynchronousTestCase):
 
     def test_projects(self) -> None:
         """
-        Of another project's topics none is listed, whatever their paths end in.
+        Topics of another project are not listed, even if their paths end alike.
         """
         self.connect("chat/a")
         for topic in ("chat/a/q", "chat/p/q", "chat/sp"):
@@ -87,7 +87,7 @@ class InsightTests(SynchronousTestCase):
 
     def test_meanwhile(self) -> None:
         """
-        What changes between two pieces does no harm.
+        Changes between two pieces of a list do no harm.
         """
         self.connect(*(f"chat/{number}" for number in range(5)))
         asked = self.directory.topics("p", "", 100, "")
@@ -99,7 +99,7 @@ class InsightTests(SynchronousTestCase):
 
     def test_turns(self) -> None:
         """
-        Others have their turn before a list is gone through.
+        The reactor turns before a list is gone through.
         """
         self.connect(*(f"chat/{number}" for number in range(6)))
         turns: list[Callable[[], object]] = []
@@ -115,7 +115,7 @@ class InsightTests(SynchronousTestCase):
 
     def test_connections(self) -> None:
         """
-        Ids count on, so that the tenth comes behind the ninth.
+        Connections are listed in the order of their numbers: the tenth comes after the ninth.
         """
         for _ in range(12):
             self.connect()
@@ -131,8 +131,7 @@ class InsightTests(SynchronousTestCase):
 
     def test_most(self) -> None:
         """
-        Of one topic no more members and subscriptions are shown than can be, but how many
-        there are is told.
+        A topic shows a bounded number of members and subscriptions, and says how many there are.
         """
         self.patch(directory, "MOST", 2)
         for _ in range(3):

@@ -34,7 +34,7 @@ class SamplerTests(SynchronousTestCase):
 
     def test_seconds(self) -> None:
         """
-        There is a sample each second, with what happened in it and in no other.
+        Each second has a sample of what happened in it.
         """
         self.clock.pump([0.0625] * 8)
         self.published += 3
@@ -48,8 +48,7 @@ class SamplerTests(SynchronousTestCase):
 
     def test_late(self) -> None:
         """
-        A turn of the reactor that took long shows in the sample in which it was, and
-        rates are by the time that passed.
+        A long turn of the reactor shows in its sample, and rates are by the time that passed.
         """
         self.published += 30
         self.clock.advance(3.0)
@@ -64,14 +63,14 @@ class SamplerTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        Some minutes are kept.
+        The sampler keeps the samples of some minutes.
         """
         self.clock.pump([1.0] * (KEPT + 10))
         self.assertEqual(len(self.sampler.samples.since(0)), KEPT)
 
     def test_stop(self) -> None:
         """
-        After the stop it looks no more.
+        The sampler takes no samples after the stop.
         """
         self.sampler.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -77,7 +77,7 @@ class WatcherTests(SynchronousTestCase):
 
     def test_lines(self) -> None:
         """
-        Frames that come together are a line each, and a line has no break in it.
+        Each frame is one line, even if several come together.
         """
         self.tap.deliver(joinFrames([frame(1), frame(2)]))
         self.tap.deliver(textFrame(b'{"type": "event",\r\n"n":\n3}'))
@@ -85,7 +85,7 @@ class WatcherTests(SynchronousTestCase):
 
     def test_paused(self) -> None:
         """
-        What comes while it is not read waits, in its order, until it has enough again.
+        Frames wait in their order while the operator's connection is full.
         """
         self.tap.pause()
         for number in range(5):
@@ -101,7 +101,7 @@ class WatcherTests(SynchronousTestCase):
 
     def test_room(self) -> None:
         """
-        What was read makes room for more.
+        Lines that the operator has read make room for more.
         """
         self.patch(taps, "QUEUE", 500)
         for number in range(10):
@@ -112,8 +112,7 @@ class WatcherTests(SynchronousTestCase):
 
     def test_skipped(self) -> None:
         """
-        What does not fit is left out, and all behind it until it was said how much; a small
-        one that would fit does not come before what is said.
+        Frames that do not fit are left out, and so are all frames until a line says how many.
         """
         self.patch(taps, "QUEUE", 500)
         self.tap.pause()
@@ -134,7 +133,7 @@ class WatcherTests(SynchronousTestCase):
 
     def test_beat(self) -> None:
         """
-        Who has still to read other things needs no sign of life.
+        An operator with unread lines gets no sign of life.
         """
         self.tap.pause()
         self.tap.beat()
@@ -145,7 +144,7 @@ class WatcherTests(SynchronousTestCase):
 
     def test_finish(self) -> None:
         """
-        At the end what waits is written still.
+        The lines that wait are written before the end.
         """
         self.tap.pause()
         self.tap.deliver(frame(1))
@@ -184,7 +183,7 @@ class WatchersTests(SynchronousTestCase):
 
     def test_count(self) -> None:
         """
-        They are counted by topic, and not once they have left, which they may twice.
+        Taps are counted by topic until they leave, and leaving twice does no harm.
         """
         one, other = self.watch(), self.watch()
         self.watch(ORDERS)
@@ -198,7 +197,7 @@ class WatchersTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        Of one that cannot begin nothing is left.
+        A tap that cannot begin leaves nothing behind.
         """
         for topic, code in (
             (tableTopic("missing", "p"), "unknown_table"),
@@ -212,7 +211,7 @@ class WatchersTests(SynchronousTestCase):
 
     def test_noColumns(self) -> None:
         """
-        The same where the table's columns cannot be had.
+        A tap whose table's columns cannot be read leaves nothing behind.
         """
         self.world.tracker.columns = lambda table: _failing()  # type: ignore[method-assign]
         reader = MemoryReader(self.world, ORDERS)
@@ -221,7 +220,7 @@ class WatchersTests(SynchronousTestCase):
 
     def test_goneEarly(self) -> None:
         """
-        Of one that goes while the table, or its columns, are being looked up nothing is left.
+        A tap that ends while its table or columns are looked up leaves nothing behind.
         """
         tracker = self.world.tracker
         for name in ("reading", "asked"):
@@ -238,7 +237,7 @@ class WatchersTests(SynchronousTestCase):
 
     def test_down(self) -> None:
         """
-        That changes cannot be read is told to who begins to look on.
+        A tap that begins while changes cannot be read says so.
         """
         self.world.feeds.feedDown("It sleeps.")
         reader = MemoryReader(self.world, ORDERS)
@@ -247,8 +246,8 @@ class WatchersTests(SynchronousTestCase):
 
     def test_judged(self) -> None:
         """
-        When the rules or the table change it is judged anew what is shown; where that cannot
-        be, the reason is the last line.
+        When the rules or the table change, the tap goes on with the operator's new rights, or ends
+        with the reason.
         """
         reader = self.watch(ORDERS)
         registry, tap = self.world.hub.registry, reader.tap
@@ -265,7 +264,7 @@ class WatchersTests(SynchronousTestCase):
 
     def test_revoked(self) -> None:
         """
-        An operator whose key does not hold any more sees nothing more, on any topic.
+        An operator whose key no longer holds loses its taps on all topics.
         """
         readers = [self.watch(), self.watch(ORDERS)]
         self.world.authenticator.reload({})
@@ -276,7 +275,7 @@ class WatchersTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """
-        After the stop there is nobody, and nothing that beats.
+        After the stop there are no taps and no timers.
         """
         reader = self.watch()
         self.taps.stopService()
@@ -285,7 +284,7 @@ class WatchersTests(SynchronousTestCase):
 
     def test_beats(self) -> None:
         """
-        There is a sign of life every 15 seconds.
+        A tap gives a sign of life every 15 seconds.
         """
         reader = self.watch()
         self.world.clock.advance(15)

@@ -47,7 +47,7 @@ class ProjectTests(AuthTestCase):
 
     def test_named(self) -> None:
         """
-        The key, the token or the URL names the project, and they may all do.
+        The key, the token or the URL names the project, or several of them do.
         """
         for credentials in (
             {"key": PUBLIC_KEY},
@@ -60,7 +60,7 @@ class ProjectTests(AuthTestCase):
 
     def test_disagree(self) -> None:
         """
-        Where two of them name different projects, nobody gets in, and both are named.
+        Credentials that name different projects are refused, and the message names both projects.
         """
         for credentials, names in (
             ({"projectId": "blog", "key": PUBLIC_KEY}, ("URL's projectId", "the key")),
@@ -73,14 +73,14 @@ class ProjectTests(AuthTestCase):
 
     def test_unknown(self) -> None:
         """
-        A project that is not configured is refused, whoever names it.
+        A project that is not configured is refused, whatever names it.
         """
         self.refused("unknown_project", projectId="nope")
         self.refused("unknown_project", token=sign(projectId="nope"))
 
     def test_nobodyNames(self) -> None:
         """
-        Where nothing names a project, nobody gets in, not even where there is only one.
+        Credentials that name no project are refused, even if there is only one project.
         """
         self.refused("invalid_arguments")
         self.refused("invalid_arguments", token=sign())
@@ -89,7 +89,7 @@ class ProjectTests(AuthTestCase):
 
     def test_onlyIssuer(self) -> None:
         """
-        A token that names no project is for the only one that takes tokens.
+        A token that names no project is for the only project that takes tokens.
         """
         self.auth = makeAuthenticator(
             makeProject(jwt=JWTConfig("HS256", SECRET)), makeProject("blog", publicKey=BLOG_KEY)
@@ -98,7 +98,7 @@ class ProjectTests(AuthTestCase):
 
     def test_otherProjectsToken(self) -> None:
         """
-        A project's token opens no other project, whatever is said about it.
+        A project's token is refused by every other project.
         """
         self.refused("invalid_token", projectId="blog", token=sign())
         self.refused("invalid_token", token=sign(projectId="blog"))
@@ -106,7 +106,7 @@ class ProjectTests(AuthTestCase):
 
     def test_sharedSecret(self) -> None:
         """
-        Where two projects share a secret, a token that says whose it is opens only that.
+        If two projects share a secret, a token that names its project opens only that one.
         """
         shared = JWTConfig("HS256", SECRET)
         self.auth = makeAuthenticator(
@@ -135,7 +135,7 @@ class KeyTests(AuthTestCase):
 
     def test_roles(self) -> None:
         """
-        Each key opens the project in its own role, to nobody by name.
+        Each key opens the project in its own role, without a user's name.
         """
         for key, role in ((PUBLIC_KEY, Role.PUBLIC), (SECRET_KEY, Role.SECRET)):
             identity = self.identify(key=key, userId="ann")
@@ -145,7 +145,7 @@ class KeyTests(AuthTestCase):
 
     def test_unknown(self) -> None:
         """
-        A key that is not there, or only nearly, is refused; a good token does not help it.
+        An unknown key, or one that is nearly right, is refused even with a good token.
         """
         for key in ("", "pk_", PUBLIC_KEY[:-1], PUBLIC_KEY + "x", PUBLIC_KEY.upper(), "schlüssel"):
             self.refused("unauthorized", key=key)
@@ -155,8 +155,8 @@ class KeyTests(AuthTestCase):
 
     def test_nothing(self) -> None:
         """
-        Nobody gets in without a key and without a token, unless the project says so, and
-        is told what to bring.
+        A client without a key and a token is refused unless the project is anonymous, and the
+        message says what to bring.
         """
         message = self.refused("unauthorized", projectId="shop", userId="ann")
         self.assertIn("aerostack-key", message)
@@ -165,7 +165,7 @@ class KeyTests(AuthTestCase):
 
     def test_noKeys(self) -> None:
         """
-        A project without keys has none that could be guessed.
+        A project without keys has no key that could be guessed.
         """
         self.auth = makeAuthenticator(makeProject(publicKey=None, secretKey=None))
         for key in ("", "None", "null"):
@@ -196,8 +196,8 @@ class KeyTests(AuthTestCase):
 
     def test_withToken(self) -> None:
         """
-        A public key beside a token leaves the token its limits; the secret key lifts them,
-        and the token still says who it is and until when.
+        A token keeps its limits beside a public key. Beside the secret key it only gives the user
+        and the end.
         """
         token = sign(topics={}, exp=NOW + 60)
         identity = self.identify(key=PUBLIC_KEY, token=token)
@@ -211,14 +211,14 @@ class KeyTests(AuthTestCase):
 
     def test_badTokenWithKey(self) -> None:
         """
-        A key does not make up for a bad token.
+        A good key does not make up for a bad token.
         """
         for key in (PUBLIC_KEY, SECRET_KEY):
             self.refused("token_expired", key=key, token=sign(exp=NOW - 1))
 
     def test_hidden(self) -> None:
         """
-        Credentials do not show in a C{repr}, which ends up in logs.
+        The repr of credentials, which may be logged, does not show them.
         """
         shown = repr(Credentials(projectId="shop", key=SECRET_KEY, token=sign()))
         self.assertNotIn(SECRET_KEY, shown)
@@ -232,7 +232,7 @@ class UserTests(AuthTestCase):
 
     def test_urlNotBelieved(self) -> None:
         """
-        C{userId} in the URL is nobody where anonymous users are not allowed.
+        The user's name in the URL is ignored if the project is not anonymous.
         """
         self.auth = makeAuthenticator(makeProject())
         for key in (PUBLIC_KEY, SECRET_KEY):
@@ -240,7 +240,7 @@ class UserTests(AuthTestCase):
 
     def test_urlBelieved(self) -> None:
         """
-        It is believed where they are, and no other users are known.
+        The user's name in the URL is accepted in an anonymous project without tokens.
         """
         self.auth = makeAuthenticator(makeProject(anonymous=True))
         self.assertEqual(self.identify(key=PUBLIC_KEY, userId="ann").userId, "ann")
@@ -251,7 +251,8 @@ class UserTests(AuthTestCase):
 
     def test_urlDoesNotPose(self) -> None:
         """
-        Where there are users with tokens, it is marked, and so is never one of theirs.
+        In a project with tokens, a name from the URL gets a prefix, so that it cannot be a token's
+        user.
         """
         self.auth = makeAuthenticator(makeProject(anonymous=True, jwt=JWTConfig("HS256", SECRET)))
         for credentials in ({"projectId": "shop"}, {"key": PUBLIC_KEY}, {"key": SECRET_KEY}):
@@ -261,7 +262,7 @@ class UserTests(AuthTestCase):
 
     def test_tokenWins(self) -> None:
         """
-        Where there is a token, what the URL says is nothing.
+        The token's user counts, and not the name in the URL.
         """
         self.auth = makeAuthenticator(makeProject(anonymous=True, jwt=JWTConfig("HS256", SECRET)))
         for key in (None, PUBLIC_KEY, SECRET_KEY):
@@ -276,8 +277,8 @@ class NameTests(AuthTestCase):
 
     def test_refused(self) -> None:
         """
-        A name of another kind is refused at the door, whoever vouches for it, and the refusal
-        does not repeat it.
+        A malformed name is refused from a token and from the URL, and the message does not repeat
+        it.
         """
         self.auth = makeAuthenticator(makeProject(anonymous=True, jwt=JWTConfig("HS256", SECRET)))
         for name in BAD_NAMES:
@@ -292,7 +293,7 @@ class NameTests(AuthTestCase):
 
     def test_allowed(self) -> None:
         """
-        Names as issuers give them are let in.
+        Names as issuers use them are accepted.
         """
         self.make()
         for name in ("7", "auth0|5f7c8ec7", "ann@example.com", "Ännchen Müller", "安", "x" * 255):
@@ -309,8 +310,8 @@ class BearerTests(AuthTestCase):
 
     def test_sorted(self) -> None:
         """
-        A key is a key, what has a token's three parts is a token, and anything else is a
-        key that nobody knows.
+        A value with a token's three parts is a token unless it is a known key; every other value is
+        a key.
         """
         token = sign()
         for value, expected in (

@@ -23,7 +23,7 @@ class OriginTests(AuthTestCase):
 
     def test_closed(self) -> None:
         """
-        No page gets in, unless its origin is named; a program, which has none, does.
+        A page is refused unless its origin is allowed; a program, which has no origin, is not.
         """
         self.make()
         message = self.refused("origin_not_allowed", key=PUBLIC_KEY, origin="https://a.example")
@@ -39,7 +39,7 @@ class OriginTests(AuthTestCase):
 
     def test_ofTheProject(self) -> None:
         """
-        Each project lets in its own pages only.
+        Each project allows only the pages of its own origins.
         """
         self.auth = makeAuthenticator(
             makeProject(origins=("https://shop.example",)),
@@ -52,7 +52,7 @@ class OriginTests(AuthTestCase):
 
     def test_secretKey(self) -> None:
         """
-        The secret key is refused from a page, even from one that may connect.
+        The secret key is refused from every page, even from an allowed origin.
         """
         self.auth = makeAuthenticator(makeProject(origins=("*",)))
         message = self.refused("forbidden", key=SECRET_KEY, origin="https://shop.example")
@@ -80,7 +80,7 @@ class OriginTests(AuthTestCase):
 
     def test_noMatch(self) -> None:
         """
-        What only begins or ends like an allowed origin is none.
+        An origin that only begins or ends like an allowed one does not match.
         """
         for pattern, origin in (
             ("https://a.example", "http://a.example"),

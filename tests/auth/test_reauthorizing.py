@@ -38,7 +38,7 @@ class RefreshTests(AuthTestCase):
 
     def test_fresh(self) -> None:
         """
-        A fresh token brings a new end and new limits.
+        A fresh token brings a new expiry and new limits.
         """
         identity = self.token(sign(exp=NOW + 1))
         fresh = self.refresh(identity, sign(exp=NOW + 60, topics={"subscribe": ["chat/*"]}))
@@ -48,7 +48,7 @@ class RefreshTests(AuthTestCase):
 
     def test_roles(self) -> None:
         """
-        Who came with the secret key keeps its rights; everybody else has the token's.
+        A client with the secret key keeps its rights; every other client has the fresh token's.
         """
         for role in Role:
             fresh = self.refresh(Identity("shop", role, "bob"), sign(topics={}, exp=NOW + 9))
@@ -62,7 +62,7 @@ class RefreshTests(AuthTestCase):
 
     def test_bad(self) -> None:
         """
-        A bad token is refused as it would be at the opening.
+        A bad token is refused with the same error as at the opening.
         """
         identity = Identity("shop", Role.TOKEN, "ann")
         for token, code in (
@@ -77,7 +77,7 @@ class RefreshTests(AuthTestCase):
 
     def test_gone(self) -> None:
         """
-        Where the project was taken out of the configuration, no token helps.
+        No token helps if the project was taken out of the configuration.
         """
         self.auth.reload({})
         identity = Identity("shop", Role.TOKEN, "ann")
@@ -108,7 +108,8 @@ class ReauthorizeTests(AuthTestCase):
 
     def test_reload(self) -> None:
         """
-        Whoever is there may stay as long as it would be let in as the same.
+        A client may stay after a reload exactly if it could connect again with the same
+        credentials.
         """
         other = "pk_another0123456789"
         anonymous = {"projectId": "shop", "userId": "bob"}
@@ -136,7 +137,7 @@ class ReauthorizeTests(AuthTestCase):
 
     def test_names(self) -> None:
         """
-        A name that only the URL vouched for does not pose as a user's, once there are users.
+        A name from the URL must go once the project has users with tokens.
         """
         self.before = {"anonymous": True}
         for credentials in ({"projectId": "shop"}, {"key": PUBLIC_KEY}):
@@ -150,7 +151,7 @@ class ReauthorizeTests(AuthTestCase):
 
     def test_keySet(self) -> None:
         """
-        A key that joins a set, or another that leaves it, ends no token; its own that leaves does.
+        A token ends when its own key leaves the set, and not when other keys join or leave.
         """
         first, second = webKey("RS256", RSA, kid="a"), webKey("RS256", OTHER_RSA, kid="b")
         sets = {
@@ -168,7 +169,7 @@ class ReauthorizeTests(AuthTestCase):
 
     def test_refreshed(self) -> None:
         """
-        After C{auth} it is the new token's key that counts, and still the API key.
+        After auth the new token's key counts, together with the API key.
         """
         self.auth = makeAuthenticator(makeProject(**self.before))
         identity = self.auth.refresh(self.identify(key=PUBLIC_KEY), sign(), NOW)

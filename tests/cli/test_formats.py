@@ -38,7 +38,7 @@ class FormatTests(SynchronousTestCase):
 
     def test_json(self) -> None:
         """
-        A program gets all of it in one line, whatever is in it.
+        A program gets a whole value in one line.
         """
         sent = frame("event", event="e", data={"a": "é\n\u2028\x9b", "n": [1, None]})
         line = formatJSON(sent)
@@ -48,7 +48,7 @@ class FormatTests(SynchronousTestCase):
     @given(st.recursive(st.none() | st.text(), st.lists, max_leaves=5))
     def test_anyJSON(self, value: Any) -> None:
         """
-        Whatever it is, it can be read again, and moves no cursor.
+        Every line for a program can be parsed again, and has no control characters.
         """
         line = formatJSON(value)
         self.assertEqual(json.loads(line), value)
@@ -65,7 +65,7 @@ class FormatTests(SynchronousTestCase):
 
     def test_changes(self) -> None:
         """
-        A change shows the table and the row; an update what was there before.
+        A change shows the table and the row; an update also shows the old values.
         """
         topic = "table/my/orders/p"
         for sent, expected in (
@@ -99,13 +99,13 @@ class FormatTests(SynchronousTestCase):
 
     def test_row(self) -> None:
         """
-        A row that was there has no time.
+        A row of the snapshot has no time.
         """
         self.assertEqual(formatRow("table/orders/p", {"id": 1}), " " * 13 + 'ROW orders {"id": 1}')
 
     def test_message(self) -> None:
         """
-        A message of the past shows its day as well.
+        A message of the history also shows its day.
         """
         message = {"created_at": NOON + 7, "event": "e", "user_id": None, "data": "hi"}
         self.assertRegex(formatMessage(message), r'^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.007 e "hi"$')
@@ -113,7 +113,7 @@ class FormatTests(SynchronousTestCase):
 
     def test_member(self) -> None:
         """
-        A member shows its name, or the connection where it has none.
+        A member shows its name, or its connection if it has no name.
         """
         member = {"userId": "ann", "connectionId": "c1", "state": {"a": 1}, "since": NOON + 7}
         self.assertRegex(formatMember(member), r'^ann {"a": 1} since \d\d:\d\d:\d\d\.007$')
@@ -121,7 +121,7 @@ class FormatTests(SynchronousTestCase):
 
     def test_controls(self) -> None:
         """
-        What somebody else wrote cannot move the cursor or begin a line.
+        Text from others cannot move the cursor or begin a line.
         """
         bad = "\x1b[2J\n\x9b\x7f\u2028"
         for line in (
@@ -139,7 +139,7 @@ class FormatTests(SynchronousTestCase):
 
     def test_other(self) -> None:
         """
-        What is no news is not shown.
+        Frames without news are not shown.
         """
         for other in ({"type": "pong"}, {"type": "unsubscribed", "topic": "chat/a/p"}):
             self.assertIsNone(formatFrame(other))

@@ -43,7 +43,7 @@ class LinesTests(SynchronousTestCase):
 
     def test_waits(self) -> None:
         """
-        Where there is no line yet, asking for one returns at once, and nothing else waits.
+        Asking for a line returns at once, even if there is no line yet.
         """
         reactor = Reactor()
         output, input = os.pipe()
@@ -78,7 +78,7 @@ class LinesTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from([b"a", b"\n", b"bc\n", b"\n\n", b"d\ne"]), max_size=12))
     def test_lines(self, chunks: list[bytes]) -> None:
         """
-        However the input comes in pieces, its lines are the same.
+        The lines are the same, however the input is split into pieces.
         """
         expected = b"".join(chunks).split(b"\n")
         if not expected[-1]:

@@ -60,7 +60,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_config(self) -> None:
         """
-        The configuration says where the daemon is, and has the keys.
+        The configuration gives the address and the keys.
         """
         self.assertEqual(self.address(), ("ws://127.0.0.1:1", "p", "pk_0123456789abcdef", None))
         self.assertEqual(self.address(secret=True)[2], "sk_0123456789abcdef")
@@ -68,7 +68,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_url(self) -> None:
         """
-        Where a URL is given, no configuration is looked at.
+        With a URL no configuration is read.
         """
         self.config = Path("/nowhere")
         found = self.address(url="https://h", key="pk_1")
@@ -76,7 +76,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_environment(self) -> None:
         """
-        Credentials may come from the environment; what is given counts first.
+        Credentials may come from the environment; options override them.
         """
         environ = {"AEROSTACK_KEY": "pk_e", "AEROSTACK_TOKEN": "a.b.c"}
         self.assertEqual(self.address(environ=environ)[2:], ("pk_e", "a.b.c"))
@@ -101,7 +101,7 @@ class DataTests(SynchronousTestCase):
 
     def test_data(self) -> None:
         """
-        Data is JSON, or text where that is said, or nothing.
+        The data is JSON, or text if an option says so, or empty.
         """
         self.assertEqual(self.data('{"a": [1]}'), [{"a": [1]}])
         self.assertEqual(self.data("hello there", text=True), ["hello there"])
@@ -111,14 +111,14 @@ class DataTests(SynchronousTestCase):
 
     def test_lines(self) -> None:
         """
-        There may be one in each line of the input.
+        Each line of the input may have data.
         """
         self.assertEqual(self.data("-", stdin='1\n\n"é"\n'), [1, "é"])
         self.assertEqual(self.data("-", True, "a\n\nb"), ["a", "", "b"])
 
     def test_wrong(self) -> None:
         """
-        What is no JSON is refused, with what to do.
+        Data that is not JSON is refused, with advice.
         """
         error = self.assertRaises(CommandError, self.data, "hello")
         self.assertRegex(str(error), "^DATA is no JSON: .* --text$")
@@ -136,7 +136,7 @@ class DataTests(SynchronousTestCase):
 
     def test_unsendable(self) -> None:
         """
-        What Python takes for JSON and others do not, and what they cannot hold, is refused.
+        Values that Python parses but JSON does not have, or a double cannot hold, are refused.
         """
         for data in (
             *("", "NaN", '{"a": [Infinity]}', "-Infinity", "1e999", "9" * 400, "9" * 5000),
@@ -154,7 +154,7 @@ class OutputTests(SynchronousTestCase):
 
     def test_pretty(self) -> None:
         """
-        A person is on a terminal, unless it wants what programs get.
+        Lines are for a person on a terminal, unless the person asks for lines for a program.
         """
 
         class Terminal(io.StringIO):
@@ -167,7 +167,7 @@ class OutputTests(SynchronousTestCase):
 
     def test_say(self) -> None:
         """
-        What is said to a person moves no cursor.
+        A message to a person cannot move the cursor.
         """
         errors = io.StringIO()
         self.patch(sys, "stderr", errors)
@@ -182,7 +182,7 @@ class StatusTests(SynchronousTestCase):
 
     def test_parts(self) -> None:
         """
-        Each part is a line, whatever there is.
+        Each part of the health has a line.
         """
         health = {
             "status": "failing",
@@ -208,7 +208,7 @@ class WhyTests(SynchronousTestCase):
 
     def test_findings(self) -> None:
         """
-        The verdict comes first, then a finding a line.
+        The verdict comes first, and then a line for each finding.
         """
         findings = [
             {"severity": "problem", "message": "It is closed."},
@@ -228,7 +228,7 @@ class ConsoleTests(SynchronousTestCase):
 
     def test_address(self) -> None:
         """
-        The key stands behind the #, so that it is sent to nobody.
+        The key is behind the #, so that a browser sends it to no server.
         """
         self.assertEqual(
             consoleOf(Address("wss://h/rt", key="sk_a~b")),
@@ -241,7 +241,7 @@ class ConsoleTests(SynchronousTestCase):
 
     def test_cannot(self) -> None:
         """
-        Without a key, or where no browser gets, there is none.
+        There is no address for a browser without a key, or if only a Unix socket listens.
         """
         for address, text in (
             (Address("ws://h"), "give --key"),
@@ -266,7 +266,7 @@ class MainTests(SynchronousTestCase):
 
     def test_fault(self) -> None:
         """
-        What cannot be done is said in one line, and the status is 1.
+        An error is one line, and the status is 1.
         """
         status, errors = self.execute("detach", "--config", "/nowhere/rt.toml")
         self.assertEqual(status, 1)
@@ -274,7 +274,7 @@ class MainTests(SynchronousTestCase):
 
     def test_url(self) -> None:
         """
-        A URL that is none is said to be so.
+        A malformed URL is refused with a message about it.
         """
         for command in (["tail", "a"], ["status"], ["emit", "a", "e"], ["presence", "a"]):
             status, errors = self.execute(*command, "--url", "localhost")
@@ -283,7 +283,7 @@ class MainTests(SynchronousTestCase):
 
     def test_advice(self) -> None:
         """
-        Where nobody is, it asks what a person would.
+        If no daemon listens at the address, the message asks whether it is running.
         """
         status, errors = self.execute("status", "--url", "ws+unix:///nowhere/rt.sock")
         self.assertEqual(status, 1)

@@ -49,7 +49,7 @@ class TailTests(SynchronousTestCase):
 
     def test_notNews(self) -> None:
         """
-        Answers and errors are for the person, not among the lines, and don't count.
+        Answers and errors go to the person, not among the lines, and are not counted.
         """
         done = self.follow("chat/a", "nothing", count=2)
         self.assertEqual(self.output.getvalue(), "")
@@ -62,7 +62,7 @@ class TailTests(SynchronousTestCase):
 
     def test_count(self) -> None:
         """
-        It ends after as many lines as were asked for, and writes no more.
+        The command ends after the number of lines that was asked for.
         """
         done = self.follow("chat/a", count=2)
         self.emit(1, 2, 3)
@@ -71,15 +71,14 @@ class TailTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """
-        It ends at once where no line was asked for.
+        The command ends at once if no line was asked for.
         """
         self.successResultOf(self.follow("chat/a", count=0))
         self.assertEqual((self.output.getvalue(), self.errors.getvalue()), ("", ""))
 
     def test_comesBack(self) -> None:
         """
-        A connection that is lost is made again, this is said once, and what was missed is
-        shown.
+        A lost connection is opened again, the command says so once, and missed frames are shown.
         """
         done = self.follow("chat/a")
         self.world.reachable = False
@@ -103,7 +102,7 @@ class TailTests(SynchronousTestCase):
 
     def test_gap(self) -> None:
         """
-        What is lost for good is told.
+        The command reports changes that are lost for good.
         """
         self.follow("chat/a")
         self.world.cut()
@@ -113,7 +112,7 @@ class TailTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """
-        What happens to a table itself is told as what it is.
+        The command reports events of the table itself.
         """
         self.follow("orders")
         for tell in ("tableBack", "tableReshaped"):
@@ -126,7 +125,7 @@ class TailTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        One that is refused for good is not made again, and this is said once.
+        After a final refusal the command does not connect again, and says so once.
         """
         done = self.follow("chat/a", "chat/b", apiKey="pk_wrong_wrong_wrong")
         self.assertEqual(self.failureResultOf(done, ClientError).value.code, "unauthorized")
@@ -134,7 +133,7 @@ class TailTests(SynchronousTestCase):
 
     def test_nothingLeft(self) -> None:
         """
-        Where nothing can be watched it ends.
+        The command ends if no topic can be watched.
         """
         done = self.follow("nothing", "chat/;")
         self.failureResultOf(done, CommandError)
@@ -143,8 +142,7 @@ class TailTests(SynchronousTestCase):
 
     def test_lines(self) -> None:
         """
-        For a person there is a line for each row of a snapshot, and none for what is no
-        news.
+        A person gets a line for each row of a snapshot, and no line for frames without news.
         """
         output = Output(False, self.output)
         output.pretty = True

@@ -29,7 +29,7 @@ class DurationTests(SynchronousTestCase):
 
     def test_durations(self) -> None:
         """
-        How long something lasts is written with its unit.
+        A duration is written with its unit.
         """
         for text, seconds in (
             ("90", 90),
@@ -128,7 +128,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_narrowed(self) -> None:
         """
-        What it allows can be narrowed, and more be said.
+        Options narrow what the token allows, and add claims.
         """
         self.configure("HS256", more='audience = "rt"\nissuer = "me"')
         claims = self.claims(
@@ -145,7 +145,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_algorithms(self) -> None:
         """
-        Where the daemon has the public half of a key, the private one is to be given.
+        If the daemon has only the public half of a key, the command needs the private one.
         """
         for algorithm, key in KEYS.items():
             self.configure(algorithm, pem(key))
@@ -157,7 +157,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_wrongKey(self) -> None:
         """
-        A key that the daemon would not take is refused, before anybody relies on it.
+        A key that the daemon would refuse is refused by the command.
         """
         self.configure("EdDSA", pem(ED))
         self.assertIn(
@@ -173,7 +173,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_wrongClaims(self) -> None:
         """
-        Claims that the daemon would refuse, or that are none, are refused.
+        Claims that are malformed, or that the daemon would refuse, are refused.
         """
         self.configure("HS256")
         for arguments, text in (
@@ -188,7 +188,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_noTokens(self) -> None:
         """
-        Where the project takes none, it says what is missing.
+        If the project takes no tokens, the command says what is missing.
         """
         self.configure(None)
         self.assertIn("add a table [projects.p.jwt]", self.refusal("ann"))

@@ -26,14 +26,18 @@ class GenerateTests(LoadCase):
     )
 
     def test_check(self) -> None:
-        """Checking makes nothing, and takes the keys as still to come."""
+        """
+        A check makes no keys, and accepts keys that are still to be made.
+        """
         config = self.load(self.TEXT)
         self.assertIsNone(config.projects["p"].publicKey)
         self.assertIsNone(config.projects["p"].secretKey)
         self.assertEqual([path.name for path in self.base.iterdir()], ["rt.toml"])
 
     def test_start(self) -> None:
-        """The first start makes the keys, the next one uses them."""
+        """
+        The first start makes the keys, and the next one uses them.
+        """
         first = self.load(self.TEXT, generate=True)
         project = first.projects["p"]
         assert project.publicKey is not None and project.secretKey is not None
@@ -44,7 +48,9 @@ class GenerateTests(LoadCase):
         self.assertEqual(self.load(self.TEXT), first)
 
     def test_mistakes(self) -> None:
-        """Nothing is made for a configuration with a mistake in it."""
+        """
+        No key is made for a configuration with a mistake.
+        """
         self.problems(self.TEXT + "typo = 1\n")
         self.assertFalse((self.base / "keys").exists())
 
@@ -70,7 +76,9 @@ class GenerateTests(LoadCase):
         self.assertEqual((self.base / "keys/p.secret").read_text().strip(), project.secretKey)
 
     def test_impossible(self) -> None:
-        """A key that cannot be made is told, with its key and file."""
+        """
+        A key that cannot be made is reported with its setting and its file.
+        """
         (self.base / "keys").write_text("a file")
         found = self.problems(self.TEXT.replace("keys/p.public", "p.public"))
         self.assertEqual(list(found), ["projects.p.secret_key"])
@@ -83,7 +91,10 @@ class CredentialTests(ProjectCase):
     """
 
     def test_weakKeys(self) -> None:
-        """A key that is too short or cannot travel is told, and not shown."""
+        """
+        A key that is too short, or has characters that a header cannot have, is reported and not
+        shown.
+        """
         self.assertProjectProblem('public_key = "short"', "public_key", "has 5 characters")
         self.assertProjectProblem(f'secret_key = "{KEY} "', "secret_key", "at place 17")
         self.assertProjectProblem("secret_key = 1234567890123456", "secret_key", "{ file =")
@@ -97,7 +108,9 @@ class CredentialTests(ProjectCase):
         )
 
     def test_usedTwice(self) -> None:
-        """One key cannot open two projects, nor be a secret for tokens besides."""
+        """
+        One key cannot open two projects, and cannot also be a secret for tokens.
+        """
         other = f'public_key = "{KEY}"\n[projects.q]\nsecret_key = {{ env = "K" }}\n'
         found = self.problems(f"{HEAD}[projects.p]\n{other}", K=KEY)
         self.assertEqual(list(found), ["projects.q.secret_key"])
@@ -107,12 +120,16 @@ class CredentialTests(ProjectCase):
         self.assertProjectProblem(f'secret_key = "{KEY * 2}"\n{jwt}', "jwt.key", "same as")
 
     def test_sources(self) -> None:
-        """A credential that cannot be found is told at its key."""
+        """
+        A credential that cannot be found is reported at its setting.
+        """
         self.assertProjectProblem('secret_key = { env = "NO" }', "secret_key", "variable NO")
         self.assertProjectProblem('secret_key = { fil = "a" }', "secret_key", "mean 'file'")
 
     def test_secretFile(self) -> None:
-        """A shared secret's file must be private, a public key's need not."""
+        """
+        The file of a shared secret must be private, and that of a public key need not be.
+        """
         path = self.base / "jwt.key"
         path.write_text(KEY * 2)
         path.chmod(0o644)

@@ -54,7 +54,9 @@ class DatabaseProblemTests(LoadCase):
     """
 
     def test_database(self) -> None:
-        """A database that cannot be used is told without its password."""
+        """
+        A database that cannot be used is reported without its password.
+        """
         for url, word in (
             ("postgresql://u:pw@h", "names no database"),
             ("postgres://u:p/w@h/d", "%2F"),
@@ -77,7 +79,9 @@ class DatabaseProblemTests(LoadCase):
             self.assertNotIn("pw", str(self.problems(text)))
 
     def test_databasePassword(self) -> None:
-        """A password that cannot be read, or stands where none belongs, is told."""
+        """
+        A password that cannot be read, or that SQLite has no use for, is reported.
+        """
         for url, password, word in (
             ("sqlite:///rt.db", '"pw"', "SQLite has none"),
             ("postgresql://u:pw@h/d", '"pw"', "one of the two"),
@@ -92,7 +96,9 @@ class DatabaseProblemTests(LoadCase):
             self.assertNotIn("pw", str(self.problems(text)))
 
     def test_noDriver(self) -> None:
-        """Where PostgreSQL's driver is not installed, the command that does it is told."""
+        """
+        If PostgreSQL's driver is not installed, the message has the command that installs it.
+        """
         absent = patch.dict(sys.modules, {"aerostack.databases.postgres.connection": None})
         absent.start()
         self.addCleanup(absent.stop)

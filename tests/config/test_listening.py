@@ -15,7 +15,9 @@ class ListenTests(LoadCase):
     """
 
     def test_listenFiles(self) -> None:
-        """A key or certificate that cannot be read is told by its name and path."""
+        """
+        A key or certificate that cannot be read is reported by its name and path.
+        """
         (self.base / "key.pem").touch()
         for options in (
             "privateKey=no.pem",
@@ -30,7 +32,9 @@ class ListenTests(LoadCase):
             )
 
     def test_socketPath(self) -> None:
-        """A Unix socket's path may not be longer than the system takes."""
+        """
+        The path of a Unix socket may not be longer than the system allows.
+        """
         self.assertProblem(
             f'[server]\nlisten = ["unix:/{"s" * 107}"]\n{DATABASE}{PROJECT}',
             "server.listen",
@@ -38,7 +42,9 @@ class ListenTests(LoadCase):
         )
 
     def test_listen(self) -> None:
-        """Each address that cannot be listened on is told."""
+        """
+        Each malformed address is reported.
+        """
         self.path.write_text(
             f'[server]\nlisten = ["tcp:80", "tcp:x", "udp:1"]\n{DATABASE}{PROJECT}'
         )

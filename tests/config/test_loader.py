@@ -27,7 +27,9 @@ class LoadTests(LoadCase):
     """
 
     def test_least(self) -> None:
-        """What must be there is enough; the rest has its defaults."""
+        """
+        The required settings are enough; the others have their defaults.
+        """
         config = self.load(HEAD + PROJECT)
         self.assertEqual(config.path, self.path)
         self.assertEqual(config.server.listen, ("tcp:0",))
@@ -46,7 +48,9 @@ class LoadTests(LoadCase):
         self.assertEqual((project.anonymous, project.dbQuery), (True, None))
 
     def test_everything(self) -> None:
-        """Every key of a project, and those with names of two words, arrive."""
+        """
+        Every setting of a project, and settings with names of two words, are read.
+        """
         config = self.load(
             f"""
             {SERVER} query_credentials = true
@@ -102,7 +106,9 @@ class LoadTests(LoadCase):
         self.assertEqual((config.replay, config.warnings), (ReplayConfig(count=7), ()))
 
     def test_relative(self) -> None:
-        """Relative paths begin at the file's directory, whatever the working directory is."""
+        """
+        Relative paths begin at the file's directory, not at the working directory.
+        """
         (self.base / "issuer.pem").write_text(pem(P256))
         config = self.load(
             '[server]\nlisten = ["unix:rt.sock"]\n[database]\nurl = "sqlite:///../var/rt.db"\n'
@@ -144,31 +150,43 @@ class FileTests(LoadCase):
         return str(self.assertRaises(ConfigError, load, self.path, {}))
 
     def test_missing(self) -> None:
-        """A file that is not there is told, with its path."""
+        """
+        A missing file is reported with its path.
+        """
         self.assertIn(f"{self.path}: cannot be read: No such file", self.refused())
 
     def test_syntax(self) -> None:
-        """A mistake in the TOML is told, with the line."""
+        """
+        A mistake in the TOML is reported with the line.
+        """
         self.path.write_text('[server]\nlisten = "tcp\n')
         self.assertRegex(self.refused(), r"rt\.toml: is no valid TOML: .*line 2")
 
     def test_digits(self) -> None:
-        """A number of more digits than Python reads is told."""
+        """
+        A number with more digits than Python reads is reported.
+        """
         self.path.write_text(f"a = {'9' * 5000}")
         self.assertIn("is no valid TOML", self.refused())
 
     def test_encoding(self) -> None:
-        """A file that is not UTF-8 is told, with the line."""
+        """
+        A file that is not UTF-8 is reported with the line.
+        """
         self.path.write_bytes(b"[server]\n# caf\xe9\n")
         self.assertIn("no UTF-8 text (at line 2)", self.refused())
 
     def test_nesting(self) -> None:
-        """A file that is nested without end is told."""
+        """
+        A file that is nested too deeply is reported.
+        """
         self.path.write_text("a = " + "[" * 100_000)
         self.assertIn("nested too deeply", self.refused())
 
     def test_directory(self) -> None:
-        """A directory is told."""
+        """
+        A directory in place of the file is reported.
+        """
         self.path.mkdir()
         self.assertIn("Is a directory", self.refused())
 
@@ -179,7 +197,9 @@ class ProblemTests(LoadCase):
     """
 
     def test_all(self) -> None:
-        """All mistakes are told at once, one a line, each after its key."""
+        """
+        All mistakes are reported at once, each on a line after its key.
+        """
         self.path.write_text(
             'sever = 1\n[database]\nurl = "mysql://u:pw@h/d"\n[log]\nlevel = "loud"\n'
             "[limits]\nsubscriptions = true\n[projects.p]\nanonymous = 1\n"
@@ -206,11 +226,15 @@ class ProblemTests(LoadCase):
         self.assertProblem(f"{text}[replay]", "streams", "[replay]", "remove one")
 
     def test_empty(self) -> None:
-        """An empty file lacks what must be there."""
+        """
+        An empty file lacks the required settings.
+        """
         self.assertEqual(list(self.problems("")), ["server.listen", "database.url", "projects"])
 
     def test_limits(self) -> None:
-        """Limits that contradict each other are told."""
+        """
+        Limits that contradict each other are reported.
+        """
         for text, key in (
             ("frame_bytes = 2048\nstate_bytes = 64", "limits.message_bytes"),
             ("frame_bytes = 2048\nmessage_bytes = 2048", "limits.state_bytes"),
@@ -221,7 +245,7 @@ class ProblemTests(LoadCase):
 
     def test_examples(self) -> None:
         """
-        Examples that nobody could open are a mistake.
+        Examples that no client could open are a mistake.
         """
         server = f"{SERVER}examples = true\n{DATABASE}"
         self.assertTrue(self.load(f"{server}{PROJECT}").server.examples)
@@ -231,6 +255,8 @@ class ProblemTests(LoadCase):
         self.assertProblem(f"{server}{project}", "server.examples", "db_query = true")
 
     def test_limitsOnce(self) -> None:
-        """A limit that is wrong in itself is not told a second time for what it does to others."""
+        """
+        A limit with a mistake of its own is not reported again for its effect on other limits.
+        """
         text = "frame_bytes = 99999999999\nmessage_bytes = 2097152\noutbox_bytes = 4096"
         self.assertProblem(f"{HEAD}{PROJECT}[limits]\n{text}\n", "limits.frame_bytes")

@@ -20,7 +20,9 @@ class ProjectProblemTests(ProjectCase):
     """
 
     def test_id(self) -> None:
-        """A project's id is short and plain."""
+        """
+        A project's id is short and has only plain characters.
+        """
         for name in ("a b", "a.b", "", "é", "x" * 65, "a/b"):
             self.assertProblem(
                 f'{HEAD}[projects."{name}"]\nanonymous = true\n', f"projects.{name}", "bad id"
@@ -28,12 +30,16 @@ class ProjectProblemTests(ProjectCase):
         self.load(f"{HEAD}[projects.{'x' * 64}]\nanonymous = true\n")
 
     def test_unreachable(self) -> None:
-        """A project that nobody could connect to is told."""
-        self.assertProjectProblem("anonymous = false", "", "nobody could connect")
+        """
+        A project to which no client could connect is reported.
+        """
+        self.assertProjectProblem("anonymous = false", "", "no client could connect")
         self.load(f'{HEAD}[projects.p]\nsecret_key = "{KEY}"\n')
 
     def test_origins(self) -> None:
-        """An entry that is no origin, and a star that is not alone, are told."""
+        """
+        An entry that is not an origin, and a star beside other entries, are reported.
+        """
         self.assertProjectProblem(
             'anonymous = true\norigins = ["https://a", "b"]', "origins", "entry 2 is 'b'"
         )
@@ -49,7 +55,9 @@ class ProjectProblemTests(ProjectCase):
             )
 
     def test_jwt(self) -> None:
-        """A token's algorithm must be there, and be one that signs."""
+        """
+        The algorithm of tokens is required, and must be one that signs.
+        """
         self.assertProjectProblem(f'jwt = {{ key = "{KEY}" }}', "jwt.algorithm", "is missing")
         for algorithm in ("none", "None", "hs256", "HS1"):
             self.assertProjectProblem(
@@ -60,7 +68,9 @@ class ProjectProblemTests(ProjectCase):
         self.assertProjectProblem('jwt = "HS256"', "jwt", "is a string")
 
     def test_jwtKey(self) -> None:
-        """Exactly one of key and jwks_file must be there, and be good."""
+        """
+        Exactly one of key and jwks_file is required, and must be good.
+        """
         for options in ("", f', key = "{KEY}", jwks_file = "a"'):
             self.assertProjectProblem(
                 f'jwt = {{ algorithm = "HS256"{options} }}', "jwt", "exactly one"
@@ -104,7 +114,9 @@ class RuleTests(LoadCase):
         self.assertEqual(self.load(HEAD + PROJECT).projects["p"].defaultRead, ("anonymous", "key"))
 
     def test_rows(self) -> None:
-        """A row rule that is malformed is told with its table and place, wherever it stands."""
+        """
+        A malformed row rule is reported with its table and the place of the mistake.
+        """
         for section, key in (
             ("tables.orders", "tables.'orders'.rows"),
             ('projects.p.tables."a_*"', "projects.p.tables.'a_*'.rows"),
@@ -116,7 +128,9 @@ class RuleTests(LoadCase):
             )
 
     def test_nobodyCould(self) -> None:
-        """A row rule that asks for claims is of no use where no token may read."""
+        """
+        A row rule with claims is reported if no client with a token may read the table.
+        """
         for read in ("", "read = []\n", 'read = ["anonymous", "key"]\n'):
             self.assertProblem(
                 f'{HEAD}{PROJECT}[tables.orders]\n{read}rows = "a = :sub"\n',

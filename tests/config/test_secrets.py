@@ -65,7 +65,9 @@ class ResolveTests(FilesCase):
         self.assertEqual(found, "sk_of_systemd")
 
     def test_missing(self) -> None:
-        """A credential that is not where it should be is told, with what to do."""
+        """
+        A credential that is missing at its place is reported with advice.
+        """
         self.assertIn(str(self.base / "nope"), self.refused({"file": "nope"}))
         self.assertIn("KEY, which is not set", self.refused({"env": "KEY"}))
         self.assertIn("not set", self.refused({"env": "KEY"}, KEY=""))
@@ -74,7 +76,9 @@ class ResolveTests(FilesCase):
         self.assertIn("cannot be read", self.refused({"credential": "name"}, **directory))
 
     def test_malformed(self) -> None:
-        """A source that is not exactly one place is told."""
+        """
+        A source that does not name exactly one place is reported.
+        """
         directory = {"CREDENTIALS_DIRECTORY": str(self.base)}
         self.assertIn("did you mean 'file'", self.refused({"fil": "x"}))
         self.assertIn("exactly one of file, env, credential", self.refused({}))
@@ -87,7 +91,9 @@ class ResolveTests(FilesCase):
             self.assertIn("is a path", self.refused({"credential": path}, **directory))
 
     def test_content(self) -> None:
-        """A file that holds no credential is told."""
+        """
+        A file without a credential is reported.
+        """
         self.write("blank", " \n")
         self.write("binary", b"\xff\xfe\x00")
         self.write("large", b"x" * 1_048_577)

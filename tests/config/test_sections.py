@@ -36,7 +36,9 @@ class SectionTests(LoadCase):
     """
 
     def test_unknown(self) -> None:
-        """An unknown key is told, with the nearest known one or all of them."""
+        """
+        An unknown key is reported with the nearest known key or with all of them.
+        """
         for text, key, word in (
             ("[limit]\n", "limit", "did you mean 'limits'?"),
             ("[limits]\nframe_byte = 1\n", "limits.frame_byte", "did you mean 'frame_bytes'?"),
@@ -48,12 +50,16 @@ class SectionTests(LoadCase):
             self.assertProblem(HEAD + PROJECT + text, key, "is an unknown key", word)
 
     def test_unknownHidden(self) -> None:
-        """An unknown key's value is not shown: it may be a credential."""
+        """
+        The value of an unknown key is not shown, because it may be a credential.
+        """
         found = self.problems(f'{HEAD}{PROJECT}[projects.q]\nsecretkey = "{KEY}"\n')
         self.assertNotIn(KEY, str(found))
 
     def test_range(self) -> None:
-        """A number out of its range is told with the range and the unit."""
+        """
+        A number out of its range is reported with the range and the unit.
+        """
         self.assertProblem(
             HEAD + PROJECT + "[tracker]\npoll_interval = 0\n",
             "tracker.poll_interval",
@@ -61,7 +67,9 @@ class SectionTests(LoadCase):
         )
 
     def test_sections(self) -> None:
-        """A section that is no table is told."""
+        """
+        A section that is not a table is reported.
+        """
         self.assertProblem(f'log = "json"\n{HEAD}{PROJECT}', "log", "is a string", "[log]")
         for projects in ("projects = 1", "projects = []", "[projects]"):
             self.assertIn("at least one", self.problems(f"{projects}\n")["projects"])
@@ -74,7 +82,9 @@ class PatternTests(LoadCase):
     """
 
     def test_malformed(self) -> None:
-        """What should be tables and is not is told."""
+        """
+        A value in place of tables under patterns is reported.
+        """
         for text, key, words in (
             ("topics = 1", "topics", "tables such as [topics.'cursors/*']"),
             ("topics.a = 1", "topics.'a'", "[topics.'a']"),
@@ -113,7 +123,7 @@ class SturdinessTests(LoadCase):
         except ConfigError as error:
             for problem in error.problems:
                 prefix = re.sub(r"(topics|tables)\.t\b", r"\1.'t'", key.rpartition(".")[0])
-                # A project that has rules only is one that nobody could connect to.
+                # A project that has rules only has no client that could connect.
                 alone = ".tables." in key and problem.key == "projects.q"
                 self.assertTrue(alone or problem.key.startswith(prefix), str(error))
 

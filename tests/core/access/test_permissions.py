@@ -34,7 +34,7 @@ class CheckTests(SynchronousTestCase):
 
     def test_everybody(self) -> None:
         """
-        Whoever was let in may subscribe, publish and be present, where no claim narrows it.
+        Every client may subscribe, publish and be present, unless a claim narrows it.
         """
         for role in Role:
             for action in Action:
@@ -43,7 +43,7 @@ class CheckTests(SynchronousTestCase):
 
     def test_otherProject(self) -> None:
         """
-        Nobody may do anything in another project, not even with the secret key.
+        No client may act in another project, not even with the secret key.
         """
         for role in Role:
             for action in Action:
@@ -129,8 +129,7 @@ class ClaimsTests(SynchronousTestCase):
     @given(json)
     def test_any(self, value: Any) -> None:
         """
-        Whatever JSON the claim holds, it is read or refused, and never read as allowing
-        what it does not name.
+        Any JSON in the claim is accepted or refused, and never allows what it does not name.
         """
         try:
             allowed = allowedByClaims({CLAIM: value})
@@ -143,7 +142,7 @@ class ClaimsTests(SynchronousTestCase):
 
     def test_fixed(self) -> None:
         """
-        What is allowed cannot be changed afterwards.
+        The allowed topics cannot be changed afterwards.
         """
         for claims in ({}, {CLAIM: {}}):
             with self.assertRaises(TypeError):

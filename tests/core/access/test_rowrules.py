@@ -94,7 +94,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_example(self) -> None:
         """
-        A rule is its conditions, in their order.
+        A rule is parsed as its conditions, in their order.
         """
         rule = parseRows(
             "owner_id = :sub AND team in :app.teams AND \"Group\" <> 'it''s' AND n >= -1.5"
@@ -120,7 +120,7 @@ class ParseTests(SynchronousTestCase):
     @given(st.data(), rules)
     def test_everyWay(self, data: Any, rule: RowRule) -> None:
         """
-        However a rule is written, it is read as what it is.
+        Every way to write a rule gives the same rule.
         """
         self.assertEqual(parseRows(write(data.draw, rule)), rule)
 
@@ -134,7 +134,7 @@ class ParseTests(SynchronousTestCase):
     )
     def test_anyText(self, text: str) -> None:
         """
-        Whatever text there is, it is read or refused, and the place that is told is in it.
+        Any text is parsed or refused, and the place in the message lies in the text.
         """
         try:
             parseRows(text)
@@ -145,7 +145,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_place(self) -> None:
         """
-        A mistake is told with its place and with what is allowed there.
+        A mistake is reported with its place and with what is allowed there.
         """
         for text, place, words in (
             ("", 1, "expected a column, not the end"),
@@ -208,7 +208,7 @@ class BindTests(SynchronousTestCase):
 
     def test_bound(self) -> None:
         """
-        What a token says takes the place of the claims.
+        The values in a token take the place of the claims.
         """
         rule = parseRows("a = :sub AND b in :app.teams AND c <> 'x' AND d is null AND e < :n")
         bound = rule.bind({"sub": "ann", "app": {"teams": [2, "x", 1]}, "n": 0.5, "more": 1})
@@ -226,7 +226,7 @@ class BindTests(SynchronousTestCase):
     @given(st.lists(scalars, max_size=6), st.randoms())
     def test_order(self, values: list[Any], random: Any) -> None:
         """
-        In what order a token lists values, and how often each, makes no difference.
+        The order and the repetitions of a token's list make no difference.
         """
         rule = parseRows("a in :teams")
         again = values * 2
@@ -237,14 +237,14 @@ class BindTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """
-        A list without entries is none that is missing.
+        An empty list is not a missing claim.
         """
         [wanted] = parseRows("a in :teams").bind({"teams": []})
         self.assertEqual(wanted.value, ())
 
     def test_missing(self) -> None:
         """
-        A claim that is not there, or null, is missing, wherever it would be.
+        A claim that is absent or null is missing.
         """
         for claims in ({}, {"team": None}, {"teams": 1}):
             self.assertLacks("a = :team", claims, "its claim team is missing")
@@ -262,7 +262,7 @@ class BindTests(SynchronousTestCase):
 
     def test_needsToken(self) -> None:
         """
-        A rule needs a token if it has a claim in it.
+        A rule needs a token if it has a claim.
         """
         self.assertFalse(parseRows("a = 'sub' and b in (1)").needsToken)
         self.assertTrue(parseRows("a = 'sub' and b in :x").needsToken)

@@ -80,13 +80,13 @@ class ReaderTests(AccessCase):
 
     def test_words(self) -> None:
         """
-        The words of the configuration are those that are understood.
+        The parser accepts the words of the configuration.
         """
         self.assertEqual(tuple(READER_ROLES), READERS)
 
     def test_default(self) -> None:
         """
-        Where nothing is configured, users with tokens may not read, and others may.
+        By default users with tokens may not read tables, and other clients may.
         """
         self.assertEqual(self.readers(self.access()), {Role.ANONYMOUS, Role.PUBLIC, Role.SECRET})
 
@@ -103,7 +103,7 @@ class ReaderTests(AccessCase):
 
     def test_read(self) -> None:
         """
-        Who may read is who the rule says, and the secret key.
+        The roles in the rule, and the secret key, may read.
         """
         for words in ((), ("token",), ("anonymous",), ("key", "token")):
             expected = {READER_ROLES[word] for word in words} | {Role.SECRET}
@@ -111,8 +111,7 @@ class ReaderTests(AccessCase):
 
     def test_first(self) -> None:
         """
-        Of the rules that cover a table the first holds, those of the project before the
-        others.
+        The first rule that matches a table holds; those of the project come before the others.
         """
         access = self.access(
             {"b_*": TableConfig(("token",)), "*": TableConfig(())},
@@ -137,7 +136,7 @@ class ReaderTests(AccessCase):
 
     def test_projectGone(self) -> None:
         """
-        Who belongs to a project that is configured no more reads nothing.
+        A client of a project that is no longer configured may read nothing.
         """
         error = self.assertRaises(RealtimeError, Access({}, {}).grant, SERVER, "orders")
         self.assertEqual(error.code, "unknown_project")
@@ -165,7 +164,7 @@ class RowTests(AccessCase):
 
     def test_missing(self) -> None:
         """
-        A token without a claim that the rule asks for reads nothing, and hears which.
+        A token without a claim of the rule reads nothing, and the message names the claim.
         """
         access = self.orders(read=("token",), rows="team in :app.teams")
         self.assertIn("claim app.teams is missing", self.assertForbidden(access, user()))
@@ -173,8 +172,7 @@ class RowTests(AccessCase):
 
     def test_withoutToken(self) -> None:
         """
-        Who has no token reads nothing where claims decide, also if the rule lets such
-        readers in.
+        A client without a token reads nothing if claims decide, even if the rule allows its role.
         """
         access = self.orders(read=("anonymous", "key", "token"), rows="owner = :sub")
         for identity in (ANONYMOUS, PUBLIC):
@@ -226,8 +224,8 @@ class RowTests(AccessCase):
 
     def test_otherType(self) -> None:
         """
-        A claim that cannot be compared with its column lets nothing be read, and the
-        reader does not hear what it is compared with.
+        A claim that cannot be compared with its column lets no row be read, and the message does
+        not show the comparison.
         """
         for rows, claims in (("team = :x", {"x": "a"}), ("owner in :x", {"x": ["a", 1]})):
             grant = self.orders(read=("token",), rows=rows).grant(user(**claims), "orders")
@@ -253,8 +251,8 @@ class UnfitTests(AccessCase):
 
     def test_rows(self) -> None:
         """
-        A rule that names a column that is not there, or compares it with what it cannot
-        hold, is not applied at all.
+        A rule is not applied if it names a missing column, or compares a column with a value that
+        it cannot hold.
         """
         for rows, words in (
             ("Owner = 'x'", "Owner: there is no such column"),

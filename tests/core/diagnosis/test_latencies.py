@@ -25,13 +25,13 @@ class LatenciesTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        Where nothing was measured there is nothing to tell.
+        Without measurements there is no result.
         """
         self.assertIsNone(Latencies().take())
 
     def test_one(self) -> None:
         """
-        One thing is all there is.
+        A single duration is both percentiles.
         """
         latencies = Latencies()
         self.measure(latencies, 1)
@@ -39,7 +39,7 @@ class LatenciesTests(SynchronousTestCase):
 
     def test_ranks(self) -> None:
         """
-        Half of the things are within the one, 99 of 100 within the other.
+        Half of the durations are within the first percentile, and 99 of 100 within the second.
         """
         latencies = Latencies()
         self.measure(latencies, 200)
@@ -47,7 +47,7 @@ class LatenciesTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        Of many things a bounded number is measured, and they stand for all.
+        A bounded number of many events is measured, and represents all of them.
         """
         latencies = Latencies(most=64)
         self.measure(latencies, 100_000)
@@ -59,7 +59,7 @@ class LatenciesTests(SynchronousTestCase):
 
     def test_anew(self) -> None:
         """
-        What was told is not told again, and everything is measured again.
+        A second result has only the durations since the first.
         """
         latencies = Latencies(most=4)
         self.measure(latencies, 100)
@@ -83,7 +83,7 @@ class LatenciesTests(SynchronousTestCase):
 
     def test_skipped(self) -> None:
         """
-        The next thing that is measured stands for one that could not be.
+        The next measured event represents one that could not be measured.
         """
         latencies = Latencies()
         latencies.skip(latencies.due())

@@ -19,7 +19,7 @@ class PageTests(SynchronousTestCase):
     @given(lists(lists(text(max_size=3), unique=True)), integers(1, 5), text(max_size=2))
     def test_sorted(self, pieces: list[list[str]], limit: int, after: str) -> None:
         """
-        It is what sorting everything would give, whatever the pieces in which it comes.
+        A page is the same as after sorting all names.
         """
         page = Page(limit, after)
         for piece in pieces:
@@ -31,7 +31,7 @@ class PageTests(SynchronousTestCase):
 
     def test_pages(self) -> None:
         """
-        Pages behind each other have everything once.
+        Consecutive pages have every name once.
         """
         names = [f"t{number:02}" for number in range(25)]
         found: list[str] = []

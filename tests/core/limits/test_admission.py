@@ -45,15 +45,14 @@ class RateTests(SynchronousTestCase):
 
     def test_default(self) -> None:
         """
-        Without a rate, everybody of a storm is let in.
+        Without a rate all clients are admitted.
         """
         gate = admission()
         self.assertEqual({self.wait(gate, BEGIN) for _ in range(100_000)}, {0})
 
     def test_turns(self) -> None:
         """
-        Above the rate each is told to come back at a time of its own, no closer to the
-        next than the rate.
+        Above the rate each client gets a time of its own to come back, at intervals of the rate.
         """
         gate = admission(connectionsPerSecond=10.0, connectionsBurst=5)
         waits = [self.wait(gate, BEGIN) for _ in range(25)]
@@ -74,8 +73,7 @@ class RateTests(SynchronousTestCase):
 
     def test_clockBack(self) -> None:
         """
-        A clock that is set back makes nobody wait for hours, nor all for the same time for
-        long.
+        A clock that is set back causes no long waits.
         """
         gate = admission(connectionsPerSecond=10.0, connectionsBurst=1)
         for _ in range(50):
@@ -128,8 +126,7 @@ class LagTests(SynchronousTestCase):
 
     def test_behind(self) -> None:
         """
-        While the daemon is behind nobody is let in, and the more it is behind, the longer
-        the refused are told to stay away.
+        No client is admitted while the daemon is behind, and the wait grows with the lag.
         """
         gate = admission(lag=1.0)
         gate.measured(0.9)
@@ -144,7 +141,7 @@ class LagTests(SynchronousTestCase):
 
     def test_spread(self) -> None:
         """
-        The refused are spread by chance.
+        The waits of refused clients are spread by chance.
         """
         for random, wait in ((0.0, 1000), (0.99, 3970)):
             gate = admission(random, lag=1.0)
@@ -154,7 +151,7 @@ class LagTests(SynchronousTestCase):
 
     def test_caughtUp(self) -> None:
         """
-        What was late is forgotten by halves.
+        An earlier lag halves with each measurement.
         """
         gate = admission(lag=1.0)
         gate.measured(4.0)
@@ -165,7 +162,7 @@ class LagTests(SynchronousTestCase):
 
     def test_off(self) -> None:
         """
-        Without a bound, nobody is refused for it.
+        Without a bound the lag refuses no client.
         """
         gate = admission(lag=None)
         gate.measured(1000.0)

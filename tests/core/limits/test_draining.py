@@ -22,7 +22,7 @@ class DeparturesTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """
-        Where there is nobody there is no batch.
+        Without clients there is no batch.
         """
         self.assertEqual(list(DrainPlan(3, 10, random.random).batches(0)), [])
 
@@ -46,8 +46,7 @@ class DeparturesTests(SynchronousTestCase):
     @given(counts, st.floats(1, 60), st.integers())
     def test_even(self, count: int, spread: float, seed: int) -> None:
         """
-        Each of as many equal stretches of the spread has exactly one that comes back in
-        it, those that left first before the others.
+        Each equal part of the spread has exactly one client, in the order in which they left.
         """
         batches = DrainPlan(3, spread, random.Random(seed).random).batches(count)
         returns = [
@@ -64,14 +63,14 @@ class DeparturesTests(SynchronousTestCase):
 
     def test_few(self) -> None:
         """
-        A few clients need no spreading: they come back a hundred a second.
+        A few clients need only a short spread: they come back a hundred a second.
         """
         (delays,) = DrainPlan(3, 10, lambda: 0.0).batches(3)
         self.assertEqual(delays, [3000, 3010, 3020])
 
     def test_latecomer(self) -> None:
         """
-        Who comes during the stop is told to come back when the others do.
+        A client that connects during the stop is told to come back when the others do.
         """
         for count, chance, delay in (
             (0, 0.0, 3000),
