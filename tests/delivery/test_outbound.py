@@ -107,6 +107,56 @@ class OutboundCase(SynchronousTestCase):
         self.assertIsNone(self.client.connection.closing)
 
 
+class DirectTests(OutboundCase):
+    """
+    How frames go out while nothing stands in the way.
+    """
+
+    def assertDirect(self, isDirect: bool) -> None:
+        """
+        Check whether what is delivered goes to the connection without a step between.
+        """
+        session, connection = self.client.session, self.client.connection
+        self.assertEqual(session.deliver == connection.send, isDirect)
+
+    def test_direct(self) -> None:
+        """
+        Frames go to the connection's own C{send}, from the opening on, and again when a full
+        socket has taken all and when the client has its past.
+        """
+        self.assertDirect(True)
+        self.subscribe("orders", "chat/a")
+        self.assertDirect(False)
+        self.client.session.drained()
+        self.assertDirect(True)
+        self.client.session.congested()
+        self.write(100)
+        self.client.session.drained()
+        self.assertDirect(False)
+        self.world.turn()
+        self.assertDirect(True)
+        self.assertEqual(self.read(), list(range(1, 101)))
+
+    def test_past(self) -> None:
+        """
+        A client that gets its past gets frames by way of what holds them back, until it has
+        all, or has left the topic.
+        """
+        self.client.positions = True
+        (answer,) = self.client.ask(type="subscribe", topic="orders")
+        self.write(40)
+        for end in ("reads", "leaves"):
+            self.world.tracker.reading = reading = []
+            self.client.send(type="subscribe", topic="orders", since=answer["pos"])
+            self.assertDirect(False)
+            if end == "leaves":
+                self.client.send(type="unsubscribe", topic="orders")
+            while reading:
+                reading.pop(0)()
+                self.world.turn()
+            self.assertDirect(True)
+
+
 class FloodTests(OutboundCase):
     """
     More rows than may wait.
