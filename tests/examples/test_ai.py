@@ -60,7 +60,7 @@ class AssistantTests(SynchronousTestCase):
 
     def test_oneAtATime(self) -> None:
         """
-        A question has to wait for the answer before it on its topic, and no other.
+        A question waits for the end of the answer before it on its topic, and for no other.
         """
         self.assertIsNone(self.look())
         self.ask()
@@ -76,7 +76,7 @@ class AssistantTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        There are only so many answers; those of long ago are forgotten first.
+        The number of answers is bounded, and the oldest are forgotten first.
         """
         for n in range(Assistant.most):
             self.ask(f"s{n}")
@@ -89,7 +89,7 @@ class AssistantTests(SynchronousTestCase):
 
     def test_invalid(self) -> None:
         """
-        What is no question, or on no topic of ours, is refused.
+        An empty question, or one on a foreign topic, is refused.
         """
         for stream, question in (
             ("a", ""),
@@ -107,7 +107,7 @@ class AssistantTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """
-        When it is stopped, nothing goes on.
+        After the stop no answer goes on.
         """
         self.ask()
         self.world.clock.advance(PAUSE)
@@ -117,7 +117,7 @@ class AssistantTests(SynchronousTestCase):
 
     def test_fails(self) -> None:
         """
-        An answer that cannot be told is logged, and the next one can be asked for.
+        An answer that cannot be sent is logged, and the next question is answered.
         """
         self.patch(self.sdk.socket, "emit", lambda *args: fail(RuntimeError("no")))
         self.ask()

@@ -87,7 +87,9 @@ class ListenTests(TestCase):
         self.assertEqual(listener.tls.files.certificate, both)
 
     def test_noFile(self) -> None:
-        """A missing key is told before anything listens."""
+        """
+        A missing key is reported before the daemon listens.
+        """
         error = self.assertRaises(
             TLSError, serverEndpoint, reactor, "ssl:0:privateKey=none.pem", self.directory
         )
@@ -108,7 +110,9 @@ class ListenTests(TestCase):
         self.assertEqual((self.directory / "rt.sock").stat().st_mode & 0o777, 0o600)
 
     async def test_unixStale(self) -> None:
-        """A socket file that nobody listens on any more is replaced."""
+        """
+        A socket file on which no process listens is replaced.
+        """
         path = self.directory / "rt.sock"
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(str(path))
@@ -133,14 +137,18 @@ class ListenTests(TestCase):
         self.assertIn("in use", await self.refused("unix:rt.sock:lockfile=0"))
 
     async def test_unixAlive(self) -> None:
-        """A socket that somebody listens on is left alone."""
+        """
+        A socket on which a process listens is left alone.
+        """
         path = self.directory / "rt.sock"
         await self.listen("unix:rt.sock")
         self.assertIn(str(path), await self.refused())
         await self.assertEchoes(UNIXClientEndpoint(reactor, str(path)))
 
     async def test_unixBusy(self) -> None:
-        """A socket whose backlog is full is neither waited for nor taken for dead."""
+        """
+        A socket with a full backlog does not make the daemon wait, and is not replaced.
+        """
         path = self.directory / "rt.sock"
         with (
             socket.socket(socket.AF_UNIX) as busy,
@@ -153,7 +161,9 @@ class ListenTests(TestCase):
         self.assertTrue(path.is_socket())
 
     async def test_unixFile(self) -> None:
-        """A file that is no socket is never removed."""
+        """
+        A file that is not a socket is never removed.
+        """
         path = self.directory / "rt.sock"
         path.write_text("precious")
         self.assertIn("in use", await self.refused())
@@ -166,11 +176,15 @@ class ListenTests(TestCase):
             self.assertIn(str(self.directory / "rt.sock"), await self.refused())
 
     async def test_unixNowhere(self) -> None:
-        """A directory that does not exist is told."""
+        """
+        A directory that does not exist is reported.
+        """
         self.assertIn("No such file", await self.refused("unix:none/rt.sock"))
 
     def test_notInherited(self) -> None:
-        """A socket that systemd did not pass is told as such."""
+        """
+        A socket that systemd did not pass is reported.
+        """
         for which in ("index=0", "name=https"):
             text = f"systemd:domain=INET:{which}"
             error = self.assertRaises(ValueError, serverEndpoint, reactor, text)

@@ -72,7 +72,7 @@ class IntakeTests(SynchronousTestCase):
 
     def test_little(self) -> None:
         """
-        What is little is taken at once, and its sender is read on.
+        A few bytes are taken at once, and their socket is read on.
         """
         client = Client(self, "a")
         self.intake.take(client, b"xx")
@@ -82,7 +82,7 @@ class IntakeTests(SynchronousTestCase):
 
     def test_share(self) -> None:
         """
-        Of what is much a share is taken, and the rest waits with its socket unread.
+        Of many bytes a share is taken, and the rest waits while the socket is not read.
         """
         client, other = Client(self, "a"), Client(self, "b")
         self.intake.take(client, b"x" * 100)
@@ -99,7 +99,7 @@ class IntakeTests(SynchronousTestCase):
 
     def test_budget(self) -> None:
         """
-        However many send, and however much, no turn takes longer than it may.
+        No turn takes longer than the budget, even if very many clients send very much.
         """
         clients = [Client(self, str(number)) for number in range(50)]
         for client in clients:
@@ -117,7 +117,7 @@ class IntakeTests(SynchronousTestCase):
 
     def test_budgetOfSmall(self) -> None:
         """
-        What many send, each a little, is no more than the budget either.
+        The bytes of many clients that send a little stay within the budget too.
         """
         for number in range(100):
             self.intake.take(Client(self, str(number)), b"x")
@@ -125,7 +125,7 @@ class IntakeTests(SynchronousTestCase):
 
     def test_brief(self) -> None:
         """
-        Who sends a little comes before those who have sent much.
+        A client that sends a little comes before clients that have sent much.
         """
         for number in range(30):
             self.intake.take(Client(self, f"flood{number}"), b"x" * 100)
@@ -136,7 +136,7 @@ class IntakeTests(SynchronousTestCase):
 
     def test_more(self) -> None:
         """
-        What still comes from somebody who waits is kept in its place.
+        Further bytes of a waiting client do not change its place.
         """
         client = Client(self, "a")
         self.intake.take(client, b"x" * 100)
@@ -145,7 +145,7 @@ class IntakeTests(SynchronousTestCase):
 
     def test_failure(self) -> None:
         """
-        A client whose bytes raise something loses them, and no other does.
+        A client whose bytes raise an exception loses them, and other clients do not.
         """
         client, other = Client(self, "a"), Client(self, "b")
         self.intake.take(client, b"x" * 10 + b"!" + b"x" * 50)
@@ -157,7 +157,7 @@ class IntakeTests(SynchronousTestCase):
 
     def test_stopped(self) -> None:
         """
-        Once it is stopped nothing is taken, but from those who were told to go.
+        After the stop only the bytes of closing connections are taken.
         """
         client, early = Client(self, "a"), Client(self, "b")
         self.intake.take(early, b"x" * 10)

@@ -47,7 +47,7 @@ class HeaderTests(SynchronousTestCase):
 
     def test_good(self) -> None:
         """
-        Each header is read as soon as it is whole, and what follows is not part of it.
+        Each header is read when it is complete, and the bytes after it are not part of it.
         """
         for header, source in GOOD:
             for end in range(len(header)):
@@ -57,7 +57,7 @@ class HeaderTests(SynchronousTestCase):
 
     def test_bad(self) -> None:
         """
-        What is no header is refused.
+        Bytes that are not a header are refused.
         """
         for data in (
             b"GET / HTTP/1.1\r\n",
@@ -79,7 +79,7 @@ class HeaderTests(SynchronousTestCase):
     @given(st.sampled_from([b"", b"PROXY ", b"PROXY TCP4 ", SIGNATURE]), st.binary(max_size=200))
     def test_anything(self, begins: bytes, rest: bytes) -> None:
         """
-        Nothing raises anything else, and no more than the bound is waited for.
+        Any bytes give an address or a ValueError, and a header is bounded.
         """
         with contextlib.suppress(ValueError):
             found = readHeader(begins + rest + bytes(MOST))

@@ -52,7 +52,9 @@ class FilesTests(SynchronousTestCase):
         return str(self.assertRaises(TLSError, ReloadableTLS, files or self.files))
 
     def test_missing(self) -> None:
-        """A file that is not there is named."""
+        """
+        The message about a missing file names it.
+        """
         for path in (self.key, self.certificate):
             content = path.read_bytes()
             path.unlink()
@@ -60,7 +62,9 @@ class FilesTests(SynchronousTestCase):
             path.write_bytes(content)
 
     def test_malformed(self) -> None:
-        """A file without PEM in it is named."""
+        """
+        The message about a file without PEM names it.
+        """
         for path in (self.key, self.certificate):
             content = path.read_bytes()
             path.write_bytes(b"not PEM")
@@ -68,14 +72,18 @@ class FilesTests(SynchronousTestCase):
             path.write_bytes(content)
 
     def test_chainMalformed(self) -> None:
-        """A chain file without a certificate in it is named."""
+        """
+        The message about a chain file without a certificate names it.
+        """
         chain = self.directory / "chain.pem"
         chain.write_bytes(b"")
         message = self.refused(CertificateFiles(self.key, self.certificate, chain))
         self.assertIn(f"{chain}: holds no PEM", message)
 
     def test_encrypted(self) -> None:
-        """A key with a passphrase is refused, since nobody is there to type it."""
+        """
+        A key with a passphrase is refused, because no person is there to type it.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         self.key.write_bytes(keyPEM(key, b"passphrase"))
         self.assertIn(f"{self.key}: the key is encrypted", self.refused())
@@ -88,7 +96,9 @@ class FilesTests(SynchronousTestCase):
         self.assertIn(str(self.key), message)
 
     def test_kind(self) -> None:
-        """A key that no certificate can be served with is refused."""
+        """
+        A key of a type that a server cannot use is refused.
+        """
         self.key.write_bytes(keyPEM(x25519.X25519PrivateKey.generate()))
         self.assertIn(f"{self.key}: a key of this kind", self.refused())
 
@@ -119,7 +129,9 @@ class FilesTests(SynchronousTestCase):
             self.assertEqual(round(left / timedelta(days=1)), days)
 
     def test_untimelyAtStart(self) -> None:
-        """A certificate out of its time is served at the start, with a warning."""
+        """
+        A certificate that is expired or not yet valid is served at the start, with a warning.
+        """
         events: list = []
         globalLogPublisher.addObserver(events.append)
         self.addCleanup(globalLogPublisher.removeObserver, events.append)
@@ -130,7 +142,9 @@ class FilesTests(SynchronousTestCase):
             self.assertIn(f"{self.certificate}: the certificate {words}", problem)
 
     def test_untimelyAtReload(self) -> None:
-        """A certificate out of its time is not taken up by a reload."""
+        """
+        A certificate that is expired or not yet valid is refused at a reload.
+        """
         tls = ReloadableTLS(self.files)
         expires = tls.expires
         for days, words in (((-9, -1), "expired at"), ((1, 9), "is not valid before")):
@@ -140,7 +154,9 @@ class FilesTests(SynchronousTestCase):
             self.assertEqual(tls.expires, expires)
 
     def test_clock(self) -> None:
-        """The time is the one of the clock that was given."""
+        """
+        The certificate's time is compared with the given clock.
+        """
         later = datetime.now(UTC) + timedelta(days=31)
         tls = ReloadableTLS(self.files, later.timestamp)
         self.assertIn("expired", str(self.assertRaises(TLSError, tls.reload)))
@@ -191,7 +207,9 @@ class HandshakeTests(TestCase):
             await conversation.lost
 
     async def test_versions(self) -> None:
-        """TLS 1.2 and TLS 1.3 are spoken."""
+        """
+        The server speaks TLS 1.2 and TLS 1.3.
+        """
         await self.listen()
         for version, name in ((SSL.TLS1_2_VERSION, "TLSv1.2"), (SSL.TLS1_3_VERSION, "TLSv1.3")):
             tls = ClientTLS(self.authority)
@@ -225,7 +243,9 @@ class HandshakeTests(TestCase):
         self.assertEqual(await another.echo(b"hello"), b"hello")
 
     async def test_alpn(self) -> None:
-        """Of the protocols that a client offers, HTTP/1.1 is agreed on and no other."""
+        """
+        The server agrees on HTTP/1.1 and on no other protocol.
+        """
         await self.listen()
         cases = (([b"h2", b"http/1.1"], b"http/1.1"), ([b"h2"], b""), ([], b""))
         for offered, chosen in cases:
@@ -263,7 +283,9 @@ class HandshakeTests(TestCase):
         self.assertEqual(await old.echo(b"still"), b"still")
 
     async def test_badRenewal(self) -> None:
-        """A renewal that cannot be served leaves the old certificate being served."""
+        """
+        After a renewal that cannot be served, the old certificate is still served.
+        """
         listener = await self.listen()
         (self.directory / "cert.pem").write_bytes(b"half a renew")
         self.assertRaises(TLSError, listener.tls.reload)

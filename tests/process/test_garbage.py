@@ -44,7 +44,7 @@ class GarbageCollectorTests(SynchronousTestCase):
 
     def test_bound(self) -> None:
         """
-        However much there is, what a search looks through stays the same.
+        A search looks through a bounded number of objects, even if there are very many.
         """
         self.addCleanup(self.stop)
         looked: list[int] = []
@@ -62,8 +62,8 @@ class GarbageCollectorTests(SynchronousTestCase):
 
     def test_circles(self) -> None:
         """
-        What was in use during a search, and ended in a circle after it, is freed by the search
-        through everything.
+        The search through all objects frees circles of objects that were in use during an earlier
+        search.
         """
         self.addCleanup(self.stop)
         self.patch(garbage, "WHOLE", 3)
@@ -78,7 +78,7 @@ class GarbageCollectorTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """
-        Afterwards Python searches as it did before.
+        After the stop Python searches as before.
         """
         callbacks = len(gc.callbacks)
         self.stop()
@@ -94,7 +94,7 @@ class EndTests(SynchronousTestCase):
 
     def test_session(self) -> None:
         """
-        A session that is over is freed at once, whatever it has held: no search is needed.
+        The objects of a session that ended are freed at once, without a search.
         """
         world = World()
         client = world.connect(userId="nan")

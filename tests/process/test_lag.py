@@ -38,7 +38,7 @@ class PulseTests(SynchronousTestCase):
 
     def test_steady(self) -> None:
         """
-        As long as the reactor comes about in time, everybody is let in.
+        New connections are admitted while the reactor makes its calls in time.
         """
         self.clock.pump([0.05] * 100)
         self.clock.advance(0.9)
@@ -47,8 +47,8 @@ class PulseTests(SynchronousTestCase):
 
     def test_behind(self) -> None:
         """
-        After a turn that took too long nobody is let in, until it was in time for a while;
-        both are told once.
+        After a long turn new connections are refused until the reactor was in time for a while, and
+        each change is logged once.
         """
         self.clock.advance(2.3)
         self.assertRaises(RealtimeError, self.admission.check, self.clock.seconds())
@@ -61,7 +61,7 @@ class PulseTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """
-        After the stop it beats no more.
+        The monitor makes no calls after the stop.
         """
         self.monitor.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -34,7 +34,7 @@ class FileTests(SynchronousTestCase):
 
     def test_appends(self) -> None:
         """
-        Lines are appended to what is there.
+        Lines are appended to an existing file.
         """
         self.output.write("a\n")
         other = LogOutput(self.path)
@@ -45,7 +45,7 @@ class FileTests(SynchronousTestCase):
 
     def test_rotated(self) -> None:
         """
-        Where the file was moved away, a new one of its name is begun.
+        If the file was moved away, a new one is opened.
         """
         self.output.write("before\n")
         kept = self.path.rename(self.path.with_suffix(".1"))
@@ -55,7 +55,7 @@ class FileTests(SynchronousTestCase):
 
     def test_replaced(self) -> None:
         """
-        Where there is another file of its name already, that is written to.
+        If another file has the name, the lines go to that file.
         """
         self.output.write("before\n")
         self.path.rename(self.path.with_suffix(".1"))
@@ -66,7 +66,7 @@ class FileTests(SynchronousTestCase):
 
     def test_follow(self) -> None:
         """
-        A program that rotated the file need not wait for the next look.
+        A program that has rotated the file can make the daemon open it at once.
         """
         self.output.write("before\n")
         kept = self.path.rename(self.path.with_suffix(".1"))
@@ -76,7 +76,7 @@ class FileTests(SynchronousTestCase):
 
     def test_truncated(self) -> None:
         """
-        A file that is emptied in place begins anew.
+        A file that was emptied in place is written from its beginning.
         """
         self.output.write("before\n")
         os.truncate(self.path, 0)
@@ -85,7 +85,7 @@ class FileTests(SynchronousTestCase):
 
     def test_noFolder(self) -> None:
         """
-        While no file of its name can be made, the old one takes the lines.
+        While no new file can be made, the old one takes the lines.
         """
         folder = self.path.parent
         moved = folder.rename(folder.with_name("moved"))
@@ -127,8 +127,8 @@ class PipeTests(SynchronousTestCase):
 
     def test_full(self) -> None:
         """
-        A pipe that nobody reads stops nothing; what did not fit is counted, what waited is
-        written in whole lines once it is read.
+        A full pipe does not block; lost lines are counted, and waiting lines are written whole once
+        the pipe is read.
         """
         line = "x" * 999 + "\n"
         for _ in range(3000):
@@ -146,7 +146,7 @@ class PipeTests(SynchronousTestCase):
 
     def test_longLine(self) -> None:
         """
-        A line that is longer than the pipe is written piece by piece.
+        A line that is longer than the pipe is written in pieces.
         """
         line = "y" * (self.room * 2) + "\n"
         self.output.write(line)
@@ -158,7 +158,7 @@ class PipeTests(SynchronousTestCase):
 
     def test_end(self) -> None:
         """
-        The end of the process does not wait for ever.
+        The process does not wait for the reader for ever when it ends.
         """
         self.patch(logfile, "PATIENCE", 0.01)
         self.output.write("z" * self.room * 2)
@@ -166,7 +166,7 @@ class PipeTests(SynchronousTestCase):
 
     def test_noReader(self) -> None:
         """
-        A reader that is gone stops nothing, nor does what the log would say of it.
+        A pipe without a reader does not stop the daemon.
         """
 
         def observe(event: LogEvent) -> None:

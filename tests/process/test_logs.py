@@ -64,7 +64,7 @@ class DatabaseTests(SynchronousTestCase):
 
     def test_states(self) -> None:
         """
-        One line says what it is, what the daemon does and what the driver said.
+        A line has the database's state, the daemon's sentence and the driver's message.
         """
         for error, said in (
             (sqliteError("SQLITE_BUSY", "database is locked"), "is locked by another program"),
@@ -92,7 +92,7 @@ class DatabaseTests(SynchronousTestCase):
 
     def test_ours(self) -> None:
         """
-        An error of our own that says all by itself is not said twice.
+        The message of one of our own errors is not repeated.
         """
         locked = LockedOut([Block("_aerostack.messages", "process 7 (x)", "admin", None)])
         line = write("text", self.event(locked))
@@ -135,7 +135,9 @@ class TextTests(SynchronousTestCase):
         )
 
     def test_noConnection(self) -> None:
-        """An event without a connection has no place for one."""
+        """
+        An event without a connection leaves its place out.
+        """
         event = {"log_namespace": "a.b", "log_format": "up", "log_level": LogLevel.critical}
         self.assertEqual(write("text", event), "2026-11-23T20:37:35.123Z critical [a.b] up\n")
 
@@ -226,7 +228,9 @@ class SturdinessTests(SynchronousTestCase):
     """
 
     def test_unformattable(self) -> None:
-        """An event that cannot be formatted is written as far as it goes."""
+        """
+        An event that cannot be formatted is written as far as possible.
+        """
         bad = Unprintable()
         events: list[dict[str, Any]] = [
             {},
@@ -250,7 +254,9 @@ class SturdinessTests(SynchronousTestCase):
                 self.assertTrue(line.endswith("\n"))
 
     def test_legacy(self) -> None:
-        """What Twisted's older log is told comes out as one line too."""
+        """
+        An event of Twisted's older log is one line too.
+        """
         stream = io.StringIO()
         observer = makeObserver(stream, "json", "info")
         globalLogPublisher.addObserver(observer)
@@ -260,7 +266,9 @@ class SturdinessTests(SynchronousTestCase):
         self.assertEqual((found["message"], found["level"]), ("an old message", "info"))
 
     def test_flushed(self) -> None:
-        """A line is out when the event is over."""
+        """
+        A line is written before the event's call returns.
+        """
         raw = io.BytesIO()
         stream = io.TextIOWrapper(raw, encoding="utf-8")
         makeObserver(stream, "text", "info")({"log_format": "é"})
@@ -289,7 +297,9 @@ class LevelTests(SynchronousTestCase):
             self.assertEqual(self.written(level, "aerostack.hub.hub"), names[place:])
 
     def test_chatter(self) -> None:
-        """The WebSocket library is heard from warn up, and in full only at debug."""
+        """
+        The WebSocket library's events are written from warn up, and all of them only at debug.
+        """
         for namespace in ("autobahn.twisted.websocket.X", "txaio"):
             self.assertEqual(self.written("info", namespace), ["warn", "error", "critical"])
             self.assertEqual(self.written("error", namespace), ["error", "critical"])
@@ -297,6 +307,8 @@ class LevelTests(SynchronousTestCase):
         self.assertEqual(len(self.written("info", "autobahnish")), 4)
 
     def test_unknownFormat(self) -> None:
-        """A format or level that there is not is refused."""
+        """
+        An unknown format or level is refused.
+        """
         self.assertRaises(KeyError, makeObserver, io.StringIO(), "xml", "info")
         self.assertRaises(ValueError, makeObserver, io.StringIO(), "text", "loud")

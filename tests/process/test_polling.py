@@ -52,7 +52,8 @@ class PollingTests(SynchronousTestCase):
 
     def test_turns(self) -> None:
         """
-        One turn serves so many sockets, and the next one those that have waited.
+        One turn serves a bounded number of sockets, and the next turn serves those that have
+        waited.
         """
         self.patch(polling, "MOST", 5)
         reactor = EPollReactor()

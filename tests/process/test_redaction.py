@@ -64,20 +64,26 @@ class CredentialTests(SynchronousTestCase):
 
     @given(FORMATS, KEYS, AROUND, AROUND, SPELLINGS)
     def test_configured(self, format: str, key: str, before: str, after: str, spell: Any) -> None:
-        """A configured key is nowhere in a line, however it got into the event."""
+        """
+        A configured key is in no part of a line, whichever field of the event had it.
+        """
         for line in self.everywhere(format, f"{before}{spell(key)}{after}", [key, "k" * 20]):
             self.assertHidden(line, key)
 
     @given(FORMATS, SHARED)
     def test_sharedSecret(self, format: str, key: str) -> None:
-        """A shared secret of any characters is nowhere in a line."""
+        """
+        A shared secret of any characters is in no part of a line.
+        """
         for text in (key, repr(key), json.dumps(key), quote(key, safe="")):
             for line in self.everywhere(format, text, [key]):
                 self.assertHidden(line, key)
 
     @given(FORMATS, JWTS, AROUND, AROUND)
     def test_token(self, format: str, token: str, before: str, after: str) -> None:
-        """What looks like a JSON Web Token is nowhere in a line."""
+        """
+        Text that looks like a JSON Web Token is in no part of a line.
+        """
         signature = token.split(".")[2]
         for line in self.everywhere(format, before + token + after, []):
             self.assertNotIn(token, line)
@@ -93,12 +99,16 @@ class CredentialTests(SynchronousTestCase):
                     self.assertNotRegex(line, "secret|marks|schl")
 
     def test_number(self) -> None:
-        """A key of digits is not written as a number either."""
+        """
+        A key of digits is hidden as a number too.
+        """
         line = write("json", {"log_format": "x", "id": 1234567890123456}, keys=["1234567890123456"])
         self.assertEqual(json.loads(line)["id"], REDACTED)
 
     def test_unknown(self) -> None:
-        """A credential that is not configured is known by where it stands."""
+        """
+        A credential that is not configured is recognized by the text before it.
+        """
         for text in (
             "offered aerostack-key.wrong-one, aerostack-v1",
             "offered ['aerostack-token.wrong-one', 'aerostack-v1']",
@@ -122,13 +132,17 @@ class CredentialTests(SynchronousTestCase):
                     self.assertIn(REDACTED, line)
 
     def test_namedField(self) -> None:
-        """A field that is called a credential is written without its value."""
+        """
+        A field with the name of a credential is written without its value.
+        """
         line = write("json", {"log_format": "x", "apiKey": "wrong-one", "token": None})
         found = json.loads(line)
         self.assertEqual((found["apiKey"], found["token"]), (REDACTED, None))
 
     def test_rest(self) -> None:
-        """What stands around a credential stays."""
+        """
+        The text around a credential stays.
+        """
         line = write("text", {"log_format": "GET /?token=abc&projectId=shop from 10.0.0.1"})
         self.assertTrue(line.endswith(f"GET /?token={REDACTED}&projectId=shop from 10.0.0.1\n"))
 
@@ -141,7 +155,9 @@ class CredentialTests(SynchronousTestCase):
         self.assertIn(text, write("text", {"log_format": text}))
 
     def test_prefix(self) -> None:
-        """A key that begins another one does not leave the rest of that one."""
+        """
+        A key is hidden as a whole, even if another key is its beginning.
+        """
         short, long = "k" * 16, "k" * 16 + "rest-of-it"
         line = write("text", {"log_format": f"<{long}>"}, keys=[short, long])
         self.assertIn(f"<{REDACTED}>", line)
@@ -157,7 +173,9 @@ class CredentialTests(SynchronousTestCase):
         self.assertIsNone(re.search("first", redactor.redact("first-credential")))
 
     def test_cut(self) -> None:
-        """Of a text without end a part is written, and no part of a credential at its end."""
+        """
+        A very long text is cut, and no part of a credential is left at its end.
+        """
         key = "k3y-" * 40
         for before in range(LONGEST - 3000, LONGEST, 37):
             line = write(
@@ -168,8 +186,7 @@ class CredentialTests(SynchronousTestCase):
 
     def test_growth(self) -> None:
         """
-        What it costs to look through a text grows with the text, and not with its square, whatever
-        it is made of.
+        The time for a text grows linearly with its length.
         """
         redactor = Redactor(["a-known-credential", 'it\'s \\ "another"'])
         parts = (

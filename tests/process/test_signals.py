@@ -95,7 +95,9 @@ class TwistdTests(TestCase):
         self.assertEqual((await child.ended, "stopped\n" in child.output), (0, True))
 
     async def test_secondForces(self) -> None:
-        """A second signal ends a stop that does not come to its end, with a bad status."""
+        """
+        A second signal ends a stop that takes too long, with a bad status.
+        """
         child = await self.start("stuck")
         child.signal("TERM")
         await child.wrote("stopping\n")
@@ -167,7 +169,9 @@ class ServiceTests(TestCase):
     """
 
     async def test_restores(self) -> None:
-        """A stopped service gives every signal back to who had it."""
+        """
+        A stopped service restores the earlier handler of every signal.
+        """
         # Trial runs the reactor only once something is waited for.
         await deferLater(reactor, 0)
         numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)

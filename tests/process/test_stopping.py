@@ -33,14 +33,14 @@ class BoundedTests(SynchronousTestCase):
 
     def test_atOnce(self) -> None:
         """
-        A stop that comes to its end is over then, and nothing is cut later.
+        A stop is over when it ends, and nothing is cut later.
         """
         self.successResultOf(self.begin(succeed(None)))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_clients(self) -> None:
         """
-        Clients that stay are dropped, and with them gone the stop comes to its end.
+        Clients that stay are dropped, and the stop then ends.
         """
         stop: Deferred[None] = Deferred()
         ending = self.begin(stop)
@@ -52,7 +52,7 @@ class BoundedTests(SynchronousTestCase):
 
     def test_database(self) -> None:
         """
-        A database that does not answer is given up, as often as something new waits for it.
+        The calls of a database that does not answer are given up, again and again.
         """
         stop: Deferred[None] = Deferred()
         ending = self.begin(stop)
@@ -65,7 +65,7 @@ class BoundedTests(SynchronousTestCase):
 
     def test_never(self) -> None:
         """
-        A stop that waits for something that never comes is over all the same.
+        A stop that would wait for ever is over at the bound.
         """
         ending = self.begin(Deferred())
         self.clock.pump([1.0] * int(ORDERLY - 1))
@@ -76,15 +76,15 @@ class BoundedTests(SynchronousTestCase):
 
     def test_fails(self) -> None:
         """
-        The fault of a stop is told to those who asked for it, and ends it.
+        The failure of a stop reaches the caller.
         """
         self.failureResultOf(self.begin(fail(ZeroDivisionError())), ZeroDivisionError)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_sum(self) -> None:
         """
-        Everybody is told before anything is cut, the cuts come in their order, and all of it
-        takes less than 11 seconds.
+        Clients are told before anything is cut, the cuts come in their order, and all of it takes
+        less than 11 seconds.
         """
         told = LONGEST + draining.PATIENCE
         ends = [told, CLIENTS, DATABASE, ORDERLY, PROCESS, PROCESS + logfile.PATIENCE, 11.0]

@@ -98,7 +98,9 @@ class NotifierTests(SynchronousTestCase):
                 return messages
 
     def test_life(self) -> None:
-        """A start, a reload and a stop are told."""
+        """
+        systemd is told of a start, a reload and a stop.
+        """
         notifier = self.notifier(WATCHDOG_USEC="")
         notifier.startService()
         notifier.ready("Listening.")
@@ -112,7 +114,9 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual(stop, "STOPPING=1\nSTATUS=Stopping.\n")
 
     def test_abstract(self) -> None:
-        """An abstract socket hears the same."""
+        """
+        An abstract socket gets the same messages.
+        """
         address = f"aerostack-rt-test-{os.getpid()}"
         self.systemd.close()
         self.systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -122,7 +126,9 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual(self.heard(), ["READY=1\nSTATUS=Listening.\n"])
 
     def test_watchdog(self) -> None:
-        """The watchdog hears of a healthy daemon at once and in half of its time."""
+        """
+        The watchdog gets a ping at once and then in half of its time while the daemon is healthy.
+        """
         notifier = self.notifier()
         notifier.startService()
         self.assertEqual(self.heard(), ["WATCHDOG=1\n"])
@@ -150,7 +156,9 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual(self.heard(), ["STATUS=Listening.\n", "WATCHDOG=1\n"])
 
     def test_brokenHealth(self) -> None:
-        """A health check that fails is logged, and the watchdog hears no more."""
+        """
+        A health check that fails is logged, and the watchdog gets no more pings.
+        """
         notifier = Notifier(
             self.clock,
             lambda: 1 // 0,
@@ -164,7 +172,9 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual(self.heard(), ["STOPPING=1\nSTATUS=Stopping.\n"])
 
     def test_noSystemd(self) -> None:
-        """Without systemd nothing is said, and nothing goes wrong."""
+        """
+        Without systemd no message is sent and no error occurs.
+        """
         notifier = self.notifier(NOTIFY_SOCKET="")
         notifier.startService()
         notifier.ready("Listening.")
@@ -173,7 +183,9 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual((self.heard(), self.clock.getDelayedCalls()), ([], []))
 
     def test_fault(self) -> None:
-        """A socket that nobody reads is logged once and never an error."""
+        """
+        A socket without a reader is logged once, and is not an error.
+        """
         events: list = []
         globalLogPublisher.addObserver(events.append)
         self.addCleanup(globalLogPublisher.removeObserver, events.append)
@@ -312,7 +324,9 @@ class UnitTests(SynchronousTestCase):
         return done.returncode, done.stdout
 
     def test_verify(self) -> None:
-        """systemd finds nothing to say against service and socket."""
+        """
+        systemd accepts the service and the socket without a complaint.
+        """
         units = [str(self.service), str(self.directory / "aerostack-rt.socket")]
         self.assertEqual(self.analyze("verify", "--man=no", *units), (0, ""))
 

@@ -67,7 +67,7 @@ class HousekeepingTests(SynchronousTestCase):
 
     def test_deadlines(self) -> None:
         """
-        Sessions are pinged and given up when their time has come.
+        Sessions are pinged and ended when their deadlines pass.
         """
         self.start()
         client = self.world.connect()
@@ -78,7 +78,7 @@ class HousekeepingTests(SynchronousTestCase):
 
     def test_probed(self) -> None:
         """
-        Every few seconds it is seen whether messages can be kept, also while none comes.
+        The daemon checks every few seconds whether messages can be kept, even if none come.
         """
         self.start()
         self.pump(20)
@@ -97,7 +97,7 @@ class HousekeepingTests(SynchronousTestCase):
 
     def test_presence(self) -> None:
         """
-        Members whose grace is over leave.
+        Members leave when their grace period is over.
         """
         self.start()
         watcher, member = self.world.connect(), self.world.connect(userId="ann")
@@ -111,8 +111,7 @@ class HousekeepingTests(SynchronousTestCase):
 
     def test_presenceFails(self) -> None:
         """
-        Where members cannot be told to leave, the logs are looked after all the same, and the
-        next second brings another try.
+        If members cannot be removed, the logs are still swept, and the next second tries again.
         """
         asked: list[str] = []
 
@@ -129,7 +128,7 @@ class HousekeepingTests(SynchronousTestCase):
 
     def test_many(self) -> None:
         """
-        Where very many members leave at once, others have their turn in between.
+        If very many members leave at once, the reactor turns in between.
         """
         self.start()
         presence = self.world.hub.presence
@@ -164,7 +163,7 @@ class HousekeepingTests(SynchronousTestCase):
 
     def test_historyToTheEnd(self) -> None:
         """
-        While there is more to forget it goes on at once, one step after the other.
+        The history forgets one step after the other until nothing is left to forget.
         """
         slow: Deferred[int] = Deferred()
         self.history.steps = [succeed(500), slow, succeed(3)]
@@ -187,7 +186,7 @@ class HousekeepingTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """
-        After the stop nothing happens any more, though a step was under way.
+        After the stop no work is done, even if a step was under way.
         """
         slow: Deferred[int] = Deferred()
         self.history.steps = [slow]

@@ -72,7 +72,7 @@ class OptionsTests(ConfigurationTests):
 
     def test_default(self) -> None:
         """
-        Where none is named it is the one that a checkout has.
+        Without an option the configuration of a checkout is read.
         """
         self.assertEqual(Options()["config"], "etc/rt.toml")
 
@@ -116,7 +116,7 @@ class HintTests(ConfigurationTests):
 
     def test_hints(self) -> None:
         """
-        The first step fits where the daemon listens.
+        The hint fits the addresses on which the daemon listens.
         """
         tail = "aerostack-rt tail orders --config rt.toml"
         (self.directory / "key.pem").touch()
@@ -145,7 +145,7 @@ class HintTests(ConfigurationTests):
 
     def test_console(self) -> None:
         """
-        The console is named only where it can be had.
+        The hint names the console only if the browser can reach it.
         """
         for listen, console, named in (
             ("tcp:80", "everywhere", True),
@@ -184,7 +184,7 @@ class StartTests(ConfigurationTests):
 
     def test_startError(self) -> None:
         """
-        What cannot be had ends the program with a sentence, and no address is taken.
+        A fault at the start ends the program with a sentence, and no address stays taken.
         """
         (self.directory / "rt.db").write_bytes(b"a letter" * 200)
         reactor = MemoryReactorClock()
@@ -196,7 +196,7 @@ class StartTests(ConfigurationTests):
 
     def test_noSuchSocket(self) -> None:
         """
-        A socket that systemd did not pass is named.
+        The message about a socket that systemd did not pass names it.
         """
         daemon = Daemon(self.write("systemd:domain=INET:index=5"), MemoryReactorClock())
         error = self.assertRaises(StartError, daemon.privilegedStartService)
@@ -219,7 +219,7 @@ class ReloadTests(ConfigurationTests):
 
     def test_backAtOnce(self) -> None:
         """
-        Where a project is served again before that, its logs of before are dropped first.
+        If a project comes back before that, its earlier logs are dropped first.
         """
         daemon, _, both = self.leave()
         daemon.reload(both)

@@ -20,8 +20,7 @@ class ProxiesTests(SynchronousTestCase):
 
     def test_direct(self) -> None:
         """
-        Whoever comes without a trusted proxy is counted by the address that it comes
-        from, whatever it says.
+        A client without a trusted proxy is counted by its peer's address, even if it sends headers.
         """
         for proxies in (Proxies([]), Proxies(["10.0.0.0/8", UNIX])):
             for forwarded in ((), ("198.51.100.1",), ("10.0.0.1, 10.0.0.2",)):
@@ -29,7 +28,7 @@ class ProxiesTests(SynchronousTestCase):
 
     def test_forwarded(self) -> None:
         """
-        A trusted proxy's word is taken: the last entry that is no trusted proxy.
+        A trusted proxy's header counts: the client is the last entry that is not a trusted proxy.
         """
         proxies = Proxies(["10.0.0.0/8", "2001:db8::1"])
         for forwarded, client in (
@@ -45,8 +44,8 @@ class ProxiesTests(SynchronousTestCase):
 
     def test_silent(self) -> None:
         """
-        A trusted proxy that says nothing, or nonsense, is counted itself; where there is
-        none but trusted ones, the first.
+        A trusted proxy without a valid header is counted itself; if all entries are trusted, the
+        first is.
         """
         proxies = Proxies(["10.0.0.0/8"])
         for forwarded, client in (
@@ -62,7 +61,7 @@ class ProxiesTests(SynchronousTestCase):
 
     def test_unix(self) -> None:
         """
-        Who comes through a Unix socket is counted only where its proxy is trusted.
+        A client through a Unix socket is counted only if its proxy is trusted.
         """
         self.assertIsNone(Proxies([]).client(None, ["198.51.100.1"]))
         self.assertIsNone(Proxies(["0.0.0.0/0"]).client(None, ["198.51.100.1"]))
@@ -92,7 +91,7 @@ class ProxiesTests(SynchronousTestCase):
     @given(st.text(), st.lists(st.sampled_from(["10.0.0.2", "10.3.0.1"])), addresses)
     def test_forged(self, forged: str, proxies: list[str], client: str) -> None:
         """
-        What a client writes itself never counts.
+        Entries that the client writes itself never count.
         """
         trusted = Proxies(["10.0.0.0/8"])
         counted = trusted.client("10.0.0.1", [forged, ", ".join([client, *proxies])])

@@ -22,7 +22,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_options(self) -> None:
         """
-        What a URL says comes to libpq by its own keywords.
+        The options of a URL have libpq's keywords.
         """
         for url, options in (
             (
@@ -60,7 +60,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_password(self) -> None:
         """
-        A password is read wherever it stands, and is in nothing else that is shown.
+        A password is found at every place, and no other attribute shows it.
         """
         for url, shown in (
             ("postgresql://rt:s%20ecret@h:5/d", "postgresql://rt@h:5/d"),
@@ -79,7 +79,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_malformed(self) -> None:
         """
-        A mistake is told without showing what may be a password.
+        The message about a mistake does not show what may be a password.
         """
         for url, said in (
             ("postgresql://rt:pw/pw@h/d", "%2F"),
@@ -113,7 +113,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_files(self) -> None:
         """
-        Files are moved to where they are, what is no file's name stays.
+        Paths of files are made absolute, and other values stay.
         """
         info = conninfoOf("postgresql://h/d?sslrootcert=ca.pem&sslmode=require&sslkey=k%201")
         moved = info.withFiles(lambda name: f"/etc/{name}")

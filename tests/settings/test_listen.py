@@ -25,7 +25,9 @@ class ParseTests(SynchronousTestCase):
         return message
 
     def test_defaults(self) -> None:
-        """What is not given has a default."""
+        """
+        Options that are not given have defaults.
+        """
         for text, expected in (
             ("tcp:80", {"port": "80", "interface": "", "backlog": BACKLOG}),
             ("tcp6:port=80", {"port": "80", "interface": "::", "backlog": BACKLOG}),
@@ -59,7 +61,9 @@ class ParseTests(SynchronousTestCase):
         self.refused("tcp:80:interface=127.0.0.1:local=yes")
 
     def test_proxied(self) -> None:
-        """C{haproxy:} before any other has a proxy say whose a connection is."""
+        """
+        With C{haproxy:} before an address, a proxy names each client.
+        """
         for text in ("tcp:80", "ssl:443:privateKey=a.pem", "unix:rt.sock", "tcp6:80:backlog=5"):
             plain, proxied = parseDescription(text), parseDescription(f"haproxy:{text}")
             self.assertEqual((proxied.kind, proxied.options), (plain.kind, plain.options))
@@ -76,7 +80,9 @@ class ParseTests(SynchronousTestCase):
         self.assertIn("local=1", self.refused("haproxy:tcp:80:interface=127.0.0.1:local=1"))
 
     def test_escapes(self) -> None:
-        """A backslash takes the meaning from a colon, an equals sign and a backslash."""
+        """
+        A backslash escapes a colon, an equals sign and a backslash.
+        """
         text = r"tcp:80:interface=\:\:1"
         self.assertEqual(parseDescription(text).options["interface"], "::1")
         text = r"unix:a\=b\:c\\d"
@@ -97,12 +103,16 @@ class ParseTests(SynchronousTestCase):
             self.assertEqual(parseDescription(text).options["address"], value)
 
     def test_prefix(self) -> None:
-        """An unknown kind is refused, and the known ones are told."""
+        """
+        An unknown kind is refused, and the message names the known ones.
+        """
         for text in ("http:80", "", "80", "=tcp:80", "TCP:80"):
             self.assertIn("tcp:, tcp6:, ssl:, unix:, systemd:", self.refused(text))
 
     def test_unknownOption(self) -> None:
-        """An unknown option is refused, and the known ones are told."""
+        """
+        An unknown option is refused, and the message names the known ones.
+        """
         message = self.refused("ssl:443:privatekey=a.pem")
         self.assertIn("'privatekey'", message)
         self.assertIn("port, privateKey, certKey, extraCertChain, interface, backlog", message)

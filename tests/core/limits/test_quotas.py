@@ -32,7 +32,7 @@ class CountsTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.booleans(), st.sampled_from("abc"))))
     def test_counts(self, steps: list[tuple[bool, str]]) -> None:
         """
-        It counts, and keeps nothing of what has come to zero.
+        A count that comes to zero is forgotten.
         """
         counts, expected = UsageCounts(), Counter[str]()
         for add, key in steps:
@@ -60,7 +60,7 @@ class QuotasTests(SynchronousTestCase):
 
     def test_project(self) -> None:
         """
-        A project holds as many connections as it may; another one is not touched.
+        A project has a bounded number of connections, which does not affect other projects.
         """
         books = quotas(connections=2)
         for _ in range(2):
@@ -77,8 +77,8 @@ class QuotasTests(SynchronousTestCase):
 
     def test_address(self) -> None:
         """
-        An address holds as many connections as it may, whatever project they are for;
-        who has no address is not counted.
+        An address has a bounded number of connections over all projects; connections without an
+        address are not counted.
         """
         books = quotas(2)
         books.enter("p", "192.0.2.1")
@@ -94,7 +94,7 @@ class QuotasTests(SynchronousTestCase):
 
     def test_subscriptions(self) -> None:
         """
-        A project holds as many subscriptions as it may.
+        A project has a bounded number of subscriptions.
         """
         books = quotas(subscriptions=1)
         books.checkSubscriptions("p")
@@ -167,7 +167,7 @@ class QuotasTests(SynchronousTestCase):
 
     def test_load(self) -> None:
         """
-        New limits hold at once, for what is in use already as well.
+        New limits hold at once, also for connections and subscriptions that exist.
         """
         books = quotas(connections=5, framesPerSecond=1.0)
         for _ in range(3):
@@ -183,8 +183,8 @@ class QuotasTests(SynchronousTestCase):
 
     def test_removed(self) -> None:
         """
-        Who is connected to a project that is taken out of the configuration goes on, and
-        leaves nothing behind.
+        The connections of a project that is taken out of the configuration go on, and leave nothing
+        behind.
         """
         books = quotas(subscriptions=1, framesPerSecond=1.0)
         books.enter("p", "192.0.2.1")

@@ -33,7 +33,7 @@ class TokenBucketTests(SynchronousTestCase):
 
     def test_full(self) -> None:
         """
-        However long it was quiet, no more than a burst has gathered.
+        A bucket never holds more than a burst.
         """
         bucket = TokenBucket(10, 2, 0)
         self.assertEqual([bucket.take(1e9) > 0 for _ in range(3)], [False, False, True])
@@ -67,7 +67,7 @@ class TokenBucketTests(SynchronousTestCase):
     @given(rates, bursts, pauses)
     def test_wait(self, rate: float, burst: int, pauses: list[float]) -> None:
         """
-        Who is refused and waits as long as was said gets one.
+        A refused token can be taken after the wait that was said.
         """
         bucket = TokenBucket(rate, burst, 0.0)
         now = 0.0
@@ -129,7 +129,7 @@ class AllowanceTests(SynchronousTestCase):
 
     def test_both(self) -> None:
         """
-        Where both refuse, the longer wait is told.
+        If both limits refuse, the longer wait counts.
         """
         for frames, bytes, wait in ((1, 10, 10), (0.05, 10, 20)):
             allowance = Allowance(TokenBucket(frames, 1, 0), TokenBucket(bytes, 100, 0))
@@ -138,7 +138,7 @@ class AllowanceTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """
-        What is not limited is never refused.
+        Without a limit nothing is refused.
         """
         allowance = Allowance(None, None)
         self.assertEqual({allowance.take(0, 10**9) for _ in range(1000)}, {0})
@@ -170,14 +170,14 @@ class PatienceTests(SynchronousTestCase):
 
     def test_underWay(self) -> None:
         """
-        What was under way does not count, up to ten times the limit.
+        Frames that were under way do not count, up to ten times the limit.
         """
         patience = Patience(10)
         self.assertEqual([self.refuse(patience, 1.0) for _ in range(111)], [False] * 110 + [True])
 
     def test_silence(self) -> None:
         """
-        Whoever was silent for as long as it was told begins anew, however often.
+        A client that is silent for as long as it was told starts again without a record.
         """
         patience, now = Patience(10), 0.0
         for _ in range(100):
@@ -186,8 +186,8 @@ class PatienceTests(SynchronousTestCase):
 
     def test_noSilence(self) -> None:
         """
-        Whoever is never silent for so long is at the end of patience soon after the grace, though
-        some of its frames are taken.
+        A client that is never silent for that long is closed soon after the grace, even if some of
+        its frames are accepted.
         """
         patience, now = Patience(20), 0.0
         while now < 100:

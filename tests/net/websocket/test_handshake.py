@@ -39,14 +39,14 @@ class ParseOpeningTests(SynchronousTestCase):
 
     def test_plain(self) -> None:
         """
-        An opening as RFC 6455 has it is let through.
+        An opening as in RFC 6455 is accepted.
         """
         opening = parseOpening(UPGRADE)
         self.assertEqual(opening.key, UPGRADE["sec-websocket-key"][0])
 
     def test_lists(self) -> None:
         """
-        C{Upgrade} and C{Connection} are lists, in any case and over several headers.
+        Upgrade and Connection are lists, in any case and over several headers.
         """
         parseOpening(
             {**UPGRADE, "upgrade": ["h2c, WebSocket"], "connection": ["keep-alive, UPGRADE"]}
@@ -55,7 +55,7 @@ class ParseOpeningTests(SynchronousTestCase):
 
     def test_noUpgrade(self) -> None:
         """
-        A request that does not ask for a WebSocket is told to.
+        A request that does not ask for a WebSocket gets a message that says so.
         """
         for bad in (None, [], [""], ["h2c"], ["websockets"]):
             self.refuse("upgrade_required", upgrade=bad)
@@ -64,7 +64,7 @@ class ParseOpeningTests(SynchronousTestCase):
 
     def test_version(self) -> None:
         """
-        Version 13 alone is spoken.
+        Only version 13 is accepted.
         """
         for bad in (None, ["8"], ["0"], ["14"], [""], ["13", "13"], ["13, 8"], ["x"]):
             self.refuse("upgrade_required", sec_websocket_version=bad)
@@ -101,7 +101,7 @@ class ParseOpeningTests(SynchronousTestCase):
     )
     def test_anything(self, headers: dict[str, list[str]]) -> None:
         """
-        Whatever the headers hold, they are let through or refused with a code.
+        Any headers are accepted, or refused with a code.
         """
         try:
             opening = parseOpening({**UPGRADE, **headers})
@@ -112,8 +112,8 @@ class ParseOpeningTests(SynchronousTestCase):
 
     def test_protocols(self) -> None:
         """
-        Subprotocols are told apart by commas, with spaces or without, in any number of
-        headers; empty ones are none.
+        Commas separate subprotocols, with or without spaces and over several headers; empty ones
+        are ignored.
         """
         for values in (["a, b,c"], ["a,b", "c"], ["a ,\tb , c,"], [",a,,b", "", "c"]):
             opening = parseOpening({**UPGRADE, "sec-websocket-protocol": values})
@@ -202,21 +202,20 @@ class CredentialsTests(SynchronousTestCase):
 
     def test_query(self) -> None:
         """
-        The project and the user come in the URL; empty ones are none.
+        The URL names the project and the user; empty values are ignored.
         """
         self.assertEqual(self.read(query={"projectId": "p", "userId": "u"}), Credentials("p", "u"))
         self.assertEqual(self.read(query={"projectId": "", "userId": ""}), Credentials())
 
     def test_origin(self) -> None:
         """
-        The origin is taken along.
+        The opening has the origin.
         """
         self.assertEqual(self.read(origin=["http://a"]), Credentials(origin="http://a"))
 
     def test_queryCredentials(self) -> None:
         """
-        Credentials in the URL count where that is turned on, and a subprotocol counts
-        before them.
+        Credentials in the URL count if the setting allows them, and a subprotocol overrides them.
         """
         query = {"apiKey": "K", "token": "T"}
         self.assertEqual(self.read(query=query, allowed=True), Credentials(key="K", token="T"))
@@ -226,7 +225,8 @@ class CredentialsTests(SynchronousTestCase):
 
     def test_queryCredentialsRefused(self) -> None:
         """
-        Where it is turned off, the refusal names the setting, and not the credential.
+        If the setting does not allow credentials in the URL, the message names the setting and not
+        the credential.
         """
         for query in ({"apiKey": "pk_private"}, {"token": "pk_private"}):
             error = self.refuse(query=query)
@@ -256,7 +256,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_secret(self) -> None:
         """
-        Each secret stands for one client, and what is kept does not tell it.
+        Each secret has a hash of its own, which does not reveal the secret.
         """
         secret = "s" * 16
         first = self.read(f"aerostack-session.{secret}, aerostack-v1")
@@ -268,7 +268,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        A secret that can be guessed, or has no end, or comes twice, is refused and not shown.
+        A secret that is too short, too long or sent twice is refused and not shown.
         """
         for offered in ("x" * 15, "x" * 129, f"{'x' * 20}, aerostack-session.{'y' * 20}"):
             error = self.assertRaises(RealtimeError, self.read, f"aerostack-session.{offered}")

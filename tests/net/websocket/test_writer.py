@@ -202,7 +202,7 @@ class OrderTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        A turn that writes much does not wait for its end, and copies little at a time.
+        A turn that writes much sends before its end, and copies little at a time.
         """
         world = World()
         for _ in range(100):
@@ -212,8 +212,8 @@ class OrderTests(SynchronousTestCase):
 
     def test_grows(self) -> None:
         """
-        A connection whose past is not known is told to be congested once a turn has
-        passed without its bytes being taken.
+        A connection with earlier bytes counts as congested after a turn in which its bytes were not
+        taken.
         """
         world = World(untouched=False)
         world.socket.room = 0
@@ -228,7 +228,7 @@ class OrderTests(SynchronousTestCase):
 
     def test_otherwise(self) -> None:
         """
-        Whoever asks a socket's writer for something else asks the transport.
+        The writer passes other calls to the transport.
         """
         self.assertIsNone(World().below.getPeer())
 
@@ -240,7 +240,7 @@ class EndTests(SynchronousTestCase):
 
     def test_broken(self) -> None:
         """
-        A socket that fails ends its connection as Twisted ends it.
+        A socket that fails ends its connection as in Twisted.
         """
         world = World()
         world.socket.room = None
@@ -254,8 +254,7 @@ class EndTests(SynchronousTestCase):
 
     def test_lose(self) -> None:
         """
-        A connection that is closed sends everything first, also what the socket does
-        not take at once.
+        A closed connection first sends all bytes, also those that the socket does not take at once.
         """
         for room in (0, 3, 1000):
             world = World()
@@ -274,7 +273,7 @@ class EndTests(SynchronousTestCase):
 
     def test_abort(self) -> None:
         """
-        A connection that is dropped sends nothing more.
+        A dropped connection sends no more bytes.
         """
         world = World()
         world.writer.write(b"x")
@@ -284,7 +283,7 @@ class EndTests(SynchronousTestCase):
 
     def test_fault(self) -> None:
         """
-        A listener that fails does not keep other connections from being written to.
+        A listener that fails does not affect the writes of other connections.
         """
         world, other = World(), World()
         other.writer = Writer(world.turn, other.below)
