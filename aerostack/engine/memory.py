@@ -15,7 +15,7 @@ from aerostack.interfaces import IEngine
 @implementer(IEngine)
 class MemoryEngine:
     """
-    Hands every publication back at once, in the order in which they come.
+    Passes every publication on to this daemon at once, in the order in which they come.
     """
 
     def __init__(self) -> None:

@@ -64,8 +64,8 @@ class Delivery:
 
     @ivar fanout: Hands frames to subscribers.
     @ivar published: How many publications were delivered; presence does not count.
-    @ivar floor: The newest mark of any topic's log.  No log begins before it: if somebody sets
-        the clock back, new messages would otherwise stand before those that the database has
+    @ivar floor: The newest mark of any topic's log.  No log begins before it: if an operator
+        sets the clock back, new messages would otherwise stand before those that the database has
         already, and a client that comes back would not find them.
     """
 

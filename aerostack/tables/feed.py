@@ -78,7 +78,7 @@ class TableFeed:
         self._now = now
         self._delivery = delivery
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
-        # The columns of tables, as far as somebody asked for them or the tracker brought them.
+        # The columns of tables, once a client asked for them or the tracker brought them.
         self._shapes: dict[str, Columns] = {}
         # The rules that fit no table, and why, as far as they are in the log.
         self._logged: set[tuple[str, str]] = set()

@@ -15,7 +15,7 @@ class Outage(NamedTuple):
     """
     A time in which the daemon cannot read changes.
 
-    @ivar reason: Why, as one sentence that anybody may read.
+    @ivar reason: Why, as one sentence without an address, an account or SQL.
     @ivar since: When it began, milliseconds since the epoch.
     """
 
