@@ -37,6 +37,9 @@ ELSEWHERE = {
     "the result of one ``db.query``": (
         "tests.databases.sqlite.test_query.QueryTests.test_tooManyBytes"
     ),
+    "answers that clients do not read": (
+        "tests.live.campaign.test_requests.UnreadTests.test_longest"
+    ),
     "the body of an HTTP request": "tests.live.test_http.AccessTests.test_badBodies",
 }
 """Rows of the table whose tests are in another module."""

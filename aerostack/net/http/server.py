@@ -30,16 +30,28 @@ LEAST = 100
 is small."""
 
 
+UNSENT = 67_108_864
+"""How many bytes of answers may wait on all connections together for clients to read them."""
+
+
 class Lobby:
     """
     The connections that speak HTTP.  Some of them become WebSockets.
 
     If there are too many, the one that has been without a request for longest is dropped: a client
     that needs the connection sends its request at once.
+
+    If too much of the answers waits unsent, the connection that has waited for its client for
+    longest is dropped: a client that needs the answer reads it at once.
+
+    @ivar unsent: How many bytes of answers wait, about.
     """
 
     def __init__(self, limits: LimitsConfig) -> None:
         self._channels: dict[BoundedChannel, None] = {}
+        self.unsent = 0
+        # The bytes that wait on each connection, the one that has waited for longest first.
+        self._owed: dict[BoundedChannel, int] = {}
         self.reload(limits)
 
     def reload(self, limits: LimitsConfig) -> None:
@@ -66,6 +78,22 @@ class Lobby:
         Forget a connection.
         """
         self._channels.pop(channel, None)
+        self.settle(channel)
+
+    def owe(self, channel: BoundedChannel, size: int) -> None:
+        """
+        Note that so many bytes more wait on a connection.
+        """
+        self._owed[channel] = self._owed.get(channel, 0) + size
+        self.unsent += size
+        while self.unsent > UNSENT and len(self._owed) > 1:
+            next(iter(self._owed)).turnAway()
+
+    def settle(self, channel: BoundedChannel) -> None:
+        """
+        Note that nothing waits on a connection any more.
+        """
+        self.unsent -= self._owed.pop(channel, 0)
 
 
 class BoundedChannel(HTTPChannel):
@@ -104,7 +132,7 @@ class BoundedChannel(HTTPChannel):
 
     def turnAway(self) -> None:
         """
-        Drop the connection: there are too many.
+        Drop the connection: there are too many, or too much waits on it.
         """
         assert self.transport is not None
         self.site.lobby.leave(self)
@@ -158,7 +186,21 @@ class BoundedChannel(HTTPChannel):
         self._readLess()
         self._goOnSoon()
 
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self._owe(len(data))
+
+    def writeSequence(self, iovec: Any) -> None:
+        super().writeSequence(iovec)
+        self._owe(sum(map(len, iovec)))
+
+    def _owe(self, size: int) -> None:
+        """Count what was written, if the client does not read as fast."""
+        if self._waitingForTransport and not self._lost:
+            self.site.lobby.owe(self, size)
+
     def resumeProducing(self) -> None:
+        self.site.lobby.settle(self)
         super().resumeProducing()
         self._readLess()
         self._goOnSoon()

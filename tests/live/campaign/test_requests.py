@@ -12,6 +12,7 @@ from twisted.internet.defer import succeed
 from twisted.web import http
 
 from aerostack.net import intake
+from aerostack.net.http import server
 from aerostack.net.http.server import LEAST
 from aerostack.settings.settings import Config
 from aerostack.testing import SECRET_KEY
@@ -183,6 +184,45 @@ class PipelineTests(Requests):
             seen.append(wire.received.count(b"HTTP/1.1 200"))
             await self.sleep(0)
         self.assertGreater(len(set(seen)), 20)
+
+
+class UnreadTests(Requests):
+    """
+    Tests for large answers that clients do not read.
+    """
+
+    async def test_longest(self) -> None:
+        """
+        If too much waits for clients to read it, the daemon drops the client that has not read for
+        longest; a client that reads gets its whole answer.
+        """
+        size = 16_000_000
+        self.patch(server, "UNSENT", 5 * size // 2)
+        self.patch(self.daemon.rpc, "call", lambda *args: succeed("x" * size))
+        lobby = self.daemon.listening.lobby
+        request = (
+            "POST /internal/hooks/rpc HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+            f"Authorization: Bearer {SECRET_KEY}\r\n\r\n{{}}"
+        ).encode()
+        wires: list[Wire] = []
+        for number in range(4):
+            wire = await self.raw()
+            wires.append(wire)
+            if number < 3:
+                transport: Any = wire.transport
+                transport.pauseProducing()
+            wire.write(request)
+            if number < 2:
+                await self.until(lambda: lobby.unsent >= len(wires) * size)
+        await self.until(lambda: len(wires[3].received) > size)
+        self.assertLessEqual(lobby.unsent, server.UNSENT)
+        for wire in wires[:3]:
+            transport = wire.transport
+            transport.resumeProducing()
+        await wires[0].lost
+        await self.until(lambda: len(wires[2].received) > size)
+        self.assertLess(len(wires[0].received), size)
+        await self.until(lambda: lobby.unsent == 0)
 
 
 class CrowdTests(Requests):
