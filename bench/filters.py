@@ -59,7 +59,7 @@ class Feed:
         started = time.process_time()
         for room in range(subscribers):
             connection = Sink(f"c{room}")
-            session = Session(connection, identity, self.world.surroundings)
+            session = Session(connection, identity, self.world.context)
             client = MemoryClient(connection, session, self.world.turn)
             # The organization is the same for all, so it does not distinguish subscribers.
             client.send(type="subscribe", topic="orders", filter={"org_id": 1, "room_id": room})

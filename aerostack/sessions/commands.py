@@ -49,14 +49,14 @@ class Commands:
     @ivar unanswered: How many publications have yet to be kept, or not.
     """
 
-    __slots__ = ("_all", "_hub", "_limits", "_session", "subscriptions", "unanswered")
+    __slots__ = ("_context", "_hub", "_limits", "_session", "subscriptions", "unanswered")
 
-    def __init__(self, session: CommandedSession, surroundings: SessionContext) -> None:
+    def __init__(self, session: CommandedSession, context: SessionContext) -> None:
         self._session = session
-        self._all = surroundings
-        self._hub = surroundings.hub
-        self._limits = surroundings.limits
-        self.subscriptions = Subscriptions(session, surroundings)
+        self._context = context
+        self._hub = context.hub
+        self._limits = context.limits
+        self.subscriptions = Subscriptions(session, context)
         self.unanswered = 0
 
     def carryOut(self, frame: ClientFrame) -> None:
@@ -76,7 +76,7 @@ class Commands:
             to come back.
         """
         self.subscriptions.forget()
-        self._all.reauthorizing.ask(self._session, self._takeBack(clean))
+        self._context.reauthorizing.ask(self._session, self._takeBack(clean))
 
     def _takeBack(self, clean: bool) -> Iterator[None]:
         presence, connectionId = self._hub.presence, self._session.connectionId
@@ -115,15 +115,15 @@ class Commands:
         if topic is not None:
             self.subscriptions.reauthorize(topic)
         else:
-            self._all.reauthorizing.ask(self._session, self._reauthorizeAll())
+            self._context.reauthorizing.ask(self._session, self._reauthorizeAll())
 
     def _reauthorizeAll(self) -> Iterator[None]:
         try:
-            yield from self.subscriptions.judgeAll()
+            yield from self.subscriptions.reauthorizeAll()
             for canonical in tuple(self._hub.presence.topicsOf(self._session.connectionId)):
                 held = topicOf(canonical)
                 try:
-                    self._all.feeds.permit(self._session.identity, Action.PRESENCE, held)
+                    self._context.feeds.permit(self._session.identity, Action.PRESENCE, held)
                 except RealtimeError as error:
                     self._absent(held)
                     self._session.sendError(error, None, canonical)
@@ -219,13 +219,13 @@ class Commands:
             return
         # Whether there is such a table only the tracker can tell.
         self.subscriptions.tracking[canonical] = frame
-        self._all.feeds.watch(topic.table).addCallbacks(
+        self._context.feeds.watch(topic.table).addCallbacks(
             partial(self._there, topic, frame), partial(self._notThere, topic, frame)
         ).addErrback(self._session.fail)
 
     def _there(self, topic: Topic, frame: Track, table: str) -> None:
         """Let the client be present on a table's topic, as it has asked to."""
-        self._all.feeds.unwatch(table)
+        self._context.feeds.unwatch(table)
         if not self._isAwaited(topic, frame):
             return
         try:
@@ -287,9 +287,9 @@ class Commands:
             session.endSync(topic.canonical)
 
     def _auth(self, frame: Auth) -> None:
-        now = self._all.wall()
+        now = self._context.wall()
         try:
-            identity = self._all.authenticator.refresh(self._session.identity, frame.token, now)
+            identity = self._context.authenticator.refresh(self._session.identity, frame.token, now)
         except RealtimeError as error:
             self._session.endToken(error, requestOf(frame))
             return
@@ -304,7 +304,7 @@ class Commands:
 
     def _permit(self, action: Action, topic: Topic) -> None:
         """Make sure that the client may do something on a topic."""
-        self._all.feeds.permit(self._session.identity, action, topic)
+        self._context.feeds.permit(self._session.identity, action, topic)
 
     @property
     def _userId(self) -> str | None:
@@ -314,7 +314,7 @@ class Commands:
         return parseTopic(
             text,
             self._session.identity.project,
-            self._all.authenticator.projects,
+            self._context.authenticator.projects,
             self._limits.topicLength,
         )
 

@@ -68,9 +68,9 @@ class Session(CommandedSession):
     """
 
     __slots__ = (
-        "_all",
         "_allowance",
         "_commands",
+        "_context",
         "_ending",
         "_limits",
         "_patience",
@@ -85,18 +85,18 @@ class Session(CommandedSession):
     log = Logger()
 
     def __init__(
-        self, connection: IConnection, identity: Identity, surroundings: SessionContext
+        self, connection: IConnection, identity: Identity, context: SessionContext
     ) -> None:
-        limits = surroundings.limits
-        super().__init__(connection, limits.outboxBytes, surroundings.recovery)
+        limits = context.limits
+        super().__init__(connection, limits.outboxBytes, context.recovery)
         self.identity = identity
-        self._all = surroundings
+        self._context = context
         self._limits = limits
         # With which code and why the connection is closed, once it is.
         self._ending: tuple[int, str] | None = None
         self._state = State.OPEN
-        self.opened = surroundings.wall()
-        now = surroundings.clock.seconds()
+        self.opened = context.wall()
+        now = context.clock.seconds()
         self._allowance = Allowance(
             TokenBucket(limits.framesPerSecond, limits.framesBurst, now),
             None
@@ -112,7 +112,7 @@ class Session(CommandedSession):
         # By when something must be heard; None while nothing is awaited.
         self._pongDue: float | None = None
         # L{None} once the session is over: we would keep each other in memory.
-        self._commands: Commands | None = Commands(self, surroundings)
+        self._commands: Commands | None = Commands(self, context)
         self._setDeadline()
         self._supersede()
 
@@ -126,8 +126,8 @@ class Session(CommandedSession):
         if self.client is None:
             return
         key = self.identity.project, self.client
-        before = self._all.clients.get(key)
-        self._all.clients[key] = self
+        before = self._context.clients.get(key)
+        self._context.clients[key] = self
         if before is not None and before.identity.userId == self.identity.userId:
             before.yieldTo()
 
@@ -176,7 +176,7 @@ class Session(CommandedSession):
         Whether a WebSocket frame that is no message is within the client's rate: a ping or
         pong, or a further part of a message.
         """
-        now = self._all.clock.seconds()
+        now = self._context.clock.seconds()
         wait = self._takeFrame(now, 0)
         if wait:
             self._bear(now, wait, 0)
@@ -204,10 +204,10 @@ class Session(CommandedSession):
         """
         self._state = State.CLOSED
         self.shut()
-        self._all.deadlines.clear(self)
+        self._context.deadlines.clear(self)
         key = self.identity.project, self.client or ""
-        if self._all.clients.get(key) is self:
-            del self._all.clients[key]
+        if self._context.clients.get(key) is self:
+            del self._context.clients[key]
         if self._commands is not None:
             self._commands.end(clean)
             self._commands = None
@@ -217,7 +217,7 @@ class Session(CommandedSession):
         """Remember how it ended, if it is known whose connection it was."""
         identity = self.identity
         if identity.userId is not None:
-            self._all.traces.ended.note(
+            self._context.traces.ended.note(
                 self.connectionId,
                 Ended(
                     self.connectionId,
@@ -232,7 +232,7 @@ class Session(CommandedSession):
     @property
     def _now(self) -> int:
         """The time, milliseconds since the epoch."""
-        return int(self._all.wall() * 1000)
+        return int(self._context.wall() * 1000)
 
     # From the daemon
 
@@ -287,17 +287,17 @@ class Session(CommandedSession):
             self._ending = code, reason
         self._state = State.CLOSING
         self.shut()
-        self._all.deadlines.set(self, self._all.clock.seconds() + self._limits.closeTimeout)
+        self._context.deadlines.set(self, self._context.clock.seconds() + self._limits.closeTimeout)
 
     def due(self) -> None:
         """
         Do what time demands: ping, give up on the silent, end with the token.
         """
-        now = self._all.clock.seconds()
+        now = self._context.clock.seconds()
         if self._state is State.CLOSING:
             self._connection.abort()
             return
-        if self.identity.expires is not None and self.identity.expires <= self._all.wall():
+        if self.identity.expires is not None and self.identity.expires <= self._context.wall():
             self.endToken(RealtimeError("token_expired", "The token expired; send a new one."))
             return
         if self._pongDue is not None and self._pongDue <= now:
@@ -316,20 +316,20 @@ class Session(CommandedSession):
         expires = self.identity.expires
         if expires is not None:
             # The time of day may be set meanwhile; the next ping looks at it again.
-            left = max(0.0, expires - self._all.wall())
-            due = min(due, self._all.clock.seconds() + left)
-        self._all.deadlines.set(self, due)
+            left = max(0.0, expires - self._context.wall())
+            due = min(due, self._context.clock.seconds() + left)
+        self._context.deadlines.set(self, due)
 
     # Frames
 
     def _admit(self, payload: bytes) -> bool:
         """Refuse what comes too fast."""
-        now, size = self._all.clock.seconds(), len(payload)
+        now, size = self._context.clock.seconds(), len(payload)
         wait = self._takeFrame(now, size)
         try:
             if wait:
                 raise tooFast("A connection", self._allowance, wait)
-            self._all.quotas.spend(self.identity.project, size, now)
+            self._context.quotas.spend(self.identity.project, size, now)
         except RealtimeError as error:
             about = reference(payload)
             if about.request in URGENT:
@@ -422,7 +422,7 @@ class Session(CommandedSession):
         told.
         """
         try:
-            self._all.authenticator.reauthorize(self.identity)
+            self._context.authenticator.reauthorize(self.identity)
         except RealtimeError as error:
             if error.code == "invalid_token":
                 # Another one may do.
@@ -461,7 +461,7 @@ class Session(CommandedSession):
         """
         if topic is not None:
             refused = Refused(self._now, error.code, error.message)
-            self._all.traces.refused.note((self.connectionId, topic), refused)
+            self._context.traces.refused.note((self.connectionId, topic), refused)
         self.send(
             Error(
                 code=error.code,

@@ -37,22 +37,22 @@ class Subscriptions:
     """
 
     __slots__ = (
-        "_all",
+        "_context",
         "_grants",
         "_hub",
-        "_judging",
         "_limits",
         "_pending",
+        "_reauthorizing",
         "_requests",
         "_session",
         "tracking",
     )
 
-    def __init__(self, session: CommandedSession, surroundings: SessionContext) -> None:
+    def __init__(self, session: CommandedSession, context: SessionContext) -> None:
         self._session = session
-        self._all = surroundings
-        self._hub = surroundings.hub
-        self._limits = surroundings.limits
+        self._context = context
+        self._hub = context.hub
+        self._limits = context.limits
         # Table subscriptions that wait for the tracker to confirm them, or for what columns
         # the table has.
         self._pending: dict[str, Subscribe] = {}
@@ -60,7 +60,7 @@ class Subscriptions:
         self._requests: dict[str, Subscribe] = {}
         # What may be read of it, and what holds it back until that is known again.
         self._grants: dict[str, Grant] = {}
-        self._judging: dict[str, Catchup] = {}
+        self._reauthorizing: dict[str, Catchup] = {}
         self.tracking: dict[str, Track] = {}
 
     def forget(self) -> None:
@@ -126,12 +126,12 @@ class Subscriptions:
         @raise RealtimeError: It cannot be, or may not be.
         """
         # Who may read nothing has no table followed.
-        self._all.feeds.permit(self._session.identity, Action.SUBSCRIBE, topic)
+        self._context.feeds.permit(self._session.identity, Action.SUBSCRIBE, topic)
         canonical = topic.canonical
         again = self._session in self._hub.registry.subscribers(canonical)
         if not again:
             self.checkCapacity(canonical)
-            self._all.quotas.checkSubscriptions(topic.project)
+            self._context.quotas.checkSubscriptions(topic.project)
         if topic.table is None:
             if frame.filter or frame.columns is not None or parseEvents(frame.event) is not None:
                 raise RealtimeError(
@@ -147,7 +147,7 @@ class Subscriptions:
         if again:
             self._view(topic, frame, None)
         else:
-            self._all.feeds.watch(topic.table).addCallbacks(
+            self._context.feeds.watch(topic.table).addCallbacks(
                 partial(self._view, topic, frame),
                 partial(self._unwatchable, topic, frame, None),
             ).addErrback(self._session.fail)
@@ -167,7 +167,7 @@ class Subscriptions:
             return
         try:
             # It may be somebody else by now.
-            grant = self._all.feeds.grant(self._session.identity, topic)
+            grant = self._context.feeds.grant(self._session.identity, topic)
             if columns is None and _needsColumns(frame, grant):
                 self._askColumns(
                     topic,
@@ -178,12 +178,12 @@ class Subscriptions:
             del self._pending[topic.canonical]
             if watched is not None:
                 # Others may have taken what was left.
-                self._all.quotas.checkSubscriptions(topic.project)
+                self._context.quotas.checkSubscriptions(topic.project)
             elif self._session not in self._hub.registry.subscribers(topic.canonical):
                 # What was to be changed has ended meanwhile.
                 self.subscribe(topic, frame)
                 return
-            view = self._all.feeds.view(grant, frame, columns or {})
+            view = self._context.feeds.view(grant, frame, columns or {})
             selection = None
             if frame.snapshot:
                 selection = parseSelection(frame.order, frame.limit, columns or {}, view)
@@ -209,7 +209,7 @@ class Subscriptions:
     def _release(self, watched: str | None) -> None:
         """Take the interest back that a request had in a table."""
         if watched is not None:
-            self._all.feeds.unwatch(watched)
+            self._context.feeds.unwatch(watched)
 
     def _begin(
         self, topic: Topic, frame: Subscribe, view: View | None, selection: Selection | None
@@ -218,11 +218,11 @@ class Subscriptions:
         # new one.
         self._session.restart(topic.canonical)
         if self._hub.subscribe(self._session, topic, view):
-            self._all.quotas.subscriptions.add(topic.project)
+            self._context.quotas.subscriptions.add(topic.project)
             self._note(topic, True)
         refuse = partial(self._giveUp, topic, request=requestOf(frame))
         asked = SubscribeRequest(topic, view, frame.since, selection, bool(frame.sync), refuse)
-        self._all.recovery.begin(self._session, asked)
+        self._context.recovery.begin(self._session, asked)
 
     def _askColumns(
         self,
@@ -231,7 +231,7 @@ class Subscriptions:
         failed: Callable[[Failure], object],
     ) -> None:
         assert topic.table is not None
-        asked = self._all.feeds.columns(topic.table)
+        asked = self._context.feeds.columns(topic.table)
         asked.addCallbacks(told, failed).addErrback(self._session.fail)
 
     # Going on
@@ -242,9 +242,9 @@ class Subscriptions:
         """
         altered = topicOf(topic)
         assert altered.table is not None
-        self._judgeTable(altered, self._all.feeds.shape(altered.table))
+        self._reauthorizeTable(altered, self._context.feeds.shape(altered.table))
 
-    def judgeAll(self) -> Iterator[None]:
+    def reauthorizeAll(self) -> Iterator[None]:
         """
         End what the present identity may not have, and change what it may have otherwise; a
         topic at a time.
@@ -252,15 +252,15 @@ class Subscriptions:
         for canonical in self._hub.registry.topicsOf(self._session):
             held = topicOf(canonical)
             if held.table is not None:
-                self._judgeTable(held)
+                self._reauthorizeTable(held)
             elif self._session in self._hub.registry.subscribers(canonical):
                 try:
-                    self._all.feeds.permit(self._session.identity, Action.SUBSCRIBE, held)
+                    self._context.feeds.permit(self._session.identity, Action.SUBSCRIBE, held)
                 except RealtimeError as error:
                     self._giveUp(held, error)
             yield
 
-    def _judgeTable(self, topic: Topic, columns: Columns | None = None) -> None:
+    def _reauthorizeTable(self, topic: Topic, columns: Columns | None = None) -> None:
         """
         Judge the subscription to a table again.
 
@@ -271,50 +271,50 @@ class Subscriptions:
             # It has ended meanwhile.
             return
         try:
-            grant = self._all.feeds.grant(self._session.identity, topic)
+            grant = self._context.feeds.grant(self._session.identity, topic)
             if columns is None and grant == self._grants.get(topic.canonical):
                 # Nothing has changed.
                 return
             if columns is None and _needsColumns(frame, grant):
-                self._judgeLater(topic)
+                self._reauthorizeLater(topic)
                 return
-            view = self._all.feeds.view(grant, frame, columns or {})
+            view = self._context.feeds.view(grant, frame, columns or {})
         except RealtimeError as error:
             self._giveUp(topic, error)
             return
         self._grants[topic.canonical] = grant
         self._goOn(topic, view)
 
-    def _judgeLater(self, topic: Topic) -> None:
+    def _reauthorizeLater(self, topic: Topic) -> None:
         """
         Judge the subscription to a table when its columns are known.  Until then no change is
         told: it might be one that may not be read any more.
         """
         canonical = topic.canonical
-        if canonical not in self._judging:
+        if canonical not in self._reauthorizing:
             if self._session.catchingUp(canonical) is not None:
                 self._giveUp(topic, _viewChanged())
                 return
-            self._judging[canonical] = self._all.recovery.hold(self._session, topic)
-        held = self._judging[canonical]
+            self._reauthorizing[canonical] = self._context.recovery.hold(self._session, topic)
+        held = self._reauthorizing[canonical]
 
         def told(columns: Columns) -> None:
             # It may have ended meanwhile, or was judged already.
-            if self._judging.get(canonical) is held:
-                self._judgeTable(topic, columns)
+            if self._reauthorizing.get(canonical) is held:
+                self._reauthorizeTable(topic, columns)
 
         self._askColumns(topic, told, partial(self._lose, topic))
 
     def _goOn(self, topic: Topic, view: View | None) -> None:
         """Let a subscription go on with another view, if it is another."""
-        held = self._judging.pop(topic.canonical, None)
+        held = self._reauthorizing.pop(topic.canonical, None)
         if view != self._hub.registry.subscribers(topic.canonical)[self._session]:
             if self._session.catchingUp(topic.canonical) is not held:
                 self._giveUp(topic, _viewChanged())
                 return
-            self._all.feeds.change(self._session, topic, view)
+            self._context.feeds.change(self._session, topic, view)
         if held is not None:
-            self._all.recovery.release(self._session, topic, held)
+            self._context.recovery.release(self._session, topic, held)
 
     def _lose(self, topic: Topic, failure: Failure) -> None:
         error = refusal(failure)
@@ -334,8 +334,8 @@ class Subscriptions:
 
     def _note(self, topic: Topic, begun: bool) -> None:
         """Remember when a subscription began, or that it was ended."""
-        turn = Turn(int(self._all.wall() * 1000), begun)
-        self._all.traces.turns.note((self._session.connectionId, topic.canonical), turn)
+        turn = Turn(int(self._context.wall() * 1000), begun)
+        self._context.traces.turns.note((self._session.connectionId, topic.canonical), turn)
 
     def _giveUp(self, topic: Topic, error: RealtimeError, request: str | None = None) -> None:
         """
@@ -351,11 +351,11 @@ class Subscriptions:
         self._session.drop(topic.canonical)
         self._requests.pop(topic.canonical, None)
         self._grants.pop(topic.canonical, None)
-        self._judging.pop(topic.canonical, None)
+        self._reauthorizing.pop(topic.canonical, None)
         if self._hub.unsubscribe(self._session, topic):
-            self._all.quotas.subscriptions.remove(topic.project)
+            self._context.quotas.subscriptions.remove(topic.project)
             if topic.table is not None:
-                self._all.feeds.unwatch(topic.table)
+                self._context.feeds.unwatch(topic.table)
 
 
 def _viewChanged() -> RealtimeError:

@@ -172,7 +172,7 @@ class World:
         self.recovery = Recovery(
             self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
         )
-        self.surroundings = SessionContext(
+        self.context = SessionContext(
             self.clock,
             self.wall,
             self.hub,
@@ -209,7 +209,7 @@ class World:
         identity = self.authenticator.identify(Credentials(**credentials), self.wall())
         connection = MemoryConnection(self.newConnectionId())
         connection.client = client
-        session = Session(connection, identity, self.surroundings)
+        session = Session(connection, identity, self.context)
         return MemoryClient(connection, session, self.turn)
 
     def realtime(self, **options: Any) -> RealtimeClient:
@@ -239,7 +239,7 @@ class World:
             raise ConnectionRefusedError
         credentials = Credentials(address.projectId, address.userId, address.key, address.token)
         identity = self.authenticator.identify(credentials, self.wall())
-        return Session(connect(self.newConnectionId()), identity, self.surroundings)
+        return Session(connect(self.newConnectionId()), identity, self.context)
 
     def _agent(self) -> RequestTraversalAgent:
         quotas, limits = self.quotas, self.limits

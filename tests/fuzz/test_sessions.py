@@ -237,7 +237,7 @@ class SessionFuzzTests(SynchronousTestCase):
                     len(crowd.world.hub.registry),
                     list(crowd.world.hub.presence.rosters.topics()),
                     crowd.world.tracker.watched,
-                    crowd.world.surroundings.clients,
+                    crowd.world.context.clients,
                     len(crowd.world.quotas.subscriptions),
                 )
                 self.assertEqual(left, (0, [], {}, {}, 0))

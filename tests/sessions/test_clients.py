@@ -44,7 +44,7 @@ class ClientTests(SynchronousTestCase):
         for client in (first, second, third):
             client.die()
         self.assertEqual(len(self.world.hub.registry), 0)
-        self.assertEqual(self.world.surroundings.clients, {})
+        self.assertEqual(self.world.context.clients, {})
 
     def test_others(self) -> None:
         """
