@@ -14,7 +14,7 @@ from tests.live.program import ProgramTests
 from tests.live.wire import Refused, Wire
 
 
-class FarewellTests(ProgramTests):
+class DrainTests(ProgramTests):
     """
     Tests for a stop with many clients.
     """

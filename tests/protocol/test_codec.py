@@ -1,87 +1,33 @@
 """
-Tests for L{aerostack.protocol.codec}.
+Tests for L{aerostack.protocol.codec}: what the daemon decodes, and what it refuses.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from time import process_time
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
-from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.errors import RealtimeError
 from aerostack.protocol import frames
 from aerostack.protocol.codec import (
     MAX_DEPTH,
-    Reference,
     decode,
     decodeValue,
-    encode,
-    encodeValue,
     findUnreadable,
     isDeep,
     reference,
 )
-
-# JSON has no surrogates outside a pair (RFC 8259, 8.2).
-texts = st.text(st.characters(codec="utf-8"), max_size=8)
-numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
-values = st.recursive(
-    st.none() | st.booleans() | numbers | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=10,
-)
-objects = st.dictionaries(texts, values, max_size=3)
-
-TYPES = {
-    "subscribe": frames.Subscribe,
-    "unsubscribe": frames.Unsubscribe,
-    "publish": frames.Publish,
-    "track": frames.Track,
-    "untrack": frames.Untrack,
-    "chat": frames.Chat,
-    "auth": frames.Auth,
-    "ping": frames.Ping,
-}
-REQUIRED: dict[str, dict[str, Any]] = {
-    "subscribe": {"topic": texts},
-    "unsubscribe": {"topic": texts},
-    "publish": {"topic": texts, "event": texts},
-    "track": {"topic": texts, "state": objects},
-    "untrack": {"topic": texts},
-    "chat": {"roomId": texts, "text": texts},
-    "auth": {"token": texts},
-    "ping": {},
-}
-OPTIONAL: dict[str, dict[str, Any]] = {
-    "subscribe": {
-        "filter": st.none() | objects,
-        "event": st.none() | texts | st.lists(texts),
-        "columns": st.none() | st.lists(texts),
-        "since": st.none() | texts,
-    },
-    "publish": {
-        "data": values,
-        "persist": st.none() | st.booleans(),
-        "id": st.none() | texts | st.integers(0, 2**53),
-    },
-    "chat": {"metadata": st.none() | objects},
-}
-good = st.sampled_from(sorted(TYPES)).flatmap(
-    lambda name: st.fixed_dictionaries(
-        {"type": st.just(name), **REQUIRED[name]}, optional=OPTIONAL.get(name, {})
-    )
-)
-# Any JSON where the protocol wants something else.
-FIELDS = ("topic", "filter", "event", "data", "persist", "id", "state", "roomId", "text", "token")
-odd = st.fixed_dictionaries(
-    {"type": st.sampled_from(sorted(TYPES)) | values},
-    optional=dict.fromkeys(FIELDS, values),
+from tests.protocol.samples import (
+    HALVES,
+    REQUIRED,
+    TYPES,
+    Refusing,
+    good,
+    odd,
 )
 
 
@@ -95,19 +41,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: plain(inner) for name, inner in value.items()}
     return value
-
-
-class Refusing(SynchronousTestCase):
-    """
-    What tests of refusals have in common.
-    """
-
-    def refused(self, payload: bytes | Any, code: str) -> str:
-        if not isinstance(payload, bytes):
-            payload = json.dumps(payload).encode()
-        error = self.assertRaises(RealtimeError, decode, payload)
-        self.assertEqual(error.code, code, payload[:100])
-        return error.message
 
 
 class DecodeTests(Refusing):
@@ -322,149 +255,6 @@ class DecodeTests(Refusing):
         reference(payload)
 
 
-class EncodeTests(SynchronousTestCase):
-    """
-    Tests for L{encode} and L{encodeValue}.
-    """
-
-    @given(values)
-    def test_agree(self, value: Any) -> None:
-        """
-        What we write, the standard library reads, and we read what it writes.
-        """
-        self.assertEqual(json.loads(encodeValue(value)), value)
-        self.assertEqual(decodeValue(json.dumps(value).encode()), value)
-        self.assertEqual(decodeValue(encodeValue(value)), value)
-
-    def test_compact(self) -> None:
-        """
-        No byte is spent on spaces or on escapes that UTF-8 does not need.
-        """
-        self.assertEqual(encodeValue({"a": [1, "é/"], "b": {}}), '{"a":[1,"é/"],"b":{}}'.encode())
-
-    def test_notFinite(self) -> None:
-        """
-        JSON has no infinity: it is never written as something that no client can read.
-        """
-        for value in (math.inf, -math.inf, math.nan):
-            self.assertEqual(encodeValue([value]), b"[null]")
-
-    def test_frames(self) -> None:
-        """
-        Each of the daemon's frames is written as the protocol has it.
-        """
-        for frame, expected in (
-            (frames.Subscribed("a/p"), {"type": "subscribed", "topic": "a/p"}),
-            (frames.Unsubscribed("a/p"), {"type": "unsubscribed", "topic": "a/p"}),
-            (frames.Ack("x"), {"type": "ack", "id": "x"}),
-            (frames.Ack(7), {"type": "ack", "id": 7}),
-            (frames.Pong(), {"type": "pong"}),
-            (
-                frames.DbChange("table/t/p", "INSERT", {"id": 1}, 5),
-                {
-                    "type": "db_change",
-                    "topic": "table/t/p",
-                    "operation": "INSERT",
-                    "data": {"id": 1},
-                    "timestamp": 5,
-                },
-            ),
-            (
-                frames.DbChange("table/t/p", "UPDATE", {"id": 1}, 5, {"id": 2}, True),
-                {
-                    "type": "db_change",
-                    "topic": "table/t/p",
-                    "operation": "UPDATE",
-                    "data": {"id": 1},
-                    "old": {"id": 2},
-                    "moved": True,
-                    "timestamp": 5,
-                },
-            ),
-            (
-                frames.Event("a/p", "e", Raw(b'{"n":1.0}'), 5),
-                {"type": "event", "topic": "a/p", "event": "e", "data": {"n": 1}, "timestamp": 5},
-            ),
-            (
-                frames.ChatMessage("chat/r/p", "message", {"id": "m"}, 5, "ann"),
-                {
-                    "type": "chat_message",
-                    "topic": "chat/r/p",
-                    "event": "message",
-                    "data": {"id": "m"},
-                    "userId": "ann",
-                    "timestamp": 5,
-                },
-            ),
-            (
-                frames.Error("forbidden", "No."),
-                {"type": "error", "code": "forbidden", "message": "No."},
-            ),
-            (
-                frames.Error("rate_limited", "Wait.", "x", "a/p", 50),
-                {
-                    "type": "error",
-                    "code": "rate_limited",
-                    "message": "Wait.",
-                    "id": "x",
-                    "topic": "a/p",
-                    "retryAfter": 50,
-                },
-            ),
-        ):
-            self.assertEqual(json.loads(encode(frame)), expected)
-
-
-class DecodeValueTests(SynchronousTestCase):
-    """
-    Tests for L{decodeValue}.
-    """
-
-    def test_bad(self) -> None:
-        """
-        What is not JSON, or nested without end, is refused.
-        """
-        for payload, code in (
-            (b"", "invalid_json"),
-            (b"{", "invalid_json"),
-            (b'"\xff"', "invalid_json"),
-            (b"1e999", "invalid_json"),
-            (b"9" * 100_000, "invalid_json"),
-            (b"[" * 100_000, "too_deep"),
-            (b'{"a":' * 100_000, "too_deep"),
-        ):
-            error = self.assertRaises(RealtimeError, decodeValue, payload)
-            self.assertEqual(error.code, code, payload[:20])
-
-    @given(st.binary(max_size=100))
-    def test_anyBytes(self, payload: bytes) -> None:
-        """
-        Any bytes are a value that the standard library reads too, or are refused.
-        """
-        try:
-            value = decodeValue(payload)
-        except RealtimeError as error:
-            self.assertEqual(error.code, "invalid_json")
-        else:
-            self.assertEqual(value, json.loads(payload))
-
-
-HALVES = (
-    *(b'"\\ud83d"', b'"nice \\ud83d\\n"', b'"\\udc00"', b'"\\ude00\\ud83d"', b'"\\ud83d\\ud83d"'),
-    *(b'"\\uD83D\\u0041"', b'{"\\ud83d":1}', b'"\\\\\\ud83d"', b'"\\ud83d\\ud83d\\ude00"'),
-)
-"""JSON with half of a surrogate pair."""
-
-BROKEN = (*HALVES, b"", b"nil", b'"\\x"', b'"\x01"', b"01", b"1e999", b"[1,", b"}", b"1 2", b"\xff")
-"""What is no JSON, or has no value that a client could read."""
-
-
-def referred(frame: dict[str, Any]) -> Reference:
-    """What a frame is about."""
-    topic = f"chat/{frame['roomId']}" if frame["type"] == "chat" else frame.get("topic")
-    return Reference(frame.get("id"), topic, frame["type"])
-
-
 class UnreadableTests(Refusing):
     """
     Tests for JSON that clients' parsers could not read.
@@ -486,7 +276,7 @@ class UnreadableTests(Refusing):
         A number that a double cannot hold is refused in each frame that passes JSON on, and in
         each body; one that it can hold is not, nor are a string's characters.
         """
-        for good, values in ((True, self.readable), (False, self.unreadable)):
+        for isReadable, values in ((True, self.readable), (False, self.unreadable)):
             for value in values:
                 for frame in (
                     f'{{"type":"publish","topic":"a/b","event":"e","data":{value}}}',
@@ -494,13 +284,13 @@ class UnreadableTests(Refusing):
                     f'{{"type":"track","topic":"a/b","state":{{"x":{value}}}}}',
                     f'{{"type":"ping","new":{value}}}',
                 ):
-                    if good:
+                    if isReadable:
                         decode(frame.encode())
                     else:
                         message = self.refused(frame.encode(), "invalid_json")
                         self.assertIn("too large for a double; send it as a string", message)
                         self.assertLess(len(message), 120)
-                if good:
+                if isReadable:
                     decodeValue(value.encode())
                 else:
                     error = self.assertRaises(RealtimeError, decodeValue, value.encode())
@@ -520,104 +310,3 @@ class UnreadableTests(Refusing):
         Whatever is a double passes.
         """
         self.assertIsNone(findUnreadable(json.dumps({"a": [number]}).encode()))
-
-
-class ReferenceTests(SynchronousTestCase):
-    """
-    Tests for L{reference}.
-    """
-
-    def test_found(self) -> None:
-        """
-        The C{id} and C{topic} of a refused frame are found, whatever else is wrong.
-        """
-        self.assertEqual(
-            reference(b'{"type":"nope","topic":"a","id":7,"x":[]}'), Reference(7, "a", "nope")
-        )
-        self.assertEqual(reference(b'{"id":"x","event":5}'), Reference("x"))
-
-    def test_unusable(self) -> None:
-        """
-        What could not be a C{id} or C{topic}, or cannot be read, is not repeated.
-        """
-        for payload in (
-            *(b"", b"[]", b"{}", b"\xff", b'{"id":', b"[" * 10_000, b'{"id":' + b"[" * 10_000),
-            *(b'{"id":null}', b'{"id":1.5}', b'{"id":{}}', b'{"topic":5}', b'{"id":true}'),
-            b'{"id":' + b"9" * 100_000 + b"}",
-        ):
-            self.assertEqual(reference(payload), Reference(), payload[:20])
-
-    @given(good)
-    def test_agree(self, frame: dict[str, Any]) -> None:
-        """
-        Of a good frame it finds what L{decode} finds.
-        """
-        found = reference(json.dumps(frame).encode())
-        self.assertEqual(found, referred(frame))
-
-    @given(good, st.sampled_from(BROKEN), st.booleans())
-    def test_broken(self, frame: dict[str, Any], broken: bytes, first: bool) -> None:
-        """
-        A value that spoils a frame does not hide what the frame is about, wherever it stands.
-        """
-        rest = json.dumps(frame).encode()[1:-1]
-        # What stands behind a bracket that has no partner is no field of the frame.
-        first = first and broken not in (b"[1,", b"}")
-        parts = (b'"x":' + broken, rest) if first else (rest, b'"x":' + broken)
-        self.assertEqual(reference(b"{" + b",".join(parts) + b"}"), referred(frame), broken)
-
-    def test_cutOff(self) -> None:
-        """
-        Of a frame that ends too soon the fields before the end are found.
-        """
-        whole = b'{"type":"publish","id":"k","topic":"a/b","event":"e","data":[{"id":5'
-        for end in range(40, len(whole)):
-            self.assertEqual(reference(whole[:end]), Reference("k", "a/b", "publish"))
-
-    def test_inner(self) -> None:
-        """
-        Fields of the data are not taken for the frame's.
-        """
-        for inner in (b'{"id":2,"topic":"x/y"', b'["id", 2', b'"\\",\\"id\\":3', b'"\\\\"'):
-            found = reference(b'{"type":"publish","id":1,"data":' + inner + b"")
-            self.assertEqual(found, Reference(1, None, "publish"), inner)
-
-    def test_long(self) -> None:
-        """
-        No error repeats a type of any length, nor a part of an id.
-        """
-        payload = {"type": "t" * 5000, "id": "i" * 5000, "topic": "a/b"}
-        found = reference(json.dumps(payload).encode())
-        self.assertEqual(found, Reference(None, "a/b", "t" * 64))
-        self.assertEqual(reference(b'{"id":"' + b"i" * 4096 + b'"}').id, "i" * 4096)
-
-    def test_growth(self) -> None:
-        """
-        The work grows with the size of what was sent, and not with its square.
-        """
-        for part in (
-            b'"',
-            b'\\"',
-            b"\\",
-            b'"\\',
-            b"[",
-            b'{"id":',
-            b"\\ud83d",
-            b"1e9",
-            b'"",',
-            b"\\u",
-        ):
-            for opening in (b"", b'{"x":', b'{"x":"'):
-                small, large = (opening + part * (n // len(part)) for n in (8000, 256_000))
-                spent = [least(small), least(large)]
-                self.assertLess(spent[1], 0.02 + spent[0] * 32 * 8, (opening, part, spent))
-
-
-def least(payload: bytes) -> float:
-    """The least time, in seconds, that it takes to look what a payload is about."""
-    times = []
-    for _ in range(3):
-        began = process_time()
-        reference(payload)
-        times.append(process_time() - began)
-    return min(times)

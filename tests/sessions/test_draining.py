@@ -18,7 +18,7 @@ from aerostack.testing import MemoryClient, World
 PUBLISH = {"type": "publish", "topic": "chat/a", "event": "e", "persist": True}
 
 
-class FarewellTests(SynchronousTestCase):
+class DrainTests(SynchronousTestCase):
     """
     Tests for L{drain}.
     """

@@ -11,10 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.errors import CLOSE_FLOOD
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import Frame, MemoryClient, World, makeProject
-
-
-def types(frames: list[Frame]) -> list[str]:
-    return [frame["type"] for frame in frames]
+from tests.sessions.answers import types
 
 
 class QuotaTests(SynchronousTestCase):
@@ -145,7 +142,7 @@ class QuotaTests(SynchronousTestCase):
     def test_projectTables(self) -> None:
         """
         Subscriptions that wait for their table do not get past the quota together, and
-        those refused leave no interest in it.
+        the tracker does not watch the table for the refused ones.
         """
         self.serve(subscriptions=2)
         clients = [self.world.connect() for _ in range(4)]

@@ -91,30 +91,30 @@ class ReauthorizingTests(SynchronousTestCase):
 
 class SessionTests(SynchronousTestCase):
     """
-    Sessions that are judged anew.
+    Sessions whose rights the daemon checks again.
     """
 
     def test_manyTopics(self) -> None:
         """
-        However many topics a client holds, it is judged on each, and only on those that it
-        still holds then.
+        The daemon checks every topic of a client over several turns, and skips a topic that the
+        client has left meanwhile.
         """
         world = World()
         client = world.connect(userId="ann")
         topics = [f"chat/{n}" for n in range(3 * STEPS)]
         for topic in topics:
             client.ask(type="subscribe", topic=topic)
-        judged: list[str] = []
+        checked: list[str] = []
 
         def permit(identity: object, action: object, topic: object) -> None:
-            judged.append(str(topic))
+            checked.append(str(topic))
 
         self.patch(world.feeds, "permit", permit)
         client.session.reauthorize()
-        self.assertEqual(len(judged), STEPS)
+        self.assertEqual(len(checked), STEPS)
         client.send(type="unsubscribe", topic=topics[-1])
         client.take()
-        self.assertEqual(len(judged), 3 * STEPS - 1)
+        self.assertEqual(len(checked), 3 * STEPS - 1)
 
     def test_end(self) -> None:
         """

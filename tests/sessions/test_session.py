@@ -18,15 +18,8 @@ from aerostack.errors import (
     CLOSE_UNSUPPORTED,
 )
 from aerostack.settings.limits import LimitsConfig
-from aerostack.testing import Frame, World
-
-
-def types(frames: list[Frame]) -> list[str]:
-    return [frame["type"] for frame in frames]
-
-
-def codes(frames: list[Frame]) -> list[str]:
-    return [frame["code"] for frame in frames if frame["type"] == "error"]
+from aerostack.testing import World
+from tests.sessions.answers import codes, types
 
 
 class LivenessTests(SynchronousTestCase):

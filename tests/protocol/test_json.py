@@ -1,0 +1,153 @@
+"""
+Tests for L{aerostack.protocol.codec}: the frames that the daemon encodes, and JSON values
+outside of frames.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.errors import RealtimeError
+from aerostack.protocol import frames
+from aerostack.protocol.codec import (
+    decodeValue,
+    encode,
+    encodeValue,
+)
+from tests.protocol.samples import (
+    values,
+)
+
+
+class EncodeTests(SynchronousTestCase):
+    """
+    Tests for L{encode} and L{encodeValue}.
+    """
+
+    @given(values)
+    def test_agree(self, value: Any) -> None:
+        """
+        What we write, the standard library reads, and we read what it writes.
+        """
+        self.assertEqual(json.loads(encodeValue(value)), value)
+        self.assertEqual(decodeValue(json.dumps(value).encode()), value)
+        self.assertEqual(decodeValue(encodeValue(value)), value)
+
+    def test_compact(self) -> None:
+        """
+        No byte is spent on spaces or on escapes that UTF-8 does not need.
+        """
+        self.assertEqual(encodeValue({"a": [1, "é/"], "b": {}}), '{"a":[1,"é/"],"b":{}}'.encode())
+
+    def test_notFinite(self) -> None:
+        """
+        JSON has no infinity: it is never written as something that no client can read.
+        """
+        for value in (math.inf, -math.inf, math.nan):
+            self.assertEqual(encodeValue([value]), b"[null]")
+
+    def test_frames(self) -> None:
+        """
+        Each of the daemon's frames is written as the protocol has it.
+        """
+        for frame, expected in (
+            (frames.Subscribed("a/p"), {"type": "subscribed", "topic": "a/p"}),
+            (frames.Unsubscribed("a/p"), {"type": "unsubscribed", "topic": "a/p"}),
+            (frames.Ack("x"), {"type": "ack", "id": "x"}),
+            (frames.Ack(7), {"type": "ack", "id": 7}),
+            (frames.Pong(), {"type": "pong"}),
+            (
+                frames.DbChange("table/t/p", "INSERT", {"id": 1}, 5),
+                {
+                    "type": "db_change",
+                    "topic": "table/t/p",
+                    "operation": "INSERT",
+                    "data": {"id": 1},
+                    "timestamp": 5,
+                },
+            ),
+            (
+                frames.DbChange("table/t/p", "UPDATE", {"id": 1}, 5, {"id": 2}, True),
+                {
+                    "type": "db_change",
+                    "topic": "table/t/p",
+                    "operation": "UPDATE",
+                    "data": {"id": 1},
+                    "old": {"id": 2},
+                    "moved": True,
+                    "timestamp": 5,
+                },
+            ),
+            (
+                frames.Event("a/p", "e", Raw(b'{"n":1.0}'), 5),
+                {"type": "event", "topic": "a/p", "event": "e", "data": {"n": 1}, "timestamp": 5},
+            ),
+            (
+                frames.ChatMessage("chat/r/p", "message", {"id": "m"}, 5, "ann"),
+                {
+                    "type": "chat_message",
+                    "topic": "chat/r/p",
+                    "event": "message",
+                    "data": {"id": "m"},
+                    "userId": "ann",
+                    "timestamp": 5,
+                },
+            ),
+            (
+                frames.Error("forbidden", "No."),
+                {"type": "error", "code": "forbidden", "message": "No."},
+            ),
+            (
+                frames.Error("rate_limited", "Wait.", "x", "a/p", 50),
+                {
+                    "type": "error",
+                    "code": "rate_limited",
+                    "message": "Wait.",
+                    "id": "x",
+                    "topic": "a/p",
+                    "retryAfter": 50,
+                },
+            ),
+        ):
+            self.assertEqual(json.loads(encode(frame)), expected)
+
+
+class DecodeValueTests(SynchronousTestCase):
+    """
+    Tests for L{decodeValue}.
+    """
+
+    def test_bad(self) -> None:
+        """
+        What is not JSON, or nested without end, is refused.
+        """
+        for payload, code in (
+            (b"", "invalid_json"),
+            (b"{", "invalid_json"),
+            (b'"\xff"', "invalid_json"),
+            (b"1e999", "invalid_json"),
+            (b"9" * 100_000, "invalid_json"),
+            (b"[" * 100_000, "too_deep"),
+            (b'{"a":' * 100_000, "too_deep"),
+        ):
+            error = self.assertRaises(RealtimeError, decodeValue, payload)
+            self.assertEqual(error.code, code, payload[:20])
+
+    @given(st.binary(max_size=100))
+    def test_anyBytes(self, payload: bytes) -> None:
+        """
+        Any bytes are a value that the standard library reads too, or are refused.
+        """
+        try:
+            value = decodeValue(payload)
+        except RealtimeError as error:
+            self.assertEqual(error.code, "invalid_json")
+        else:
+            self.assertEqual(value, json.loads(payload))
