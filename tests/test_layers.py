@@ -447,7 +447,7 @@ class WalkTests(SynchronousTestCase):
             ("core.topics.topics", "errors"),
             ("protocol.encoding", "core.replay.positions"),
             ("sessions.session", "hub.hub"),
-            ("net.http.api", "net.http.resources"),
+            ("net.http.api", "net.http.base"),
             ("server.service", "cli"),
             ("cli", "client.address"),
             ("client.connection", "protocol.codec"),

@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IReactorTime
 from aerostack.auth.authenticator import Authenticator, Credentials
 from aerostack.core.limits.quotas import Quotas
 from aerostack.errors import RealtimeError
+from aerostack.net.http.base import JSONResource
 from aerostack.net.http.requests import BoundedRequest, headerOf, isLocal
-from aerostack.net.http.resources import JSONResource
 from aerostack.protocol.codec import decodeValue
 
 

@@ -1,6 +1,9 @@
 """
-Every setting: its name, its meaning, its allowed values and its default.
+The sections of the configuration.  Each setting has its name, its meaning, its allowed values and
+its default.
 
+The settings of the limits, of a project and of a table are in
+L{aerostack.settings.limits}, L{aerostack.settings.projects} and L{aerostack.settings.tables}.
 L{aerostack.config.loader} validates the configuration by these classes, and tests compare the
 documentation with them.
 """

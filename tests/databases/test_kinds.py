@@ -31,7 +31,7 @@ from aerostack.databases.postgres.ledger import standstill
 from aerostack.databases.postgres.rows import RowDecoder, Shape, fieldsOf
 from aerostack.databases.postgres.select import readRows
 from aerostack.databases.postgres.settings import settingsSQL
-from aerostack.databases.sqlite import rows
+from aerostack.databases.sqlite import select
 from tests.databases.postgres.case import PostgresCase
 from tests.databases.support import JournalCase, Steps
 from tests.postgres import ROLE
@@ -129,7 +129,7 @@ class SQLiteTests(KindContract, JournalCase):
 
     def read(self, selection: Selection) -> list[Row]:
         names = list(self.reader.journal.columns(self.reader.cursor, "t"))
-        return rows.readRows(self.reader.cursor, "t", names, selection, BOUNDS)[0]
+        return select.readRows(self.reader.cursor, "t", names, selection, BOUNDS)[0]
 
     def test_same(self) -> None:
         """

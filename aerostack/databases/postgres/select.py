@@ -1,7 +1,7 @@
 """
 Reads the selected rows of a PostgreSQL table, at one point among its changes.
 
-The SQL may let too many rows through, but never too few; see L{aerostack.databases.sqlite.rows}.
+The SQL may let too many rows through, but never too few; see L{aerostack.databases.sqlite.select}.
 """
 
 from __future__ import annotations

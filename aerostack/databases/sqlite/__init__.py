@@ -3,8 +3,10 @@ SQLite: connections, queries, and the journal that triggers write.
 
 Begin with L{aerostack.databases.sqlite.backend}, which names the parts, and
 L{aerostack.databases.sqlite.journal}, which reads what the triggers wrote.
-L{aerostack.databases.sqlite.triggers} has the SQL of the triggers, from what
-L{aerostack.databases.sqlite.tables} reads of a table.  L{aerostack.databases.sqlite.ledger} keeps
-the daemon's own tables in the user's database, all of them named C{_aerostack_*}, and
-L{aerostack.databases.sqlite.repair} follows what the user does to the followed tables.
+L{aerostack.databases.sqlite.triggers} makes the triggers of a table from what
+L{aerostack.databases.sqlite.tables} reads of it, and L{aerostack.databases.sqlite.triggertext} has
+their SQL.  L{aerostack.databases.sqlite.select} reads the rows of a snapshot.
+L{aerostack.databases.sqlite.ledger} keeps the daemon's own tables in the user's database, all of
+them named C{_aerostack_*}, and L{aerostack.databases.sqlite.repair} follows what the user does to
+the followed tables.
 """

@@ -25,7 +25,7 @@ from aerostack.databases.sqlite.names import fold
 from aerostack.databases.sqlite.noting import NotedJournal
 from aerostack.databases.sqlite.past import readPast, surveyPast
 from aerostack.databases.sqlite.pruning import HOLD, WHOLE, prune
-from aerostack.databases.sqlite.rows import readRows
+from aerostack.databases.sqlite.select import readRows
 from aerostack.databases.sqlite.tables import columnTypes, describe
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IJournal

@@ -2,6 +2,7 @@
 HTTP: the server, its resources and the files for browsers.
 
 Begin with L{aerostack.net.http.api}, which puts the resources together and has history, RPC and
-health.  L{aerostack.net.http.server} bounds connections and requests, L{aerostack.net.http.admin}
-serves the console, and L{aerostack.net.http.metrics} serves Prometheus.
+health.  The classes of all resources extend those of L{aerostack.net.http.base}.
+L{aerostack.net.http.server} bounds connections and requests, L{aerostack.net.http.admin} serves the
+console, and L{aerostack.net.http.metrics} serves Prometheus.
 """

@@ -20,6 +20,7 @@ from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Identity
 from aerostack.core.topics.topics import Topic, parseTopic
 from aerostack.errors import RealtimeError
+from aerostack.net.http.base import JSONResource, nothingHere
 from aerostack.net.http.requests import (
     BoundedRequest,
     isLocal,
@@ -27,7 +28,6 @@ from aerostack.net.http.requests import (
     operatorOf,
     queryOf,
 )
-from aerostack.net.http.resources import JSONResource, nothingHere
 from aerostack.settings.limits import LimitsConfig
 
 LIMIT = 100

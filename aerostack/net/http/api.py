@@ -20,6 +20,7 @@ from aerostack.core.replay.publications import Kept
 from aerostack.core.topics.topics import parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.interfaces import IHistory
+from aerostack.net.http.base import JSONResource, NotFoundResource
 from aerostack.net.http.requests import (
     BoundedRequest,
     bearerOf,
@@ -28,7 +29,6 @@ from aerostack.net.http.requests import (
     queryOf,
     serverOf,
 )
-from aerostack.net.http.resources import JSONResource, NotFoundResource
 from aerostack.sessions.rpc import RPC, Permit
 from aerostack.settings.limits import LimitsConfig
 

@@ -16,8 +16,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from aerostack.errors import RealtimeError
+from aerostack.net.http.base import NotFoundResource, RefusalResource
 from aerostack.net.http.requests import BoundedRequest
-from aerostack.net.http.resources import NotFoundResource, RefusalResource
 
 HTML = "text/html; charset=utf-8"
 

@@ -17,8 +17,8 @@ from prometheus_client.utils import floatToGoString
 
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.diagnosis.histogram import Histogram
+from aerostack.net.http.base import JSONResource
 from aerostack.net.http.requests import BoundedRequest, headersOf, isLocal, operatorOf
-from aerostack.net.http.resources import JSONResource
 
 KIND = "kind"
 """The label that tells several histograms of one metric apart.  No client chooses its values."""

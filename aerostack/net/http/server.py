@@ -16,8 +16,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from aerostack.errors import RealtimeError
+from aerostack.net.http.base import RefusalResource
 from aerostack.net.http.requests import BoundedRequest
-from aerostack.net.http.resources import RefusalResource
 from aerostack.net.intake import Intake
 from aerostack.settings.limits import LimitsConfig
 
@@ -255,7 +255,7 @@ class BoundedSite(Site):
     """
 
     protocol = BoundedChannel  # type: ignore[assignment]
-    log_ = Logger(namespace="aerostack.net.http.resources")
+    log_ = Logger(namespace="aerostack.net.http.base")
     displayTracebacks = False
     noisy = False
 

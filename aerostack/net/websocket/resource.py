@@ -9,8 +9,8 @@ from typing import Any
 
 from aerostack.auth.authenticator import Authenticator
 from aerostack.errors import RealtimeError
+from aerostack.net.http.base import JSONResource
 from aerostack.net.http.requests import BoundedRequest, headersOf, queryOf
-from aerostack.net.http.resources import JSONResource
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
 from aerostack.net.websocket.handshake import parseOpening

@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.databases.sqlite.rows}, and for snapshots of an SQLite database.
+Tests for L{aerostack.databases.sqlite.select}, and for snapshots of an SQLite database.
 """
 
 from __future__ import annotations
