@@ -30,7 +30,7 @@ states = st.sampled_from([b"{}", b'{"x":1}', b'{"x":2}'])
 
 class PresenceTests(SynchronousTestCase):
     """
-    Tests for L{Presence}, one promise each.
+    Tests for L{Presence}.
     """
 
     def setUp(self) -> None:
@@ -47,7 +47,8 @@ class PresenceTests(SynchronousTestCase):
 
     def test_join(self) -> None:
         """
-        The first C{track} joins, and who joins does not know yet who is there.
+        The first C{track} of a connection is a join.  The client does not have the list of members
+        yet.
         """
         tracked = self.track("c1")
         self.assertEqual((tracked.joined, tracked.updated, tracked.fresh), (True, False, True))
@@ -60,7 +61,8 @@ class PresenceTests(SynchronousTestCase):
 
     def test_counts(self) -> None:
         """
-        Where anybody is, and how many, can be had; nobody counts once the last has left.
+        The topics with members, and the number of their members, can be read.  A topic without
+        members is not among them.
         """
         self.track("c1")
         self.track("c2", "ben")
@@ -72,8 +74,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_update(self) -> None:
         """
-        A second C{track} is an update, not a leave and a join, and keeps the time of
-        the first.
+        A second C{track} is an update, not a leave and a join.  The member keeps its time.
         """
         self.track("c1")
         tracked = self.track("c1", state=b"[]", now=START + 5)
@@ -82,14 +83,14 @@ class PresenceTests(SynchronousTestCase):
 
     def test_same(self) -> None:
         """
-        To say the same again is no update.
+        A C{track} with the same state is no update.
         """
         self.track("c1")
         self.assertFalse(self.track("c1").updated)
 
     def test_twoTabs(self) -> None:
         """
-        Two tabs of one user are two members, and each leaves for itself.
+        Two tabs of one user are two members, and each leaves on its own.
         """
         self.track("c1")
         self.assertTrue(self.track("c2").joined)
@@ -122,7 +123,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_untrackLast(self) -> None:
         """
-        Of a connection that untracked everything, nothing stays.
+        A connection that has untracked everything leaves nothing behind.
         """
         self.track("c1")
         self.presence.untrack("chat/a/p", "c1")
@@ -130,7 +131,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_grace(self) -> None:
         """
-        Who died without a word stays until the grace is over, and then leaves.
+        A member whose connection broke stays until the grace is over, and then leaves.
         """
         member = self.track("c1").member
         self.presence.lose("c1", START)
@@ -156,7 +157,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_takeOverNews(self) -> None:
         """
-        Who comes back with something new to say is told as an update.
+        A user who comes back with a new state is an update.
         """
         self.track("c1")
         self.presence.lose("c1", START)
@@ -179,8 +180,8 @@ class PresenceTests(SynchronousTestCase):
 
     def test_takeOverOnlyOwn(self) -> None:
         """
-        Nobody takes over another user's member, one of another topic, or one that somebody
-        without a name left behind.
+        A user does not take over another user's member, a member of another topic, or the member of
+        a user without a name.
         """
         self.track("c1")
         self.track("c2", userId=None)
@@ -196,8 +197,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_takeOverOnlyLost(self) -> None:
         """
-        A tab that opens while another dies takes over the one that died, not the one that
-        lives.
+        A new tab takes over the member of a lost connection, not that of a connection that lives.
         """
         self.track("c1")
         self.track("c2")
@@ -208,8 +208,8 @@ class PresenceTests(SynchronousTestCase):
 
     def test_together(self) -> None:
         """
-        When all tabs of a user die and come back, each finds a member, the one that was
-        lost first first.
+        When all tabs of a user are lost and come back, each takes a member over.  The member that
+        was lost first is the first.
         """
         for number in range(3):
             self.track(f"c{number}")
@@ -220,7 +220,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_noGrace(self) -> None:
         """
-        A grace of zero ends with the next look.
+        A grace of zero ends at the next check.
         """
         presence = Presence(0)
         presence.track("chat/a/p", "c1", "ann", b"{}", START)
@@ -229,7 +229,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_loseNobody(self) -> None:
         """
-        A connection that was nowhere present is lost without a trace.
+        A lost connection that was present nowhere leaves nothing behind.
         """
         self.presence.lose("c1", START)
         self.assertEqual(vars(self.presence), vars(Presence(GRACE)))
@@ -238,7 +238,7 @@ class PresenceTests(SynchronousTestCase):
 @dataclass
 class Seat:
     """
-    One member as the model has it.
+    One member in the model.
 
     @ivar holder: The connection that speaks for it, L{None} since that one was lost.
     """
@@ -254,8 +254,8 @@ class Seat:
 
 class PresenceMachine(RuleBasedStateMachine):
     """
-    Presence beside a list of seats, and an observer who only hears of joins, updates
-    and leaves.
+    Compares L{Presence} with a list of seats and with an observer that only gets joins, updates and
+    leaves.
     """
 
     connections = Bundle("connections")
@@ -379,7 +379,7 @@ class ObserverTests(SynchronousTestCase):
 
     def test_model(self) -> None:
         """
-        Whatever happens, joins, updates and leaves add up to exactly the members, and
-        nobody is seen to leave within the grace.
+        The joins, updates and leaves add up to exactly the members at any time, and no member
+        leaves within the grace.
         """
         run_state_machine_as_test(PresenceMachine)

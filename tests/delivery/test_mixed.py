@@ -15,12 +15,12 @@ from tests.delivery.slowreaders import ORDERS, OutboundCase
 
 class MixedTests(OutboundCase):
     """
-    Rows beside what exists nowhere else.
+    Rows beside frames that cannot be read again.
     """
 
     def test_messagesStay(self) -> None:
         """
-        Rows give way to messages: those wait, and the rows are read again.
+        Messages wait in the place of rows.  The daemon reads the rows again.
         """
         self.subscribe("orders", "chat/a")
         self.write(8)
@@ -31,7 +31,7 @@ class MixedTests(OutboundCase):
 
     def test_rowsGiveWay(self) -> None:
         """
-        So also where it is a message for which there is no room.
+        A message for which there is no room takes the place of rows that wait.
         """
         self.subscribe("orders", "chat/a")
         self.write(14)
@@ -41,7 +41,7 @@ class MixedTests(OutboundCase):
 
     def test_rowFindsNoRoom(self) -> None:
         """
-        A row for which messages leave no room is not lost.
+        A row is not lost if the messages that wait leave no room for it.
         """
         self.subscribe("orders", "chat/a")
         self.fill()
@@ -51,7 +51,7 @@ class MixedTests(OutboundCase):
 
     def test_tooManyMessages(self) -> None:
         """
-        Messages alone that are more than may wait close the client.
+        A client is closed if more messages wait for it than may.
         """
         self.subscribe("orders", "chat/a")
         self.write(10)
@@ -61,8 +61,9 @@ class MixedTests(OutboundCase):
 
     def test_tooManyMessagesHeld(self) -> None:
         """
-        So do those that are held while the past is sent, where they cannot be read again:
-        together with what waits, and those of all topics together.
+        A client is closed if the messages that are held while the past is sent, and cannot be read
+        again, are too many together with those that wait.  The messages of all topics count
+        together.
         """
         self.client.positions = True
         since = []
@@ -89,7 +90,8 @@ class MixedTests(OutboundCase):
 
     def test_warnedWhatever(self) -> None:
         """
-        One whose messages pass the half is warned, also where rows wait between them.
+        A client is warned when its messages pass half of what may wait, even if rows wait between
+        them.
         """
         self.subscribe("orders", "chat/a")
         self.say(8)
@@ -100,8 +102,8 @@ class MixedTests(OutboundCase):
 
     def test_presence(self) -> None:
         """
-        Who comes and goes on a table's topic is told also to those who are behind with its
-        rows.
+        A client that is behind with the rows of a table still gets joins and leaves on the table's
+        topic.
         """
         self.subscribe("orders")
         self.write(40)
@@ -114,8 +116,8 @@ class MixedTests(OutboundCase):
 
     def test_presenceFlood(self) -> None:
         """
-        More changes of who is present than may wait close no client, and it has the set in
-        the end.
+        A client is not closed if more changes of presence come than may wait.  In the end it has
+        the whole set of members.
         """
         self.subscribe("chat/a")
         other = self.world.connect()
@@ -129,7 +131,7 @@ class MixedTests(OutboundCase):
 
     def test_presenceFloodHeld(self) -> None:
         """
-        So also where they are held while the past is sent.
+        A client is not closed either if the changes of presence are held while the past is sent.
         """
         self.subscribe("orders")
         self.write(40)
@@ -148,8 +150,8 @@ class MixedTests(OutboundCase):
 
     def test_presenceFloodBefore(self) -> None:
         """
-        Where they come before the client is told that it is subscribed, the set comes behind
-        that answer, and once.
+        If the changes of presence come before the client's answer, the set comes once, behind the
+        answer.
         """
         since = self.leaveKept()
         self.world.history.reading = reading = []
@@ -181,8 +183,7 @@ class MixedTests(OutboundCase):
 
     def test_presenceNobodyLeft(self) -> None:
         """
-        A set that is told again because the client was too slow, and has no member left, is
-        told as an empty one.
+        If a slow client gets a new set and the last member has left, the set is empty.
         """
         for paged in (False, True):
             client = self.world.connect()
@@ -200,8 +201,8 @@ class MixedTests(OutboundCase):
 
     def test_failsAtOnce(self) -> None:
         """
-        Where what is missing turns out while the next piece is asked for, nothing comes
-        behind the end of the subscription.
+        If the daemon finds out that something is lost while the next page is asked for, nothing
+        comes behind the end of the subscription.
         """
         self.patch(replay, "PAGE", 3)
         self.patch(pacing, "CHUNK", 5000)
@@ -221,7 +222,7 @@ class MixedTests(OutboundCase):
 
     def test_events(self) -> None:
         """
-        What a server publishes on a table's topic comes in its place among the rows.
+        An event that a server publishes on a table's topic comes in its place among the rows.
         """
         self.subscribe("orders")
         self.write(30)
@@ -232,8 +233,8 @@ class MixedTests(OutboundCase):
 
     def test_eventsLost(self) -> None:
         """
-        Where it is in memory no more the client is closed, and is told of the gap when it
-        comes back.
+        If such an event is no longer in memory, the client is closed, and gets a gap when it comes
+        back.
         """
         self.client.positions = True
         (answer,) = self.client.ask(type="subscribe", topic="orders")

@@ -16,7 +16,7 @@ from aerostack.testing import MemoryClient, World
 
 class AheadTests(SynchronousTestCase):
     """
-    A client whose position is two changes ahead of what this daemon has told.
+    A client whose position is two changes ahead of what this daemon has read.
     """
 
     def setUp(self) -> None:
@@ -45,7 +45,8 @@ class AheadTests(SynchronousTestCase):
 
     def test_waits(self) -> None:
         """
-        It is answered when this daemon has read as far, and gets every later change once.
+        The client gets its answer when the daemon has read as far as its position, and gets each
+        later change once.
         """
         clients = [self.back(), self.back(filter={"status": "new"})]
         for client in clients:
@@ -64,7 +65,8 @@ class AheadTests(SynchronousTestCase):
 
     def test_never(self) -> None:
         """
-        Where the journal never gets as far, it is an older one, and the client is told so.
+        If the journal never gets as far as the position, the journal is an older one, and the
+        client gets a gap.
         """
         client = self.back()
         self.change(3)
@@ -76,7 +78,7 @@ class AheadTests(SynchronousTestCase):
 
     def test_rows(self) -> None:
         """
-        Then one who wants them in that case gets the rows.
+        A client that asked for rows gets them after such a gap.
         """
         client = self.back(snapshot=True)
         self.change(3)
@@ -86,14 +88,14 @@ class AheadTests(SynchronousTestCase):
 
     def test_otherJournal(self) -> None:
         """
-        A position of another journal is not waited for.
+        The daemon does not wait for a position of another journal.
         """
         (answer,) = self.back("j2").take()
         self.assertEqual(answer["recovered"], False)
 
     def test_left(self) -> None:
         """
-        One who has left meanwhile, or has asked for something else, is not answered again.
+        A client that has left meanwhile, or has subscribed anew, gets no second answer.
         """
         left, again = self.back(), self.back()
         self.assertEqual(left.ask(type="unsubscribe", topic="orders")[0]["type"], "unsubscribed")
@@ -105,7 +107,7 @@ class AheadTests(SynchronousTestCase):
 
     def test_down(self) -> None:
         """
-        While the database cannot be read, it hears that at once.
+        While the database cannot be read, the client gets an error at once.
         """
         self.world.feeds.feedDown("The database sleeps.")
         error, ended = self.back().take()

@@ -1,6 +1,6 @@
 """
-Whoever begins with rows has at every moment what the table once was, and in the end what
-it is, whatever happened meanwhile.
+A client that begins with rows shows at any time a state that the table had, and in the end the
+state that it has, whatever happened meanwhile.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TOPIC = "table/orders/p"
 
 class Viewer:
     """
-    An application that shows a table, or those of its rows that are on one side.
+    An application that shows the rows of a table, or those on one side.
 
     @ivar shown: What it shows, by the rows' ids.
     """
@@ -50,7 +50,7 @@ class Viewer:
             self.client = None
 
     def back(self, world: World) -> None:
-        """Connect, and ask for what was missed, or else for all."""
+        """Connect, and ask for what was missed, or else for all rows."""
         if self.client is None:
             self.client = world.connect()
             self._choked = False
@@ -58,7 +58,7 @@ class Viewer:
             self.ask(world)
 
     def ask(self, world: World) -> None:
-        """Ask for what was missed, or else for all."""
+        """Ask for what was missed, or else for all rows."""
         if self.client is None or self._asking:
             return
         self._asking = True
@@ -69,7 +69,7 @@ class Viewer:
         )
 
     def leave(self, world: World) -> None:
-        """Want nothing for now."""
+        """Unsubscribe for now."""
         if self.client is not None:
             self.client.send(type="unsubscribe", topic="orders")
 
@@ -87,7 +87,7 @@ class Viewer:
 
     def read(self) -> None:
         """
-        Take what came.
+        Read the frames that arrived.
         """
         if self.client is None:
             return
@@ -182,13 +182,13 @@ class Story(SlowStory):
             self._change(UPDATE, row, old)
 
     def delete(self) -> None:
-        """Take a row out."""
+        """Delete a row."""
         if self.table:
             row = self.table.pop(max(self.table))
             self._change(DELETE, row, row)
 
     def forget(self) -> None:
-        """Let the database keep no changes that were made until now."""
+        """Let the database forget all changes until now."""
         self.world.tracker.forgotten = self._seq
 
     def go(self) -> None:
@@ -196,7 +196,7 @@ class Story(SlowStory):
         self.world.clock.advance(0)
 
     def crash(self) -> None:
-        """Begin anew."""
+        """Restart the daemon."""
         for viewer in self.viewers:
             viewer.cut(self.world)
         if self.world.tracker.reading is not None:
@@ -206,7 +206,7 @@ class Story(SlowStory):
 
     def end(self) -> None:
         """
-        Let everything come to rest, and everybody be there.
+        Let all work end, with all clients connected.
         """
         self.fast()
         for viewer in self.viewers:
@@ -242,7 +242,7 @@ HAPPENINGS = [
 
 class BeginningsTests(SynchronousTestCase):
     """
-    Tests for what somebody shows who begins with rows.
+    Tests for what a client that begins with rows shows.
     """
 
     def setUp(self) -> None:
@@ -256,8 +256,8 @@ class BeginningsTests(SynchronousTestCase):
     @given(st.integers(0, 6), st.lists(st.sampled_from(HAPPENINGS), min_size=20, max_size=60))
     def test_stories(self, depth: int, story: list[str]) -> None:
         """
-        However little is in memory, every row that is shown was there, each change fits what
-        is shown, and in the end it is what is in the table.
+        Each row that a client shows was in the table, each change fits what the client shows, and
+        in the end it shows the table.
         """
         told = Story(depth)
         for what in ["insert", "insert", "insert", *story]:

@@ -1,6 +1,6 @@
 """
-One who comes back is told of every hole: what was forgotten meanwhile, what a clock that was
-set hid, and what happened while its project was not served.
+A client that resumes gets a gap for everything that is lost: what was forgotten, what a changed
+clock hid, and what happened while its project was not served.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class GapCase(SynchronousTestCase):
 
     def subscribe(self, since: str | None = None, topic: str = "chat/a") -> MemoryClient:
         """
-        Subscribe with a client of its own.
+        Subscribe with a new client.
         """
         client = self.world.connect(userId="ann")
         client.positions = True
@@ -47,7 +47,7 @@ class GapCase(SynchronousTestCase):
 
     def since(self, client: MemoryClient) -> str:
         """
-        The last position that a client was told; it goes.
+        Give the last position that a client got, and drop the client.
         """
         positions = [frame["pos"] for frame in client.take() if "pos" in frame]
         client.die()
@@ -55,7 +55,7 @@ class GapCase(SynchronousTestCase):
 
     def keep(self, *data: int) -> None:
         """
-        Publish what is kept.
+        Publish messages that are kept.
         """
         for each in data:
             self.world.hub.publisher.publish(ROOM, "e", b"%d" % each, None, True)
@@ -63,7 +63,7 @@ class GapCase(SynchronousTestCase):
 
     def sweep(self, seconds: float) -> None:
         """
-        Let time pass, and forget what is too old.
+        Let time pass, and let the daemon forget what is too old.
         """
         self.world.clock.advance(seconds)
         for _ in self.world.hub.expireLogs():
@@ -89,8 +89,8 @@ class ForgottenTests(GapCase):
 
     def test_betweenPages(self) -> None:
         """
-        Messages that are forgotten between two pages end the subscription, and the client
-        that subscribes again is told of the gap.
+        Messages that are forgotten between two pages end the subscription.  When the client
+        subscribes again, it gets a gap.
         """
         since = self.since(self.subscribe())
         self.keep(*range(10))
@@ -113,7 +113,7 @@ class ForgottenTests(GapCase):
 
     def test_beforeFirstPage(self) -> None:
         """
-        So also where they are forgotten between the survey and the first page.
+        Messages that are forgotten between the survey and the first page end the subscription, too.
         """
         since = self.since(self.subscribe())
         self.keep(*range(10))
@@ -133,8 +133,8 @@ class ClockTests(GapCase):
 
     def test_ahead(self) -> None:
         """
-        A log that begins anew after the clock was set back does not begin before messages
-        that are kept already, so that nothing comes twice or is missing.
+        After the clock was set back, a new log begins behind the messages that are already kept, so
+        that no message comes twice or is missing.
         """
         first = self.subscribe()
         self.world.stepped = 3600
@@ -153,7 +153,8 @@ class ClockTests(GapCase):
 
     def test_back(self) -> None:
         """
-        A position of before the clock was set back leads to all that was kept since.
+        A client with a position from before the clock was set back gets everything that was kept
+        since.
         """
         since = self.since(self.subscribe())
         self.world.stepped = -3600
@@ -164,7 +165,8 @@ class ClockTests(GapCase):
 
     def test_backAfterRestart(self) -> None:
         """
-        So does one of before a restart, where the clock is set back after it.
+        A client with a position from before a restart gets everything that was kept since, if the
+        clock is set back after the restart.
         """
         self.subscribe().die()
         self.keep(0)
@@ -183,13 +185,13 @@ class ClockTests(GapCase):
 
 class QuietTests(GapCase):
     """
-    A topic on which nothing happened for long.
+    A topic without publications for a long time.
     """
 
     def test_quiet(self) -> None:
         """
-        However long a topic was quiet, what comes after its last subscriber's line broke is
-        there for the subscriber that comes back in time.
+        If the last subscriber of a quiet topic loses its connection and comes back in time, it gets
+        what came meanwhile.
         """
         first = self.subscribe()
         for _ in range(5):
@@ -202,7 +204,7 @@ class QuietTests(GapCase):
 
     def test_gone(self) -> None:
         """
-        One that comes back too late is told so.
+        A client that comes back too late learns that only kept messages follow.
         """
         first = self.subscribe()
         self.keep(0)
@@ -216,12 +218,13 @@ class QuietTests(GapCase):
 
 class KeptOnlyTests(GapCase):
     """
-    What an earlier run had is only there as far as it was kept.
+    Only kept messages of an earlier run are still there.
     """
 
     def test_cutOff(self) -> None:
         """
-        One who is cut off while it is sent what was kept hears again that it is only that.
+        A client that is cut off while it gets kept messages learns again, when it comes back, that
+        only kept messages follow.
         """
         since = self.since(self.subscribe())
         self.keep(*range(6))
@@ -243,12 +246,12 @@ class KeptOnlyTests(GapCase):
 
 class SparingTests(SynchronousTestCase):
     """
-    Topics of which a slow client needs the newest only.
+    Topics of which a slow client gets only the newest publications.
     """
 
     def test_cameBack(self) -> None:
         """
-        So also while a client that came back is sent what it missed: it is not closed.
+        A slow client is not closed while it gets what it missed.
         """
         world = World(
             limits=LimitsConfig(outboxBytes=2000),
@@ -280,8 +283,8 @@ class AbsentTests(SynchronousTestCase):
 
     def test_backAgain(self) -> None:
         """
-        What happened meanwhile on a table is read in the journal by those who come back, and
-        what only the memory had is told as missing.
+        A client that comes back gets a table's changes of that time from the journal, and a gap for
+        what was only in memory.
         """
         world = World()
         first = world.connect()
@@ -310,8 +313,8 @@ class NarrowedTests(ReaderCase):
 
     def test_ends(self) -> None:
         """
-        The subscriptions to a table that is not allowed any more end with an error and an
-        answer, and nothing of the table is told any more.
+        The subscriptions to a table that is no longer allowed end with an error and an answer, and
+        the client gets no more of the table.
         """
         self.reload(TableConfig(("token",), (), None))
         client = self.connect("ann")

@@ -1,5 +1,5 @@
 """
-Whoever comes back has everything once and in order, whatever happened meanwhile.
+A client that comes back gets everything once and in order, whatever happened meanwhile.
 """
 
 from __future__ import annotations
@@ -92,18 +92,18 @@ class Story(SlowKeepingStory):
         self.world.tracker.change(*(self._change() for _ in range(20)))
 
     def emit(self) -> None:
-        """Publish something on the table's topic, that is nowhere but in the log in memory."""
+        """Publish an event on the table's topic.  Only the log in memory has it."""
         while self._number() % 2:
             # It is told whatever the filter is.
             pass
         self.world.hub.publisher.publish(ORDERS, "e", b"%d" % self._count, None, False)
 
     def fail(self) -> None:
-        """Let no table's past be read for a while."""
+        """Make reads of a table's past fail for a while."""
         self.world.tracker.fault = OSError("no")
 
     def mend(self) -> None:
-        """Let it be read again."""
+        """Let reads of a table's past succeed again."""
         self.world.tracker.fault = None
         self.world.clock.advance(recovery.RETRY)
 
@@ -112,7 +112,7 @@ class Story(SlowKeepingStory):
         return Change(entry, "orders", INSERT, {"id": entry, "side": entry % 2}, None, 7)
 
     def turn(self) -> None:
-        """Let the reactor turn, not to the end of what there is to do."""
+        """Let the reactor turn once."""
         self.world.clock.advance(0)
 
     def tick(self) -> None:
@@ -120,11 +120,17 @@ class Story(SlowKeepingStory):
         self.world.clock.advance(0.01)
 
     def crash(self) -> None:
-        """Begin anew; what was being written is lost, and rows are written meanwhile."""
+        """
+        Restart the daemon.  It loses the messages that it was writing, and rows are written
+        meanwhile.
+        """
         self._crash(())
 
     def crashWritten(self) -> None:
-        """Begin anew; what was being written was written, but nobody knows."""
+        """
+        Restart the daemon.  The database has the messages that it was writing, but they have no
+        acknowledgement.
+        """
         held = self.world.history.held or []
         for message, _ in held:
             self.truths[CHAT].write(int(message.data))
@@ -148,7 +154,7 @@ class Story(SlowKeepingStory):
 
     def end(self) -> None:
         """
-        Let everything come to rest, and everybody be there.
+        Let all work end, with all clients connected.
         """
         self.release()
         self.fast()
@@ -189,7 +195,7 @@ TABLES = [
 
 class ResumeTests(SynchronousTestCase):
     """
-    Tests for what somebody gets who comes back.
+    Tests for what a client that comes back gets.
     """
 
     def setUp(self) -> None:
@@ -210,8 +216,8 @@ class ResumeTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from(HAPPENINGS), max_size=60))
     def test_whole(self, story: list[str]) -> None:
         """
-        With a log that holds everything, only a restart makes a gap, and only where
-        nothing is kept.
+        With a log that holds everything, only a restart makes a gap, and only on a topic without
+        kept messages.
         """
         self._tell(10_000, True, story)
 
@@ -219,8 +225,8 @@ class ResumeTests(SynchronousTestCase):
     @given(st.integers(0, 4), st.lists(st.sampled_from(HAPPENINGS), max_size=60))
     def test_shallow(self, depth: int, story: list[str]) -> None:
         """
-        With a log that holds little, the database has the rest of what was kept, and
-        what was not is told as a gap.
+        With a log that holds little, the client gets the other kept messages from the database, and
+        a gap for messages that were not kept.
         """
         self._tell(depth, False, story)
 
@@ -232,8 +238,8 @@ class ResumeTests(SynchronousTestCase):
     )
     def test_slow(self, depth: int, outbox: int, story: list[str]) -> None:
         """
-        However little may wait for a client, it has everything in the end, if need be after
-        it was closed and came back.
+        A client has everything in the end, however little may wait for it.  It may be closed and
+        come back.
         """
         self._tell(depth, depth > 1000, story, outbox=outbox)
 
@@ -245,8 +251,7 @@ class ResumeTests(SynchronousTestCase):
     )
     def test_flood(self, depth: int, outbox: int, story: list[str]) -> None:
         """
-        However many rows are written at once, and however slowly a client reads, it is not
-        closed, and has them all.
+        A slow client is not closed and gets all rows, however many are written at once.
         """
         told = self._tell(depth, True, story, outbox=outbox)
         self.assertEqual([reader.closed for reader in told.readers], [0, 0])

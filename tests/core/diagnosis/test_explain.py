@@ -77,7 +77,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_fine(self) -> None:
         """
-        Where nothing stands in the way it says so, and nothing else.
+        If nothing is in the way, the only finding is that the connection is subscribed.
         """
         for facts in (ORDERS, CHAT):
             self.assertEqual(self.codes(facts), ["subscribed"])
@@ -86,7 +86,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_waiting(self) -> None:
         """
-        A few bytes that wait are told, and are no trouble.
+        The finding gives the number of bytes that wait.  A few are no problem.
         """
         facts = withLink(CHAT, queued=99)
         self.assertFinds(facts, "subscribed", FINE, "99 bytes", connection="c1")
@@ -95,7 +95,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_notConnected(self) -> None:
         """
-        Who has no connection cannot be reached.
+        A user without a connection cannot be reached.
         """
         facts = replace(CHAT, links=())
         found = self.assertFinds(facts, "not_connected", PROBLEM, "ann has no connection")
@@ -104,8 +104,8 @@ class ExplainTests(SynchronousTestCase):
 
     def test_ended(self) -> None:
         """
-        It is told how the last connection ended: with which code, which reason, and what that
-        means, or without a word.
+        The finding says how the user's last connection ended: with which code and reason, and what
+        the code means, or without a close.
         """
         closed = Ended("c9", "p", "ann", NOW - 120_000, CLOSE_SLOW, "reading too slowly; resume")
         for ended, words in (
@@ -119,7 +119,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_namesake(self) -> None:
         """
-        Somebody of nearly that name who is connected is named.
+        The finding names a connected user whose name is similar.
         """
         facts = replace(CHAT, links=(), namesake="anonymous:ann")
         self.assertFinds(facts, "another_name", NOTICE, "anonymous:ann is connected")
@@ -138,8 +138,8 @@ class ExplainTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        Where it was refused, it is told with what; an error from before it unsubscribed by
-        itself is no reason.
+        The finding has the error that refused the subscription.  An error from before the client
+        unsubscribed is no reason.
         """
         refused = Refused(NOW - 5000, "too_many_subscriptions", "Leave some.")
         facts = replace(CHAT, links=(Link("c2", NOW - 9000, refused=refused),))
@@ -152,14 +152,15 @@ class ExplainTests(SynchronousTestCase):
 
     def test_oldError(self) -> None:
         """
-        An error about the topic that did not end the subscription is not held against it.
+        An error about the topic that did not end the subscription is no finding.
         """
         refused = Refused(NOW - 5000, "rate_limited", "Wait.")
         self.assertEqual(self.codes(withLink(CHAT, refused=refused)), ["subscribed"])
 
     def test_forbidden(self) -> None:
         """
-        Who may not read is told why, whether or not it is subscribed still.
+        The finding says why the user may not read the table, whether or not the connection is still
+        subscribed.
         """
         for state in (LIVE, ASKED, "none"):
             facts = withLink(ORDERS, state=state, forbidden="The table may not be read so.")
@@ -168,7 +169,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_asked(self) -> None:
         """
-        A subscription that has no answer yet is told.
+        A subscription without an answer is a problem.
         """
         self.assertFinds(
             withLink(ORDERS, state=ASKED), "asked", PROBLEM, "no answer yet", connection="c1"
@@ -176,7 +177,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_congested(self) -> None:
         """
-        A client that does not read is told, with how much waits.
+        A client that does not read is a problem.  The finding says how many bytes wait.
         """
         facts = withLink(CHAT, congested=True, queued=70_000)
         self.assertFinds(facts, "congested", PROBLEM, "70000 bytes", connection="c1")
@@ -184,7 +185,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_catchingUp(self) -> None:
         """
-        Who is still sent what it had missed gets what is live later.
+        A client gets live changes only after it has got what it missed.
         """
         facts = withLink(ORDERS, state=CATCHING_UP)
         self.assertFinds(facts, "catching_up", NOTICE, "missed", connection="c1")
@@ -194,7 +195,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_narrowed(self) -> None:
         """
-        Whatever narrows what is told is shown.
+        Each finding shows one thing that narrows what the subscriber gets.
         """
         for changes, code, words in (
             ({"filter": {"status": "new"}}, "filtered", ('{"status": "new"}',)),
@@ -211,13 +212,13 @@ class ExplainTests(SynchronousTestCase):
 
     def test_notNarrowed(self) -> None:
         """
-        A filter of nothing, and the event that means all, narrow nothing.
+        An empty filter, and the event that means all operations, narrow nothing.
         """
         self.assertEqual(self.codes(withLink(ORDERS, filter={}, events="*")), ["subscribed"])
 
     def test_missed(self) -> None:
         """
-        That the newest change is not told is what is said first.
+        The first finding is that the subscriber does not get the newest change.
         """
         for missed, words in (
             (FILTER, "does not meet its filter"),
@@ -234,7 +235,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_notAllowed(self) -> None:
         """
-        A table that may not be subscribed to is told with the setting that lets it.
+        If clients may not subscribe to a table, the finding names the setting that allows it.
         """
         facts = replace(ORDERS, links=(), log=None, feed=replace(FEED, allowed=False))
         found = self.assertFinds(facts, "table_not_allowed", PROBLEM, "tracker.tables")
@@ -242,14 +243,14 @@ class ExplainTests(SynchronousTestCase):
 
     def test_notFollowed(self) -> None:
         """
-        A table to which nobody is subscribed is not followed.
+        A table without subscribers is not followed.
         """
         facts = replace(ORDERS, links=(), log=None, feed=replace(FEED, watched=False))
         self.assertFinds(facts, "table_not_followed", NOTICE, "nobody in this project")
 
     def test_down(self) -> None:
         """
-        A feed that is down comes first, with its reason.
+        A feed that is down is the first finding, with the reason.
         """
         facts = replace(ORDERS, feed=replace(FEED, trouble="It sleeps.", lag=60.0))
         found = self.assertFinds(facts, "feed_down", PROBLEM, "It sleeps.")
@@ -258,7 +259,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_lagging(self) -> None:
         """
-        A feed that is behind is told, once it is so by seconds.
+        A feed that is seconds behind is a problem.
         """
         self.assertFinds(
             replace(ORDERS, feed=replace(FEED, lag=12.0)), "feed_lagging", PROBLEM, "12 s behind"
@@ -267,7 +268,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_transaction(self) -> None:
         """
-        Of a transaction that is open it is said what there is to say.
+        The finding describes the open transaction.
         """
         facts = replace(ORDERS, feed=replace(FEED, transaction="It has been open for 9 s."))
         self.assertFinds(facts, "transaction_open", NOTICE, "open for 9 s")
@@ -276,7 +277,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_unknownTopic(self) -> None:
         """
-        A topic of which nothing is known may be misspelt.
+        The name of an unknown topic may be misspelt.
         """
         facts = replace(CHAT, links=(), log=None)
         self.assertFinds(facts, "unknown_topic", NOTICE, "spelled")
@@ -284,7 +285,8 @@ class ExplainTests(SynchronousTestCase):
 
     def test_nothingPublished(self) -> None:
         """
-        That nothing was published yet is told; of a table, that it may not be committed.
+        The finding says that nothing was published yet.  For a table it says that the change may
+        not be committed.
         """
         silent = Log(0, None)
         self.assertFinds(replace(CHAT, log=silent), "nothing_published", NOTICE, "spelled")
@@ -292,8 +294,8 @@ class ExplainTests(SynchronousTestCase):
 
     def test_nothingSince(self) -> None:
         """
-        That the newest is from before the subscription, or before the connection where it is
-        not known when it subscribed, is told.
+        The finding says that the newest publication is older than the subscription.  If the time of
+        the subscription is unknown, it is older than the connection.
         """
         facts = replace(CHAT, log=Log(3, Last(NOW - 55_000, "said")))
         self.assertFinds(facts, "nothing_since", NOTICE, "50 s ago", "said", connection="c1")
@@ -304,13 +306,13 @@ class ExplainTests(SynchronousTestCase):
 
     def test_forgotten(self) -> None:
         """
-        Where what came last is not in memory any more, nothing is said of when that was.
+        If the newest publication is no longer in memory, no finding says when it came.
         """
         self.assertEqual(self.codes(replace(CHAT, log=Log(3, None))), ["subscribed"])
 
     def test_order(self) -> None:
         """
-        Problems come before notices, and those before what is fine.
+        Problems come before notices, and notices before what is fine.
         """
         facts = replace(
             ORDERS,
@@ -326,7 +328,8 @@ class MissedTests(SynchronousTestCase):
 
     def test_reasons(self) -> None:
         """
-        It is the operation, the rule or the filter, and the rule before the filter.
+        A change is missed because of the operation, the rule or the filter.  The rule comes before
+        the filter.
         """
         columns = {"owner": ColumnType.TEXT, "status": ColumnType.TEXT}
         mine = makeCondition(columns, "owner", EQ, "ann")

@@ -28,7 +28,7 @@ from tests.core.rows.fakes import COLUMNS, History, changesOf, filters, historie
 
 def parse(filter: dict[str, Any] | None = None, **more: Any) -> View:
     """
-    Read a view that is not the one of everything.
+    Parse a view that does not have everything.
     """
     view = parseView(COLUMNS, filter, more.pop("columns", None), more.pop("event", None), **more)
     assert view is not None
@@ -37,7 +37,7 @@ def parse(filter: dict[str, Any] | None = None, **more: Any) -> View:
 
 def told(change: Change, view: View) -> Told | None:
     """
-    What somebody is told of a change.
+    What a subscriber with a view gets of a change.
     """
     operation = classify(change, view)
     return None if operation is None else tell(change, operation, view.projection)
@@ -45,7 +45,7 @@ def told(change: Change, view: View) -> Told | None:
 
 def apply(mirror: dict[int, Row], told: Told) -> None:
     """
-    Do what a client does that shows a list; one that is told nonsense fails.
+    Do what a client that shows a list does.  It fails if a change does not fit the list.
     """
     key = told.data["id"]
     if told.operation == INSERT:
@@ -70,7 +70,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_everything(self) -> None:
         """
-        Whoever asks for nothing in particular has the view of everything.
+        A subscription that names no filter, columns or event has the view of everything.
         """
         self.assertIsNone(parseView(COLUMNS, None, None, None))
         self.assertIsNone(parseView(COLUMNS, {}, None, "*"))
@@ -79,7 +79,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_same(self) -> None:
         """
-        Views that say the same are equal, and have one hash.
+        Views with the same meaning are equal, and have the same hash.
         """
         rule = [makeCondition(COLUMNS, "owner", "eq", "ann")]
         one = parse({"state": 1}, columns=["id", "state"], event=["INSERT", "DELETE"], rule=rule)
@@ -91,7 +91,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_events(self) -> None:
         """
-        Operations are named alone or in a list; what is none is refused.
+        The event is one operation or a list of them.  Anything else is refused.
         """
         self.assertEqual(parseEvents("INSERT"), {"INSERT"})
         self.assertEqual(parseEvents(["UPDATE", "DELETE"]), {"UPDATE", "DELETE"})
@@ -101,7 +101,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_columns(self) -> None:
         """
-        A column that is not there is refused, and named; so is a list of none.
+        An unknown column is refused, and the error names it.  An empty list of columns is refused.
         """
         message = self.refused(columns=["id", "total"])
         self.assertIn("columns: total", message)
@@ -110,8 +110,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_hidden(self) -> None:
         """
-        A column that somebody may not read is not there: it can neither be asked for nor
-        guessed by a filter, and no error names it.
+        A client can neither choose nor filter by a hidden column, and no error names such a column.
         """
         for fields in ({"columns": ["note"]}, {"filter": {"note": {"like": "a%"}}}):
             message = self.refused(hidden=frozenset({"note"}), **fields)
@@ -119,7 +118,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_ruleOnHidden(self) -> None:
         """
-        A rule may go by a column that is not told.
+        A rule may use a column that clients do not get.
         """
         rule = [makeCondition(COLUMNS, "note", "eq", "a")]
         view = parse(rule=rule, hidden=frozenset({"note"}))
@@ -134,8 +133,8 @@ class JudgeTests(SynchronousTestCase):
 
     def test_moved(self) -> None:
         """
-        A row that is updated into the view comes, one that is updated out of it goes, and
-        both are marked.
+        A row that an UPDATE moves into the view is inserted, and one that it moves out is deleted.
+        Both are marked.
         """
         view = parse({"owner": "ann"})
         rows = [{"owner": owner, "state": 1, "note": None} for owner in ("bob", "ann", "cyd")]
@@ -147,7 +146,7 @@ class JudgeTests(SynchronousTestCase):
 
     def test_ruleAndFilter(self) -> None:
         """
-        A row is within the view if both the filter and the rule let it be.
+        A row is within the view if both the filter and the rule allow it.
         """
         view = parse({"state": 1}, rule=[makeCondition(COLUMNS, "owner", "eq", "ann")])
         steps = [("ann", 1), ("bob", 1), ("bob", 2), ("ann", 2), ("ann", 1)]
@@ -158,7 +157,7 @@ class JudgeTests(SynchronousTestCase):
 
     def test_events(self) -> None:
         """
-        Operations are chosen by what a change is told as.
+        The event of a view is compared with the operation that the subscriber gets.
         """
         view = parse({"state": 1}, event="DELETE")
         states = [1, 2, 1, 1, None]
@@ -173,7 +172,8 @@ class JudgeTests(SynchronousTestCase):
 
     def test_columns(self) -> None:
         """
-        Of both rows only the chosen columns are told; an UPDATE of the others is told, too.
+        A change has only the chosen columns, in both rows.  An UPDATE of other columns comes as
+        well.
         """
         view = parse(columns=["state", "id"])
         rows = [{"state": 1, "owner": owner, "note": None} for owner in ("a", "b")]
@@ -186,8 +186,7 @@ class JudgeTests(SynchronousTestCase):
     @given(histories, filters, st.sampled_from([(), ("a",), ("a", "b")]))
     def test_mirror(self, history: History, filter: dict[str, Any], owners: tuple[str]) -> None:
         """
-        A list that follows what is told holds at every moment what filtering the whole
-        table would give.
+        A list that applies the view's changes equals the filtered table at any time.
         """
         rule = [makeCondition(COLUMNS, "owner", "in", owners)] if owners else []
         view = parse(filter, rule=rule, event=None, columns=list(COLUMNS))
