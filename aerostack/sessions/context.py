@@ -22,18 +22,19 @@ from aerostack.tables.feed import TableFeed
 
 class SessionContext:
     """
-    Where a session lives.
+    What a session uses of the daemon.
 
-    @ivar clock: For intervals; it is never set.
-    @ivar wall: Tells the time, seconds since the epoch, by which tokens expire; it may be
-        set at any moment.
-    @ivar limits: Hold for sessions that begin from now on.
+    @ivar clock: The monotonic clock, for intervals.
+    @ivar wall: The wall clock: returns seconds since the epoch, for stamps and for tokens that
+        expire.  An operator may set it at any moment.
+    @ivar limits: The limits for sessions that begin from now on.
     @ivar deadlines: When each session has something to do.
-    @ivar quotas: What each project uses of what it may.
-    @ivar traces: What is remembered of connections.
-    @ivar reauthorizing: Judges sessions anew, and takes back what they held.
-    @ivar clients: The newest session of each client that brought a secret, by project and what
-        stands for the secret.
+    @ivar quotas: What each project may use, and uses.
+    @ivar traces: What the daemon remembers of connections.
+    @ivar reauthorizing: Checks again what sessions may do, and takes back what closed sessions
+        held.
+    @ivar clients: The newest session of each client that brought a secret, by project and the
+        hash of the secret.
     """
 
     def __init__(
@@ -62,8 +63,29 @@ class SessionContext:
         self.reauthorizing = Reauthorizing(clock)
         self.clients: dict[tuple[str, str], CommandedSession] = {}
 
+    def enter(self, session: CommandedSession) -> CommandedSession | None:
+        """
+        Note the newest session of a client, if the client brought a secret.
+
+        @return: The client's session before this one, if it is still open.
+        """
+        if session.client is None:
+            return None
+        key = session.identity.project, session.client
+        before = self.clients.get(key)
+        self.clients[key] = session
+        return before
+
+    def leave(self, session: CommandedSession) -> None:
+        """
+        Note that a session is over.
+        """
+        key = session.identity.project, session.client or ""
+        if self.clients.get(key) is session:
+            del self.clients[key]
+
     def reload(self, limits: LimitsConfig) -> None:
         """
-        Hold sessions that begin from now on to these limits.
+        Use these limits for sessions that begin from now on.
         """
         self.limits = limits

@@ -1,5 +1,5 @@
 """
-One client's session: its life, from the opening to the close, and the bounds it is held to.
+One client's session, from the opening to the close of its connection, and the limits for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from twisted.python.failure import Failure
 from aerostack.core.access.permissions import Identity
 from aerostack.core.diagnosis.traces import Ended, Refused
 from aerostack.core.limits.quotas import tooFast
-from aerostack.core.limits.rates import Allowance, Patience, TokenBucket
 from aerostack.errors import (
     CLOSE_FLOOD,
     CLOSE_GOING_AWAY,
@@ -36,14 +35,11 @@ from aerostack.protocol.frames import (
     Reconnect,
     requestOf,
 )
+from aerostack.sessions.allowance import URGENT, ClientAllowance
 from aerostack.sessions.commands import Commands
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession
 from aerostack.sessions.subscriptions import Subscriptions
-
-URGENT = frozenset({"auth", "ping", "unsubscribe", "untrack"})
-"""Frames that no limit of the rate refuses: they keep a connection alive, or give something
-back.  They have an allowance of their own."""
 
 
 class State(Enum):
@@ -60,11 +56,11 @@ class Session(CommandedSession):
     """
     A connection from its opening to its end.
 
-    Whoever holds the socket calls L{received}, L{heard}, L{congested}, L{drained}
-    and, last of all, L{closed}; whoever sweeps the deadlines calls L{due}.
+    The connection calls L{received}, L{heard}, L{congested}, L{drained} and, last of all,
+    L{closed}.  The daemon calls L{due} when the session's deadline has come.
 
     @ivar identity: Who the client is.
-    @ivar opened: When it came, seconds since the epoch.
+    @ivar opened: When the client connected, seconds since the epoch.
     """
 
     __slots__ = (
@@ -73,12 +69,10 @@ class Session(CommandedSession):
         "_context",
         "_ending",
         "_limits",
-        "_patience",
         "_pingDue",
         "_pongDue",
         "_returns",
         "_state",
-        "_urgent",
         "opened",
     )
 
@@ -92,26 +86,18 @@ class Session(CommandedSession):
         self.identity = identity
         self._context = context
         self._limits = limits
-        # With which code and why the connection is closed, once it is.
+        # The code and the reason of the daemon's close, once it closes.
         self._ending: tuple[int, str] | None = None
         self._state = State.OPEN
         self.opened = context.wall()
         now = context.clock.seconds()
-        self._allowance = Allowance(
-            TokenBucket(limits.framesPerSecond, limits.framesBurst, now),
-            None
-            if limits.bytesPerSecond is None
-            else TokenBucket(limits.bytesPerSecond, limits.bytesBurst, now),
-        )
-        # Both are there once something was refused, which most clients never meet.
-        self._urgent: TokenBucket | None = None
-        self._patience: Patience | None = None
-        # When the client is to come back, once it is to go.
+        self._allowance = ClientAllowance(limits, now)
+        # The milliseconds after which the client reconnects, once the daemon sends it away.
         self._returns: int | None = None
         self._pingDue = now + limits.pingInterval
-        # By when something must be heard; None while nothing is awaited.
+        # When the daemon gives the client up; L{None} while it waits for no answer.
         self._pongDue: float | None = None
-        # L{None} once the session is over: we would keep each other in memory.
+        # L{None} once the session is over: else both would keep each other in memory.
         self._commands: Commands | None = Commands(self, context)
         self._setDeadline()
         self._supersede()
@@ -122,18 +108,15 @@ class Session(CommandedSession):
         return None if self._commands is None else self._commands.subscriptions
 
     def _supersede(self) -> None:
-        """End the client's connection before this one, if that is still there."""
-        if self.client is None:
-            return
-        key = self.identity.project, self.client
-        before = self._context.clients.get(key)
-        self._context.clients[key] = self
+        """Close the client's connection before this one, if it is still open."""
+        before = self._context.enter(self)
         if before is not None and before.identity.userId == self.identity.userId:
             before.yieldTo()
 
     def yieldTo(self) -> None:
         """
-        Close, because the client has come back; what it was present on waits for it.
+        Close, because the same client has opened another connection.  The client's presence
+        waits for that one.
         """
         if self._commands is not None:
             self._commands.losePresence()
@@ -141,7 +124,7 @@ class Session(CommandedSession):
 
     @property
     def client(self) -> str | None:
-        """What stands for the client's session secret, if it brought one."""
+        """The hash of the client's session secret; L{None} if the client brought no secret."""
         client: str | None = self._connection.client
         return client
 
@@ -167,27 +150,29 @@ class Session(CommandedSession):
 
     def heard(self) -> None:
         """
-        Note that bytes came from the client: it lives.
+        Note that bytes came from the client, which shows that it is alive.
         """
         self._pongDue = None
 
     def allowFrame(self) -> bool:
         """
-        Whether a WebSocket frame that is no message is within the client's rate: a ping or
-        pong, or a further part of a message.
+        Take a WebSocket frame that is not a message of its own: a ping, a pong, or a further part
+        of a message.
+
+        @return: Whether the frame is within the client's rate.
         """
         now = self._context.clock.seconds()
-        wait = self._takeFrame(now, 0)
-        if wait:
-            self._bear(now, wait, 0)
+        wait = self._allowance.takeFrame(now, 0)
+        if wait and self._allowance.isFlood(now, wait, 0):
+            self._closeFlood()
         return not wait
 
     def checkFragments(self, count: int) -> None:
         """
-        End with a client that cuts one message into too many frames: empty ones stay
-        within every limit of size.
+        Close if the client cuts one message into too many frames.  No limit of size finds empty
+        frames.
 
-        @param count: How many there are so far.
+        @param count: How many frames the message has so far.
         """
         if count > self._limits.framesBurst:
             self.log.info("too many fragments, closed", connection=self.connectionId)
@@ -197,24 +182,22 @@ class Session(CommandedSession):
         """
         Note that the connection is gone.
 
-        @param clean: Whether the client closed it as one should; if not, it may be
-            back in a moment, and its presence waits for it.
-        @param code: That of the close frame that the client sent, if it did.
-        @param reason: The same.
+        @param clean: Whether the client closed the connection properly.  If not, the client may
+            come back in a moment, and its presence waits for it.
+        @param code: The code of the client's close frame, if it sent one.
+        @param reason: The reason of the client's close frame.
         """
         self._state = State.CLOSED
         self.shut()
         self._context.deadlines.clear(self)
-        key = self.identity.project, self.client or ""
-        if self._context.clients.get(key) is self:
-            del self._context.clients[key]
+        self._context.leave(self)
         if self._commands is not None:
             self._commands.end(clean)
             self._commands = None
         self._noteEnd(*(self._ending or (code, reason or "")))
 
     def _noteEnd(self, code: int | None, reason: str) -> None:
-        """Remember how it ended, if it is known whose connection it was."""
+        """Remember how the connection of a known user ended."""
         identity = self.identity
         if identity.userId is not None:
             self._context.traces.ended.note(
@@ -238,8 +221,7 @@ class Session(CommandedSession):
 
     def close(self, code: int, reason: str) -> None:
         """
-        End the session from our side.  The client has C{limits.close_timeout}
-        seconds to answer.
+        Close the connection.  The client has C{limits.close_timeout} seconds to answer.
         """
         if self._state is not State.OPEN:
             return
@@ -248,25 +230,25 @@ class Session(CommandedSession):
 
     def closing(self, code: int | None, reason: str) -> None:
         """
-        Note that a close frame was sent, whoever began.  The connection is dropped if
-        it is still there after C{limits.close_timeout} seconds.
+        Note that the daemon or the client sent a close frame.  The daemon drops the connection if
+        it is still open after C{limits.close_timeout} seconds.
 
-        @param code: With which code we close; L{None} where the client closes.
+        @param code: The code with which the daemon closes; L{None} if the client closes.
         """
         if self._state is State.OPEN:
             self._beginClosing(code, reason)
 
     @property
     def leaving(self) -> bool:
-        """Whether the client is to go, and still waits to hear what it published."""
+        """Whether the daemon sends the client away, and first answers its publications."""
         return self._returns is not None and self._state is State.OPEN
 
     def leave(self, delay: int) -> None:
         """
-        Send the client away, because the daemon goes.  Nothing that it sends is taken any
-        more; as soon as all that was taken is answered, it L{depart}s.
+        Send the client away, because the daemon stops.  The session takes no more frames, and
+        L{depart}s as soon as it has answered every publication.
 
-        @param delay: The milliseconds after which it is to come back.
+        @param delay: The milliseconds after which the client reconnects.
         """
         self._returns = delay
         if self._commands is not None and not self._commands.unanswered:
@@ -274,12 +256,12 @@ class Session(CommandedSession):
 
     def depart(self) -> None:
         """
-        Tell the client that leaves when to come back, and close.
+        Close, if the daemon has sent the client away; first say when to reconnect.
         """
         if self._returns is None or self._state is not State.OPEN:
             return
         self.sendLast(Reconnect(delay=self._returns, reason="restart"))
-        # The close says it too: public clients hand the reason on, but not the frame.
+        # The close says it too: other WebSocket clients show its reason, but not the frame.
         self.close(CLOSE_GOING_AWAY, f"restarting; reconnect in {self._returns} ms")
 
     def _beginClosing(self, code: int | None, reason: str) -> None:
@@ -291,7 +273,7 @@ class Session(CommandedSession):
 
     def due(self) -> None:
         """
-        Do what time demands: ping, give up on the silent, end with the token.
+        Ping the client, or close if the client is silent or its token has expired.
         """
         now = self._context.clock.seconds()
         if self._state is State.CLOSING:
@@ -315,7 +297,7 @@ class Session(CommandedSession):
         due = self._pingDue if self._pongDue is None else min(self._pingDue, self._pongDue)
         expires = self.identity.expires
         if expires is not None:
-            # The time of day may be set meanwhile; the next ping looks at it again.
+            # The wall clock may be set meanwhile; the next ping looks at it again.
             left = max(0.0, expires - self._context.wall())
             due = min(due, self._context.clock.seconds() + left)
         self._context.deadlines.set(self, due)
@@ -323,9 +305,9 @@ class Session(CommandedSession):
     # Frames
 
     def _admit(self, payload: bytes) -> bool:
-        """Refuse what comes too fast."""
+        """Refuse a frame that comes too fast; whether the session takes it."""
         now, size = self._context.clock.seconds(), len(payload)
-        wait = self._takeFrame(now, size)
+        wait = self._allowance.takeFrame(now, size)
         try:
             if wait:
                 raise tooFast("A connection", self._allowance, wait)
@@ -333,52 +315,16 @@ class Session(CommandedSession):
         except RealtimeError as error:
             about = reference(payload)
             if about.request in URGENT:
-                return self._admitUrgent(now)
+                if self._allowance.takeUrgent(now):
+                    return True
+                self._closeFlood()
+                return False
             self._refuse(error, about)
-            if wait:
-                # What the project's quota refuses is no fault of this client's.
-                self._bear(now, wait, size)
+            # A refusal by the project's quota is not this client's fault.
+            if wait and self._allowance.isFlood(now, wait, size):
+                self._closeFlood()
             return False
         return True
-
-    def _takeFrame(self, now: float, size: int) -> float:
-        """
-        Take one frame from what the client may send.
-
-        @return: 0, or the seconds to wait.
-        """
-        wait = self._allowance.take(now, size)
-        if wait:
-            if self._patience is None:
-                self._patience = Patience(self._limits.framesBurst)
-            wait = max(wait, Patience.least)
-        if self._patience is not None:
-            self._patience.heard(now)
-        return wait
-
-    def _admitUrgent(self, now: float) -> bool:
-        """End with a client that sends more of these frames than it can have use for."""
-        if self._urgent is None:
-            limits = self._limits
-            # All that a client holds it may give back at once.
-            most = limits.framesBurst + 2 * limits.subscriptions
-            self._urgent = TokenBucket(limits.framesPerSecond, most, now)
-        if self._urgent.take(now):
-            self._closeFlood()
-            return False
-        return True
-
-    def _bear(self, now: float, wait: float, size: int) -> None:
-        """
-        End with a client that goes on and on after it was refused.
-
-        @param wait: The seconds to wait that it was told.
-        @param size: The bytes of what was refused.
-        """
-        # Large frames are a flood earlier than small ones.
-        amount = max(1.0, size * self._limits.framesBurst / self._limits.bytesBurst)
-        if self._patience is not None and self._patience.wears(now, wait, amount):
-            self._closeFlood()
 
     def _closeFlood(self) -> None:
         self.log.info("flooding, closed", connection=self.connectionId)
@@ -400,32 +346,31 @@ class Session(CommandedSession):
         except RealtimeError as error:
             self._refuse(error, _referenceOf(frame))
         except Exception:
-            # Whatever a handler forgot to expect must not reach the WebSocket
-            # library, which would let it escape into the reactor.
+            # The WebSocket library would let an unexpected error escape into the reactor.
             self.fail(Failure())
 
     def reauthorize(self, topic: str | None = None) -> None:
         """
-        Decide anew what the client is told of tables (see L{ISubscriber}).
+        Check again what the client may read (see L{ISubscriber}).
         """
         if self._commands is None:
             return
         try:
             self._commands.reauthorize(topic)
         except Exception:
-            # The others are still to be judged.
+            # The daemon still has other clients to check.
             self.fail(Failure())
 
     def reconsider(self) -> None:
         """
-        Judge the client by another configuration: whether it may still be here, and what it is
-        told.
+        Check the client against another configuration: whether it may stay connected, and what
+        it may read.
         """
         try:
             self._context.authenticator.reauthorize(self.identity)
         except RealtimeError as error:
             if error.code == "invalid_token":
-                # Another one may do.
+                # The client may have another token.
                 self.endToken(error)
                 return
             self.log.info("{error}", error=error, connection=self.connectionId)
@@ -440,7 +385,7 @@ class Session(CommandedSession):
 
     def setIdentity(self, identity: Identity) -> None:
         """
-        Go on as somebody else, or for longer.
+        Go on as another user, or for longer.
         """
         self.identity = identity
         self._setDeadline()
@@ -455,9 +400,9 @@ class Session(CommandedSession):
         """
         Tell the client what was wrong.
 
-        @param messageId: The id of the frame that it is about, if it had one.
-        @param topic: The topic that it is about.
-        @param request: The type of the frame that is refused, if one is.
+        @param messageId: The id of the frame that the error is about, if it had one.
+        @param topic: The topic that the error is about, if there is one.
+        @param request: The type of the frame that the daemon refuses, if it refuses one.
         """
         if topic is not None:
             refused = Refused(self._now, error.code, error.message)
@@ -474,7 +419,7 @@ class Session(CommandedSession):
         )
 
     def _refuse(self, error: RealtimeError, about: Reference) -> None:
-        """Tell the client that a frame is not acted on."""
+        """Tell the client that the daemon does not act on a frame."""
         topic = None if self._commands is None else self._commands.nameTopic(about.topic)
         self.sendError(error, about.id, topic, about.request)
 
@@ -482,7 +427,7 @@ class Session(CommandedSession):
         """
         Close, because the client's token does not hold.
 
-        @param request: The type of the frame that brought it, if one did.
+        @param request: The type of the frame that brought the token, if one did.
         """
         self.log.info("{error}", error=error, connection=self.connectionId)
         self.sendError(error, None, None, request)
@@ -490,14 +435,14 @@ class Session(CommandedSession):
 
     def fail(self, failure: Failure) -> None:
         """
-        Close, because we failed.
+        Close, because the daemon failed.
         """
         self.log.failure("a frame failed", failure, connection=self.connectionId)
         self.close(CLOSE_INTERNAL, "the daemon failed")
 
 
 def _referenceOf(frame: ClientFrame) -> Reference:
-    """What a frame is about that was understood."""
+    """What a decoded frame is about."""
     topic = f"chat/{frame.roomId}" if isinstance(frame, Chat) else getattr(frame, "topic", None)
     messageId = frame.id if isinstance(frame, (Publish, Chat)) else None
     return Reference(None if messageId is None else echoed(messageId), topic, requestOf(frame))
