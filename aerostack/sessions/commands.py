@@ -1,5 +1,5 @@
 """
-What a client's frames do.
+The commands of a client: what each of its frames does.
 """
 
 from __future__ import annotations
@@ -38,15 +38,16 @@ from aerostack.sessions.interfaces import CommandedSession
 from aerostack.sessions.subscriptions import PIECE, Subscriptions, refusal
 
 STATES = 16
-"""How many states of the largest size a connection may have on all of its topics together."""
+"""The states of a connection on all of its topics together may be as large as so many states of the
+largest size."""
 
 
 class Commands:
     """
     Carries out the frames of one session.
 
-    @ivar subscriptions: What it is subscribed to.
-    @ivar unanswered: How many publications have yet to be kept, or not.
+    @ivar subscriptions: The subscriptions of the session.
+    @ivar unanswered: How many publications the daemon has not answered yet.
     """
 
     __slots__ = ("_context", "_hub", "_limits", "_session", "subscriptions", "unanswered")
@@ -63,16 +64,16 @@ class Commands:
         """
         Do what a frame asks for.
 
-        @raise RealtimeError: It cannot be, or may not be.
+        @raise RealtimeError: The daemon cannot do it, or the client has no right to it.
         """
         _HANDLERS[type(frame)](self, frame)
 
     def end(self, clean: bool) -> None:
         """
-        Take back all that the session holds: it is over.  Where many end at once, each has
-        its turn.
+        Take back everything that the session holds, because it is over.  When many sessions end at
+        once, this goes on over several turns of the reactor.
 
-        @param clean: Whether its presence ends now; if not, it waits for the client
+        @param clean: Whether the presence of the client ends now; if not, it waits for the client
             to come back.
         """
         self.subscriptions.forget()
@@ -91,24 +92,25 @@ class Commands:
                 yield from repeat(None, len(present) // PIECE)
             yield from self.subscriptions.end()
         except Exception:
-            # The others are still to end.
+            # The daemon still has other sessions to end.
             self._session.fail(Failure())
 
     def leavePresence(self) -> None:
         """
-        End all that the session is present on.
+        End the client's presence on all topics.
         """
         self._hub.presence.leave(self._session.connectionId)
 
     def losePresence(self) -> None:
         """
-        Let what the session is present on wait for the client to come back.
+        Let the client's presence on all topics wait for the client to come back.
         """
         self._hub.presence.lose(self._session.connectionId)
 
     def reauthorize(self, topic: str | None = None) -> None:
         """
-        End what the present identity may not have, and change what it may have otherwise.
+        End the subscriptions and the presence that the client has no right to any more, and change
+        the subscriptions whose rights have changed.
 
         @param topic: See L{aerostack.interfaces.ISubscriber.reauthorize}.
         """
@@ -125,11 +127,11 @@ class Commands:
                 try:
                     self._context.feeds.permit(self._session.identity, Action.PRESENCE, held)
                 except RealtimeError as error:
-                    self._absent(held)
+                    self._endPresence(held)
                     self._session.sendError(error, None, canonical)
                 yield
         except Exception:
-            # The others are still to be judged.
+            # The daemon still has other clients to check.
             self._session.fail(Failure())
 
     def _subscribe(self, frame: Subscribe) -> None:
@@ -154,7 +156,7 @@ class Commands:
         self._acknowledge(published, frame, topic)
 
     def _repeatable(self, messageId: MessageId | None) -> tuple[Hashable, str | None]:
-        """By what a publication is recognized that comes again, and what is kept of it."""
+        """Give the key by which the hub recognizes a repeated publication, and the id to keep."""
         if messageId is None:
             return None, None
         if sizeOf(messageId) > MAX_ID:
@@ -162,7 +164,7 @@ class Commands:
         publishId = encodeValue(messageId).decode()
         if self._userId is not None:
             return makeRepeatKey(self._userId, publishId), publishId
-        # Others without a name count from one as well.
+        # Other clients without a user id may use the same ids.
         if self._session.client is None:
             return ("connection", self._session.connectionId, publishId), None
         publishId = f"{self._session.client} {publishId}"
@@ -185,7 +187,7 @@ class Commands:
         self, published: Deferred[Receipt | None], frame: Publish | Chat, topic: Topic
     ) -> None:
         self.unanswered += 1
-        # The frame itself may be large, and is not needed any more.
+        # Keep only these two: the frame itself may be large.
         messageId, request = frame.id, requestOf(frame)
 
         def answered(_: object) -> None:
@@ -211,47 +213,47 @@ class Commands:
                 "too_large", f"A presence state has at most {self._limits.stateBytes} bytes."
             )
         if canonical in self._hub.presence.topicsOf(self._session.connectionId):
-            self._attend(topic, frame)
+            self._startPresence(topic, frame)
             return
         self.subscriptions.checkCapacity(canonical)
         if topic.table is None:
-            self._attend(topic, frame)
+            self._startPresence(topic, frame)
             return
-        # Whether there is such a table only the tracker can tell.
+        # Only the tracker knows whether the table exists.
         self.subscriptions.tracking[canonical] = frame
         self._context.feeds.watch(topic.table).addCallbacks(
-            partial(self._there, topic, frame), partial(self._notThere, topic, frame)
+            partial(self._tableFound, topic, frame), partial(self._tableMissing, topic, frame)
         ).addErrback(self._session.fail)
 
-    def _there(self, topic: Topic, frame: Track, table: str) -> None:
-        """Let the client be present on a table's topic, as it has asked to."""
+    def _tableFound(self, topic: Topic, frame: Track, table: str) -> None:
+        """Let the client be present on a table's topic, now that the table is known to exist."""
         self._context.feeds.unwatch(table)
         if not self._isAwaited(topic, frame):
             return
         try:
-            # It may be somebody else by now.
+            # The client may be another user by now.
             self._permit(Action.PRESENCE, topic)
-            self._attend(topic, frame)
+            self._startPresence(topic, frame)
         except RealtimeError as error:
             self._session.sendError(error, None, topic.canonical, requestOf(frame))
 
-    def _notThere(self, topic: Topic, frame: Track, failure: Failure) -> None:
+    def _tableMissing(self, topic: Topic, frame: Track, failure: Failure) -> None:
         error = refusal(failure)
         if self._isAwaited(topic, frame):
             self._session.sendError(error, None, topic.canonical, requestOf(frame))
 
     def _isAwaited(self, topic: Topic, frame: Track) -> bool:
-        """Whether the client still wants to be present as it asked to; it does no more then."""
+        """Whether the client still waits for this frame.  After this call it does not."""
         if self.subscriptions.tracking.get(topic.canonical) is not frame:
             return False
         del self.subscriptions.tracking[topic.canonical]
         return True
 
-    def _attend(self, topic: Topic, frame: Track) -> None:
+    def _startPresence(self, topic: Topic, frame: Track) -> None:
         """
         Let the client be present.
 
-        @raise RealtimeError: There is no room for it.
+        @raise RealtimeError: The connection or the project has too many members or too much state.
         """
         session = self._session
         self._hub.presence.track(
@@ -276,14 +278,14 @@ class Commands:
     def _untrack(self, frame: Untrack) -> None:
         topic = self._topic(frame.topic)
         self.subscriptions.tracking.pop(topic.canonical, None)
-        self._absent(topic)
+        self._endPresence(topic)
 
-    def _absent(self, topic: Topic) -> None:
-        """Let the client be present on a topic no more."""
+    def _endPresence(self, topic: Topic) -> None:
+        """End the client's presence on a topic."""
         session = self._session
         self._hub.presence.untrack(session.connectionId, topic)
         if session not in self._hub.registry.subscribers(topic.canonical):
-            # It does not wait for who else is there any more.
+            # The client does not need the list of members any more.
             session.endSync(topic.canonical)
 
     def _auth(self, frame: Auth) -> None:
@@ -303,7 +305,7 @@ class Commands:
         self._session.send(Pong())
 
     def _permit(self, action: Action, topic: Topic) -> None:
-        """Make sure that the client may do something on a topic."""
+        """Make sure that the client has a right on a topic."""
         self._context.feeds.permit(self._session.identity, action, topic)
 
     @property
@@ -320,8 +322,10 @@ class Commands:
 
     def nameTopic(self, text: str | None) -> str | None:
         """
-        Give a topic as an error names it: canonical; if it is none, as it was sent, so that
-        the client knows what it asked for, though no more of it than L{ECHOED}.
+        Give the name of a topic for an error.
+
+        @return: The canonical name.  If C{text} is no topic, its first L{ECHOED} characters, so
+            that the client recognizes it.
         """
         if text is None:
             return None

@@ -1,5 +1,5 @@
 """
-The daemon goes away, and tells everybody when to come back.
+Draining: before the daemon stops, it tells every client when to reconnect.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from aerostack.core.limits.draining import LONGEST, PAUSE, DrainPlan
 from aerostack.sessions.session import Session
 
 PATIENCE = 1.0
-"""Seconds that what clients have published may take to be acknowledged before they are
-sent away all the same."""
+"""Seconds for which a client that leaves waits for the answers to its publications.  After that the
+daemon closes the connection without them."""
 
 TURN = 0.25
-"""Seconds of a turn of the reactor after which batches that are late wait for the next one."""
+"""Seconds after which one turn of the reactor sends no further late batch."""
 
 
 @inlineCallbacks
 def drain(clock: IReactorTime, sessions: Sequence[Session], drainPlan: DrainPlan) -> Any:
     """
-    Send everybody away, batch by batch, each with a delay of its own.  Batches for which the
-    reactor comes late are sent together.
+    Send all clients away, batch by batch.  Each client gets its own delay.  When the reactor is
+    late, several batches go out together.
 
-    @return: A L{Deferred} that fires when everybody has been told, at once if there is
-        nobody; at the latest after L{aerostack.core.limits.draining.LONGEST} and L{PATIENCE}, also
-        where a machine with too much to do has not told everybody by then.
+    @return: A L{Deferred} that fires when every client has been sent away, at once if there is no
+        client.  It fires after L{aerostack.core.limits.draining.LONGEST} and L{PATIENCE} at the
+        latest, even if a busy machine has not reached every client by then.
     """
     first, due = 0, clock.seconds()
     end, turn = due + LONGEST + PATIENCE, due
@@ -56,7 +56,7 @@ def drain(clock: IReactorTime, sessions: Sequence[Session], drainPlan: DrainPlan
 
 
 def _guard(session: Session, call: Callable[..., None], *args: Any) -> None:
-    """Call one session; what is wrong with it must not keep the others from being told."""
+    """Call one session.  Its failure must not keep the daemon from sending the others away."""
     try:
         call(*args)
     except Exception:

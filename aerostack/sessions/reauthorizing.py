@@ -1,5 +1,5 @@
 """
-Judging anew what clients may read, and taking back what they held, a little at a time.
+Checking again what clients may do, and taking back what they held, in small steps.
 """
 
 from __future__ import annotations
@@ -9,32 +9,32 @@ from collections.abc import Hashable, Iterator
 from twisted.internet.interfaces import IReactorTime
 
 STEPS = 50
-"""How many topics are judged in one turn of the reactor, of all clients together; or as many
-steps of about the same cost are done."""
+"""How many steps all clients together get in one turn of the reactor.  One step checks one topic,
+or costs about as much."""
 
 
 class Reauthorizing:
     """
-    Carries out what clients have to be judged by, a topic at a time, and what is to be done when
-    they have gone: at once, unless there is too much for one turn of the reactor.  The rest is
-    done in the next ones, where each client has its turn, so that one with very many topics keeps
-    nobody else waiting.
+    Runs the work that checks the topics of clients again, and the work that follows when clients
+    have gone.  It runs at once, as far as one turn of the reactor allows; the rest runs in the next
+    turns.  Clients take turns step by step, so that a client with very many topics does not delay
+    the others.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        # By client, what is still to be done.
+        # By client, the rest of its work.
         self._waiting: dict[Hashable, Iterator[None]] = {}
-        # How many topics may still be judged in this turn, and whether another one comes.
+        # How many steps are left in this turn, and whether the next turn is scheduled.
         self._left = STEPS
         self._scheduled = False
 
     def ask(self, client: Hashable, work: Iterator[None]) -> None:
         """
-        Have a client judged.  What was still to be done for it is not done any more: the new
-        work is about all of it.
+        Run work for a client.  It replaces the rest of the client's earlier work, because new work
+        covers all topics of the client.
 
-        @param work: Each step judges one topic.  It raises nothing.
+        @param work: Each step checks one topic.  It raises no error.
         """
         self._waiting.pop(client, None)
         self._waiting[client] = work
@@ -46,7 +46,7 @@ class Reauthorizing:
             client, work = next(iter(self._waiting.items()))
             del self._waiting[client]
             if next(work, self) is not self and client not in self._waiting:
-                # The others have their turn.
+                # The other clients have their turn first.
                 self._waiting[client] = work
         if not self._scheduled and self._left < STEPS:
             self._scheduled = True

@@ -1,5 +1,5 @@
 """
-What servers call over HTTP: C{socket.emit} and C{db.query}.
+The RPC, which servers call over HTTP: C{socket.emit} and C{db.query}.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aerostack.protocol.values import fromJSON
 from aerostack.settings.limits import LimitsConfig
 
 Permit = Callable[[Identity, Action, Topic], object]
-"""Makes sure that somebody may do something on a topic; see L{aerostack.tables.feed}."""
+"""Makes sure that an identity has a right on a topic; see L{aerostack.tables.feed}."""
 
 Query = Callable[[str, list[Any]], Deferred[dict[str, Any]]]
 """Runs one SQL statement with its parameters."""
@@ -29,7 +29,7 @@ Query = Callable[[str, list[Any]], Deferred[dict[str, Any]]]
 
 class RPC:
     """
-    The methods, by name.
+    Carries out the methods of the RPC.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class RPC:
 
     def reload(self, limits: LimitsConfig) -> None:
         """
-        Go by these limits from now on.
+        Use these limits from now on.
         """
         self._limits = limits
 
@@ -57,10 +57,10 @@ class RPC:
         """
         Call a method.
 
-        @param body: What was sent, as JSON: an object with C{method}, C{args} and perhaps
+        @param body: The body of the request as JSON: an object with C{method}, C{args} and perhaps
             C{projectId}.
-        @return: The answer.  Fails with L{RealtimeError} where the caller may not,
-            or the call is malformed.
+        @return: The answer.  Fails with L{RealtimeError} if the caller has no right to the call, or
+            the call is malformed.
         """
         try:
             return self._call(identity, body)
@@ -89,7 +89,7 @@ class RPC:
         return method(identity, args)
 
     def _emit(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
-        # The data is passed on as it was sent: read and written again, numbers would change.
+        # Pass the data on as the server sent it: decoding and encoding would change numbers.
         event, name = (_value(args[place]) if len(args) in (3, 4) else None for place in (0, 2))
         if not isinstance(event, str) or not isinstance(name, str):
             raise RealtimeError(
@@ -117,7 +117,7 @@ class RPC:
         projects = self._authenticator.projects
         allowed = projects[identity.project].dbQuery
         if allowed is None:
-            # It reaches what belongs to all of them.
+            # A query reaches the tables of all projects.
             allowed = len(projects) == 1
         if not allowed:
             raise RealtimeError(
@@ -142,7 +142,7 @@ _NO_ARGS = Raw(b"[]")
 
 
 def _value(encoded: Raw | None) -> Any:
-    """What a part of a body says; L{None} for one that is missing."""
+    """Decode a part of a body; L{None} if it is missing."""
     return None if encoded is None else decodeValue(bytes(encoded))
 
 

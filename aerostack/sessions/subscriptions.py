@@ -1,5 +1,5 @@
 """
-The subscriptions of one session: how they begin, what is told by them, and how they end.
+The subscriptions of one session: how they begin, change and end.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession
 
 PIECE = 20
-"""How many subscriptions end in one step: together they cost as much as judging one."""
+"""How many subscriptions end in one step.  Together they cost as much as one check of a topic."""
 
 
 class Subscriptions:
     """
-    What one session is subscribed to.
+    The subscriptions of one session.
 
-    @ivar tracking: Presence on tables' topics that waits for the tracker to say that there is
-        such a table.
+    @ivar tracking: By topic, the C{track} frames on tables' topics that wait until the tracker
+        has found the table.
     """
 
     __slots__ = (
@@ -53,26 +53,27 @@ class Subscriptions:
         self._context = context
         self._hub = context.hub
         self._limits = context.limits
-        # Table subscriptions that wait for the tracker to confirm them, or for what columns
-        # the table has.
+        # By topic, the requests that wait for the tracker to watch their table, or for the
+        # columns of the table.
         self._pending: dict[str, Subscribe] = {}
-        # What was asked for of each table that is subscribed, to be judged again.
+        # By topic, the request of each table subscription, to check it again later.
         self._requests: dict[str, Subscribe] = {}
-        # What may be read of it, and what holds it back until that is known again.
+        # By topic, what the client may read of the table; and what holds the changes back until
+        # that is known again.
         self._grants: dict[str, Grant] = {}
         self._reauthorizing: dict[str, Catchup] = {}
         self.tracking: dict[str, Track] = {}
 
     def forget(self) -> None:
         """
-        Wait for nothing any more: the session is over.
+        Forget the requests that wait, because the session is over.
         """
         self._pending.clear()
         self.tracking.clear()
 
     def end(self) -> Iterator[None]:
         """
-        End all, L{PIECE} at a time.
+        End all subscriptions, L{PIECE} in each step.
         """
         for number, canonical in enumerate(self._hub.registry.topicsOf(self._session), 1):
             self._end(topicOf(canonical))
@@ -83,15 +84,15 @@ class Subscriptions:
 
     def asked(self, canonical: str) -> Subscribe:
         """
-        What was asked for of a table; for nothing in particular, if nothing was.
+        Give the client's request for a table; a request without any option if there was none.
         """
         asked = self._pending.get(canonical) or self._requests.get(canonical)
         return asked or Subscribe(topic=canonical)
 
     def state(self, canonical: str) -> str:
         """
-        How far a subscription is: L{LIVE}, L{CATCHING_UP} (what was missed, or the rows that
-        are there, is being sent), L{ASKED} (it is not known yet whether it can be) or L{NONE}.
+        Give the state of a subscription: L{LIVE}, L{CATCHING_UP} (the daemon sends missed changes
+        or a snapshot), L{ASKED} (the daemon has not answered the request yet) or L{NONE}.
         """
         if self._session in self._hub.registry.subscribers(canonical):
             caughtUp = self._session.catchingUp(canonical) is None
@@ -102,7 +103,7 @@ class Subscriptions:
 
     def checkCapacity(self, canonical: str) -> None:
         """
-        Make sure that the client may hold one topic more.
+        Make sure that the client may hold one more topic.
 
         @raise RealtimeError: C{too_many_subscriptions}.
         """
@@ -111,7 +112,7 @@ class Subscriptions:
         waiting = len(self._pending) + len(self.tracking)
         if registry.count(session) + len(present) + waiting < self._limits.subscriptions:
             return
-        # Nearly as many; each topic counts once, whatever the client does on it.
+        # This sum counts a topic twice if the client both subscribes and is present: count again.
         held = {*registry.topicsOf(session), *present, *self._pending, *self.tracking}
         if canonical not in held and len(held) >= self._limits.subscriptions:
             raise RealtimeError(
@@ -123,9 +124,9 @@ class Subscriptions:
         """
         Begin a subscription, or change one.
 
-        @raise RealtimeError: It cannot be, or may not be.
+        @raise RealtimeError: The request is not valid, or the client has no right to it.
         """
-        # Who may read nothing has no table followed.
+        # First, so that a client without rights cannot make the tracker watch a table.
         self._context.feeds.permit(self._session.identity, Action.SUBSCRIBE, topic)
         canonical = topic.canonical
         again = self._session in self._hub.registry.subscribers(canonical)
@@ -156,17 +157,17 @@ class Subscriptions:
         self, topic: Topic, frame: Subscribe, watched: str | None, columns: Columns | None = None
     ) -> None:
         """
-        Find out what is told of a table, and begin.
+        Find out what the client may read of a table, and begin the subscription.
 
-        @param watched: The table, if the request holds an interest of its own in it.
-        @param columns: The table's, if somebody has asked for them.
+        @param watched: The table, if the tracker watches it for this request.
+        @param columns: The columns of the table, if they were read.
         """
-        # The client may have gone, thought better of it, or asked again meanwhile.
+        # The client may have gone, unsubscribed, or asked again meanwhile.
         if self._pending.get(topic.canonical) is not frame:
             self._release(watched)
             return
         try:
-            # It may be somebody else by now.
+            # The client may be another user by now.
             grant = self._context.feeds.grant(self._session.identity, topic)
             if columns is None and _needsColumns(frame, grant):
                 self._askColumns(
@@ -177,10 +178,10 @@ class Subscriptions:
                 return
             del self._pending[topic.canonical]
             if watched is not None:
-                # Others may have taken what was left.
+                # Other clients may have used up the quota meanwhile.
                 self._context.quotas.checkSubscriptions(topic.project)
             elif self._session not in self._hub.registry.subscribers(topic.canonical):
-                # What was to be changed has ended meanwhile.
+                # The subscription to change has ended meanwhile.
                 self.subscribe(topic, frame)
                 return
             view = self._context.feeds.view(grant, frame, columns or {})
@@ -202,20 +203,19 @@ class Subscriptions:
         self._release(watched)
         error = refusal(failure)
         if self._pending.get(topic.canonical) is frame:
-            # Else the client has left meanwhile, or has asked again and gets an answer to that.
+            # Else the client has unsubscribed, or has asked again and gets that answer.
             del self._pending[topic.canonical]
             self._session.sendError(error, None, topic.canonical, requestOf(frame))
 
     def _release(self, watched: str | None) -> None:
-        """Take the interest back that a request had in a table."""
+        """Let the tracker stop watching a table for a request."""
         if watched is not None:
             self._context.feeds.unwatch(watched)
 
     def _begin(
         self, topic: Topic, frame: Subscribe, view: View | None, selection: Selection | None
     ) -> None:
-        # What a subscription before had still to send must not come, or be read again, in the
-        # new one.
+        # Drop the pending frames and reads of an earlier subscription to the topic.
         self._session.restart(topic.canonical)
         if self._hub.subscribe(self._session, topic, view):
             self._context.quotas.subscriptions.add(topic.project)
@@ -227,18 +227,18 @@ class Subscriptions:
     def _askColumns(
         self,
         topic: Topic,
-        told: Callable[[Columns], object],
+        known: Callable[[Columns], object],
         failed: Callable[[Failure], object],
     ) -> None:
         assert topic.table is not None
         asked = self._context.feeds.columns(topic.table)
-        asked.addCallbacks(told, failed).addErrback(self._session.fail)
+        asked.addCallbacks(known, failed).addErrback(self._session.fail)
 
     # Going on
 
     def reauthorize(self, topic: str) -> None:
         """
-        Judge the subscription to a table that was altered.
+        Check the subscription to a table that was altered.
         """
         altered = topicOf(topic)
         assert altered.table is not None
@@ -246,8 +246,8 @@ class Subscriptions:
 
     def reauthorizeAll(self) -> Iterator[None]:
         """
-        End what the present identity may not have, and change what it may have otherwise; a
-        topic at a time.
+        End the subscriptions that the client has no right to any more, and change those whose
+        rights have changed; one topic in each step.
         """
         for canonical in self._hub.registry.topicsOf(self._session):
             held = topicOf(canonical)
@@ -262,13 +262,13 @@ class Subscriptions:
 
     def _reauthorizeTable(self, topic: Topic, columns: Columns | None = None) -> None:
         """
-        Judge the subscription to a table again.
+        Check the subscription to a table again.
 
-        @param columns: The table's, if somebody has asked for them.
+        @param columns: The columns of the table, if they were read.
         """
         frame = self._requests.get(topic.canonical)
         if frame is None:
-            # It has ended meanwhile.
+            # The subscription has ended meanwhile.
             return
         try:
             grant = self._context.feeds.grant(self._session.identity, topic)
@@ -287,8 +287,8 @@ class Subscriptions:
 
     def _reauthorizeLater(self, topic: Topic) -> None:
         """
-        Judge the subscription to a table when its columns are known.  Until then no change is
-        told: it might be one that may not be read any more.
+        Check the subscription to a table when its columns are known.  Until then the daemon holds
+        changes back: the client may have lost the right to read them.
         """
         canonical = topic.canonical
         if canonical not in self._reauthorizing:
@@ -298,15 +298,15 @@ class Subscriptions:
             self._reauthorizing[canonical] = self._context.recovery.hold(self._session, topic)
         held = self._reauthorizing[canonical]
 
-        def told(columns: Columns) -> None:
-            # It may have ended meanwhile, or was judged already.
+        def known(columns: Columns) -> None:
+            # The subscription may have ended, or been checked, meanwhile.
             if self._reauthorizing.get(canonical) is held:
                 self._reauthorizeTable(topic, columns)
 
-        self._askColumns(topic, told, partial(self._lose, topic))
+        self._askColumns(topic, known, partial(self._lose, topic))
 
     def _goOn(self, topic: Topic, view: View | None) -> None:
-        """Let a subscription go on with another view, if it is another."""
+        """Let a subscription go on, with the new view if the view has changed."""
         held = self._reauthorizing.pop(topic.canonical, None)
         if view != self._hub.registry.subscribers(topic.canonical)[self._session]:
             if self._session.catchingUp(topic.canonical) is not held:
@@ -325,7 +325,7 @@ class Subscriptions:
 
     def unsubscribe(self, topic: Topic) -> None:
         """
-        End a subscription, whether there is one or not.
+        End a subscription.  Answer also if there is none.
         """
         self._pending.pop(topic.canonical, None)
         self._end(topic)
@@ -333,15 +333,15 @@ class Subscriptions:
         self._session.send(Unsubscribed(topic=topic.canonical))
 
     def _note(self, topic: Topic, begun: bool) -> None:
-        """Remember when a subscription began, or that it was ended."""
+        """Remember when a subscription began, or when the client ended it."""
         turn = Turn(int(self._context.wall() * 1000), begun)
         self._context.traces.turns.note((self._session.connectionId, topic.canonical), turn)
 
     def _giveUp(self, topic: Topic, error: RealtimeError, request: str | None = None) -> None:
         """
-        End a subscription that cannot go on, and say why.
+        End a subscription that cannot go on, and tell the client why.
 
-        @param request: The type of the frame that is refused by it, if one is.
+        @param request: The type of the frame that the daemon refuses, if it refuses one.
         """
         self._end(topic)
         self._session.sendError(error, None, topic.canonical, request)
@@ -367,14 +367,16 @@ def _viewChanged() -> RealtimeError:
 
 
 def _needsColumns(frame: Subscribe, grant: Grant) -> bool:
-    """Whether what is told depends on what columns the table has."""
+    """Whether the daemon has to know the columns of the table for a request."""
     wanted = (frame.columns, frame.order)
     return bool(frame.filter) or wanted != (None, None) or not grant.isWhole
 
 
 def refusal(failure: Failure) -> RealtimeError:
     """
-    What a client is told of a failure, if it is one to be told; else raise it.
+    Give the error for the client.
+
+    @raise Exception: The failure is not a L{RealtimeError}, but a fault of the daemon.
     """
     if isinstance(failure.value, RealtimeError):
         return failure.value
