@@ -64,44 +64,43 @@ class IJournal(Interface):
 
     def columns(cursor, table):
         """
-        @return: What columns a followed table has, as
-            L{aerostack.core.rows.columns.Columns}.
+        @return: The columns of a followed table, as L{aerostack.core.rows.columns.Columns}.
         @raise RealtimeError: C{unknown_table}.
         """
 
     def poll(cursor, after, limit, size=None):
         """
-        Read what was committed since.
+        Read the changes that were committed after one.
 
         @param after: The C{seq} of the last change already read.
         @param limit: How many changes to read at the most.
-        @param size: After how many bytes of their values, about, to read no more of
-            them; L{None} for no bound.  One change at least is read.
+        @param size: About how many bytes of their values to read at the most; L{None} for no
+            bound.  At least one change is read.
         @return: An L{aerostack.core.rows.journal.Poll}.
         """
 
     def lineage(cursor, table):
         """
-        @return: What the numbers of a followed table's changes belong to: another
-            string wherever the table may have changed without our knowing.  Empty if
-            the table is not followed.
+        @return: What the numbers of a followed table's changes belong to.  It becomes another
+            string when the table may have changed without a record.  It is empty if the table
+            is not followed.
         """
 
     def reshapedAt(cursor, table):
         """
-        @return: The number of the newest change when columns of a followed table were added
-            or changed last, so that rows which were there may look different; -1 if that is
-            not known to have happened.
+        @return: The number of the change that was the newest when columns of a followed table
+            were last added or changed.  Rows from before that may look different now.  -1 if
+            the journal knows of no such moment.
         """
 
     def surveyPast(cursor, table, lineage, after, until, most):
         """
-        Look whether every change of a table after one and up to another can be told
-        again.
+        Find out whether the journal still has every change of a table after one number and up to
+        another.
 
         @param lineage: What the numbers belonged to when they were given out.
-        @param most: How many changes are told again at the most; L{None} for no bound.
-        @return: L{None} if they can, else the reason of an
+        @param most: How many changes a client gets again at the most; L{None} for no bound.
+        @return: L{None} if the journal has them all, else the reason of an
             L{aerostack.core.replay.log.Gap}.
         """
 
@@ -111,9 +110,9 @@ class IJournal(Interface):
 
         @param size: As in L{poll}.
         @return: A list of L{aerostack.core.rows.changes.Change}, oldest first, at most
-            C{limit} of them; none if none are left.  A journal that does not keep where
-            transactions end leaves C{last} unset.
-        @raise RealtimeError: C{table_lost}: they have gone since they were surveyed.
+            C{limit} of them.  It is empty if no changes are left.  A journal that does not keep
+            where transactions end leaves C{last} unset.
+        @raise RealtimeError: C{table_lost}: the journal has lost the changes since the survey.
         """
 
     def snapshot(cursor, table, selection, bounds):
@@ -128,8 +127,8 @@ class IJournal(Interface):
 
     def renew(cursor, timestamp):
         """
-        Say that somebody reads the journal.  One that nobody has read for a day sees to it
-        by itself that it does not grow without end.
+        Note that a daemon reads the journal.  A journal that no daemon has read for a day bounds
+        its own size.
 
         @param timestamp: The present time, ms.
         """
@@ -144,8 +143,8 @@ class IJournal(Interface):
 
     def lag(cursor):
         """
-        Tell what holds up changes, which is not seen by reading them.  Cheap enough to be
-        asked every few seconds.
+        Find out what delays changes and does not show when they are read.  It is cheap enough for a
+        call every few seconds.
 
         @return: An L{aerostack.core.rows.journal.Lag}.
         """
@@ -157,7 +156,7 @@ class IJournal(Interface):
 
     def remove(cursor):
         """
-        Take everything that the journal put into the database out again.
+        Remove everything that the journal put into the database.
 
         @return: The names of what was taken out, as a list.
         """
@@ -282,19 +281,18 @@ class IChangeTracker(Interface):
 
     def lineage(table):
         """
-        @return: What the numbers of a watched table's changes belong to (see
-            L{IJournal.lineage}).
+        @return: See L{IJournal.lineage}; of a watched table.
         """
 
     def reshapedAt(table):
         """
-        @return: The same of a watched table as L{IJournal.reshapedAt}.
+        @return: See L{IJournal.reshapedAt}; of a watched table.
         """
 
     def columns(table):
         """
-        @return: A L{Deferred} of L{IJournal.columns} of a watched table, which may be
-            remembered until the journal says that the table was altered.
+        @return: A L{Deferred} of L{IJournal.columns} of a watched table.  The caller may
+            remember the columns until the journal says that the table was altered.
         """
 
     def surveyPast(table, lineage, after, until, most):

@@ -20,7 +20,7 @@ KEPT = 300
 
 class Sampler(Service):
     """
-    Takes samples.
+    Takes samples of the daemon's work.
 
     @ivar samples: The newest samples.
     @ivar started: When the sampler began, seconds since the epoch.

@@ -338,9 +338,9 @@ def findMessages(
     cursor: Any, dialect: Dialect, since: int, limit: int, remember: Callable[[Kept], None]
 ) -> int:
     """
-    Read what an earlier run left.
+    Read the messages that an earlier run left, for publishers that send them again.
 
-    @param since: Publishers do not send messages again that were kept before this time, ms.
+    @param since: Publishers do not send messages from before this time (ms) again.
     @param limit: How many such messages to read.
     @param remember: See L{selectRepeatable}.
     @return: The C{createdAt} of the newest message; 0 without messages.

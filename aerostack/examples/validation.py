@@ -1,5 +1,5 @@
 """
-What a page sends: nobody has looked at it yet.
+Checks the JSON that a page sends to the examples.
 """
 
 from __future__ import annotations

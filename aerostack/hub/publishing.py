@@ -53,15 +53,15 @@ def makeRepeatKey(userId: str | None, publishId: str) -> Hashable:
     """
     The key by which the hub knows a publication that comes again, over any connection.
 
-    @param publishId: The C{id} of the publication, as JSON; of a user without a name, behind
-        what stands for the client's session secret.
+    @param publishId: The C{id} of the publication, as JSON.  If the user has no name, a text that
+        stands for the client's session secret comes before it.
     """
     return ("user", userId, publishId)
 
 
 class Outcome:
     """
-    What became of a publication, for every client that publishes it again.
+    The result of a publication, for every client that sends the publication again.
     """
 
     __slots__ = ("_result", "_settled", "_waiting")
@@ -82,7 +82,8 @@ class Outcome:
 
     def wait(self) -> Deferred[Receipt | None]:
         """
-        @return: Fires with the receipt of what was kept, or fails, once that is known.
+        @return: Fires with the receipt when the result is known; L{None} if the publication was not
+            kept.  Fails if the publication failed.
         """
         waiting: Deferred[Receipt | None] = Deferred()
         if self._settled:

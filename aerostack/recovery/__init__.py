@@ -1,5 +1,5 @@
 """
-Resume: clients that come back get what they missed, or are told that there is a gap.
+Resume: a client that comes back gets what it missed, or the reason why it does not.
 
 Begin with L{aerostack.recovery.recovery}, where every subscription begins, with the past or
 without it: a coroutine that is read from top to bottom.  L{aerostack.recovery.replay} reads the

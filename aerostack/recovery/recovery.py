@@ -1,6 +1,6 @@
 """
-How a subscription begins: at the present, with the rows of a table, or where its client left
-off.
+How a subscription begins: at the present, with the rows of a table, or at the position that its
+client has.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from aerostack.tables.feed import TableFeed
 from aerostack.tables.snapshots import Snapshots
 
 AHEAD = 2.0
-"""For how many seconds the daemon lets a client wait that comes from another daemon, which has
-read further than this one."""
+"""For how many seconds a client waits that comes from a daemon which has read further than this
+one."""
 
 RETRY = 1.0
-"""The seconds after which a log that could not be read on is tried again."""
+"""After how many seconds the daemon tries again to read a log that it could not read."""
 
 
 class Recovery:
@@ -99,8 +99,8 @@ class Recovery:
 
     def hold(self, outbound: Outbound, topic: Topic) -> Catchup:
         """
-        Tell a client nothing of a table for now.  What changes meanwhile is read in the log
-        afterwards, by what the client may read then.
+        Send a client nothing of a table for now.  Afterwards the client gets the changes from the
+        log, by the rights that it has then.
 
         @return: What L{release} takes.
         """
@@ -132,7 +132,7 @@ class Recovery:
 
     def syncAgain(self, outbound: Outbound, canonical: str) -> None:
         """
-        Tell a client anew who is present on a topic: it was too slow for each change.
+        Send a client the members of a topic again, because it was too slow for each change.
         """
         paged = outbound.takesPages(canonical)
         self._hub.presence.sync(outbound, topicOf(canonical), paged, unasked=True)
@@ -166,8 +166,8 @@ class Recovery:
         Answer a subscription, and send what its client has missed, or else the rows that it
         wants.
 
-        @raise RealtimeError: Something cannot be read, and the client is told why.
-        @raise Unreadable: Something cannot be read.
+        @raise RealtimeError: The past or the rows cannot be read; the client gets this error.
+        @raise Unreadable: The database cannot be read; the error says nothing for clients.
         """
         topic, gap = request.topic, None
         position = None if request.since is None else parsePosition(request.since)
@@ -294,7 +294,7 @@ class Recovery:
         try:
             hold = await readable(catchup.read(reading))
         finally:
-            # If the client has left, nobody wants the rows any more.
+            # If the client has left, it does not want the rows any more.
             reading.cancel()
         try:
             self._isFailing = False
@@ -309,11 +309,11 @@ class Recovery:
 
     async def _follow(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
         """
-        Read a table's log on as often as the client is behind, and then let live frames go out
+        Send a client that is behind the rest of a table's log, until live frames can go to it
         directly.
 
-        Where the log cannot be read it is tried again.  Where a part of it is gone the client
-        is closed, as one that is too slow, and is told of the gap when it comes back.
+        If the log cannot be read, the daemon tries again.  If a part of the log is gone, the
+        daemon closes the client as too slow.  The client gets a gap when it comes back.
         """
         canonical = topic.canonical
         while catchup.behind is not None:
@@ -353,7 +353,7 @@ class Recovery:
 
     def _refusal(self, error: RealtimeError | Unreadable) -> RealtimeError:
         """
-        What a client is told whose subscription cannot begin.
+        Make the error for a client whose subscription cannot begin.
         """
         if isinstance(error, RealtimeError):
             return error
@@ -372,9 +372,9 @@ class Recovery:
         recovered: Position | None = None,
     ) -> None:
         """
-        Answer a subscription, and tell what a client has to know at its beginning.
+        Answer a subscription, and send what the client needs to know at its beginning.
 
-        @param recovered: From where on the client gets what it missed, if it comes back.
+        @param recovered: The position from which a client that comes back gets what it missed.
         """
         topic = request.topic
         outbound.send(replace(answer, sync=True) if request.sync else answer)

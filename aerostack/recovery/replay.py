@@ -37,21 +37,21 @@ AwaitTurn = Callable[[], Deferred[None]]
 
 class Unreadable(Exception):
     """
-    The database could not be read, for a reason that is the operator's and not the client's.
+    The database could not be read.  The reason is the operator's concern and not the client's.
     """
 
 
 class Replay:
     """
-    The frames that come after a position: first what the database has, page by page, and then
-    what the topic's log has in memory.
+    The frames that come after a position: first those from the database, page by page, and then
+    those that the topic's log has in memory.
 
-    To iterate over it gives the frames in parts.  A page is read when the one before has been
-    sent and it is the client's turn.
+    Iteration gives the frames in parts.  A page is read when the page before it has been sent and
+    it is the client's turn.
 
     @ivar isStored: Whether something is to be read from the database.
-    @ivar isKeptOnly: Whether what was not kept may be missing.
-    @ivar reached: Up to where the database was read.
+    @ivar isKeptOnly: Whether events that were not kept may be missing.
+    @ivar reached: Up to which position the database was read.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Replay:
     ) -> None:
         """
         @param position: Where the past begins.
-        @param plan: What L{TopicLog.resume} says of it.
+        @param plan: The result of L{TopicLog.resume} for this position.
         """
         self.isStored = plan.after is not None
         self.isKeptOnly = plan.keptOnly
@@ -81,19 +81,19 @@ class Replay:
         self._read = read
         self._awaitTurn = awaitTurn
         self._seen = position.seen
-        # One who comes from an earlier log, and is cut off in the middle, still does.
+        # A client that comes from an earlier log and is cut off in the middle must keep that epoch.
         self._epoch = position.epoch if plan.keptOnly else log.epoch
         self._rows = RowReplay(topic.canonical, view, position)
         self._logged = _loggedFrames(self._rows, log, plan.entries)
 
     async def survey(self, most: int | None, now: int) -> Gap | None:
         """
-        Look whether the database still has what is to be read from it.
+        Find out whether the database still has the entries that are to be read from it.
 
         @param most: How many rows are read at the most; L{None} for no bound, on a table's
             topic.
         @param now: The time, ms.
-        @return: Why the client does not get it; L{None} if it does.
+        @return: Why the client does not get the entries; L{None} if it gets them.
         @raise Unreadable: The database cannot be read.
         """
         if not self.isStored:
@@ -152,8 +152,8 @@ async def readable(reading: Deferred[Any]) -> Any:
     """
     Wait for the database.
 
-    @raise RealtimeError: It cannot be read, and the client is told why.
-    @raise Unreadable: It cannot be read.
+    @raise RealtimeError: The database refused the read; the client gets this error.
+    @raise Unreadable: The database cannot be read; the error says nothing for clients.
     """
     try:
         return await reading
@@ -165,7 +165,7 @@ async def readable(reading: Deferred[Any]) -> Any:
 
 def _loggedFrames(rows: RowReplay, log: TopicLog, entries: Sequence[Entry]) -> Iterator[Frame]:
     """
-    What is sent of the log.
+    Make the frames for the entries of the log.
     """
     # Before the first frame is asked for, the log may get more entries.  The client gets these
     # as live frames.
@@ -201,13 +201,13 @@ def _publication(kept: Kept) -> Publication:
 
 class RowReplay:
     """
-    A part of a table's past, as it is told to one who comes back.
+    The frames of a part of a table's past, for a client that comes back.
     """
 
     def __init__(self, topic: str, view: View | None, since: Position) -> None:
         """
         @param topic: The canonical topic.
-        @param view: What is told; L{None} for everything.
+        @param view: Which changes the client gets; L{None} for all.
         @param since: Where the part begins.
         """
         self._topic = topic
@@ -220,9 +220,9 @@ class RowReplay:
         self, change: Change, position: Position, whole: Frame | None = None
     ) -> Iterator[Frame]:
         """
-        Go on with a change.
+        Make the frames for the next change.
 
-        @param whole: Its frame for those who are told everything, if there is one.
+        @param whole: The frame that clients without a view get, if there is one.
         """
         view = self._view
         operation = change.operation if view is None else classify(change, view)
@@ -239,8 +239,8 @@ class RowReplay:
 
     def end(self, position: Position) -> Iterator[Frame]:
         """
-        End where no transaction goes on.  SQLite's journal does not say by itself where
-        one ended.
+        End the part at a point where no transaction is open.  SQLite's journal does not say by
+        itself where a transaction ended.
         """
         yield from self._over(None, position)
 

@@ -21,15 +21,16 @@ from aerostack.protocol.frames import Error, Subscribed
 @dataclass(frozen=True)
 class SubscribeRequest:
     """
-    What a subscription that has just been made asks for.
+    What a new subscription asks for.
 
-    @ivar view: Which of a table's changes are told, and how; L{None} for everything.
+    @ivar view: Which of a table's changes the client gets, and with which columns; L{None} for
+        everything.
     @ivar since: The last position that the client has seen, if it comes back.
-    @ivar selection: With which rows of the table it begins, unless it gets all that it
-        missed; L{None} for none.
-    @ivar sync: Whether it takes the members who are present in pages.
-    @ivar refuse: Is called if the past or the rows cannot be read after all; the
-        subscription is to be ended then.
+    @ivar selection: The rows of the table that the client gets first, unless it gets everything
+        that it missed; L{None} for none.
+    @ivar sync: Whether the client takes the members of the topic in pages.
+    @ivar refuse: Ends the subscription.  It is called with the error if the past or the rows cannot
+        be read.
     """
 
     topic: Topic
@@ -51,7 +52,7 @@ def unavailable() -> RealtimeError:
 
 def tableGone(topic: Topic) -> Error:
     """
-    Tell a client that asked for rows that its table is missing.
+    Make the error for a client that asked for rows of a table that is missing.
     """
     return Error(
         code="unknown_table",
@@ -63,12 +64,12 @@ def tableGone(topic: Topic) -> Error:
 
 def goingOn(topic: Topic, since: str, isKeptOnly: bool) -> Subscribed:
     """
-    Answer a client that gets all that it missed.
+    Make the answer for a client that gets everything that it missed.
 
-    @param since: The position that it brought.
-    @param isKeptOnly: Whether what was not kept may be missing.
+    @param since: The position that the client sent.
+    @param isKeptOnly: Whether events that were not kept may be missing.
     """
-    # A client that is cut off right behind this answer has to come back to where it was.
+    # If the client is cut off right after this answer, it must resume from the same position.
     return Subscribed(
         topic=topic.canonical,
         pos=since,
@@ -79,7 +80,7 @@ def goingOn(topic: Topic, since: str, isKeptOnly: bool) -> Subscribed:
 
 def startingAt(topic: Topic, live: Position | None, gap: Gap | None) -> Subscribed:
     """
-    Answer a client that begins anew.
+    Make the answer for a client that begins anew.
 
     @param live: Where the live frames begin; L{None} if the rows before them say so.
     @param gap: Why a client that came back does not get what it missed.

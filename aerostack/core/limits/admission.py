@@ -14,7 +14,7 @@ from aerostack.core.limits.rates import TokenBucket
 from aerostack.errors import RealtimeError
 from aerostack.settings.limits import LimitsConfig
 
-# The shortest and the longest wait that a client is told, in seconds.
+# The shortest and the longest wait of a refused client, in seconds.
 SOON = 1.0
 LATE = 30.0
 

@@ -164,7 +164,7 @@ class TopicLog:
 
     @property
     def standing(self) -> Position:
-        """The same, and whether a transaction goes on there."""
+        """The place behind the newest entry, and whether a transaction is open there."""
         return Position(self.epoch, self.head, self.mark, self.lineage, self.within)
 
     @property

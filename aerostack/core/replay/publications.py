@@ -90,5 +90,5 @@ class Kept:
 
     @property
     def receipt(self) -> Receipt:
-        """What the publisher is told."""
+        """The acknowledgement for the publisher."""
         return Receipt(self.message.id, self.createdAt)
