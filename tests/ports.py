@@ -1,5 +1,5 @@
 """
-Ports that nobody listens on.
+Ports without a listener.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 def holdPort() -> socket.socket:
     """
-    Hold a port of the loopback interface on which nobody listens: as long as the socket is open,
-    the system gives the port neither to another program nor to a connection that goes out.
+    Hold a port of the loopback interface that has no listener.  While the socket is open, the
+    system gives the port neither to another program nor to a connection that goes out.
 
     A program that binds it with C{SO_REUSEADDR}, as servers do, can listen there all the same.
     Until one does, connections to it are refused.
@@ -25,7 +25,7 @@ def holdPort() -> socket.socket:
 
 def freePort(test: TestCase | SynchronousTestCase) -> int:
     """
-    A port on which nobody listens, held until a test is over; see L{holdPort}.
+    Give a port without a listener, and hold it until a test is over; see L{holdPort}.
     """
     held = holdPort()
     test.addCleanup(held.close)

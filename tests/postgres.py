@@ -40,7 +40,7 @@ owner's tables; it is no superuser and owns nothing that it has not made."""
 PASSWORD = "p ss:w@rd/%"
 """The password of each of them, over TCP.  The server's socket asks for none."""
 
-# What nobody should rely on is set to what nobody expects.
+# The settings that the daemon must not rely on have unusual values.
 CONFIG = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '{directory}'
@@ -296,7 +296,7 @@ class Database:
 
     def drop(self) -> None:
         """
-        Be gone, whoever is connected.
+        Drop the database, even if sessions are connected to it.
         """
         self.server.execute(f'DROP DATABASE "{self.name}" WITH (FORCE)')
 

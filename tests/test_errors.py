@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.errors}, and that the daemon keeps to it.
+Tests for L{aerostack.errors}, and for how the daemon uses its codes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SOURCE = Path(aerostack.__file__).parent
 
 def calls(name: str) -> list[tuple[str, ast.Call]]:
     """
-    Every call of something by that name in the source, with where it stands.
+    Find every call of a function by its name in the source, with its place.
     """
     return [
         (f"{path.relative_to(SOURCE)}:{node.lineno}", node)
@@ -40,8 +40,7 @@ class ErrorCodeTests(SynchronousTestCase):
 
     def test_used(self) -> None:
         """
-        The codes that are used are those that are documented, all of them, each written
-        out where it is used.
+        The source uses exactly the documented error codes, and writes each code out.
         """
         used = set()
         for place, call in calls("RealtimeError"):
@@ -53,8 +52,7 @@ class ErrorCodeTests(SynchronousTestCase):
 
     def test_form(self) -> None:
         """
-        A code is snake_case, goes with an HTTP status of an error, and is explained in
-        whole sentences.
+        A code is snake_case.  It has the HTTP status of an error and a meaning in whole sentences.
         """
         for code, error in ERRORS.items():
             self.assertRegex(code, r"\A[a-z]+(_[a-z]+)*\Z")
@@ -63,7 +61,7 @@ class ErrorCodeTests(SynchronousTestCase):
 
     def test_passing(self) -> None:
         """
-        Who is told to try again later is told by a status that says so too.
+        An error that tells the client to try again later has the HTTP status 429 or 503.
         """
         for place, call in calls("RealtimeError"):
             if len(call.args) == 3:
@@ -77,7 +75,7 @@ class CloseCodeTests(SynchronousTestCase):
 
     def test_rows(self) -> None:
         """
-        Every close code has its row, and no two names are one code.
+        Every close code has a row in the table, and no two names have the same code.
         """
         named = {
             name: value
@@ -93,8 +91,7 @@ class CloseCodeTests(SynchronousTestCase):
 
     def test_used(self) -> None:
         """
-        Every close code that has a name is sent or told from others somewhere, and none is
-        written as a number.
+        The source uses every close code that has a name, and writes no code as a number.
         """
         sources = {path: path.read_text() for path in SOURCE.rglob("*.py")}
         table = sources.pop(SOURCE / "errors.py")
@@ -117,7 +114,8 @@ class RealtimeErrorTests(SynchronousTestCase):
 
     def test_attributes(self) -> None:
         """
-        It carries what a client is told, and shows it.
+        The error has the code, the message and the wait of its arguments, and its text shows the
+        first two.
         """
         error = RealtimeError("rate_limited", "Wait.", 50)
         self.assertEqual(

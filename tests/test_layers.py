@@ -36,8 +36,8 @@ TOP = ("config", "examples", "cli", "server")
 # Each of these stands for one outside system, and does not know the others.
 SEPARATE = ("engine", "databases", "process", "net")
 
-# Beside the floors: the client stands on the vocabulary and the pure rooms, and the top
-# floor may use it; the pages hold no code; the fakes may know everybody, and nobody them.
+# Beside the floors: the client stands on the vocabulary and the pure rooms, and the top floor may
+# use it.  The pages hold no code.  The fakes may import every room, and no room imports them.
 CLIENT, WEB, TESTING = "client", "web", "testing"
 
 IMPURE = {
@@ -219,7 +219,7 @@ class LayerTests(SynchronousTestCase):
 
     def test_downwards(self) -> None:
         """
-        Nobody imports from above, and pure rooms and adapters not from each other.
+        No room imports from above, and pure rooms and adapters do not import each other.
         """
         found = [fault for name, path in modules() for fault in faults(name, path.read_text())]
         self.assertEqual(found, [])

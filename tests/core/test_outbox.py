@@ -17,7 +17,7 @@ from aerostack.core.outbox import Outbox, Verdict
 @dataclass(frozen=True)
 class Item:
     """
-    Something of a size.
+    An item with a size.
     """
 
     number: int
@@ -42,8 +42,8 @@ class OutboxTests(SynchronousTestCase):
     @given(items)
     def test_order(self, drawn: list[tuple[int, str | None]]) -> None:
         """
-        What has no key comes out in its order; of what has one only the newest does,
-        in the place where it went in.
+        Items without a key come out in their order.  Of items with the same key only the newest
+        comes out, in the place of the first.
         """
         outbox: Outbox[Item] = Outbox(1_000_000)
         put = [Item(n, size, key) for n, (size, key) in enumerate(drawn)]
@@ -59,7 +59,7 @@ class OutboxTests(SynchronousTestCase):
     @given(items, st.integers(0, 500))
     def test_limit(self, drawn: list[tuple[int, str | None]], limit: int) -> None:
         """
-        Never more waits than may, and what is told to be too much is not taken.
+        Never more bytes wait than may, and an item that the outbox refuses is not taken.
         """
         outbox: Outbox[Item] = Outbox(limit)
         for n, (size, key) in enumerate(drawn):
@@ -72,7 +72,7 @@ class OutboxTests(SynchronousTestCase):
     @given(items, st.integers(1, 300))
     def test_take(self, drawn: list[tuple[int, str | None]], size: int) -> None:
         """
-        Pieces are as large as was asked, but for one that is larger by itself.
+        A piece is at most as large as the caller asked, except for a single item that is larger.
         """
         outbox: Outbox[Item] = Outbox(1_000_000)
         for n, (length, _) in enumerate(drawn):
@@ -87,7 +87,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_lagging(self) -> None:
         """
-        Beyond the half it says so once, and again only after most has been taken.
+        The outbox reports once that more than half waits, and again only after most has been taken.
         """
         outbox: Outbox[Item] = Outbox(100)
         self.assertIs(outbox.add(Item(1, 50)), Verdict.FINE)
@@ -101,7 +101,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_replaceable(self) -> None:
         """
-        Only what exists nowhere else counts towards the half, whichever frame comes last.
+        Only items that exist nowhere else count towards the half, in whatever order they come.
         """
         outbox: Outbox[Item] = Outbox(100)
         outbox.add(Item(1, 45))
@@ -111,7 +111,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_beside(self) -> None:
         """
-        What waits elsewhere takes of the room.
+        Bytes that wait elsewhere leave less room in the outbox.
         """
         outbox: Outbox[Item] = Outbox(100)
         self.assertIs(outbox.add(Item(1, 40), 60), Verdict.FINE)
@@ -119,7 +119,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_replacedBeyondLimit(self) -> None:
         """
-        A frame that takes an older one's place needs no room beside it.
+        An item that replaces an older one needs no extra room.
         """
         outbox: Outbox[Item] = Outbox(100)
         for number in range(10):
@@ -129,7 +129,7 @@ class OutboxTests(SynchronousTestCase):
     @given(items, st.integers(1, 7))
     def test_extract(self, drawn: list[tuple[int, str | None]], divisor: int) -> None:
         """
-        What is taken out from the middle comes in its order, and so does what stays.
+        Items that are taken from the middle come in their order, and the others keep theirs.
         """
         outbox: Outbox[Item] = Outbox(1_000_000)
         put = [Item(n, size) for n, (size, _) in enumerate(drawn)]
@@ -143,7 +143,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_extractedLagging(self) -> None:
         """
-        When most is taken out from the middle, it says again when the half is reached.
+        After most is taken from the middle, the outbox reports again that more than half waits.
         """
         outbox: Outbox[Item] = Outbox(100)
         outbox.add(Item(1, 20))
@@ -153,7 +153,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_clear(self) -> None:
         """
-        Nothing is left of what is thrown away.
+        A cleared outbox is empty.
         """
         outbox: Outbox[Item] = Outbox(100)
         outbox.add(Item(1, 50))

@@ -37,7 +37,7 @@ CHANGES = [
 
 class RegistryMachine(RuleBasedStateMachine):
     """
-    A registry beside one list of subscriptions, in the order in which they began.
+    Compares a registry with one list of subscriptions, in the order in which they began.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class RegistryMachine(RuleBasedStateMachine):
                 }
             groups = list(self.registry.groups(topic))
             assert groups == [(v, self.registry.group(topic, v)) for v, _ in groups]
-            # Nobody is in two, and nobody is left out.
+            # Each subscriber is in exactly one group.
             assert sorted(s for _, g in groups for s in g) == sorted(s for s, _ in expected)
             self._checkConcerned(topic, dict(expected))
         for subscriber in range(5):
@@ -103,13 +103,14 @@ class RegistryTests(SynchronousTestCase):
 
     def test_model(self) -> None:
         """
-        Whatever happens, both ways of asking agree with one list of subscriptions.
+        The subscribers of a topic and the topics of a subscriber agree with one list of
+        subscriptions at any time.
         """
         run_state_machine_as_test(RegistryMachine)
 
     def test_order(self) -> None:
         """
-        Those who have the same view are given out in the order in which they came to it.
+        The subscribers with the same view come in the order in which they joined their group.
         """
         registry: Registry[str] = Registry()
         for subscriber, view in (("bob", 0), ("ann", 0), ("cyd", 1), ("dan", 0), ("bob", 1)):
@@ -119,7 +120,7 @@ class RegistryTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """
-        Whoever joins or leaves changes the group of those with the same view, and no other.
+        A subscriber that joins or leaves changes only the group of its own view.
         """
         registry: Registry[str] = Registry()
         for subscriber, view in (("ann", 0), ("bob", 1), ("cyd", 2)):
@@ -134,7 +135,7 @@ class RegistryTests(SynchronousTestCase):
 
     def test_topicsWhileLeaving(self) -> None:
         """
-        Somebody's topics can be left one by one while they are walked.
+        The topics of a subscriber can be left one by one in a loop over them.
         """
         registry: Registry[str] = Registry()
         for topic in ("a/p", "b/p"):

@@ -14,7 +14,7 @@ from tests.fuzz import seeds
 
 def fill(roster: Roster[int], count: int, size: int = 10) -> None:
     """
-    Let members named C{m1}, C{m2} and so on come.
+    Add members named C{m1}, C{m2} and so on.
     """
     for number in range(1, count + 1):
         roster.put(f"m{number}", number, size)
@@ -37,7 +37,7 @@ class RosterTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        Members are told in the order in which they came, whatever they change.
+        Members come in the order in which they joined, even if their state changes.
         """
         fill(self.roster, 200)
         self.roster.put("m7", 7, 400)
@@ -58,7 +58,7 @@ class RosterTests(SynchronousTestCase):
 
     def test_grown(self) -> None:
         """
-        A block whose members have grown is cut in two.
+        A block whose members have grown is split in two.
         """
         fill(self.roster, 10)
         for number in range(1, 11):
@@ -70,7 +70,7 @@ class RosterTests(SynchronousTestCase):
 
     def test_shrunk(self) -> None:
         """
-        Where most have left, few blocks are left.
+        After most members have left, few blocks are left.
         """
         fill(self.roster, 50 * MOST)
         for number in range(1, 50 * MOST + 1):
@@ -82,8 +82,7 @@ class RosterTests(SynchronousTestCase):
 
     def test_told(self) -> None:
         """
-        What a block was encoded as is forgotten when one of its members changes, and that of
-        no other block.
+        A change of a member discards the encoded form of its block, and of no other block.
         """
         fill(self.roster, 3 * MOST)
         for block in self.roster.blocks:
@@ -96,8 +95,8 @@ class RosterTests(SynchronousTestCase):
 
     def test_reading(self) -> None:
         """
-        Whoever reads block after block, and hears of each change meanwhile, knows exactly the
-        members in the end, whatever happens between two blocks.
+        A reader that gets block after block, and each change meanwhile, has exactly the members in
+        the end.
         """
         for seed in seeds(30):
             self.read(Random(seed), seed)

@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.delivery.outbound}: what becomes of a client that is behind.
+Tests for L{aerostack.delivery.outbound}, with a client that is behind.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from tests.delivery.slowreaders import OutboundCase
 
 class EndTests(OutboundCase):
     """
-    What becomes of a client that is behind.
+    Tests for how a client that is behind goes on or ends.
     """
 
     def test_pruned(self) -> None:
         """
-        When what it has not read is gone it is closed.
+        A client is closed when the database has forgotten what it has not read.
         """
         self.subscribe("orders")
         self.write(60)
@@ -34,8 +34,8 @@ class EndTests(OutboundCase):
 
     def test_unreadable(self) -> None:
         """
-        While the database cannot be read it waits, wherever it stands, and goes on from
-        there, with nothing lost and nothing twice.
+        While the database cannot be read, a client waits.  Then it goes on from the same place,
+        with nothing lost and nothing twice.
         """
         self.subscribe("orders")
         self.write(60)
@@ -64,7 +64,7 @@ class EndTests(OutboundCase):
 
     def test_notAskedWhileDown(self) -> None:
         """
-        While the feed is known to be down the database is not asked for it.
+        While the feed is down, the daemon does not ask the database.
         """
         self.subscribe("orders")
         self.write(60)
@@ -82,7 +82,7 @@ class EndTests(OutboundCase):
 
     def test_gone(self) -> None:
         """
-        One that is gone meanwhile is asked nothing and leaves nothing.
+        A client whose connection has closed meanwhile gets nothing and leaves nothing behind.
         """
         self.subscribe("orders")
         self.write(60)
@@ -95,7 +95,7 @@ class EndTests(OutboundCase):
 
     def test_unsubscribed(self) -> None:
         """
-        Who leaves the topic gets nothing more of it.
+        A client that leaves the topic gets nothing more of it.
         """
         self.subscribe("orders")
         self.write(60)
@@ -106,7 +106,7 @@ class EndTests(OutboundCase):
 
     def test_subscribedAgain(self) -> None:
         """
-        Who asks for the topic again gets what comes from then on.
+        A client that subscribes again gets what comes from then on.
         """
         self.subscribe("orders")
         self.write(60)
@@ -116,8 +116,8 @@ class EndTests(OutboundCase):
 
     def test_leftWaiting(self) -> None:
         """
-        What waits of a topic that the client leaves is not sent, and costs nobody anything
-        when room has to be made.
+        Frames that wait of a topic that the client leaves are not sent, and take no room from other
+        clients.
         """
         others = [self.world.connect() for _ in range(2)]
         for other in others:
@@ -138,7 +138,8 @@ class EndTests(OutboundCase):
 
     def test_subscribedAgainWaiting(self) -> None:
         """
-        What waits of a subscription is neither sent nor read again in one that replaces it.
+        Frames that wait of a subscription are neither sent nor read again when a new subscription
+        replaces it.
         """
         self.subscribe("orders", "chat/a")
         self.write(8)
@@ -148,7 +149,7 @@ class EndTests(OutboundCase):
 
     def test_oneFails(self) -> None:
         """
-        A client that cannot be sent its past is closed, and the others have theirs.
+        A client that cannot get its past is closed, and the other clients get theirs.
         """
         others = [self.world.connect() for _ in range(3)]
         for other in others:
@@ -174,7 +175,7 @@ class EndTests(OutboundCase):
 
     def test_shut(self) -> None:
         """
-        After the close nothing is sent any more, whatever the socket does.
+        After the close the daemon sends nothing, whatever the socket does.
         """
         self.subscribe("chat/a")
         self.client.session.close(1000, "bye")
@@ -186,7 +187,7 @@ class EndTests(OutboundCase):
 
     def test_tableMadeAgain(self) -> None:
         """
-        When the table was made again what it has not read leads nowhere: it is closed.
+        A client that is behind is closed when its table was made again.
         """
         self.subscribe("orders")
         self.write(60)

@@ -114,7 +114,7 @@ class ClientTLS:
 
 class Conversation(Protocol):
     """
-    A client that waits for what it is told.
+    A client that waits until it has received a number of bytes.
     """
 
     def __init__(self) -> None:

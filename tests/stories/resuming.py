@@ -1,5 +1,5 @@
 """
-Applications that come back with their positions, and what there was for them to get.
+Applications that come back with their positions, and a record of everything that they should get.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ CHAT, TABLE = ROOM.canonical, ORDERS.canonical
 
 class Truth:
     """
-    What there was of a topic: all that its log ever held, and what the database has besides.
+    A record of everything that was published on a topic, and of everything that the database has
+    besides.
 
     @ivar log: The number of each publication or change, in order.
     @ivar kept: Those of them that are in the database.
-    @ivar began: By epoch, how long the truth was when the daemon began a log.
+    @ivar began: By epoch, how long the record was when the daemon began a log.
     """
 
     def __init__(self, topic: Topic) -> None:
@@ -37,7 +38,7 @@ class Truth:
 
     def attend(self, world: World) -> None:
         """
-        Take note of all that happens from now on.
+        Record everything that happens from now on.
         """
         if self.topic.table is not None:
             opened = world.feeds.openLog(self.topic)
@@ -66,14 +67,14 @@ class Truth:
 
     def write(self, entry: int) -> None:
         """
-        Add what the database has, and nobody was there to tell.
+        Record an entry that the database has, and that no client got.
         """
         self.log.append(entry)
         self.kept.add(entry)
 
     def place(self, text: str) -> int:
         """
-        Where in the truth a position stands that a client was told.
+        Give the place of a client's position in the record.
         """
         position = parsePosition(text)
         assert position is not None and position.offset is not None
@@ -84,7 +85,7 @@ class Truth:
 
 def number(frame: dict[str, Any]) -> int:
     """
-    Which publication or change a frame carries.
+    Give the number of the publication or change in a frame.
     """
     data = frame["data"]
     return int(data["id"] if isinstance(data, dict) else data)
@@ -95,8 +96,8 @@ class Reader:
     An application that brings its positions back.
 
     @ivar got: By topic, what it got.
-    @ivar wanted: By topic, from where in the log on it wants everything.
-    @ivar excused: By topic, what it was told that it may not get.
+    @ivar wanted: By topic, the place in the log from which on it wants everything.
+    @ivar excused: By topic, the entries for which it got a gap.
     """
 
     def __init__(self, side: int | None, truths: dict[str, Truth], deep: bool) -> None:
@@ -163,7 +164,7 @@ class Reader:
 
     def read(self) -> None:
         """
-        Take what came.
+        Read the frames that arrived.
         """
         if self.client is None:
             return
@@ -212,7 +213,7 @@ class Reader:
 
     def missing(self, topic: str) -> set[int]:
         """
-        What it should have got, and has not.
+        Give what the application should have got and has not.
         """
         if topic not in self.wanted:
             return set()
@@ -223,7 +224,7 @@ class Reader:
 
     def check(self) -> None:
         """
-        Everything came once, in order.
+        Check that everything came once, in order.
         """
         for topic, got in self.got.items():
             places = [self._truths[topic].log.index(entry) for entry in got]
@@ -234,7 +235,7 @@ class Reader:
 
 def epochOf(text: str) -> str:
     """
-    The epoch of a position.
+    Give the epoch of a position.
     """
     position = parsePosition(text)
     assert position is not None

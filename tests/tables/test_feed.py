@@ -24,7 +24,7 @@ OTHER_KEYS = {"publicKey": "pk_fedcba9876543210", "secretKey": "sk_fedcba9876543
 
 def change(operation: str, data: Row, old: Row | None = None, table: str = "orders") -> Change:
     """
-    A change with a timestamp of 7.
+    Make a change with a timestamp of 7.
     """
     return Change(1, table, operation, data, old, 7)
 
@@ -44,7 +44,7 @@ class FeedsCase(SynchronousTestCase):
         self, topic: str = "orders", filter: Any = None, project: str = "p"
     ) -> MemoryClient:
         """
-        A client that is subscribed.
+        Make a client that is subscribed.
         """
         client = self.world.connect(projectId=project)
         (answer,) = client.ask(type="subscribe", topic=topic, filter=filter)
@@ -59,7 +59,7 @@ class FeedsTests(FeedsCase):
 
     def operations(self, frames: list[Frame]) -> list[tuple[str, Any]]:
         """
-        The operations and ids in some frames.
+        Give the operations and ids in some frames.
         """
         return [(frame["operation"], frame["data"]["id"]) for frame in frames]
 
@@ -171,7 +171,7 @@ class FeedsTests(FeedsCase):
 
     def test_lost(self) -> None:
         """
-        When a table is lost, its subscribers in every project are told why.
+        When a table is lost, its subscribers in every project get the reason.
         """
         clients = [self.subscribed(project=project) for project in ("p", "q")]
         other = self.subscribed("bills")
@@ -192,8 +192,9 @@ class FeedsTests(FeedsCase):
 
     def test_back(self) -> None:
         """
-        When a lost table is followed again, its subscribers in every project are told.  A client
-        that asks for the rows before keeps the subscription, and is told that there are none.
+        When a lost table is followed again, its subscribers in every project get a status.  A
+        client that asks for the rows before that keeps the subscription, and gets an error that the
+        table is missing.
         """
         clients = [self.subscribed(project=project) for project in ("p", "q")]
         other = self.subscribed("bills")
@@ -237,8 +238,8 @@ class FeedsTests(FeedsCase):
 
     def test_reshaped(self) -> None:
         """
-        When a table's columns change, its subscribers are told that rows may look different; so is
-        a client that was away then, but not one that came later.
+        When a table's columns change, its subscribers get a status that says so.  A client that
+        resumes from before the change gets it, too; one that resumes from after it does not.
         """
         client = self.subscribed()
         client.positions = True
@@ -261,7 +262,7 @@ class FeedsTests(FeedsCase):
 
     def test_watch(self) -> None:
         """
-        The feed counts the subscriptions of a table, and takes them back one by one.
+        The feed counts the subscriptions of a table, and gives them up one by one.
         """
         for _ in range(2):
             self.assertEqual(self.successResultOf(self.feeds.watch("orders")), "orders")

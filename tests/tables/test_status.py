@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.tables.status}, and for what the feed tells of its state.
+Tests for L{aerostack.tables.status}, and for the frames with the state of the feed.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class StatusTests(FeedsCase):
 
     def test_told(self) -> None:
         """
-        Every subscriber of a table is told once for each topic that the feed is down, and when it
-        is up again.
+        Every subscriber of a table gets one status for each topic when the feed goes down, and one
+        when it is up again.
         """
         both = self.subscribed("orders", filter={"status": "new"})
         both.ask(type="subscribe", topic="bills")
@@ -57,8 +57,8 @@ class StatusTests(FeedsCase):
 
     def test_newcomer(self) -> None:
         """
-        A client that subscribes meanwhile is told after the answer, with the time at which it
-        began; a subscriber of a topic that is no table's is not told.
+        A client that subscribes while the feed is down gets the status behind its answer, with the
+        time since when it is down.  A subscriber of a topic without a table gets none.
         """
         self.feeds.feedDown("The database is asleep.")
         self.world.advance(5)
@@ -88,8 +88,8 @@ class StatusTests(FeedsCase):
 
     def test_comingBack(self) -> None:
         """
-        A client that needs the database to come back is told at once to try again: many such
-        clients must not delay the feed when it is up again.
+        A client that needs the database to resume gets an error at once, so that many such clients
+        do not delay the feed when it is up again.
         """
         self.feeds.feedDown("It sleeps.")
         asked: list[Any] = []

@@ -201,7 +201,7 @@ class BindTests(SynchronousTestCase):
 
     def assertLacks(self, rows: str, claims: dict[str, Any], words: str) -> None:
         """
-        Assert that a token does not have what a rule asks for.
+        Assert that a token lacks a claim of a rule.
         """
         error = self.assertRaises(ValueError, parseRows(rows).bind, claims)
         self.assertIn(words, str(error))

@@ -28,14 +28,14 @@ COLUMNS = {
 
 def user(**claims: Any) -> Identity:
     """
-    Who has a token with some claims.
+    Make an identity whose token has some claims.
     """
     return Identity("p", Role.TOKEN, "ann", claims={"sub": "ann", **claims})
 
 
 class AccessCase(SynchronousTestCase):
     """
-    What tests of rules have in common.
+    The base class of the tests of rules.
     """
 
     def access(self, rules: dict[str, TableConfig] | None = None, **project: Any) -> Access:
@@ -43,7 +43,7 @@ class AccessCase(SynchronousTestCase):
 
     def orders(self, **rule: Any) -> Access:
         """
-        A rule for the table C{orders}.
+        Make a rule for the table C{orders}.
         """
         return self.access({"orders": TableConfig(**rule)})
 
@@ -51,7 +51,7 @@ class AccessCase(SynchronousTestCase):
         """
         Assert that somebody may not read a table.
 
-        @return: What is told of it.
+        @return: The message of the error.
         """
         error = self.assertRaises(RealtimeError, access.grant, identity, table)
         self.assertEqual(error.code, "forbidden")
@@ -60,7 +60,7 @@ class AccessCase(SynchronousTestCase):
 
     def readers(self, access: Access, table: str = "orders") -> set[Role]:
         """
-        Who may read a table.
+        Find the identities that may read a table.
         """
         found = set()
         for identity in (ANONYMOUS, PUBLIC, user(), SERVER):
@@ -243,7 +243,7 @@ class UnfitTests(AccessCase):
 
     def assertUnfit(self, access: Access, words: str, identity: Identity = PUBLIC) -> None:
         """
-        Assert that a rule cannot be applied, and that the operator is told why.
+        Assert that a rule cannot be applied, and that the error says why.
         """
         grant = access.grant(identity, "orders")
         error = self.assertRaises(UnfitRule, grant.conditions, COLUMNS)
@@ -265,8 +265,8 @@ class UnfitTests(AccessCase):
 
     def test_hidden(self) -> None:
         """
-        A column that is to be hidden and is not there may be misspelled, or renamed; a rule
-        for many tables need not fit each.
+        A hidden column that is missing is an error in a rule for one table, as it may be misspelled
+        or renamed.  A rule for many tables need not fit each.
         """
         hidden = TableConfig(hidden=("sekret",))
         self.assertUnfit(self.access({"orders": hidden}), "sekret: the table has no such column")

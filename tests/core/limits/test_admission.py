@@ -20,7 +20,7 @@ BEGIN = 1_000_000.0
 
 def admission(random: float = 0.5, **limits: Any) -> Admission:
     """
-    One whose dice always show the same.
+    Make an admission whose random numbers are all the same.
     """
     return Admission(LimitsConfig(**limits), lambda: random)
 
@@ -32,7 +32,7 @@ class RateTests(SynchronousTestCase):
 
     def wait(self, gate: Admission, now: float) -> int:
         """
-        What somebody who comes is told to wait, in milliseconds; 0 if it is let in.
+        Let a client come.  Give the time that it has to wait, in milliseconds; 0 if it is admitted.
         """
         try:
             gate.check(now)
@@ -63,7 +63,7 @@ class RateTests(SynchronousTestCase):
 
     def test_quiet(self) -> None:
         """
-        When the refused have had their turn, the next is told to come back soon again.
+        When the refused clients have had their turn, the next refused client may come back soon.
         """
         gate = admission(connectionsPerSecond=10.0, connectionsBurst=1)
         waits = [self.wait(gate, BEGIN) for _ in range(50)]
@@ -91,8 +91,8 @@ class RateTests(SynchronousTestCase):
     )
     def test_bound(self, rate: float, burst: int, knocks: list[tuple[float, float]]) -> None:
         """
-        Never more than the burst and the rate are let in, and every refused one is told a
-        time within bounds.
+        Never more clients are admitted than the burst and the rate allow, and each refused client
+        gets a wait within bounds.
         """
         dice = iter([random for _, random in knocks])
         limits = LimitsConfig(connectionsPerSecond=rate, connectionsBurst=burst)
@@ -110,7 +110,7 @@ class RateTests(SynchronousTestCase):
 
     def test_load(self) -> None:
         """
-        Another rate holds at once.
+        A new rate holds at once.
         """
         gate = admission(connectionsPerSecond=1.0, connectionsBurst=1)
         self.assertEqual(self.wait(gate, BEGIN), 0)

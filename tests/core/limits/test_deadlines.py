@@ -18,7 +18,7 @@ spans = st.one_of(st.floats(0, 5), st.integers(0, 4), st.sampled_from([60.0, 86_
 
 class DeadlinesMachine(RuleBasedStateMachine):
     """
-    Deadlines swept at any time, beside what each key was promised.
+    Compares deadlines that are swept at any time with the time that was set for each key.
     """
 
     def __init__(self) -> None:
@@ -64,8 +64,8 @@ class DeadlinesTests(SynchronousTestCase):
 
     def test_model(self) -> None:
         """
-        Nothing comes before its time, nothing later than a second after it, what was
-        cleared or put off never, whatever leaps the time makes.
+        A key comes between its due time and a second later.  A key that was cleared or put off does
+        not come.  Leaps of the clock change nothing of this.
         """
         run_state_machine_as_test(DeadlinesMachine)
 
@@ -82,7 +82,7 @@ class DeadlinesTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        Those due earlier come first, also after a leap.
+        Keys come in the order of their due times, also after a leap of the clock.
         """
         for leap in (START + 9, START + 1e6):
             deadlines = Deadlines()
@@ -93,7 +93,7 @@ class DeadlinesTests(SynchronousTestCase):
 
     def test_past(self) -> None:
         """
-        What is due already comes with the next second's sweep, not never.
+        A key that is set to a time in the past comes with the next second's sweep.
         """
         deadlines = Deadlines()
         deadlines.expire(START)
@@ -102,7 +102,7 @@ class DeadlinesTests(SynchronousTestCase):
 
     def test_setWhileExpiring(self) -> None:
         """
-        Whoever is due and puts itself off to now is due again a second later, not at once.
+        A key that is due and is set to now again comes a second later, not at once.
         """
         deadlines = Deadlines()
         deadlines.set("ann", START)
@@ -113,13 +113,13 @@ class DeadlinesTests(SynchronousTestCase):
 
     def test_clearUnknown(self) -> None:
         """
-        Clearing what is not there is no error.
+        To clear an unknown key is no error.
         """
         Deadlines().clear("nobody")
 
     def test_clockBack(self) -> None:
         """
-        A clock that is set back brings nothing early and loses nothing.
+        If the clock is set back, no key comes early and no key is lost.
         """
         deadlines = Deadlines()
         deadlines.expire(START)
@@ -130,7 +130,7 @@ class DeadlinesTests(SynchronousTestCase):
 
     def test_setAfterClockBack(self) -> None:
         """
-        After a clock was set back, what is set then is due by the new time.
+        A key that is set after the clock was set back is due by the new time.
         """
         deadlines = Deadlines()
         deadlines.expire(START)
@@ -141,7 +141,7 @@ class DeadlinesTests(SynchronousTestCase):
 
     def test_nothingStays(self) -> None:
         """
-        However often a key was put off, nothing stays of it once it is cleared.
+        A cleared key leaves nothing behind, however often it was put off.
         """
         deadlines = Deadlines()
         for second in range(10_000):

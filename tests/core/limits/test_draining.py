@@ -29,8 +29,8 @@ class DeparturesTests(SynchronousTestCase):
     @given(counts, st.floats(0, 600), st.floats(0, 3600), st.integers())
     def test_plan(self, count: int, away: float, spread: float, seed: int) -> None:
         """
-        Everybody gets one delay, none comes back before the daemon should be there or
-        later than is configured, and nobody waits longer than the stop may take.
+        Every client gets one delay.  No client comes back before the daemon should be there, or
+        later than is configured.  No client waits for its delay longer than the stop may take.
         """
         batches = list(DrainPlan(away, spread, random.Random(seed).random).batches(count))
         self.assertEqual(sum(map(len, batches)), count)
@@ -46,7 +46,8 @@ class DeparturesTests(SynchronousTestCase):
     @given(counts, st.floats(1, 60), st.integers())
     def test_even(self, count: int, spread: float, seed: int) -> None:
         """
-        Each equal part of the spread has exactly one client, in the order in which they left.
+        Each equal part of the spread has exactly one client, in the order in which the clients
+        left.
         """
         batches = DrainPlan(3, spread, random.Random(seed).random).batches(count)
         returns = [
@@ -70,7 +71,7 @@ class DeparturesTests(SynchronousTestCase):
 
     def test_latecomer(self) -> None:
         """
-        A client that connects during the stop is told to come back when the others do.
+        A client that connects during the stop gets a delay like that of the others.
         """
         for count, chance, delay in (
             (0, 0.0, 3000),

@@ -53,7 +53,7 @@ class QuotasTests(SynchronousTestCase):
 
     def refusal(self, check: Callable[..., object], *arguments: Any) -> RealtimeError:
         """
-        What is refused with.
+        Give the error of a refusal.
         """
         error: RealtimeError = self.assertRaises(RealtimeError, check, *arguments)
         return error
@@ -107,8 +107,8 @@ class QuotasTests(SynchronousTestCase):
 
     def test_frames(self) -> None:
         """
-        A project sends two seconds' worth at once, then at its rate, and is told how long
-        to wait; another one is not touched.
+        A project may send two seconds' worth of frames at once, and then frames at its rate.  The
+        refusal says how long to wait.  Other projects are not affected.
         """
         books = quotas(framesPerSecond=10.0)
         for _ in range(20):
@@ -145,8 +145,7 @@ class QuotasTests(SynchronousTestCase):
     )
     def test_bound(self, frames: float, size: int, sends: list[tuple[float, str, int]]) -> None:
         """
-        From the beginning to any moment, no project sends more than its rates give and
-        what it may send at once.
+        No project sends more than its rates and its burst allow, at any time.
         """
         limited = ProjectConfig("x", framesPerSecond=frames, bytesPerSecond=size)
         books = Quotas({"p": limited, "q": limited}, None)

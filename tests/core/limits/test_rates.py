@@ -67,7 +67,7 @@ class TokenBucketTests(SynchronousTestCase):
     @given(rates, bursts, pauses)
     def test_wait(self, rate: float, burst: int, pauses: list[float]) -> None:
         """
-        A refused token can be taken after the wait that was said.
+        A refused token can be taken after the wait that the refusal gave.
         """
         bucket = TokenBucket(rate, burst, 0.0)
         now = 0.0
@@ -81,7 +81,7 @@ class TokenBucketTests(SynchronousTestCase):
 
     def test_large(self) -> None:
         """
-        More than a burst is taken from a full bucket only, and what was missing is owed.
+        An amount above the burst is taken only from a full bucket.  The bucket then owes the rest.
         """
         bucket = TokenBucket(10, 100, 0)
         self.assertEqual(bucket.take(0, 250), 0)
@@ -92,8 +92,8 @@ class TokenBucketTests(SynchronousTestCase):
     @given(rates, bursts, st.lists(st.tuples(st.floats(0, 5), st.integers(0, 120))))
     def test_amounts(self, rate: float, burst: int, takes: list[tuple[float, int]]) -> None:
         """
-        In any stretch of time, no more is taken than a burst, or the one that is larger,
-        and what the rate gives.
+        In any stretch of time, no more is taken than the rate gives and the burst, or one larger
+        amount.
         """
         bucket = TokenBucket(rate, burst, 0.0)
         now, taken = 0.0, []
@@ -117,8 +117,7 @@ class AllowanceTests(SynchronousTestCase):
 
     def test_either(self) -> None:
         """
-        Either limit refuses, with its own time to wait, and then nothing is taken from
-        the other.
+        Either limit refuses, with its own wait, and then nothing is taken from the other.
         """
         allowance = Allowance(TokenBucket(1, 2, 0), TokenBucket(10, 100, 0))
         self.assertEqual(allowance.take(0, 90), 0)
@@ -145,7 +144,7 @@ class AllowanceTests(SynchronousTestCase):
 
     def test_named(self) -> None:
         """
-        It shows its limits as a refusal names them.
+        The allowance shows its limits as a refusal names them.
         """
         frames, bytes = TokenBucket(0.5, 1, 0), TokenBucket(1_048_576, 1, 0)
         for allowance, text in (
@@ -163,7 +162,7 @@ class PatienceTests(SynchronousTestCase):
 
     def refuse(self, patience: Patience, now: float, wait: float = 0.25) -> bool:
         """
-        Have a frame come and refuse it.
+        Refuse a frame that comes.
         """
         patience.heard(now)
         return patience.wears(now, wait)
@@ -177,7 +176,7 @@ class PatienceTests(SynchronousTestCase):
 
     def test_silence(self) -> None:
         """
-        A client that is silent for as long as it was told starts again without a record.
+        A client that is silent for as long as it has to wait starts again without a record.
         """
         patience, now = Patience(10), 0.0
         for _ in range(100):

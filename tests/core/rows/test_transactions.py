@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.rows.transactions import OpenTransactions
 
-# Of each change who is told it, and whether it is its transaction's last.
+# For each change: the readers that get it, and whether it is the last of its transaction.
 changes = st.lists(st.tuples(st.sets(st.sampled_from("abc")), st.booleans()), max_size=30)
 
 
@@ -22,8 +22,8 @@ class EndsTests(SynchronousTestCase):
     @given(changes)
     def test_once(self, changes: list[tuple[set[str], bool]]) -> None:
         """
-        Of each transaction those hear the end, once, who were told some of it but not its
-        last change, and nobody else.
+        A reader that got some changes of a transaction, but not the last, gets its end once.  Other
+        readers do not.
         """
         ends: OpenTransactions[str] = OpenTransactions()
         told: set[str] = set()
@@ -38,7 +38,7 @@ class EndsTests(SynchronousTestCase):
 
     def test_enter(self) -> None:
         """
-        Who may have been told a part otherwise hears the end as well.
+        A reader that may have got a part of the transaction before gets its end, too.
         """
         ends: OpenTransactions[str] = OpenTransactions()
         ends.enter("a")

@@ -17,7 +17,7 @@ from tests.core.rows.fakes import COLUMNS, History, changesOf, filters, historie
 
 def view(filter: dict[str, Any]) -> View:
     """
-    The view of a filter.
+    Make a view from a filter.
     """
     found = parseView(COLUMNS, filter, ["id"], None)
     assert found is not None
@@ -35,7 +35,7 @@ class ViewIndexTests(SynchronousTestCase):
     @given(st.sets(filters.map(view), max_size=8), st.data(), histories)
     def test_complete(self, views: set[View], data: Any, history: History) -> None:
         """
-        Whoever would be told of a change is found, each once, whatever views came and went.
+        A change finds, once each, all views that match it, whatever views were added and removed.
         """
         index = ViewIndex()
         for each in views:
@@ -58,7 +58,7 @@ class ViewIndexTests(SynchronousTestCase):
 
     def test_narrow(self) -> None:
         """
-        A change finds those who want its rows' values, and those who want no value.
+        A change finds the views that want its rows' values, and those that want no value.
         """
         index = ViewIndex()
         rooms = [view({"state": n}) for n in range(100)]
@@ -85,7 +85,7 @@ class ViewIndexTests(SynchronousTestCase):
 
     def test_crowded(self) -> None:
         """
-        Of several values that a view wants it is found by one that few others want.
+        A view that wants several values is found by a value that few other views want.
         """
         index = ViewIndex()
         # By name, or by what comes first, all would be filed under the owner or the note.
@@ -98,7 +98,8 @@ class ViewIndexTests(SynchronousTestCase):
 
     def test_types(self) -> None:
         """
-        Views of before and after a column's type changed are each found by what they read.
+        After a column's type changed, the views from before and after it are found by the values
+        that they read.
         """
         index = ViewIndex()
         before = view({"state": 1})

@@ -1,6 +1,6 @@
 """
 Tests for L{aerostack.net.websocket.writer}, on Twisted's own file descriptor over a socket that
-takes as much as it is told to.
+takes as much as the test allows.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class World:
     """
     One connection.
 
-    @ivar told: What its listener was told, in order.
+    @ivar told: The calls that its listener got, in order.
     """
 
     def __init__(self, untouched: bool = True) -> None:
@@ -162,8 +162,8 @@ class OrderTests(SynchronousTestCase):
     @given(_STEPS, st.booleans())
     def test_order(self, steps: list[tuple[str, int]], untouched: bool) -> None:
         """
-        Every byte arrives, once and in order; the listener is told that it waits while
-        the transport holds what the socket did not take, and never twice in a row.
+        Every byte arrives, once and in order.  The listener hears that bytes wait while the
+        transport holds bytes that the socket did not take, and never twice in a row.
         """
         world = World(untouched)
         if not untouched:
