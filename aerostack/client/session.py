@@ -1,6 +1,6 @@
 """
-What the client sends over its connection: subscriptions, publications and presence, and all of
-them again on each later connection.
+What the client sends over its connection: subscriptions, publications and presence.  It sends them
+again on each later connection.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from aerostack.client.outbox import Outbox
 from aerostack.client.outgoing import encodeGiven
 from aerostack.client.pacing import Pacer
 from aerostack.client.topic import History, Topic, pathOf
+from aerostack.client.topics import Topics
 from aerostack.protocol.codec import encodeValue
 
 STATUS, ERROR, EXHAUSTED = "status", "error", "exhausted"
@@ -61,13 +62,10 @@ class Session:
         self.notices = Callbacks()
         self.history = history
         self._clock = clock
-        # By path: the topics that are in use, and the channels that the application holds with
-        # their topics.
-        self._topics: dict[str, Topic] = {}
+        self._topics = Topics()
+        # By path, the channels that the application holds, and their topics.
         self._known: WeakValueDictionary[str, Topic] = WeakValueDictionary()
         self._channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
-        # The topics that have a frame to send.
-        self._pending: dict[Topic, None] = {}
         self._pacer = Pacer()
         self._outbox = Outbox(queueSize)
         # Publications have ids that no other client uses.
@@ -110,7 +108,7 @@ class Session:
         self.connection.address = replace(self.connection.address, token=token)
         if self.connection.status == CONNECTED:
             self._authenticate()
-            for topic in self._topics.values():
+            for topic in self._topics:
                 topic.tokenChanged()
             self._reviewTopics()
         elif self.connection.lacksToken:
@@ -215,14 +213,8 @@ class Session:
             self.connection.ping().addCallbacks(self._caughtUp, self._notCaughtUp)
 
     def _next(self) -> bytes | None:
-        while self._pending:
-            topic = next(iter(self._pending))
-            payload = topic.next()
-            if payload is not None:
-                return payload
-            del self._pending[topic]
-            self.touch(topic)
-        return self._outbox.next()
+        payload = self._topics.next()
+        return self._outbox.next() if payload is None else payload
 
     def _caughtUp(self, _: None) -> None:
         """The daemon has dealt with all frames that went out."""
@@ -247,7 +239,7 @@ class Session:
 
     def _reviewTopics(self) -> None:
         """Let every topic send what the daemon does not know."""
-        self._pending = dict.fromkeys(self._topics.values())
+        self._topics.review()
         self.flush()
 
     def tooLarge(self, most: int | None) -> bool:
@@ -255,7 +247,7 @@ class Session:
         error = ClientError("too_large", f"The daemon takes frames of at most {limit}; send less.")
         found = self._outbox.tooLarge(most, error)
         if most is not None:
-            for topic in tuple(self._topics.values()):
+            for topic in self._topics:
                 found = topic.tooLarge(most, error) or found
                 self.touch(topic)
         return found
@@ -294,20 +286,13 @@ class Session:
             topic.unreadable(error, head)
 
     def _find(self, name: str) -> Topic | None:
-        # A client that does not know its project takes what stands last for the project.
-        path = pathOf(name, self.connection.address.projectId)
-        return self._topics.get(path) or self._topics.get(name.rpartition("/")[0])
+        return self._topics.find(name, self.connection.address.projectId)
 
     def touch(self, topic: Topic) -> None:
         """
         Look again whether a topic has a frame to send, and whether it is in use.
         """
-        if topic.pending:
-            self._pending[topic] = None
-        if topic.idle:
-            self._topics.pop(topic.path, None)
-        else:
-            self._topics[topic.path] = topic
+        self._topics.touch(topic)
 
     def _refused(self, head: Head) -> None:
         wait = seconds(head.retryAfter)
@@ -335,7 +320,8 @@ class Session:
 
         @param wait: Seconds after which that part sends it again; L{None} for never.
         """
-        topic, id = self._refusedTopic(head), head.id
+        topic = self._topics.findRefused(head, self.connection.address.projectId)
+        id = head.id
         if id is None and head.request in ("publish", "chat"):
             id = self._outbox.only
         if wait is not None:
@@ -359,21 +345,6 @@ class Session:
         else:
             topic.postpone(head.request)
             self._later(wait, self._again, topic, head.request)
-
-    def _refusedTopic(self, head: Head) -> Topic | None:
-        """Find the topic that a refusal is about."""
-        topic = self._find(head.topic) if head.topic else None
-        if topic is None and head.request in ("subscribe", "unsubscribe"):
-            # The daemon repeats only the beginning of a topic that is too long, and nothing of
-            # one that it cannot read.
-            beginning = head.topic or ""
-            asking = [
-                each
-                for each in self._topics.values()
-                if each.asking and each.name.startswith(beginning)
-            ]
-            return asking[0] if len(asking) == 1 else None
-        return topic
 
     def _again(self, topic: Topic, request: str | None) -> None:
         topic.again(request)
@@ -410,12 +381,12 @@ class Session:
             answered.errback(ClientError("unreachable", "The connection is closed."))
         self._pacer.closed()
         self._outbox.closed()
-        for topic in tuple(self._topics.values()):
+        for topic in self._topics:
             topic.closed()
             self.touch(topic)
 
     def _fail(self, error: ClientError) -> None:
         """Fail everything that waits for an answer."""
         self._outbox.fail(error)
-        for topic in tuple(self._topics.values()):
+        for topic in self._topics:
             topic.fail(error)
