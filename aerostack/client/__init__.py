@@ -13,6 +13,7 @@ The parts, from the ground up:
   - L{aerostack.client.transport} is one WebSocket, by Autobahn, and L{aerostack.client.http} is
     HTTP, by treq;
   - L{aerostack.client.connection} keeps one WebSocket open: it opens another one when one is lost;
-  - L{aerostack.client.session} sends over the connection what the application wants;
+  - L{aerostack.client.session} sends over the connection what the application wants, and
+    L{aerostack.client.topics} gives it the frames of the topics;
   - L{aerostack.client.address} finds the daemon by its configuration.
 """

@@ -2,8 +2,8 @@
 Fakes of the network, the database and the clock, for our tests and for yours.
 
 Begin with L{World}, a whole daemon in memory, without sockets, database or time.  L{MemoryClient}
-speaks to it frame by frame, and a L{MemoryWire} connects the Python client to it.  Each stand-in
-does what the real part promises, at once and in memory.
+sends it single frames, and a L{MemoryWire} connects the Python client to it.  Each fake does what
+the real part promises, at once and in memory.
 """
 
 from aerostack.testing.clients import MemoryClient

@@ -1,5 +1,5 @@
 """
-A client of a world that speaks the protocol frame by frame.
+A client of a L{World} that sends and reads single frames.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class MemoryClient:
         self, connection: MemoryConnection, session: Session, turn: Callable[[], None]
     ) -> None:
         """
-        @param turn: Lets the reactor turn until nothing is left to be sent.
+        @param turn: Lets the reactor turn until the daemon has sent everything.
         """
         self.connection = connection
         self.session = session

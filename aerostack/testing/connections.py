@@ -37,10 +37,10 @@ class MemoryConnection:
     """
     A socket that remembers the frames that are sent on it.
 
-    @ivar frames: Every frame that was sent, decoded.
-    @ivar pings: How many pings were sent.
-    @ivar closing: The code and reason of the close that was begun, or L{None}.
-    @ivar aborted: Whether the connection was dropped.
+    @ivar frames: The frames that the daemon sent, decoded.
+    @ivar pings: How many pings the daemon sent.
+    @ivar closing: The code and reason with which the daemon closes; L{None} if it does not.
+    @ivar aborted: Whether the daemon dropped the connection.
     """
 
     def __init__(self, connectionId: str) -> None:

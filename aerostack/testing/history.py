@@ -21,12 +21,13 @@ T = TypeVar("T")
 @implementer(IHistory)
 class MemoryHistory:
     """
-    A history that forgets when the process ends.
+    A history in memory.
 
     @ivar messages: All kept messages, oldest first.
     @ivar held: While this is a list, new messages wait in it, and L{release} keeps them.
-    @ivar reading: While this is a list, reads of the past wait in it; the test calls them.
-    @ivar forgotten: Messages up to this time, milliseconds since the epoch, are gone.
+    @ivar reading: While this is a list, reads of older messages wait in it; the test calls them.
+    @ivar forgotten: The history has forgotten messages up to this time, in milliseconds since the
+        epoch.
     """
 
     def __init__(self) -> None:
@@ -57,7 +58,11 @@ class MemoryHistory:
         """
         held, self.held = self.held or [], None
         for _, kept in held:
-            kept.errback(RealtimeError("database_unavailable", "It could not be kept.", 1000))
+            kept.errback(
+                RealtimeError(
+                    "database_unavailable", "The database could not keep the message.", 1000
+                )
+            )
 
     def _keep(self, message: Message, kept: Deferred[Kept]) -> None:
         newest = max(

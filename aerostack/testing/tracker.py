@@ -36,9 +36,9 @@ class MemoryTracker:
     @ivar waiting: See L{IChangeTracker}.
     @ivar reading: As L{MemoryHistory.reading}.
     @ivar changes: All changes that L{change} delivered.
-    @ivar fault: The error with which reads of the past fail; L{None} if they do not.
+    @ivar fault: The error with which reads of older changes fail; L{None} if they succeed.
     @ivar reached: The Deferred for clients with a later position; the test fires it.
-    @ivar forgotten: Changes up to this number cannot be read again.
+    @ivar forgotten: The tracker has forgotten changes up to this sequence number.
     """
 
     listener: IChangeListener
@@ -120,13 +120,13 @@ class MemoryTracker:
         return self._reshaped
 
     def columns(self, table: str) -> Deferred[Columns]:
-        def told(shape: Columns) -> Columns:
+        def remember(shape: Columns) -> Columns:
             # The tracker may remember the columns of a table.
             self._described.add(table)
             return shape
 
         known = table in self._described
-        return answer(None if known else self.reading, self.shape).addCallback(told)
+        return answer(None if known else self.reading, self.shape).addCallback(remember)
 
     def surveyPast(
         self, table: str, lineage: str, after: int, until: int, most: int | None

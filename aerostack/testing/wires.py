@@ -45,8 +45,8 @@ class Entrance:
 @implementer(ITransport)
 class MemoryWire:
     """
-    A connection between a client and a L{World}.  What is sent on it, either way, arrives
-    in the next turn.
+    A connection between a client and a L{World}.  Frames arrive in the next turn of the reactor, in
+    both directions.
     """
 
     def __init__(self, entrance: Entrance, address: Address, user: ITransportUser) -> None:
@@ -64,7 +64,7 @@ class MemoryWire:
     # From the client
 
     def open(self) -> None:
-        self._later(self._knock)
+        self._later(self._enter)
 
     def send(self, payload: bytes) -> None:
         self._later(self._reach, payload)
@@ -84,11 +84,11 @@ class MemoryWire:
 
     # To the daemon
 
-    def _knock(self) -> None:
+    def _enter(self) -> None:
         try:
             self._session = self._entrance.admit(self._address, self._connect)
         except ConnectionRefusedError:
-            self._end(broken("Nobody is there."), False)
+            self._end(broken("The daemon cannot be reached."), False)
             return
         except RealtimeError as error:
             body = {"error": error.code, "message": error.message, "retryAfter": error.retryAfter}

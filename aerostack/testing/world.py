@@ -274,8 +274,7 @@ class World:
 
     def step(self) -> None:
         """
-        Let the reactor turn once: calls that are due are made, and calls that they schedule are
-        not.
+        Let the reactor turn once: make the calls that are due, but not those that they schedule.
         """
         clock = self.clock
         for call in tuple(clock.calls):
@@ -286,7 +285,7 @@ class World:
 
     def turn(self) -> None:
         """
-        Let the reactor turn until nothing is left to be sent.
+        Let the reactor turn until the daemon and the clients have sent everything.
         """
         for _ in range(1000):
             due = [
@@ -297,7 +296,7 @@ class World:
             if not due:
                 return
             self.clock.advance(0)
-        raise AssertionError("it never rests")
+        raise AssertionError("the reactor never comes to rest")
 
     def advance(self, seconds: float) -> None:
         """
@@ -315,7 +314,7 @@ class World:
 
 class _Unbounded(Resource):
     """
-    Serves resources to requests without bounds, which only the test makes.
+    Serves resources to the requests of a test, which have no limit of size.
     """
 
     def __init__(self, root: Resource) -> None:

@@ -95,7 +95,7 @@ class TailTests(SynchronousTestCase):
             said,
             [
                 "aerostack-rt: The connection is gone. [unreachable]; trying again",
-                "aerostack-rt: Nobody is there. [unreachable]; trying again",
+                "aerostack-rt: The daemon cannot be reached. [unreachable]; trying again",
                 "aerostack-rt: watching chat/a/p again, from where it left off",
             ],
         )

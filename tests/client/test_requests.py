@@ -177,7 +177,7 @@ class PauseTests(SynchronousTestCase):
         """
         A request that did not reach the daemon is repeated after ever longer pauses.
         """
-        error = Unsent("unreachable", "Nobody is there.")
+        error = Unsent("unreachable", "The daemon cannot be reached.")
         waits = [retryDelay(TELL, error, attempts) for attempts in range(10)]
         self.assertEqual(waits, sorted(waits, key=lambda wait: wait or 0))
         self.assertEqual((waits[0], waits[-1]), (0.1, 2.0))

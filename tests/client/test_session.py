@@ -131,5 +131,7 @@ class ErrorTests(SynchronousTestCase):
         waiting = client.channel("chat/a").subscribe()
         world.turn()
         error = self.failureResultOf(waiting, ClientError).value
-        self.assertEqual((error.code, error.message), ("unreachable", "Nobody is there."))
+        self.assertEqual(
+            (error.code, error.message), ("unreachable", "The daemon cannot be reached.")
+        )
         self.assertNotIsInstance(error, RealtimeError)
