@@ -51,8 +51,8 @@ class DecodeTests(Refusing):
     @given(good, st.booleans())
     def test_good(self, frame: dict[str, Any], escaped: bool) -> None:
         """
-        Every frame that the protocol allows is read as the standard library would read
-        it, however it is written.
+        The daemon reads each valid frame as the standard library does, in whichever way it is
+        written.
         """
         for payload in (
             json.dumps(frame, ensure_ascii=escaped).encode(),
@@ -66,7 +66,7 @@ class DecodeTests(Refusing):
 
     def test_defaults(self) -> None:
         """
-        What a frame may leave out is nothing, and data that is left out is null.
+        Optional fields are empty by default, and missing data is null.
         """
         publish = decode(b'{"type":"publish","topic":"a","event":"e"}')
         self.assertEqual((bytes(publish.data), publish.persist, publish.id), (b"null", None, None))
@@ -75,13 +75,13 @@ class DecodeTests(Refusing):
 
     def test_unknownFields(self) -> None:
         """
-        Fields of a newer protocol are ignored.
+        The daemon ignores unknown fields, which a newer protocol may have.
         """
         self.assertEqual(decode(b'{"type":"ping","since":"x","v":[{}]}'), frames.Ping())
 
     def test_untouched(self) -> None:
         """
-        Data is passed on byte for byte, so that no number changes on the way.
+        The daemon passes data on byte for byte, so that no number changes.
         """
         data = b'[1.10, 12345678901234567890123, 1e2, "\\u00e9"]'
         payload = b'{"type":"publish","topic":"a","event":"e","data":' + data + b"}"
@@ -89,7 +89,7 @@ class DecodeTests(Refusing):
 
     def test_notJSON(self) -> None:
         """
-        What is not JSON is refused, and the message says where it breaks.
+        The daemon refuses a payload that is not JSON, and the message has the place of the fault.
         """
         for payload in (
             *(b"", b" ", b"{", b"nonsense", b'{"type":"ping"', b'{"type":"ping"} x', b"\x00"),
@@ -105,14 +105,14 @@ class DecodeTests(Refusing):
 
     def test_notAnObject(self) -> None:
         """
-        JSON that is no object is told what a frame is.
+        The daemon refuses JSON that is not an object, and the message says what a frame is.
         """
         for payload in ([], None, 1, "ping", True, [{"type": "ping"}]):
             self.assertIn("object", self.refused(payload, "invalid_frame"))
 
     def test_unknownType(self) -> None:
         """
-        Whoever sends no type, or none that there is, is told all that there are.
+        The error for a missing or unknown type has the list of all types.
         """
         for payload in ({}, {"type": 5}, {"type": None}, {"type": "Ping"}, {"type": ""}):
             message = self.refused(payload, "unknown_type")
@@ -122,7 +122,7 @@ class DecodeTests(Refusing):
 
     def test_missing(self) -> None:
         """
-        A missing field is named.
+        The error names a missing field.
         """
         for name, fields in REQUIRED.items():
             for missing in fields:
@@ -133,7 +133,7 @@ class DecodeTests(Refusing):
 
     def test_wrongTypes(self) -> None:
         """
-        A field of the wrong type is named, and so is what it must be.
+        The error names a field of the wrong type, and the right type.
         """
         for frame, field in (
             ({"type": "subscribe", "topic": 5}, "topic"),
@@ -169,7 +169,7 @@ class DecodeTests(Refusing):
     )
     def test_depth(self, value: Any, wraps: int) -> None:
         """
-        Nesting is counted exactly, whatever brackets and quotes stand in strings.
+        The daemon counts nesting exactly, and ignores brackets and quotes in strings.
         """
 
         def depth(value: Any) -> int:
@@ -184,8 +184,7 @@ class DecodeTests(Refusing):
 
     def test_deep(self) -> None:
         """
-        Nesting without end is refused wherever it stands, even in fields that nobody
-        reads.
+        The daemon refuses nesting that is too deep in every field, also in unknown ones.
         """
         for depth in (10_000, 400_000):
             for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
@@ -201,7 +200,7 @@ class DecodeTests(Refusing):
 
     def test_hugeNumbers(self) -> None:
         """
-        Numbers that no client could have meant are refused, not computed.
+        The daemon refuses numbers that are too large, and does not compute them.
         """
         digits = b"9" * 100_000
         for payload in (
@@ -214,14 +213,15 @@ class DecodeTests(Refusing):
     @given(st.binary(max_size=200))
     def test_anyBytes(self, payload: bytes) -> None:
         """
-        Any bytes are a frame or are refused, and nothing else happens.
+        For any bytes the daemon gives a frame or a L{RealtimeError}.
         """
         self.survives(payload)
 
     @given(good, st.data())
     def test_damaged(self, frame: dict[str, Any], data: st.DataObject) -> None:
         """
-        A good frame that was cut, or of which a byte was changed, is a frame or refused.
+        For a valid frame that was cut or changed in one byte the daemon gives a frame or a
+        L{RealtimeError}.
         """
         payload = json.dumps(frame, ensure_ascii=False).encode()
         place = data.draw(st.integers(0, len(payload) - 1))
@@ -232,7 +232,7 @@ class DecodeTests(Refusing):
     @given(odd)
     def test_oddObjects(self, frame: dict[str, Any]) -> None:
         """
-        Any JSON in any field is a frame or is refused.
+        For any JSON in any field the daemon gives a frame or a L{RealtimeError}.
         """
         self.survives(json.dumps(frame).encode())
 
@@ -273,8 +273,8 @@ class UnreadableTests(Refusing):
 
     def test_numbers(self) -> None:
         """
-        A number that a double cannot hold is refused in each frame that passes JSON on, and in
-        each body; one that it can hold is not, nor are a string's characters.
+        The daemon refuses a number that a double cannot hold, in every frame and body, but not the
+        same characters in a string.
         """
         for isReadable, values in ((True, self.readable), (False, self.unreadable)):
             for value in values:
@@ -298,7 +298,7 @@ class UnreadableTests(Refusing):
 
     def test_halves(self) -> None:
         """
-        Half of a surrogate pair is refused, and the message says what it is.
+        The daemon refuses half of a surrogate pair, and the message names it.
         """
         for half in HALVES:
             payload = b'{"type":"publish","topic":"a/b","event":"e","data":' + half + b"}"
@@ -307,6 +307,6 @@ class UnreadableTests(Refusing):
     @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**308), 10**308))
     def test_everyNumber(self, number: float) -> None:
         """
-        Whatever is a double passes.
+        The daemon accepts every double.
         """
         self.assertIsNone(findUnreadable(json.dumps({"a": [number]}).encode()))

@@ -34,7 +34,8 @@ class EncodeTests(SynchronousTestCase):
     @given(values)
     def test_agree(self, value: Any) -> None:
         """
-        What we write, the standard library reads, and we read what it writes.
+        The standard library reads what the daemon encodes, and the daemon reads what the standard
+        library encodes.
         """
         self.assertEqual(json.loads(encodeValue(value)), value)
         self.assertEqual(decodeValue(json.dumps(value).encode()), value)
@@ -42,20 +43,20 @@ class EncodeTests(SynchronousTestCase):
 
     def test_compact(self) -> None:
         """
-        No byte is spent on spaces or on escapes that UTF-8 does not need.
+        The daemon writes no spaces, and no escapes that UTF-8 does not need.
         """
         self.assertEqual(encodeValue({"a": [1, "é/"], "b": {}}), '{"a":[1,"é/"],"b":{}}'.encode())
 
     def test_notFinite(self) -> None:
         """
-        JSON has no infinity: it is never written as something that no client can read.
+        The daemon never writes infinity or not-a-number, which JSON does not have.
         """
         for value in (math.inf, -math.inf, math.nan):
             self.assertEqual(encodeValue([value]), b"[null]")
 
     def test_frames(self) -> None:
         """
-        Each of the daemon's frames is written as the protocol has it.
+        The daemon writes each of its frames as the protocol defines it.
         """
         for frame, expected in (
             (frames.Subscribed("a/p"), {"type": "subscribed", "topic": "a/p"}),
@@ -126,7 +127,7 @@ class DecodeValueTests(SynchronousTestCase):
 
     def test_bad(self) -> None:
         """
-        What is not JSON, or nested without end, is refused.
+        The daemon refuses a value that is not JSON or is nested too deep.
         """
         for payload, code in (
             (b"", "invalid_json"),
@@ -143,7 +144,8 @@ class DecodeValueTests(SynchronousTestCase):
     @given(st.binary(max_size=100))
     def test_anyBytes(self, payload: bytes) -> None:
         """
-        Any bytes are a value that the standard library reads too, or are refused.
+        For any bytes the daemon gives the value that the standard library reads, or a
+        L{RealtimeError}.
         """
         try:
             value = decodeValue(payload)

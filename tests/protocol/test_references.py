@@ -44,7 +44,7 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_unusable(self) -> None:
         """
-        What could not be a C{id} or C{topic}, or cannot be read, is not repeated.
+        A C{id} or C{topic} that is not valid or not readable is not repeated.
         """
         for payload in (
             *(b"", b"[]", b"{}", b"\xff", b'{"id":', b"[" * 10_000, b'{"id":' + b"[" * 10_000),
@@ -56,7 +56,7 @@ class ReferenceTests(SynchronousTestCase):
     @given(good)
     def test_agree(self, frame: dict[str, Any]) -> None:
         """
-        Of a good frame it finds what L{decode} finds.
+        L{reference} finds in a valid frame what L{decode} finds.
         """
         found = reference(json.dumps(frame).encode())
         self.assertEqual(found, referred(frame))
@@ -64,7 +64,7 @@ class ReferenceTests(SynchronousTestCase):
     @given(good, st.sampled_from(BROKEN), st.booleans())
     def test_broken(self, frame: dict[str, Any], broken: bytes, first: bool) -> None:
         """
-        A value that spoils a frame does not hide what the frame is about, wherever it stands.
+        An unreadable value in any place does not hide what the frame is about.
         """
         rest = json.dumps(frame).encode()[1:-1]
         # What stands behind a bracket that has no partner is no field of the frame.
@@ -74,7 +74,7 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_cutOff(self) -> None:
         """
-        Of a frame that ends too soon the fields before the end are found.
+        In a frame that ends too soon the fields before the end are found.
         """
         whole = b'{"type":"publish","id":"k","topic":"a/b","event":"e","data":[{"id":5'
         for end in range(40, len(whole)):
@@ -82,7 +82,7 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_inner(self) -> None:
         """
-        Fields of the data are not taken for the frame's.
+        Fields inside the data do not count as fields of the frame.
         """
         for inner in (b'{"id":2,"topic":"x/y"', b'["id", 2', b'"\\",\\"id\\":3', b'"\\\\"'):
             found = reference(b'{"type":"publish","id":1,"data":' + inner + b"")
@@ -90,7 +90,7 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_long(self) -> None:
         """
-        No error repeats a type of any length, nor a part of an id.
+        An error repeats no type that is too long, and no part of an id.
         """
         payload = {"type": "t" * 5000, "id": "i" * 5000, "topic": "a/b"}
         found = reference(json.dumps(payload).encode())
@@ -99,7 +99,7 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_growth(self) -> None:
         """
-        The work grows with the size of what was sent, and not with its square.
+        The time grows with the size of the payload, not with its square.
         """
         for part in (
             b'"',

@@ -31,8 +31,8 @@ class ClientTests(SynchronousTestCase):
 
     def test_superseded(self) -> None:
         """
-        A client that comes back ends its connection before at once, though that network has not
-        noticed anything.
+        A new connection of a client closes the earlier one, even if the network has not noticed
+        that it is lost.
         """
         first = self.world.connect(client="s")
         first.ask(type="subscribe", topic="a/b")
@@ -48,7 +48,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """
-        Another secret, project or user is another client.
+        A client with another secret, project or user is another client.
         """
         first = self.world.connect(client="s", projectId="p", userId="ann")
         self.world.connect(client="t", projectId="p", userId="ann")
@@ -59,8 +59,8 @@ class ClientTests(SynchronousTestCase):
 
     def test_presence(self) -> None:
         """
-        A client that comes back takes its presence over, with a user's name and without, and
-        nobody sees it leave or join, though another tab of the same user stays.
+        A client that comes back, with a user id or without, takes over its presence, and
+        subscribers see no leave and no join.
         """
         for user in ({}, {"userId": "ann"}):
             world = World()
@@ -83,7 +83,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        A nameless client whose connection was lost takes its presence over as a user does.
+        A client without a user id takes over its presence after its connection was lost.
         """
         watcher = self.world.connect()
         watcher.ask(type="subscribe", topic="a/b")
@@ -110,8 +110,8 @@ class ClientTests(SynchronousTestCase):
 
     def test_repeats(self) -> None:
         """
-        What a nameless client publishes again on its next connection is published once; what
-        another one publishes under the same id is another thing.
+        A publication that a client without a user id repeats on its next connection is delivered
+        once; another client's with the same id is another publication.
         """
         watcher = self.world.connect()
         watcher.ask(type="subscribe", topic="a/b")
@@ -122,7 +122,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_repeatsKept(self) -> None:
         """
-        The same holds over a restart of the daemon for what is kept.
+        The daemon recognizes repeated publications after a restart if the database has kept them.
         """
         self.publish("s", persist=True)
         self.world.restart()
@@ -138,8 +138,8 @@ class ReconsideredTests(SynchronousTestCase):
 
     def test_revoked(self) -> None:
         """
-        A client that would not be let in any more is told why and closed, gets nothing more, and
-        is not seen any longer; a token may be replaced.
+        A client that may no longer connect gets an error and a close, and its presence ends; a
+        client with an old token may send a new one.
         """
         project = makeProject(jwt=JWTConfig("HS256", TOKEN_SECRET))
         world = World({"p": project})

@@ -47,14 +47,14 @@ class DrainTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """
-        Where nobody is connected it is over at once.
+        Without a client the drain ends at once.
         """
         self.successResultOf(self.begin())
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
     def test_oneFails(self) -> None:
         """
-        A client that cannot be told is closed, and the others are told.
+        A client whose connection fails is closed, and the others are sent away.
         """
         clients = [self.world.connect() for _ in range(3)]
         send = clients[1].connection.send
@@ -73,7 +73,7 @@ class DrainTests(SynchronousTestCase):
 
     def test_few(self) -> None:
         """
-        A few are sent away at once, each with a delay of its own.
+        A few clients are sent away at once, each with its own delay.
         """
         clients = [self.world.connect() for _ in range(3)]
         self.successResultOf(self.begin(*clients))
@@ -82,7 +82,7 @@ class DrainTests(SynchronousTestCase):
 
     def test_late(self) -> None:
         """
-        Where the reactor is late for each batch, all of them are no later than the last one.
+        If the reactor is late for each batch, the whole drain is not later than one late batch.
         """
         clients = [self.world.connect() for _ in range(9 * BATCH + 1)]
         told = self.begin(*clients)
@@ -93,7 +93,7 @@ class DrainTests(SynchronousTestCase):
 
     def test_batches(self) -> None:
         """
-        Many are sent away in batches, between which the reactor turns.
+        Many clients are sent away in batches, between which the reactor turns.
         """
         clients = [self.world.connect() for _ in range(2 * BATCH + 1)]
         told = self.begin(*clients)
@@ -107,8 +107,8 @@ class DrainTests(SynchronousTestCase):
 
     def test_overloaded(self) -> None:
         """
-        Where telling takes the daemon too long, it is over in time, the reactor turns meanwhile,
-        and those who were not told are left as they are.
+        If the drain takes too long, it ends in time, the reactor turns meanwhile, and the remaining
+        clients stay as they are.
         """
         clients = [self.world.connect() for _ in range(20 * BATCH)]
         clock = self.world.clock
@@ -140,7 +140,7 @@ class DrainTests(SynchronousTestCase):
 
     def test_goneMeanwhile(self) -> None:
         """
-        Who goes, or is closed for another reason, before its turn is left alone.
+        A client that has left, or was closed for another reason, gets no C{reconnect}.
         """
         clients = [self.world.connect() for _ in range(BATCH + 2)]
         told = self.begin(*clients)
@@ -155,8 +155,8 @@ class DrainTests(SynchronousTestCase):
 
     def test_acknowledged(self) -> None:
         """
-        What a client published is acknowledged, or refused, before it hears that it is to
-        go; what it sends after that is not taken.
+        A client gets the answers to its publications before C{reconnect}, and the daemon ignores
+        its later frames.
         """
         self.world.history.held = []
         kept, lost, idle = (self.world.connect() for _ in range(3))
@@ -183,8 +183,8 @@ class DrainTests(SynchronousTestCase):
 
     def test_patience(self) -> None:
         """
-        A database that keeps nothing holds nobody up for long, and its late word breaks
-        nothing.
+        A database that does not answer delays the drain only shortly, and its late answer does no
+        harm.
         """
         self.world.history.held = []
         client = self.world.connect()
@@ -200,7 +200,7 @@ class DrainTests(SynchronousTestCase):
 
     def test_listens(self) -> None:
         """
-        Until it goes, a client that waits hears what is published.
+        A client that waits for its answers still gets events.
         """
         self.world.history.held = []
         client, other = self.world.connect(), self.world.connect()

@@ -40,7 +40,8 @@ class QuotaTests(SynchronousTestCase):
 
     def test_bytes(self) -> None:
         """
-        Bytes that come too fast are refused with a time to wait, and taken after it.
+        The daemon refuses bytes that come too fast, says how long to wait, and takes them after
+        that time.
         """
         self.serve(LimitsConfig(bytesPerSecond=1000, bytesBurst=10_000))
         large = {"type": "publish", "topic": "a/b", "event": "e", "data": "x" * 9000}
@@ -54,7 +55,7 @@ class QuotaTests(SynchronousTestCase):
 
     def test_noByteLimit(self) -> None:
         """
-        Without a limit of bytes, frames alone are counted.
+        Without a limit of bytes, only the limit of frames applies.
         """
         self.serve(LimitsConfig(bytesPerSecond=None, bytesBurst=1024))
         for n in range(100):
@@ -65,8 +66,8 @@ class QuotaTests(SynchronousTestCase):
 
     def test_byteFlood(self) -> None:
         """
-        Who goes on after a burst of bytes was refused is closed, long before so many
-        frames were.
+        A client that goes on after a refused burst of bytes is closed, after far fewer frames than
+        with small ones.
         """
         self.serve(LimitsConfig(bytesPerSecond=1024, bytesBurst=100_000))
         for _ in range(300):
@@ -78,8 +79,8 @@ class QuotaTests(SynchronousTestCase):
 
     def test_projectFrames(self) -> None:
         """
-        A project that has sent too much is refused with a time to wait, and its clients
-        stay; another project's are not touched.
+        The daemon refuses the frames of a project that sends too much, says how long to wait, and
+        keeps its clients; other projects are not affected.
         """
         self.serve(LimitsConfig(framesBurst=50), framesPerSecond=10.0)
         second = self.world.connect()
@@ -96,8 +97,7 @@ class QuotaTests(SynchronousTestCase):
 
     def test_projectPatience(self) -> None:
         """
-        What the project's quota refuses is no flood of the client's: it stays, however
-        often.
+        A client stays connected, however often the quota of its project refuses its frames.
         """
         self.serve(LimitsConfig(framesBurst=10, framesPerSecond=10.0), framesPerSecond=0.1)
         for _ in range(100):
@@ -107,7 +107,7 @@ class QuotaTests(SynchronousTestCase):
 
     def test_projectBytes(self) -> None:
         """
-        A project's bytes are counted together.
+        The limit of bytes applies to all clients of a project together.
         """
         self.serve(bytesPerSecond=10_000)
         second = self.world.connect()
@@ -117,8 +117,8 @@ class QuotaTests(SynchronousTestCase):
 
     def test_projectSubscriptions(self) -> None:
         """
-        All connections of a project together hold as many topics as it may; what one
-        gives back another may have.
+        The limit of subscriptions applies to all connections of a project together, and a
+        subscription that ends makes place for another.
         """
         self.serve(subscriptions=3)
         second = self.world.connect()
@@ -141,8 +141,8 @@ class QuotaTests(SynchronousTestCase):
 
     def test_projectTables(self) -> None:
         """
-        Subscriptions that wait for their table do not get past the quota together, and
-        the tracker does not watch the table for the refused ones.
+        Subscriptions that wait for their table do not exceed the quota together, and the tracker
+        does not watch the table for the refused ones.
         """
         self.serve(subscriptions=2)
         clients = [self.world.connect() for _ in range(4)]

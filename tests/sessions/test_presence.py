@@ -44,8 +44,8 @@ class PresenceTests(SynchronousTestCase):
 
     def test_tooMuch(self) -> None:
         """
-        A connection that says too much on all of its topics together is refused what is too
-        much, also on a table's topic, and goes on.
+        The daemon refuses a state when the states of the connection on all topics are too large
+        together; the connection stays.
         """
         ann = self.world.connect(userId="ann")
         state = {"text": "x" * (LimitsConfig().stateBytes - 20)}
@@ -61,7 +61,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_syncOnSubscribe(self) -> None:
         """
-        Who subscribes is told who is there, and nothing where nobody is.
+        A new subscriber gets the list of members if there are any.
         """
         ann = self.world.connect(userId="ann")
         ann.send(type="track", topic="doc/1", state={})
@@ -73,7 +73,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_twoTabs(self) -> None:
         """
-        Two connections of one user are two members; one leaves, one stays.
+        Two connections of one user are two members, and one can leave while the other stays.
         """
         tabs = [self.world.connect(userId="ann") for _ in range(2)]
         for tab in tabs:
@@ -87,7 +87,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_cleanCloseLeavesAtOnce(self) -> None:
         """
-        A clean close is a leave, at once.
+        A member leaves at once when its connection closes properly.
         """
         ann = self.world.connect(userId="ann")
         ann.send(type="track", topic="doc/1", state={})
@@ -97,7 +97,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_deathLeavesAfterGrace(self) -> None:
         """
-        A connection that dies leaves when the grace period is over, not before.
+        A member whose connection is lost leaves when the grace period is over.
         """
         ann = self.world.connect(userId="ann")
         ann.send(type="track", topic="doc/1", state={})
@@ -110,8 +110,8 @@ class PresenceTests(SynchronousTestCase):
 
     def test_backWithinGrace(self) -> None:
         """
-        Nobody sees a user leave who comes back within the grace period, and the
-        member keeps its connection id.
+        A user who comes back within the grace period does not leave, and the member keeps its
+        connection id.
         """
         ann = self.world.connect(userId="ann")
         ann.send(type="track", topic="doc/1", state={"x": 1})
@@ -131,7 +131,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_stateTooLarge(self) -> None:
         """
-        A state larger than the limit is refused.
+        The daemon refuses a state that is larger than the limit.
         """
         ann = self.world.connect(userId="ann")
         frames = ann.ask(type="track", topic="doc/1", state={"x": "y" * 20_000})
@@ -140,7 +140,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_stateNoObject(self) -> None:
         """
-        A state that is no object is refused.
+        The daemon refuses a state that is not an object.
         """
         ann = self.world.connect(userId="ann")
         self.assertEqual(codes(ann.ask(type="track", topic="doc/1", state=[1])), ["invalid_frame"])

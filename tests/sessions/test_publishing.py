@@ -26,8 +26,8 @@ class PublishTests(SynchronousTestCase):
 
     def test_echoedAndAcknowledged(self) -> None:
         """
-        An event reaches every subscriber, the publisher among them, who also gets
-        an C{ack} with the id.
+        Every subscriber gets an event, also the publisher, which gets an C{ack} with the id as
+        well.
         """
         mine = self.ann.ask(type="publish", topic="chat/x", event="hi", data=[1], id="k")
         (theirs,) = self.bob.take()
@@ -53,7 +53,7 @@ class PublishTests(SynchronousTestCase):
 
     def test_ackAfterCommit(self) -> None:
         """
-        With C{persist} neither the event nor the C{ack} goes out before it is kept.
+        With C{persist} the event and the C{ack} go out after the database has kept the event.
         """
         self.world.history.held = []
         frames = self.ann.ask(
@@ -66,8 +66,8 @@ class PublishTests(SynchronousTestCase):
 
     def test_orderAcrossPersistence(self) -> None:
         """
-        An event that need not be kept does not overtake one on the same topic that
-        must; one on another topic does not wait.
+        An event without C{persist} does not overtake an earlier one with C{persist} on the same
+        topic; events on other topics do not wait.
         """
         self.bob.ask(type="subscribe", topic="chat/y")
         self.world.history.held = []
@@ -81,8 +81,8 @@ class PublishTests(SynchronousTestCase):
 
     def test_notKept(self) -> None:
         """
-        An event that could not be kept is told to its publisher with its id, and
-        to nobody else; what waited behind it goes on.
+        If the database cannot keep an event, only its publisher gets an error, with the id, and
+        later events go on.
         """
         self.world.history.held = []
         self.ann.send(type="publish", topic="chat/x", event="1", data=0, persist=True, id="k")
@@ -96,7 +96,7 @@ class PublishTests(SynchronousTestCase):
 
     def test_chat(self) -> None:
         """
-        C{chat} becomes a C{chat_message} on the room's topic, and is kept.
+        C{chat} becomes a C{chat_message} on the room's topic, and the database keeps it.
         """
         (message,) = self.ann.ask(type="chat", roomId="x", text="hello", metadata={"a": 1})
         self.assertEqual(
@@ -117,7 +117,8 @@ class PublishTests(SynchronousTestCase):
 
     def test_chatAcknowledged(self) -> None:
         """
-        What is said under an id is acknowledged once it is kept, or refused by that id.
+        The C{ack} or the error for a chat message has its id, and comes when the database has
+        answered.
         """
         said = {"type": "chat", "roomId": "x", "text": "hello", "id": "k"}
         self.world.history.held = []
@@ -137,8 +138,8 @@ class PublishTests(SynchronousTestCase):
 
     def test_chatAgain(self) -> None:
         """
-        What comes again under its id is acknowledged again and said once; other words
-        under the same id are another message.
+        A repeated chat message with the same id is acknowledged again and delivered once; another
+        text with the same id is another message.
         """
         said = {"type": "chat", "roomId": "x", "text": "hello", "metadata": {"a": [1]}, "id": 1}
         first, _ = self.ann.ask(**said)
@@ -150,7 +151,7 @@ class PublishTests(SynchronousTestCase):
 
     def test_chatAfterRestart(self) -> None:
         """
-        What an earlier run kept under an id is not said again.
+        A chat message that the database kept before a restart is not delivered again.
         """
         said = {"type": "chat", "roomId": "x", "text": "h\u00e9", "metadata": {"a": 1.50}, "id": 1}
         self.ann.ask(**said)
@@ -170,7 +171,8 @@ class PublishTests(SynchronousTestCase):
 
     def test_reservedEvent(self) -> None:
         """
-        A client cannot publish the daemon's own C{presence:} events; C{ai:} is free.
+        A client cannot publish C{presence:} events, which are the daemon's; it can publish C{ai:}
+        events.
         """
         frames = self.ann.ask(type="publish", topic="chat/x", event="presence:join", data={})
         self.assertEqual(codes(frames), ["invalid_event"])
@@ -180,7 +182,7 @@ class PublishTests(SynchronousTestCase):
 
     def test_dataUntouched(self) -> None:
         """
-        Data passes through as it was written, large integers included.
+        The daemon passes data on as the client wrote it, also large integers.
         """
         self.ann.sendRaw(
             b'{"type":"publish","topic":"chat/x","event":"n","data":{"n":12345678901234567890123}}'

@@ -55,7 +55,7 @@ class ReauthorizingTests(SynchronousTestCase):
 
     def test_atOnce(self) -> None:
         """
-        What is little is done at once, as often as it is asked for, and nothing is left.
+        A little work runs at once, each time.
         """
         for name in "abc":
             self.reauthorizing.ask(name, self.work(name, 3))
@@ -65,8 +65,8 @@ class ReauthorizingTests(SynchronousTestCase):
 
     def test_turns(self) -> None:
         """
-        Of what is much only so much is done in one turn, whoever asks; the rest comes in the
-        next ones, where one who asks for little need not wait for the others.
+        One turn runs a limited number of steps; the rest runs in later turns, where a client with
+        little work does not wait for one with much.
         """
         self.reauthorizing.ask("a", self.work("a", 10 * STEPS))
         self.reauthorizing.ask("b", self.work("b", 2))
@@ -80,7 +80,7 @@ class ReauthorizingTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """
-        One who asks again before all is done has only the last done whole.
+        New work for a client replaces the rest of its earlier work.
         """
         for n in range(900):
             self.reauthorizing.ask("a", self.work(str(n), 990))
@@ -118,8 +118,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_end(self) -> None:
         """
-        What clients held that go all at once is taken back over some turns, and at once where it
-        is little.
+        When very many clients go at once, the daemon takes back what they held over several turns.
         """
         world = World()
         clients = [world.connect(userId=f"user{n}") for n in range(STEPS)]
@@ -143,7 +142,8 @@ class SessionTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        A client whose connection broke off, while very many others end, is still awaited.
+        The presence of a client whose connection was lost waits for it, even while very many other
+        clients end.
         """
         world = World()
         crowd = [world.connect() for _ in range(2 * STEPS)]

@@ -60,7 +60,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_secretOnly(self) -> None:
         """
-        Nobody but a server with the secret key may call anything.
+        Only a server with the secret key can call the RPC.
         """
         body = {"method": "db.query", "args": ["SELECT 1"]}
         for credentials in (Credentials(key=PUBLIC_KEY), Credentials(projectId="p")):
@@ -71,7 +71,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_body(self) -> None:
         """
-        A body that is no call is refused.
+        The daemon refuses a body that is not a call.
         """
         for body in (None, [], "db.query", {}, {"method": 5}, {"method": None, "args": []}):
             self.assertEqual(self.refused(body).code, "invalid_arguments", body)
@@ -81,7 +81,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_verbatim(self) -> None:
         """
-        Data arrives as it was sent, number by number, as what a client publishes does.
+        Subscribers get the data exactly as the server sent it, also each number.
         """
         client = self.world.connect()
         client.ask(type="subscribe", topic="chat/a")
@@ -105,7 +105,8 @@ class RPCTests(SynchronousTestCase):
 
     def test_unreadable(self) -> None:
         """
-        A body that clients could not read is refused, wherever in it that stands.
+        The daemon refuses a body with JSON that clients could not read, in whichever part it
+        stands.
         """
         for data, code in (
             ("1e999", "invalid_json"),
@@ -123,7 +124,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_project(self) -> None:
         """
-        A call may name its project, and then it must be the key's.
+        A call may name its project, which must be the project of the key.
         """
         self.call("db.query", "SELECT 1", projectId="p")
         self.call("db.query", "SELECT 1", projectId=None)
@@ -132,7 +133,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_unknownMethod(self) -> None:
         """
-        A method that is not there is 404, and those that are there are named.
+        An unknown method is 404, and the error names the known methods.
         """
         error = self.refused({"method": "db.drop", "args": []})
         self.assertEqual((error.code, error.http), ("unknown_method", 404))
@@ -140,7 +141,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_user(self) -> None:
         """
-        A server publishes for a user by a name that one can have.
+        A server can publish for a user whose id is valid.
         """
         for name in ("", "x" * 256, "a\nb", " ann"):
             body = {"method": "socket.emit", "args": ["e", 1, "chat/a", {"userId": name}]}
@@ -150,7 +151,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_emit(self) -> None:
         """
-        What a server emits reaches the topic's subscribers, a table's too.
+        The subscribers of a topic, also of a table's topic, get the events of servers.
         """
         client = self.world.connect()
         for topic, canonical in (("orders", "table/orders/p"), ("chat/a", "chat/a/p")):
@@ -165,7 +166,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_emitFor(self) -> None:
         """
-        A server may emit in a user's name, and have it kept.
+        A server can publish for a user, and let the database keep the event.
         """
         client = self.world.connect()
         client.ask(type="subscribe", topic="chat/a")
@@ -180,7 +181,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_emitNotKept(self) -> None:
         """
-        When an event could not be kept, the server hears so.
+        The call fails when the database cannot keep the event.
         """
         self.world.history.held = []
         body = {"method": "socket.emit", "args": ["e", 1, "chat/a", {"persist": True}]}
@@ -192,7 +193,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_emitArguments(self) -> None:
         """
-        Too few, too many and wrong arguments are refused.
+        The daemon refuses too few, too many and wrong arguments.
         """
         self.assertInvalid(
             "socket.emit",
@@ -209,7 +210,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_emitNames(self) -> None:
         """
-        Events and topics are held to the rules that hold for clients.
+        Events and topics of servers follow the same rules as those of clients.
         """
         for args, code in (
             (["presence:join", 1, "chat/a"], "invalid_event"),
@@ -221,7 +222,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_emitTooLarge(self) -> None:
         """
-        An event's data is bounded.
+        The daemon refuses an event whose data is larger than the limit.
         """
         self.use(World(limits=LimitsConfig(messageBytes=256)))
         self.call("socket.emit", "e", "x" * 254, "chat/a")
@@ -245,7 +246,8 @@ class RPCTests(SynchronousTestCase):
 
     def test_queryArguments(self) -> None:
         """
-        Too few, too many and wrong arguments are refused, a parameter by its number.
+        The daemon refuses too few, too many and wrong arguments, and names a wrong parameter by its
+        number.
         """
         self.assertInvalid(
             "db.query",
@@ -264,7 +266,7 @@ class RPCTests(SynchronousTestCase):
 
     def test_queryFails(self) -> None:
         """
-        What the database says against a statement is told.
+        The call fails with the message of the database.
         """
         sayNo = RealtimeError("sql_error", "no")
         self.world.rpc._query = lambda sql, parameters: fail(sayNo)
@@ -272,7 +274,8 @@ class RPCTests(SynchronousTestCase):
 
     def test_queryDisabled(self) -> None:
         """
-        Where C{db_query} is off no statement runs, and the key is named; the rest works.
+        Without C{db_query} the daemon runs no statement and the error names the setting; other
+        methods work.
         """
         other = makeProject(id="q", publicKey=None, secretKey=None)
         for projects in ((makeProject(dbQuery=True), other), (makeProject(),)):

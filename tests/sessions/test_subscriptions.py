@@ -28,7 +28,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_answersCanonical(self) -> None:
         """
-        Whatever form a topic was asked in, C{subscribed} names it canonically.
+        C{subscribed} has the canonical topic for each form in which a client can write it.
         """
         for asked, canonical in (
             ("orders", "table/orders/p"),
@@ -44,7 +44,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_tableConfirmedOnceWatched(self) -> None:
         """
-        A table's C{subscribed} waits until the tracker really watches the table.
+        The daemon sends C{subscribed} for a table when the tracker watches the table.
         """
         self.world.tracker.asked = []
         self.assertEqual(self.client.ask(type="subscribe", topic="orders"), [])
@@ -53,8 +53,8 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_unsubscribedWhileWaiting(self) -> None:
         """
-        A client that unsubscribes before the table is watched is not subscribed
-        afterwards, and the table is let go.
+        A client that unsubscribes before the tracker watches the table is not subscribed, and the
+        tracker stops watching.
         """
         self.world.tracker.asked = []
         self.client.send(type="subscribe", topic="orders")
@@ -68,7 +68,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_goneWhileWaiting(self) -> None:
         """
-        A table that was asked for by a client that is gone is let go.
+        The tracker stops watching a table if the client has gone before the answer.
         """
         self.world.tracker.asked = []
         self.client.send(type="subscribe", topic="orders")
@@ -103,7 +103,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_unknownTable(self) -> None:
         """
-        A table that is not there is an error that names it, and no subscription.
+        An unknown table gets an error that names it, and no subscription.
         """
         (error,) = self.client.ask(type="subscribe", topic="nothing")
         self.assertEqual((error["code"], error["topic"]), ("unknown_table", "table/nothing/p"))
@@ -112,7 +112,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_tableNotAllowed(self) -> None:
         """
-        A table outside C{tracker.tables} is refused without asking the database.
+        The daemon refuses a table outside C{tracker.tables} without a query.
         """
         self.world.feeds.allowed = type(self.world.feeds.allowed)(["shop_*"])
         (error,) = self.client.ask(type="subscribe", topic="orders")
@@ -121,8 +121,8 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_otherSpelling(self) -> None:
         """
-        A table in another case is refused with its right name, because no client
-        would find the frames of a topic that it did not ask for.
+        The daemon refuses a table name in another case, and the error has the right name: the
+        client would not recognize the frames.
         """
         (error,) = self.client.ask(type="subscribe", topic="ORDERS")
         self.assertEqual(error["code"], "unknown_table")
@@ -131,7 +131,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_otherProject(self) -> None:
         """
-        Another project's topic is refused.
+        The daemon refuses a topic of another project.
         """
         self.world.authenticator.reload({"p": makeProject(), "q": makeProject(id="q")})
         self.assertEqual(
@@ -140,8 +140,8 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_tooMany(self) -> None:
         """
-        A connection holds as many topics as the limit says, those with presence included; one
-        counts once, whatever the client does on it, and also while it is asked for.
+        A connection holds as many topics as the limit allows; a topic with a subscription and
+        presence counts once.
         """
         world = World(limits=LimitsConfig(subscriptions=2))
         client = world.connect()
@@ -167,7 +167,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_tooManyAsked(self) -> None:
         """
-        Topics that wait for their tables count as well.
+        Topics that wait for their tables count towards the limit.
         """
         world = World(limits=LimitsConfig(subscriptions=2), tables=("a", "b", "c"))
         client = world.connect()
@@ -180,8 +180,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_refusedAfterwards(self) -> None:
         """
-        Of a topic that the client has left nothing is told any more, not even that it could not
-        have been subscribed to.
+        After a client has unsubscribed from a topic, it gets no error for its earlier requests.
         """
         failing: list[Deferred[str]] = [Deferred() for _ in range(3)]
         watch = iter(failing)
@@ -198,8 +197,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_filterOnPathTopic(self) -> None:
         """
-        A filter on a topic that is no table's is an error rather than ignored; an
-        empty one filters nothing.
+        A filter on a topic without a table is an error; an empty filter is not.
         """
         self.assertEqual(
             codes(self.client.ask(type="subscribe", topic="a/b", filter={"x": 1})),
@@ -224,7 +222,7 @@ class ChangeTests(SynchronousTestCase):
 
     def test_delivered(self) -> None:
         """
-        A change reaches a subscriber as a C{db_change}, once.
+        A subscriber gets a change as one C{db_change}.
         """
         self.client.ask(type="subscribe", topic="orders")
         self.change(id=1)
@@ -243,7 +241,8 @@ class ChangeTests(SynchronousTestCase):
 
     def test_filtered(self) -> None:
         """
-        A filter keeps other rows out, and asking again replaces it.
+        A client gets only rows that match its filter, and can replace the filter by subscribing
+        again.
         """
         self.client.ask(type="subscribe", topic="orders", filter={"id": 2})
         self.change(id=1)
@@ -256,7 +255,7 @@ class ChangeTests(SynchronousTestCase):
 
     def test_everyProject(self) -> None:
         """
-        Each project sees a table under a topic of its own.
+        The clients of each project get a table's changes under a topic of their project.
         """
         world = World(
             {"p": makeProject(), "q": makeProject(id="q", publicKey=None, secretKey=None)}

@@ -37,7 +37,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_expires(self) -> None:
         """
-        When its token expires a connection is told so and closed.
+        The client gets an error and a close when its token expires.
         """
         client = self.connect()
         self.world.advance(58)
@@ -48,7 +48,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_refreshed(self) -> None:
         """
-        C{auth} with a fresh token keeps the connection beyond the old one's end.
+        C{auth} with a new token keeps the connection open after the old token has expired.
         """
         client = self.connect()
         client.send(type="subscribe", topic="chat/x")
@@ -61,7 +61,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_badToken(self) -> None:
         """
-        C{auth} with a bad token is an error and a close.
+        C{auth} with an invalid token gets an error and a close.
         """
         client = self.connect()
         frames = client.ask(type="auth", token="nonsense")
@@ -70,7 +70,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_narrowedByClaims(self) -> None:
         """
-        Claims narrow what may be subscribed, published and tracked.
+        The claims of a token limit the topics of subscriptions, publications and presence.
         """
         client = self.connect(
             topics={"subscribe": ["chat/*"], "publish": ["chat/a"], "presence": []}
@@ -83,8 +83,8 @@ class TokenTests(SynchronousTestCase):
 
     def test_narrowedWhileSubscribed(self) -> None:
         """
-        A new token that allows less ends the subscriptions and presence that it
-        does not allow, and says so.
+        A new token with fewer rights ends the subscriptions and the presence that it does not
+        allow, and the client gets errors.
         """
         client = self.connect()
         for topic in ("chat/a", "chat/b", "orders"):
@@ -102,7 +102,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_otherUser(self) -> None:
         """
-        Under another user's token the first user's presence ends.
+        The presence of the first user ends when the client sends the token of another user.
         """
         watcher = self.world.connect()
         watcher.ask(type="subscribe", topic="doc/1")
@@ -116,7 +116,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_narrowedWhileWaiting(self) -> None:
         """
-        A table that was asked for under a better token is not given under a worse.
+        A request for a table fails if the client sends a token with fewer rights before the answer.
         """
         client = self.connect()
         self.world.tracker.asked = []
