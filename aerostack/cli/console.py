@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.description = (
         "Writes the address of the console, with the project's secret key behind the #, which"
-        " browsers send to nobody. Whoever has this line has the key."
+        " browsers never send. Keep the line secret: it contains the key."
     )
     addAddress(parser, token=False)
     parser.set_defaults(run=_run)
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> None:
     Output(json=True).line(consoleOf(addressFor(options, secret=True)))
     if sys.stdout.isatty():
-        say("the secret key is in that line; open it on this machine, and pass it to nobody")
+        say("the secret key is in that line; open it on this machine, and keep it secret")
 
 
 def consoleOf(address: Address) -> str:

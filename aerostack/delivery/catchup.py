@@ -60,7 +60,7 @@ class Catchup:
     @ivar stage: How far the client is.
     @ivar held: How many bytes of live frames are held.
     @ivar tally: How many bytes are held for the same client, on all of its topics.
-    @ivar isAnswered: Whether the client was told that it is subscribed.
+    @ivar isAnswered: Whether the client has got the answer to its subscription.
     @ivar behind: Where the log is to be read on.  L{None} if each live frame of the log that
         the parts do not have is held.
     """

@@ -107,7 +107,7 @@ class Signals(Service):
             self._log.error("the stop has taken {n} s; the process ends now", n=self._patience)
             self._lastWords()
         finally:
-            # As after any other stop: what was left was acknowledged to nobody.
+            # As after any other stop: the daemon has acknowledged nothing that is lost now.
             os._exit(0)
 
     def _stopReactor(self, number: int) -> None:

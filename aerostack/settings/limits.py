@@ -78,7 +78,8 @@ class LimitsConfig:
         None,
     )
     connectionsPerSecond: float | None = setting(
-        "How many new connections a second are let in for long; more are told when to come back.",
+        "How many new connections a second are let in for long. The daemon refuses others and says"
+        " when to come back.",
         Number("connections a second", 0.1, 1_000_000, False, endless=True),
         None,
     )
@@ -88,8 +89,8 @@ class LimitsConfig:
         1000,
     )
     lag: float | None = setting(
-        "How far behind with its work the daemon may be before it lets nobody in until it has"
-        " caught up.",
+        "How far behind with its work the daemon may be. If it is further behind, it refuses new"
+        " connections until it has caught up.",
         Number("seconds", 0.5, 600, False, endless=True),
         5.0,
     )

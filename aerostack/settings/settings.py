@@ -51,9 +51,9 @@ class ServerConfig:
         False,
     )
     trustedProxies: tuple[str, ...] = setting(
-        "The proxies in front of the daemon, by address or network; 'unix' is whoever comes"
-        " through a Unix socket. What they say in X-Forwarded-For is taken for the client's"
-        " address.",
+        "The proxies in front of the daemon, by address or network; 'unix' is every program"
+        " that connects through a Unix socket. The daemon takes the client's address from their"
+        " X-Forwarded-For.",
         Many(Network()),
         (),
     )
@@ -79,8 +79,8 @@ class ServerConfig:
         "Frames with fewer bytes are not compressed.", Number("bytes", 0, 67_108_864), 256
     )
     examples: bool = setting(
-        "Serve the examples, under /examples/. They write to the database, on behalf of whoever"
-        " comes through a listener with local=1, in the first project that is anonymous.",
+        "Serve the examples, under /examples/. Programs that connect through a listener with"
+        " local=1 can make them write to the database, in the first project that is anonymous.",
         Flag(),
         False,
     )

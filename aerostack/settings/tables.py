@@ -31,7 +31,7 @@ class TableConfig:
         None,
     )
     hidden: tuple[str, ...] = setting(
-        "Columns that are never sent, to nobody.", Many(Text("a column's name")), ()
+        "Columns that are never sent to any client.", Many(Text("a column's name")), ()
     )
     rows: str | None = setting(
         "Which rows may be read, by what the reader's token says. All, where it is not set.",

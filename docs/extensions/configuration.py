@@ -78,7 +78,7 @@ class ConfigurationDirective(SphinxDirective):
     """
 
     def run(self) -> list[nodes.Node]:
-        # Whoever changes the daemon's code changes this page.
+        # A change of the daemon's code changes this page.
         self.env.note_reread()
         text = "\n".join(render())
         return self.parse_text_to_nodes(text, allow_section_headings=True)

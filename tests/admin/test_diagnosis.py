@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.admin.diagnosis}; what it explains is tested in L{tests.live.test_why}.
+Tests for L{aerostack.admin.diagnosis}.  L{tests.live.test_why} tests its explanations.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aerostack.testing import MemoryClient, World
 
 class ReasonsTests(SynchronousTestCase):
     """
-    Tests for L{Diagnosis}, of pieces of two.
+    Tests for L{Diagnosis}, which examines two sessions at a time.
     """
 
     def setUp(self) -> None:
@@ -40,7 +40,7 @@ class ReasonsTests(SynchronousTestCase):
 
     def enter(self, userId: str) -> MemoryClient:
         """
-        Let one client more in.
+        Connect one more client.
         """
         client = self.world.connect(userId=userId)
         self.clients.append(client)

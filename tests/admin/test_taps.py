@@ -26,10 +26,10 @@ ORDERS = tableTopic("orders", "p")
 
 class MemoryReader:
     """
-    Somebody who reads lines.
+    An operator that reads lines.
 
-    @ivar tap: Whose lines they are.
-    @ivar appetite: After how many lines it has enough for now; L{None} for never.
+    @ivar tap: The tap that the lines come from.
+    @ivar appetite: After how many lines the operator pauses; L{None} for never.
     """
 
     def __init__(self, world: World, topic: Topic = ROOM) -> None:
@@ -53,7 +53,7 @@ class MemoryReader:
 
     def take(self) -> list[Any]:
         """
-        What has come since the last call: of frames their data, else the type.
+        Give what has come since the last call: the data of frames, and the type of other lines.
         """
         lines, self.lines = self.lines, []
         return [line.get("n", line.get("count", line["type"])) for line in lines]
@@ -61,7 +61,7 @@ class MemoryReader:
 
 def frame(number: int, size: int = 0) -> Any:
     """
-    A frame that is told by a number.
+    Make a frame with a number.
     """
     return textFrame(json.dumps({"type": "event", "n": number, "padding": "x" * size}).encode())
 
@@ -165,7 +165,7 @@ class WatchersTests(SynchronousTestCase):
 
     def watch(self, topic: Topic = ROOM) -> MemoryReader:
         """
-        Look on at a topic.
+        Begin a tap on a topic.
         """
         reader = MemoryReader(self.world, topic)
         self.successResultOf(self.taps.open(reader.tap))
@@ -174,7 +174,7 @@ class WatchersTests(SynchronousTestCase):
 
     def assertNothingLeft(self) -> None:
         """
-        Assert that nothing of anybody is left.
+        Assert that no tap has left anything behind.
         """
         self.assertEqual(
             (len(self.taps), len(self.world.hub.registry), self.world.tracker.watched),

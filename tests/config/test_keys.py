@@ -83,7 +83,7 @@ class TokenKeyTests(FilesCase):
             self.assertIn(algorithm, self.refusal(checkTokenKey, algorithm, pem(bad)))
 
     def test_noPublicKey(self) -> None:
-        """Anything but a PEM public key is told, a private key as what it is."""
+        """A key that is not a PEM public key is refused.  For a private key the message says so."""
         private = RSA.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         self.assertIn("private key", self.refusal(checkTokenKey, "RS256", private))
         self.assertIn("no PEM", self.refusal(checkTokenKey, "RS256", "s" * 64))
@@ -111,7 +111,9 @@ class KeySetTests(FilesCase):
         self.assertEqual(readKeySet(self.keySet(shared(32)), "HS256"), {"keys": [shared(32)]})
 
     def test_sameKid(self) -> None:
-        """Two keys that no token can tell apart are refused; one to encrypt with is no other."""
+        """
+        Two keys that no token can tell apart are refused.  A key to encrypt with does not count.
+        """
         for name in ({"kid": "a"}, {}):
             first, second = ({**webKey(key, "RS256"), **name} for key in (RSA, OTHER_RSA))
             message = self.refusal(readKeySet, self.keySet(first, second), "RS256")
@@ -125,7 +127,7 @@ class KeySetTests(FilesCase):
         self.assertIn("no key of type RSA", self.refusal(readKeySet, self.keySet(), "RS256"))
 
     def test_mixed(self) -> None:
-        """Shared secrets and public keys do not stand in one set."""
+        """One set cannot have both shared secrets and public keys."""
         path = self.keySet(webKey(RSA, "RS256"), shared(64))
         self.assertIn("key 2 of type 'oct'", self.refusal(readKeySet, path, "RS256"))
         self.assertIn("key 1 of type 'RSA'", self.refusal(readKeySet, path, "HS256"))
@@ -144,7 +146,9 @@ class KeySetTests(FilesCase):
             self.assertIn("has a key 1 that", self.refusal(readKeySet, path, algorithm))
 
     def test_private(self) -> None:
-        """A set with a private key is refused, and so are secrets that everyone can read."""
+        """
+        A set with a private key is refused, and so is a set of secrets that every user can read.
+        """
         private = jwt.get_algorithm_by_name("RS256").to_jwk(RSA, as_dict=True)
         message = self.refusal(readKeySet, self.keySet(private), "RS256")
         self.assertIn("private key at place 1", message)
@@ -152,7 +156,7 @@ class KeySetTests(FilesCase):
         self.assertIn("chmod", self.refusal(readKeySet, path, "HS256"))
 
     def test_malformed(self) -> None:
-        """A file that is no key set is told, with its path."""
+        """A file that is not a key set is refused, and the message has its path."""
         for content, why in (
             ("{", "no JSON (line 1)"),
             ("[" * 100_000, "nested"),

@@ -23,7 +23,7 @@ from tests.config.loading import DATABASE, HEAD, KEY, OTHER_KEY, PROJECT, SERVER
 
 class LoadTests(LoadCase):
     """
-    Tests for L{load}, given what is right.
+    Tests for L{load}, with valid files.
     """
 
     def test_least(self) -> None:
@@ -120,14 +120,16 @@ class LoadTests(LoadCase):
         self.assertEqual(config.projects["p"].jwt.key, pem(P256).strip())
 
     def test_relativeFile(self) -> None:
-        """A configuration named relative to the working directory is known by its full path."""
+        """
+        A configuration whose path is relative to the working directory is known by its full path.
+        """
         self.path.write_text(HEAD + PROJECT)
         config = load(os.path.relpath(self.path), {})
         self.assertEqual(config.path, Path(os.getcwd(), os.path.relpath(self.path)))
         self.assertEqual(config.database.path, self.base / "rt.db")
 
     def test_reproducible(self) -> None:
-        """A configuration that is read again is equal."""
+        """A configuration that is read twice is equal."""
         self.assertEqual(self.load(HEAD + PROJECT), self.load(HEAD + PROJECT))
 
     def test_sharedIssuer(self) -> None:
@@ -140,12 +142,12 @@ class LoadTests(LoadCase):
 
 class FileTests(LoadCase):
     """
-    Tests for files that are no configuration.
+    Tests for files that are not a configuration.
     """
 
     def refused(self) -> str:
         """
-        @return: With what the file is refused.
+        @return: The message of the refusal.
         """
         return str(self.assertRaises(ConfigError, load, self.path, {}))
 
@@ -193,7 +195,7 @@ class FileTests(LoadCase):
 
 class ProblemTests(LoadCase):
     """
-    Tests for what is told of mistakes.
+    Tests for the reports of mistakes.
     """
 
     def test_all(self) -> None:
@@ -245,7 +247,7 @@ class ProblemTests(LoadCase):
 
     def test_examples(self) -> None:
         """
-        Examples that no client could open are a mistake.
+        If examples are on and no client could open them, that is a mistake.
         """
         server = f"{SERVER}examples = true\n{DATABASE}"
         self.assertTrue(self.load(f"{server}{PROJECT}").server.examples)

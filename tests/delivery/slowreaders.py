@@ -1,5 +1,5 @@
 """
-What tests of clients that read slowly have in common.
+The base class of the tests of slow readers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class OutboundCase(SynchronousTestCase):
 
     def subscribe(self, *topics: str, **more: Any) -> None:
         """
-        Subscribe to topics, and then read no more.
+        Subscribe to topics, and then stop reading.
         """
         for topic in topics:
             (answer,) = self.client.ask(type="subscribe", topic=topic, **more)
@@ -63,7 +63,7 @@ class OutboundCase(SynchronousTestCase):
 
     def say(self, count: int, topic: str = "chat/a") -> None:
         """
-        Publish on a topic that is nobody's table.
+        Publish on a topic that does not belong to a table.
         """
         other = self.world.connect()
         for n in range(count):
@@ -80,14 +80,14 @@ class OutboundCase(SynchronousTestCase):
 
     def read(self) -> list[Any]:
         """
-        Read all that there is: the ids of rows, and whatever else came.
+        Read everything that has come: the ids of rows, and the other frames in short.
         """
         self.client.session.drained()
         return self.seen(self.client)
 
     def seen(self, client: MemoryClient) -> list[Any]:
         """
-        What has come to a client, in short.
+        Describe in short what a client got.
         """
         found = []
         for frame in client.take():
@@ -99,6 +99,6 @@ class OutboundCase(SynchronousTestCase):
 
     def assertKept(self) -> None:
         """
-        Make sure that the client was not closed.
+        Assert that the client was not closed.
         """
         self.assertIsNone(self.client.connection.closing)

@@ -18,28 +18,28 @@ from aerostack.protocol.framing import Frame, joinFrames, textFrame
 
 def frames(*names: str) -> list[Frame]:
     """
-    A frame for each name.
+    Make a frame for each name.
     """
     return [textFrame(name.encode(), "chat/a/p") for name in names]
 
 
 def names(taken: Sequence[Frame]) -> str:
     """
-    What the frames say, in a row.
+    Give the names of frames as one text.
     """
     return "".join(frame[2:].decode() for frame in taken)
 
 
 def place(name: str) -> Position:
     """
-    Where the log stood before the frame of a name.
+    Give the log's position before the frame of a name.
     """
     return Position("e", None, ord(name))
 
 
 def live(*names: str) -> Frame:
     """
-    Live frames, each of which stands in the log; those in capitals do not.
+    Make live frames.  Those with a small letter are in the log, and those with a capital are not.
     """
     made = frames(*names)
     for name, frame in zip(names, made, strict=True):
@@ -81,8 +81,7 @@ class CatchupTests(SynchronousTestCase):
 
     def test_writtenAtOnce(self) -> None:
         """
-        The coroutine goes on as soon as the last frame was taken, not only when the next one is
-        wanted.
+        The coroutine goes on as soon as the last frame was taken, before the next is asked for.
         """
         written = self.catchup.write(iter(frames("a")))
         self.catchup.take(1)
@@ -91,7 +90,7 @@ class CatchupTests(SynchronousTestCase):
 
     def test_lookAhead(self) -> None:
         """
-        To look whether a frame is left takes none away.
+        To look whether a frame is left does not take the frame.
         """
         self.catchup.write(iter(frames(*"abc")))
         self.catchup.take(1)
@@ -111,7 +110,7 @@ class CatchupTests(SynchronousTestCase):
 
     def test_read(self) -> None:
         """
-        While something is read there is nothing to take, whatever is held.
+        During a read no frame can be taken, even if frames are held.
         """
         reading: Deferred[str] = Deferred()
         read = self.catchup.read(reading)
@@ -123,7 +122,7 @@ class CatchupTests(SynchronousTestCase):
 
     def test_unreadable(self) -> None:
         """
-        The coroutine gets the error of what cannot be read.
+        If the read fails, the coroutine gets the error.
         """
         reading: Deferred[str] = Deferred()
         read = self.catchup.read(reading)
@@ -132,7 +131,8 @@ class CatchupTests(SynchronousTestCase):
 
     def test_turn(self) -> None:
         """
-        A coroutine that waits for the client's turn goes on then, with nothing to take before.
+        A coroutine that waits for the client's turn goes on at that turn, and before it no frame
+        can be taken.
         """
         turn = self.catchup.awaitTurn()
         self.assertTrue(self.catchup.isReady)
@@ -142,8 +142,8 @@ class CatchupTests(SynchronousTestCase):
 
     def test_held(self) -> None:
         """
-        Live frames are held and counted one by one until they are taken, also those that come
-        while others are taken.
+        Live frames are held and counted one by one until they are taken, even if they come while
+        others are taken.
         """
         self.catchup.hold(joinFrames(frames("a", "b")))
         self.assertEqual(self.catchup.held, 6)
@@ -159,19 +159,19 @@ class CatchupTests(SynchronousTestCase):
 
     def test_nothingHeld(self) -> None:
         """
-        Where nothing is held the coroutine goes on at once.
+        If no frame is held, the coroutine goes on at once.
         """
         self.successResultOf(self.catchup.writeHeld())
 
 
 class EndTests(SynchronousTestCase):
     """
-    A client that leaves, or subscribes anew.
+    Tests for a client that leaves or subscribes anew.
     """
 
     def test_waiting(self) -> None:
         """
-        The coroutine ends, whatever it waits for.
+        The coroutine ends, in whatever state it waits.
         """
         for name, wait in WAYS.items():
             catchup = Catchup()
@@ -184,8 +184,8 @@ class EndTests(SynchronousTestCase):
 
     def test_before(self) -> None:
         """
-        A coroutine that has not heard of the end hears of it when it waits next, and the
-        catch-up stays ended.
+        A coroutine that is busy at the end learns of it at its next wait, and the catch-up stays
+        ended.
         """
         for name, wait in WAYS.items():
             catchup = Catchup()
@@ -195,7 +195,7 @@ class EndTests(SynchronousTestCase):
 
     def test_readingGoesOn(self) -> None:
         """
-        The read itself is not cancelled, and its result is ignored when it comes.
+        The read goes on, and its result is ignored.
         """
         for fire in (lambda d: d.callback("rows"), lambda d: d.errback(ValueError("no"))):
             reading: Deferred[Any] = Deferred()
@@ -210,7 +210,7 @@ class EndTests(SynchronousTestCase):
 
 class BehindTests(SynchronousTestCase):
     """
-    A client that is behind with a log that can be read again.
+    Tests for a client that is behind, with a log that can be read again.
     """
 
     def setUp(self) -> None:
@@ -218,15 +218,15 @@ class BehindTests(SynchronousTestCase):
 
     def taken(self) -> str:
         """
-        All that is held.
+        Take everything that is held.
         """
         self.catchup.writeHeld()
         return names(self.catchup.take(1000))
 
     def test_forgets(self) -> None:
         """
-        What is held and can be read again can be forgotten, and nothing of the log is held
-        from then on.  What cannot be read again stays.
+        Held frames of the log can be forgotten, because they can be read again, and no more frames
+        of the log are held then.  Other frames stay.
         """
         self.catchup.hold(live("a", "B", "c"))
         self.assertFalse(self.catchup.spare())
@@ -237,7 +237,7 @@ class BehindTests(SynchronousTestCase):
 
     def test_nothingToForget(self) -> None:
         """
-        Where nothing can be read again nothing is forgotten.
+        If no frame can be read again, no frame is forgotten.
         """
         self.catchup.hold(live("A"))
         self.catchup.spare()
@@ -246,8 +246,7 @@ class BehindTests(SynchronousTestCase):
 
     def test_states(self) -> None:
         """
-        Changes of who is present can be forgotten, and the caller learns whether there were
-        any.
+        Changes of presence can be forgotten, and the caller learns whether there were any.
         """
         frame = live("A")
         frame.isState = True
@@ -270,7 +269,8 @@ class BehindTests(SynchronousTestCase):
 
     def test_tally(self) -> None:
         """
-        What is held for one client is counted together, whatever becomes of it.
+        The held frames of all topics of one client are counted together, and uncounted when they
+        go.
         """
         first, second = Catchup(), Catchup(place("h"))
         first.tally = second.tally = tally = Tally()
@@ -290,7 +290,7 @@ class BehindTests(SynchronousTestCase):
 
     def test_readsOn(self) -> None:
         """
-        While the log is read on, what is published is held again.
+        While the log is read, frames that are published are held again.
         """
         self.catchup.hold(live("d"))
         self.catchup.spare()
@@ -302,8 +302,8 @@ class BehindTests(SynchronousTestCase):
 
     def test_fallsBehind(self) -> None:
         """
-        When the log cannot be read on, what is held of it is forgotten, to be read from the
-        place that was reached.
+        If the log cannot be read, its held frames are forgotten.  They are to be read later from
+        the place that was reached.
         """
         self.catchup.hold(live("e", "F"))
         self.catchup.fallBehind(place("b"))
@@ -311,7 +311,7 @@ class BehindTests(SynchronousTestCase):
 
     def test_restart(self) -> None:
         """
-        A catch-up that begins anew has nothing that was held before.
+        A catch-up that begins anew has no held frames.
         """
         self.catchup.hold(live("a", "B"))
         self.catchup.restart(place("x"))
@@ -321,7 +321,7 @@ class BehindTests(SynchronousTestCase):
 
     def test_answered(self) -> None:
         """
-        A client that falls behind was told that it is subscribed; one that subscribes is not
-        told yet.
+        A client that falls behind has the answer to its subscription; one that subscribes does not
+        have it yet.
         """
         self.assertEqual((Catchup(place("h")).isAnswered, self.catchup.isAnswered), (True, False))

@@ -1,5 +1,5 @@
 """
-Readers that check what they get of topics, beside what there was.
+Readers that compare what they get of topics with the true history.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Following:
 
     @ivar place: The number of entries of which the client knows what became of them.
     @ivar since: The position with which it would resume.
-    @ivar excused: Entries that the client was told it may not get.
+    @ivar excused: Entries for which the client got a gap.
     @ivar asked: For each request on this connection without an answer, the place at that time.
     @ivar members: The members that the client shows.
     """
@@ -80,7 +80,7 @@ class IRun(Protocol):
     The run that a reader takes part in.
 
     @ivar world: Its daemon.
-    @ivar truths: By topic, what there was.
+    @ivar truths: By topic, its true history.
     """
 
     world: World

@@ -21,7 +21,7 @@ class PresenceServiceTests(HubTests):
 
     def track(self, connection: str, user: str | None, state: bytes = b"{}") -> Listener:
         """
-        Let a connection be present.
+        Make a connection present.
 
         @return: The subscriber that gets the set.
         """
@@ -31,14 +31,14 @@ class PresenceServiceTests(HubTests):
 
     def told(self) -> list[tuple[str, Any]]:
         """
-        The events and users in the frames that subscribers got.
+        Give the events and users in the frames that subscribers got.
         """
         return [(frame["event"], frame["data"]["userId"]) for frame in self.listener.take()]
 
     def test_life(self) -> None:
         """
-        Subscribers are told of an arrival, a new state and a departure, and not of the same state
-        again.
+        Subscribers get an event for a join, a new state and a leave, and none if the state stays
+        the same.
         """
         self.track("c1", "ann", b'{"a":1}')
         (joined,) = self.listener.take()

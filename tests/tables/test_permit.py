@@ -1,6 +1,6 @@
 """
-Tests for L{aerostack.tables.feed.TableFeed.permit}: who may do what on which topic, and that
-everything asks there.
+Tests for L{aerostack.tables.feed.TableFeed.permit}: which roles have which rights on which topics,
+and that every way into the daemon asks this function.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ VERDICTS: dict[str, dict[Action, tuple[str, ...]]] = {
 
 class Nobody:
     """
-    Reads nothing of what is watched.
+    A tap's reader that reads nothing.
     """
 
     def write(self, line: bytes) -> None:
@@ -92,7 +92,7 @@ class Nobody:
 
 class PermitCase(SynchronousTestCase):
     """
-    A daemon with tables for some.
+    A daemon with tables for some roles.
     """
 
     def setUp(self) -> None:
@@ -110,7 +110,7 @@ class PermitCase(SynchronousTestCase):
 
     def credentials(self, role: str) -> dict[str, str]:
         """
-        What somebody of a role brings.
+        Give the credentials of a role.
         """
         brought = dict(ROLES[role])
         if "token" in brought:
@@ -123,13 +123,13 @@ class PermitCase(SynchronousTestCase):
 
     def expected(self, role: str, action: Action) -> dict[str, str]:
         """
-        What is refused of each topic.
+        Give the refusals for each topic.
         """
         return dict(zip(ALL, VERDICTS[role][action], strict=True))
 
     def asked(self, call: Any, *args: Any) -> str:
         """
-        With which code something is refused; the empty string if it is not.
+        Give the error code of a request; the empty string if it is allowed.
         """
         try:
             result = call(*args)
@@ -150,7 +150,7 @@ class PermitTests(PermitCase):
 
     def test_judge(self) -> None:
         """
-        The judge gives these verdicts.
+        The function gives the expected verdicts.
         """
         for role, verdicts in VERDICTS.items():
             identity = self.world.authenticator.identify(Credentials(**self.credentials(role)), 0)
@@ -248,7 +248,7 @@ class PermitTests(PermitCase):
 
 class PresenceRightsTests(PermitCase):
     """
-    Tests for what presence tells whom.
+    Tests for what clients see of presence.
     """
 
     def test_blind(self) -> None:

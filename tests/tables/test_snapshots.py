@@ -242,7 +242,7 @@ class SnapshotsTests(SynchronousTestCase):
 
     def test_failure(self) -> None:
         """
-        All clients that wanted a failed read are told, and the next read begins.
+        When a read fails, all clients that wanted it get the error, and the next read begins.
         """
         asking = [self.read(1), self.read(1, "ben")]
         self.reads.asked.pop()[2].errback(RealtimeError("too_large", "More rows."))

@@ -14,7 +14,7 @@ BEFORE = Counts(5, 6, 100, 200, 300)
 
 def sampleAt(at: int) -> Sample:
     """
-    A sample in which nothing happened.
+    Make a sample of a time in which nothing happened.
     """
     return makeSample(at, 1.0, BEFORE, BEFORE, 0.0, None, None)
 
@@ -26,7 +26,8 @@ class SamplesTests(SynchronousTestCase):
 
     def test_rates(self) -> None:
         """
-        What grows is told by the second, what is there as it is at the end.
+        A sample has a rate per second of everything that only grows, and the last value of
+        everything else.
         """
         after = Counts(7, 8, 110, 200, 400)
         spread = Spread(1.0, 2.0)
@@ -37,7 +38,7 @@ class SamplesTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        The oldest give way.
+        New samples replace the oldest ones.
         """
         samples = Samples(3)
         for at in range(5):
@@ -46,7 +47,7 @@ class SamplesTests(SynchronousTestCase):
 
     def test_since(self) -> None:
         """
-        Those after a time come in their order; its own is not among them.
+        The samples after a time come in their order, without the sample of that time itself.
         """
         samples = Samples(10)
         for at in (1000, 2000, 3000):

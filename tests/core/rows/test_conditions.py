@@ -44,7 +44,7 @@ likely = st.text(st.sampled_from("abA%_\\.é\n"), max_size=8)
 
 class ReferenceTests(SynchronousTestCase):
     """
-    Tests beside SQLite itself.
+    Tests that compare the verdicts with SQLite's.
     """
 
     def setUp(self) -> None:
@@ -68,14 +68,14 @@ class ReferenceTests(SynchronousTestCase):
     @given(st.sampled_from(sorted(SQL)), st.none() | numbers, numbers)
     def test_numbers(self, operator: str, stored: Any, wanted: Any) -> None:
         """
-        Numbers are compared as SQLite does it.
+        Numbers are compared as SQLite compares them.
         """
         self.check("number", operator, stored, wanted)
 
     @given(st.sampled_from(sorted(SQL)), st.none() | texts, texts)
     def test_texts(self, operator: str, stored: Any, wanted: Any) -> None:
         """
-        Text is compared as SQLite does it, without a collation.
+        Text is compared as SQLite compares it without a collation.
         """
         self.check("text", operator, stored, wanted)
 
@@ -86,14 +86,14 @@ class ReferenceTests(SynchronousTestCase):
     )
     def test_any(self, operator: str, stored: Any, wanted: Any) -> None:
         """
-        Where anything may be, only what is of one kind is equal.
+        In a column that may hold any value, only values of the same kind are equal.
         """
         self.check("any", operator, stored, wanted)
 
     @given(st.none() | st.integers(-3, 3), st.lists(st.integers(-3, 3), max_size=3))
     def test_in(self, stored: Any, wanted: list[int]) -> None:
         """
-        One of several is what SQLite calls so; one of none is nothing.
+        IN with several values has SQLite's verdict, and IN without values matches no row.
         """
         condition = makeCondition(COLUMNS, "number", IN, wanted)
         marks = ", ".join("?" * len(wanted))
@@ -104,7 +104,7 @@ class ReferenceTests(SynchronousTestCase):
     @given(st.none() | st.integers(0, 1), st.booleans())
     def test_null(self, stored: Any, wanted: bool) -> None:
         """
-        Null is what SQLite calls so.
+        IS NULL has SQLite's verdict.
         """
         condition = makeCondition(COLUMNS, "number", IS_NULL, wanted)
         expression = "? IS NULL" if wanted else "? IS NOT NULL"
@@ -115,7 +115,7 @@ class ReferenceTests(SynchronousTestCase):
     @given(st.none() | likely, patterns)
     def test_like(self, stored: Any, pattern: str) -> None:
         """
-        A text is like a pattern if SQLite says so, capitals minded.
+        LIKE has SQLite's verdict, with capitals told apart.
         """
         condition = makeCondition(COLUMNS, "text", LIKE, pattern)
         self.assertEqual(
@@ -134,7 +134,7 @@ class ConditionTests(SynchronousTestCase):
 
     def test_missing(self) -> None:
         """
-        A row that lacks the column meets no condition, whichever.
+        A row without the column meets no condition.
         """
         wanted = [
             *((operator, 1) for operator in SQL),
@@ -148,7 +148,7 @@ class ConditionTests(SynchronousTestCase):
 
     def test_nullMeetsNothing(self) -> None:
         """
-        Null meets no condition but that it be null.
+        Null meets only the condition that it is null.
         """
         for column, value in (("number", 1), ("text", "a"), ("boolean", True), ("other", "x")):
             for operator in ("eq", "neq"):
@@ -158,7 +158,7 @@ class ConditionTests(SynchronousTestCase):
 
     def test_equal(self) -> None:
         """
-        Conditions that say the same are equal, and have one hash.
+        Conditions with the same meaning are equal, and have the same hash.
         """
         one = makeCondition(COLUMNS, "number", IN, [3, 1, "2", 1.0])
         other = makeCondition(COLUMNS, "number", IN, [1, 2, 3])
@@ -170,8 +170,8 @@ class ConditionTests(SynchronousTestCase):
 
     def test_strangers(self) -> None:
         """
-        A value that is not what the column should hold differs from what is wanted, and has
-        no order: SQLite keeps text in a column of numbers.
+        A value of a type that the column should not hold is unequal to any wanted value, and has no
+        order.  SQLite keeps text in a column of numbers.
         """
         row = {"number": "high", "text": {"base64": "AA=="}, "time": "soon"}
         for column, value in (("number", 1), ("text", "a"), ("time", "2026-11-24")):
@@ -183,8 +183,8 @@ class ConditionTests(SynchronousTestCase):
 
     def test_documents(self) -> None:
         """
-        A JSON document is compared as what it says, so that what a rule keeps back is kept
-        back however the document is written.
+        A JSON document is compared by its meaning, so that a rule holds however the document is
+        written.
         """
         for text, value in (
             ('"secret"', "secret"),
@@ -208,7 +208,7 @@ class ConditionTests(SynchronousTestCase):
 
     def test_otherThanText(self) -> None:
         """
-        A value of another type that is told as anything but text meets no comparison.
+        A value of an unknown type that is no text in JSON meets no comparison.
         """
         for operator in (EQ, "neq"):
             condition = makeCondition(COLUMNS, "other", operator, "secret")
@@ -216,7 +216,7 @@ class ConditionTests(SynchronousTestCase):
 
     def test_times(self) -> None:
         """
-        A time is compared as the moment that it is.
+        Times are compared as moments.
         """
         condition = makeCondition(COLUMNS, "time", "gte", "2026-11-24T23:49:36+01:00")
         self.assertTrue(condition.match({"time": "2026-11-24T22:49:36.000001+00:00"}))
@@ -225,8 +225,8 @@ class ConditionTests(SynchronousTestCase):
 
     def test_unknownColumn(self) -> None:
         """
-        A column that is not there is refused, and those that are there are named, if they
-        are not too many.
+        An unknown column is refused.  The message names the known columns, unless they are too
+        many.
         """
         self.assertIn("number, text, boolean", self.refused("total", EQ, 1))
         many = {f"c{n}": ColumnType.TEXT for n in range(500)}
@@ -235,7 +235,7 @@ class ConditionTests(SynchronousTestCase):
 
     def test_unknownOperator(self) -> None:
         """
-        An operator that is none is refused, and those that there are are named.
+        An unknown operator is refused.  The message names the known ones.
         """
         message = self.refused("number", "between", 1)
         for operator in OPERATORS:
@@ -243,7 +243,8 @@ class ConditionTests(SynchronousTestCase):
 
     def test_wrongValues(self) -> None:
         """
-        A value that the column cannot be compared with is refused, with what is allowed.
+        A value that cannot be compared with the column is refused.  The message says which values
+        can.
         """
         for column, operator, value, said in (
             ("number", "eq", "five", "a number"),
@@ -277,7 +278,7 @@ class ConditionTests(SynchronousTestCase):
 
     def test_malicious(self) -> None:
         """
-        No pattern takes longer than its length multiplied by the text's.
+        A match with a pattern takes no longer than the pattern's length multiplied by the text's.
         """
         text = "a" * 20_000
         for pattern in ("%a" * 49 + "%b", "%" * 100, "%_" * 49 + "b", "%" + "a%" * 40 + "b%"):

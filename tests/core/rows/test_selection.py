@@ -32,7 +32,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        A column goes upwards unless it is said to go downwards.
+        The order of a column is ascending by default.
         """
         self.assertEqual(parseOrder(None, COLUMNS), ())
         order: list[Any] = [["name", "desc"], "id"]
@@ -41,7 +41,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_badOrder(self) -> None:
         """
-        What is no order is refused with a message that says what was wrong.
+        An invalid order is refused, and the message says what is wrong.
         """
         for order, named in (
             ("id", "list"),
@@ -69,15 +69,14 @@ class ParseTests(SynchronousTestCase):
 
     def test_largeLimit(self) -> None:
         """
-        A limit that no database takes is as good as one that each does.
+        A limit that is too large for the databases is replaced by the largest that they take.
         """
         for limit in (2**31, 2**63, 10**400):
             self.assertEqual(parseSelection(None, limit, COLUMNS, None), Selection(limit=MAX_LIMIT))
 
     def test_view(self) -> None:
         """
-        The rows are those that the changes will be of, and cannot be ordered by what is
-        hidden.
+        The rows are those of the view, and a hidden column cannot order them.
         """
         view = parseView(COLUMNS, {"id": 1}, None, None)
         assert view is not None
@@ -107,7 +106,7 @@ class CollectTests(SynchronousTestCase):
 
     def test_limit(self) -> None:
         """
-        With enough rows, the rest is not even looked at.
+        When the limit is reached, the other rows are not looked at.
         """
         rows = iter([{"id": number} for number in range(10)])
         self.assertEqual(collect(rows, Selection(limit=2), BOUNDS)[0], [{"id": 0}, {"id": 1}])
@@ -115,7 +114,7 @@ class CollectTests(SynchronousTestCase):
 
     def test_tooMany(self) -> None:
         """
-        More rows, or bytes, than are read at once are an error, not a part of them.
+        More rows or bytes than the bounds allow are an error.  The caller gets no part of them.
         """
         rows = [{"id": number} for number in range(4)]
         self.assertEqual(len(collect(rows[:3], Selection(), BOUNDS)[0]), 3)
