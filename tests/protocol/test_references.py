@@ -120,7 +120,7 @@ class ReferenceTests(SynchronousTestCase):
 
 
 def least(payload: bytes) -> float:
-    """The least time, in seconds, that it takes to look what a payload is about."""
+    """Measure L{reference} three times, and give the shortest time in seconds."""
     times = []
     for _ in range(3):
         began = process_time()

@@ -24,7 +24,7 @@ class ClientTests(SynchronousTestCase):
 
     def ended(self, client: MemoryClient) -> bool:
         """
-        Whether a connection was closed because the client has come back.
+        Whether the daemon closed a connection because the client has opened another one.
         """
         closing = client.connection.closing
         return closing is not None and closing[0] == CLOSE_SUPERSEDED
@@ -101,7 +101,7 @@ class ClientTests(SynchronousTestCase):
 
     def publish(self, secret: str | None, **more: Any) -> list[Frame]:
         """
-        What somebody without a name hears that publishes on a connection of its own.
+        Publish without a user id on a new connection, and give the answer.
         """
         client = self.world.connect(client=secret)
         answer = client.ask(type="publish", topic="a/b", event="e", data=1, id=7, **more)

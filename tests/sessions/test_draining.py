@@ -37,8 +37,7 @@ class DrainTests(SynchronousTestCase):
 
     def assertTold(self, client: MemoryClient, delay: int) -> None:
         """
-        Assert that the last that a client heard is when to come back, and a close that
-        says the same.
+        Assert that the last frame says when to reconnect, and that the close says the same.
         """
         last = client.take()[-1]
         self.assertEqual(last, {"type": "reconnect", "delay": delay, "reason": "restart"})

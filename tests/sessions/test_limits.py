@@ -33,7 +33,7 @@ class QuotaTests(SynchronousTestCase):
 
     def say(self, client: MemoryClient) -> Frame:
         """
-        What a client hears when it publishes.
+        Publish, and give the answer.
         """
         (frame,) = client.ask(type="publish", topic="a/b", event="e", id=1)
         return frame

@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.sessions.session}: its life, and what it bears.
+Tests for L{aerostack.sessions.session}: pings, closing, and frames that are not valid.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class LivenessTests(SynchronousTestCase):
 
 class BadInputTests(SynchronousTestCase):
     """
-    Tests for clients that send nonsense.
+    Tests for frames that are not valid, and for faults of the daemon.
     """
 
     def setUp(self) -> None:
@@ -112,7 +112,7 @@ class BadInputTests(SynchronousTestCase):
 
     def test_errors(self) -> None:
         """
-        Each kind of nonsense gets its documented code, and the connection stays.
+        Each kind of invalid frame gets its documented code, and the connection stays.
         """
         for payload, code in (
             (b"nonsense", "invalid_json"),
