@@ -7,13 +7,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+from aerostack.core.backlog import Backlog
 
 
 class Sparable(Protocol):
     """
     An item of an outbox, with a size in bytes.
     """
+
+    holders: int
 
     @property
     def key(self) -> Hashable:
@@ -54,10 +58,14 @@ class Outbox(Generic[F]):
     @ivar spared: How many frames were replaced by a newer one.
     """
 
-    __slots__ = ("_firm", "_queue", "_serial", "_told", "limit", "spared", "waiting")
+    __slots__ = ("_backlog", "_firm", "_queue", "_serial", "_told", "limit", "spared", "waiting")
 
-    def __init__(self, limit: int | None) -> None:
+    def __init__(self, limit: int | None, backlog: Backlog[Any] | None = None) -> None:
+        """
+        @param backlog: Counts what waits for all clients; L{None} if nothing is counted.
+        """
         self.limit = limit
+        self._backlog = backlog
         self.waiting = 0
         self.spared = 0
         # By key, or by number if there is no key.  It is made when it is needed, because for most
@@ -107,6 +115,8 @@ class Outbox(Generic[F]):
 
     def _count(self, frame: F, sign: int) -> None:
         self.waiting += sign * len(frame)
+        if self._backlog is not None:
+            self._backlog.count(frame, sign)
         if not frame.isReplaceable:
             self._firm += sign * len(frame)
 
@@ -146,5 +156,8 @@ class Outbox(Generic[F]):
         """
         Forget all frames, because the client has disconnected.
         """
+        if self._backlog is not None:
+            for frame in self:
+                self._backlog.count(frame, -1)
         self._queue = None
         self.waiting = self._firm = 0

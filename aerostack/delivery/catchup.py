@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 
+from aerostack.core.backlog import Backlog
 from aerostack.core.limits.tally import Tally
 from aerostack.core.outbox import Outbox
 from aerostack.core.replay.positions import Position
@@ -174,6 +175,16 @@ class Catchup:
         return behind
 
     # For the sending half
+
+    def countIn(self, tally: Tally, backlog: Backlog[Any]) -> None:
+        """
+        Count what is held, before anything is.
+
+        @param tally: How many bytes are held for the same client.
+        @param backlog: Counts what waits for all clients of the project.
+        """
+        self.tally = tally
+        self._held = Outbox(None, backlog)
 
     @property
     def isReady(self) -> bool:

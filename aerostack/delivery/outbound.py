@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from aerostack.core.backlog import Backlog
 from aerostack.core.outbox import Outbox, Verdict
 from aerostack.delivery.catchup import Catchup
 from aerostack.delivery.interfaces import Delivery, IRecovery
@@ -33,7 +34,8 @@ class Outbound:
     What the client does not take at once waits, within a bound.  Where more would have to
     wait, the frames that can be read again are forgotten, and are read when the client has
     taken the rest: a flood of table changes reaches a slow client slowly, but whole.  A client
-    that cannot take what exists nowhere else is closed, and may come back.
+    that cannot take what exists nowhere else is closed, and may come back.  If too much waits for
+    all slow readers together, the one that has not read for longest is closed.
 
     @ivar deliver: Takes a frame (see L{ISubscriber}).  Only L{_switch} sets it.  While
         nothing stands in the way it is the connection's own C{send}, because this is called
@@ -41,6 +43,7 @@ class Outbound:
     """
 
     __slots__ = (
+        "_backlog",
         "_congested",
         "_connection",
         "_delivery",
@@ -54,13 +57,21 @@ class Outbound:
     log = Logger()
     deliver: Callable[[Frame], None]
 
-    def __init__(self, connection: IConnection, limit: int, recovery: IRecovery[Outbound]) -> None:
+    def __init__(
+        self,
+        connection: IConnection,
+        limit: int,
+        recovery: IRecovery[Outbound],
+        backlog: Backlog[Outbound],
+    ) -> None:
         """
         @param limit: How many bytes may wait.
+        @param backlog: Counts what waits for all clients of the project.
         """
+        self._backlog = backlog
         self._connection = connection
         self._limit = limit
-        self._outbox: Outbox[Frame] = Outbox(limit)
+        self._outbox: Outbox[Frame] = Outbox(limit, backlog)
         self._recovery = recovery
         self._congested = False
         # Most clients never need it.
@@ -139,12 +150,14 @@ class Outbound:
     def congested(self) -> None:
         """Note that the socket has begun to queue."""
         self._congested = True
+        self._backlog.stops(self)
         if self._delivery is Delivery.DIRECT:
             self._switch(Delivery.WAITING)
 
     def drained(self) -> None:
         """Note that the socket took all that was queued."""
         self._congested = False
+        self._backlog.goesOn(self)
         while self._outbox and not self._congested:
             self._connection.send(joinFrames(self._outbox.take(CHUNK)))
         self._settle()
@@ -182,6 +195,13 @@ class Outbound:
             self.giveUp()
         elif verdict is Verdict.LAGGING:
             self._outbox.add(_LAGGING)
+        self._relieve()
+
+    def _relieve(self) -> None:
+        """Close the slowest readers of all, as long as too much waits for all together."""
+        while (slowest := self._backlog.slowest()) is not None:
+            slowest.giveUp()
+            self._backlog.goesOn(slowest)
 
     def _hold(self, frame: Frame) -> bool:
         """Keep back what is live while the past is sent."""
@@ -193,6 +213,7 @@ class Outbound:
             self._spare()
             if self.queued > self._limit:
                 self.giveUp()
+        self._relieve()
         return True
 
     def _makeRoom(self, frame: Frame) -> bool:
@@ -248,6 +269,7 @@ class Outbound:
         """
         Send nothing any more.
         """
+        self._backlog.goesOn(self)
         self._switch(Delivery.SHUT)
         self._outbox.clear()
         portions, self._portions = self._portions, None
@@ -275,7 +297,7 @@ class Outbound:
 
     def _openPortions(self) -> Portions:
         if self._portions is None:
-            self._portions = Portions(self._connection, self._isFree)
+            self._portions = Portions(self._connection, self._isFree, self._backlog)
         return self._portions
 
     def sendPast(self, size: int) -> int:

@@ -6,7 +6,9 @@ topics' pasts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+from aerostack.core.backlog import Backlog
 from aerostack.core.limits.tally import Tally
 from aerostack.delivery.catchup import Catchup
 from aerostack.interfaces import IConnection
@@ -38,12 +40,16 @@ class Portions:
     @ivar paged: The topics for which the client takes who is present in pages.
     """
 
-    __slots__ = ("_connection", "_isFree", "_syncs", "catchups", "held", "paged")
+    __slots__ = ("_backlog", "_connection", "_isFree", "_syncs", "catchups", "held", "paged")
 
-    def __init__(self, connection: IConnection, isFree: Callable[[], bool]) -> None:
+    def __init__(
+        self, connection: IConnection, isFree: Callable[[], bool], backlog: Backlog[Any]
+    ) -> None:
         """
         @param isFree: Whether the client's socket takes a frame now.
+        @param backlog: Counts what waits for all clients of the project.
         """
+        self._backlog = backlog
         self.catchups: dict[str, Catchup] = {}
         self.held = Tally()
         self.paged: set[str] = set()
@@ -128,7 +134,7 @@ class Portions:
         """
         if topic in self.catchups:
             self.catchups[topic].end()
-        catchup.tally = self.held
+        catchup.countIn(self.held, self._backlog)
         self.catchups[topic] = catchup
 
     def endAll(self) -> None:

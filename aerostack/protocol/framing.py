@@ -29,9 +29,11 @@ class Frame(bytes):
         the log again from there for a client that reads slowly; L{None} if it cannot.
     @ivar isState: Whether it tells of a change of who is present on the topic, which the
         whole set tells as well.
+    @ivar holders: For how many slow readers it waits.
     @ivar parts: The single frames, in order.
     """
 
+    holders = 0
     topic: str | None = None
     key: Hashable = None
     logPosition: Position | None = None

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorTime
 
 from aerostack.auth.authenticator import Authenticator
+from aerostack.core.backlog import Backlogs
 from aerostack.core.diagnosis.traces import Traces
 from aerostack.core.limits.deadlines import Deadlines
 from aerostack.core.limits.quotas import Quotas
+from aerostack.delivery.outbound import Outbound
 from aerostack.hub.hub import Hub
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.interfaces import CommandedSession
@@ -33,6 +35,7 @@ class SessionContext:
     @ivar traces: What the daemon remembers of connections.
     @ivar reauthorizing: Checks again what sessions may do, and takes back what closed sessions
         held.
+    @ivar backlogs: What waits for the slow readers of each project.
     @ivar clients: The newest session of each client that brought a secret, by project and the
         hash of the secret.
     """
@@ -61,6 +64,7 @@ class SessionContext:
         self.quotas = quotas
         self.traces = traces
         self.reauthorizing = Reauthorizing(clock)
+        self.backlogs: Backlogs[Outbound] = Backlogs()
         self.clients: dict[tuple[str, str], CommandedSession] = {}
 
     def enter(self, session: CommandedSession) -> CommandedSession | None:

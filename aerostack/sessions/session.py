@@ -82,7 +82,8 @@ class Session(CommandedSession):
         self, connection: IConnection, identity: Identity, context: SessionContext
     ) -> None:
         limits = context.limits
-        super().__init__(connection, limits.outboxBytes, context.recovery)
+        backlog = context.backlogs.of(identity.project)
+        super().__init__(connection, limits.outboxBytes, context.recovery, backlog)
         self.identity = identity
         self._context = context
         self._limits = limits

@@ -24,6 +24,7 @@ class Item:
     size: int
     key: Hashable = None
     isReplaceable: bool = False
+    holders: int = 0
 
     def __len__(self) -> int:
         return self.size

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.backlog import Backlogs
 from aerostack.core.limits.tally import Tally
 from aerostack.core.replay.positions import Position
 from aerostack.delivery.catchup import Catchup, Stage
@@ -273,7 +274,9 @@ class BehindTests(SynchronousTestCase):
         go.
         """
         first, second = Catchup(), Catchup(place("h"))
-        first.tally = second.tally = tally = Tally()
+        tally, backlog = Tally(), Backlogs[object]().of("p")
+        for each in (first, second):
+            each.countIn(tally, backlog)
         first.hold(live("a", "B", "C"))
         second.hold(live("D"))
         self.assertEqual(tally.size, 12)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.backlog import Backlog, Backlogs
 from aerostack.delivery.catchup import Catchup, Stage
 from aerostack.delivery.portions import Portions
 from aerostack.protocol.framing import Frame
@@ -43,7 +44,8 @@ class PortionsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.socket = Socket()
-        self.portions = Portions(self.socket, self.socket.isFree)  # type: ignore[arg-type]
+        backlog: Backlog[object] = Backlogs[object]().of("p")
+        self.portions = Portions(self.socket, self.socket.isFree, backlog)  # type: ignore[arg-type]
 
     def catchUp(self, topic: str, *names: str) -> Deferred[None]:
         """
