@@ -20,7 +20,7 @@ LONGEST = 3600.0
 """After how many seconds it is written again, although it never stopped."""
 
 MOST = 200
-"""How many failures are told apart at the most; the one that came last longest ago is forgotten."""
+"""How many different failures are remembered.  Beyond that, the least recent one is forgotten."""
 
 
 @dataclass(slots=True)

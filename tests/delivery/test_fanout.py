@@ -290,7 +290,7 @@ class FanoutTests(SynchronousTestCase):
 
     def test_room(self) -> None:
         """
-        A caller that can wait is told when the backlog has shrunk.
+        A caller that can wait learns when the backlog has shrunk.
         """
         many = crowd(25)
         self.assertIsNone(self.fanout.whenDrained())

@@ -148,7 +148,7 @@ class OpenTests(PostgresDaemonTests):
             await self.untilAnswered(
                 True,
                 lambda: self.told(
-                    "prepared transaction 'left''s'. Its changes are told when it ends",
+                    "prepared transaction 'left''s'. Subscribers get its changes when it ends",
                     "end it with COMMIT PREPARED 'left''s' or ROLLBACK PREPARED 'left''s'.",
                 ),
             )

@@ -108,7 +108,7 @@ class OnlookerTests(ConsoleTests):
 
     async def test_events(self) -> None:
         """
-        Each published event arrives as subscribers get it, as one line, whoever publishes it.
+        Each published event arrives as subscribers get it, as one line, from any publisher.
         """
         client = await self.subscribed("chat/a")
         client.positions = True

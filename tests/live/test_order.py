@@ -19,8 +19,8 @@ class OrderTests(ClientTests):
 
     async def test_oneOrder(self) -> None:
         """
-        All subscribers get a topic's events in the same order, whoever publishes at the same time,
-        kept or not.  The events of each publisher keep their order.
+        All subscribers get a topic's events in the same order, even if several clients publish at
+        the same time, kept or not.  The events of each publisher keep their order.
         """
         watchers = [await self.subscribed("chat/a", f"w{n}") for n in range(3)]
         publishers = [await self.client(f"u{n}") for n in range(4)]

@@ -123,7 +123,7 @@ class RepeatTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        Only so many failures are told apart.
+        The number of different failures that are remembered is bounded.
         """
         self.patch(repeats, "MOST", 3)
         for number in (0, 1, 2, 0, 3, 0, 1):

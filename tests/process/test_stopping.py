@@ -83,8 +83,8 @@ class BoundedTests(SynchronousTestCase):
 
     def test_sum(self) -> None:
         """
-        Clients are told before anything is cut, the cuts come in their order, and all of it takes
-        less than 11 seconds.
+        Clients hear of the stop before anything is cut.  The cuts come in their order, and all of
+        it takes less than 11 seconds.
         """
         told = LONGEST + draining.PATIENCE
         ends = [told, CLIENTS, DATABASE, ORDERLY, PROCESS, PROCESS + logfile.PATIENCE, 11.0]

@@ -99,7 +99,7 @@ class NotifierTests(SynchronousTestCase):
 
     def test_life(self) -> None:
         """
-        systemd is told of a start, a reload and a stop.
+        The daemon notifies systemd of a start, a reload and a stop.
         """
         notifier = self.notifier(WATCHDOG_USEC="")
         notifier.startService()
@@ -143,7 +143,7 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_unhealthy(self) -> None:
-        """While the daemon is not healthy the watchdog is told why, once, and not pinged."""
+        """While the daemon is not healthy, systemd gets the reason once, and no pings."""
         notifier = self.notifier()
         notifier.ready("Listening.")
         notifier.startService()

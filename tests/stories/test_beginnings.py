@@ -226,7 +226,7 @@ class Story(SlowStory):
                 key: row for key, row in self.table.items() if viewer.side in (None, row["side"])
             }
             assert viewer.shown == expected, (viewer.side, viewer.shown, expected)
-        assert not self.world.recovery.snapshots.held, "rows are held that nobody needs"
+        assert not self.world.recovery.snapshots.held, "rows are held that no client needs"
 
 
 HAPPENINGS = [

@@ -94,7 +94,7 @@ class Story(SlowKeepingStory):
     def emit(self) -> None:
         """Publish an event on the table's topic.  Only the log in memory has it."""
         while self._number() % 2:
-            # It is told whatever the filter is.
+            # An event passes every filter.
             pass
         self.world.hub.publisher.publish(ORDERS, "e", b"%d" % self._count, None, False)
 

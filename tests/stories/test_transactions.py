@@ -200,7 +200,7 @@ class Reader:
     """
     A client that connects and disconnects.
 
-    @ivar groups: Its changes, grouped by what it was told about transactions.
+    @ivar groups: Its changes, grouped by transaction as the client can see it.
     """
 
     def __init__(self, world: World, fields: dict[str, Any]) -> None:

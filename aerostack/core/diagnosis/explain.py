@@ -113,22 +113,22 @@ def _aboutFeed(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "table_not_allowed",
             PROBLEM,
-            f"The table {feed.table} is not among tracker.tables, so that nobody can subscribe"
-            " to it; add it there, and reload.",
+            f"The table {feed.table} is not among tracker.tables, so that no client can"
+            " subscribe to it; add it there, and reload.",
         )
         return
     if feed.trouble is not None:
         yield Finding(
             "feed_down",
             PROBLEM,
-            f"Changes cannot be read for now: {feed.trouble} They are told as soon as they can.",
+            f"Changes cannot be read for now: {feed.trouble} Subscribers get them later.",
         )
     elif feed.lag > LAGGING:
         yield Finding(
             "feed_lagging",
             PROBLEM,
-            f"The change feed is {feed.lag:.0f} s behind; what was committed since is yet to be"
-            " told. /health may say why.",
+            f"The change feed is {feed.lag:.0f} s behind; subscribers have yet to get what was"
+            " committed since. /health may say why.",
         )
     if feed.transaction is not None:
         yield Finding("transaction_open", NOTICE, feed.transaction)
@@ -136,8 +136,8 @@ def _aboutFeed(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "table_not_followed",
             NOTICE,
-            f"The table {feed.table} is not followed now, because nobody in this project is"
-            " subscribed to it; whether there is such a table shows when somebody subscribes.",
+            f"The table {feed.table} is not followed now, because no client of this project is"
+            " subscribed to it. The daemon looks for the table when a client subscribes.",
         )
 
 
@@ -153,8 +153,8 @@ def _aboutUser(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "another_name",
             NOTICE,
-            f"{facts.namesake} is connected, which may be who is meant: a name that no token"
-            " vouches for has anonymous: before it.",
+            f"{facts.namesake} is connected, and may be the user that you mean: a name that"
+            " no token proves has anonymous: before it.",
         )
 
 
@@ -219,7 +219,7 @@ def _whyNone(facts: Facts, link: Link, severity: str) -> tuple[str, str, str]:
         return (
             "refused",
             severity,
-            f"{link.id} is not subscribed to {facts.topic}; it was told"
+            f"{link.id} is not subscribed to {facts.topic}; the daemon refused it"
             f" {_ago(facts, link.refused.at)}: {link.refused.code}: {link.refused.message}",
         )
     if link.left is not None:
@@ -243,7 +243,7 @@ def _narrowed(facts: Facts, link: Link) -> Iterator[Finding]:
         yield Finding(
             "not_told",
             NOTICE,
-            f"The newest change, {last.what} {_ago(facts, last.at)}, is not told to {link.id}:"
+            f"The newest change, {last.what} {_ago(facts, last.at)}, does not go to {link.id}:"
             f" {_MISSED[link.missed]}",
             link.id,
         )
@@ -309,8 +309,8 @@ def _aboutLog(facts: Facts, reached: Sequence[Link]) -> Iterator[Finding]:
             yield Finding(
                 "unknown_topic",
                 NOTICE,
-                f"Nothing is known of {facts.topic}: nobody has subscribed to it lately, and"
-                " nothing was kept. Is it spelled as the publisher spells it?",
+                f"The daemon knows nothing of {facts.topic}: no client has subscribed to it lately,"
+                " and no message was kept. Is it spelled as the publisher spells it?",
             )
         return
     if not log.published:

@@ -1,5 +1,5 @@
 """
-Decides whether a new connection is admitted now, or is told when to come back.
+Decides whether a new connection is admitted now, or must come back later.
 
 An overloaded daemon that admits every client serves all of them badly.  It is better to tell some
 clients when to come back, and to serve all in turn.
@@ -31,7 +31,7 @@ class Admission:
         self._random = random
         self._bucket: TokenBucket | None = None
         self._lag = 0.0
-        # The time at which the last refused client was told to come back.
+        # The time at which the last refused client may come back.
         self._promised = 0.0
         self.reload(limits)
 

@@ -73,7 +73,7 @@ class Holder:
         Say which transaction it is, how long it has been open, and how to end it.
         """
         effect = (
-            "Its changes are told when it ends, and no others wait for it."
+            "Subscribers get its changes when it ends, and no other changes wait for it."
             if self.isRecorded
             else "No change waits for it, but what is deleted meanwhile keeps its room on the disk."
         )

@@ -41,7 +41,7 @@ class Opening:
     @ivar extensions: The values of C{Sec-WebSocket-Extensions}.
     @ivar forwardedFor: The values of C{X-Forwarded-For}.
     @ivar origin: The page that a browser says it comes from.
-    @ivar expects: Whether the client was told to continue before it was answered.
+    @ivar expects: Whether the request has C{Expect}: the server has written C{100 Continue} then.
     """
 
     key: str

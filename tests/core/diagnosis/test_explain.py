@@ -191,7 +191,7 @@ class ExplainTests(SynchronousTestCase):
         self.assertFinds(facts, "catching_up", NOTICE, "missed", connection="c1")
         self.assertNotIn("subscribed", self.codes(facts))
 
-    # What is told of a table
+    # What a subscriber gets of a table
 
     def test_narrowed(self) -> None:
         """
@@ -246,7 +246,7 @@ class ExplainTests(SynchronousTestCase):
         A table without subscribers is not followed.
         """
         facts = replace(ORDERS, links=(), log=None, feed=replace(FEED, watched=False))
-        self.assertFinds(facts, "table_not_followed", NOTICE, "nobody in this project")
+        self.assertFinds(facts, "table_not_followed", NOTICE, "no client of this project")
 
     def test_down(self) -> None:
         """
