@@ -1,5 +1,5 @@
 """
-Tests that the rooms of the house keep to themselves, by what they import.
+Tests that each room imports only what it may import.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ Import = tuple[str, int, bool]
 
 def modules() -> Iterator[tuple[str, Path]]:
     """
-    Every module of ours, by its dotted name within aerostack.
+    Give every module of ours, by its dotted name within aerostack.
     """
     for path in sorted(SOURCE.rglob("*.py")):
         parts = path.relative_to(SOURCE).with_suffix("").parts
@@ -96,16 +96,16 @@ def imports(source: str) -> Iterator[Import]:
 
 def room(name: str) -> str:
     """
-    The room that a module of ours belongs to; the empty string for the door itself.
+    Give the room of a module of ours; the empty string for the package itself.
     """
     return name.removeprefix("aerostack").strip(".").partition(".")[0]
 
 
 def faults(importer: str, source: str) -> Iterator[str]:
     """
-    What a module imports that it may not, one sentence each.
+    Describe each forbidden import of a module in one sentence.
 
-    @param importer: Its dotted name within aerostack.
+    @param importer: The module's dotted name within aerostack.
     """
     here = room(importer)
     for name, line, _ in imports(source):
@@ -141,7 +141,7 @@ def graph() -> dict[str, set[str]]:
 
 def defined(module: str) -> set[str]:
     """
-    The names that a module of ours defines, by its whole name.
+    Give the names that a module of ours defines, by its whole name.
     """
     path = SOURCE.parent.joinpath(*module.split("."))
     source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
@@ -213,7 +213,7 @@ class LayerTests(SynchronousTestCase):
 
     def test_placed(self) -> None:
         """
-        Every module and package has its place, and every place its module.
+        Every module and package belongs to a room, and every room has a module.
         """
         self.assertEqual({room(name) for name, _ in modules()}, {*RANKS, CLIENT, WEB, TESTING})
 
@@ -241,7 +241,7 @@ class LayerTests(SynchronousTestCase):
 
     def test_web(self) -> None:
         """
-        What is served to browsers is files, not code.
+        The room for browsers has files, and no Python code.
         """
         for path in (SOURCE / WEB).rglob("*.py"):
             self.assertEqual(path.name, "__init__.py")
@@ -250,7 +250,7 @@ class LayerTests(SynchronousTestCase):
 
 class OutsideTests(SynchronousTestCase):
     """
-    Tests for what comes from outside the house.
+    Tests for imports from outside the package.
     """
 
     def test_pure(self) -> None:
@@ -262,21 +262,21 @@ class OutsideTests(SynchronousTestCase):
 
     def test_autobahn(self) -> None:
         """
-        Autobahn is known in two places: where clients come in, and in our own client.
+        Only the WebSocket server and our own client import Autobahn.
         """
         for name in imported({"autobahn", "txaio"}):
             self.assertTrue(name.startswith("net.websocket.") or room(name) == CLIENT, name)
 
     def test_prometheus(self) -> None:
         """
-        Prometheus' library is known where the metrics are served, and nowhere else.
+        Only the module that serves the metrics imports Prometheus' library.
         """
         self.assertEqual(set(imported({"prometheus_client"})), {"net.http.metrics"})
 
     def test_database(self) -> None:
         """
-        One module has the pool of threads; drivers stay with the databases, and with those
-        who compose them.
+        One module has the thread pool.  Only the databases import drivers; the fakes may import
+        SQLite's.
         """
         self.assertEqual(set(imported({"twisted.enterprise"})), {"databases.pool"})
         for name in imported({"sqlite3"}):
@@ -286,8 +286,7 @@ class OutsideTests(SynchronousTestCase):
 
     def test_withoutPostgreSQL(self) -> None:
         """
-        PostgreSQL's driver, which not everybody has, is imported by nothing that others
-        need.
+        PostgreSQL's driver is optional: no module that works without it imports it.
         """
         own = {
             f"aerostack.{name}": {meant for meant, _, own in imports(path.read_text()) if own}
@@ -328,7 +327,7 @@ class OutsideTests(SynchronousTestCase):
 
     def test_sql(self) -> None:
         """
-        SQL is written where the databases are, and where an application would, nowhere else.
+        Only the databases and the examples have SQL.
         """
         found = set()
         for name, path in modules():
@@ -348,12 +347,12 @@ class OutsideTests(SynchronousTestCase):
 
 class DocstringTests(SynchronousTestCase):
     """
-    Tests for what every module says of itself.
+    Tests for the docstring of every module.
     """
 
     def test_sentence(self) -> None:
         """
-        Every module and package begins with what it is, in at least one whole sentence.
+        The docstring of every module and package begins with at least one whole sentence.
         """
         sentence = re.compile(r"\S+(\s+\S+){2,}?[.:](\s|\Z)")
         docstrings = {name: ast.get_docstring(ast.parse(p.read_text())) for name, p in modules()}
@@ -362,7 +361,7 @@ class DocstringTests(SynchronousTestCase):
 
     def test_links(self) -> None:
         """
-        What a docstring or a comment names of ours by its whole name is there.
+        Every full name of ours in a docstring or a comment exists.
         """
         lost = []
         for name, path in modules():
@@ -378,13 +377,12 @@ class DocstringTests(SynchronousTestCase):
 
 class WalkTests(SynchronousTestCase):
     """
-    Tests that these tests see what they are to see.
+    Tests that these tests find what they should find.
     """
 
     def test_everywhere(self) -> None:
         """
-        An import is seen wherever it stands, and known whether importing the module
-        carries it out.
+        An import is found at any place, and so is whether importing the module carries it out.
         """
         source = (
             "import a.b as c, d\n"
@@ -413,7 +411,7 @@ class WalkTests(SynchronousTestCase):
 
     def test_circles(self) -> None:
         """
-        Every circle is found, once, and a module that only leads to one is not part of it.
+        Every circle is found once.  A module that only leads to a circle is not part of it.
         """
         edges = {"a": "b", "b": "cx", "c": "d", "d": "b", "e": "e", "f": "a", "x": "", "y": "z"}
         self.assertEqual(circles(edges), [["b", "c", "d"], ["e"]])
@@ -422,7 +420,7 @@ class WalkTests(SynchronousTestCase):
 
     def test_faults(self) -> None:
         """
-        What is not allowed is found.
+        Every forbidden import is found.
         """
         for importer, name in (
             ("errors", "core.topics.topics"),

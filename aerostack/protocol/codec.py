@@ -119,7 +119,7 @@ def _split(decoder: msgspec.json.Decoder[T], payload: bytes) -> T | None:
 
 
 def _checkBody(payload: bytes) -> None:
-    """Refuse what is no JSON, or what clients could not read."""
+    """Refuse text that is no JSON, or that clients could not read."""
     try:
         payload.decode()
         _rawDecoder.decode(payload)
@@ -184,7 +184,7 @@ _STRING_OR_NUMBER = re.compile(rb"%b|%b" % (_STRING.pattern, _NUMBER.pattern))
 
 def makeReadable(payload: bytes) -> bytes | None:
     """
-    Make what an older daemon has kept, or somebody else has written, fit for clients.
+    Make JSON that an older daemon or another program has stored readable for clients.
 
     @return: The same JSON, but with a string of its digits in the place of each number that
         L{findUnreadable} would find; L{None} if it is no JSON, or nested too deeply.
@@ -227,7 +227,7 @@ def _tooDeep(what: str) -> RealtimeError:
 
 
 def _explain(problem: str) -> RealtimeError:
-    """Tell a client what its frame lacks, from what the decoder says of it."""
+    """Explain to a client what is wrong with its frame, from the decoder's message."""
     if problem.endswith("`$.type`") or "required field `type`" in problem:
         return RealtimeError(
             "unknown_type", f"A frame's type must be one of: {_TYPES}. {problem.rstrip('.')}."
@@ -240,8 +240,8 @@ def _explain(problem: str) -> RealtimeError:
 @dataclass(frozen=True)
 class Reference:
     """
-    What an unusable frame was about, as far as it can be told, so that the error
-    finds its way to the right caller.
+    The parts of an unusable frame that could be found.  With them the client can assign the error
+    to its request.
 
     @ivar request: The frame's type, as it was sent.
     """

@@ -223,8 +223,8 @@ class TableFeed:
 
     def enter(self, topic: Topic, view: View) -> None:
         """
-        Note that subscribers with a view may have got a part of the transaction that goes on,
-        so that they must be told when it ends.
+        Note that subscribers with a view may have got a part of the open transaction.  They get a
+        frame when it ends.
         """
         self._openTransactions[topic.canonical].enter(view)
 

@@ -135,7 +135,7 @@ class TopicLog:
         self, epoch: str, depth: Depth, mark: int, lineage: str = "", tally: Tally | None = None
     ) -> None:
         """
-        @param mark: The newest mark of what the topic had before.
+        @param mark: The newest mark that the topic had before.
         @param tally: How much all logs hold together.
         """
         self.epoch = epoch
@@ -200,19 +200,19 @@ class TopicLog:
         self.trim(now)
 
     def _sees(self, mark: int | None) -> bool:
-        """Whether the newest mark is a kept message's once an entry with a mark has come."""
+        """Whether the newest mark is a kept message's after an entry with this mark was added."""
         # On a table's topic the marks are the journal's.
         return not self.lineage and (self.seen if mark is None else mark >= self.mark)
 
     def reach(self, mark: int) -> None:
         """
-        Note that there is nothing of this topic between its mark and a later one.
+        Note that the database has nothing of this topic between its mark and a later one.
         """
         self.mark = max(self.mark, mark)
 
     def trim(self, now: float) -> None:
         """
-        Forget what is too much or too old.
+        Forget the entries that are too many or too old.
         """
         depth = self.depth
         oldest = now - depth.age
@@ -281,7 +281,7 @@ class TopicLog:
 
     def _resumeElsewhere(self, position: Position) -> Plan | Gap:
         """
-        Go on after a place in a log of which nothing is left but what was kept.
+        Go on after a position of an earlier log, of which only the kept entries are left.
         """
         if position.lineage != self.lineage:
             return UNKNOWN
