@@ -26,11 +26,11 @@ You asked: “{question}”
 
 I am no model, and I know nothing. The words that you read are written in \
 aerostack/examples/ai.py, and come one by one, as a model's tokens do. In your application, this \
-is where you ask yours: for each token that it gives, you emit an event, and everybody who watches \
-this topic gets it, in the same order, over the connection that is open anyway.
+is where you ask yours: for each token that it gives, you emit an event, and every client that \
+watches this topic gets it, in the same order, over the connection that is open anyway.
 
-Whoever opens the page in the middle is told what was written so far, and reads on with the \
-others. Ask again, from any page: all of them watch."""
+A page that is opened in the middle gets what was written so far, and reads on with the others. \
+Ask again, from any page: all of them watch."""
 
 _NAME = re.compile("[a-z0-9-]+")
 
