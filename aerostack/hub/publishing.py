@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -26,7 +26,7 @@ from aerostack.core.replay.publications import (
     Publication,
     Receipt,
 )
-from aerostack.core.topics.topics import Topic
+from aerostack.core.topics.topics import Topic, projectOf
 from aerostack.errors import RealtimeError
 from aerostack.hub.delivering import Delivery
 from aerostack.hub.ordering import OrderedPublisher
@@ -57,6 +57,15 @@ def makeRepeatKey(userId: str | None, publishId: str) -> Hashable:
         stands for the client's session secret comes before it.
     """
     return ("user", userId, publishId)
+
+
+def ownerOf(key: Any) -> str:
+    """
+    The project of a publication, by the publication's key in the L{IdempotencyCache}: a tuple that
+    begins with the canonical topic.
+    """
+    topic: str = key[0]
+    return projectOf(topic)
 
 
 class Outcome:

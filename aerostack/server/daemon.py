@@ -36,6 +36,7 @@ from aerostack.databases.open import openBackend
 from aerostack.engine.memory import MemoryEngine
 from aerostack.examples.server import Examples
 from aerostack.hub.hub import Hub
+from aerostack.hub.publishing import ownerOf
 from aerostack.interfaces import IConnection
 from aerostack.net.endpoints import serverEndpoint
 from aerostack.net.tls import TLSError
@@ -117,7 +118,7 @@ class Daemon(MultiService):
                 lambda: f"{run}{next(epochs):x}",
                 config.replay.memory,
             ),
-            IdempotencyCache(config.replay.repeatWindow, MAX_REPEATS),
+            IdempotencyCache(config.replay.repeatWindow, MAX_REPEATS, ownerOf),
         )
         self.tracker = self._makeTracker()
         self.feeds = TableFeed(

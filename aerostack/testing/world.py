@@ -30,6 +30,7 @@ from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.hub import Hub
+from aerostack.hub.publishing import ownerOf
 from aerostack.interfaces import IConnection
 from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
 from aerostack.recovery.recovery import Recovery
@@ -152,7 +153,7 @@ class World:
                 lambda: f"e{next(self._epochs)}",
                 10_000_000,
             ),
-            IdempotencyCache(120.0, 1000),
+            IdempotencyCache(120.0, 1000, ownerOf),
         )
         self.tracker = MemoryTracker(self._tables)
         self.feeds = TableFeed(

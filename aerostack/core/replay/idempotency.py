@@ -5,9 +5,9 @@ Recognizes publications that a client sends again because it did not get the ans
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from hashlib import blake2b
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -25,45 +25,64 @@ class IdempotencyCache(Generic[T]):
     Remembers for a while the outcomes of publications, by their keys.
 
     @ivar window: For how many seconds.
-    @ivar limit: How many it remembers at most; it forgets the oldest first.
+    @ivar limit: How many it remembers at most.  Beyond it the owner with the most loses its
+        oldest, so that one owner's publications do not make another owner's forgotten.
     """
 
-    def __init__(self, window: float, limit: int) -> None:
+    def __init__(self, window: float, limit: int, ownerOf: Callable[[Any], str]) -> None:
+        """
+        @param ownerOf: Gives the owner of a key.
+        """
         self.window = window
         self.limit = limit
-        # By key, when it came and its outcome, the oldest first.
-        self._seen: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
+        self._ownerOf = ownerOf
+        # By owner and key, when it came and its outcome, the oldest first.
+        self._seen: dict[str, OrderedDict[Hashable, tuple[float, T]]] = {}
+        self._count = 0
 
     def find(self, key: Hashable, now: float) -> T | None:
         """
         The outcome that was noted under a key within the window.
         """
-        self._expire(now)
-        seen = self._seen.get(key)
-        return None if seen is None else seen[1]
+        owner = self._ownerOf(key)
+        self._expire(owner, now)
+        known = self._seen.get(owner)
+        found = None if known is None else known.get(key)
+        return None if found is None else found[1]
 
     def note(self, key: Hashable, outcome: T, now: float) -> None:
         """
         Remember the outcome of a publication.
         """
-        self._seen.pop(key, None)
-        self._seen[key] = (now, outcome)
-        self._expire(now)
+        self.forget(key)
+        owner = self._ownerOf(key)
+        self._seen.setdefault(owner, OrderedDict())[key] = (now, outcome)
+        self._count += 1
+        self._expire(owner, now)
+        while self._count > self.limit:
+            self._drop(max(self._seen, key=lambda each: len(self._seen[each])))
 
     def forget(self, key: Hashable) -> None:
         """
         Forget a publication that failed, so that it is new when it comes again.
         """
-        self._seen.pop(key, None)
+        seen = self._seen.get(self._ownerOf(key))
+        if seen is not None and seen.pop(key, None) is not None:
+            self._count -= 1
 
-    def _expire(self, now: float) -> None:
-        seen = self._seen
-        while seen:
+    def _expire(self, owner: str, now: float) -> None:
+        """Forget what is too old of an owner's."""
+        while seen := self._seen.get(owner):
             at, _ = next(iter(seen.values()))
-            # The oldest is young enough, and there are not too many.
-            if now - at <= self.window and len(seen) <= self.limit:
+            if now - at <= self.window:
                 return
-            seen.popitem(last=False)
+            self._drop(owner)
+        self._seen.pop(owner, None)
+
+    def _drop(self, owner: str) -> None:
+        """Forget the oldest of an owner's."""
+        self._seen[owner].popitem(last=False)
+        self._count -= 1
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return self._count

@@ -15,7 +15,7 @@ class IdempotencyCacheTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.repeats: IdempotencyCache[str] = IdempotencyCache(10.0, 3)
+        self.repeats: IdempotencyCache[str] = IdempotencyCache(10.0, 3, lambda key: str(key)[0])
 
     def test_window(self) -> None:
         """
@@ -32,10 +32,21 @@ class IdempotencyCacheTests(SynchronousTestCase):
         Beyond the limit the oldest outcome is forgotten.
         """
         for number in range(5):
-            self.repeats.note(number, "x", float(number))
+            self.repeats.note(f"a{number}", "x", float(number))
         self.assertEqual(len(self.repeats), 3)
-        self.assertIsNone(self.repeats.find(1, 4.0))
-        self.assertEqual(self.repeats.find(2, 4.0), "x")
+        self.assertIsNone(self.repeats.find("a1", 4.0))
+        self.assertEqual(self.repeats.find("a2", 4.0), "x")
+
+    def test_owners(self) -> None:
+        """
+        An owner with many publications does not make those of another owner forgotten.
+        """
+        self.repeats.note("b0", "x", 0.0)
+        for number in range(5):
+            self.repeats.note(f"a{number}", "x", float(number))
+        self.assertEqual(len(self.repeats), 3)
+        found = [self.repeats.find(key, 4.0) for key in ("b0", "a2", "a3", "a4")]
+        self.assertEqual(found, ["x", None, "x", "x"])
 
     def test_forget(self) -> None:
         """
