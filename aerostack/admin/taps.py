@@ -23,7 +23,7 @@ from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
-from aerostack.interfaces import ISubscriber
+from aerostack.interfaces.messaging import ISubscriber
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.frames import Subscribe
 from aerostack.protocol.framing import Frame, payloadOf

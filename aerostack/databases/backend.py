@@ -17,7 +17,7 @@ from aerostack.databases.dialect import Dialect
 from aerostack.databases.health import DatabaseHealth, RestoreNotice
 from aerostack.databases.migrations import remove
 from aerostack.databases.pool import PooledDatabase
-from aerostack.interfaces import IJournal, IWaker
+from aerostack.interfaces.tracking import IJournal, IWaker
 from aerostack.settings.settings import TrackerConfig
 
 PATIENCE = 1.0

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.errors import GivenUp
-from aerostack.interfaces import IDatabase
+from aerostack.interfaces.tracking import IDatabase
 
 
 @dataclass(frozen=True)

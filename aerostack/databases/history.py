@@ -27,7 +27,8 @@ from aerostack.databases.messages import (
     tryToKeep,
 )
 from aerostack.errors import GivenUp, RealtimeError
-from aerostack.interfaces import IDatabase, IHistory
+from aerostack.interfaces.messaging import IHistory
+from aerostack.interfaces.tracking import IDatabase
 from aerostack.tracker.faults import known
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.errors import GivenUp
-from aerostack.interfaces import IDatabase
+from aerostack.interfaces.tracking import IDatabase
 
 T = TypeVar("T")
 

@@ -29,7 +29,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.core.limits.tally import Tally
-from aerostack.interfaces import ISubscriber
+from aerostack.interfaces.messaging import ISubscriber
 from aerostack.protocol.framing import Frame, joinFrames
 
 Subscribers = tuple[ISubscriber, ...]

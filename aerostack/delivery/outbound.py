@@ -17,7 +17,7 @@ from aerostack.delivery.catchup import Catchup
 from aerostack.delivery.interfaces import Delivery, IRecovery
 from aerostack.delivery.portions import Portions
 from aerostack.errors import CLOSE_SLOW, RealtimeError
-from aerostack.interfaces import IConnection, ISubscriber
+from aerostack.interfaces.messaging import IConnection, ISubscriber
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.frames import Error, ServerFrame
 from aerostack.protocol.framing import Frame, joinFrames

@@ -11,7 +11,7 @@ from typing import Any
 from aerostack.core.backlog import Backlog
 from aerostack.core.limits.tally import Tally
 from aerostack.delivery.catchup import Catchup
-from aerostack.interfaces import IConnection
+from aerostack.interfaces.messaging import IConnection
 from aerostack.protocol.framing import Frame, joinFrames
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from zope.interface import implementer
 
 from aerostack.core.replay.publications import Publication
-from aerostack.interfaces import IEngine
+from aerostack.interfaces.messaging import IEngine
 
 
 @implementer(IEngine)

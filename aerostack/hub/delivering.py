@@ -21,7 +21,7 @@ from aerostack.core.rows.views import View
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.delivery.fanout import Fanout
 from aerostack.hub.encoding import publicationFrame
-from aerostack.interfaces import ISubscriber
+from aerostack.interfaces.messaging import ISubscriber
 from aerostack.protocol.framing import Frame
 
 

@@ -24,7 +24,7 @@ from aerostack.core.topics.topics import Topic, projectOf
 from aerostack.hub.delivering import Delivery
 from aerostack.hub.presence import PresenceService
 from aerostack.hub.publishing import Outcome, Publisher
-from aerostack.interfaces import IEngine, IHistory, ISubscriber
+from aerostack.interfaces.messaging import IEngine, IHistory, ISubscriber
 
 
 class Hub:

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from aerostack.core.replay.publications import Kept, Message, Publication, Receipt
 from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IEngine, IHistory
+from aerostack.interfaces.messaging import IEngine, IHistory
 
 
 class OrderedPublisher:

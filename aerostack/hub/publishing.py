@@ -30,7 +30,7 @@ from aerostack.core.topics.topics import Topic, projectOf
 from aerostack.errors import RealtimeError
 from aerostack.hub.delivering import Delivery
 from aerostack.hub.ordering import OrderedPublisher
-from aerostack.interfaces import IEngine, IHistory
+from aerostack.interfaces.messaging import IEngine, IHistory
 from aerostack.protocol.codec import encodeValue
 
 T = TypeVar("T")

@@ -25,7 +25,7 @@ from aerostack.delivery.catchup import Catchup, Stage
 from aerostack.delivery.outbound import Outbound
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
-from aerostack.interfaces import IHistory
+from aerostack.interfaces.messaging import IHistory
 from aerostack.protocol.frames import Subscribed
 from aerostack.recovery.pacing import Pacer
 from aerostack.recovery.replay import Replay, Unreadable, readable

@@ -18,7 +18,8 @@ from aerostack.core.rows.views import View, classify
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
 from aerostack.hub.encoding import publicationFrame
-from aerostack.interfaces import IChangeTracker, IHistory
+from aerostack.interfaces.messaging import IHistory
+from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.protocol.framing import Frame
 from aerostack.tables.encoding import changeFrame, commitFrame
 

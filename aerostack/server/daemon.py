@@ -37,7 +37,7 @@ from aerostack.engine.memory import MemoryEngine
 from aerostack.examples.server import Examples
 from aerostack.hub.hub import Hub
 from aerostack.hub.publishing import ownerOf
-from aerostack.interfaces import IConnection
+from aerostack.interfaces.messaging import IConnection
 from aerostack.net.endpoints import serverEndpoint
 from aerostack.net.tls import TLSError
 from aerostack.net.websocket.connections import Connections

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from aerostack.core.limits.deadlines import Deadlines
 from aerostack.hub.hub import Hub
-from aerostack.interfaces import IHistory
+from aerostack.interfaces.messaging import IHistory
 from aerostack.sessions.session import Session
 
 

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from aerostack.core.rows.selection import Bounds
 from aerostack.databases.backend import Backend
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IDatabase
+from aerostack.interfaces.tracking import IDatabase
 from aerostack.settings.limits import LimitsConfig
 
 

@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.limits.quotas import Quotas
-from aerostack.interfaces import IHistory
+from aerostack.interfaces.messaging import IHistory
 from aerostack.net.http.api import HealthResource, HistoryResource, RPCResource, makeRoot
 from aerostack.net.http.files import clientFiles, homeFiles, sharedFiles
 from aerostack.net.http.metrics import MetricsResource, Timings

@@ -112,7 +112,7 @@ class Commands:
         End the subscriptions and the presence that the client has no right to any more, and change
         the subscriptions whose rights have changed.
 
-        @param topic: See L{aerostack.interfaces.ISubscriber.reauthorize}.
+        @param topic: See L{aerostack.interfaces.messaging.ISubscriber.reauthorize}.
         """
         if topic is not None:
             self.subscriptions.reauthorize(topic)

@@ -29,7 +29,8 @@ from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.errors import RealtimeError
 from aerostack.hub.delivering import Delivery
-from aerostack.interfaces import IChangeListener, IChangeTracker, ISubscriber
+from aerostack.interfaces.messaging import ISubscriber
+from aerostack.interfaces.tracking import IChangeListener, IChangeTracker
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.frames import Error, Status, Subscribe
 from aerostack.tables.encoding import ChangeEncoder

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from aerostack.core.rows.changes import Row
 from aerostack.core.rows.selection import Bounds, Selection, Snapshot
 from aerostack.core.rows.views import Projection
-from aerostack.interfaces import IChangeTracker
+from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.frames import SnapshotPage

@@ -9,7 +9,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from aerostack.interfaces import IConnection
+from aerostack.interfaces.messaging import IConnection
 
 Frame = dict[str, Any]
 

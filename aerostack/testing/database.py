@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from aerostack.interfaces import IDatabase
+from aerostack.interfaces.tracking import IDatabase
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from aerostack.core.replay.log import EXPIRED, UNKNOWN
 from aerostack.core.replay.publications import Kept, Message
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IHistory
+from aerostack.interfaces.messaging import IHistory
 
 T = TypeVar("T")
 

@@ -16,10 +16,7 @@ from aerostack.core.rows.columns import Columns, ColumnType
 from aerostack.core.rows.journal import Lag
 from aerostack.core.rows.selection import Bounds, Selection, Snapshot, collect
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import (
-    IChangeListener,
-    IChangeTracker,
-)
+from aerostack.interfaces.tracking import IChangeListener, IChangeTracker
 from aerostack.testing.history import answer
 
 

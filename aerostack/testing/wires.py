@@ -14,7 +14,7 @@ from aerostack.client.address import Address
 from aerostack.client.closing import Closing, broken, closed, refused
 from aerostack.client.interfaces import ITransport, ITransportUser
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IConnection
+from aerostack.interfaces.messaging import IConnection
 from aerostack.protocol.codec import encodeValue
 from aerostack.sessions.session import Session
 from aerostack.testing.connections import readFrames

@@ -31,7 +31,7 @@ from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.hub import Hub
 from aerostack.hub.publishing import ownerOf
-from aerostack.interfaces import IConnection
+from aerostack.interfaces.messaging import IConnection
 from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.context import SessionContext

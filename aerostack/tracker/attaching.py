@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from aerostack.errors import GivenUp, RealtimeError
-from aerostack.interfaces import IJournal
+from aerostack.interfaces.tracking import IJournal
 from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.dispatch import ChangeDispatcher
 from aerostack.tracker.faults import describe

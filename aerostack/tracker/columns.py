@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from aerostack.core.rows.columns import Columns
-from aerostack.interfaces import IDatabase, IJournal
+from aerostack.interfaces.tracking import IDatabase, IJournal
 
 
 class ColumnCache:

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.journal import Loss
-from aerostack.interfaces import IChangeListener
+from aerostack.interfaces.tracking import IChangeListener
 from aerostack.tracker.watched import WatchedTables
 
 TURN = 200

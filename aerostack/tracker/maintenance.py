@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from aerostack.core.rows.journal import Lag
 from aerostack.errors import GivenUp
-from aerostack.interfaces import IJournal
+from aerostack.interfaces.tracking import IJournal
 from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.dispatch import ChangeDispatcher
 from aerostack.tracker.faults import describe

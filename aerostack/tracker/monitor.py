@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.errors import GivenUp
-from aerostack.interfaces import IDatabase
+from aerostack.interfaces.tracking import IDatabase
 from aerostack.tracker.dispatch import ChangeDispatcher
 from aerostack.tracker.faults import SILENT, describe
 from aerostack.tracker.retry import RetryState

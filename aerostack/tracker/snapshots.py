@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from aerostack.core.rows.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IDatabase, IJournal
+from aerostack.interfaces.tracking import IDatabase, IJournal
 from aerostack.tracker.retry import RetryState
 
 UNREADABLE = 1.0

@@ -18,7 +18,13 @@ from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.journal import Lag, Loss, Poll
 from aerostack.core.rows.selection import Bounds, Selection, Snapshot
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal, IWaker
+from aerostack.interfaces.tracking import (
+    IChangeListener,
+    IChangeTracker,
+    IDatabase,
+    IJournal,
+    IWaker,
+)
 from aerostack.tracker.alterations import Alterations
 from aerostack.tracker.attaching import Attaching
 from aerostack.tracker.awaited import AwaitedPositions

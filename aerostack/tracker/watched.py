@@ -18,7 +18,7 @@ class WatchedTable:
     @ivar gone: The listener heard of the table's loss, and has not yet heard that the table is
         followed again.
     @ivar lineage: Identifies the series that the sequence numbers of its changes belong to.
-    @ivar reshaped: See L{aerostack.interfaces.IJournal.reshapedAt}.
+    @ivar reshaped: See L{aerostack.interfaces.tracking.IJournal.reshapedAt}.
     @ivar leaving: When to detach the table, if it has no subscribers any more.
     """
 
@@ -81,8 +81,8 @@ class WatchedTables:
 
         @param table: The name that a client used.
         @param name: The name that the journal gave.
-        @param lineage: See L{aerostack.interfaces.IJournal.lineage}.
-        @param reshaped: See L{aerostack.interfaces.IJournal.reshapedAt}.
+        @param lineage: See L{aerostack.interfaces.tracking.IJournal.lineage}.
+        @param reshaped: See L{aerostack.interfaces.tracking.IJournal.reshapedAt}.
         """
         self._names[table] = name
         for other in list(self._tables):

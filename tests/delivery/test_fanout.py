@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from aerostack.delivery.fanout import MAX_WAITING, Fanout
-from aerostack.interfaces import ISubscriber
+from aerostack.interfaces.messaging import ISubscriber
 from aerostack.protocol.framing import Frame, textFrame
 
 

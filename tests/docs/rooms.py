@@ -11,8 +11,8 @@ from functools import cache
 from itertools import pairwise
 from xml.sax.saxutils import escape
 
+from tests.layers import FLOORS, graph, modules, room
 from tests.net import ROOT
-from tests.test_layers import FLOORS, graph, modules, room
 
 PICTURE = ROOT / "docs" / "rooms.svg"
 

@@ -10,7 +10,7 @@ from typing import Any
 from zope.interface.verify import verifyObject
 
 from aerostack.core.replay.publications import Publication
-from aerostack.interfaces import IEngine
+from aerostack.interfaces.messaging import IEngine
 
 Receive = Callable[[Publication], None]
 

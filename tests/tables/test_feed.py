@@ -16,7 +16,7 @@ from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Change, Row
 from aerostack.core.topics.patterns import Patterns
 from aerostack.delivery.fanout import MAX_WAITING, Fanout
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IChangeListener
+from aerostack.interfaces.tracking import IChangeListener
 from aerostack.testing import Frame, MemoryClient, World, makeProject
 
 OTHER_KEYS = {"publicKey": "pk_fedcba9876543210", "secretKey": "sk_fedcba9876543210"}

@@ -19,7 +19,7 @@ from aerostack.core.rows.columns import Columns, ColumnType
 from aerostack.core.rows.journal import Lag, Loss, Poll
 from aerostack.core.rows.selection import Snapshot
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IChangeListener, IDatabase, IJournal
+from aerostack.interfaces.tracking import IChangeListener, IDatabase, IJournal
 from aerostack.tracker.tracker import ChangeTracker
 
 

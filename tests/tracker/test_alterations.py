@@ -16,7 +16,7 @@ NEW: Columns = {"n": ColumnType.NUMBER}
 
 class AlteredTests(TrackerCase):
     """
-    Tests for L{aerostack.interfaces.IChangeListener.tableAltered}.
+    Tests for L{aerostack.interfaces.tracking.IChangeListener.tableAltered}.
     """
 
     def test_first(self) -> None:
@@ -137,7 +137,7 @@ class AlteredTests(TrackerCase):
 
 class BackTests(TrackerCase):
     """
-    Tests for L{aerostack.interfaces.IChangeListener.tableBack}.
+    Tests for L{aerostack.interfaces.tracking.IChangeListener.tableBack}.
     """
 
     def setUp(self) -> None:

@@ -8,7 +8,12 @@ from twisted.internet.defer import CancelledError
 from zope.interface.verify import verifyObject
 
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IChangeListener, IChangeTracker, IDatabase, IJournal
+from aerostack.interfaces.tracking import (
+    IChangeListener,
+    IChangeTracker,
+    IDatabase,
+    IJournal,
+)
 from tests.tracker.fakes import TrackerCase
 
 

@@ -73,7 +73,8 @@ class Snapshot:
     Rows of a table as they were at one point among its changes.
 
     @ivar position: The C{seq} of the newest change, of any table, that the rows include.
-    @ivar lineage: The lineage of that number (see L{aerostack.interfaces.IJournal.lineage}).
+    @ivar lineage: The lineage of that number (see
+        L{aerostack.interfaces.tracking.IJournal.lineage}).
     @ivar size: About how many bytes the rows have.
     """
 

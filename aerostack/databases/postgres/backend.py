@@ -30,7 +30,7 @@ from aerostack.databases.postgres.locks import Lookout
 from aerostack.databases.postgres.query import runQuery
 from aerostack.databases.postgres.spares import SpareConnections
 from aerostack.databases.postgres.wake import PostgresWaker
-from aerostack.interfaces import IJournal, IWaker
+from aerostack.interfaces.tracking import IJournal, IWaker
 from aerostack.settings.settings import DatabaseConfig, TrackerConfig
 
 _FAULTS = (Unsuitable, SchemaTooNew, psycopg.Error)

@@ -30,7 +30,7 @@ from aerostack.databases.postgres.schema import clear, dropSchema, isComplete
 from aerostack.databases.postgres.settings import settingsSQL
 from aerostack.databases.postgres.sweeping import REPAIRING
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IJournal
+from aerostack.interfaces.tracking import IJournal
 
 _SETTINGS = settingsSQL({})
 

@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from aerostack.databases.identifiers import quoteIdentifier
 from aerostack.databases.postgres.triggers import CHANNEL
-from aerostack.interfaces import IWaker
+from aerostack.interfaces.tracking import IWaker
 
 FIRST = 0.1
 """The pause before the first attempt to reconnect, in seconds."""

@@ -26,7 +26,7 @@ from aerostack.databases.sqlite.journal import SQLiteJournal
 from aerostack.databases.sqlite.noting import checkRestored
 from aerostack.databases.sqlite.query import runQuery
 from aerostack.databases.sqlite.wake import WALWaker
-from aerostack.interfaces import IJournal, IWaker
+from aerostack.interfaces.tracking import IJournal, IWaker
 from aerostack.settings.settings import TrackerConfig
 
 

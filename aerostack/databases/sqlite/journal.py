@@ -28,7 +28,7 @@ from aerostack.databases.sqlite.pruning import HOLD, WHOLE, prune
 from aerostack.databases.sqlite.select import readRows
 from aerostack.databases.sqlite.tables import columnTypes, describe
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IJournal
+from aerostack.interfaces.tracking import IJournal
 
 
 @implementer(IJournal)

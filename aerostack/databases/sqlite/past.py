@@ -26,7 +26,7 @@ def surveyPast(
 ) -> str | None:
     """
     Check whether all changes of a table after a position still exist; see
-    L{IJournal.surveyPast<aerostack.interfaces.IJournal.surveyPast>}.
+    L{IJournal.surveyPast<aerostack.interfaces.tracking.IJournal.surveyPast>}.
     """
     with transaction(cursor, "BEGIN"):
         if not schema.isComplete(cursor):
@@ -69,7 +69,7 @@ def readPast(
 ) -> list[Change]:
     """
     Read past changes of a table; see
-    L{IJournal.readPast<aerostack.interfaces.IJournal.readPast>}.
+    L{IJournal.readPast<aerostack.interfaces.tracking.IJournal.readPast>}.
 
     @param changeBytes: How many bytes the values of one change may take in JSON.
     """

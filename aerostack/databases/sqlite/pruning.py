@@ -24,7 +24,7 @@ WHOLE = 50_000
 
 def prune(cursor: sqlite3.Cursor, before: int, timestamp: int, limit: int, hold: float) -> int:
     """
-    Delete the oldest entries; see L{IJournal.prune<aerostack.interfaces.IJournal.prune>}.
+    Delete the oldest entries; see L{IJournal.prune<aerostack.interfaces.tracking.IJournal.prune>}.
 
     @param hold: For how many seconds entries are kept that may be pruned, so that many go at once.
     """

@@ -29,7 +29,7 @@ from twisted.python.filepath import FilePath
 from twisted.python.reflect import requireModule
 from zope.interface import implementer
 
-from aerostack.interfaces import IWaker
+from aerostack.interfaces.tracking import IWaker
 
 inotify: Any = requireModule("twisted.internet.inotify")
 

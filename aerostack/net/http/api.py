@@ -19,7 +19,7 @@ from aerostack.core.limits.quotas import Quotas
 from aerostack.core.replay.publications import Kept
 from aerostack.core.topics.topics import parseTopic
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IHistory
+from aerostack.interfaces.messaging import IHistory
 from aerostack.net.http.base import JSONResource, NotFoundResource
 from aerostack.net.http.requests import (
     BoundedRequest,

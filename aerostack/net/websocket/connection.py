@@ -28,7 +28,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.access.permissions import Identity
-from aerostack.interfaces import IConnection
+from aerostack.interfaces.messaging import IConnection
 from aerostack.net.intake import Intake
 from aerostack.protocol.deflate import Compressor
 from aerostack.protocol.framing import Frame

@@ -14,7 +14,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from aerostack.core.access.permissions import Identity
 from aerostack.core.limits.quotas import Quotas
-from aerostack.interfaces import IConnection
+from aerostack.interfaces.messaging import IConnection
 from aerostack.net.intake import Intake
 from aerostack.net.websocket.connection import Connection, connectionKind
 from aerostack.net.websocket.handshake import Opening

@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Change
 from aerostack.core.rows.columns import ColumnType
 from aerostack.errors import RealtimeError
-from aerostack.interfaces import IJournal
+from aerostack.interfaces.tracking import IJournal
 from tests.databases.contracts.journal import JournalContract, T
 from tests.databases.support import brief
 

@@ -1,5 +1,6 @@
 """
-What the tests of a journal share, for every database; see L{aerostack.interfaces.IJournal}.
+What the tests of a journal share, for every database; see
+L{aerostack.interfaces.tracking.IJournal}.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 from aerostack.databases.postgres import wake
 from aerostack.databases.postgres.triggers import CHANNEL
 from aerostack.databases.postgres.wake import PostgresWaker
-from aerostack.interfaces import IWaker
+from aerostack.interfaces.tracking import IWaker
 from tests.ports import freePort
 from tests.postgres import ADMIN, ROLE, freshDatabase
 

@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 
 from aerostack.databases.sqlite import wake
 from aerostack.databases.sqlite.wake import BUSY, WALWaker
-from aerostack.interfaces import IWaker
+from aerostack.interfaces.tracking import IWaker
 from tests.databases.support import connect
 from tests.tracker.fakes import TrackerCase
 

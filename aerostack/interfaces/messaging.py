@@ -1,0 +1,150 @@
+"""
+The contracts of messages: their history, the engine that carries them, subscribers and
+connections.
+"""
+
+from __future__ import annotations
+
+from zope.interface import Attribute, Interface
+
+
+class IHistory(Interface):
+    """
+    The kept messages of every topic.
+    """
+
+    def append(message):
+        """
+        Keep a message.
+
+        @param message: An L{aerostack.core.replay.publications.Message} to keep.
+        @return: A L{Deferred} that fires with an
+            L{aerostack.core.replay.publications.Kept} after the commit.  Calls fire in the
+            order in which they were made.  Fails with L{RealtimeError}
+            C{database_unavailable}.
+        """
+
+    def page(topic, limit, before):
+        """
+        Read a page of a topic's messages, newest first.  It may have fewer than C{limit}
+        where they are large, but has one at least if there is one.
+
+        @param before: Only messages kept with a C{createdAt} below this, or
+            L{None} for the newest.
+        @return: A L{Deferred} of a list of L{aerostack.core.replay.publications.Kept}.
+        """
+
+    def surveyPast(topic, after, until, most, now, seen=False):
+        """
+        Look whether every message of a topic kept after one C{createdAt} and up to
+        another can be read.
+
+        @param most: How many messages are sent again at the most.
+        @param now: Milliseconds since the epoch.
+        @param seen: Whether there was a message at C{after}.
+        @return: A L{Deferred} of L{None} if they can, else of the reason of an
+            L{aerostack.core.replay.log.Gap}; C{unknown} if the topic keeps nothing at all, or if
+            that message is gone and was not forgotten: the database is an older one.
+        """
+
+    def readPast(topic, after, until, limit, size):
+        """
+        Read messages of a topic again.
+
+        @param size: After how many characters of data, about, to read no more; one message
+            at least is read.
+        @return: A L{Deferred} of a list of L{aerostack.core.replay.publications.Kept}, oldest
+            first, at most C{limit} of them.  Fails with L{RealtimeError} C{history_expired}
+            where one between C{after} and the last of these may have been forgotten since
+            they were surveyed.
+        """
+
+    def expire(now):
+        """
+        Forget messages that are too old, or too many for their topic, in one small
+        step.
+
+        @param now: Milliseconds since the epoch.
+        @return: A L{Deferred} of how many were forgotten; call again while it is
+            not 0.
+        """
+
+    def probe():
+        """
+        See whether messages can be kept, if none waits to be.
+
+        @return: A L{Deferred} that fires when that is known.
+        """
+
+
+class IEngine(Interface):
+    """
+    Carries publications to every daemon that shares a set of topics.
+    """
+
+    def publish(publication):
+        """
+        Have a publication delivered, on every node, in one order per topic.
+        """
+
+    def start(receive):
+        """
+        Begin.  C{receive(publication)} is called with every publication, our own
+        among them.
+        """
+
+
+class ISubscriber(Interface):
+    """
+    A subscriber of topics.
+    """
+
+    def deliver(frame):
+        """
+        Take a frame.
+
+        @param frame: A L{aerostack.protocol.framing.Frame}, shared with all other
+            subscribers.
+        """
+
+    def reauthorize(topic=None):
+        """
+        Check again which changes of a table the subscriber gets, because its rights, the rules or
+        the table have changed.
+
+        @param topic: The table's canonical topic; L{None} for all topics.
+        """
+
+
+class IConnection(Interface):
+    """
+    One client's socket, as a session sees it.
+    """
+
+    connectionId = Attribute("A short string, unique in this daemon's life.")
+    address = Attribute("The client's address as it is counted; None if it is not.")
+    client = Attribute("A hash of the client's session secret; None if the client sent none.")
+    compressed = Attribute("Whether frames are compressed for it.")
+
+    def send(frame):
+        """
+        Send an encoded WebSocket frame, or several.
+
+        @param frame: A L{aerostack.protocol.framing.Frame}.  All its receivers share the object.
+        """
+
+    def ping():
+        """
+        Send a WebSocket ping.
+        """
+
+    def close(code, reason):
+        """
+        Begin the closing handshake; the connection is dropped if the client does
+        not answer it.
+        """
+
+    def abort():
+        """
+        Drop the connection now.
+        """
