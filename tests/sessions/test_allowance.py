@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.errors import CLOSE_FLOOD
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import World
-from tests.sessions.answers import types
+from tests.answers import types
 
 
 class AllowanceTests(SynchronousTestCase):

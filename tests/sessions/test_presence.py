@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import World
-from tests.sessions.answers import codes, types
+from tests.answers import codes, types
 
 
 class PresenceTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.testing import World
-from tests.sessions.answers import codes, types
+from tests.answers import codes, types
 
 
 class PublishTests(SynchronousTestCase):

@@ -18,7 +18,7 @@ from aerostack.errors import (
 )
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import World
-from tests.sessions.answers import codes, types
+from tests.answers import codes, types
 
 
 class LivenessTests(SynchronousTestCase):

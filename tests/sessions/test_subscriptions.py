@@ -14,7 +14,7 @@ from aerostack.core.rows.changes import INSERT, Change
 from aerostack.errors import RealtimeError
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import World, makeProject
-from tests.sessions.answers import codes, types
+from tests.answers import codes, types
 
 
 class SubscribeTests(SynchronousTestCase):

@@ -13,7 +13,7 @@ from aerostack.errors import CLOSE_TOKEN
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.projects import JWTConfig
 from aerostack.testing import TOKEN_SECRET, World, makeProject
-from tests.sessions.answers import codes, types
+from tests.answers import codes, types
 
 
 class TokenTests(SynchronousTestCase):

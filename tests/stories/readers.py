@@ -15,6 +15,7 @@ from aerostack.core.rows.columns import Columns, ColumnType
 from aerostack.settings.projects import JWTConfig
 from aerostack.settings.tables import TableConfig
 from aerostack.testing import TOKEN_SECRET, Frame, MemoryClient, World, makeProject
+from tests.answers import types
 
 TOPIC = "table/orders/p"
 SHAPE: Columns = {
@@ -78,14 +79,6 @@ def row(id: int, owner: str, price: int = 1) -> Row:
     Return an order.
     """
     return {"id": id, "owner": owner, "price": price, "card": f"card-{id}-{owner}-{price}"}
-
-
-def types(frames: list[Frame]) -> list[str]:
-    return [frame["type"] for frame in frames]
-
-
-def codes(frames: list[Frame]) -> list[str]:
-    return [frame["code"] if "code" in frame else frame["type"] for frame in frames]
 
 
 def brief(frames: list[Frame]) -> list[tuple[Any, ...]]:

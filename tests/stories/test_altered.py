@@ -12,7 +12,8 @@ from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.rows.columns import Columns, ColumnType
 from aerostack.sessions.session import Session
 from aerostack.tables import feed
-from tests.stories.readers import SHAPE, TOPIC, ReaderCase, codes, row, types
+from tests.answers import outcomes, types
+from tests.stories.readers import SHAPE, TOPIC, ReaderCase, row
 
 
 class AlteredTests(ReaderCase):
@@ -33,7 +34,7 @@ class AlteredTests(ReaderCase):
         """
         self.world.tracker.alter(self.shape(card="number"))
         self.tell({"id": 1, "owner": "ann", "price": 1, "number": "card-1"})
-        self.assertEqual(codes(self.client.take()), ["rule_mismatch", "unsubscribed"])
+        self.assertEqual(outcomes(self.client.take()), ["rule_mismatch", "unsubscribed"])
         self.flushLoggedErrors()
 
     def test_added(self) -> None:
@@ -51,7 +52,7 @@ class AlteredTests(ReaderCase):
         """
         other = self.subscribed("ann", filter={"price": 1})
         self.world.tracker.alter({n: t for n, t in SHAPE.items() if n != "price"})
-        self.assertEqual(codes(other.take()), ["invalid_filter", "unsubscribed"])
+        self.assertEqual(outcomes(other.take()), ["invalid_filter", "unsubscribed"])
         self.assertEqual(self.client.take(), [])
 
     def test_same(self) -> None:
@@ -82,7 +83,7 @@ class AlteredTests(ReaderCase):
         while not checked.called:
             self.world.clock.advance(0)
         for other in others:
-            self.assertEqual(codes(other.take()), ["invalid_filter", "unsubscribed"])
+            self.assertEqual(outcomes(other.take()), ["invalid_filter", "unsubscribed"])
         self.assertEqual(self.client.take(), [])
 
     def test_asked(self) -> None:
@@ -102,7 +103,7 @@ class AlteredTests(ReaderCase):
         client.send(type="subscribe", topic="orders")
         self.world.tracker.alter(self.shape(card="number"))
         waiting.pop().callback(SHAPE)
-        self.assertEqual(codes(client.take()), ["rule_mismatch"])
+        self.assertEqual(outcomes(client.take()), ["rule_mismatch"])
         self.flushLoggedErrors()
 
     def test_memory(self) -> None:

@@ -20,14 +20,8 @@ from aerostack.core.topics.topics import tableTopic
 from aerostack.errors import RealtimeError
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import Frame, MemoryClient, World
+from tests.answers import outcomes
 from tests.core.rows.fakes import COLUMNS, History, changesOf, filters, histories
-
-
-def codes(frames: list[Frame]) -> list[Any]:
-    """
-    Return the types of the frames, or the code of an error.
-    """
-    return [frame.get("code", frame["type"]) for frame in frames]
 
 
 class AskingTests(SynchronousTestCase):
@@ -50,7 +44,7 @@ class AskingTests(SynchronousTestCase):
         A row must meet several operators on several columns.
         """
         wanted = {"id": {"gte": 2, "lt": 5}, "status": {"like": "n%"}, "side": None}
-        self.assertEqual(codes(self.ask(filter=wanted)), ["subscribed"])
+        self.assertEqual(outcomes(self.ask(filter=wanted)), ["subscribed"])
         for number, status, side in (
             *((1, "new", None), (2, "new", None), (3, "old", None), (4, "new", 1)),
             *((4, "none", None), (5, "new", None)),
@@ -89,7 +83,7 @@ class AskingTests(SynchronousTestCase):
         A subscription stays unchanged if its new filter is refused.
         """
         self.ask(filter={"id": 1})
-        self.assertEqual(codes(self.ask(filter={"total": 1})), ["invalid_filter"])
+        self.assertEqual(outcomes(self.ask(filter={"total": 1})), ["invalid_filter"])
         self.change(id=1)
         self.change(id=2)
         self.assertEqual([frame["data"]["id"] for frame in self.client.take()], [1])
@@ -102,9 +96,9 @@ class AskingTests(SynchronousTestCase):
         """
         for fields in ({"columns": ["id"]}, {"event": "INSERT"}, {"filter": {"id": 1}}):
             frames = self.client.ask(type="subscribe", topic="a/b", **fields)
-            self.assertEqual(codes(frames), ["invalid_frame"])
+            self.assertEqual(outcomes(frames), ["invalid_frame"])
         frames = self.client.ask(type="subscribe", topic="a/b", event="*", filter={})
-        self.assertEqual(codes(frames), ["subscribed"])
+        self.assertEqual(outcomes(frames), ["subscribed"])
 
     def test_moved(self) -> None:
         """
@@ -195,8 +189,8 @@ class WaitingTests(SynchronousTestCase):
         """
         self.assertEqual(self.ask(filter={"id": 1}), [])
         other = self.world.connect()
-        self.assertEqual(codes(other.ask(type="subscribe", topic="orders")), ["subscribed"])
-        self.assertEqual(codes(self.answer()), ["subscribed"])
+        self.assertEqual(outcomes(other.ask(type="subscribe", topic="orders")), ["subscribed"])
+        self.assertEqual(outcomes(self.answer()), ["subscribed"])
 
     def test_unsubscribed(self) -> None:
         """
@@ -221,7 +215,7 @@ class WaitingTests(SynchronousTestCase):
         Of several filters the last one applies, and the table is watched once.
         """
         told = self.ask(filter={"id": 1}) + self.ask(filter={"id": 2}) + self.answer()
-        self.assertEqual(codes(told), ["subscribed"])
+        self.assertEqual(outcomes(told), ["subscribed"])
         self.world.tracker.change(Change(1, "orders", INSERT, {"id": 1}, None, 7))
         self.world.tracker.change(Change(2, "orders", INSERT, {"id": 2}, None, 7))
         self.assertEqual([frame["data"]["id"] for frame in self.client.take()], [2])
@@ -234,8 +228,8 @@ class WaitingTests(SynchronousTestCase):
         self.ask()
         self.ask(filter={"id": 2})
         self.world.tracker.change(Change(1, "orders", INSERT, {"id": 1}, None, 7))
-        self.assertEqual(codes(self.client.take()), ["db_change"])
-        self.assertEqual(codes(self.answer()), ["subscribed"])
+        self.assertEqual(outcomes(self.client.take()), ["db_change"])
+        self.assertEqual(outcomes(self.answer()), ["subscribed"])
         self.world.tracker.change(Change(2, "orders", INSERT, {"id": 1}, None, 7))
         self.assertEqual(self.client.take(), [])
 
@@ -248,9 +242,9 @@ class WaitingTests(SynchronousTestCase):
         self.client.session.subscriptions._giveUp(
             tableTopic("orders", "p"), RealtimeError("table_lost", "Gone.")
         )
-        self.assertEqual(codes(self.client.take()), ["table_lost", "unsubscribed"])
+        self.assertEqual(outcomes(self.client.take()), ["table_lost", "unsubscribed"])
         self.nothingHeld()
-        self.assertEqual(codes(self.answer()), ["subscribed"])
+        self.assertEqual(outcomes(self.answer()), ["subscribed"])
         self.assertEqual(self.world.tracker.watched, {"orders": 1})
 
     def test_limit(self) -> None:
@@ -263,9 +257,9 @@ class WaitingTests(SynchronousTestCase):
         self.world.tracker.reading = self.reading = []
         self.ask(filter={"id": 1})
         frames = self.client.ask(type="subscribe", topic="a/b")
-        self.assertEqual(codes(frames), ["subscribed"])
+        self.assertEqual(outcomes(frames), ["subscribed"])
         frames = self.client.ask(type="subscribe", topic="a/c")
-        self.assertEqual(codes(frames), ["too_many_subscriptions"])
+        self.assertEqual(outcomes(frames), ["too_many_subscriptions"])
 
     def test_unavailable(self) -> None:
         """

@@ -18,7 +18,8 @@ from aerostack.recovery import pacing, replay
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.tables import TableConfig
 from aerostack.testing import MemoryClient, World
-from tests.stories.readers import ReaderCase, codes
+from tests.answers import outcomes
+from tests.stories.readers import ReaderCase
 
 ROOM = Topic("chat/a", "p")
 AGE = 300.0
@@ -321,7 +322,7 @@ class NarrowedTests(ReaderCase):
         client.ask(type="subscribe", topic="orders")
         self.world.feeds.allowed = Patterns(["invoices"])
         client.session.reauthorize()
-        self.assertEqual(codes(client.take()), ["table_not_allowed", "unsubscribed"])
+        self.assertEqual(outcomes(client.take()), ["table_not_allowed", "unsubscribed"])
         self.assertEqual(self.world.tracker.watched, {})
         self.world.tracker.change(Change(1, "orders", INSERT, {"id": 1}, None, 7))
         self.assertEqual(client.take(), [])

@@ -12,7 +12,8 @@ from aerostack.core.rows.changes import DELETE
 from aerostack.core.rows.columns import ColumnType
 from aerostack.settings.tables import TableConfig
 from aerostack.testing import SECRET_KEY, Frame, MemoryClient
-from tests.stories.readers import SHAPE, TOPIC, ReaderCase, brief, codes, row, types
+from tests.answers import outcomes, types
+from tests.stories.readers import SHAPE, TOPIC, ReaderCase, brief, row
 
 
 class WithoutRuleTests(ReaderCase):
@@ -238,7 +239,7 @@ class RefusalTests(ReaderCase):
         client.send(type="auth", token=self.token("bob"))
         self.reload(TableConfig((), (), "owner = :sub"))
         reading.pop()()
-        self.assertEqual(codes(client.take()), ["forbidden"])
+        self.assertEqual(outcomes(client.take()), ["forbidden"])
         self.assertEqual(self.world.tracker.watched, {})
 
 

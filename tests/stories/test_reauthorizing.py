@@ -13,7 +13,8 @@ from aerostack.core.rows.columns import Columns
 from aerostack.errors import RealtimeError
 from aerostack.settings.tables import TableConfig
 from aerostack.testing import SECRET_KEY, Frame
-from tests.stories.readers import SHAPE, TOPIC, ReaderCase, brief, codes, row, types
+from tests.answers import outcomes, types
+from tests.stories.readers import SHAPE, TOPIC, ReaderCase, brief, row
 
 
 class TokenTests(ReaderCase):
@@ -55,7 +56,7 @@ class TokenTests(ReaderCase):
         client = self.connect("x", name="ann")
         client.ask(type="subscribe", topic="orders")
         frames = client.ask(type="auth", token=self.token("x"))
-        self.assertEqual(codes(frames), ["forbidden", "unsubscribed"])
+        self.assertEqual(outcomes(frames), ["forbidden", "unsubscribed"])
         self.assertEqual({frame["topic"] for frame in frames}, {TOPIC})
         self.assertIn("claim name is missing", frames[0]["message"])
         self.assertEqual(self.world.tracker.watched, {})
@@ -99,7 +100,7 @@ class TokenTests(ReaderCase):
         self.assertEqual(len(reading), 1)
         again.send(type="auth", token=self.token("bob"))
         reading.pop()()
-        self.assertEqual(codes(again.take()), ["view_changed", "unsubscribed"])
+        self.assertEqual(outcomes(again.take()), ["view_changed", "unsubscribed"])
         self.assertEqual(self.world.tracker.watched, {"orders": 1})
 
     def test_whileRowsAreRead(self) -> None:
@@ -114,7 +115,7 @@ class TokenTests(ReaderCase):
         client.send(type="auth", token=self.token("bob"))
         reading.pop()()
         frames = client.take()
-        self.assertEqual(codes(frames), ["subscribed", "view_changed", "unsubscribed"])
+        self.assertEqual(outcomes(frames), ["subscribed", "view_changed", "unsubscribed"])
 
     def test_filter(self) -> None:
         """
@@ -145,7 +146,7 @@ class TokenTests(ReaderCase):
         answer = fail(RealtimeError("database_unavailable", "It is gone.", 1000))
         self.patch(self.world.tracker, "columns", lambda table: answer)
         frames = client.ask(type="auth", token=self.token("bob"))
-        self.assertEqual(codes(frames), ["database_unavailable", "unsubscribed"])
+        self.assertEqual(outcomes(frames), ["database_unavailable", "unsubscribed"])
         self.assertEqual(self.world.tracker.watched, {})
 
     def test_columnsComeLate(self) -> None:
@@ -202,7 +203,7 @@ class ReloadTests(ReaderCase):
         """
         self.reload(TableConfig(()))
         mine, others = self.take()
-        self.assertEqual((codes(mine), others), (["forbidden", "unsubscribed"], []))
+        self.assertEqual((outcomes(mine), others), (["forbidden", "unsubscribed"], []))
         self.assertEqual(self.world.tracker.watched, {"orders": 1})
 
     def test_filtered(self) -> None:
@@ -213,7 +214,7 @@ class ReloadTests(ReaderCase):
         filtered = self.subscribed("ann", filter={"price": 5})
         self.clients = (*self.clients, filtered)
         self.reload(TableConfig(("token",), ("price",), "owner = :sub"))
-        self.assertEqual(codes(filtered.take()), ["invalid_filter", "unsubscribed"])
+        self.assertEqual(outcomes(filtered.take()), ["invalid_filter", "unsubscribed"])
 
     def test_unfit(self) -> None:
         """
@@ -224,7 +225,7 @@ class ReloadTests(ReaderCase):
         self.addCleanup(globalLogPublisher.removeObserver, events.append)
         server = self.clients[1]
         self.reload(TableConfig(hidden=("gone",)))
-        self.assertEqual(codes(server.take()), ["rule_mismatch", "unsubscribed"])
+        self.assertEqual(outcomes(server.take()), ["rule_mismatch", "unsubscribed"])
         for count in (1, 2):
             for _ in range(2):
                 server.ask(type="subscribe", topic="orders")
