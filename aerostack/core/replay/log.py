@@ -113,6 +113,7 @@ class TopicLog:
     @ivar seen: Whether the newest mark is that of a kept message; see L{Position}.
     @ivar within: Whether the next entry is a part of a transaction that has begun already.
     @ivar size: The bytes that it holds, about.
+    @ivar tally: How many bytes the logs of its project hold.
     """
 
     __slots__ = (
@@ -120,7 +121,6 @@ class TopicLog:
         "_entries",
         "_lostMark",
         "_lostOffset",
-        "_tally",
         "depth",
         "epoch",
         "head",
@@ -128,6 +128,7 @@ class TopicLog:
         "mark",
         "seen",
         "size",
+        "tally",
         "within",
     )
 
@@ -136,7 +137,7 @@ class TopicLog:
     ) -> None:
         """
         @param mark: The newest mark that the topic had before.
-        @param tally: How much all logs hold together.
+        @param tally: How much the logs of a project hold together.
         """
         self.epoch = epoch
         self.lineage = lineage
@@ -146,7 +147,7 @@ class TopicLog:
         self.seen = False
         self.within = False
         self.size = 0
-        self._tally = tally or Tally()
+        self.tally = tally or Tally()
         self._entries = _NOTHING
         # The mark before the oldest entry that is still here.
         self._base = mark
@@ -238,7 +239,10 @@ class TopicLog:
 
     def _count(self, size: int) -> None:
         self.size += size
-        self._tally.size += size
+        tally = self.tally
+        tally.size += size
+        if tally.whole is not None:
+            tally.whole.size += size
 
     def _drop(self) -> None:
         entry = self._entries.popleft()

@@ -10,9 +10,30 @@ from itertools import islice
 
 from aerostack.core.limits.tally import Tally
 from aerostack.core.replay.log import Depth, TopicLog
+from aerostack.core.topics.topics import projectOf
 
 COST = 800
 """About how many bytes an empty log takes beside the topic's name."""
+
+
+class _Share(Tally):
+    """
+    The logs of one project.
+
+    @ivar holding: The logs that may hold entries, by topic; the one that was quiet for longest
+        comes first.
+    @ivar idle: Since when each log is not needed, seconds, by topic; the one that was left first
+        comes first.
+    @ivar idleSize: About how many bytes the logs that are not needed take beside their entries.
+    """
+
+    __slots__ = ("holding", "idle", "idleSize")
+
+    def __init__(self, whole: Tally) -> None:
+        super().__init__(whole)
+        self.holding: OrderedDict[str, TopicLog] = OrderedDict()
+        self.idle: OrderedDict[str, float] = OrderedDict()
+        self.idleSize = 0
 
 
 class TopicLogs:
@@ -25,9 +46,10 @@ class TopicLogs:
 
     @ivar depthOf: Tells how much a topic's log holds.
     @ivar needed: Tells whether a topic has subscribers, or publications on their way.
-    @ivar budget: How many bytes of entries all logs may hold together.  Logs that are not needed
-        may take a quarter as much; beyond that, those that were left first are dropped before
-        their time.
+    @ivar budget: How many bytes of entries all logs may hold together.  Beyond that, the project
+        that holds the most loses entries.  Logs that are not needed may take a quarter as much;
+        beyond that, logs of the project that has the most of them are dropped before their time,
+        those first that were left first.
     """
 
     def __init__(
@@ -45,10 +67,8 @@ class TopicLogs:
         self._newEpoch = newEpoch
         self._tally = Tally()
         self._logs: dict[str, TopicLog] = {}
-        # The logs that may hold entries; the one that was quiet for longest comes first.
-        self._holding: OrderedDict[str, TopicLog] = OrderedDict()
-        # Since when each log is not needed, seconds; the one that was left first comes first.
-        self._idle: OrderedDict[str, float] = OrderedDict()
+        # By project.
+        self._shares: dict[str, _Share] = {}
         self._idleSize = 0
 
     @property
@@ -72,7 +92,7 @@ class TopicLogs:
         log = self._logs.get(topic)
         if log is None:
             depth = self.depthOf(topic)
-            log = TopicLog(self._newEpoch(), depth, mark, lineage, self._tally)
+            log = TopicLog(self._newEpoch(), depth, mark, lineage, self._share(topic))
             self._logs[topic] = log
             if not self.needed(topic):
                 self.leave(topic, now)
@@ -96,7 +116,7 @@ class TopicLogs:
         log = self._logs.pop(topic, None)
         if log is not None:
             log.clear()
-            self._holding.pop(topic, None)
+            self._share(topic).holding.pop(topic, None)
             self.need(topic)
         return log
 
@@ -118,14 +138,22 @@ class TopicLogs:
                     self.drop(topic)
             yield
 
+    def _share(self, topic: str) -> _Share:
+        project = projectOf(topic)
+        share = self._shares.get(project)
+        if share is None:
+            share = self._shares[project] = _Share(self._tally)
+        return share
+
     # Who is needed
 
     def need(self, topic: str) -> None:
         """
         Note that a topic's log is needed.
         """
-        if self._idle.pop(topic, None) is not None:
-            self._idleSize -= COST + len(topic)
+        share = self._share(topic)
+        if share.idle.pop(topic, None) is not None:
+            self._countIdle(share, -COST - len(topic))
 
     def leave(self, topic: str, now: float) -> None:
         """
@@ -135,15 +163,21 @@ class TopicLogs:
             return
         self._rest(topic, now)
         if self._idleSize > self.budget // 4:
+            most = max(self._shares.values(), key=lambda share: share.idleSize)
             # Two go for one that comes, so that there are soon few enough.
-            for oldest in tuple(islice(self._idle, 2)):
+            for oldest in tuple(islice(most.idle, 2)):
                 if oldest != topic:
                     self._abandon(oldest, now)
 
     def _rest(self, topic: str, now: float) -> None:
         self.need(topic)
-        self._idle[topic] = now
-        self._idleSize += COST + len(topic)
+        share = self._share(topic)
+        share.idle[topic] = now
+        self._countIdle(share, COST + len(topic))
+
+    def _countIdle(self, share: _Share, size: int) -> None:
+        share.idleSize += size
+        self._idleSize += size
 
     def _abandon(self, topic: str, now: float) -> None:
         """Drop a log, unless it is needed again."""
@@ -167,17 +201,19 @@ class TopicLogs:
         Add an entry to a topic's log, and keep within the budget.
         """
         log.append(frame, mark, source, now)
-        self._holding[topic] = log
-        self._holding.move_to_end(topic)
-        if topic in self._idle:
+        share = self._share(topic)
+        share.holding[topic] = log
+        share.holding.move_to_end(topic)
+        if topic in share.idle:
             self.leave(topic, now)
         while self.size > self.budget:
-            quietest = next(iter(self._holding))
-            other = self._holding[quietest]
+            most = max(self._shares.values(), key=lambda each: each.size)
+            quietest = next(iter(most.holding))
+            other = most.holding[quietest]
             other.shrink(other.size - (self.size - self.budget))
             if not len(other):
                 # An empty log need not be looked at again when memory is short the next time.
-                del self._holding[quietest]
+                del most.holding[quietest]
 
     def expire(self, now: float, piece: int = 500) -> Iterator[None]:
         """
@@ -186,20 +222,21 @@ class TopicLogs:
         @param now: Seconds.
         @param piece: How many logs are looked at in one step.
         """
-        for begin in _pieces(self._holding, piece):
-            for topic in begin:
-                log = self._holding.get(topic)
-                if log is not None:
-                    log.trim(now)
-                    if not len(log):
-                        del self._holding[topic]
-            yield
-        for begin in _pieces(self._idle, piece):
-            for topic in begin:
-                since = self._idle.get(topic)
-                if since is not None and since + self._logs[topic].depth.age < now:
-                    self._abandon(topic, now)
-            yield
+        for share in tuple(self._shares.values()):
+            for begin in _pieces(share.holding, piece):
+                for topic in begin:
+                    log = share.holding.get(topic)
+                    if log is not None:
+                        log.trim(now)
+                        if not len(log):
+                            del share.holding[topic]
+                yield
+            for begin in _pieces(share.idle, piece):
+                for topic in begin:
+                    since = share.idle.get(topic)
+                    if since is not None and since + self._logs[topic].depth.age < now:
+                        self._abandon(topic, now)
+                yield
 
     def topics(self) -> Collection[str]:
         """

@@ -68,17 +68,30 @@ class TopicLogsTests(SynchronousTestCase):
 
     def test_budget(self) -> None:
         """
-        All logs together never hold more than the budget; those that were quiet for longest lose
-        their entries first.
+        All logs together never hold more than the budget; those of a project that were quiet for
+        longest lose their entries first.
         """
-        self.append("a", 2)
-        self.append("b", 2)
-        self.append("a", 1)
-        self.append("c", 1)
-        self.assertEqual(self.lengths("a", "b", "c"), [3, 1, 1])
-        self.append("c", 3)
-        self.assertEqual(self.lengths("a", "b", "c"), [1, 0, 4])
+        self.append("a/p", 2)
+        self.append("b/p", 2)
+        self.append("a/p", 1)
+        self.append("c/p", 1)
+        self.assertEqual(self.lengths("a/p", "b/p", "c/p"), [3, 1, 1])
+        self.append("c/p", 3)
+        self.assertEqual(self.lengths("a/p", "b/p", "c/p"), [1, 0, 4])
         self.assertEqual(self.logs.size, 5000)
+
+    def test_projects(self) -> None:
+        """
+        If too much is held, the project that holds the most loses entries, however quiet the
+        others are.
+        """
+        self.append("quiet/q", 2)
+        self.append("a/p", 2)
+        self.append("b/p", 4)
+        self.assertEqual(self.lengths("quiet/q", "a/p", "b/p"), [2, 0, 3])
+        self.logs.drop("b/p")
+        self.append("a/p", 1)
+        self.assertEqual(self.lengths("quiet/q", "a/p"), [2, 1])
 
     def test_oneAlone(self) -> None:
         """
@@ -156,14 +169,28 @@ class TopicLogsTests(SynchronousTestCase):
         Logs that are not needed take at most a quarter of the budget; those that were left last
         stay, and so does one with a publication on its way.
         """
-        self.logs.budget = 4 * 10 * (COST + 4)
-        self.left = {f"t{number:03}" for number in range(1, 100)}
+        self.logs.budget = 4 * 10 * (COST + 6)
+        self.left = {f"t{number:03}/p" for number in range(1, 100)}
         for number in range(100):
-            self.logs.open(f"t{number:03}", 0, 0.0)
+            self.logs.open(f"t{number:03}/p", 0, 0.0)
             if not number:
-                self.logs.leave("t000", 0.0)
+                self.logs.leave("t000/p", 0.0)
         self.assertEqual(
-            sorted(self.logs.topics()), ["t000", *(f"t{n:03}" for n in range(91, 100))]
+            sorted(self.logs.topics()), ["t000/p", *(f"t{n:03}/p" for n in range(91, 100))]
+        )
+
+    def test_idleProjects(self) -> None:
+        """
+        If logs that are not needed take too much, those of the project with the most of them go.
+        """
+        self.logs.budget = 4 * (9 * (COST + 6) + COST + 7)
+        self.left = {"quiet/q", *(f"t{number:03}/p" for number in range(20))}
+        self.logs.open("quiet/q", 0, 0.0)
+        for number in range(20):
+            self.logs.open(f"t{number:03}/p", 0, 0.0)
+        # Two go for one that comes.
+        self.assertEqual(
+            sorted(self.logs.topics()), ["quiet/q", *(f"t{n:03}/p" for n in range(12, 20))]
         )
 
     def test_truth(self) -> None:
@@ -188,7 +215,7 @@ class TopicLogsTests(SynchronousTestCase):
         now = 0.0
         for _ in range(400):
             now += random.choice((0.0, 0.1, 5.0))
-            topic = f"t{random.randrange(12)}"
+            topic = f"t{random.randrange(12)}/{random.choice('pq')}"
             log = logs.get(topic)
             what = random.randrange(8)
             if what < 3:
@@ -213,13 +240,19 @@ class TopicLogsTests(SynchronousTestCase):
             ]
             self.assertEqual((logs.size, sizes), (sum(sizes), entries), f"seed {seed}")
             self.assertLessEqual(logs.size, logs.budget, f"seed {seed}")
+            shares = logs._shares.values()
+            self.assertEqual(logs.size, sum(share.size for share in shares), f"seed {seed}")
+            idle = {topic for share in shares for topic in share.idle}
             self.assertEqual(
-                logs._idleSize, sum(COST + len(topic) for topic in logs._idle), f"seed {seed}"
+                logs._idleSize, sum(COST + len(topic) for topic in idle), f"seed {seed}"
             )
-            self.assertLessEqual(set(logs._idle), set(logs.topics()), f"seed {seed}")
+            self.assertEqual(
+                logs._idleSize, sum(share.idleSize for share in shares), f"seed {seed}"
+            )
+            self.assertLessEqual(idle, set(logs.topics()), f"seed {seed}")
             # Each that is not needed will go.
             self.assertEqual(
-                {topic for topic in logs.topics() if topic not in needed} - set(logs._idle),
+                {topic for topic in logs.topics() if topic not in needed} - idle,
                 set(),
                 f"seed {seed}",
             )
@@ -229,7 +262,7 @@ class TopicLogsTests(SynchronousTestCase):
         A publication does not look at empty logs.
         """
         for number in range(100):
-            self.append(f"t{number}")
+            self.append(f"t{number}/p")
         looked: list[str] = []
         shrink = TopicLog.shrink
 
@@ -238,7 +271,7 @@ class TopicLogsTests(SynchronousTestCase):
             shrink(log, size)
 
         self.patch(TopicLog, "shrink", look)
-        self.append("last", 20)
+        self.append("last/p", 20)
         self.assertLessEqual(len(looked), 25)
         self.assertEqual(self.logs.size, 5000)
 
