@@ -19,6 +19,7 @@ from tests.live.clients import makeToken
 from tests.live.daemon import ORIGIN, DaemonTests
 from tests.live.program import ProgramTests
 from tests.live.relay import Relay
+from tests.net import socketPath
 
 
 class ClientTests(DaemonTests):
@@ -319,10 +320,9 @@ class RestartTests(ProgramTests):
         """
         The client connects over a Unix socket, and uses it for HTTP too.
         """
-        await self.serve(self.configure(f"unix:{self.directory}/rt.sock", more="anonymous = true"))
-        client = RealtimeClient(
-            self.reactor, f"ws+unix://{self.directory}/rt.sock", apiKey=PUBLIC_KEY
-        )
+        path = socketPath()
+        await self.serve(self.configure(f"unix:{path}", more="anonymous = true"))
+        client = RealtimeClient(self.reactor, f"ws+unix://{path}", apiKey=PUBLIC_KEY)
         self.addCleanup(client.stopService)
         client.startService()
         channel = client.channel("chat/a")

@@ -26,6 +26,7 @@ from aerostack.sessions.session import Session
 from tests.live.daemon import DaemonTests
 from tests.live.hostile import OPENING
 from tests.live.wire import PING, Wire, WireFactory, maskedFrame
+from tests.net import socketPath
 from tests.net.certificates import Authority
 
 
@@ -175,7 +176,7 @@ class StallTests(DaemonTests):
         """
         The same holds over a Unix socket.
         """
-        path = self.directory / "rt.sock"
+        path = socketPath()
         listener = serverEndpoint(self.reactor, f"unix:{path}")
         self.daemon.listening.listen(listener)
         endpoint = UNIXClientEndpoint(self.reactor, str(path))

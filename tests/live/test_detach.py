@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import closing
 
 from tests.live.commands import CommandTests
-from tests.net import Child
+from tests.net import Child, socketPath
 
 
 class DetachTests(CommandTests):
@@ -98,7 +98,8 @@ class DetachTests(CommandTests):
         """
         The command detects a daemon on a Unix socket, and ignores the socket of a dead one.
         """
-        self.config.write_text(self.configure(f"unix:{self.directory}/rt.sock"))
+        path = socketPath()
+        self.config.write_text(self.configure(f"unix:{path}"))
         daemon = await self.serve()
         self.assertEqual((await self.detach())[0], 1)
         daemon.signal("KILL")

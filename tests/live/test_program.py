@@ -16,7 +16,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.live.program import READY, ProgramTests
 from tests.live.wire import Refused
-from tests.net import ROOT, Child
+from tests.net import ROOT, Child, socketPath
 
 
 class FirstStartTests(ProgramTests):
@@ -230,7 +230,7 @@ class ListeningTests(ProgramTests):
         """
         Clients of all listeners reach each other.
         """
-        path = self.directory / "rt.sock"
+        path = socketPath()
         await self.serve(self.configure(self.listen, f"unix:{path}"))
         one = await self.subscribed("chat/general")
         other = await self.client(endpoint=UNIXClientEndpoint(self.reactor, str(path)))

@@ -18,6 +18,7 @@ from aerostack.testing import makeProject
 from tests.live.daemon import DaemonTests, gather
 from tests.live.program import ProgramTests
 from tests.live.wire import Refused, Wire
+from tests.net import socketPath
 
 
 class QuotaTests(DaemonTests):
@@ -224,7 +225,7 @@ class UnixTests(ProgramTests):
         """
         Clients on a Unix socket are not counted, unless a proxy there is trusted.
         """
-        path = self.directory / "rt.sock"
+        path = socketPath()
         where = UNIXClientEndpoint(self.reactor, str(path))
         limits = "[limits]\nconnections_per_address = 1"
         forwarded = {"X-Forwarded-For": "198.51.100.1"}

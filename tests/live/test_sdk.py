@@ -16,6 +16,7 @@ from aerostack.client.sdk import TwistedSDK
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.daemon import DaemonTests
 from tests.live.program import ProgramTests
+from tests.net import socketPath
 
 
 class SDKTestCase(DaemonTests):
@@ -235,9 +236,10 @@ class ProcessTests(ProgramTests):
         """
         The SDK connects over a Unix socket.
         """
-        await self.serve(self.configure(f"unix:{self.directory}/rt.sock"))
-        with BlockingSDK(f"http+unix://{self.directory}/rt.sock", SECRET_KEY) as sdk:
+        path = socketPath()
+        await self.serve(self.configure(f"unix:{path}"))
+        with BlockingSDK(f"http+unix://{path}", SECRET_KEY) as sdk:
             self.assertEqual((await deferToThread(sdk.health))["status"], "ok")
-        with BlockingSDK(f"http+unix://{self.directory}/no.sock", SECRET_KEY, retry=False) as sdk:
+        with BlockingSDK(f"http+unix://{path.parent}/no.sock", SECRET_KEY, retry=False) as sdk:
             error = await self.assertFailure(deferToThread(sdk.health), ClientError)
             self.assertIn("No such file", error.message)

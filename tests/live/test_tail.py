@@ -9,7 +9,7 @@ import json
 from aerostack.cli.options import CONFIGS
 from tests.live.commands import CommandTests, Terminal
 from tests.live.program import CLI
-from tests.net import Child
+from tests.net import Child, socketPath
 
 
 class TailTests(CommandTests):
@@ -117,7 +117,8 @@ class TailTests(CommandTests):
         """
         The command finds a daemon on a Unix socket.
         """
-        await self.serve(self.configure(f"unix:{self.directory}/rt.sock"))
+        path = socketPath()
+        await self.serve(self.configure(f"unix:{path}"))
         await self.said(self.tail("chat/a"), "watching chat/a/p")
 
     async def test_terminal(self) -> None:

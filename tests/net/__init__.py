@@ -4,9 +4,13 @@ Tests of L{aerostack.net}.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from codecs import getincrementaldecoder
+from functools import cache
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -17,6 +21,21 @@ from twisted.python.failure import Failure
 ROOT = Path(__file__).resolve().parents[2]
 
 _UTF8 = getincrementaldecoder("utf-8")
+
+
+@cache
+def _sockets() -> str:
+    directory = tempfile.mkdtemp(prefix="rt-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
+
+
+def socketPath() -> Path:
+    """
+    Give the path of a Unix socket that a test may make.  It stands in a directory of its own: the
+    name of a socket has at most 107 bytes, and the directory of a test may be longer.
+    """
+    return Path(tempfile.mkdtemp(dir=_sockets())) / "rt.sock"
 
 
 class Child(ProcessProtocol):

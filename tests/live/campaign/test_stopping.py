@@ -16,6 +16,7 @@ from twisted.internet.error import ConnectionRefusedError
 from tests.live.campaign import SECONDS
 from tests.live.program import ProgramTests
 from tests.live.wire import Wire
+from tests.net import socketPath
 
 timeout = SECONDS
 
@@ -152,7 +153,7 @@ class StopTests(ProgramTests):
         """
         After SIGKILL the next start serves on the same Unix socket, and from the same database.
         """
-        path = self.directory / "rt.sock"
+        path = socketPath()
         where = UNIXClientEndpoint(self.reactor, str(path))
         self.config.write_text(self.configure(f"unix:{path}"))
         daemon = await self.serve()
