@@ -198,7 +198,7 @@ class ReplayConfig:
         "For how long a frame is held.", Number("seconds", 0, 86_400, False), 300.0
     )
     memory: int = setting(
-        "How many bytes are held of all topics together; those quiet for longest give way.",
+        "How many bytes are held of all topics; the project that holds the most gives way.",
         Number("bytes", 0, 1_099_511_627_776),
         268_435_456,
     )
