@@ -171,7 +171,10 @@ def findUnreadable(payload: bytes) -> bytes | None:
     @return: The number; L{None} if all can be read.
     """
     figures = payload.translate(_FIGURES)
-    if not any(suspect in figures for suspect in _SUSPECT):
+    for suspect in _SUSPECT:
+        if suspect in figures:
+            break
+    else:
         return None
     for match in _NUMBER.finditer(_STRING.sub(b'""', payload)):
         if isinf(float(match[0])):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
+from typing import cast
 
 from aerostack.core.limits.tally import Tally
 from aerostack.core.replay.log import Depth, TopicLog
@@ -201,7 +202,8 @@ class TopicLogs:
         Add an entry to a topic's log, and keep within the budget.
         """
         log.append(frame, mark, source, now)
-        share = self._share(topic)
+        # Cheaper than a search by the topic's name: L{open} gave the log its project's share.
+        share = cast(_Share, log.tally)
         share.holding[topic] = log
         share.holding.move_to_end(topic)
         if topic in share.idle:

@@ -112,6 +112,8 @@ def _checkSegment(segment: str) -> None:
         raise RealtimeError("invalid_topic", "A topic has no part that is . or .. alone.")
     if segment != segment.strip():
         raise RealtimeError("invalid_topic", "A part of a topic cannot begin or end in a space.")
+    if _isPlain(segment) and _REFUSED.isdisjoint(segment):
+        return
     for character in segment:
         if character in _REFUSED:
             raise RealtimeError("invalid_topic", f"A topic cannot hold {character!r}.")
@@ -122,8 +124,20 @@ def _checkTableName(name: str) -> None:
     """A table may have nearly any name; the database says whether it exists."""
     if not name:
         raise RealtimeError("invalid_topic", "A table's topic names a table.")
-    for character in name:
-        _checkPrintable(character)
+    if not _isPlain(name):
+        for character in name:
+            _checkPrintable(character)
+
+
+def _isPlain(text: str) -> bool:
+    """Whether all characters are printable ASCII.  Most names are, and this check is fast."""
+    return text.isascii() and text.isprintable()
+
+
+def _isPrintable(text: str) -> bool:
+    return _isPlain(text) or all(
+        unicodedata.category(character) not in _REFUSED_CATEGORIES for character in text
+    )
 
 
 def _checkPrintable(character: str) -> None:
@@ -170,9 +184,7 @@ def checkEvent(event: str, maxLength: int) -> None:
         raise RealtimeError(
             "invalid_event", f"Events that begin with {RESERVED_EVENTS} are the daemon's own."
         )
-    if event == "*" or any(
-        unicodedata.category(character) in _REFUSED_CATEGORIES for character in event
-    ):
+    if event == "*" or not _isPrintable(event):
         raise RealtimeError(
             "invalid_event", "An event's name is printable text, and not * (which means all)."
         )
