@@ -24,8 +24,8 @@ from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
 from aerostack.interfaces.messaging import ISubscriber
+from aerostack.protocol.clientframes import Subscribe
 from aerostack.protocol.codec import encodeValue
-from aerostack.protocol.frames import Subscribe
 from aerostack.protocol.framing import Frame, payloadOf
 from aerostack.tables.feed import TableFeed
 

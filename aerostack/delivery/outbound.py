@@ -19,8 +19,8 @@ from aerostack.delivery.portions import Portions
 from aerostack.errors import CLOSE_SLOW, RealtimeError
 from aerostack.interfaces.messaging import IConnection, ISubscriber
 from aerostack.protocol.encoding import wireFrame
-from aerostack.protocol.frames import Error, ServerFrame
 from aerostack.protocol.framing import Frame, joinFrames
+from aerostack.protocol.serverframes import Error, ServerFrame
 
 CHUNK = 65536
 """How many bytes are written at once of what waited."""

@@ -13,8 +13,8 @@ from aerostack.core.replay.publications import CHAT_MESSAGE, PRESENCE, Publicati
 from aerostack.core.topics.policies import LATEST, TopicPolicy
 from aerostack.protocol.codec import fieldOf
 from aerostack.protocol.encoding import wireFrame
-from aerostack.protocol.frames import ChatMessage, Event
 from aerostack.protocol.framing import Frame
+from aerostack.protocol.serverframes import ChatMessage, Event
 
 
 def publicationFrame(

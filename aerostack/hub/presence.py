@@ -16,8 +16,8 @@ from aerostack.core.topics.topics import Topic
 from aerostack.hub.publishing import Publisher
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
-from aerostack.protocol.frames import Event, Synced
 from aerostack.protocol.framing import Frame
+from aerostack.protocol.serverframes import Event, Synced
 
 AT_ONCE = 16_384
 """A set with at most so many bytes of states is sent right behind the frame that asked for it."""

@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from aerostack.errors import RealtimeError
-from aerostack.protocol.frames import AnyClientFrame, MessageId, ServerFrame
+from aerostack.protocol.clientframes import AnyClientFrame
+from aerostack.protocol.frames import MessageId
+from aerostack.protocol.serverframes import ServerFrame
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from collections.abc import Hashable
 
 from aerostack.core.replay.positions import Position
 from aerostack.protocol.codec import encode
-from aerostack.protocol.frames import ServerFrame
 from aerostack.protocol.framing import Frame, textFrame
+from aerostack.protocol.serverframes import ServerFrame
 
 
 def wireFrame(

@@ -26,7 +26,7 @@ from aerostack.delivery.outbound import Outbound
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
 from aerostack.interfaces.messaging import IHistory
-from aerostack.protocol.frames import Subscribed
+from aerostack.protocol.serverframes import Subscribed
 from aerostack.recovery.pacing import Pacer
 from aerostack.recovery.replay import Replay, Unreadable, readable
 from aerostack.recovery.requests import (

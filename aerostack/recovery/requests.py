@@ -15,7 +15,7 @@ from aerostack.core.rows.selection import Selection
 from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
-from aerostack.protocol.frames import Error, Subscribed
+from aerostack.protocol.serverframes import Error, Subscribed
 
 
 @dataclass(frozen=True)

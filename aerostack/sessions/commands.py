@@ -17,15 +17,11 @@ from aerostack.core.replay.publications import Receipt
 from aerostack.core.topics.topics import Topic, checkEvent, parseTopic, topicOf
 from aerostack.errors import RealtimeError
 from aerostack.hub.publishing import makeRepeatKey
-from aerostack.protocol.codec import ECHOED, MAX_ID, encodeValue, sizeOf
-from aerostack.protocol.frames import (
-    Ack,
+from aerostack.protocol.clientframes import (
     Auth,
     Chat,
     ClientFrame,
-    MessageId,
     Ping,
-    Pong,
     Publish,
     Subscribe,
     Track,
@@ -33,6 +29,9 @@ from aerostack.protocol.frames import (
     Untrack,
     requestOf,
 )
+from aerostack.protocol.codec import ECHOED, MAX_ID, encodeValue, sizeOf
+from aerostack.protocol.frames import MessageId
+from aerostack.protocol.serverframes import Ack, Pong
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession
 from aerostack.sessions.subscriptions import PIECE, Subscriptions, refusal

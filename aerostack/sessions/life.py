@@ -13,7 +13,7 @@ from aerostack.core.access.permissions import Identity
 from aerostack.core.diagnosis.traces import Ended
 from aerostack.errors import CLOSE_GOING_AWAY, CLOSE_INTERNAL, CLOSE_SILENT, RealtimeError
 from aerostack.interfaces.messaging import IConnection
-from aerostack.protocol.frames import Reconnect
+from aerostack.protocol.serverframes import Reconnect
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession
 

@@ -20,15 +20,10 @@ from aerostack.errors import (
     RealtimeError,
 )
 from aerostack.interfaces.messaging import IConnection
+from aerostack.protocol.clientframes import Chat, ClientFrame, Publish, requestOf
 from aerostack.protocol.codec import Reference, decode, echoed, reference
-from aerostack.protocol.frames import (
-    Chat,
-    ClientFrame,
-    Error,
-    MessageId,
-    Publish,
-    requestOf,
-)
+from aerostack.protocol.frames import MessageId
+from aerostack.protocol.serverframes import Error
 from aerostack.sessions.allowance import URGENT, ClientAllowance
 from aerostack.sessions.commands import Commands
 from aerostack.sessions.context import SessionContext

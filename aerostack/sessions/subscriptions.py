@@ -19,7 +19,8 @@ from aerostack.core.rows.views import View, parseEvents
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.delivery.catchup import Catchup
 from aerostack.errors import RealtimeError
-from aerostack.protocol.frames import Subscribe, Track, Unsubscribed, requestOf
+from aerostack.protocol.clientframes import Subscribe, Track, requestOf
+from aerostack.protocol.serverframes import Unsubscribed
 from aerostack.recovery.requests import SubscribeRequest
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession

@@ -15,8 +15,8 @@ from aerostack.core.rows.views import Projection, View, classify, tell
 from aerostack.core.topics.policies import CLOSE, TopicPolicy
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
-from aerostack.protocol.frames import Commit, DbChange
 from aerostack.protocol.framing import Frame
+from aerostack.protocol.serverframes import Commit, DbChange
 
 
 def changeFrame(

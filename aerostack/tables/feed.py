@@ -31,8 +31,9 @@ from aerostack.errors import RealtimeError
 from aerostack.hub.delivering import Delivery
 from aerostack.interfaces.messaging import ISubscriber
 from aerostack.interfaces.tracking import IChangeListener, IChangeTracker
+from aerostack.protocol.clientframes import Subscribe
 from aerostack.protocol.encoding import wireFrame
-from aerostack.protocol.frames import Error, Status, Subscribe
+from aerostack.protocol.serverframes import Error, Status
 from aerostack.tables.encoding import ChangeEncoder
 from aerostack.tables.status import Outage, feedStatus, tableAltered, tableBack
 

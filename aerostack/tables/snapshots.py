@@ -20,8 +20,8 @@ from aerostack.core.rows.views import Projection
 from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
-from aerostack.protocol.frames import SnapshotPage
 from aerostack.protocol.framing import Frame
+from aerostack.protocol.serverframes import SnapshotPage
 
 PAGE_BYTES = 65536
 """About how many bytes of rows one frame carries."""

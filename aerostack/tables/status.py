@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aerostack.core.topics.topics import Topic
-from aerostack.protocol.frames import Status
+from aerostack.protocol.serverframes import Status
 
 
 class Outage(NamedTuple):

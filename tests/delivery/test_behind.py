@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from aerostack.errors import CLOSE_SLOW
-from aerostack.protocol.frames import Pong
+from aerostack.protocol.serverframes import Pong
 from aerostack.recovery import recovery
 from tests.delivery.slowreaders import OutboundCase
 

@@ -14,7 +14,8 @@ from docutils import nodes
 from docutils.core import publish_doctree
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.protocol.frames import AnyClientFrame, ServerFrame
+from aerostack.protocol.clientframes import AnyClientFrame
+from aerostack.protocol.serverframes import ServerFrame
 from tests.net import ROOT
 
 
@@ -106,7 +107,7 @@ def described(frame: Any) -> Iterator[tuple[str, Field, bool]]:
 
 class FrameDocstringTests(SynchronousTestCase):
     """
-    Tests for the docstrings of L{aerostack.protocol.frames}.
+    Tests for the docstrings of the frames that clients and the daemon send.
     """
 
     def test_fields(self) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.errors import RealtimeError
-from aerostack.protocol import frames
+from aerostack.protocol import clientframes
 from aerostack.protocol.codec import (
     decode,
 )
@@ -27,14 +27,14 @@ values = st.recursive(
 objects = st.dictionaries(texts, values, max_size=3)
 
 TYPES = {
-    "subscribe": frames.Subscribe,
-    "unsubscribe": frames.Unsubscribe,
-    "publish": frames.Publish,
-    "track": frames.Track,
-    "untrack": frames.Untrack,
-    "chat": frames.Chat,
-    "auth": frames.Auth,
-    "ping": frames.Ping,
+    "subscribe": clientframes.Subscribe,
+    "unsubscribe": clientframes.Unsubscribe,
+    "publish": clientframes.Publish,
+    "track": clientframes.Track,
+    "untrack": clientframes.Untrack,
+    "chat": clientframes.Chat,
+    "auth": clientframes.Auth,
+    "ping": clientframes.Ping,
 }
 REQUIRED: dict[str, dict[str, Any]] = {
     "subscribe": {"topic": texts},

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from aerostack.errors import RealtimeError
-from aerostack.protocol import frames
+from aerostack.protocol import clientframes
 from aerostack.protocol.codec import (
     MAX_DEPTH,
     decode,
@@ -77,7 +77,7 @@ class DecodeTests(Refusing):
         """
         The daemon ignores unknown fields, which a newer protocol may have.
         """
-        self.assertEqual(decode(b'{"type":"ping","since":"x","v":[{}]}'), frames.Ping())
+        self.assertEqual(decode(b'{"type":"ping","since":"x","v":[{}]}'), clientframes.Ping())
 
     def test_untouched(self) -> None:
         """

@@ -15,7 +15,7 @@ from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.errors import RealtimeError
-from aerostack.protocol import frames
+from aerostack.protocol import serverframes
 from aerostack.protocol.codec import (
     decodeValue,
     encode,
@@ -59,13 +59,13 @@ class EncodeTests(SynchronousTestCase):
         The daemon writes each of its frames as the protocol defines it.
         """
         for frame, expected in (
-            (frames.Subscribed("a/p"), {"type": "subscribed", "topic": "a/p"}),
-            (frames.Unsubscribed("a/p"), {"type": "unsubscribed", "topic": "a/p"}),
-            (frames.Ack("x"), {"type": "ack", "id": "x"}),
-            (frames.Ack(7), {"type": "ack", "id": 7}),
-            (frames.Pong(), {"type": "pong"}),
+            (serverframes.Subscribed("a/p"), {"type": "subscribed", "topic": "a/p"}),
+            (serverframes.Unsubscribed("a/p"), {"type": "unsubscribed", "topic": "a/p"}),
+            (serverframes.Ack("x"), {"type": "ack", "id": "x"}),
+            (serverframes.Ack(7), {"type": "ack", "id": 7}),
+            (serverframes.Pong(), {"type": "pong"}),
             (
-                frames.DbChange("table/t/p", "INSERT", {"id": 1}, 5),
+                serverframes.DbChange("table/t/p", "INSERT", {"id": 1}, 5),
                 {
                     "type": "db_change",
                     "topic": "table/t/p",
@@ -75,7 +75,7 @@ class EncodeTests(SynchronousTestCase):
                 },
             ),
             (
-                frames.DbChange("table/t/p", "UPDATE", {"id": 1}, 5, {"id": 2}, True),
+                serverframes.DbChange("table/t/p", "UPDATE", {"id": 1}, 5, {"id": 2}, True),
                 {
                     "type": "db_change",
                     "topic": "table/t/p",
@@ -87,11 +87,11 @@ class EncodeTests(SynchronousTestCase):
                 },
             ),
             (
-                frames.Event("a/p", "e", Raw(b'{"n":1.0}'), 5),
+                serverframes.Event("a/p", "e", Raw(b'{"n":1.0}'), 5),
                 {"type": "event", "topic": "a/p", "event": "e", "data": {"n": 1}, "timestamp": 5},
             ),
             (
-                frames.ChatMessage("chat/r/p", "message", {"id": "m"}, 5, "ann"),
+                serverframes.ChatMessage("chat/r/p", "message", {"id": "m"}, 5, "ann"),
                 {
                     "type": "chat_message",
                     "topic": "chat/r/p",
@@ -102,11 +102,11 @@ class EncodeTests(SynchronousTestCase):
                 },
             ),
             (
-                frames.Error("forbidden", "No."),
+                serverframes.Error("forbidden", "No."),
                 {"type": "error", "code": "forbidden", "message": "No."},
             ),
             (
-                frames.Error("rate_limited", "Wait.", "x", "a/p", 50),
+                serverframes.Error("rate_limited", "Wait.", "x", "a/p", 50),
                 {
                     "type": "error",
                     "code": "rate_limited",

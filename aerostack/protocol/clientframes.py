@@ -1,0 +1,171 @@
+"""
+The frames that a client sends, with every field.
+
+L{aerostack.protocol.frames} says how to read the descriptions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from aerostack.protocol.frames import MessageId
+
+NULL = Raw(b"null")
+
+
+class ClientFrame(msgspec.Struct, frozen=True, tag_field="type"):
+    """
+    A frame that a client sends.  Where a field may be null, null means the same as no field.
+    """
+
+
+def requestOf(frame: ClientFrame) -> str:
+    """
+    The type of a client's frame, as it stands on the wire.
+    """
+    return str(frame.__struct_config__.tag)
+
+
+class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
+    """
+    The client begins a subscription, or replaces the one that it has to the topic.  The daemon
+    answers with C{subscribed}, or with an C{error} that names the topic.
+
+    @ivar topic: string.  The topic to subscribe to; at most C{limits.topic_length} characters.
+    @ivar filter: object or null; optional.  Which rows of a table the client wants, by columns
+        and conditions (see L{aerostack.core.rows.filters}).  Without it: all rows.
+    @ivar event: string, list or null; optional, added.  Which changes of a table the client
+        wants: C{INSERT}, C{UPDATE}, C{DELETE}, one or a list of them.  Without it: all changes.
+    @ivar columns: list or null; optional, added.  The names of the columns of a table that the
+        client wants.  Without it: all columns that the client may read.
+    @ivar since: string or null; optional, added.  The last C{pos} of the topic that the client
+        saw.  The daemon then sends what the client missed.  Without it: only what comes from now
+        on.
+    @ivar snapshot: boolean or null; optional, added.  C{true}: the daemon first sends the rows
+        that the table has now, as C{snapshot} frames.  With C{since}, only if what was missed is
+        gone.
+    @ivar order: list or null; optional, added.  The order of the rows of a snapshot:
+        C{[["created_at", "desc"], ...]}.  Without it: in any order.
+    @ivar limit: integer or null; optional, added.  The highest number of rows in a snapshot.
+        Without it: all rows.  The daemon answers C{too_large} if they exceed
+        C{limits.snapshot_rows} or C{limits.snapshot_bytes}.
+    @ivar sync: boolean or null; optional, added.  C{true}: the daemon sends the members who are
+        present in pages, and C{synced} behind them.  Without it: all members in one frame.
+    """
+
+    topic: str
+    filter: dict[str, Any] | None = None
+    event: str | list[str] | None = None
+    columns: list[str] | None = None
+    since: str | None = None
+    snapshot: bool | None = None
+    order: Any = None
+    limit: int | None = None
+    sync: bool | None = None
+
+
+class Unsubscribe(ClientFrame, frozen=True, tag="unsubscribe"):
+    """
+    The client ends a subscription.  The daemon answers with C{unsubscribed}, also where there was
+    no subscription.
+
+    @ivar topic: string.  The topic to leave.  What the client tracks on it stays.
+    """
+
+    topic: str
+
+
+class Publish(ClientFrame, frozen=True, tag="publish"):
+    """
+    The client publishes an event to all subscribers of a topic.  If the frame has an C{id}, the
+    daemon answers with C{ack}.  A refusal is an C{error} with the same C{id}.
+
+    @ivar topic: string.  The topic to publish on; not a table's topic.
+    @ivar event: string.  The name of the event, at most C{limits.event_length} characters.  It
+        does not begin with C{presence:}.
+    @ivar data: any; optional.  What the event says.  Subscribers get these bytes.  Without it:
+        null.
+    @ivar persist: boolean or null; optional.  C{true}: the daemon keeps the event in the
+        topic's history, and answers after the commit.  Without it: the event is not kept.
+    @ivar id: string or integer; optional.  The client's name for this publication, at most 128
+        characters.  If the same user sends the same C{id}, C{event} and C{data} on the topic
+        again within C{replay.repeat_window}, the daemon answers again and delivers
+        nothing.  Without it: no answer.
+    """
+
+    topic: str
+    event: str
+    data: Raw = NULL
+    persist: bool | None = None
+    id: MessageId | None = None
+
+
+class Track(ClientFrame, frozen=True, tag="track"):
+    """
+    The client becomes present on a topic, or changes the state that it shows there.  The first
+    time the daemon answers with an C{event} C{presence:sync}; subscribers get C{presence:join} or
+    C{presence:update}.
+
+    @ivar topic: string.  The topic to be present on.
+    @ivar state: object.  What other clients see, at most C{limits.state_bytes} bytes as
+        JSON.  It replaces the state before.
+    @ivar sync: boolean or null; optional, added.  C{true}: the daemon sends the members in
+        pages, as for L{Subscribe}.  Without it: all members in one frame.
+    """
+
+    topic: str
+    state: dict[str, Raw]
+    sync: bool | None = None
+
+
+class Untrack(ClientFrame, frozen=True, tag="untrack"):
+    """
+    The client ends its presence on a topic.  The daemon answers nothing; subscribers get an
+    C{event} C{presence:leave}.
+
+    @ivar topic: string.  The topic on which the client is present no more.
+    """
+
+    topic: str
+
+
+class Chat(ClientFrame, frozen=True, tag="chat"):
+    """
+    The client says something in a room.  Subscribers of C{chat/<roomId>} get a C{chat_message}.
+    The daemon keeps it in the history.
+
+    @ivar roomId: string.  The name of the room, the part of the topic behind C{chat/}.
+    @ivar text: string.  What the client says.
+    @ivar metadata: object or null; optional.  Anything else about the message.  Without it:
+        null.
+    @ivar id: string or integer; optional, added.  As for L{Publish}: the daemon answers with
+        C{ack} once the message is kept.  Without it: no answer.
+    """
+
+    roomId: str
+    text: str
+    metadata: dict[str, Raw] | None = None
+    id: MessageId | None = None
+
+
+class Auth(ClientFrame, frozen=True, tag="auth"):
+    """
+    The client goes on under a new token.  The daemon answers nothing if the token is good; else it
+    sends an C{error} and closes with 4001.
+
+    @ivar token: string.  The new token, a JWT.
+    """
+
+    token: str
+
+
+class Ping(ClientFrame, frozen=True, tag="ping"):
+    """
+    The client asks whether the daemon is there.  The daemon answers with C{pong}.
+    """
+
+
+AnyClientFrame = Subscribe | Unsubscribe | Publish | Track | Untrack | Chat | Auth | Ping
