@@ -4,9 +4,6 @@ The sending half of a session: what a client gets, in which order, and how much 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -15,19 +12,17 @@ from aerostack.core.backlog import Backlog
 from aerostack.core.outbox import Outbox, Verdict
 from aerostack.delivery.catchup import Catchup
 from aerostack.delivery.interfaces import Delivery, IRecovery
-from aerostack.delivery.portions import Portions
+from aerostack.delivery.paced import PacedOutbound
+from aerostack.delivery.portions import CHUNK
 from aerostack.errors import CLOSE_SLOW, RealtimeError
 from aerostack.interfaces.messaging import IConnection, ISubscriber
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.framing import Frame, joinFrames
 from aerostack.protocol.serverframes import Error, ServerFrame
 
-CHUNK = 65536
-"""How many bytes are written at once of what waited."""
-
 
 @implementer(ISubscriber)
-class Outbound:
+class Outbound(PacedOutbound):
     """
     Sends frames to one client, as fast as it reads.
 
@@ -37,25 +32,12 @@ class Outbound:
     that cannot take what exists nowhere else is closed, and may come back.  If too much waits for
     all slow readers together, the one that has not read for longest is closed.
 
-    @ivar deliver: Takes a frame (see L{ISubscriber}).  Only L{_switch} sets it.  While
-        nothing stands in the way it is the connection's own C{send}, because this is called
-        more often than anything else in the daemon.
+    @cvar log: The session makes it.
     """
 
-    __slots__ = (
-        "_backlog",
-        "_congested",
-        "_connection",
-        "_delivery",
-        "_limit",
-        "_outbox",
-        "_portions",
-        "_recovery",
-        "deliver",
-    )
+    __slots__ = ("_congested", "_limit", "_outbox")
 
-    log = Logger()
-    deliver: Callable[[Frame], None]
+    log: Logger
 
     def __init__(
         self,
@@ -68,30 +50,10 @@ class Outbound:
         @param limit: How many bytes may wait.
         @param backlog: Counts what waits for all clients of the project.
         """
-        self._backlog = backlog
-        self._connection = connection
+        super().__init__(connection, recovery, backlog)
         self._limit = limit
         self._outbox: Outbox[Frame] = Outbox(limit, backlog)
-        self._recovery = recovery
         self._congested = False
-        # Most clients never need it.
-        self._portions: Portions | None = None
-        self._switch(Delivery.DIRECT)
-
-    def _switch(self, delivery: Delivery) -> None:
-        """Choose what becomes of frames from now on."""
-        self._delivery = delivery
-        if delivery is Delivery.DIRECT:
-            self.deliver = self._connection.send
-        elif delivery is Delivery.WAITING:
-            self.deliver = self._wait
-        else:
-            self.deliver = _drop
-
-    @property
-    def connectionId(self) -> str:
-        """The connection's id, as it stands in logs and in presence."""
-        return self._connection.connectionId
 
     @property
     def isCongested(self) -> bool:
@@ -107,11 +69,6 @@ class Outbound:
     def _held(self) -> int:
         return 0 if self._portions is None else self._portions.held.size
 
-    @property
-    def connection(self) -> IConnection:
-        """The client's socket."""
-        return self._connection
-
     def send(self, frame: ServerFrame) -> None:
         """
         Send a frame to this client alone.
@@ -120,8 +77,8 @@ class Outbound:
 
     def sendLast(self, frame: ServerFrame) -> None:
         """
-        Send a frame before the end, and the answers that wait.  What waits of topics is
-        left: the client gets it when it comes back.
+        Send a frame before the end, and the answers that wait.  The session drops the
+        waiting frames of topics: the client gets them when it comes back.
         """
         while self._outbox:
             for waiting in self._outbox.take(CHUNK):
@@ -137,13 +94,13 @@ class Outbound:
 
     def fail(self, failure: Failure) -> None:
         """
-        End the connection, because we failed.
+        End the connection, because the daemon failed.
         """
         raise NotImplementedError
 
     def reauthorize(self, topic: str | None = None) -> None:
         """
-        Decide anew what is delivered.
+        Check again what the client may read.
         """
         raise NotImplementedError
 
@@ -161,15 +118,6 @@ class Outbound:
         while self._outbox and not self._congested:
             self._connection.send(joinFrames(self._outbox.take(CHUNK)))
         self._settle()
-
-    def _settle(self) -> None:
-        """Let frames go out directly again, if nothing stands in the way any more."""
-        if not self._isFree():
-            return
-        if self._portions is None or not self._portions.catchups:
-            self._switch(Delivery.DIRECT)
-        if self._portions:
-            self._recovery.pace(self)
 
     def _isFree(self) -> bool:
         """Whether a frame can be sent ahead of all that may wait."""
@@ -292,127 +240,6 @@ class Outbound:
         if self._outbox:
             self._outbox.extract(lambda frame: frame.topic == topic)
         self.endCatchUp(topic)
-
-    # Portions
-
-    def _openPortions(self) -> Portions:
-        if self._portions is None:
-            self._portions = Portions(self._connection, self._isFree, self._backlog)
-        return self._portions
-
-    def sendPast(self, size: int) -> int:
-        """
-        Send a portion of who is present, or else of the past, of the topic whose turn it is.
-
-        @param size: About how many bytes.
-        @return: How many were sent.  There may be none: the client is not ready for more,
-            or the database has not answered.
-        """
-        sent = self._portions.send(size) if self._portions and self._isFree() else None
-        if sent is not None:
-            self._settle()
-        return sent or 0
-
-    # Who is present
-
-    def takesPages(self, topic: str) -> bool:
-        """
-        Whether the client takes who is present on a topic in pages.
-        """
-        return self._portions is not None and topic in self._portions.paged
-
-    def takePages(self, topic: str, paged: bool) -> None:
-        """
-        Note how the client, which subscribes to a topic, takes who is present.
-        """
-        if paged:
-            self._openPortions().paged.add(topic)
-        elif self._portions is not None:
-            self._portions.paged.discard(topic)
-
-    def isSyncing(self, topic: str) -> bool:
-        """
-        Whether the pages of who is present on a topic are still to be sent.
-        """
-        return self._portions is not None and self._portions.isPaging(topic)
-
-    def endSync(self, topic: str) -> None:
-        """
-        Tell no more of who is present on a topic.
-        """
-        if self._portions is not None:
-            self._portions.endSync(topic)
-
-    def sync(self, topic: str, frames: Iterator[Frame], paged: bool, atOnce: bool) -> None:
-        """
-        Tell who is present on a topic, as fast as the client reads.
-
-        @param frames: Each is made when the client is ready for it, so that nothing of it
-            waits.
-        @param paged: Whether they are pages.
-        @param atOnce: Whether they are so few that they need not wait for their turn.
-        """
-        if self._delivery is Delivery.SHUT:
-            return
-        portions = self._openPortions()
-        portions.beginSync(topic, frames, paged)
-        if atOnce and self._isFree():
-            portions.sendSync(topic, CHUNK)
-        self._settle()
-
-    # The past
-
-    def catchUp(self, topic: str, catchup: Catchup) -> None:
-        """
-        Hold back what is live on a topic, until the client has the topic's past.
-        """
-        if self._delivery is Delivery.SHUT:
-            catchup.end()
-            return
-        self._openPortions().enter(topic, catchup)
-        self._switch(Delivery.WAITING)
-
-    def catchingUp(self, topic: str) -> Catchup | None:
-        """
-        What is still to be sent of a topic's past, if anything is.
-        """
-        return None if self._portions is None else self._portions.catchups.get(topic)
-
-    def endCatchUp(self, topic: str) -> None:
-        """
-        Send no more of a topic's past, nor what was held back.
-        """
-        catchup = None if self._portions is None else self._portions.catchups.pop(topic, None)
-        if catchup is not None:
-            catchup.end()
-            self._settle()
-
-    def writePast(self, catchup: Catchup, frames: Iterable[Frame]) -> Deferred[None]:
-        """
-        Send a part of a topic's past when it is the client's turn; see L{Catchup.write}.
-        """
-        return self._paced(catchup.write(frames))
-
-    def writeHeld(self, catchup: Catchup) -> Deferred[None]:
-        """
-        Send the live frames that were held back; see L{Catchup.writeHeld}.
-        """
-        return self._paced(catchup.writeHeld())
-
-    def awaitTurn(self, catchup: Catchup) -> Deferred[None]:
-        """
-        Wait until the client can take more; see L{Catchup.awaitTurn}.
-        """
-        return self._paced(catchup.awaitTurn())
-
-    def _paced(self, written: Deferred[None]) -> Deferred[None]:
-        if self._portions and self._isFree():
-            self._recovery.pace(self)
-        return written
-
-
-def _drop(frame: Frame) -> None:
-    """The connection is over."""
 
 
 _WARNING = RealtimeError(

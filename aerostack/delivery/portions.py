@@ -14,6 +14,9 @@ from aerostack.delivery.catchup import Catchup
 from aerostack.interfaces.messaging import IConnection
 from aerostack.protocol.framing import Frame, joinFrames
 
+CHUNK = 65536
+"""How many bytes a portion has, and a write of frames that waited."""
+
 
 class _Sync:
     """

@@ -7,7 +7,8 @@ from __future__ import annotations
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from aerostack.delivery.outbound import CHUNK, Outbound
+from aerostack.delivery.outbound import Outbound
+from aerostack.delivery.portions import CHUNK
 
 TURN = 1_048_576
 """How many bytes of the past are sent in one turn of the reactor, to all clients together."""

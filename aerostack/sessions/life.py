@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.core.access.permissions import Identity
@@ -46,8 +45,6 @@ class SessionLife(CommandedSession):
         "_state",
         "opened",
     )
-
-    log = Logger()
 
     def __init__(
         self, connection: IConnection, identity: Identity, context: SessionContext
