@@ -1,4 +1,8 @@
 """
-The contracts between the rooms, with what they guarantee: L{aerostack.interfaces.tracking} and
-L{aerostack.interfaces.messaging}.
+The contracts between the rooms, with what they guarantee.
+
+L{aerostack.interfaces.tracking} has the changes of tables, and L{aerostack.interfaces.messaging}
+messages, subscribers and connections.  L{aerostack.interfaces.publishing},
+L{aerostack.interfaces.logs}, L{aerostack.interfaces.roster} and L{aerostack.interfaces.shares} are
+what the part of the daemon that serves clients needs of the part that exists once on a machine.
 """
