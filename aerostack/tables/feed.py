@@ -5,8 +5,9 @@ Table topics: from the tracker's changes to the subscribers of each project.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred
@@ -245,25 +246,30 @@ class TableFeed:
 
     def changed(self, changes: Sequence[Change]) -> Deferred[None] | None:
         self.changes += len(changes)
+        # The topics of each table, by project.  Most often all changes are of one table.
+        topics: dict[str, list[str]] = {}
         for change in changes:
+            table = change.table
             if change.last:
-                self._within.discard(change.table)
+                self._within.discard(table)
             else:
-                self._within.add(change.table)
-            for project in self.projects:
-                topic = tableTopic(change.table, project).canonical
+                self._within.add(table)
+            if table not in topics:
+                topics[table] = [tableTopic(table, each).canonical for each in self.projects]
+            for topic in topics[table]:
                 if self._delivery.hasLog(topic):
                     encoder = ChangeEncoder(topic, change, self._openTransactions[topic])
                     self._delivery.deliverChange(encoder)
-            times = self.latencies.due()
-            if times:
-                self._measure(change.table, change.timestamp, times)
+        times = self.latencies.due(len(changes))
+        if times:
+            self._measure(chain.from_iterable(topics.values()), changes[0].timestamp, times)
         return self._delivery.whenDrained()
 
-    def _measure(self, table: str, timestamp: int, times: int) -> None:
+    def _measure(self, topics: Iterable[str], timestamp: int, times: int) -> None:
         """
         Note how long after its commit a change was sent to all subscribers.
 
+        @param topics: The topics that have it, or other changes that the tracker brought with it.
         @param timestamp: When it was made, ms.
         @param times: How many changes it stands for.
         """
@@ -272,7 +278,6 @@ class TableFeed:
             # The database's clock may differ a little from ours.
             self.latencies.add(max(0, self._now() - timestamp) / 1000, times)
 
-        topics = [tableTopic(table, project).canonical for project in self.projects]
         if not self._delivery.whenSent(topics, sent):
             self.latencies.skip(times)
 

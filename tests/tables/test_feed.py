@@ -89,6 +89,25 @@ class FeedsTests(FeedsCase):
         self.world.turn()
         self.assertEqual(self.feeds.latencies.histogram.count, 5)
 
+    def test_latencyOfBatch(self) -> None:
+        """
+        Of changes that the tracker brings together, the oldest is measured until the last is sent,
+        and stands for all of them.
+        """
+        now = self.world.hub.now()
+        self.subscribed()
+        self.subscribed("bills")
+        batch = [
+            replace(change(INSERT, {"id": n}, table=table), timestamp=now - 50 + n)
+            for n in range(10)
+            for table in ("orders", "bills")
+        ]
+        self.feeds.changed(batch)
+        self.assertIsNone(self.feeds.latencies.take())
+        self.world.clock.advance(0.25)
+        self.assertEqual(self.feeds.latencies.take(), Spread(300.0, 300.0))
+        self.assertEqual(self.feeds.latencies.histogram.count, 20)
+
     def test_listener(self) -> None:
         """
         The feed provides what the tracker calls.

@@ -46,15 +46,17 @@ class Latencies:
         # How many events are not represented by a measured one yet.
         self._unmeasured = 0
 
-    def due(self) -> int:
+    def due(self, events: int = 1) -> int:
         """
-        Count one more event.
+        Count more events.
 
-        @return: The number of events that this one represents, if it is to be measured; else 0.
+        @param events: How many came together.  At most one measurement is made for all of them.
+        @return: The number of events that the measured one represents, if one is to be measured;
+            else 0.
         """
-        self._seen += 1
-        self._unmeasured += 1
-        if self._seen % self._stride:
+        before, self._seen = self._seen, self._seen + events
+        self._unmeasured += events
+        if before // self._stride == self._seen // self._stride:
             return 0
         times, self._unmeasured = self._unmeasured, 0
         return times

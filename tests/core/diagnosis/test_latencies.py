@@ -67,6 +67,17 @@ class LatenciesTests(SynchronousTestCase):
         self.assertIsNone(latencies.take())
         self.assertEqual([bool(latencies.due()) for _ in range(3)], [True, True, True])
 
+    def test_together(self) -> None:
+        """
+        At most one duration is measured of events that come together, and represents all of them.
+        """
+        latencies = Latencies(most=4)
+        self.assertEqual(latencies.due(10), 10)
+        self.measure(latencies, 4)
+        # From here on every second event is measured.
+        self.assertEqual([latencies.due(), latencies.due(), latencies.due(5)], [0, 2, 5])
+        self.assertEqual(latencies.due(0), 0)
+
     def test_counted(self) -> None:
         """
         The histogram counts everything up to the newest that was measured, however few were
