@@ -15,15 +15,15 @@ daemon reads the journal on a timer.  Begin with L{aerostack.tracker.tracker}.
   - L{aerostack.databases.sqlite.entries} decodes the journal's entries, and
     L{aerostack.databases.oversize} omits values that are too large to deliver,
   - L{aerostack.databases.sqlite.journal} is the journal that the daemon reads,
-  - L{aerostack.tracker.tracker} is the timer; it reaches the database through
-    L{aerostack.tracker.monitor},
+  - L{aerostack.tracker.tracker} reads the journal when L{aerostack.tracker.ticker} says; it
+    reaches the database through L{aerostack.tracker.monitor},
   - L{aerostack.tracker.attaching} starts to follow tables, L{aerostack.tracker.watched} counts
     their subscribers, and L{aerostack.tracker.alterations} reports changes of their schema,
   - L{aerostack.tracker.dispatch} passes changes to the listener, and
     L{aerostack.tracker.awaited} holds callers back until it has,
   - L{aerostack.tracker.snapshots} reads rows, L{aerostack.tracker.maintenance} prunes and
     measures the journal, and L{aerostack.tracker.retry} says when to try again what failed,
-  - L{aerostack.databases.sqlite.wake} notices what others write before the timer does.
+  - L{aerostack.databases.sqlite.wake} notices what others write before the next regular tick.
 
 All objects of the daemon in the user's database are named C{_aerostack_*}, and
 L{SQLiteJournal.remove<aerostack.databases.sqlite.journal.SQLiteJournal.remove>} removes all

@@ -1,5 +1,5 @@
 """
-The timer that reads the journal and delivers its changes.
+Reads the journal of a database again and again, and delivers its changes.
 """
 
 from __future__ import annotations
@@ -7,9 +7,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
-from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -34,6 +34,7 @@ from aerostack.tracker.faults import SILENT
 from aerostack.tracker.maintenance import Maintenance
 from aerostack.tracker.monitor import READING, MonitoredDatabase
 from aerostack.tracker.snapshots import SnapshotReader
+from aerostack.tracker.ticker import Ticker
 from aerostack.tracker.watched import WatchedTables
 
 BATCH_BYTES = 4_194_304
@@ -126,12 +127,7 @@ class ChangeTracker:
 
         self._awaited = AwaitedPositions(clock, self.poke)
 
-        self._turn = DeferredLock()
-        # A poke waits first for the reactor's next turn, then for the database.
-        self._poked = False
-        self._pokeCall: IDelayedCall | None = None
-        # A poke that comes sooner than the next tick.
-        self._pause: IDelayedCall | None = None
+        self._ticker = Ticker(clock, pollInterval, self._tick)
         self._stopping = False
         self._waker = waker
         self._isAwake = False
@@ -139,8 +135,6 @@ class ChangeTracker:
         self._wakerStopped: Deferred[None] | None = None
         # Since when there has been a reason to tick.
         self._since = clock.seconds()
-        self._loop = LoopingCall(self._takeTurn)
-        self._loop.clock = clock
 
     # IChangeTracker
 
@@ -252,7 +246,7 @@ class ChangeTracker:
         @param listener: Gets the changes from now on.
         """
         self._dispatcher.listener = listener
-        self._loop.start(self._pollInterval, now=False)
+        self._ticker.start()
         if self._attaching:
             self.poke()
 
@@ -264,15 +258,8 @@ class ChangeTracker:
         """
         self._stopping = True
         self._listen(False)
-        self._cancelPause()
         self._awaited.stop()
-        if self._loop.running:
-            self._loop.stop()
-        if self._pokeCall is not None:
-            self._pokeCall.cancel()
-            self._pokeCall = None
-
-        done: Deferred[None] = self._turn.run(lambda: None)
+        done = self._ticker.stop()
         done.addCallback(lambda _: self._attaching.refuse(_shuttingDown()))
         return done.addCallback(lambda _: self._wakerStopped)
 
@@ -280,27 +267,12 @@ class ChangeTracker:
         """
         Tick soon, because a caller knows that there is something to read.
         """
-        if not self._poked and self._loop.running:
-            self._poked = True
-            self._pokeCall = self._clock.callLater(0, self._answerPoke)
-
-    def _answerPoke(self) -> None:
-        def begin() -> Deferred[None]:
-            # A later poke may be for a change that this tick does not see.
-            self._poked = False
-            return self._tick(urgent=True)
-
-        self._pokeCall = None
-        self._turn.run(begin)
-
-    def _takeTurn(self) -> Deferred[None]:
-        turn: Deferred[None] = self._turn.run(self._tick)
-        return turn
+        self._ticker.poke()
 
     def _isBusy(self) -> bool:
         return bool(self._attaching or self._watched)
 
-    def _tick(self, urgent: bool = False) -> Deferred[None]:
+    def _tick(self, urgent: bool) -> Deferred[None]:
         isBusy = not self._stopping and self._isBusy()
         self._listen(isBusy)
         if not isBusy:
@@ -339,19 +311,7 @@ class ChangeTracker:
         self._monitored.worked("Table changes can be read again.")
         await self._maintenance.keep()
         await self._maintenance.prune()
-        self._goOn(self._maintenance.pruneAt - self._clock.seconds())
-
-    def _goOn(self, pause: float) -> None:
-        """
-        Tick after a pause, if that is sooner than the next regular tick.
-        """
-        if 0 < pause < self._pollInterval and not self._stopping:
-            self._cancelPause()
-            self._pause = self._clock.callLater(pause, self.poke)
-
-    def _cancelPause(self) -> None:
-        if self._pause is not None and self._pause.active():
-            self._pause.cancel()
+        self._ticker.pokeAfter(self._maintenance.pruneAt - self._clock.seconds())
 
     async def _attach(self) -> None:
         if not self._stopping:
