@@ -10,8 +10,8 @@ L{aerostack.interfaces}:
 1. pure, no I/O and no clock: L{aerostack.core}, L{aerostack.protocol}, L{aerostack.interfaces};
 2. live: L{aerostack.auth}, L{aerostack.delivery}, L{aerostack.hub}, L{aerostack.tables},
    L{aerostack.recovery}, L{aerostack.sessions}, L{aerostack.admin}, L{aerostack.tracker};
-3. adapters, one outside system each: L{aerostack.engine}, L{aerostack.databases},
-   L{aerostack.process}, L{aerostack.net};
+3. adapters, one outside system each: L{aerostack.engine}, L{aerostack.workers},
+   L{aerostack.databases}, L{aerostack.process}, L{aerostack.net};
 4. composition: L{aerostack.config}, L{aerostack.examples}, L{aerostack.cli},
    L{aerostack.server}.
 
