@@ -86,7 +86,8 @@ class DaemonTests(TestCase):
             replay=ReplayConfig(),
             topics={},
             tables=self.tables(),
-            limits=LimitsConfig(**self.limits),
+            # The test blocks the reactor that it shares with the daemon, and may be slow.
+            limits=LimitsConfig(**{"lag": None, **self.limits}),
             log=LogConfig(),
             projects=self.projects(),
         )

@@ -322,8 +322,8 @@ class StormTests(QuotaTests):
 
     async def test_storm(self) -> None:
         """
-        With default limits, the daemon serves every one of many clients that connect and subscribe
-        at once.
+        With default limits, except that the daemon may be late, it serves every one of many
+        clients that connect and subscribe at once.
         """
 
         async def subscribe() -> None:

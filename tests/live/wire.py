@@ -57,6 +57,7 @@ class Wire(Protocol):
 
     @ivar headers: The headers of the answer to the opening, in lower case.
     @ivar closeCode: The code of the daemon's close frame, if it sent one.
+    @ivar closing: Fires when the daemon's close frame arrives, or else when the connection is lost.
     @ivar lost: Fires when the connection is lost.
     @ivar answerPings: Whether to answer pings.
     @ivar answerClose: Whether to answer close frames.
@@ -71,6 +72,7 @@ class Wire(Protocol):
         self.headers: dict[str, str] = {}
         self.closeCode: int | None = None
         self.closeReason = ""
+        self.closing: Deferred[None] = Deferred()
         self.lost: Deferred[None] = Deferred()
         self.answerPings = True
         # Whether frames keep their positions, which differ in every run.
@@ -289,6 +291,7 @@ class Wire(Protocol):
             self.closeReason = payload[2:].decode()
             if self.answerClose:
                 self.write(maskedFrame(payload[:2], CLOSE))
+            self.closing.callback(None)
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self._gone = True
@@ -298,6 +301,8 @@ class Wire(Protocol):
             self._opening.addErrback(lambda _: None)
         for waiting in self._waiting:
             waiting.errback(ConnectionResetError(f"closed with {self.closeCode}"))
+        if not self.closing.called:
+            self.closing.callback(None)
         self.lost.callback(None)
 
 
