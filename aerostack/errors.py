@@ -105,6 +105,9 @@ ERRORS: dict[str, ErrorCode] = {
         "last pos; the answer has the gap.",
     ),
     "database_unavailable": ErrorCode(503, "The database did not answer. Try again."),
+    "engine_unavailable": ErrorCode(
+        503, "The engine between the daemons did not answer. Try again after retryAfter ms."
+    ),
     "shutting_down": ErrorCode(
         503, "The daemon is stopping. Connect again after retryAfter ms, if the answer has it."
     ),

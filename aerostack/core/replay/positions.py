@@ -8,6 +8,10 @@ memory of this run, and its place in the database, which outlives the run.
 An operator can restore a database to an older state.  So a position also says whether the client
 has seen a kept message there.  If the database lacks that message, it is not the database that
 the client knows.
+
+Nodes that share their logs over a server have the same trouble with that server: it can come back
+with older logs, and go on counting from there.  So a position in a shared log also has the tag of
+its entry (see L{aerostack.core.replay.tags}).  Another entry at the same place has another tag.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from dataclasses import dataclass
 
 _POSITION = re.compile(
     r"(?P<epoch>[0-9a-z]{1,24})-(?P<offset>[0-9a-f]{0,15})-(?P<mark>[0-9a-f]{1,15})(?P<seen>k?)"
-    r"(?:-(?P<lineage>[0-9a-z]{1,24}))?(?P<within>\+)?"
+    r"(?:\.(?P<tag>[0-9a-z]{1,24}))?(?:-(?P<lineage>[0-9a-z]{1,24}))?(?P<within>\+)?"
 )
 
 
@@ -36,6 +40,8 @@ class Position:
     @ivar within: Whether the entry is a part of a transaction that goes on behind it.
     @ivar seen: Whether the mark is that of a kept message.  If not, the mark is a time, and no
         message was kept between the newest message and that time.
+    @ivar tag: The tag of the entry in a log that several nodes share; empty before its first
+        entry, and in a log that is one daemon's own.
     """
 
     epoch: str
@@ -44,10 +50,13 @@ class Position:
     lineage: str = ""
     within: bool = False
     seen: bool = False
+    tag: str = ""
 
     def __str__(self) -> str:
         offset = "" if self.offset is None else f"{self.offset:x}"
         text = f"{self.epoch}-{offset}-{self.mark:x}{'k' if self.seen else ''}"
+        if self.tag:
+            text = f"{text}.{self.tag}"
         if self.lineage:
             text = f"{text}-{self.lineage}"
         return f"{text}+" if self.within else text
@@ -70,4 +79,5 @@ def parsePosition(text: str) -> Position | None:
         found["lineage"] or "",
         found["within"] is not None,
         bool(found["seen"]),
+        found["tag"] or "",
     )

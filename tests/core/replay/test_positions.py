@@ -20,6 +20,7 @@ positions = st.builds(
     names | st.just(""),
     st.booleans(),
     st.booleans(),
+    names | st.just(""),
 )
 
 
@@ -52,6 +53,15 @@ class PositionTests(SynchronousTestCase):
             self.assertIsNone(parsePosition(text), text)
         for text in ("a-1-1\n", " a-1-1", "a-g-1", "a-1-k", "a-1--1", "a-+1-1", "a-1-" + "f" * 16):
             self.assertIsNone(parsePosition(text), text)
+        for text in ("a-1-1.", "a-1-1.-j", "a-1-1.K", "a-1-1j.k", "a-1-1-j.k", "a-1-1." + "a" * 25):
+            self.assertIsNone(parsePosition(text), text)
+
+    def test_withoutTag(self) -> None:
+        """
+        A position that was made before positions had tags is read as before, without a tag.
+        """
+        self.assertEqual(parsePosition("e-ff-1000k"), Position("e", 255, 4096, seen=True))
+        self.assertEqual(parsePosition("e-1-10-j+"), Position("e", 1, 16, "j", True))
 
     def test_short(self) -> None:
         """
@@ -61,3 +71,5 @@ class PositionTests(SynchronousTestCase):
         self.assertEqual(str(Position("e", None, 16, "j")), "e--10-j")
         self.assertEqual(str(Position("e", 1, 16, "j", True)), "e-1-10-j+")
         self.assertEqual(str(Position("e", 1, 16, seen=True)), "e-1-10k")
+        self.assertEqual(str(Position("e", 1, 16, seen=True, tag="9f")), "e-1-10k.9f")
+        self.assertEqual(str(Position("e", 1, 16, "j", True, tag="9f")), "e-1-10.9f-j+")
