@@ -140,7 +140,8 @@ class OutsideTests(SynchronousTestCase):
         setup = ConfigParser(interpolation=None)
         setup.read(SOURCE.parent / "setup.cfg")
         required = requirements(setup["options"]["install_requires"])
-        optional = requirements(setup["options.extras_require"]["postgres"])
+        extras = setup["options.extras_require"]
+        optional = requirements(extras["postgres"]) | requirements(extras["valkey"])
         roots = {
             name.partition(".")[0]
             for _, path in modules()

@@ -1,0 +1,3 @@
+"""
+Tests of the engine on Valkey, against a real server.
+"""

@@ -1,0 +1,3 @@
+"""
+Tests of the fakes that the package offers for tests.
+"""
