@@ -1,32 +1,16 @@
 """
-The table of the kept messages.
+Writes and reads the table of the kept messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from twisted.logger import Logger
-
 from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
-from aerostack.core.replay.publications import CHAT_MESSAGE, EVENT, Kept, Message
+from aerostack.core.replay.publications import EVENT, Kept, Message
 from aerostack.databases.dialect import Dialect
-from aerostack.protocol.codec import makeReadable
-
-_log = Logger()
-
-_COLUMNS = "id, room_id, kind, event, data, user_id, created_at, publish_id"
-
-LATEST = 253_402_300_799_999
-"""The last millisecond of the year 9999.  No daemon wrote a row with a later time, and no message
-is kept behind such a row."""
-
-PORTION = 400
-"""How many messages are read at once at the start."""
-
-PORTION_CHARACTERS = 4_194_304
-"""How many characters of data these messages have at most, or a single larger one."""
+from aerostack.databases.messagerows import COLUMNS, CREATED_AT, DATA, LATEST, readRows
 
 
 class InDoubt(Exception):
@@ -61,7 +45,7 @@ def insertMessages(
             times.append(createdAt)
         marks = ", ".join([dialect.mark] * 8)
         cursor.executemany(
-            f"INSERT INTO {dialect.messages} ({_COLUMNS}) VALUES ({marks})",
+            f"INSERT INTO {dialect.messages} ({COLUMNS}) VALUES ({marks})",
             [
                 (
                     message.id,
@@ -97,7 +81,7 @@ def tryToKeep(cursor: Any, dialect: Dialect, unkept: Iterable[str], isThorough: 
     if isThorough:
         marks = ", ".join([dialect.mark] * 8)
         cursor.execute(
-            f"INSERT INTO {dialect.messages} ({_COLUMNS}) VALUES ({marks})",
+            f"INSERT INTO {dialect.messages} ({COLUMNS}) VALUES ({marks})",
             ("", "", EVENT, "", "null", None, 0, None),
         )
         dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", ("",))
@@ -139,9 +123,9 @@ def selectPage(
         )
         if not rows:
             break
-        page += _read(rows)
-        before = rows[-1][_CREATED_AT]
-        left -= sum(len(str(row[_DATA])) for row in rows)
+        page += readRows(rows)
+        before = rows[-1][CREATED_AT]
+        left -= sum(len(str(row[DATA])) for row in rows)
     return page
 
 
@@ -161,9 +145,9 @@ def _select(
     """
     dialect.execute(
         cursor,
-        f"SELECT {_COLUMNS} FROM (SELECT {_COLUMNS}, sum(length(data)) OVER (ORDER BY created_at"
+        f"SELECT {COLUMNS} FROM (SELECT {COLUMNS}, sum(length(data)) OVER (ORDER BY created_at"
         f" {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before"
-        f" FROM (SELECT {_COLUMNS} FROM {dialect.messages} WHERE {condition}"
+        f" FROM (SELECT {COLUMNS} FROM {dialect.messages} WHERE {condition}"
         f" ORDER BY created_at {order} LIMIT ?) AS found) AS counted"
         f" WHERE coalesce(before, 0) < ? ORDER BY created_at {order}",
         (*parameters, limit, max(1, size)),
@@ -273,128 +257,8 @@ def selectPast(
         rows = _select(cursor, dialect, condition, (topic, after, until), "ASC", limit, size)
         if not rows:
             break
-        past = _read(rows)
+        past = readRows(rows)
         # The caller takes an empty page for the last one.
-        after = rows[-1][_CREATED_AT]
+        after = rows[-1][CREATED_AT]
     # If the messages are complete now, they were complete when they were read.
     return None if _mayLack(cursor, dialect, topic, began, oldest(), maxCount) else past
-
-
-def selectRepeatable(
-    cursor: Any, dialect: Dialect, since: int, limit: int, remember: Callable[[Kept], None]
-) -> None:
-    """
-    Read the newest messages that their publishers may send again, oldest first.  They are read in
-    portions, because memory may not hold all of them.
-
-    @param since: Only messages kept since this time, ms.
-    @param remember: Receives each message.
-    """
-    dialect.execute(
-        cursor,
-        f"SELECT room_id, created_at, length(data) FROM {dialect.messages}"
-        " WHERE created_at >= ? AND created_at < ? AND publish_id IS NOT NULL"
-        " ORDER BY created_at DESC LIMIT ?",
-        (since, LATEST, limit),
-    )
-    unread: list[Any] = []
-    for places in _portions(cursor.fetchall()[::-1]):
-        values = ", ".join(["(?, ?)"] * (len(places) // 2))
-        dialect.execute(
-            cursor,
-            f"SELECT {_COLUMNS} FROM {dialect.messages}"
-            f" WHERE (room_id, created_at) IN (VALUES {values}) ORDER BY created_at",
-            places,
-        )
-        for row in cursor.fetchall():
-            kept = _kept(row)
-            if kept is None:
-                unread.append(row[0])
-            else:
-                remember(kept)
-    _logUnread(unread)
-
-
-def _portions(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
-    """
-    Divide messages into portions that are read at once.
-
-    @param rows: The topic, time and number of characters of each message.
-    @return: The topics and times of each portion.
-    """
-    places: list[Any] = []
-    characters = 0
-    for topic, time, size in rows:
-        if places and (len(places) == 2 * PORTION or characters + size > PORTION_CHARACTERS):
-            yield places
-            places, characters = [], 0
-        places += (topic, time)
-        characters += size
-    if places:
-        yield places
-
-
-def findMessages(
-    cursor: Any, dialect: Dialect, since: int, limit: int, remember: Callable[[Kept], None]
-) -> int:
-    """
-    Read the messages that an earlier run left, for publishers that send them again.
-
-    @param since: Publishers do not send messages from before this time (ms) again.
-    @param limit: How many such messages to read.
-    @param remember: See L{selectRepeatable}.
-    @return: The C{createdAt} of the newest message; 0 without messages.
-    """
-    cursor.execute(
-        f"SELECT coalesce(max(created_at), 0) FROM {dialect.messages} WHERE created_at < {LATEST}"
-    )
-    newest = int(cursor.fetchone()[0])
-    selectRepeatable(cursor, dialect, since, limit, remember)
-    return newest
-
-
-_DATA, _CREATED_AT = 4, 6
-
-
-def _read(rows: Sequence[Sequence[Any]]) -> list[Kept]:
-    """The messages in rows, without rows that no daemon can have written."""
-    messages = [_kept(row) for row in rows]
-    _logUnread([row[0] for row, kept in zip(rows, messages, strict=True) if kept is None])
-    return [kept for kept in messages if kept is not None]
-
-
-def _logUnread(unread: Sequence[Any]) -> None:
-    """
-    Log that some rows are left out.
-
-    @param unread: Their ids, as they are in the database.
-    """
-    if unread:
-        # A program that writes to the table can fill it, and must not fill the log with that.
-        _log.warn(
-            "{n} rows of the message table are left out, because no daemon wrote them; the first"
-            " is {id}",
-            n=len(unread),
-            id=repr(unread[0])[:100],
-        )
-
-
-def _kept(row: Sequence[Any]) -> Kept | None:
-    messageId, room, kind, event, text, userId, createdAt, publishId = row
-    texts = (messageId, room, event, text, userId or "", publishId or "")
-    if not all(isinstance(each, str) for each in texts) or not isinstance(createdAt, int):
-        return None
-    data = makeReadable(text.encode("utf-8", "replace"))
-    if kind not in (EVENT, CHAT_MESSAGE) or data is None:
-        return None
-    message = Message(
-        id=messageId,
-        topic=room,
-        kind=kind,
-        event=event,
-        data=data,
-        userId=userId,
-        timestamp=createdAt,
-        publishId=publishId,
-    )
-    return Kept(message, createdAt)

@@ -18,12 +18,12 @@ from psycopg.pq import TransactionStatus
 from twisted.python.failure import Failure
 
 from aerostack.core.replay.publications import Kept
-from aerostack.databases.messages import findMessages
 from aerostack.databases.migrations import migrate
 from aerostack.databases.pool import PooledDatabase
 from aerostack.databases.postgres.dialect import POSTGRES
 from aerostack.databases.postgres.locks import PATIENCE, Lookout
 from aerostack.databases.postgres.settings import settingsSQL
+from aerostack.databases.repeatable import findMessages
 from aerostack.settings.conninfo import Conninfo, parseConninfo
 
 OLDEST = 14

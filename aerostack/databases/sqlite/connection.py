@@ -15,9 +15,9 @@ from twisted.internet.defer import Deferred
 
 from aerostack.core.replay.publications import Kept
 from aerostack.databases.dialect import Dialect
-from aerostack.databases.messages import findMessages
 from aerostack.databases.migrations import migrate
 from aerostack.databases.pool import PooledDatabase
+from aerostack.databases.repeatable import findMessages
 
 _MESSAGES = "realtime_messages"
 _VERSIONS = "realtime_schema"

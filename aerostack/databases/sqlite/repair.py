@@ -11,16 +11,17 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from aerostack.databases.identifiers import quoteIdentifier
 from aerostack.databases.sqlite import ledger, schema
+from aerostack.databases.sqlite.backfill import enterRebuilt, fillAdded
 from aerostack.databases.sqlite.installed import InstalledTrigger, dropTriggers, installedTriggers
 from aerostack.databases.sqlite.ledger import Place, TableRecord
 from aerostack.databases.sqlite.names import fold
+from aerostack.databases.sqlite.places import findPlaces, positions
 from aerostack.databases.sqlite.tables import Table, constantDefault, describe
-from aerostack.databases.sqlite.triggers import buildTriggers, isWhole, parseColumns
-from aerostack.databases.sqlite.triggertext import KEY, cellName, keySQL
+from aerostack.databases.sqlite.triggers import buildTriggers
+from aerostack.databases.sqlite.triggertext import KEY
 from aerostack.errors import RealtimeError
 
 _serial = itertools.count(1)
@@ -52,12 +53,12 @@ def isCurrent(
     table = _find(cursor, record.name)
     if table is None or record.missing:
         return table is None and record.missing
-    placed = _place(record, installed, table)
+    placed = findPlaces(record, installed, table)
     if placed is None or placed != list(record.places):
         return False
     if len(table.columns) > sum(place.name is not None for place in placed):
         return False
-    built = buildTriggers(record.tid, table, _positions(table, placed), ledger.doubles(cursor))
+    built = buildTriggers(record.tid, table, positions(table, placed), ledger.doubles(cursor))
     wanted = {trigger.name: trigger.sql for trigger in built}
     return wanted == {s.name: s.sql for s in installed} and not _isOvertaken(cursor, installed)
 
@@ -114,7 +115,7 @@ def repairTable(
             )
         return
     try:
-        if _place(record, installed, table) is not None:
+        if findPlaces(record, installed, table) is not None:
             reshape(cursor, record, installed, table, after)
             return
         tid = begin(cursor, table, record.name)
@@ -127,11 +128,11 @@ def repairTable(
     ledger.end(cursor, record.tid)
     if record.missing:
         # The journal has already reported the loss.
-        _enterRebuilt(cursor, tid, table, record.name, rebuiltRows, silent=True)
+        enterRebuilt(cursor, tid, table, record.name, rebuiltRows, silent=True)
     elif any(fold(s.table) == fold(record.name) for s in installed):
         ledger.addLoss(cursor, tid, _unsure(record.name))
     else:
-        _enterRebuilt(cursor, tid, table, record.name, rebuiltRows)
+        enterRebuilt(cursor, tid, table, record.name, rebuiltRows)
 
 
 def begin(cursor: sqlite3.Cursor, table: Table, name: str) -> int:
@@ -168,7 +169,7 @@ def follow(cursor: sqlite3.Cursor, table: Table, record: TableRecord | None) -> 
         installed = installedTriggers(cursor).get(record.tid, ())
         if isCurrent(cursor, record, installed):
             return
-        if not record.missing and _place(record, installed, table) is not None:
+        if not record.missing and findPlaces(record, installed, table) is not None:
             reshape(cursor, record, installed, table, ledger.newest(cursor))
             return
         ledger.end(cursor, record.tid)
@@ -187,7 +188,7 @@ def reshape(
 
     @raise RealtimeError: C{untrackable_table}.
     """
-    placed = _place(record, installed, table)
+    placed = findPlaces(record, installed, table)
     assert placed is not None
     known = {fold(place.name) for place in placed if place.name is not None}
     added = []
@@ -201,7 +202,7 @@ def reshape(
     ledger.setPlaces(cursor, record.tid, placed)
     _install(cursor, record.tid, table, placed)
     if added:
-        _fill(cursor, record.tid, table, placed, added, after)
+        fillAdded(cursor, record.tid, table, placed, added, after)
 
 
 def _active(cursor: sqlite3.Cursor) -> list[TableRecord]:
@@ -220,50 +221,6 @@ def _unsure(name: str) -> str:
         f"Changes of the table {name!r} may be missing, because what records them was taken"
         " away; reload it."
     )
-
-
-def _place(
-    record: TableRecord, installed: Sequence[InstalledTrigger], table: Table
-) -> list[Place] | None:
-    """
-    Find the columns' present names in the triggers, which SQLite rewrote.
-
-    @return: L{None} if the triggers do not show them, because the table was made again or a
-        program dropped some triggers.
-    """
-    texts = {s.name.rpartition("_")[2]: s.sql for s in installed}
-    if not isWhole(texts):
-        return None
-    if any(
-        fold(s.table) != fold(table.name) or "INTO _aerostack_changes" not in s.sql
-        for s in installed
-    ):
-        return None
-    names = parseColumns(texts["bu"])
-    present = {fold(column.name): column.name for column in table.columns}
-    recorded = {place.position for place in record.places if place.name is not None}
-    if names.keys() != recorded:
-        return None
-    # A renamed column may have taken a dropped column's name.  SQLite rewrote only the reference
-    # of the renamed one, so that one has the first claim.
-    claims: dict[str, int] = {}
-    for renamed in (True, False):
-        for place in record.places:
-            if place.name is not None:
-                name = names[place.position]
-                if (fold(name) != fold(place.name)) is renamed and fold(name) in present:
-                    claims.setdefault(fold(name), place.position)
-    owners = {position: present[name] for name, position in claims.items()}
-    placed = [replace(place, name=owners.get(place.position)) for place in record.places]
-    if len(placed) + len(present.keys() - claims.keys()) > ledger.MAX_POSITIONS:
-        # So many columns came and went that the journal has no column left.
-        return None
-    return placed
-
-
-def _positions(table: Table, placed: Sequence[Place]) -> list[int]:
-    by = {place.name: place.position for place in placed}
-    return [by[column.name] for column in table.columns]
 
 
 def _isOvertaken(cursor: sqlite3.Cursor, installed: Sequence[InstalledTrigger]) -> bool:
@@ -289,7 +246,7 @@ def _install(cursor: sqlite3.Cursor, tid: int, table: Table, placed: Sequence[Pl
     dropTriggers(cursor, tid)
     doubles = ledger.addDoubles(cursor, (column.name for column in table.columns))
     fault = _compileFault(cursor, table)
-    for trigger in buildTriggers(tid, table, _positions(table, placed), doubles):
+    for trigger in buildTriggers(tid, table, positions(table, placed), doubles):
         cursor.execute(trigger.sql)
     if fault is None:
         fault = _compileFault(cursor, table)
@@ -318,84 +275,3 @@ def _compileFault(cursor: sqlite3.Cursor, table: Table) -> str | None:
     except sqlite3.OperationalError as error:
         return str(error)
     return None
-
-
-def _enterRebuilt(
-    cursor: sqlite3.Cursor,
-    tid: int,
-    table: Table,
-    name: str,
-    rebuiltRows: int,
-    silent: bool = False,
-) -> None:
-    """
-    Enter that a table was made again, and its rows if they are few.
-
-    @param silent: Enter no loss, unless the rows are many.
-    """
-    source = quoteIdentifier(table.name)
-    (rows,) = cursor.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT ?)", (rebuiltRows + 1,)
-    ).fetchone()
-    many = rows > rebuiltRows
-    if many or not silent:
-        count = f"more than {rebuiltRows}" if many else rows
-        ledger.addLoss(
-            cursor,
-            tid,
-            f"The table {name!r} was made again with {count} rows, and changes may be missing;"
-            " reload it.",
-        )
-    if rows and not many:
-        placed = ledger.records(cursor)[tid].places
-        cells = {
-            cellName(position): quoteIdentifier(column.name)
-            for position, column in zip(_positions(table, placed), table.columns, strict=True)
-        }
-        cells["k"] = keySQL(table, "t")
-        cursor.execute(
-            f"INSERT INTO _aerostack_changes (tid, op, {', '.join(cells)})"
-            f" SELECT ?, '{ledger.INSERTED}', {', '.join(cells.values())} FROM {source} AS t",
-            (tid,),
-        )
-
-
-def _fill(
-    cursor: sqlite3.Cursor,
-    tid: int,
-    table: Table,
-    placed: Sequence[Place],
-    added: Sequence[Place],
-    after: int,
-) -> None:
-    """
-    Set an added column's value in the entries of triggers that did not know the column: the row's
-    own value if the row still exists, else the default.
-    """
-    names = [place.name for place in added if place.name is not None]
-    cells = ", ".join(f"c{place.position} = ?" for place in added)
-    images = (ledger.IMAGE, ledger.GONE)
-    rows = ", ".join(f"'{op}'" for op in (*images, ledger.INSERTED, ledger.UPDATED))
-    cursor.execute(
-        f"UPDATE _aerostack_changes SET {cells} WHERE tid = ? AND seq > ? AND op IN ({rows})",
-        [*(place.fallback for place in added), tid, after],
-    )
-    # For entries without a row, the value is read from the table.
-    columns = ", ".join(quoteIdentifier(name) for name in names)
-    identity = " AND ".join(f"t.{part.sql} = ?" for part in table.key)
-    by = dict(zip((c.name for c in table.columns), _positions(table, placed), strict=True))
-    kept = ["k"] if table.rowid is not None else [f"c{by[name]}" for name in table.keyColumns]
-    seen = set()
-    for seq, op, *key in cursor.execute(
-        f"SELECT seq, op, {', '.join(kept)} FROM _aerostack_changes"
-        f" WHERE tid = ? AND seq > ? AND op IN ({rows}) ORDER BY seq DESC",
-        (tid, after),
-    ).fetchall():
-        if tuple(key) in seen:
-            continue
-        seen.add(tuple(key))
-        live = cursor.execute(
-            f"SELECT {columns} FROM {quoteIdentifier(table.name)} AS t WHERE {identity}", key
-        ).fetchone()
-        if op not in images and live is not None:
-            cursor.execute(f"UPDATE _aerostack_changes SET {cells} WHERE seq = ?", [*live, seq])

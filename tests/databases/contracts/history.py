@@ -10,8 +10,8 @@ from typing import Any
 from aerostack.core.replay.publications import Kept, Message
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.history import History
-from aerostack.databases.messages import findMessages
 from aerostack.databases.migrations import migrate
+from aerostack.databases.repeatable import findMessages
 from tests.databases.synchronous import SlowDatabase
 
 ROOM = "chat/a/p"

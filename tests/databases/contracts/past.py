@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.logger import capturedLogs
 
 from aerostack.core.replay.publications import Kept
-from aerostack.databases import messages
+from aerostack.databases import repeatable
 from aerostack.errors import RealtimeError
 from tests.databases.contracts.history import ROOM, HistoryContract
 
@@ -190,17 +190,17 @@ class PastContract(HistoryContract):
         However much data the messages have that may be sent again, only a portion of it is in
         memory at once.
         """
-        self.patch(messages, "PORTION", 3)
-        self.patch(messages, "PORTION_CHARACTERS", 3_000)
+        self.patch(repeatable, "PORTION", 3)
+        self.patch(repeatable, "PORTION_CHARACTERS", 3_000)
         sizes = (1, 1, 1, 1, 2_000, 900, 200, 9_000, 1)
         kept = [
             self.keep(time, f"chat/{time % 2}/p", data=b'"%s"' % (b"x" * size), publishId="1")
             for time, size in enumerate(sizes, 1)
         ]
         asked: list[int] = []
-        portions = messages._portions
+        portions = repeatable._portions
         self.patch(
-            messages,
+            repeatable,
             "_portions",
             lambda rows: (asked.append(len(part) // 2) or part for part in portions(rows)),
         )

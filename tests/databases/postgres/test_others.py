@@ -13,10 +13,10 @@ from aerostack.core.rows.columns import ColumnType
 from aerostack.core.rows.comparison import READERS
 from aerostack.core.rows.conditions import EQ, GT, IN, Condition
 from aerostack.core.rows.selection import Bounds, Selection
-from aerostack.databases.messages import findMessages
 from aerostack.databases.postgres.connection import openConnection, prepareDatabase
 from aerostack.databases.postgres.dialect import POSTGRES
 from aerostack.databases.postgres.query import runQuery
+from aerostack.databases.repeatable import findMessages
 from aerostack.errors import RealtimeError
 from aerostack.protocol.codec import encodeValue
 from tests.databases.postgres.case import PostgresCase
