@@ -12,8 +12,9 @@ from twisted.web.resource import Resource
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.limits.quotas import Quotas
 from aerostack.interfaces.messaging import IHistory
-from aerostack.net.http.api import HealthResource, HistoryResource, RPCResource, makeRoot
+from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
 from aerostack.net.http.files import clientFiles, homeFiles, sharedFiles
+from aerostack.net.http.health import HealthResource
 from aerostack.net.http.metrics import MetricsResource, Timings
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate

@@ -21,7 +21,7 @@ daemon reads the journal on a timer.  Begin with L{aerostack.tracker.tracker}.
     their subscribers, and L{aerostack.tracker.alterations} reports changes of their schema,
   - L{aerostack.tracker.dispatch} passes changes to the listener, and
     L{aerostack.tracker.awaited} holds callers back until it has,
-  - L{aerostack.tracker.snapshots} reads rows, L{aerostack.tracker.maintenance} prunes and
+  - L{aerostack.tracker.rowreader} reads rows, L{aerostack.tracker.maintenance} prunes and
     measures the journal, and L{aerostack.tracker.retry} says when to try again what failed,
   - L{aerostack.databases.sqlite.wake} notices what others write before the next regular tick.
 

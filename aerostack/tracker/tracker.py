@@ -33,7 +33,7 @@ from aerostack.tracker.dispatch import ChangeDispatcher
 from aerostack.tracker.faults import SILENT
 from aerostack.tracker.maintenance import Maintenance
 from aerostack.tracker.monitor import READING, MonitoredDatabase
-from aerostack.tracker.snapshots import SnapshotReader
+from aerostack.tracker.rowreader import RowReader
 from aerostack.tracker.ticker import Ticker
 from aerostack.tracker.watched import WatchedTables
 
@@ -97,7 +97,7 @@ class ChangeTracker:
         self._dispatcher = ChangeDispatcher(clock, self._watched)
         self._monitored = MonitoredDatabase(clock, database, self._dispatcher, pollInterval)
         self._columns = ColumnCache(database, journal)
-        self._snapshots = SnapshotReader(clock, self._reads, journal)
+        self._rowReader = RowReader(clock, self._reads, journal)
         self._maintenance = Maintenance(
             clock,
             wall,
@@ -230,7 +230,7 @@ class ChangeTracker:
                 return snapshot
             return self._awaited.wait(snapshot.position).addCallback(lambda _: snapshot)
 
-        return self._snapshots.read(table, selection, bounds).addCallback(wait)
+        return self._rowReader.read(table, selection, bounds).addCallback(wait)
 
     def reach(self, position: int, patience: float) -> Deferred[None]:
         if position <= self.position:

@@ -1,5 +1,5 @@
 """
-The resources of the daemon: history, RPC, health.
+The resources that applications ask, history and RPC, and the tree of all resources.
 """
 
 from __future__ import annotations
@@ -31,23 +31,6 @@ from aerostack.net.http.requests import (
 )
 from aerostack.sessions.rpc import RPC, Permit
 from aerostack.settings.limits import LimitsConfig
-
-
-class HealthResource(JSONResource):
-    """
-    Reports whether the daemon does its work.
-    """
-
-    def __init__(self, health: Callable[[], dict[str, Any]]) -> None:
-        """
-        @param health: Gives the answer.  Its C{status} is C{ok} or C{failing}.
-        """
-        super().__init__()
-        self._health = health
-
-    def answer(self, request: BoundedRequest) -> Any:
-        body = self._health()
-        return 200 if body["status"] == "ok" else 503, body
 
 
 class HistoryResource(JSONResource):

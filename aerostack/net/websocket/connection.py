@@ -1,9 +1,9 @@
 """
 WebSocket connections, by Autobahn.
 
-Only this module and L{aerostack.net.websocket.connections}, which sets Autobahn's options,
-know Autobahn.  Its timers stay off: they run on a global loop, and the session keeps the time
-itself.
+Only this module, L{aerostack.net.websocket.compression} and
+L{aerostack.net.websocket.connections}, which sets Autobahn's options, know Autobahn.  Its timers
+stay off: they run on a global loop, and the session keeps the time itself.
 
 Autobahn parses the frames of clients and follows RFC 6455.  We do not use its opening.  That would
 parse again what twisted.web has parsed and we have checked, log all of it, and give each connection
@@ -12,14 +12,11 @@ some ninety attributes of its own, although hardly any of them ever changes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
 import txaio
-from autobahn.exception import PayloadExceededError
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from autobahn.websocket.compress import PerMessageDeflate, PerMessageDeflateOffer
 from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
@@ -30,6 +27,7 @@ from zope.interface import implementer
 from aerostack.core.access.permissions import Identity
 from aerostack.interfaces.messaging import IConnection
 from aerostack.net.intake import Intake
+from aerostack.net.websocket.compression import Inflater
 from aerostack.protocol.deflate import Compressor
 from aerostack.protocol.framing import Frame
 from aerostack.sessions.session import Session
@@ -119,26 +117,6 @@ class Connection(WebSocketServerProtocol):
         """The connection's name in Autobahn's log."""
         return self.connectionId
 
-    def agrees(self, offers: Sequence[str]) -> bool:
-        """
-        Whether the daemon can accept one of the client's offers of compression with
-        L{aerostack.protocol.deflate.AGREED}.
-
-        @param offers: The values of C{Sec-WebSocket-Extensions}.
-        """
-        for name, parameters in self._parseExtensionsHeader(",".join(offers)):
-            if name == PerMessageDeflate.EXTENSION_NAME:
-                try:
-                    offer = PerMessageDeflateOffer.parse(parameters)
-                except Exception:
-                    # Autobahn raises no other type.  An offer that breaks the extension's rules
-                    # is declined (RFC 7692, 7.1).
-                    continue
-                # All clients share the compressed bytes: none can have a smaller window.
-                if not offer.request_max_window_bits:
-                    return True
-        return False
-
     def open(
         self,
         transport: Any,
@@ -161,7 +139,7 @@ class Connection(WebSocketServerProtocol):
         socket.resumeProducing()
         if compressor is not None:
             self._compressor = compressor
-            self._perMessageCompress = _Inflater(True, True, True, 0, 0, None)
+            self._perMessageCompress = Inflater()
         transport.write(answer)
         self.state = self.STATE_OPEN
         self._session = self._owner.opened(self, identity)
@@ -319,27 +297,6 @@ class Connection(WebSocketServerProtocol):
         # and that may wait for ever for a client that does not read.
         if self.transport is not None:
             self.transport.abortConnection()
-
-
-class _Inflater(PerMessageDeflate):
-    """
-    Reads compressed messages, and keeps nothing between them.
-    """
-
-    _decompressor: Any
-
-    def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
-        inflated: bytes = super().decompress_message_data(data, max_output_len)
-        # Autobahn does not see the bytes that zlib has read and not put out yet, and would lose
-        # them.
-        if len(inflated) == max_output_len and self._decompressor.decompress(b"", 1):
-            raise PayloadExceededError(f"more than {max_output_len} bytes")
-        return inflated
-
-    def end_decompress_message(self) -> None:
-        super().end_decompress_message()
-        # The decompressor has a window of 32 KB.
-        self._decompressor = None
 
 
 def connectionKind(factory: WebSocketServerFactory) -> type[Connection]:

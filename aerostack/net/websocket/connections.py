@@ -16,6 +16,7 @@ from aerostack.core.access.permissions import Identity
 from aerostack.core.limits.quotas import Quotas
 from aerostack.interfaces.messaging import IConnection
 from aerostack.net.intake import Intake
+from aerostack.net.websocket.compression import agree
 from aerostack.net.websocket.connection import Connection, connectionKind
 from aerostack.net.websocket.handshake import Opening
 from aerostack.net.websocket.writer import SocketWriter, Turn, Writer
@@ -98,7 +99,7 @@ class Connections:
         """
         client = opening.client()
         connection = self._kind(self._newId(), self)
-        agreed = self._compressor is not None and connection.agrees(opening.extensions)
+        extension = None if self._compressor is None else agree(opening.extensions)
         channel: Any = request.channel
         connection.address = address
         connection.client = client
@@ -109,8 +110,8 @@ class Connections:
         # A client that sent C{Expect} has got an answer already: 100 Continue.
         untouched = channel.untouched and not opening.expects
         writer = self._writer(transport, connection, untouched)
-        compressor = self._compressor if agreed else None
-        connection.open(writer, socket, opening.answer(agreed), identity, compressor)
+        compressor = None if extension is None else self._compressor
+        connection.open(writer, socket, opening.answer(extension), identity, compressor)
         return NOT_DONE_YET
 
     def _writer(self, transport: Any, connection: Connection, untouched: bool) -> Writer:

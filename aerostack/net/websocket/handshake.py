@@ -12,7 +12,6 @@ from hashlib import blake2b, sha1
 
 from aerostack.auth.authenticator import Credentials
 from aerostack.errors import RealtimeError
-from aerostack.protocol.deflate import AGREED
 
 PROTOCOL = "aerostack-v1"
 _KEY = "aerostack-key."
@@ -96,11 +95,12 @@ class Opening:
             )
         return blake2b(secret.encode(), digest_size=16).hexdigest()
 
-    def answer(self, compressed: bool) -> bytes:
+    def answer(self, extension: str | None) -> bytes:
         """
         The answer that opens the WebSocket (RFC 6455, 4.2.2).
 
-        @param compressed: Whether compression was agreed on.
+        @param extension: The accepted extension, as it stands in the answer; L{None} if the daemon
+            accepts none.
         """
         accept = b64encode(sha1(self.key.encode("ascii") + _GUID).digest()).decode("ascii")
         lines = [
@@ -111,8 +111,8 @@ class Opening:
         ]
         if PROTOCOL in self.protocols:
             lines.append(f"Sec-WebSocket-Protocol: {PROTOCOL}")
-        if compressed:
-            lines.append(f"Sec-WebSocket-Extensions: {AGREED}")
+        if extension is not None:
+            lines.append(f"Sec-WebSocket-Extensions: {extension}")
         return "\r\n".join([*lines, "", ""]).encode("ascii")
 
     def _one(self, prefix: str) -> str | None:

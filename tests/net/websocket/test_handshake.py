@@ -126,19 +126,19 @@ class AnswerTests(SynchronousTestCase):
     Tests for L{Opening.answer<aerostack.net.websocket.handshake.Opening>}.
     """
 
-    def answer(self, compressed: bool, *offered: str) -> list[str]:
+    def answer(self, extension: str | None, *offered: str) -> list[str]:
         """
         The lines that answer an opening.
         """
         opening = parseOpening({**UPGRADE, "sec-websocket-protocol": list(offered)})
-        return opening.answer(compressed).decode("ascii").split("\r\n")
+        return opening.answer(extension).decode("ascii").split("\r\n")
 
     def test_accept(self) -> None:
         """
         The answer proves that the daemon has read the key, as in the example of RFC 6455, 1.3.
         """
         self.assertEqual(
-            self.answer(False),
+            self.answer(None),
             [
                 "HTTP/1.1 101 Switching Protocols",
                 "Upgrade: websocket",
@@ -154,11 +154,11 @@ class AnswerTests(SynchronousTestCase):
         The answer names the subprotocol if the client offers it, never a credential, and the
         compression if there is one.
         """
-        lines = self.answer(True, "aerostack-key.pk_secret", "aerostack-v1")
+        lines = self.answer(AGREED, "aerostack-key.pk_secret", "aerostack-v1")
         self.assertIn("Sec-WebSocket-Protocol: aerostack-v1", lines)
         self.assertIn(f"Sec-WebSocket-Extensions: {AGREED}", lines)
         self.assertNotIn("pk_secret", "".join(lines))
-        self.assertNotIn("Sec-WebSocket-Protocol", "".join(self.answer(False, "other")))
+        self.assertNotIn("Sec-WebSocket-Protocol", "".join(self.answer(None, "other")))
 
 
 class CredentialsTests(SynchronousTestCase):

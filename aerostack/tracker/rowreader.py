@@ -21,7 +21,7 @@ UNREADABLE_LONGEST = 5.0
 """The longest such pause, in seconds."""
 
 
-class SnapshotReader:
+class RowReader:
     """
     Reads rows of tables.
     """

@@ -1,34 +1,25 @@
 """
-Tests for L{aerostack.net.websocket.connection}.
+Tests for L{aerostack.net.websocket.compression}.
 """
 
 from __future__ import annotations
 
-from typing import cast
-
-from autobahn.twisted.websocket import WebSocketServerFactory
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.net.websocket.connection import Owner, connectionKind
+from aerostack.net.websocket.compression import agree
+from aerostack.protocol.deflate import AGREED
 
 
 class AgreeTests(SynchronousTestCase):
     """
-    Tests for which offers of compression a connection takes up.
+    Tests for which offers of compression the daemon accepts.
     """
-
-    def setUp(self) -> None:
-        factory = WebSocketServerFactory()
-        # As the daemon sets it: Autobahn's timer would outlast the test.
-        factory.setProtocolOptions(openHandshakeTimeout=0)
-        kind = connectionKind(factory)
-        self.connection = kind("c1", cast(Owner, None))
 
     def test_accepted(self) -> None:
         """
-        The daemon takes up an offer alone, beside others, beside what cannot be read, and in any
+        The daemon accepts an offer alone, beside others, beside what cannot be read, and in any
         of several headers, with every parameter that leaves the daemon its window.
         """
         for offers in (
@@ -42,7 +33,7 @@ class AgreeTests(SynchronousTestCase):
             [",, permessage-deflate ,"],
             ["\x00, permessage-deflate"],
         ):
-            self.assertTrue(self.connection.agrees(offers), offers)
+            self.assertEqual(agree(offers), AGREED, offers)
 
     def test_declined(self) -> None:
         """
@@ -66,11 +57,11 @@ class AgreeTests(SynchronousTestCase):
             ["; permessage-deflate"],
             ["permessage-deflate; client_max_window_bits=8"],
         ):
-            self.assertFalse(self.connection.agrees(offers), offers)
+            self.assertIsNone(agree(offers), offers)
 
     @given(st.text(alphabet='permessage-deflate;,=" \\\t12', max_size=60))
     def test_anything(self, header: str) -> None:
         """
         The daemon reads every header without an error.
         """
-        self.assertIn(self.connection.agrees([header]), (True, False))
+        self.assertIn(agree([header]), (AGREED, None))

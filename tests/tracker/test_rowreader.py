@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.tracker.snapshots}.
+Tests for L{aerostack.tracker.rowreader}.
 """
 
 from __future__ import annotations
