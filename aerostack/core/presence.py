@@ -285,7 +285,7 @@ class Presence:
         """
         return len(self._members.get(topic, ()))
 
-    def topicsOf(self, connectionId: str) -> Iterable[str]:
+    def topicsOf(self, connectionId: str) -> tuple[str, ...]:
         """
         The topics on which a connection is present.
         """

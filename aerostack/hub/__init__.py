@@ -1,8 +1,10 @@
 """
 Pub/sub and presence: from a publication to its subscribers.
 
-Begin with L{aerostack.hub.hub}, whose first lines name the road that every publication takes:
-L{aerostack.hub.publishing} takes it in, an engine carries it, and L{aerostack.hub.delivering}
-sends it to subscribers.  L{aerostack.hub.ordering} gives the publications of a topic their order,
-also where some are committed first, and L{aerostack.hub.presence} knows who is present.
+One half exists once on a machine, L{aerostack.hub.backbone}: L{aerostack.hub.publishing} takes
+publications in, L{aerostack.hub.ordering} gives those of a topic their order, also where some are
+committed first, and L{aerostack.hub.roster} decides who is present.  The other half is where
+clients are, L{aerostack.hub.hub}: L{aerostack.hub.delivering} sends to subscribers what an engine
+carries, and L{aerostack.hub.presence} lets connections be present.  Begin with
+L{aerostack.hub.hub}, whose first lines name the road that every publication takes.
 """

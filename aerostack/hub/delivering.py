@@ -1,94 +1,51 @@
 """
-The delivering half of the hub: it gives a publication or a table's change its position in the
-topic's log, encodes it once, and sends it to the topic's subscribers.
+Sends publications and changes of tables, each with its place in the topic's log, to the topic's
+subscribers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
 
 from aerostack.core.registry import Registry
-from aerostack.core.replay.log import TopicLog
-from aerostack.core.replay.logs import TopicLogs
-from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import PRESENCE, Publication
-from aerostack.core.rows.changes import Change
 from aerostack.core.rows.views import View
-from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.delivery.fanout import Fanout
 from aerostack.hub.encoding import publicationFrame
+from aerostack.hub.sequencing import ChangeEncoding, Sequencer
 from aerostack.interfaces.messaging import ISubscriber
+from aerostack.interfaces.publishing import IReceiver
 from aerostack.protocol.framing import Frame
 
 
-class ChangeEncoding(Protocol):
-    """
-    The frames of one change of a table, for the subscribers of one topic.
-    """
-
-    @property
-    def topic(self) -> str:
-        """The canonical topic."""
-
-    @property
-    def change(self) -> Change:
-        """The change."""
-
-    def encode(self, position: Position, policy: TopicPolicy, logPosition: Position) -> Frame:
-        """
-        Make the frame of the whole change, before any other frame of it.
-
-        @param position: The change's position in the topic's log.
-        @param logPosition: See L{Frame}.
-        """
-
-    def encodeFor(self, view: View) -> Frame | None:
-        """
-        Make the frame that subscribers with a view get; L{None} if they get none.
-        """
-
-    def endTransaction(self) -> Sequence[tuple[View, Frame]]:
-        """
-        If the change is the last of its transaction: the views whose subscribers got a part of
-        the transaction and not this change, each with the frame that says that it is over.
-        """
-
-
+@implementer(IReceiver)
 class Delivery:
     """
     Sends what happens on topics to their subscribers.
 
     @ivar fanout: Hands frames to subscribers.
     @ivar published: How many publications were delivered; presence does not count.
-    @ivar floor: The newest mark of any topic's log.  No log begins before it: if an operator
-        sets the clock back, new messages would otherwise stand before those that the database has
-        already, and a client that comes back would not find them.
     """
 
     def __init__(
         self,
         clock: IReactorTime,
-        now: Callable[[], int],
         registry: Registry[ISubscriber],
-        logs: TopicLogs,
-        policies: TopicPolicies,
+        sequencer: Sequencer,
     ) -> None:
         """
-        @param clock: Measures how old the entries of logs are.
-        @param now: The time of day, milliseconds since the epoch.
+        @param clock: Lets the fanout go on in later turns.
+        @param registry: Which subscriber is subscribed to which topics.
+        @param sequencer: Gives publications and changes their places.
         """
         self.fanout = Fanout(clock)
         self.published = 0
-        self.floor = 0
-        self._clock = clock
-        self._now = now
         self._registry = registry
-        self._logs = logs
-        self._policies = policies
+        self._sequencer = sequencer
 
     # What is delivered
 
@@ -103,33 +60,18 @@ class Delivery:
                 self.sendToAll(topic, publicationFrame(publication))
             return
         self.published += 1
-        log = self._logs.get(topic)
-        if log is None:
-            # Without a log there is no subscriber, and no client that could come back.
-            return
-        # On a table's topic the marks are the journal's, and the daemon can read the log again
-        # for a client that reads slowly.
-        mark = None if log.lineage else publication.mark
-        self.floor = max(self.floor, mark or 0)
-        logPosition = log.standing if log.lineage else None
-        position, policy = log.next(mark), self._policies.of(topic)
-        frame = publicationFrame(publication, position, policy, logPosition)
-        self._logs.append(topic, log, frame, mark, None, self._clock.seconds())
-        self.sendToAll(topic, frame)
+        frame = self._sequencer.place(publication)
+        if frame is not None:
+            self.sendToAll(topic, frame)
 
     def deliverChange(self, encoding: ChangeEncoding) -> None:
         """
         Deliver a change of a table on one topic.
         """
         topic, change = encoding.topic, encoding.change
-        log = self._logs.get(topic)
-        if log is None:
+        whole = self._sequencer.placeChange(encoding)
+        if whole is None:
             return
-        logPosition = log.standing
-        log.within = not change.last
-        position, policy = log.next(change.seq), self._policies.of(topic)
-        whole = encoding.encode(position, policy, logPosition)
-        self._logs.append(topic, log, whole, change.seq, change, self._clock.seconds())
         for view, subscribers in self._registry.concerned(topic, change):
             frame = whole if view is None else encoding.encodeFor(view)
             if frame is not None:
@@ -145,6 +87,12 @@ class Delivery:
         """
         for _, subscribers in self._registry.groups(topic):
             self.fanout.send(topic, subscribers, frame)
+
+    def needs(self, topic: str) -> bool:
+        """
+        Whether a topic has subscribers.
+        """
+        return topic in self._registry
 
     # How far it is sent
 
@@ -196,57 +144,3 @@ class Delivery:
         delivered until now.
         """
         self._registry.subscribe(subscriber, topic, view)
-
-    # Logs
-
-    def hasLog(self, topic: str) -> bool:
-        """
-        Whether a topic has a log.  Without one it has no subscriber, and no client holds a
-        position in it.
-        """
-        return self._logs.get(topic) is not None
-
-    def openLog(self, topic: str) -> TopicLog:
-        """
-        The log of a topic that is no table's; a new one if it has none.
-        """
-        log = self._logs.get(topic)
-        if log is None:
-            # What is kept from now on gets a later mark than this; what was kept before has not.
-            mark = self.floor = max(self.floor, self._now() - 1)
-            log = self._logs.open(topic, mark, self._clock.seconds())
-        return log
-
-    def openTableLog(self, topic: str, lineage: str, mark: int, within: bool) -> TopicLog:
-        """
-        The log of a table's topic; a new one if it has none, or one of another lineage.
-
-        @param lineage: See L{Position}.
-        @param mark: The number of the newest change that was delivered, of any table.
-        @param within: Whether a transaction goes on there.
-        """
-        now = self._clock.seconds()
-        log = self._logs.open(topic, mark, now, lineage)
-        if log.lineage != lineage:
-            # The table was made again.
-            self._logs.drop(topic)
-            log = self._logs.open(topic, mark, now, lineage)
-        # Every change up to here was delivered.
-        log.reach(mark)
-        log.within = within
-        return log
-
-    def restartLog(self, topic: str, mark: int) -> None:
-        """
-        Give a topic a new log, if it has one: no client can go on from a position in the
-        present one without a gap.
-
-        @param mark: Where the new one begins.
-        """
-        self._logs.restart(topic, mark, self._clock.seconds())
-
-    def dropLog(self, topic: str) -> None:
-        """
-        Take a topic's log away.
-        """
-        self._logs.drop(topic)

@@ -1,13 +1,15 @@
 """
-Publications as the frames that go to sockets.
+Publications and members as they go to sockets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
 
 from msgspec import UNSET, Raw
 
+from aerostack.core.presence import Member
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import CHAT_MESSAGE, PRESENCE, Publication
 from aerostack.core.topics.policies import LATEST, TopicPolicy
@@ -51,3 +53,15 @@ def _conflationKey(publication: Publication, policy: TopicPolicy) -> Hashable:
     if policy.whenSlow == LATEST and policy.slowKey is not None:
         value = fieldOf(publication.data, policy.slowKey)
     return policy.conflationKey(publication.topic, publication.event, value)
+
+
+def memberData(member: Member) -> dict[str, Any]:
+    """
+    A member as clients get it, to be encoded as JSON.
+    """
+    return {
+        "userId": member.userId,
+        "connectionId": member.connectionId,
+        "state": Raw(member.state),
+        "since": member.since,
+    }

@@ -1,40 +1,41 @@
 """
-The hub: the subscriptions of this daemon, and the parts that serve them.
+The hub: pub/sub and presence for the clients of this process.
 
 Every publication takes one road.  L{aerostack.hub.publishing} checks it and puts it in order,
 the engine carries it to every daemon that shares the topic, and L{aerostack.hub.delivering}
-gives it its position, encodes it once and sends it to the topic's subscribers.  Presence takes
-the same road.  Changes of tables come from the database, which has put them in order already,
-so they begin at the delivering half.
+has L{aerostack.hub.sequencing} give it its position, encodes it once and sends it to the topic's
+subscribers.  Presence takes the same road.  Changes of tables come from the database, which has
+put them in order already, so they begin at the delivering half.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
 
-from aerostack.core.presence import Presence
 from aerostack.core.registry import Registry
-from aerostack.core.replay.idempotency import IdempotencyCache
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.rows.views import View
-from aerostack.core.topics.policies import TopicPolicies
-from aerostack.core.topics.topics import Topic, projectOf
+from aerostack.core.topics.topics import Topic
 from aerostack.hub.delivering import Delivery
 from aerostack.hub.presence import PresenceService
-from aerostack.hub.publishing import Outcome, Publisher
-from aerostack.interfaces.messaging import IEngine, IHistory, ISubscriber
+from aerostack.hub.sequencing import Sequencer
+from aerostack.interfaces.logs import ILogSource
+from aerostack.interfaces.messaging import ISubscriber
+from aerostack.interfaces.publishing import IPublisher
+from aerostack.interfaces.roster import IMembers, IRoster
 
 
 class Hub:
     """
-    Subscriptions, publications and presence of this daemon.
+    Subscriptions, publications and presence of this process.
 
     @ivar registry: Which subscriber is subscribed to which topics.
-    @ivar logs: The logs of topics, as far as they are in memory.
+    @ivar sequencer: Gives publications and changes their places in the topics' logs.
     @ivar delivery: Sends to subscribers what the engine and the tables bring.
     @ivar publisher: Takes what clients publish.
+    @ivar source: Where the topics' logs come from.
     @ivar presence: Who is present on which topics.
     """
 
@@ -42,33 +43,30 @@ class Hub:
         self,
         clock: IReactorTime,
         wall: Callable[[], float],
-        engine: IEngine,
-        history: IHistory,
-        presence: Presence,
-        newId: Callable[[], str],
-        policies: TopicPolicies,
-        logs: TopicLogs,
-        idempotency: IdempotencyCache[Outcome],
+        sequencer: Sequencer,
+        publisher: IPublisher,
+        source: ILogSource,
+        roster: IRoster,
+        members: IMembers,
     ) -> None:
         """
         @param clock: Measures intervals; it is never set.
         @param wall: The time of day, seconds since the epoch; an operator may set it at any
             moment.
-        @param newId: Makes the id of a message; each call gives another.
-        @param policies: The policy of each topic.
-        @param idempotency: Remembers what clients published under an id of their own.
         """
         self._clock = clock
         self._wall = wall
         self.registry: Registry[ISubscriber] = Registry()
-        self.logs = logs
-        self.delivery = Delivery(clock, self.now, self.registry, logs, policies)
-        self.publisher = Publisher(
-            clock, self.now, engine, history, newId, idempotency, self.delivery
-        )
-        self.presence = PresenceService(presence, clock.seconds, self.now, self.publisher)
-        logs.needed = lambda topic: topic in self.registry or topic in self.publisher
-        engine.start(self.delivery.deliver)
+        self.sequencer = sequencer
+        self.delivery = Delivery(clock, self.registry, sequencer)
+        self.publisher = publisher
+        self.source = source
+        self.presence = PresenceService(roster, members, self.now)
+
+    @property
+    def logs(self) -> TopicLogs:
+        """The logs of topics, as far as they are in memory."""
+        return self.sequencer.logs
 
     def now(self) -> int:
         """The time of day, milliseconds since the epoch."""
@@ -87,9 +85,9 @@ class Hub:
         """
         canonical = topic.canonical
         if topic.table is None:
-            self.delivery.openLog(canonical)
+            self.sequencer.openLog(canonical)
         self.delivery.dropPending(canonical, subscriber)
-        self.logs.need(canonical)
+        self.sequencer.need(canonical)
         return self.registry.subscribe(subscriber, canonical, view)
 
     def unsubscribe(self, subscriber: ISubscriber, topic: Topic) -> bool:
@@ -102,20 +100,5 @@ class Hub:
         self.delivery.dropPending(canonical, subscriber)
         was = self.registry.unsubscribe(subscriber, canonical)
         if was and canonical not in self.registry:
-            self.logs.leave(canonical, self._clock.seconds())
+            self.sequencer.release(canonical)
         return was
-
-    def leaveProjects(self, projects: Collection[str]) -> Iterator[None]:
-        """
-        Note, a piece at a time, that the daemon serves some projects no more.  If it serves
-        them again later, their logs lack what happened in between.
-        """
-        return self.logs.breakOff(
-            lambda canonical: projectOf(canonical) in projects, self._clock.seconds()
-        )
-
-    def expireLogs(self) -> Iterator[None]:
-        """
-        Forget the entries of logs that are too old, a piece at a time.
-        """
-        return self.logs.expire(self._clock.seconds())

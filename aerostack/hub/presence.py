@@ -1,19 +1,21 @@
 """
-Who is present on which topics: the service tracks connections, tells subscribers who joins and
-leaves, and sends whole sets of members.
+Who is present on which topics, for the clients of this process: the service asks
+L{aerostack.interfaces.roster.IRoster} to let them be present, and sends them whole sets of members.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from msgspec import Raw
+from twisted.internet.defer import Deferred
 
-from aerostack.core.presence import Left, Member, Presence
+from aerostack.core.presence import Member, Tracked
 from aerostack.core.roster import Block
 from aerostack.core.topics.topics import Topic
-from aerostack.hub.publishing import Publisher
+from aerostack.hub.encoding import memberData
+from aerostack.interfaces.roster import IMembers, IRoster
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.framing import Frame
@@ -21,9 +23,6 @@ from aerostack.protocol.serverframes import Event, Synced
 
 AT_ONCE = 16_384
 """A set with at most so many bytes of states is sent right behind the frame that asked for it."""
-
-PIECE = 100
-"""How many members whose grace is over leave in one step."""
 
 
 class IReader(Protocol):
@@ -46,62 +45,53 @@ class IReader(Protocol):
 
 class PresenceService:
     """
-    Tracks which connections are present on which topics, and tells the topics' subscribers.
+    Lets connections be present, and sends clients the sets of members.
 
-    @ivar rosters: The members of each topic.
+    @ivar rosters: The members of each topic; see L{aerostack.interfaces.roster.IMembers}.
     """
 
-    def __init__(
-        self,
-        presence: Presence,
-        seconds: Callable[[], float],
-        now: Callable[[], int],
-        publisher: Publisher,
-    ) -> None:
+    def __init__(self, roster: IRoster, rosters: IMembers, now: Callable[[], int]) -> None:
         """
-        @param presence: The members of each topic.
-        @param seconds: The clock's time, which measures how long a connection was lost.
+        @param roster: Decides who is present.
+        @param rosters: The members of each topic.
         @param now: The time of day, milliseconds since the epoch.
-        @param publisher: Takes joins, updates and leaves to the topics' subscribers.
         """
-        self.rosters = presence
-        self._seconds = seconds
+        self.rosters = rosters
+        self._roster = roster
         self._now = now
-        self._publisher = publisher
 
     def track(
         self,
-        reader: IReader,
         connectionId: str,
         topic: Topic,
         userId: str | None,
         state: bytes,
-        paged: bool = False,
         client: str | None = None,
-        reads: bool = True,
         most: int | None = None,
-    ) -> None:
+    ) -> Deferred[Tracked]:
         """
         Let a connection be present on a topic, or change its state there.
 
-        @param paged: See L{sync}.
+        @param state: Bytes of JSON.
         @param client: See L{aerostack.core.presence.Member}.
-        @param reads: Whether the client may know who else is there.
-        @param most: See L{aerostack.core.presence.Presence.track}.
-        @raise RealtimeError: There is no memory for it, or the topic's subscribers cannot be
-            told now.
+        @param most: How many bytes the states of one connection may have together.
+        @return: See L{IRoster.track}.
         """
-        self._publisher.checkBacklog(topic.canonical)
-        tracked = self.rosters.track(
-            topic.canonical, connectionId, userId, state, self._now(), client, most
+        tracked: Deferred[Tracked] = self._roster.track(
+            topic.canonical, connectionId, userId, state, client, most
         )
-        if tracked.joined:
-            self._tell(topic.canonical, "presence:join", tracked.member)
-        elif tracked.updated:
-            self._tell(topic.canonical, "presence:update", tracked.member)
-        if tracked.fresh and reads:
+        return tracked
+
+    def welcome(self, reader: IReader, topic: Topic, paged: bool, reads: bool) -> None:
+        """
+        Tell a client that has just become present on a topic who is there.
+
+        @param paged: See L{sync}.
+        @param reads: Whether the client may know who else is there.
+        """
+        if reads:
             self.sync(reader, topic, paged)
-        elif tracked.fresh and paged:
+        elif paged:
             # The client waits for C{synced}, also where there are no members.
             nothing = iter((wireFrame(Synced(topic=topic.canonical, timestamp=self._now())),))
             reader.sync(topic.canonical, nothing, paged, True)
@@ -110,36 +100,27 @@ class PresenceService:
         """
         End a connection's presence on a topic.  If it is not present there, that is no error.
         """
-        member = self.rosters.untrack(topic.canonical, connectionId)
-        if member is not None:
-            self._tell(topic.canonical, "presence:leave", member)
+        self._roster.untrack(topic.canonical, connectionId)
 
     def leave(self, connectionId: str) -> None:
         """
         End all of a connection's presence now.
         """
-        self._tellLeft(self.rosters.leave(connectionId))
+        self._roster.leave(connectionId)
 
     def lose(self, connectionId: str) -> None:
         """
         Note that a connection was lost: its presence ends when the grace is over, unless its
         client comes back.
         """
-        self.rosters.lose(connectionId, self._seconds())
+        self._roster.lose(connectionId)
 
-    def sweep(self) -> Iterator[None]:
-        """
-        Tell subscribers about the members whose grace is over, a few at a time.
-        """
-        while gone := self.rosters.expire(self._seconds(), PIECE):
-            self._tellLeft(gone)
-            yield
-
-    def topicsOf(self, connectionId: str) -> Iterable[str]:
+    def topicsOf(self, connectionId: str) -> tuple[str, ...]:
         """
         The canonical topics on which a connection is present.
         """
-        return self.rosters.topicsOf(connectionId)
+        topics: tuple[str, ...] = self._roster.topicsOf(connectionId)
+        return topics
 
     def sync(self, reader: IReader, topic: Topic, paged: bool, unasked: bool = False) -> None:
         """
@@ -205,27 +186,10 @@ class PresenceService:
         sync = Event(topic=canonical, event="presence:sync", data=Raw(data), timestamp=self._now())
         return wireFrame(sync)
 
-    def _tell(self, topic: str, event: str, member: Member) -> None:
-        data = encodeValue(_memberData(member))
-        self._publisher.publishPresence(topic, event, data, member.userId)
-
-    def _tellLeft(self, gone: Iterable[Left]) -> None:
-        for left in gone:
-            self._tell(left.topic, "presence:leave", left.member)
-
 
 def _told(block: Block[Member]) -> bytes:
     """The members of a block, as JSON without the brackets."""
     if block.told is None:
-        block.told = encodeValue([_memberData(member) for member in block])[1:-1]
+        block.told = encodeValue([memberData(member) for member in block])[1:-1]
     told: bytes = block.told
     return told
-
-
-def _memberData(member: Member) -> dict[str, Any]:
-    return {
-        "userId": member.userId,
-        "connectionId": member.connectionId,
-        "state": Raw(member.state),
-        "since": member.since,
-    }

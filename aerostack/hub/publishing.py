@@ -1,6 +1,6 @@
 """
-The publishing half of the hub: it checks what is published, knows what came already, gives
-messages their ids, and passes everything on, in order, to the engine.
+Checks what is published, knows what came already, gives messages their ids, and passes everything
+on, in order, to the engine.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from msgspec import Raw
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from aerostack.core.diagnosis.latencies import Latencies
 from aerostack.core.replay.idempotency import IdempotencyCache, fingerprint
@@ -28,9 +29,10 @@ from aerostack.core.replay.publications import (
 )
 from aerostack.core.topics.topics import Topic, projectOf
 from aerostack.errors import RealtimeError
-from aerostack.hub.delivering import Delivery
 from aerostack.hub.ordering import OrderedPublisher
+from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.messaging import IEngine, IHistory
+from aerostack.interfaces.publishing import IPublisher, IReceiver
 from aerostack.protocol.codec import encodeValue
 
 T = TypeVar("T")
@@ -102,6 +104,7 @@ class Outcome:
         return waiting
 
 
+@implementer(IPublisher)
 class Publisher:
     """
     Takes publications, and passes them to the engine.
@@ -118,12 +121,12 @@ class Publisher:
         history: IHistory,
         newId: Callable[[], str],
         idempotency: IdempotencyCache[Outcome],
-        delivery: Delivery,
+        sequencer: Sequencer,
     ) -> None:
         """
         @param now: The time of day, milliseconds since the epoch.
         @param newId: Makes the id of a message; each call gives another.
-        @param delivery: Knows how much of a topic is still to be sent.
+        @param sequencer: Has the topics' logs.
         """
         self.latencies = Latencies()
         self._clock = clock
@@ -131,8 +134,15 @@ class Publisher:
         self._engine = engine
         self._newId = newId
         self._idempotency = idempotency
-        self._delivery = delivery
+        self._sequencer = sequencer
+        self._receiver: IReceiver
         self._order = OrderedPublisher(history, engine)
+
+    def start(self, receiver: IReceiver) -> None:
+        """
+        Begin, with what brings the publications to subscribers.
+        """
+        self._receiver = receiver
 
     def __contains__(self, topic: str) -> bool:
         """Whether publications of a topic wait for one that is being kept."""
@@ -262,7 +272,7 @@ class Publisher:
         @param topic: The canonical topic.
         @raise RealtimeError: C{overloaded}.
         """
-        if self._delivery.backlog(topic) > MAX_BACKLOG:
+        if self._receiver.backlog(topic) > MAX_BACKLOG:
             raise RealtimeError(
                 "overloaded", "More is published here than its subscribers can be sent.", 200
             )
@@ -318,7 +328,7 @@ class Publisher:
         def sent() -> None:
             self.latencies.add(self._clock.seconds() - began, times)
 
-        if not self._delivery.whenSent((topic,), sent):
+        if not self._receiver.whenSent((topic,), sent):
             self.latencies.skip(times)
         return result
 
@@ -332,7 +342,7 @@ class Publisher:
     ) -> Message:
         # The log is there before the message is, so that what is kept from now on has a later
         # mark than what was kept before.
-        log = self._delivery.openLog(publication.topic)
+        log = self._sequencer.openLog(publication.topic)
         return Message(
             messageId,
             publication.topic,

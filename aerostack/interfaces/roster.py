@@ -4,7 +4,13 @@ The contracts of presence: who decides it, and where the sets of members are rea
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from typing import Protocol
+
 from zope.interface import Interface
+
+from aerostack.core.presence import Member
+from aerostack.core.roster import Roster
 
 
 class IRoster(Interface):
@@ -55,30 +61,30 @@ class IRoster(Interface):
         """
 
 
-class IMembers(Interface):
+class IMembers(Protocol):
     """
     The members of topics, read at once: of every topic that is attached, at least.
+    L{aerostack.core.presence.Presence} is one.
     """
 
-    def roster(topic):
+    def roster(self, topic: str) -> Roster[Member] | None:
         """
-        The members of a topic in blocks.
+        The members of a topic in blocks; L{None} if there is no member.
 
-        @return: A L{aerostack.core.roster.Roster}; L{None} if there is no member.
-        """
-
-    def members(topic):
-        """
-        All members of a topic, each an L{aerostack.core.presence.Member}, in the order in which
-        they joined.
+        @param topic: The canonical topic.
         """
 
-    def topics():
+    def members(self, topic: str) -> Iterable[Member]:
         """
-        The canonical topics that have a member, as a collection.
+        All members of a topic, in the order in which they joined.
         """
 
-    def count(topic):
+    def topics(self) -> Collection[str]:
+        """
+        The canonical topics that have a member.
+        """
+
+    def count(self, topic: str) -> int:
         """
         The number of members of a topic.
         """

@@ -388,7 +388,7 @@ class Recovery:
     def _openLog(self, topic: Topic) -> TopicLog:
         if topic.table is not None:
             return self._feeds.openLog(topic)
-        return self._hub.delivery.openLog(topic.canonical)
+        return self._hub.sequencer.openLog(topic.canonical)
 
 
 def _ignoreEnd(failure: Failure) -> None:

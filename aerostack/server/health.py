@@ -11,9 +11,9 @@ from aerostack.core.diagnosis.samples import Counts
 from aerostack.core.limits.quotas import Quotas
 from aerostack.core.rows.journal import Lag
 from aerostack.hub.hub import Hub
+from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.net.websocket.connections import Connections
 from aerostack.tables.feed import TableFeed
-from aerostack.tracker.tracker import ChangeTracker
 
 HELD = 10.0
 """After how many seconds /health mentions an open transaction."""
@@ -30,7 +30,7 @@ class Health:
         quotas: Quotas,
         hub: Hub,
         feeds: TableFeed,
-        tracker: ChangeTracker,
+        tracker: IChangeTracker,
         databaseFault: Callable[[], str | None],
         restored: Callable[[], str | None],
     ) -> None:

@@ -4,7 +4,7 @@ The work that the daemon repeats at intervals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -17,68 +17,96 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.core.limits.deadlines import Deadlines
-from aerostack.hub.hub import Hub
 from aerostack.interfaces.messaging import IHistory
 from aerostack.sessions.session import Session
 
+Work = Callable[[], Iterator[None]]
+"""Begins a work; each step of the iterator is a piece of it."""
 
-class Housekeeping(Service):
+
+class _Repeating(Service):
     """
-    Sweeps over the deadlines of all sessions each second, and over the history each minute.  A
-    sweep that has much to do is cut into pieces, and the reactor turns between two pieces.
-
-    @cvar sweepInterval: Seconds between two sweeps over the deadlines, and the precision of every
-        time-out of a connection.
-    @cvar expireInterval: Seconds between two sweeps over old messages.
-    @cvar probeInterval: Seconds between two checks whether messages can be kept.
+    Makes calls at intervals while it runs.
     """
 
-    log = Logger()
-    sweepInterval = 1.0
-    expireInterval = 60.0
-    probeInterval = 5.0
-
-    def __init__(
-        self, clock: IReactorTime, deadlines: Deadlines, hub: Hub, history: IHistory
-    ) -> None:
+    def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._deadlines = deadlines
-        self._hub = hub
-        self._history = history
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
-        self._swept: Deferred[Any] = succeed(None)
-        self._sweeping = LoopingCall(self._sweep)
-        self._expiring = LoopingCall(self._expire)
-        self._probing = LoopingCall(history.probe)
-        for call in (self._sweeping, self._expiring, self._probing):
-            call.clock = clock
+        # Each call with its seconds, and whether it is made at the start, too.
+        self._calls: list[tuple[LoopingCall, float, bool]] = []
+
+    def _repeat(self, call: Callable[[], object], interval: float, now: bool = True) -> None:
+        looping = LoopingCall(call)
+        looping.clock = self._clock
+        self._calls.append((looping, interval, now))
 
     def startService(self) -> None:
         super().startService()
-        self._sweeping.start(self.sweepInterval)
-        self._expiring.start(self.expireInterval)
-        self._probing.start(self.probeInterval, now=False)
+        for call, interval, now in self._calls:
+            call.start(interval, now=now)
 
     def stopService(self) -> None:
         super().stopService()
-        for call in (self._sweeping, self._expiring, self._probing):
+        for call, _, _ in self._calls:
             if call.running:
                 call.stop()
         self._cooperator.stop()
-
-    def _sweep(self) -> None:
-        due: Iterable[Session] = self._deadlines.expire(self._clock.seconds())  # type: ignore[assignment]
-        self._doInPieces(self._serve(due))
-        if self._swept.called:
-            # Otherwise the sweep before still goes on.
-            self._swept = self._doInPieces(
-                self._guard(self._hub.presence.sweep()), self._guard(self._hub.expireLogs())
-            )
 
     def _doInPieces(self, *works: Iterator[None]) -> Deferred[Any]:
         done: Deferred[Any] = self._cooperator.coiterate(chain(*works))
         # The service may stop in the middle of a sweep.
         return done.addErrback(lambda failure: failure.trap(SchedulerStopped))
+
+
+class Sweeper(_Repeating):
+    """
+    Does some works each second, one after the other.  A work that has much to do is cut into
+    pieces, and the reactor turns between two pieces.
+
+    @cvar interval: Seconds between two sweeps.
+    """
+
+    log = Logger()
+    interval = 1.0
+
+    def __init__(self, clock: IReactorTime, works: Sequence[Work]) -> None:
+        super().__init__(clock)
+        self._works = works
+        self._swept: Deferred[Any] = succeed(None)
+        self._repeat(self._sweep, self.interval)
+
+    def _sweep(self) -> None:
+        if self._swept.called:
+            # Otherwise the sweep before still goes on.
+            self._swept = self._doInPieces(*map(self._guard, self._works))
+
+    def _guard(self, work: Work) -> Iterator[None]:
+        try:
+            yield from work()
+        except Exception:
+            # The works after this one, and the next sweep, must still be done.
+            self.log.failure("a part of the sweep failed", Failure())
+
+
+class SessionMaintenance(_Repeating):
+    """
+    Serves the sessions whose deadlines are due, each second.
+
+    @cvar interval: Seconds between two looks, and the precision of every time-out of a
+        connection.
+    """
+
+    log = Logger()
+    interval = 1.0
+
+    def __init__(self, clock: IReactorTime, deadlines: Deadlines) -> None:
+        super().__init__(clock)
+        self._deadlines = deadlines
+        self._repeat(self._look, self.interval)
+
+    def _look(self) -> None:
+        due: Iterable[Session] = self._deadlines.expire(self._clock.seconds())  # type: ignore[assignment]
+        self._doInPieces(self._serve(due))
 
     def _serve(self, due: Iterable[Session]) -> Iterator[None]:
         for session in due:
@@ -89,12 +117,28 @@ class Housekeeping(Service):
                 self.log.failure("a session failed", Failure(), connection=session.connectionId)
             yield
 
-    def _guard(self, work: Iterator[None]) -> Iterator[None]:
-        try:
-            yield from work
-        except Exception:
-            # The parts after this one, and the next sweep, must still be done.
-            self.log.failure("a part of the sweep failed", Failure())
+
+class HistoryMaintenance(_Repeating):
+    """
+    Has the history forget old messages, and checks whether messages can be kept.
+
+    @cvar expireInterval: Seconds between two sweeps over old messages.
+    @cvar probeInterval: Seconds between two checks whether messages can be kept.
+    """
+
+    log = Logger()
+    expireInterval = 60.0
+    probeInterval = 5.0
+
+    def __init__(self, clock: IReactorTime, now: Callable[[], int], history: IHistory) -> None:
+        """
+        @param now: The time of day, milliseconds since the epoch.
+        """
+        super().__init__(clock)
+        self._now = now
+        self._history = history
+        self._repeat(self._expire, self.expireInterval)
+        self._repeat(history.probe, self.probeInterval, now=False)
 
     def _expire(self) -> Deferred[None]:
         def again(deleted: int) -> Any:
@@ -103,5 +147,5 @@ class Housekeeping(Service):
         def failed(failure: Failure) -> None:
             self.log.failure("old messages stay", failure)
 
-        expired: Deferred[Any] = self._history.expire(self._hub.now())
+        expired: Deferred[Any] = self._history.expire(self._now())
         return expired.addCallback(again).addErrback(failed)

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from aerostack.core.access.permissions import Action
+from aerostack.core.presence import Tracked
 from aerostack.core.replay.publications import Receipt
 from aerostack.core.topics.topics import Topic, checkEvent, parseTopic, topicOf
 from aerostack.errors import RealtimeError
@@ -143,7 +144,7 @@ class Commands:
         topic = self._topic(frame.topic)
         checkEvent(frame.event, self._limits.eventLength)
         self._permit(Action.PUBLISH, topic)
-        published = self._hub.publisher.publish(
+        published: Deferred[Receipt | None] = self._hub.publisher.publish(
             topic,
             frame.event,
             bytes(frame.data),
@@ -172,7 +173,7 @@ class Commands:
     def _chat(self, frame: Chat) -> None:
         topic = self._topic(f"chat/{frame.roomId}")
         self._permit(Action.PUBLISH, topic)
-        said = self._hub.publisher.chat(
+        said: Deferred[Receipt | None] = self._hub.publisher.chat(
             topic,
             frame.text,
             frame.metadata,
@@ -250,22 +251,28 @@ class Commands:
 
     def _startPresence(self, topic: Topic, frame: Track) -> None:
         """
-        Let the client be present.
-
-        @raise RealtimeError: The connection or the project has too many members or too much state.
+        Let the client be present, and answer.
         """
         session = self._session
-        self._hub.presence.track(
-            session,
+        asked = self._hub.presence.track(
             session.connectionId,
             topic,
             self._userId,
             encodeValue(frame.state),
-            bool(frame.sync),
             session.client,
-            self._mayRead(topic),
             STATES * self._limits.stateBytes,
         )
+        asked.addCallbacks(
+            partial(self._tracked, topic, bool(frame.sync)),
+            partial(self._trackFailed, topic, requestOf(frame)),
+        ).addErrback(session.fail)
+
+    def _tracked(self, topic: Topic, paged: bool, tracked: Tracked) -> None:
+        if tracked.fresh:
+            self._hub.presence.welcome(self._session, topic, paged, self._mayRead(topic))
+
+    def _trackFailed(self, topic: Topic, request: str, failure: Failure) -> None:
+        self._session.sendError(refusal(failure), None, topic.canonical, request)
 
     def _mayRead(self, topic: Topic) -> bool:
         try:

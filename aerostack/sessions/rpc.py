@@ -15,7 +15,7 @@ from aerostack.core.access.permissions import Action, Identity, Role
 from aerostack.core.replay.publications import Receipt
 from aerostack.core.topics.topics import Topic, checkEvent, checkUser, parseTopic
 from aerostack.errors import RealtimeError
-from aerostack.hub.hub import Hub
+from aerostack.interfaces.publishing import IPublisher
 from aerostack.protocol.codec import decodeValue, splitList, splitObject
 from aerostack.protocol.values import fromJSON
 from aerostack.settings.limits import LimitsConfig
@@ -34,7 +34,7 @@ class RPC:
 
     def __init__(
         self,
-        hub: Hub,
+        publisher: IPublisher,
         authenticator: Authenticator,
         permit: Permit,
         limits: LimitsConfig,
@@ -42,7 +42,7 @@ class RPC:
     ) -> None:
         self._limits = limits
         self._permit = permit
-        self._hub = hub
+        self._publisher = publisher
         self._authenticator = authenticator
         self._query = query
         self._methods = {"socket.emit": self._emit, "db.query": self._dbQuery}
@@ -108,7 +108,7 @@ class RPC:
             raise RealtimeError(
                 "too_large", f"An event's data has at most {self._limits.messageBytes} bytes."
             )
-        published = self._hub.publisher.publish(
+        published: Deferred[Receipt | None] = self._publisher.publish(
             topic, event, encoded, options.get("userId"), options.get("persist", False)
         )
         return published.addCallback(_emitted)

@@ -30,6 +30,7 @@ from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.errors import RealtimeError
 from aerostack.hub.delivering import Delivery
+from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.messaging import ISubscriber
 from aerostack.interfaces.tracking import IChangeListener, IChangeTracker
 from aerostack.protocol.clientframes import Subscribe
@@ -62,6 +63,7 @@ class TableFeed:
         clock: IReactorTime,
         now: Callable[[], int],
         delivery: Delivery,
+        sequencer: Sequencer,
         allowed: Patterns,
         access: Access,
         projects: Collection[str],
@@ -69,7 +71,8 @@ class TableFeed:
     ) -> None:
         """
         @param now: The time of day, milliseconds since the epoch.
-        @param delivery: Sends frames to the subscribers of topics, and has the topics' logs.
+        @param delivery: Sends frames to the subscribers of topics.
+        @param sequencer: Has the topics' logs.
         @param tracker: Calls the feed with each change, once it was started with the feed.
         """
         self.allowed = allowed
@@ -80,6 +83,7 @@ class TableFeed:
         self.tracker = tracker
         self._now = now
         self._delivery = delivery
+        self._sequencer = sequencer
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
         # The columns of tables, once a client asked for them or the tracker brought them.
         self._shapes: dict[str, Columns] = {}
@@ -237,7 +241,7 @@ class TableFeed:
         """
         table = topic.table
         assert table is not None
-        return self._delivery.openTableLog(
+        return self._sequencer.openTableLog(
             topic.canonical,
             self.tracker.lineage(table),
             self.tracker.position,
@@ -257,7 +261,7 @@ class TableFeed:
             if table not in topics:
                 topics[table] = [tableTopic(table, each).canonical for each in self.projects]
             for topic in topics[table]:
-                if self._delivery.hasLog(topic):
+                if self._sequencer.hasLog(topic):
                     encoder = ChangeEncoder(topic, change, self._openTransactions[topic])
                     self._delivery.deliverChange(encoder)
         times = self.latencies.due(len(changes))
@@ -287,7 +291,7 @@ class TableFeed:
         for project in self.projects:
             topic = tableTopic(table, project).canonical
             self._openTransactions.pop(topic, None)
-            self._delivery.restartLog(topic, seq)
+            self._sequencer.restartLog(topic, seq)
             frame = wireFrame(Error(code=error.code, message=error.message, topic=topic), topic)
             self._delivery.sendToAll(topic, frame)
 
@@ -315,7 +319,7 @@ class TableFeed:
             topic = tableTopic(table, project).canonical
             if not before.items() <= columns.items():
                 # The rows in memory have columns that the table has no longer.
-                self._delivery.restartLog(topic, self.tracker.position)
+                self._sequencer.restartLog(topic, self.tracker.position)
             for subscriber, view in tuple(self._delivery.subscribers(topic).items()):
                 if view is not None and subscriber in self._delivery.subscribers(topic):
                     subscriber.reauthorize(topic)
@@ -331,7 +335,7 @@ class TableFeed:
         self._gone.discard(table)
         for project in self.projects:
             topic = tableTopic(table, project)
-            if self._delivery.hasLog(topic.canonical):
+            if self._sequencer.hasLog(topic.canonical):
                 # Its changes are numbered anew.
                 self.openLog(topic)
             self._sendStatus(tableBack(topic))
@@ -351,7 +355,7 @@ class TableFeed:
         for project in self.projects:
             topic = tableTopic(table, project).canonical
             self._openTransactions.pop(topic, None)
-            self._delivery.dropLog(topic)
+            self._sequencer.dropLog(topic)
 
     # Outages
 

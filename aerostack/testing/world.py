@@ -18,8 +18,6 @@ from aerostack.client.interfaces import ITransport, ITransportUser
 from aerostack.client.realtime import RealtimeClient
 from aerostack.client.sdk import TwistedSDK
 from aerostack.core.access.tables import Access
-from aerostack.core.diagnosis.traces import Traces
-from aerostack.core.limits.deadlines import Deadlines
 from aerostack.core.limits.quotas import Quotas
 from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
@@ -29,18 +27,16 @@ from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.engine.memory import MemoryEngine
-from aerostack.hub.hub import Hub
+from aerostack.hub.backbone import Backbone
 from aerostack.hub.publishing import ownerOf
+from aerostack.hub.sources import LocalLogs
 from aerostack.interfaces.messaging import IConnection
 from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
-from aerostack.recovery.recovery import Recovery
-from aerostack.sessions.context import SessionContext
-from aerostack.sessions.rpc import RPC
+from aerostack.sessions.services import ClientServices, NodeServices
 from aerostack.sessions.session import Session
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.tables import TableConfig
-from aerostack.tables.feed import TableFeed
 from aerostack.testing.clients import MemoryClient
 from aerostack.testing.connections import MemoryConnection
 from aerostack.testing.history import MemoryHistory
@@ -78,6 +74,8 @@ class World:
     @ivar clock: The daemon's clock, which begins at one billion seconds.
     @ivar stepped: By how many seconds the time of day was set since the beginning.  Timers do not
         depend on it.
+    @ivar backbone: What exists once on a machine: it puts publications in order.
+    @ivar hub: Subscriptions, publications and presence.
     @ivar reachable: Whether clients of L{realtime} can connect.
     @ivar entrance: The parts of the daemon that the clients' connections need.
     @ivar wires: The clients' connections.
@@ -133,16 +131,17 @@ class World:
         self.tracker.forgotten = before.forgotten
         self.tracker.position = before.changes[-1].seq if before.changes else 0
         self.tracker.reading = before.reading
-        self.hub.delivery.floor = self.hub.now()
+        sequencer = self.backbone.sequencer
+        sequencer.floor = self.hub.now()
         for kept in self.history.messages:
-            self.hub.delivery.floor = max(self.hub.delivery.floor, kept.createdAt)
-            self.hub.publisher.remember(kept)
+            sequencer.floor = max(sequencer.floor, kept.createdAt)
+            self.backbone.publisher.remember(kept)
 
     def _begin(self) -> None:
         rules = self._rules
-        self.hub = Hub(
+        self.backbone = Backbone(
             self.clock,
-            self.wall,
+            lambda: int(self.wall() * 1000),
             MemoryEngine(),
             self.history,
             Presence(self._grace),
@@ -156,36 +155,40 @@ class World:
             IdempotencyCache(120.0, 1000, ownerOf),
         )
         self.tracker = MemoryTracker(self._tables)
-        self.feeds = TableFeed(
-            self.clock,
-            self.hub.now,
-            self.hub.delivery,
-            Patterns(["*"]),
-            Access(self.projects, self._access),
-            self.projects,
-            self.tracker,
-        )
-        self.tracker.listener = self.feeds
         self.authenticator = Authenticator(self.projects)
-        self.deadlines = Deadlines()
-        self.traces = Traces()
         self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
-        self.recovery = Recovery(
-            self.clock, self.hub, self.feeds, self.history, 1000, Bounds(1000, 1_000_000, 1.0)
-        )
-        self.context = SessionContext(
+        services = ClientServices(
             self.clock,
             self.wall,
-            self.hub,
-            self.feeds,
-            self.recovery,
+            self._node(),
             self.authenticator,
+            self.projects,
+            Patterns(["*"]),
+            Access(self.projects, self._access),
             self.limits,
-            self.deadlines,
-            self.quotas,
-            self.traces,
+            1000,
+            Bounds(1000, 1_000_000, 1.0),
         )
-        self.rpc = RPC(self.hub, self.authenticator, self.feeds.permit, self.limits, self._query)
+        self.hub, self.feeds, self.recovery = services.hub, services.feeds, services.recovery
+        self.deadlines, self.traces = services.deadlines, services.traces
+        self.context, self.rpc = services.context, services.rpc
+        self.backbone.start(self.hub.delivery)
+        self.tracker.listener = self.feeds
+
+    def _node(self) -> NodeServices:
+        """What serving clients needs of the node."""
+        backbone = self.backbone
+        return NodeServices(
+            backbone.publisher,
+            LocalLogs(),
+            backbone.sequencer,
+            backbone.roster,
+            backbone.roster.rosters,
+            self.history,
+            self.tracker,
+            self.quotas,
+            self._query,
+        )
 
     def _query(self, sql: str, parameters: list[Any]) -> Deferred[dict[str, Any]]:
         self.queries.append((sql, parameters))
@@ -309,7 +312,7 @@ class World:
             seconds -= step
             for session in self.deadlines.expire(self.clock.seconds()):
                 session.due()  # type: ignore[attr-defined]
-            for _ in self.hub.presence.sweep():
+            for _ in self.backbone.roster.sweep():
                 pass
 
 

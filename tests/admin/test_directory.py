@@ -68,7 +68,7 @@ class InsightTests(SynchronousTestCase):
         A topic is listed once, even if several registries know it.
         """
         self.connect("chat/b", "chat/a")
-        self.world.hub.delivery.openLog("chat/c/p")
+        self.world.hub.sequencer.openLog("chat/c/p")
         for topic in ("chat/a/p", "chat/c/p", "chat/d/p"):
             self.presence.track(topic, "c9", None, b"{}", 0)
         names = [f"chat/{name}/p" for name in "abcd"]
@@ -82,7 +82,7 @@ class InsightTests(SynchronousTestCase):
         """
         self.connect("chat/a")
         for topic in ("chat/a/q", "chat/p/q", "chat/sp"):
-            self.world.hub.delivery.openLog(topic)
+            self.world.hub.sequencer.openLog(topic)
         self.assertEqual(self.topics()[0], ["chat/a/p"])
 
     def test_meanwhile(self) -> None:

@@ -84,7 +84,7 @@ class ResumeTests(WorldTestCase):
         self.world.cut()
         self.emit(2)
         self.world.advance(400)
-        for _ in self.world.hub.expireLogs():
+        for _ in self.world.hub.sequencer.expire():
             pass
         self.world.reachable = True
         self.world.advance(AWAY)

@@ -139,7 +139,7 @@ class MixedTests(OutboundCase):
         self.client.session.drained()
         self.world.turn()
         for n in range(100):
-            self.world.hub.presence.track(self.client.session, "c9", ORDERS, "ann", b'{"n":%d}' % n)
+            self.world.hub.presence.track("c9", ORDERS, "ann", b'{"n":%d}' % n)
             self.world.turn()
         self.assertKept()
         while self.world.tracker.reading:

@@ -175,7 +175,7 @@ class AnswerTests(DaemonTests):
             await self.come("", Sec_WebSocket_Protocol=small),
             await self.come("", Sec_WebSocket_Protocol=small),
         }
-        self.daemon.connections.stopping = True
+        self.daemon.front.connections.stopping = True
         statuses.add(await self.come(Sec_WebSocket_Protocol=offer))
         self.assertEqual(statuses, openapi.statuses("openWebSocket"))
 
@@ -240,7 +240,7 @@ class AnswerTests(DaemonTests):
         The answers of C{/health} match, healthy and failing.
         """
         statuses = {await self.ask("getHealth", "GET", "/health")}
-        self.patch(self.daemon.tracker, "health", lambda: "Nothing was read for 60 s.")
+        self.patch(self.daemon.node.tracker, "health", lambda: "Nothing was read for 60 s.")
         statuses.add(await self.ask("getHealth", "GET", "/health"))
         self.assertEqual(statuses, openapi.statuses("getHealth"))
 
@@ -273,7 +273,7 @@ class AnswerTests(DaemonTests):
         wire.tell({"type": "track", "topic": "chat/a", "state": {"typing": True}})
         await wire.frames(2)
         await self.emit("e", 1, "chat/a", persist=True)
-        while not self.daemon.console.sampler.samples.since(0):
+        while not self.daemon.front.console.sampler.samples.since(0):
             await self.sleep(0.05)
         secret = {"Authorization": f"Bearer {SECRET_KEY}"}
         explain = "explain?user=ann&topic"
@@ -289,7 +289,7 @@ class AnswerTests(DaemonTests):
             path = f"/internal/admin/{path}"
             self.assertEqual(await self.ask(operationId, "GET", path, **secret), 200)
         wire.drop()
-        while len(self.daemon.connections):
+        while len(self.daemon.front.connections):
             await self.sleep(0.01)
         path = f"/internal/admin/{explain}=orders"
         self.assertEqual(await self.ask("explain", "GET", path, **secret), 200)

@@ -137,7 +137,7 @@ class Run(SlowKeepingStory):
                     client.session.heard()
             self.world.advance(min(10.0, left))
             left -= 10.0
-        for _ in self.world.hub.expireLogs():
+        for _ in self.world.hub.sequencer.expire():
             pass
 
     def step(self) -> None:
@@ -157,7 +157,7 @@ class Run(SlowKeepingStory):
         )
         self.truths[TABLE].entries.append(Entry(self._number, True))
         # The daemon cannot detect a clock that is set back while it is not running.
-        reached = self.world.hub.delivery.floor / 1000 - self.world.clock.seconds()
+        reached = self.world.hub.sequencer.floor / 1000 - self.world.clock.seconds()
         self.world.stepped = max(self.world.stepped, reached)
         self.world.restart()
         self._attend()
@@ -166,7 +166,7 @@ class Run(SlowKeepingStory):
         """Remove the project from the configuration and restore it; rows are written meanwhile."""
         self._leaveAll()
         projects = self.world.feeds.projects
-        for _ in self.world.hub.leaveProjects(set(projects)):
+        for _ in self.world.hub.sequencer.leaveProjects(set(projects)):
             pass
         self.world.feeds.projects = {}
         self.write()

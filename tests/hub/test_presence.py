@@ -26,7 +26,9 @@ class PresenceServiceTests(HubTests):
         @return: The subscriber that gets the set.
         """
         itself = Listener(self.world)
-        self.presence.track(itself, connection, ROOM, user, state)
+        tracked = self.successResultOf(self.presence.track(connection, ROOM, user, state))
+        if tracked.fresh:
+            self.presence.welcome(itself, ROOM, False, True)
         return itself
 
     def told(self) -> list[tuple[str, Any]]:
@@ -83,7 +85,7 @@ class PresenceServiceTests(HubTests):
         A connection that closes leaves every topic.
         """
         self.track("c1", "ann")
-        self.presence.track(Listener(self.world), "c1", Topic("chat/b", "p"), "ann", b"{}")
+        self.presence.track("c1", Topic("chat/b", "p"), "ann", b"{}")
         self.assertEqual(set(self.presence.topicsOf("c1")), {"chat/a/p", "chat/b/p"})
         self.listener.take()
         self.presence.leave("c1")
@@ -97,10 +99,10 @@ class PresenceServiceTests(HubTests):
         self.track("c1", "ann")
         self.presence.lose("c1")
         self.world.clock.advance(9.9)
-        tuple(self.presence.sweep())
+        tuple(self.world.backbone.roster.sweep())
         self.track("c2", "ann")
         self.world.clock.advance(60)
-        tuple(self.presence.sweep())
+        tuple(self.world.backbone.roster.sweep())
         self.assertEqual(self.told(), [("presence:join", "ann")])
 
     def test_lost(self) -> None:
@@ -110,6 +112,6 @@ class PresenceServiceTests(HubTests):
         self.track("c1", "ann")
         self.presence.lose("c1")
         self.world.clock.advance(10)
-        tuple(self.presence.sweep())
-        tuple(self.presence.sweep())
+        tuple(self.world.backbone.roster.sweep())
+        tuple(self.world.backbone.roster.sweep())
         self.assertEqual(self.told(), [("presence:join", "ann"), ("presence:leave", "ann")])

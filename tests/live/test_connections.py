@@ -37,7 +37,7 @@ class HoldingTests(DaemonTests):
 
     def connections(self) -> list[Connection]:
         """Return the daemon's connection objects."""
-        return list(self.daemon.connections._sessions)
+        return list(self.daemon.front.connections._sessions)
 
     async def test_slim(self) -> None:
         """

@@ -192,7 +192,7 @@ class PathTests(HTTPTests):
         self.assertEqual(
             (status, body), (200, {"status": "ok", "checks": {"database": "ok", "tracker": "ok"}})
         )
-        self.patch(self.daemon.tracker, "health", lambda: "Nothing was read for 60 s.")
+        self.patch(self.daemon.node.tracker, "health", lambda: "Nothing was read for 60 s.")
         status, body, _ = await self.http("GET", "/health")
         self.assertEqual(
             (status, body),

@@ -158,11 +158,11 @@ class MetricsTests(DaemonTests):
         C{aerostack_feed_up} and C{aerostack_healthy} are 0 when the daemon cannot read changes and
         C{/health} is red.
         """
-        self.daemon.feeds.feedDown("It sleeps.")
+        self.daemon.front.feeds.feedDown("It sleeps.")
         self.assertEqual((await self.values())["feed_up"], 0)
-        self.daemon.feeds.feedUp()
+        self.daemon.front.feeds.feedUp()
         self.assertEqual((await self.values())["feed_up"], 1)
-        self.patch(self.daemon.tracker, "health", lambda: "Nothing was read for 60 s.")
+        self.patch(self.daemon.node.tracker, "health", lambda: "Nothing was read for 60 s.")
         self.assertEqual((await self.values())["healthy"], 0)
 
     async def test_access(self) -> None:

@@ -103,7 +103,9 @@ class OnlookerTests(ConsoleTests):
         """Return whether the daemon has freed everything of those who watched."""
         daemon = self.daemon
         return not (
-            len(daemon.console.taps) or len(daemon.hub.registry) or daemon.tracker.watchedTables()
+            len(daemon.front.console.taps)
+            or len(daemon.front.hub.registry)
+            or daemon.node.tracker.watchedTables()
         )
 
     async def test_events(self) -> None:
@@ -137,7 +139,7 @@ class OnlookerTests(ConsoleTests):
         self.assertEqual((change["operation"], change["data"]), ("INSERT", {"id": 7}))
         topic = await self.look("topic", topic="orders")
         self.assertEqual((topic["subscribers"], topic["published"]), (0, 1))
-        self.assertEqual(self.daemon.quotas.subscriptions.total, 0)
+        self.assertEqual(self.daemon.node.quotas.subscriptions.total, 0)
         onlooker.transport.loseConnection()
         await self.until(self.left)
 
@@ -162,7 +164,7 @@ class OnlookerTests(ConsoleTests):
         onlooker = await self.watch("staff")
         config = self.daemon.config
         self.daemon.reload(replace(config, tables={"staff": TableConfig(hidden=("id",))}))
-        registry = self.daemon.hub.registry
+        registry = self.daemon.front.hub.registry
         (tap,) = registry.subscribers("table/staff/p")
         view = registry.subscribers("table/staff/p")[tap]
         await self.until(lambda: registry.subscribers("table/staff/p")[tap] != view)
@@ -226,7 +228,7 @@ class OnlookerTests(ConsoleTests):
         """
         onlooker = await self.watch("chat/a", OTHER_SECRET)
         await self.emit("e", 1, "chat/a")
-        self.daemon.hub.delivery.fanout.flush()
+        self.daemon.front.hub.delivery.fanout.flush()
         status, _, _ = await self.http(
             "POST",
             "/internal/hooks/rpc",
@@ -285,16 +287,18 @@ class OnlookerTests(ConsoleTests):
         endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port)
         onlooker: Onlooker = await endpoint.connect(Factory.forProtocol(Onlooker))
         waiting: Deferred[None] = Deferred()
-        watch = self.daemon.feeds.watch
+        watch = self.daemon.front.feeds.watch
         self.patch(
-            self.daemon.feeds, "watch", lambda table: waiting.addCallback(lambda _: watch(table))
+            self.daemon.front.feeds,
+            "watch",
+            lambda table: waiting.addCallback(lambda _: watch(table)),
         )
         onlooker.ask("orders")
-        await self.until(lambda: len(self.daemon.console.taps))
+        await self.until(lambda: len(self.daemon.front.console.taps))
         onlooker.transport.abortConnection()
-        await self.until(lambda: not len(self.daemon.console.taps))
+        await self.until(lambda: not len(self.daemon.front.console.taps))
         waiting.callback(None)
-        await self.until(lambda: self.daemon.tracker._watched.get("orders") is not None)
+        await self.until(lambda: self.daemon.node.tracker._watched.get("orders") is not None)
         await self.until(self.left)
 
     async def test_many(self) -> None:
@@ -314,10 +318,10 @@ class OnlookerTests(ConsoleTests):
         stops.
         """
         onlooker = await self.watch("chat/a")
-        self.daemon.console.reload("off", self.daemon.config.limits)
+        self.daemon.front.console.reload("off", self.daemon.config.limits)
         await onlooker.ended
-        self.daemon.console.reload("loopback", self.daemon.config.limits)
+        self.daemon.front.console.reload("loopback", self.daemon.config.limits)
         onlooker = await self.watch("chat/a")
         await self.stop()
         await onlooker.ended
-        self.assertEqual(len(self.daemon.console.taps), 0)
+        self.assertEqual(len(self.daemon.front.console.taps), 0)

@@ -143,7 +143,7 @@ class ConnectionTests(DaemonTests):
         dead = sqlite3.connect(":memory:", check_same_thread=False)
         dead.close()
         for round in (2, 4):
-            for pool in self.daemon._pools:
+            for pool in self.daemon.node.pools:
                 # Closing a connection that a thread may be using would crash the process.
                 for thread in tuple(pool._pool.connections):
                     pool._pool.connections[thread] = dead
@@ -209,7 +209,7 @@ class FloodTests(DaemonTests):
         waiting = 0
         for start in range(1, self.rows, 1000):
             self.assertEqual(await self.ids(reader, 1000), list(range(start, start + 1000)))
-            for session in self.daemon.connections.sessions():
+            for session in self.daemon.front.connections.sessions():
                 waiting = max(waiting, session._outbox.waiting)
             if start % 10_000 == 1:
                 chat.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": start})

@@ -11,10 +11,10 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Cooperator
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.server.housekeeping import Housekeeping
+from aerostack.server.housekeeping import HistoryMaintenance, SessionMaintenance, Sweeper
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryHistory, World
-from tests.hub.test_publishing import ROOM, Listener
+from tests.hub.test_publishing import ROOM
 
 
 class SlowHistory(MemoryHistory):
@@ -43,21 +43,31 @@ class SlowHistory(MemoryHistory):
 
 class HousekeepingTests(SynchronousTestCase):
     """
-    Tests for L{Housekeeping}.
+    Tests for L{Sweeper}, L{SessionMaintenance} and L{HistoryMaintenance}.
     """
 
     def setUp(self) -> None:
         self.world = World(limits=LimitsConfig(pingInterval=10, pongTimeout=5))
         self.clock = self.world.clock
         self.history = SlowHistory()
-        self.service = Housekeeping(self.clock, self.world.deadlines, self.world.hub, self.history)
+        world = self.world
+        self.sweeper = Sweeper(
+            self.clock,
+            (lambda: world.backbone.roster.sweep(), lambda: world.hub.sequencer.expire()),
+        )
+        self.services = (
+            SessionMaintenance(self.clock, world.deadlines),
+            self.sweeper,
+            HistoryMaintenance(self.clock, world.hub.now, self.history),
+        )
 
     def start(self) -> None:
         """
         Begin.
         """
-        self.service.startService()
-        self.addCleanup(self.service.stopService)
+        for service in self.services:
+            service.startService()
+            self.addCleanup(service.stopService)
 
     def pump(self, seconds: int) -> None:
         """
@@ -120,7 +130,7 @@ class HousekeepingTests(SynchronousTestCase):
             raise ZeroDivisionError
 
         self.patch(self.world.hub.presence.rosters, "expire", broken)
-        self.patch(self.world.hub, "expireLogs", lambda: iter((asked.append("logs"),)))
+        self.patch(self.world.hub.sequencer, "expire", lambda: iter((asked.append("logs"),)))
         self.start()
         self.pump(1)
         self.assertEqual(sorted(asked), ["logs", "logs", "presence", "presence"])
@@ -133,7 +143,7 @@ class HousekeepingTests(SynchronousTestCase):
         self.start()
         presence = self.world.hub.presence
         for number in range(1000):
-            presence.track(Listener(self.world), f"m{number}", ROOM, None, b"{}")
+            presence.track(f"m{number}", ROOM, None, b"{}")
             presence.lose(f"m{number}")
         turns: list[int] = []
 
@@ -143,7 +153,7 @@ class HousekeepingTests(SynchronousTestCase):
                 self.clock.callLater(0, turn)
 
         # The real time of a turn must not count here.
-        self.service._cooperator = Cooperator(
+        self.sweeper._cooperator = Cooperator(
             terminationPredicateFactory=lambda: lambda: True,
             scheduler=partial(self.clock.callLater, 0),
         )
@@ -190,8 +200,9 @@ class HousekeepingTests(SynchronousTestCase):
         """
         slow: Deferred[int] = Deferred()
         self.history.steps = [slow]
-        self.service.startService()
-        self.service.stopService()
+        for service in self.services:
+            service.startService()
+            service.stopService()
         slow.callback(500)
         self.pump(120)
         self.assertEqual(len(self.history.asked), 1)

@@ -213,9 +213,9 @@ class ReloadTests(ConfigurationTests):
         The logs of a project that was taken out are dropped in later turns of the reactor.
         """
         daemon, reactor, _ = self.leave()
-        self.assertEqual(len(daemon.hub.logs), 3)
+        self.assertEqual(len(daemon.front.hub.logs), 3)
         reactor.advance(0)
-        self.assertEqual(list(daemon.hub.logs.topics()), ["chat/a/p"])
+        self.assertEqual(list(daemon.front.hub.logs.topics()), ["chat/a/p"])
 
     def test_backAtOnce(self) -> None:
         """
@@ -223,7 +223,7 @@ class ReloadTests(ConfigurationTests):
         """
         daemon, _, both = self.leave()
         daemon.reload(both)
-        self.assertEqual(list(daemon.hub.logs.topics()), ["chat/a/p"])
+        self.assertEqual(list(daemon.front.hub.logs.topics()), ["chat/a/p"])
 
     def leave(self) -> tuple[Daemon, MemoryReactorClock, Config]:
         """
@@ -235,7 +235,7 @@ class ReloadTests(ConfigurationTests):
         reactor = MemoryReactorClock()
         daemon = Daemon(both, reactor)
         for topic in ("chat/a/p", "chat/a/q", "chat/b/q"):
-            daemon.hub.delivery.openLog(topic)
+            daemon.front.hub.sequencer.openLog(topic)
         daemon.reload(self.write())
         return daemon, reactor, both
 

@@ -43,7 +43,7 @@ class Truth:
         if self.topic.table is not None:
             opened = world.feeds.openLog(self.topic)
         else:
-            opened = world.hub.delivery.openLog(self.topic.canonical)
+            opened = world.hub.sequencer.openLog(self.topic.canonical)
         self.began[opened.epoch] = len(self.log)
         self._offsets[opened.epoch] = []
         append = world.hub.logs.append

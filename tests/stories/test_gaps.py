@@ -67,7 +67,7 @@ class GapCase(SynchronousTestCase):
         Let time pass, and let the daemon forget what is too old.
         """
         self.world.clock.advance(seconds)
-        for _ in self.world.hub.expireLogs():
+        for _ in self.world.hub.sequencer.expire():
             pass
 
     def brief(self, client: MemoryClient) -> list[Any]:
@@ -294,7 +294,7 @@ class AbsentTests(SynchronousTestCase):
         (room,) = first.ask(type="subscribe", topic="chat/a")
         first.die()
         projects = world.feeds.projects
-        for _ in world.hub.leaveProjects({"p"}):
+        for _ in world.hub.sequencer.leaveProjects({"p"}):
             pass
         world.feeds.projects = {}
         world.tracker.change(Change(1, "orders", INSERT, {"id": 1}, None, 7))

@@ -5,7 +5,6 @@ Tests of the presence that clients see, from one frame to ten thousand members.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -14,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core import roster
 from aerostack.core.topics.topics import Topic
 from aerostack.hub import presence as service
-from aerostack.protocol.framing import Frame
 from aerostack.recovery import pacing
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import MemoryClient, World
@@ -66,18 +64,6 @@ class Viewer:
                 members[data["connectionId"]] = data["state"]
 
 
-class Deaf:
-    """
-    A member's connection that ignores all frames.
-    """
-
-    def isSyncing(self, topic: str) -> bool:
-        return False
-
-    def sync(self, topic: str, frames: Iterator[Frame], paged: bool, atOnce: bool) -> None:
-        pass
-
-
 class PresenceCase(SynchronousTestCase):
     """
     A world with a topic that has many members.
@@ -93,7 +79,7 @@ class PresenceCase(SynchronousTestCase):
         Let members join, called C{m0}, C{m1} and so on.
         """
         for number in range(first, first + count):
-            self.presence.track(Deaf(), f"m{number}", DOC, None, state)
+            self.presence.track(f"m{number}", DOC, None, state)
 
     def present(self) -> dict[str, Any]:
         """
@@ -231,13 +217,13 @@ class PaceTests(PresenceCase):
         """
         self.come(100)
         encoded: list[Any] = []
-        member = service._memberData
+        member = service.memberData
 
         def count(each: Any) -> Any:
             encoded.append(each)
             return member(each)
 
-        self.patch(service, "_memberData", count)
+        self.patch(service, "memberData", count)
         for paged in (True, False) * 10:
             self.world.connect().ask(type="subscribe", topic="doc/1", sync=paged)
         self.assertEqual(len(encoded), 100)

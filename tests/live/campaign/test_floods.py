@@ -12,7 +12,6 @@ from aerostack.errors import (
     CLOSE_SILENT,
     CLOSE_SLOW,
 )
-from aerostack.server.housekeeping import Housekeeping
 from tests.live.campaign import SECONDS
 from tests.live.hostile import (
     OPENING,
@@ -183,7 +182,7 @@ class StuckTests(SlowTests):
         """
         Wait until the daemon has dropped the client.
         """
-        while len(self.daemon.connections) > self.before[0] + 1:
+        while len(self.daemon.front.connections) > self.before[0] + 1:
             await self.sleep(0.05)
 
 
@@ -203,7 +202,7 @@ class SilentTests(HostileTests):
         client.answerPings = False
         await client.lost
         self.assertEqual(client.closeCode, CLOSE_SILENT)
-        self.assertEqual(len(self.daemon.connections), self.before[0])
+        self.assertEqual(len(self.daemon.front.connections), self.before[0])
 
     async def test_halfAFrame(self) -> None:
         """
@@ -267,7 +266,6 @@ class SilentTests(HostileTests):
                 {"type": "chat", "roomId": "a", "text": "hi"},
             )
         )
-        self.patch(Housekeeping, "sweepInterval", 0.1)
         for n in range(200):
             raw = await self.raw()
             end = chance.randrange(len(sent) + 1)

@@ -132,7 +132,7 @@ class FormTests(Requests):
             def call(*args: Any, answered: Any = answered) -> Any:
                 return succeed(answered)
 
-            self.patch(self.daemon.rpc, "call", call)
+            self.patch(self.daemon.front.rpc, "call", call)
             status, body = await self.rpc("anything")
             self.assertEqual((status, body["error"]), (500, "internal_error"))
             self.assertEqual(len(self.flushLoggedErrors()), 1)
@@ -141,7 +141,7 @@ class FormTests(Requests):
         """
         A request whose handler fails is answered with JSON, too.
         """
-        self.patch(self.daemon.rpc, "call", None)
+        self.patch(self.daemon.front.rpc, "call", None)
         status, body = await self.rpc("anything")
         self.assertEqual((status, body["error"]), (500, "internal_error"))
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
@@ -198,7 +198,7 @@ class UnreadTests(Requests):
         """
         size = 16_000_000
         self.patch(server, "UNSENT", 5 * size // 2)
-        self.patch(self.daemon.rpc, "call", lambda *args: succeed("x" * size))
+        self.patch(self.daemon.front.rpc, "call", lambda *args: succeed("x" * size))
         lobby = self.daemon.listening.lobby
         request = (
             "POST /internal/hooks/rpc HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"

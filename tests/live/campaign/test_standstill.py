@@ -55,11 +55,11 @@ class StandstillTests(PostgresDaemonTests):
         self.execute("CREATE TABLE orders (id int PRIMARY KEY)")
         wire = await self.subscribed("orders")
         wire.tell({**PUBLISH, "data": 1, "id": "soon"})
-        query = self.daemon._pools.query.run(lambda cursor: cursor.execute("SELECT 1"))
+        query = self.daemon.node.pools.query.run(lambda cursor: cursor.execute("SELECT 1"))
         await query
         with self.hanging():
             wire.tell({**PUBLISH, "data": 2, "id": "late"})
-            query = self.daemon._pools.query.run(lambda cursor: cursor.execute("SELECT 1"))
+            query = self.daemon.node.pools.query.run(lambda cursor: cursor.execute("SELECT 1"))
             query.addErrback(lambda _: None)
             await self.sleep(2 * self.pollInterval)
             await self.daemon.stopService()

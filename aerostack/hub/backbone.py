@@ -1,0 +1,66 @@
+"""
+The half of pub/sub that exists once on a machine: what puts publications in order, and decides who
+is present.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+
+from aerostack.core.presence import Presence
+from aerostack.core.replay.idempotency import IdempotencyCache
+from aerostack.core.replay.logs import TopicLogs
+from aerostack.core.topics.policies import TopicPolicies
+from aerostack.hub.publishing import Outcome, Publisher
+from aerostack.hub.roster import PresenceAuthority
+from aerostack.hub.sequencing import Sequencer
+from aerostack.interfaces.messaging import IEngine, IHistory
+from aerostack.interfaces.publishing import IReceiver
+
+
+class Backbone:
+    """
+    Takes what clients publish, and has it brought to a receiver, in order.
+
+    @ivar sequencer: Has the topics' logs.
+    @ivar publisher: Takes what clients publish.
+    @ivar roster: Decides who is present on which topics.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        now: Callable[[], int],
+        engine: IEngine,
+        history: IHistory,
+        presence: Presence,
+        newId: Callable[[], str],
+        policies: TopicPolicies,
+        logs: TopicLogs,
+        idempotency: IdempotencyCache[Outcome],
+    ) -> None:
+        """
+        @param clock: Measures intervals; it is never set.
+        @param now: The time of day, milliseconds since the epoch; an operator may set it at any
+            moment.
+        @param newId: Makes the id of a message; each call gives another.
+        @param policies: The policy of each topic.
+        @param idempotency: Remembers what clients published under an id of their own.
+        """
+        self.sequencer = Sequencer(clock, now, logs, policies)
+        self.publisher = Publisher(clock, now, engine, history, newId, idempotency, self.sequencer)
+        self.roster = PresenceAuthority(presence, clock.seconds, now, self.publisher)
+        self._engine = engine
+
+    def start(self, receiver: IReceiver) -> None:
+        """
+        Begin.
+
+        @param receiver: Gets every publication of the engine.
+        """
+        publisher = self.publisher
+        self.sequencer.logs.needed = lambda topic: receiver.needs(topic) or topic in publisher
+        publisher.start(receiver)
+        self._engine.start(receiver.deliver)

@@ -1,0 +1,207 @@
+"""
+Gives what happens on a topic its place in the topic's log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
+
+from aerostack.core.replay.log import TopicLog
+from aerostack.core.replay.logs import TopicLogs
+from aerostack.core.replay.positions import Position
+from aerostack.core.replay.publications import Publication
+from aerostack.core.rows.changes import Change
+from aerostack.core.rows.views import View
+from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
+from aerostack.core.topics.topics import projectOf
+from aerostack.hub.encoding import publicationFrame
+from aerostack.protocol.framing import Frame
+
+
+class ChangeEncoding(Protocol):
+    """
+    The frames of one change of a table, for the subscribers of one topic.
+    """
+
+    @property
+    def topic(self) -> str:
+        """The canonical topic."""
+
+    @property
+    def change(self) -> Change:
+        """The change."""
+
+    def encode(self, position: Position, policy: TopicPolicy, logPosition: Position) -> Frame:
+        """
+        Make the frame of the whole change, before any other frame of it.
+
+        @param position: The change's position in the topic's log.
+        @param logPosition: See L{Frame}.
+        """
+
+    def encodeFor(self, view: View) -> Frame | None:
+        """
+        Make the frame that subscribers with a view get; L{None} if they get none.
+        """
+
+    def endTransaction(self) -> Sequence[tuple[View, Frame]]:
+        """
+        If the change is the last of its transaction: the views whose subscribers got a part of
+        the transaction and not this change, each with the frame that says that it is over.
+        """
+
+
+class Sequencer:
+    """
+    Adds publications and changes of tables to the logs of their topics, each as the frame that its
+    subscribers get.
+
+    @ivar logs: The logs of topics, as far as they are in memory.
+    @ivar floor: The newest mark of any topic's log.  No log begins before it: if an operator
+        sets the clock back, new messages would otherwise stand before those that the database has
+        already, and a client that comes back would not find them.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        now: Callable[[], int],
+        logs: TopicLogs,
+        policies: TopicPolicies,
+    ) -> None:
+        """
+        @param clock: Measures how old the entries of logs are.
+        @param now: The time of day, milliseconds since the epoch.
+        @param policies: The policy of each topic.
+        """
+        self.logs = logs
+        self.floor = 0
+        self._clock = clock
+        self._now = now
+        self._policies = policies
+
+    def place(self, publication: Publication) -> Frame | None:
+        """
+        Add a publication to its topic's log.
+
+        @return: Its frame; L{None} if the topic has no log.
+        """
+        topic = publication.topic
+        log = self.logs.get(topic)
+        if log is None:
+            # Without a log there is no subscriber, and no client that could come back.
+            return None
+        # On a table's topic the marks are the journal's, and the daemon can read the log again
+        # for a client that reads slowly.
+        mark = None if log.lineage else publication.mark
+        self.floor = max(self.floor, mark or 0)
+        logPosition = log.standing if log.lineage else None
+        position, policy = log.next(mark), self._policies.of(topic)
+        frame = publicationFrame(publication, position, policy, logPosition)
+        self.logs.append(topic, log, frame, mark, None, self._clock.seconds())
+        return frame
+
+    def placeChange(self, encoding: ChangeEncoding) -> Frame | None:
+        """
+        Add a change of a table to the log of one topic.
+
+        @return: The frame of the whole change; L{None} if the topic has no log.
+        """
+        topic, change = encoding.topic, encoding.change
+        log = self.logs.get(topic)
+        if log is None:
+            return None
+        logPosition = log.standing
+        log.within = not change.last
+        position, policy = log.next(change.seq), self._policies.of(topic)
+        whole = encoding.encode(position, policy, logPosition)
+        self.logs.append(topic, log, whole, change.seq, change, self._clock.seconds())
+        return whole
+
+    # Logs
+
+    def hasLog(self, topic: str) -> bool:
+        """
+        Whether a topic has a log.  Without one it has no subscriber, and no client holds a
+        position in it.
+        """
+        return self.logs.get(topic) is not None
+
+    def openLog(self, topic: str) -> TopicLog:
+        """
+        The log of a topic that is no table's; a new one if it has none.
+        """
+        log = self.logs.get(topic)
+        if log is None:
+            # What is kept from now on gets a later mark than this; what was kept before has not.
+            mark = self.floor = max(self.floor, self._now() - 1)
+            log = self.logs.open(topic, mark, self._clock.seconds())
+        return log
+
+    def openTableLog(self, topic: str, lineage: str, mark: int, within: bool) -> TopicLog:
+        """
+        The log of a table's topic; a new one if it has none, or one of another lineage.
+
+        @param lineage: See L{Position}.
+        @param mark: The number of the newest change that was delivered, of any table.
+        @param within: Whether a transaction goes on there.
+        """
+        now = self._clock.seconds()
+        log = self.logs.open(topic, mark, now, lineage)
+        if log.lineage != lineage:
+            # The table was made again.
+            self.logs.drop(topic)
+            log = self.logs.open(topic, mark, now, lineage)
+        # Every change up to here was delivered.
+        log.reach(mark)
+        log.within = within
+        return log
+
+    def restartLog(self, topic: str, mark: int) -> None:
+        """
+        Give a topic a new log, if it has one: no client can go on from a position in the
+        present one without a gap.
+
+        @param mark: Where the new one begins.
+        """
+        self.logs.restart(topic, mark, self._clock.seconds())
+
+    def dropLog(self, topic: str) -> None:
+        """
+        Take a topic's log away.
+        """
+        self.logs.drop(topic)
+
+    def expire(self) -> Iterator[None]:
+        """
+        Forget the entries of logs that are too old, a piece at a time.
+        """
+        return self.logs.expire(self._clock.seconds())
+
+    def leaveProjects(self, projects: Collection[str]) -> Iterator[None]:
+        """
+        Note, a piece at a time, that the daemon serves some projects no more.  If it serves
+        them again later, their logs lack what happened in between.
+        """
+        return self.logs.breakOff(
+            lambda canonical: projectOf(canonical) in projects, self._clock.seconds()
+        )
+
+    def need(self, topic: str) -> None:
+        """
+        Note that a topic has subscribers, so that its log has to stay.
+
+        @param topic: The canonical topic.
+        """
+        self.logs.need(topic)
+
+    def release(self, topic: str) -> None:
+        """
+        Note that a topic has no subscribers any more.
+
+        @param topic: The canonical topic.
+        """
+        self.logs.leave(topic, self._clock.seconds())

@@ -1,0 +1,271 @@
+"""
+The part of the daemon that is where clients are: it opens their connections and serves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from random import random
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+
+from aerostack.auth.authenticator import Authenticator
+from aerostack.core.access.permissions import Identity
+from aerostack.core.access.tables import Access
+from aerostack.core.diagnosis.histogram import Histogram
+from aerostack.core.limits.admission import Admission
+from aerostack.core.limits.draining import DrainPlan
+from aerostack.core.topics.patterns import Patterns
+from aerostack.examples.server import Examples
+from aerostack.interfaces.messaging import IConnection
+from aerostack.net.websocket.connections import Connections
+from aerostack.net.websocket.gate import Gate
+from aerostack.process.lag import LagMonitor
+from aerostack.protocol.deflate import Compressor
+from aerostack.server.console import Console
+from aerostack.server.health import Health
+from aerostack.server.housekeeping import SessionMaintenance
+from aerostack.server.policies import snapshotBounds
+from aerostack.server.reload import changesRights, reauthorizeAll
+from aerostack.server.site import SiteMap, openProject
+from aerostack.sessions.draining import drain
+from aerostack.sessions.services import ClientServices, NodeServices
+from aerostack.sessions.session import Session
+from aerostack.settings.addresses import Proxies
+from aerostack.settings.settings import Config
+
+
+class Front(MultiService):
+    """
+    Everything that serves the clients of one process.
+
+    @ivar authenticator: Accepts or refuses credentials.
+    @ivar hub: Subscriptions, publications and presence.
+    @ivar feeds: The changes of tables.
+    @ivar rpc: Answers the calls of servers.
+    @ivar connections: All WebSocket connections.
+    @ivar health: Reports whether the daemon does its work.
+    @ivar console: The resources of the console.
+    @ivar site: The tree of resources that every listener serves.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        wall: Callable[[], float],
+        run: str,
+        node: NodeServices,
+        admission: Admission,
+        databaseFault: Callable[[], str | None],
+        restored: Callable[[], str | None],
+        calls: Mapping[str, Histogram],
+    ) -> None:
+        """
+        @param reactor: Its clock measures intervals.
+        @param wall: Gives the time of day, seconds since the epoch.
+        @param run: The id of this run, letters and digits: no two runs of a process have the same.
+        @param node: What exists once on a machine.
+        @param admission: Bounds the rate of new connections.
+        @param databaseFault: See L{Health}.
+        @param restored: See L{Health}.
+        @param calls: How long the calls of the database took, by the purpose of the connection.
+        """
+        super().__init__()
+        self.config = config
+        self._reactor = reactor
+        self._wall = wall
+        self._node = node
+        limits, server = config.limits, config.server
+        self.authenticator = Authenticator(config.projects)
+        self._services = ClientServices(
+            reactor,
+            wall,
+            node,
+            self.authenticator,
+            config.projects,
+            Patterns(config.tracker.tables),
+            Access(config.projects, config.tables),
+            limits,
+            config.replay.replay,
+            snapshotBounds(limits),
+        )
+        self.hub = self._services.hub
+        self.feeds = self._services.feeds
+        self.rpc = self._services.rpc
+        serial = count(1)
+        self.connections = Connections(
+            reactor,
+            limits,
+            node.quotas,
+            self._makeSession,
+            lambda: f"c{run}-{next(serial)}",
+            Compressor(server.compressionThreshold, 1 << 20) if server.compression else None,
+        )
+        self._drainPlan = DrainPlan(server.restartTime, server.reconnectSpread, random)
+        self._gate = Gate(
+            reactor,
+            limits,
+            self.connections,
+            node.quotas,
+            admission,
+            self._drainPlan,
+            Proxies(server.trustedProxies),
+        )
+        self.health = Health(
+            self.connections,
+            node.quotas,
+            self.hub,
+            self.feeds,
+            node.tracker,
+            databaseFault,
+            restored,
+        )
+        self.console = Console(
+            reactor,
+            wall,
+            server.console,
+            self.authenticator,
+            limits,
+            self.hub,
+            self.feeds,
+            self._services.traces,
+            self.connections.sessions,
+            self.health,
+        )
+        self.console.setServiceParent(self)
+        self.site = self._makeSite(calls)
+        # Breaks off the logs of projects that the last reload took out.
+        self._leaving: Iterator[None] = iter(())
+        SessionMaintenance(reactor, self._services.deadlines).setServiceParent(self)
+        LagMonitor(reactor, admission).setServiceParent(self)
+
+    def _makeSession(self, connection: IConnection, identity: Identity) -> Session:
+        self.log.debug(
+            "opened by {role} for {userId!r}",
+            role=identity.role.value,
+            userId=identity.userId,
+            connection=connection.connectionId,
+        )
+        return Session(connection, identity, self._services.context)
+
+    def _makeSite(self, calls: Mapping[str, Histogram]) -> SiteMap:
+        return SiteMap(
+            self._reactor,
+            self._wall,
+            self.config,
+            self.authenticator,
+            self._node.quotas,
+            self._gate,
+            self.connections,
+            self._node.history,
+            self.feeds.permit,
+            self.rpc,
+            self.health,
+            {
+                "aerostack_publish_to_socket_seconds": self.hub.publisher.latencies.histogram,
+                "aerostack_commit_to_socket_seconds": self.feeds.latencies.histogram,
+                "aerostack_event_loop_delay_seconds": self.console.sampler.turns,
+                "aerostack_database_call_seconds": calls,
+            },
+            {
+                **self.console.resources(),
+                **(self._makeExamples() if self.config.server.examples else {}),
+            },
+        )
+
+    def _makeExamples(self) -> Mapping[str, Resource]:
+        """The pages of the examples, and the resources that these pages ask."""
+        examples = Examples(
+            self._reactor,
+            self._wall,
+            self.rpc,
+            self.authenticator,
+            self._node.quotas,
+            openProject(self.config),
+        )
+        examples.setServiceParent(self)
+        return examples.resources()
+
+    # Stopping
+
+    def refuse(self) -> None:
+        """
+        Let no more clients in.
+        """
+        self.connections.stopping = self.connections.intake.stopped = True
+
+    def sendAway(self) -> Deferred[Any]:
+        """
+        Send all clients away; see L{drain}.
+        """
+        drained: Deferred[Any] = drain(self._reactor, self.connections.sessions(), self._drainPlan)
+        return drained
+
+    @inlineCallbacks
+    def waitForClients(self) -> Any:
+        """
+        Wait until every client has closed, but at most for C{limits.close_timeout} seconds.  Then
+        drop the clients that have not.
+        """
+        deadline = self._reactor.seconds() + self.config.limits.closeTimeout
+        while len(self.connections) and self._reactor.seconds() < deadline:
+            yield deferLater(self._reactor, 0.05)
+        if len(self.connections):
+            self.dropClients()
+            yield deferLater(self._reactor, 0)
+
+    def dropClients(self) -> None:
+        """
+        Drop every connection that is still open.
+        """
+        if len(self.connections):
+            self.log.info("{n} clients did not answer the close", n=len(self.connections))
+            self.connections.abort()
+
+    # Reloading
+
+    def reload(self, config: Config) -> None:
+        """
+        Take over the settings of a configuration that was read again.
+        """
+        before, self.config = self.config, config
+        self._reloadRights(before)
+        limits, server = config.limits, config.server
+        self._services.reload(limits, snapshotBounds(limits))
+        self.connections.reload(limits)
+        self._gate.reload(limits, Proxies(server.trustedProxies))
+        self._drainPlan.reload(server.restartTime, server.reconnectSpread)
+        self.console.reload(server.console, limits)
+        self.site.reload(limits)
+
+    def _reloadRights(self, before: Config) -> None:
+        config = self.config
+        self.authenticator.reload(config.projects)
+        absent = before.projects.keys() - config.projects.keys()
+        # A project that is served again finds none of its logs from before.
+        for _ in self._leaving:
+            pass
+        self._leaving = self.hub.sequencer.leaveProjects(absent)
+        changed = changesRights(before, config)
+        self.feeds.reload(
+            Patterns(config.tracker.tables),
+            config.projects,
+            Access(config.projects, config.tables) if changed else None,
+        )
+        if changed:
+            reauthorizeAll(
+                self._reactor,
+                self._leaving,
+                self.authenticator,
+                self.connections.sessions,
+                self.console.taps,
+            )

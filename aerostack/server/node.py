@@ -1,0 +1,209 @@
+"""
+The part of the daemon that exists once on a machine: the database, the order of publications, who
+is present, and what projects use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import count
+from random import random
+from typing import Any
+from uuid import uuid4
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList
+
+from aerostack.core.diagnosis.histogram import Histogram
+from aerostack.core.limits.admission import Admission
+from aerostack.core.limits.quotas import Quotas
+from aerostack.core.presence import Presence
+from aerostack.core.replay.idempotency import IdempotencyCache
+from aerostack.core.replay.logs import TopicLogs
+from aerostack.databases.backend import Unusable
+from aerostack.databases.history import History
+from aerostack.databases.open import openBackend
+from aerostack.engine.memory import MemoryEngine
+from aerostack.hub.backbone import Backbone
+from aerostack.hub.publishing import ownerOf
+from aerostack.hub.sources import LocalLogs
+from aerostack.interfaces.publishing import IReceiver
+from aerostack.interfaces.tracking import IChangeListener
+from aerostack.server.housekeeping import HistoryMaintenance, Sweeper
+from aerostack.server.listening import StartError
+from aerostack.server.policies import makePolicies
+from aerostack.server.queries import Queries
+from aerostack.sessions.services import NodeServices
+from aerostack.settings.settings import Config
+from aerostack.tracker.faults import describe
+from aerostack.tracker.tracker import ChangeTracker
+
+MAX_REPEATS = 50_000
+"""How many publications the daemon remembers, to recognize them when a client publishes again."""
+
+
+class Node(MultiService):
+    """
+    What exists once on a machine, however many processes serve clients.
+
+    @ivar pools: The connections to the database.
+    @ivar history: The kept messages.
+    @ivar tracker: Reads changes of tables.
+    @ivar backbone: Puts publications in order, and decides who is present.
+    @ivar quotas: What each project uses.
+    @ivar admission: Bounds the rate of new connections.
+    """
+
+    def __init__(self, config: Config, reactor: Any, wall: Callable[[], float], run: str) -> None:
+        """
+        @param reactor: Its clock measures intervals.
+        @param wall: Gives the time of day, seconds since the epoch.
+        @param run: The id of this run, letters and digits: no two runs have the same.
+        """
+        super().__init__()
+        self.config = config
+        self._reactor = reactor
+        self._wall = wall
+        self._backend = openBackend(config.database)
+        self.pools = self._backend.pools(reactor)
+        self._watch = self._backend.health(reactor, self.pools)
+        self._watch.setServiceParent(self)
+        self.history = History(
+            self.pools.history,
+            self._backend.dialect,
+            config.history.maxAge,
+            config.history.maxCount,
+            self._backend.restored,
+        )
+        policies = makePolicies(config)
+        epochs = count(1)
+        self.backbone = Backbone(
+            reactor,
+            self._now,
+            MemoryEngine(),
+            self.history,
+            Presence(config.presence.grace),
+            lambda: uuid4().hex,
+            policies,
+            TopicLogs(
+                lambda topic: policies.of(topic).depth,
+                lambda: f"{run}{next(epochs):x}",
+                config.replay.memory,
+            ),
+            IdempotencyCache(config.replay.repeatWindow, MAX_REPEATS, ownerOf),
+        )
+        self.tracker = self._makeTracker()
+        limits = config.limits
+        self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
+        self.admission = Admission(limits, random)
+        self._queries = Queries(self._backend, self.pools.query, limits, self.tracker.poke)
+        Sweeper(
+            reactor, (self.backbone.roster.sweep, self.backbone.sequencer.expire)
+        ).setServiceParent(self)
+        HistoryMaintenance(reactor, self._now, self.history).setServiceParent(self)
+
+    def _now(self) -> int:
+        return int(self._wall() * 1000)
+
+    def _makeTracker(self) -> ChangeTracker:
+        tracker = self.config.tracker
+        return ChangeTracker(
+            self._reactor,
+            self.pools.tracker,
+            self._backend.journal(tracker),
+            tracker.pollInterval,
+            wall=self._wall,
+            reads=self.pools.reads,
+            waker=self._backend.waker(self._reactor) if tracker.wake else None,
+            retention=tracker.retention,
+            # The journal must go on for as long as a client may come back for changes.
+            grace=max(60.0, tracker.retention),
+        )
+
+    def provide(self) -> NodeServices:
+        """
+        What a part of the daemon that serves clients in this process needs.
+        """
+        backbone = self.backbone
+        return NodeServices(
+            backbone.publisher,
+            LocalLogs(),
+            backbone.sequencer,
+            backbone.roster,
+            backbone.roster.rosters,
+            self.history,
+            self.tracker,
+            self.quotas,
+            self._queries.run,
+        )
+
+    def join(self, receiver: IReceiver, listener: IChangeListener) -> None:
+        """
+        Take up what brings publications and changes of tables to clients.
+
+        @param receiver: Gets publications from now on.
+        @param listener: Gets changes of tables once the service runs.
+        """
+        self._listener = listener
+        self.backbone.start(receiver)
+
+    # What is wrong
+
+    def databaseFault(self) -> str | None:
+        """One sentence about what is wrong with the database; L{None} if nothing is."""
+        failure = self.history.failure
+        if failure is None:
+            return self._watch.fault()
+        return self._watch.fault() or f"Messages cannot be kept: the database {describe(failure)}."
+
+    def restored(self) -> str | None:
+        """One sentence if the database was put back to an older state; else L{None}."""
+        return self._backend.restored.sentence
+
+    def calls(self) -> Mapping[str, Histogram]:
+        """
+        How long the calls of the database took, by the purpose of the connection.
+        """
+        return self.pools.calls()
+
+    # Starting and stopping
+
+    def prepare(self) -> None:
+        """
+        Bring the database up to date.  This blocks: call it before the reactor turns.
+
+        @raise StartError: The database cannot be used; the message says why.
+        """
+        config, backbone = self.config, self.backbone
+        try:
+            newest = self._backend.prepare(
+                int((self._wall() - config.replay.repeatWindow) * 1000),
+                MAX_REPEATS,
+                backbone.publisher.remember,
+            )
+        except Unusable as error:
+            raise StartError(f"{config.database.url} cannot be used: {error}") from None
+        backbone.sequencer.floor = max(newest, self._now())
+
+    def startService(self) -> None:
+        self.pools.start()
+        self.tracker.start(self._listener)
+        super().startService()
+
+    def flushed(self) -> Deferred[Any]:
+        """
+        Stop reading changes.
+
+        @return: Fires when the calls have ended that wait for the database.
+        """
+        return DeferredList([self.tracker.stop(), self.history.flushed()], consumeErrors=True)
+
+    def reload(self, config: Config) -> None:
+        """
+        Take over the projects and the limits of a configuration that was read again.
+        """
+        self.config = config
+        limits = config.limits
+        self._queries.reload(limits)
+        self.quotas.reload(config.projects, limits.connectionsPerAddress)
+        self.admission.reload(limits)

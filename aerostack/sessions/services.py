@@ -1,0 +1,131 @@
+"""
+Everything that serves sessions, put together from what the node gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IReactorTime
+
+from aerostack.auth.authenticator import Authenticator
+from aerostack.core.access.tables import Access
+from aerostack.core.diagnosis.traces import Traces
+from aerostack.core.limits.deadlines import Deadlines
+from aerostack.core.limits.quotas import Quotas
+from aerostack.core.rows.selection import Bounds
+from aerostack.core.topics.patterns import Patterns
+from aerostack.hub.hub import Hub
+from aerostack.hub.sequencing import Sequencer
+from aerostack.interfaces.logs import ILogSource
+from aerostack.interfaces.messaging import IHistory
+from aerostack.interfaces.publishing import IPublisher
+from aerostack.interfaces.roster import IMembers, IRoster
+from aerostack.interfaces.tracking import IChangeTracker
+from aerostack.recovery.recovery import Recovery
+from aerostack.sessions.context import SessionContext
+from aerostack.sessions.rpc import RPC, Query
+from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.projects import ProjectConfig
+from aerostack.tables.feed import TableFeed
+
+
+@dataclass(frozen=True)
+class NodeServices:
+    """
+    What serving clients needs of the node: what exists once on a machine.
+
+    @ivar publisher: Takes what clients publish.
+    @ivar source: Where the logs of topics come from.
+    @ivar sequencer: Has the logs.
+    @ivar roster: Decides who is present.
+    @ivar members: The members of each attached topic.
+    @ivar history: The kept messages.
+    @ivar tracker: Reads changes of tables.
+    @ivar quotas: What each project may use, and uses.
+    @ivar query: Runs the statements of C{db.query}.
+    """
+
+    publisher: IPublisher
+    source: ILogSource
+    sequencer: Sequencer
+    roster: IRoster
+    members: IMembers
+    history: IHistory
+    tracker: IChangeTracker
+    quotas: Quotas
+    query: Query
+
+
+class ClientServices:
+    """
+    What sessions and servers' requests use.
+
+    @ivar hub: Subscriptions, publications and presence.
+    @ivar feeds: The changes of tables.
+    @ivar recovery: Answers subscriptions.
+    @ivar deadlines: When each session has something to do.
+    @ivar traces: What is remembered of connections.
+    @ivar context: What a session uses of all this.
+    @ivar rpc: Answers the calls of servers.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        node: NodeServices,
+        authenticator: Authenticator,
+        projects: Mapping[str, ProjectConfig],
+        tables: Patterns,
+        access: Access,
+        limits: LimitsConfig,
+        replay: int,
+        bounds: Bounds,
+    ) -> None:
+        """
+        @param clock: Measures intervals; it is never set.
+        @param wall: The time of day, seconds since the epoch.
+        @param tables: The tables to which clients may subscribe.
+        @param access: Decides what a client may read of them.
+        @param replay: How many rows of the past one subscription gets from the database.
+        @param bounds: How much of a table a subscription may begin with.
+        """
+        self.hub = Hub(
+            clock, wall, node.sequencer, node.publisher, node.source, node.roster, node.members
+        )
+        self.feeds = TableFeed(
+            clock,
+            self.hub.now,
+            self.hub.delivery,
+            node.sequencer,
+            tables,
+            access,
+            projects,
+            node.tracker,
+        )
+        self.recovery = Recovery(clock, self.hub, self.feeds, node.history, replay, bounds)
+        self.deadlines = Deadlines()
+        self.traces = Traces()
+        self.context = SessionContext(
+            clock,
+            wall,
+            self.hub,
+            self.feeds,
+            self.recovery,
+            authenticator,
+            limits,
+            self.deadlines,
+            node.quotas,
+            self.traces,
+        )
+        self.rpc = RPC(node.publisher, authenticator, self.feeds.permit, limits, node.query)
+
+    def reload(self, limits: LimitsConfig, bounds: Bounds) -> None:
+        """
+        Go by these limits from now on.
+        """
+        self.context.reload(limits)
+        self.recovery.reload(bounds)
+        self.rpc.reload(limits)
