@@ -36,7 +36,7 @@ class Stage(Enum):
     """The client is up to date, has left the topic or has subscribed anew."""
 
 
-READY = frozenset({Stage.WRITING, Stage.HELD, Stage.WAITING})
+READY = (Stage.WRITING, Stage.HELD, Stage.WAITING)
 """The stages in which something happens when it is the client's turn."""
 
 

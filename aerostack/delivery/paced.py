@@ -63,6 +63,11 @@ class PacedOutbound:
         else:
             self.deliver = _drop
 
+    @property
+    def isDirect(self) -> bool:
+        """Whether frames go to the socket at once, and nothing waits for the client's turn."""
+        return self._delivery is Delivery.DIRECT and not self._portions
+
     def _wait(self, frame: Frame) -> None:
         """Take a frame while something stands in the way."""
         raise NotImplementedError
@@ -191,7 +196,8 @@ class PacedOutbound:
         return self._paced(catchup.awaitTurn())
 
     def _paced(self, written: Deferred[None]) -> Deferred[None]:
-        if self._portions and self._isFree():
+        # What has happened already needs no turn.
+        if not written.called and self._portions and self._isFree():
             self._recovery.pace(self)
         return written
 

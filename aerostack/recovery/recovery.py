@@ -26,9 +26,10 @@ from aerostack.delivery.outbound import Outbound
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
 from aerostack.interfaces.messaging import IHistory
+from aerostack.protocol.framing import joinFrames
 from aerostack.protocol.serverframes import Subscribed
 from aerostack.recovery.pacing import Pacer
-from aerostack.recovery.replay import Replay, Unreadable, readable
+from aerostack.recovery.replay import Replay, Unreadable, readable, recentFrames
 from aerostack.recovery.requests import (
     SubscribeRequest,
     goingOn,
@@ -93,9 +94,31 @@ class Recovery:
             # Most subscriptions are like this, and nothing has to be read for them.
             self._answer(outbound, request, startingAt(topic, self._openLog(topic).position, None))
             return
+        if request.since is not None and self._sendMissed(outbound, request, request.since):
+            # After a short break of the network nearly all clients are like this.
+            return
         catchup = Catchup()
         outbound.catchUp(topic.canonical, catchup)
         self._start(outbound, self._subscribe(outbound, request, catchup))
+
+    def _sendMissed(self, outbound: Outbound, request: SubscribeRequest, since: str) -> bool:
+        """
+        Answer a client that comes back and has missed so little that it can have it at once.
+
+        @return: Whether the client was answered.
+        """
+        topic, position = request.topic, parsePosition(since)
+        if position is None or not outbound.isDirect:
+            return False
+        log = self._openLog(topic)
+        frames = recentFrames(topic, request.view, log, position, self._clock.seconds())
+        if frames is None:
+            return False
+        self._feeds.enter(topic, request.view)
+        self._answer(outbound, request, goingOn(topic, since, False), position)
+        if frames:
+            outbound.deliver(joinFrames(frames))
+        return True
 
     def hold(self, outbound: Outbound, topic: Topic) -> Catchup:
         """
@@ -147,9 +170,7 @@ class Recovery:
     async def _subscribe(
         self, outbound: Outbound, request: SubscribeRequest, catchup: Catchup
     ) -> None:
-        """
-        Bring a subscription from where it begins to the present.
-        """
+        """Bring a subscription from where it begins to the present."""
         try:
             await self._resume(outbound, request, catchup)
         except (RealtimeError, Unreadable) as error:
@@ -171,7 +192,7 @@ class Recovery:
         """
         topic, gap = request.topic, None
         position = None if request.since is None else parsePosition(request.since)
-        if position is not None and self._isAhead(topic, position):
+        if position is not None and self._openLog(topic).isBehind(position):
             await self._reach(outbound, topic, catchup, position)
         log = self._openLog(topic)
         # What is published from here on is held.
@@ -195,17 +216,6 @@ class Recovery:
             outbound.send(tableGone(topic))
         else:
             await self._sendRows(outbound, request, catchup, log, gap)
-
-    def _isAhead(self, topic: Topic, position: Position) -> bool:
-        """Whether another daemon, from which a client comes, has read further than we have."""
-        if topic.table is None:
-            return False
-        log = self._openLog(topic)
-        return (
-            position.epoch != log.epoch
-            and position.lineage == log.lineage
-            and position.mark > log.mark
-        )
 
     async def _reach(
         self, outbound: Outbound, topic: Topic, catchup: Catchup, position: Position
@@ -239,9 +249,7 @@ class Recovery:
         if isinstance(plan, Gap):
             return plan
         assert position is not None
-        if log.within and view is not None and view.selects:
-            # What comes live knows nothing of what this client gets of the past.
-            self._feeds.enter(topic, view)
+        self._feeds.enter(topic, view)
         return Replay(
             self._feeds.tracker,
             self._history,
@@ -255,9 +263,7 @@ class Recovery:
         )
 
     async def _survey(self, topic: Topic, replay: Replay) -> Gap | None:
-        """
-        Look whether the database still has what a client has missed.
-        """
+        """Look whether the database still has what a client has missed."""
         if not replay.isStored:
             return None
         if topic.table is not None and self._feeds.isDown:
@@ -352,9 +358,7 @@ class Recovery:
             await catchup.read(deferLater(self._clock, RETRY))
 
     def _refusal(self, error: RealtimeError | Unreadable) -> RealtimeError:
-        """
-        Make the error for a client whose subscription cannot begin.
-        """
+        """Make the error for a client whose subscription cannot begin."""
         if isinstance(error, RealtimeError):
             return error
         if not self._isFailing:

@@ -5,6 +5,7 @@ What one subscription gets of a topic's past.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -28,6 +29,10 @@ PAGE = 500
 
 PAGE_BYTES = 262_144
 """... and about how many bytes of values.  Each client that is slow may hold a page."""
+
+AT_ONCE = 16_384
+"""About how many bytes of the past a client gets right behind the answer to its subscription,
+and not at its turn."""
 
 Read = Callable[[Deferred[Any]], Deferred[Any]]
 """Waits for a read, as long as the client wants it."""
@@ -113,13 +118,16 @@ class Replay:
         """
         @raise Unreadable: The database cannot be read.
         """
-        after = self._plan.after
-        while after is not None and after < self._plan.until:
+        after, until = self._plan.after, self._plan.until
+        while after is not None and after < until:
             # A client that does not read has no page in memory.
             await self._awaitTurn()
             frames, after = await self._page(after)
-            if frames:
-                yield frames
+            if after is None or after >= until:
+                # What is in memory needs no turn of its own.
+                yield chain(frames, self._logged)
+                return
+            yield frames
         yield self._logged
 
     async def _page(self, after: int) -> tuple[Sequence[Frame], int | None]:
@@ -164,6 +172,21 @@ async def readable(reading: Deferred[Any]) -> Any:
         raise Unreadable from error
 
 
+def recentFrames(
+    topic: Topic, view: View | None, log: TopicLog, position: Position, now: float
+) -> Sequence[Frame] | None:
+    """
+    Make the frames that come after a position, if they are few and in memory.
+
+    @param now: The time, seconds of the clock.
+    @return: L{None} if a L{Replay} has to find them, or if a part of them is gone.
+    """
+    entries = log.recent(position, now, AT_ONCE)
+    if entries is None:
+        return None
+    return tuple(_loggedFrames(RowReplay(topic.canonical, view, position), log, entries))
+
+
 def _loggedFrames(rows: RowReplay, log: TopicLog, entries: Sequence[Entry]) -> Iterator[Frame]:
     """
     Make the frames for the entries of the log.
@@ -176,7 +199,7 @@ def _loggedFrames(rows: RowReplay, log: TopicLog, entries: Sequence[Entry]) -> I
         for entry in entries:
             assert isinstance(entry.frame, Frame)
             change = entry.source
-            if change is None:
+            if change is None or rows.takesWhole(change):
                 yield entry.frame
                 continue
             position = Position(log.epoch, entry.offset, entry.mark, log.lineage, not change.last)
@@ -219,7 +242,7 @@ class RowReplay:
 
     def change(
         self, change: Change, position: Position, whole: Frame | None = None
-    ) -> Iterator[Frame]:
+    ) -> Sequence[Frame]:
         """
         Make the frames for the next change.
 
@@ -228,23 +251,32 @@ class RowReplay:
         view = self._view
         operation = change.operation if view is None else classify(change, view)
         if operation is None:
-            if change.last:
-                yield from self._over(change.transaction, position)
-            return
+            return self._over(change.transaction, position) if change.last else ()
         self._openTransactions.told(None, change.last)
         projection = None if view is None else view.projection
         if whole is not None and operation == change.operation and projection is None:
-            yield whole
-        else:
-            yield changeFrame(self._topic, change, position, None, operation, projection)
+            return (whole,)
+        return (changeFrame(self._topic, change, position, None, operation, projection),)
 
-    def end(self, position: Position) -> Iterator[Frame]:
+    def takesWhole(self, change: Change) -> bool:
+        """
+        Go on with a change for a client without a view, which gets the frame that all such
+        clients get.
+
+        @return: Whether the client is one; if not, ask L{change}.
+        """
+        if self._view is not None:
+            return False
+        self._openTransactions.told(None, change.last)
+        return True
+
+    def end(self, position: Position) -> Sequence[Frame]:
         """
         End the part at a point where no transaction is open.  SQLite's journal does not say by
         itself where a transaction ended.
         """
-        yield from self._over(None, position)
+        return self._over(None, position)
 
-    def _over(self, transaction: str | None, position: Position) -> Iterator[Frame]:
-        for _ in self._openTransactions.end():
-            yield commitFrame(self._topic, transaction, position)
+    def _over(self, transaction: str | None, position: Position) -> Sequence[Frame]:
+        ended = self._openTransactions.end()
+        return [commitFrame(self._topic, transaction, position) for _ in ended]

@@ -225,15 +225,15 @@ class TableFeed:
         view before what was delivered until now.
         """
         self._delivery.changeView(subscriber, topic.canonical, view)
-        if topic.table in self._within and view is not None and view.selects:
-            self.enter(topic, view)
+        self.enter(topic, view)
 
-    def enter(self, topic: Topic, view: View) -> None:
+    def enter(self, topic: Topic, view: View | None) -> None:
         """
-        Note that subscribers with a view may have got a part of the open transaction.  They get a
-        frame when it ends.
+        Note that a subscriber with a view may have got a part of the open transaction, if there is
+        one.  It gets a frame when the transaction ends.
         """
-        self._openTransactions[topic.canonical].enter(view)
+        if topic.table in self._within and view is not None and view.selects:
+            self._openTransactions[topic.canonical].enter(view)
 
     def openLog(self, topic: Topic) -> TopicLog:
         """
@@ -250,7 +250,7 @@ class TableFeed:
 
     def changed(self, changes: Sequence[Change]) -> Deferred[None] | None:
         self.changes += len(changes)
-        # The topics of each table, by project.  Most often all changes are of one table.
+        # By table; most often all changes are of one.
         topics: dict[str, list[str]] = {}
         for change in changes:
             table = change.table
@@ -264,25 +264,20 @@ class TableFeed:
                 if self._sequencer.hasLog(topic):
                     encoder = ChangeEncoder(topic, change, self._openTransactions[topic])
                     self._delivery.deliverChange(encoder)
-        times = self.latencies.due(len(changes))
-        if times:
-            self._measure(chain.from_iterable(topics.values()), changes[0].timestamp, times)
+        self._measure(chain.from_iterable(topics.values()), changes)
         return self._delivery.whenDrained()
 
-    def _measure(self, topics: Iterable[str], timestamp: int, times: int) -> None:
+    def _measure(self, topics: Iterable[str], changes: Sequence[Change]) -> None:
         """
-        Note how long after its commit a change was sent to all subscribers.
-
-        @param topics: The topics that have it, or other changes that the tracker brought with it.
-        @param timestamp: When it was made, ms.
-        @param times: How many changes it stands for.
+        Note how long after its commit the oldest of some changes was sent on all their topics.
         """
+        times = self.latencies.due(len(changes))
 
         def sent() -> None:
             # The database's clock may differ a little from ours.
-            self.latencies.add(max(0, self._now() - timestamp) / 1000, times)
+            self.latencies.add(max(0, self._now() - changes[0].timestamp) / 1000, times)
 
-        if not self._delivery.whenSent(topics, sent):
+        if times and not self._delivery.whenSent(topics, sent):
             self.latencies.skip(times)
 
     def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:

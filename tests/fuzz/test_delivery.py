@@ -259,7 +259,7 @@ class DeliveryTests(SynchronousTestCase):
         Whatever happens, each client gets every entry once and in order, or a gap, and knows the
         members.
         """
-        for name, value in (("PAGE", 3), ("PAGE_BYTES", 60)):
+        for name, value in (("PAGE", 3), ("PAGE_BYTES", 60), ("AT_ONCE", 700)):
             self.patch(replay, name, value)
         for name, value in (("CHUNK", 150), ("TURN", 300)):
             self.patch(pacing, name, value)

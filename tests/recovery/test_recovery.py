@@ -157,6 +157,89 @@ class LeaveTests(RecoveryCase):
             client.die()
 
 
+class AtOnceTests(RecoveryCase):
+    """
+    A client that has missed little.
+    """
+
+    def miss(self, count: int) -> None:
+        """
+        Let a client see everything until now, and miss some rows.
+        """
+        client = self.back()
+        client.positions = True
+        self.world.turn()
+        self.since = [frame["pos"] for frame in client.take() if "pos" in frame][-1]
+        client.die()
+        for _ in range(count):
+            self.write(1)
+
+    def test_atOnce(self) -> None:
+        """
+        The client gets what it has missed right behind the answer, and then what comes live.
+        """
+        self.miss(2)
+        client = self.back()
+        self.assertIsNone(self.stage(client))
+        self.assertEqual(self.ids(client), ["subscribed", 11, 12])
+        self.write(1)
+        self.assertEqual(self.ids(client), [13])
+
+    def test_nothing(self) -> None:
+        """
+        A client that has missed nothing gets the answer alone.
+        """
+        self.miss(0)
+        self.assertEqual(self.ids(self.back()), ["subscribed"])
+
+    def test_filtered(self) -> None:
+        """
+        The client gets only the rows of its view.
+        """
+        self.miss(2)
+        self.assertEqual(self.ids(self.back(filter={"side": 0})), ["subscribed", 12])
+
+    def test_much(self) -> None:
+        """
+        A client that has missed more gets it at its turn, and then needs no other turn.
+        """
+        self.miss(2)
+        self.patch(replay, "AT_ONCE", 500)
+        self.patch(pacing, "CHUNK", 100_000)
+        client = self.back()
+        self.assertIs(self.stage(client), Stage.WRITING)
+        self.world.step()
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])
+        self.assertEqual(self.ids(client), ["subscribed", 11, 12])
+
+    def test_busy(self) -> None:
+        """
+        A client whose socket is full gets it when the socket has taken the rest.
+        """
+        self.miss(2)
+        client = self.world.connect()
+        client.session.congested()
+        client.send(type="subscribe", topic="orders", since=self.since)
+        self.assertIs(self.stage(client), Stage.WRITING)
+        self.assertEqual(self.ids(client), [])
+        client.session.drained()
+        self.world.turn()
+        self.assertEqual(self.ids(client), ["subscribed", 11, 12])
+
+    def test_lastPage(self) -> None:
+        """
+        What is in memory is sent together with the last page from the database.
+        """
+        self.patch(pacing, "CHUNK", 100_000)
+        client = self.back()
+        writes: list[int] = []
+        send = client.connection.send
+        self.patch(client.connection, "send", lambda f: (writes.append(len(f.parts)), send(f)))
+        self.world.turn()
+        self.assertEqual(sum(writes), 10)
+        self.assertEqual(writes[-1], 4)
+
+
 class RowsTests(RecoveryCase):
     """
     Subscriptions that begin with rows.

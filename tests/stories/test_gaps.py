@@ -34,6 +34,7 @@ class GapCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(replay, "PAGE", 2)
+        self.patch(replay, "AT_ONCE", 700)
         self.patch(pacing, "CHUNK", 1)
         self.world = World(rules=TopicPolicies([], TopicPolicy(Depth(self.depth, 1_000_000, AGE))))
 

@@ -202,6 +202,8 @@ class ResumeTests(SynchronousTestCase):
         # Small pieces, so that much can happen between them.
         self.patch(replay, "PAGE", 3)
         self.patch(replay, "PAGE_BYTES", 40)
+        # Two entries or three.
+        self.patch(replay, "AT_ONCE", 700)
         self.patch(pacing, "CHUNK", 150)
         self.patch(pacing, "TURN", 200)
 

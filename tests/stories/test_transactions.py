@@ -372,6 +372,7 @@ class StoryTests(SynchronousTestCase):
     def setUp(self) -> None:
         # Small pages, so that much can happen between them.
         self.patch(replay, "PAGE", 2)
+        self.patch(replay, "AT_ONCE", 700)
         self.patch(pacing, "CHUNK", 150)
         self.patch(pacing, "TURN", 200)
 

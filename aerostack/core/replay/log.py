@@ -9,7 +9,9 @@ L{aerostack.core.replay.positions}).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from aerostack.core.limits.tally import Tally
@@ -267,11 +269,40 @@ class TopicLog:
             return UNKNOWN
         missed = self.head - position.offset
         if missed <= len(self._entries):
-            start = len(self._entries) - missed
-            return Plan(tuple(self._entries)[start:])
+            return Plan(self._newestEntries(missed))
         if position.offset < self._lostOffset:
             return EXPIRED
         return self._readFrom(position.mark)
+
+    def isBehind(self, position: Position) -> bool:
+        """
+        Whether a position comes from another daemon that has read further in the same journal.
+        """
+        return (
+            self.lineage != ""
+            and position.epoch != self.epoch
+            and position.lineage == self.lineage
+            and position.mark > self.mark
+        )
+
+    def recent(self, position: Position, now: float, size: int) -> Sequence[Entry] | None:
+        """
+        The entries after a position, if all of them are here and take at most so many bytes;
+        L{None} if not, for whatever reason.
+        """
+        self.trim(now)
+        if position.epoch != self.epoch or position.offset is None:
+            return None
+        missed = self.head - position.offset
+        if not 0 <= missed <= len(self._entries) or missed * OVERHEAD > size:
+            return None
+        entries = self._newestEntries(missed)
+        return entries if sum(entry.size for entry in entries) <= size else None
+
+    def _newestEntries(self, count: int) -> tuple[Entry, ...]:
+        """The last entries of the log, of which it must have so many."""
+        # A copy of a long log would cost more than all the rest of a short resume.
+        return tuple(islice(reversed(self._entries), count))[::-1]
 
     def _resumeMark(self, mark: int) -> Plan | Gap:
         """Go on after an entry of which only the mark is known."""

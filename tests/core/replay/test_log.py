@@ -4,6 +4,8 @@ Tests for L{aerostack.core.replay.log}.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -137,6 +139,53 @@ class ResumeTests(SynchronousTestCase):
         log = makeLog()
         places = fill(log, None, 101, None, 102)
         self.assertPlan(log.resume(places[0], 0.0), [2, 3, 4])
+
+    def test_recent(self) -> None:
+        """
+        The newest entries can be had without a plan, as long as they are few and in memory.
+        """
+        log = makeLog(Depth(3, 1_000_000, 10.0))
+        places = fill(log, None, 101, None, 102)
+        plan = log.resume(places[0], 0.0)
+        assert isinstance(plan, Plan)
+        sizes = [entry.size for entry in plan.entries]
+
+        def recent(position: Position, size: int, now: float = 0.0) -> list[int] | None:
+            found = log.recent(position, now, size)
+            return None if found is None else [entry.offset for entry in found]
+
+        self.assertEqual(recent(log.position, 0), [])
+        self.assertEqual(recent(places[0], sum(sizes)), [2, 3, 4])
+        self.assertEqual(recent(places[2], sizes[-1]), [4])
+        self.assertIsNone(recent(places[0], sum(sizes) - 1))
+        self.assertIsNone(recent(replace(places[0], offset=0), 10_000))
+        self.assertIsNone(recent(places[0], 10_000, now=11.0))
+
+    def test_notRecent(self) -> None:
+        """
+        A position of another log, of the database or of the future has no newest entries.
+        """
+        log = makeLog()
+        places = fill(log, None, 101)
+        for position in (
+            replace(places[0], epoch="other"),
+            replace(places[0], offset=None),
+            replace(places[0], offset=3),
+        ):
+            self.assertIsNone(log.recent(position, 0.0, 10_000))
+
+    def test_behind(self) -> None:
+        """
+        A table's log is behind a position from another daemon that has read further in the same
+        journal.
+        """
+        log = makeLog(mark=7, lineage="j")
+        other = Position("other", 1, 8, "j")
+        self.assertTrue(log.isBehind(other))
+        self.assertFalse(log.isBehind(replace(other, mark=7)))
+        self.assertFalse(log.isBehind(replace(other, epoch=log.epoch)))
+        self.assertFalse(log.isBehind(replace(other, lineage="k")))
+        self.assertFalse(makeLog().isBehind(replace(other, lineage="", mark=1000)))
 
     def test_beyondRing(self) -> None:
         """
