@@ -133,6 +133,16 @@ class OutsideTests(SynchronousTestCase):
         self.assertIn("aerostack.databases.postgres.query", bound)
         self.assertEqual({room(name) for name in bound}, {"databases"})
 
+    def test_valkey(self) -> None:
+        """
+        Valkey's driver is optional: only the engine on Valkey imports it, and its address can be
+        parsed without it.
+        """
+        self.assertEqual(set(imported({"hiredis"})), {"engine.valkey.resp"})
+        self.assertEqual(
+            [name for name in graph()["aerostack.engine.valkey.address"] if "valkey" in name], []
+        )
+
     def test_required(self) -> None:
         """
         The package requires every distribution that a module imports, and no other.
