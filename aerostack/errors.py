@@ -46,6 +46,7 @@ ERRORS: dict[str, ErrorCode] = {
     "unauthorized": ErrorCode(401, "A credential is missing or unknown."),
     "invalid_token": ErrorCode(401, "The token is malformed, unsigned, or signed by another key."),
     "token_expired": ErrorCode(401, "The token has expired. Send a fresh one with auth."),
+    "token_revoked": ErrorCode(401, "The token was revoked; the message says why. Get a new one."),
     "forbidden": ErrorCode(403, "The credential is valid, but does not allow this."),
     "wrong_project": ErrorCode(403, "The topic or credential belongs to another project."),
     "origin_not_allowed": ErrorCode(403, "The page's origin is not in the project's origins."),
@@ -178,6 +179,7 @@ CLOSE_SILENT = 4002
 CLOSE_REVOKED = 4003
 CLOSE_SLOW = 4008
 CLOSE_SUPERSEDED = 4009
+CLOSE_DISCONNECTED = 4010
 CLOSE_FLOOD = 4029
 
 # 1002, 1007 and 1009 are sent by the WebSocket library, by RFC 6455, 7.4.1.
@@ -196,7 +198,9 @@ CLOSE_CODES: dict[int, CloseCode] = {
     1007: CloseCode(False, True, "A text frame was not valid UTF-8."),
     1009: CloseCode(False, True, "A frame was larger than limits.frame_bytes."),
     CLOSE_INTERNAL: CloseCode(True, True, "The daemon failed while serving this connection."),
-    CLOSE_TOKEN: CloseCode(True, True, "The token expired or was refused. Get a new one first."),
+    CLOSE_TOKEN: CloseCode(
+        True, True, "The token expired, was revoked or was refused. Get a new one first."
+    ),
     CLOSE_SILENT: CloseCode(True, True, "The client answered no ping within limits.pong_timeout."),
     CLOSE_REVOKED: CloseCode(
         False,
@@ -208,6 +212,9 @@ CLOSE_CODES: dict[int, CloseCode] = {
     ),
     CLOSE_SUPERSEDED: CloseCode(
         False, True, "The same client, by its session secret, has opened a newer connection."
+    ),
+    CLOSE_DISCONNECTED: CloseCode(
+        True, True, "A server disconnected the user. The close has the server's reason."
     ),
     CLOSE_FLOOD: CloseCode(False, True, "The client kept sending after it was rate limited."),
 }

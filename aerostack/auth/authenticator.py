@@ -10,8 +10,16 @@ from hmac import compare_digest
 from types import MappingProxyType
 
 from aerostack.auth.origins import canBeNamed, matchOrigin
-from aerostack.auth.tokens import PROJECT_CLAIM, SHOWN, TokenVerifier, claimedProject, fingerprint
+from aerostack.auth.tokens import (
+    PROJECT_CLAIM,
+    SHOWN,
+    TokenVerifier,
+    claimedProject,
+    fingerprint,
+    tokenId,
+)
 from aerostack.core.access.permissions import Identity, Proof, Role, allowedByClaims
+from aerostack.core.access.revocations import Revocations
 from aerostack.core.topics.topics import checkUser
 from aerostack.errors import RealtimeError
 from aerostack.settings.projects import ProjectConfig
@@ -45,9 +53,13 @@ class Authenticator:
     Accepts or refuses credentials, by the projects of the configuration.
 
     @ivar projects: The projects by id.
+    @ivar revocations: The tokens that are refused although they are valid by themselves.
     """
 
-    def __init__(self, projects: Mapping[str, ProjectConfig]) -> None:
+    def __init__(
+        self, projects: Mapping[str, ProjectConfig], revocations: Revocations | None = None
+    ) -> None:
+        self.revocations = Revocations() if revocations is None else revocations
         self.reload(projects)
 
     def reload(self, projects: Mapping[str, ProjectConfig]) -> None:
@@ -75,7 +87,7 @@ class Authenticator:
 
         @param now: Seconds since the epoch.
         @raise RealtimeError: C{unauthorized}, C{invalid_token}, C{token_expired},
-            C{unknown_project}, C{wrong_project}, C{origin_not_allowed} or
+            C{token_revoked}, C{unknown_project}, C{wrong_project}, C{origin_not_allowed} or
             C{invalid_arguments} (no credential names a project).
         """
         keyProject, keyRole = self._byKey(credentials.key)
@@ -125,8 +137,8 @@ class Authenticator:
         """
         Put a live connection under a new token.
 
-        @raise RealtimeError: C{invalid_token}, C{token_expired}, C{wrong_project} or
-            C{unknown_project} (it was taken out of the configuration).
+        @raise RealtimeError: C{invalid_token}, C{token_expired}, C{token_revoked},
+            C{wrong_project} or C{unknown_project} (it was taken out of the configuration).
         """
         fresh = self._byToken(self._ofIdentity(identity), token, identity.proof, now)
         return _asServer(fresh) if identity.role is Role.SECRET else fresh
@@ -250,15 +262,26 @@ class Authenticator:
             allowed = allowedByClaims(claims)
         except ValueError as error:
             raise RealtimeError("invalid_token", f"In the token, {error}.") from None
-        return Identity(
+        identity = Identity(
             project.id,
             Role.TOKEN,
             claims["sub"],
             claims.get("exp"),
             allowed,
             MappingProxyType(claims),
-            replace(proof, signer=signer),
+            replace(proof, signer=signer, issued=verifier.issued(claims), tokenId=tokenId(claims)),
         )
+        self.checkToken(identity, now)
+        return identity
+
+    def checkToken(self, identity: Identity, now: float) -> None:
+        """
+        Make sure that a client's token was not revoked since.
+
+        @param now: Seconds since the epoch.
+        @raise RealtimeError: C{token_revoked}.
+        """
+        self.revocations.check(identity, now)
 
 
 def _asServer(identity: Identity) -> Identity:

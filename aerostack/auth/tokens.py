@@ -4,9 +4,10 @@ Verifies JSON Web Tokens (RFC 7519) and reads their claims.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeGuard
 
 import jwt
 from jwt.algorithms import get_default_algorithms
@@ -123,6 +124,16 @@ class TokenVerifier:
             raise RealtimeError("invalid_token", "The token is not valid yet.")
         return claims, signer
 
+    def issued(self, claims: Mapping[str, Any]) -> float | None:
+        """
+        When a token was issued at the earliest, because the issuer's clock may be off.
+
+        @param claims: Those of a token that L{verify} accepted.
+        @return: Seconds since the epoch; L{None} if the token does not say.
+        """
+        issued = claims.get("iat")
+        return float(issued) - self._config.leeway if _isTime(issued) else None
+
     def _keyFor(self, token: str) -> tuple[Any, str]:
         if len(self._keys) == 1:
             return next(iter(self._keys.values()))
@@ -132,7 +143,23 @@ class TokenVerifier:
         return self._keys[kid]
 
 
-def _isTime(value: object) -> bool:
+def tokenId(claims: Mapping[str, Any]) -> str | None:
+    """
+    The id of a token, by which it can be revoked.
+
+    @return: L{None} if the token has no such id.
+    """
+    found = claims.get("jti")
+    if not isinstance(found, str):
+        return None
+    try:
+        checkUser(found)
+    except ValueError:
+        return None
+    return found
+
+
+def _isTime(value: object) -> TypeGuard[float]:
     """Whether a claim is a time (RFC 7519, 2: NumericDate)."""
     return (
         isinstance(value, (int, float))

@@ -36,6 +36,7 @@ _ADVICE = {
     "unauthorized": "give another --key, or a --token",
     "invalid_token": "give another --token",
     "token_expired": "give another --token",
+    "token_revoked": "give another --token",
 }
 
 

@@ -114,8 +114,8 @@ class Presence:
         # Members without a connection, and until when they stay, by topic and member, in the order
         # in which they lost it.
         self._lost: dict[tuple[str, str], float] = {}
-        # The same members by topic and owner, because very many clients may come back at once.
-        self._awaited: dict[tuple[str, tuple[str | None, str | None]], dict[str, None]] = {}
+        # The same members by owner and topic, because very many clients may come back at once.
+        self._awaited: dict[tuple[str | None, str | None], dict[str, dict[str, None]]] = {}
 
     def track(
         self,
@@ -206,9 +206,9 @@ class Presence:
     def _awaiting(self, topic: str, newcomer: Member) -> str | None:
         """Find a member of the same owner whose connection was lost."""
         owner = newcomer.owner
-        if owner == (None, None) or (topic, owner) not in self._awaited:
+        if owner == (None, None) or topic not in self._awaited.get(owner, ()):
             return None
-        return next(iter(self._awaited[topic, owner]))
+        return next(iter(self._awaited[owner][topic]))
 
     def untrack(self, topic: str, connectionId: str) -> Member | None:
         """
@@ -244,7 +244,7 @@ class Presence:
         for topic, key in self._holders.pop(connectionId, {}).items():
             self._lost[topic, key] = now + self.grace
             owner = self._member(topic, key).owner
-            self._awaited.setdefault((topic, owner), {})[key] = None
+            self._awaited.setdefault(owner, {}).setdefault(topic, {})[key] = None
 
     def expire(self, now: float, most: int | None = None) -> list[Left]:
         """
@@ -257,6 +257,22 @@ class Presence:
             (topic, key), until = next(iter(self._lost.items()))
             if until > now:
                 break
+            self._found(topic, key)
+            gone.append(Left(topic, self._remove(topic, key)))
+        return gone
+
+    def giveUp(self, project: str, userId: str) -> list[Left]:
+        """
+        End the presence of a user's lost members in a project before their grace is over.
+
+        @param project: The project's id.
+        """
+        topics = self._awaited.get((userId, None), {})
+        lost = [
+            (topic, key) for topic in topics if projectOf(topic) == project for key in topics[topic]
+        ]
+        gone = []
+        for topic, key in lost:
             self._found(topic, key)
             gone.append(Left(topic, self._remove(topic, key)))
         return gone
@@ -294,9 +310,12 @@ class Presence:
     def _found(self, topic: str, key: str) -> None:
         """Forget that a member was lost."""
         del self._lost[topic, key]
-        owner = topic, self._member(topic, key).owner
-        del self._awaited[owner][key]
-        if not self._awaited[owner]:
+        owner = self._member(topic, key).owner
+        topics = self._awaited[owner]
+        del topics[topic][key]
+        if not topics[topic]:
+            del topics[topic]
+        if not topics:
             del self._awaited[owner]
 
     def _remove(self, topic: str, key: str) -> Member:

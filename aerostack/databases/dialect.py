@@ -16,6 +16,7 @@ class Dialect:
 
     @ivar mark: The placeholder for a parameter.
     @ivar messages: The name of the table of the messages.
+    @ivar revocations: The name of the table of the revocations of tokens.
     @ivar versions: The name of the table of the schema versions.
     @ivar begin: The statement that begins a transaction.
     @ivar exclude: The statement after which no other daemon writes to the daemon's own tables
@@ -36,6 +37,7 @@ class Dialect:
 
     mark: str
     messages: str
+    revocations: str
     versions: str
     begin: str
     before: Sequence[str]

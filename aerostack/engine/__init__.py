@@ -1,7 +1,8 @@
 """
-How a publication reaches every daemon that shares its topics.
+How a publication reaches every daemon that shares its topics, and how daemons reach each other.
 
-An engine implements L{aerostack.interfaces.messaging.IEngine}.  There is one,
-L{aerostack.engine.memory}, for a daemon that is alone.  L{aerostack.engine.valkey} connects daemons
+An engine implements L{aerostack.interfaces.messaging.IEngine}, and a line
+L{aerostack.interfaces.line.ILine}.  There is one of each, L{aerostack.engine.memory} and
+L{aerostack.engine.line}, for a daemon that is alone.  L{aerostack.engine.valkey} connects daemons
 to a Valkey server.
 """

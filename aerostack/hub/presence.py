@@ -115,6 +115,14 @@ class PresenceService:
         """
         self._roster.lose(connectionId)
 
+    def remove(self, project: str, userId: str) -> None:
+        """
+        End the presence of a user's lost connections, which would wait for the user to come back.
+
+        @param project: The project's id.
+        """
+        self._roster.remove(project, userId)
+
     def topicsOf(self, connectionId: str) -> tuple[str, ...]:
         """
         The canonical topics on which a connection is present.

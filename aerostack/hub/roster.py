@@ -84,6 +84,9 @@ class PresenceAuthority:
     def lose(self, connectionId: str) -> None:
         self.rosters.lose(connectionId, self._seconds())
 
+    def remove(self, project: str, userId: str) -> None:
+        self._tellLeft(self.rosters.giveUp(project, userId))
+
     def topicsOf(self, connectionId: str) -> tuple[str, ...]:
         return self.rosters.topicsOf(connectionId)
 

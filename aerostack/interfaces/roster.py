@@ -53,6 +53,13 @@ class IRoster(Interface):
         client comes back.
         """
 
+    def remove(project, userId):
+        """
+        End the presence of a user's lost connections before their grace is over.
+
+        @param project: The project's id.
+        """
+
     def topicsOf(connectionId):
         """
         Where a local connection is present, or will be when a L{track} that goes on succeeds.

@@ -80,19 +80,38 @@ class Commands:
         self._context.reauthorizing.ask(self._session, self._takeBack(clean))
 
     def _takeBack(self, clean: bool) -> Iterator[None]:
-        presence, connectionId = self._hub.presence, self._session.connectionId
         try:
-            present = tuple(presence.topicsOf(connectionId))
             if clean:
-                for canonical in present:
-                    presence.untrack(connectionId, topicOf(canonical))
-                    yield
+                yield from self._endPresences()
             else:
+                present = tuple(self._hub.presence.topicsOf(self._session.connectionId))
                 self.losePresence()
                 yield from repeat(None, len(present) // PIECE)
             yield from self.subscriptions.end()
         except Exception:
             # The daemon still has other sessions to end.
+            self._session.fail(Failure())
+
+    def _endPresences(self) -> Iterator[None]:
+        """End the client's presence, a topic in each step."""
+        presence, connectionId = self._hub.presence, self._session.connectionId
+        for canonical in tuple(presence.topicsOf(connectionId)):
+            presence.untrack(connectionId, topicOf(canonical))
+            yield
+
+    def withdraw(self) -> None:
+        """
+        End the client's presence on all topics, because the client was sent away.  This goes on
+        over several turns of the reactor if the client is present on many.
+        """
+        self.subscriptions.tracking.clear()
+        self._context.reauthorizing.ask(self._session, self._guard(self._endPresences()))
+
+    def _guard(self, work: Iterator[None]) -> Iterator[None]:
+        try:
+            yield from work
+        except Exception:
+            # The daemon still has other sessions to serve.
             self._session.fail(Failure())
 
     def leavePresence(self) -> None:

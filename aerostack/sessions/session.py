@@ -45,6 +45,7 @@ class Session(SessionLife):
     __slots__ = (
         "_allowance",
         "_commands",
+        "_isRemoved",
     )
 
     log = Logger()
@@ -56,6 +57,8 @@ class Session(SessionLife):
         self._allowance = ClientAllowance(context.limits, context.clock.seconds())
         # L{None} once the session is over: else both would keep each other in memory.
         self._commands: Commands | None = Commands(self, context)
+        # Whether the client was sent away, so that its presence does not wait for it.
+        self._isRemoved = False
         self._setDeadline()
         self._supersede()
 
@@ -143,7 +146,7 @@ class Session(SessionLife):
         self._context.deadlines.clear(self)
         self._context.leave(self)
         if self._commands is not None:
-            self._commands.end(clean)
+            self._commands.end(clean or self._isRemoved)
             self._commands = None
         self._noteEnd(*(self._ending or (code, reason or "")))
 
@@ -234,10 +237,47 @@ class Session(SessionLife):
             self.log.info("{error}", error=error, connection=self.connectionId)
             self.sendError(error, None, None)
             self.close(CLOSE_REVOKED, error.code)
-            if self._commands is not None:
-                self._commands.leavePresence()
+            self._withdraw()
             return
         self.reauthorize()
+
+    def disconnect(self, code: int, reason: str) -> bool:
+        """
+        Close, because a server asked for it.  The client's presence does not wait for it.
+
+        @return: Whether the connection was open until now.
+        """
+        wasOpen = self._state is State.OPEN
+        if wasOpen:
+            self.log.info(
+                "disconnected by a server, with {code}", code=code, connection=self.connectionId
+            )
+            self.close(code, reason)
+        self._withdraw()
+        return wasOpen
+
+    def recheckToken(self) -> bool:
+        """
+        Close, if the client's token was revoked since.  Then the client's presence does not wait
+        for it.
+
+        @return: Whether the daemon closes an open connection.
+        """
+        try:
+            self._context.authenticator.checkToken(self.identity, self._context.wall())
+        except RealtimeError as error:
+            wasOpen = self._state is State.OPEN
+            if wasOpen:
+                self.endToken(error)
+            self._withdraw()
+            return wasOpen
+        return False
+
+    def _withdraw(self) -> None:
+        """End the client's presence, because the client was sent away."""
+        self._isRemoved = True
+        if self._commands is not None:
+            self._commands.withdraw()
 
     # Answers, for the commands
 

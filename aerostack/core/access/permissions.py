@@ -47,11 +47,16 @@ class Proof:
     @ivar key: A hash of the API key; L{None} if there was none.
     @ivar signer: A hash of the key that verified the token; L{None} if there was no token.
     @ivar origin: The page that the client came from.
+    @ivar issued: When the token was issued at the earliest, seconds since the epoch; L{None} if
+        the token does not say.
+    @ivar tokenId: The token's own id, C{jti}; L{None} if it has none that can be revoked.
     """
 
     key: str | None = None
     signer: str | None = None
     origin: str | None = None
+    issued: float | None = None
+    tokenId: str | None = None
 
 
 @dataclass(frozen=True)

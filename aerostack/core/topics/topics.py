@@ -134,7 +134,10 @@ def _isPlain(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _isPrintable(text: str) -> bool:
+def isPrintable(text: str) -> bool:
+    """
+    Whether a text has no control characters, no line breaks and no halves of surrogate pairs.
+    """
     return _isPlain(text) or all(
         unicodedata.category(character) not in _REFUSED_CATEGORIES for character in text
     )
@@ -184,7 +187,7 @@ def checkEvent(event: str, maxLength: int) -> None:
         raise RealtimeError(
             "invalid_event", f"Events that begin with {RESERVED_EVENTS} are the daemon's own."
         )
-    if event == "*" or not _isPrintable(event):
+    if event == "*" or not isPrintable(event):
         raise RealtimeError(
             "invalid_event", "An event's name is printable text, and not * (which means all)."
         )

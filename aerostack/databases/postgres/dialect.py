@@ -13,12 +13,30 @@ from aerostack.databases.postgres.settings import READABLE, SCHEMA
 _MESSAGES = f"{SCHEMA}.messages"
 
 
+_REVOCATIONS = f"{SCHEMA}.revocations"
+
+
 _VERSIONS = f"{SCHEMA}.versions"
+
+
+# This runs at each start: another program may have dropped the table.
+_MAKE_REVOCATIONS = f"""
+CREATE TABLE IF NOT EXISTS {_REVOCATIONS} (
+    project text COLLATE "C" NOT NULL,
+    user_id text COLLATE "C" NOT NULL,
+    token_id text COLLATE "C" NOT NULL,
+    issued_before bigint NOT NULL,
+    until bigint NOT NULL,
+    reason text NOT NULL,
+    PRIMARY KEY (project, user_id, token_id)
+)
+"""
 
 
 POSTGRES = Dialect(
     mark="%s",
     messages=_MESSAGES,
+    revocations=_REVOCATIONS,
     versions=_VERSIONS,
     begin="BEGIN",
     # Only roles that may write to the table can take this lock.
@@ -62,12 +80,14 @@ POSTGRES = Dialect(
             """,
             f"CREATE INDEX IF NOT EXISTS messages_age ON {_MESSAGES} (created_at)",
         ),
+        (_MAKE_REVOCATIONS,),
     ),
     listing=(
         "SELECT schemaname || '.' || tablename FROM pg_tables"
-        f" WHERE schemaname = '{SCHEMA}' AND tablename IN ('messages', 'versions') ORDER BY 1"
+        f" WHERE schemaname = '{SCHEMA}' AND tablename IN ('messages', 'revocations', 'versions')"
+        " ORDER BY 1"
     ),
-    finish=(READABLE,),
+    finish=(_MAKE_REVOCATIONS, READABLE),
     after=(
         f"""
         DO $$ BEGIN

@@ -65,6 +65,7 @@ SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c
 WHERE c.relnamespace OPERATOR(pg_catalog.=) (SELECT n.oid FROM pg_catalog.pg_namespace n
         WHERE n.nspname OPERATOR(pg_catalog.=) '{SCHEMA}'::pg_catalog.name)
     AND (c.relname OPERATOR(pg_catalog.=) 'messages'::pg_catalog.name
+        OR c.relname OPERATOR(pg_catalog.=) 'revocations'::pg_catalog.name
         OR c.relname OPERATOR(pg_catalog.=) 'versions'::pg_catalog.name)
 """
 
@@ -119,7 +120,7 @@ def runQuery(
         rows, changes = _execute(connection, statement, values, bounds)
         # The statement may have set its own timeout.
         if not ours and _count(connection, _UNWRITTEN) != tables:
-            raise notAllowed("The statement writes to the daemon's messages")
+            raise notAllowed("The statement writes to the daemon's tables")
         committing = True
         connection.execute(f"COMMIT; {_CLEAN}")
     except psycopg.Error as error:

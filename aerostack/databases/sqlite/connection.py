@@ -20,11 +20,26 @@ from aerostack.databases.pool import PooledDatabase
 from aerostack.databases.repeatable import findMessages
 
 _MESSAGES = "realtime_messages"
+_REVOCATIONS = "realtime_revocations"
 _VERSIONS = "realtime_schema"
+
+# This runs at each start: another program may have dropped the table.
+_MAKE_REVOCATIONS = f"""
+CREATE TABLE IF NOT EXISTS {_REVOCATIONS} (
+    project TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    token_id TEXT NOT NULL,
+    issued_before INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (project, user_id, token_id)
+) WITHOUT ROWID
+"""
 
 SQLITE = Dialect(
     mark="?",
     messages=_MESSAGES,
+    revocations=_REVOCATIONS,
     versions=_VERSIONS,
     begin="BEGIN IMMEDIATE",
     before=(),
@@ -47,10 +62,11 @@ SQLITE = Dialect(
         ),
         # The id by which a publisher may send a message again after a restart.
         (f"ALTER TABLE {_MESSAGES} ADD COLUMN publish_id TEXT",),
+        (_MAKE_REVOCATIONS,),
     ),
     listing=(
         "SELECT name FROM sqlite_master WHERE type = 'table'"
-        f" AND name IN ('{_MESSAGES}', '{_VERSIONS}') ORDER BY name"
+        f" AND name IN ('{_MESSAGES}', '{_REVOCATIONS}', '{_VERSIONS}') ORDER BY name"
     ),
     standing=(
         "SELECT CASE WHEN count(*) FILTER (WHERE name IN"
@@ -59,6 +75,7 @@ SQLITE = Dialect(
         f" FROM pragma_table_info('{_MESSAGES}')"
     ),
     after=(),
+    finish=(_MAKE_REVOCATIONS,),
     passing=(sqlite3.OperationalError,),
 )
 

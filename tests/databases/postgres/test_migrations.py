@@ -31,6 +31,7 @@ from tests.databases.synchronous import SynchronousPostgres, forget, optionsOf
 from tests.ports import freePort
 from tests.postgres import ADMIN, ROLE, freshDatabase
 
+VERSIONS = list(range(1, len(POSTGRES.migrations) + 1))
 SCHEMA = "SELECT count(*) FROM pg_namespace WHERE nspname = '_aerostack'"
 
 
@@ -67,9 +68,9 @@ class SchemaTests(SynchronousTestCase):
         An empty database gets the present version, once.
         """
         self.assertEqual(self.run_(migrate, POSTGRES), 0)
-        self.assertEqual(self.versions(), [1])
-        self.assertEqual(self.run_(migrate, POSTGRES), 1)
-        self.assertEqual(self.versions(), [1])
+        self.assertEqual(self.versions(), VERSIONS)
+        self.assertEqual(self.run_(migrate, POSTGRES), len(VERSIONS))
+        self.assertEqual(self.versions(), VERSIONS)
 
     def test_failing(self) -> None:
         """
@@ -79,7 +80,7 @@ class SchemaTests(SynchronousTestCase):
         more = ["CREATE TABLE _aerostack.more ()", "CREATE TABLE _aerostack.messages ()"]
         later = replace(POSTGRES, migrations=(*POSTGRES.migrations, more))
         self.failureResultOf(self.database.run(migrate, later), DuplicateTable)
-        self.assertEqual(self.versions(), [1])
+        self.assertEqual(self.versions(), VERSIONS)
         more = self.postgres.execute("SELECT to_regclass('_aerostack.more')", user=ROLE)
         self.assertEqual(more, [(None,)])
 
@@ -88,10 +89,11 @@ class SchemaTests(SynchronousTestCase):
         The database of a later version is refused with both numbers, and stays as it was.
         """
         self.run_(migrate, POSTGRES)
-        self.postgres.execute("INSERT INTO _aerostack.versions VALUES (2)", user=ROLE)
+        later = len(VERSIONS) + 1
+        self.postgres.execute(f"INSERT INTO _aerostack.versions VALUES ({later})", user=ROLE)
         failure = self.failureResultOf(self.database.run(migrate, POSTGRES), SchemaTooNew)
-        self.assertIn("version 2", str(failure.value))
-        self.assertEqual(self.versions(), [1, 2])
+        self.assertIn(f"version {later}", str(failure.value))
+        self.assertEqual(self.versions(), [*VERSIONS, later])
 
     def test_together(self) -> None:
         """
@@ -106,8 +108,8 @@ class SchemaTests(SynchronousTestCase):
 
         with ThreadPoolExecutor(8) as threads:
             found = list(threads.map(start, range(8)))
-        self.assertEqual(sorted(found), [0, *[1] * 7])
-        self.assertEqual(self.versions(), [1])
+        self.assertEqual(sorted(found), [0, *[len(VERSIONS)] * 7])
+        self.assertEqual(self.versions(), VERSIONS)
 
     def test_remove(self) -> None:
         """
@@ -115,7 +117,8 @@ class SchemaTests(SynchronousTestCase):
         """
         self.run_(migrate, POSTGRES)
         self.assertEqual(
-            self.run_(remove, POSTGRES), ["_aerostack.messages", "_aerostack.versions"]
+            self.run_(remove, POSTGRES),
+            ["_aerostack.messages", "_aerostack.revocations", "_aerostack.versions"],
         )
         self.assertFalse(self.exists())
         self.assertEqual(self.run_(remove, POSTGRES), [])
@@ -135,7 +138,7 @@ class SchemaTests(SynchronousTestCase):
             user=ADMIN,
         )
         self.run_(migrate, POSTGRES)
-        self.assertEqual(len(self.run_(remove, POSTGRES)), 2)
+        self.assertEqual(len(self.run_(remove, POSTGRES)), 3)
         self.assertTrue(self.exists())
 
     def test_uniqueTime(self) -> None:

@@ -150,7 +150,7 @@ class RefusalTests(QueryCase):
         self.query("INSERT INTO orders (id) VALUES (1)")
         for statement in ("DELETE FROM", "DROP TABLE"):
             sql = f"DO $$ BEGIN EXECUTE '{statement} _aerost' || 'ack.messages'; END $$"
-            self.assertIn("writes to the daemon's messages", self.refused(sql).message)
+            self.assertIn("writes to the daemon's tables", self.refused(sql).message)
 
     def test_notAllowed(self) -> None:
         """
@@ -189,7 +189,7 @@ class RefusalTests(QueryCase):
 
     def test_oursByOthers(self) -> None:
         """
-        A statement that does not name the kept messages cannot change them either: neither
+        A statement that does not name the daemon's tables cannot change them either: neither
         dynamic SQL, nor a function, nor a trigger.
         """
         for sql in (
@@ -213,14 +213,16 @@ class RefusalTests(QueryCase):
                     ("DELETE FROM _aero", "messages"),
                     ("TRUNCATE _aero", "messages"),
                     ("DROP TABLE _aero", "messages"),
-                    ("UPDATE _aero", "versions SET version = 99"),
+                    ("UPDATE _aero", "versions SET version = version + 99"),
+                    ("DELETE FROM _aero", "revocations"),
+                    ("DROP TABLE _aero", "revocations"),
                     ("ALTER TABLE _aero", "messages RENAME TO gone"),
                 )
             ),
         ):
             error = self.refused(sql)
             self.assertEqual(error.code, "sql_error", sql)
-            self.assertIn("daemon's messages", error.message)
+            self.assertIn("the daemon's tables", error.message)
         self.query("INSERT INTO orders (a) VALUES (1)")
         self.assertEqual(
             self.query("SELECT count(*) AS n FROM _aerostack.messages")["results"], [{"n": 0}]

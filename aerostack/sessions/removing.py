@@ -1,0 +1,104 @@
+"""
+Removing a user from this daemon: its connections, its presence, and its tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator
+
+from aerostack.core.access.removals import Disconnect, Revocation
+from aerostack.core.access.revocations import Revocations
+from aerostack.errors import RealtimeError
+from aerostack.hub.presence import PresenceService
+from aerostack.sessions.session import Session
+
+SCANNED = 200
+"""How many sessions are looked at before the time is checked."""
+
+
+class Removal:
+    """
+    Carries out orders to remove users, on this daemon.  An order that finds many sessions goes on
+    over several turns of the reactor.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        presence: PresenceService,
+        revocations: Revocations,
+        sessions: Callable[[], Sequence[Session]],
+    ) -> None:
+        """
+        @param wall: Gives the time of day, seconds since the epoch.
+        @param revocations: Takes the revocations.  The authenticator asks the same object.
+        @param sessions: Gives all sessions, in order of opening.
+        """
+        self._wall = wall
+        self._presence = presence
+        self._revocations = revocations
+        self._sessions = sessions
+        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+
+    def carryOut(self, order: Disconnect | Revocation) -> Deferred[int]:
+        """
+        Carry out an order.  A revocation holds for every later opening when this returns.
+
+        @return: Fires with the number of connections that were closed.  Fails with
+            L{RealtimeError} C{overloaded} if there is no room for the revocation.
+        """
+        if isinstance(order, Disconnect):
+            code, reason = order.code, order.reason
+            return self._close(
+                lambda session: _isOf(session, order) and session.disconnect(code, reason),
+                lambda: self._presence.remove(order.project, order.userId),
+            )
+        try:
+            self._revocations.add(order, self._wall())
+        except RealtimeError as error:
+            return fail(error)
+
+        def forget() -> None:
+            # Which token a lost connection had is not known.
+            if order.tokenId is None:
+                self._presence.remove(order.project, order.userId)
+
+        return self._close(lambda session: _isOf(session, order) and session.recheckToken(), forget)
+
+    def recheckTokens(self) -> Deferred[int]:
+        """
+        Close the connections of all revoked tokens.
+
+        @return: Fires with their number.
+        """
+        return self._close(lambda session: session.recheckToken(), lambda: None)
+
+    def _close(self, close: Callable[[Session], bool], after: Callable[[], None]) -> Deferred[int]:
+        """
+        @param close: Closes a session if it has to be closed, and tells whether it did.
+        @param after: Is called last, when no connection can be lost unnoticed any more.
+        """
+        closed = 0
+
+        def work() -> Iterator[None]:
+            nonlocal closed
+            for number, session in enumerate(self._sessions(), 1):
+                if close(session):
+                    closed += 1
+                    yield
+                elif not number % SCANNED:
+                    yield
+            after()
+
+        return self._cooperator.coiterate(work()).addCallback(lambda _: closed)
+
+
+def _isOf(session: Session, order: Disconnect | Revocation) -> bool:
+    identity = session.identity
+    return identity.userId == order.userId and identity.project == order.project
