@@ -251,7 +251,8 @@ class Database:
         self.server = on
         self.name = f"test {next(_serial)}"
         on.execute(
-            f'CREATE DATABASE "{self.name}" OWNER {OWNER}',
+            # To copy the files of the template is faster than to log each of its pages.
+            f'CREATE DATABASE "{self.name}" OWNER {OWNER} STRATEGY FILE_COPY',
             f'GRANT CONNECT, CREATE ON DATABASE "{self.name}" TO {ROLE}',
         )
         self.execute(
