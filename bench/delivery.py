@@ -21,7 +21,8 @@ from processes import Failed, raiseLimits, separate
 from report import asRst, asText
 from results import Results
 from scenes import QUICK, SCENES, Bench, Plan, Run, has, runs
-from systems import SYSTEMS, NotInstalled, System
+from system import NotInstalled, System
+from systems import SYSTEMS
 
 DESCRIPTORS = 10_000 + 500
 

@@ -15,7 +15,7 @@ from typing import Any
 from certificate import Certificate
 from generator import Generator
 from processes import Failed, Server, freePort
-from systems import System
+from system import System
 
 QUIET = 10_000
 BUSY = 100_000

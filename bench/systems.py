@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from certificate import Certificate
+from system import NotInstalled, System, address, call, need
 
 from aerostack import __version__
 from aerostack.settings.settings import reference
@@ -22,69 +22,6 @@ PUBLIC_KEY = "pk_bench_0123456789"
 MEBIBYTE = 1 << 20
 # The bound of bytes that wait for one client, the same for all systems that have one.
 OUTBOX_BYTES = 4 * MEBIBYTE
-
-
-class NotInstalled(Exception):
-    """
-    A system cannot be installed here.  The message says why.
-    """
-
-
-class System:
-    """
-    One system under test.
-
-    @cvar name: Its name on the command line.
-    @cvar label: Its name in tables.
-    @cvar dialect: The protocol that the load generator uses.
-    @cvar credentials: The subprotocols that clients offer.
-    @cvar keeps: What an acknowledgement guarantees for a publication; empty if there is none.
-    @cvar resumes: Whether a client can resume.
-    @cvar bound: The bytes that may wait for one client that does not read; C{None} if there is no
-        bound.
-    @cvar scenes: The only scenes for this system; C{None} for all.
-    """
-
-    name: str
-    label: str
-    dialect: str
-    credentials: str | None = None
-    keeps = ""
-    resumes = False
-    bound: int | None = None
-    scenes: Sequence[str] | None = None
-
-    def __init__(self, cache: Path) -> None:
-        """
-        @param cache: The directory for the installation.
-        """
-        self.cache = cache
-
-    def install(self) -> str:
-        """
-        Install the system.
-
-        @return: The versions.
-        @raise NotInstalled: That is not possible.
-        """
-        raise NotImplementedError
-
-    def command(
-        self, directory: Path, port: int, certificate: Certificate | None
-    ) -> Sequence[str | Path]:
-        """
-        Return the command that starts it.
-
-        @param directory: An empty directory for its files.
-        @param certificate: For TLS; L{None} for plain TCP.
-        """
-        raise NotImplementedError
-
-    def environ(self) -> Mapping[str, str]:
-        """
-        Return the variables that it needs in its environment.
-        """
-        return {}
 
 
 class Aerostack(System):
@@ -369,40 +306,3 @@ SYSTEMS: tuple[type[System], ...] = (
     Centrifuge,
     CentrifugeDelayed,
 )
-
-
-def address(port: int, certificate: Certificate | None) -> list[str | Path]:
-    """
-    Return the arguments of the servers under C{peers/}.
-    """
-    return [str(port), *([certificate.key, certificate.chain] if certificate else [])]
-
-
-def need(*programs: str) -> None:
-    """
-    Check that programs are installed.
-
-    @raise NotInstalled: One is not.
-    """
-    for program in programs:
-        if shutil.which(program) is None:
-            raise NotInstalled(f"{program} is not installed")
-
-
-def call(command: Sequence[str], directory: Path, limit: float = 300) -> str:
-    """
-    Run a program of the installation to its end.
-
-    @return: Its output.
-    @raise NotInstalled: It failed.
-    """
-    try:
-        done = subprocess.run(
-            command, cwd=directory, capture_output=True, text=True, timeout=limit, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise NotInstalled(f"{command[0]} took more than {limit:g} s") from None
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise NotInstalled(f"{' '.join(command[:3])}: {said[-1] if said else done.returncode}")
-    return done.stdout.strip()
