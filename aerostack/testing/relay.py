@@ -187,8 +187,8 @@ class _Pair:
         for way in self._ways:
             way.stop()
         for end in (self.client, self.server):
-            end.isOver = True
-            if end.transport is not None:
+            isOver, end.isOver = end.isOver, True
+            if end.transport is not None and not isOver:
                 cast(ITCPTransport, end.transport).abortConnection()
 
 

@@ -147,11 +147,15 @@ class RespConnection(Protocol):
         if self._reason is not None:
             return
         self._reason = reason
+        if self.transport is not None:
+            cast(ITCPTransport, self.transport).abortConnection()
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        self._reason = reason
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        if self.transport is not None:
-            cast(ITCPTransport, self.transport).abortConnection()
         waiting, self._waiting = self._waiting, deque()
         self.waitingBytes = 0
         # The user knows that the connection is gone when its commands fail.
@@ -186,7 +190,9 @@ class RespConnection(Protocol):
             self._read()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.close(f"The connection was lost: {reason.getErrorMessage()}")
+        # A connection over TLS that is gone cannot be aborted.
+        if self._reason is None:
+            self._end(f"The connection was lost: {reason.getErrorMessage()}")
 
     # Replies
 
