@@ -31,7 +31,7 @@ ADMIN = "admin"
 """The superuser."""
 
 OWNER = "shop"
-"""Who owns the databases and the tables in them: the application, beside us."""
+"""The role of the application, which owns the databases and their tables."""
 
 ROLE = "rt"
 """The daemon's role.  It may connect, make a schema, and use and put triggers on the
@@ -84,7 +84,7 @@ class Server:
         self._held = holdPort()
         self.port = int(self._held.getsockname()[1])
         self._installed = INSTALLED
-        # It refuses to run as root; somebody else may not get at our packages.
+        # The server refuses to run as root, and other users may not reach the packages.
         self._user = "nobody" if os.geteuid() == 0 else None
         if self._user is not None:
             self._installed = self.directory / INSTALLED.name

@@ -241,7 +241,7 @@ class Taps(Service):
                 return
             error = failure.value
             if not isinstance(error, RealtimeError):
-                self.log.failure("what may be watched cannot be told", failure)
+                self.log.failure("the view of a watched table cannot be made", failure)
                 error = RealtimeError("internal_error", "The daemon failed; its log says how.")
             self._refuse(tap, error)
 

@@ -35,7 +35,7 @@ def _run(options: argparse.Namespace) -> None:
         for url in urlsOf(config, proxied=True):
             if _answers(url):
                 raise CommandError(
-                    f"the daemon seems to be running: somebody answers at {url}. It would put"
+                    f"the daemon seems to be running: there is an answer at {url}. It would put"
                     " everything back; stop it first, or give --force"
                 )
     try:

@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace) -> None:
         for member in await within(reactor, options.timeout, channel.presence.known()):
             output.line(formatMember(member) if output.pretty else formatJSON(member))
         if output.pretty and not channel.presence.members:
-            say(f"nobody is present on {options.topic}")
+            say(f"no user is present on {options.topic}")
         if options.follow:
             client.onStatusChange(ended)
             for event in ("sync", "join", "update", "leave"):

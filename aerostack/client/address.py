@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from aerostack.settings.listen import parseDescription
 from aerostack.settings.settings import Config
 
-# Who listens everywhere listens on the loopback interface too.
+# A server that listens on all interfaces can be reached on the loopback interface.
 _HERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 # What a URL may begin with, and how a WebSocket's would.

@@ -80,6 +80,7 @@ class Callbacks:
             try:
                 result = callback(*args)
             except Exception:
+                # The other callbacks must still be called.
                 self._failed(Failure(), name)
                 continue
             if isinstance(result, Coroutine):

@@ -67,10 +67,11 @@ class Protocol(WebSocketClientProtocol):
         self._call(self.factory.user.received, payload)
 
     def _call(self, call: Callable[..., None], *args: Any) -> None:
-        """Call the user.  An exception there is no fault of the daemon."""
+        """Call the user of the transport."""
         try:
             call(*args)
         except Exception:
+            # The daemon did nothing wrong, so the connection stays open.
             self._log.failure("the client failed")
 
     def sendCloseFrame(

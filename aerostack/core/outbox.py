@@ -58,7 +58,7 @@ class Outbox(Generic[F]):
     @ivar spared: How many frames were replaced by a newer one.
     """
 
-    __slots__ = ("_backlog", "_firm", "_queue", "_serial", "_told", "limit", "spared", "waiting")
+    __slots__ = ("_backlog", "_firm", "_queue", "_serial", "_warned", "limit", "spared", "waiting")
 
     def __init__(self, limit: int | None, backlog: Backlog[Any] | None = None) -> None:
         """
@@ -74,7 +74,7 @@ class Outbox(Generic[F]):
         self._serial = 0
         # How many of the waiting bytes exist nowhere else.
         self._firm = 0
-        self._told = False
+        self._warned = False
 
     def __len__(self) -> int:
         return 0 if self._queue is None else len(self._queue)
@@ -102,9 +102,9 @@ class Outbox(Generic[F]):
             return Verdict.FULL
         self._queue[slot] = frame
         self._count(frame, 1)
-        if self._told or self.limit is None or self._firm <= self.limit // 2:
+        if self._warned or self.limit is None or self._firm <= self.limit // 2:
             return Verdict.FINE
-        self._told = True
+        self._warned = True
         return Verdict.LAGGING
 
     def _remove(self, slot: Hashable) -> F:
@@ -150,7 +150,7 @@ class Outbox(Generic[F]):
         if not self._queue:
             self._queue = None
         if self.limit is not None and self._firm <= self.limit // 4:
-            self._told = False
+            self._warned = False
 
     def clear(self) -> None:
         """

@@ -63,6 +63,7 @@ def insertMessages(
     try:
         cursor.execute("COMMIT")
     except Exception as error:
+        # Whatever broke, the database may have committed before.
         raise InDoubt(str(error)) from error
     return times
 

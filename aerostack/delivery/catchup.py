@@ -239,8 +239,8 @@ class Catchup:
         """
         Forget what is held and can be had again.
 
-        @return: Whether changes of who is present were among it, so that the client has to be
-            told the whole set.
+        @return: Whether changes of who is present were among it, so that the client needs the
+            whole set again.
         """
         forgotten = self._forget()
         if self.behind is None and forgotten:

@@ -195,7 +195,7 @@ class Outbound(PacedOutbound):
             self._recovery.readOn(self, topic, catchup)
 
     def _renew(self, topic: str) -> None:
-        """Have the client told who is present, unless it will be."""
+        """Send the client who is present once more, unless that is to be sent anyway."""
         catchup = self.catchingUp(topic)
         # Right behind its answer a subscription gets the set in any case.
         isToSync = self._portions is not None and self._portions.isToSync(topic)

@@ -255,13 +255,13 @@ class IChangeTracker(Interface):
 
     position = Attribute("The highest journal sequence number delivered so far.")
     waiting = Attribute(
-        "What there was still to be told when the journal was asked last, a"
+        "The backlog of the journal when it was measured last, a"
         " L{aerostack.core.rows.journal.Lag}; L{None} if that is not known."
     )
 
     def watchedTables():
         """
-        @return: The names of the tables that somebody watches now, as a list.
+        @return: The names of the tables that have a subscriber now, as a list.
         """
 
     def watch(table):

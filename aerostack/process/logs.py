@@ -322,4 +322,5 @@ def _safely(call: Any, subject: object) -> str:
     try:
         return str(call(subject))
     except Exception as error:
+        # The rest of the line must still be written.
         return f"(cannot be shown: {type(error).__name__})"

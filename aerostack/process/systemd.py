@@ -148,7 +148,7 @@ class Notifier(Service):
         except OSError as error:
             if not self._faulty:
                 self._log.error(
-                    "systemd cannot be told anything through NOTIFY_SOCKET: {error}", error=error
+                    "systemd cannot be notified through NOTIFY_SOCKET: {error}", error=error
                 )
             self._faulty = True
         else:

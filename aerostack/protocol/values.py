@@ -57,7 +57,7 @@ def fractionToJSON(text: str) -> float | str:
 
     @param text: As JSON writes a number, with a point or an exponent.
     """
-    # So it is with nearly all, of which there are many.
+    # The fast path: nearly every decimal number is short.
     if len(text) <= DECIMAL_DIGITS + 1 and "e" not in text and "E" not in text:
         return float(text)
     digits = re.split("[eE]", text)[0].replace(".", "").strip("-0")

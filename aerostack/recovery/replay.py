@@ -169,6 +169,7 @@ async def readable(reading: Deferred[Any]) -> Any:
     except (CancelledError, RealtimeError):
         raise
     except Exception as error:
+        # The caller refuses the subscription, or reads the log again later.
         raise Unreadable from error
 
 
@@ -252,7 +253,7 @@ class RowReplay:
         operation = change.operation if view is None else classify(change, view)
         if operation is None:
             return self._over(change.transaction, position) if change.last else ()
-        self._openTransactions.told(None, change.last)
+        self._openTransactions.delivered(None, change.last)
         projection = None if view is None else view.projection
         if whole is not None and operation == change.operation and projection is None:
             return (whole,)
@@ -267,7 +268,7 @@ class RowReplay:
         """
         if self._view is not None:
             return False
-        self._openTransactions.told(None, change.last)
+        self._openTransactions.delivered(None, change.last)
         return True
 
     def end(self, position: Position) -> Sequence[Frame]:

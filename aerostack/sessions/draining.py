@@ -56,8 +56,9 @@ def drain(clock: IReactorTime, sessions: Sequence[Session], drainPlan: DrainPlan
 
 
 def _guard(session: Session, call: Callable[..., None], *args: Any) -> None:
-    """Call one session.  Its failure must not keep the daemon from sending the others away."""
+    """Call one session, and close its connection if that fails."""
     try:
         call(*args)
     except Exception:
+        # The daemon still has to send the other clients away.
         session.fail(Failure())

@@ -104,7 +104,7 @@ class ProjectConfig:
         (),
     )
     defaultRead: tuple[str, ...] = setting(
-        "Who may read the tables for which no rule says who.",
+        "Which clients may read a table whose rule does not say it, or that has no rule.",
         Many(Word(READERS)),
         ("anonymous", "key"),
     )

@@ -58,8 +58,8 @@ class ServerConfig:
         (),
     )
     restartTime: float = setting(
-        "How long the daemon is gone when it is restarted. Clients that a stop sends away are"
-        " told to come back no sooner.",
+        "How long the daemon is gone when it is restarted. When it stops, it asks its clients to"
+        " come back no sooner.",
         Number("seconds", 0, 600, False),
         3.0,
     )

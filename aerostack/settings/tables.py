@@ -24,9 +24,9 @@ class TableConfig:
     """
 
     read: tuple[str, ...] | None = setting(
-        "Who may read: 'anonymous' is who has no credential, 'key' who has the public key, 'token'"
-        " a user with a token. The secret key always may. Where it is not set, the project's"
-        " default_read holds.",
+        "Which clients may read: 'anonymous' without a credential, 'key' with the public key,"
+        " 'token' with a token. A server with the secret key always may. Where it is not set, the"
+        " project's default_read holds.",
         Many(Word(READERS)),
         None,
     )

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from aerostack.core.replay.positions import Position
 from aerostack.core.rows.changes import Change, Row
 from aerostack.core.rows.transactions import OpenTransactions
-from aerostack.core.rows.views import Projection, View, classify, tell
+from aerostack.core.rows.views import Projection, View, classify, seenChange
 from aerostack.core.topics.policies import CLOSE, TopicPolicy
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
@@ -38,8 +38,8 @@ def changeFrame(
     @param projection: The columns in the frame; L{None} for all.
     @param logPosition: The log's position before the change, if the frame is sent live.
     """
-    told = tell(change, operation or change.operation, projection)
-    data, old, omitted = told.data, told.old, _omitted(change, projection)
+    seen = seenChange(change, operation or change.operation, projection)
+    data, old, omitted = seen.data, seen.old, _omitted(change, projection)
     if omitted:
         data = {**data, **omitted}
         old = None if old is None else {**old, **omitted}
@@ -51,11 +51,11 @@ def changeFrame(
     return wireFrame(
         DbChange(
             topic=topic,
-            operation=told.operation,
+            operation=seen.operation,
             data=data,
             timestamp=change.timestamp,
             old=UNSET if old is None else old,
-            moved=True if told.moved else UNSET,
+            moved=True if seen.moved else UNSET,
             tx=UNSET if change.transaction is None else change.transaction,
             commit=True if change.last else UNSET,
             omitted=list(omitted) or UNSET,
@@ -150,7 +150,7 @@ class ChangeEncoder:
         if operation is None:
             return None
         if view.selects:
-            self._openTransactions.told(view, self.change.last)
+            self._openTransactions.delivered(view, self.change.last)
         frame = self._frames.get((operation, view.projection))
         return self._encode(operation, view.projection) if frame is None else frame
 

@@ -196,7 +196,7 @@ class TableFeed:
                 # A client that asks again must not fill the log.
                 self._logged.add((grant.table, reason))
                 self.log.error(
-                    "nobody may read {table}, its rule does not fit: {reason}",
+                    "no client can read {table}: its rule does not fit the table: {reason}",
                     table=grant.table,
                     reason=reason,
                 )

@@ -33,6 +33,7 @@ class SynchronousDatabase:
             try:
                 return succeed(interaction(cursor, *args))
             except Exception as error:
+                # As on the daemon's threads: the caller's Deferred fails.
                 if self.connection.in_transaction:
                     self.connection.rollback()
                 return fail(error)

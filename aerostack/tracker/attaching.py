@@ -141,6 +141,7 @@ class Attaching:
         try:
             await self._answerSome()
         except Exception as error:
+            # The callers still wait, and are answered after a pause.
             if self.retry.failed(self._clock.seconds(), describe(error)):
                 self.log.failure("A table cannot be followed; trying again.")
         else:

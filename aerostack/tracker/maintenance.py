@@ -135,6 +135,7 @@ class Maintenance:
             # The next daemon does what is left.
             return
         except Exception as error:
+            # The delivery of changes goes on.  The same work is tried again after a pause.
             if retry.failed(self._clock.seconds(), describe(error)):
                 self.log.failure(sentence)
         else:
@@ -174,6 +175,7 @@ class Maintenance:
             try:
                 self.lag = await self._monitored.ask(self._journal.lag)
             except Exception:
+                # The last answer does not hold any more.
                 self.lag = None
                 raise
             self._askAt = now + ASKING

@@ -305,6 +305,7 @@ class ChangeTracker:
                 await deferLater(self._clock, self._attaching.pause)
                 await self._attach()
         except Exception as error:
+            # A later tick repeats the conversation.
             self._monitored.failed(error)
             self._maintenance.forget()
             return

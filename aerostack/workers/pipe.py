@@ -90,7 +90,7 @@ class Pipe:
 
     def abort(self, error: Exception) -> None:
         """
-        End the pipe.  Bytes that wait are dropped, and the user is told in a later turn.
+        End the pipe.  The pipe drops the bytes that wait, and calls its user in a later turn.
         """
         if not self._ended:
             self._close()

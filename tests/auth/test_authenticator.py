@@ -35,7 +35,7 @@ BAD_NAMES = (
 
 class ProjectTests(AuthTestCase):
     """
-    Tests of which project somebody comes to.
+    Tests of which project a client comes to.
     """
 
     def setUp(self) -> None:

@@ -94,7 +94,7 @@ class ReauthorizeTests(AuthTestCase):
 
     def judged(self, credentials: dict[str, str | None], **after: Any) -> str:
         """
-        With which code somebody is refused after a reload; the empty string if it may stay.
+        The code with which a reload refuses a client; the empty string if the client may stay.
         """
         self.auth = makeAuthenticator(makeProject(**self.before, origins=("*",)))
         identity = self.identify(**credentials)

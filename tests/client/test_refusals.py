@@ -113,8 +113,8 @@ class PaceTests(WorldTestCase):
 
     def test_holds(self) -> None:
         """
-        A client that is told to wait sends only pings until the last wait is over, then one frame
-        at a time, refused frames before new ones.
+        A client that the daemon asks to wait sends only pings until the last wait is over.  Then
+        it sends one frame at a time, refused frames before new ones.
         """
         client = self.client()
         channel = client.channel("chat/a")

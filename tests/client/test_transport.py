@@ -298,7 +298,7 @@ class OpenTests(TransportTestCase):
 
     def test_weClose(self) -> None:
         """
-        The user is told when the client sends a close frame.
+        The transport calls its user when the client sends a close frame.
         """
         self.transport.close(1000, "bye")
         self.assertEqual(self.user.told, ["closeStarted"])
@@ -308,7 +308,7 @@ class OpenTests(TransportTestCase):
 
     def test_lost(self) -> None:
         """
-        The user is told when the connection breaks.
+        The transport calls its user when the connection breaks.
         """
         closing = self.lose(ConnectionLost())
         self.assertEqual((closing.error.code, closing.again), ("unreachable", True))

@@ -270,7 +270,7 @@ class PresenceMachine(RuleBasedStateMachine):
 
     def hearLeft(self, gone: list[Left]) -> None:
         for left in gone:
-            # A leave of somebody who is not there would be a KeyError.
+            # A leave of a member that is not present would be a KeyError.
             seen = self.seen[left.topic].pop(left.member.connectionId)
             assert seen == (left.member.userId, left.member.state)
 

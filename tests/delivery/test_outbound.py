@@ -113,7 +113,7 @@ class FloodTests(OutboundCase):
 
     def test_others(self) -> None:
         """
-        Who reads is not held up by who does not.
+        A client that reads does not wait for one that does not.
         """
         other = self.world.connect()
         other.ask(type="subscribe", topic="orders")
@@ -148,7 +148,7 @@ class FloodTests(OutboundCase):
 
     def test_noWarning(self) -> None:
         """
-        Who falls behind with rows need not be warned: nothing happens to it.
+        A client that falls behind with rows gets no warning, because the daemon does not close it.
         """
         self.subscribe("orders")
         self.write(15)

@@ -75,7 +75,7 @@ class PresenceServiceTests(HubTests):
 
     def test_nobodyThere(self) -> None:
         """
-        If nobody is present, a subscriber gets no set.
+        A subscriber to a topic without members gets no set.
         """
         self.presence.sync(self.listener, ROOM, False)
         self.assertEqual(self.listener.take(), [])

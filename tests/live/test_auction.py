@@ -47,7 +47,7 @@ class AuctionTests(ExampleTests):
         """
         sarah, tom = await self.open("auction/?name=Sarah"), await self.open("auction/?name=Tom")
         for page in (sarah, tom):
-            await self.stands(page, 40, "Nobody has bid yet.")
+            await self.stands(page, 40, "No bid yet.")
             await page.reads("#count", "2 users watching")
         await sarah.click("[data-more='5']")
         await self.stands(sarah, 45, "You lead.")
@@ -82,7 +82,7 @@ class AuctionTests(ExampleTests):
         """
         pages = [await self.open("auction/"), await self.open("auction/")]
         for page in pages:
-            await self.stands(page, 40, "Nobody has bid yet.")
+            await self.stands(page, 40, "No bid yet.")
         won = await gather(*(self.bid(f"b{n}", 50) for n in range(20)))
         self.assertEqual(won.count(True), 1)
         await gather(*(self.bid(f"c{n}", 51 + n) for n in range(20)))
@@ -96,9 +96,9 @@ class AuctionTests(ExampleTests):
         Each lot is an auction of its own.
         """
         page = await self.open("auction/?lot=globe")
-        await self.stands(page, 120, "Nobody has bid yet.")
+        await self.stands(page, 120, "No bid yet.")
         await page.click("#lots a:first-child")
-        await self.stands(page, 40, "Nobody has bid yet.")
+        await self.stands(page, 40, "No bid yet.")
         self.assertTrue(await self.bid("Ada", 41))
         await self.stands(page, 41, "Ada leads.")
         other = await self.open("auction/?lot=__proto__")
@@ -109,7 +109,7 @@ class AuctionTests(ExampleTests):
         Bids that arrive in another order than they were accepted, and malformed bids, do no harm.
         """
         page = await self.open("auction/")
-        await self.stands(page, 40, "Nobody has bid yet.")
+        await self.stands(page, 40, "No bid yet.")
         self.assertTrue(await self.bid("Ada", 50))
         await self.stands(page, 50, "Ada leads.")
         late = {"id": "lamp", "title": "A lamp", "price": 45, "bidder": "Bea", "bids": 1}

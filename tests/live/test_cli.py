@@ -156,7 +156,7 @@ class ConversingTests(CommandTests):
         C{presence} shows the members, and with C{-f} those who join and leave.
         """
         self.assertEqual(
-            await self.shown("presence", "doc/1"), ["aerostack-rt: nobody is present on doc/1"]
+            await self.shown("presence", "doc/1"), ["aerostack-rt: no user is present on doc/1"]
         )
         wire = await self.client()
         wire.tell({"type": "track", "topic": "doc/1", "state": {"n": 1}})

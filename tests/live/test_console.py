@@ -205,7 +205,7 @@ class ViewTests(ConsoleTests):
         The list of connections follows the daemon, can be filtered, and can be made longer.
         """
         await self.console.open(view="connections")
-        await self.console.reads("connections-table", "Nobody is connected")
+        await self.console.reads("connections-table", "No client is connected")
         ann = await self.present("ann", "chat/x", {})
         await self.subscribed("chat/y", HOSTILE.replace(" ", "+"))
         ((user, _, role, address, *_, present, queued, _), (hostile, *_)) = await self.console.rows(

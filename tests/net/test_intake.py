@@ -88,7 +88,7 @@ class IntakeTests(SynchronousTestCase):
         self.intake.take(client, b"x" * 100)
         self.assertLessEqual(len(self.taken), round(SHARE * 1000) + 1)
         self.assertFalse(client.reading)
-        # Who comes after somebody who has sent as much does not overtake.
+        # Another client that has sent as much does not overtake the first one.
         self.intake.take(other, b"x" * 100)
         self.assertNotIn("b", self.taken)
         self.assertEqual(self.turn()[:4], ["a", "b", "a", "b"])

@@ -221,7 +221,7 @@ class HandshakeTests(TestCase):
             await client.end()
 
     async def test_oldVersion(self) -> None:
-        """A client of TLS 1.1 is told that its version is too old."""
+        """A client of TLS 1.1 gets the alert that its version is too old."""
         await self.listen()
         tls = ClientTLS(self.authority)
         tls.context.set_min_proto_version(SSL.TLS1_1_VERSION)

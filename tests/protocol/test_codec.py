@@ -244,8 +244,8 @@ class DecodeTests(Refusing):
             self.assertTrue(error.message.endswith("."), error.message)
         else:
             self.assertIn(type(decoded), TYPES.values())
-            # What is passed on undecoded must be JSON to whoever gets it; that it is
-            # UTF-8 is the WebSocket layer's promise.
+            # The daemon passes these bytes on undecoded, so every subscriber must be able to
+            # read them as JSON.  The WebSocket layer has checked that they are UTF-8.
             try:
                 payload.decode()
             except UnicodeDecodeError:

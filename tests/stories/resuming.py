@@ -178,7 +178,7 @@ class Reader:
                 self._answered.add(topic)
             else:
                 assert topic in self._answered, frame
-                # That a transaction is over is nothing that anybody wrote, but has a place.
+                # The end of a transaction has a position, but is no change.
                 if frame["type"] != "commit":
                     self.got[topic].append(number(frame))
             self._since[topic] = frame["pos"]

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.log import Depth
 from aerostack.core.rows.changes import INSERT, UPDATE, Change
-from aerostack.core.rows.views import OPERATIONS, classify, parseView, tell
+from aerostack.core.rows.views import OPERATIONS, classify, parseView, seenChange
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import tableTopic
 from aerostack.errors import RealtimeError
@@ -308,7 +308,7 @@ class DeliveryTests(SynchronousTestCase):
         for change in changesOf(history):
             operation = change.operation if view is None else classify(change, view)
             if operation is not None:
-                told = tell(change, operation, None if view is None else view.projection)
+                told = seenChange(change, operation, None if view is None else view.projection)
                 found.append((change.seq, operation, told.data, told.old, told.moved))
         return found
 

@@ -193,7 +193,7 @@ class PermitTests(PermitCase):
                 headers["x-aerostack-key"] = brought["key"]
             found = {}
             for name in ALL:
-                # Somebody without a credential names the project by the topic.
+                # A client without a credential names the project by the topic.
                 room = f"{name}/p" if role == "anonymous" and not name.endswith("/q") else name
                 room = f"table/{room}" if room.partition("/")[0] in TABLES else room
                 query = urlencode({"room": room})

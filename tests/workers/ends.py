@@ -78,7 +78,7 @@ class EndsTestCase(TestCase):
 
     def end(self, channel: Channel, notes: Notebook) -> Deferred[None]:
         """
-        Close an end, and wait until it has told so.
+        Close an end, and wait until it has noted the end.
         """
         channel.close()
         return Deferred.fromCoroutine(until(lambda: notes.reasons))

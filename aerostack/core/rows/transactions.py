@@ -29,7 +29,7 @@ class OpenTransactions(Generic[V]):
         """
         self._within[who] = None
 
-    def told(self, who: V, last: bool) -> None:
+    def delivered(self, who: V, last: bool) -> None:
         """
         Note that a subscriber got a change.
 

@@ -190,7 +190,7 @@ def classify(change: Change, view: View) -> str | None:
     return operation
 
 
-class Told(NamedTuple):
+class SeenChange(NamedTuple):
     """
     A change as it is sent.
 
@@ -204,7 +204,7 @@ class Told(NamedTuple):
     moved: bool
 
 
-def tell(change: Change, operation: str, projection: Projection | None = None) -> Told:
+def seenChange(change: Change, operation: str, projection: Projection | None = None) -> SeenChange:
     """
     Make the change that is sent to subscribers with a view.
 
@@ -220,4 +220,4 @@ def tell(change: Change, operation: str, projection: Projection | None = None) -
     if projection is not None:
         data = projection.apply(data)
         old = None if old is None else projection.apply(old)
-    return Told(operation, data, old, moved)
+    return SeenChange(operation, data, old, moved)

@@ -102,7 +102,7 @@ class ConsoleAccess:
 
 class _ConsoleResource(JSONResource):
     """
-    A resource of the console.  Subclasses override L{tell}.
+    A resource of the console.  Subclasses override L{show}.
     """
 
     def __init__(self, access: ConsoleAccess) -> None:
@@ -111,9 +111,9 @@ class _ConsoleResource(JSONResource):
 
     def answer(self, request: BoundedRequest) -> Any:
         identity = self.access.enter(request)
-        return self.tell(request, identity, queryOf(request))
+        return self.show(request, identity, queryOf(request))
 
-    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+    def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         """
         Answer a request that was allowed; see L{JSONResource.answer}.
 
@@ -148,7 +148,7 @@ class OverviewResource(_ConsoleResource):
         self._metrics = metrics
         self._wall = wall
 
-    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+    def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         since = numberOf(query, "since", 0)
         return 200, {
             "version": __version__,
@@ -171,7 +171,7 @@ class ConnectionsResource(_ConsoleResource):
         super().__init__(access)
         self._directory = directory
 
-    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+    def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         topic = self.access.topic(query["topic"], identity.project) if query.get("topic") else None
         found = self._directory.connections(
             identity.project,
@@ -192,7 +192,7 @@ class TopicsResource(_ConsoleResource):
         super().__init__(access)
         self._directory = directory
 
-    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+    def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         found = self._directory.topics(
             identity.project, query.get("prefix", ""), _limit(query), query.get("after", "")
         )
@@ -208,7 +208,7 @@ class TopicResource(_ConsoleResource):
         super().__init__(access)
         self._directory = directory
 
-    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+    def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         return 200, self._directory.topic(self.access.topic(query.get("topic"), identity.project))
 
 
@@ -221,7 +221,7 @@ class ExplainResource(_ConsoleResource):
         super().__init__(access)
         self._diagnosis = diagnosis
 
-    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+    def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         user = query.get("user")
         if not user:
             raise RealtimeError("invalid_arguments", "Name the user: ?user=ann")
@@ -238,7 +238,7 @@ class WatchResource(_ConsoleResource):
         super().__init__(access)
         self._taps = taps
 
-    def tell(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+    def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         topic = self.access.topic(query.get("topic"), identity.project)
         reader = _LineReader(request)
         if request.method == b"HEAD":

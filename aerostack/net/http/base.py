@@ -67,6 +67,7 @@ class JSONResource(Resource):
                 )
             answer = self.answer(request)
         except Exception:
+            # The client gets an answer; unless the client is at fault, the log has the error.
             return self._respond(request, *self._failed(Failure(), request))
         if answer is NOT_DONE_YET:
             return NOT_DONE_YET
@@ -106,6 +107,7 @@ class JSONResource(Resource):
         try:
             data, kind = self.encode(body)
         except Exception:
+            # A value cannot be encoded: the client gets the error as the answer.
             status, body = self._failed(Failure(), request)
             data, kind = self.encode(body)
         # Twisted does not know the phrases of all codes.

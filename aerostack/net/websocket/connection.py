@@ -241,6 +241,7 @@ class Connection(WebSocketServerProtocol):
             # For a broken connection Autobahn makes a code up.
             session.closed(clean, *((code, reason) if wasClean else ()))
         except Exception:
+            # Autobahn still has to end the connection.
             self.logger.failure("a session failed to end", Failure(), connection=self.connectionId)
 
     def sendCloseFrame(

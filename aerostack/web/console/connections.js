@@ -26,7 +26,7 @@ export class Connections {
     caption: "Connections, oldest first",
     hideCaption: true,
     key: ({ id }) => id,
-    empty: "Nobody is connected.",
+    empty: "No client is connected.",
     columns: [
       {
         label: "User",

@@ -56,7 +56,7 @@ export class Topics {
   #members = new Table({
     caption: "Present",
     key: ({ connectionId }) => connectionId,
-    empty: "Nobody is present.",
+    empty: "No user is present.",
     columns: [
       { label: "User", cell: ({ userId }) => userOf(userId) },
       { label: "Connection", cell: ({ connectionId }) => connectionId },

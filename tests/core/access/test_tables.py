@@ -49,7 +49,7 @@ class AccessCase(SynchronousTestCase):
 
     def assertForbidden(self, access: Access, identity: Identity, table: str = "orders") -> str:
         """
-        Assert that somebody may not read a table.
+        Assert that an identity may not read a table.
 
         @return: The message of the error.
         """

@@ -203,7 +203,7 @@ class ResumeTests(SynchronousTestCase):
         log = makeLog(Depth(2, 1_000_000, 1000.0))
         places = fill(log, 101, None, 102, 103, 104)
         self.assertEqual(log.resume(places[0], 0.0), EXPIRED)
-        # Who has seen it still gets what was kept after it.
+        # A client that has seen it still gets what was kept after it.
         self.assertPlan(log.resume(places[1], 0.0), [4, 5], after=101, until=102)
 
     def test_future(self) -> None:

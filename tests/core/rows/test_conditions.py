@@ -115,7 +115,7 @@ class ReferenceTests(SynchronousTestCase):
     @given(st.none() | likely, patterns)
     def test_like(self, stored: Any, pattern: str) -> None:
         """
-        LIKE has SQLite's verdict, with capitals told apart.
+        LIKE matches as in SQLite, but distinguishes capitals.
         """
         condition = makeCondition(COLUMNS, "text", LIKE, pattern)
         self.assertEqual(

@@ -42,7 +42,7 @@ def order(value: Any) -> tuple[int, Any]:
 
 def plainly(column: str, found: Any, operator: str, wanted: Any) -> bool:
     """
-    Whether a value meets a condition, told the long way.
+    Whether a value meets a condition, without the shortcuts of the code under test.
     """
     if operator == "is_null":
         return (found is None) == wanted
@@ -77,7 +77,7 @@ def plainly(column: str, found: Any, operator: str, wanted: Any) -> bool:
 
 def reference(filter: dict[str, Any], row: Row) -> bool:
     """
-    Whether a row is within a filter, told the long way.
+    Whether a row is within a filter, without the shortcuts of the code under test.
     """
     for column, wanted in filter.items():
         operators = wanted if isinstance(wanted, dict) else {"eq": wanted}

@@ -29,7 +29,7 @@ class EndsTests(SynchronousTestCase):
         told: set[str] = set()
         for who, last in changes:
             for each in who:
-                ends.told(each, last)
+                ends.delivered(each, last)
             told |= who
             if last:
                 owed = ends.end()

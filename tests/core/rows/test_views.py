@@ -14,13 +14,13 @@ from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Change, Row
 from aerostack.core.rows.conditions import makeCondition
 from aerostack.core.rows.views import (
     OPERATIONS,
-    Told,
+    SeenChange,
     View,
     classify,
     makeView,
     parseEvents,
     parseView,
-    tell,
+    seenChange,
 )
 from aerostack.errors import RealtimeError
 from tests.core.rows.fakes import COLUMNS, History, changesOf, filters, histories
@@ -35,27 +35,27 @@ def parse(filter: dict[str, Any] | None = None, **more: Any) -> View:
     return view
 
 
-def told(change: Change, view: View) -> Told | None:
+def told(change: Change, view: View) -> SeenChange | None:
     """
     What a subscriber with a view gets of a change.
     """
     operation = classify(change, view)
-    return None if operation is None else tell(change, operation, view.projection)
+    return None if operation is None else seenChange(change, operation, view.projection)
 
 
-def apply(mirror: dict[int, Row], told: Told) -> None:
+def apply(mirror: dict[int, Row], seen: SeenChange) -> None:
     """
     Do what a client that shows a list does.  It fails if a change does not fit the list.
     """
-    key = told.data["id"]
-    if told.operation == INSERT:
-        assert key not in mirror and told.old is None
-        mirror[key] = told.data
-    elif told.operation == UPDATE:
-        assert mirror[key] == told.old
-        mirror[key] = told.data
+    key = seen.data["id"]
+    if seen.operation == INSERT:
+        assert key not in mirror and seen.old is None
+        mirror[key] = seen.data
+    elif seen.operation == UPDATE:
+        assert mirror[key] == seen.old
+        mirror[key] = seen.data
     else:
-        assert mirror.pop(key) == told.data == told.old
+        assert mirror.pop(key) == seen.data == seen.old
 
 
 class ParseTests(SynchronousTestCase):
@@ -128,7 +128,7 @@ class ParseTests(SynchronousTestCase):
 
 class JudgeTests(SynchronousTestCase):
     """
-    Tests for L{classify} and L{tell}.
+    Tests for L{classify} and L{seenChange}.
     """
 
     def test_moved(self) -> None:
@@ -193,7 +193,7 @@ class JudgeTests(SynchronousTestCase):
         whole: dict[int, Row] = {}
         filtered: dict[int, Row] = {}
         for change in changesOf(history):
-            apply(whole, Told(change.operation, change.data, change.old, False))
+            apply(whole, SeenChange(change.operation, change.data, change.old, False))
             seen = told(change, view)
             if seen is not None:
                 apply(filtered, seen)

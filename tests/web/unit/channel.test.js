@@ -142,7 +142,7 @@ test("other options for a subscribed topic are refused", async (t) => {
     assert.throws(() => own.subscribe(), { code: "conflict" });
   }
   filtered.unsubscribe();
-  // Rows disturb nobody who wants none.
+  // Handlers of other events do not get rows.
   const order = ["id"];
   client.channel("orders", { snapshot: true, order }).subscribe();
   client.channel("orders", { shared: false }).subscribe();

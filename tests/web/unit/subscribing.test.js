@@ -54,7 +54,7 @@ test("every reconnect resumes after the last frame", async (t) => {
   assert.deepEqual(gaps.got, []);
 });
 
-test("the application is told of a gap", async (t) => {
+test("the application hears of a gap", async (t) => {
   const world = new World(t);
   const { client, channel, topic } = await subscribed(world);
   const gaps = collector();

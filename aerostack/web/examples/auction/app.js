@@ -71,7 +71,7 @@ function draw() {
   at("price").textContent = `€ ${lot.price}`;
   at("leader").dataset.mine = mine;
   const leader = mine ? "You lead." : `${nameOf(lot.bidder)} leads.`;
-  at("leader").textContent = lot.bids ? leader : "Nobody has bid yet.";
+  at("leader").textContent = lot.bids ? leader : "No bid yet.";
   at("amount").min = lot.price + 1;
   if (!(Number(at("amount").value) > lot.price)) at("amount").value = lot.price + 5;
   const highest = [...bids.values()].sort((one, other) => other.price - one.price).slice(0, BIDS);
