@@ -12,7 +12,7 @@ from aerostack.core.rows.changes import DELETE, Change, Row
 from aerostack.core.rows.conditions import IN, IS_NULL, LIKE, OPERATORS, Condition, makeCondition
 from aerostack.core.rows.filters import Filter
 from aerostack.core.rows.selection import Bounds, Selection
-from aerostack.core.rows.views import View, classify, tell
+from aerostack.core.rows.views import View, classify, seenChange
 from tests.databases.postgres.case import PostgresCase
 from tests.databases.support import JournalCase, Steps
 from tests.fuzz import seeds
@@ -142,7 +142,7 @@ class SnapshotFuzz(Steps):
                 for view, rows in zip(views, shown, strict=True):
                     operation = classify(change, view)
                     if operation is not None:
-                        told = tell(change, operation)
+                        told = seenChange(change, operation)
                         _apply(rows, told.operation, told.data)
             for view, rows in zip(views, shown, strict=True):
                 expected = [mirror[key] for key in sorted(mirror) if view.match(mirror[key])]

@@ -18,7 +18,7 @@ class PlaceTests(HubTests):
 
     def test_floor(self) -> None:
         """
-        A log that is opened later begins at the newest mark of any log, even if somebody has set
+        A log that is opened later begins at the newest mark of any log, even if a program has set
         the clock back.
         """
         mark = self.hub.now() + 60_000
