@@ -10,9 +10,11 @@ from typing import Any
 from OpenSSL.crypto import FILETYPE_PEM
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 
 from aerostack.engine.valkey.address import Host
+from aerostack.engine.valkey.resp import RespConnection
 
 TIMEOUT = 3.0
 """How long a connection may take to be made, in seconds."""
@@ -50,6 +52,20 @@ class Endpoints:
             optionsForClientTLS(host.name, self._roots), tcp
         )
         return endpoint
+
+
+class OneConnection(Factory):
+    """
+    Gives an endpoint the one connection that it is to make.
+    """
+
+    noisy = False
+
+    def __init__(self, connection: RespConnection) -> None:
+        self._connection = connection
+
+    def buildProtocol(self, addr: object) -> RespConnection:
+        return self._connection
 
 
 def _certificates(path: str) -> list[Certificate]:

@@ -17,11 +17,11 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ConnectError, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
-from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aerostack.engine.valkey.endpoints import OneConnection
 from aerostack.engine.valkey.errors import NotConnected, ReplyError, ValkeyError
 from aerostack.engine.valkey.resp import Argument, RespConnection
 from aerostack.engine.valkey.scripts import ScriptRunner, Scripts
@@ -253,7 +253,7 @@ class Link:
     async def _open(self) -> None:
         endpoint = await self._find()
         line = _Line(self._clock, self, self._scripts)
-        await endpoint.connect(_Once(line.connection))
+        await endpoint.connect(OneConnection(line.connection))
         self._line = line
         login, command = self._login, line.connection.command
         await line.connection.hello(login.name, login.username, login.password)
@@ -351,20 +351,6 @@ class Link:
         fault = roleFault(role)
         if fault is not None:
             line.connection.close(fault)
-
-
-class _Once(Factory):
-    """
-    Makes one connection.
-    """
-
-    noisy = False
-
-    def __init__(self, connection: RespConnection) -> None:
-        self._connection = connection
-
-    def buildProtocol(self, addr: object) -> RespConnection:
-        return self._connection
 
 
 def _lost(failure: Failure) -> None:
