@@ -117,7 +117,8 @@ class FilesTests(SynchronousTestCase):
         key, certificate = self.key.read_bytes(), self.certificate.read_bytes()
         for content in (key + certificate, certificate + key):
             both.write_bytes(content)
-            ReloadableTLS(CertificateFiles(both, both))
+            tls = ReloadableTLS(CertificateFiles(both, both))
+            self.assertEqual(tls.expires, ReloadableTLS(self.files).expires)
 
     def test_expires(self) -> None:
         """When the certificate ends is known, before and after a reload."""

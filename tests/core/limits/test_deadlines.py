@@ -113,9 +113,12 @@ class DeadlinesTests(SynchronousTestCase):
 
     def test_clearUnknown(self) -> None:
         """
-        To clear an unknown key is no error.
+        To clear an unknown key is no error, and clears no other key.
         """
-        Deadlines().clear("nobody")
+        deadlines = Deadlines()
+        deadlines.set("ann", START)
+        deadlines.clear("nobody")
+        self.assertEqual(deadlines.expire(START), ["ann"])
 
     def test_clockBack(self) -> None:
         """

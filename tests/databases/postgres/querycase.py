@@ -4,17 +4,14 @@ What the tests of C{db.query} on PostgreSQL share.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.rows.selection import Bounds
 from aerostack.databases.migrations import migrate
 from aerostack.databases.postgres.dialect import POSTGRES
 from aerostack.databases.postgres.query import runQuery
-from aerostack.errors import RealtimeError
-from aerostack.protocol.codec import encodeValue
+from tests.databases.contracts.query import QuerySteps
 from tests.databases.synchronous import SynchronousPostgres
 from tests.postgres import freshDatabase
 
@@ -27,10 +24,12 @@ TYPES = (
 )
 
 
-class QueryCase(SynchronousTestCase):
+class QueryCase(QuerySteps, SynchronousTestCase):
     """
     Has a database with a table.
     """
+
+    runQuery = staticmethod(runQuery)
 
     def setUp(self) -> None:
         self.postgres = freshDatabase(self)
@@ -39,20 +38,19 @@ class QueryCase(SynchronousTestCase):
         self.addCleanup(self.database.close)
         self.successResultOf(self.database.run(migrate, POSTGRES))
 
-    def query(
-        self,
-        sql: str,
-        *parameters: Any,
-        rows: int = 100,
-        size: int = 1_000_000,
-        seconds: float = 60.0,
-    ) -> Any:
+    def execute(self, statement: str) -> list[Any]:
         """
-        Run a statement as C{db.query} does.
+        Run a statement as the owner of the tables.
         """
-        asked = self.database.run(runQuery, sql, list(parameters), Bounds(rows, size, seconds))
-        # The form in which it is sent.
-        return json.loads(encodeValue(self.successResultOf(asked)))
+        rows: list[Any] = self.postgres.execute(statement)
+        return rows
+
+    def assertIdle(self) -> None:
+        """
+        Check that the connection is in no transaction, if it is still open.
+        """
+        if not self.database.connection.closed:
+            self.assertEqual(self.database.connection.info.transaction_status.name, "IDLE")
 
     def value(self, expression: str, *parameters: Any) -> Any:
         """
@@ -62,16 +60,3 @@ class QueryCase(SynchronousTestCase):
             row.values() for row in self.query(f"SELECT {expression}", *parameters)["results"]
         ]
         return value
-
-    def refused(self, sql: str, *parameters: Any, **limits: Any) -> RealtimeError:
-        """
-        Run a statement that is refused, and check that it left nothing behind.
-
-        @return: The error.
-        """
-        limits = {"rows": 100, "size": 1_000_000, "seconds": 60.0, **limits}
-        asked = self.database.run(runQuery, sql, list(parameters), Bounds(**limits))
-        error: RealtimeError = self.failureResultOf(asked, RealtimeError).value
-        if not self.database.connection.closed:
-            self.assertEqual(self.database.connection.info.transaction_status.name, "IDLE")
-        return error

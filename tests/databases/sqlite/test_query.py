@@ -9,21 +9,22 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.rows.selection import Bounds
 from aerostack.databases.migrations import migrate
 from aerostack.databases.sqlite.connection import SQLITE
 from aerostack.databases.sqlite.journal import SQLiteJournal
 from aerostack.databases.sqlite.query import runQuery
-from aerostack.errors import RealtimeError
 from aerostack.testing import SynchronousDatabase
+from tests.databases.contracts.query import QueryContract, QuerySteps
 
 FOREVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 
 
-class QueryTests(SynchronousTestCase):
+class QueryCase(QuerySteps, SynchronousTestCase):
     """
-    Tests for L{runQuery}.
+    Has a database with a table.
     """
+
+    runQuery = staticmethod(runQuery)
 
     def setUp(self) -> None:
         self.path = self.mktemp()
@@ -38,31 +39,23 @@ class QueryTests(SynchronousTestCase):
         """
         return self.database.connection.execute(statement).fetchall()
 
-    def query(
-        self,
-        sql: str,
-        *parameters: Any,
-        rows: int = 100,
-        size: int = 1_000_000,
-        seconds: float = 60.0,
-    ) -> Any:
+    def assertIdle(self) -> None:
         """
-        Run a statement as C{db.query} does.
+        Check that the connection is in no transaction.
         """
-        asked = self.database.run(runQuery, sql, list(parameters), Bounds(rows, size, seconds))
-        return self.successResultOf(asked)
-
-    def refused(self, sql: str, *parameters: Any, **limits: Any) -> RealtimeError:
-        """
-        Run a statement that is refused, and check that it left nothing behind.
-
-        @return: The error.
-        """
-        limits = {"rows": 100, "size": 1_000_000, "seconds": 60.0, **limits}
-        asked = self.database.run(runQuery, sql, list(parameters), Bounds(**limits))
-        error: RealtimeError = self.failureResultOf(asked, RealtimeError).value
         self.assertFalse(self.database.connection.in_transaction)
-        return error
+
+
+class ContractTests(QueryContract, QueryCase):
+    """
+    See L{QueryContract}.
+    """
+
+
+class QueryTests(QueryCase):
+    """
+    Tests for L{runQuery}, beyond the contract.
+    """
 
     def test_rows(self) -> None:
         """
@@ -87,6 +80,14 @@ class QueryTests(SynchronousTestCase):
             rows = other.connection.execute("SELECT id, a FROM orders").fetchall()
         self.assertEqual(rows, [(7, "x"), (8, None)])
 
+    def test_bytes(self) -> None:
+        """
+        Bytes may be a parameter, and come back in base64.
+        """
+        answer = self.query("INSERT INTO orders (a) VALUES (?) RETURNING a", b"\0")
+        self.assertEqual(answer["results"], [{"a": {"base64": "AA=="}}])
+        self.assertEqual(self.execute("SELECT a FROM orders"), [(b"\0",)])
+
     def test_staleSchema(self) -> None:
         """
         The table that a trigger names is found, although another program made it again after the
@@ -110,14 +111,6 @@ class QueryTests(SynchronousTestCase):
             follow("two")
             self.query(write)
 
-    def test_returning(self) -> None:
-        """
-        C{RETURNING} gives its rows, and the write is committed.
-        """
-        answer = self.query("INSERT INTO orders (a) VALUES (?) RETURNING id, a", b"\0")
-        self.assertEqual(answer["results"], [{"id": 1, "a": {"base64": "AA=="}}])
-        self.assertEqual(self.execute("SELECT count(*) FROM orders"), [(1,)])
-
     def test_faulty(self) -> None:
         """
         The error has the database's message.
@@ -132,25 +125,6 @@ class QueryTests(SynchronousTestCase):
             error = self.refused(sql, *parameters)
             self.assertEqual(error.code, "sql_error")
             self.assertRegex(error.message, said)
-
-    def test_undone(self) -> None:
-        """
-        A statement that fails half-way leaves nothing behind.
-        """
-        self.execute("CREATE UNIQUE INDEX a ON orders (a)")
-        self.refused("INSERT INTO orders (a) VALUES (1), (2), (1)")
-        self.assertEqual(self.execute("SELECT count(*) FROM orders"), [(0,)])
-
-    def test_tooManyRows(self) -> None:
-        """
-        A result with too many rows is refused with the limit, and its writes are undone.
-        """
-        values = "VALUES (1), (2), (3)"
-        self.assertEqual(len(self.query(values, rows=3)["results"]), 3)
-        error = self.refused(f"INSERT INTO orders (a) {values} RETURNING a", rows=2)
-        self.assertEqual(error.code, "sql_error")
-        self.assertIn("more than 2 rows", error.message)
-        self.assertEqual(self.execute("SELECT count(*) FROM orders"), [(0,)])
 
     def test_tooManyBytes(self) -> None:
         """

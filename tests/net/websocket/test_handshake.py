@@ -48,10 +48,12 @@ class ParseOpeningTests(SynchronousTestCase):
         """
         Upgrade and Connection are lists, in any case and over several headers.
         """
-        parseOpening(
-            {**UPGRADE, "upgrade": ["h2c, WebSocket"], "connection": ["keep-alive, UPGRADE"]}
-        )
-        parseOpening({**UPGRADE, "connection": ["keep-alive", "upgrade"]})
+        for lists in (
+            {"upgrade": ["h2c, WebSocket"], "connection": ["keep-alive, UPGRADE"]},
+            {"connection": ["keep-alive", "upgrade"]},
+        ):
+            opening = parseOpening({**UPGRADE, **lists})
+            self.assertEqual(opening.key, UPGRADE["sec-websocket-key"][0])
 
     def test_noUpgrade(self) -> None:
         """
