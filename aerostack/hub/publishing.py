@@ -242,7 +242,7 @@ class Publisher:
 
     def remember(self, kept: Kept) -> None:
         """
-        Take note of what an earlier run of the daemon published under an id.
+        Note a message that an earlier run of the daemon kept, so that its publisher can repeat it.
         """
         message = kept.message
         if message.publishId is None:

@@ -1,5 +1,5 @@
 """
-What of a configuration that was read again is taken up without a restart.
+What a reload changes: which settings of the new configuration hold without a restart.
 """
 
 from __future__ import annotations

@@ -8,13 +8,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.access.permissions import Action, Identity
@@ -36,6 +35,7 @@ from aerostack.interfaces.tracking import IChangeListener, IChangeTracker
 from aerostack.protocol.clientframes import Subscribe
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.serverframes import Error, Status
+from aerostack.tables.columns import KnownColumns
 from aerostack.tables.encoding import ChangeEncoder
 from aerostack.tables.status import Outage, feedStatus, tableAltered, tableBack
 
@@ -85,8 +85,7 @@ class TableFeed:
         self._delivery = delivery
         self._sequencer = sequencer
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
-        # The columns of tables, once a client asked for them or the tracker brought them.
-        self._shapes: dict[str, Columns] = {}
+        self._columns = KnownColumns(tracker)
         # The rules that fit no table, and why, as far as they are in the log.
         self._logged: set[tuple[str, str]] = set()
         # Tables of which a part of a transaction was delivered, and not yet the rest.
@@ -128,7 +127,7 @@ class TableFeed:
         The columns of a table that was just altered; L{None} if no client asked for them
         before.
         """
-        return self._shapes.get(table)
+        return self._columns.get(table)
 
     def columns(self, table: str) -> Deferred[Columns]:
         """
@@ -137,16 +136,7 @@ class TableFeed:
         @return: Fires with them.  Fails with L{RealtimeError} if the table is not there any
             more, or if the database cannot be asked.
         """
-        before = self._shapes.get(table)
-
-        def learned(columns: Columns) -> Columns:
-            if self._shapes.get(table) is before:
-                self._shapes[table] = columns
-            # Otherwise the table was altered after the question.
-            return self._shapes[table]
-
-        answer: Deferred[Columns] = self.tracker.columns(table)
-        return answer.addCallbacks(learned, _unavailable)
+        return self._columns.ask(table)
 
     def permit(self, identity: Identity, action: Action, topic: Topic) -> Grant | None:
         """
@@ -291,8 +281,7 @@ class TableFeed:
             self._delivery.sendToAll(topic, frame)
 
     def tableAltered(self, table: str, columns: Columns) -> Deferred[Any] | None:
-        before = self._shapes.get(table)
-        self._shapes[table] = columns
+        before = self._columns.replace(table, columns)
         if before is None or before == columns:
             # No subscriber's view depends on it.
             return None
@@ -393,12 +382,3 @@ class TableFeed:
             subscriber.deliver(wireFrame(feedStatus(topic, self._outage)))
         if recovered is not None and recovered.mark <= self.tracker.reshapedAt(topic.table):
             subscriber.deliver(wireFrame(tableAltered(topic)))
-
-
-def _unavailable(failure: Failure) -> NoReturn:
-    if isinstance(failure.value, RealtimeError):
-        raise failure.value
-    TableFeed.log.failure("a table's columns cannot be read", failure)
-    raise RealtimeError(
-        "database_unavailable", "What columns the table has cannot be read now; try again.", 1000
-    )

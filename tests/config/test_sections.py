@@ -83,7 +83,7 @@ class PatternTests(LoadCase):
 
     def test_malformed(self) -> None:
         """
-        A value in place of tables under patterns is reported.
+        The loader reports a plain value where it expects a table of patterns.
         """
         for text, key, words in (
             ("topics = 1", "topics", "tables such as [topics.'cursors/*']"),

@@ -224,7 +224,7 @@ class JSONTests(SynchronousTestCase):
 
 class SturdinessTests(SynchronousTestCase):
     """
-    An observer writes a line, whatever an event is like.
+    An observer writes a line for every event, also for one that cannot be formatted.
     """
 
     def test_unformattable(self) -> None:

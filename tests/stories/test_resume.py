@@ -84,7 +84,7 @@ class Story(SlowKeepingStory):
         self.world.tracker.change(self._change())
 
     def part(self) -> None:
-        """Write a row, and more in the same transaction later."""
+        """Write a row of a transaction that goes on with a later row."""
         self.world.tracker.change(self._change(), last=False)
 
     def flood(self) -> None:

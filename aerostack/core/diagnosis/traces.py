@@ -81,10 +81,10 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """
-    The begin or the end of a subscription.
+    The beginning or the end of a subscription.
 
     @ivar at: When, milliseconds since the epoch.
-    @ivar begun: Whether it began.
+    @ivar begun: L{True} for the beginning, L{False} for the end.
     """
 
     at: int

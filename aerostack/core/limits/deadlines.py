@@ -14,7 +14,7 @@ from math import ceil
 
 class Deadlines:
     """
-    Keys and the second at which each is due.
+    Keys, each with the second at which it is due.
     """
 
     def __init__(self) -> None:

@@ -277,7 +277,7 @@ class ExplainTests(SynchronousTestCase):
 
     def test_unknownTopic(self) -> None:
         """
-        The name of an unknown topic may be misspelt.
+        For an unknown topic, the diagnosis says that its name may be misspelt.
         """
         facts = replace(CHAT, links=(), log=None)
         self.assertFinds(facts, "unknown_topic", NOTICE, "spelled")

@@ -254,8 +254,8 @@ class ResumeTests(SynchronousTestCase):
 
     def test_otherLogNothingKept(self) -> None:
         """
-        If nothing was kept between an earlier log and this one, the plan still asks the database
-        whether that is so.
+        After an earlier log, the plan asks the database for kept messages even if it may have
+        no new ones: only the database knows.
         """
         log = makeLog(mark=100)
         fill(log, 101, None)

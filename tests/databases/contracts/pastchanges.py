@@ -71,7 +71,7 @@ class PastChangeContract(JournalContract):
 
     def test_future(self) -> None:
         """
-        A number that no change has yet is unknown to the journal.
+        For a sequence number that no change has yet, the journal answers C{unknown}.
         """
         self.assertEqual(self.survey(self.reader.after + 1, self.reader.after + 1), "unknown")
 
