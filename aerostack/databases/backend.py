@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event, Thread
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.replay.publications import Kept
@@ -19,6 +19,8 @@ from aerostack.databases.migrations import remove
 from aerostack.databases.pool import PooledDatabase
 from aerostack.interfaces.tracking import IJournal, IWaker
 from aerostack.settings.settings import TrackerConfig
+
+T = TypeVar("T")
 
 PATIENCE = 1.0
 """For how many seconds L{Pools.close} waits for running interactions."""
@@ -164,6 +166,15 @@ class Backend(ABC):
         @param remember: Receives each of them, oldest first.
         @return: The C{createdAt} of the newest message; 0 without messages.
         @raise Unusable: The tables cannot be brought up to date.
+        """
+
+    @abstractmethod
+    def ask(self, question: Callable[..., T], *args: Any) -> T:
+        """
+        Call C{question(cursor, dialect, *args)} with a connection of its own.  This blocks.
+
+        @return: What C{question} returned.
+        @raise Unusable: The database cannot be asked.
         """
 
     @abstractmethod

@@ -75,6 +75,7 @@ class Daemon(MultiService):
         """
         # The reactor does not turn yet, so this may block.
         self.node.prepare()
+        self.front.revocations.begin(self.node.readRevocations())
         try:
             listeners = [
                 serverEndpoint(self._reactor, description, self.config.path.parent)

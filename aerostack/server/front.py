@@ -30,7 +30,7 @@ from aerostack.process.lag import LagMonitor
 from aerostack.protocol.deflate import Compressor
 from aerostack.server.console import Console
 from aerostack.server.health import Health
-from aerostack.server.housekeeping import SessionMaintenance
+from aerostack.server.housekeeping import RevocationMaintenance, SessionMaintenance
 from aerostack.server.policies import snapshotBounds
 from aerostack.server.reload import changesRights, reauthorizeAll
 from aerostack.server.site import SiteMap, openProject
@@ -49,6 +49,7 @@ class Front(MultiService):
     @ivar hub: Subscriptions, publications and presence.
     @ivar feeds: The changes of tables.
     @ivar rpc: Answers the calls of servers.
+    @ivar revocations: Reads the revocations of tokens from the database.
     @ivar connections: All WebSocket connections.
     @ivar health: Reports whether the daemon does its work.
     @ivar console: The resources of the console.
@@ -97,6 +98,7 @@ class Front(MultiService):
             limits,
             config.replay.replay,
             snapshotBounds(limits),
+            lambda: self.connections.sessions(),
         )
         self.hub = self._services.hub
         self.feeds = self._services.feeds
@@ -145,6 +147,10 @@ class Front(MultiService):
         self.site = self._makeSite(calls)
         # Breaks off the logs of projects that the last reload took out.
         self._leaving: Iterator[None] = iter(())
+        self.revocations = RevocationMaintenance(
+            reactor, wall, self.authenticator, node.revocations, self._services.removal
+        )
+        self.revocations.setServiceParent(self)
         SessionMaintenance(reactor, self._services.deadlines).setServiceParent(self)
         LagMonitor(reactor, admission).setServiceParent(self)
 
@@ -250,6 +256,8 @@ class Front(MultiService):
     def _reloadRights(self, before: Config) -> None:
         config = self.config
         self.authenticator.reload(config.projects)
+        # There may be a project more.
+        self.revocations.read()
         absent = before.projects.keys() - config.projects.keys()
         # A project that is served again finds none of its logs from before.
         for _ in self._leaving:

@@ -16,9 +16,17 @@ from twisted.internet.task import Cooperator, LoopingCall, SchedulerStopped
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aerostack.auth.authenticator import Authenticator
+from aerostack.core.access.removals import Revocation
 from aerostack.core.limits.deadlines import Deadlines
+from aerostack.errors import RealtimeError
 from aerostack.interfaces.messaging import IHistory
+from aerostack.interfaces.revocations import IRevocationStore
+from aerostack.sessions.removing import Removal
 from aerostack.sessions.session import Session
+
+ENTERED = 200
+"""How many revocations are taken up in one step."""
 
 Work = Callable[[], Iterator[None]]
 """Begins a work; each step of the iterator is a piece of it."""
@@ -116,6 +124,94 @@ class SessionMaintenance(_Repeating):
                 # The deadlines of the other sessions must still be kept.
                 self.log.failure("a session failed", Failure(), connection=session.connectionId)
             yield
+
+
+class RevocationMaintenance(_Repeating):
+    """
+    Reads the revocations of tokens that other nodes have kept in the database, and forgets those
+    that have ended.
+
+    @cvar interval: Seconds between two reads.
+    """
+
+    log = Logger()
+    interval = 30.0
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        authenticator: Authenticator,
+        store: IRevocationStore,
+        removal: Removal,
+    ) -> None:
+        """
+        @param wall: Gives the time of day, seconds since the epoch.
+        @param authenticator: Has the projects, and the revocations that this part of the daemon
+            knows.
+        @param removal: Closes the connections of revoked tokens.
+        """
+        super().__init__(clock)
+        self._wall = wall
+        self._authenticator = authenticator
+        self._store = store
+        self._removal = removal
+        # Whether a revocation was found whose connections may still be open.
+        self._hasNews = False
+        # Whether the log has said that there are too many.
+        self._isFull = False
+        self._repeat(self.read, self.interval, now=False)
+
+    def begin(self, found: Iterable[Revocation]) -> None:
+        """
+        Take up the revocations that the database has, before clients come.
+        """
+        for _ in self._enter(found):
+            pass
+        self._hasNews = False
+
+    def read(self) -> Deferred[Any]:
+        """
+        Read the revocations now.
+
+        @return: Fires when the connections of newly revoked tokens are closed, or the database
+            could not be read.  It never fails.
+        """
+        now = self._wall()
+        reading: Deferred[Any] = self._store.read(self._authenticator.projects, int(now * 1000))
+        reading.addCallback(
+            lambda found: self._doInPieces(
+                self._enter(found), self._authenticator.revocations.sweep(now)
+            )
+        )
+        reading.addCallback(lambda _: self._store.forget(int(now * 1000)) if self.running else None)
+        return reading.addErrback(self._failed).addCallback(lambda _: self._close())
+
+    def _enter(self, found: Iterable[Revocation]) -> Iterator[None]:
+        """Take up revocations, some in each step."""
+        revocations, isFull = self._authenticator.revocations, False
+        for number, revocation in enumerate(found, 1):
+            try:
+                self._hasNews |= revocations.add(revocation, self._wall()) is not None
+            except RealtimeError as error:
+                if not self._isFull and not isFull:
+                    self.log.warn("a revocation is not taken up: {error}", error=error)
+                isFull = True
+            if not number % ENTERED:
+                yield
+        self._isFull = isFull
+
+    def _close(self) -> Deferred[int] | None:
+        """Close the connections of newly revoked tokens."""
+        if not self._hasNews:
+            return None
+        self._hasNews = False
+        return self._removal.recheckTokens()
+
+    def _failed(self, failure: Failure) -> None:
+        # The store has logged what it could not do; the next read tries again.
+        if not failure.check(RealtimeError):
+            self.log.failure("the revocations cannot be taken up", failure)
 
 
 class HistoryMaintenance(_Repeating):

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import count
 from random import random
+from socket import gethostname
 from typing import Any
 from uuid import uuid4
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 
+from aerostack.core.access.removals import Revocation
 from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.limits.admission import Admission
 from aerostack.core.limits.quotas import Quotas
@@ -23,6 +25,8 @@ from aerostack.core.replay.logs import TopicLogs
 from aerostack.databases.backend import Unusable
 from aerostack.databases.history import History
 from aerostack.databases.open import openBackend
+from aerostack.databases.revocations import RevocationStore, selectRevocations
+from aerostack.engine.line import LocalLine
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.backbone import Backbone
 from aerostack.hub.publishing import ownerOf
@@ -75,6 +79,8 @@ class Node(MultiService):
             config.history.maxCount,
             self._backend.restored,
         )
+        self._revocations = RevocationStore(self.pools.history, self._backend.dialect)
+        self._line = LocalLine(reactor, gethostname())
         policies = makePolicies(config)
         epochs = count(1)
         self.backbone = Backbone(
@@ -135,6 +141,8 @@ class Node(MultiService):
             self.tracker,
             self.quotas,
             self._queries.run,
+            self._line,
+            self._revocations,
         )
 
     def join(self, receiver: IReceiver, listener: IChangeListener) -> None:
@@ -184,6 +192,19 @@ class Node(MultiService):
         except Unusable as error:
             raise StartError(f"{config.database.url} cannot be used: {error}") from None
         backbone.sequencer.floor = max(newest, self._now())
+
+    def readRevocations(self) -> list[Revocation]:
+        """
+        Read the revocations of tokens.  This blocks, as L{prepare} does.
+
+        @raise StartError: The database cannot be read; the message says why.
+        """
+        config = self.config
+        try:
+            found = self._backend.ask(selectRevocations, tuple(config.projects), self._now())
+        except Unusable as error:
+            raise StartError(f"{config.database.url} cannot be used: {error}") from None
+        return self._revocations.check(found)
 
     def startService(self) -> None:
         self.pools.start()

@@ -1,5 +1,6 @@
 """
-The RPC, which servers call over HTTP: C{socket.emit} and C{db.query}.
+The RPC, which servers call over HTTP: C{socket.emit}, C{db.query}, C{user.disconnect} and
+C{user.revoke}.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from aerostack.errors import RealtimeError
 from aerostack.interfaces.publishing import IPublisher
 from aerostack.protocol.codec import decodeValue, splitList, splitObject
 from aerostack.protocol.values import fromJSON
+from aerostack.sessions.users import UserMethods
 from aerostack.settings.limits import LimitsConfig
 
 Permit = Callable[[Identity, Action, Topic], object]
@@ -39,13 +41,19 @@ class RPC:
         permit: Permit,
         limits: LimitsConfig,
         query: Query,
+        users: UserMethods,
     ) -> None:
         self._limits = limits
         self._permit = permit
         self._publisher = publisher
         self._authenticator = authenticator
         self._query = query
-        self._methods = {"socket.emit": self._emit, "db.query": self._dbQuery}
+        self._methods: dict[str, Callable[[Identity, list[Raw]], Deferred[Any]]] = {
+            "socket.emit": self._emit,
+            "db.query": self._dbQuery,
+            "user.disconnect": _decoding(users.disconnect),
+            "user.revoke": _decoding(users.revoke),
+        }
 
     def reload(self, limits: LimitsConfig) -> None:
         """
@@ -144,6 +152,13 @@ _NO_ARGS = Raw(b"[]")
 def _value(encoded: Raw | None) -> Any:
     """Decode a part of a body; L{None} if it is missing."""
     return None if encoded is None else decodeValue(bytes(encoded))
+
+
+def _decoding(
+    method: Callable[[Identity, list[Any]], Deferred[Any]],
+) -> Callable[[Identity, list[Raw]], Deferred[Any]]:
+    """Make a method that decodes the arguments for another one."""
+    return lambda identity, args: method(identity, [_value(arg) for arg in args])
 
 
 def _checkOptions(options: Any) -> None:

@@ -4,7 +4,7 @@ Everything that serves sessions, put together from what the node gives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
@@ -18,14 +18,19 @@ from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.patterns import Patterns
 from aerostack.hub.hub import Hub
 from aerostack.hub.sequencing import Sequencer
+from aerostack.interfaces.line import ILine
 from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.messaging import IHistory
 from aerostack.interfaces.publishing import IPublisher
+from aerostack.interfaces.revocations import IRevocationStore
 from aerostack.interfaces.roster import IMembers, IRoster
 from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.context import SessionContext
+from aerostack.sessions.removing import Removal
 from aerostack.sessions.rpc import RPC, Query
+from aerostack.sessions.session import Session
+from aerostack.sessions.users import UserMethods
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.projects import ProjectConfig
 from aerostack.tables.feed import TableFeed
@@ -45,6 +50,8 @@ class NodeServices:
     @ivar tracker: Reads changes of tables.
     @ivar quotas: What each project may use, and uses.
     @ivar query: Runs the statements of C{db.query}.
+    @ivar line: Reaches every node.
+    @ivar revocations: Keeps the revocations of tokens.
     """
 
     publisher: IPublisher
@@ -56,6 +63,8 @@ class NodeServices:
     tracker: IChangeTracker
     quotas: Quotas
     query: Query
+    line: ILine
+    revocations: IRevocationStore
 
 
 class ClientServices:
@@ -68,6 +77,7 @@ class ClientServices:
     @ivar deadlines: When each session has something to do.
     @ivar traces: What is remembered of connections.
     @ivar context: What a session uses of all this.
+    @ivar removal: Removes users from this part of the daemon.
     @ivar rpc: Answers the calls of servers.
     """
 
@@ -83,6 +93,7 @@ class ClientServices:
         limits: LimitsConfig,
         replay: int,
         bounds: Bounds,
+        sessions: Callable[[], Sequence[Session]],
     ) -> None:
         """
         @param clock: Measures intervals; it is never set.
@@ -91,6 +102,7 @@ class ClientServices:
         @param access: Decides what a client may read of them.
         @param replay: How many rows of the past one subscription gets from the database.
         @param bounds: How much of a table a subscription may begin with.
+        @param sessions: Gives all sessions, in order of opening.
         """
         self.hub = Hub(
             clock, wall, node.sequencer, node.publisher, node.source, node.roster, node.members
@@ -120,7 +132,17 @@ class ClientServices:
             node.quotas,
             self.traces,
         )
-        self.rpc = RPC(node.publisher, authenticator, self.feeds.permit, limits, node.query)
+        revocations = authenticator.revocations
+        self.removal = Removal(clock, wall, self.hub.presence, revocations, sessions)
+        node.line.start(self.removal.carryOut)
+        self.rpc = RPC(
+            node.publisher,
+            authenticator,
+            self.feeds.permit,
+            limits,
+            node.query,
+            UserMethods(node.line, revocations, node.revocations, wall),
+        )
 
     def reload(self, limits: LimitsConfig, bounds: Bounds) -> None:
         """

@@ -17,6 +17,7 @@ from aerostack.client.address import Address
 from aerostack.client.interfaces import ITransport, ITransportUser
 from aerostack.client.realtime import RealtimeClient
 from aerostack.client.sdk import TwistedSDK
+from aerostack.core.access.permissions import Identity
 from aerostack.core.access.tables import Access
 from aerostack.core.limits.quotas import Quotas
 from aerostack.core.presence import Presence
@@ -26,6 +27,7 @@ from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
+from aerostack.engine.line import LocalLine
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.backbone import Backbone
 from aerostack.hub.publishing import ownerOf
@@ -40,6 +42,7 @@ from aerostack.settings.tables import TableConfig
 from aerostack.testing.clients import MemoryClient
 from aerostack.testing.connections import MemoryConnection
 from aerostack.testing.history import MemoryHistory
+from aerostack.testing.revocations import MemoryRevocations
 from aerostack.testing.tracker import MemoryTracker
 from aerostack.testing.wires import Entrance, MemoryWire
 
@@ -76,6 +79,7 @@ class World:
         depend on it.
     @ivar backbone: What exists once on a machine: it puts publications in order.
     @ivar hub: Subscriptions, publications and presence.
+    @ivar revocations: What the database keeps of revoked tokens.
     @ivar reachable: Whether clients of L{realtime} can connect.
     @ivar entrance: The parts of the daemon that the clients' connections need.
     @ivar wires: The clients' connections.
@@ -100,6 +104,8 @@ class World:
         self.projects = projects or {"p": makeProject()}
         self.limits = limits or LimitsConfig()
         self.history = MemoryHistory()
+        self.revocations = MemoryRevocations()
+        self._sessions: list[Session] = []
         self.queries: list[tuple[str, list[Any]]] = []
         self._grace = grace
         self._tables = tables
@@ -156,6 +162,8 @@ class World:
         )
         self.tracker = MemoryTracker(self._tables)
         self.authenticator = Authenticator(self.projects)
+        for revocation in self.revocations.kept:
+            self.authenticator.revocations.add(revocation, self.wall())
         self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
         services = ClientServices(
             self.clock,
@@ -168,6 +176,7 @@ class World:
             self.limits,
             1000,
             Bounds(1000, 1_000_000, 1.0),
+            self._openSessions,
         )
         self.hub, self.feeds, self.recovery = services.hub, services.feeds, services.recovery
         self.deadlines, self.traces = services.deadlines, services.traces
@@ -188,11 +197,22 @@ class World:
             self.tracker,
             self.quotas,
             self._query,
+            LocalLine(self.clock, "world"),
+            self.revocations,
         )
 
     def _query(self, sql: str, parameters: list[Any]) -> Deferred[dict[str, Any]]:
         self.queries.append((sql, parameters))
         return succeed({"results": [], "success": True, "meta": {}})
+
+    def _openSessions(self) -> list[Session]:
+        self._sessions = [each for each in self._sessions if each.subscriptions is not None]
+        return self._sessions
+
+    def _makeSession(self, connection: IConnection, identity: Identity) -> Session:
+        session = Session(connection, identity, self.context)
+        self._sessions.append(session)
+        return session
 
     def newConnectionId(self) -> str:
         """
@@ -213,7 +233,7 @@ class World:
         identity = self.authenticator.identify(Credentials(**credentials), self.wall())
         connection = MemoryConnection(self.newConnectionId())
         connection.client = client
-        session = Session(connection, identity, self.context)
+        session = self._makeSession(connection, identity)
         return MemoryClient(connection, session, self.turn)
 
     def realtime(self, **options: Any) -> RealtimeClient:
@@ -243,7 +263,7 @@ class World:
             raise ConnectionRefusedError
         credentials = Credentials(address.projectId, address.userId, address.key, address.token)
         identity = self.authenticator.identify(credentials, self.wall())
-        return Session(connect(self.newConnectionId()), identity, self.context)
+        return self._makeSession(connect(self.newConnectionId()), identity)
 
     def _agent(self) -> RequestTraversalAgent:
         quotas, limits = self.quotas, self.limits

@@ -5,11 +5,13 @@ Tests for L{aerostack.databases.open}.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.databases.backend import Backend, Unusable
+from aerostack.databases.dialect import Dialect
 from aerostack.databases.health import DatabaseProbe
 from aerostack.databases.open import openBackend
 from aerostack.databases.postgres.connection import PostgresDatabase
@@ -22,6 +24,14 @@ from tests.databases.synchronous import forget
 from tests.postgres import ADMIN, PASSWORD, ROLE, freshDatabase
 
 OURS = "SELECT count(*) FROM pg_namespace WHERE nspname = '_aerostack'"
+
+
+def countRevocations(cursor: Any, dialect: Dialect, more: int) -> int:
+    """
+    A question: how many revocations there are, and some more.
+    """
+    cursor.execute(f"SELECT count(*) FROM {dialect.revocations}")
+    return int(cursor.fetchone()[0]) + more
 
 
 class SQLiteTests(SynchronousTestCase):
@@ -52,6 +62,16 @@ class SQLiteTests(SynchronousTestCase):
         self.path.unlink()
         for _ in range(2):
             self.assertEqual(self.backend.prepare(0, 10, forget), 0)
+
+    def test_ask(self) -> None:
+        """
+        A question gets a cursor, the dialect and its arguments; a missing file is a reason.
+        """
+        error = self.assertRaises(Unusable, self.backend.ask, countRevocations, 1)
+        self.assertIn("unable to open", str(error))
+        self.assertFalse(self.path.exists())
+        self.backend.prepare(0, 10, forget)
+        self.assertEqual(self.backend.ask(countRevocations, 40), 40)
 
     def test_watch(self) -> None:
         """
@@ -113,6 +133,15 @@ class PostgresTests(SynchronousTestCase):
             [type(pool) for pool in pools], [*[PostgresDatabase] * 5, SpareConnections]
         )
         self.assertIsInstance(backend.health(reactor, pools), DatabaseProbe)
+
+    def test_ask(self) -> None:
+        """
+        A question gets a cursor, the dialect and its arguments; a missing table is a reason.
+        """
+        error = self.assertRaises(Unusable, self.backend.ask, countRevocations, 1)
+        self.assertIn("does not exist", str(error))
+        self.backend.prepare(0, 10, forget)
+        self.assertEqual(self.backend.ask(countRevocations, 40), 40)
 
     def test_prepare(self) -> None:
         """

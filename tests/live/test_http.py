@@ -70,7 +70,7 @@ class AccessTests(HTTPTests):
         """
         for method in ("db.drop", "", "DB.QUERY", "__class__", "socket"):
             message = await self.assertRefused(404, "unknown_method", method)
-            self.assertIn("db.query, socket.emit", message)
+            self.assertIn("db.query, socket.emit, user.disconnect, user.revoke", message)
 
     async def test_badArguments(self) -> None:
         """

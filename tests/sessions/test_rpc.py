@@ -10,7 +10,7 @@ from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.auth.authenticator import Credentials
-from aerostack.errors import RealtimeError
+from aerostack.errors import CLOSE_DISCONNECTED, RealtimeError
 from aerostack.protocol.codec import encodeValue
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, World, makeProject
@@ -55,6 +55,45 @@ class RPCTests(SynchronousTestCase):
         for args in arguments:
             error = self.refused({"method": method, "args": args})
             self.assertEqual((error.code, error.http), ("invalid_arguments", 400), args)
+
+    # Users
+
+    def test_users(self) -> None:
+        """
+        C{user.disconnect} and C{user.revoke} reach the users of the key's project only.
+        """
+        client = self.world.connect(userId="ann")
+        called = self.world.rpc.call(
+            self.server,
+            encodeValue({"method": "user.disconnect", "args": ["ann", {"reason": "spam"}]}),
+        )
+        self.world.turn()
+        answer = {"success": True, "connections": 1, "nodes": {"world": 1}, "unconfirmed": []}
+        self.assertEqual(self.successResultOf(called), answer)
+        self.assertEqual(client.connection.closing, (CLOSE_DISCONNECTED, "spam"))
+        body = {"method": "user.revoke", "args": ["ann", {"seconds": 60}]}
+        called = self.world.rpc.call(self.server, encodeValue(body))
+        self.world.turn()
+        self.assertEqual(self.successResultOf(called)["nodes"], {"world": 0})
+        (kept,) = self.world.revocations.kept
+        self.assertEqual((kept.project, kept.userId), ("p", "ann"))
+
+    def test_usersRefused(self) -> None:
+        """
+        Clients cannot call them, nor can a server of another project; and a reason of a megabyte
+        is refused.
+        """
+        client = self.world.connect(userId="ann")
+        for method, options in (("user.disconnect", {}), ("user.revoke", {"seconds": 60})):
+            body = {"method": method, "args": ["ann", options]}
+            for credentials in (Credentials(key=PUBLIC_KEY), Credentials(projectId="p")):
+                identity = self.world.authenticator.identify(credentials, 0)
+                self.assertEqual(self.refused(body, identity).code, "forbidden")
+            self.assertEqual(self.refused({**body, "projectId": "q"}).code, "wrong_project")
+            self.assertInvalid(method, ["ann", {**options, "reason": "x" * 1_000_000}], ["ann", 1])
+        self.world.turn()
+        self.assertIsNone(client.connection.closing)
+        self.assertEqual(self.world.revocations.kept, [])
 
     # Who may call, and what
 

@@ -5,7 +5,7 @@ A PostgreSQL database as the daemon's database.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -33,6 +33,8 @@ from aerostack.databases.postgres.wake import PostgresWaker
 from aerostack.interfaces.tracking import IJournal, IWaker
 from aerostack.settings.settings import DatabaseConfig, TrackerConfig
 
+T = TypeVar("T")
+
 _FAULTS = (Unsuitable, SchemaTooNew, psycopg.Error)
 
 
@@ -54,6 +56,13 @@ class PostgresBackend(Backend):
     def prepare(self, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
         try:
             return prepareDatabase(self._options, since, limit, remember)
+        except _FAULTS as error:
+            raise Unusable(sentence(error)) from None
+
+    def ask(self, question: Callable[..., T], *args: Any) -> T:
+        try:
+            with openConnection(self._options, "start") as connection:
+                return question(connection.cursor(), self.dialect, *args)
         except _FAULTS as error:
             raise Unusable(sentence(error)) from None
 

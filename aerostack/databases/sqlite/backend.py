@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aerostack.core.replay.publications import Kept
 from aerostack.databases.backend import Backend, Pools, Unusable
@@ -20,6 +20,7 @@ from aerostack.databases.sqlite.connection import (
     SQLITE,
     SQLiteDatabase,
     identify,
+    openDatabase,
     prepareDatabase,
 )
 from aerostack.databases.sqlite.journal import SQLiteJournal
@@ -28,6 +29,8 @@ from aerostack.databases.sqlite.query import runQuery
 from aerostack.databases.sqlite.wake import WALWaker
 from aerostack.interfaces.tracking import IJournal, IWaker
 from aerostack.settings.settings import TrackerConfig
+
+T = TypeVar("T")
 
 
 class SQLiteBackend(Backend):
@@ -50,6 +53,13 @@ class SQLiteBackend(Backend):
                 checkRestored(connection.cursor(), Note(self._path), self.restored)
             return newest
         except (OSError, sqlite3.Error, SchemaTooNew) as error:
+            raise Unusable(str(error)) from None
+
+    def ask(self, question: Callable[..., T], *args: Any) -> T:
+        try:
+            with closing(openDatabase(self._path)) as connection:
+                return question(connection.cursor(), self.dialect, *args)
+        except sqlite3.Error as error:
             raise Unusable(str(error)) from None
 
     def pools(self, reactor: Any) -> Pools:

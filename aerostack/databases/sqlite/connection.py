@@ -238,6 +238,23 @@ def createDatabase(path: Path) -> bool:
     return True
 
 
+def openDatabase(path: Path) -> sqlite3.Connection:
+    """
+    Open an SQLite file that exists, outside of any pool.
+
+    @raise sqlite3.Error: The file cannot be opened.
+    """
+    connection = sqlite3.connect(
+        # SQLite must not create a file that is missing.
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY_TIMEOUT,
+        isolation_level=None,
+    )
+    connection.text_factory = _decode
+    return connection
+
+
 def prepareDatabase(path: Path, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
     """
     Create the file if it does not exist, and bring the daemon's tables up to date.
@@ -251,8 +268,7 @@ def prepareDatabase(path: Path, since: int, limit: int, remember: Callable[[Kept
     @raise SchemaTooNew: A later version of the daemon used it.
     """
     createDatabase(path)
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
-    connection.text_factory = _decode
+    connection = openDatabase(path)
     try:
         cursor = connection.cursor()
         migrate(cursor, SQLITE)
