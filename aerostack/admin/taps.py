@@ -200,10 +200,23 @@ class Taps(Service):
         topic = tap.topic
         # An operator without rights must not make the daemon follow a table.
         self._feeds.permit(tap.identity, Action.SUBSCRIBE, topic)
-        if topic.table is None:
-            self._hub.subscribe(tap, topic, None)
-            tap.start(None)
-            return
+        attaching = self._hub.attachments.attach(topic.canonical)
+        if attaching is not None:
+            yield attaching
+        try:
+            if topic.table is None:
+                self._start(tap, None)
+            else:
+                yield self._beginTable(tap)
+        finally:
+            if not self._isHere(tap):
+                # The tap has ended meanwhile, or may not begin.
+                self._hub.attachments.release(topic.canonical)
+
+    @inlineCallbacks
+    def _beginTable(self, tap: Tap) -> Any:
+        topic = tap.topic
+        assert topic.table is not None
         yield self._feeds.watch(topic.table)
         try:
             view = yield self._view(tap)
@@ -216,9 +229,15 @@ class Taps(Service):
             return
         # The changes need positions, even if the topic has no other subscriber.
         self._feeds.openLog(topic)
-        self._hub.subscribe(tap, topic, view)
-        tap.start(partial(self._reauthorize, tap))
+        self._start(tap, view)
         self._feeds.sendFeedStatus(tap, topic)
+
+    def _start(self, tap: Tap, view: View | None) -> None:
+        if tap not in self._taps:
+            # The tap has ended meanwhile.
+            return
+        self._hub.subscribe(tap, tap.topic, view)
+        tap.start(None if tap.topic.table is None else partial(self._reauthorize, tap))
 
     @inlineCallbacks
     def _view(self, tap: Tap) -> Any:
@@ -275,8 +294,10 @@ class Taps(Service):
         Forget a tap.
         """
         self._taps.pop(tap, None)
-        if self._hub.unsubscribe(tap, tap.topic) and tap.topic.table is not None:
-            self._feeds.unwatch(tap.topic.table)
+        if self._hub.unsubscribe(tap, tap.topic):
+            self._hub.attachments.release(tap.topic.canonical)
+            if tap.topic.table is not None:
+                self._feeds.unwatch(tap.topic.table)
 
     def end(self, tap: Tap) -> None:
         """

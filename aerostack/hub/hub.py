@@ -18,6 +18,7 @@ from aerostack.core.registry import Registry
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic
+from aerostack.hub.attachments import Attachments
 from aerostack.hub.delivering import Delivery
 from aerostack.hub.presence import PresenceService
 from aerostack.hub.sequencing import Sequencer
@@ -36,6 +37,7 @@ class Hub:
     @ivar delivery: Sends to subscribers what the engine and the tables bring.
     @ivar publisher: Takes what clients publish.
     @ivar source: Where the topics' logs come from.
+    @ivar attachments: Which topics are attached there.
     @ivar presence: Who is present on which topics.
     """
 
@@ -61,6 +63,7 @@ class Hub:
         self.delivery = Delivery(clock, self.registry, sequencer)
         self.publisher = publisher
         self.source = source
+        self.attachments = Attachments(source)
         self.presence = PresenceService(roster, members, self.now)
 
     @property
@@ -78,7 +81,8 @@ class Hub:
 
     def subscribe(self, subscriber: ISubscriber, topic: Topic, view: View | None) -> bool:
         """
-        Deliver a topic's frames to a subscriber from now on.
+        Deliver a topic's frames to a subscriber from now on.  The caller has had the topic
+        attached, and releases it after L{unsubscribe}.
 
         @param view: The part of them that it gets; L{None} for everything.
         @return: Whether the subscription is new.

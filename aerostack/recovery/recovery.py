@@ -87,11 +87,10 @@ class Recovery:
 
     def begin(self, outbound: Outbound, request: SubscribeRequest) -> None:
         """
-        Answer a subscription that has just been made.
+        Answer a subscription that has just been made.  For most, nothing has to be read.
         """
         topic = request.topic
         if request.since is None and request.selection is None:
-            # Most subscriptions are like this, and nothing has to be read for them.
             self._answer(outbound, request, startingAt(topic, self._openLog(topic).position, None))
             return
         if request.since is not None and self._sendMissed(outbound, request, request.since):
@@ -194,6 +193,8 @@ class Recovery:
         position = None if request.since is None else parsePosition(request.since)
         if position is not None and self._openLog(topic).isBehind(position):
             await self._reach(outbound, topic, catchup, position)
+        elif position is not None and topic.table is None:
+            await self._fill(outbound, topic, catchup)
         log = self._openLog(topic)
         # What is published from here on is held.
         live = log.position
@@ -230,6 +231,19 @@ class Recovery:
         # What was published meanwhile is in the log.
         self._hub.delivery.handOver(topic.canonical, outbound)
         catchup.restart(None)
+
+    async def _fill(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
+        """
+        Wait until the log has what there is of the topic from before it was attached.
+
+        @raise RealtimeError: It cannot be had now.
+        """
+        filling = self._hub.source.fill(topic.canonical)
+        if filling is not None:
+            await catchup.read(filling)
+            # What was published meanwhile is in the log.
+            self._hub.delivery.handOver(topic.canonical, outbound)
+            catchup.restart(None)
 
     def _plan(
         self,

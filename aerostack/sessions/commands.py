@@ -5,17 +5,14 @@ The commands of a client: what each of its frames does.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from functools import partial
-from itertools import repeat
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from aerostack.core.access.permissions import Action
-from aerostack.core.presence import Tracked
 from aerostack.core.replay.publications import Receipt
-from aerostack.core.topics.topics import Topic, checkEvent, parseTopic, topicOf
+from aerostack.core.topics.topics import Topic, checkEvent, parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.hub.publishing import makeRepeatKey
 from aerostack.protocol.clientframes import (
@@ -35,11 +32,9 @@ from aerostack.protocol.frames import MessageId
 from aerostack.protocol.serverframes import Ack, Pong
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession
-from aerostack.sessions.subscriptions import PIECE, Subscriptions, refusal
-
-STATES = 16
-"""The states of a connection on all of its topics together may be as large as so many states of the
-largest size."""
+from aerostack.sessions.refusals import refusal
+from aerostack.sessions.subscriptions import Subscriptions
+from aerostack.sessions.tracking import Tracking, Waiting
 
 
 class Commands:
@@ -50,14 +45,24 @@ class Commands:
     @ivar unanswered: How many publications the daemon has not answered yet.
     """
 
-    __slots__ = ("_context", "_hub", "_limits", "_session", "subscriptions", "unanswered")
+    __slots__ = (
+        "_context",
+        "_hub",
+        "_limits",
+        "_session",
+        "_tracking",
+        "subscriptions",
+        "unanswered",
+    )
 
     def __init__(self, session: CommandedSession, context: SessionContext) -> None:
         self._session = session
         self._context = context
         self._hub = context.hub
         self._limits = context.limits
-        self.subscriptions = Subscriptions(session, context)
+        waiting: dict[str, Waiting] = {}
+        self.subscriptions = Subscriptions(session, context, waiting)
+        self._tracking = Tracking(session, context, waiting, self.subscriptions.checkCapacity)
         self.unanswered = 0
 
     def carryOut(self, frame: ClientFrame) -> None:
@@ -77,35 +82,22 @@ class Commands:
             to come back.
         """
         self.subscriptions.forget()
-        self._context.reauthorizing.ask(self._session, self._takeBack(clean))
+        self._tracking.end()
+        self._context.reauthorizing.ask(self._session, self._guard(self._takeBack(clean)))
 
     def _takeBack(self, clean: bool) -> Iterator[None]:
-        try:
-            if clean:
-                yield from self._endPresences()
-            else:
-                present = tuple(self._hub.presence.topicsOf(self._session.connectionId))
-                self.losePresence()
-                yield from repeat(None, len(present) // PIECE)
-            yield from self.subscriptions.end()
-        except Exception:
-            # The daemon still has other sessions to end.
-            self._session.fail(Failure())
-
-    def _endPresences(self) -> Iterator[None]:
-        """End the client's presence, a topic in each step."""
-        presence, connectionId = self._hub.presence, self._session.connectionId
-        for canonical in tuple(presence.topicsOf(connectionId)):
-            presence.untrack(connectionId, topicOf(canonical))
-            yield
+        if clean:
+            yield from self._tracking.endAll()
+        else:
+            yield from self._tracking.loseAll()
+        yield from self.subscriptions.end()
 
     def withdraw(self) -> None:
         """
         End the client's presence on all topics, because the client was sent away.  This goes on
         over several turns of the reactor if the client is present on many.
         """
-        self.subscriptions.tracking.clear()
-        self._context.reauthorizing.ask(self._session, self._guard(self._endPresences()))
+        self._context.reauthorizing.ask(self._session, self._guard(self._tracking.endAll()))
 
     def _guard(self, work: Iterator[None]) -> Iterator[None]:
         try:
@@ -118,13 +110,13 @@ class Commands:
         """
         End the client's presence on all topics.
         """
-        self._hub.presence.leave(self._session.connectionId)
+        self._tracking.leave()
 
     def losePresence(self) -> None:
         """
         Let the client's presence on all topics wait for the client to come back.
         """
-        self._hub.presence.lose(self._session.connectionId)
+        self._tracking.lose()
 
     def reauthorize(self, topic: str | None = None) -> None:
         """
@@ -136,22 +128,11 @@ class Commands:
         if topic is not None:
             self.subscriptions.reauthorize(topic)
         else:
-            self._context.reauthorizing.ask(self._session, self._reauthorizeAll())
+            self._context.reauthorizing.ask(self._session, self._guard(self._reauthorizeAll()))
 
     def _reauthorizeAll(self) -> Iterator[None]:
-        try:
-            yield from self.subscriptions.reauthorizeAll()
-            for canonical in tuple(self._hub.presence.topicsOf(self._session.connectionId)):
-                held = topicOf(canonical)
-                try:
-                    self._context.feeds.permit(self._session.identity, Action.PRESENCE, held)
-                except RealtimeError as error:
-                    self._endPresence(held)
-                    self._session.sendError(error, None, canonical)
-                yield
-        except Exception:
-            # The daemon still has other clients to check.
-            self._session.fail(Failure())
+        yield from self.subscriptions.reauthorizeAll()
+        yield from self._tracking.reauthorize()
 
     def _subscribe(self, frame: Subscribe) -> None:
         self.subscriptions.subscribe(self._topic(frame.topic), frame)
@@ -224,94 +205,10 @@ class Commands:
         published.addCallbacks(done, failed).addErrback(self._session.fail).addCallback(answered)
 
     def _track(self, frame: Track) -> None:
-        topic = self._topic(frame.topic)
-        canonical = topic.canonical
-        self._permit(Action.PRESENCE, topic)
-        if len(encodeValue(frame.state)) > self._limits.stateBytes:
-            raise RealtimeError(
-                "too_large", f"A presence state has at most {self._limits.stateBytes} bytes."
-            )
-        if canonical in self._hub.presence.topicsOf(self._session.connectionId):
-            self._startPresence(topic, frame)
-            return
-        self.subscriptions.checkCapacity(canonical)
-        if topic.table is None:
-            self._startPresence(topic, frame)
-            return
-        # Only the tracker knows whether the table exists.
-        self.subscriptions.tracking[canonical] = frame
-        self._context.feeds.watch(topic.table).addCallbacks(
-            partial(self._tableFound, topic, frame), partial(self._tableMissing, topic, frame)
-        ).addErrback(self._session.fail)
-
-    def _tableFound(self, topic: Topic, frame: Track, table: str) -> None:
-        """Let the client be present on a table's topic, now that the table is known to exist."""
-        self._context.feeds.unwatch(table)
-        if not self._isAwaited(topic, frame):
-            return
-        try:
-            # The client may be another user by now.
-            self._permit(Action.PRESENCE, topic)
-            self._startPresence(topic, frame)
-        except RealtimeError as error:
-            self._session.sendError(error, None, topic.canonical, requestOf(frame))
-
-    def _tableMissing(self, topic: Topic, frame: Track, failure: Failure) -> None:
-        error = refusal(failure)
-        if self._isAwaited(topic, frame):
-            self._session.sendError(error, None, topic.canonical, requestOf(frame))
-
-    def _isAwaited(self, topic: Topic, frame: Track) -> bool:
-        """Whether the client still waits for this frame.  After this call it does not."""
-        if self.subscriptions.tracking.get(topic.canonical) is not frame:
-            return False
-        del self.subscriptions.tracking[topic.canonical]
-        return True
-
-    def _startPresence(self, topic: Topic, frame: Track) -> None:
-        """
-        Let the client be present, and answer.
-        """
-        session = self._session
-        asked = self._hub.presence.track(
-            session.connectionId,
-            topic,
-            self._userId,
-            encodeValue(frame.state),
-            session.client,
-            STATES * self._limits.stateBytes,
-        )
-        asked.addCallbacks(
-            partial(self._tracked, topic, bool(frame.sync)),
-            partial(self._trackFailed, topic, requestOf(frame)),
-        ).addErrback(session.fail)
-
-    def _tracked(self, topic: Topic, paged: bool, tracked: Tracked) -> None:
-        if tracked.fresh:
-            self._hub.presence.welcome(self._session, topic, paged, self._mayRead(topic))
-
-    def _trackFailed(self, topic: Topic, request: str, failure: Failure) -> None:
-        self._session.sendError(refusal(failure), None, topic.canonical, request)
-
-    def _mayRead(self, topic: Topic) -> bool:
-        try:
-            self._permit(Action.SUBSCRIBE, topic)
-        except RealtimeError:
-            return False
-        return True
+        self._tracking.track(self._topic(frame.topic), frame)
 
     def _untrack(self, frame: Untrack) -> None:
-        topic = self._topic(frame.topic)
-        self.subscriptions.tracking.pop(topic.canonical, None)
-        self._endPresence(topic)
-
-    def _endPresence(self, topic: Topic) -> None:
-        """End the client's presence on a topic."""
-        session = self._session
-        self._hub.presence.untrack(session.connectionId, topic)
-        if session not in self._hub.registry.subscribers(topic.canonical):
-            # The client does not need the list of members any more.
-            session.endSync(topic.canonical)
+        self._tracking.untrack(self._topic(frame.topic))
 
     def _auth(self, frame: Auth) -> None:
         now = self._context.wall()

@@ -12,6 +12,9 @@ STEPS = 50
 """How many steps all clients together get in one turn of the reactor.  One step checks one topic,
 or costs about as much."""
 
+PIECE = 20
+"""How many subscriptions end in one step.  Together they cost as much as one check of a topic."""
+
 
 class Reauthorizing:
     """

@@ -4,7 +4,7 @@ The subscriptions of one session: how they begin, change and end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
 from twisted.python.failure import Failure
@@ -19,25 +19,23 @@ from aerostack.core.rows.views import View, parseEvents
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.delivery.catchup import Catchup
 from aerostack.errors import RealtimeError
-from aerostack.protocol.clientframes import Subscribe, Track, requestOf
+from aerostack.protocol.clientframes import Subscribe, requestOf
 from aerostack.protocol.serverframes import Unsubscribed
 from aerostack.recovery.requests import SubscribeRequest
+from aerostack.sessions.attaching import Attaching
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession
-
-PIECE = 20
-"""How many subscriptions end in one step.  Together they cost as much as one check of a topic."""
+from aerostack.sessions.reauthorizing import PIECE
+from aerostack.sessions.refusals import refusal, viewChanged
 
 
 class Subscriptions:
     """
     The subscriptions of one session.
-
-    @ivar tracking: By topic, the C{track} frames on tables' topics that wait until the tracker
-        has found the table.
     """
 
     __slots__ = (
+        "_attaching",
         "_context",
         "_grants",
         "_hub",
@@ -46,31 +44,38 @@ class Subscriptions:
         "_reauthorizing",
         "_requests",
         "_session",
-        "tracking",
+        "_tracked",
     )
 
-    def __init__(self, session: CommandedSession, context: SessionContext) -> None:
+    def __init__(
+        self, session: CommandedSession, context: SessionContext, tracked: Collection[str]
+    ) -> None:
+        """
+        @param tracked: The topics on which the client is to be present, once they are ready.
+        """
         self._session = session
         self._context = context
         self._hub = context.hub
         self._limits = context.limits
-        # By topic, the requests that wait for the tracker to watch their table, or for the
-        # columns of the table.
+        self._tracked = tracked
+        # By topic, the requests that wait for their topic to be attached, for the tracker to
+        # watch their table, or for the columns of the table.
         self._pending: dict[str, Subscribe] = {}
+        self._attaching = Attaching(
+            session, context.hub.attachments, self._pending, self._attachedLater, self._refuse
+        )
         # By topic, the request of each table subscription, to check it again later.
         self._requests: dict[str, Subscribe] = {}
         # By topic, what the client may read of the table; and what holds the changes back until
         # that is known again.
         self._grants: dict[str, Grant] = {}
         self._reauthorizing: dict[str, Catchup] = {}
-        self.tracking: dict[str, Track] = {}
 
     def forget(self) -> None:
         """
         Forget the requests that wait, because the session is over.
         """
         self._pending.clear()
-        self.tracking.clear()
 
     def end(self) -> Iterator[None]:
         """
@@ -87,8 +92,8 @@ class Subscriptions:
         """
         Give the client's request for a table; a request without any option if there was none.
         """
-        asked = self._pending.get(canonical) or self._requests.get(canonical)
-        return asked or Subscribe(topic=canonical)
+        pending = self._pending.get(canonical)
+        return pending or self._requests.get(canonical) or Subscribe(topic=canonical)
 
     def state(self, canonical: str) -> str:
         """
@@ -109,17 +114,16 @@ class Subscriptions:
         @raise RealtimeError: C{too_many_subscriptions}.
         """
         session, registry = self._session, self._hub.registry
-        present = tuple(self._hub.presence.topicsOf(session.connectionId))
-        waiting = len(self._pending) + len(self.tracking)
+        present = self._hub.presence.topicsOf(session.connectionId)
+        waiting = len(self._pending) + len(self._tracked)
         if registry.count(session) + len(present) + waiting < self._limits.subscriptions:
             return
         # This sum counts a topic twice if the client both subscribes and is present: count again.
-        held = {*registry.topicsOf(session), *present, *self._pending, *self.tracking}
-        if canonical not in held and len(held) >= self._limits.subscriptions:
-            raise RealtimeError(
-                "too_many_subscriptions",
-                f"A connection holds at most {self._limits.subscriptions} topics; leave some.",
-            )
+        held = {*registry.topicsOf(session), *present, *self._pending, *self._tracked}
+        most = self._limits.subscriptions
+        if canonical not in held and len(held) >= most:
+            text = f"A connection holds at most {most} topics; leave some."
+            raise RealtimeError("too_many_subscriptions", text)
 
     def subscribe(self, topic: Topic, frame: Subscribe) -> None:
         """
@@ -141,18 +145,40 @@ class Subscriptions:
                 )
             if frame.snapshot:
                 raise RealtimeError("invalid_frame", "Only a table's topic has a snapshot.")
+            if again:
+                self._begin(topic, frame, None, None)
+                return
+        elif not frame.snapshot and (frame.order is not None or frame.limit is not None):
+            raise RealtimeError("invalid_frame", "order and limit are for a snapshot; ask for one.")
+        if again:
+            self._pending[canonical] = frame
+            self._view(topic, frame, None)
+        elif self._attaching.isReady(topic, frame):
+            self._attached(topic, frame)
+
+    def _attachedLater(self, topic: Topic, frame: Subscribe) -> None:
+        try:
+            # The client may be another user by now, and other clients may have used up the quota.
+            self._context.feeds.permit(self._session.identity, Action.SUBSCRIBE, topic)
+            self._context.quotas.checkSubscriptions(topic.project)
+        except RealtimeError as error:
+            self._hub.attachments.release(topic.canonical)
+            self._refuse(topic, frame, error)
+        else:
+            self._attached(topic, frame)
+
+    def _refuse(self, topic: Topic, frame: Subscribe, error: RealtimeError) -> None:
+        self._session.sendError(error, None, topic.canonical, requestOf(frame))
+
+    def _attached(self, topic: Topic, frame: Subscribe) -> None:
+        """Go on, now that the topic is attached for this request."""
+        if topic.table is None:
             self._begin(topic, frame, None, None)
             return
-        if not frame.snapshot and (frame.order is not None or frame.limit is not None):
-            raise RealtimeError("invalid_frame", "order and limit are for a snapshot; ask for one.")
-        self._pending[canonical] = frame
-        if again:
-            self._view(topic, frame, None)
-        else:
-            self._context.feeds.watch(topic.table).addCallbacks(
-                partial(self._view, topic, frame),
-                partial(self._unwatchable, topic, frame, None),
-            ).addErrback(self._session.fail)
+        self._pending[topic.canonical] = frame
+        self._context.feeds.watch(topic.table).addCallbacks(
+            partial(self._view, topic, frame), partial(self._unwatchable, topic, frame)
+        ).addErrback(self._session.fail)
 
     def _view(
         self, topic: Topic, frame: Subscribe, watched: str | None, columns: Columns | None = None
@@ -160,12 +186,13 @@ class Subscriptions:
         """
         Find out what the client may read of a table, and begin the subscription.
 
-        @param watched: The table, if the tracker watches it for this request.
+        @param watched: The table, if the tracker watches it for this request, and its topic is
+            attached for it.
         @param columns: The columns of the table, if they were read.
         """
         # The client may have gone, unsubscribed, or asked again meanwhile.
         if self._pending.get(topic.canonical) is not frame:
-            self._release(watched)
+            self._release(topic, watched)
             return
         try:
             # The client may be another user by now.
@@ -174,7 +201,7 @@ class Subscriptions:
                 self._askColumns(
                     topic,
                     partial(self._view, topic, frame, watched),
-                    partial(self._unwatchable, topic, frame, watched),
+                    partial(self._unreadable, topic, frame, watched),
                 )
                 return
             del self._pending[topic.canonical]
@@ -191,27 +218,36 @@ class Subscriptions:
                 selection = parseSelection(frame.order, frame.limit, columns or {}, view)
         except RealtimeError as error:
             self._pending.pop(topic.canonical, None)
-            self._release(watched)
-            self._session.sendError(error, None, topic.canonical, requestOf(frame))
+            self._release(topic, watched)
+            self._refuse(topic, frame, error)
             return
         self._requests[topic.canonical] = frame
         self._grants[topic.canonical] = grant
         self._begin(topic, frame, view, selection)
 
-    def _unwatchable(
+    def _unwatchable(self, topic: Topic, frame: Subscribe, failure: Failure) -> None:
+        self._hub.attachments.release(topic.canonical)
+        self._unreadable(topic, frame, None, failure)
+
+    def _unreadable(
         self, topic: Topic, frame: Subscribe, watched: str | None, failure: Failure
     ) -> None:
-        self._release(watched)
+        self._release(topic, watched)
         error = refusal(failure)
+        # Else the client has unsubscribed, or has asked again and gets that answer.
         if self._pending.get(topic.canonical) is frame:
-            # Else the client has unsubscribed, or has asked again and gets that answer.
             del self._pending[topic.canonical]
-            self._session.sendError(error, None, topic.canonical, requestOf(frame))
+            self._refuse(topic, frame, error)
 
-    def _release(self, watched: str | None) -> None:
-        """Let the tracker stop watching a table for a request."""
+    def _release(self, topic: Topic, watched: str | None) -> None:
+        """
+        Give back what a request has taken.
+
+        @param watched: See L{_view}.
+        """
         if watched is not None:
             self._context.feeds.unwatch(watched)
+            self._hub.attachments.release(topic.canonical)
 
     def _begin(
         self, topic: Topic, frame: Subscribe, view: View | None, selection: Selection | None
@@ -242,8 +278,7 @@ class Subscriptions:
         Check the subscription to a table that was altered.
         """
         altered = topicOf(topic)
-        assert altered.table is not None
-        self._reauthorizeTable(altered, self._context.feeds.shape(altered.table))
+        self._reauthorizeTable(altered, self._context.feeds.shape(altered.table or ""))
 
     def reauthorizeAll(self) -> Iterator[None]:
         """
@@ -268,8 +303,7 @@ class Subscriptions:
         @param columns: The columns of the table, if they were read.
         """
         frame = self._requests.get(topic.canonical)
-        if frame is None:
-            # The subscription has ended meanwhile.
+        if frame is None:  # The subscription has ended meanwhile.
             return
         try:
             grant = self._context.feeds.grant(self._session.identity, topic)
@@ -294,7 +328,7 @@ class Subscriptions:
         canonical = topic.canonical
         if canonical not in self._reauthorizing:
             if self._session.catchingUp(canonical) is not None:
-                self._giveUp(topic, _viewChanged())
+                self._giveUp(topic, viewChanged())
                 return
             self._reauthorizing[canonical] = self._context.recovery.hold(self._session, topic)
         held = self._reauthorizing[canonical]
@@ -311,7 +345,7 @@ class Subscriptions:
         held = self._reauthorizing.pop(topic.canonical, None)
         if view != self._hub.registry.subscribers(topic.canonical)[self._session]:
             if self._session.catchingUp(topic.canonical) is not held:
-                self._giveUp(topic, _viewChanged())
+                self._giveUp(topic, viewChanged())
                 return
             self._context.feeds.change(self._session, topic, view)
         if held is not None:
@@ -357,28 +391,10 @@ class Subscriptions:
             self._context.quotas.subscriptions.remove(topic.project)
             if topic.table is not None:
                 self._context.feeds.unwatch(topic.table)
-
-
-def _viewChanged() -> RealtimeError:
-    return RealtimeError(
-        "view_changed",
-        "What you may read has changed while you were sent what you had missed; subscribe again"
-        " since the last pos.",
-    )
+            self._hub.attachments.release(topic.canonical)
 
 
 def _needsColumns(frame: Subscribe, grant: Grant) -> bool:
     """Whether the daemon has to know the columns of the table for a request."""
     wanted = (frame.columns, frame.order)
     return bool(frame.filter) or wanted != (None, None) or not grant.isWhole
-
-
-def refusal(failure: Failure) -> RealtimeError:
-    """
-    Give the error for the client.
-
-    @raise Exception: The failure is not a L{RealtimeError}, but a fault of the daemon.
-    """
-    if isinstance(failure.value, RealtimeError):
-        return failure.value
-    failure.raiseException()

@@ -41,6 +41,7 @@ from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.tables import TableConfig
 from aerostack.testing.clients import MemoryClient
 from aerostack.testing.connections import MemoryConnection
+from aerostack.testing.delayed import DelayedLogs, Line, delayed
 from aerostack.testing.history import MemoryHistory
 from aerostack.testing.revocations import MemoryRevocations
 from aerostack.testing.tracker import MemoryTracker
@@ -93,11 +94,13 @@ class World:
         tables: tuple[str, ...] = ("orders",),
         rules: TopicPolicies | None = None,
         access: Mapping[str, TableConfig] | None = None,
+        line: Line | None = None,
     ) -> None:
         """
         @param tables: The tables that exist.
         @param rules: The policies of topics.
         @param access: The rules for reading tables, by patterns.
+        @param line: Delays what serving clients asks of the node; L{None} if nothing is delayed.
         """
         self.clock = Clock()
         self.clock.advance(1_000_000_000)
@@ -110,6 +113,7 @@ class World:
         self._grace = grace
         self._tables = tables
         self._access = access or {}
+        self._line = line
         self._rules = rules or TopicPolicies([], TopicPolicy(Depth(1000, 1_000_000, 300.0)))
         self._ids = iter(range(1, 1_000_000))
         self._epochs = iter(range(1, 1_000_000))
@@ -165,10 +169,11 @@ class World:
         for revocation in self.revocations.kept:
             self.authenticator.revocations.add(revocation, self.wall())
         self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
+        node = self._node() if self._line is None else delayed(self._line, self._node())
         services = ClientServices(
             self.clock,
             self.wall,
-            self._node(),
+            node,
             self.authenticator,
             self.projects,
             Patterns(["*"]),
@@ -181,7 +186,11 @@ class World:
         self.hub, self.feeds, self.recovery = services.hub, services.feeds, services.recovery
         self.deadlines, self.traces = services.deadlines, services.traces
         self.context, self.rpc = services.context, services.rpc
-        self.backbone.start(self.hub.delivery)
+        if isinstance(node.source, DelayedLogs):
+            node.source.start(self.hub.delivery)
+            self.backbone.start(node.source)
+        else:
+            self.backbone.start(self.hub.delivery)
         self.tracker.listener = self.feeds
 
     def _node(self) -> NodeServices:
