@@ -1,5 +1,5 @@
 """
-What an application gives to be sent, as JSON that all clients can read.
+Turns what an application sends into JSON that all clients can read.
 """
 
 from __future__ import annotations

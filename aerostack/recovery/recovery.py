@@ -102,7 +102,7 @@ class Recovery:
 
     def _sendMissed(self, outbound: Outbound, request: SubscribeRequest, since: str) -> bool:
         """
-        Answer a client that comes back and has missed so little that it can have it at once.
+        Answer a client that has missed so little that the daemon sends all of it at once.
 
         @return: Whether the client was answered.
         """

@@ -61,7 +61,8 @@ class SubscriptionTests(SubscriptionTestCase):
 
     def test_changedBefore(self) -> None:
         """
-        Of several changes before the first frame only the last is asked for.
+        If the application changes its wish several times before the first frame, the frame has the
+        last one.
         """
         first = self.subscription.want({"event": "INSERT"})
         second = self.subscription.want({})

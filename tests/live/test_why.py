@@ -172,8 +172,8 @@ class WhyTests(ConsoleTests):
 
     async def test_narrowed(self) -> None:
         """
-        The answer says what a rule, a filter, columns and events leave out, and whether the newest
-        change was among it.
+        The answer says what a rule, a filter, columns and events leave out, and whether they
+        left out the newest change.
         """
         self.execute("CREATE TABLE staff (id INTEGER, owner TEXT, salary INTEGER)")
         wire = await self.comes()

@@ -201,7 +201,7 @@ class AtOnceTests(RecoveryCase):
 
     def test_much(self) -> None:
         """
-        A client that has missed more gets it at its turn, and then needs no other turn.
+        A client that has missed more than that gets it at its turn, and needs no second turn.
         """
         self.miss(2)
         self.patch(replay, "AT_ONCE", 500)
@@ -214,7 +214,7 @@ class AtOnceTests(RecoveryCase):
 
     def test_busy(self) -> None:
         """
-        A client whose socket is full gets it when the socket has taken the rest.
+        A client whose socket is full gets what it missed once the socket takes more.
         """
         self.miss(2)
         client = self.world.connect()

@@ -21,9 +21,9 @@ class SlowHistory(MemoryHistory):
     """
     A history with something to forget.
 
-    @ivar asked: The times at which it was asked to.
+    @ivar asked: The times at which it was asked to forget, ms.
     @ivar probed: How often it was asked to see whether messages can be kept.
-    @ivar steps: What each next step answers.
+    @ivar steps: How many messages each following step forgets.
     """
 
     def __init__(self) -> None:

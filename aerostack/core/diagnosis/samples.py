@@ -15,7 +15,11 @@ class Counts:
     """
     The daemon's counts at one moment.
 
-    @ivar publications: The number since the daemon began; the next two as well.
+    @ivar connections: How many are open.
+    @ivar subscriptions: How many there are.
+    @ivar publications: How many came since the daemon's start.
+    @ivar changes: How many changes of tables came since the daemon's start.
+    @ivar deliveries: How many frames went to subscribers since the daemon's start.
     """
 
     connections: int

@@ -56,10 +56,10 @@ class TableRecord:
 
     @ivar shapes: The columns that it had, the present ones last.
     @ivar members: The tables that hold its rows.
-    @ivar oid: Identifies it among all tables of any time; L{None} if it is to be followed, but
-        was never seen.
+    @ivar oid: The server's number of the table; a table that is made again has another one.
+        L{None} if the daemon must follow the table, but has never seen it.
     @ivar reserves: See L{buildEquipment<aerostack.databases.postgres.triggers.buildEquipment>}.
-    @ivar missing: It is to be followed, but does not exist.
+    @ivar missing: Whether the daemon must follow the table, but it does not exist.
     @ivar ended: The newest entry when it was given up; L{None} if it was not.
     @ivar wanted: The digest of its equipment.
     @ivar marks: A text that changes when a program touches the daemon's objects on the table.

@@ -86,7 +86,8 @@ class SchemaTests(SynchronousTestCase):
 
     def test_tooNew(self) -> None:
         """
-        The database of a later version is refused with both numbers, and stays as it was.
+        The daemon refuses the database of a later version, names both versions, and changes
+        nothing.
         """
         self.run_(migrate, POSTGRES)
         later = len(VERSIONS) + 1

@@ -114,8 +114,8 @@ class AlteredTests(TableCase):
 
     def test_rowSecurity(self) -> None:
         """
-        A table with policies that apply to the daemon's role is refused, and lost once it gets
-        some; it is followed if the role bypasses them.
+        The daemon refuses a table with policies that apply to its role.  A followed table is lost
+        once it gets such a policy.  If the role bypasses policies, the daemon follows the table.
         """
         self.run_("ALTER TABLE t ENABLE ROW LEVEL SECURITY")
         self.assertLost("row level security", "BYPASSRLS")

@@ -135,7 +135,7 @@ class WakerTests(TestCase):
     @inlineCallbacks
     def test_lost(self) -> Any:
         """
-        It reconnects when its connection is lost, and wakes for what it missed.
+        The waker reconnects when it loses its connection, and wakes the tracker for what it missed.
         """
         yield self.start()
         for count in (2, 3):
