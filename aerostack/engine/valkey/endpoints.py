@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from OpenSSL.crypto import FILETYPE_PEM
+from OpenSSL.crypto import Error as CryptoError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
@@ -72,7 +73,7 @@ def _certificates(path: str) -> list[Certificate]:
     parts = Path(path).read_bytes().split(_BEGIN)[1:]
     try:
         found = [Certificate.load(_BEGIN + part, FILETYPE_PEM) for part in parts]
-    except Exception as error:
+    except CryptoError as error:
         raise ValueError(f"{path}: holds a certificate that cannot be parsed") from error
     if not found:
         raise ValueError(f"{path}: holds no PEM certificate")

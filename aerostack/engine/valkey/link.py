@@ -161,7 +161,7 @@ class Link:
         Begin to connect.
         """
         self._started = True
-        self._looks.start(TURN, now=False)
+        self._looks.start(TURN, now=False).addErrback(self._broken)
         self._connect()
 
     def stop(self) -> Deferred[None]:
@@ -346,6 +346,9 @@ class Link:
             command("PUBLISH", self._login.channel, due.probe).addErrback(_lost)
         if due.role:
             command("ROLE").addCallbacks(lambda role: self._judge(line, role), _lost)
+
+    def _broken(self, failure: Failure) -> None:
+        self.log.failure("The connection to Valkey is not looked after any more.", failure)
 
     def _judge(self, line: _Line, role: object) -> None:
         fault = roleFault(role)

@@ -12,6 +12,8 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from aerostack.engine.valkey.address import Host
 from aerostack.engine.valkey.endpoints import OneConnection
@@ -44,6 +46,8 @@ class Sentinels:
     @ivar master: The address that was named last; L{None} before.
     """
 
+    log = Logger()
+
     def __init__(
         self,
         clock: IReactorTime,
@@ -73,7 +77,7 @@ class Sentinels:
         @param moved: Called with a sentence when the Sentinels name another master.
         """
         self._moved = moved
-        self._asks.start(ASK_EVERY, now=False)
+        self._asks.start(ASK_EVERY, now=False).addErrback(self._broken)
 
     def stop(self) -> None:
         """
@@ -151,6 +155,9 @@ class Sentinels:
             self._asking = Deferred.fromCoroutine(self._named())
             self._asking.addBoth(self._asked).addCallbacks(self._found, _unknown)
 
+    def _broken(self, failure: Failure) -> None:
+        self.log.failure("The Sentinels are not asked any more.", failure)
+
     def _asked(self, result: _Answer) -> _Answer:
         self._asking = None
         return result
@@ -208,7 +215,7 @@ class _Listener:
         self._left(self)
 
 
-def _unknown(failure: Any) -> None:
+def _unknown(failure: Failure) -> None:
     """
     The line that is up stays: the Sentinels may come back.
     """

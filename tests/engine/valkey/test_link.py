@@ -98,6 +98,14 @@ class LinkTests(TestCase):
         await until(lambda: len(self.user.told) >= count)
         return self.user.told
 
+    def refusals(self) -> int:
+        """
+        How many logins the server has refused.
+        """
+        lines = self.server.execute("INFO", "stats").decode().splitlines()
+        counts = dict(line.split(":", 1) for line in lines if ":" in line)
+        return int(counts["acl_access_denied_auth"])
+
     async def test_up(self) -> None:
         """
         A link that is up carries commands, scripts and messages, and keeps its probes to itself.
@@ -175,10 +183,13 @@ class LinkTests(TestCase):
         A refused login is told once, without the password, and tried again until it is accepted.
         """
         self.server.addUser("ann", "other", "~*", "&*", "+@all")
+        before = self.refusals()
         self.start(username="ann", password="secret")
         told = await self.told(1)
         self.assertIn("WRONGPASS", str(told[0]))
         self.assertNotIn("secret", str(told[0]))
+        await until(lambda: self.refusals() >= before + 4)
+        self.assertEqual(len(self.user.told), 1)
         self.server.addUser("ann", "secret", "~*", "&*", "+@all")
         self.assertEqual((await self.told(2))[1:], [1])
 
@@ -267,6 +278,11 @@ class LinkTests(TestCase):
         self.endpoint = Endpoints(reactor, True, str(directory / "trusted.pem")).connect(host)
         await until(lambda: link.isUp)
         self.assertEqual(await link.command("ECHO", "a"), b"a")
-        (directory / "none.pem").write_text("")
-        error = self.assertRaises(ValueError, Endpoints, reactor, True, f"{directory}/none.pem")
-        self.assertIn("none.pem: holds no PEM certificate", str(error))
+        for name, content, message in (
+            ("none", "", "none.pem: holds no PEM certificate"),
+            ("bad", "-----BEGIN CERTIFICATE-----\nAAAA\n", "bad.pem: holds a certificate that"),
+        ):
+            path = directory / f"{name}.pem"
+            path.write_text(content)
+            error = self.assertRaises(ValueError, Endpoints, reactor, True, str(path))
+            self.assertIn(message, str(error))
