@@ -44,5 +44,5 @@ class IRecovery(Protocol[Client]):
 
     def syncAgain(self, outbound: Client, topic: str) -> None:
         """
-        Call C{outbound.sync}, because the client has missed who came and went on a topic.
+        Call C{outbound.sync}, because the client has missed changes of a topic's members.
         """

@@ -62,7 +62,7 @@ class Outbound(PacedOutbound):
 
     @property
     def queued(self) -> int:
-        """How many bytes wait for the client, those that are held back with them."""
+        """How many bytes wait for the client, with those that are held back."""
         return self._outbox.waiting + self._held
 
     @property
@@ -136,7 +136,7 @@ class Outbound(PacedOutbound):
                 self.deliver(part)
             return
         if frame.isState and self._portions and self._portions.isToSync(frame.topic):
-            # The set, which is still to be looked up, will have this change.
+            # The set of members is not made yet, and will contain this change.
             return
         verdict = self._outbox.add(frame, self._held)
         if verdict is Verdict.FULL and not self._makeRoom(frame):
@@ -195,7 +195,7 @@ class Outbound(PacedOutbound):
             self._recovery.readOn(self, topic, catchup)
 
     def _renew(self, topic: str) -> None:
-        """Send the client who is present once more, unless that is to be sent anyway."""
+        """Send a topic's members once more, unless they are to be sent anyway."""
         catchup = self.catchingUp(topic)
         # Right behind its answer a subscription gets the set in any case.
         isToSync = self._portions is not None and self._portions.isToSync(topic)

@@ -1,5 +1,5 @@
 """
-What one client gets when it is its turn: who is present on topics, and topics' pasts.
+What one client gets when it is its turn: topics' members, and topics' pasts.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class PacedOutbound:
 
     def sendPast(self, size: int) -> int:
         """
-        Send a portion of who is present, or else of the past, of the topic whose turn it is.
+        Send a portion of a topic's members or, if there are none to send, of a topic's past.  The
+        topics take turns.
 
         @param size: About how many bytes.
         @return: How many were sent.  There may be none: the client is not ready for more,
@@ -103,17 +104,17 @@ class PacedOutbound:
             self._settle()
         return sent or 0
 
-    # Who is present
+    # Members
 
     def takesPages(self, topic: str) -> bool:
         """
-        Whether the client takes who is present on a topic in pages.
+        Whether the client takes a topic's members in pages.
         """
         return self._portions is not None and topic in self._portions.paged
 
     def takePages(self, topic: str, paged: bool) -> None:
         """
-        Note how the client, which subscribes to a topic, takes who is present.
+        Note whether the client takes the members of a topic in pages.  It subscribes to the topic.
         """
         if paged:
             self._openPortions().paged.add(topic)
@@ -122,20 +123,20 @@ class PacedOutbound:
 
     def isSyncing(self, topic: str) -> bool:
         """
-        Whether the pages of who is present on a topic are still to be sent.
+        Whether pages of a topic's members are still to be sent.
         """
         return self._portions is not None and self._portions.isPaging(topic)
 
     def endSync(self, topic: str) -> None:
         """
-        Tell no more of who is present on a topic.
+        Send no more of a topic's members.
         """
         if self._portions is not None:
             self._portions.endSync(topic)
 
     def sync(self, topic: str, frames: Iterator[Frame], paged: bool, atOnce: bool) -> None:
         """
-        Tell who is present on a topic, as fast as the client reads.
+        Send a topic's members, as fast as the client reads.
 
         @param frames: Each is made when the client is ready for it, so that nothing of it
             waits.

@@ -1,6 +1,6 @@
 """
-What one client gets in portions, when it is the client's turn: who is present on topics, and
-topics' pasts.
+What one client gets in portions, when it is the client's turn: topics' members, and topics'
+pasts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Portions:
 
     @ivar catchups: The pasts, by topic.
     @ivar held: How many bytes of live frames are held back for these.
-    @ivar paged: The topics for which the client takes who is present in pages.
+    @ivar paged: The topics whose members the client takes in pages.
     """
 
     __slots__ = ("_backlog", "_connection", "_isFree", "_syncs", "catchups", "held", "paged")
@@ -66,7 +66,8 @@ class Portions:
 
     def send(self, size: int) -> int | None:
         """
-        Send a portion of who is present, or else of the past, of the topic whose turn it is.
+        Send a portion of a topic's members or, if there are none to send, of a topic's past.  The
+        topics take turns.
 
         @param size: About how many bytes.
         @return: How many were sent; L{None} if no topic is ready.  A past that waits for the
@@ -79,7 +80,7 @@ class Portions:
                 return self._sendCatchup(topic, catchup, size)
         return None
 
-    # Who is present
+    # Members
 
     def beginSync(self, topic: str, frames: Iterator[Frame], paged: bool) -> None:
         """
@@ -124,7 +125,7 @@ class Portions:
 
     def isToSync(self, topic: str | None) -> bool:
         """
-        Whether a topic's members are to be sent, and none of them was looked up yet.
+        Whether a topic's members are to be sent, and the first frame of them is not made yet.
         """
         sync = self._syncs.get(topic) if topic else None
         return sync is not None and not sync.begun

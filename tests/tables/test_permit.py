@@ -75,7 +75,7 @@ VERDICTS: dict[str, dict[Action, tuple[str, ...]]] = {
         Action.PUBLISH: ("", "", "", "", T, W),
     },
 }
-"""What is refused, by who asks, what for, and the topic; the empty string for nothing."""
+"""The code of each refusal, by identity, action and topic; the empty string if it is allowed."""
 
 
 class Nobody:
