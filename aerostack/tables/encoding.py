@@ -39,8 +39,10 @@ def changeFrame(
     @param logPosition: The log's position before the change, if the frame is sent live.
     """
     seen = seenChange(change, operation or change.operation, projection)
-    data, old, omitted = seen.data, seen.old, _omitted(change, projection)
-    if omitted:
+    data, old = seen.data, seen.old
+    omitted: Row = {}
+    if change.omitted:
+        omitted = _omitted(change, projection)
         data = {**data, **omitted}
         old = None if old is None else {**old, **omitted}
     key = None
@@ -115,6 +117,8 @@ class ChangeEncoder:
         "topic",
     )
 
+    # By operation and columns.
+    _frames: dict[tuple[str, Projection | None], Frame]
     _position: Position
     _policy: TopicPolicy
     _logPosition: Position
@@ -129,8 +133,6 @@ class ChangeEncoder:
         self.topic = topic
         self.change = change
         self._openTransactions = openTransactions
-        # By operation and columns.
-        self._frames: dict[tuple[str, Projection | None], Frame] = {}
 
     def encode(self, position: Position, policy: TopicPolicy, logPosition: Position) -> Frame:
         """
@@ -140,7 +142,10 @@ class ChangeEncoder:
         @param logPosition: See L{Frame}.
         """
         self._position, self._policy, self._logPosition = position, policy, logPosition
-        return self._encode(self.change.operation, None)
+        change = self.change
+        whole = changeFrame(self.topic, change, position, policy, logPosition=logPosition)
+        self._frames = {(change.operation, None): whole}
+        return whole
 
     def encodeFor(self, view: View) -> Frame | None:
         """

@@ -240,7 +240,7 @@ class TableFeed:
 
     def changed(self, changes: Sequence[Change]) -> Deferred[None] | None:
         self.changes += len(changes)
-        # By table; most often all changes are of one.
+        # The topics of each table that have a log.
         topics: dict[str, list[str]] = {}
         for change in changes:
             table = change.table
@@ -249,11 +249,11 @@ class TableFeed:
             else:
                 self._within.add(table)
             if table not in topics:
-                topics[table] = [tableTopic(table, each).canonical for each in self.projects]
+                named = (tableTopic(table, each).canonical for each in self.projects)
+                topics[table] = list(filter(self._sequencer.hasLog, named))
             for topic in topics[table]:
-                if self._sequencer.hasLog(topic):
-                    encoder = ChangeEncoder(topic, change, self._openTransactions[topic])
-                    self._delivery.deliverChange(encoder)
+                encoder = ChangeEncoder(topic, change, self._openTransactions[topic])
+                self._delivery.deliverChange(encoder)
         self._measure(chain.from_iterable(topics.values()), changes)
         return self._delivery.whenDrained()
 

@@ -182,7 +182,7 @@ class TopicLog:
         @param mark: Its mark; L{None} if it is not kept.
         """
         reached = self.mark if mark is None else max(self.mark, mark)
-        seen = self._sees(mark)
+        seen = not self.lineage and self._sees(mark)
         return Position(self.epoch, self.head + 1, reached, self.lineage, self.within, seen)
 
     def append(self, frame: bytes, mark: int | None, source: Any, now: float) -> None:
@@ -192,7 +192,9 @@ class TopicLog:
         @param mark: Its mark; L{None} if it is not kept.
         """
         self.head += 1
-        self.seen = self._sees(mark)
+        if not self.lineage:
+            # On a table's topic the marks are the journal's.
+            self.seen = self._sees(mark)
         if mark is not None:
             self.mark = max(self.mark, mark)
         entry = Entry(self.head, self.mark, mark is not None, frame, source, now)
@@ -204,8 +206,7 @@ class TopicLog:
 
     def _sees(self, mark: int | None) -> bool:
         """Whether the newest mark is a kept message's after an entry with this mark was added."""
-        # On a table's topic the marks are the journal's.
-        return not self.lineage and (self.seen if mark is None else mark >= self.mark)
+        return self.seen if mark is None else mark >= self.mark
 
     def reach(self, mark: int) -> None:
         """
