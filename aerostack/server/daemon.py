@@ -7,7 +7,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import inlineCallbacks
@@ -21,6 +20,7 @@ from aerostack.server.front import Front
 from aerostack.server.listening import Listening, StartError
 from aerostack.server.node import Node
 from aerostack.server.reload import merge, sectionsThatWait
+from aerostack.server.runs import newRun
 from aerostack.settings.settings import Config
 
 
@@ -45,8 +45,7 @@ class Daemon(MultiService):
         super().__init__()
         self.config = config
         self._reactor = reactor
-        # The ids of two runs differ, so that positions and log lines of two runs differ.
-        run = uuid4().hex[:6]
+        run = newRun()
         self.node = Node(config, reactor, wall, run)
         self.front = Front(
             config,
