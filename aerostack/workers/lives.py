@@ -86,7 +86,7 @@ class Lives:
 
     def hung(self, now: float) -> list[str]:
         """
-        Which workers to kill.  To be called each second.
+        Which workers to kill.  To be called at least once a second.
         """
         gap, self._looked = now - self._looked, now
         running = [(name, life) for name, life in self._lives.items() if life.started is not None]

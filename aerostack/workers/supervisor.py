@@ -18,8 +18,8 @@ from aerostack.workers.frames import Beat, Codec
 from aerostack.workers.lives import MAX_DEATHS, WINDOW, Lives
 from aerostack.workers.process import WorkerProcess
 
-INTERVAL = 1.0
-"""Seconds between two looks at all workers."""
+INTERVAL = 0.25
+"""Seconds between two looks at all workers.  A worker that is due waits no longer than this."""
 
 
 class SupervisorUser(Protocol):

@@ -99,6 +99,35 @@ class MessageTests(EndsTestCase):
         second.send(Note("late"))
         self.assertEqual((first.unread, second.unread), (0, 0))
 
+    async def test_deafPeer(self) -> None:
+        """
+        What is sent to a peer that has closed its end is dropped, and what the peer had sent is
+        handled.
+        """
+        first, _, second, notes = self.connect()
+        first.send(Note("last words"))
+        await until(lambda: first.unread == 0)
+        first.close()
+        second.send(Note("", b"x" * 100_000))
+        await until(lambda: second.unread == 0)
+        self.assertEqual(notes.reasons, [])
+        second.start()
+        await until(lambda: notes.reasons)
+        self.assertEqual(notes.messages, [Note("last words")])
+
+    async def test_deathWithBacklog(self) -> None:
+        """
+        When the peer ends while bytes wait for it, they are let go.
+        """
+        first, own, second, _ = self.connect()
+        first.start()
+        for _ in range(30):
+            first.send(Note("", b"x" * 65536))
+        self.assertGreater(first.unread, 0)
+        second.close()
+        await until(lambda: own.reasons)
+        self.assertEqual(first.unread, 0)
+
 
 class FloodTests(EndsTestCase):
     """

@@ -297,9 +297,9 @@ class AcceptingTests(TestCase):
                     self.assertIn(b"hello", await self.converse(client))
         self.assertEqual(self.served["a"], 3)
 
-    async def test_nobody(self) -> None:
+    async def test_noWorkers(self) -> None:
         """
-        Without workers the hub stops to accept, and begins again with the first worker.
+        Without workers the hub stops accepting, and accepts again with the first worker.
         """
         port = await self.listen(TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1"))
         address = port.port.getHost()

@@ -190,12 +190,16 @@ class DeathTests(SupervisedTestCase):
         """
         A worker without heartbeats is killed and replaced.
         """
-        self.patch(livesModule, "SILENCE", 3.0)
         _, witness = self.supervise(1)
         [worker] = await self.serving(witness, 1)
+        patched = self.patch(livesModule, "SILENCE", 4.0)
+        last = worker.last
+        await until(lambda: worker.last is not last)
+        patched.restore()
         os.kill(worker.pid, signal.SIGSTOP)
         await self.serving(witness, 2)
         self.assertEqual(witness.gone, [worker])
+        self.assertEqual(worker._killed, "it has sent no heartbeat")
 
     async def test_unread(self) -> None:
         """
