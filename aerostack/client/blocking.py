@@ -22,6 +22,7 @@ from aerostack.client.requests import (
     Database,
     Request,
     Socket,
+    Users,
     explain,
     health,
     history,
@@ -40,13 +41,14 @@ _CHUNK = 65536
 
 class BlockingSDK:
     """
-    Sends events to users, and queries the database.  Each method waits for its answer, and raises
-    L{ClientError}.
+    Sends events to users, removes users, and queries the database.  Each method waits for its
+    answer, and raises L{ClientError}.
 
     Threads may share one, and a process may make it before it forks.
 
     @ivar socket: See L{Socket}.
     @ivar db: See L{Database}.
+    @ivar user: See L{Users}.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class BlockingSDK:
         self._process = os.getpid()
         self.socket: Socket[Any] = Socket(self._address, self._send)
         self.db: Database[Any] = Database(self._address, self._send)
+        self.user: Users[Any] = Users(self._address, self._send)
 
     def history(self, topic: str, limit: int = 50, before: int | None = None) -> Any:
         """

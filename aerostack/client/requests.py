@@ -197,6 +197,54 @@ class Database(Generic[T]):
         return self._send(rpc(self._address, "db.query", args))
 
 
+class Users(Generic[T]):
+    """
+    The users of the project.
+    """
+
+    def __init__(self, address: Address, send: Send[T]) -> None:
+        self._address = address
+        self._send = send
+
+    def disconnect(self, userId: str, *, reason: str = "", code: int | None = None) -> T:
+        """
+        Close all connections of a user.  The user may come back.
+
+        @param reason: What the client gets as the reason; at most 123 bytes of printable text.
+        @param code: The close code, from 4100 to 4999; L{None} for 4010.
+        @return: C{connections}, how many were closed; C{nodes}, how many of them on each node;
+            C{unconfirmed}, the nodes that did not confirm; and C{success}.
+        """
+        return self._call("user.disconnect", userId, {"reason": reason or None, "code": code})
+
+    def revoke(
+        self,
+        userId: str,
+        *,
+        until: int | None = None,
+        seconds: float | None = None,
+        jti: str | None = None,
+        reason: str = "",
+    ) -> T:
+        """
+        Refuse the tokens of a user that were issued before now, and close the connections that
+        were opened with them.
+
+        @param until: When the revocation ends, milliseconds since the epoch.
+        @param seconds: After how many seconds it ends, instead of C{until}.
+        @param jti: The id of the only token to revoke; L{None} for all.
+        @param reason: What the client gets as the reason; at most 123 bytes of printable text.
+        @return: As L{disconnect}, with C{until}.
+        """
+        options = {"until": until, "seconds": seconds, "jti": jti, "reason": reason or None}
+        return self._call("user.revoke", userId, options)
+
+    def _call(self, method: str, userId: str, options: Mapping[str, Any]) -> T:
+        given = {name: value for name, value in options.items() if value is not None}
+        args = [Raw(encodeGiven(userId, "userId")), Raw(encodeGiven(given, "options"))]
+        return self._send(rpc(self._address, method, args))
+
+
 def _parameter(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return {"base64": b64encode(value).decode("ascii")}

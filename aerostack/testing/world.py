@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakSet
 
 from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import Deferred, succeed
@@ -109,6 +110,8 @@ class World:
         self.history = MemoryHistory()
         self.revocations = MemoryRevocations()
         self._sessions: list[Session] = []
+        # Answers that take more than one turn reach a client when its agent is flushed.
+        self._agents: WeakSet[RequestTraversalAgent] = WeakSet()
         self.queries: list[tuple[str, list[Any]]] = []
         self._grace = grace
         self._tables = tables
@@ -276,7 +279,7 @@ class World:
 
     def _agent(self) -> RequestTraversalAgent:
         quotas, limits = self.quotas, self.limits
-        return RequestTraversalAgent(
+        agent = RequestTraversalAgent(
             _Unbounded(
                 makeRoot(
                     {
@@ -297,6 +300,8 @@ class World:
                 )
             )
         )
+        self._agents.add(agent)
+        return agent
 
     def cut(self) -> None:
         """
@@ -321,6 +326,8 @@ class World:
         Let the reactor turn until the daemon and the clients have sent everything.
         """
         for _ in range(1000):
+            for agent in tuple(self._agents):
+                agent.flush()
             due = [
                 call
                 for call in self.clock.getDelayedCalls()

@@ -20,6 +20,7 @@ from aerostack.client.requests import (
     Database,
     Request,
     Socket,
+    Users,
     health,
     history,
     readAnswer,
@@ -40,6 +41,28 @@ class RequestTests(SynchronousTestCase):
     def body(self, request: Request) -> object:
         assert request.body is not None
         return json.loads(request.body)
+
+    def test_users(self) -> None:
+        """
+        A user is removed with the options that were given, and with no others.
+        """
+        users: Users[Request] = Users(SERVER, lambda request: request)
+        until = {"until": 5, "jti": "t1"}
+        for request, method, options in (
+            (users.disconnect("ann"), "user.disconnect", {}),
+            (
+                users.disconnect("ann", reason="spam", code=4100),
+                "user.disconnect",
+                {"reason": "spam", "code": 4100},
+            ),
+            (users.revoke("ann", seconds=1.5), "user.revoke", {"seconds": 1.5}),
+            (users.revoke("ann", until=5, jti="t1"), "user.revoke", until),
+        ):
+            self.assertFalse(request.repeatable)
+            self.assertEqual(
+                self.body(request),
+                {"method": method, "args": ["ann", options], "projectId": "p"},
+            )
 
     def test_emit(self) -> None:
         """

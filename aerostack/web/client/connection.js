@@ -13,7 +13,7 @@ const FINAL_CLOSES = new Set([1000, 1002, 1003, 1007, 1009, 4003, 4009, 4029]);
 const TOKEN_CLOSE = 4001;
 // After this one another connection helps if the frame that was too large is not sent again.
 const TOO_LARGE_CLOSE = 1009;
-const TOKEN_ERRORS = new Set(["token_expired", "invalid_token"]);
+const TOKEN_ERRORS = new Set(["token_expired", "token_revoked", "invalid_token"]);
 
 // A connection that lasts so many milliseconds counts as a success.
 const STABLE_AFTER = 5000;

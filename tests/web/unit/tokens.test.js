@@ -181,3 +181,56 @@ test("the end of an old token does not matter with a new one", async (t) => {
     client.disconnect();
   }
 });
+
+test("a client with a revoked token waits for a new one, and reports the reason", async (t) => {
+  const world = new World(t);
+  const client = world.client({ token: "old" });
+  await world.connect(client);
+  const message = "The token was revoked (stolen); get a new one.";
+  await world.socket.say({ type: "error", code: "token_revoked", message });
+  await world.socket.end(4001, "token_revoked");
+  await world.clock.advance(1_000_000);
+  assert.equal(world.sockets.length, 1);
+  assert.equal(client.status, "disconnected");
+  assert.deepEqual(world.codes, ["token_revoked"]);
+  assert.match(world.errors[0].message, /\(stolen\).*Call setToken\(\)/);
+  client.setToken("new");
+  await settle();
+  assert.deepEqual(credentials(world.socket), ["aerostack-token.new"]);
+});
+
+test("a token that was revoked while the client was away is renewed", async (t) => {
+  const world = new World(t);
+  world.answer = { status: 401, body: { error: "token_revoked", message: "It was revoked." } };
+  const client = world.client({ token: "old" });
+  const asked = collector();
+  client.onTokenExpired((error) => {
+    asked(error.code);
+    return "new";
+  });
+  const opening = client.connect();
+  await settle();
+  await world.socket.end();
+  assert.deepEqual(asked.got, ["token_revoked"]);
+  assert.deepEqual(credentials(world.socket), ["aerostack-token.new"]);
+  await world.socket.open();
+  await opening;
+});
+
+test("a disconnected client learns the reason, and comes back with the same token", async (t) => {
+  for (const code of [4010, 4242]) {
+    const world = new World(t);
+    const client = world.client({ token: "old" });
+    await world.connect(client);
+    const told = collector();
+    client.onStatusChange((status, { error }) => told([status, error?.closeCode, error?.message]));
+    await world.socket.end(code, "spam");
+    assert.deepEqual(told.got, [
+      ["reconnecting", code, `The connection was closed with ${code} (spam).`],
+    ]);
+    await world.comeBack(1000);
+    assert.deepEqual(credentials(world.socket), ["aerostack-token.old"]);
+    assert.deepEqual(world.errors, []);
+    client.disconnect();
+  }
+});
