@@ -7,7 +7,6 @@ peer that sends very much gets only a part of each turn.
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -19,7 +18,7 @@ from twisted.python.failure import Failure
 
 from aerostack.errors import RealtimeError
 from aerostack.workers.frames import Answer, Codec, FrameError, FrameReader, Question, Refusal
-from aerostack.workers.pipe import Pipe
+from aerostack.workers.pipe import PipeEnd
 
 BUDGET = 0.01
 """Seconds of a turn for the messages of one peer."""
@@ -80,14 +79,14 @@ class Channel:
     def __init__(
         self,
         reactor: Any,
-        connected: socket.socket,
+        pipe: PipeEnd,
         codec: Codec,
         receiver: Receiver,
         budget: float = BUDGET,
         seconds: Callable[[], float] = time.perf_counter,
     ) -> None:
         """
-        @param connected: One of a pair of stream sockets.  The channel closes it.
+        @param pipe: Connected to the other end, and not used before.
         @param codec: Knows all kinds of messages that go either way.
         @param budget: Seconds of a turn for the peer's messages.
         @param seconds: A clock, by which C{budget} is measured.
@@ -98,7 +97,8 @@ class Channel:
         self._budget = budget
         self._seconds = seconds
         self._reader = FrameReader(codec)
-        self._pipe = Pipe(reactor, connected, self)
+        self._pipe = pipe
+        pipe.user = self
         # What this turn has for the peer.
         self._gathered: list[bytes] = []
         self._size = 0

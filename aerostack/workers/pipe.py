@@ -37,16 +37,44 @@ class PipeUser(Protocol):
         """The pipe has ended.  Nothing comes after this."""
 
 
+class PipeEnd(Protocol):
+    """
+    What a channel needs of a pipe.
+
+    @ivar waiting: The bytes that the peer did not take yet.
+    @ivar user: The pipe's user.  It is set before anything else is called.
+    """
+
+    waiting: bytearray
+    user: PipeUser
+
+    def resume(self) -> None:
+        """Read, from now on or again."""
+
+    def pause(self) -> None:
+        """Read no more for now."""
+
+    def write(self, data: bytes) -> None:
+        """Write bytes, at once as far as that is possible.  After the end this does nothing."""
+
+    def abort(self, error: Exception) -> None:
+        """
+        End the pipe.  The pipe drops the bytes that wait, and calls its user in a later turn.
+        """
+
+
 @implementer(IReadWriteDescriptor)
 class Pipe:
     """
-    Reads and writes a socket.
+    Reads and writes a socket; see L{PipeEnd}.
 
     @ivar waiting: The bytes that the socket did not take yet.  It may hold some 200 KiB more
         that the peer has not read.
     """
 
-    def __init__(self, reactor: Any, connected: socket.socket, user: PipeUser) -> None:
+    user: PipeUser
+
+    def __init__(self, reactor: Any, connected: socket.socket) -> None:
         """
         @param connected: A connected stream socket.  The pipe closes it.
         """
@@ -54,30 +82,20 @@ class Pipe:
         self.waiting = bytearray()
         self._reactor = reactor
         self._socket = connected
-        self._user = user
         # Whether the pipe has ended, or is about to say so.
         self._ended = False
         # Whether the peer takes no bytes any more.  It may still have sent some.
         self._broken = False
 
     def resume(self) -> None:
-        """
-        Read, from now on or again.
-        """
         if not self._ended:
             self._reactor.addReader(self)
 
     def pause(self) -> None:
-        """
-        Read no more for now.
-        """
         if not self._ended:
             self._reactor.removeReader(self)
 
     def write(self, data: bytes) -> None:
-        """
-        Write bytes, at once as far as the socket takes them.  After the end this does nothing.
-        """
         if self._ended or self._broken:
             return
         if self.waiting:
@@ -89,12 +107,9 @@ class Pipe:
             self._reactor.addWriter(self)
 
     def abort(self, error: Exception) -> None:
-        """
-        End the pipe.  The pipe drops the bytes that wait, and calls its user in a later turn.
-        """
         if not self._ended:
             self._close()
-            self._reactor.callLater(0, self._user.lost, Failure(error))
+            self._reactor.callLater(0, self.user.lost, Failure(error))
 
     def _send(self, data: bytes | memoryview) -> int:
         try:
@@ -130,7 +145,7 @@ class Pipe:
             self.connectionLost(Failure(error))
             return
         if data:
-            self._user.received(data)
+            self.user.received(data)
         else:
             self.connectionLost(Failure(ConnectionDone()))
 
@@ -140,9 +155,9 @@ class Pipe:
         del self.waiting[: len(self.waiting) if self._broken else taken]
         if not self.waiting:
             self._reactor.removeWriter(self)
-        self._user.written()
+        self.user.written()
 
     def connectionLost(self, reason: Failure) -> None:
         if not self._ended:
             self._close()
-            self._user.lost(reason)
+            self.user.lost(reason)

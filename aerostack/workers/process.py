@@ -21,6 +21,7 @@ from aerostack.workers.channel import Channel, Overrun
 from aerostack.workers.descriptors import DescriptorSender, socketPair
 from aerostack.workers.frames import Beat, Codec, LogLine, Ready
 from aerostack.workers.logs import relay
+from aerostack.workers.pipe import Pipe
 
 CHANNEL, DESCRIPTORS = 3, 4
 """The descriptors that a worker inherits, beside its output."""
@@ -163,7 +164,7 @@ class WorkerProcess:
         self.pid: int = self._process.pid
         self.load = Load(name, reactor.seconds())
         self.sender = DescriptorSender(reactor, passing, sent)
-        self.channel = Channel(reactor, own, codec, self, budget)
+        self.channel = Channel(reactor, Pipe(reactor, own), codec, self, budget)
         self.channel.start()
 
     def _spawn(

@@ -23,6 +23,7 @@ from aerostack.workers.channel import Channel
 from aerostack.workers.descriptors import Arrival, DescriptorReceiver
 from aerostack.workers.frames import Beat, Codec, Ready
 from aerostack.workers.logs import LogForwarder
+from aerostack.workers.pipe import Pipe
 from aerostack.workers.process import CHANNEL, DESCRIPTORS
 
 INTERVAL = 1.0
@@ -87,7 +88,7 @@ class Worker:
         channel, descriptors = self._sockets
         self._body = body
         self._receiver = DescriptorReceiver(self.reactor, descriptors, body.adopt)
-        self.channel = Channel(self.reactor, channel, Codec(kinds), self)
+        self.channel = Channel(self.reactor, Pipe(self.reactor, channel), Codec(kinds), self)
         globalLogBeginner.beginLoggingTo(
             [LogForwarder(self.channel, level)], redirectStandardIO=False
         )

@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 
 from aerostack.workers.channel import Channel
 from aerostack.workers.frames import Codec
+from aerostack.workers.pipe import Pipe
 from tests.workers.samples import KINDS
 
 PATIENCE = 60.0
@@ -70,8 +71,8 @@ class EndsTestCase(TestCase):
         a, b = socket.socketpair()
         notes = Notebook(), Notebook()
         codec = Codec(KINDS)
-        first = Channel(reactor, a, codec, notes[0])
-        second = Channel(reactor, b, codec, notes[1], **options)
+        first = Channel(reactor, Pipe(reactor, a), codec, notes[0])
+        second = Channel(reactor, Pipe(reactor, b), codec, notes[1], **options)
         self.addCleanup(self.end, second, notes[1])
         self.addCleanup(self.end, first, notes[0])
         return first, notes[0], second, notes[1]

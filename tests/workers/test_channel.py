@@ -1,17 +1,18 @@
 """
-Tests for L{aerostack.workers.channel} and L{aerostack.workers.pipe}.
+Tests for L{aerostack.workers.channel}, L{aerostack.workers.pipe} and L{aerostack.testing.pipes}.
 """
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.errors import RealtimeError
+from aerostack.testing.pipes import joinedPipes
 from aerostack.workers import channel as module
 from aerostack.workers.channel import Channel, ChannelLost, Overrun
 from aerostack.workers.frames import Codec, FrameError
@@ -291,21 +292,63 @@ class QuestionTests(EndsTestCase):
         """
         A question fails after its time, and a later answer is ignored.
         """
-        clock: Any = Clock()
-        clock.addReader = clock.removeReader = clock.addWriter = clock.removeWriter = lambda pipe: (
-            None
+        clock = Clock()
+        notes = Notebook(), Notebook()
+        asker, answerer = (
+            Channel(clock, pipe, Codec(KINDS), notebook)
+            for pipe, notebook in zip(joinedPipes(clock), notes, strict=True)
         )
-        a, b = socket.socketpair()
-        self.addCleanup(b.close)
-        asker = Channel(clock, a, Codec(KINDS), Notebook())
+        asker.start()
+        answerer.start()
+        late: Deferred[Any] = Deferred()
+        notes[1].answer = lambda question: late
         asked = asker.ask(Note("a"), 5)
-        clock.advance(4.9)
+        clock.pump([0.1] * 49)
         self.assertNoResult(asked)
         clock.advance(0.2)
         self.failureResultOf(asked, TimeoutError)
-        codec = Codec(KINDS)
-        body = module.Raw(codec.encodeBody(Note("late")))
-        asker._pipe._user.received(codec.encode(module.Answer(1, body)))
-        self.assertEqual(asker._asked, {})
-        asker.close()
-        clock.advance(0)
+        late.callback(Note("late"))
+        answerer.send(Note("after it"))
+        clock.pump([0] * 4)
+        self.assertEqual(notes[0].messages, [Note("after it")])
+
+
+class MemoryTests(SynchronousTestCase):
+    """
+    Tests for channels over L{joinedPipes}, as tests of other modules use them.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.notes = Notebook(), Notebook()
+        self.first, self.second = (
+            Channel(self.clock, pipe, Codec(KINDS), notes)
+            for pipe, notes in zip(joinedPipes(self.clock), self.notes, strict=True)
+        )
+
+    def test_messages(self) -> None:
+        """
+        Messages come in order, when the other end reads.
+        """
+        sent = [Note(str(n), b"x" * 9000) for n in range(20)]
+        for message in sent:
+            self.first.send(message)
+        self.clock.pump([0] * 9)
+        self.assertGreater(self.first.unread, 180_000)
+        self.second.start()
+        self.clock.pump([0] * 9)
+        self.assertEqual((self.notes[1].messages, self.first.unread), (sent, 0))
+
+    def test_end(self) -> None:
+        """
+        When one end closes, both learn of it, and questions fail.
+        """
+        self.first.start()
+        self.second.start()
+        self.notes[1].answer = lambda question: Deferred()
+        asked = self.first.ask(Note("a"), 60)
+        self.clock.pump([0] * 4)
+        self.second.close()
+        self.clock.pump([0] * 4)
+        self.failureResultOf(asked, ChannelLost)
+        self.assertEqual([len(notes.reasons) for notes in self.notes], [1, 1])
