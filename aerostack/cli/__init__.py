@@ -21,6 +21,7 @@ COMMANDS = {
     "presence": "show who is on a topic",
     "history": "show what was kept of a topic",
     "token": "make a token for a user",
+    "disconnect": "close a user's connections, and refuse the user's tokens",
     "status": "ask whether the daemon does its work",
     "why": "find out why something did not arrive",
     "console": "say where the console is",

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from aerostack.config.loader import load
 from aerostack.settings.settings import Config
 
 CONFIGS = (Path("etc/rt.toml"), Path("/etc/aerostack-rt/rt.toml"))
+
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class CommandError(Exception):
@@ -76,6 +80,18 @@ def positive(text: str) -> float:
     if not 0 < value < 1e9:
         raise ValueError
     return value
+
+
+def duration(text: str) -> int:
+    """
+    Read a duration.
+
+    @return: Seconds.
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,9})([smhd]?)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 90s, 15m, 12h or 7d")
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def loadConfig(given: Path | None) -> Config:

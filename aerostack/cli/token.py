@@ -5,7 +5,6 @@ C{token}: make a token for one of the project's users.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from pathlib import Path
@@ -16,13 +15,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from aerostack.auth.authenticator import Authenticator, Credentials
 from aerostack.auth.tokens import PROJECT_CLAIM
-from aerostack.cli.options import CommandError, addConfig, loadConfig, readJSON
+from aerostack.cli.options import CommandError, addConfig, duration, loadConfig, readJSON
 from aerostack.cli.output import say
 from aerostack.core.access.permissions import CLAIM, Action
 from aerostack.errors import RealtimeError
 from aerostack.settings.projects import JWTConfig, ProjectConfig
-
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,18 +50,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", help="the project's id")
     addConfig(parser)
     parser.set_defaults(run=_run)
-
-
-def duration(text: str) -> int:
-    """
-    Read a duration.
-
-    @return: Seconds.
-    """
-    found = re.fullmatch(r"([1-9][0-9]{0,9})([smhd]?)", text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 90s, 15m, 12h or 7d")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 def _run(options: argparse.Namespace) -> None:

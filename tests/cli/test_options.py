@@ -18,10 +18,32 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.cli import main, why
 from aerostack.cli.console import consoleOf
 from aerostack.cli.emit import dataOf
-from aerostack.cli.options import CommandError, addressFor
+from aerostack.cli.options import CommandError, addressFor, duration
 from aerostack.cli.output import Output, say
 from aerostack.cli.status import describe
 from aerostack.client.address import Address
+
+
+class DurationTests(SynchronousTestCase):
+    """
+    Tests for L{duration}.
+    """
+
+    def test_durations(self) -> None:
+        """
+        A duration is written with its unit.
+        """
+        for text, seconds in (
+            ("90", 90),
+            ("90s", 90),
+            ("15m", 900),
+            ("12h", 43200),
+            ("7d", 604800),
+        ):
+            self.assertEqual(duration(text), seconds)
+        for text in ("", "0", "-1", "1w", "1.5h", "h", "٣s", "1 h"):
+            error = self.assertRaises(argparse.ArgumentTypeError, duration, text)
+            self.assertIn("write 90s, 15m, 12h or 7d", str(error))
 
 
 class AddressTests(SynchronousTestCase):

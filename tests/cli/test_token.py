@@ -7,7 +7,6 @@ from __future__ import annotations
 import io
 import sys
 import time
-from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.cli import main
-from aerostack.cli.token import duration
 from tests.auth.tokens import EC, ED, OTHER_RSA, RSA, SECRET, pem
 
 KEYS = {"ES256": EC, "EdDSA": ED, "RS256": RSA}
-
-
-class DurationTests(SynchronousTestCase):
-    """
-    Tests for L{duration}.
-    """
-
-    def test_durations(self) -> None:
-        """
-        A duration is written with its unit.
-        """
-        for text, seconds in (
-            ("90", 90),
-            ("90s", 90),
-            ("15m", 900),
-            ("12h", 43200),
-            ("7d", 604800),
-        ):
-            self.assertEqual(duration(text), seconds)
-        for text in ("", "0", "-1", "1w", "1.5h", "h", "٣s", "1 h"):
-            error = self.assertRaises(ArgumentTypeError, duration, text)
-            self.assertIn("write 90s, 15m, 12h or 7d", str(error))
 
 
 class TokenTests(SynchronousTestCase):

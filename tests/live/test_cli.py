@@ -5,6 +5,7 @@ The commands of C{aerostack-rt} except C{tail} and C{detach}, with a running dae
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from aerostack.testing import SECRET_KEY, TOKEN_SECRET
@@ -12,6 +13,7 @@ from tests.live.clients import makeToken
 from tests.live.commands import CommandTests, Terminal
 from tests.live.daemon import gather
 from tests.live.program import CLI
+from tests.live.wire import Refused
 
 
 class ConversingTests(CommandTests):
@@ -189,6 +191,34 @@ class ConversingTests(CommandTests):
         self.assertEqual((await wire.frame())["type"], "subscribed")
         wire.tell({"type": "publish", "topic": "chat/a", "event": "e"})
         self.assertEqual((await wire.frame())["code"], "forbidden")
+
+    async def test_disconnect(self) -> None:
+        """
+        C{disconnect} closes the user's connections; with C{--revoke} the daemon refuses the
+        user's tokens, too.
+        """
+        token = makeToken("ann", iat=int(time.time()) - 10)
+        protocols = {"Sec-WebSocket-Protocol": f"aerostack-token.{token}, aerostack-v1"}
+        for options, code in (((), 4010), (("--revoke", "--for", "12h"), 4001)):
+            wire = await self.wire()
+            await wire.upgrade("/api/realtime?projectId=p", protocols)
+            status, (answer,), errors = await self.carryOut(
+                "disconnect", "ann", "--reason", "spam", *options
+            )
+            self.assertEqual((status, answer["connections"], errors), (0, 1, ""))
+            await wire.lost
+            self.assertEqual(wire.closeCode, code)
+        wire = await self.wire()
+        refused = await self.assertFailure(
+            wire.upgrade("/api/realtime?projectId=p", protocols), Refused
+        )
+        self.assertEqual(refused.body["error"], "token_revoked")
+        self.assertEqual(await self.shown("disconnect", "ann"), ["closed 0 connections of ann"])
+        (line,) = await self.shown("disconnect", "bob", "--revoke")
+        self.assertRegex(line, r"^closed 0 connections of bob; tokens from before are refused un")
+        status, lines, errors = await self.carryOut("disconnect", "ann", "--reason", "x" * 200)
+        self.assertEqual((status, lines), (1, []))
+        self.assertIn("at most 123 bytes", errors)
 
     async def test_status(self) -> None:
         """
