@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 
-from aerostack.workers.worker import main
+from aerostack.workers.worker.main import main
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -151,11 +151,12 @@ class Channel:
             self._scheduled = True
             self._reactor.callLater(0, self._endTurn)
 
-    def ask(self, question: Struct, timeout: float) -> Deferred[Any]:
+    def ask(self, question: Struct, timeout: float | None) -> Deferred[Any]:
         """
         Send a question.
 
-        @param timeout: Seconds after which the answer is not awaited any more.
+        @param timeout: Seconds after which the answer is not awaited any more; L{None} to wait
+            until the answer comes or the channel ends.
         @return: Fires with the answer, a message.  Fails with the peer's L{RealtimeError}, with
             L{ChannelLost}, or with L{twisted.internet.defer.TimeoutError}.
         @raise TypeError: See L{Codec.encode}.
@@ -172,7 +173,7 @@ class Channel:
 
         answer: Deferred[Any] = Deferred(forget)
         self._asked[number] = answer
-        return answer.addTimeout(timeout, self._reactor)
+        return answer if timeout is None else answer.addTimeout(timeout, self._reactor)
 
     def whenDrained(self) -> Deferred[None] | None:
         """

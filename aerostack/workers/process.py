@@ -132,7 +132,7 @@ class WorkerProcess:
         Start a process.
 
         @param body: What the worker does: C{module:function}, called with a
-            L{aerostack.workers.worker.Worker}.
+            L{aerostack.workers.worker.main.Worker}.
         @param sent: See L{DescriptorSender}.
         @param budget: See L{Channel}.
         @raise OSError: The system has no process, no descriptor or no memory left.

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from aerostack.workers.accepting import adoptConnection
 from aerostack.workers.descriptors import Arrival
-from aerostack.workers.worker import Worker
+from aerostack.workers.worker.main import Worker
 from tests.workers.samples import KINDS, Note, Values
 
 

@@ -301,16 +301,21 @@ class QuestionTests(EndsTestCase):
         asker.start()
         answerer.start()
         late: Deferred[Any] = Deferred()
-        notes[1].answer = lambda question: late
+        later: Deferred[Any] = Deferred()
+        notes[1].answer = lambda question: late if question.text == "a" else later
+        patient = asker.ask(Note("p"), None)
         asked = asker.ask(Note("a"), 5)
         clock.pump([0.1] * 49)
         self.assertNoResult(asked)
         clock.advance(0.2)
         self.failureResultOf(asked, TimeoutError)
+        self.assertNoResult(patient)
         late.callback(Note("late"))
+        later.callback(Note("later"))
         answerer.send(Note("after it"))
         clock.pump([0] * 4)
         self.assertEqual(notes[0].messages, [Note("after it")])
+        self.assertEqual(self.successResultOf(patient), Note("later"))
 
 
 class MemoryTests(SynchronousTestCase):

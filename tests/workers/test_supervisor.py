@@ -1,6 +1,6 @@
 """
 Tests for L{aerostack.workers.supervisor}, L{aerostack.workers.process} and
-L{aerostack.workers.worker}, with real processes.
+L{aerostack.workers.worker.main}, with real processes.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ class OrphanTests(SupervisedTestCase):
         clock: Any = reactor
         told = await getProcessOutput(
             sys.executable,
-            ["-m", "tests.workers.hub"],
+            ["-m", "tests.workers.doomed"],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             errortoo=True,
         )

@@ -1,0 +1,25 @@
+"""
+The workers' links, as the parts of the hub see them.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Link(Protocol):
+    """
+    Carries messages to one worker, in order.  L{aerostack.workers.channel.Channel} is one.
+    """
+
+    @property
+    def unread(self) -> int:
+        """How many bytes the worker has not taken."""
+
+    def send(self, message: Struct) -> None:
+        """Send a message."""
+
+    def sendFrame(self, frame: bytes) -> None:
+        """Send a message that is encoded for several links."""
