@@ -109,6 +109,9 @@ ERRORS: dict[str, ErrorCode] = {
     "engine_unavailable": ErrorCode(
         503, "The engine between the daemons did not answer. Try again after retryAfter ms."
     ),
+    "engine_full": ErrorCode(
+        503, "The engine between the daemons has no memory left. Try again after retryAfter ms."
+    ),
     "shutting_down": ErrorCode(
         503, "The daemon is stopping. Connect again after retryAfter ms, if the answer has it."
     ),

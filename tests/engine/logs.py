@@ -161,6 +161,11 @@ class LogContract:
 
     shares = True
 
+    def connect(self, log: Any) -> None:
+        """
+        Have a log that was started connect to its server, if it has one.
+        """
+
     async def until(self, condition: Callable[[], object]) -> None:
         """
         Wait until something is so.
@@ -180,6 +185,7 @@ class LogContract:
         name = f"n{len(self.nodes)}"
         node = Node(self.makeLog(name, depth), name)
         self.nodes.append(node)
+        self.connect(node.log)
         return node
 
     def pair(self) -> tuple[Node, Node]:
@@ -248,8 +254,8 @@ class LogContract:
         """
         node = self.node()
         await node.attach()
-        for user in (None, "", "é"):
-            await node.log.publish(Publication(TOPIC, EVENT, "e", b"1", user, 5), f"t{user}")
+        for number, user in enumerate((None, "", "é")):
+            await node.log.publish(Publication(TOPIC, EVENT, "e", b"1", user, 5), f"t{number}")
         await self.settle()
         users = [entry.publication.userId for entry in node.entries[TOPIC]]
         self.assertEqual(users, [None, "", "é"])

@@ -46,6 +46,18 @@ def serialTag(run: str, serial: int) -> str:
     return _digest(b"serial", run.encode(), b"%d" % serial)
 
 
+def keptTag(topic: str, messageId: str) -> str:
+    """
+    The tag of a message that a node finds in the history, because the node that kept it did not
+    bring it into the log.
+
+    @param topic: The canonical topic.
+    @param messageId: The message's own id.
+    @return: 16 hexadecimal digits.
+    """
+    return _digest(b"kept", topic.encode(), messageId.encode())
+
+
 def _digest(*parts: bytes) -> str:
     """Make a digest in which no part can be taken for a piece of its neighbour."""
     text = b"".join(b"%d:%b" % (len(part), part) for part in parts)

@@ -2,6 +2,9 @@
 Valkey or Redis between daemons.  Begin with L{aerostack.engine.valkey.link}, the one connection to
 the server.
 
+The logs of topics are in L{aerostack.engine.valkey.log}: C{placing} brings publications into them,
+C{attaching} follows topics, and the scripts in C{logscripts} are what the server does for both.
+
 The driver C{hiredis} comes with the extra C{valkey}.  Modules that need it are imported only where
 an engine is configured.  L{aerostack.engine.valkey.address} works without it.
 """

@@ -1,0 +1,83 @@
+"""
+The names of what is on the server.
+
+All keys of a topic have the same hash tag, so that they stand on one node of a cluster.  The tags
+are few, so that a script can serve many topics at once.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import blake2b
+from zlib import crc32
+
+SLOTS = 64
+"""How many hash tags there are."""
+
+
+def slotOf(topic: str) -> int:
+    """
+    The number of a topic's hash tag, the same on every node.
+    """
+    return crc32(topic.encode()) % SLOTS
+
+
+class Keys:
+    """
+    The names of the logs' keys and channels.
+    """
+
+    def __init__(self, prefix: str = "ar1") -> None:
+        """
+        @param prefix: Tells this installation from others on the same server.
+        """
+        self._prefix = prefix.encode()
+        self.channelOf = lru_cache(4096)(self._channelOf)
+
+    def metaOf(self, topic: str) -> bytes:
+        """
+        The hash that has the head of a topic's log.
+        """
+        return self._make(topic, b"m")
+
+    def streamOf(self, topic: str) -> bytes:
+        """
+        The stream that has the entries of a topic's log.
+        """
+        return self._make(topic, b"s")
+
+    def batchOf(self, topic: str, run: str) -> bytes:
+        """
+        The answer to the newest batch of publications of one run of a node on a topic.
+        """
+        return b"%b:%b" % (self._make(topic, b"b"), run.encode())
+
+    def repeatOf(self, topic: str, repeat: str) -> bytes:
+        """
+        The place of a publication that may come again.
+
+        @param repeat: Of any length; the key has a digest of it.
+        """
+        digest = blake2b(repeat.encode(), digest_size=16).hexdigest().encode()
+        return b"%b:%b" % (self._make(topic, b"r"), digest)
+
+    def _channelOf(self, topic: str) -> bytes:
+        """
+        The channel on which new entries of a topic's log are pushed.
+        """
+        return self._make(topic, b"c")
+
+    def topicOf(self, channel: bytes) -> str | None:
+        """
+        The topic of a channel; L{None} if it is the channel of no topic.
+        """
+        prefix, _, rest = channel.partition(b":{")
+        slot, _, rest = rest.partition(b"}:")
+        kind, _, topic = rest.partition(b":")
+        if prefix != self._prefix or kind != b"c" or not slot:
+            return None
+        return topic.decode(errors="replace")
+
+    def _make(self, topic: str, kind: bytes) -> bytes:
+        name = topic.encode()
+        return b"%b:{%d}:%b:%b" % (self._prefix, crc32(name) % SLOTS, kind, name)

@@ -1,0 +1,254 @@
+"""
+Tests of logs on a server that loses data: it comes back older, empty, or without some keys.
+"""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+from twisted.internet.defer import Deferred
+
+from aerostack.core.replay.following import verify
+from aerostack.core.replay.log import Depth
+from aerostack.core.replay.shared import EXPIRED, LOST, Placed
+from aerostack.engine.valkey import logscripts
+from aerostack.engine.valkey.keys import Keys
+from tests.engine.logs import TOPIC, Node, keep
+from tests.engine.valkey.nodes import NodesCase
+from tests.engine.valkey.server import ValkeyServer, ownServer
+
+
+async def publishAll(node: Node, name: str, count: int) -> None:
+    """
+    Publish a number of numbered publications.
+    """
+    for each in [node.publish(f"{name}{number}") for number in range(count)]:
+        await each
+
+
+class RestoredTests(NodesCase):
+    """
+    A server that was killed and started with an older snapshot.
+    """
+
+    def makeServer(self) -> ValkeyServer:
+        """
+        See L{NodesCase}.
+        """
+        return ownServer(self)
+
+    async def test_goneOn(self) -> None:
+        """
+        The server comes back 10 entries older, another node publishes 12, and then a node comes
+        back that has the 10 (trap 1).  It is told that entries are lost, and gets none as if it
+        followed its own.
+        """
+        node, relay = await self.relayed()
+        await node.attach()
+        await publishAll(node, "a", 10)
+        self.server.takeSnapshot()
+        await publishAll(node, "L", 10)
+        await self.reached(node, TOPIC)
+        relay.refusing = True
+        relay.cut()
+        self.server.restoreSnapshot()
+        other = self.node()
+        await other.attach()
+        await publishAll(other, "N", 12)
+        await self.reached(other, TOPIC)
+        self.assertEqual(node.breaks, [])
+        relay.refusing = False
+        await self.until(lambda: node.breaks)
+        [(topic, _, reason)] = node.breaks
+        self.assertEqual((topic, reason), (TOPIC, LOST))
+        await self.until(lambda: other.breaks)
+        await publishAll(other, "after", 3)
+        await self.until(lambda: node.data()[-1] == "after2" and other.data()[-1] == "after2")
+        self.assertEqual(
+            node.data(),
+            [*(f"a{n}" for n in range(10)), *(f"L{n}" for n in range(10))]
+            + [f"after{n}" for n in range(3)],
+        )
+        self.assertEqual(node.mistakes + other.mistakes, [])
+        self.assertEqual(len(node.breaks), 1)
+
+    async def test_behind(self) -> None:
+        """
+        A node that had only what the snapshot has is told too, because entries that another node
+        had, or had acknowledged, did not reach it.
+        """
+        publisher = self.node()
+        node, relay = await self.relayed()
+        await node.attach()
+        await publishAll(publisher, "a", 10)
+        await self.reached(node, TOPIC)
+        self.server.takeSnapshot()
+        relay.refusing = True
+        relay.cut()
+        # The publisher does not follow the topic, but it has the answers.
+        await publishAll(publisher, "L", 10)
+        self.server.restoreSnapshot()
+        relay.refusing = False
+        await self.until(lambda: node.breaks)
+        self.assertEqual([reason for _, _, reason in node.breaks], [LOST])
+        await publishAll(publisher, "N", 3)
+        await self.until(lambda: node.data()[-1:] == ["N2"])
+        self.assertEqual(node.mistakes, [])
+
+    async def test_resumedElsewhere(self) -> None:
+        """
+        A client that was at the lost end resumes at a node that never knew the topic (trap 2): the
+        entries at that node contradict the client's position.
+        """
+        node, relay = await self.relayed()
+        await node.attach()
+        await publishAll(node, "a", 10)
+        self.server.takeSnapshot()
+        await publishAll(node, "L", 10)
+        await self.reached(node, TOPIC)
+        position = node.heads[TOPIC]
+        relay.refusing = True
+        relay.cut()
+        self.server.restoreSnapshot()
+        other = self.node()
+        await other.attach()
+        await publishAll(other, "N", 12)
+        third = self.node()
+        head = await third.attach()
+        self.assertEqual((head.epoch, head.offset), (position.epoch, 22))
+        [behind] = await third.log.read(TOPIC, 20, 21, 9, 99_999)
+        self.assertEqual(verify(position, head, behind.before), LOST)
+        fine = (await third.log.read(TOPIC, 5, 6, 9, 99_999))[0].position
+        [behind] = await third.log.read(TOPIC, 6, 7, 9, 99_999)
+        self.assertIsNone(verify(fine, head, behind.before))
+
+    async def test_keptMarks(self) -> None:
+        """
+        Kept messages that a node had before the server came back older are not brought into the log
+        again, so that no subscriber gets them twice.
+        """
+        node = self.node()
+        await node.attach()
+        for mark in (100, 101):
+            keep(self.history, mark)
+            await node.publish(mark, mark=mark, prev=mark - 1 if mark > 100 else 0)
+            if mark == 100:
+                self.server.takeSnapshot()
+        await self.reached(node, TOPIC)
+        self.server.restoreSnapshot()
+        await self.until(lambda: node.breaks)
+        keep(self.history, 102)
+        await node.publish(102, mark=102, prev=101)
+        await self.until(lambda: len(node.data()) >= 3)
+        self.assertEqual(node.data(), ["100", "101", "102"])
+        self.assertEqual(node.mistakes, [])
+
+
+class EmptiedTests(NodesCase):
+    """
+    A server whose keys are gone.
+    """
+
+    async def test_flushedUnderLoad(self) -> None:
+        """
+        All keys and scripts are deleted while nodes publish (trap 3): every node is told, goes on
+        in a log with another epoch, and no publication that was acknowledged after that is missing.
+        """
+        one, other = self.node(), self.node()
+        first = await one.attach()
+        await other.attach()
+        placed: list[Deferred[Placed]] = []
+        for number in range(40):
+            placed += [one.publish(f"a{number}"), other.publish(f"b{number}")]
+            await self.pause(0.005)
+            if number == 20:
+                self.server.flush()
+        for each in placed:
+            await each
+        await self.until(lambda: one.breaks and other.breaks)
+        await self.settle()
+        for node in (one, other):
+            self.assertEqual([reason for _, _, reason in node.breaks], [LOST])
+            self.assertNotEqual(node.heads[TOPIC].epoch, first.epoch)
+            self.assertEqual(node.mistakes, [])
+        epoch = one.heads[TOPIC].epoch
+        ends = [
+            [e.publication.data for e in node.entries[TOPIC] if e.position.epoch == epoch]
+            for node in (one, other)
+        ]
+        acknowledged = {
+            each.result.position.offset for each in placed if each.result.position.epoch == epoch
+        }
+        self.assertEqual(acknowledged, set(range(1, len(acknowledged) + 1)))
+        # A node gets those that came after it was told.
+        self.assertEqual(ends[0][-5:], ends[1][-5:])
+
+    async def test_hashEvicted(self) -> None:
+        """
+        Without its hash a log is made anew, and no entry of the stream that is left is mixed in
+        (trap 19).
+        """
+        node = self.node()
+        first = await node.attach()
+        await publishAll(node, "a", 5)
+        await self.reached(node, TOPIC)
+        self.server.execute("DEL", Keys().metaOf(TOPIC))
+        await self.until(lambda: node.breaks)
+        await publishAll(node, "b", 3)
+        await self.until(lambda: len(node.data()) == 8)
+        entries = await node.log.read(TOPIC, 0, None, 99, 99_999)
+        self.assertEqual([e.publication.data for e in entries], [b"b0", b"b1", b"b2"])
+        self.assertNotEqual(entries[0].position.epoch, first.epoch)
+        self.assertEqual(node.mistakes, [])
+
+    async def test_streamEvicted(self) -> None:
+        """
+        Without its stream a log goes on for nodes that have its head; a node that had missed
+        entries is told that they are gone.
+        """
+        node = self.node()
+        late, relay = await self.relayed()
+        await node.attach()
+        await late.attach()
+        await publishAll(node, "a", 5)
+        await self.settle()
+        relay.refusing = True
+        relay.cut()
+        await publishAll(node, "b", 5)
+        await self.reached(node, TOPIC)
+        self.server.execute("DEL", Keys().streamOf(TOPIC))
+        relay.refusing = False
+        await self.until(lambda: late.breaks)
+        self.assertEqual([reason for _, _, reason in late.breaks], [EXPIRED])
+        await publishAll(node, "c", 5)
+        await self.until(lambda: late.data()[-1] == "c4" and node.data()[-1] == "c4")
+        self.assertEqual(node.breaks, [])
+        self.assertEqual(len(node.data()), 15)
+        self.assertEqual(node.mistakes + late.mistakes, [])
+
+    async def test_quiet(self) -> None:
+        """
+        A topic that is followed and quiet for longer than its entries live keeps its epoch, and a
+        position in it stays good (trap 18); one that no node follows is forgotten.
+        """
+        depth = Depth(100, 1_000_000, 0.5)
+        with patch.object(logscripts, "SHORTEST", 0.5):
+            node = self.node(depth)
+            await node.attach()
+            await publishAll(node, "a", 2)
+            await self.reached(node, TOPIC)
+            left = await node.attach("chat/left/p")
+            await node.publish("x", "chat/left/p")
+            node.detach("chat/left/p")
+            known = node.heads[TOPIC]
+            keys = Keys()
+            await self.until(lambda: not self.server.execute("EXISTS", keys.metaOf("chat/left/p")))
+            await self.pause(1.0)
+            self.assertFalse(self.server.execute("EXISTS", keys.streamOf(TOPIC)))
+            other = self.node(depth)
+            self.assertEqual(await other.attach(TOPIC, known), known)
+            await publishAll(other, "b", 2)
+            await self.settle()
+            self.assertEqual(node.data(), ["a0", "a1", "b0", "b1"])
+            self.assertEqual((node.breaks, node.mistakes), ([], []))
+            self.assertNotEqual((await node.attach("chat/left/p")).epoch, left.epoch)
