@@ -203,7 +203,7 @@ class RevocationMaintenance(_Repeating):
 
     def _close(self) -> Deferred[int] | None:
         """Close the connections of newly revoked tokens."""
-        if not self._hasNews:
+        if not self._hasNews or not self.running:
             return None
         self._hasNews = False
         return self._removal.recheckTokens()

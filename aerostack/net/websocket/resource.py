@@ -44,6 +44,8 @@ class RealtimeResource(JSONResource):
         opening = parseOpening(headersOf(request))
         address = self._gate.admit(request, opening)
         credentials = opening.credentials(queryOf(request), self._queryCredentials)
+        # The session has to begin in the same turn: a revocation that came in between would find
+        # neither a refused token nor a connection to close.
         identity = self._authenticator.identify(credentials, self._wall())
         self._gate.checkProject(identity.project)
         return self._connections.accept(request, opening, identity, address)
