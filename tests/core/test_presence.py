@@ -350,6 +350,20 @@ class PresenceMachine(RuleBasedStateMachine):
         self.seats = [seat for seat in self.seats if seat not in over]
         self.hearLeft(gone)
 
+    @rule(userId=st.sampled_from(["ann", "bob"]), project=st.sampled_from(["p", "q"]))
+    def giveUp(self, userId: str, project: str) -> None:
+        gone = self.presence.giveUp(project, userId)
+        theirs = [
+            seat
+            for seat in self.seats
+            if project == "p" and (seat.userId, seat.holder) == (userId, None)
+        ]
+        assert {(left.topic, left.member.connectionId) for left in gone} == {
+            (seat.topic, seat.name) for seat in theirs
+        }
+        self.seats = [seat for seat in self.seats if seat not in theirs]
+        self.hearLeft(gone)
+
     @invariant()
     def agree(self) -> None:
         for topic in TOPICS:
