@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from aerostack.auth.authenticator import Authenticator, Credentials
-from aerostack.core.limits.quotas import Quotas
 from aerostack.errors import RealtimeError
+from aerostack.interfaces.shares import IShares
 from aerostack.net.http.base import JSONResource
 from aerostack.net.http.requests import BoundedRequest, headerOf, isLocal
 from aerostack.protocol.codec import decodeValue
@@ -35,7 +35,7 @@ class ExampleResource(JSONResource):
         authenticator: Authenticator,
         clock: IReactorTime,
         wall: Callable[[], float],
-        quotas: Quotas,
+        shares: IShares,
     ) -> None:
         """
         @param act: Does it, by the project and the object that the page sent.
@@ -47,7 +47,7 @@ class ExampleResource(JSONResource):
         self._authenticator = authenticator
         self._clock = clock
         self._wall = wall
-        self._quotas = quotas
+        self._shares = shares
 
     def answer(self, request: BoundedRequest) -> Any:
         if not isLocal(request):
@@ -67,7 +67,7 @@ class ExampleResource(JSONResource):
             Credentials(projectId=self._projectId, origin=origin), self._wall()
         )
         body = request.content.read()
-        self._quotas.spend(identity.project, len(body), self._clock.seconds())
+        self._shares.spend(identity.project, len(body), self._clock.seconds())
         given = decodeValue(body)
         if not isinstance(given, dict):
             raise RealtimeError("invalid_arguments", "Send a JSON object.")

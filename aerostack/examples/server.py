@@ -14,12 +14,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
 from aerostack.auth.authenticator import Authenticator
-from aerostack.core.limits.quotas import Quotas
 from aerostack.examples import auction, orders
 from aerostack.examples.ai import Assistant
 from aerostack.examples.localsdk import InsideSDK
 from aerostack.examples.resource import ExampleResource
 from aerostack.examples.validation import Given
+from aerostack.interfaces.shares import IShares
 from aerostack.net.http.files import exampleFiles
 from aerostack.sessions.rpc import RPC
 
@@ -38,7 +38,7 @@ class Examples(Service):
         wall: Callable[[], float],
         rpc: RPC,
         authenticator: Authenticator,
-        quotas: Quotas,
+        shares: IShares,
         projectId: str,
     ) -> None:
         """
@@ -48,7 +48,7 @@ class Examples(Service):
         self._wall = wall
         self._rpc = rpc
         self._authenticator = authenticator
-        self._quotas = quotas
+        self._shares = shares
         self._projectId = projectId
         self._assistant = Assistant(clock)
 
@@ -69,7 +69,7 @@ class Examples(Service):
         for name, action in actions.items():
             act = partial(self._act, action)
             found[f"examples/api/{name}"] = ExampleResource(
-                act, self._projectId, self._authenticator, self._clock, self._wall, self._quotas
+                act, self._projectId, self._authenticator, self._clock, self._wall, self._shares
             )
         return found
 

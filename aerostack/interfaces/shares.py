@@ -33,8 +33,8 @@ class IShares(Interface):
     Counts what addresses, projects and the whole daemon use, on all processes of a machine, and
     enforces their limits.
 
-    What is counted here is given back exactly once.  If a caller gives something back while the
-    call that takes it goes on, nothing stays counted, whatever the answer is.
+    What was taken is given back exactly once.  A caller that does not want any more what it waits
+    for gives it back when it comes.
     """
 
     def admit(address):
@@ -43,8 +43,7 @@ class IShares(Interface):
         address, and the rate of new connections.
 
         @param address: See L{aerostack.settings.addresses}; L{None} if it is not counted.
-        @return: An L{IPlace}; or a L{Deferred} of one, which fails with the same errors.  If the
-            caller cancels the L{Deferred}, no place stays taken.
+        @return: An L{IPlace}; or a L{Deferred} of one, which fails with the same errors.
         @raise RealtimeError: C{too_many_connections} or C{overloaded}.
         """
 
@@ -53,8 +52,7 @@ class IShares(Interface):
         Count one more subscription of a project.
 
         @return: L{None} if it is counted now; else a L{Deferred} that fires with L{None} when it
-            is, or fails with the same errors.  If the caller cancels the L{Deferred}, nothing
-            stays counted.
+            is, or fails with the same errors.
         @raise RealtimeError: C{too_many_subscriptions}.
         """
 

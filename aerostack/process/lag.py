@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from aerostack.core.limits.admission import Admission
+from aerostack.core.limits.lag import LagLimit
 
 
 class LagMonitor(Service):
@@ -23,8 +23,8 @@ class LagMonitor(Service):
     log = Logger()
     interval = 0.25
 
-    def __init__(self, clock: IReactorTime, admission: Admission) -> None:
-        self._admission = admission
+    def __init__(self, clock: IReactorTime, limit: LagLimit) -> None:
+        self._limit = limit
         self._behind = False
         self._beating = LoopingCall.withCount(self._beat)
         self._beating.clock = clock
@@ -40,9 +40,9 @@ class LagMonitor(Service):
 
     def _beat(self, count: int) -> None:
         lag = (count - 1) * self.interval
-        self._admission.measured(lag)
-        if self._admission.behind and not self._behind:
+        self._limit.measured(lag)
+        if self._limit.behind and not self._behind:
             self.log.warn("{lag} s behind with the work: new connections are refused", lag=lag)
-        elif self._behind and not self._admission.behind:
+        elif self._behind and not self._limit.behind:
             self.log.info("caught up: new connections are let in again")
-        self._behind = self._admission.behind
+        self._behind = self._limit.behind

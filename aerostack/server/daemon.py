@@ -53,7 +53,6 @@ class Daemon(MultiService):
             wall,
             run,
             self.node.provide(),
-            self.node.admission,
             self.node.databaseFault,
             self.node.restored,
             self.node.calls(),

@@ -19,8 +19,8 @@ from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Identity
 from aerostack.core.access.tables import Access
 from aerostack.core.diagnosis.histogram import Histogram
-from aerostack.core.limits.admission import Admission
 from aerostack.core.limits.draining import DrainPlan
+from aerostack.core.limits.lag import LagLimit
 from aerostack.core.topics.patterns import Patterns
 from aerostack.examples.server import Examples
 from aerostack.interfaces.messaging import IConnection
@@ -51,6 +51,7 @@ class Front(MultiService):
     @ivar rpc: Answers the calls of servers.
     @ivar revocations: Reads the revocations of tokens from the database.
     @ivar connections: All WebSocket connections.
+    @ivar lag: Refuses new connections while this process is behind with its work.
     @ivar health: Reports whether the daemon does its work.
     @ivar console: The resources of the console.
     @ivar site: The tree of resources that every listener serves.
@@ -65,7 +66,6 @@ class Front(MultiService):
         wall: Callable[[], float],
         run: str,
         node: NodeServices,
-        admission: Admission,
         databaseFault: Callable[[], str | None],
         restored: Callable[[], str | None],
         calls: Mapping[str, Histogram],
@@ -75,7 +75,6 @@ class Front(MultiService):
         @param wall: Gives the time of day, seconds since the epoch.
         @param run: The id of this run, letters and digits: no two runs of a process have the same.
         @param node: What exists once on a machine.
-        @param admission: Bounds the rate of new connections.
         @param databaseFault: See L{Health}.
         @param restored: See L{Health}.
         @param calls: How long the calls of the database took, by the purpose of the connection.
@@ -107,24 +106,22 @@ class Front(MultiService):
         self.connections = Connections(
             reactor,
             limits,
-            node.quotas,
             self._makeSession,
             lambda: f"c{run}-{next(serial)}",
             Compressor(server.compressionThreshold, 1 << 20) if server.compression else None,
         )
         self._drainPlan = DrainPlan(server.restartTime, server.reconnectSpread, random)
+        self.lag = LagLimit(limits, random)
         self._gate = Gate(
-            reactor,
-            limits,
             self.connections,
-            node.quotas,
-            admission,
+            node.shares,
+            self.lag,
             self._drainPlan,
             Proxies(server.trustedProxies),
         )
         self.health = Health(
             self.connections,
-            node.quotas,
+            lambda: self._services.context.subscriptions,
             self.hub,
             self.feeds,
             node.tracker,
@@ -152,7 +149,7 @@ class Front(MultiService):
         )
         self.revocations.setServiceParent(self)
         SessionMaintenance(reactor, self._services.deadlines).setServiceParent(self)
-        LagMonitor(reactor, admission).setServiceParent(self)
+        LagMonitor(reactor, self.lag).setServiceParent(self)
 
     def _makeSession(self, connection: IConnection, identity: Identity) -> Session:
         self.log.debug(
@@ -169,7 +166,7 @@ class Front(MultiService):
             self._wall,
             self.config,
             self.authenticator,
-            self._node.quotas,
+            self._node.shares,
             self._gate,
             self.connections,
             self._node.history,
@@ -195,7 +192,7 @@ class Front(MultiService):
             self._wall,
             self.rpc,
             self.authenticator,
-            self._node.quotas,
+            self._node.shares,
             openProject(self.config),
         )
         examples.setServiceParent(self)
@@ -248,7 +245,8 @@ class Front(MultiService):
         limits, server = config.limits, config.server
         self._services.reload(limits, snapshotBounds(limits))
         self.connections.reload(limits)
-        self._gate.reload(limits, Proxies(server.trustedProxies))
+        self.lag.reload(limits)
+        self._gate.reload(Proxies(server.trustedProxies))
         self._drainPlan.reload(server.restartTime, server.reconnectSpread)
         self.console.reload(server.console, limits)
         self.site.reload(limits)

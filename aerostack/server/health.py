@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aerostack.core.diagnosis.samples import Counts
-from aerostack.core.limits.quotas import Quotas
 from aerostack.core.rows.journal import Lag
 from aerostack.hub.hub import Hub
 from aerostack.interfaces.tracking import IChangeTracker
@@ -27,7 +26,7 @@ class Health:
     def __init__(
         self,
         connections: Connections,
-        quotas: Quotas,
+        subscriptions: Callable[[], int],
         hub: Hub,
         feeds: TableFeed,
         tracker: IChangeTracker,
@@ -35,13 +34,14 @@ class Health:
         restored: Callable[[], str | None],
     ) -> None:
         """
+        @param subscriptions: Gives the number of subscriptions.
         @param databaseFault: Gives one sentence about what is wrong with the database, or L{None}
             if nothing is.
         @param restored: Gives one sentence if the database was put back to an older state, or
             L{None} if it was not.
         """
         self._connections = connections
-        self._quotas = quotas
+        self._subscriptions = subscriptions
         self._hub = hub
         self._feeds = feeds
         self._tracker = tracker
@@ -84,7 +84,7 @@ class Health:
         """
         return Counts(
             len(self._connections),
-            self._quotas.subscriptions.total,
+            self._subscriptions(),
             self._hub.delivery.published,
             self._feeds.changes,
             self._hub.delivery.fanout.delivered,

@@ -18,7 +18,6 @@ from twisted.internet.defer import Deferred, DeferredList
 from aerostack.core.access.removals import Revocation
 from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.limits.admission import Admission
-from aerostack.core.limits.quotas import Quotas
 from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
 from aerostack.core.replay.logs import TopicLogs
@@ -38,6 +37,7 @@ from aerostack.server.listening import StartError
 from aerostack.server.policies import makePolicies
 from aerostack.server.queries import Queries
 from aerostack.sessions.services import NodeServices
+from aerostack.sessions.shares import Shares
 from aerostack.settings.settings import Config
 from aerostack.tracker.faults import describe
 from aerostack.tracker.tracker import ChangeTracker
@@ -54,8 +54,7 @@ class Node(MultiService):
     @ivar history: The kept messages.
     @ivar tracker: Reads changes of tables.
     @ivar backbone: Puts publications in order, and decides who is present.
-    @ivar quotas: What each project uses.
-    @ivar admission: Bounds the rate of new connections.
+    @ivar shares: What clients and projects use.
     """
 
     def __init__(self, config: Config, reactor: Any, wall: Callable[[], float], run: str) -> None:
@@ -100,8 +99,7 @@ class Node(MultiService):
         )
         self.tracker = self._makeTracker()
         limits = config.limits
-        self.quotas = Quotas(config.projects, limits.connectionsPerAddress)
-        self.admission = Admission(limits, random)
+        self.shares = Shares(reactor, config.projects, limits, Admission(limits, random))
         self._queries = Queries(self._backend, self.pools.query, limits, self.tracker.poke)
         Sweeper(
             reactor, (self.backbone.roster.sweep, self.backbone.sequencer.expire)
@@ -139,7 +137,7 @@ class Node(MultiService):
             backbone.roster.rosters,
             self.history,
             self.tracker,
-            self.quotas,
+            self.shares,
             self._queries.run,
             self._line,
             self._revocations,
@@ -226,5 +224,4 @@ class Node(MultiService):
         self.config = config
         limits = config.limits
         self._queries.reload(limits)
-        self.quotas.reload(config.projects, limits.connectionsPerAddress)
-        self.admission.reload(limits)
+        self.shares.reloadShares(config.projects, limits)

@@ -10,8 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
 from aerostack.auth.authenticator import Authenticator
-from aerostack.core.limits.quotas import Quotas
 from aerostack.interfaces.messaging import IHistory
+from aerostack.interfaces.shares import IShares
 from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
 from aerostack.net.http.files import clientFiles, homeFiles, sharedFiles
 from aerostack.net.http.health import HealthResource
@@ -46,7 +46,7 @@ class SiteMap:
         wall: Callable[[], float],
         config: Config,
         authenticator: Authenticator,
-        quotas: Quotas,
+        shares: IShares,
         gate: Gate,
         connections: Connections,
         history: IHistory,
@@ -68,7 +68,7 @@ class SiteMap:
             wall,
             config.limits,
             config.history.pageSize,
-            quotas,
+            shares,
         )
         self.root = makeRoot(
             {
@@ -79,7 +79,7 @@ class SiteMap:
                     gate, connections, authenticator, wall, config.server.queryCredentials
                 ),
                 "api/v1/public/realtime/history": self._history,
-                "internal/hooks/rpc": RPCResource(rpc, authenticator, clock, wall, quotas),
+                "internal/hooks/rpc": RPCResource(rpc, authenticator, clock, wall, shares),
                 "health": HealthResource(health.health),
                 "metrics": MetricsResource(health.metrics, timings, authenticator, wall),
                 **more,

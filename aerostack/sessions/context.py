@@ -12,9 +12,9 @@ from aerostack.auth.authenticator import Authenticator
 from aerostack.core.backlog import Backlogs
 from aerostack.core.diagnosis.traces import Traces
 from aerostack.core.limits.deadlines import Deadlines
-from aerostack.core.limits.quotas import Quotas
 from aerostack.delivery.outbound import Outbound
 from aerostack.hub.hub import Hub
+from aerostack.interfaces.shares import IShares
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.interfaces import CommandedSession
 from aerostack.sessions.reauthorizing import Reauthorizing
@@ -31,7 +31,8 @@ class SessionContext:
         expire.  An operator may set it at any moment.
     @ivar limits: The limits for sessions that begin from now on.
     @ivar deadlines: When each session has something to do.
-    @ivar quotas: What each project may use, and uses.
+    @ivar shares: What projects may use, and use.
+    @ivar subscriptions: How many subscriptions the sessions have.
     @ivar traces: What the daemon remembers of connections.
     @ivar reauthorizing: Checks again what sessions may do, and takes back what closed sessions
         held.
@@ -50,7 +51,7 @@ class SessionContext:
         authenticator: Authenticator,
         limits: LimitsConfig,
         deadlines: Deadlines,
-        quotas: Quotas,
+        shares: IShares,
         traces: Traces,
     ) -> None:
         self.clock = clock
@@ -61,7 +62,8 @@ class SessionContext:
         self.authenticator = authenticator
         self.limits = limits
         self.deadlines = deadlines
-        self.quotas = quotas
+        self.shares = shares
+        self.subscriptions = 0
         self.traces = traces
         self.reauthorizing = Reauthorizing(clock)
         self.backlogs: Backlogs[Outbound] = Backlogs()

@@ -13,7 +13,6 @@ from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.tables import Access
 from aerostack.core.diagnosis.traces import Traces
 from aerostack.core.limits.deadlines import Deadlines
-from aerostack.core.limits.quotas import Quotas
 from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.patterns import Patterns
 from aerostack.hub.hub import Hub
@@ -24,6 +23,7 @@ from aerostack.interfaces.messaging import IHistory
 from aerostack.interfaces.publishing import IPublisher
 from aerostack.interfaces.revocations import IRevocationStore
 from aerostack.interfaces.roster import IMembers, IRoster
+from aerostack.interfaces.shares import IShares
 from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.context import SessionContext
@@ -48,7 +48,7 @@ class NodeServices:
     @ivar members: The members of each attached topic.
     @ivar history: The kept messages.
     @ivar tracker: Reads changes of tables.
-    @ivar quotas: What each project may use, and uses.
+    @ivar shares: What clients and projects share: places, subscriptions and rates.
     @ivar query: Runs the statements of C{db.query}.
     @ivar line: Reaches every node.
     @ivar revocations: Keeps the revocations of tokens.
@@ -61,7 +61,7 @@ class NodeServices:
     members: IMembers
     history: IHistory
     tracker: IChangeTracker
-    quotas: Quotas
+    shares: IShares
     query: Query
     line: ILine
     revocations: IRevocationStore
@@ -129,7 +129,7 @@ class ClientServices:
             authenticator,
             limits,
             self.deadlines,
-            node.quotas,
+            node.shares,
             self.traces,
         )
         revocations = authenticator.revocations

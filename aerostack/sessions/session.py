@@ -172,7 +172,7 @@ class Session(SessionLife):
         try:
             if wait:
                 raise tooFast("A connection", self._allowance, wait)
-            self._context.quotas.spend(self.identity.project, size, now)
+            self._context.shares.spend(self.identity.project, size, now)
         except RealtimeError as error:
             about = reference(payload)
             if about.request in URGENT:

@@ -22,7 +22,7 @@ from aerostack.errors import RealtimeError
 from aerostack.protocol.clientframes import Subscribe, requestOf
 from aerostack.protocol.serverframes import Unsubscribed
 from aerostack.recovery.requests import SubscribeRequest
-from aerostack.sessions.attaching import Attaching
+from aerostack.sessions.claims import Claims
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession
 from aerostack.sessions.reauthorizing import PIECE
@@ -35,7 +35,7 @@ class Subscriptions:
     """
 
     __slots__ = (
-        "_attaching",
+        "_claims",
         "_context",
         "_grants",
         "_hub",
@@ -58,12 +58,10 @@ class Subscriptions:
         self._hub = context.hub
         self._limits = context.limits
         self._tracked = tracked
-        # By topic, the requests that wait for their topic to be attached, for the tracker to
-        # watch their table, or for the columns of the table.
+        # By topic, the requests that wait until everything is claimed for them, for the tracker
+        # to watch their table, or for the columns of the table.
         self._pending: dict[str, Subscribe] = {}
-        self._attaching = Attaching(
-            session, context.hub.attachments, self._pending, self._attachedLater, self._refuse
-        )
+        self._claims = Claims(session, context.hub.attachments, self._pending, context.shares)
         # By topic, the request of each table subscription, to check it again later.
         self._requests: dict[str, Subscribe] = {}
         # By topic, what the client may read of the table; and what holds the changes back until
@@ -137,7 +135,6 @@ class Subscriptions:
         again = self._session in self._hub.registry.subscribers(canonical)
         if not again:
             self.checkCapacity(canonical)
-            self._context.quotas.checkSubscriptions(topic.project)
         if topic.table is None:
             if frame.filter or frame.columns is not None or parseEvents(frame.event) is not None:
                 raise RealtimeError(
@@ -153,25 +150,25 @@ class Subscriptions:
         if again:
             self._pending[canonical] = frame
             self._view(topic, frame, None)
-        elif self._attaching.isReady(topic, frame):
-            self._attached(topic, frame)
+        elif self._claims.claim(topic, frame, self._claimed, self._refuse):
+            self._enter(topic, frame)
 
-    def _attachedLater(self, topic: Topic, frame: Subscribe) -> None:
+    def _claimed(self, topic: Topic, frame: Subscribe) -> None:
+        """Go on with a request that has waited."""
         try:
-            # The client may be another user by now, and other clients may have used up the quota.
+            # The client may be another user by now.
             self._context.feeds.permit(self._session.identity, Action.SUBSCRIBE, topic)
-            self._context.quotas.checkSubscriptions(topic.project)
         except RealtimeError as error:
-            self._hub.attachments.release(topic.canonical)
+            self._claims.giveBack(topic)
             self._refuse(topic, frame, error)
         else:
-            self._attached(topic, frame)
+            self._enter(topic, frame)
 
     def _refuse(self, topic: Topic, frame: Subscribe, error: RealtimeError) -> None:
         self._session.sendError(error, None, topic.canonical, requestOf(frame))
 
-    def _attached(self, topic: Topic, frame: Subscribe) -> None:
-        """Go on, now that the topic is attached for this request."""
+    def _enter(self, topic: Topic, frame: Subscribe) -> None:
+        """Go on with a request for which everything is claimed: find the table, or begin."""
         if topic.table is None:
             self._begin(topic, frame, None, None)
             return
@@ -186,8 +183,8 @@ class Subscriptions:
         """
         Find out what the client may read of a table, and begin the subscription.
 
-        @param watched: The table, if the tracker watches it for this request, and its topic is
-            attached for it.
+        @param watched: The table, if the tracker watches it for this request; then everything else
+            is claimed for it, too.
         @param columns: The columns of the table, if they were read.
         """
         # The client may have gone, unsubscribed, or asked again meanwhile.
@@ -205,10 +202,9 @@ class Subscriptions:
                 )
                 return
             del self._pending[topic.canonical]
-            if watched is not None:
-                # Other clients may have used up the quota meanwhile.
-                self._context.quotas.checkSubscriptions(topic.project)
-            elif self._session not in self._hub.registry.subscribers(topic.canonical):
+            if watched is None and self._session not in self._hub.registry.subscribers(
+                topic.canonical
+            ):
                 # The subscription to change has ended meanwhile.
                 self.subscribe(topic, frame)
                 return
@@ -226,15 +222,18 @@ class Subscriptions:
         self._begin(topic, frame, view, selection)
 
     def _unwatchable(self, topic: Topic, frame: Subscribe, failure: Failure) -> None:
-        self._hub.attachments.release(topic.canonical)
-        self._unreadable(topic, frame, None, failure)
+        self._claims.giveBack(topic)
+        self._failed(topic, frame, failure)
 
     def _unreadable(
         self, topic: Topic, frame: Subscribe, watched: str | None, failure: Failure
     ) -> None:
         self._release(topic, watched)
+        self._failed(topic, frame, failure)
+
+    def _failed(self, topic: Topic, frame: Subscribe, failure: Failure) -> None:
+        """Refuse a request, unless the client has unsubscribed, or has asked again."""
         error = refusal(failure)
-        # Else the client has unsubscribed, or has asked again and gets that answer.
         if self._pending.get(topic.canonical) is frame:
             del self._pending[topic.canonical]
             self._refuse(topic, frame, error)
@@ -247,7 +246,7 @@ class Subscriptions:
         """
         if watched is not None:
             self._context.feeds.unwatch(watched)
-            self._hub.attachments.release(topic.canonical)
+            self._claims.giveBack(topic)
 
     def _begin(
         self, topic: Topic, frame: Subscribe, view: View | None, selection: Selection | None
@@ -255,7 +254,7 @@ class Subscriptions:
         # Drop the pending frames and reads of an earlier subscription to the topic.
         self._session.restart(topic.canonical)
         if self._hub.subscribe(self._session, topic, view):
-            self._context.quotas.subscriptions.add(topic.project)
+            self._context.subscriptions += 1
             self._note(topic, True)
         refuse = partial(self._giveUp, topic, request=requestOf(frame))
         asked = SubscribeRequest(topic, view, frame.since, selection, bool(frame.sync), refuse)
@@ -388,10 +387,10 @@ class Subscriptions:
         self._grants.pop(topic.canonical, None)
         self._reauthorizing.pop(topic.canonical, None)
         if self._hub.unsubscribe(self._session, topic):
-            self._context.quotas.subscriptions.remove(topic.project)
+            self._context.subscriptions -= 1
             if topic.table is not None:
                 self._context.feeds.unwatch(topic.table)
-            self._hub.attachments.release(topic.canonical)
+            self._claims.giveBack(topic)
 
 
 def _needsColumns(frame: Subscribe, grant: Grant) -> bool:

@@ -89,9 +89,7 @@ class Tracking:
         self._limits = context.limits
         self._waiting = waiting
         self._checkCapacity = checkCapacity
-        self._attaching = Attaching(
-            session, context.hub.attachments, waiting, self._attachedLater, self._refuse
-        )
+        self._attaching = Attaching(session, context.hub.attachments, waiting)
         # By topic, what the roster was asked and has not answered since the client came.
         self._asked: dict[str, _Asked] = {}
         self._isOver = False
@@ -116,7 +114,7 @@ class Tracking:
             return
         self._checkCapacity(canonical)
         waiting = self._makeWaiting(canonical, frame, size)
-        if self._attaching.isReady(topic, waiting):
+        if self._attaching.isReady(topic, waiting, self._attachedLater, self._refuse):
             self._attached(topic, waiting)
 
     def _makeWaiting(self, canonical: str, frame: Track, size: int) -> Waiting:

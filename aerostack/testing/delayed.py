@@ -21,6 +21,7 @@ from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.publishing import IPublisher, IReceiver
 from aerostack.interfaces.roster import IRoster
+from aerostack.interfaces.shares import IPlace, IShares
 from aerostack.sessions.services import NodeServices
 
 
@@ -193,6 +194,49 @@ class DelayedRoster:
         return self._stays.topicsOf(connectionId)
 
 
+@implementer(IPlace)
+class DelayedPlace:
+    """
+    A place of a connection, behind a line.
+    """
+
+    def __init__(self, line: Line, place: IPlace) -> None:
+        self._line = line
+        self._place = place
+
+    def enter(self, project: str) -> Deferred[None]:
+        return self._line.ask(self._place.enter, project)
+
+    def leave(self) -> None:
+        self._line.ask(self._place.leave)
+
+
+@implementer(IShares)
+class DelayedShares:
+    """
+    Shares behind a line.  Rates are spent at once.
+    """
+
+    def __init__(self, line: Line, shares: IShares) -> None:
+        self._line = line
+        self._shares = shares
+
+    def admit(self, address: str | None) -> Deferred[DelayedPlace]:
+        def admit() -> DelayedPlace:
+            return DelayedPlace(self._line, self._shares.admit(address))
+
+        return self._line.ask(admit)
+
+    def subscribe(self, project: str) -> Deferred[None]:
+        return self._line.ask(self._shares.subscribe, project)
+
+    def unsubscribe(self, project: str) -> None:
+        self._line.ask(self._shares.unsubscribe, project)
+
+    def spend(self, project: str, size: int, now: float) -> None:
+        self._shares.spend(project, size, now)
+
+
 def delayed(line: Line, node: NodeServices) -> NodeServices:
     """
     Put a node behind a line.
@@ -202,4 +246,5 @@ def delayed(line: Line, node: NodeServices) -> NodeServices:
         publisher=DelayedPublisher(line, node.publisher),
         source=DelayedLogs(line, node.sequencer),
         roster=DelayedRoster(line, node.roster),
+        shares=DelayedShares(line, node.shares),
     )

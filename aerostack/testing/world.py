@@ -20,7 +20,7 @@ from aerostack.client.realtime import RealtimeClient
 from aerostack.client.sdk import TwistedSDK
 from aerostack.core.access.permissions import Identity
 from aerostack.core.access.tables import Access
-from aerostack.core.limits.quotas import Quotas
+from aerostack.core.limits.admission import Admission
 from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
 from aerostack.core.replay.log import Depth
@@ -37,6 +37,7 @@ from aerostack.interfaces.messaging import IConnection
 from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
 from aerostack.sessions.services import ClientServices, NodeServices
 from aerostack.sessions.session import Session
+from aerostack.sessions.shares import Shares
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.tables import TableConfig
@@ -171,7 +172,9 @@ class World:
         self.authenticator = Authenticator(self.projects)
         for revocation in self.revocations.kept:
             self.authenticator.revocations.add(revocation, self.wall())
-        self.quotas = Quotas(self.projects, self.limits.connectionsPerAddress)
+        self.shares = Shares(
+            self.clock, self.projects, self.limits, Admission(self.limits, lambda: 0.5)
+        )
         node = self._node() if self._line is None else delayed(self._line, self._node())
         services = ClientServices(
             self.clock,
@@ -207,7 +210,7 @@ class World:
             backbone.roster.rosters,
             self.history,
             self.tracker,
-            self.quotas,
+            self.shares,
             self._query,
             LocalLine(self.clock, "world"),
             self.revocations,
@@ -278,7 +281,7 @@ class World:
         return self._makeSession(connect(self.newConnectionId()), identity)
 
     def _agent(self) -> RequestTraversalAgent:
-        quotas, limits = self.quotas, self.limits
+        shares, limits = self.shares, self.limits
         agent = RequestTraversalAgent(
             _Unbounded(
                 makeRoot(
@@ -291,10 +294,10 @@ class World:
                             self.wall,
                             limits,
                             500,
-                            quotas,
+                            shares,
                         ),
                         "internal/hooks/rpc": RPCResource(
-                            self.rpc, self.authenticator, self.clock, self.wall, quotas
+                            self.rpc, self.authenticator, self.clock, self.wall, shares
                         ),
                     }
                 )
@@ -334,6 +337,8 @@ class World:
                 if call.getTime() <= self.clock.seconds()
             ]
             if not due:
+                # Sessions that are over are not kept in memory.
+                self._openSessions()
                 return
             self.clock.advance(0)
         raise AssertionError("the reactor never comes to rest")

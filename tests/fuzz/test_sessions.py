@@ -238,7 +238,7 @@ class SessionFuzzTests(SynchronousTestCase):
                     list(crowd.world.hub.presence.rosters.topics()),
                     crowd.world.tracker.watched,
                     crowd.world.context.clients,
-                    len(crowd.world.quotas.subscriptions),
+                    len(crowd.world.shares.subscriptions),
                 )
                 self.assertEqual(left, (0, [], {}, {}, 0))
                 self.assertEqual(self.flushLoggedErrors(), [])

@@ -139,7 +139,7 @@ class OnlookerTests(ConsoleTests):
         self.assertEqual((change["operation"], change["data"]), ("INSERT", {"id": 7}))
         topic = await self.look("topic", topic="orders")
         self.assertEqual((topic["subscribers"], topic["published"]), (0, 1))
-        self.assertEqual(self.daemon.node.quotas.subscriptions.total, 0)
+        self.assertEqual(self.daemon.node.shares.subscriptions.total, 0)
         onlooker.transport.loseConnection()
         await self.until(self.left)
 

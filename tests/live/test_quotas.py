@@ -85,7 +85,7 @@ class ProjectTests(QuotaTests):
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
-        self.standStill(self.daemon.node.quotas, "spend")
+        self.standStill(self.daemon.node.shares, "spend")
 
     async def test_connections(self) -> None:
         """
@@ -108,7 +108,7 @@ class ProjectTests(QuotaTests):
         await self.refused()
         for wire in wires:
             await self.left(wire)
-        books = self.daemon.node.quotas
+        books = self.daemon.node.shares
         self.assertEqual([len(books.connections), len(books.addresses)], [0, 0])
 
     async def test_frames(self) -> None:
@@ -252,7 +252,7 @@ class AdmissionTests(QuotaTests):
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
-        self.standStill(self.daemon.node.admission, "check")
+        self.standStill(self.daemon.node.shares.admission, "check")
 
     async def test_overloaded(self) -> None:
         """
@@ -306,11 +306,11 @@ class LagTests(QuotaTests):
         ones.  When it has caught up, it accepts connections again.
         """
         wire = await self.come()
-        self.daemon.node.admission.measured(3600.0)
+        self.daemon.front.lag.measured(3600.0)
         refused = await self.refused()
         self.assertEqual((refused.status, refused.body["error"]), (503, "overloaded"))
         self.assertEqual(await wire.barrier(), [])
-        while self.daemon.node.admission.behind:
+        while self.daemon.front.lag.behind:
             await self.sleep(0.1)
         await self.come()
 
@@ -332,5 +332,5 @@ class StormTests(QuotaTests):
             self.assertEqual((await wire.frame())["type"], "subscribed")
 
         await gather(*(subscribe() for _ in range(300)))
-        self.assertEqual(self.daemon.node.quotas.connections["p"], 300)
-        self.assertEqual(self.daemon.node.quotas.subscriptions["p"], 300)
+        self.assertEqual(self.daemon.node.shares.connections["p"], 300)
+        self.assertEqual(self.daemon.node.shares.subscriptions["p"], 300)

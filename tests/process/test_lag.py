@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.limits.admission import Admission
+from aerostack.core.limits.lag import LagLimit
 from aerostack.errors import RealtimeError
 from aerostack.process.lag import LagMonitor
 from aerostack.settings.limits import LimitsConfig
@@ -21,8 +21,8 @@ class PulseTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.admission = Admission(LimitsConfig(lag=1.0), lambda: 0.5)
-        self.monitor = LagMonitor(self.clock, self.admission)
+        self.limit = LagLimit(LimitsConfig(lag=1.0), lambda: 0.5)
+        self.monitor = LagMonitor(self.clock, self.limit)
         self.monitor.startService()
         self.addCleanup(self.monitor.stopService)
         self.told: list[str] = []
@@ -42,7 +42,7 @@ class PulseTests(SynchronousTestCase):
         """
         self.clock.pump([0.05] * 100)
         self.clock.advance(0.9)
-        self.admission.check(self.clock.seconds())
+        self.limit.check()
         self.assertEqual(self.told, [])
 
     def test_behind(self) -> None:
@@ -51,12 +51,12 @@ class PulseTests(SynchronousTestCase):
         each change is logged once.
         """
         self.clock.advance(2.3)
-        self.assertRaises(RealtimeError, self.admission.check, self.clock.seconds())
+        self.assertRaises(RealtimeError, self.limit.check)
         self.clock.advance(2.3)
-        self.assertRaises(RealtimeError, self.admission.check, self.clock.seconds())
+        self.assertRaises(RealtimeError, self.limit.check)
         self.assertEqual(len(self.told), 1)
         self.clock.pump([0.25] * 4)
-        self.admission.check(self.clock.seconds())
+        self.limit.check()
         self.assertEqual(len(self.told), 2)
 
     def test_stop(self) -> None:
@@ -66,4 +66,4 @@ class PulseTests(SynchronousTestCase):
         self.monitor.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.clock.advance(100)
-        self.admission.check(self.clock.seconds())
+        self.limit.check()

@@ -53,7 +53,7 @@ class AttachingCase(SynchronousTestCase):
         assert isinstance(source, DelayedLogs)
         self.assertEqual((source.attached, self.world.hub.attachments._counts), (set(), {}))
         self.assertEqual(self.world.tracker.watchedTables(), [])
-        self.assertEqual(self.world.quotas.subscriptions.total, 0)
+        self.assertEqual(self.world.shares.subscriptions.total, 0)
         self.assertEqual(self.flushLoggedErrors(), [])
 
 
@@ -215,17 +215,25 @@ class ResumeTests(AttachingCase):
         """
         self.client.send(type="publish", topic="chat/a", event="e", data=data)
 
+    def begin(self) -> None:
+        """
+        Come back, and let everything through but the fill.
+        """
+        self.client.send(type="subscribe", topic="chat/a", since=self.since)
+        # The attachment, and the count of the project's subscriptions.
+        self.line.carry(2)
+
     def test_filled(self) -> None:
         """
         The client gets what it missed, once the log is filled, and once what came meanwhile.
         """
-        self.client.send(type="subscribe", topic="chat/a", since=self.since)
-        self.line.carry(1)
+        self.begin()
         self.publish(2)
         # The publication comes before the answer of the fill.
         self.line.waiting.reverse()
         self.line.carry(1)
         self.assertEqual(self.client.take(), [])
+        self.assertEqual(len(self.line.waiting), 1)
         self.publish(3)
         answer, *frames = self.carry()
         self.assertTrue(answer["recovered"])
@@ -236,8 +244,7 @@ class ResumeTests(AttachingCase):
         """
         If the log cannot be filled, the client gets the error, and the subscription ends.
         """
-        self.client.send(type="subscribe", topic="chat/a", since=self.since)
-        self.line.carry(1)
+        self.begin()
         self.line.refuse(AWAY)
         error, ended = self.client.take()
         self.assertEqual((error["code"], ended["type"]), ("engine_unavailable", "unsubscribed"))
@@ -247,8 +254,7 @@ class ResumeTests(AttachingCase):
         """
         A client that unsubscribes while the log is being filled hears no more of it.
         """
-        self.client.send(type="subscribe", topic="chat/a", since=self.since)
-        self.line.carry(1)
+        self.begin()
         self.client.send(type="unsubscribe", topic="chat/a")
         self.assertEqual(types(self.carry()), ["unsubscribed"])
         self.assertGone()

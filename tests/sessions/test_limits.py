@@ -137,7 +137,7 @@ class QuotaTests(SynchronousTestCase):
         self.assertEqual(types(second.ask(type="subscribe", topic="orders")), ["subscribed"])
         second.close()
         self.neighbour.close()
-        self.assertEqual(len(self.world.quotas.subscriptions), 0)
+        self.assertEqual(len(self.world.shares.subscriptions), 0)
 
     def test_projectTables(self) -> None:
         """

@@ -138,7 +138,7 @@ class SessionTests(SynchronousTestCase):
         for _ in range(6):
             world.clock.advance(0)
         self.assertEqual((len(registry), presence.count("doc/a/p")), (0, 0))
-        self.assertEqual(world.quotas.subscriptions["p"], 0)
+        self.assertEqual(world.shares.subscriptions["p"], 0)
 
     def test_lost(self) -> None:
         """

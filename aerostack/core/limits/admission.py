@@ -1,5 +1,5 @@
 """
-Decides whether a new connection is admitted now, or must come back later.
+Decides whether a new connection comes too fast after others, and must come back later.
 
 An overloaded daemon that admits every client serves all of them badly.  It is better to tell some
 clients when to come back, and to serve all in turn.
@@ -21,7 +21,7 @@ LATE = 30.0
 
 class Admission:
     """
-    Bounds the rate of new connections, and stops admission while the daemon lags.
+    Bounds the rate of new connections.
     """
 
     def __init__(self, limits: LimitsConfig, random: Callable[[], float]) -> None:
@@ -30,7 +30,6 @@ class Admission:
         """
         self._random = random
         self._bucket: TokenBucket | None = None
-        self._lag = 0.0
         # The time at which the last refused client may come back.
         self._promised = 0.0
         self.reload(limits)
@@ -41,20 +40,7 @@ class Admission:
         """
         self._rate = limits.connectionsPerSecond
         self._burst = limits.connectionsBurst
-        self._longest = limits.lag
         self._bucket = None
-
-    @property
-    def behind(self) -> bool:
-        """Whether the daemon is too far behind with its work to take on more."""
-        return self._longest is not None and self._lag >= self._longest
-
-    def measured(self, lag: float) -> None:
-        """
-        Note the daemon's lag, in seconds.  An earlier lag only halves with each measurement,
-        because one beat in time between two late ones means little.
-        """
-        self._lag = max(lag, self._lag / 2)
 
     def check(self, now: float) -> None:
         """
@@ -63,12 +49,6 @@ class Admission:
         @param now: The time in seconds.
         @raise RealtimeError: C{overloaded}: the connection is not admitted now.
         """
-        if self.behind:
-            raise RealtimeError(
-                "overloaded",
-                "The daemon is behind with its work; come back later.",
-                _milliseconds(SOON + (self._lag + SOON) * self._random()),
-            )
         if self._rate is None:
             return
         if self._bucket is None:
@@ -77,7 +57,7 @@ class Admission:
             raise RealtimeError(
                 "overloaded",
                 "New connections come faster than they are let in; come back later.",
-                _milliseconds(self._promise(now, self._rate)),
+                milliseconds(self._promise(now, self._rate)),
             )
 
     def _promise(self, now: float, rate: float) -> float:
@@ -96,5 +76,8 @@ class Admission:
         return LATE * (1 + self._random()) / 2
 
 
-def _milliseconds(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
+    """
+    A wait as clients are told it: whole milliseconds.
+    """
     return ceil(seconds * 1000)

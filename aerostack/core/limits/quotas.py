@@ -124,22 +124,6 @@ class Quotas:
                 RETRY_AFTER,
             )
 
-    def enter(self, project: str, address: str | None) -> None:
-        """
-        Count a connection that has opened.
-        """
-        self.connections.add(project)
-        if address is not None:
-            self.addresses.add(address)
-
-    def leave(self, project: str, address: str | None) -> None:
-        """
-        Count a connection that has ended.
-        """
-        self.connections.remove(project)
-        if address is not None:
-            self.addresses.remove(address)
-
     # Subscriptions
 
     def checkSubscriptions(self, project: str) -> None:

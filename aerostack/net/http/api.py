@@ -15,11 +15,11 @@ from twisted.web.server import Request
 
 from aerostack.auth.authenticator import Authenticator, Credentials
 from aerostack.core.access.permissions import Action, Identity
-from aerostack.core.limits.quotas import Quotas
 from aerostack.core.replay.publications import Kept
 from aerostack.core.topics.topics import parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.messaging import IHistory
+from aerostack.interfaces.shares import IShares
 from aerostack.net.http.base import JSONResource, NotFoundResource
 from aerostack.net.http.requests import (
     BoundedRequest,
@@ -50,11 +50,11 @@ class HistoryResource(JSONResource):
         wall: Callable[[], float],
         limits: LimitsConfig,
         pageSize: int,
-        quotas: Quotas,
+        shares: IShares,
     ) -> None:
         super().__init__()
         self._permit = permit
-        self._quotas = quotas
+        self._shares = shares
         self._limits = limits
         self._pageSize = pageSize
         self._history = history
@@ -77,7 +77,7 @@ class HistoryResource(JSONResource):
         if not room:
             raise RealtimeError("invalid_arguments", "Name the topic: ?room=chat/general")
         identity = self._identify(request, room)
-        self._quotas.spend(identity.project, 0, self._clock.seconds())
+        self._shares.spend(identity.project, 0, self._clock.seconds())
         topic = parseTopic(
             room, identity.project, self._authenticator.projects, self._limits.topicLength
         )
@@ -132,10 +132,10 @@ class RPCResource(JSONResource):
         authenticator: Authenticator,
         clock: IReactorTime,
         wall: Callable[[], float],
-        quotas: Quotas,
+        shares: IShares,
     ) -> None:
         super().__init__()
-        self._quotas = quotas
+        self._shares = shares
         self._rpc = rpc
         self._authenticator = authenticator
         self._clock = clock
@@ -144,7 +144,7 @@ class RPCResource(JSONResource):
     def answer(self, request: BoundedRequest) -> Any:
         identity = serverOf(request, self._authenticator, self._wall())
         body = request.content.read()
-        self._quotas.spend(identity.project, len(body), self._clock.seconds())
+        self._shares.spend(identity.project, len(body), self._clock.seconds())
         called: Deferred[Any] = self._rpc.call(identity, body)
         return called.addCallback(lambda answer: (200, answer))
 

@@ -26,6 +26,7 @@ from zope.interface import implementer
 
 from aerostack.core.access.permissions import Identity
 from aerostack.interfaces.messaging import IConnection
+from aerostack.interfaces.shares import IPlace
 from aerostack.net.intake import Intake
 from aerostack.net.websocket.compression import Inflater
 from aerostack.protocol.deflate import Compressor
@@ -69,6 +70,7 @@ class Connection(WebSocketServerProtocol):
     Autobahn would give each connection.
 
     @ivar address: The address under which the connection is counted; L{None} if it is not.
+    @ivar place: The place that was taken for the connection.
     """
 
     logger = Logger()
@@ -100,6 +102,7 @@ class Connection(WebSocketServerProtocol):
         self.connectionId = connectionId
         self._owner = owner
         self.address: str | None = None
+        self.place: IPlace | None = None
         self.client: str | None = None
 
     @property

@@ -13,8 +13,8 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.server import NOT_DONE_YET, Request
 
 from aerostack.core.access.permissions import Identity
-from aerostack.core.limits.quotas import Quotas
 from aerostack.interfaces.messaging import IConnection
+from aerostack.interfaces.shares import IPlace
 from aerostack.net.intake import Intake
 from aerostack.net.websocket.compression import agree
 from aerostack.net.websocket.connection import Connection, connectionKind
@@ -42,20 +42,17 @@ class Connections:
         self,
         clock: IReactorTime,
         limits: LimitsConfig,
-        quotas: Quotas,
         makeSession: MakeSession,
         newId: Callable[[], str],
         compressor: Compressor | None,
     ) -> None:
         """
-        @param quotas: Counts the connections.
         @param makeSession: Makes the session of a connection that has opened.
         @param newId: Makes connection ids; no two calls give the same id.
         @param compressor: Compresses frames for clients that offer compression; L{None} if the
             daemon does not compress.
         """
         self.stopping = False
-        self._quotas = quotas
         self._makeSession = makeSession
         self._newId = newId
         self._sessions: dict[Connection, Session] = {}
@@ -89,12 +86,15 @@ class Connections:
         opening: Opening,
         identity: Identity,
         address: str | None,
+        place: IPlace,
     ) -> Any:
         """
         Make a WebSocket of a request.
 
         @param opening: The request, as L{parseOpening} has read it.
         @param address: The address under which the connection is counted; L{None} if it is not.
+        @param place: The place that was taken for the connection.  It is given back when the
+            connection ends.  If this method raises an error, the caller gives it back.
         @return: The result for the resource's C{render}.
         """
         client = opening.client()
@@ -102,6 +102,7 @@ class Connections:
         extension = None if self._compressor is None else agree(opening.extensions)
         channel: Any = request.channel
         connection.address = address
+        connection.place = place
         connection.client = client
         transport = channel.release(connection)
         wrapped = isinstance(transport, ProtocolWrapper)
@@ -133,16 +134,14 @@ class Connections:
         """
         session = self._makeSession(connection, identity)
         self._sessions[connection] = session
-        self._quotas.enter(identity.project, connection.address)
         return session
 
     def gone(self, connection: Connection) -> None:
         """
         Note that a connection has ended.
         """
-        session = self._sessions.pop(connection, None)
-        if session is not None:
-            self._quotas.leave(session.identity.project, connection.address)
+        if self._sessions.pop(connection, None) is not None and connection.place is not None:
+            connection.place.leave()
 
     def sessions(self) -> Sequence[Session]:
         """

@@ -4,17 +4,16 @@ Decides whether a client may connect, before the daemon looks at its credentials
 
 from __future__ import annotations
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
-from aerostack.core.limits.admission import Admission
 from aerostack.core.limits.draining import DrainPlan
-from aerostack.core.limits.quotas import RETRY_AFTER, Quotas
+from aerostack.core.limits.lag import LagLimit
 from aerostack.errors import RealtimeError
+from aerostack.interfaces.shares import IPlace, IShares
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.handshake import Opening
 from aerostack.settings.addresses import Proxies
-from aerostack.settings.limits import LimitsConfig
 
 
 class Gate:
@@ -24,63 +23,54 @@ class Gate:
 
     def __init__(
         self,
-        clock: IReactorTime,
-        limits: LimitsConfig,
         connections: Connections,
-        quotas: Quotas,
-        admission: Admission,
+        shares: IShares,
+        lag: LagLimit,
         drainPlan: DrainPlan,
         proxies: Proxies,
     ) -> None:
-        self._limits = limits
         self._proxies = proxies
-        self._clock = clock
         self._connections = connections
-        self._quotas = quotas
-        self._admission = admission
+        self._shares = shares
+        self._lag = lag
         self._drainPlan = drainPlan
 
-    def reload(self, limits: LimitsConfig, proxies: Proxies) -> None:
+    def reload(self, proxies: Proxies) -> None:
         """
-        Go by these limits, and trust these proxies, from now on.
+        Trust these proxies from now on.
         """
-        self._limits = limits
         self._proxies = proxies
 
-    def admit(self, request: Request, opening: Opening) -> str | None:
+    def addressOf(self, request: Request, opening: Opening) -> str | None:
         """
-        Make sure that one more client may connect.  All checks are cheap, because an overloaded
-        daemon makes them very often.
+        The address under which a connection is counted; L{None} if it is not counted.
+        """
+        # A Unix socket's address has no host.
+        peer = getattr(request.getClientAddress(), "host", None)
+        return self._proxies.client(peer, opening.forwardedFor)
 
-        @return: The address under which the connection is counted; L{None} if it is not counted.
-        @raise RealtimeError: C{shutting_down}, C{too_many_connections} or
-            C{overloaded}.
+    def admit(self, address: str | None) -> IPlace | Deferred[IPlace]:
         """
-        here = len(self._connections)
+        Take a place for one more client.  All checks are cheap, because an overloaded daemon makes
+        them very often.
+
+        @return: See L{IShares.admit}.
+        @raise RealtimeError: C{shutting_down}, C{too_many_connections} or C{overloaded}.
+        """
+        self.checkOpen()
+        self._lag.check()
+        place: IPlace | Deferred[IPlace] = self._shares.admit(address)
+        return place
+
+    def checkOpen(self) -> None:
+        """
+        Make sure that the daemon is not stopping.
+
+        @raise RealtimeError: C{shutting_down}.
+        """
         if self._connections.stopping:
             raise RealtimeError(
                 "shutting_down",
                 "The daemon is stopping; connect again.",
-                self._drainPlan.latecomer(here),
+                self._drainPlan.latecomer(len(self._connections)),
             )
-        if here >= self._limits.connections:
-            raise RealtimeError(
-                "too_many_connections",
-                f"The daemon has at most {self._limits.connections} connections.",
-                RETRY_AFTER,
-            )
-        # A Unix socket's address has no host.
-        peer = getattr(request.getClientAddress(), "host", None)
-        address = self._proxies.client(peer, opening.forwardedFor)
-        self._quotas.checkAddress(address)
-        # Last, because it counts the client: a client that is refused above is not counted.
-        self._admission.check(self._clock.seconds())
-        return address
-
-    def checkProject(self, project: str) -> None:
-        """
-        Make sure that a project may have one connection more.
-
-        @raise RealtimeError: C{too_many_connections}.
-        """
-        self._quotas.checkProject(project)

@@ -65,14 +65,14 @@ class QuotasTests(SynchronousTestCase):
         books = quotas(connections=2)
         for _ in range(2):
             books.checkProject("p")
-            books.enter("p", None)
+            books.connections.add("p")
         error = self.refusal(books.checkProject, "p")
         self.assertEqual((error.code, error.retryAfter), ("too_many_connections", RETRY_AFTER))
         self.assertIn("project p", error.message)
         for _ in range(10):
             books.checkProject("q")
-            books.enter("q", None)
-        books.leave("p", None)
+            books.connections.add("q")
+        books.connections.remove("p")
         books.checkProject("p")
 
     def test_address(self) -> None:
@@ -81,15 +81,18 @@ class QuotasTests(SynchronousTestCase):
         address are not counted.
         """
         books = quotas(2)
-        books.enter("p", "192.0.2.1")
-        books.enter("q", "192.0.2.1")
+        books.connections.add("p")
+        books.addresses.add("192.0.2.1")
+        books.connections.add("q")
+        books.addresses.add("192.0.2.1")
         error = self.refusal(books.checkAddress, "192.0.2.1")
         self.assertEqual((error.code, error.retryAfter), ("too_many_connections", RETRY_AFTER))
         books.checkAddress("192.0.2.2")
         for _ in range(10):
             books.checkAddress(None)
-            books.enter("p", None)
-        books.leave("q", "192.0.2.1")
+            books.connections.add("p")
+        books.connections.remove("q")
+        books.addresses.remove("192.0.2.1")
         books.checkAddress("192.0.2.1")
 
     def test_subscriptions(self) -> None:
@@ -170,7 +173,8 @@ class QuotasTests(SynchronousTestCase):
         """
         books = quotas(connections=5, framesPerSecond=1.0)
         for _ in range(3):
-            books.enter("p", "192.0.2.1")
+            books.connections.add("p")
+            books.addresses.add("192.0.2.1")
         books.spend("p", 0, 0)
         books.spend("p", 0, 0)
         self.refusal(books.spend, "p", 0, 0.0)
@@ -186,14 +190,16 @@ class QuotasTests(SynchronousTestCase):
         behind.
         """
         books = quotas(subscriptions=1, framesPerSecond=1.0)
-        books.enter("p", "192.0.2.1")
+        books.connections.add("p")
+        books.addresses.add("192.0.2.1")
         books.subscriptions.add("p")
         books.reload({}, None)
         for _ in range(10):
             books.spend("p", 0, 0)
         books.checkSubscriptions("p")
         books.subscriptions.remove("p")
-        books.leave("p", "192.0.2.1")
+        books.connections.remove("p")
+        books.addresses.remove("192.0.2.1")
         self.assertEqual(
             [len(books.connections), len(books.addresses), len(books.subscriptions)], [0, 0, 0]
         )
