@@ -94,6 +94,27 @@ class Gap:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """
+    A part of what a log holds, for an L{aerostack.core.replay.mirror.MirrorLog}.
+
+    @ivar first: The offset of the oldest entry that the log holds; if it holds none, the offset of
+        the next one.
+    @ivar base: The mark before the oldest entry that the log holds.
+    @ivar lostOffset: The offset of the newest entry that fell out and was not kept, 0 if there is
+        none.
+    @ivar lostMark: That entry's mark, -1 if there is none.
+    @ivar entries: The entries, oldest first, without a hole.
+    """
+
+    first: int
+    base: int
+    lostOffset: int
+    lostMark: int
+    entries: tuple[Entry, ...]
+
+
 EXPIRED = Gap("expired")
 UNKNOWN = Gap("unknown")
 LIMIT = Gap("limit")
@@ -160,6 +181,25 @@ class TopicLog:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def past(self, after: int, until: int, size: int) -> Past:
+        """
+        A part of what the log holds.
+
+        @param after: The offset after which it begins, or where the log begins if that is later.
+        @param until: The offset up to which it goes.
+        @param size: How many bytes the entries have at the most; but there is one at least, if
+            there is any.
+        """
+        first = self.head - len(self._entries) + 1
+        skipped = max(0, after + 1 - first)
+        entries: list[Entry] = []
+        for entry in islice(self._entries, skipped, max(skipped, until + 1 - first)):
+            size -= entry.size
+            if entries and size < 0:
+                break
+            entries.append(entry)
+        return Past(first, self._base, self._lostOffset, self._lostMark, tuple(entries))
+
     @property
     def position(self) -> Position:
         """The place behind the newest entry."""
@@ -182,7 +222,7 @@ class TopicLog:
         @param mark: Its mark; L{None} if it is not kept.
         """
         reached = self.mark if mark is None else max(self.mark, mark)
-        seen = not self.lineage and self._sees(mark)
+        seen = not self.lineage and self.sees(mark)
         return Position(self.epoch, self.head + 1, reached, self.lineage, self.within, seen)
 
     def append(self, frame: bytes, mark: int | None, source: Any, now: float) -> None:
@@ -194,7 +234,7 @@ class TopicLog:
         self.head += 1
         if not self.lineage:
             # On a table's topic the marks are the journal's.
-            self.seen = self._sees(mark)
+            self.seen = self.sees(mark)
         if mark is not None:
             self.mark = max(self.mark, mark)
         entry = Entry(self.head, self.mark, mark is not None, frame, source, now)
@@ -204,8 +244,10 @@ class TopicLog:
         self._count(entry.size)
         self.trim(now)
 
-    def _sees(self, mark: int | None) -> bool:
-        """Whether the newest mark is a kept message's after an entry with this mark was added."""
+    def sees(self, mark: int | None) -> bool:
+        """
+        Whether the newest mark will be a kept message's once an entry with this mark was added.
+        """
         return self.seen if mark is None else mark >= self.mark
 
     def reach(self, mark: int) -> None:

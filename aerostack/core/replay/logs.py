@@ -10,7 +10,9 @@ from itertools import islice
 from typing import cast
 
 from aerostack.core.limits.tally import Tally
-from aerostack.core.replay.log import Depth, TopicLog
+from aerostack.core.replay.log import Depth, Past, TopicLog
+from aerostack.core.replay.mirror import MirrorLog
+from aerostack.core.replay.positions import Position
 from aerostack.core.topics.topics import projectOf
 
 COST = 800
@@ -97,6 +99,20 @@ class TopicLogs:
             self._logs[topic] = log
             if not self.needed(topic):
                 self.leave(topic, now)
+        return log
+
+    def follow(self, topic: str, head: Position, now: float) -> MirrorLog:
+        """
+        Give a topic a log that follows a source.  A log that the topic has is dropped.
+
+        @param head: The source's head.
+        @param now: Seconds.
+        """
+        self.drop(topic)
+        log = MirrorLog(head, self.depthOf(topic), self._share(topic))
+        self._logs[topic] = log
+        if not self.needed(topic):
+            self.leave(topic, now)
         return log
 
     def restart(self, topic: str, mark: int, now: float) -> None:
@@ -208,6 +224,22 @@ class TopicLogs:
         share.holding.move_to_end(topic)
         if topic in share.idle:
             self.leave(topic, now)
+        if self.size > self.budget:
+            self._fit()
+
+    def prepend(self, topic: str, log: MirrorLog, past: Past | None, now: float) -> None:
+        """
+        Fill a topic's log (L{MirrorLog.prepend}), and keep within the budget.
+        """
+        log.prepend(past, now)
+        if len(log):
+            share = self._share(topic)
+            share.holding[topic] = log
+            share.holding.move_to_end(topic)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Keep within the budget."""
         while self.size > self.budget:
             most = max(self._shares.values(), key=lambda each: each.size)
             quietest = next(iter(most.holding))
