@@ -18,8 +18,8 @@ RETRY_AFTER = 2000
 """Milliseconds after which a client may try again when the right time is unknown, because other
 clients have to leave first."""
 
-# How many seconds' worth a project may send at once, after a pause.
-_BURST = 2
+BURST = 2
+"""How many seconds' worth a project may send at once, after a pause."""
 
 
 def tooFast(who: str, allowance: Allowance, wait: float) -> RealtimeError:
@@ -166,4 +166,4 @@ class Quotas:
 
 
 def _bucket(rate: float | None, now: float) -> TokenBucket | None:
-    return None if rate is None else TokenBucket(rate, rate * _BURST, now)
+    return None if rate is None else TokenBucket(rate, rate * BURST, now)
