@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import aerostack
@@ -65,7 +66,16 @@ def modules() -> Iterator[tuple[str, Path]]:
 NAMES = {f"aerostack.{name}".rstrip(".") for name, _ in modules()}
 
 
-def imports(source: str) -> Iterator[Import]:
+@cache
+def parse(source: str) -> ast.Module:
+    """
+    Parse a module.  Many tests look at the same modules.
+    """
+    return ast.parse(source)
+
+
+@cache
+def imports(source: str) -> tuple[Import, ...]:
     """
     What a module imports, also inside its functions; from a package of ours, the module
     that is meant.
@@ -86,7 +96,7 @@ def imports(source: str) -> Iterator[Import]:
                 child, own and not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
             )
 
-    yield from walk(ast.parse(source), True)
+    return tuple(walk(parse(source), True))
 
 
 def room(name: str) -> str:
@@ -141,7 +151,7 @@ def defined(module: str) -> set[str]:
     path = SOURCE.parent.joinpath(*module.split("."))
     source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     found = set()
-    for node in ast.parse(source.read_text()).body:
+    for node in parse(source.read_text()).body:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             found.add(node.name)
         targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", ())

@@ -32,6 +32,7 @@ from tests.layers import (
     imported,
     imports,
     modules,
+    parse,
     requirements,
     room,
 )
@@ -77,7 +78,7 @@ class LayerTests(SynchronousTestCase):
         self.assertTrue(list((SOURCE / WEB).rglob("*.js")))
         for path in (SOURCE / WEB).rglob("*.py"):
             self.assertEqual(path.name, "__init__.py")
-            self.assertEqual(len(ast.parse(path.read_text()).body), 1, path.name)
+            self.assertEqual(len(parse(path.read_text()).body), 1, path.name)
 
 
 class OutsideTests(SynchronousTestCase):
@@ -175,7 +176,7 @@ class OutsideTests(SynchronousTestCase):
         """
         found = set()
         for name, path in modules():
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(parse(path.read_text())):
                 if isinstance(node, ast.Constant) and SQL.match(f"{node.value} "):
                     found.add(room(name))
         self.assertEqual(found, {"databases", "examples"})
@@ -199,7 +200,7 @@ class DocstringTests(SynchronousTestCase):
         The docstring of every module and package begins with at least one whole sentence.
         """
         sentence = re.compile(r"\S+(\s+\S+){2,}?[.:](\s|\Z)")
-        docstrings = {name: ast.get_docstring(ast.parse(p.read_text())) for name, p in modules()}
+        docstrings = {name: ast.get_docstring(parse(p.read_text())) for name, p in modules()}
         silent = [name for name, text in docstrings.items() if not sentence.match(text or "")]
         self.assertEqual(silent, [])
 
