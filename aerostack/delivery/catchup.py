@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.python.failure import Failure
 
 from aerostack.core.backlog import Backlog
 from aerostack.core.limits.tally import Tally
@@ -270,3 +271,10 @@ class Catchup:
         awaited, self._awaited = self._awaited, None
         if awaited is not None:
             awaited.cancel()
+
+
+def ignoreEnd(failure: Failure) -> None:
+    """
+    Ignore that a catch-up has ended: its client has left the topic, or has subscribed anew.
+    """
+    failure.trap(CancelledError)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -21,7 +21,7 @@ from aerostack.core.replay.positions import Position, parsePosition
 from aerostack.core.rows.selection import Bounds
 from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic, topicOf
-from aerostack.delivery.catchup import Catchup, Stage
+from aerostack.delivery.catchup import Catchup, Stage, ignoreEnd
 from aerostack.delivery.outbound import Outbound
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
@@ -78,9 +78,7 @@ class Recovery:
         self._isFailing = False
 
     def reload(self, bounds: Bounds) -> None:
-        """
-        Read no more rows than these bounds allow from now on.
-        """
+        """Read no more rows than these bounds allow from now on."""
         self.snapshots.reload(bounds)
 
     # For subscriptions
@@ -124,7 +122,7 @@ class Recovery:
         Send a client nothing of a table for now.  Afterwards the client gets the changes from the
         log, by the rights that it has then.
 
-        @return: What L{release} takes.
+        @return: What L{readOn} takes to go on with the table.
         """
         # What was published until now was for it.
         self._hub.delivery.handOver(topic.canonical, outbound)
@@ -132,24 +130,14 @@ class Recovery:
         outbound.catchUp(topic.canonical, held)
         return held
 
-    def release(self, outbound: Outbound, topic: Topic, held: Catchup) -> None:
-        """
-        Go on with a table that was held.
-        """
-        self.readOn(outbound, topic.canonical, held)
-
     # For clients
 
     def pace(self, outbound: Outbound) -> None:
-        """
-        Give a client its next piece of the past when it is its turn.
-        """
+        """Give a client its next piece of the past when it is its turn."""
         self._pacer.pace(outbound)
 
     def readOn(self, outbound: Outbound, canonical: str, catchup: Catchup) -> None:
-        """
-        Read a table's log on for a client that is behind.
-        """
+        """Read a table's log on for a client that is behind."""
         self._start(outbound, self._follow(outbound, topicOf(canonical), catchup))
 
     def syncAgain(self, outbound: Outbound, canonical: str) -> None:
@@ -162,7 +150,7 @@ class Recovery:
     def _start(self, outbound: Outbound, coroutine: Coroutine[Any, Any, None]) -> None:
         """Let a catch-up's coroutine run until the catch-up ends."""
         going = Deferred.fromCoroutine(coroutine)
-        going.addErrback(_ignoreEnd).addErrback(outbound.fail)
+        going.addErrback(ignoreEnd).addErrback(outbound.fail)
 
     # The way of a resume, from top to bottom
 
@@ -227,10 +215,8 @@ class Recovery:
         if self._feeds.isDown:
             raise unavailable()
         catchup.restart(self._feeds.openLog(topic).standing)
-        await catchup.read(self._feeds.tracker.reach(position.mark, AHEAD))
-        # What was published meanwhile is in the log.
-        self._hub.delivery.handOver(topic.canonical, outbound)
-        catchup.restart(None)
+        reached = self._feeds.tracker.reach(position.mark, AHEAD)
+        await self._readLog(outbound, topic, catchup, reached)
 
     async def _fill(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
         """
@@ -240,10 +226,15 @@ class Recovery:
         """
         filling = self._hub.source.fill(topic.canonical)
         if filling is not None:
-            await catchup.read(filling)
-            # What was published meanwhile is in the log.
-            self._hub.delivery.handOver(topic.canonical, outbound)
-            catchup.restart(None)
+            await self._readLog(outbound, topic, catchup, filling)
+
+    async def _readLog(
+        self, outbound: Outbound, topic: Topic, catchup: Catchup, reading: Deferred[Any]
+    ) -> None:
+        """Wait for something of which what is published meanwhile is in the log, too."""
+        await catchup.read(reading)
+        self._hub.delivery.handOver(topic.canonical, outbound)
+        catchup.restart(None)
 
     def _plan(
         self,
@@ -407,8 +398,3 @@ class Recovery:
         if topic.table is not None:
             return self._feeds.openLog(topic)
         return self._hub.sequencer.openLog(topic.canonical)
-
-
-def _ignoreEnd(failure: Failure) -> None:
-    """The client has left the topic, or has subscribed anew."""
-    failure.trap(CancelledError)

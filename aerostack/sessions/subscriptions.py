@@ -348,7 +348,7 @@ class Subscriptions:
                 return
             self._context.feeds.change(self._session, topic, view)
         if held is not None:
-            self._context.recovery.release(self._session, topic, held)
+            self._context.recovery.readOn(self._session, topic.canonical, held)
 
     def _lose(self, topic: Topic, failure: Failure) -> None:
         error = refusal(failure)

@@ -309,7 +309,7 @@ class HoldTests(RecoveryCase):
         """
         Go on with the table.
         """
-        self.world.recovery.release(self.client.session, ORDERS, self.held)
+        self.world.recovery.readOn(self.client.session, ORDERS.canonical, self.held)
         self.world.turn()
 
     def test_rows(self) -> None:
