@@ -4,7 +4,12 @@ Tests for L{aerostack.engine.valkey.log}, against a real server.
 
 from __future__ import annotations
 
-from tests.engine.logs import LogContract
+from twisted.internet import reactor
+from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint
+
+from aerostack.core.replay.log import Depth
+from aerostack.testing.relay import Relay
+from tests.engine.logs import DEPTH, LogContract, Node
 from tests.engine.valkey.nodes import NodesCase
 
 
@@ -12,3 +17,22 @@ class ValkeyLogTests(NodesCase, LogContract):  # type: ignore[misc]
     """
     L{aerostack.engine.valkey.log.ValkeyLog} is a log as every other.
     """
+
+
+class RelayedLogTests(ValkeyLogTests):
+    """
+    It is so too where the line is slow and halves every packet.
+    """
+
+    def node(self, depth: Depth = DEPTH) -> Node:
+        """
+        Start a node that reaches the server through a relay.
+        """
+        relay = Relay(reactor, UNIXClientEndpoint(reactor, self.server.path))
+        relay.toServer.halved = relay.toClient.halved = True
+        relay.toClient.delay = 0.002
+        path = str(self.server.directory / f"r{len(self.nodes)}")
+        self.successResultOf(relay.listen(UNIXServerEndpoint(reactor, path)))
+        self.addCleanup(relay.stop)
+        self.through = UNIXClientEndpoint(reactor, path)
+        return super().node(depth)
