@@ -218,7 +218,7 @@ class Attaching:
         """Do for all topics together what one turn asked for."""
         joining, self._joining = self._joining, {}
         doubtful, self._doubtful = self._doubtful, {}
-        leaving, self._leaving = self._leaving.difference(self._topics), set()
+        leaving, self._leaving = self._leaving, set()
         if not self._isUp:
             # The next connection attaches all.
             return
@@ -233,7 +233,6 @@ class Attaching:
 
     async def _join(self, names: Sequence[str]) -> None:
         """Subscribe to channels, and attach their topics."""
-        generation = self._generation
         try:
             await self._link.subscribe([self._keys.channelOf(name) for name in names])
         except LOST:
@@ -242,11 +241,10 @@ class Attaching:
             # The server refuses all for one that it does not permit.
             for name in names if len(names) > 1 else ():
                 await self._join([name])
-            if len(names) == 1 and generation == self._generation:
+            if len(names) == 1:
                 self.failed(self._present(names), error)
             return
-        if generation == self._generation:
-            await self._compare(names)
+        await self._compare(names)
 
     async def _compare(self, names: Sequence[str], marks: Mapping[str, int] = NO_MARKS) -> None:
         """
@@ -254,20 +252,17 @@ class Attaching:
 
         @param marks: Where the logs begin that the server does not have.
         """
-        generation, topics = self._generation, self._present(names)
+        topics = self._present(names)
         known = [each.follower.head if each.follower else each.known for each in topics]
         try:
             answers = await self._questions.compare([each.name for each in topics], known, marks)
         except LOST:
             return
         except ValkeyError as error:
-            if generation == self._generation:
-                self.failed(topics, error)
+            self.failed(topics, error)
             return
         cold: list[Followed] = []
         for followed, answer in zip(topics, answers, strict=True):
-            if generation != self._generation:
-                return
             if self._topics.get(followed.name) is not followed:
                 continue
             if answer is None:
@@ -355,14 +350,11 @@ class Attaching:
 
     async def _readHeads(self) -> None:
         """Compare the heads of all topics with the server's."""
-        generation = self._generation
         for piece in pieces(self._topics):
             try:
                 heads = await self._questions.heads(piece)
             except ValkeyError as error:
                 self._logger.warn("The engine's heads could not be read: {error}", error=str(error))
-                return
-            if generation != self._generation:
                 return
             for name, head in zip(piece, heads, strict=True):
                 followed = self._topics.get(name)

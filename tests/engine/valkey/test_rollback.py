@@ -194,6 +194,7 @@ class EmptiedTests(NodesCase):
         await self.reached(node, TOPIC)
         self.server.execute("DEL", Keys().metaOf(TOPIC))
         await self.until(lambda: node.breaks)
+        self.assertEqual(await node.log.read(TOPIC, 0, None, 99, 99_999), [])
         await publishAll(node, "b", 3)
         await self.until(lambda: len(node.data()) == 8)
         entries = await node.log.read(TOPIC, 0, None, 99, 99_999)
