@@ -14,6 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import aerostack
 from aerostack.core import presence
+from aerostack.core.access.permissions import Identity, Role
+from aerostack.core.access.revocations import ROOM, Room
 from aerostack.core.replay.log import Depth
 from aerostack.core.replay.logs import COST
 from aerostack.core.rows.changes import INSERT, Change
@@ -23,9 +25,10 @@ from aerostack.databases import history
 from aerostack.errors import CLOSE_SLOW
 from aerostack.hub.ordering import OrderedPublisher
 from aerostack.hub.publishing import MAX_BACKLOG
+from aerostack.protocol.codec import encodeValue
 from aerostack.recovery import replay
 from aerostack.settings.limits import LimitsConfig
-from aerostack.testing import MemoryClient, World
+from aerostack.testing import MemoryClient, World, makeProject
 from tests.databases.test_history import SQLiteCase
 
 LIMITS = Path(aerostack.__file__).parent.parent / "docs/limits.rst"
@@ -293,6 +296,45 @@ class FillTests(FillCase):
         (repeats,) = cache._seen.values()
         ((key, (_, outcome)),) = repeats.items()
         self.assertLess(len(repr((key, outcome._result))), 300)
+
+    def test_revocations(self) -> None:
+        """
+        revocations of tokens
+
+        A server gets C{overloaded} for one more than the project's bound of entries or of bytes
+        allows, and nothing more is kept.  Another project has a bound of its own.
+        """
+        self.assertEqual(ROOM, Room(10_000, 8 * 1024 * 1024))
+        for room, name, many in (
+            (Room(20, ROOM.size), "u{}", 20),
+            # Each takes 400 bytes and those of its user's name.
+            (Room(ROOM.entries, 20 * 1400), "\N{GRINNING FACE}" * 249 + "{:04}", 20),
+        ):
+            self.world = World(
+                {"p": makeProject(), "q": makeProject(id="q", publicKey=None, secretKey=None)}
+            )
+            self.patch(self.world.authenticator.revocations, "_room", room)
+            refused = [self.revoke("p", name.format(number)) for number in range(many + 5)]
+            self.assertEqual(refused, [None] * many + ["overloaded"] * 5)
+            self.assertEqual(len(self.world.authenticator.revocations), many)
+            self.assertEqual(len(self.world.revocations.kept), many)
+            self.assertIsNone(self.revoke("q", name.format(0)))
+
+    def revoke(self, project: str, user: str) -> str | None:
+        """
+        Revoke the tokens of a user, as a server does.
+
+        @return: The code of the error, if the daemon refuses it.
+        """
+        server = Identity(project, Role.SECRET)
+        called = self.world.rpc.call(
+            server, encodeValue({"method": "user.revoke", "args": [user, {"seconds": 60}]})
+        )
+        self.world.turn()
+        codes: list[str] = []
+        called.addErrback(lambda failure: codes.append(failure.value.code))
+        self.successResultOf(called)
+        return codes[0] if codes else None
 
     def test_rows(self) -> None:
         """
