@@ -8,21 +8,10 @@ from __future__ import annotations
 from zope.interface import Attribute, Interface
 
 
-class IHistory(Interface):
+class IKeptMessages(Interface):
     """
-    The kept messages of every topic.
+    Reads the kept messages of every topic.
     """
-
-    def append(message):
-        """
-        Keep a message.
-
-        @param message: An L{aerostack.core.replay.publications.Message} to keep.
-        @return: A L{Deferred} that fires with an
-            L{aerostack.core.replay.publications.Kept} after the commit.  Calls fire in the
-            order in which they were made.  Fails with L{RealtimeError}
-            C{database_unavailable}.
-        """
 
     def page(topic, limit, before):
         """
@@ -57,6 +46,23 @@ class IHistory(Interface):
             first, at most C{limit} of them.  Fails with L{RealtimeError} C{history_expired}
             where one between C{after} and the last of these may have been forgotten since
             they were surveyed.
+        """
+
+
+class IHistory(IKeptMessages):
+    """
+    The kept messages of every topic.
+    """
+
+    def append(message):
+        """
+        Keep a message.
+
+        @param message: An L{aerostack.core.replay.publications.Message} to keep.
+        @return: A L{Deferred} that fires with an
+            L{aerostack.core.replay.publications.Kept} after the commit.  Calls fire in the
+            order in which they were made.  Fails with L{RealtimeError}
+            C{database_unavailable}.
         """
 
     def expire(now):

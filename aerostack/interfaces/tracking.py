@@ -178,6 +178,12 @@ class IChangeListener(Interface):
             that fires when it can take more.
         """
 
+    def tableEntered(table):
+        """
+        A table is followed from the midst of a transaction: earlier changes of it were delivered
+        to others, and the rest comes from now on.
+        """
+
     def tableLost(table, error, seq):
         """
         A watched table was dropped, renamed or rebuilt, or changes of it are known

@@ -25,7 +25,7 @@ from aerostack.delivery.catchup import Catchup, Stage, ignoreEnd
 from aerostack.delivery.outbound import Outbound
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
-from aerostack.interfaces.messaging import IHistory
+from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.protocol.framing import joinFrames
 from aerostack.protocol.serverframes import Subscribed
 from aerostack.recovery.pacing import Pacer
@@ -63,7 +63,7 @@ class Recovery:
         clock: IReactorTime,
         hub: Hub,
         feeds: TableFeed,
-        history: IHistory,
+        history: IKeptMessages,
         limit: int,
         bounds: Bounds,
     ) -> None:

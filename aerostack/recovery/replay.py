@@ -19,7 +19,7 @@ from aerostack.core.rows.views import View, classify
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
 from aerostack.hub.encoding import publicationFrame
-from aerostack.interfaces.messaging import IHistory
+from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.protocol.framing import Frame
 from aerostack.tables.encoding import changeFrame, commitFrame
@@ -63,7 +63,7 @@ class Replay:
     def __init__(
         self,
         tracker: IChangeTracker,
-        history: IHistory,
+        history: IKeptMessages,
         topic: Topic,
         view: View | None,
         log: TopicLog,

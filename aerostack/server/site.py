@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
 from aerostack.auth.authenticator import Authenticator
-from aerostack.interfaces.messaging import IHistory
+from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.interfaces.shares import IShares
 from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
 from aerostack.net.http.files import clientFiles, homeFiles, sharedFiles
@@ -49,7 +49,7 @@ class SiteMap:
         shares: IShares,
         gate: Gate,
         connections: Connections,
-        history: IHistory,
+        history: IKeptMessages,
         permit: Permit,
         rpc: RPC,
         health: Health,

@@ -19,7 +19,7 @@ from aerostack.hub.hub import Hub
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.line import ILine
 from aerostack.interfaces.logs import ILogSource
-from aerostack.interfaces.messaging import IHistory
+from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.interfaces.publishing import IPublisher
 from aerostack.interfaces.revocations import IRevocationStore
 from aerostack.interfaces.roster import IMembers, IRoster
@@ -59,7 +59,7 @@ class NodeServices:
     sequencer: Sequencer
     roster: IRoster
     members: IMembers
-    history: IHistory
+    history: IKeptMessages
     tracker: IChangeTracker
     shares: IShares
     query: Query

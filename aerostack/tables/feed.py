@@ -270,6 +270,9 @@ class TableFeed:
         if times and not self._delivery.whenSent(topics, sent):
             self.latencies.skip(times)
 
+    def tableEntered(self, table: str) -> None:
+        self._within.add(table)
+
     def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:
         self._within.discard(table)
         self._gone.add(table)

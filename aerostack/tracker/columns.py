@@ -4,23 +4,25 @@ The columns of the followed tables, read once for all callers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from aerostack.core.rows.columns import Columns
-from aerostack.interfaces.tracking import IDatabase, IJournal
 
 
 class ColumnCache:
     """
-    Remembers the columns that the journal gave for each table.
+    Remembers the columns of each table.
     """
 
-    def __init__(self, database: IDatabase, journal: IJournal) -> None:
-        self._database = database
-        self._journal = journal
+    def __init__(self, read: Callable[[str], Deferred[Columns]]) -> None:
+        """
+        @param read: Reads the columns of a table.
+        """
+        self._read = read
         self._known: dict[str, Columns] = {}
         # The callers that wait for a read that is under way.
         self._asked: dict[str, list[Deferred[Columns]]] = {}
@@ -29,7 +31,7 @@ class ColumnCache:
         """
         Give a table's columns.
 
-        @return: Fails as L{IJournal.columns} does, and with any fault of the database.
+        @return: Fails as the read does.
         """
         if table in self._known:
             return succeed(self._known[table])
@@ -39,18 +41,18 @@ class ColumnCache:
             waiting.append(answer)
             return answer
         waiting = self._asked[table] = [answer]
-        self._database.run(self._journal.columns, table).addCallbacks(
-            self._learn, self._fail, (table, waiting), None, (table, waiting)
+        self._read(table).addCallbacks(
+            partial(self._learn, table, waiting), partial(self._fail, table, waiting)
         )
         return answer
 
-    def _learn(self, columns: Columns, table: str, waiting: list[Deferred[Columns]]) -> None:
+    def _learn(self, table: str, waiting: list[Deferred[Columns]], columns: Columns) -> None:
         if self._isAwaited(table, waiting):
             self._known[table] = columns
         for answer in waiting:
             answer.callback(columns)
 
-    def _fail(self, failure: Failure, table: str, waiting: list[Deferred[Columns]]) -> None:
+    def _fail(self, table: str, waiting: list[Deferred[Columns]], failure: Failure) -> None:
         self._isAwaited(table, waiting)
         for answer in waiting:
             answer.errback(failure)

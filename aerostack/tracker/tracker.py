@@ -96,7 +96,7 @@ class ChangeTracker:
         self._watched = WatchedTables(grace, journal.fold)
         self._dispatcher = ChangeDispatcher(clock, self._watched)
         self._monitored = MonitoredDatabase(clock, database, self._dispatcher, pollInterval)
-        self._columns = ColumnCache(database, journal)
+        self._columns = ColumnCache(lambda table: database.run(journal.columns, table))
         self._rowReader = RowReader(clock, self._reads, journal)
         self._maintenance = Maintenance(
             clock,

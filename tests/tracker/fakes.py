@@ -219,6 +219,9 @@ class FakeListener:
             raise self.fault.with_traceback(None)
         return self.room
 
+    def tableEntered(self, table: str) -> None:
+        self.heard.append((table, "entered"))
+
     def tableLost(self, table: str, error: RealtimeError, seq: int) -> None:
         self.heard.append((table, error.code))
         if self.fault is not None:

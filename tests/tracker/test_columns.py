@@ -5,6 +5,7 @@ Tests for L{aerostack.tracker.columns}, and for when the tracker forgets columns
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -41,7 +42,7 @@ class ColumnCacheTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.database = SlowDatabase()
-        self.cache = ColumnCache(self.database, FakeJournal())
+        self.cache = ColumnCache(partial(self.database.run, FakeJournal().columns))
 
     def answer(self, columns: Columns) -> None:
         self.database.questions.pop(0).callback(columns)

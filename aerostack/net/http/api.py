@@ -18,7 +18,7 @@ from aerostack.core.access.permissions import Action, Identity
 from aerostack.core.replay.publications import Kept
 from aerostack.core.topics.topics import parseTopic
 from aerostack.errors import RealtimeError
-from aerostack.interfaces.messaging import IHistory
+from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.interfaces.shares import IShares
 from aerostack.net.http.base import JSONResource, NotFoundResource
 from aerostack.net.http.requests import (
@@ -43,7 +43,7 @@ class HistoryResource(JSONResource):
 
     def __init__(
         self,
-        history: IHistory,
+        history: IKeptMessages,
         authenticator: Authenticator,
         permit: Permit,
         clock: IReactorTime,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from msgspec import Struct
+from twisted.internet.defer import Deferred
 
 
 class Link(Protocol):
@@ -23,3 +24,6 @@ class Link(Protocol):
 
     def sendFrame(self, frame: bytes) -> None:
         """Send a message that is encoded for several links."""
+
+    def whenDrained(self) -> Deferred[None] | None:
+        """Ask when the worker has read enough for more, for a caller that can wait."""
