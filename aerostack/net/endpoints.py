@@ -13,7 +13,7 @@ import fcntl
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from aerostack.net.inherited import InheritedEndpoint
-from aerostack.net.proxied import ProxiedEndpoint
+from aerostack.net.proxied import ProxiedFactory
 from aerostack.net.tls import CertificateFiles, ReloadableTLS
 from aerostack.settings.listen import Description, parseDescription
 
@@ -38,7 +38,8 @@ class Listener:
     An address to listen on.
 
     @ivar description: The endpoint string as it was written.
-    @ivar endpoint: The endpoint that listens on the address.
+    @ivar endpoint: The endpoint that listens on the address, and serves as L{layered} says.
+    @ivar bare: The endpoint that listens on the address, and no more.
     @ivar inherited: Whether systemd opened the socket, and keeps it open.
     @ivar local: Whether only programs on this machine reach the address.
     @ivar tls: The certificate, which can be reloaded; L{None} without TLS.
@@ -46,6 +47,7 @@ class Listener:
 
     description: str
     endpoint: IStreamServerEndpoint
+    bare: IStreamServerEndpoint
     inherited: bool
     local: bool
     tls: ReloadableTLS | None
@@ -95,22 +97,69 @@ def serverEndpoint(reactor: Any, description: str, baseDirectory: Path | None = 
             reactor, int(options["port"]), int(options["backlog"]), options["interface"]
         )
 
-    if parsed.proxied:
-        endpoint = ProxiedEndpoint(reactor, endpoint)
+    files = certificateFiles(parsed, base)
+    tls = None if files is None else ReloadableTLS(files)
+    return Listener(
+        description,
+        _LayeredEndpoint(endpoint, lambda factory: layered(reactor, factory, parsed.proxied, tls)),
+        endpoint,
+        parsed.kind == "systemd",
+        parsed.local,
+        tls,
+    )
 
-    tls = None
-    if "privateKey" in options:
-        key = options["privateKey"]
-        chain = options.get("extraCertChain")
-        tls = ReloadableTLS(
-            CertificateFiles(
-                base / key,
-                base / options.get("certKey", key),
-                None if chain is None else base / chain,
-            )
-        )
-        endpoint = TLSServerEndpoint(reactor, tls, endpoint)
-    return Listener(description, endpoint, parsed.kind == "systemd", parsed.local, tls)
+
+def certificateFiles(parsed: Description, base: Path) -> CertificateFiles | None:
+    """
+    Name the files of an address with TLS.
+
+    @param base: What relative paths are relative to.
+    @return: L{None} if the address has no TLS.
+    """
+    options = parsed.options
+    if "privateKey" not in options:
+        return None
+    key, chain = options["privateKey"], options.get("extraCertChain")
+    return CertificateFiles(
+        base / key,
+        base / options.get("certKey", key),
+        None if chain is None else base / chain,
+    )
+
+
+def layered(
+    reactor: Any, factory: IProtocolFactory, proxied: bool, tls: ReloadableTLS | None
+) -> IProtocolFactory:
+    """
+    Put below the protocols of a factory what the connections of an address begin with.
+
+    @param proxied: Whether that is first the PROXY protocol.
+    @param tls: The certificate, if it is TLS.
+    """
+    if tls is not None:
+        factory = TLSServerFactory(tls, False, factory, reactor)
+    return ProxiedFactory(reactor, factory) if proxied else factory
+
+
+@implementer(IStreamServerEndpoint)
+class _LayeredEndpoint:
+    """
+    Changes the factory before another endpoint gets it.
+    """
+
+    def __init__(
+        self,
+        endpoint: IStreamServerEndpoint,
+        change: Callable[[IProtocolFactory], IProtocolFactory],
+    ) -> None:
+        self._endpoint = endpoint
+        self._change = change
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """
+        See L{IStreamServerEndpoint}.
+        """
+        return self._endpoint.listen(self._change(protocolFactory))
 
 
 def _inherited(reactor: Any, description: Description) -> IStreamServerEndpoint:
@@ -132,26 +181,6 @@ def _inherited(reactor: Any, description: Description) -> IStreamServerEndpoint:
             " through its socket unit"
         ) from error
     return InheritedEndpoint(reactor, endpoint)
-
-
-@implementer(IStreamServerEndpoint)
-class TLSServerEndpoint:
-    """
-    TLS on the connections that another endpoint accepts.
-    """
-
-    def __init__(self, reactor: Any, tls: ReloadableTLS, endpoint: IStreamServerEndpoint) -> None:
-        self._reactor = reactor
-        self._tls = tls
-        self._endpoint = endpoint
-
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """
-        See L{IStreamServerEndpoint}.
-        """
-        return self._endpoint.listen(
-            TLSServerFactory(self._tls, False, protocolFactory, self._reactor)
-        )
 
 
 class TLSServerFactory(TLSMemoryBIOFactory):

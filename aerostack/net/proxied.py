@@ -7,17 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IAddress,
-    IListeningPort,
-    IProtocolFactory,
-    IStreamServerEndpoint,
-)
+from twisted.internet.interfaces import IAddress, IProtocolFactory
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from aerostack.net.proxyheader import readHeader
 
@@ -32,7 +25,7 @@ class _Introduced(Protocol):
 
     _log = Logger()
 
-    def __init__(self, factory: _IntroducedFactory, address: IAddress) -> None:
+    def __init__(self, factory: ProxiedFactory, address: IAddress) -> None:
         self._factory = factory
         self._address = address
         self._received = b""
@@ -74,7 +67,7 @@ class _Introduced(Protocol):
         transport.abortConnection()
 
 
-class _IntroducedFactory(Factory):
+class ProxiedFactory(Factory):
     """
     Makes connections on which a proxy first names the client's address.
     """
@@ -96,20 +89,3 @@ class _IntroducedFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         assert addr is not None
         return _Introduced(self, addr)
-
-
-@implementer(IStreamServerEndpoint)
-class ProxiedEndpoint:
-    """
-    The PROXY protocol on the connections that another endpoint accepts.
-    """
-
-    def __init__(self, reactor: Any, endpoint: IStreamServerEndpoint) -> None:
-        self._reactor = reactor
-        self._endpoint = endpoint
-
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """
-        See L{IStreamServerEndpoint}.
-        """
-        return self._endpoint.listen(_IntroducedFactory(self._reactor, protocolFactory))

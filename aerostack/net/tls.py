@@ -60,6 +60,17 @@ class CertificateFiles:
 
 
 @dataclass(frozen=True)
+class PEM:
+    """
+    What the PEM files contain.  See L{CertificateFiles}.
+    """
+
+    privateKey: bytes
+    certificate: bytes
+    chain: bytes | None
+
+
+@dataclass(frozen=True)
 class _Credential:
     """
     A context and its certificate, from one load of the files.
@@ -76,16 +87,26 @@ def _read(path: Path) -> bytes:
         raise TLSError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
+def _readFiles(files: CertificateFiles) -> PEM:
+    """
+    Read the files.
+
+    @raise TLSError: One of them cannot be read.
+    """
+    chain = None if files.chain is None else _read(files.chain)
+    return PEM(_read(files.privateKey), _read(files.certificate), chain)
+
+
+def _certificates(path: Path, found: bytes) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(_read(path))
+        return x509.load_pem_x509_certificates(found)
     except ValueError as error:
         raise TLSError(f"{path}: holds no PEM certificate that can be parsed.") from error
 
 
-def _privateKey(path: Path) -> _ServerKey:
+def _privateKey(path: Path, found: bytes) -> _ServerKey:
     try:
-        key = load_pem_private_key(_read(path), password=None)
+        key = load_pem_private_key(found, password=None)
     except TypeError as error:
         raise TLSError(
             f"{path}: the key is encrypted. Store it without a passphrase, in a file that only"
@@ -104,16 +125,16 @@ def _selectProtocol(
     return _PROTOCOL if _PROTOCOL in offered else SSL.NO_OVERLAPPING_PROTOCOLS
 
 
-def _load(files: CertificateFiles) -> _Credential:
+def _load(files: CertificateFiles, pem: PEM) -> _Credential:
     """
-    Read the files and make a context of them.
+    Make a context of what the files contain.
 
-    @raise TLSError: The files cannot be read or parsed, or do not belong together.
+    @raise TLSError: It cannot be parsed, or does not belong together.
     """
-    key = _privateKey(files.privateKey)
-    certificate, *chain = _certificates(files.certificate)
-    if files.chain is not None:
-        chain += _certificates(files.chain)
+    key = _privateKey(files.privateKey, pem.privateKey)
+    certificate, *chain = _certificates(files.certificate, pem.certificate)
+    if files.chain is not None and pem.chain is not None:
+        chain += _certificates(files.chain, pem.chain)
     if certificate.public_key() != key.public_key():
         raise TLSError(
             f"{files.certificate}: the first certificate does not belong to the key in"
@@ -149,22 +170,34 @@ class ReloadableTLS:
     """
     Makes the server side of TLS connections from a key and a certificate in files.  The files can
     be read again at any time.
+
+    @ivar pem: What is served.
     """
 
     _log = Logger()
 
-    def __init__(self, files: CertificateFiles, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        files: CertificateFiles,
+        now: Callable[[], float] = time.time,
+        pem: PEM | None = None,
+    ) -> None:
         """
         Read the files.  A certificate that has expired, or is not valid yet, is served with a
         warning.  A machine that starts with a wrong clock corrects it later, but a daemon that
         refused to start would stay down.
 
         @param now: Gives the time, in seconds since the epoch.
+        @param pem: What the files contain, if another process has read and checked them.
         @raise TLSError: The files cannot be served.
         """
         self.files = files
         self._now = now
-        self._credential = _load(files)
+        if pem is not None:
+            self.take(pem)
+            return
+        self.pem = _readFiles(files)
+        self._credential = _load(files, self.pem)
         problem = self._untimely(self._credential)
         if problem is not None:
             self._log.warn("{problem} It is served all the same.", problem=problem)
@@ -183,17 +216,28 @@ class ReloadableTLS:
         @raise TLSError: The files cannot be served, or the certificate has expired or is not
             valid yet.  The daemon goes on with the old certificate.
         """
-        credential = _load(self.files)
+        pem = _readFiles(self.files)
+        credential = _load(self.files, pem)
         problem = self._untimely(credential)
         if problem is not None:
             raise TLSError(problem)
-        self._credential = credential
+        self.pem, self._credential = pem, credential
         self._log.info(
             "{file}: serving the certificate with serial number {serial:x}, valid until {expires}",
             file=str(self.files.certificate),
             serial=credential.certificate.serial_number,
             expires=self.expires.isoformat(),
         )
+
+    def take(self, pem: PEM) -> None:
+        """
+        Use what another process has read and checked for every connection that is accepted from
+        now on.
+
+        @raise TLSError: It cannot be served.
+        """
+        self._credential = _load(self.files, pem)
+        self.pem = pem
 
     def _untimely(self, credential: _Credential) -> str | None:
         now = datetime.fromtimestamp(self._now(), UTC)

@@ -53,9 +53,7 @@ class Daemon(MultiService):
             wall,
             run,
             self.node.provide(),
-            self.node.databaseFault,
-            self.node.restored,
-            self.node.calls(),
+            self.node,
         )
         self.node.join(self.front.hub.delivery, self.front.feeds)
         self.node.setServiceParent(self)

@@ -18,18 +18,18 @@ from twisted.web.resource import Resource
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Identity
 from aerostack.core.access.tables import Access
-from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.limits.draining import DrainPlan
 from aerostack.core.limits.lag import LagLimit
 from aerostack.core.topics.patterns import Patterns
 from aerostack.examples.server import Examples
 from aerostack.interfaces.messaging import IConnection
+from aerostack.net.http.metrics import Timings
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
 from aerostack.process.lag import LagMonitor
 from aerostack.protocol.deflate import Compressor
 from aerostack.server.console import Console
-from aerostack.server.health import Health
+from aerostack.server.health import Health, NodeReports
 from aerostack.server.housekeeping import RevocationMaintenance, SessionMaintenance
 from aerostack.server.policies import snapshotBounds
 from aerostack.server.reload import changesRights, reauthorizeAll
@@ -66,18 +66,14 @@ class Front(MultiService):
         wall: Callable[[], float],
         run: str,
         node: NodeServices,
-        databaseFault: Callable[[], str | None],
-        restored: Callable[[], str | None],
-        calls: Mapping[str, Histogram],
+        reports: NodeReports,
     ) -> None:
         """
         @param reactor: Its clock measures intervals.
         @param wall: Gives the time of day, seconds since the epoch.
         @param run: The id of this run, letters and digits: no two runs of a process have the same.
         @param node: What exists once on a machine.
-        @param databaseFault: See L{Health}.
-        @param restored: See L{Health}.
-        @param calls: How long the calls of the database took, by the purpose of the connection.
+        @param reports: What the node says of itself.
         """
         super().__init__()
         self.config = config
@@ -125,8 +121,7 @@ class Front(MultiService):
             self.hub,
             self.feeds,
             node.tracker,
-            databaseFault,
-            restored,
+            reports,
         )
         self.console = Console(
             reactor,
@@ -141,7 +136,8 @@ class Front(MultiService):
             self.health,
         )
         self.console.setServiceParent(self)
-        self.site = self._makeSite(calls)
+        self._reports = reports
+        self.site = self._makeSite()
         # Breaks off the logs of projects that the last reload took out.
         self._leaving: Iterator[None] = iter(())
         self.revocations = RevocationMaintenance(
@@ -160,7 +156,17 @@ class Front(MultiService):
         )
         return Session(connection, identity, self._services.context)
 
-    def _makeSite(self, calls: Mapping[str, Histogram]) -> SiteMap:
+    def timings(self) -> Timings:
+        """
+        The histograms of this process.
+        """
+        return {
+            "aerostack_publish_to_socket_seconds": self.hub.publisher.latencies.histogram,
+            "aerostack_commit_to_socket_seconds": self.feeds.latencies.histogram,
+            "aerostack_event_loop_delay_seconds": self.console.sampler.turns,
+        }
+
+    def _makeSite(self) -> SiteMap:
         return SiteMap(
             self._reactor,
             self._wall,
@@ -173,12 +179,7 @@ class Front(MultiService):
             self.feeds.permit,
             self.rpc,
             self.health,
-            {
-                "aerostack_publish_to_socket_seconds": self.hub.publisher.latencies.histogram,
-                "aerostack_commit_to_socket_seconds": self.feeds.latencies.histogram,
-                "aerostack_event_loop_delay_seconds": self.console.sampler.turns,
-                "aerostack_database_call_seconds": calls,
-            },
+            lambda: self._reports.measure(self.health.metrics(), self.timings()),
             {
                 **self.console.resources(),
                 **(self._makeExamples() if self.config.server.examples else {}),
@@ -206,10 +207,13 @@ class Front(MultiService):
         """
         self.connections.stopping = self.connections.intake.stopped = True
 
-    def sendAway(self) -> Deferred[Any]:
+    def sendAway(self, elsewhere: int = 0) -> Deferred[Any]:
         """
         Send all clients away; see L{drain}.
+
+        @param elsewhere: How many clients other processes of the daemon send away meanwhile.
         """
+        self._drainPlan.elsewhere = elsewhere
         drained: Deferred[Any] = drain(self._reactor, self.connections.sessions(), self._drainPlan)
         return drained
 

@@ -5,17 +5,41 @@ Reports whether the daemon does its work, in numbers and in sentences.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
 
 from aerostack.core.diagnosis.samples import Counts
 from aerostack.core.rows.journal import Lag
 from aerostack.hub.hub import Hub
 from aerostack.interfaces.tracking import IChangeTracker
+from aerostack.net.http.metrics import Measured, Timings
 from aerostack.net.websocket.connections import Connections
 from aerostack.tables.feed import TableFeed
 
 HELD = 10.0
 """After how many seconds /health mentions an open transaction."""
+
+
+class NodeReports(Protocol):
+    """
+    What the node says of its health, or the hub to its workers.
+    """
+
+    def faults(self) -> Mapping[str, str | None]:
+        """One sentence for each part about what is wrong with it; L{None} if nothing is."""
+
+    def notices(self) -> Mapping[str, str | None]:
+        """Sentences about what an operator should look at although every part does its work."""
+
+    def measure(
+        self, values: Mapping[str, float], timings: Timings
+    ) -> Measured | Deferred[Measured]:
+        """
+        Add to the numbers of this process those of the node and of the other processes.
+
+        @param timings: The histograms of this process, without those of database calls.
+        """
 
 
 class Health:
@@ -30,29 +54,24 @@ class Health:
         hub: Hub,
         feeds: TableFeed,
         tracker: IChangeTracker,
-        databaseFault: Callable[[], str | None],
-        restored: Callable[[], str | None],
+        node: NodeReports,
     ) -> None:
         """
         @param subscriptions: Gives the number of subscriptions.
-        @param databaseFault: Gives one sentence about what is wrong with the database, or L{None}
-            if nothing is.
-        @param restored: Gives one sentence if the database was put back to an older state, or
-            L{None} if it was not.
+        @param node: What the node says of itself.
         """
         self._connections = connections
         self._subscriptions = subscriptions
         self._hub = hub
         self._feeds = feeds
         self._tracker = tracker
-        self._databaseFault = databaseFault
-        self._restored = restored
+        self._node = node
 
     def faults(self) -> Mapping[str, str | None]:
         """
         One sentence for each part about what is wrong with it; L{None} if nothing is.
         """
-        return {"database": self._databaseFault(), "tracker": self._tracker.health()}
+        return {**self._node.faults(), "tracker": self._tracker.health()}
 
     def notices(self) -> Mapping[str, str]:
         """
@@ -62,7 +81,7 @@ class Health:
         holder = None if waiting is None else waiting.holder
         found = {
             "transactions": None if holder is None or holder.age < HELD else holder.describe(),
-            "restored": self._restored(),
+            **self._node.notices(),
         }
         return {name: sentence for name, sentence in found.items() if sentence is not None}
 

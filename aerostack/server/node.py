@@ -16,7 +16,6 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 
 from aerostack.core.access.removals import Revocation
-from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.limits.admission import Admission
 from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
@@ -32,6 +31,7 @@ from aerostack.hub.publishing import ownerOf
 from aerostack.hub.sources import LocalLogs
 from aerostack.interfaces.publishing import IReceiver
 from aerostack.interfaces.tracking import IChangeListener
+from aerostack.net.http.metrics import DATABASE_CALLS, Measured, Timings
 from aerostack.server.housekeeping import HistoryMaintenance, Sweeper
 from aerostack.server.listening import StartError
 from aerostack.server.policies import makePolicies
@@ -155,22 +155,22 @@ class Node(MultiService):
 
     # What is wrong
 
-    def databaseFault(self) -> str | None:
-        """One sentence about what is wrong with the database; L{None} if nothing is."""
+    def faults(self) -> Mapping[str, str | None]:
+        """See L{aerostack.server.health.NodeReports}."""
         failure = self.history.failure
-        if failure is None:
-            return self._watch.fault()
-        return self._watch.fault() or f"Messages cannot be kept: the database {describe(failure)}."
+        fault = self._watch.fault()
+        if fault is None and failure is not None:
+            fault = f"Messages cannot be kept: the database {describe(failure)}."
+        return {"database": fault}
 
-    def restored(self) -> str | None:
-        """One sentence if the database was put back to an older state; else L{None}."""
-        return self._backend.restored.sentence
+    def notices(self) -> Mapping[str, str | None]:
+        """See L{aerostack.server.health.NodeReports}."""
+        # The database may have been put back to an older state.
+        return {"restored": self._backend.restored.sentence}
 
-    def calls(self) -> Mapping[str, Histogram]:
-        """
-        How long the calls of the database took, by the purpose of the connection.
-        """
-        return self.pools.calls()
+    def measure(self, values: Mapping[str, float], timings: Timings) -> Measured:
+        """See L{aerostack.server.health.NodeReports}."""
+        return Measured(values, {**timings, DATABASE_CALLS: self.pools.calls()})
 
     # Starting and stopping
 

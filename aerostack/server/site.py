@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
@@ -15,7 +16,7 @@ from aerostack.interfaces.shares import IShares
 from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
 from aerostack.net.http.files import clientFiles, homeFiles, sharedFiles
 from aerostack.net.http.health import HealthResource
-from aerostack.net.http.metrics import MetricsResource, Timings
+from aerostack.net.http.metrics import Measured, MetricsResource
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
 from aerostack.net.websocket.resource import RealtimeResource
@@ -53,11 +54,11 @@ class SiteMap:
         permit: Permit,
         rpc: RPC,
         health: Health,
-        timings: Timings,
+        measure: Callable[[], Measured | Deferred[Measured]],
         more: Mapping[str, Resource],
     ) -> None:
         """
-        @param timings: The histograms that C{/metrics} shows, by metric.
+        @param measure: Gives the numbers that C{/metrics} shows.
         @param more: Resources of the console and the examples, by path.
         """
         self._history = HistoryResource(
@@ -81,7 +82,7 @@ class SiteMap:
                 "api/v1/public/realtime/history": self._history,
                 "internal/hooks/rpc": RPCResource(rpc, authenticator, clock, wall, shares),
                 "health": HealthResource(health.health),
-                "metrics": MetricsResource(health.metrics, timings, authenticator, wall),
+                "metrics": MetricsResource(measure, authenticator, wall),
                 **more,
             }
         )

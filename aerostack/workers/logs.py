@@ -37,8 +37,14 @@ class LogForwarder:
         @param level: The name of the least important level to send.
         """
         self._channel = channel
-        self._least: Any = LogLevel.lookupByName(level)
         self._lost = 0
+        self.setLevel(level)
+
+    def setLevel(self, level: str) -> None:
+        """
+        Send events of this level, and of more important ones, from now on.
+        """
+        self._least: Any = LogLevel.lookupByName(level)
 
     def __call__(self, event: LogEvent) -> None:
         level: Any = event.get("log_level") or LogLevel.info

@@ -50,6 +50,7 @@ class Supervisor:
     """
     Starts workers, starts them again when they die, and kills those that hang.
 
+    @ivar names: The names of all workers.
     @ivar workers: The processes that run, by the workers' names.
     """
 
@@ -76,7 +77,8 @@ class Supervisor:
         self._user = user
         self._distribution = distribution
         self._budget = BUDGET / count
-        self._lives = Lives((f"worker-{n}" for n in range(1, count + 1)), reactor.seconds())
+        self.names = tuple(f"worker-{n}" for n in range(1, count + 1))
+        self._lives = Lives(self.names, reactor.seconds())
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
         self._stopping: Deferred[None] | None = None
@@ -89,6 +91,13 @@ class Supervisor:
             lambda reason: self._log.failure("the workers are not watched any more", reason)
         )
 
+    def retire(self) -> None:
+        """
+        Start no worker any more.  Those that run go on.
+        """
+        if self._looking.running:
+            self._looking.stop()
+
     def stop(self) -> Deferred[None]:
         """
         End all workers.  What they were sent before, and have not read, is lost.
@@ -97,8 +106,7 @@ class Supervisor:
         """
         if self._stopping is None:
             self._stopping = Deferred()
-            if self._looking.running:
-                self._looking.stop()
+            self.retire()
             for worker in list(self.workers.values()):
                 self._distribution.remove(worker.name)
                 worker.channel.close()

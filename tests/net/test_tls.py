@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -153,6 +154,24 @@ class FilesTests(SynchronousTestCase):
             message = str(self.assertRaises(TLSError, tls.reload))
             self.assertIn(f"{self.certificate}: the certificate {words}", message)
             self.assertEqual(tls.expires, expires)
+
+    def test_taken(self) -> None:
+        """
+        What one process has read, another serves, also when the files are gone.
+        """
+        tls = ReloadableTLS(self.files)
+        first = tls.pem
+        self.authority.renew(self.directory, days=(-1, 60))
+        tls.reload()
+        self.key.unlink()
+        self.certificate.unlink()
+        other = ReloadableTLS(self.files, pem=first)
+        self.assertNotEqual(other.expires, tls.expires)
+        other.take(tls.pem)
+        self.assertEqual(other.expires, tls.expires)
+        broken = replace(first, certificate=b"half a certif")
+        self.assertIn("holds no PEM", str(self.assertRaises(TLSError, other.take, broken)))
+        self.assertEqual(other.expires, tls.expires)
 
     def test_clock(self) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Iterable
 from itertools import accumulate
 
 BOUNDS = (
@@ -30,6 +31,24 @@ class Histogram:
     def __init__(self) -> None:
         self._counts = [0] * (len(BOUNDS) + 1)
         self.total = 0.0
+
+    @classmethod
+    def joined(cls, parts: Iterable[tuple[list[int], float]]) -> Histogram:
+        """
+        Put histograms of several processes together.
+
+        @param parts: Each as L{part} gives it.
+        """
+        whole = cls()
+        for counts, total in parts:
+            whole._counts = [a + b for a, b in zip(whole._counts, counts, strict=True)]
+            whole.total += total
+        return whole
+
+    @property
+    def part(self) -> tuple[list[int], float]:
+        """The number of events in each bucket, and the sum of their durations, seconds."""
+        return list(self._counts), self.total
 
     def observe(self, seconds: float, times: int = 1) -> None:
         """

@@ -31,6 +31,8 @@ class DrainPlan:
 
     @ivar away: How many seconds the daemon will be away.
     @ivar spread: Over how many seconds clients come back, at the most.
+    @ivar elsewhere: How many clients other processes of the daemon send away at the same time.
+        The processes share the batches and the time of the return.
     """
 
     def __init__(self, away: float, spread: float, random: Callable[[], float]) -> None:
@@ -39,6 +41,7 @@ class DrainPlan:
         """
         self.away = away
         self.spread = spread
+        self.elsewhere = 0
         self._random = random
 
     def reload(self, away: float, spread: float) -> None:
@@ -55,9 +58,10 @@ class DrainPlan:
         @return: For each batch, the delays of its clients in milliseconds.  The batches are
             L{PAUSE} apart.
         """
-        size = max(BATCH, ceil(count * PAUSE / LONGEST))
+        total = count + self.elsewhere
+        size = max(ceil(BATCH * count / max(total, 1)), ceil(count * PAUSE / LONGEST), 1)
         starts = range(0, count, size)
-        spread = self._spread(count)
+        spread = self._spread(total)
         for place, first in enumerate(starts):
             left = (len(starts) - 1 - place) * PAUSE
             yield [
@@ -72,8 +76,9 @@ class DrainPlan:
         @param count: How many clients have not left yet.
         @return: Milliseconds.
         """
-        left = min(LONGEST, count / BATCH * PAUSE)
-        return int(1000 * (left + self.away + self._spread(count + 1) * self._random()))
+        total = count + self.elsewhere
+        left = min(LONGEST, total / BATCH * PAUSE)
+        return int(1000 * (left + self.away + self._spread(total + 1) * self._random()))
 
     def _spread(self, count: int) -> float:
         return min(self.spread, count * _EACH)

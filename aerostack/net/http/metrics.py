@@ -4,8 +4,8 @@ The daemon's metrics, for Prometheus (https://prometheus.io/docs/instrumenting/e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -14,6 +14,7 @@ from prometheus_client.core import Metric as MetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.diagnosis.histogram import Histogram
@@ -22,6 +23,12 @@ from aerostack.net.http.requests import BoundedRequest, headersOf, isLocal, oper
 
 KIND = "kind"
 """The label that tells several histograms of one metric apart.  No client chooses its values."""
+
+DATABASE_CALLS = "aerostack_database_call_seconds"
+"""The metric of the database's calls, by the purpose of the connection."""
+
+WORKER = "worker"
+"""The label that names a worker."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +39,13 @@ class Metric:
     @ivar kind: C{counter} if it only grows while the daemon runs, C{histogram} if it counts
         things by how long they took, else C{gauge}.
     @ivar meaning: The help text.
+    @ivar join: Makes the daemon's number of those of its workers.
     """
 
     name: str
     kind: str
     meaning: str
+    join: Callable[[Iterable[float]], float] = sum
 
 
 METRICS = (
@@ -46,24 +55,27 @@ METRICS = (
     Metric("aerostack_publications_total", "counter", "Events and messages that were published."),
     Metric("aerostack_changes_total", "counter", "Table changes that the daemon has read."),
     Metric("aerostack_delivered_total", "counter", "Live frames that were given to subscribers."),
-    Metric("aerostack_feed_up", "gauge", "1 while the daemon can read table changes, else 0."),
+    Metric("aerostack_feed_up", "gauge", "1 while the daemon can read table changes, else 0.", min),
     Metric(
         "aerostack_feed_lag_seconds",
         "gauge",
         "Seconds since the daemon had sent every committed change; 0 while no table is watched.",
+        max,
     ),
     Metric(
         "aerostack_feed_unnumbered_seconds",
         "gauge",
         "Age of the oldest committed change that has no number yet; 0 if there is none.",
+        max,
     ),
-    Metric("aerostack_feed_position", "gauge", "Number of the newest change that was sent."),
+    Metric("aerostack_feed_position", "gauge", "Number of the newest change that was sent.", max),
     Metric(
         "aerostack_open_transaction_seconds",
         "gauge",
         "Age of the database's oldest open transaction; 0 if none is known.",
+        max,
     ),
-    Metric("aerostack_healthy", "gauge", "1 if /health is 200, else 0."),
+    Metric("aerostack_healthy", "gauge", "1 if /health is 200, else 0.", min),
     Metric(
         "aerostack_publish_to_socket_seconds",
         "histogram",
@@ -80,7 +92,7 @@ METRICS = (
         "Delay of a call that the event loop makes every 125 ms.",
     ),
     Metric(
-        "aerostack_database_call_seconds",
+        DATABASE_CALLS,
         "histogram",
         "Time of a database call, including the wait for a connection, by kind.",
     ),
@@ -91,38 +103,93 @@ Timings = Mapping[str, Histogram | Mapping[str, Histogram]]
 """The histograms by the names of their metrics; where a metric has several, by their label."""
 
 
-class _DaemonCollector(Collector):
+@dataclass(frozen=True)
+class WorkerLoad:
     """
-    Reads the daemon's numbers at each request for the metrics.
+    How much a worker has to do.
+
+    @ivar connections: How many connections of clients it has.
+    @ivar lag: How late its reactor was, seconds.
+    @ivar processor: The processor time that it has used, seconds.
     """
 
-    def __init__(self, measure: Callable[[], Mapping[str, float]], timings: Timings) -> None:
-        self._measure = measure
-        self._timings = timings
+    connections: int
+    lag: float
+    processor: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """
+    All numbers of the daemon, at one time.
+
+    @ivar values: The values of L{METRICS} by name, without the histograms.
+    @ivar timings: The histograms.
+    @ivar workers: The loads of the workers by their names, if there are workers.
+    """
+
+    values: Mapping[str, float]
+    timings: Timings
+    workers: Mapping[str, WorkerLoad] = field(default_factory=dict)
+
+
+class _DaemonCollector(Collector):
+    """
+    Gives the numbers of one request for the metrics to the library.
+
+    @ivar measured: The numbers.
+    """
+
+    measured: Measured | None = None
 
     def collect(self) -> Iterator[MetricFamily]:
         """
         See L{CollectorRegistry}.
         """
-        values = self._measure()
+        if self.measured is None:
+            # The library looks which metrics there are.
+            return
+        values = self.measured.values
         for metric in METRICS:
             if metric.kind == "histogram":
-                yield self._histogram(metric)
+                yield _histogram(metric, self.measured.timings[metric.name])
             elif metric.kind == "counter":
                 yield CounterMetricFamily(metric.name, metric.meaning, values[metric.name])
             else:
                 yield GaugeMetricFamily(metric.name, metric.meaning, values[metric.name])
 
-    def _histogram(self, metric: Metric) -> MetricFamily:
-        timings = self._timings[metric.name]
-        if isinstance(timings, Histogram):
-            return HistogramMetricFamily(
-                metric.name, metric.meaning, _buckets(timings), timings.total
-            )
-        family = HistogramMetricFamily(metric.name, metric.meaning, labels=[KIND])
-        for kind, histogram in timings.items():
-            family.add_metric([kind], _buckets(histogram), histogram.total)
-        return family
+        if self.measured.workers:
+            yield from _workers(self.measured.workers)
+
+
+def _workers(workers: Mapping[str, WorkerLoad]) -> Iterator[MetricFamily]:
+    connections = GaugeMetricFamily(
+        "aerostack_worker_connections", "Open connections of a worker.", labels=[WORKER]
+    )
+    lag = GaugeMetricFamily(
+        "aerostack_worker_lag_seconds",
+        "How late a worker's event loop was at its last heartbeat.",
+        labels=[WORKER],
+    )
+    processor = CounterMetricFamily(
+        "aerostack_worker_processor_seconds_total",
+        "Processor time that a worker has used since it was started.",
+        labels=[WORKER],
+    )
+    for name, load in workers.items():
+        connections.add_metric([name], load.connections)
+        lag.add_metric([name], load.lag)
+        processor.add_metric([name], load.processor)
+    yield from (connections, lag, processor)
+
+
+def _histogram(metric: Metric, timings: Histogram | Mapping[str, Histogram]) -> MetricFamily:
+    if isinstance(timings, Histogram):
+        return HistogramMetricFamily(metric.name, metric.meaning, _buckets(timings), timings.total)
+    family = HistogramMetricFamily(metric.name, metric.meaning, labels=[KIND])
+    for kind, histogram in timings.items():
+        family.add_metric([kind], _buckets(histogram), histogram.total)
+    return family
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
@@ -145,19 +212,19 @@ class MetricsResource(JSONResource):
 
     def __init__(
         self,
-        measure: Callable[[], Mapping[str, float]],
-        timings: Timings,
+        measure: Callable[[], Measured | Deferred[Measured]],
         authenticator: Authenticator,
         wall: Callable[[], float],
     ) -> None:
         """
-        @param measure: Gives the values of L{METRICS} by name, without the histograms.
-        @param timings: The histograms.
+        @param measure: Gives the numbers.
         """
         super().__init__()
         # Several daemons may run in one process, as in the tests, so none uses the global registry.
         self._registry = CollectorRegistry()
-        self._registry.register(_DaemonCollector(measure, timings))
+        self._collector = _DaemonCollector()
+        self._registry.register(self._collector)
+        self._measure = measure
         self._authenticator = authenticator
         self._wall = wall
 
@@ -170,6 +237,13 @@ class MetricsResource(JSONResource):
         except TypeError:
             # The library compares versions as numbers.
             encode, mediaType = choose_encoder("")
+        measuring: Deferred[Any] = maybeDeferred(self._measure)
+        return measuring.addCallback(self._expose, encode, mediaType)
+
+    def _expose(
+        self, measured: Measured, encode: Callable[[CollectorRegistry], bytes], mediaType: str
+    ) -> tuple[int, _Exposition]:
+        self._collector.measured = measured
         return 200, _Exposition(encode(self._registry), mediaType)
 
     def encode(self, body: Any) -> tuple[bytes, bytes]:

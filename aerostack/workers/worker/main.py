@@ -89,15 +89,20 @@ class Worker:
         self._body = body
         self._receiver = DescriptorReceiver(self.reactor, descriptors, body.adopt)
         self.channel = Channel(self.reactor, Pipe(self.reactor, channel), Codec(kinds), self)
-        globalLogBeginner.beginLoggingTo(
-            [LogForwarder(self.channel, level)], redirectStandardIO=False
-        )
+        self._forwarder = LogForwarder(self.channel, level)
+        globalLogBeginner.beginLoggingTo([self._forwarder], redirectStandardIO=False)
         self.channel.start()
         beating = LoopingCall(self._beat)
         beating.clock = self.reactor
         self._due = self.reactor.seconds()
         beating.start(INTERVAL)
         return self.channel
+
+    def setLogLevel(self, level: str) -> None:
+        """
+        Send log events of this level, and of more important ones, from now on.
+        """
+        self._forwarder.setLevel(level)
 
     def ready(self) -> None:
         """

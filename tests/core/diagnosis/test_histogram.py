@@ -46,3 +46,18 @@ class HistogramTests(SynchronousTestCase):
             histogram.buckets(),
             [(bound, sum(each <= bound for each in seconds)) for bound in (*BOUNDS, math.inf)],
         )
+
+    @given(st.lists(st.lists(st.floats(0, 20))))
+    def test_joined(self, parts: list[list[float]]) -> None:
+        """
+        Histograms of several processes together are the histogram of all their events.
+        """
+        whole, histograms = Histogram(), []
+        for seconds in parts:
+            histograms.append(Histogram())
+            for each in seconds:
+                whole.observe(each)
+                histograms[-1].observe(each)
+        joined = Histogram.joined(histogram.part for histogram in histograms)
+        self.assertEqual(joined.buckets(), whole.buckets())
+        self.assertAlmostEqual(joined.total, whole.total)

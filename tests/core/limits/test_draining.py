@@ -62,6 +62,29 @@ class DeparturesTests(SynchronousTestCase):
                 place * stretch - 0.0011 <= since <= (place + 1) * stretch + 1e-6, (place, since)
             )
 
+    @given(st.lists(st.integers(0, 2000), min_size=1, max_size=5), st.integers())
+    def test_elsewhere(self, counts: list[int], seed: int) -> None:
+        """
+        Several processes together send away no more clients at once than one would, take no
+        longer, and spread the return over the same time.
+        """
+        total = sum(counts)
+        alone = list(DrainPlan(3, 10, random.Random(seed).random).batches(total))
+        together = []
+        for count in counts:
+            plan = DrainPlan(3, 10, random.Random(seed).random)
+            plan.elsewhere = total - count
+            together.append(list(plan.batches(count)))
+            self.assertEqual(sum(map(len, together[-1])), count)
+        self.assertLessEqual(max(map(len, together)), len(alone))
+        for place in range(len(alone)):
+            size = sum(len(each[place]) for each in together if place < len(each))
+            self.assertLessEqual(size, len(alone[0]) + len(counts))
+        latest = 1000 * (3 + min(10, total / 100) + len(alone) * PAUSE) + 1
+        self.assertTrue(
+            all(delay <= latest for plan in together for batch in plan for delay in batch)
+        )
+
     def test_few(self) -> None:
         """
         A few clients need only a short spread: they come back a hundred a second.
