@@ -9,6 +9,7 @@ from dataclasses import replace
 from aerostack.settings.settings import Config, HistoryConfig
 from tests.live.examples import ExampleTests, Page
 from tests.live.relay import Relay
+from tests.live.wire import Wire
 
 TEXTS = "[...document.querySelectorAll('#document textarea')].map((it) => it.value)"
 TWO = "#document .paragraph:nth-child(2) textarea"
@@ -29,6 +30,15 @@ class DocumentTests(ExampleTests):
         Wait until a page has these paragraphs.
         """
         await page.until(f"return JSON.stringify({TEXTS}) === JSON.stringify(arguments[0])", texts)
+
+    async def taken(self, wire: Wire, text: str) -> None:
+        """
+        Wait until a subscriber of the document gets the edit that has this text.
+        """
+        while True:
+            frame = await wire.frame()
+            if frame.get("event") == "edit" and frame["data"]["text"] == text:
+                return
 
     async def test_sideBySide(self) -> None:
         """
@@ -103,12 +113,15 @@ class DocumentTests(ExampleTests):
         await one.type(ONE, "begin")
         await one.press("Enter", *"second")
         await self.reads(other, "begin", "second")
+        wire = await self.subscribed("doc/welcome", "eve")
         relay.cut()
         await one.type(ONE, "X")
         await one.press("Enter", *"third")
         await other.type(ONE, "Y")
         await self.reads(one, "beginX", "third", "second")
         await self.reads(other, "beginY", "second")
+        # The last edit that the daemon takes counts, so it has to take this one first.
+        await self.taken(wire, "beginY")
         relay.mend()
         for page in (one, other):
             await self.reads(page, "beginX", "third", "second")
