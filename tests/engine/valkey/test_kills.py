@@ -39,6 +39,7 @@ class KillTests(NodesCase):
         self.refused: set[str] = set()
         self.marks: Counter[str] = Counter()
         self.relays: list[Relay] = []
+        self.hasSnapshot = False
         for _ in range(3):
             _, relay = await self.relayed(DEPTH)
             self.relays.append(relay)
@@ -79,7 +80,7 @@ class KillTests(NodesCase):
         """
         Break something.
         """
-        act = self.random.randrange(8)
+        act = self.random.randrange(7 if durable else 10)
         if act < 4:
             self.random.choice(self.relays).cut()
         elif act == 4:
@@ -90,8 +91,13 @@ class KillTests(NodesCase):
             self.server.thaw()
         elif act == 6:
             self.server.restart()
-        elif not durable:
+        elif act == 7:
             self.server.flush()
+        elif act == 8 or not self.hasSnapshot:
+            self.server.takeSnapshot()
+            self.hasSnapshot = True
+        else:
+            self.server.restoreSnapshot()
 
     async def outcome(self, text: str, placed: Deferred[Placed]) -> Placed | None:
         """
@@ -138,8 +144,8 @@ class KillTests(NodesCase):
 
     async def test_forgetful(self) -> None:
         """
-        Where the server keeps nothing, what was acknowledged is received, or the node is told that
-        entries are lost.
+        Where the server comes back empty or older, what was acknowledged is received, or the node
+        is told that entries are lost.
         """
         self.server = ownServer(self)
         await self.breakAll(False)

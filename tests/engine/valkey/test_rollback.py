@@ -4,12 +4,16 @@ Tests of logs on a server that loses data: it comes back older, empty, or withou
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 from twisted.internet.defer import Deferred
 
 from aerostack.core.replay.following import verify
 from aerostack.core.replay.log import Depth
+from aerostack.core.replay.positions import Position
 from aerostack.core.replay.shared import EXPIRED, LOST, Placed
 from aerostack.engine.valkey import logscripts
 from aerostack.engine.valkey.keys import Keys
@@ -253,3 +257,60 @@ class EmptiedTests(NodesCase):
             self.assertEqual(node.data(), ["a0", "a1", "b0", "b1"])
             self.assertEqual((node.breaks, node.mistakes), ([], []))
             self.assertNotEqual((await node.attach("chat/left/p")).epoch, left.epoch)
+
+
+class ComparedTests(NodesCase):
+    """
+    What a node knows is compared with what the server has.
+    """
+
+    async def test_asDecided(self) -> None:
+        """
+        The script decides as L{verify} does, and makes the log anew if, and only if, the node knows
+        what the server does not.
+        """
+        publisher = self.node(Depth(1, 1_000_000, 300.0))
+        node = self.node()
+        outcomes = set()
+        for number, (offset, change) in enumerate(
+            (offset, change) for offset in (0, 2, 7, 8, 9) for change in CHANGES
+        ):
+            topic = f"chat/{number}/p"
+            await publisher.attach(topic)
+            keep(self.history, 100, topic=topic)
+            await publisher.publish(100, topic, mark=100, prev=0)
+            for _ in range(7):
+                await publisher.publish("x", topic)
+            await self.reached(publisher, topic)
+            entries = [entry.position for entry in publisher.entries[topic]]
+            head = entries[-1]
+            places = [replace(head, offset=0, mark=0, tag=""), *entries]
+            known = places[offset] if offset < 9 else replace(head, offset=9, tag="other")
+            known = replace(known, **change(known))
+            if number % 2:
+                # The entries behind older places are gone.
+                self.server.execute("XTRIM", Keys().streamOf(topic), "MAXLEN", 1)
+            found = await node.log.read(topic, offset, offset + 1, 1, 99_999)
+            isNext = found and found[0].position.offset == offset + 1
+            reason = verify(known, head, found[0].before if isNext else None)
+            got = await node.attach(topic, known)
+            isAnew = got.epoch > head.epoch
+            what = (known, head, reason, got)
+            self.assertEqual(got == known, reason is None, what)
+            self.assertEqual(
+                isAnew,
+                reason == LOST and (known.epoch >= head.epoch or known.mark > head.mark),
+                what,
+            )
+            outcomes.add((reason, isAnew))
+        self.assertEqual(outcomes, {(None, False), (EXPIRED, False), (LOST, False), (LOST, True)})
+
+
+CHANGES: tuple[Callable[[Position], dict[str, Any]], ...] = (
+    lambda place: {},
+    lambda place: {"tag": "other"},
+    lambda place: {"mark": 101},
+    lambda place: {"epoch": f"0{place.epoch[1:]}"},
+    lambda place: {"epoch": f"2{place.epoch[1:]}"},
+)
+"""How what a node knows differs from what a log has."""
