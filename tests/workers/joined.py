@@ -34,7 +34,7 @@ class WireClock(Clock):
     The time of channels.  Whatever is sent arrives before the sender's call returns, unless a test
     has made the wire slow.
 
-    @ivar isSlow: Whether nothing arrives until L{pump} is called.
+    @ivar isSlow: Whether nothing arrives until L{hurry} or L{trickle} is called.
     """
 
     def __init__(self, outside: Clock) -> None:
@@ -54,6 +54,25 @@ class WireClock(Clock):
         """
         if not self.isSlow:
             self.pumpAll()
+
+    def trickle(self) -> None:
+        """
+        Let one thing happen on the wire.
+        """
+        due = [each for each in self.calls if each.getTime() <= self.seconds()]
+        if due and not self._isPumping:
+            self._isPumping = True
+            self.calls.remove(due[0])
+            due[0].called = 1
+            due[0].func(*due[0].args, **due[0].kw)
+            self._isPumping = False
+
+    def hurry(self) -> None:
+        """
+        Let the wire be slow no more.
+        """
+        self.isSlow = False
+        self.pumpAll()
 
     def pumpAll(self) -> None:
         """
@@ -198,10 +217,16 @@ class RemoteWorld(World):
         """The worker's time."""
         return HastyClock(self.clock)
 
+    def _serve(self) -> tuple[TableRelay, WorkerReads]:
+        """Make the hub's parts."""
+        return (
+            TableRelay(self.wire, Codec(KINDS), self.tracker),
+            WorkerReads(self.wire, self.tracker, self.history, self._query),
+        )
+
     def _node(self) -> NodeServices:
         node = super()._node()
-        self.relay = TableRelay(self.wire, Codec(KINDS), self.tracker)
-        served = WorkerReads(self.wire, self.tracker, self.history, self._query)
+        self.relay, served = self._serve()
         self.worker = Worker(self.wire, self._workersClock(), self.relay, served)
         return replace(
             node,
@@ -218,3 +243,27 @@ class LastingWorld(RemoteWorld):
 
     def _workersClock(self) -> Any:
         return self.clock
+
+
+class TwinWorld(LastingWorld):
+    """
+    The clients of one of several workers.
+    """
+
+    def __init__(self, number: int, relay: TableRelay, tracker: Any, **options: Any) -> None:
+        """
+        @param number: The worker's number.
+        @param tracker: The hub's tracker, to which the relay listens.
+        """
+        self._number = number
+        self._shared = relay, tracker
+        super().__init__(**options)
+
+    def _begin(self) -> None:
+        # No two processes have the same epochs.
+        self._epochs = iter(range(self._number * 1000, 1_000_000))
+        super()._begin()
+
+    def _serve(self) -> tuple[TableRelay, WorkerReads]:
+        relay, self.tracker = self._shared
+        return relay, WorkerReads(self.wire, self.tracker, self.history, self._query)
