@@ -14,6 +14,7 @@ from aerostack.core.diagnosis.traces import Traces
 from aerostack.core.limits.deadlines import Deadlines
 from aerostack.delivery.outbound import Outbound
 from aerostack.hub.hub import Hub
+from aerostack.interfaces.clients import IClients
 from aerostack.interfaces.shares import IShares
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.interfaces import CommandedSession
@@ -53,7 +54,11 @@ class SessionContext:
         deadlines: Deadlines,
         shares: IShares,
         traces: Traces,
+        everywhere: IClients,
     ) -> None:
+        """
+        @param everywhere: Lets one client have one session, on all processes.
+        """
         self.clock = clock
         self.wall = wall
         self.hub = hub
@@ -68,27 +73,39 @@ class SessionContext:
         self.reauthorizing = Reauthorizing(clock)
         self.backlogs: Backlogs[Outbound] = Backlogs()
         self.clients: dict[tuple[str, str], CommandedSession] = {}
+        self._everywhere = everywhere
 
-    def enter(self, session: CommandedSession) -> CommandedSession | None:
+    def enter(self, session: CommandedSession) -> None:
         """
-        Note the newest session of a client, if the client brought a secret.
-
-        @return: The client's session before this one, if it is still open.
+        Note the newest session of a client, if the client brought a secret.  An earlier session of
+        the same client and user closes.
         """
         if session.client is None:
-            return None
+            return
         key = session.identity.project, session.client
         before = self.clients.get(key)
         self.clients[key] = session
-        return before
+        if before is not None and before.identity.userId == session.identity.userId:
+            before.yieldTo()
+        self._everywhere.opened(session)
+
+    def change(self, session: CommandedSession) -> None:
+        """
+        Note that a session's client is another user now.
+        """
+        if session.client is not None:
+            self._everywhere.changed(session)
 
     def leave(self, session: CommandedSession) -> None:
         """
         Note that a session is over.
         """
-        key = session.identity.project, session.client or ""
+        if session.client is None:
+            return
+        key = session.identity.project, session.client
         if self.clients.get(key) is session:
             del self.clients[key]
+        self._everywhere.closed(session)
 
     def reload(self, limits: LimitsConfig) -> None:
         """

@@ -168,7 +168,9 @@ class SessionLife(CommandedSession):
         """
         Go on as another user, or for longer.
         """
-        self.identity = identity
+        before, self.identity = self.identity, identity
+        if before.userId != identity.userId:
+            self._context.change(self)
         self._setDeadline()
 
     def fail(self, failure: Failure) -> None:

@@ -5,7 +5,7 @@ Everything that serves sessions, put together from what the node gives.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -17,6 +17,7 @@ from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.patterns import Patterns
 from aerostack.hub.hub import Hub
 from aerostack.hub.sequencing import Sequencer
+from aerostack.interfaces.clients import IClients
 from aerostack.interfaces.line import ILine
 from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.messaging import IKeptMessages
@@ -26,6 +27,7 @@ from aerostack.interfaces.roster import IMembers, IRoster
 from aerostack.interfaces.shares import IShares
 from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.recovery.recovery import Recovery
+from aerostack.sessions.clients import LocalClients
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.removing import Removal
 from aerostack.sessions.rpc import RPC, Query
@@ -52,6 +54,7 @@ class NodeServices:
     @ivar query: Runs the statements of C{db.query}.
     @ivar line: Reaches every node.
     @ivar revocations: Keeps the revocations of tokens.
+    @ivar clients: Lets one client have one session, on all processes.
     """
 
     publisher: IPublisher
@@ -65,6 +68,7 @@ class NodeServices:
     query: Query
     line: ILine
     revocations: IRevocationStore
+    clients: IClients = field(default_factory=LocalClients)
 
 
 class ClientServices:
@@ -131,6 +135,7 @@ class ClientServices:
             self.deadlines,
             node.shares,
             self.traces,
+            node.clients,
         )
         revocations = authenticator.revocations
         self.removal = Removal(clock, wall, self.hub.presence, revocations, sessions)

@@ -60,18 +60,12 @@ class Session(SessionLife):
         # Whether the client was sent away, so that its presence does not wait for it.
         self._isRemoved = False
         self._setDeadline()
-        self._supersede()
+        context.enter(self)
 
     @property
     def subscriptions(self) -> Subscriptions | None:
         """What the client is subscribed to; L{None} once the session is over."""
         return None if self._commands is None else self._commands.subscriptions
-
-    def _supersede(self) -> None:
-        """Close the client's connection before this one, if it is still open."""
-        before = self._context.enter(self)
-        if before is not None and before.identity.userId == self.identity.userId:
-            before.yieldTo()
 
     def yieldTo(self) -> None:
         """

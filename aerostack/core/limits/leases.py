@@ -10,12 +10,16 @@ A borrower that has no tokens may owe one lease for a moment, until the lender a
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from aerostack.core.limits.quotas import BURST
 from aerostack.core.limits.rates import TokenBucket
 from aerostack.settings.projects import ProjectConfig
+
+H = TypeVar("H")
+"""What stands for a borrower; it can be a key of a dictionary."""
 
 LEASE = 0.1
 """For how many seconds of the rate a borrower gets tokens when the bucket is nearly empty."""
@@ -49,16 +53,14 @@ class Loan:
         edition's tokens does not count.
     @ivar tokens: The tokens that the borrower gets.
     @ivar wait: The seconds until it can get what it asked for; 0 if it has got enough.
-    @ivar holders: The other borrowers that have tokens, if the borrower has not got enough.
     """
 
     edition: int
     tokens: Tokens
     wait: float
-    holders: tuple[Hashable, ...] = ()
 
 
-class _Pool:
+class _Pool(Generic[H]):
     """
     The tokens of one kind, and what each borrower has of them.
 
@@ -70,15 +72,13 @@ class _Pool:
     def __init__(self, rate: float, now: float) -> None:
         self.bucket = TokenBucket(rate, rate * BURST, now)
         # Below 0 the borrower owes.
-        self.lent: dict[Hashable, float] = {}
+        self.lent: dict[H, float] = {}
 
-    def spend(self, holder: Hashable, amount: float) -> None:
+    def spend(self, holder: H, amount: float) -> None:
         self.bucket.tokens -= amount
         self.lent[holder] = self.lent.get(holder, 0.0) - amount
 
-    def lend(
-        self, holder: Hashable, wanted: float, holders: int, now: float
-    ) -> tuple[float, float]:
+    def lend(self, holder: H, wanted: float, holders: int, now: float) -> tuple[float, float]:
         """
         @return: How many tokens the borrower gets, and the seconds that it has to wait for the
             rest of what it wants.
@@ -95,11 +95,11 @@ class _Pool:
         short = wanted - held - given
         return given, max(0.0, short - min(0.0, free)) / bucket.rate
 
-    def holders(self, but: Hashable) -> list[Hashable]:
+    def holders(self, but: H) -> list[H]:
         return [holder for holder, held in self.lent.items() if held > 0 and holder != but]
 
 
-class Lender:
+class Lender(Generic[H]):
     """
     Lends the tokens of all projects.
     """
@@ -107,7 +107,7 @@ class Lender:
     def __init__(self, projects: Mapping[str, ProjectConfig]) -> None:
         self._edition = 0
         # By project, the pool of frames and that of bytes; L{None} for no limit.
-        self._pools: dict[str, tuple[_Pool | None, _Pool | None]] = {}
+        self._pools: dict[str, tuple[_Pool[H] | None, _Pool[H] | None]] = {}
         # When borrowers were last asked to give back, by project.
         self._recalled: dict[str, float] = {}
         self.reload(projects)
@@ -124,13 +124,13 @@ class Lender:
     def lend(
         self,
         project: str,
-        holder: Hashable,
+        holder: H,
         edition: int,
         spent: Tokens,
         wanted: Tokens,
         holders: int,
         now: float,
-    ) -> Loan:
+    ) -> tuple[Loan, tuple[H, ...]]:
         """
         Lend a borrower more tokens.
 
@@ -139,10 +139,11 @@ class Lender:
         @param wanted: How many tokens it must have, at the least.
         @param holders: How many borrowers there are.
         @param now: The clock's time, seconds.
+        @return: The loan, and the other borrowers that are to give back what they do not use.
         """
         pools = self._poolsOf(project, now)
         given, waits = [], [0.0]
-        others: dict[Hashable, None] = {}
+        others: dict[H, None] = {}
         uses, needs = (spent.frames, spent.bytes), (wanted.frames, wanted.bytes)
         for pool, used, amount in zip(pools, uses, needs, strict=True):
             if pool is None:
@@ -159,12 +160,10 @@ class Lender:
         if others and now - self._recalled.get(project, -LEASE) >= LEASE:
             self._recalled[project] = now
             # What the others give back is here very soon.
-            return Loan(self._edition, Tokens(*given), min(wait, PACE), tuple(others))
-        return Loan(self._edition, Tokens(*given), wait)
+            return Loan(self._edition, Tokens(*given), min(wait, PACE)), tuple(others)
+        return Loan(self._edition, Tokens(*given), wait), ()
 
-    def giveBack(
-        self, project: str, holder: Hashable, edition: int, spent: Tokens, left: Tokens
-    ) -> None:
+    def giveBack(self, project: str, holder: H, edition: int, spent: Tokens, left: Tokens) -> None:
         """
         Take back what a borrower has not spent.
 
@@ -180,7 +179,7 @@ class Lender:
                 pool.spend(holder, used)
                 pool.lent[holder] -= amount
 
-    def forget(self, holder: Hashable) -> None:
+    def forget(self, holder: H) -> None:
         """
         Take back everything from a borrower that is gone.
         """
@@ -189,12 +188,12 @@ class Lender:
                 if pool is not None:
                     pool.lent.pop(holder, None)
 
-    def _poolsOf(self, project: str, now: float) -> tuple[_Pool | None, _Pool | None]:
+    def _poolsOf(self, project: str, now: float) -> tuple[_Pool[H] | None, _Pool[H] | None]:
         pools = self._pools.get(project)
         if pools is None:
             found = self._projects.get(project)
             rates = (None, None) if found is None else (found.framesPerSecond, found.bytesPerSecond)
-            frames, size = (None if rate is None else _Pool(rate, now) for rate in rates)
+            frames, size = (None if rate is None else _Pool[H](rate, now) for rate in rates)
             pools = self._pools[project] = frames, size
         return pools
 

@@ -22,14 +22,15 @@ BURST = 2
 """How many seconds' worth a project may send at once, after a pause."""
 
 
-def tooFast(who: str, allowance: Allowance, wait: float) -> RealtimeError:
+def tooFast(who: str, limits: object, wait: float) -> RealtimeError:
     """
     The error for a client or project that sends too fast.
 
     @param who: The owner of the limit, as the subject of a sentence.
+    @param limits: Its text names the limits, as that of an L{Allowance} does.
     @param wait: The seconds to wait.
     """
-    return RealtimeError("rate_limited", f"{who} may send {allowance}.", ceil(wait * 1000))
+    return RealtimeError("rate_limited", f"{who} may send {limits}.", ceil(wait * 1000))
 
 
 class UsageCounts:

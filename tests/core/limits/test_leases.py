@@ -29,9 +29,9 @@ class Processes:
 
     def __init__(self, count: int, frames: float | None, size: float | None = None) -> None:
         self.now = 100.0
-        self.lender = Lender(projects(frames, size))
+        self.lender: Lender[int] = Lender(projects(frames, size))
         self.borrowers = [Borrower(frames, size) for _ in range(count)]
-        self._answers: list[tuple[int, Loan]] = []
+        self._answers: list[tuple[int, Loan, tuple[int, ...]]] = []
         self._questions: list[tuple[int, tuple]] = []
 
     def send(self, at: int, size: int = 0) -> float:
@@ -55,10 +55,10 @@ class Processes:
         """
         self.now += seconds
         answers, self._answers = self._answers, []
-        for at, loan in answers:
+        for at, loan, others in answers:
             self.borrowers[at].answered(loan, self.now)
             self._ask(at)
-            for other in loan.holders:
+            for other in others:
                 given = self.borrowers[other].giveBack()
                 self.lender.giveBack("p", other, *given)
         for at, borrower in enumerate(self.borrowers):
@@ -66,8 +66,8 @@ class Processes:
                 self._ask(at)
         questions, self._questions = self._questions, []
         for at, asked in questions:
-            loan = self.lender.lend("p", at, *asked, len(self.borrowers), self.now)
-            self._answers.append((at, loan))
+            loan, others = self.lender.lend("p", at, *asked, len(self.borrowers), self.now)
+            self._answers.append((at, loan, others))
 
     def settle(self) -> None:
         """

@@ -1,0 +1,120 @@
+"""
+Removes users on all workers, and keeps revocations for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred, TimeoutError, gatherResults
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from aerostack.errors import RealtimeError
+from aerostack.interfaces.revocations import IRevocationStore
+from aerostack.workers.channel import ChannelLost
+from aerostack.workers.hub.links import Link
+from aerostack.workers.messages.line import (
+    Answers,
+    AskAll,
+    Forget,
+    Found,
+    Keep,
+    Obeyed,
+    Order,
+    ReadRevocations,
+    TellAll,
+)
+from aerostack.workers.messages.shares import Done
+
+PATIENCE = 30.0
+"""Seconds after which the log says that a worker has not done what it was told."""
+
+
+class AskedLink(Link, Protocol):
+    """
+    A worker's link that carries questions of the hub, too.
+    """
+
+    def ask(self, question: Struct, timeout: float) -> Deferred[Any]:
+        """Send a question; see L{aerostack.workers.channel.Channel.ask}."""
+
+
+class WorkerLine:
+    """
+    Reaches every worker.
+
+    @ivar handlers: See L{aerostack.workers.hub}.
+    @ivar names: The names of the workers, by their links.
+    """
+
+    log = Logger()
+
+    def __init__(self, store: IRevocationStore) -> None:
+        """
+        @param store: Keeps revocations.
+        """
+        self._store = store
+        self.names: dict[AskedLink, str] = {}
+        self.handlers: Mapping[type[Struct], Callable[[Link, Any], Any]] = {
+            AskAll: lambda link, question: self._askAll(question.order, question.timeout),
+            TellAll: self._tellAll,
+            Keep: self._keep,
+            ReadRevocations: self._read,
+            Forget: self._forget,
+        }
+
+    def joined(self, link: AskedLink, name: str) -> None:
+        """
+        Note that there is one more worker.
+
+        @param name: Names the worker and the machine.
+        """
+        self.names[link] = name
+
+    def lost(self, link: AskedLink) -> None:
+        """
+        Note that a worker is gone.
+        """
+        del self.names[link]
+
+    # Removing users
+
+    def _tellAll(self, link: Link, message: TellAll) -> None:
+        self._askAll(message.order, PATIENCE)
+
+    def _askAll(self, order: Order, timeout: float) -> Deferred[Answers]:
+        names = list(self.names.values())
+        asked = [
+            link.ask(order, timeout).addCallbacks(_count, partial(self._failed, name))
+            for link, name in self.names.items()
+        ]
+
+        def answer(counts: list[int | None]) -> Answers:
+            return Answers(dict(zip(names, counts, strict=True)))
+
+        return gatherResults(asked).addCallback(answer)
+
+    def _failed(self, name: str, failure: Failure) -> None:
+        if failure.check(TimeoutError, ChannelLost, RealtimeError):
+            self.log.warn("{name} did not do it: {error}", name=name, error=failure.value)
+        else:
+            self.log.failure("{name} failed", failure, name=name)
+
+    # The database
+
+    def _keep(self, link: Link, question: Keep) -> Deferred[Done]:
+        return self._store.keep(question.revocation).addCallback(lambda _: Done())
+
+    def _read(self, link: Link, question: ReadRevocations) -> Deferred[Found]:
+        return self._store.read((question.project,), question.now).addCallback(Found)
+
+    def _forget(self, link: Link, question: Forget) -> Deferred[Done]:
+        return self._store.forget(question.now).addCallback(lambda _: Done())
+
+
+def _count(answer: Obeyed) -> int:
+    return answer.count
