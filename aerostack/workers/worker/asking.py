@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from msgspec import Struct
-from twisted.internet.defer import Deferred, TimeoutError, fail
+from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from aerostack.errors import RealtimeError
@@ -15,13 +15,6 @@ from aerostack.workers.channel import ChannelLost
 
 MOST = 8_388_608
 """How many bytes of questions may wait for their answers."""
-
-PATIENCE = 3600.0
-"""
-Seconds after which an answer is not awaited any more.  The hub bounds the time that each question
-takes.  If the hub does not work at all, nothing else does, and what was asked for may still be
-granted when it goes on.
-"""
 
 RETRY_AFTER = 1000
 """Milliseconds after which a client may try again."""
@@ -36,11 +29,11 @@ class Asker(Protocol):
     def send(self, message: Struct) -> None:
         """Send a message."""
 
-    def ask(self, question: Struct, timeout: float) -> Deferred[Any]:
-        """Send a question."""
+    def ask(self, question: Struct, timeout: float | None) -> Deferred[Any]:
+        """Send a question; see L{aerostack.workers.channel.Channel.ask}."""
 
 
-class Questions:
+class BoundedQuestions:
     """
     The questions of one part of a worker, which are bounded in bytes.
     """
@@ -65,11 +58,14 @@ class Questions:
             return fail(
                 RealtimeError("overloaded", "The hub is behind; try again later.", RETRY_AFTER)
             )
+        # The hub bounds the time that each question takes.  Nothing may be granted after the asker
+        # has stopped waiting.
+        asked = self._channel.ask(question, None)
         self._size += size
-        return self._channel.ask(question, PATIENCE).addBoth(self._answered, size)
+        return asked.addBoth(self._answered, size)
 
     def _answered(self, result: Any, size: int) -> Any:
         self._size -= size
-        if isinstance(result, Failure) and result.check(ChannelLost, TimeoutError):
-            raise RealtimeError("engine_unavailable", "The hub does not answer.", RETRY_AFTER)
+        if isinstance(result, Failure) and result.check(ChannelLost):
+            raise RealtimeError("engine_unavailable", "The hub is gone.", RETRY_AFTER)
         return result

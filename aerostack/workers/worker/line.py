@@ -29,7 +29,7 @@ from aerostack.workers.messages.line import (
     TellAll,
     orderOf,
 )
-from aerostack.workers.worker.asking import Asker, Questions
+from aerostack.workers.worker.asking import Asker, BoundedQuestions
 
 GRACE = 1.0
 """How many seconds longer a worker waits than the hub, which names those that do not answer."""
@@ -93,7 +93,7 @@ class RemoteRevocations:
     """
 
     def __init__(self, channel: Asker) -> None:
-        self._questions = Questions(channel)
+        self._questions = BoundedQuestions(channel)
 
     def keep(self, revocation: Revocation) -> Deferred[None]:
         return self._questions.ask(Keep(revocation), COST).addCallback(lambda _: None)

@@ -24,7 +24,7 @@ from aerostack.interfaces.publishing import IReceiver
 from aerostack.interfaces.roster import IRoster
 from aerostack.workers.messages import presence as messages
 from aerostack.workers.messages.presence import Leave, Lose, Members, Remove, Track, Untrack
-from aerostack.workers.worker.asking import Asker, Questions
+from aerostack.workers.worker.asking import Asker, BoundedQuestions
 
 COST = 200
 """About how many bytes a question has beside the state."""
@@ -244,7 +244,7 @@ class RemoteRoster:
         @param replica: Gets the members.
         """
         self._channel = channel
-        self._questions = Questions(channel)
+        self._questions = BoundedQuestions(channel)
         self._replica = replica
         self._stays = Stays()
 

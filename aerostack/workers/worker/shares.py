@@ -32,7 +32,7 @@ from aerostack.workers.messages.shares import (
     Release,
     Return,
 )
-from aerostack.workers.worker.asking import Asker, Questions
+from aerostack.workers.worker.asking import Asker, BoundedQuestions
 
 COST = 300
 """About how many bytes a question takes."""
@@ -51,7 +51,7 @@ class RemoteShares:
     ) -> None:
         self._clock = clock
         self._channel = channel
-        self._questions = Questions(channel)
+        self._questions = BoundedQuestions(channel)
         self._projects = projects
         self._numbers = count(1)
         # By project, what was borrowed; L{None} for a project without a rate.
@@ -155,7 +155,7 @@ class RemotePlace:
 
     __slots__ = ("_channel", "_number", "_questions")
 
-    def __init__(self, channel: Asker, questions: Questions, number: int) -> None:
+    def __init__(self, channel: Asker, questions: BoundedQuestions, number: int) -> None:
         """
         @param number: The place's number.
         """
