@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -16,7 +16,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from aerostack.core.diagnosis.latencies import Latencies
 from aerostack.core.replay.idempotency import IdempotencyCache, fingerprint
 from aerostack.core.replay.publications import (
     CHAT_MESSAGE,
@@ -29,16 +28,12 @@ from aerostack.core.replay.publications import (
 )
 from aerostack.core.topics.topics import Topic, projectOf
 from aerostack.errors import RealtimeError
+from aerostack.hub.measuring import Measuring
 from aerostack.hub.ordering import OrderedPublisher
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.messaging import IEngine, IHistory
-from aerostack.interfaces.publishing import IPublisher, IReceiver
+from aerostack.interfaces.publishing import IPublisher
 from aerostack.protocol.codec import encodeValue
-
-T = TypeVar("T")
-
-MAX_BACKLOG = 1_048_576
-"""How many bytes of one topic may wait to be sent to its subscribers."""
 
 _CHAT_EVENT = "message"
 """The event of a chat message."""
@@ -105,12 +100,9 @@ class Outcome:
 
 
 @implementer(IPublisher)
-class Publisher:
+class Publisher(Measuring):
     """
     Takes publications, and passes them to the engine.
-
-    @ivar latencies: How long it took from a publication's arrival until its frame was handed to
-        the subscribers' sockets.
     """
 
     def __init__(
@@ -128,21 +120,13 @@ class Publisher:
         @param newId: Makes the id of a message; each call gives another.
         @param sequencer: Has the topics' logs.
         """
-        self.latencies = Latencies()
-        self._clock = clock
+        super().__init__(clock)
         self._now = now
         self._engine = engine
         self._newId = newId
         self._idempotency = idempotency
         self._sequencer = sequencer
-        self._receiver: IReceiver
         self._order = OrderedPublisher(history, engine)
-
-    def start(self, receiver: IReceiver) -> None:
-        """
-        Begin, with what brings the publications to subscribers.
-        """
-        self._receiver = receiver
 
     def __contains__(self, topic: str) -> bool:
         """Whether publications of a topic wait for one that is being kept."""
@@ -265,18 +249,6 @@ class Publisher:
         first.settle(kept.receipt)
         self._idempotency.note(key, first, self._clock.seconds() - age)
 
-    def checkBacklog(self, topic: str) -> None:
-        """
-        Make sure that a topic's subscribers can be sent more.
-
-        @param topic: The canonical topic.
-        @raise RealtimeError: C{overloaded}.
-        """
-        if self._receiver.backlog(topic) > MAX_BACKLOG:
-            raise RealtimeError(
-                "overloaded", "More is published here than its subscribers can be sent.", 200
-            )
-
     def _once(
         self, key: Hashable, enter: Callable[[], Deferred[Receipt | None]]
     ) -> Deferred[Receipt | None]:
@@ -314,28 +286,8 @@ class Publisher:
         )
         entered = self._order.enter(publication, message, publisher)
         if times:
-            entered.addCallbacks(
-                self._measure,
-                self._unmeasured,
-                (publication.topic, began, times),
-                errbackArgs=(times,),
-            )
+            self._measure(entered, publication.topic, began, times)
         return entered
-
-    def _measure(self, result: T, topic: str, began: float, times: int) -> T:
-        """Note how long a publication took, once all its subscribers have been handed it."""
-
-        def sent() -> None:
-            self.latencies.add(self._clock.seconds() - began, times)
-
-        if not self._receiver.whenSent((topic,), sent):
-            self.latencies.skip(times)
-        return result
-
-    def _unmeasured(self, failure: Failure, times: int) -> Failure:
-        """Note that a publication failed that was to be measured."""
-        self.latencies.skip(times - 1)
-        return failure
 
     def _makeMessage(
         self, publication: Publication, messageId: str, publishId: str | None

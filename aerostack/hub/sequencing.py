@@ -9,8 +9,9 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
-from aerostack.core.replay.log import TopicLog
+from aerostack.core.replay.log import Past, TopicLog
 from aerostack.core.replay.logs import TopicLogs
+from aerostack.core.replay.mirror import MirrorLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import Publication
 from aerostack.core.rows.changes import Change
@@ -104,6 +105,31 @@ class Sequencer:
         self.logs.append(topic, log, frame, mark, None, self._clock.seconds())
         return frame
 
+    def placePacked(
+        self, publication: Publication, pack: Callable[[Publication, bool], bytes]
+    ) -> bytes:
+        """
+        Add a publication to its topic's log in a form that other processes make frames of.  If the
+        topic has no log, it is only packed.
+
+        @param pack: Makes that form of the publication, and of whether the newest mark of the log
+            is a kept message's then.
+        """
+        log = self.logs.get(publication.topic)
+        if log is None:
+            return pack(publication, False)
+        mark = publication.mark
+        self.floor = max(self.floor, mark or 0)
+        packed = pack(publication, log.sees(mark))
+        self.logs.append(publication.topic, log, packed, mark, None, self._clock.seconds())
+        return packed
+
+    def pastFrame(self, publication: Publication, position: Position) -> Frame:
+        """
+        Make the frame of a publication that has its place in another process's log.
+        """
+        return publicationFrame(publication, position, self._policies.of(publication.topic))
+
     def placeChange(self, encoding: ChangeEncoding) -> Frame | None:
         """
         Add a change of a table to the log of one topic.
@@ -140,6 +166,21 @@ class Sequencer:
             mark = self.floor = max(self.floor, self._now() - 1)
             log = self.logs.open(topic, mark, self._clock.seconds())
         return log
+
+    def followLog(self, topic: str, head: Position) -> None:
+        """
+        Give a topic a log that goes on as another process's log does.
+
+        @param head: That log's head.
+        """
+        self.logs.follow(topic, head, self._clock.seconds())
+
+    def fillLog(self, topic: str, log: MirrorLog, past: Past | None) -> None:
+        """
+        Put in front of such a log what the other process has from before; see
+        L{MirrorLog.prepend}.
+        """
+        self.logs.prepend(topic, log, past, self._clock.seconds())
 
     def openTableLog(self, topic: str, lineage: str, mark: int, within: bool) -> TopicLog:
         """

@@ -22,9 +22,10 @@ class MemoryPipe:
     user: PipeUser
     peer: MemoryPipe
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, chunk: int) -> None:
         self.waiting = bytearray()
         self._clock = clock
+        self._chunk = chunk
         self._reading = False
         self._scheduled = False
         self._ended = False
@@ -60,17 +61,19 @@ class MemoryPipe:
     def _move(self) -> None:
         self._scheduled = False
         if self.waiting and self.peer._reading:
-            data = bytes(self.waiting[:CHUNK])
-            del self.waiting[:CHUNK]
+            data = bytes(self.waiting[: self._chunk])
+            del self.waiting[: self._chunk]
             self.peer.user.received(data)
             self.user.written()
             self._schedule()
 
 
-def joinedPipes(clock: IReactorTime) -> tuple[MemoryPipe, MemoryPipe]:
+def joinedPipes(clock: IReactorTime, chunk: int = CHUNK) -> tuple[MemoryPipe, MemoryPipe]:
     """
     Make both ends of a pipe.
+
+    @param chunk: How many bytes go to the other end in one turn of the clock.
     """
-    first, second = MemoryPipe(clock), MemoryPipe(clock)
+    first, second = MemoryPipe(clock, chunk), MemoryPipe(clock, chunk)
     first.peer, second.peer = second, first
     return first, second

@@ -23,8 +23,8 @@ from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic
 from aerostack.databases import history
 from aerostack.errors import CLOSE_SLOW
+from aerostack.hub.measuring import MAX_BACKLOG
 from aerostack.hub.ordering import OrderedPublisher
-from aerostack.hub.publishing import MAX_BACKLOG
 from aerostack.protocol.codec import encodeValue
 from aerostack.recovery import replay
 from aerostack.settings.limits import LimitsConfig

@@ -1,0 +1,69 @@
+"""
+What a worker asks the hub to publish.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from aerostack.core.replay.publications import Receipt
+
+
+class PublishEvent(Struct, frozen=True, array_like=True, tag=24):
+    """
+    Publish an event; the fields are those of L{aerostack.interfaces.publishing.IPublisher}.  The
+    answer is an L{Accepted}.
+
+    @ivar topic: The canonical topic.
+    """
+
+    topic: str
+    event: str
+    data: bytes
+    userId: str | None
+    persist: bool
+    repeatKey: tuple[str | None, ...] | None
+    publishId: str | None
+    publisher: str | None
+
+
+class PublishChat(Struct, frozen=True, array_like=True, tag=25):
+    """
+    Publish a chat message, as L{PublishEvent} publishes an event.
+
+    @ivar metadata: JSON by name.
+    """
+
+    topic: str
+    text: str
+    metadata: dict[str, bytes] | None
+    userId: str | None
+    repeatKey: tuple[str | None, ...] | None
+    publishId: str | None
+    publisher: str | None
+
+
+class Accepted(Struct, frozen=True, array_like=True, tag=26):
+    """
+    A publication has its place in the topic's order.
+
+    @ivar id: With C{createdAt}, its L{Receipt}; L{None} if it is not kept.
+    """
+
+    id: str | None
+    createdAt: int
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """The receipt."""
+        return None if self.id is None else Receipt(self.id, self.createdAt)
+
+
+def accepted(receipt: Receipt | None) -> Accepted:
+    """
+    The message that brings a receipt.
+    """
+    return Accepted(None, 0) if receipt is None else Accepted(receipt.id, receipt.createdAt)
+
+
+KINDS: tuple[type[Struct], ...] = (PublishEvent, PublishChat, Accepted)
