@@ -4,6 +4,7 @@ Tests for L{aerostack.sessions.session}: clients that come back and show by a se
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -129,6 +130,78 @@ class ClientTests(SynchronousTestCase):
         for secret in ("s", "t"):
             self.assertEqual(self.publish(secret, persist=True), [{"type": "ack", "id": 7}])
         self.assertEqual(len(self.world.history.messages), 2)
+
+
+class Recorder:
+    """
+    Writes down what an L{aerostack.interfaces.clients.IClients} hears.
+    """
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str, str | None, bool]] = []
+        self.sessions: list[Any] = []
+
+    def _note(self, what: str, session: Any) -> None:
+        isAlone = not any(each.client == session.client for each in self.sessions)
+        self.heard.append((what, session.client, session.identity.userId, isAlone))
+
+    def opened(self, session: Any) -> None:
+        """
+        Take note, also of whether the client has no other session that is not closing.
+        """
+        self.sessions = [each for each in self.sessions if not each._ending]
+        self._note("opened", session)
+        self.sessions.append(session)
+
+    def changed(self, session: Any) -> None:
+        """
+        Take note.
+        """
+        self._note("changed", session)
+
+    def closed(self, session: Any) -> None:
+        """
+        Take note.
+        """
+        self.sessions = [each for each in self.sessions if each is not session]
+        self._note("closed", session)
+
+
+class ElsewhereTests(SynchronousTestCase):
+    """
+    Tests for what other processes hear of sessions.
+    """
+
+    def test_heard(self) -> None:
+        """
+        The other processes hear of a client's new session after its earlier one here is closing,
+        of another user, and of the end.  They do not hear of a client without a secret.
+        """
+        recorder = Recorder()
+
+        class Heard(World):
+            def _node(self) -> Any:
+                return replace(super()._node(), clients=recorder)
+
+        world = Heard({"p": makeProject(jwt=JWTConfig("HS256", TOKEN_SECRET))})
+        world.connect()
+        tokens = {name: jwt.encode({"sub": name}, TOKEN_SECRET) for name in ("ann", "bob")}
+        first = world.connect(client="s", projectId="p", token=tokens["ann"])
+        second = world.connect(client="s", projectId="p", token=tokens["ann"])
+        for user in ("ann", "bob", "bob"):
+            second.ask(type="auth", token=tokens[user])
+        for client in (first, second):
+            client.close()
+        self.assertEqual(
+            recorder.heard,
+            [
+                ("opened", "s", "ann", True),
+                ("opened", "s", "ann", True),
+                ("changed", "s", "bob", False),
+                ("closed", "s", "ann", False),
+                ("closed", "s", "bob", True),
+            ],
+        )
 
 
 class ReconsideredTests(SynchronousTestCase):

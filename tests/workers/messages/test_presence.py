@@ -38,7 +38,7 @@ class CutTests(SynchronousTestCase):
                 st.integers(0, 2**53),
                 st.none() | st.text(max_size=20),
             ),
-            max_size=300,
+            max_size=80,
         )
     )
     def test_pieces(self, members: list[Member]) -> None:
