@@ -4,7 +4,7 @@ The changes of tables, from the hub's tracker to the workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -19,11 +19,12 @@ from aerostack.core.rows.changes import Change
 from aerostack.core.rows.columns import Columns
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.tracking import IChangeListener, IChangeTracker
-from aerostack.workers.frames import Codec
+from aerostack.workers.frames import Codec, FrameError
 from aerostack.workers.hub.links import Link
 from aerostack.workers.hub.window import AHEAD, Window
 from aerostack.workers.messages.tables import (
     INTERVAL,
+    MAX_CHANGE,
     Altered,
     Back,
     Changes,
@@ -40,6 +41,7 @@ from aerostack.workers.messages.tables import (
     Watch,
     Watched,
     columnsForm,
+    decodeChanges,
     encodeChanges,
 )
 
@@ -187,18 +189,39 @@ class TableRelay:
         for followers, some in groupby(changes, self._followersOf):
             if followers:
                 concerned.update(followers)
-                for frame in self._encode(some):
-                    for follower in followers:
-                        follower.link.sendFrame(frame)
-                        follower.window.add(len(frame))
+                for encoded in encodeChanges(some):
+                    self._pass(followers, encoded)
         return _together(each.window.whenLeft(AHEAD) for each in concerned)
 
     def _followersOf(self, change: Change) -> tuple[_Follower, ...]:
         return self._watching.get(change.table, ())
 
-    def _encode(self, changes: Iterator[Change]) -> Iterator[bytes]:
-        for encoded in encodeChanges(changes):
-            yield self._codec.encode(Changes(Raw(encoded)))
+    def _pass(self, followers: tuple[_Follower, ...], encoded: bytes) -> None:
+        """Send some workers changes of the tables that they watch."""
+        try:
+            frame = self._codec.encode(Changes(Raw(encoded)))
+        except FrameError:
+            # So large a change comes alone.
+            (change,) = decodeChanges(encoded)
+            self._omit(change)
+            return
+        for follower in followers:
+            follower.link.sendFrame(frame)
+            follower.window.add(len(frame))
+
+    def _omit(self, change: Change) -> None:
+        """
+        Let the subscribers of a table read it again, because the workers cannot get a change.
+        """
+        self.log.error(
+            "a change of {table} is too large for the workers; lower tracker.change_bytes to"
+            " {most} or less",
+            table=change.table,
+            most=MAX_CHANGE,
+        )
+        message = f"A change of the table {change.table!r} is too large to be sent; reload it."
+        self._send(change.table, Lost(change.table, "table_lost", message, None, change.seq))
+        self.tableBack(change.table)
 
     def _send(self, table: str, message: Struct) -> tuple[_Follower, ...]:
         """
@@ -249,7 +272,7 @@ class TableRelay:
             link.send(Up())
 
 
-def _together(waits: Iterator[Deferred[None] | None]) -> Deferred[Any] | None:
+def _together(waits: Iterable[Deferred[None] | None]) -> Deferred[Any] | None:
     """
     @return: Fires when all of the waits are over; L{None} if all are over now.
     """

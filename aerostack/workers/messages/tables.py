@@ -15,7 +15,8 @@ from aerostack.core.rows.journal import Lag
 from aerostack.workers.messages.values import decoderOf, encodeList, packRow
 
 MAX_CHANGE = 6_291_456
-"""How many bytes the values of one change may have in JSON, so that it surely fits a frame."""
+"""How many bytes the values of one change may have in JSON, so that it surely fits a frame.  In
+place of a change that does not fit, the workers hear that the table is lost and back."""
 
 INTERVAL = 1.0
 """Seconds between two messages about how the hub's tracker does."""

@@ -17,7 +17,7 @@ from aerostack.core.rows.columns import ColumnType
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.tracking import IChangeListener
 from aerostack.testing import MemoryTracker
-from aerostack.workers.frames import Codec
+from aerostack.workers.frames import MAX_FRAME, Codec
 from aerostack.workers.hub.tables import TableRelay
 from aerostack.workers.hub.window import AHEAD, STRIDE
 from aerostack.workers.messages.tables import (
@@ -241,6 +241,20 @@ class RelayTests(SynchronousTestCase):
         self.relay.lost(first)
         self.successResultOf(waiting)
         self.assertIsNone(self.relay.changed([change(9, text=LARGE)]))
+
+    def test_tooLarge(self) -> None:
+        """
+        A change that no message can carry is told as a loss, so that clients read the table again,
+        and the changes around it come.
+        """
+        link = self.links[0]
+        self.watched(link)
+        self.tracker.change(change(1), change(2, text="x" * MAX_FRAME), change(3))
+        self.assertEqual(link.changes(), [1, 3])
+        lost, back = link.take()
+        assert isinstance(lost, Lost)
+        self.assertEqual((lost.table, lost.code, lost.seq), ("a", "table_lost", 2))
+        self.assertEqual(back, Back("a", "j1", -1, 3))
 
     def test_altered(self) -> None:
         """
