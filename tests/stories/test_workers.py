@@ -1,280 +1,273 @@
 """
-Subscribers of two workers get every change once and in order, as those of one process do.
+Tests for clients of two workers: they are present together, share limits, have one session each,
+and are removed together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.positions import parsePosition
-from aerostack.core.rows.changes import INSERT, Change
-from aerostack.databases.sqlite.journal import SQLiteJournal
-from aerostack.interfaces.tracking import IChangeTracker
-from aerostack.testing import Frame, MemoryClient, MemoryTracker, SynchronousDatabase, pipes
-from aerostack.tracker.tracker import ChangeTracker
-from aerostack.workers.frames import Codec
-from aerostack.workers.hub.tables import TableRelay
-from aerostack.workers.worker import watches
-from tests.workers.joined import KINDS, TwinWorld
-
-SIDES = 2
-
-steps = st.one_of(
-    # Rows of one transaction, and whether it ends.
-    st.tuples(st.just("write"), st.integers(1, 3), st.booleans()),
-    # A client does something at a worker.
-    st.tuples(st.sampled_from(["come", "die", "read"]), st.integers(0, 3), st.integers(0, 1)),
-    # The wire of a worker.
-    st.tuples(st.sampled_from(["slow", "trickle", "fast"]), st.integers(0, 1), st.just(0)),
-    st.tuples(st.just("time"), st.integers(1, 4), st.just(0)),
+from aerostack.core.access.removals import Disconnect
+from aerostack.core.limits.leases import LEASE
+from aerostack.errors import CLOSE_SUPERSEDED
+from aerostack.sessions.services import NodeServices
+from aerostack.testing import MemoryClient, World, makeProject
+from aerostack.workers.channel import Channel
+from aerostack.workers.hub.clients import WorkerClients
+from aerostack.workers.hub.line import WorkerLine
+from aerostack.workers.hub.presence import WorkerPresence
+from aerostack.workers.hub.publishing import WorkerPublications
+from aerostack.workers.hub.relay import Relay
+from aerostack.workers.hub.shares import WorkerShares
+from aerostack.workers.messages import logs, publishing
+from aerostack.workers.worker.clients import RemoteClients
+from aerostack.workers.worker.line import RemoteLine, RemoteRevocations
+from aerostack.workers.worker.logs import RemoteLogs
+from aerostack.workers.worker.presence import (
+    PresentLogs,
+    PresentReceiver,
+    RemoteRoster,
+    RosterReplica,
 )
+from aerostack.workers.worker.publishing import RemotePublisher
+from aerostack.workers.worker.shares import RemoteShares
+from tests.workers.linked import KINDS, Linked, outcome
+
+TOPIC = "chat/room"
 
 
-class Client:
+class Part:
     """
-    A client that comes back to one worker or the other.
-
-    @ivar got: The numbers of the rows that it got.
-    @ivar began: The number of the newest change when it subscribed first; L{None} before.
+    A part of the hub that only answers.
     """
 
-    def __init__(self, side: int | None) -> None:
-        """
-        @param side: Which rows it wants; L{None} for all.
-        """
-        self.side = side
-        self.got: list[int] = []
-        self.began: int | None = None
-        self._since: str | None = None
-        self._client: MemoryClient | None = None
+    def __init__(self, handlers: Any) -> None:
+        self.handlers = handlers
 
-    def come(self, world: TwinWorld) -> None:
+    def lost(self, link: Any) -> None:
         """
-        Connect, unless it is connected.
+        There is nothing to take back.
         """
-        if self._client is None:
-            self._client = world.connect()
-            self._client.positions = True
-            more: dict[str, Any] = {} if self.side is None else {"filter": {"side": self.side}}
-            if self._since is not None:
-                more["since"] = self._since
-            self._client.send(type="subscribe", topic="orders", **more)
 
-    def die(self) -> None:
-        """
-        Lose the connection.
-        """
-        if self._client is not None:
-            # What has come until now, it has.
-            self.read()
-            self._client.die()
-            self._client = None
 
-    def ping(self) -> None:
-        """
-        Stay connected.
-        """
-        if self._client is not None:
-            self._client.session.heard()
+class WorkerWorld(World):
+    """
+    What serves clients in a worker.
 
-    def read(self) -> None:
-        """
-        Take the frames that came.
-        """
-        if self._client is not None:
-            for frame in self._client.take():
-                self._take(frame)
+    @ivar line: Reaches all workers.
+    @ivar parts: What the hub's messages are for.
+    """
 
-    def _take(self, frame: Frame) -> None:
-        if frame["type"] == "subscribed":
-            assert frame.get("recovered") is not False, frame
-            if self.began is None:
-                position = parsePosition(frame["pos"])
-                assert position is not None
-                self.began = position.mark
-        elif frame["type"] == "db_change":
-            self.got.append(frame["data"]["id"])
-        else:
-            assert frame["type"] == "commit", frame
-        self._since = frame.get("pos", self._since)
+    def __init__(self, machine: Machine, channel: Channel, name: str) -> None:
+        self._machine = machine
+        self._channel = channel
+        self._numbers = count(1)
+        self._name = name
+        super().__init__(machine.hub.projects)
 
-    def wanted(self, rows: list[tuple[int, int]]) -> list[int]:
+    def newConnectionId(self) -> str:
+        return f"{self._name}-{next(self._numbers)}"
+
+    def _begin(self) -> None:
+        self.clock: Clock = self._machine.hub.clock
+        super()._begin()
+        receiver = PresentReceiver(self._replica, self.hub.delivery)
+        self._logs.start(receiver)
+        self._publisher.start(receiver)
+
+    def _node(self) -> NodeServices:
+        clock, channel = self.clock, self._channel
+        self._replica = RosterReplica()
+        self._logs = RemoteLogs(clock, channel, self.backbone.sequencer)
+        self._publisher = RemotePublisher(clock, channel)
+        shares = RemoteShares(clock, channel, self.projects)
+        clients = RemoteClients(clock, channel)
+        self.line = RemoteLine(channel, "machine")
+        self.parts = (self._replica, self._logs, shares, clients, self.line)
+        return replace(
+            super()._node(),
+            publisher=self._publisher,
+            source=PresentLogs(self._logs, self._replica),
+            roster=RemoteRoster(channel, self._replica),
+            members=self._replica,
+            shares=shares,
+            line=self.line,
+            revocations=RemoteRevocations(channel),
+            clients=clients,
+        )
+
+
+class Machine:
+    """
+    A hub with two workers.
+
+    @ivar hub: What exists once.
+    @ivar workers: What serves clients.
+    """
+
+    def __init__(self, **project: Any) -> None:
         """
-        The rows that it is to have got.
+        @param project: The settings of the project C{p}.
+        """
+        self.hub = hub = World({"p": makeProject(**project)})
+        self.workers: list[WorkerWorld] = []
+        backbone = hub.backbone
+        presence = WorkerPresence(hub.clock, backbone.roster, backbone.roster.rosters)
+        parts: list[Any] = [
+            presence,
+            WorkerClients(presence),
+            WorkerShares(hub.clock, hub.shares, hub.projects),
+            WorkerLine(hub.revocations),
+            Part(WorkerPublications(backbone.publisher).handlers),
+        ]
+        self.linked = Linked(hub.clock, parts, self._make, (*KINDS, *logs.KINDS, *publishing.KINDS))
+        relay = Relay(hub.clock, self.linked.codec, backbone.sequencer, presence.sendMembers)
+        parts.insert(0, relay)
+        backbone.start(relay)
+        for _ in range(2):
+            self.linked.add()
 
-        @param rows: The number of each change and that of its row.
+    def _make(self, channel: Channel) -> tuple[Any, ...]:
+        self.workers.append(WorkerWorld(self, channel, f"w{len(self.workers)}"))
+        return self.workers[-1].parts
+
+    def connect(self, at: int, **options: Any) -> MemoryClient:
+        """
+        Connect a client at a worker.
+        """
+        client = self.workers[at].connect(**options)
+        self.linked.settle()
+        return client
+
+    def ask(self, client: MemoryClient, **frame: Any) -> list[Any]:
+        """
+        Send a frame, and collect what the client gets for it.
+        """
+        client.take()
+        client.send(**frame)
+        self.linked.settle()
+        return client.take()
+
+    def advance(self, seconds: float) -> None:
+        """
+        Let time pass.
+        """
+        for world in (self.hub, *self.workers):
+            world.advance(seconds if world is self.hub else 0)
+        self.linked.settle()
+
+
+class WorkersTests(SynchronousTestCase):
+    """
+    Tests for clients of two workers.
+    """
+
+    def events(self, client: MemoryClient) -> list[tuple[str, Any]]:
+        """
+        The events that a client has got, and whose they are.
         """
         return [
-            number
-            for seq, number in rows
-            if self.began is not None
-            and seq > self.began
-            and (self.side is None or number % SIDES == self.side)
+            (frame["event"], frame["data"].get("connectionId"))
+            for frame in client.take()
+            if frame["type"] == "event"
         ]
 
-
-class NotingRelay(TableRelay):
-    """
-    A relay that notes the number of each change, and that of its row.
-    """
-
-    def __init__(self, clock: Clock, tracker: IChangeTracker) -> None:
-        super().__init__(clock, Codec(KINDS), tracker)
-        self.rows: list[tuple[int, int]] = []
-
-    def changed(self, changes: Sequence[Change]) -> Any:
-        self.rows.extend((change.seq, change.data["id"]) for change in changes)
-        return super().changed(changes)
-
-
-class MemoryHub:
-    """
-    A hub whose tracker is in memory.
-    """
-
-    def __init__(self) -> None:
-        self.tracker: Any = MemoryTracker()
-        self.relay = NotingRelay(Clock(), self.tracker)
-        self.tracker.listener = self.relay
-        self._written = 0
-
-    def write(self, count: int, ends: bool) -> None:
+    def test_presence(self) -> None:
         """
-        Write rows.
+        A client hears of the members at both workers, and gets the whole set when it comes.
         """
-        first = self._written + 1
-        self._written += count
-        changes = [
-            Change(number, "orders", INSERT, {"id": number, "side": number % SIDES}, None, 7)
-            for number in range(first, first + count)
-        ]
-        self.tracker.change(*changes, last=ends)
+        machine = Machine()
+        first = machine.connect(0, userId="ann")
+        machine.ask(first, type="track", topic=TOPIC, state={"n": 1})
+        second = machine.connect(1, userId="bob")
+        frames = machine.ask(second, type="track", topic=TOPIC, state={"n": 2})
+        (sync,) = [frame for frame in frames if frame.get("event") == "presence:sync"]
+        self.assertEqual([member["userId"] for member in sync["data"]["members"]], ["ann", "bob"])
+        watcher = machine.connect(0)
+        machine.ask(watcher, type="subscribe", topic=TOPIC)
+        machine.ask(second, type="untrack", topic=TOPIC)
+        self.assertEqual(self.events(watcher), [("presence:leave", second.connectionId)])
+        first.close()
+        machine.linked.settle()
+        self.assertEqual(self.events(watcher), [("presence:leave", first.connectionId)])
 
-    def tick(self, seconds: float) -> None:
+    def test_died(self) -> None:
         """
-        Let time pass.
+        Members at a worker that dies stay for the grace.  A client that comes back to the other
+        worker is never seen leaving; the others leave, each once.
         """
+        machine = Machine()
+        for user in ("ann", "bob"):
+            client = machine.connect(0, userId=user)
+            machine.ask(client, type="track", topic=TOPIC, state={})
+        watcher = machine.connect(1)
+        machine.ask(watcher, type="subscribe", topic=TOPIC)
+        machine.linked.kill(0)
+        machine.linked.settle()
+        back = machine.connect(1, userId="ann")
+        machine.ask(back, type="track", topic=TOPIC, state={})
+        self.assertEqual(self.events(watcher), [])
+        machine.advance(20)
+        self.assertEqual(self.events(watcher), [("presence:leave", "w0-2")])
 
-
-class SQLiteHub:
-    """
-    A hub with a real journal.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.database = SynchronousDatabase(path)
-        self._writer = SynchronousDatabase(path)
-        self._writer.connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, side INT)")
-        self._clock = Clock()
-        self.tracker: IChangeTracker = ChangeTracker(self._clock, self.database, SQLiteJournal())
-        self.relay = NotingRelay(self._clock, self.tracker)
-        self.tracker.start(self.relay)
-        # Every row is recorded.
-        self.tracker.watch("orders")
-        self.tick(0.2)
-
-    def write(self, count: int, ends: bool) -> None:
+    def test_client(self) -> None:
         """
-        Write rows in one transaction.
+        A client that opens a connection at another worker closes its earlier one, and its presence
+        goes with it.
         """
-        execute = self._writer.connection.execute
-        execute("BEGIN")
-        for _ in range(count):
-            execute("INSERT INTO orders (side) SELECT (count(*) + 1) % 2 FROM orders")
-        execute("COMMIT")
-        if ends:
-            self.tick(0.2)
+        machine = Machine()
+        first = machine.connect(0, client="s", userId="ann")
+        machine.ask(first, type="track", topic=TOPIC, state={})
+        watcher = machine.connect(1)
+        machine.ask(watcher, type="subscribe", topic=TOPIC)
+        machine.hub.clock.advance(1)
+        second = machine.workers[1].connect(client="s", userId="ann")
+        second.send(type="track", topic=TOPIC, state={})
+        machine.linked.settle()
+        closing = first.connection.closing
+        assert closing is not None
+        self.assertEqual(closing[0], CLOSE_SUPERSEDED)
+        first.die()
+        machine.advance(20)
+        self.assertEqual(self.events(watcher), [])
+        self.assertIsNone(second.connection.closing)
 
-    def tick(self, seconds: float) -> None:
+    def test_removed(self) -> None:
         """
-        Let time pass.
+        A user who is disconnected is disconnected at both workers, and the answer counts by worker.
         """
-        self._clock.pump([0.2] * int(seconds / 0.2 + 1))
-
-    def close(self) -> None:
-        """
-        Close the database.
-        """
-        self.tracker.stop()
-        self.database.close()
-        self._writer.close()
-
-
-class TwoWorkersTests(SynchronousTestCase):
-    """
-    Tests of two workers at one hub.
-    """
-
-    def story(self, hub: Any, steps: list[tuple[str, int, int]]) -> None:
-        """
-        Let things happen, and check what the clients have got in the end.
-        """
-        self.patch(pipes, "CHUNK", 50)
-        self.patch(watches, "GRACE", 3.0)
-        worlds = [TwinWorld(number, hub.relay, hub.tracker) for number in (1, 2)]
-        clients = [Client(side) for side in (None, 0, 1, None)]
-        for what, which, more in steps:
-            if what == "write":
-                hub.write(which, more)
-            elif what == "come":
-                clients[which].come(worlds[more])
-            elif what in ("die", "read"):
-                getattr(clients[which], what)()
-            elif what == "slow":
-                worlds[which].wire.isSlow = True
-            elif what == "trickle":
-                worlds[which].wire.trickle()
-            elif what == "fast":
-                worlds[which].wire.hurry()
-                worlds[which].turn()
-            else:
-                for _ in range(which):
-                    hub.tick(1)
-                    for client in clients:
-                        client.ping()
-                    for world in worlds:
-                        world.advance(1)
-        hub.write(1, True)
-        for _ in range(2):
-            # Those who wait for a table come to it with the first round.
-            hub.tick(2)
-            for world in worlds:
-                world.wire.hurry()
-                world.turn()
+        machine = Machine()
+        clients = [machine.connect(at, userId="ann") for at in (0, 1, 1)]
+        other = machine.connect(0, userId="bob")
+        asked: Deferred[Any] = machine.workers[0].line.ask(Disconnect("p", "ann", 4100, "bye"), 5.0)
+        answers = outcome(asked)
+        machine.linked.settle()
+        self.assertEqual(answers, [{"w0": 1, "w1": 2}])
         for client in clients:
-            client.read()
-            client.come(worlds[0])
-        hub.tick(2)
-        worlds[0].turn()
-        rows = hub.relay.rows
-        self.assertEqual([number for _, number in rows], list(range(1, len(rows) + 1)))
-        for client in clients:
-            client.read()
-            self.assertEqual(client.got, client.wanted(rows))
+            self.assertEqual(client.connection.closing, (4100, "bye"))
+        self.assertIsNone(other.connection.closing)
 
-    @settings(max_examples=150, deadline=None)
-    @given(st.lists(steps, max_size=40))
-    def test_memory(self, steps: list[tuple[str, int, int]]) -> None:
+    def test_limits(self) -> None:
         """
-        Clients get each change of their views once and in order, whichever worker they come back
-        to, however slow the channel is.
+        The clients of both workers have one limit of subscriptions and one rate.
         """
-        self.story(MemoryHub(), steps)
-
-    @settings(max_examples=40, deadline=None)
-    @given(st.lists(steps, max_size=25))
-    def test_journal(self, steps: list[tuple[str, int, int]]) -> None:
-        """
-        The same holds on a real journal.
-        """
-        hub = SQLiteHub(self.mktemp())
-        try:
-            self.story(hub, steps)
-        finally:
-            hub.close()
+        machine = Machine(subscriptions=5, framesPerSecond=20)
+        clients = [machine.connect(at) for at in (0, 1)]
+        answers = []
+        for n in range(8):
+            answers += machine.ask(clients[n % 2], type="subscribe", topic=f"a/{n}")
+        codes = [frame["code"] for frame in answers if frame["type"] == "error"]
+        self.assertEqual(codes, ["too_many_subscriptions"] * 3)
+        machine.advance(5)
+        answers = []
+        for n in range(60):
+            answers += machine.ask(clients[n % 2], type="publish", topic="a/9", event="e", id=n)
+        taken = sum(frame["type"] == "ack" for frame in answers)
+        self.assertLessEqual(taken, 40 + 2 * 20 * LEASE)
+        self.assertGreaterEqual(taken, 30)

@@ -74,7 +74,9 @@ class _Pool(Generic[H]):
         # Below 0 the borrower owes.
         self.lent: dict[H, float] = {}
 
-    def spend(self, holder: H, amount: float) -> None:
+    def spend(self, holder: H, amount: float, now: float) -> None:
+        # What came back before counts first: what is beyond the burst is gone.
+        self.bucket.wait(now)
         self.bucket.tokens -= amount
         self.lent[holder] = self.lent.get(holder, 0.0) - amount
 
@@ -150,7 +152,7 @@ class Lender(Generic[H]):
                 given.append(0.0)
                 continue
             if edition in (0, self._edition):
-                pool.spend(holder, used)
+                pool.spend(holder, used, now)
             got, wait = pool.lend(holder, amount, holders, now)
             given.append(got)
             waits.append(wait)
@@ -163,12 +165,15 @@ class Lender(Generic[H]):
             return Loan(self._edition, Tokens(*given), min(wait, PACE)), tuple(others)
         return Loan(self._edition, Tokens(*given), wait), ()
 
-    def giveBack(self, project: str, holder: H, edition: int, spent: Tokens, left: Tokens) -> None:
+    def giveBack(
+        self, project: str, holder: H, edition: int, spent: Tokens, left: Tokens, now: float
+    ) -> None:
         """
         Take back what a borrower has not spent.
 
         @param spent: What it has spent since it last said so.
         @param left: What it gives back.
+        @param now: The clock's time, seconds.
         """
         pools = self._pools.get(project)
         if pools is None or edition != self._edition:
@@ -176,7 +181,7 @@ class Lender(Generic[H]):
         uses, rest = (spent.frames, spent.bytes), (left.frames, left.bytes)
         for pool, used, amount in zip(pools, uses, rest, strict=True):
             if pool is not None:
-                pool.spend(holder, used)
+                pool.spend(holder, used, now)
                 pool.lent[holder] -= amount
 
     def forget(self, holder: H) -> None:

@@ -164,4 +164,11 @@ class WorkerShares:
         return Lent(loan.edition, loan.tokens, loan.wait)
 
     def _takeBack(self, link: Link, message: Return) -> None:
-        self._lender.giveBack(message.project, link, message.edition, message.spent, message.left)
+        self._lender.giveBack(
+            message.project,
+            link,
+            message.edition,
+            message.spent,
+            message.left,
+            self._clock.seconds(),
+        )

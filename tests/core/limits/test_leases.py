@@ -60,7 +60,7 @@ class Processes:
             self._ask(at)
             for other in others:
                 given = self.borrowers[other].giveBack()
-                self.lender.giveBack("p", other, *given)
+                self.lender.giveBack("p", other, *given, self.now)
         for at, borrower in enumerate(self.borrowers):
             if borrower.again(self.now) == 0:
                 self._ask(at)
@@ -174,7 +174,7 @@ class LeaseTests(SynchronousTestCase):
         processes.settle()
         processes.lender.reload(projects(10.0, None))
         given = processes.borrowers[0].giveBack()
-        processes.lender.giveBack("p", 0, *given)
+        processes.lender.giveBack("p", 0, *given, processes.now)
         processes.borrowers[0] = Borrower(10.0, None)
         processes.borrowers[1] = Borrower(10.0, None)
         taken = 0
@@ -221,6 +221,20 @@ class LeaseTests(SynchronousTestCase):
                         taken += not processes.send(at)
             most = rate * (2 + processes.now - begun) + count * max(1.0, rate * LEASE)
             self.assertLessEqual(taken, most + 1e-6)
+
+    def test_late(self) -> None:
+        """
+        What was spent after a pause is not made up for by the time before it.
+        """
+        processes = Processes(1, 10.0)
+        processes.send(0)
+        processes.settle()
+        processes.carry(5)
+        taken = 0
+        for _ in range(60):
+            taken += not processes.send(0)
+            processes.settle()
+        self.assertLessEqual(taken, 21)
 
     @given(st.integers(1, 4), st.sampled_from([3.0, 20.0, 100.0]))
     def test_saturated(self, count: int, rate: float) -> None:
