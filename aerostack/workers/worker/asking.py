@@ -4,7 +4,7 @@ What a worker asks the hub.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred, fail
@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from aerostack.errors import RealtimeError
 from aerostack.workers.channel import ChannelLost
+from aerostack.workers.worker.links import HubLink
 
 MOST = 8_388_608
 """How many bytes of questions may wait for their answers."""
@@ -20,25 +21,12 @@ RETRY_AFTER = 1000
 """Milliseconds after which a client may try again."""
 
 
-class Asker(Protocol):
-    """
-    Carries messages and questions to the hub, in order.  L{aerostack.workers.channel.Channel} is
-    one.
-    """
-
-    def send(self, message: Struct) -> None:
-        """Send a message."""
-
-    def ask(self, question: Struct, timeout: float | None) -> Deferred[Any]:
-        """Send a question; see L{aerostack.workers.channel.Channel.ask}."""
-
-
 class BoundedQuestions:
     """
     The questions of one part of a worker, which are bounded in bytes.
     """
 
-    def __init__(self, channel: Asker, most: int = MOST) -> None:
+    def __init__(self, channel: HubLink, most: int = MOST) -> None:
         """
         @param most: How many bytes of questions may wait for their answers.
         """

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from aerostack.interfaces.clients import IClients
 from aerostack.sessions.interfaces import CommandedSession
 from aerostack.workers.messages.clients import Changed, Closed, Opened, Yield
-from aerostack.workers.worker.asking import Asker
+from aerostack.workers.worker.links import HubLink
 
 
 @implementer(IClients)
@@ -25,7 +25,7 @@ class RemoteClients:
     @ivar handlers: See L{aerostack.workers.worker}.
     """
 
-    def __init__(self, clock: IReactorTime, channel: Asker) -> None:
+    def __init__(self, clock: IReactorTime, channel: HubLink) -> None:
         """
         @param clock: The clock that all processes of the machine have.
         """

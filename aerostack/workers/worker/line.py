@@ -29,7 +29,8 @@ from aerostack.workers.messages.line import (
     TellAll,
     orderOf,
 )
-from aerostack.workers.worker.asking import Asker, BoundedQuestions
+from aerostack.workers.worker.asking import BoundedQuestions
+from aerostack.workers.worker.links import HubLink
 
 GRACE = 1.0
 """How many seconds longer a worker waits than the hub, which names those that do not answer."""
@@ -50,7 +51,7 @@ class RemoteLine:
 
     log = Logger()
 
-    def __init__(self, channel: Asker, node: str) -> None:
+    def __init__(self, channel: HubLink, node: str) -> None:
         """
         @param node: The name of this machine.
         """
@@ -92,7 +93,7 @@ class RemoteRevocations:
     Has the hub keep revocations.
     """
 
-    def __init__(self, channel: Asker) -> None:
+    def __init__(self, channel: HubLink) -> None:
         self._questions = BoundedQuestions(channel)
 
     def keep(self, revocation: Revocation) -> Deferred[None]:

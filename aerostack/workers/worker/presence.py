@@ -24,7 +24,8 @@ from aerostack.interfaces.publishing import IReceiver
 from aerostack.interfaces.roster import IRoster
 from aerostack.workers.messages import presence as messages
 from aerostack.workers.messages.presence import Leave, Lose, Members, Remove, Track, Untrack
-from aerostack.workers.worker.asking import Asker, BoundedQuestions
+from aerostack.workers.worker.asking import BoundedQuestions
+from aerostack.workers.worker.links import HubLink
 
 COST = 200
 """About how many bytes a question has beside the state."""
@@ -239,7 +240,7 @@ class RemoteRoster:
     Asks the hub who may be present.
     """
 
-    def __init__(self, channel: Asker, replica: RosterReplica) -> None:
+    def __init__(self, channel: HubLink, replica: RosterReplica) -> None:
         """
         @param replica: Gets the members.
         """

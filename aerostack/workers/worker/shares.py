@@ -32,7 +32,8 @@ from aerostack.workers.messages.shares import (
     Release,
     Return,
 )
-from aerostack.workers.worker.asking import Asker, BoundedQuestions
+from aerostack.workers.worker.asking import BoundedQuestions
+from aerostack.workers.worker.links import HubLink
 
 COST = 300
 """About how many bytes a question takes."""
@@ -47,7 +48,7 @@ class RemoteShares:
     """
 
     def __init__(
-        self, clock: IReactorTime, channel: Asker, projects: Mapping[str, ProjectConfig]
+        self, clock: IReactorTime, channel: HubLink, projects: Mapping[str, ProjectConfig]
     ) -> None:
         self._clock = clock
         self._channel = channel
@@ -155,12 +156,12 @@ class RemotePlace:
 
     __slots__ = ("_channel", "_number", "_questions")
 
-    def __init__(self, channel: Asker, questions: BoundedQuestions, number: int) -> None:
+    def __init__(self, channel: HubLink, questions: BoundedQuestions, number: int) -> None:
         """
         @param number: The place's number.
         """
         # L{None} once the place was given back.
-        self._channel: Asker | None = channel
+        self._channel: HubLink | None = channel
         self._questions = questions
         self._number = number
 
