@@ -4,6 +4,8 @@ Why a command has no result.
 
 from __future__ import annotations
 
+from twisted.python.failure import Failure
+
 
 class ValkeyError(Exception):
     """
@@ -47,3 +49,12 @@ class Backlogged(ValkeyError):
     """
     Too many bytes of commands wait for their answers, so the command was not sent.
     """
+
+
+def firstError(failure: Failure) -> Failure:
+    """
+    Unwrap the error that C{gatherResults} wraps.
+    """
+    inner = getattr(failure.value, "subFailure", failure)
+    assert isinstance(inner, Failure)
+    return inner

@@ -24,7 +24,9 @@ def slotOf(topic: str) -> int:
 
 class Keys:
     """
-    The names of the logs' keys and channels.
+    The names of the keys and channels of logs and of presence.
+
+    @ivar presence: The root of the keys that presence has once.
     """
 
     def __init__(self, prefix: str = "ar1") -> None:
@@ -33,6 +35,7 @@ class Keys:
         """
         self._prefix = prefix.encode()
         self.channelOf = lru_cache(4096)(self._channelOf)
+        self.presence = b"%b:presence" % self._prefix
 
     def metaOf(self, topic: str) -> bytes:
         """
@@ -69,12 +72,45 @@ class Keys:
 
     def topicOf(self, channel: bytes) -> str | None:
         """
-        The topic of a channel; L{None} if it is the channel of no topic.
+        The topic of a log's channel; L{None} if it is no such channel.
         """
-        prefix, _, rest = channel.partition(b":{")
+        return self._topicOf(channel, b"c")
+
+    def membersOf(self, topic: str) -> bytes:
+        """
+        The hash that has a topic's members.
+        """
+        return self._make(topic, b"p")
+
+    def memberChannelOf(self, topic: str) -> bytes:
+        """
+        The channel on which changes of a topic's members are pushed.
+        """
+        return self._make(topic, b"e")
+
+    def topicOfMembers(self, key: bytes) -> str | None:
+        """
+        The topic of L{membersOf}; L{None} if it is another key.
+        """
+        return self._topicOf(key, b"p")
+
+    def topicOfMemberChannel(self, channel: bytes) -> str | None:
+        """
+        The topic of L{memberChannelOf}; L{None} if it is another channel.
+        """
+        return self._topicOf(channel, b"e")
+
+    def heldBy(self, run: str) -> bytes:
+        """
+        The sorted set that has what the connections of a run of a node hold.
+        """
+        return b"%b:of:%b" % (self.presence, run.encode())
+
+    def _topicOf(self, name: bytes, wanted: bytes) -> str | None:
+        prefix, _, rest = name.partition(b":{")
         slot, _, rest = rest.partition(b"}:")
         kind, _, topic = rest.partition(b":")
-        if prefix != self._prefix or kind != b"c" or not slot:
+        if prefix != self._prefix or kind != wanted or not slot:
             return None
         return topic.decode(errors="replace")
 

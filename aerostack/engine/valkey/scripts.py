@@ -18,7 +18,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.python.failure import Failure
 
-from aerostack.engine.valkey.errors import Backlogged, ReplyError
+from aerostack.engine.valkey.errors import Backlogged, ReplyError, firstError
 from aerostack.engine.valkey.resp import COMMAND_BYTES, WAITING_BYTES, Argument, RespConnection
 
 
@@ -96,7 +96,7 @@ class ScriptRunner:
             self._connection.command(b"SCRIPT", b"LOAD", source) for source in self._scripts.sources
         ]
         loaded: Deferred[None] = gatherResults(loading, consumeErrors=True).addCallbacks(
-            lambda results: None, _firstError
+            lambda results: None, firstError
         )
         return loaded
 
@@ -160,12 +160,3 @@ class ScriptRunner:
         self.load().addErrback(self._notLoaded)
         for call in waiting:
             self._send(call)
-
-
-def _firstError(failure: Failure) -> Failure:
-    """
-    Unwrap the error that C{gatherResults} wraps.
-    """
-    inner = getattr(failure.value, "subFailure", failure)
-    assert isinstance(inner, Failure)
-    return inner

@@ -1,0 +1,145 @@
+"""
+The members of one topic as a node has them: it is told each change, and compares versions to see
+whether it has missed one.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+
+from aerostack.core.presence import Member
+from aerostack.core.roster import Roster
+from aerostack.engine.valkey.memberchanges import SetChange, SetVersion
+
+JOIN, UPDATE, LEAVE = "presence:join", "presence:update", "presence:leave"
+
+Told = tuple[str, Member]
+"""What subscribers are told: the event, and the member."""
+
+
+class MemberSet:
+    """
+    The members of one topic.
+
+    @ivar roster: The members, in the order in which they joined as far as the node knows.
+    @ivar version: The set's version that the node has; L{None} before it was read.
+    @ivar isLive: Whether the version is that of the present connection.
+    @ivar seen: While the set is read, the names that were read or have come meanwhile; else
+        L{None}.
+    """
+
+    __slots__ = ("isLive", "roster", "seen", "version")
+
+    def __init__(self) -> None:
+        self.roster: Roster[Member] = Roster()
+        self.version: SetVersion | None = None
+        self.isLive = False
+        self.seen: set[str] | None = None
+
+    def isOld(self, version: SetVersion) -> bool:
+        """
+        Whether the node has a change already.
+        """
+        mine = self.version
+        return (
+            self.isLive
+            and mine is not None
+            and mine.epoch == version.epoch
+            and version.number <= mine.number
+        )
+
+    def disagrees(self, version: SetVersion) -> bool:
+        """
+        Whether the server must have lost data, or has come back with older data: its version comes
+        before that of the node, or its set was made anew while the node knows members.
+        """
+        mine = self.version
+        if mine is None:
+            return False
+        if mine.epoch == version.epoch:
+            return version.number < mine.number
+        return len(self.roster) > 0
+
+    def advance(self, version: SetVersion) -> bool:
+        """
+        Take note of the next version, before the change is made.
+
+        @return: Whether it follows; if not, the set has to be read.
+        """
+        mine = self.version
+        if not self.isLive or mine is None:
+            return False
+        if mine.epoch == version.epoch:
+            follows = version.number == mine.number + 1
+        else:
+            # A set without members may be made anew.
+            follows = version.number == 1 and not self.roster
+        if follows:
+            self.version = version
+        elif mine.epoch != version.epoch and not self.roster:
+            # Nothing speaks against what will be read.
+            self.version = None
+        return follows
+
+    def apply(self, change: SetChange) -> Told | None:
+        """
+        Make a change.  Changes come in the order in which the server made them.
+
+        @return: What subscribers are told; L{None} if nothing is new to them.
+        """
+        if change.member is None:
+            return self.drop(change.name)
+        return self.put(change.member)
+
+    def put(self, member: Member) -> Told | None:
+        """
+        Add a member, or replace it.
+        """
+        name = member.connectionId
+        if self.seen is not None:
+            self.seen.add(name)
+        before = self.roster.get(name)
+        if before == member:
+            return None
+        self.roster.put(name, member, len(member.state))
+        if before is None:
+            return JOIN, member
+        return (UPDATE, member) if before.state != member.state else None
+
+    def drop(self, name: str) -> Told | None:
+        """
+        Remove a member, if it is there.
+        """
+        if self.seen is not None:
+            self.seen.discard(name)
+        if self.roster.get(name) is None:
+            return None
+        return LEAVE, self.roster.remove(name)
+
+    def unseen(self) -> list[str]:
+        """
+        The names that were not there when the set was read.
+        """
+        seen = self.seen or set()
+        return [each.connectionId for each in self.roster if each.connectionId not in seen]
+
+
+class Attached:
+    """
+    A topic that is attached.
+
+    @ivar waiting: Fires when the set is there; L{None} once it has.
+    @ivar deadline: Until when that may take, seconds of the clock.
+    @ivar isReading: Whether the set is being read.
+    @ivar isRefused: Whether the server did not permit the channel.
+    """
+
+    __slots__ = ("deadline", "isReading", "isRefused", "name", "set", "waiting")
+
+    def __init__(self, name: str, deadline: float) -> None:
+        self.name = name
+        self.set = MemberSet()
+        self.waiting: Deferred[None] | None = Deferred()
+        self.deadline = deadline
+        self.isReading = False
+        self.isRefused = False

@@ -1,0 +1,164 @@
+"""
+Tests for L{aerostack.engine.valkey.membersets}, against a real server.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from aerostack.core.presence import Member
+from aerostack.errors import RealtimeError
+from tests.engine.rostercontract import TOPIC, RosterNode
+from tests.engine.valkey.rosters import RosterCase
+
+TRIES = 1_000
+TOGETHER = 50
+
+
+class RaceTests(RosterCase):
+    """
+    Topics are attached while their members change.
+    """
+
+    async def race(self, node: RosterNode, other: RosterNode, topic: str, random: Random) -> None:
+        """
+        Attach a topic at one node while another one has its members join, change and leave; then
+        compare what the first knows with what happened.
+        """
+        await other.roster.attach(topic)
+        asked: list[Deferred[object]] = []
+        attached: list[Deferred[dict[str, Member]]] = []
+
+        def first(_: None) -> dict[str, Member]:
+            node.told = [each for each in node.told if each[0] != topic]
+            return {member.connectionId: member for member in node.members.members(topic)}
+
+        steps = random.randrange(2, 12)
+        begin = random.randrange(steps)
+        for step in range(steps):
+            if step == begin:
+                attached.append(node.roster.attach(topic).addCallback(first))
+            name = f"{topic}{random.randrange(4)}".replace("/", "")
+            if random.random() < 0.6:
+                asked.append(other.track(name, name, b"%d" % step, topic))
+            else:
+                other.roster.untrack(topic, name)
+        for each in asked:
+            await each
+        known = await attached[0]
+        await self.settle()
+        there = {member.connectionId: member for member in other.members.members(topic)}
+        names = node.names(topic)
+        self.assertEqual((len(names), set(names)), (len(there), set(there)))
+        for name, event, member in node.told:
+            if name == topic:
+                self.assertEqual(event == "join", member.connectionId not in known)
+                known[member.connectionId] = member
+                if event == "leave":
+                    del known[member.connectionId]
+        self.assertEqual(known, there)
+        for each in (node, other):
+            each.roster.detach(topic)
+
+    async def test_attach(self) -> None:
+        """
+        A set that is read while members join has no member twice, and misses no member.
+        """
+        node, other = await self.makeNodes()
+        random = Random(22)
+        for start in range(0, TRIES, TOGETHER):
+            racing = [
+                Deferred.fromCoroutine(self.race(node, other, f"chat/{number}/p", random))
+                for number in range(start, start + TOGETHER)
+            ]
+            for each in racing:
+                await each
+
+    async def test_large(self) -> None:
+        """
+        A set of many pages that changes while it is read is read as it is in the end, in the order
+        in which its members joined.
+        """
+        (other,) = await self.makeNodes(1)
+        node = self.node()
+        await self.until(lambda: self.isUp(node))
+        for each in [other.track(f"c{number}", f"u{number}") for number in range(1_500)]:
+            await each
+        attached = node.roster.attach(TOPIC)
+        for number in range(0, 1_500, 3):
+            other.roster.leave(f"c{number}")
+        tracking = [other.track(f"d{number}", f"u{number}") for number in range(200)]
+        for each in tracking:
+            await each
+        await attached
+        await self.settle()
+        await self.until(lambda: node.names() == other.names())
+        self.assertEqual(len(node.names()), 1_200)
+
+
+class AttachTests(RosterCase):
+    """
+    Topics are attached and detached.
+    """
+
+    async def test_detached(self) -> None:
+        """
+        A topic that is detached before its set is there is not attached, and can be attached again.
+        """
+        node, other = await self.makeNodes()
+        topic = "chat/x/p"
+        await other.track("c1", topic=topic)
+        waiting = node.roster.attach(topic)
+        node.roster.detach(topic)
+        await self.assertFailure(waiting, CancelledError)
+        await node.roster.attach(topic)
+        self.assertEqual(node.names(topic), ["c1"])
+        node.roster.detach(topic)
+        other.roster.leave("c1")
+        await self.settle()
+        self.assertEqual((node.names(topic), node.events(topic)), ([], []))
+
+    async def test_away(self) -> None:
+        """
+        An attach fails when the server does not answer in time.
+        """
+        self.server.kill()
+        node = self.node(patience=0.2)
+        error = await self.assertFailure(node.roster.attach(TOPIC), RealtimeError)
+        self.assertEqual(error.code, "engine_unavailable")
+        self.server.start()
+        await node.roster.attach(TOPIC)
+
+    async def test_notPermitted(self) -> None:
+        """
+        A topic whose channel the server does not permit cannot be attached; others can.
+        """
+        self.server.execute("ACL", "SETUSER", "default", "resetchannels", "&own:*", "&*:e:chat/a/p")
+        node = self.node()
+        refused, attached = node.roster.attach("chat/no/p"), node.roster.attach(TOPIC)
+        await attached
+        error = await self.assertFailure(refused, RealtimeError)
+        self.assertEqual(error.code, "engine_unavailable")
+        await node.track("c1")
+        self.assertEqual(node.names(), ["c1"])
+
+    async def test_repaired(self) -> None:
+        """
+        A change that was never pushed is found when versions are compared, and only the
+        difference is told.
+        """
+        node, other = await self.makeNodes()
+        await other.track("c1")
+        await other.track("c2", "bob")
+        await self.settle()
+        (key,) = self.server.execute("KEYS", "ar1:{*}:p:" + TOPIC)
+        order = key.replace(b":p:", b":j:")
+        self.server.execute("HDEL", key, "c1")
+        self.server.execute("ZREM", order, "c1")
+        epoch, number = self.server.execute("HGET", key, "#").split()
+        self.server.execute("HSET", key, "#", b"%b %d" % (epoch, int(number) + 1))
+        await node.members.compare()
+        await self.until(lambda: node.names() == ["c2"])
+        self.assertEqual([event for event, _, _ in node.events()], ["join", "join", "leave"])
