@@ -194,11 +194,12 @@ class Subscription:
 
     def subscribed(self, head: Head, frame: Frame) -> bool:
         """
-        The daemon confirmed a subscription.
+        The daemon confirmed a subscription, or answered it again because it has lost what comes
+        next.
 
-        @return: Whether the client asked for it, and the application still wants it.
+        @return: Whether the application still wants it.
         """
-        request, self._asked = self._asked, None
+        request, self._asked = self._asked or self._held, None
         if request is None:
             return False
         self._held, self._answer = request, frame

@@ -15,6 +15,7 @@ from typing import Any
 
 from aerostack.config.credentials import Credentials
 from aerostack.config.database import DatabaseReader
+from aerostack.config.engine import EngineReader
 from aerostack.config.listening import checkListen
 from aerostack.config.problems import ConfigError, Problem, Problems
 from aerostack.config.projects import ProjectReader
@@ -82,6 +83,7 @@ class _Reader:
         self._path = path
         self._sections = SectionReader(self.problems)
         self._database = DatabaseReader(self.problems, self.credentials, path.parent)
+        self._engine = EngineReader(self.problems, self.credentials, path.parent)
         self._projects = ProjectReader(self.problems, self._sections, self.credentials, path.parent)
 
     def read(self, document: dict[str, Any]) -> Config | None:
@@ -109,6 +111,8 @@ class _Reader:
             self._listen(sections["server"])
         if "database" in sections:
             self._database.read(sections["database"])
+        if "engine" in sections:
+            self._engine.read(sections["engine"], sections.get("database"))
         if "limits" in sections:
             self._limits(LimitsConfig(**sections["limits"]))
         topics = self._sections.readPatterned(TopicConfig, document.get("topics", {}), "topics")

@@ -128,7 +128,7 @@ def credentialsOf(config: Config) -> frozenset[str]:
     """
     Every value in a configuration that must not appear in a log.
     """
-    found: set[str | None] = {config.database.password}
+    found: set[str | None] = {config.database.password, config.engine.password}
     for project in config.projects.values():
         found |= {project.publicKey, project.secretKey}
         if project.jwt is not None:

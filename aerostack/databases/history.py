@@ -19,6 +19,7 @@ from aerostack.databases.dialect import Dialect
 from aerostack.databases.expiry import deleteExpired
 from aerostack.databases.health import RestoreNotice
 from aerostack.databases.messages import (
+    Again,
     InDoubt,
     insertMessages,
     selectPage,
@@ -48,6 +49,7 @@ class History:
 
     @ivar batch: How many messages a transaction has at most.
     @ivar maxWaiting: How many messages may wait for the database.
+    @ivar again: See L{insertMessages}; L{None} if this daemon alone keeps messages.
     @ivar failure: Why the last messages were not kept; L{None} if they were, or if L{probe} has
         found since that messages can be kept.
     """
@@ -88,6 +90,7 @@ class History:
         # The description of the failure in the log.
         self._said: str | None = None
         self.failure: BaseException | None = None
+        self.again: Again | None = None
         # Topics that may hold too many messages; None if any topic may.
         self._grown: set[str] | None = None
 
@@ -111,13 +114,13 @@ class History:
         batch = [self._waiting.popleft() for _ in range(count)]
         unkept = tuple(self._unkept)
 
-        def done(times: list[int]) -> None:
+        def done(result: list[Kept]) -> None:
             self._unkept.difference_update(unkept)
             self._worked()
-            for (message, kept), createdAt in zip(batch, times, strict=True):
+            for (message, waiting), kept in zip(batch, result, strict=True):
                 if self._grown is not None:
                     self._grown.add(message.topic)
-                kept.callback(Kept(message, createdAt))
+                waiting.callback(kept)
 
         def failed(failure: Failure) -> None:
             if failure.check(InDoubt):
@@ -125,7 +128,7 @@ class History:
             self._fail(failure, batch)
 
         messages = [message for message, _ in batch]
-        written = self._database.run(insertMessages, self._dialect, messages, unkept)
+        written = self._database.run(insertMessages, self._dialect, messages, unkept, self.again)
         self._go(written.addCallbacks(done, failed))
 
     def _go(self, work: Deferred[None]) -> None:

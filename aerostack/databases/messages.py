@@ -19,9 +19,17 @@ class InDoubt(Exception):
     """
 
 
+Again = Callable[[Any, Message], Kept | None]
+"""Finds a message that another daemon has kept, with a cursor of the transaction."""
+
+
 def insertMessages(
-    cursor: Any, dialect: Dialect, messages: Sequence[Message], unkept: Iterable[str] = ()
-) -> list[int]:
+    cursor: Any,
+    dialect: Dialect,
+    messages: Sequence[Message],
+    unkept: Iterable[str] = (),
+    again: Again | None = None,
+) -> list[Kept]:
     """
     Keep messages, in one transaction.
 
@@ -30,42 +38,52 @@ def insertMessages(
     client has already read.
 
     @param unkept: The ids of messages to delete, if they exist.
-    @return: The C{created_at} of each message.
+    @param again: Finds a message that is there already, because its publisher has sent it to
+        another daemon before.  It is not kept twice.
+    @return: Each message as it is kept.
     @raise InDoubt: The database may or may not have kept them.
     """
     dialect.transact(cursor)
     for messageId in unkept:
         dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", (messageId,))
-    times = []
+    result: list[Kept] = []
     if messages:
         newest = _newest(cursor, dialect, list({message.topic for message in messages}))
+        new: list[Kept] = []
         for message in messages:
-            createdAt = max(message.timestamp, newest[message.topic] + 1)
-            newest[message.topic] = createdAt
-            times.append(createdAt)
+            kept = None if again is None else again(cursor, message)
+            if kept is None:
+                before = newest[message.topic]
+                kept = Kept(message, max(message.timestamp, before + 1), before)
+                newest[message.topic] = kept.createdAt
+                new.append(kept)
+            result.append(kept)
         marks = ", ".join([dialect.mark] * 8)
-        cursor.executemany(
-            f"INSERT INTO {dialect.messages} ({COLUMNS}) VALUES ({marks})",
-            [
-                (
-                    message.id,
-                    message.topic,
-                    message.kind,
-                    message.event,
-                    message.data.decode("utf-8"),
-                    message.userId,
-                    createdAt,
-                    message.publishId,
-                )
-                for message, createdAt in zip(messages, times, strict=True)
-            ],
-        )
+        if new:
+            cursor.executemany(
+                f"INSERT INTO {dialect.messages} ({COLUMNS}) VALUES ({marks})",
+                [_rowOf(kept) for kept in new],
+            )
     try:
         cursor.execute("COMMIT")
     except Exception as error:
         # Whatever broke, the database may have committed before.
         raise InDoubt(str(error)) from error
-    return times
+    return result
+
+
+def _rowOf(kept: Kept) -> tuple[Any, ...]:
+    message = kept.message
+    return (
+        message.id,
+        message.topic,
+        message.kind,
+        message.event,
+        message.data.decode("utf-8"),
+        message.userId,
+        kept.createdAt,
+        message.publishId,
+    )
 
 
 def tryToKeep(cursor: Any, dialect: Dialect, unkept: Iterable[str], isThorough: bool) -> None:

@@ -7,12 +7,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from aerostack.core.replay.publications import Kept
+from aerostack.core.replay.publications import Kept, Message
 from aerostack.databases.dialect import Dialect
-from aerostack.databases.messagerows import COLUMNS, LATEST, keptOf, logUnread
+from aerostack.databases.messagerows import COLUMNS, LATEST, keptOf, logUnread, readRows
 
 PORTION = 400
 """How many messages are read at once at the start."""
+
+SAME = 8
+"""How many messages with one id are read: some clients number theirs from one at every start."""
 
 PORTION_CHARACTERS = 4_194_304
 """How many characters of data these messages have at most, or a single larger one."""
@@ -51,6 +54,28 @@ def selectRepeatable(
             else:
                 remember(kept)
     logUnread(unread)
+
+
+def findAgain(cursor: Any, dialect: Dialect, message: Message, since: int) -> list[Kept]:
+    """
+    Read the messages that the same user has published on the same topic under the same id.
+
+    @param since: Only messages kept since this time, ms.
+    @return: The newest at first, at most L{SAME}.
+    """
+    user = "user_id IS NULL" if message.userId is None else "user_id = ?"
+    dialect.execute(
+        cursor,
+        f"SELECT {COLUMNS} FROM {dialect.messages} WHERE room_id = ? AND created_at >= ?"
+        f" AND publish_id = ? AND {user} ORDER BY created_at DESC LIMIT {SAME}",
+        (
+            message.topic,
+            since,
+            message.publishId,
+            *(() if message.userId is None else (message.userId,)),
+        ),
+    )
+    return readRows(cursor.fetchall())
 
 
 def _portions(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:

@@ -5,7 +5,7 @@ The engine of a daemon that is alone.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -35,7 +35,9 @@ class MemoryEngine:
     def start(self, receive: Callable[[Publication], None]) -> None:
         self._receive = receive
 
-    def publish(self, publication: Publication) -> None:
+    def publish(
+        self, publication: Publication, key: Hashable = None, kept: Kept | None = None
+    ) -> None:
         if self._receive is None:
             raise RuntimeError("the engine is not started")
         self._receive(publication)

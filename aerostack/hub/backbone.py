@@ -5,7 +5,7 @@ is present.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -54,13 +54,16 @@ class Backbone:
         self.roster = PresenceAuthority(presence, clock.seconds, now, self.publisher)
         self._engine = engine
 
-    def start(self, receiver: IReceiver) -> None:
+    def start(self, receiver: IReceiver, followed: Container[str] = ()) -> None:
         """
         Begin.
 
         @param receiver: Gets every publication of the engine.
+        @param followed: The topics whose logs follow those which nodes share.
         """
         publisher = self.publisher
-        self.sequencer.logs.needed = lambda topic: receiver.needs(topic) or topic in publisher
+        self.sequencer.logs.needed = lambda topic: (
+            receiver.needs(topic) or topic in publisher or topic in followed
+        )
         publisher.start(receiver)
         self._engine.start(receiver.deliver)

@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from aerostack.core.registry import Registry
 from aerostack.core.replay.publications import PRESENCE, Publication
+from aerostack.core.replay.shared import SharedEntry
 from aerostack.core.rows.views import View
 from aerostack.delivery.fanout import Fanout
 from aerostack.hub.encoding import publicationFrame
@@ -63,6 +64,19 @@ class Delivery:
         frame = self._sequencer.place(publication)
         if frame is not None:
             self.sendToAll(topic, frame)
+
+    def deliverEntry(self, entry: SharedEntry) -> None:
+        """
+        Deliver an entry of a log that nodes share.
+        """
+        publication = entry.publication
+        frame = self._sequencer.placeEntry(entry)
+        if frame is None:
+            # A table's topic has a log of this process.
+            self.deliver(publication)
+            return
+        self.published += 1
+        self.sendToAll(publication.topic, frame)
 
     def deliverChange(self, encoding: ChangeEncoding) -> None:
         """

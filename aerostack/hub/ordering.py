@@ -6,6 +6,7 @@ of them before they go on.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Hashable
 from dataclasses import replace
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -49,22 +50,28 @@ class OrderedPublisher:
         return topic in self._queues
 
     def enter(
-        self, publication: Publication, message: Message | None, publisher: str | None = None
+        self,
+        publication: Publication,
+        message: Message | None,
+        publisher: str | None = None,
+        key: Hashable = None,
     ) -> Deferred[Receipt | None]:
         """
         Pass a publication on, at once or when its turn has come.
 
         @param message: What the history is to keep of it first; L{None} for nothing.
         @param publisher: The connection that it comes from; L{None} for a server's request.
-        @return: Fires when the engine has it; if it is kept, after the commit, with the receipt.
-            Fails with L{RealtimeError} C{database_unavailable} if it could not be kept, or if
-            too much waits already; then the engine does not get it.
+        @param key: See L{IEngine.publish}.
+        @return: Fires when the publication has its place in the topic's order; if it is kept, after
+            the commit, with the receipt.  Fails with L{RealtimeError} C{database_unavailable} if it
+            could not be kept, or if too much waits already; then the engine does not get it.  Fails
+            with the engine's error if it is not kept, and the engine did not take it.
         """
         queue = self._queues.get(publication.topic)
         if message is None and queue is None:
-            self._engine.publish(publication)
-            return succeed(None)
-        waiting = _Waiting(publication, _scopes(publisher, projectOf(publication.topic)))
+            placed: Deferred[Receipt | None] | None = self._engine.publish(publication, key)
+            return succeed(None) if placed is None else placed
+        waiting = _Waiting(publication, key, _scopes(publisher, projectOf(publication.topic)))
         if queue is not None and not self._fits(queue, waiting):
             return fail(_tooMuch("on this topic"))
         most = (self.maxBytes, self.maxProjectBytes, self.maxPublisherBytes)
@@ -96,12 +103,19 @@ class OrderedPublisher:
                 waiting.done.errback(waiting.failure)
                 continue
             try:
-                self._engine.publish(waiting.publication)
+                placed = self._engine.publish(waiting.publication, waiting.key, waiting.result)
             except Exception:
                 # The publications behind it go on all the same.
                 waiting.done.errback(Failure())
+                continue
+            if placed is None:
+                waiting.done.callback(waiting.receipt)
+            elif waiting.result is None:
+                placed.chainDeferred(waiting.done)
             else:
-                waiting.done.callback(waiting.result)
+                # It is kept.  If the engine does not take it now, it gets it later.
+                placed.addErrback(lambda failure: failure.trap(RealtimeError))
+                waiting.done.callback(waiting.receipt)
 
     def _count(self, queue: _Queue, waiting: _Waiting, size: int) -> None:
         """Note that so many bytes more wait, or fewer."""
@@ -147,19 +161,30 @@ class _Queue:
 class _Waiting:
     """A publication that waits in its topic's queue."""
 
-    def __init__(self, publication: Publication, scopes: tuple[_Scope, ...]) -> None:
+    def __init__(self, publication: Publication, key: Hashable, scopes: tuple[_Scope, ...]) -> None:
         self.publication = publication
+        self.key = key
         self.scopes = scopes
         self.size = len(publication.data) + _OVERHEAD
         self.ready = False
-        self.result: Receipt | None = None
+        self.result: Kept | None = None
         self.failure: Failure | None = None
         self.done: Deferred[Receipt | None] = Deferred()
 
+    @property
+    def receipt(self) -> Receipt | None:
+        """What its publisher gets."""
+        return None if self.result is None else self.result.receipt
+
     def kept(self, kept: Kept) -> None:
         # The live frame and the history have the same time.
-        self.publication = replace(self.publication, timestamp=kept.createdAt, mark=kept.createdAt)
-        self.result = kept.receipt
+        self.publication = replace(
+            self.publication,
+            data=kept.message.data,
+            timestamp=kept.createdAt,
+            mark=kept.createdAt,
+        )
+        self.result = kept
         self.ready = True
 
     def lost(self, failure: Failure) -> None:

@@ -56,6 +56,24 @@ def makeRepeatKey(userId: str | None, publishId: str) -> Hashable:
     return ("user", userId, publishId)
 
 
+def keyOf(message: Message) -> Hashable:
+    """
+    The key by which the hub knows a message that was kept, if it is published again; L{None} if it
+    cannot be.
+    """
+    if message.publishId is None:
+        return None
+    data = message.data
+    if message.kind == CHAT_MESSAGE:
+        try:
+            data = encodeValue(msgspec.json.decode(data, type=_ChatText))
+        except msgspec.ValidationError:
+            # The daemon keeps no such message; another program wrote it.
+            return None
+    repeatKey = makeRepeatKey(message.userId, message.publishId)
+    return message.topic, repeatKey, fingerprint(message.event, data), True
+
+
 def ownerOf(key: Any) -> str:
     """
     The project of a publication, by the publication's key in the L{IdempotencyCache}: a tuple that
@@ -160,10 +178,10 @@ class Publisher(Measuring):
             subscribers cannot be sent more now.
         """
 
-        def enter() -> Deferred[Receipt | None]:
+        def enter(key: Hashable = None) -> Deferred[Receipt | None]:
             publication = Publication(topic.canonical, EVENT, event, data, userId, self._now())
             messageId = self._newId() if persist else None
-            return self._enter(publication, messageId, publishId, publisher)
+            return self._enter(publication, messageId, publishId, publisher, key)
 
         if persist and topic.table is not None:
             # The positions of its log are the journal's, which has no place for messages.
@@ -199,13 +217,13 @@ class Publisher(Measuring):
         @return: As L{publish}.
         """
 
-        def enter() -> Deferred[Receipt | None]:
+        def enter(key: Hashable = None) -> Deferred[Receipt | None]:
             messageId = self._newId()
             data = encodeValue({"id": messageId, "text": text, "metadata": metadata})
             publication = Publication(
                 topic.canonical, CHAT_MESSAGE, _CHAT_EVENT, data, userId, self._now()
             )
-            return self._enter(publication, messageId, publishId, publisher)
+            return self._enter(publication, messageId, publishId, publisher, key)
 
         if repeatKey is None:
             return enter()
@@ -228,36 +246,23 @@ class Publisher(Measuring):
         """
         Note a message that an earlier run of the daemon kept, so that its publisher can repeat it.
         """
-        message = kept.message
-        if message.publishId is None:
+        key = keyOf(kept.message)
+        if key is None:
             return
-        data = message.data
-        if message.kind == CHAT_MESSAGE:
-            try:
-                data = encodeValue(msgspec.json.decode(data, type=_ChatText))
-            except msgspec.ValidationError:
-                # The daemon keeps no such message; another program wrote it.
-                return
-        key = (
-            message.topic,
-            makeRepeatKey(message.userId, message.publishId),
-            fingerprint(message.event, data),
-            True,
-        )
         age = max(0, self._now() - kept.createdAt) / 1000
         first = Outcome()
         first.settle(kept.receipt)
         self._idempotency.note(key, first, self._clock.seconds() - age)
 
     def _once(
-        self, key: Hashable, enter: Callable[[], Deferred[Receipt | None]]
+        self, key: Hashable, enter: Callable[[Hashable], Deferred[Receipt | None]]
     ) -> Deferred[Receipt | None]:
         """Publish something, unless it came already; then give the outcome of the first."""
         now = self._clock.seconds()
         first = self._idempotency.find(key, now)
         if first is None:
             first = Outcome()
-            entered = enter()
+            entered = enter(key)
             self._idempotency.note(key, first, now)
             entered.addCallbacks(first.settle, partial(self._failed, key, first))
         return first.wait()
@@ -274,6 +279,7 @@ class Publisher(Measuring):
         messageId: str | None,
         publishId: str | None,
         publisher: str | None,
+        key: Hashable,
     ) -> Deferred[Receipt | None]:
         try:
             self.checkBacklog(publication.topic)
@@ -284,7 +290,7 @@ class Publisher(Measuring):
         message = (
             None if messageId is None else self._makeMessage(publication, messageId, publishId)
         )
-        entered = self._order.enter(publication, message, publisher)
+        entered = self._order.enter(publication, message, publisher, key)
         if times:
             self._measure(entered, publication.topic, began, times)
         return entered

@@ -14,6 +14,8 @@ from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.replay.mirror import MirrorLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import Publication
+from aerostack.core.replay.shared import SharedEntry
+from aerostack.core.replay.sharedlog import SharedLog
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.views import View
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
@@ -130,6 +132,22 @@ class Sequencer:
         """
         return publicationFrame(publication, position, self._policies.of(publication.topic))
 
+    def placeEntry(self, entry: SharedEntry) -> Frame | None:
+        """
+        Add an entry of a log that nodes share to the topic's log.
+
+        @return: Its frame; L{None} if the topic has no log that follows the shared one.
+        """
+        publication = entry.publication
+        topic = publication.topic
+        log = self.logs.get(topic)
+        if not isinstance(log, SharedLog):
+            return None
+        frame = publicationFrame(publication, entry.position, self._policies.of(topic))
+        now = self._clock.seconds()
+        self.logs.append(topic, log, frame, publication.mark, None, now, entry.position.tag)
+        return frame
+
     def placeChange(self, encoding: ChangeEncoding) -> Frame | None:
         """
         Add a change of a table to the log of one topic.
@@ -181,6 +199,24 @@ class Sequencer:
         L{MirrorLog.prepend}.
         """
         self.logs.prepend(topic, log, past, self._clock.seconds())
+
+    def shareLog(self, topic: str, head: Position) -> None:
+        """
+        Give a topic a log that follows one which nodes share, from its head on.
+        """
+        self.logs.share(topic, head, self._clock.seconds())
+
+    def fillSharedLog(self, topic: str, log: SharedLog, entries: Sequence[SharedEntry]) -> None:
+        """
+        Put in front of a topic's log what the server has from before.
+
+        @param entries: See L{SharedLog.fill}.
+        """
+        if self.logs.get(topic) is not log:
+            return
+        policy = self._policies.of(topic)
+        frames = [publicationFrame(each.publication, each.position, policy) for each in entries]
+        self.logs.fill(topic, log, entries, frames, self._clock.seconds())
 
     def openTableLog(self, topic: str, lineage: str, mark: int, within: bool) -> TopicLog:
         """

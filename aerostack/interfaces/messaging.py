@@ -88,9 +88,16 @@ class IEngine(Interface):
     Carries publications to every daemon that shares a set of topics.
     """
 
-    def publish(publication):
+    def publish(publication, key=None, kept=None):
         """
         Have a publication delivered, on every node, in one order per topic.
+
+        @param key: What the publication is known by if its publisher sends it again: a tuple; or
+            L{None} if it cannot come again.
+        @param kept: The L{aerostack.core.replay.publications.Kept} of a publication that is kept.
+        @return: L{None} if the publication has its place now; else a L{Deferred} that fires with
+            L{None} when it has.  Fails with L{RealtimeError} C{engine_unavailable} or
+            C{engine_full}.
         """
 
     def start(receive):

@@ -22,7 +22,9 @@ class ServerFrame(msgspec.Struct, frozen=True, tag_field="type"):
 
 class Subscribed(ServerFrame, frozen=True, tag="subscribed"):
     """
-    The daemon has begun a subscription: every frame of the topic behind C{pos} will come.
+    The daemon has begun a subscription: every frame of the topic behind C{pos} will come.  It comes
+    again, without being asked for, if the server that several daemons share has lost what comes
+    next.
 
     @ivar topic: string.  The topic.
     @ivar pos: string; optional, added.  The position in the topic's log at which delivery
@@ -32,8 +34,8 @@ class Subscribed(ServerFrame, frozen=True, tag="subscribed"):
         no C{since}.
     @ivar keptOnly: boolean; optional, added.  C{true}: of what the client missed, only the
         events that the history kept follow; others may be lost.  Missing otherwise.
-    @ivar gap: object; optional, added.  C{{"reason": "expired" | "unknown" | "limit"}}: why
-        what the client missed does not follow.  Missing where nothing is lost.
+    @ivar gap: object; optional, added.  C{{"reason": "expired" | "unknown" | "limit" |
+        "lost"}}: why what the client missed does not follow.  Missing where nothing is lost.
     @ivar sync: boolean; optional, added.  C{true}: the members who are present come in pages,
         as the client asked.  Missing otherwise.
     """
@@ -205,13 +207,15 @@ class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
 
 class Status(ServerFrame, frozen=True, tag="status"):
     """
-    The state of a table's changes is another one.  The subscription goes on.  Each frame has either
-    C{feed} or C{table}.  The frame is added.
+    The state of a table's changes is another one, or of the publications on a topic that several
+    daemons share.  The subscription goes on.  Each frame has either C{feed} or C{table}.  The frame
+    is added.
 
-    @ivar topic: string.  The table's topic.
+    @ivar topic: string.  The topic.
     @ivar message: string; added.  One sentence for people.
-    @ivar feed: string; optional, added.  C{down}: the daemon cannot read the changes for now;
-        none is lost.  C{up}: it reads them again.
+    @ivar feed: string; optional, added.  C{down}: the daemon cannot read the changes or the
+        publications for now; they come later, or a C{subscribed} says that some are lost.  C{up}:
+        it reads them again.
     @ivar table: string; optional, added.  C{back}: the daemon follows the table again, after an
         L{Error} C{table_lost}.  C{altered}: the table has other columns than before.  The
         client asks for the rows again in both cases.

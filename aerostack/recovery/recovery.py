@@ -16,7 +16,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from aerostack.core.replay.log import UNKNOWN, Gap, TopicLog
+from aerostack.core.replay.log import LOST, UNKNOWN, Gap, TopicLog
 from aerostack.core.replay.positions import Position, parsePosition
 from aerostack.core.rows.selection import Bounds
 from aerostack.core.rows.views import View
@@ -33,6 +33,7 @@ from aerostack.recovery.replay import Replay, Unreadable, readable, recentFrames
 from aerostack.recovery.requests import (
     SubscribeRequest,
     goingOn,
+    lostGap,
     startingAt,
     tableGone,
     unavailable,
@@ -130,6 +131,19 @@ class Recovery:
         outbound.catchUp(topic.canonical, held)
         return held
 
+    def goOn(self, outbound: Outbound, request: SubscribeRequest, catchup: Catchup) -> None:
+        """
+        Answer a subscription that was interrupted, as if its client had come back.
+        """
+        if catchup.stage is not Stage.ENDED:
+            self._start(outbound, self._subscribe(outbound, request, catchup))
+
+    def tellLost(self, outbound: Outbound, topic: Topic, request: SubscribeRequest) -> None:
+        """
+        Tell a client that it does not get what it missed, because that cannot be read.
+        """
+        self._answer(outbound, request, startingAt(topic, self._openLog(topic).position, LOST))
+
     # For clients
 
     def pace(self, outbound: Outbound) -> None:
@@ -196,6 +210,7 @@ class Recovery:
                 async for page in replay:
                     await outbound.writePast(catchup, page)
                 return
+            gap = lostGap(request, position, log) or gap
         if request.selection is None:
             self._answer(outbound, request, startingAt(topic, live, gap))
         elif topic.table is not None and self._feeds.isGone(topic.table):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from aerostack.core.replay.log import Gap
+from aerostack.core.replay.log import LOST, Gap, TopicLog
 from aerostack.core.replay.positions import Position
+from aerostack.core.replay.sharedlog import SharedLog
 from aerostack.core.rows.selection import Selection
 from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic
@@ -31,6 +32,7 @@ class SubscribeRequest:
     @ivar sync: Whether the client takes the members of the topic in pages.
     @ivar refuse: Ends the subscription.  It is called with the error if the past or the rows cannot
         be read.
+    @ivar lost: The gap that the client is told of, whatever the log says; L{None} for the log's.
     """
 
     topic: Topic
@@ -39,6 +41,7 @@ class SubscribeRequest:
     selection: Selection | None
     sync: bool
     refuse: Callable[[RealtimeError], None]
+    lost: Gap | None = None
 
 
 def unavailable() -> RealtimeError:
@@ -76,6 +79,18 @@ def goingOn(topic: Topic, since: str, isKeptOnly: bool) -> Subscribed:
         recovered=True,
         keptOnly=True if isKeptOnly else UNSET,
     )
+
+
+def lostGap(request: SubscribeRequest, position: Position | None, log: TopicLog) -> Gap | None:
+    """
+    Give the gap for a client whose position the server has lost that daemons share; L{None} for
+    other gaps.
+
+    @param position: The position that the client sent.
+    """
+    if request.lost is not None or position is None or not isinstance(log, SharedLog):
+        return request.lost
+    return LOST if position.epoch == log.epoch and not log.holds(position) else None
 
 
 def startingAt(topic: Topic, live: Position | None, gap: Gap | None) -> Subscribed:

@@ -55,7 +55,7 @@ class Daemon(MultiService):
             self.node.provide(),
             self.node,
         )
-        self.node.join(self.front.hub.delivery, self.front.feeds)
+        self.node.join(self.front.hub.delivery, self.front.feeds, self.front.interruptions)
         self.node.setServiceParent(self)
         self.front.setServiceParent(self)
         self.listening = Listening(reactor, self.front.site.root, config.limits)

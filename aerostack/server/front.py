@@ -28,6 +28,7 @@ from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
 from aerostack.process.lag import LagMonitor
 from aerostack.protocol.deflate import Compressor
+from aerostack.recovery.interruptions import Interruptions
 from aerostack.server.console import Console
 from aerostack.server.health import Health, NodeReports
 from aerostack.server.housekeeping import RevocationMaintenance, SessionMaintenance
@@ -49,6 +50,7 @@ class Front(MultiService):
     @ivar hub: Subscriptions, publications and presence.
     @ivar feeds: The changes of tables.
     @ivar rpc: Answers the calls of servers.
+    @ivar interruptions: Takes what comes from the engine, if there is one.
     @ivar revocations: Reads the revocations of tokens from the database.
     @ivar connections: All WebSocket connections.
     @ivar lag: Refuses new connections while this process is behind with its work.
@@ -98,6 +100,7 @@ class Front(MultiService):
         self.hub = self._services.hub
         self.feeds = self._services.feeds
         self.rpc = self._services.rpc
+        self.interruptions = Interruptions(reactor, self.hub, self._services.recovery)
         serial = count(1)
         self.connections = Connections(
             reactor,
@@ -205,6 +208,7 @@ class Front(MultiService):
         """
         Let no more clients in.
         """
+        self.interruptions.stop()
         self.connections.stopping = self.connections.intake.stopped = True
 
     def sendAway(self, elsewhere: int = 0) -> Deferred[Any]:

@@ -21,6 +21,11 @@ HELD = 10.0
 """After how many seconds /health mentions an open transaction."""
 
 
+ENGINE = "engine"
+"""The check of the engine.  A daemon without its engine still serves what it can.  If every daemon
+were taken out of service because the one engine is gone, no client would be served."""
+
+
 class NodeReports(Protocol):
     """
     What the node says of its health, or the hub to its workers.
@@ -91,7 +96,7 @@ class Health:
         """
         faults = self.faults()
         body: dict[str, Any] = {
-            "status": "failing" if any(faults.values()) else "ok",
+            "status": "failing" if _isFailing(faults) else "ok",
             "checks": {name: fault or "ok" for name, fault in faults.items()},
         }
         notices = self.notices()
@@ -113,7 +118,7 @@ class Health:
         """
         The values of the counters and gauges in L{aerostack.net.http.metrics.METRICS}.
         """
-        counts = self.counts()
+        counts, faults = self.counts(), self.faults()
         waiting = self._tracker.waiting or Lag(0.0, None)
         holder = waiting.holder
         return {
@@ -128,5 +133,11 @@ class Health:
             "aerostack_feed_unnumbered_seconds": round(waiting.age, 3),
             "aerostack_feed_position": self._tracker.position,
             "aerostack_open_transaction_seconds": round(holder.age, 3) if holder else 0,
-            "aerostack_healthy": int(not any(self.faults().values())),
+            "aerostack_engine_up": int(not faults.get(ENGINE)),
+            "aerostack_healthy": int(not _isFailing(faults)),
         }
+
+
+def _isFailing(faults: Mapping[str, str | None]) -> bool:
+    """Whether what is wrong is a reason to send clients elsewhere."""
+    return any(fault for name, fault in faults.items() if name != ENGINE)

@@ -20,18 +20,24 @@ from aerostack.core.limits.admission import Admission
 from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
 from aerostack.core.replay.logs import TopicLogs
+from aerostack.core.replay.publications import Kept, Message
 from aerostack.databases.backend import Unusable
 from aerostack.databases.history import History
 from aerostack.databases.open import openBackend
+from aerostack.databases.repeatable import findAgain
 from aerostack.databases.revocations import RevocationStore, selectRevocations
 from aerostack.engine.line import LocalLine
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.backbone import Backbone
-from aerostack.hub.publishing import ownerOf
+from aerostack.hub.publishing import keyOf, ownerOf
+from aerostack.hub.sharing import SharedEngine, SharedLogs
 from aerostack.hub.sources import LocalLogs
 from aerostack.interfaces.publishing import IReceiver
+from aerostack.interfaces.sharing import ISharedReceiver
 from aerostack.interfaces.tracking import IChangeListener
 from aerostack.net.http.metrics import DATABASE_CALLS, Measured, Timings
+from aerostack.server.engines import openEngine
+from aerostack.server.health import ENGINE
 from aerostack.server.housekeeping import HistoryMaintenance, Sweeper
 from aerostack.server.listening import StartError
 from aerostack.server.policies import makePolicies
@@ -53,6 +59,7 @@ class Node(MultiService):
     @ivar pools: The connections to the database.
     @ivar history: The kept messages.
     @ivar tracker: Reads changes of tables.
+    @ivar engine: Joins the nodes that share their topics; L{None} if this one is alone.
     @ivar backbone: Puts publications in order, and decides who is present.
     @ivar shares: What clients and projects use.
     """
@@ -82,10 +89,13 @@ class Node(MultiService):
         self._line = LocalLine(reactor, gethostname())
         policies = makePolicies(config)
         epochs = count(1)
+        self.engine = openEngine(
+            reactor, config, self.history, lambda topic: policies.of(topic).depth, run
+        )
         self.backbone = Backbone(
             reactor,
             self._now,
-            MemoryEngine(),
+            MemoryEngine() if self.engine is None else SharedEngine(self.engine.log, run),
             self.history,
             Presence(config.presence.grace),
             lambda: uuid4().hex,
@@ -97,6 +107,10 @@ class Node(MultiService):
             ),
             IdempotencyCache(config.replay.repeatWindow, MAX_REPEATS, ownerOf),
         )
+        self._shared: SharedLogs | None = None
+        if self.engine is not None:
+            self._shared = SharedLogs(reactor, self.engine.log, self.backbone.sequencer)
+            self.history.again = self._findAgain
         self.tracker = self._makeTracker()
         limits = config.limits
         self.shares = Shares(reactor, config.projects, limits, Admission(limits, random))
@@ -108,6 +122,15 @@ class Node(MultiService):
 
     def _now(self) -> int:
         return int(self._wall() * 1000)
+
+    def _findAgain(self, cursor: Any, message: Message) -> Kept | None:
+        """Find a message that its publisher has sent to another node before."""
+        key = keyOf(message)
+        if key is None:
+            return None
+        since = int((self._wall() - self.config.replay.repeatWindow) * 1000)
+        found = findAgain(cursor, self._backend.dialect, message, since)
+        return next((kept for kept in found if keyOf(kept.message) == key), None)
 
     def _makeTracker(self) -> ChangeTracker:
         tracker = self.config.tracker
@@ -131,7 +154,7 @@ class Node(MultiService):
         backbone = self.backbone
         return NodeServices(
             backbone.publisher,
-            LocalLogs(),
+            self._shared or LocalLogs(),
             backbone.sequencer,
             backbone.roster,
             backbone.roster.rosters,
@@ -143,15 +166,22 @@ class Node(MultiService):
             self._revocations,
         )
 
-    def join(self, receiver: IReceiver, listener: IChangeListener) -> None:
+    def join(
+        self, receiver: IReceiver, listener: IChangeListener, sharing: ISharedReceiver
+    ) -> None:
         """
         Take up what brings publications and changes of tables to clients.
 
         @param receiver: Gets publications from now on.
         @param listener: Gets changes of tables once the service runs.
+        @param sharing: Gets what comes from the engine once the service runs, if there is one.
         """
         self._listener = listener
-        self.backbone.start(receiver)
+        if self._shared is None:
+            self.backbone.start(receiver)
+        else:
+            self.backbone.start(receiver, self._shared)
+            self._shared.start(sharing)
 
     # What is wrong
 
@@ -161,7 +191,9 @@ class Node(MultiService):
         fault = self._watch.fault()
         if fault is None and failure is not None:
             fault = f"Messages cannot be kept: the database {describe(failure)}."
-        return {"database": fault}
+        if self.engine is None:
+            return {"database": fault}
+        return {"database": fault, ENGINE: self.engine.fault}
 
     def notices(self) -> Mapping[str, str | None]:
         """See L{aerostack.server.health.NodeReports}."""
@@ -206,16 +238,20 @@ class Node(MultiService):
 
     def startService(self) -> None:
         self.pools.start()
+        if self.engine is not None:
+            self.engine.start()
         self.tracker.start(self._listener)
         super().startService()
 
     def flushed(self) -> Deferred[Any]:
         """
-        Stop reading changes.
+        Stop reading changes, and leave the engine.
 
         @return: Fires when the calls have ended that wait for the database.
         """
-        return DeferredList([self.tracker.stop(), self.history.flushed()], consumeErrors=True)
+        ended = DeferredList([self.tracker.stop(), self.history.flushed()], consumeErrors=True)
+        # What was kept until now has gone to the engine.
+        return ended.addCallback(lambda _: None if self.engine is None else self.engine.stop())
 
     def reload(self, config: Config) -> None:
         """

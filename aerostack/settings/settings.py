@@ -121,6 +121,38 @@ class DatabaseConfig:
 
 
 @dataclass(frozen=True)
+class EngineConfig:
+    """The server over which several daemons share their topics."""
+
+    url: str | None = setting(
+        "The Valkey or Redis server that all daemons of one installation share. With valkeys:// or"
+        " rediss:// the daemon uses TLS; several servers, separated by commas, are Sentinels."
+        " Where it is not set, the daemon is alone.",
+        Text(
+            "valkey://host:6379/0, redis://host:6379/0, valkeys://user@host:6379/0 or"
+            " valkey+sentinel://one:26379,two:26379/0?master=mymaster",
+            private=True,
+        ),
+        None,
+    )
+    password: str | None = setting(
+        "The password for the server.", Secret("a password"), None, show=False
+    )
+    prefix: str = setting(
+        "What the names of the daemon's keys begin with. Installations that share one server have"
+        " different ones.",
+        Text("1 to 32 letters, digits, '_', '.' and '-'"),
+        "ar1",
+    )
+    patience: float = setting(
+        "How long a publication waits for a server that does not answer, before its publisher gets"
+        " an error.",
+        Number("seconds", 0.1, 60, False),
+        3.0,
+    )
+
+
+@dataclass(frozen=True)
 class TrackerConfig:
     """How changes of tables are followed."""
 
@@ -281,12 +313,14 @@ class Config:
     projects: Mapping[str, ProjectConfig]
     topics: Mapping[str, TopicConfig]
     tables: Mapping[str, TableConfig]
+    engine: EngineConfig = EngineConfig()
     warnings: tuple[str, ...] = ()
 
 
 SECTIONS: dict[str, type] = {
     "server": ServerConfig,
     "database": DatabaseConfig,
+    "engine": EngineConfig,
     "tracker": TrackerConfig,
     "presence": PresenceConfig,
     "history": HistoryConfig,

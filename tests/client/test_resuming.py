@@ -8,6 +8,7 @@ from typing import Any
 
 from aerostack.core.rows.changes import Change
 from aerostack.errors import RealtimeError
+from aerostack.recovery.interruptions import Interruptions
 from tests.client.worlds import AWAY, WorldTestCase
 
 
@@ -92,6 +93,23 @@ class ResumeTests(WorldTestCase):
         self.assertEqual(order, [1, self.gaps[0], 3])
         self.assertEqual(self.gaps[0]["topic"], "chat/a")
         self.assertIn(self.gaps[0]["reason"], ("expired", "unknown"))
+
+    def test_interrupted(self) -> None:
+        """
+        A daemon that has lost what comes next says so without being asked; the subscription goes
+        on, and resumes from there.
+        """
+        self.emit(1)
+        world = self.world
+        interruptions = Interruptions(world.clock, world.hub, world.recovery)
+        interruptions.broken("chat/a/p", None, "lost")
+        world.turn()
+        self.assertEqual([gap["reason"] for gap in self.gaps], ["lost"])
+        self.emit(2)
+        self.away()
+        self.emit(3)
+        self.assertEqual(self.got, [1, 2, 3])
+        self.assertEqual([frame.get("recovered") for frame in self.begun], [None, False, True])
 
     def test_gapUnheard(self) -> None:
         """

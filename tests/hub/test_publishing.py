@@ -309,7 +309,7 @@ class PublishTests(HubTests):
         engine: Any = self.hub.publisher._engine
         publish = engine.publish
 
-        def broken(publication: Any) -> None:
+        def broken(publication: Any, *_: Any) -> None:
             engine.publish = publish
             raise ZeroDivisionError
 

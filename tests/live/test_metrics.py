@@ -149,6 +149,7 @@ class MetricsTests(DaemonTests):
                 "feed_up": 1,
                 "feed_unnumbered_seconds": 0,
                 "open_transaction_seconds": 0,
+                "engine_up": 1,
                 "healthy": 1,
             },
         )

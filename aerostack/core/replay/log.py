@@ -48,6 +48,7 @@ class Entry:
     @ivar source: The change of a table that the frame was made of, because clients with a filter
         may need another frame; L{None} for a publication.
     @ivar at: When it was added, seconds of the clock.
+    @ivar tag: See L{Position}.
     """
 
     offset: int
@@ -56,6 +57,7 @@ class Entry:
     frame: bytes
     source: Any
     at: float
+    tag: str = ""
 
     @property
     def size(self) -> int:
@@ -88,7 +90,8 @@ class Gap:
     The daemon does not have what the client missed.
 
     @ivar reason: C{expired} (the daemon had it, and has it no longer), C{unknown} (the position
-        means nothing here) or C{limit} (it is more than the daemon replays).
+        means nothing here), C{limit} (it is more than the daemon replays) or C{lost} (the server
+        that several daemons share has lost it).
     """
 
     reason: str
@@ -117,6 +120,7 @@ class Past:
 
 EXPIRED = Gap("expired")
 UNKNOWN = Gap("unknown")
+LOST = Gap("lost")
 LIMIT = Gap("limit")
 
 _NOTHING: deque[Entry] = deque()
@@ -137,6 +141,7 @@ class TopicLog:
     @ivar within: Whether the next entry is a part of a transaction that has begun already.
     @ivar size: The bytes that it holds, about.
     @ivar tally: How many bytes the logs of its project hold.
+    @ivar tag: The newest entry's tag; see L{Position}.
     """
 
     __slots__ = (
@@ -151,6 +156,7 @@ class TopicLog:
         "mark",
         "seen",
         "size",
+        "tag",
         "tally",
         "within",
     )
@@ -171,6 +177,7 @@ class TopicLog:
         self.within = False
         self.size = 0
         self.tally = tally or Tally()
+        self.tag = ""
         self._entries = _NOTHING
         # The mark before the oldest entry that is still here.
         self._base = mark
@@ -203,7 +210,9 @@ class TopicLog:
     @property
     def position(self) -> Position:
         """The place behind the newest entry."""
-        return Position(self.epoch, self.head, self.mark, self.lineage, seen=self.seen)
+        return Position(
+            self.epoch, self.head, self.mark, self.lineage, seen=self.seen, tag=self.tag
+        )
 
     @property
     def standing(self) -> Position:
@@ -225,11 +234,14 @@ class TopicLog:
         seen = not self.lineage and self.sees(mark)
         return Position(self.epoch, self.head + 1, reached, self.lineage, self.within, seen)
 
-    def append(self, frame: bytes, mark: int | None, source: Any, now: float) -> None:
+    def append(
+        self, frame: bytes, mark: int | None, source: Any, now: float, tag: str = ""
+    ) -> None:
         """
         Add an entry.
 
         @param mark: Its mark; L{None} if it is not kept.
+        @param tag: See L{Position}.
         """
         self.head += 1
         if not self.lineage:
@@ -237,7 +249,8 @@ class TopicLog:
             self.seen = self.sees(mark)
         if mark is not None:
             self.mark = max(self.mark, mark)
-        entry = Entry(self.head, self.mark, mark is not None, frame, source, now)
+        self.tag = tag
+        entry = Entry(self.head, self.mark, mark is not None, frame, source, now, tag)
         if self._entries is _NOTHING:
             self._entries = deque()
         self._entries.append(entry)

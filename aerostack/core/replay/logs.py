@@ -5,7 +5,7 @@ The logs of all topics, within one budget.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import cast
 
@@ -13,6 +13,8 @@ from aerostack.core.limits.tally import Tally
 from aerostack.core.replay.log import Depth, Past, TopicLog
 from aerostack.core.replay.mirror import MirrorLog
 from aerostack.core.replay.positions import Position
+from aerostack.core.replay.shared import SharedEntry
+from aerostack.core.replay.sharedlog import SharedLog
 from aerostack.core.topics.topics import projectOf
 
 COST = 800
@@ -115,13 +117,30 @@ class TopicLogs:
             self.leave(topic, now)
         return log
 
+    def share(self, topic: str, head: Position, now: float) -> SharedLog:
+        """
+        Give a topic a log that follows one which nodes share.  A log that the topic has is dropped.
+
+        @param head: The shared log's head.
+        @param now: Seconds.
+        """
+        self.drop(topic)
+        log = SharedLog(head, self.depthOf(topic), self._share(topic))
+        self._logs[topic] = log
+        if not self.needed(topic):
+            self.leave(topic, now)
+        return log
+
     def restart(self, topic: str, mark: int, now: float) -> None:
         """
         Give a topic a new log, if it has one: no client can go on from a position in the present
         one without a gap.
         """
         log = self.drop(topic)
-        if log is not None:
+        if isinstance(log, SharedLog):
+            # Other nodes go on with it.
+            self.share(topic, log.position, now)
+        elif log is not None:
             self.open(topic, mark, now, log.lineage)
 
     def drop(self, topic: str) -> TopicLog | None:
@@ -213,11 +232,12 @@ class TopicLogs:
         mark: int | None,
         source: object,
         now: float,
+        tag: str = "",
     ) -> None:
         """
         Add an entry to a topic's log, and keep within the budget.
         """
-        log.append(frame, mark, source, now)
+        log.append(frame, mark, source, now, tag)
         # Cheaper than a search by the topic's name: L{open} gave the log its project's share.
         share = cast(_Share, log.tally)
         share.holding[topic] = log
@@ -232,6 +252,23 @@ class TopicLogs:
         Fill a topic's log (L{MirrorLog.prepend}), and keep within the budget.
         """
         log.prepend(past, now)
+        self._filled(topic, log)
+
+    def fill(
+        self,
+        topic: str,
+        log: SharedLog,
+        entries: Sequence[SharedEntry],
+        frames: Sequence[bytes],
+        now: float,
+    ) -> None:
+        """
+        Fill a topic's log (L{SharedLog.fill}), and keep within the budget.
+        """
+        log.fill(entries, frames, now)
+        self._filled(topic, log)
+
+    def _filled(self, topic: str, log: MirrorLog) -> None:
         if len(log):
             share = self._share(topic)
             share.holding[topic] = log

@@ -83,10 +83,13 @@ class Kept:
     @ivar createdAt: Its place in its topic: milliseconds since the epoch, but
         larger than that of every message kept before it in the topic, so that no
         two share one.
+    @ivar before: The C{createdAt} of the message before it in its topic, 0 if there is none;
+        L{None} if that is not known.
     """
 
     message: Message
     createdAt: int
+    before: int | None = None
 
     @property
     def receipt(self) -> Receipt:

@@ -75,6 +75,9 @@ METRICS = (
         "Age of the database's oldest open transaction; 0 if none is known.",
         max,
     ),
+    Metric(
+        "aerostack_engine_up", "gauge", "1 if the engine answers, or there is none, else 0.", min
+    ),
     Metric("aerostack_healthy", "gauge", "1 if /health is 200, else 0.", min),
     Metric(
         "aerostack_publish_to_socket_seconds",

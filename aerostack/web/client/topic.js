@@ -318,6 +318,8 @@ export class Topic {
 
   #subscribed({ pos, recovered, keptOnly, gap, sync }) {
     const asked = this.#asked ?? this.#wanted;
+    // A daemon that has lost what comes next answers again, without being asked.
+    const unasked = this.#asked === null && this.#confirmed;
     this.#asked = null;
     this.#held = asked;
     if (asked === null || asked !== this.#wanted) return;
@@ -325,7 +327,7 @@ export class Topic {
     const again = this.#confirmed;
     // On the same connection nothing is missed between two subscriptions. A first snapshot that was
     // cut off has shown nothing yet that a gap would make wrong.
-    const isWhole = this.#isHeard || !this.#isShown;
+    const isWhole = !unasked && (this.#isHeard || !this.#isShown);
     this.#confirmed = this.#isHeard = true;
     this.error = null;
     this.feed = "up";

@@ -54,6 +54,23 @@ test("every reconnect resumes after the last frame", async (t) => {
   assert.deepEqual(gaps.got, []);
 });
 
+test("a daemon that has lost what comes next answers without being asked", async (t) => {
+  const world = new World(t);
+  const { channel, socket, topic } = await subscribed(world);
+  const gaps = collector();
+  channel.onGap(gaps);
+  await socket.say(event(topic, "e", 1, { pos: "7" }));
+  const gap = { reason: "lost" };
+  await socket.say({ type: "subscribed", topic, pos: "n1", recovered: false, gap });
+  assert.deepEqual(gaps.got, [{ topic, reason: "lost", reloads: false }]);
+  await socket.say({ type: "subscribed", topic, pos: "n1", recovered: true, keptOnly: true });
+  assert.equal(gaps.got.length, 1);
+  assert.deepEqual(world.socket.take(), []);
+  await socket.end();
+  await world.comeBack();
+  assert.equal(world.socket.take()[0].since, "n1");
+});
+
 test("the application hears of a gap", async (t) => {
   const world = new World(t);
   const { client, channel, topic } = await subscribed(world);

@@ -1,0 +1,102 @@
+"""
+The engine of a node that shares its topics with others: the connection to the server, and the logs
+on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import random
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IStreamClientEndpoint
+
+from aerostack.core.replay.log import Depth
+from aerostack.engine.valkey.address import ValkeyAddress
+from aerostack.engine.valkey.endpoints import Endpoints
+from aerostack.engine.valkey.keys import Keys
+from aerostack.engine.valkey.link import Link, Login
+from aerostack.engine.valkey.log import ValkeyLog
+from aerostack.engine.valkey.logscripts import SCRIPTS
+from aerostack.engine.valkey.scripts import Scripts
+from aerostack.engine.valkey.sentinel import Sentinels
+from aerostack.interfaces.messaging import IHistory
+
+
+class ValkeyEngine:
+    """
+    What a node has of a server.
+
+    @ivar log: The logs that the nodes share.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        address: ValkeyAddress,
+        prefix: str,
+        patience: float,
+        history: IHistory,
+        depthOf: Callable[[str], Depth],
+        run: str,
+        window: float,
+    ) -> None:
+        """
+        @param address: With the password.
+        @param prefix: What the names of keys begin with.
+        @param patience: See L{ValkeyLog}.
+        @param depthOf: See L{ValkeyLog}.
+        @param run: See L{ValkeyLog}.
+        @param window: See L{ValkeyLog}.
+        @raise OSError: The file of the authorities cannot be read.
+        @raise ValueError: That file has no certificate.
+        """
+        endpoints = Endpoints(reactor, address.secure, address.authorities)
+        self.log = ValkeyLog(reactor, history, depthOf, run, window, patience, Keys(prefix))
+        self._sentinels: Sentinels | None = None
+        if address.master is not None:
+            self._sentinels = Sentinels(reactor, endpoints.connect, address.hosts, address.master)
+
+        def connect() -> Deferred[IStreamClientEndpoint]:
+            return succeed(endpoints.connect(address.hosts[0]))
+
+        self._link = Link(
+            reactor,
+            connect if self._sentinels is None else self._sentinels.find,
+            Login(
+                f"aerostack-rt-{run}",
+                f"{prefix}:own:{run}".encode(),
+                address.username,
+                address.password,
+                address.database,
+            ),
+            Scripts(SCRIPTS, run),
+            self.log,
+            random,
+        )
+        self.log.begin(self._link)
+
+    @property
+    def fault(self) -> str | None:
+        """One sentence or more about why the server does not serve; L{None} if it does."""
+        return self._link.reason
+
+    def start(self) -> None:
+        """
+        Begin to connect.  The log has its receiver by now.
+        """
+        if self._sentinels is not None:
+            self._sentinels.start(self._link.reconnect)
+        self._link.start()
+
+    def stop(self) -> Deferred[None]:
+        """
+        Leave the server.  Publications that wait fail.
+
+        @return: Fires when no attempt to connect is under way.
+        """
+        self.log.stop()
+        if self._sentinels is not None:
+            self._sentinels.stop()
+        return self._link.stop()

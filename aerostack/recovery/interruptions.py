@@ -1,0 +1,152 @@
+"""
+What the subscribers of topics that nodes share are told while the engine has trouble, and after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import Cooperator, SchedulerStopped
+from zope.interface import implementer
+
+from aerostack.core.replay.log import Gap
+from aerostack.core.replay.positions import Position
+from aerostack.core.replay.shared import SharedEntry
+from aerostack.core.topics.topics import Topic, topicOf
+from aerostack.delivery.catchup import Catchup
+from aerostack.delivery.outbound import Outbound
+from aerostack.errors import RealtimeError
+from aerostack.hub.hub import Hub
+from aerostack.interfaces.sharing import ISharedReceiver
+from aerostack.protocol.encoding import wireFrame
+from aerostack.protocol.serverframes import Status
+from aerostack.recovery.recovery import Recovery
+from aerostack.recovery.requests import SubscribeRequest
+
+GRACE = 2.0
+"""For how many seconds the engine is gone before subscribers are told."""
+
+PIECE = 50
+"""How many subscribers are answered, or topics are told, in one turn."""
+
+
+@implementer(ISharedReceiver)
+class Interruptions:
+    """
+    Brings subscribers what the engine brings, and tells them when that is interrupted.
+    """
+
+    def __init__(self, clock: IReactorTime, hub: Hub, recovery: Recovery) -> None:
+        self._clock = clock
+        self._hub = hub
+        self._recovery = recovery
+        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+        # Since when the engine does not answer, ms; and what tells subscribers of that.
+        self._since: int | None = None
+        self._telling: IDelayedCall | None = None
+        self._isTold = False
+
+    def received(self, entry: SharedEntry) -> None:
+        self._hub.delivery.deliverEntry(entry)
+
+    def broken(self, topic: str, known: Position | None, reason: str) -> None:
+        parsed = topicOf(topic)
+        if parsed.table is not None:
+            # Changes of tables do not come over the engine.
+            return
+        # Nothing that comes from now on may reach a subscriber before its answer.
+        waiting = [
+            self._hold(subscriber, parsed, known, Gap(reason))
+            for subscriber in tuple(self._hub.registry.subscribers(topic))
+            if isinstance(subscriber, Outbound)
+        ]
+        self._do(waiting)
+
+    def _hold(
+        self, outbound: Outbound, topic: Topic, known: Position | None, gap: Gap
+    ) -> Callable[[], None]:
+        """
+        Send a client nothing of a topic until the returned function is called.
+        """
+        canonical = topic.canonical
+        # What was delivered until now was for it.
+        self._hub.delivery.handOver(canonical, outbound)
+        # A client that did not have everything until now is at a place that is not known.
+        behind = known is None or outbound.catchingUp(canonical) is not None
+        catchup = Catchup()
+        outbound.catchUp(canonical, catchup)
+
+        def refuse(error: RealtimeError) -> None:
+            self._recovery.tellLost(outbound, topic, request)
+
+        request = SubscribeRequest(
+            topic,
+            None,
+            "" if behind else str(known),
+            None,
+            outbound.takesPages(canonical),
+            refuse,
+            gap,
+        )
+        return partial(self._recovery.goOn, outbound, request, catchup)
+
+    def down(self) -> None:
+        if self._since is None:
+            self._since = self._hub.now()
+            self._telling = self._clock.callLater(GRACE, self._tellDown)
+
+    def up(self) -> None:
+        self._since = None
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+        if self._isTold:
+            self._isTold = False
+            self._tell()
+
+    def stop(self) -> None:
+        """
+        Tell nothing more.
+        """
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+        self._cooperator.stop()
+
+    def _tellDown(self) -> None:
+        self._telling = None
+        self._isTold = True
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell the subscribers of every topic whether its publications come."""
+        topics = tuple(self._hub.registry)
+        self._do(partial(self._tellTopic, topic) for topic in topics)
+
+    def _do(self, calls: Iterable[Callable[[], None]]) -> None:
+        done = self._cooperator.coiterate(_inPieces(calls))
+        done.addErrback(lambda failure: failure.trap(SchedulerStopped))
+
+    def _tellTopic(self, topic: str) -> None:
+        if topicOf(topic).table is None and topic in self._hub.registry:
+            self._hub.delivery.sendToAll(topic, wireFrame(self._status(topic), topic))
+
+    def _status(self, topic: str) -> Status:
+        if not self._isTold or self._since is None:
+            return Status(topic=topic, feed="up", message="Publications come again.")
+        return Status(
+            topic=topic,
+            feed="down",
+            message="The server that carries publications does not answer; they come later.",
+            since=self._since,
+        )
+
+
+def _inPieces(calls: Iterable[Callable[[], None]]) -> Iterator[None]:
+    """Make calls, some in each step."""
+    for number, call in enumerate(calls, 1):
+        call()
+        if not number % PIECE:
+            yield

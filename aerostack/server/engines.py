@@ -1,0 +1,52 @@
+"""
+Opens the engine that the configuration names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aerostack.core.replay.log import Depth
+from aerostack.engine.valkey.address import parseAddress
+from aerostack.interfaces.messaging import IHistory
+from aerostack.server.listening import StartError
+from aerostack.settings.settings import Config
+
+if TYPE_CHECKING:
+    from aerostack.engine.valkey.service import ValkeyEngine
+
+
+def openEngine(
+    reactor: Any, config: Config, history: IHistory, depthOf: Callable[[str], Depth], run: str
+) -> ValkeyEngine | None:
+    """
+    Make the engine.  It connects when it is started.
+
+    @param depthOf: Tells how much a topic's log holds.
+    @param run: The id of this run.
+    @return: L{None} if the daemon is alone.
+    @raise StartError: The file of the authorities cannot be used; the message says why.
+    """
+    engine = config.engine
+    if engine.url is None:
+        return None
+    # The driver is not in every installation; the configuration was refused without it.
+    from aerostack.engine.valkey.service import ValkeyEngine
+
+    address = parseAddress(engine.url)
+    if engine.password is not None:
+        address = address.withPassword(engine.password)
+    try:
+        return ValkeyEngine(
+            reactor,
+            address,
+            engine.prefix,
+            engine.patience,
+            history,
+            depthOf,
+            run,
+            config.replay.repeatWindow,
+        )
+    except (OSError, ValueError) as error:
+        raise StartError(f"engine.url cannot be used: {error}") from None

@@ -1,0 +1,69 @@
+"""
+Tests for L{aerostack.config.engine}.
+"""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+from tests.config.loading import PROJECT, SERVER, LoadCase
+
+POSTGRES = '[database]\nurl = "postgresql://h/d"\n'
+
+
+class EngineTests(LoadCase):
+    """
+    Tests for the section of the engine.
+    """
+
+    def test_alone(self) -> None:
+        """Without a URL there is no engine."""
+        config = self.load(f"{SERVER}{POSTGRES}{PROJECT}")
+        self.assertEqual((config.engine.url, config.engine.prefix), (None, "ar1"))
+
+    def test_password(self) -> None:
+        """The password is taken out of the URL, or read from where it is, and is not shown."""
+        for url, password in (
+            ("valkey://u:s3cret@h/3", ""),
+            ("redis://u@h/3", 'password = { env = "PW" }'),
+        ):
+            text = f'{SERVER}{POSTGRES}[engine]\nurl = "{url}"\n{password}\n{PROJECT}'
+            config = self.load(text, PW="s3cret")
+            self.assertEqual(config.engine.url, "valkey://u@h:6379/3")
+            self.assertEqual(config.engine.password, "s3cret")
+            self.assertNotIn("s3cret", repr(config))
+
+    def test_authorities(self) -> None:
+        """The file of the authorities begins at the configuration's directory."""
+        (self.base / "ca.pem").touch()
+        text = f'{SERVER}{POSTGRES}[engine]\nurl = "valkeys://h/0?cafile=ca.pem"\n{PROJECT}'
+        self.assertIn(f"cafile={self.base}/ca.pem", str(self.load(text).engine.url))
+
+
+class EngineProblemTests(LoadCase):
+    """
+    Tests for mistakes in the section of the engine.
+    """
+
+    def test_mistakes(self) -> None:
+        """Each mistake is reported with its key, without the password."""
+        for lines, key, word in (
+            ('url = "http://:s3cret@h"', "engine.url", "valkey://"),
+            ('url = "valkeys://:s3cret@h?cafile=no.pem"', "engine.url", "cannot be read"),
+            ('url = "valkey://:s3cret@h"\npassword = "other"', "engine.password", "one of"),
+            ('password = "s3cret"', "engine.password", "engine.url is not"),
+            ('prefix = "a b"', "engine.prefix", "letters"),
+            ("patience = 0", "engine.patience", "0.1"),
+        ):
+            self.assertProblem(f"{SERVER}{POSTGRES}[engine]\n{lines}\n{PROJECT}", key, word)
+
+    def test_sqlite(self) -> None:
+        """An engine with SQLite is refused: each machine would have a database of its own."""
+        text = f'{SERVER}[database]\nurl = "sqlite:///rt.db"\n[engine]\nurl = "valkey://h"\n'
+        self.assertProblem(text + PROJECT, "engine.url", "PostgreSQL")
+
+    def test_driver(self) -> None:
+        """If the driver is missing, the message says how to install it."""
+        text = f'{SERVER}{POSTGRES}[engine]\nurl = "valkey://h"\n{PROJECT}'
+        with patch("aerostack.config.engine.find_spec", return_value=None):
+            self.assertProblem(text, "engine.url", "aerostack-rt[valkey]")

@@ -1,0 +1,105 @@
+"""
+Two daemons that share their topics over a real Valkey server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from aerostack.server.daemon import Daemon
+from aerostack.settings.settings import Config, EngineConfig
+from tests.engine.valkey.server import ValkeyServer, sharedServer
+from tests.live.daemon import DaemonTests
+from tests.live.wire import Frame, Wire
+from tests.ports import freePort
+
+
+class NodesTests(DaemonTests):
+    """
+    Runs two daemons on one database and one Valkey server.
+
+    @cvar patience: For how long a publication waits for the server, in seconds.
+    @ivar server: The server.
+    @ivar daemons: The daemons.
+    """
+
+    timeout = 120
+    patience = 30.0
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.server = self.makeServer()
+        self.daemons: list[Daemon] = []
+        self.ports: list[int] = []
+        await super().setUp()
+
+    def makeServer(self) -> ValkeyServer:
+        """Give the server of a test."""
+        return sharedServer(self)
+
+    def config(self) -> Config:
+        url = f"valkey://127.0.0.1:{self.server.port}/0"
+        return replace(super().config(), engine=EngineConfig(url, patience=self.patience))
+
+    async def start(self, port: int = 0) -> None:
+        for _ in range(2):
+            await super().start(freePort(self))
+            self.daemons.append(self.daemon)
+            self.ports.append(self.port)
+        await self.connected()
+
+    async def connected(self) -> None:
+        """
+        Wait until both daemons have a connection to the server.
+        """
+        await self.until(lambda: all(each.node.faults()["engine"] is None for each in self.daemons))
+
+    async def stop(self) -> None:
+        if self.server.running:
+            self.server.thaw()
+        for daemon in self.daemons:
+            if daemon.running:
+                await daemon.stopService()
+
+    def at(self, number: int) -> None:
+        """
+        Let clients and servers use the first or the second daemon from now on.
+
+        @param number: 0 or 1.
+        """
+        self.port = self.ports[number]
+
+    async def join(self, number: int, topic: str, **fields: Any) -> tuple[Wire, Frame]:
+        """
+        Connect to a daemon, and subscribe to a topic.
+
+        @return: The connection, which keeps positions, and the answer.
+        """
+        self.at(number)
+        wire = await self.client(f"u{number}")
+        wire.positions = True
+        wire.tell({"type": "subscribe", "topic": topic, **fields})
+        return wire, await wire.frame()
+
+    async def say(self, wire: Wire, topic: str, data: Any, **fields: Any) -> Frame:
+        """
+        Publish an event, and wait for the answer.
+        """
+        fields = {"id": uuid4().hex, **fields}
+        wire.tell({"type": "publish", "topic": topic, "event": "e", "data": data, **fields})
+        while (frame := await wire.frame())["type"] not in ("ack", "error"):
+            pass
+        return frame
+
+
+async def heard(wire: Wire, count: int) -> list[Any]:
+    """
+    The data of the next events.
+    """
+    found: list[Any] = []
+    while len(found) < count:
+        frame = await wire.frame()
+        assert frame["type"] == "event", frame
+        found.append(frame["data"])
+    return found

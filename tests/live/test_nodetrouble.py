@@ -1,0 +1,169 @@
+"""
+Tests for two daemons whose Valkey server has trouble.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.live.nodes import NodesTests, heard
+from tests.live.wire import Frame, Wire
+
+TOPIC = "room/1/p"
+
+
+class TroubleTests(NodesTests):
+    """
+    Tests for a server that is killed, restored, emptied or frozen.
+    """
+
+    async def restarted(self) -> None:
+        """Wait until both daemons have lost their connections, and have new ones."""
+        await self.until(lambda: all(each.node.faults()["engine"] for each in self.daemons))
+        if not self.server.running:
+            self.server.start()
+        await self.connected()
+
+    async def subscribedAgain(self, wire: Wire) -> Frame:
+        """Wait for a C{subscribed} that the client has not asked for."""
+        while (frame := await wire.frame())["type"] != "subscribed":
+            self.assertEqual(frame["type"], "status")
+        return frame
+
+    async def test_emptied(self) -> None:
+        """
+        If the server comes back without data, every subscriber is told that events may be lost,
+        and goes on.
+        """
+        wires = [(await self.join(number, TOPIC))[0] for number in (0, 1)]
+        self.at(0)
+        await self.emit("e", 1, TOPIC)
+        for wire in wires:
+            self.assertEqual(await heard(wire, 1), [1])
+        self.server.kill()
+        await self.restarted()
+        for wire in wires:
+            answer = await self.subscribedAgain(wire)
+            self.assertEqual((answer["recovered"], answer["gap"]), (False, {"reason": "lost"}))
+        await self.emit("e", 2, TOPIC)
+        for wire in wires:
+            self.assertEqual(await heard(wire, 1), [2])
+
+    async def test_kept(self) -> None:
+        """
+        If the server comes back without data, subscribers go on behind the last kept event that
+        they have.
+        """
+        here, _ = await self.join(0, TOPIC)
+        self.at(1)
+        await self.emit("e", 1, TOPIC, persist=True)
+        self.assertEqual(await heard(here, 1), [1])
+        self.server.kill()
+        await self.restarted()
+        answer = await self.subscribedAgain(here)
+        self.assertEqual((answer["recovered"], answer["keptOnly"]), (True, True))
+        await self.emit("e", 2, TOPIC, persist=True)
+        self.assertEqual(await heard(here, 1), [2])
+
+    async def test_keptMeanwhile(self) -> None:
+        """
+        A kept event whose publisher was answered while the server was away reaches each
+        subscriber once.
+        """
+        here, _ = await self.join(0, TOPIC)
+        there, _ = await self.join(1, TOPIC)
+        self.at(1)
+        await self.emit("e", 1, TOPIC, persist=True)
+        for wire in (here, there):
+            self.assertEqual(await heard(wire, 1), [1])
+        self.server.kill()
+        await self.emit("e", 2, TOPIC, persist=True)
+        await self.restarted()
+        await self.emit("e", 3, TOPIC, persist=True)
+        for wire in (here, there):
+            found: list[Any] = []
+            while len(found) < 2:
+                frame = await wire.frame()
+                if frame["type"] == "event":
+                    found.append(frame["data"])
+            self.assertEqual(found, [2, 3])
+
+    async def test_rollback(self) -> None:
+        """
+        If the server comes back older and has gone on, each subscriber is told, and does not get
+        an entry as if it followed what the subscriber has.
+        """
+        wires = [(await self.join(number, TOPIC))[0] for number in (0, 1)]
+        self.at(0)
+        await self.emit("e", 1, TOPIC)
+        self.server.takeSnapshot()
+        for number in range(2, 12):
+            await self.emit("e", number, TOPIC)
+        for wire in wires:
+            await heard(wire, 11)
+        self.server.restoreSnapshot()
+        await self.restarted()
+        for wire in wires:
+            answer = await self.subscribedAgain(wire)
+            self.assertEqual(answer["gap"], {"reason": "lost"})
+        await self.emit("e", 12, TOPIC)
+        for wire in wires:
+            self.assertEqual(await heard(wire, 1), [12])
+
+    async def test_rollbackElsewhere(self) -> None:
+        """
+        A client that was sent what the server has lost is not recovered by a daemon that never
+        knew it.
+        """
+        here, _ = await self.join(0, TOPIC)
+        self.at(0)
+        await self.emit("e", 1, TOPIC)
+        self.server.takeSnapshot()
+        for number in range(2, 12):
+            await self.emit("e", number, TOPIC)
+        position = [await here.frame() for _ in range(11)][-1]["pos"]
+        here.drop()
+        await self.daemons[0].stopService()
+        self.server.restoreSnapshot()
+        await self.until(lambda: self.daemons[1].node.faults()["engine"] is None)
+        there, _ = await self.join(1, TOPIC)
+        for number in range(12):
+            await self.say(there, TOPIC, f"n{number}")
+        _, answer = await self.join(1, TOPIC, since=position)
+        self.assertEqual((answer["recovered"], answer["gap"]), (False, {"reason": "lost"}))
+
+
+class FrozenTests(NodesTests):
+    """
+    Tests for a server that does not answer for a while.
+    """
+
+    patience = 0.5
+
+    async def test_frozen(self) -> None:
+        """
+        While the server does not answer, publishers are refused with a time to wait, subscribers
+        are told and stay, and C{/health} names the engine.  Afterwards everything goes on.
+        """
+        here, _ = await self.join(0, TOPIC)
+        there, _ = await self.join(1, TOPIC)
+        await self.say(here, TOPIC, 1)
+        self.assertEqual(await heard(there, 1), [1])
+        self.server.freeze()
+        refused = await self.say(there, TOPIC, "refused")
+        self.assertEqual((refused["type"], refused["code"]), ("error", "engine_unavailable"))
+        self.assertGreater(refused["retryAfter"], 0)
+        told = await there.frame()
+        self.assertEqual((told["type"], told["feed"], told["topic"]), ("status", "down", TOPIC))
+        status, body, _ = await self.http("GET", "/health")
+        self.assertEqual((status, body["status"]), (200, "ok"))
+        self.assertNotEqual(body["checks"]["engine"], "ok")
+        status, body = await self.rpc("socket.emit", "e", "refused too", TOPIC)
+        self.assertEqual(status, 503, body)
+        self.server.thaw()
+        while (told := await there.frame())["type"] != "status":
+            self.assertEqual(told["type"], "event")
+        self.assertEqual(told["feed"], "up")
+        await self.say(there, TOPIC, 2)
+        status, body, _ = await self.http("GET", "/health")
+        self.assertEqual(body["checks"]["engine"], "ok")
