@@ -1,5 +1,5 @@
 """
-Explains why a publication did or did not reach a user.
+Gathers why a publication did or did not reach a user, and shows the explanation.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from aerostack.auth.authenticator import ANONYMOUS_PREFIX
 from aerostack.core.access.permissions import Action
 from aerostack.core.access.rowrules import Wanted
 from aerostack.core.access.tables import Grant
+from aerostack.core.diagnosis.evidence import Evidence
 from aerostack.core.diagnosis.explain import explain, whyMissed
 from aerostack.core.diagnosis.facts import CATCHING_UP, LIVE, Facts, Feed, Last, Link, Log
 from aerostack.core.diagnosis.traces import Ended, Traces
@@ -58,9 +59,9 @@ class Diagnosis:
         self._sessions = sessions
         self._directory = directory
 
-    def explain(self, userId: str, topic: Topic) -> Deferred[Shown]:
+    def examine(self, userId: str, topic: Topic) -> Deferred[Evidence]:
         """
-        Explain why publications on a topic do or do not reach a user.
+        Gather what this process knows of a user and a topic.
 
         @return: Fires when all sessions have been examined, a piece of them in each turn.
         """
@@ -76,14 +77,14 @@ class Diagnosis:
                     if identity.userId == userId and len(theirs) < MOST:
                         theirs.append(session)
 
-        def shown(_: object) -> Shown:
-            return self._explain(userId, topic, theirs, other if names == {other} else None)
+        def known(_: object) -> Evidence:
+            return self._evidence(userId, topic, theirs, other if names == {other} else None)
 
-        return self._directory.inPieces((self._sessions(), look)).addCallback(shown)
+        return self._directory.inPieces((self._sessions(), look)).addCallback(known)
 
-    def _explain(
+    def _evidence(
         self, userId: str, topic: Topic, theirs: Sequence[Session], namesake: str | None
-    ) -> Shown:
+    ) -> Evidence:
         """
         @param theirs: The user's sessions.
         @param namesake: Another user who is connected by nearly that name, where the user has no
@@ -96,21 +97,36 @@ class Diagnosis:
         ]
         stream = self._hub.logs.get(topic.canonical)
         log = None if stream is None else Log(stream.head, self._last(stream))
-        judged = [
-            self._link(session, session.subscriptions, topic)
-            for session in theirs
-            # Otherwise the session has ended meanwhile.
-            if session.subscriptions is not None
-        ]
+        return Evidence(
+            links=[
+                self._link(session, session.subscriptions, topic)
+                for session in theirs
+                # Otherwise the session has ended meanwhile.
+                if session.subscriptions is not None
+            ],
+            ended=ended[:MOST],
+            log=log,
+            stream=None if stream is None else _stream(stream, log),
+            feed=self._tableFeed(topic),
+            tables=None if topic.table is None else self._directory.feed(topic.project),
+            namesake=namesake,
+        )
+
+    def conclude(self, userId: str, topic: Topic, known: Evidence) -> Shown:
+        """
+        Explain why publications on a topic do or do not reach a user.
+
+        @param known: What all processes know.
+        """
         facts = Facts(
             user=userId,
             topic=topic.canonical,
             now=self._hub.now(),
-            links=[link for link, _ in judged],
-            ended=ended[:MOST],
-            log=log,
-            feed=self._tableFeed(topic),
-            namesake=namesake,
+            links=[link for link, _ in known.links],
+            ended=known.ended,
+            log=known.log,
+            feed=known.feed,
+            namesake=known.namesake,
         )
         found = explain(facts)
         return {
@@ -118,10 +134,10 @@ class Diagnosis:
             "user": userId,
             "verdict": found.verdict,
             "findings": found.findings,
-            "connections": [_connection(link, rule) for link, rule in judged],
+            "connections": [_connection(link, rule) for link, rule in known.links],
             "ended": [_ended(each) for each in facts.ended],
-            "stream": None if stream is None else _stream(stream, log),
-            "feed": None if topic.table is None else self._directory.feed(topic.project),
+            "stream": known.stream,
+            "feed": known.tables,
         }
 
     def _last(self, stream: TopicLog) -> Last | None:

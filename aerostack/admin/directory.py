@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
 
 from aerostack.admin.taps import Taps
+from aerostack.core.diagnosis.merging import orderOf
 from aerostack.core.diagnosis.paging import Page
 from aerostack.core.presence import Member
 from aerostack.core.topics.topics import Topic, tableTopic, topicOf
@@ -90,6 +91,7 @@ class Directory:
         """
         found: list[Session] = []
         total = 0
+        begin = orderOf(after)
         subscribed = None if topic is None else self._hub.registry.subscribers(topic.canonical)
 
         def look(sessions: Sequence[Session]) -> None:
@@ -102,10 +104,8 @@ class Directory:
                     and (subscribed is None or session in subscribed)
                 ):
                     total += 1
-                    # Ids are growing numbers after the same letters.  So this is right even if the
-                    # named connection has ended.
-                    here = session.connectionId
-                    if len(found) <= limit and (len(here), here) > (len(after), after):
+                    # This is right even if the named connection has ended.
+                    if len(found) <= limit and orderOf(session.connectionId) > begin:
                         found.append(session)
 
         def shown(_: object) -> Shown:

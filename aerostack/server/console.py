@@ -7,16 +7,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
 from aerostack.admin.diagnosis import Diagnosis
 from aerostack.admin.directory import Directory
+from aerostack.admin.gathering import Gathering
 from aerostack.admin.sampler import Sampler
 from aerostack.admin.taps import Taps
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.diagnosis.traces import Traces
 from aerostack.hub.hub import Hub
+from aerostack.interfaces.operating import IProcesses
 from aerostack.net.http.admin import (
     ConnectionsResource,
     ConsoleAccess,
@@ -27,6 +30,7 @@ from aerostack.net.http.admin import (
     WatchResource,
 )
 from aerostack.net.http.files import consoleFiles
+from aerostack.net.http.metrics import Measured
 from aerostack.server.health import Health
 from aerostack.sessions.session import Session
 from aerostack.settings.limits import LimitsConfig
@@ -57,36 +61,42 @@ class Console(MultiService):
         traces: Traces,
         sessions: Callable[[], Sequence[Session]],
         health: Health,
+        measure: Callable[[], Measured | Deferred[Measured]],
+        processes: IProcesses,
     ) -> None:
         """
         @param console: The setting C{server.console}: which clients reach the console.
         @param sessions: Gives all sessions, in order of opening.
+        @param measure: Gives the numbers of C{/metrics}.
+        @param processes: Asks every process of the daemon.
         """
         super().__init__()
         self.access = ConsoleAccess(console, authenticator, wall, limits)
         self._wall = wall
         self._health = health
+        self._measure = measure
         self.taps = Taps(clock, hub, feeds)
         self.taps.setServiceParent(self)
-        self._directory = Directory(clock, hub, feeds, self.taps, sessions)
-        self._diagnosis = Diagnosis(hub, feeds, traces, sessions, self._directory)
+        directory = Directory(clock, hub, feeds, self.taps, sessions)
+        diagnosis = Diagnosis(hub, feeds, traces, sessions, directory)
         self.sampler = Sampler(clock, wall, health.counts, feeds.latencies, hub.publisher.latencies)
         self.sampler.setServiceParent(self)
+        self._gathering = Gathering(processes, directory, diagnosis, self.sampler)
 
     def resources(self) -> dict[str, Resource]:
         """
         The console's page, and the resources that the page asks, by path.
         """
-        access, directory, health = self.access, self._directory, self._health
+        access, gathering = self.access, self._gathering
         return {
             **consoleFiles(access.check),
             f"{PATH}/overview": OverviewResource(
-                access, directory, self.sampler, health.health, health.metrics, self._wall
+                access, gathering, self._health.health, self._measure, self._wall
             ),
-            f"{PATH}/connections": ConnectionsResource(access, directory),
-            f"{PATH}/topics": TopicsResource(access, directory),
-            f"{PATH}/topic": TopicResource(access, directory),
-            f"{PATH}/explain": ExplainResource(access, self._diagnosis),
+            f"{PATH}/connections": ConnectionsResource(access, gathering),
+            f"{PATH}/topics": TopicsResource(access, gathering),
+            f"{PATH}/topic": TopicResource(access, gathering),
+            f"{PATH}/explain": ExplainResource(access, gathering),
             f"{PATH}/watch": WatchResource(access, self.taps),
         }
 

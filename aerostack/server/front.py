@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 
+from aerostack.admin.gathering import OneProcess
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Identity
 from aerostack.core.access.tables import Access
@@ -23,7 +24,8 @@ from aerostack.core.limits.lag import LagLimit
 from aerostack.core.topics.patterns import Patterns
 from aerostack.examples.server import Examples
 from aerostack.interfaces.messaging import IConnection
-from aerostack.net.http.metrics import Timings
+from aerostack.interfaces.operating import IProcesses
+from aerostack.net.http.metrics import Measured, Timings
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
 from aerostack.process.lag import LagMonitor
@@ -69,6 +71,7 @@ class Front(MultiService):
         run: str,
         node: NodeServices,
         reports: NodeReports,
+        processes: IProcesses | None = None,
     ) -> None:
         """
         @param reactor: Its clock measures intervals.
@@ -76,6 +79,7 @@ class Front(MultiService):
         @param run: The id of this run, letters and digits: no two runs of a process have the same.
         @param node: What exists once on a machine.
         @param reports: What the node says of itself.
+        @param processes: Asks every process of the daemon; L{None} if this is the only one.
         """
         super().__init__()
         self.config = config
@@ -137,6 +141,8 @@ class Front(MultiService):
             self._services.traces,
             self.connections.sessions,
             self.health,
+            self._measure,
+            processes or OneProcess(),
         )
         self.console.setServiceParent(self)
         self._reports = reports
@@ -169,6 +175,9 @@ class Front(MultiService):
             "aerostack_event_loop_delay_seconds": self.console.sampler.turns,
         }
 
+    def _measure(self) -> Measured | Deferred[Measured]:
+        return self._reports.measure(self.health.metrics(), self.timings())
+
     def _makeSite(self) -> SiteMap:
         return SiteMap(
             self._reactor,
@@ -182,7 +191,7 @@ class Front(MultiService):
             self.feeds.permit,
             self.rpc,
             self.health,
-            lambda: self._reports.measure(self.health.metrics(), self.timings()),
+            self._measure,
             {
                 **self.console.resources(),
                 **(self._makeExamples() if self.config.server.examples else {}),

@@ -51,14 +51,14 @@ class ReasonsTests(SynchronousTestCase):
         The reactor turns while very many sessions are examined.
         """
         self.enter("ann")
-        asked = self.diagnosis.explain("ann", Topic("chat/a", "p"))
+        asked = self.diagnosis.examine("ann", Topic("chat/a", "p"))
         for _ in range(4):
             self.assertNoResult(asked)
             self.turns.pop()()
         while self.turns:
             self.turns.pop()()
-        (found,) = self.successResultOf(asked)["connections"]
-        self.assertEqual(found["id"], self.clients[-1].session.connectionId)
+        ((found, _),) = self.successResultOf(asked).links
+        self.assertEqual(found.id, self.clients[-1].session.connectionId)
 
     def test_gone(self) -> None:
         """
@@ -66,11 +66,11 @@ class ReasonsTests(SynchronousTestCase):
         """
         ann = self.enter("ann")
         self.clients.insert(0, self.clients.pop())
-        asked = self.diagnosis.explain("ann", Topic("chat/a", "p"))
+        asked = self.diagnosis.examine("ann", Topic("chat/a", "p"))
         self.turns.pop()()
         ann.die()
         while self.turns:
             self.turns.pop()()
-        explained = self.successResultOf(asked)
-        self.assertEqual(explained["connections"], [])
-        self.assertEqual([each["id"] for each in explained["ended"]], [ann.session.connectionId])
+        known = self.successResultOf(asked)
+        self.assertEqual(known.links, [])
+        self.assertEqual([each.id for each in known.ended], [ann.session.connectionId])

@@ -237,9 +237,10 @@ class PermitTests(PermitCase):
             diagnosis = Diagnosis(world.hub, world.feeds, world.traces, sessions, directory)
             for name in ALL[:-1]:
                 topic = parseTopic(name, "p", ("p", "q"), 99)
-                explained = diagnosis.explain("ann", topic)
+                examined = diagnosis.examine("ann", topic)
                 world.clock.advance(0)
-                findings = self.successResultOf(explained)["findings"]
+                known = self.successResultOf(examined)
+                findings = diagnosis.conclude("ann", topic, known)["findings"]
                 refused = [f for f in findings if f.code in ("forbidden", "table_not_allowed")]
                 self.assertEqual(
                     bool(refused), bool(self.expected(role, Action.SUBSCRIBE)[name]), (role, name)

@@ -7,20 +7,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from aerostack import __version__
-from aerostack.admin.diagnosis import Diagnosis
-from aerostack.admin.directory import Directory
-from aerostack.admin.sampler import Sampler
+from aerostack.admin.gathering import Gathering
 from aerostack.admin.taps import Tap, Taps
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Identity
 from aerostack.core.topics.topics import Topic, parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.net.http.base import JSONResource, nothingHere
+from aerostack.net.http.metrics import Measured
 from aerostack.net.http.requests import (
     BoundedRequest,
     isLocal,
@@ -131,35 +131,35 @@ class OverviewResource(_ConsoleResource):
     def __init__(
         self,
         access: ConsoleAccess,
-        directory: Directory,
-        sampler: Sampler,
+        gathering: Gathering,
         health: Callable[[], Mapping[str, Any]],
-        metrics: Callable[[], Mapping[str, float]],
+        measure: Callable[[], Measured | Deferred[Measured]],
         wall: Callable[[], float],
     ) -> None:
         """
         @param health: Gives the answer of C{/health}.
-        @param metrics: Gives the numbers of C{/metrics}.
+        @param measure: Gives the numbers of C{/metrics}.
         """
         super().__init__(access)
-        self._directory = directory
-        self._sampler = sampler
+        self._gathering = gathering
         self._health = health
-        self._metrics = metrics
+        self._measure = measure
         self._wall = wall
 
+    @inlineCallbacks
     def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         since = numberOf(query, "since", 0)
-        return 200, {
+        work = yield self._gathering.work(identity.project, since or 0)
+        measured: Measured = yield maybeDeferred(self._measure)
+        body = {
             "version": __version__,
             "project": identity.project,
             "now": int(self._wall() * 1000),
-            "started": int(self._sampler.started * 1000),
             "health": self._health(),
-            "metrics": self._metrics(),
-            "feed": self._directory.feed(identity.project),
-            "samples": self._sampler.samples.since(since or 0),
+            "metrics": measured.values,
+            **work,
         }
+        return 200, {**body, "workers": measured.workers} if measured.workers else body
 
 
 class ConnectionsResource(_ConsoleResource):
@@ -167,13 +167,13 @@ class ConnectionsResource(_ConsoleResource):
     The connections.
     """
 
-    def __init__(self, access: ConsoleAccess, directory: Directory) -> None:
+    def __init__(self, access: ConsoleAccess, gathering: Gathering) -> None:
         super().__init__(access)
-        self._directory = directory
+        self._gathering = gathering
 
     def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         topic = self.access.topic(query["topic"], identity.project) if query.get("topic") else None
-        found = self._directory.connections(
+        found = self._gathering.connections(
             identity.project,
             query.get("user") or None,
             topic,
@@ -188,12 +188,12 @@ class TopicsResource(_ConsoleResource):
     The topics.
     """
 
-    def __init__(self, access: ConsoleAccess, directory: Directory) -> None:
+    def __init__(self, access: ConsoleAccess, gathering: Gathering) -> None:
         super().__init__(access)
-        self._directory = directory
+        self._gathering = gathering
 
     def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
-        found = self._directory.topics(
+        found = self._gathering.topics(
             identity.project, query.get("prefix", ""), _limit(query), query.get("after", "")
         )
         return found.addCallback(_good)
@@ -204,12 +204,13 @@ class TopicResource(_ConsoleResource):
     One topic with its subscribers and members.
     """
 
-    def __init__(self, access: ConsoleAccess, directory: Directory) -> None:
+    def __init__(self, access: ConsoleAccess, gathering: Gathering) -> None:
         super().__init__(access)
-        self._directory = directory
+        self._gathering = gathering
 
     def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
-        return 200, self._directory.topic(self.access.topic(query.get("topic"), identity.project))
+        topic = self.access.topic(query.get("topic"), identity.project)
+        return self._gathering.topic(topic).addCallback(_good)
 
 
 class ExplainResource(_ConsoleResource):
@@ -217,16 +218,16 @@ class ExplainResource(_ConsoleResource):
     Explains why a publication did or did not reach a user.
     """
 
-    def __init__(self, access: ConsoleAccess, diagnosis: Diagnosis) -> None:
+    def __init__(self, access: ConsoleAccess, gathering: Gathering) -> None:
         super().__init__(access)
-        self._diagnosis = diagnosis
+        self._gathering = gathering
 
     def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         user = query.get("user")
         if not user:
             raise RealtimeError("invalid_arguments", "Name the user: ?user=ann")
         topic = self.access.topic(query.get("topic"), identity.project)
-        return self._diagnosis.explain(user, topic).addCallback(_good)
+        return self._gathering.explain(user, topic).addCallback(_good)
 
 
 class WatchResource(_ConsoleResource):

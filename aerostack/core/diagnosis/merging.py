@@ -1,0 +1,173 @@
+"""
+Makes one answer for the operator of the answers of several processes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from aerostack.core.diagnosis.evidence import joinTables
+from aerostack.core.diagnosis.questions import HUB
+
+Shown = dict[str, Any]
+
+P = TypeVar("P", str, tuple[int, str, str])
+
+NEAR = 750
+"""Milliseconds by which the samples of two processes may be apart and be of the same second."""
+
+
+def orderOf(connectionId: str) -> tuple[int, str, str]:
+    """
+    The place of a connection in the list of all, by its id.
+
+    A process counts its connections, so that those of one process are in order of opening.  Those
+    of several processes alternate.
+    """
+    run, _, serial = connectionId.rpartition("-")
+    return len(serial), serial, run
+
+
+def mergeConnections(pages: Sequence[Shown], limit: int) -> Shown:
+    """
+    Merge pages of connections, in the order of L{orderOf}.  No connection is on two pages.
+    """
+    found = {orderOf(row["id"]): row for page in pages for row in page["connections"]}
+    places, more = _cut(found, [orderOf(row["id"]) for row in _last(pages, "connections")], limit)
+    return {
+        "connections": [found[place] for place in places],
+        "total": sum(page["total"] for page in pages),
+        "more": more or any(page["more"] for page in pages),
+    }
+
+
+def mergeTopics(pages: Sequence[Shown], limit: int, after: str) -> Shown:
+    """
+    Merge pages of topics, by name.
+
+    The total is exact if everything is shown.  Else it is how many there are at least, because the
+    same topic may be at several processes; then C{atLeast} is there and true.
+
+    @param after: The last name of the page before; empty for the first page.
+    """
+    rows: dict[str, list[Shown]] = {}
+    for page in pages:
+        for row in page["topics"]:
+            rows.setdefault(row["topic"], []).append(row)
+    names, more = _cut(rows, [row["topic"] for row in _last(pages, "topics")], limit)
+    isPart = any(page["more"] for page in pages)
+    merged = {
+        "topics": [_mergeRows(rows[name]) for name in names],
+        "total": max(len(rows), *(page["total"] for page in pages)),
+        "more": more or isPart,
+    }
+    return {**merged, "atLeast": True} if after or isPart else merged
+
+
+def _last(pages: Sequence[Shown], name: str) -> list[Shown]:
+    """The last rows of the pages that are not the last of their process."""
+    return [page[name][-1] for page in pages if page["more"] and page[name]]
+
+
+def _cut(places: Iterable[P], ends: Sequence[P], limit: int) -> tuple[list[P], bool]:
+    """
+    Choose the places of a merged page, in order.
+
+    @param ends: Behind these, a process may have rows that are not on its page.
+    @return: The places, and whether there are places behind them.
+    """
+    ordered = sorted(places)
+    if ends:
+        ordered = ordered[: bisect_right(ordered, min(ends))]
+    return ordered[:limit], len(ordered) > limit
+
+
+def _mergeRows(rows: Sequence[Shown]) -> Shown:
+    """Merge what several processes say of one topic."""
+    # Each process has the same log, but perhaps from a later beginning.
+    log = max(rows, key=lambda row: (-1 if (n := row["published"]) is None else n, row["held"]))
+    return {
+        **log,
+        "subscribers": sum(row["subscribers"] for row in rows),
+        # A process that follows the topic knows all of its members.
+        "present": max(row["present"] for row in rows),
+    }
+
+
+def mergeTopic(answers: Sequence[Shown], most: int) -> Shown:
+    """
+    Merge what processes say of one topic, of one at least.
+
+    @param most: How many subscriptions are shown.
+    """
+    members = max(answers, key=lambda each: (each["membersTotal"], len(each["members"])))
+    subscriptions = sorted(
+        (each for answer in answers for each in answer["subscriptions"]),
+        key=lambda each: orderOf(each["connection"]),
+    )
+    return {
+        **_mergeRows(answers),
+        "members": members["members"],
+        "membersTotal": members["membersTotal"],
+        "subscriptions": subscriptions[:most],
+    }
+
+
+def mergeWork(answers: Mapping[str, Shown]) -> Shown:
+    """
+    Merge what processes do: those that serve clients, of which one must be there, and the hub.
+
+    The hub has no feed.  Its samples say when each second ended, and how much was published.
+    """
+    workers = [answer for name, answer in answers.items() if name != HUB]
+    hub = answers.get(HUB, {"samples": []})
+    series = [answer["samples"] for answer in workers]
+    times = [[sample["at"] for sample in samples] for samples in series]
+    samples = []
+    for sample in hub["samples"]:
+        beside = [
+            near
+            for found, at in zip(series, times, strict=True)
+            if (near := _nearest(found, at, sample["at"])) is not None
+        ]
+        samples.append(_mergeSample(sample, beside))
+    return {
+        "started": min(answer["started"] for answer in answers.values()),
+        "feed": joinTables([answer["feed"] for answer in workers]),
+        "samples": samples,
+    }
+
+
+def _nearest(samples: Sequence[Shown], times: Sequence[int], at: int) -> Shown | None:
+    """
+    The sample that ended nearest to a time, if it is of the same second.
+    """
+    here = bisect_left(times, at)
+    near = min(
+        range(max(0, here - 1), min(len(times), here + 1)),
+        key=lambda place: abs(times[place] - at),
+        default=None,
+    )
+    return None if near is None or abs(times[near] - at) > NEAR else samples[near]
+
+
+def _mergeSample(hub: Shown, beside: Sequence[Shown]) -> Shown:
+    return {
+        **hub,
+        **{
+            name: round(sum(sample[name] for sample in beside), 1)
+            for name in ("connections", "subscriptions", "deliveries")
+        },
+        "turn": max(sample["turn"] for sample in (hub, *beside)),
+        **{name: _worst([sample[name] for sample in beside]) for name in ("feed", "publish")},
+    }
+
+
+def _worst(spreads: Sequence[Shown | None]) -> Shown | None:
+    """The largest percentiles of several processes."""
+    found = [spread for spread in spreads if spread is not None]
+    if not found:
+        return None
+    return {name: max(spread[name] for spread in found) for name in ("p50", "p99")}

@@ -1,0 +1,99 @@
+"""
+What the console asks of every process of the daemon.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, json
+
+HUB = "hub"
+"""The name of the process that has the node, where other processes serve the clients."""
+
+
+class AskWork(Struct, frozen=True, tag="work"):
+    """
+    Ask how much a process does.
+
+    @ivar since: Only samples that ended after this time, milliseconds since the epoch.
+    """
+
+    project: str
+    since: int
+
+
+class AskConnections(Struct, frozen=True, tag="connections"):
+    """
+    Ask for a page of the connections; see L{aerostack.admin.directory.Directory.connections}.
+
+    @ivar topic: The canonical topic.
+    """
+
+    project: str
+    userId: str | None
+    topic: str | None
+    limit: int
+    after: str
+
+
+class AskTopics(Struct, frozen=True, tag="topics"):
+    """
+    Ask for a page of the topics; see L{aerostack.admin.directory.Directory.topics}.
+    """
+
+    project: str
+    prefix: str
+    limit: int
+    after: str
+
+
+class AskTopic(Struct, frozen=True, tag="topic"):
+    """
+    Ask for one topic with its subscribers and members.
+
+    @ivar topic: The canonical topic.
+    """
+
+    topic: str
+
+
+class AskEvidence(Struct, frozen=True, tag="evidence"):
+    """
+    Ask what is known of a user and a topic.  The answer is
+    L{aerostack.core.diagnosis.evidence.Evidence}; the answers to the others are JSON objects.
+
+    @ivar topic: The canonical topic.
+    """
+
+    userId: str
+    topic: str
+
+
+Question = AskWork | AskConnections | AskTopics | AskTopic | AskEvidence
+
+LISTS: dict[type[Question], tuple[str, ...]] = {
+    AskWork: ("samples",),
+    AskConnections: ("connections",),
+    AskTopics: ("topics",),
+    AskTopic: ("members", "subscriptions"),
+    AskEvidence: ("links", "ended"),
+}
+"""The fields of each answer that are left out in part if the answer is too large."""
+
+_decoder = json.Decoder(Question)
+
+
+def encodeQuestion(question: Question) -> bytes:
+    """
+    Make bytes of a question.
+    """
+    return json.encode(question)
+
+
+def decodeQuestion(data: bytes) -> Question:
+    """
+    Read the bytes of L{encodeQuestion}.
+
+    @raise msgspec.ValidationError: They are no question.
+    """
+    found: Question = _decoder.decode(data)
+    return found
