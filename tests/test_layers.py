@@ -141,7 +141,8 @@ class OutsideTests(SynchronousTestCase):
         Valkey's driver is optional: only the engine on Valkey imports it, and its address can be
         parsed without it.
         """
-        self.assertEqual(set(imported({"hiredis"})), {"engine.valkey.resp"})
+        drivers = {"engine.valkey.resp", "engine.valkey.probe"}
+        self.assertEqual(set(imported({"hiredis"})), drivers)
         self.assertEqual(
             [name for name in graph()["aerostack.engine.valkey.address"] if "valkey" in name], []
         )

@@ -8,13 +8,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aerostack.core.replay.log import Depth
-from aerostack.engine.valkey.address import parseAddress
+from aerostack.engine.valkey.address import ValkeyAddress, parseAddress
 from aerostack.interfaces.messaging import IHistory
 from aerostack.server.listening import StartError
-from aerostack.settings.settings import Config
+from aerostack.settings.settings import Config, EngineConfig
 
 if TYPE_CHECKING:
     from aerostack.engine.valkey.service import ValkeyEngine
+
+
+def addressOf(engine: EngineConfig) -> ValkeyAddress | None:
+    """
+    The address of the server, with the password; L{None} if the daemon is alone.
+    """
+    if engine.url is None:
+        return None
+    address = parseAddress(engine.url)
+    return address if engine.password is None else address.withPassword(engine.password)
 
 
 def openEngine(
@@ -28,15 +38,12 @@ def openEngine(
     @return: L{None} if the daemon is alone.
     @raise StartError: The file of the authorities cannot be used; the message says why.
     """
-    engine = config.engine
-    if engine.url is None:
+    engine, address = config.engine, addressOf(config.engine)
+    if address is None:
         return None
     # The driver is not in every installation; the configuration was refused without it.
     from aerostack.engine.valkey.service import ValkeyEngine
 
-    address = parseAddress(engine.url)
-    if engine.password is not None:
-        address = address.withPassword(engine.password)
     try:
         return ValkeyEngine(
             reactor,

@@ -30,6 +30,7 @@ from aerostack.process.signals import Signals
 from aerostack.process.steady import makeSteady
 from aerostack.process.stopping import PROCESS
 from aerostack.process.systemd import Notifier
+from aerostack.server.connecting import Unreachable, connectOnce
 from aerostack.server.daemon import Daemon
 from aerostack.settings.listen import parseDescription
 from aerostack.settings.settings import Config
@@ -43,14 +44,20 @@ class Options(UsageOptions):
     synopsis = "[options]"
     longdesc = "Runs the aerostack-rt realtime daemon."
     optParameters = [["config", "c", "etc/rt.toml", "The configuration file."]]  # noqa: RUF012
-    optFlags = [["check", None, "Check the configuration, say what is wrong, and exit."]]  # noqa: RUF012
+    optFlags = [  # noqa: RUF012
+        ["check", None, "Check the configuration, say what is wrong, and exit."],
+        ["connect", None, "With --check: connect to the database and the engine, too."],
+    ]
 
     def postOptions(self) -> None:
         """
         Read the configuration.
 
-        @raise UsageError: The configuration has mistakes; the message names each.
+        @raise UsageError: The configuration has mistakes, and the message names each; or what it
+            names cannot be reached.
         """
+        if self["connect"] and not self["check"]:
+            raise UsageError("--connect is for --check")
         path = Path(self["config"])
         try:
             self.loaded = load(path, os.environ, generate=not self["check"])
@@ -59,8 +66,18 @@ class Options(UsageOptions):
         if self["check"]:
             for warning in self.loaded.warnings:
                 print(f"{path}: {warning}")
+            if self["connect"]:
+                self._connect(path)
             print(f"{path} is in order.")
             sys.exit(0)
+
+    def _connect(self, path: Path) -> None:
+        """Say what the configuration leads to."""
+        try:
+            for sentence in connectOnce(self.loaded):
+                print(f"{path}: {sentence}")
+        except Unreachable as error:
+            raise UsageError(f"{path}: {error}") from None
 
 
 class Program(MultiService):

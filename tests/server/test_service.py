@@ -96,6 +96,20 @@ class OptionsTests(ConfigurationTests):
         self.assertEqual(output.getvalue(), f"{self.path} is in order.\n")
         self.assertEqual([path.name for path in self.directory.iterdir()], ["rt.toml"])
 
+    def test_connect(self) -> None:
+        """
+        A check connects only if it is asked to, and makes nothing then either.
+        """
+        output = io.StringIO()
+        self.patch(sys, "stdout", output)
+        self.assertFalse(self.assertRaises(SystemExit, self.options, "--check", "--connect").code)
+        found, last = output.getvalue().splitlines()
+        self.assertIn("is not there yet", found)
+        self.assertEqual(last, f"{self.path} is in order.")
+        self.assertEqual([path.name for path in self.directory.iterdir()], ["rt.toml"])
+        error = self.assertRaises(UsageError, self.options, "--connect")
+        self.assertIn("--check", str(error))
+
     def test_warned(self) -> None:
         """
         A check prints what should be changed in a configuration that is in order.
