@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.logger import Logger
 
 from aerostack import __version__
@@ -91,6 +91,12 @@ class Daemon(MultiService):
             database=self.config.database.url,
             listen=", ".join(self.config.server.listen),
         )
+
+    def whenReady(self) -> Deferred[None]:
+        """
+        Wait until clients are served.
+        """
+        return succeed(None)
 
     # Stopping
 

@@ -167,20 +167,26 @@ class Node(MultiService):
         )
 
     def join(
-        self, receiver: IReceiver, listener: IChangeListener, sharing: ISharedReceiver
+        self,
+        receiver: IReceiver,
+        listener: IChangeListener,
+        sharing: ISharedReceiver | None = None,
     ) -> None:
         """
         Take up what brings publications and changes of tables to clients.
 
         @param receiver: Gets publications from now on.
         @param listener: Gets changes of tables once the service runs.
-        @param sharing: Gets what comes from the engine once the service runs, if there is one.
+        @param sharing: Gets what comes from the engine once the service runs; L{None} if there is
+            no engine.
         """
         self._listener = listener
         if self._shared is None:
             self.backbone.start(receiver)
         else:
             self.backbone.start(receiver, self._shared)
+            if sharing is None:
+                raise RuntimeError("nothing takes what comes from the engine")
             self._shared.start(sharing)
 
     # What is wrong

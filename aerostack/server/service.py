@@ -14,6 +14,7 @@ from typing import Any
 
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
+from twisted.internet.defer import inlineCallbacks
 from twisted.logger import ILogObserver, Logger
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
@@ -32,6 +33,7 @@ from aerostack.process.stopping import PROCESS
 from aerostack.process.systemd import Notifier
 from aerostack.server.connecting import Unreachable, connectOnce
 from aerostack.server.daemon import Daemon
+from aerostack.server.hub import HubDaemon, processes
 from aerostack.settings.listen import parseDescription
 from aerostack.settings.settings import Config
 
@@ -91,7 +93,7 @@ class Program(MultiService):
         super().__init__()
         self._options = options
         self._path = Path(options["config"])
-        self.daemon = Daemon(options.loaded, reactor)
+        self.daemon = self._makeDaemon(options.loaded, reactor)
         self.daemon.setServiceParent(self)
         # /health reports a database that does not answer: a restart would not mend that.  A
         # restart mends a reactor that does not turn, and such a reactor does not ping the
@@ -102,6 +104,22 @@ class Program(MultiService):
         GarbageCollector().setServiceParent(self)
         self._reactor = reactor
         self._redactor = Redactor(credentialsOf(options.loaded))
+
+    def _makeDaemon(self, config: Config, reactor: Any) -> Daemon | HubDaemon:
+        if processes(config) == 1:
+            return Daemon(config, reactor)
+        return HubDaemon(config, reactor, failed=self._fail)
+
+    def _fail(self, reason: str) -> None:
+        """End the process, because it cannot serve clients."""
+        self.log.critical("the daemon ends: {reason}", reason=reason)
+        # After an orderly stop, the manager must still learn of the failure.
+        self._reactor.addSystemEventTrigger("after", "shutdown", self._exit)
+        self._reactor.stop()
+
+    def _exit(self) -> None:
+        self._closeLog()
+        os._exit(1)
 
     def setServiceParent(self, parent: Any) -> None:
         """
@@ -128,6 +146,9 @@ class Program(MultiService):
 
     def _ready(self) -> None:
         self._warn(self.daemon.config)
+        self.daemon.whenReady().addCallback(lambda _: self._announce())
+
+    def _announce(self) -> None:
         self._notifier.ready(f"Serving on {', '.join(self.daemon.config.server.listen)}.")
         self.log.info("{hint}", hint=hint(self.daemon.config, self._path, _command()))
 
@@ -135,9 +156,12 @@ class Program(MultiService):
         for warning in config.warnings:
             self.log.warn("{path}: {warning}", path=str(self._path), warning=warning)
 
-    def reload(self) -> None:
+    @inlineCallbacks
+    def reload(self) -> Any:
         """
         Read the configuration again, and open a new log file if the old one was moved.
+
+        @return: A L{Deferred} that fires when the new configuration holds, or was refused.
         """
         # A program that rotates logs sends the same signal.
         self._output.follow()
@@ -147,7 +171,7 @@ class Program(MultiService):
             config = load(self.daemon.config.path, os.environ, generate=True)
             self._redactor.add(credentialsOf(config))
             self._warn(config)
-            self.daemon.reload(config)
+            yield self.daemon.reload(config)
             self.log.info("{path} is taken up", path=str(self._path))
         except ConfigError as error:
             self.log.error("not taken up, the old stays: {error}", error=error)

@@ -103,6 +103,26 @@ class Number:
 
 
 @dataclass(frozen=True)
+class NumberOrWord:
+    """
+    A number, or a word that stands for one.
+    """
+
+    number: Number
+    word: str
+
+    def allowed(self) -> str:
+        return f"{self.number.allowed()}, or {self.word!r}"
+
+    def read(self, found: Any) -> Any:
+        if isinstance(found, str):
+            if found != self.word:
+                raise ValueError(show(found))
+            return found
+        return self.number.read(found)
+
+
+@dataclass(frozen=True)
 class Word:
     """One of a few words."""
 

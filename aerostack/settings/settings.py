@@ -20,6 +20,7 @@ from aerostack.settings.kinds import (
     Many,
     Network,
     Number,
+    NumberOrWord,
     Patterned,
     Secret,
     Section,
@@ -90,6 +91,12 @@ class ServerConfig:
         " nowhere.",
         Word(("loopback", "everywhere", "off")),
         "loopback",
+    )
+    workers: int | str = setting(
+        "How many processes serve clients: 1 is the daemon's own process, with more the daemon"
+        " starts so many workers beside it, and 'auto' is as many as there are processors.",
+        NumberOrWord(Number("processes", 1, 64), "auto"),
+        1,
     )
 
 

@@ -62,6 +62,14 @@ class EngineProblemTests(LoadCase):
         text = f'{SERVER}[database]\nurl = "sqlite:///rt.db"\n[engine]\nurl = "valkey://h"\n'
         self.assertProblem(text + PROJECT, "engine.url", "PostgreSQL")
 
+    def test_workers(self) -> None:
+        """An engine and several workers are refused: they cannot be used together yet."""
+        engine = f'{POSTGRES}[engine]\nurl = "valkey://h"\n{PROJECT}'
+        for workers in ('"auto"', "2"):
+            text = f"{SERVER}workers = {workers}\n{engine}"
+            self.assertProblem(text, "server.workers", "engine.url")
+        self.assertEqual(self.load(f"{SERVER}workers = 1\n{engine}").server.workers, 1)
+
     def test_driver(self) -> None:
         """If the driver is missing, the message says how to install it."""
         text = f'{SERVER}{POSTGRES}[engine]\nurl = "valkey://h"\n{PROJECT}'

@@ -20,6 +20,7 @@ from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 
 from aerostack.server.daemon import Daemon
+from aerostack.server.hub import HubDaemon, processes
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.settings import (
@@ -34,6 +35,7 @@ from aerostack.settings.settings import (
 )
 from aerostack.settings.tables import TableConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, makeProject
+from tests.live.program import WORKERS
 from tests.live.wire import Wire, WireFactory
 from tests.ports import freePort
 
@@ -99,12 +101,18 @@ class DaemonTests(TestCase):
         @param port: The port to listen on; 0 for any free port.
         """
         config = self.config()
-        listen = (f"tcp:{port or freePort(self)}:interface=127.0.0.1:local={self.local}",)
+        self.port = port or freePort(self)
+        listen = (f"tcp:{self.port}:interface=127.0.0.1:local={self.local}",)
         config = replace(config, server=replace(config.server, listen=listen))
-        self.daemon = Daemon(config, self.reactor)
+        config = replace(config, server=replace(config.server, workers=int(WORKERS)))
+        self.daemon: Any = (
+            Daemon(config, self.reactor)
+            if processes(config) == 1
+            else HubDaemon(config, self.reactor)
+        )
         self.daemon.privilegedStartService()
         self.daemon.startService()
-        self.port = self.daemon.listening.ports[0].getHost().port
+        await self.daemon.whenReady()
 
     async def stop(self) -> None:
         """

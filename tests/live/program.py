@@ -5,6 +5,7 @@ The daemon as a process of its own, for tests.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -25,6 +26,9 @@ from tests.ports import freePort
 
 TWISTD = "from twisted.scripts.twistd import run; run()"
 CLI = "import sys; from aerostack.cli import main; sys.exit(main())"
+
+WORKERS = os.environ.get("WORKERS", "1")
+"""How many processes serve clients, in every test that does not say so itself."""
 
 READY = "aerostack-rt tail orders"
 """The line that the daemon logs once it serves."""
@@ -72,10 +76,12 @@ class ProgramTests(TestCase):
         @param server: More lines for C{[server]}.
         @param more: More lines, for the project and for other tables.
         """
+        workers = "" if "workers" in server else f"workers = {WORKERS}"
         return f"""
 [server]
 listen = {json.dumps(listen or [self.listen])}
 {server}
+{workers}
 [database]
 url = "sqlite:///rt.db"
 [tracker]
@@ -185,15 +191,18 @@ origins = ["http://app.test"]
         self,
         key: str = PUBLIC_KEY,
         endpoint: IStreamClientEndpoint | None = None,
+        query: str = "",
         **headers: str,
     ) -> Wire:
         """
         Connect as the TypeScript client does.
+
+        @param query: More parameters of the URL.
         """
         wire = await self.wire(endpoint)
         protocols = f"aerostack-key.{key}, aerostack-v1"
         await wire.upgrade(
-            "/api/realtime?projectId=p", {"Sec-WebSocket-Protocol": protocols, **headers}
+            f"/api/realtime?projectId=p{query}", {"Sec-WebSocket-Protocol": protocols, **headers}
         )
         return wire
 

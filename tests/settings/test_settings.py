@@ -18,6 +18,7 @@ from aerostack.settings.kinds import (
     Many,
     Network,
     Number,
+    NumberOrWord,
     Origin,
     Patterned,
     Secret,
@@ -154,6 +155,15 @@ class KindTests(SynchronousTestCase):
         self.assertEqual(kind.read("json"), "json")
         self.assertRefuses(kind, "JSON", "xml", "", 1, ["json"])
         self.assertEqual(kind.allowed(), "one of text, json")
+
+    def test_numberOrWord(self) -> None:
+        """
+        A word may stand for a number.
+        """
+        kind = NumberOrWord(Number("processes", 1, 64), "auto")
+        self.assertEqual((kind.read(3), kind.read("auto")), (3, "auto"))
+        self.assertRefuses(kind, 0, 65, 1.5, True, "Auto", "", "3", None, [1])
+        self.assertEqual(kind.allowed(), "a whole number of processes from 1 to 64, or 'auto'")
 
     def test_text(self) -> None:
         """A text is a string of printable characters, at least one."""

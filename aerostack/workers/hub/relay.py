@@ -45,6 +45,7 @@ class Relay:
 
     The publication is packed once.  The same bytes are the log's entry and go to all workers.
 
+    @ivar published: How many events and messages there were.
     @ivar handlers: See L{aerostack.workers.hub}.
     """
 
@@ -62,6 +63,7 @@ class Relay:
             before the worker has the answer and any publication: sends the worker the topic's
             members.
         """
+        self.published = 0
         self._clock = clock
         self._codec = codec
         self._sequencer = sequencer
@@ -78,9 +80,16 @@ class Relay:
             Behind: self._noteBehind,
         }
 
+    @property
+    def topics(self) -> int:
+        """How many topics workers have attached."""
+        return len(self._links)
+
     # IReceiver
 
     def deliver(self, publication: Publication) -> None:
+        if publication.kind != PRESENCE:
+            self.published += 1
         links = self._links.get(publication.topic, ())
         if publication.kind != PRESENCE and (links or self._sequencer.hasLog(publication.topic)):
             frame = self._sequencer.placePacked(publication, self._pack)

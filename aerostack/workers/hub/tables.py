@@ -62,6 +62,7 @@ class TableRelay:
     """
     Passes each change once to the workers that watch its table.
 
+    @ivar delivered: How many changes the tracker has delivered.
     @ivar handlers: See L{aerostack.workers.hub}.
     """
 
@@ -72,6 +73,7 @@ class TableRelay:
         @param codec: That of all links.
         @param tracker: Calls the relay with each change, once it was started with the relay.
         """
+        self.delivered = 0
         self._codec = codec
         self._tracker = tracker
         self._followers: dict[Link, _Follower] = {}
@@ -180,6 +182,7 @@ class TableRelay:
     # IChangeListener
 
     def changed(self, changes: Sequence[Change]) -> Deferred[Any] | None:
+        self.delivered += len(changes)
         for change in changes:
             if change.last:
                 self._within.discard(change.table)

@@ -1,0 +1,329 @@
+"""
+The daemon with several workers: this process, the hub, has the node and accepts connections, and
+the workers serve them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from aerostack import __version__
+from aerostack.core.limits.draining import LONGEST
+from aerostack.net.endpoints import serverEndpoint
+from aerostack.net.tls import TLSError
+from aerostack.process.stopping import CLIENTS, DATABASE, bounded
+from aerostack.server.carried import encodeConfig
+from aerostack.server.figures import encodeTimings, joinFigures
+from aerostack.server.hubparts import HubParts
+from aerostack.server.kinds import KINDS
+from aerostack.server.listening import StartError
+from aerostack.server.node import Node
+from aerostack.server.passing import Passing
+from aerostack.server.reload import merge, sectionsThatWait
+from aerostack.server.runs import newRun
+from aerostack.sessions.draining import PATIENCE
+from aerostack.settings.settings import Config
+from aerostack.workers.distribution import Distribution
+from aerostack.workers.messages.figures import AskFigures, DaemonFigures, Figures, Load, Measure
+from aerostack.workers.messages.serving import (
+    Clients,
+    Drop,
+    Finish,
+    Reconfigure,
+    Refuse,
+    SendAway,
+    Setup,
+    Status,
+)
+from aerostack.workers.process import WorkerProcess
+from aerostack.workers.supervisor import Supervisor
+
+BODY = "aerostack.server.worker:run"
+"""What a worker does."""
+
+ACKNOWLEDGED = 10.0
+"""Seconds that a worker has to take up a configuration.  After that it has hung."""
+
+COUNTED = 1.0
+"""Seconds that a worker has to say how many clients it has, when the daemon stops."""
+
+MEASURED = 1.0
+"""Seconds that a worker has to give its numbers."""
+
+INTERVAL = 1.0
+"""Seconds between two reports on the daemon's health to the workers."""
+
+
+def processes(config: Config) -> int:
+    """
+    How many workers a configuration asks for; 1 is this process alone.
+    """
+    workers = config.server.workers
+    if isinstance(workers, int):
+        return workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class HubDaemon(MultiService):
+    """
+    Everything that one configuration describes, in several processes.
+
+    @ivar node: What exists once on a machine.
+    @ivar supervisor: Keeps the workers running.
+    @ivar passing: The addresses that the daemon listens on.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        wall: Callable[[], float] = time.time,
+        failed: Callable[[str], object] = lambda reason: None,
+    ) -> None:
+        """
+        @param reactor: See L{aerostack.server.daemon.Daemon}.
+        @param failed: Ends the process, because its workers die again and again.  It gets the
+            reason.
+        """
+        super().__init__()
+        self.count = processes(config)
+        self.config = self._counted(config)
+        self._reactor = reactor
+        self._wall = wall
+        self._failed = failed
+        self.node = Node(config, reactor, wall, newRun())
+        self.node.setServiceParent(self)
+        self._distribution = Distribution(reactor)
+        self.passing = Passing(self._distribution)
+        self.supervisor = Supervisor(reactor, self.count, BODY, KINDS, self, self._distribution)
+        self._parts = HubParts(reactor, self.node, self.supervisor.names)
+        self._reporting = LoopingCall(self._report)
+        self._reporting.clock = reactor
+        self._waiting: list[Deferred[None]] = []
+        # The names of the workers that serve clients.
+        self._serving: set[str] = set()
+        self._whole = False
+
+    def _counted(self, config: Config) -> Config:
+        """Say in a configuration how many workers "auto" is."""
+        return replace(config, server=replace(config.server, workers=self.count))
+
+    # Starting
+
+    def privilegedStartService(self) -> None:
+        """
+        Prepare the database and take the addresses, so that the operator learns of a fault before
+        anything runs.
+
+        @raise StartError: The database or an address cannot be used; the message says why.
+        """
+        self.node.prepare()
+        try:
+            listeners = [
+                serverEndpoint(self._reactor, description, self.config.path.parent)
+                for description in self.config.server.listen
+            ]
+        except (ValueError, TLSError) as error:
+            raise StartError(f"cannot listen: {error}") from None
+        for listener in listeners:
+            self.passing.listen(listener)
+        super().privilegedStartService()
+
+    def startService(self) -> None:
+        super().startService()
+        self._parts.start()
+        self.supervisor.start()
+        self._reporting.start(INTERVAL, now=False)
+        self.log.info(
+            "aerostack-rt {version} serves {database} on {listen} with {n} workers",
+            version=__version__,
+            database=self.config.database.url,
+            listen=", ".join(self.config.server.listen),
+            n=self.count,
+        )
+
+    def whenReady(self) -> Deferred[None]:
+        """
+        Wait until every worker serves clients.
+        """
+        ready: Deferred[None] = Deferred()
+        self._waiting.append(ready)
+        self._letGo()
+        return ready
+
+    def _letGo(self) -> None:
+        self._whole = self._whole or len(self._serving) == self.count
+        if self._whole:
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                each.callback(None)
+
+    # SupervisorUser
+
+    def started(self, worker: WorkerProcess) -> None:
+        worker.channel.send(
+            Setup(
+                encodeConfig(self.config),
+                self.passing.certificates(),
+            )
+        )
+        worker.channel.send(self._status())
+        self._parts.started(worker)
+
+    def ready(self, worker: WorkerProcess) -> None:
+        self._serving.add(worker.name)
+        if self._whole:
+            self.log.info("{worker} serves clients again", worker=worker.name)
+        self._report()
+        self._letGo()
+
+    def received(self, worker: WorkerProcess, message: Any) -> None:
+        self._parts.handlers[type(message)](worker.channel, message)
+
+    def asked(self, worker: WorkerProcess, question: Any) -> Any:
+        if type(question) is AskFigures:
+            return self._measure()
+        return self._parts.handlers[type(question)](worker.channel, question)
+
+    def ended(self, worker: WorkerProcess) -> None:
+        self._serving.discard(worker.name)
+        self._parts.ended(worker)
+        self._report()
+
+    def failed(self, reason: str) -> None:
+        self._failed(reason)
+
+    # Health
+
+    def _status(self) -> Status:
+        node = self.node
+        return Status(dict(node.faults()), {**node.notices(), "workers": self._workersNotice()})
+
+    def _workersNotice(self) -> str | None:
+        missing = [name for name in self.supervisor.names if name not in self._serving]
+        if not missing:
+            return None
+        return f"{' and '.join(missing)} of {self.count} workers do not serve clients."
+
+    def _report(self) -> None:
+        status = self._status()
+        for worker in self.supervisor.workers.values():
+            worker.channel.send(status)
+
+    @inlineCallbacks
+    def _measure(self) -> Any:
+        """
+        Gather the numbers of all workers.  Those that do not answer in time are left out.
+        """
+        answers = yield self._ask(lambda _: Measure(), MEASURED)
+        figures = joinFigures(each for each in answers.values() if isinstance(each, Figures))
+        measured = self.node.measure(figures.values, {})
+        return DaemonFigures(
+            {**figures.values, **self._parts.values()},
+            {**figures.timings, **encodeTimings(measured.timings)},
+            {
+                name: Load(worker.last.connections, worker.last.lag, worker.last.processor)
+                for name, worker in self.supervisor.workers.items()
+                if worker.last is not None
+            },
+        )
+
+    # Stopping
+
+    @inlineCallbacks
+    def stopService(self) -> Any:
+        """
+        Refuse new clients, close the connections, write what waits for the database, and stop.
+        The daemon cuts every step that takes longer than L{aerostack.process.stopping} allows.
+        """
+        pools = self.node.pools
+        pools.giveUp(DATABASE)
+        yield bounded(self._reactor, self._leave, self._dropClients, pools.sever)
+        yield self.supervisor.stop()
+        pools.close()
+        self.log.info("stopped")
+
+    @inlineCallbacks
+    def _leave(self) -> Any:
+        self.supervisor.retire()
+        counted = yield self._ask(lambda _: Refuse(), COUNTED)
+        clients = {
+            name: answer.count for name, answer in counted.items() if isinstance(answer, Clients)
+        }
+        # systemd keeps its sockets open: a client that connects to one waits for the next daemon.
+        # A client at another address gets an answer now, which says when to come back.
+        yield self.passing.stop(inherited=True)
+        total = sum(clients.values())
+        yield self._ask(lambda name: SendAway(total - clients.get(name, 0)), LONGEST + 2 * PATIENCE)
+        yield self.passing.stop(inherited=False)
+        yield self._ask(lambda _: Finish(), CLIENTS, clients)
+        if self._reporting.running:
+            self._reporting.stop()
+        self._parts.stop()
+        yield self.supervisor.stop()
+        yield super().stopService()
+        # Let the calls end that wait for the database.
+        yield self.node.flushed()
+
+    def _dropClients(self) -> None:
+        for worker in self.supervisor.workers.values():
+            worker.channel.send(Drop())
+
+    @inlineCallbacks
+    def _ask(self, question: Callable[[str], Any], timeout: float, among: Any = None) -> Any:
+        """
+        Ask workers.
+
+        @param question: Makes the question for a worker, which it gets the name of.
+        @param among: The names of those that are asked; L{None} for all that run.
+        @param timeout: Seconds that each has for its answer.
+        @return: A L{Deferred} of the answers, by the workers' names: L{None} where there is none.
+        """
+        workers = self.supervisor.workers
+        names = [name for name in workers if among is None or name in among]
+        asked = [workers[name].channel.ask(question(name), timeout) for name in names]
+        found = yield DeferredList(asked, consumeErrors=True)
+        answers: dict[str, Any] = {}
+        for name, (worked, answer) in zip(names, found, strict=True):
+            answers[name] = answer if worked else None
+            if not worked:
+                self.log.warn(
+                    "{worker} did not answer: {reason}", worker=name, reason=_reason(answer)
+                )
+        return answers
+
+    # Reloading
+
+    @inlineCallbacks
+    def reload(self, config: Config) -> Any:
+        """
+        Take over the settings that can change while connections are open; see
+        L{aerostack.server.daemon.Daemon.reload}.
+
+        @return: A L{Deferred} that fires when every worker has done so, or has hung.
+        """
+        config = self._counted(config) if config.server.workers == "auto" else config
+        self.config = merge(self.config, config)
+        for name in sectionsThatWait(config, self.config):
+            self.log.warn("[{name}] has changed; it takes a restart", name=name)
+        self.node.reload(self.config)
+        self._parts.reload(self.config)
+        self.passing.reload()
+        data, certificates = encodeConfig(self.config), self.passing.certificates()
+        yield self._ask(lambda _: Reconfigure(data, certificates), ACKNOWLEDGED)
+
+
+def _reason(failure: Failure) -> str:
+    return failure.getErrorMessage() or str(failure.type)

@@ -1,0 +1,115 @@
+"""
+The hub's end of everything that goes between the hub and its workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from socket import gethostname
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+from aerostack.server.kinds import KINDS
+from aerostack.server.node import Node
+from aerostack.settings.settings import Config
+from aerostack.workers.frames import Codec
+from aerostack.workers.hub.clients import WorkerClients
+from aerostack.workers.hub.line import WorkerLine
+from aerostack.workers.hub.operating import WorkerAnswers
+from aerostack.workers.hub.presence import WorkerPresence
+from aerostack.workers.hub.publishing import WorkerPublications
+from aerostack.workers.hub.reads import WorkerReads
+from aerostack.workers.hub.relay import Relay
+from aerostack.workers.hub.shares import WorkerShares
+from aerostack.workers.hub.tables import TableRelay
+from aerostack.workers.process import WorkerProcess
+
+
+class HubParts:
+    """
+    Joins a node to workers.
+
+    @ivar handlers: See L{aerostack.workers.hub}.
+    """
+
+    def __init__(self, clock: IReactorTime, node: Node, names: Sequence[str]) -> None:
+        """
+        @param names: The names of all workers.
+        """
+        codec = Codec(KINDS)
+        services = node.provide()
+        backbone = node.backbone
+        self._presence = WorkerPresence(clock, services.roster, services.members)
+        self._relay = Relay(clock, codec, backbone.sequencer, self._presence.sendMembers)
+        self._tables = TableRelay(clock, codec, services.tracker)
+        self._shares = WorkerShares(clock, node.shares, node.config.projects)
+        self._clients = WorkerClients(self._presence)
+        self._line = WorkerLine(services.revocations)
+        # Workers know all that operators ask.
+        self._answers = WorkerAnswers(names, lambda question: None)
+        self.handlers: dict[type, Callable[[Any, Any], Any]] = {
+            **self._relay.handlers,
+            **WorkerPublications(services.publisher).handlers,
+            **self._presence.handlers,
+            **self._tables.handlers,
+            **WorkerReads(clock, services.tracker, services.history, services.query).handlers,
+            **self._shares.handlers,
+            **self._clients.handlers,
+            **self._line.handlers,
+            **self._answers.handlers,
+        }
+        node.join(self._relay, self._tables)
+
+    def start(self) -> None:
+        """
+        Begin to tell workers how the tracker does.
+        """
+        self._tables.start()
+
+    def stop(self) -> None:
+        """
+        Tell workers no more.
+        """
+        self._tables.stop()
+
+    def started(self, worker: WorkerProcess) -> None:
+        """
+        Serve a worker that was started.
+        """
+        link = worker.channel
+        self._tables.add(link)
+        self._shares.joined(link)
+        self._answers.joined(link, worker.name)
+        self._line.joined(link, f"{gethostname()}/{worker.name}")
+
+    def ended(self, worker: WorkerProcess) -> None:
+        """
+        Take back everything from a worker that is gone.
+        """
+        link = worker.channel
+        # First, so that nothing that follows is sent to the worker.
+        self._relay.lost(link)
+        self._tables.lost(link)
+        self._presence.lost(link)
+        self._clients.lost(link)
+        self._shares.lost(link)
+        self._line.lost(link)
+        self._answers.lost(link)
+
+    def reload(self, config: Config) -> None:
+        """
+        Go by the limits of another configuration.
+        """
+        self._shares.reload(config.projects)
+
+    def values(self) -> Mapping[str, float]:
+        """
+        The values of L{aerostack.net.http.metrics.METRICS} that the hub knows better than its
+        workers, each of which has only a part of the topics.
+        """
+        return {
+            "aerostack_topics": self._relay.topics,
+            "aerostack_publications_total": self._relay.published,
+            "aerostack_changes_total": self._tables.delivered,
+        }

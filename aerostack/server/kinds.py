@@ -1,0 +1,35 @@
+"""
+All kinds of messages between the hub and its workers.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from aerostack.workers.messages import (
+    clients,
+    figures,
+    line,
+    logs,
+    operating,
+    presence,
+    publishing,
+    reads,
+    serving,
+    shares,
+    tables,
+)
+
+KINDS: tuple[type[Struct], ...] = (
+    *logs.KINDS,
+    *publishing.KINDS,
+    *tables.KINDS,
+    *reads.KINDS,
+    *presence.KINDS,
+    *clients.KINDS,
+    *shares.KINDS,
+    *line.KINDS,
+    *serving.KINDS,
+    *figures.KINDS,
+    *operating.KINDS,
+)

@@ -1,0 +1,156 @@
+"""
+The node, as a worker sees it: each of its parts asks the hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import count
+from socket import gethostname
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+
+from aerostack.core.replay.logs import TopicLogs
+from aerostack.hub.sequencing import Sequencer
+from aerostack.interfaces.publishing import IReceiver
+from aerostack.interfaces.tracking import IChangeListener
+from aerostack.net.http.metrics import Measured, Timings
+from aerostack.server.figures import measuredOf
+from aerostack.server.housekeeping import Sweeper
+from aerostack.server.policies import makePolicies
+from aerostack.sessions.services import NodeServices
+from aerostack.settings.settings import Config
+from aerostack.workers.channel import Channel
+from aerostack.workers.messages.figures import AskFigures
+from aerostack.workers.messages.serving import Status
+from aerostack.workers.worker.clients import RemoteClients
+from aerostack.workers.worker.history import RemoteHistory
+from aerostack.workers.worker.line import RemoteLine, RemoteRevocations
+from aerostack.workers.worker.logs import RemoteLogs
+from aerostack.workers.worker.operating import RemoteProcesses
+from aerostack.workers.worker.presence import (
+    PresentLogs,
+    PresentReceiver,
+    RemoteRoster,
+    RosterReplica,
+)
+from aerostack.workers.worker.publishing import RemotePublisher
+from aerostack.workers.worker.queries import RemoteQueries
+from aerostack.workers.worker.questions import Questions
+from aerostack.workers.worker.shares import RemoteShares
+from aerostack.workers.worker.tables import RemoteTracker
+
+PATIENCE = 5.0
+"""Seconds that the hub has to ask the other workers."""
+
+
+class RemoteNode(MultiService):
+    """
+    What exists once on a machine, for the front of a worker.
+
+    @ivar processes: Asks every process of the daemon.
+    @ivar handlers: See L{aerostack.workers.worker}.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        wall: Callable[[], float],
+        run: str,
+        config: Config,
+        channel: Channel,
+    ) -> None:
+        """
+        @param reactor: Its clock measures intervals.
+        @param wall: Gives the time of day, seconds since the epoch.
+        @param run: The id of this run, as for L{aerostack.server.node.Node}.
+        @param channel: To the hub.
+        """
+        super().__init__()
+        self._channel = channel
+        # The hub sends it before anything else.
+        self._status = Status({}, {})
+        policies = makePolicies(config)
+        epochs = count(1)
+        logs = TopicLogs(
+            lambda topic: policies.of(topic).depth,
+            lambda: f"{run}{next(epochs):x}",
+            config.replay.memory // int(config.server.workers),
+        )
+        sequencer = Sequencer(reactor, lambda: int(wall() * 1000), logs, policies)
+        self._replica = RosterReplica()
+        self._logs = RemoteLogs(reactor, channel, sequencer)
+        self._publisher = RemotePublisher(reactor, channel)
+        questions = Questions(channel)
+        self._tracker = RemoteTracker(reactor, channel, questions)
+        self._shares = RemoteShares(reactor, channel, config.projects)
+        clients = RemoteClients(reactor, channel)
+        line = RemoteLine(channel, gethostname())
+        self.processes = RemoteProcesses(channel)
+        self._services = NodeServices(
+            self._publisher,
+            PresentLogs(self._logs, self._replica),
+            sequencer,
+            RemoteRoster(channel, self._replica),
+            self._replica,
+            RemoteHistory(questions),
+            self._tracker,
+            self._shares,
+            RemoteQueries(questions).run,
+            line,
+            RemoteRevocations(channel),
+            clients,
+        )
+        parts: tuple[Any, ...] = (
+            *(self._replica, self._logs, questions, self._tracker, self._shares),
+            *(clients, line, self.processes),
+        )
+        self.handlers: dict[type, Callable[[Any], Any]] = {Status: self._take}
+        for part in parts:
+            self.handlers.update(part.handlers)
+        Sweeper(reactor, (sequencer.expire,)).setServiceParent(self)
+
+    def _take(self, status: Status) -> None:
+        self._status = status
+
+    def provide(self) -> NodeServices:
+        """
+        What the front needs.
+        """
+        return self._services
+
+    def join(self, receiver: IReceiver, listener: IChangeListener) -> None:
+        """
+        Begin to bring publications and changes of tables to clients.
+        """
+        present = PresentReceiver(self._replica, receiver)
+        self._logs.start(present)
+        self._publisher.start(present)
+        self._tracker.start(listener)
+
+    def stopService(self) -> Any:
+        self._tracker.stop()
+        return super().stopService()
+
+    def reload(self, config: Config) -> None:
+        """
+        Go by the limits of another configuration.
+        """
+        self._shares.reload(config.projects)
+
+    # NodeReports
+
+    def faults(self) -> Mapping[str, str | None]:
+        """See L{aerostack.server.health.NodeReports}."""
+        return self._status.faults
+
+    def notices(self) -> Mapping[str, str | None]:
+        """See L{aerostack.server.health.NodeReports}."""
+        return self._status.notices
+
+    def measure(self, values: Mapping[str, float], timings: Timings) -> Deferred[Measured]:
+        """See L{aerostack.server.health.NodeReports}."""
+        # The hub asks every worker, this one among them.
+        return self._channel.ask(AskFigures(), PATIENCE).addCallback(measuredOf)

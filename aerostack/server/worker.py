@@ -1,0 +1,241 @@
+"""
+What a worker does: it serves clients, by what the hub tells it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from aerostack.errors import RealtimeError
+from aerostack.process.garbage import GarbageCollector
+from aerostack.process.polling import boundPolling
+from aerostack.process.steady import makeSteady
+from aerostack.server.adopting import Adopting
+from aerostack.server.carried import decodeConfig
+from aerostack.server.figures import encodeTimings
+from aerostack.server.front import Front
+from aerostack.server.kinds import KINDS
+from aerostack.server.remote import RemoteNode
+from aerostack.server.runs import newRun
+from aerostack.workers.descriptors import Arrival
+from aerostack.workers.messages.figures import Figures, Measure
+from aerostack.workers.messages.serving import (
+    Clients,
+    Done,
+    Drop,
+    Finish,
+    Reconfigure,
+    Refuse,
+    SendAway,
+    Setup,
+)
+from aerostack.workers.worker.main import Worker
+
+AGAIN = 1.0
+"""Seconds until a worker that could not read the revocations tries again."""
+
+
+class WorkerDaemon(MultiService):
+    """
+    The front of the daemon, in a process of its own.
+
+    @ivar node: Stands for the node, which the hub has.
+    @ivar front: Serves clients.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        reactor: Any,
+        wall: Callable[[], float],
+        run: str,
+        node: RemoteNode,
+    ) -> None:
+        super().__init__()
+        config = decodeConfig(setup.config)
+        GarbageCollector().setServiceParent(self)
+        self._reactor = reactor
+        self._wall = wall
+        self.node = node
+        node.setServiceParent(self)
+        self.front = Front(
+            config,
+            reactor,
+            wall,
+            run,
+            node.provide(),
+            node,
+            node.processes,
+        )
+        node.join(self.front.hub.delivery, self.front.feeds)
+        self.front.setServiceParent(self)
+        server = config.server
+        self.adopting = Adopting(
+            reactor,
+            self.front.site.root,
+            config.limits,
+            int(server.workers),
+            server.listen,
+            config.path.parent,
+            setup.certificates,
+        )
+
+    def startService(self) -> None:
+        super().startService()
+        self.adopting.start()
+
+    @inlineCallbacks
+    def whenReady(self) -> Any:
+        """
+        Read the revocations of tokens.  Until that works, no client may be let in.
+        """
+        front = self.front
+        store = self.node.provide().revocations
+        while True:
+            try:
+                found = yield store.read(tuple(front.config.projects), int(self._wall() * 1000))
+            except RealtimeError:
+                # The hub's log says what is wrong with the database.
+                yield deferLater(self._reactor, AGAIN)
+            else:
+                front.revocations.begin(found)
+                return
+
+    def connections(self) -> int:
+        """
+        How many connections the worker has.
+        """
+        return len(self.front.connections) + len(self.adopting.lobby)
+
+    # What the hub asks
+
+    def measure(self, asked: Measure) -> Figures:
+        """
+        Give the numbers of this worker.
+        """
+        front = self.front
+        return Figures(dict(front.health.metrics()), encodeTimings(front.timings()))
+
+    def reconfigure(self, asked: Reconfigure) -> Done:
+        """
+        Go by another configuration.
+        """
+        config = decodeConfig(asked.config)
+        self.node.reload(config)
+        self.front.reload(config)
+        self.adopting.reload(config.limits, asked.certificates)
+        return Done()
+
+    def refuse(self, asked: Refuse) -> Clients:
+        """
+        Let no more clients in.
+        """
+        self.front.refuse()
+        return Clients(len(self.front.connections))
+
+    def sendAway(self, asked: SendAway) -> Deferred[Done]:
+        """
+        Send all clients away.
+        """
+        return self.front.sendAway(asked.elsewhere).addCallback(lambda _: Done())
+
+    @inlineCallbacks
+    def finish(self, asked: Finish) -> Any:
+        """
+        Wait until every client has closed, and end the work.
+        """
+        yield self.front.waitForClients()
+        yield maybeDeferred(self.stopService)
+        return Done()
+
+    def drop(self, asked: Drop) -> None:
+        """
+        Drop every client that is still there.
+        """
+        self.front.dropClients()
+
+
+class WorkerBody:
+    """
+    Takes what the hub sends, and hands it to the part that it is for.
+    """
+
+    log = Logger()
+
+    def __init__(self, worker: Worker, wall: Callable[[], float]) -> None:
+        self._worker = worker
+        self._wall = wall
+        self._daemon: WorkerDaemon | None = None
+        self._handlers: dict[type, Callable[[Any], Any]] = {Setup: self._setUp}
+
+    def _setUp(self, setup: Setup) -> None:
+        try:
+            daemon = self._makeDaemon(setup)
+        except Exception:
+            self._fail(Failure())
+            return
+        self._daemon = daemon
+        daemon.privilegedStartService()
+        daemon.startService()
+        ready = daemon.whenReady().addCallback(lambda _: self._worker.ready())
+        ready.addErrback(self._fail)
+
+    def _fail(self, reason: Failure) -> None:
+        """End this process; the hub tries again with another one."""
+        self.log.failure("the worker cannot start", reason)
+        # What this turn has sent goes first.
+        self._worker.reactor.callLater(0, os._exit, 1)
+
+    def _makeDaemon(self, setup: Setup) -> WorkerDaemon:
+        worker = self._worker
+        config = decodeConfig(setup.config)
+        worker.setLogLevel(config.log.level)
+        run = newRun()
+        node = RemoteNode(worker.reactor, self._wall, run, config, worker.channel)
+        daemon = WorkerDaemon(setup, worker.reactor, self._wall, run, node)
+        self._handlers.update(node.handlers)
+        self._handlers.update(
+            {
+                Reconfigure: daemon.reconfigure,
+                Refuse: daemon.refuse,
+                SendAway: daemon.sendAway,
+                Finish: daemon.finish,
+                Drop: daemon.drop,
+                Measure: daemon.measure,
+            }
+        )
+        return daemon
+
+    # Body
+
+    def received(self, message: Any) -> None:
+        self._handlers[type(message)](message)
+
+    def asked(self, question: Any) -> Any:
+        return self._handlers[type(question)](question)
+
+    def adopt(self, connection: socket.socket, arrival: Arrival) -> None:
+        assert self._daemon is not None, "no connection comes before the worker is ready"
+        self._daemon.adopting.adopt(connection, arrival)
+
+    def connections(self) -> int:
+        return 0 if self._daemon is None else self._daemon.connections()
+
+
+def run(worker: Worker) -> None:
+    """
+    Serve clients until the hub ends the process.
+    """
+    makeSteady(worker.reactor)
+    boundPolling(worker.reactor)
+    worker.open(KINDS, WorkerBody(worker, time.time))

@@ -1,0 +1,332 @@
+"""
+The life and death of workers and their hub.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from contextlib import closing
+from typing import Any
+
+import treq
+
+from aerostack.testing import SECRET_KEY
+from tests.live.test_tls import TLSProgramTests
+from tests.live.wire import Wire
+from tests.live.workers import WorkersTests, isAlive
+
+WORKERS = {"worker-1", "worker-2"}
+
+
+class MeetingTests(WorkersTests):
+    """
+    Tests for clients of two workers.
+    """
+
+    async def test_together(self) -> None:
+        """
+        Events, kept messages, changes of a table, presence and one topic's order are the same for
+        the clients of both workers, and a client resumes at the other one.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        await self.serve(self.configure())
+        one, other = await self.spread("chat/a", "orders")
+        for wire in (one, other):
+            wire.positions = True
+        for number, wire in enumerate((one, other, one, other)):
+            wire.tell(
+                {
+                    **{"type": "publish", "topic": "chat/a", "event": "e", "data": number},
+                    **{"id": f"m{number}", "persist": bool(number % 2)},
+                }
+            )
+            await self.until(lambda: one.waitingFrames() and other.waitingFrames())
+            mine, theirs = await self.eventOf(one), await self.eventOf(other)
+            self.assertEqual(mine, theirs)
+            self.assertEqual(mine["data"], number)
+        self.execute("INSERT INTO orders VALUES (1, 'new')")
+        changes = [await self.eventOf(wire) for wire in (one, other)]
+        for change in changes:
+            # Each process has an epoch of its own for tables; the rest is valid anywhere.
+            change["pos"] = str(change["pos"]).partition("-")[2]
+        self.assertEqual(changes[0], changes[1])
+        self.assertEqual(changes[0]["data"], {"id": 1, "status": "new"})
+        one.tell({"type": "track", "topic": "chat/a", "state": {"name": "Ann"}})
+        joined = await self.eventOf(other)
+        self.assertEqual(
+            (joined["event"], joined["data"]["state"]), ("presence:join", {"name": "Ann"})
+        )
+        one.drop()
+        third = await self.client()
+        third.tell({"type": "subscribe", "topic": "chat/a", "since": mine["pos"]})
+        self.assertTrue((await third.frame())["recovered"])
+        status, body = await self.http(
+            "GET",
+            "/api/v1/public/realtime/history?projectId=p&room=chat/a",
+            Authorization=f"Bearer {SECRET_KEY}",
+        )
+        self.assertEqual(status, 200, body)
+        self.assertEqual(len(body["messages"]), 2)
+
+    async def test_operator(self) -> None:
+        """
+        The console and the metrics show the clients of both workers, an explanation knows
+        connections at the other worker, and a user is removed from both.
+        """
+        await self.serve(self.configure(more="anonymous = true"))
+        wires = await self.spread("chat/a")
+        metrics, body = await self.until(lambda: self.seen(2))
+        self.assertIn("aerostack_connections 2.0", metrics)
+        self.assertIn('aerostack_worker_connections{worker="worker-2"}', metrics)
+        self.assertEqual([each["subscriptions"] for each in body["connections"]], [1, 1])
+        self.assertNotIn("missing", body)
+        topic = await self.admin("topic?topic=chat/a")
+        self.assertEqual((topic["subscribers"], len(topic["subscriptions"])), (2, 2))
+        topics = await self.admin("topics")
+        self.assertEqual([each["subscribers"] for each in topics["topics"]], [2])
+        overview = await self.admin("overview")
+        self.assertEqual(overview["metrics"]["aerostack_connections"], 2)
+        named = [await self.client(query="&userId=ann") for _ in range(2)]
+        for wire in named:
+            wire.tell({"type": "subscribe", "topic": "chat/a"})
+            self.assertEqual((await wire.frame())["type"], "subscribed")
+        listed = await self.admin("connections")
+        (user,) = {each["userId"] for each in listed["connections"]} - {None}
+        found = await self.admin(f"explain?user={user}&topic=chat/a")
+        self.assertEqual(len(found["connections"]), 2, found)
+        answer = await self.rpc("user.disconnect", user, {"code": 4242})
+        self.assertEqual((answer["connections"], answer["unconfirmed"]), (2, []))
+        self.assertEqual(sum(answer["nodes"].values()), 2)
+        self.assertEqual({name.rpartition("/")[2] for name in answer["nodes"]}, WORKERS)
+        for wire in named:
+            await wire.lost
+            self.assertEqual(wire.closeCode, 4242)
+        for wire in wires:
+            self.assertFalse(wire.lost.called)
+
+    async def seen(self, count: int) -> tuple[str, dict[str, Any]] | None:
+        """
+        Get the metrics and the list of connections, once there are so many.
+        """
+        body = await self.admin("connections")
+        if len(body["connections"]) != count:
+            return None
+        response = await treq.get(f"http://127.0.0.1:{self.port}/metrics", agent=self.agent)
+        return await response.text(), body
+
+    async def admin(self, path: str) -> dict[str, Any]:
+        """
+        Ask as the console does.
+        """
+        status, body = await self.http(
+            "GET", f"/internal/admin/{path}", Authorization=f"Bearer {SECRET_KEY}"
+        )
+        self.assertEqual(status, 200, body)
+        found: dict[str, Any] = body
+        return found
+
+    async def rpc(self, method: str, *args: Any) -> dict[str, Any]:
+        """
+        Call a method of the RPC.
+        """
+        body = json.dumps({"method": method, "args": args, "projectId": "p"}).encode()
+        status, answer = await self.http(
+            "POST", "/internal/hooks/rpc", body, Authorization=f"Bearer {SECRET_KEY}"
+        )
+        self.assertEqual(status, 200, answer)
+        found: dict[str, Any] = answer
+        return found
+
+    async def eventOf(self, wire: Wire) -> dict[str, object]:
+        """
+        The next frame that is no acknowledgement.
+        """
+        while (frame := await wire.frame())["type"] == "ack":
+            pass
+        return frame
+
+
+class LifeTests(WorkersTests):
+    """
+    Tests for workers that die, and for a stop.
+    """
+
+    async def notice(self) -> str:
+        """
+        What C{/health} says of the workers; empty if all serve clients.
+        """
+        status, body = await self.http("GET", "/health")
+        self.assertEqual((status, body["status"]), (200, "ok"), body)
+        return str(body.get("notices", {}).get("workers", ""))
+
+    async def assertServed(self, wire: Wire) -> None:
+        """
+        Assert that a client gets what it publishes.
+        """
+        wire.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": "alive"})
+        self.assertEqual((await wire.frame())["data"], "alive")
+
+    async def test_killed(self) -> None:
+        """
+        When a worker is killed, the clients of the other one go on, the health names the worker,
+        and another process takes its place.  Then one hangs, and is replaced as well.
+        """
+        daemon = await self.serve(self.configure())
+        one, other = await self.spread("chat/a")
+        first = self.workersOf(daemon)
+        self.assertEqual(len(first), 2)
+        os.kill(first[0], signal.SIGKILL)
+        lost, kept = (one, other) if await self.lostFirst(one, other) is one else (other, one)
+        self.assertIsNone(lost.closeCode)
+        await self.assertServed(kept)
+        await daemon.wrote("worker-1 has died: signal 9 has ended it; it is started again in 1 s")
+        self.assertIn("worker-1", await self.until(self.notice))
+        await daemon.wrote("worker-1 serves clients again")
+        await self.until(lambda: self.isWhole())
+        second = self.workersOf(daemon)
+        self.assertEqual(len(second), 2)
+        await self.assertServed(kept)
+        (hung,) = set(second) & set(first)
+        served = await self.besides(kept)
+        os.kill(hung, signal.SIGSTOP)
+        self.addCleanup(self.wake, hung)
+        # The other one serves meanwhile.
+        await self.assertServed(served)
+        await daemon.wrote("worker-2 has died: it has sent no heartbeat")
+        await kept.lost
+        await daemon.wrote("worker-2 serves clients again")
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended, 0)
+        self.assertEqual(served.closeCode, 1001)
+        self.assertNotIn("Traceback", daemon.output + daemon.errors)
+
+    async def besides(self, wire: Wire) -> Wire:
+        """
+        Subscribe a client at the worker that does not serve another client.
+        """
+        worker = await self.workerOf(wire)
+        while True:
+            other = await self.client()
+            if await self.workerOf(other) != worker:
+                break
+        other.tell({"type": "subscribe", "topic": "chat/a"})
+        self.assertEqual((await other.frame())["type"], "subscribed")
+        return other
+
+    async def isWhole(self) -> bool:
+        """
+        Whether all workers serve clients, as the health says.
+        """
+        return not await self.notice()
+
+    def wake(self, pid: int) -> None:
+        """
+        Let a stopped process end.
+        """
+        if isAlive(pid):
+            os.kill(pid, signal.SIGCONT)
+
+    async def lostFirst(self, *wires: Wire) -> Wire:
+        """
+        Wait until one of several clients has lost its connection.
+        """
+        found: Wire = await self.until(
+            lambda: next((wire for wire in wires if wire.lost.called), None)
+        )
+        return found
+
+    async def test_again(self) -> None:
+        """
+        When workers die five times within a minute, the daemon ends, and says why.
+        """
+        daemon = await self.serve(self.configure())
+        killed: set[int] = set()
+        while not daemon.ended.called:
+            for pid in set(self.workersOf(daemon)) - killed:
+                killed.add(pid)
+                os.kill(pid, signal.SIGKILL)
+            await self.sleep(0.05)
+        self.assertEqual(await daemon.ended, 1)
+        self.assertIn("the daemon ends: 5 workers died within 60 s", daemon.output)
+
+    async def test_hubKilled(self) -> None:
+        """
+        When the hub is killed, no worker stays, and the port is free.
+        """
+        daemon = await self.serve(self.configure())
+        wires = await self.spread("chat/a")
+        workers = self.workersOf(daemon)
+        # This one is in the middle of its work, and does not read its channel.
+        os.kill(workers[0], signal.SIGSTOP)
+        await daemon.kill()
+        await self.gone(workers)
+        for wire in wires:
+            await wire.lost
+        with closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", self.port))
+
+    async def test_group(self) -> None:
+        """
+        A signal to all processes stops the daemon in order: each client is told when to come back,
+        and none loses its connection without a close.
+        """
+        daemon = await self.serve(self.configure(server="restart_time = 1.0"))
+        wires = await self.spread("chat/a")
+        workers = self.workersOf(daemon)
+        self.signalAll([*workers, self.hubOf(daemon), *workers], signal.SIGTERM)
+        self.assertEqual(await daemon.ended, 0)
+        for wire in wires:
+            await wire.lost
+            (frame,) = await wire.frames(wire.waitingFrames())
+            self.assertEqual((frame["type"], frame["reason"]), ("reconnect", "restart"))
+            self.assertEqual(wire.closeCode, 1001)
+        self.assertEqual([pid for pid in workers if isAlive(pid)], [])
+        self.assertNotIn("Traceback", daemon.output + daemon.errors)
+
+
+class SecretTests(WorkersTests):
+    """
+    Tests for what other programs of the machine can see of a worker.
+    """
+
+    async def test_secrets(self) -> None:
+        """
+        No worker has a key in its arguments or its environment.
+        """
+        daemon = await self.serve(self.configure())
+        for pid in self.workersOf(daemon):
+            for name in ("cmdline", "environ"):
+                with open(f"/proc/{pid}/{name}", "rb") as file:
+                    found = file.read()
+                self.assertNotIn(b"pk_", found)
+                self.assertNotIn(b"sk_", found)
+
+
+class TLSTests(TLSProgramTests, WorkersTests):
+    """
+    Tests for certificates.
+    """
+
+    async def test_renewed(self) -> None:
+        """
+        After a reload both workers serve the new certificate, and so does one that is started
+        later.
+        """
+        daemon = await self.serve(self.configure())
+        old = await self.client(endpoint=self.secure())
+        self.assertEqual(self.serialOf(old), self.serial)
+        renewed = self.authority.renew(self.directory)
+        daemon.signal("HUP")
+        await daemon.wrote("is taken up")
+        for _ in range(4):
+            self.assertEqual(self.serialOf(await self.client(endpoint=self.secure())), renewed)
+        for pid in self.workersOf(daemon):
+            os.kill(pid, signal.SIGKILL)
+        for name in ("worker-1", "worker-2"):
+            await daemon.wrote(f"{name} serves clients again")
+        for _ in range(4):
+            self.assertEqual(self.serialOf(await self.client(endpoint=self.secure())), renewed)

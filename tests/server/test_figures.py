@@ -1,0 +1,59 @@
+"""
+Tests for L{aerostack.server.figures}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.diagnosis.histogram import Histogram
+from aerostack.net.http.metrics import METRICS, WorkerLoad
+from aerostack.server.figures import encodeTimings, joinFigures, measuredOf
+from aerostack.workers.messages.figures import DaemonFigures, Figures, Load
+
+
+def figures(number: float, *seconds: float) -> Figures:
+    """
+    The figures of a worker.
+
+    @param number: The value of every metric.
+    @param seconds: The events in each histogram.
+    """
+    histogram = Histogram()
+    for each in seconds:
+        histogram.observe(each)
+    values = {metric.name: number for metric in METRICS if metric.kind != "histogram"}
+    return Figures(values, encodeTimings({"whole": histogram, "kinds": {"a": histogram}}))
+
+
+class FiguresTests(SynchronousTestCase):
+    """
+    Tests for the numbers of several workers.
+    """
+
+    def test_values(self) -> None:
+        """
+        What workers count is added up; of what all workers see, the worst counts.
+        """
+        joined = joinFigures([figures(1), figures(0), figures(1)]).values
+        self.assertEqual(joined["aerostack_connections"], 2)
+        self.assertEqual(joined["aerostack_delivered_total"], 2)
+        self.assertEqual(joined["aerostack_feed_lag_seconds"], 1)
+        self.assertEqual(joined["aerostack_feed_position"], 1)
+        self.assertEqual(joined["aerostack_feed_up"], 0)
+        self.assertEqual(joined["aerostack_healthy"], 0)
+
+    def test_timings(self) -> None:
+        """
+        Histograms are added up, each under its own label.
+        """
+        joined = joinFigures([figures(0, 0.1, 0.2), figures(0, 3.0)])
+        load = {"worker-1": Load(5, 0.25, 1.5)}
+        measured = measuredOf(DaemonFigures(joined.values, joined.timings, load))
+        whole, kinds = measured.timings["whole"], measured.timings["kinds"]
+        assert isinstance(whole, Histogram)
+        assert isinstance(kinds, dict)
+        for histogram in (whole, kinds["a"]):
+            self.assertEqual(histogram.count, 3)
+            self.assertAlmostEqual(histogram.total, 3.3)
+        self.assertEqual(measured.workers, {"worker-1": WorkerLoad(5, 0.25, 1.5)})
