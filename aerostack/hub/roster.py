@@ -19,6 +19,17 @@ PIECE = 100
 """How many members whose grace is over leave in one step."""
 
 
+def tellPresence(publisher: Publisher, topic: str, event: str, member: Member) -> None:
+    """
+    Tell a topic's subscribers of a member.
+
+    @param topic: The canonical topic.
+    @param event: C{presence:join}, C{presence:update} or C{presence:leave}.
+    """
+    data = encodeValue(memberData(member))
+    publisher.publishPresence(topic, event, data, member.userId)
+
+
 @implementer(IRoster)
 class PresenceAuthority:
     """
@@ -99,8 +110,7 @@ class PresenceAuthority:
             yield
 
     def _tell(self, topic: str, event: str, member: Member) -> None:
-        data = encodeValue(memberData(member))
-        self._publisher.publishPresence(topic, event, data, member.userId)
+        tellPresence(self._publisher, topic, event, member)
 
     def _tellLeft(self, gone: Iterable[Left]) -> None:
         for left in gone:

@@ -79,8 +79,6 @@ class ValkeyRoster:
         now: Callable[[], int],
         run: str,
         grace: float,
-        check: Callable[[str], None],
-        tell: Tell,
         room: Room = ROOM,
         lease: float = LEASE_SECONDS,
         patience: float = 3.0,
@@ -91,8 +89,6 @@ class ValkeyRoster:
         @param run: The name of this run of this node, different from all others: letters and
             digits.
         @param grace: For how many seconds a lost connection's members stay.
-        @param check: Raises L{RealtimeError} if a topic's subscribers cannot be sent more.
-        @param tell: Tells the subscribers of an attached topic.
         @param lease: How many seconds the lease lasts.
         @param patience: For how many seconds an attach may wait for the server.
         """
@@ -100,8 +96,6 @@ class ValkeyRoster:
         self._now = now
         self._run = run
         self._grace = grace
-        self._check = check
-        self._tell = tell
         self._room = room
         self._leaseSeconds = lease
         self._patience = patience
@@ -130,9 +124,23 @@ class ValkeyRoster:
             self._clock, link, self._keys, self._run, self._grace, self._holds
         )
         self._lease = Lease(link, self._keys, self._run, self._leaseSeconds, self._grace)
+
+    def join(self, check: Callable[[str], None], tell: Tell) -> None:
+        """
+        Take up who is told.
+
+        @param check: Raises L{RealtimeError} if a topic's subscribers cannot be sent more.
+        @param tell: Tells the subscribers of an attached topic.
+        """
+        self._check = check
         self.rosters = MemberSets(
-            self._clock, link, self._keys, self._tell, self._suspect, self._patience
+            self._clock, self._link, self._keys, tell, self._suspect, self._patience
         )
+
+    def start(self) -> None:
+        """
+        Begin to renew the lease whenever there is a connection.
+        """
         self._ticks.start(self.interval, now=False).addErrback(self._failed)
 
     def stop(self) -> None:

@@ -65,8 +65,6 @@ class RosterCase(TestCase):
             lambda: 1_000 + len(name),
             name,
             grace,
-            lambda topic: None,
-            node.tell,
             room,
             self.lease,
             patience,
@@ -82,6 +80,8 @@ class RosterCase(TestCase):
             lambda: 0.0,
         )
         roster.begin(link)
+        roster.join(lambda topic: None, node.tell)
+        roster.start()
         node.roster, node.members = roster, roster.rosters
         self.links[node] = link
         self.nodes.append(node)

@@ -1,0 +1,97 @@
+"""
+Where the publications and the members of topics come from, if several nodes share both.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from aerostack.errors import RealtimeError
+from aerostack.interfaces.logs import ILogSource
+
+RETRY = 1.0
+"""After how many seconds the members of a topic that could not be attached are tried again."""
+
+
+class SharedMembers(Protocol):
+    """
+    The sets of members that nodes share, of the topics that are attached.
+    """
+
+    def attach(self, topic: str) -> Deferred[None]:
+        """
+        Have a topic's set.  Fails with L{RealtimeError} or, when the topic is detached, with
+        L{CancelledError}; then the topic is not attached.
+        """
+
+    def detach(self, topic: str) -> None:
+        """
+        Have a topic's set no longer.
+        """
+
+
+@implementer(ILogSource)
+class SharedTopics:
+    """
+    Attaches a topic's log and its members together.
+
+    Where the log is there at once although the engine does not answer, the members come later: so
+    it is with the topics of tables.
+    """
+
+    def __init__(self, clock: IReactorTime, logs: ILogSource, members: SharedMembers) -> None:
+        self._clock = clock
+        self._logs = logs
+        self._members = members
+        # By attached topic, the number of its attachment.
+        self._attached: dict[str, int] = {}
+        self._count = 0
+        # When members are tried again, by topic.
+        self._retries: dict[str, IDelayedCall] = {}
+
+    def attach(self, topic: str) -> Deferred[None] | None:
+        self._count += 1
+        number = self._attached[topic] = self._count
+        log: Deferred[None] | None = self._logs.attach(topic)
+        members = self._members.attach(topic)
+        if log is None:
+            members.addErrback(self._missing, topic)
+            return None
+        both: Deferred[Any] = gatherResults([log, members], consumeErrors=True)
+        return both.addCallbacks(lambda _: None, self._failed, errbackArgs=(topic, number))
+
+    def _failed(self, failure: Failure, topic: str, number: int) -> Any:
+        """Attach neither the log nor the members where one of them could not be attached."""
+        inner = getattr(failure.value, "subFailure", failure)
+        if self._attached.get(topic) != number:
+            # It was detached meanwhile, so the answer is not waited for any more.
+            return Deferred()
+        self.detach(topic)
+        return inner
+
+    def _missing(self, failure: Failure, topic: str) -> None:
+        """Try again later to have the members."""
+        failure.trap(RealtimeError, CancelledError)
+        if failure.check(RealtimeError) and topic in self._attached:
+            self._retries[topic] = self._clock.callLater(RETRY, self._again, topic)
+
+    def _again(self, topic: str) -> None:
+        del self._retries[topic]
+        self._members.attach(topic).addErrback(self._missing, topic)
+
+    def detach(self, topic: str) -> None:
+        del self._attached[topic]
+        retry = self._retries.pop(topic, None)
+        if retry is not None:
+            retry.cancel()
+        self._logs.detach(topic)
+        self._members.detach(topic)
+
+    def fill(self, topic: str) -> Deferred[None] | None:
+        filling: Deferred[None] | None = self._logs.fill(topic)
+        return filling
