@@ -28,13 +28,19 @@ def addressOf(engine: EngineConfig) -> ValkeyAddress | None:
 
 
 def openEngine(
-    reactor: Any, config: Config, history: IHistory, depthOf: Callable[[str], Depth], run: str
+    reactor: Any,
+    config: Config,
+    history: IHistory,
+    depthOf: Callable[[str], Depth],
+    run: str,
+    now: Callable[[], int],
 ) -> ValkeyEngine | None:
     """
     Make the engine.  It connects when it is started.
 
     @param depthOf: Tells how much a topic's log holds.
     @param run: The id of this run.
+    @param now: The time of day, milliseconds since the epoch.
     @return: L{None} if the daemon is alone.
     @raise StartError: The file of the authorities cannot be used; the message says why.
     """
@@ -54,6 +60,8 @@ def openEngine(
             depthOf,
             run,
             config.replay.repeatWindow,
+            now,
+            config.presence.grace,
         )
     except (OSError, ValueError) as error:
         raise StartError(f"engine.url cannot be used: {error}") from None

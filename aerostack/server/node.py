@@ -6,6 +6,7 @@ is present, and what projects use.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from random import random
 from socket import gethostname
@@ -30,8 +31,11 @@ from aerostack.engine.line import LocalLine
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.backbone import Backbone
 from aerostack.hub.publishing import keyOf, ownerOf
+from aerostack.hub.roster import tellPresence
+from aerostack.hub.sharedtopics import SharedTopics
 from aerostack.hub.sharing import SharedEngine, SharedLogs
 from aerostack.hub.sources import LocalLogs
+from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.publishing import IReceiver
 from aerostack.interfaces.sharing import ISharedReceiver
 from aerostack.interfaces.tracking import IChangeListener
@@ -90,7 +94,7 @@ class Node(MultiService):
         policies = makePolicies(config)
         epochs = count(1)
         self.engine = openEngine(
-            reactor, config, self.history, lambda topic: policies.of(topic).depth, run
+            reactor, config, self.history, lambda topic: policies.of(topic).depth, run, self._now
         )
         self.backbone = Backbone(
             reactor,
@@ -108,8 +112,12 @@ class Node(MultiService):
             IdempotencyCache(config.replay.repeatWindow, MAX_REPEATS, ownerOf),
         )
         self._shared: SharedLogs | None = None
+        self._topics: ILogSource = LocalLogs()
         if self.engine is not None:
+            publisher = self.backbone.publisher
+            self.engine.roster.join(publisher.checkBacklog, partial(tellPresence, publisher))
             self._shared = SharedLogs(reactor, self.engine.log, self.backbone.sequencer)
+            self._topics = SharedTopics(reactor, self._shared, self.engine.roster)
             self.history.again = self._findAgain
         self.tracker = self._makeTracker()
         limits = config.limits
@@ -152,12 +160,13 @@ class Node(MultiService):
         What a part of the daemon that serves clients in this process needs.
         """
         backbone = self.backbone
+        roster = backbone.roster if self.engine is None else self.engine.roster
         return NodeServices(
             backbone.publisher,
-            self._shared or LocalLogs(),
+            self._topics,
             backbone.sequencer,
-            backbone.roster,
-            backbone.roster.rosters,
+            roster,
+            roster.rosters,
             self.history,
             self.tracker,
             self.shares,

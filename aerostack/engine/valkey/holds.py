@@ -107,26 +107,27 @@ class Holds:
         elif self._holds.get(connectionId, {}).get(topic) is hold:
             self.end(topic, connectionId)
 
-    def end(self, topic: str, connectionId: str) -> bool:
+    def end(self, topic: str, connectionId: str) -> dict[str, Hold]:
         """
         Note that a connection is not present on a topic any more.
 
-        @return: Whether it was, or had asked to be.
+        @return: What it held or had asked for, by topic: one or nothing.
         """
         holds = self._holds.get(connectionId, {})
-        if holds.pop(topic, None) is None:
-            return False
+        hold = holds.pop(topic, None)
+        if hold is None:
+            return {}
         if not holds:
             del self._holds[connectionId]
-        return True
+        return {topic: hold}
 
-    def endAll(self, connectionId: str) -> tuple[str, ...]:
+    def endAll(self, connectionId: str) -> dict[str, Hold]:
         """
         Note that a connection is present nowhere any more.
 
-        @return: The topics where it was, or had asked to be.
+        @return: What it held or had asked for, by topic.
         """
-        return tuple(self._holds.pop(connectionId, ()))
+        return self._holds.pop(connectionId, {})
 
     def has(self, topic: str, connectionId: str) -> bool:
         """

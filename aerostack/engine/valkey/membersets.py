@@ -221,7 +221,8 @@ class MemberSets:
 
     def readAll(self) -> Deferred[None]:
         """Read every set again, and tell what is different."""
-        return self._start(self._readEach(list(self._topics.values())))
+        there = [each for each in self._topics.values() if each.waiting is None]
+        return self._start(self._readEach(there))
 
     async def compare(self) -> None:
         """
@@ -239,7 +240,8 @@ class MemberSets:
                 return
             for name, text in zip(names, versions, strict=True):
                 attached = self._topics.get(name)
-                if attached is None:
+                if attached is None or attached.waiting is not None:
+                    # Its channel may not be subscribed to.
                     continue
                 if attached.isRefused:
                     self._joining[name] = attached
@@ -341,6 +343,9 @@ class MemberSets:
         isFrozen = False
         mine.isLive = False
         mine.seen = set()
+        if not mine.roster:
+            # Members may come while the set is read: that they are there says nothing.
+            mine.version = None
         while more:
             text, flag, *found = await self._link.run(PAGE, [key], [after, PIECE])
             if generation != self._generation or self._topics.get(attached.name) is not attached:

@@ -8,7 +8,7 @@ the server has lost data, the node compares the two and makes the server's data 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred, fail, gatherResults
@@ -232,24 +232,25 @@ class ValkeyRoster:
         return Failure(errorOf(failure.value))
 
     def untrack(self, topic: str, connectionId: str) -> None:
-        if self._holds.end(topic, connectionId):
-            self._leave(connectionId, (topic,))
+        self._leave(connectionId, self._holds.end(topic, connectionId))
 
     def leave(self, connectionId: str) -> None:
         self._leave(connectionId, self._holds.endAll(connectionId))
 
-    def _leave(self, connectionId: str, topics: Sequence[str]) -> None:
-        arguments = [self._run.encode(), connectionId.encode()]
-        for keys in self._pieces(topics):
-            self._do(self._link.run(LEAVE, keys, arguments))
+    def _leave(self, connectionId: str, holds: Mapping[str, Hold]) -> None:
+        for topics, keys in self._pieces(tuple(holds)):
+            members = [holds[topic].member for topic in topics]
+            names = [connectionId if each is None else each.connectionId for each in members]
+            arguments = [self._run, connectionId, *names]
+            self._do(self._link.run(LEAVE, keys, [each.encode() for each in arguments]))
 
     def lose(self, connectionId: str) -> None:
-        topics = self._holds.endAll(connectionId)
+        topics = tuple(self._holds.endAll(connectionId))
         if not topics:
             return
         self._lost[connectionId] = self._clock.seconds()
         arguments: list[Argument] = [connectionId.encode(), round(self._grace * 1000)]
-        noted = [self._link.run(LOSE, keys, arguments) for keys in self._pieces(topics)]
+        noted = [self._link.run(LOSE, keys, arguments) for _, keys in self._pieces(topics)]
 
         def done(_: object) -> None:
             self._lost.pop(connectionId, None)
@@ -273,11 +274,11 @@ class ValkeyRoster:
             pass
         self._removals.pop((project, userId), None)
 
-    def _pieces(self, topics: Sequence[str]) -> Iterator[list[bytes]]:
-        """The keys of some topics, for one step each."""
+    def _pieces(self, topics: Sequence[str]) -> Iterator[tuple[Sequence[str], list[bytes]]]:
+        """Some topics and their keys, for one step each."""
         for start in range(0, len(topics), PIECE):
             some = topics[start : start + PIECE]
-            yield [self._keys.presence, *map(self._keys.membersOf, some)]
+            yield some, [self._keys.presence, *map(self._keys.membersOf, some)]
 
     # aerostack.engine.valkey.link.LinkUser
 

@@ -239,14 +239,20 @@ _LEAVE = (
     + """
 for i = 2, #KEYS do
   local key, m = held(KEYS[i], ARGV[2])
-  if key then drop(KEYS[i], key, m, ARGV[1]) end
+  if not key then
+    -- If the node was believed dead, the member is lost.
+    key, m = ARGV[i + 1], read(KEYS[i], ARGV[i + 1])
+    if m and (m.holder ~= '-' or m.node ~= ARGV[1]) then m = nil end
+  end
+  if m then drop(KEYS[i], key, m, ARGV[1]) end
 end
 """
 )
 """
 Ends a connection's presence on topics.
 
-Keys: the root, the hashes.  Arguments: the node, the connection.
+Keys: the root, the hashes.  Arguments: the node, the connection, then for each hash the member's
+name.
 """
 
 _LOSE = (

@@ -1,6 +1,6 @@
 """
 The engine of a node that shares its topics with others: the connection to the server, and the logs
-on it.
+and the members on it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from aerostack.core.replay.log import Depth
+from aerostack.engine.valkey import leasescripts, logscripts, rosterscripts
 from aerostack.engine.valkey.address import ValkeyAddress
 from aerostack.engine.valkey.endpoints import Endpoints
 from aerostack.engine.valkey.keys import Keys
 from aerostack.engine.valkey.link import Link, Login
 from aerostack.engine.valkey.log import ValkeyLog
-from aerostack.engine.valkey.logscripts import SCRIPTS
+from aerostack.engine.valkey.roster import ValkeyRoster
 from aerostack.engine.valkey.scripts import Scripts
 from aerostack.engine.valkey.sentinel import Sentinels
+from aerostack.engine.valkey.users import LinkUsers
 from aerostack.interfaces.messaging import IHistory
+
+SCRIPTS = {**logscripts.SCRIPTS, **rosterscripts.SCRIPTS, **leasescripts.SCRIPTS}
 
 
 class ValkeyEngine:
@@ -29,6 +33,7 @@ class ValkeyEngine:
     What a node has of a server.
 
     @ivar log: The logs that the nodes share.
+    @ivar roster: Decides who is present, with the other nodes.
     """
 
     def __init__(
@@ -41,6 +46,8 @@ class ValkeyEngine:
         depthOf: Callable[[str], Depth],
         run: str,
         window: float,
+        now: Callable[[], int],
+        grace: float,
     ) -> None:
         """
         @param address: With the password.
@@ -49,11 +56,15 @@ class ValkeyEngine:
         @param depthOf: See L{ValkeyLog}.
         @param run: See L{ValkeyLog}.
         @param window: See L{ValkeyLog}.
+        @param now: The time of day, milliseconds since the epoch.
+        @param grace: For how many seconds a lost connection's members stay.
         @raise OSError: The file of the authorities cannot be read.
         @raise ValueError: That file has no certificate.
         """
         endpoints = Endpoints(reactor, address.secure, address.authorities)
-        self.log = ValkeyLog(reactor, history, depthOf, run, window, patience, Keys(prefix))
+        keys = Keys(prefix)
+        self.log = ValkeyLog(reactor, history, depthOf, run, window, patience, keys)
+        self.roster = ValkeyRoster(reactor, now, run, grace, patience=patience, keys=keys)
         self._sentinels: Sentinels | None = None
         if address.master is not None:
             self._sentinels = Sentinels(reactor, endpoints.connect, address.hosts, address.master)
@@ -72,10 +83,11 @@ class ValkeyEngine:
                 address.database,
             ),
             Scripts(SCRIPTS, run),
-            self.log,
+            LinkUsers((self.log, self.roster)),
             random,
         )
         self.log.begin(self._link)
+        self.roster.begin(self._link)
 
     @property
     def fault(self) -> str | None:
@@ -84,10 +96,11 @@ class ValkeyEngine:
 
     def start(self) -> None:
         """
-        Begin to connect.  The log has its receiver by now.
+        Begin to connect.  The log has its receiver by now, and the roster knows whom to tell.
         """
         if self._sentinels is not None:
             self._sentinels.start(self._link.reconnect)
+        self.roster.start()
         self._link.start()
 
     def stop(self) -> Deferred[None]:
@@ -97,6 +110,7 @@ class ValkeyEngine:
         @return: Fires when no attempt to connect is under way.
         """
         self.log.stop()
+        self.roster.stop()
         if self._sentinels is not None:
             self._sentinels.stop()
         return self._link.stop()

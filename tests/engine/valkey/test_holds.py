@@ -79,6 +79,6 @@ class HoldsTests(SynchronousTestCase):
         """
         self.ask()
         self.ask(topic="chat/b/p")
-        self.assertEqual(self.holds.endAll("c1"), (TOPIC, "chat/b/p"))
-        self.assertEqual(self.holds.endAll("c1"), ())
+        self.assertEqual(list(self.holds.endAll("c1")), [TOPIC, "chat/b/p"])
+        self.assertEqual(self.holds.endAll("c1"), {})
         self.assertEqual(vars(self.holds), vars(Holds()))

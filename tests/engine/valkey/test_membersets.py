@@ -9,6 +9,7 @@ from random import Random
 from twisted.internet.defer import CancelledError, Deferred
 
 from aerostack.core.presence import Member
+from aerostack.engine.valkey.keys import Keys
 from aerostack.errors import RealtimeError
 from tests.engine.rostercontract import TOPIC, RosterNode
 from tests.engine.valkey.rosters import RosterCase
@@ -21,6 +22,9 @@ class RaceTests(RosterCase):
     """
     Topics are attached while their members change.
     """
+
+    # No node is believed dead, however slow the machine is.
+    lease = 3_600.0
 
     async def race(self, node: RosterNode, other: RosterNode, topic: str, random: Random) -> None:
         """
@@ -143,6 +147,20 @@ class AttachTests(RosterCase):
         self.assertEqual(error.code, "engine_unavailable")
         await node.track("c1")
         self.assertEqual(node.names(), ["c1"])
+
+    async def test_compared(self) -> None:
+        """
+        A topic is attached only when its channel is subscribed to, also if versions are compared
+        meanwhile.
+        """
+        (node,) = await self.makeNodes(1)
+        for number in range(20):
+            topic = f"chat/{number}/q"
+            attached = node.roster.attach(topic)
+            Deferred.fromCoroutine(node.members.compare())
+            await attached
+            channel = Keys().memberChannelOf(topic)
+            self.assertEqual(self.server.execute("PUBSUB", "NUMSUB", channel), [channel, 1])
 
     async def test_repaired(self) -> None:
         """

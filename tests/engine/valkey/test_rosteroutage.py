@@ -98,6 +98,19 @@ class NodeTests(RosterCase):
         await self.settle()
         self.assertEqual(node.told, before)
 
+    async def test_leftLate(self) -> None:
+        """
+        A client that leaves before its node knows that it was believed dead leaves at once.
+        """
+        node, other = await self.makeNodes()
+        await node.track("c1")
+        node.roster._ticks.stop()
+        await self.until(lambda: self.lost() == 1)
+        node.roster.leave("c1")
+        await self.until(lambda: [node.names(), other.names()] == [[], []])
+        self.assertEqual(self.lost(), 0)
+        node.roster.start()
+
     async def test_doubled(self) -> None:
         """
         A user whose member was taken over while its node was believed dead is present twice, with
