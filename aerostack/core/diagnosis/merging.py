@@ -117,25 +117,25 @@ def mergeTopic(answers: Sequence[Shown], most: int) -> Shown:
 
 def mergeWork(answers: Mapping[str, Shown]) -> Shown:
     """
-    Merge what processes do: those that serve clients, of which one must be there, and the hub.
+    Merge what processes do: those that serve clients, of which one must be there, and the hub,
+    which has no feed.
 
-    The hub has no feed.  Its samples say when each second ended, and how much was published.
+    The samples are of the seconds of the hub, or of the first worker if the hub takes none.
     """
-    workers = [answer for name, answer in answers.items() if name != HUB]
-    hub = answers.get(HUB, {"samples": []})
-    series = [answer["samples"] for answer in workers]
+    named = HUB if HUB in answers else next(iter(answers))
+    series = [each["samples"] for name, each in answers.items() if name != named]
     times = [[sample["at"] for sample in samples] for samples in series]
     samples = []
-    for sample in hub["samples"]:
-        beside = [
-            near
-            for found, at in zip(series, times, strict=True)
-            if (near := _nearest(found, at, sample["at"])) is not None
-        ]
-        samples.append(_mergeSample(sample, beside))
+    for sample in answers[named]["samples"]:
+        same = [sample]
+        for found, at in zip(series, times, strict=True):
+            near = _nearest(found, at, sample["at"])
+            if near is not None:
+                same.append(near)
+        samples.append(_mergeSamples(same))
     return {
         "started": min(answer["started"] for answer in answers.values()),
-        "feed": joinTables([answer["feed"] for answer in workers]),
+        "feed": joinTables([each["feed"] for name, each in answers.items() if name != HUB]),
         "samples": samples,
     }
 
@@ -153,16 +153,17 @@ def _nearest(samples: Sequence[Shown], times: Sequence[int], at: int) -> Shown |
     return None if near is None or abs(times[near] - at) > NEAR else samples[near]
 
 
-def _mergeSample(hub: Shown, beside: Sequence[Shown]) -> Shown:
-    return {
-        **hub,
-        **{
-            name: round(sum(sample[name] for sample in beside), 1)
-            for name in ("connections", "subscriptions", "deliveries")
-        },
-        "turn": max(sample["turn"] for sample in (hub, *beside)),
-        **{name: _worst([sample[name] for sample in beside]) for name in ("feed", "publish")},
-    }
+def _mergeSamples(samples: Sequence[Shown]) -> Shown:
+    """Merge samples of the same second, the first of which says when it ended."""
+    merged: Shown = {"at": samples[0]["at"]}
+    for name in ("connections", "subscriptions", "deliveries"):
+        merged[name] = round(sum(sample[name] for sample in samples), 1)
+    # A publication reaches the hub, and every worker that has a subscriber.
+    for name in ("publications", "changes", "turn"):
+        merged[name] = max(sample[name] for sample in samples)
+    for name in ("feed", "publish"):
+        merged[name] = _worst([sample[name] for sample in samples])
+    return merged
 
 
 def _worst(spreads: Sequence[Shown | None]) -> Shown | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred, TimeoutError, gatherResults
@@ -17,6 +17,7 @@ from aerostack.core.diagnosis.fitting import fit
 from aerostack.core.diagnosis.questions import HUB, LISTS, Question, decodeQuestion
 from aerostack.errors import RealtimeError
 from aerostack.workers.channel import ChannelLost
+from aerostack.workers.hub.line import AskedLink
 from aerostack.workers.hub.links import Link
 from aerostack.workers.messages.operating import Answered, AskOne, GatherAll, Gathered
 
@@ -28,15 +29,6 @@ LARGEST = 1_048_576
 
 ALTOGETHER = 12_582_912
 """How many bytes all answers to a question may have; they go back in one message."""
-
-
-class AskedLink(Link, Protocol):
-    """
-    A worker's link that carries questions of the hub, too.
-    """
-
-    def ask(self, question: Struct, timeout: float) -> Deferred[Any]:
-        """Send a question; see L{aerostack.workers.channel.Channel.ask}."""
 
 
 class WorkerAnswers:

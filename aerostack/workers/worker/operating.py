@@ -5,7 +5,7 @@ Asks every process of the daemon, at a worker: over the hub.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct, json, to_builtins
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
@@ -25,18 +25,10 @@ from aerostack.errors import RealtimeError
 from aerostack.interfaces.operating import IProcesses
 from aerostack.workers.channel import ChannelLost
 from aerostack.workers.messages.operating import Answered, AskOne, GatherAll, Gathered
+from aerostack.workers.worker.links import HubLink
 
 GRACE = 1.0
 """How many seconds longer a worker waits than the hub, which names those that do not answer."""
-
-
-class HubLink(Protocol):
-    """
-    The channel to the hub.
-    """
-
-    def ask(self, question: Struct, timeout: float | None) -> Deferred[Any]:
-        """Send a question; see L{aerostack.workers.channel.Channel.ask}."""
 
 
 @implementer(IProcesses)

@@ -230,6 +230,15 @@ class WorkTests(SynchronousTestCase):
         )
         self.assertEqual(merged["started"], 3)
 
+    def test_withoutHub(self) -> None:
+        """
+        Without samples of the hub, the first worker says when each second ended.
+        """
+        first = work(sample(2000, publications=4.0, deliveries=1.0))
+        second = work(sample(2500, publications=5.0, deliveries=2.0), sample(3500))
+        merged = mergeWork({"w1": first, "w2": second})
+        self.assertEqual(merged["samples"], [sample(2000, publications=5.0, deliveries=3.0)])
+
     def test_late(self) -> None:
         """
         A worker that has no sample of a second is not counted in it.
