@@ -43,6 +43,9 @@ from aerostack.sessions.session import Session
 from aerostack.settings.addresses import Proxies
 from aerostack.settings.settings import Config
 
+LEAVING = 0.5
+"""Seconds for which a stop waits until the daemon has taken back what clients held."""
+
 
 class Front(MultiService):
     """
@@ -234,7 +237,8 @@ class Front(MultiService):
     def waitForClients(self) -> Any:
         """
         Wait until every client has closed, but at most for C{limits.close_timeout} seconds.  Then
-        drop the clients that have not.
+        drop the clients that have not.  What clients held is taken back over some turns; wait at
+        most L{LEAVING} seconds for that.
         """
         deadline = self._reactor.seconds() + self.config.limits.closeTimeout
         while len(self.connections) and self._reactor.seconds() < deadline:
@@ -242,6 +246,11 @@ class Front(MultiService):
         if len(self.connections):
             self.dropClients()
             yield deferLater(self._reactor, 0)
+        reauthorizing = self._services.context.reauthorizing
+        deadline = self._reactor.seconds() + LEAVING
+        while reauthorizing.isBusy and self._reactor.seconds() < deadline:
+            yield deferLater(self._reactor, 0)
+        reauthorizing.stop()
 
     def dropClients(self) -> None:
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 STEPS = 50
 """How many steps all clients together get in one turn of the reactor.  One step checks one topic,
@@ -28,9 +28,23 @@ class Reauthorizing:
         self._clock = clock
         # By client, the rest of its work.
         self._waiting: dict[Hashable, Iterator[None]] = {}
-        # How many steps are left in this turn, and whether the next turn is scheduled.
+        # How many steps are left in this turn, and the next turn, if it is scheduled.
         self._left = STEPS
-        self._scheduled = False
+        self._next: IDelayedCall | None = None
+
+    @property
+    def isBusy(self) -> bool:
+        """Whether the next turns have work to do."""
+        return bool(self._waiting)
+
+    def stop(self) -> None:
+        """
+        Drop the work that is left.
+        """
+        self._waiting.clear()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
 
     def ask(self, client: Hashable, work: Iterator[None]) -> None:
         """
@@ -51,11 +65,10 @@ class Reauthorizing:
             if next(work, self) is not self and client not in self._waiting:
                 # The other clients have their turn first.
                 self._waiting[client] = work
-        if not self._scheduled and self._left < STEPS:
-            self._scheduled = True
-            self._clock.callLater(0, self._turn)
+        if self._next is None and self._left < STEPS:
+            self._next = self._clock.callLater(0, self._turn)
 
     def _turn(self) -> None:
-        self._scheduled = False
+        self._next = None
         self._left = STEPS
         self._go()

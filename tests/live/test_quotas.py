@@ -4,7 +4,7 @@ Limits for connections: of a project, of an address, and for the rate of new one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import ceil
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 
+from aerostack.server import front
+from aerostack.sessions import reauthorizing
 from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.settings import Config
 from aerostack.testing import makeProject
@@ -334,3 +336,23 @@ class StormTests(QuotaTests):
         await gather(*(subscribe() for _ in range(300)))
         self.assertEqual(self.daemon.node.shares.connections["p"], 300)
         self.assertEqual(self.daemon.node.shares.subscriptions["p"], 300)
+
+    async def test_left(self) -> None:
+        """
+        A stop waits for the work that follows when clients have gone, although it takes some turns.
+        """
+        self.patch(front, "LEAVING", 60.0)
+        self.patch(reauthorizing, "STEPS", 1)
+        ended: list[bool] = []
+
+        def work() -> Iterator[None]:
+            # The clients go after the daemon has closed its port.
+            while self.daemon.listening.ports[0].connected:
+                yield
+            for _ in range(5):
+                yield
+            ended.append(bool(self.daemon.running))
+
+        self.daemon.front._services.context.reauthorizing.ask(self, work())
+        await self.daemon.stopService()
+        self.assertEqual(ended, [True])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.sessions.reauthorizing import STEPS, Reauthorizing
@@ -21,9 +22,10 @@ class Turns:
     def __init__(self) -> None:
         self.calls: list[Callable[[], None]] = []
 
-    def callLater(self, delay: float, call: Callable[[], None]) -> None:
+    def callLater(self, delay: float, call: Callable[[], None]) -> object:
         assert delay == 0
         self.calls.append(call)
+        return call
 
     def turn(self, count: int = 1) -> None:
         """
@@ -87,6 +89,19 @@ class ReauthorizingTests(SynchronousTestCase):
         self.clock.turn(30)
         self.assertEqual(self.done.count("899"), 990)
         self.assertLess(len(self.done), 2 * 990)
+
+    def test_stop(self) -> None:
+        """
+        A stop drops the work that is left, and the turn that was scheduled for it.
+        """
+        clock = Clock()
+        reauthorizing = Reauthorizing(clock)
+        reauthorizing.ask("a", self.work("a", 3 * STEPS))
+        self.assertTrue(reauthorizing.isBusy)
+        reauthorizing.stop()
+        self.assertFalse(reauthorizing.isBusy)
+        self.assertEqual(clock.getDelayedCalls(), [])
+        self.assertEqual(len(self.done), STEPS)
 
 
 class SessionTests(SynchronousTestCase):
