@@ -75,6 +75,18 @@ export function feedFacts(feed) {
   return facts;
 }
 
+/** The facts of the workers, if there are several. */
+export function workerFacts({ workers = {}, missing = [] }) {
+  const facts = Object.entries(workers).map(([name, { connections, lag }]) => [
+    titled(name),
+    `${format.plural(connections, "connection")}, late by ${format.milliseconds(lag * 1000)}`,
+  ]);
+  if (missing.length) {
+    facts.push(["Numbers", `Without those of ${missing.join(", ")}, which did not answer`, "notice"]);
+  }
+  return facts;
+}
+
 /** A name as a label. */
 const titled = (name) => name[0].toUpperCase() + name.slice(1);
 
@@ -127,6 +139,7 @@ export class Overview {
         fault === "ok" ? "fine" : "problem",
       ]),
       ...Object.entries(notices).map(([name, notice]) => [titled(name), notice, "notice"]),
+      ...workerFacts(answer),
       ["Running since", format.stamp(answer.started)],
       ["Published", format.count(metrics.aerostack_publications_total)],
       ["Table changes", format.count(metrics.aerostack_changes_total)],

@@ -12,6 +12,24 @@ const MOST = 2000;
 // How many rows the daemon gives in one answer.
 const LARGEST = 500;
 
+/**
+ * How many rows are shown of how many, in words.
+ *
+ * @param {number} shown  How many rows are shown, from the first on.
+ * @param {{ total: number, more: boolean, atLeast?: boolean, missing?: string[] }} page  The last
+ *   page.
+ * @param {string} noun  What a row is.
+ * @param {boolean} full  Whether no more rows can be shown.
+ */
+export function described(shown, { total, more, atLeast = false, missing = [] }, noun, full) {
+  const most = `${atLeast ? "at least " : ""}${plural(total, noun)}`;
+  // Where the list is whole, its rows are counted.
+  const parts = [more ? `The first ${shown} of ${most}.` : `${plural(atLeast ? shown : total, noun)}.`];
+  if (full) parts.push("Filter to see others.");
+  if (missing.length) parts.push(`Without those of ${missing.join(", ")}, which did not answer.`);
+  return parts.join(" ");
+}
+
 /** A list with a button for more rows. */
 export class Pages {
   #want = FIRST;
@@ -60,11 +78,9 @@ export class Pages {
     return rows;
   }
 
-  #present(shown, { total, more }) {
-    const all = plural(total, this.#noun);
-    const part = more ? `The first ${shown} of ${all}.` : `${all}.`;
-    const full = more && this.#want >= MOST;
-    setText(this.#count, full ? `${part} Filter to see others.` : part);
-    this.#button.hidden = !more || full;
+  #present(shown, page) {
+    const full = page.more && this.#want >= MOST;
+    setText(this.#count, described(shown, page, this.#noun, full));
+    this.#button.hidden = !page.more || full;
   }
 }

@@ -10,7 +10,8 @@ import { Api } from "../../../aerostack/web/console/api.js";
 import * as format from "../../../aerostack/web/console/format.js";
 import { Frames, MOST } from "../../../aerostack/web/console/frames.js";
 import { Loop } from "../../../aerostack/web/console/loop.js";
-import { feedFacts } from "../../../aerostack/web/console/overview.js";
+import { feedFacts, workerFacts } from "../../../aerostack/web/console/overview.js";
+import { described } from "../../../aerostack/web/console/pages.js";
 import { keyIn, parse, to, VIEWS } from "../../../aerostack/web/console/route.js";
 import { Rates, Samples, summary } from "../../../aerostack/web/console/samples.js";
 import { Clock, settle } from "./fakes.js";
@@ -388,4 +389,27 @@ test("numbers are short and have a unit", () => {
   for (const [write, ...pairs] of cases) {
     for (const [value, text] of pairs) assert.equal(write(value), text);
   }
+});
+
+// Several workers
+
+test("the overview names the workers, and those whose numbers are missing", () => {
+  assert.deepEqual(workerFacts({}), []);
+  const workers = { "worker-1": { connections: 1, lag: 0.002, processor: 5 } };
+  assert.deepEqual(workerFacts({ workers, missing: ["worker-2"] }), [
+    ["Worker-1", `1 connection, late by ${format.milliseconds(2)}`],
+    ["Numbers", "Without those of worker-2, which did not answer", "notice"],
+  ]);
+});
+
+test("a list says how much of it is shown", () => {
+  const whole = { total: 3, more: false };
+  assert.equal(described(3, whole, "topic", false), "3 topics.");
+  assert.equal(described(2, { total: 3, more: true }, "topic", false), "The first 2 of 3 topics.");
+  assert.equal(
+    described(2, { total: 3, more: true, atLeast: true, missing: ["w1", "w2"] }, "topic", true),
+    "The first 2 of at least 3 topics. Filter to see others." +
+      " Without those of w1, w2, which did not answer.",
+  );
+  assert.equal(described(5, { total: 3, more: false, atLeast: true }, "topic", false), "5 topics.");
 });
