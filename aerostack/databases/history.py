@@ -5,7 +5,7 @@ Keeps the messages of every topic in the database.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -22,6 +22,7 @@ from aerostack.databases.messages import (
     Again,
     InDoubt,
     insertMessages,
+    selectNewest,
     selectPage,
     selectPast,
     surveyMessages,
@@ -203,6 +204,14 @@ class History:
 
     def page(self, topic: str, limit: int, before: int | None) -> Deferred[list[Kept]]:
         return self._ask(selectPage, topic, limit, before, PAGE_CHARACTERS)
+
+    def newest(self, topics: Sequence[str]) -> Deferred[dict[str, int]]:
+        """
+        Read the C{createdAt} of the newest message of each topic; 0 for a topic without messages.
+
+        @return: Fails with L{RealtimeError} C{database_unavailable}.
+        """
+        return self._ask(selectNewest, topics)
 
     def surveyPast(
         self, topic: str, after: int, until: int, most: int, now: int, seen: bool = False

@@ -48,7 +48,7 @@ def insertMessages(
         dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", (messageId,))
     result: list[Kept] = []
     if messages:
-        newest = _newest(cursor, dialect, list({message.topic for message in messages}))
+        newest = selectNewest(cursor, dialect, list({message.topic for message in messages}))
         new: list[Kept] = []
         for message in messages:
             kept = None if again is None else again(cursor, message)
@@ -107,8 +107,10 @@ def tryToKeep(cursor: Any, dialect: Dialect, unkept: Iterable[str], isThorough: 
     cursor.execute("COMMIT")
 
 
-def _newest(cursor: Any, dialect: Dialect, topics: Sequence[str]) -> dict[str, int]:
-    """The newest C{created_at} of each topic, with one query."""
+def selectNewest(cursor: Any, dialect: Dialect, topics: Sequence[str]) -> dict[str, int]:
+    """
+    Read the newest C{created_at} of each topic, with one query; 0 for a topic without messages.
+    """
     values = ", ".join(["(?)"] * len(topics))
     dialect.execute(
         cursor,

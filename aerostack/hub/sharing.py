@@ -121,6 +121,20 @@ class SharedLogs:
     def __contains__(self, topic: object) -> bool:
         return topic in self._attached
 
+    def topics(self) -> list[str]:
+        """
+        The topics that have a log which follows the shared one.
+        """
+        logs = self._sequencer.logs
+        return [topic for topic in self._attached if isinstance(logs.get(topic), SharedLog)]
+
+    def lacks(self, topic: str, mark: int) -> bool:
+        """
+        Whether a topic's log has not reached a mark of the history.
+        """
+        log = self._sequencer.logs.get(topic)
+        return isinstance(log, SharedLog) and log.mark < mark
+
     # aerostack.interfaces.logs.ILogSource
 
     def attach(self, topic: str) -> Deferred[None] | None:

@@ -20,6 +20,7 @@ from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.removals import Revocation
 from aerostack.core.limits.deadlines import Deadlines
 from aerostack.errors import RealtimeError
+from aerostack.hub.sharing import SharedLogs
 from aerostack.interfaces.messaging import IHistory
 from aerostack.interfaces.revocations import IRevocationStore
 from aerostack.sessions.removing import Removal
@@ -212,6 +213,56 @@ class RevocationMaintenance(_Repeating):
         # The store has logged what it could not do; the next read tries again.
         if not failure.check(RealtimeError):
             self.log.failure("the revocations cannot be taken up", failure)
+
+
+class SharedMaintenance(_Repeating):
+    """
+    Compares the logs that nodes share with the history.  A node that ends between the commit of a
+    message and its publication leaves a message that no subscriber has got.
+
+    @cvar interval: Seconds between two comparisons.
+    @cvar piece: How many topics are asked for at once.
+    """
+
+    log = Logger()
+    interval = 5.0
+    piece = 500
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        shared: SharedLogs,
+        newest: Callable[[Sequence[str]], Deferred[dict[str, int]]],
+        bring: Callable[[str, int], None],
+    ) -> None:
+        """
+        @param shared: The topics that this node follows.
+        @param newest: Reads the marks of the newest messages of topics.
+        @param bring: Brings a topic's messages up to a mark into its shared log, if they are not
+            there.
+        """
+        super().__init__(clock)
+        self._shared = shared
+        self._newest = newest
+        self._bring = bring
+        self._compared: Deferred[Any] = succeed(None)
+        self._repeat(self._look, self.interval, now=False)
+
+    def _look(self) -> None:
+        if self._compared.called:
+            self._compared = Deferred.fromCoroutine(self._compare()).addErrback(self._failed)
+
+    async def _compare(self) -> None:
+        topics = self._shared.topics()
+        for start in range(0, len(topics), self.piece):
+            for topic, mark in (await self._newest(topics[start : start + self.piece])).items():
+                if self._shared.lacks(topic, mark):
+                    self._bring(topic, mark)
+
+    def _failed(self, failure: Failure) -> None:
+        # The history has logged what it could not do; the next look tries again.
+        if not failure.check(RealtimeError):
+            self.log.failure("the logs cannot be compared with the history", failure)
 
 
 class HistoryMaintenance(_Repeating):

@@ -42,7 +42,7 @@ from aerostack.interfaces.tracking import IChangeListener
 from aerostack.net.http.metrics import DATABASE_CALLS, Measured, Timings
 from aerostack.server.engines import openEngine
 from aerostack.server.health import ENGINE
-from aerostack.server.housekeeping import HistoryMaintenance, Sweeper
+from aerostack.server.housekeeping import HistoryMaintenance, SharedMaintenance, Sweeper
 from aerostack.server.listening import StartError
 from aerostack.server.policies import makePolicies
 from aerostack.server.queries import Queries
@@ -119,6 +119,9 @@ class Node(MultiService):
             self._shared = SharedLogs(reactor, self.engine.log, self.backbone.sequencer)
             self._topics = SharedTopics(reactor, self._shared, self.engine.roster)
             self.history.again = self._findAgain
+            SharedMaintenance(
+                reactor, self._shared, self.history.newest, self.engine.log.bring
+            ).setServiceParent(self)
         self.tracker = self._makeTracker()
         limits = config.limits
         self.shares = Shares(reactor, config.projects, limits, Admission(limits, random))

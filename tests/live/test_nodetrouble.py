@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aerostack.core.replay.publications import EVENT, Message
 from tests.live.nodes import NodesTests, heard
 from tests.live.wire import Frame, Wire
 
@@ -87,6 +88,23 @@ class TroubleTests(NodesTests):
                 if frame["type"] == "event":
                     found.append(frame["data"])
             self.assertEqual(found, [2, 3])
+
+    async def test_unpublished(self) -> None:
+        """
+        A message that was committed by a daemon which ended before it published the message reaches
+        each subscriber once, in its place.
+        """
+        here, _ = await self.join(0, TOPIC)
+        there, _ = await self.join(1, TOPIC)
+        self.at(1)
+        await self.emit("e", 1, TOPIC, persist=True)
+        message = Message("m", TOPIC, EVENT, "e", b"2", None, 0)
+        await self.daemons[0].node.history.append(message)
+        for wire in (here, there):
+            self.assertEqual(await heard(wire, 2), [1, 2])
+        await self.emit("e", 3, TOPIC, persist=True)
+        for wire in (here, there):
+            self.assertEqual(await heard(wire, 1), [3])
 
     async def test_rollback(self) -> None:
         """

@@ -139,6 +139,12 @@ class ValkeyLog:
 
         return self._questions.read(topic, after, until, limit, size).addErrback(failed)
 
+    def bring(self, topic: str, mark: int) -> None:
+        """
+        Bring the kept messages of a topic up to a mark into its log, if the log lacks them.
+        """
+        self._filling.owe(topic, mark)
+
     def _life(self, topic: str) -> bytes:
         return lifeOf(self._depthOf(topic))
 
