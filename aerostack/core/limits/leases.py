@@ -249,6 +249,8 @@ class Borrower:
         self._purses = [each for each in (self._frames, self._bytes) if each is not None]
         self._edition = 0
         self._asking = False
+        # Whether no frame was taken yet.
+        self._isNew = True
         # What a refused frame needs, and what the lender was asked for.
         self._wanted = self._asked = NONE
         # When the lender has more, and when it is asked again at the earliest.
@@ -269,13 +271,13 @@ class Borrower:
         """
         frames, bytes = self._frames, self._bytes
         owing = now >= self._until
-        # The first frame comes before the lender has said anything.
-        isFirst = not self._edition and (bytes is None or not bytes.spent)
+        # The first frame may be larger than what the lender gives before it is asked for more.
         if (frames is not None and not frames.has(1.0, owing)) or (
-            bytes is not None and not isFirst and not bytes.has(size, owing)
+            bytes is not None and not self._isNew and not bytes.has(size, owing)
         ):
             self._wanted = Tokens(1.0, max(float(size), self._wanted.bytes))
             return max(self._until - now, PACE)
+        self._isNew = False
         if frames is not None:
             frames.take(1.0)
         if bytes is not None:

@@ -76,7 +76,14 @@ class RemoteShares:
     def admit(self, address: str | None) -> Deferred[IPlace]:
         number = next(self._numbers)
         asked = self._questions.ask(Admit(number, address), COST)
-        return asked.addCallback(lambda _: RemotePlace(self._channel, self._questions, number))
+        return asked.addCallback(lambda _: RemotePlace(self._channel, self._enter, number))
+
+    def _enter(self, place: int, project: str) -> Deferred[None]:
+        # The hub answers in order: the project's tokens are here before the client sends a frame.
+        borrower = self._borrowerOf(project)
+        if borrower is not None:
+            self._borrow(project, borrower, self._clock.seconds())
+        return self._questions.ask(Enter(place, project), COST).addCallback(lambda _: None)
 
     # Subscriptions
 
@@ -93,15 +100,18 @@ class RemoteShares:
     # Rates
 
     def spend(self, project: str, size: int, now: float) -> None:
-        if project not in self._borrowers:
-            self._borrowers[project] = self._makeBorrower(project)
-        borrower = self._borrowers[project]
+        borrower = self._borrowerOf(project)
         if borrower is None:
             return
         wait = borrower.take(now, size)
         self._borrow(project, borrower, now)
         if wait:
             raise tooFast(f"All clients of the project {project} together", borrower, wait)
+
+    def _borrowerOf(self, project: str) -> Borrower | None:
+        if project not in self._borrowers:
+            self._borrowers[project] = self._makeBorrower(project)
+        return self._borrowers[project]
 
     def _makeBorrower(self, project: str) -> Borrower | None:
         found = self._projects.get(project)
@@ -154,22 +164,24 @@ class RemotePlace:
     The place of one connection.
     """
 
-    __slots__ = ("_channel", "_number", "_questions")
+    __slots__ = ("_channel", "_enter", "_number")
 
-    def __init__(self, channel: HubLink, questions: BoundedQuestions, number: int) -> None:
+    def __init__(
+        self, channel: HubLink, enter: Callable[[int, str], Deferred[None]], number: int
+    ) -> None:
         """
+        @param enter: Counts the place of a number to a project.
         @param number: The place's number.
         """
         # L{None} once the place was given back.
         self._channel: HubLink | None = channel
-        self._questions = questions
+        self._enter = enter
         self._number = number
 
     def enter(self, project: str) -> Deferred[None] | None:
         if self._channel is None:
             return None
-        asked = self._questions.ask(Enter(self._number, project), COST)
-        return asked.addCallback(lambda _: None)
+        return self._enter(self._number, project)
 
     def leave(self) -> None:
         channel, self._channel = self._channel, None

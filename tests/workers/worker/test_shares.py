@@ -102,6 +102,22 @@ class LimitTests(SynchronousTestCase):
             self.assertLessEqual(taken, 500 + 10 * len(shares))
             self.assertGreaterEqual(taken, 470)
 
+    def test_burst(self) -> None:
+        """
+        The first frames of a client are within the project's burst, though its worker has had no
+        client of the project before.
+        """
+        for machine in self.each(framesPerSecond=12.0, bytesPerSecond=1200.0):
+            shares = machine.shares
+            for each in shares:
+                held = outcome(each.admit(None))
+                machine.settle()
+                outcome(held[0].enter("p"))
+                machine.settle()
+            for each in shares:
+                for _ in range(24 // len(shares)):
+                    each.spend("p", 100, machine.clock.seconds())
+
     def test_unlimited(self) -> None:
         """
         What has no limit is allowed at once, and counted at the hub.
