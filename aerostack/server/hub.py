@@ -18,7 +18,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack import __version__
-from aerostack.core.limits.draining import LONGEST
 from aerostack.net.endpoints import serverEndpoint
 from aerostack.net.tls import TLSError
 from aerostack.process.stopping import CLIENTS, DATABASE, bounded
@@ -31,7 +30,6 @@ from aerostack.server.node import Node
 from aerostack.server.passing import Passing
 from aerostack.server.reload import merge, sectionsThatWait
 from aerostack.server.runs import newRun
-from aerostack.sessions.draining import PATIENCE
 from aerostack.settings.settings import Config
 from aerostack.workers.distribution import Distribution
 from aerostack.workers.messages.figures import AskFigures, DaemonFigures, Figures, Load, Measure
@@ -257,6 +255,11 @@ class HubDaemon(MultiService):
 
     @inlineCallbacks
     def _leave(self) -> Any:
+        begun = self._reactor.seconds()
+
+        def until(due: float) -> float:
+            return max(begun + due - self._reactor.seconds(), 0.0)
+
         self.supervisor.retire()
         counted = yield self._ask(lambda _: Refuse(), COUNTED)
         clients = {
@@ -266,9 +269,14 @@ class HubDaemon(MultiService):
         # A client at another address gets an answer now, which says when to come back.
         yield self.passing.stop(inherited=True)
         total = sum(clients.values())
-        yield self._ask(lambda name: SendAway(total - clients.get(name, 0)), LONGEST + 2 * PATIENCE)
+        # A worker that hangs leaves the others and the database the time that they need.
+        sent = yield self._ask(lambda name: SendAway(total - clients.get(name, 0)), until(CLIENTS))
         yield self.passing.stop(inherited=False)
-        yield self._ask(lambda _: Finish(), CLIENTS, clients)
+        hung = {name for name, answer in sent.items() if answer is None} - clients.keys()
+        ended = yield self._ask(lambda _: Finish(), until(DATABASE), sent.keys() - hung)
+        for name, worker in self.supervisor.workers.items():
+            if ended.get(name) is None:
+                worker.kill("it did not answer")
         if self._reporting.running:
             self._reporting.stop()
         self._parts.stop()
