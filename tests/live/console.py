@@ -47,6 +47,6 @@ class ConsoleTests(DaemonTests):
         """
         Disconnect a client, and wait until the daemon has noticed.
         """
-        here = len(self.daemon.front.connections)
+        here = self.connected
         wire.drop()
-        await self.until(lambda: len(self.daemon.front.connections) != here)
+        await self.until(lambda: self.connected != here)

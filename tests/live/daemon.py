@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import treq
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SkipTest, TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 
 from aerostack.server.daemon import Daemon
@@ -47,12 +47,14 @@ class DaemonTests(TestCase):
     Runs a daemon on a loopback port with a database of its own.
 
     @cvar limits: The limits that differ from the defaults.
+    @cvar workers: How many processes serve clients.
     @cvar local: Whether the listener has C{local=1}.
     @ivar path: The database's file.
     @ivar port: The port on which the daemon listens.
     """
 
     limits: Mapping[str, Any] = {}
+    workers = int(WORKERS)
     grace = 2.0
     pollInterval = 0.05
     local = 1
@@ -94,6 +96,10 @@ class DaemonTests(TestCase):
             projects=self.projects(),
         )
 
+    def listen(self) -> str:
+        """The endpoint string of L{port}."""
+        return f"tcp:{self.port}:interface=127.0.0.1:local={self.local}"
+
     async def start(self, port: int = 0) -> None:
         """
         Start the daemon.
@@ -102,9 +108,8 @@ class DaemonTests(TestCase):
         """
         config = self.config()
         self.port = port or freePort(self)
-        listen = (f"tcp:{self.port}:interface=127.0.0.1:local={self.local}",)
-        config = replace(config, server=replace(config.server, listen=listen))
-        config = replace(config, server=replace(config.server, workers=int(WORKERS)))
+        config = replace(config, server=replace(config.server, listen=(self.listen(),)))
+        config = replace(config, server=replace(config.server, workers=self.workers))
         self.daemon: Any = (
             Daemon(config, self.reactor)
             if processes(config) == 1
@@ -120,6 +125,32 @@ class DaemonTests(TestCase):
         """
         if self.daemon.running:
             await self.daemon.stopService()
+
+    @property
+    def connected(self) -> int:
+        """How many clients the daemon has, in all its processes."""
+        return int(self.daemon.node.shares.connections.total)
+
+    @property
+    def front(self) -> Any:
+        """The front of the daemon, for tests that look into it.  Workers have theirs elsewhere."""
+        self.assumeOne("looks into the process that serves clients")
+        return self.daemon.front
+
+    def assumeOne(self, reason: str) -> None:
+        """
+        Skip the test if the daemon has several processes.
+
+        @param reason: Why the test needs one.
+        """
+        if isinstance(self.daemon, HubDaemon):
+            raise SkipTest(reason)
+
+    async def reload(self, config: Config) -> None:
+        """
+        Have the daemon go by another configuration.
+        """
+        await maybeDeferred(self.daemon.reload, config)
 
     async def tearDown(self) -> None:  # type: ignore[override]
         for wire in self.wires:

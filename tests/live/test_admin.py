@@ -63,7 +63,7 @@ class AccessTests(ConsoleTests):
             ("loopback", (403, "forbidden")),
         ):
             config = self.daemon.config
-            self.daemon.reload(replace(config, server=replace(config.server, console=console)))
+            await self.reload(replace(config, server=replace(config.server, console=console)))
             self.assertEqual(await self.statuses(**headers), {answer}, console)
 
 

@@ -112,10 +112,10 @@ class BrowserTests(PageTests):
         elsewhere = self.reactor.listenTCP(0, Site(root), interface="127.0.0.1")
         self.addCleanup(elsewhere.stopListening)
         # The browser may keep the previous page and its connection.
-        before = set(self.daemon.front.hub.registry.subscribers("table/orders/p"))
+        before = set(self.front.hub.registry.subscribers("table/orders/p"))
         await self.browser.open(f"http://127.0.0.1:{elsewhere.getHost().port}/live.html")
         await self.until(
-            lambda: set(self.daemon.front.hub.registry.subscribers("table/orders/p")) - before
+            lambda: set(self.front.hub.registry.subscribers("table/orders/p")) - before
         )
         self.execute("INSERT INTO orders (status) VALUES ('<b>brand new</b>')")
         shown = "return document.getElementById('list').innerText"
@@ -155,7 +155,7 @@ class BrowserTests(PageTests):
         await self.browser.open("data:text/html,<p>elsewhere</p>")
         await self.browser.run(CONNECT, self.port, ["aerostack-v1"])
         await self.browser.until("return window.closed_")
-        self.assertEqual(len(self.daemon.front.connections), 0)
+        self.assertEqual(self.connected, 0)
 
     async def test_pageComesBack(self) -> None:
         """

@@ -80,8 +80,8 @@ class ClientTests(DaemonTests):
         self.assertEqual([m["state"] for m in chat.presence.members], [{"typing": True}])
         await client.stopService()
         self.assertEqual(statuses, ["connected", "disconnected"])
-        self.assertEqual(list(self.daemon.front.hub.presence.rosters.members("chat/a/p")), [])
-        self.assertEqual(len(self.daemon.front.connections), 0)
+        self.assertEqual(list(self.daemon.node.provide().members.members("chat/a/p")), [])
+        self.assertEqual(self.connected, 0)
 
     async def test_tokens(self) -> None:
         """

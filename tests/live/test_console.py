@@ -140,7 +140,7 @@ class SigningInTests(ConsoleTests):
         Set where the console is reachable.
         """
         config = self.daemon.config
-        self.daemon.reload(replace(config, server=replace(config.server, console=console)))
+        await self.reload(replace(config, server=replace(config.server, console=console)))
 
 
 class ViewTests(ConsoleTests):

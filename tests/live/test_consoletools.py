@@ -158,7 +158,7 @@ class InspectorTests(ConsoleTests):
         self.assertIn(HOSTILE, newest)
         await self.console.click("inspector-stop")
         await self.console.reads("frames-state", "Stopped.")
-        while len(self.daemon.front.hub.registry.subscribers("chat/x/p")) > 1:
+        while len(self.front.hub.registry.subscribers("chat/x/p")) > 1:
             await self.sleep(0.02)
         self.assertEqual(await self.mistakes(), [])
 
@@ -168,9 +168,9 @@ class InspectorTests(ConsoleTests):
         """
         await self.console.open(view="inspector?topic=chat%2Fx")
         await self.console.reads("frames-state", "Watching chat/x/p.")
-        self.assertEqual(len(self.daemon.front.hub.registry.subscribers("chat/x/p")), 1)
+        self.assertEqual(len(self.front.hub.registry.subscribers("chat/x/p")), 1)
         await self.console.go("overview")
-        while self.daemon.front.hub.registry.subscribers("chat/x/p"):
+        while self.front.hub.registry.subscribers("chat/x/p"):
             await self.sleep(0.02)
 
     async def test_publishing(self) -> None:

@@ -131,9 +131,9 @@ class ServerTests(DaemonTests):
         """
         config = self.daemon.config
         closed = {"p": makeProject(anonymous=False)}
-        self.daemon.reload(replace(config, projects=closed))
+        await self.reload(replace(config, projects=closed))
         self.assertEqual(await self.refused(ORDER, {}), (401, "unauthorized"))
-        self.daemon.reload(replace(config, projects={"q": makeProject(id="q")}))
+        await self.reload(replace(config, projects={"q": makeProject(id="q")}))
         self.assertEqual(await self.refused(ORDER, {}), (404, "unknown_project"))
 
     async def test_node(self) -> None:

@@ -159,9 +159,9 @@ class MetricsTests(DaemonTests):
         C{aerostack_feed_up} and C{aerostack_healthy} are 0 when the daemon cannot read changes and
         C{/health} is red.
         """
-        self.daemon.front.feeds.feedDown("It sleeps.")
+        self.front.feeds.feedDown("It sleeps.")
         self.assertEqual((await self.values())["feed_up"], 0)
-        self.daemon.front.feeds.feedUp()
+        self.front.feeds.feedUp()
         self.assertEqual((await self.values())["feed_up"], 1)
         self.patch(self.daemon.node.tracker, "health", lambda: "Nothing was read for 60 s.")
         self.assertEqual((await self.values())["healthy"], 0)

@@ -163,8 +163,8 @@ class OnlookerTests(ConsoleTests):
         self.execute("CREATE TABLE staff (id INTEGER, salary INTEGER)")
         onlooker = await self.watch("staff")
         config = self.daemon.config
-        self.daemon.reload(replace(config, tables={"staff": TableConfig(hidden=("id",))}))
-        registry = self.daemon.front.hub.registry
+        await self.reload(replace(config, tables={"staff": TableConfig(hidden=("id",))}))
+        registry = self.front.hub.registry
         (tap,) = registry.subscribers("table/staff/p")
         view = registry.subscribers("table/staff/p")[tap]
         await self.until(lambda: registry.subscribers("table/staff/p")[tap] != view)
@@ -228,7 +228,7 @@ class OnlookerTests(ConsoleTests):
         """
         onlooker = await self.watch("chat/a", OTHER_SECRET)
         await self.emit("e", 1, "chat/a")
-        self.daemon.front.hub.delivery.fanout.flush()
+        self.front.hub.delivery.fanout.flush()
         status, _, _ = await self.http(
             "POST",
             "/internal/hooks/rpc",
@@ -287,16 +287,16 @@ class OnlookerTests(ConsoleTests):
         endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.port)
         onlooker: Onlooker = await endpoint.connect(Factory.forProtocol(Onlooker))
         waiting: Deferred[None] = Deferred()
-        watch = self.daemon.front.feeds.watch
+        watch = self.front.feeds.watch
         self.patch(
-            self.daemon.front.feeds,
+            self.front.feeds,
             "watch",
             lambda table: waiting.addCallback(lambda _: watch(table)),
         )
         onlooker.ask("orders")
-        await self.until(lambda: len(self.daemon.front.console.taps))
+        await self.until(lambda: len(self.front.console.taps))
         onlooker.transport.abortConnection()
-        await self.until(lambda: not len(self.daemon.front.console.taps))
+        await self.until(lambda: not len(self.front.console.taps))
         waiting.callback(None)
         await self.until(lambda: self.daemon.node.tracker._watched.get("orders") is not None)
         await self.until(self.left)
@@ -318,10 +318,10 @@ class OnlookerTests(ConsoleTests):
         stops.
         """
         onlooker = await self.watch("chat/a")
-        self.daemon.front.console.reload("off", self.daemon.config.limits)
+        self.front.console.reload("off", self.daemon.config.limits)
         await onlooker.ended
-        self.daemon.front.console.reload("loopback", self.daemon.config.limits)
+        self.front.console.reload("loopback", self.daemon.config.limits)
         onlooker = await self.watch("chat/a")
         await self.stop()
         await onlooker.ended
-        self.assertEqual(len(self.daemon.front.console.taps), 0)
+        self.assertEqual(len(self.front.console.taps), 0)

@@ -122,7 +122,7 @@ class FileTests(Asking):
             ("off", 404, 404),
         ):
             config = self.daemon.config
-            self.daemon.reload(replace(config, server=replace(config.server, console=console)))
+            await self.reload(replace(config, server=replace(config.server, console=console)))
             for path in ("/console/", "/console/main.js", "/console/chart/uPlot.esm.js"):
                 status, _, _ = await self.ask(path)
                 self.assertEqual(status, local, (console, path))

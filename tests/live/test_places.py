@@ -22,6 +22,8 @@ class PlaceTests(DaemonTests):
     A daemon whose shares are behind a line.
     """
 
+    workers = 1
+
     def projects(self) -> dict[str, ProjectConfig]:
         return {"p": makeProject(connections=1)}
 
@@ -30,7 +32,7 @@ class PlaceTests(DaemonTests):
         self.line = Line()
         self.shares = self.daemon.node.shares
         delayed: Any = DelayedShares(self.line, self.shares)
-        self.daemon.front._gate._shares = delayed
+        self.front._gate._shares = delayed
 
     def come(self, **options: Any) -> Deferred[Wire]:
         """
@@ -95,7 +97,7 @@ class PlaceTests(DaemonTests):
             self.line.carry()
             self.line.isFree = False
             self.assertNothing()
-        self.assertEqual(len(self.daemon.front.connections), 0)
+        self.assertEqual(len(self.front.connections), 0)
 
     async def test_refused(self) -> None:
         """
@@ -120,7 +122,7 @@ class PlaceTests(DaemonTests):
         await self.asked()
         config = self.daemon.config
         projects = {"p": makeProject(publicKey="pk_ffffffffffffffff")}
-        self.daemon.reload(replace(config, projects=projects))
+        await self.reload(replace(config, projects=projects))
         self.assertEqual(await self.refused(coming), "unauthorized")
         self.assertNothing()
 
@@ -144,7 +146,7 @@ class PlaceTests(DaemonTests):
             await self.asked()
             self.line.carry(steps)
             await self.asked()
-            self.daemon.front.connections.stopping = True
+            self.front.connections.stopping = True
             self.assertEqual(await self.refused(coming), "shutting_down")
             self.assertNothing()
-            self.daemon.front.connections.stopping = self.line.isFree = False
+            self.front.connections.stopping = self.line.isFree = False

@@ -95,7 +95,7 @@ class RestoringTests(PostgresDaemonTests):
             self.assertEqual(await self.resume(topic, self.places[topic][1], 0), ("unknown", []))
         told = await self.resume("chat/a", self.places["chat/a"][0], 6)
         self.assertEqual(told, (None, [4, 5, 6, 7, 8, 9]))
-        self.assertIn("restored", self.daemon.front.health.notices())
+        self.assertIn("restored", self.front.health.notices())
 
     async def test_dump(self) -> None:
         """
@@ -171,4 +171,4 @@ class RestoringTests(PostgresDaemonTests):
             for index, wanted in enumerate(((2, 3, 4, 5, 6, 7, 8, 9), (4, 5, 6, 7, 8, 9))):
                 told = await self.resume(topic, self.places[topic][index], len(wanted))
                 self.assertEqual(told, (None, list(wanted)))
-        self.assertEqual(self.daemon.front.health.notices(), {})
+        self.assertEqual(self.front.health.notices(), {})

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aerostack.net.endpoints import serverEndpoint
 from aerostack.settings.settings import Config
 from tests.live.daemon import DaemonTests
 from tests.live.hostile import OPENING
@@ -18,14 +17,9 @@ class ProxiedTests(DaemonTests):
     Tests for a listener with C{haproxy:}.
     """
 
-    async def setUp(self) -> None:  # type: ignore[override]
-        await super().setUp()
-        self.listen("haproxy:tcp:0:interface=127.0.0.1")
-
-    def listen(self, description: str) -> None:
-        """Use another listener from now on."""
-        self.daemon.listening.listen(serverEndpoint(self.reactor, description, self.directory))
-        self.port = self.daemon.listening.ports[-1].getHost().port
+    def listen(self) -> str:
+        """The endpoint string of L{port}."""
+        return f"haproxy:tcp:{self.port}:interface=127.0.0.1"
 
     def config(self) -> Config:
         """The configuration, with a low limit for the connections of an address."""

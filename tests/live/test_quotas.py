@@ -72,9 +72,9 @@ class QuotaTests(DaemonTests):
         """
         Disconnect a client, and wait until the daemon has noticed.
         """
-        before = len(self.daemon.front.connections)
+        before = self.connected
         wire.drop()
-        while len(self.daemon.front.connections) == before:
+        while self.connected == before:
             await self.sleep(0.01)
 
 
@@ -125,6 +125,7 @@ class ProjectTests(QuotaTests):
         self.assertEqual(frames[0], {"type": "ack", "id": 0})
         self.assertEqual(frames[-1]["code"], "rate_limited")
         self.assertGreater(frames[-1]["retryAfter"], 0)
+        self.assumeOne("another worker may let one frame pass before it asks for the rate")
         status, answer = await self.rpc("socket.emit", "e", 1, "chat/a")
         self.assertEqual((status, answer["error"]), (429, "rate_limited"))
         status, answer, headers = await self.http(
@@ -140,6 +141,7 @@ class ProjectTests(QuotaTests):
         """
         All bytes of an HTTP request count.
         """
+        self.assumeOne("another worker may let one frame pass before it asks for the rate")
         data = "x" * 3000
         await self.emit("e", data, "chat/a")
         status, answer = await self.rpc("socket.emit", "e", data, "chat/a")
@@ -153,7 +155,7 @@ class ProjectTests(QuotaTests):
         first, _ = await self.come(), await self.come()
         await self.refused()
         config = self.daemon.config
-        self.daemon.reload(replace(config, projects={"p": makeProject(connections=3)}))
+        await self.reload(replace(config, projects={"p": makeProject(connections=3)}))
         await self.come()
         await self.refused()
         await self.left(first)
@@ -213,7 +215,7 @@ class UntrustedTests(QuotaTests):
             await self.come()
         config = self.daemon.config
         trusted = replace(config.server, trustedProxies=("127.0.0.1/32",))
-        self.daemon.reload(replace(config, server=trusted))
+        await self.reload(replace(config, server=trusted))
         await self.come(**{"X-Forwarded-For": "198.51.100.9"})
         await self.refused()
 
@@ -281,7 +283,7 @@ class AdmissionTests(QuotaTests):
         await self.refused()
         config = self.daemon.config
         limits = replace(config.limits, connectionsPerSecond=None)
-        self.daemon.reload(replace(config, limits=limits))
+        await self.reload(replace(config, limits=limits))
         await gather(*(self.come() for _ in range(20)))
 
     async def test_elsewhere(self) -> None:
@@ -308,11 +310,11 @@ class LagTests(QuotaTests):
         ones.  When it has caught up, it accepts connections again.
         """
         wire = await self.come()
-        self.daemon.front.lag.measured(3600.0)
+        self.front.lag.measured(3600.0)
         refused = await self.refused()
         self.assertEqual((refused.status, refused.body["error"]), (503, "overloaded"))
         self.assertEqual(await wire.barrier(), [])
-        while self.daemon.front.lag.behind:
+        while self.front.lag.behind:
             await self.sleep(0.1)
         await self.come()
 

@@ -77,7 +77,7 @@ class ReactTests(PageTests):
         """
         Wait until a topic has a number of subscribers in the daemon.
         """
-        while len(self.daemon.front.hub.registry.subscribers(f"{topic}/p")) != count:
+        while len(self.front.hub.registry.subscribers(f"{topic}/p")) != count:
             await self.sleep(0.02)
 
     async def test_quickStart(self) -> None:
@@ -100,10 +100,10 @@ class ReactTests(PageTests):
         await self.reads("feed", "third")
         await self.show(feed=False)
         await self.watchers("table/orders", 0)
-        self.assertEqual(len(self.daemon.front.connections), 1)
+        self.assertEqual(self.connected, 1)
 
         await self.show(provider=False)
-        while len(self.daemon.front.connections):
+        while self.connected:
             await self.sleep(0.02)
         await self.show(provider=True, feed=True)
         await self.watchers("table/orders", 1)

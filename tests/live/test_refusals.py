@@ -109,7 +109,7 @@ class RefusalTests(ClientTests):
         self.assertEqual((status, error), (429, "too_many_connections"))
         self.assertEqual((refusal.headers["retry-after"], refusal.body["retryAfter"]), ("2", 2000))
         await first.closeCleanly()
-        while len(self.daemon.front.connections) > 1:
+        while self.connected > 1:
             await self.sleep(0.01)
         await self.client()
 
@@ -118,7 +118,7 @@ class RefusalTests(ClientTests):
         An opening while the daemon stops is 503, with a delay.
         """
         waiting = await self.wire()
-        self.daemon.front.connections.stopping = True
+        self.front.connections.stopping = True
         refusal = await self.assertFailure(waiting.upgrade("/api/realtime?projectId=p"), Refused)
         self.assertEqual((refusal.status, refusal.body["error"]), (503, "shutting_down"))
         delay = refusal.body["retryAfter"] / 1000

@@ -119,7 +119,7 @@ class RemovingTests(HTTPTests):
             "INSERT INTO realtime_revocations VALUES"
             f" ('p', 'ann', '', {int(time.time() * 1000)}, {end}, 'elsewhere')"
         )
-        await self.daemon.front.revocations.read()
+        await self.front.revocations.read()
         self.assertIn("(elsewhere)", (await wire.frame())["message"])
         await wire.lost
         self.assertEqual(wire.closeCode, 4001)

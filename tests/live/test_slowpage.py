@@ -93,7 +93,7 @@ class SlowPageTests(PageTests):
     @property
     def open(self) -> int:
         """Return the number of connections that the daemon has not begun to close."""
-        sessions = self.daemon.front.connections.sessions()
+        sessions = self.front.connections.sessions()
         return sum(session._state is State.OPEN for session in sessions)
 
     async def again(self) -> None:

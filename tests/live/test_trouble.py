@@ -209,7 +209,7 @@ class FloodTests(DaemonTests):
         waiting = 0
         for start in range(1, self.rows, 1000):
             self.assertEqual(await self.ids(reader, 1000), list(range(start, start + 1000)))
-            for session in self.daemon.front.connections.sessions():
+            for session in self.front.connections.sessions():
                 waiting = max(waiting, session._outbox.waiting)
             if start % 10_000 == 1:
                 chat.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": start})

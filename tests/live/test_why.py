@@ -110,7 +110,7 @@ class WhyTests(ConsoleTests):
         daemon = await self.comes()
         daemon.write(b"\x82\x81\x00\x00\x00\x00x")
         await daemon.lost
-        while len(self.daemon.front.connections):
+        while self.connected:
             await self.sleep(0.01)
         found = await self.explain("chat/a")
         self.assertEqual([each["code"] for each in found["ended"]], [1003, 4321, None])
@@ -195,9 +195,9 @@ class WhyTests(ConsoleTests):
         self.assertEqual(found["stream"]["last"]["operation"], "INSERT")
         self.assertEqual(found["feed"]["tables"], ["staff"])
         for row, reason in (("(6, 'ben', 9)", "rule"), ("(1, 'ann', 9)", "filter")):
-            before = self.daemon.front.feeds.changes
+            before = self.front.feeds.changes
             self.execute(f"INSERT INTO staff VALUES {row}")
-            while self.daemon.front.feeds.changes == before:
+            while self.front.feeds.changes == before:
                 await self.sleep(0.01)
             found = await self.explain("staff")
             self.assertEqual(found["findings"][0]["code"], "not_told")
@@ -215,9 +215,9 @@ class WhyTests(ConsoleTests):
         self.assertIn("table_not_followed", await self.codes("orders"))
         await self.subscribe(wire, "orders")
         self.assertEqual(await self.codes("orders"), ["nothing_published", "subscribed"])
-        self.daemon.front.feeds.feedDown("It sleeps.")
+        self.front.feeds.feedDown("It sleeps.")
         self.assertEqual((await self.codes("orders"))[0], "feed_down")
-        self.daemon.front.feeds.feedUp()
+        self.front.feeds.feedUp()
         self.patch(self.daemon.node.tracker, "lag", lambda: 9.0)
         self.assertEqual((await self.codes("orders"))[0], "feed_lagging")
         self.patch(self.daemon.node.tracker, "lag", lambda: 0.0)
@@ -229,7 +229,7 @@ class WhyTests(ConsoleTests):
         )
         found = await self.codes("orders")
         self.assertEqual((found[0], "transaction_open" in found), ("feed_lagging", False))
-        self.daemon.front.feeds.allowed = type(self.daemon.front.feeds.allowed)(["shop"])
+        self.front.feeds.allowed = type(self.front.feeds.allowed)(["shop"])
         self.assertEqual((await self.codes("orders"))[0], "table_not_allowed")
 
     async def test_slow(self) -> None:
@@ -250,7 +250,7 @@ class WhyTests(ConsoleTests):
         The answer says that a subscription has no answer yet.
         """
         wire = await self.comes()
-        self.patch(self.daemon.front.feeds, "watch", lambda table: Deferred())
+        self.patch(self.front.feeds, "watch", lambda table: Deferred())
         wire.tell({"type": "subscribe", "topic": "orders", "filter": {"id": 1}})
         while "asked" not in await self.codes("orders"):
             await self.sleep(0.01)

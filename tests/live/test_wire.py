@@ -135,7 +135,7 @@ class TypeScriptTests(ClientTests):
         """
         When a browser closes without a code, its presence ends at once.
         """
-        self.daemon.front.hub.presence.rosters.grace = 3600
+        self.front.hub.presence.rosters.grace = 3600
         watcher = await self.subscribed("room/a")
         client = await self.client("ann")
         client.tell({"type": "track", "topic": "room/a", "state": {}})
