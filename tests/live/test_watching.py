@@ -178,13 +178,13 @@ class HealthTests(ProgramTests):
         await self.serve()
         aside = self.directory / "aside.db"
         os.rename(self.path, aside)
-        self.assertEqual(await self.health(), 503)
+        await self.until(lambda: self._is(503))
         self.execute("CREATE TABLE orders (id INTEGER)")
-        self.assertEqual(await self.health(), 503)
+        await self.until(lambda: self._is(503))
         _, body = await self.http("GET", "/health")
         self.assertIn("restart the daemon", body["checks"]["database"])
         os.rename(aside, self.path)
-        self.assertEqual(await self.health(), 200)
+        await self.until(lambda: self._is(200))
 
     async def _is(self, status: int) -> bool:
         return await self.health() == status
