@@ -213,7 +213,8 @@ class HubDaemon(MultiService):
         missing = [name for name in self.supervisor.names if name not in self._serving]
         if not missing:
             return None
-        return f"{' and '.join(missing)} of {self.count} workers do not serve clients."
+        verb = "does" if len(missing) == 1 else "do"
+        return f"{' and '.join(missing)} of {self.count} workers {verb} not serve clients."
 
     def _report(self) -> None:
         status = self._status()

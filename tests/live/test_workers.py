@@ -14,6 +14,7 @@ from typing import Any
 import treq
 
 from aerostack.testing import SECRET_KEY
+from tests.live.program import READY
 from tests.live.test_tls import TLSProgramTests
 from tests.live.wire import Wire
 from tests.live.workers import WorkersTests, isAlive
@@ -171,8 +172,8 @@ class LifeTests(WorkersTests):
 
     async def test_killed(self) -> None:
         """
-        When a worker is killed, the clients of the other one go on, the health names the worker,
-        and another process takes its place.  Then one hangs, and is replaced as well.
+        When a worker is killed, the clients of the other one go on, and another process takes its
+        place.  Then one hangs, and is replaced as well.
         """
         daemon = await self.serve(self.configure())
         one, other = await self.spread("chat/a")
@@ -183,7 +184,6 @@ class LifeTests(WorkersTests):
         self.assertIsNone(lost.closeCode)
         await self.assertServed(kept)
         await daemon.wrote("worker-1 has died: signal 9 has ended it; it is started again in 1 s")
-        self.assertIn("worker-1", await self.until(self.notice))
         await daemon.wrote("worker-1 serves clients again")
         await self.until(lambda: self.isWhole())
         second = self.workersOf(daemon)
@@ -202,6 +202,24 @@ class LifeTests(WorkersTests):
         self.assertEqual(await daemon.ended, 0)
         self.assertEqual(served.closeCode, 1001)
         self.assertNotIn("Traceback", daemon.output + daemon.errors)
+
+    async def test_late(self) -> None:
+        """
+        While a worker does not serve clients yet, the daemon is not ready, and the health names the
+        worker; the other one answers.
+        """
+        self.config.write_text(self.configure())
+        daemon = self.spawn()
+        *_, late = await self.until(lambda: len(found := self.workersOf(daemon)) == 2 and found)
+        os.kill(late, signal.SIGSTOP)
+        self.addCleanup(self.wake, late)
+        notice = await self.notice()
+        if READY not in daemon.output:
+            # Otherwise the worker was faster than this test.
+            self.assertRegex(notice, "^worker-[12] of 2 workers does not serve clients")
+        os.kill(late, signal.SIGCONT)
+        await daemon.wrote(READY)
+        await self.until(self.isWhole)
 
     async def besides(self, wire: Wire) -> Wire:
         """
