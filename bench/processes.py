@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 SERVER_CPU = 0
@@ -74,14 +74,21 @@ class Server:
     """
 
     def __init__(
-        self, command: Sequence[str | Path], port: int, log: Path, environ: Mapping[str, str]
+        self,
+        command: Sequence[str | Path],
+        port: int,
+        log: Path,
+        environ: Mapping[str, str],
+        alone: bool = True,
     ) -> None:
         """
         @param log: The file for its output.
+        @param alone: Whether it runs on one processor, without the load generator.
         """
         self.port = port
         self._log = log
-        with log.open("wb") as output, onProcessor(SERVER_CPU):
+        place = onProcessor(SERVER_CPU) if alone else nullcontext()
+        with log.open("wb") as output, place:
             self._process = subprocess.Popen(
                 [str(word) for word in command],
                 stdin=subprocess.DEVNULL,
@@ -145,6 +152,19 @@ class Server:
         except subprocess.TimeoutExpired:
             raise Failed(f"it did not end within {seconds:g} s: {self.said()}") from None
         return time.monotonic() - began
+
+    def running(self) -> bool:
+        """
+        Return whether its process has not ended.
+        """
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """
+        End its process as a crash does, and leave its descendants alone.
+        """
+        self._process.kill()
+        self._process.wait()
 
     def stop(self) -> None:
         """

@@ -1,0 +1,161 @@
+"""
+Two daemons on one Valkey server.  Each part can be killed, and comes back.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, Protocol
+
+from processes import Failed, Server, freePort
+from stores import KEY
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+CONFIG = """
+[server]
+listen = ["tcp:{port}:interface=127.0.0.1"]
+[database]
+{database}
+{engine}
+[projects.bench]
+public_key = "{key}"
+"""
+
+PATIENCE = 60.0
+"""Seconds that a part may take to come back.  It is far more than it needs."""
+
+OUTAGES = (0.0, 0.5, 1.0, 5.0)
+"""Seconds until a node or the Valkey server is started again.  The longest is more than the
+C{engine.patience} of 3 seconds."""
+
+
+class Cluster(Protocol):
+    """
+    Daemons under load.  The methods block.
+
+    @ivar ports: Where clients connect.
+    """
+
+    ports: list[int]
+
+    def start(self) -> None:
+        """Start everything."""
+
+    def kill(self) -> None:
+        """Kill one part, or several, as a crash does, and wait until all serve again."""
+
+    def stop(self) -> None:
+        """End all processes."""
+
+
+class Nodes:
+    """
+    Two daemons on one PostgreSQL server and one Valkey server.
+    """
+
+    def __init__(
+        self, directory: Path, chance: random.Random, keeps: bool, victims: tuple[str, ...]
+    ) -> None:
+        """
+        @param keeps: Whether the Valkey server writes each change to the disk before it answers;
+            else it comes back empty.
+        @param victims: What to kill: C{valkey}, C{node}, or both together.
+        """
+        self.ports = [freePort(), freePort()]
+        self._directory = directory
+        self._chance = chance
+        self._keeps = keeps
+        self._victims = victims
+        self._daemons: list[Server] = []
+        self._started = ExitStack()
+
+    def start(self) -> None:
+        # The checkout has the code that starts these servers for the tests.
+        if str(CHECKOUT) not in sys.path:
+            sys.path.insert(0, str(CHECKOUT))
+        from tests.engine.valkey.server import ValkeyServer
+        from tests.postgres import PASSWORD, Database
+        from tests.postgres import Server as PostgresServer
+
+        options = ("appendonly yes", "appendfsync always") if self._keeps else ()
+        postgres = PostgresServer()
+        self._started.callback(postgres.remove)
+        self._valkey = ValkeyServer(*options)
+        self._started.callback(self._valkey.remove)
+        self._settings = f"url = {json.dumps(Database(postgres).tcp())}\n"
+        self._settings += f"password = {json.dumps(PASSWORD)}"
+        for number in (0, 1):
+            self._daemons.append(self._node(number))
+            self._daemons[number].wait(PATIENCE)
+        self._serving()
+
+    def kill(self) -> None:
+        victims = list(self._victims)
+        self._chance.shuffle(victims)
+        number = self._chance.randrange(2)
+        for victim in victims:
+            if victim == "valkey":
+                self._valkey.kill()
+            else:
+                self._daemons[number].kill()
+            time.sleep(self._chance.uniform(0, 0.5))
+        time.sleep(self._chance.choice(OUTAGES))
+        if "valkey" in victims:
+            self._valkey.start()
+        if "node" in victims:
+            self._daemons[number] = self._node(number)
+            self._daemons[number].wait(PATIENCE)
+        self._serving()
+
+    def stop(self) -> None:
+        for daemon in self._daemons:
+            daemon.stop()
+        self._started.close()
+
+    def _node(self, number: int) -> Server:
+        engine = f'[engine]\nurl = "valkey://127.0.0.1:{self._valkey.port}/0"'
+        name = f"node{number}"
+        return _daemon(self._directory, name, self.ports[number], self._settings, engine)
+
+    def _serving(self) -> None:
+        """Wait until both daemons have found the Valkey server's death, and are connected."""
+        time.sleep(0.5)
+        for daemon, port in zip(self._daemons, self.ports, strict=True):
+            _until(lambda daemon=daemon, port=port: _healthy(daemon, port), "a healthy node")
+
+
+def _daemon(directory: Path, name: str, port: int, database: str, engine: str) -> Server:
+    config = directory / f"{name}.toml"
+    config.write_text(CONFIG.format(port=port, database=database, engine=engine, key=KEY))
+    twistd = Path(sys.executable).with_name("twistd")
+    options = ("--nodaemon", "--pidfile=", "aerostack-rt", "--config", config)
+    return Server([twistd, *options], port, directory / f"{name}.log", {}, alone=False)
+
+
+def _healthy(daemon: Server, port: int) -> bool:
+    if not daemon.running():
+        raise Failed(f"a node ended: {daemon.said()}")
+    try:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            connection.request("GET", "/health")
+            found = json.loads(connection.getresponse().read())
+    except (OSError, HTTPException):
+        return False
+    checks: dict[str, Any] = found["checks"]
+    return checks["engine"] == "ok" and found["status"] == "ok"
+
+
+def _until(holds: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > deadline:
+            raise Failed(f"waited {PATIENCE:g} s for {what}")
+        time.sleep(0.05)
