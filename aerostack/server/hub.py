@@ -106,7 +106,7 @@ class HubDaemon(MultiService):
         self._distribution = Distribution(reactor)
         self.passing = Passing(self._distribution)
         self.supervisor = Supervisor(reactor, self.count, BODY, KINDS, self, self._distribution)
-        self._parts = HubParts(reactor, self.node, self.supervisor.names)
+        self._parts = HubParts(reactor, wall, self.node, self.supervisor.names)
         self._reporting = LoopingCall(self._report)
         self._reporting.clock = reactor
         self._waiting: list[Deferred[None]] = []

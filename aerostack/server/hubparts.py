@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
+from aerostack.server.hubwork import HubWork
 from aerostack.server.kinds import KINDS
 from aerostack.server.node import Node
 from aerostack.settings.settings import Config
@@ -33,8 +34,15 @@ class HubParts:
     @ivar handlers: See L{aerostack.workers.hub}.
     """
 
-    def __init__(self, clock: IReactorTime, node: Node, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        node: Node,
+        names: Sequence[str],
+    ) -> None:
         """
+        @param wall: Gives the time of day, seconds since the epoch.
         @param names: The names of all workers.
         """
         codec = Codec(KINDS)
@@ -46,8 +54,10 @@ class HubParts:
         self._shares = WorkerShares(clock, node.shares, node.config.projects)
         self._clients = WorkerClients(self._presence)
         self._line = WorkerLine(services.revocations)
-        # Workers know all that operators ask.
-        self._answers = WorkerAnswers(names, lambda question: None)
+        self._work = HubWork(
+            clock, wall, lambda: self._relay.published, lambda: self._tables.delivered
+        )
+        self._answers = WorkerAnswers(names, self._work.answer)
         self.handlers: dict[type, Callable[[Any, Any], Any]] = {
             **self._relay.handlers,
             **WorkerPublications(services.publisher).handlers,
@@ -63,8 +73,9 @@ class HubParts:
 
     def start(self) -> None:
         """
-        Begin to tell workers how the tracker does.
+        Begin to tell workers how the tracker does, and to take samples.
         """
+        self._work.start()
         self._tables.start()
 
     def stop(self) -> None:
@@ -72,6 +83,7 @@ class HubParts:
         Tell workers no more.
         """
         self._tables.stop()
+        self._work.stop()
 
     def started(self, worker: WorkerProcess) -> None:
         """

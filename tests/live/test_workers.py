@@ -90,6 +90,8 @@ class MeetingTests(WorkersTests):
         self.assertEqual([each["subscribers"] for each in topics["topics"]], [2])
         overview = await self.admin("overview")
         self.assertEqual(overview["metrics"]["aerostack_connections"], 2)
+        self.assertEqual(set(overview["workers"]), WORKERS)
+        await self.until(self.sampled)
         named = [await self.client(query="&userId=ann") for _ in range(2)]
         for wire in named:
             wire.tell({"type": "subscribe", "topic": "chat/a"})
@@ -117,6 +119,13 @@ class MeetingTests(WorkersTests):
             return None
         response = await treq.get(f"http://127.0.0.1:{self.port}/metrics", agent=self.agent)
         return await response.text(), body
+
+    async def sampled(self) -> bool:
+        """
+        Whether a sample has the clients of both workers.
+        """
+        samples = (await self.admin("overview"))["samples"]
+        return bool(samples) and samples[-1]["subscriptions"] == 2
 
     async def admin(self, path: str) -> dict[str, Any]:
         """

@@ -17,10 +17,10 @@ from aerostack.admin.directory import Directory
 from aerostack.admin.gathering import Gathering
 from aerostack.admin.sampler import Sampler
 from aerostack.admin.taps import Taps
-from aerostack.core.diagnosis.questions import AskWork, Question
 from aerostack.core.diagnosis.samples import Counts
 from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.errors import RealtimeError
+from aerostack.server.hubwork import HubWork
 from aerostack.sessions.session import Session
 from aerostack.testing import MemoryClient, World
 from aerostack.testing.pipes import joinedPipes
@@ -123,30 +123,17 @@ class OperatingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.published = 0
-        counted = lambda: Counts(0, 0, self.published, 0, 0)  # noqa: E731
-        empty = World()
-        self.sampler = Sampler(
+        work = HubWork(
             self.clock,
             lambda: 1_000_000_000 + self.clock.seconds(),
-            counted,
-            empty.feeds.latencies,
-            empty.hub.publisher.latencies,
+            lambda: self.published,
+            lambda: 0,
         )
-        self.sampler.startService()
-        self.answers = WorkerAnswers(("w1", "w2"), self.own)
+        work.start()
+        self.addCleanup(work.stop)
+        self.answers = WorkerAnswers(("w1", "w2"), work.answer)
         self.first = Served(self.clock, self.answers, "w1", 100)
         self.second = Served(self.clock, self.answers, "w2", 200)
-
-    def own(self, question: Question) -> dict[str, Any] | None:
-        """
-        Answer for the hub.
-        """
-        if not isinstance(question, AskWork):
-            return None
-        return {
-            "started": int(self.sampler.started * 1000),
-            "samples": self.sampler.samples.since(question.since),
-        }
 
     def advance(self, seconds: float) -> None:
         """
