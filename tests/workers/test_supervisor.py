@@ -20,6 +20,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.workers import lives as livesModule
+from aerostack.workers import process as processModule
 from aerostack.workers.accepting import AcceptingPort
 from aerostack.workers.process import environment
 from tests.workers.ends import until
@@ -180,6 +181,8 @@ class DeathTests(SupervisedTestCase):
         When workers die again and again, the supervisor says why and starts no more.
         """
         self.patch(livesModule, "FIRST_PAUSE", 0.0)
+        # However long the machine takes to end a worker.
+        self.patch(processModule, "PATIENCE", 300.0)
         _, witness = self.supervise(2, "hopeless")
         await until(lambda: witness.failures)
         self.assertEqual(len(witness.failures), 1)
