@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -221,6 +221,9 @@ class MemberSets:
 
     def readAll(self) -> Deferred[None]:
         """Read every set again, and tell what is different."""
+        if not self._isUp:
+            # The next connection reads all.
+            return succeed(None)
         there = [each for each in self._topics.values() if each.waiting is None]
         return self._start(self._readEach(there))
 

@@ -351,6 +351,7 @@ class ValkeyRoster:
         if renewal.state == DATA_LOST:
             self._logger.warn("The engine has lost data: presence is restored.")
             self._freeze()
+            self.rosters.readAll()
         if renewal.isReaper and generation == self._link.generation:
             await self._lease.reap(renewal.dead, generation)
 
