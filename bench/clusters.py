@@ -1,11 +1,14 @@
 """
-Two daemons on one Valkey server.  Each part can be killed, and comes back.
+Daemons that share the work: several processes on one machine, or two nodes on one Valkey server.
+Each of their parts can be killed, and comes back.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +25,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 CONFIG = """
 [server]
 listen = ["tcp:{port}:interface=127.0.0.1"]
+{server}
 [database]
 {database}
 {engine}
@@ -35,6 +39,9 @@ PATIENCE = 60.0
 OUTAGES = (0.0, 0.5, 1.0, 5.0)
 """Seconds until a node or the Valkey server is started again.  The longest is more than the
 C{engine.patience} of 3 seconds."""
+
+WORKER_PAUSE = 15.5
+"""Seconds between the deaths of two workers.  The daemon ends if five die within a minute."""
 
 
 class Cluster(Protocol):
@@ -54,6 +61,39 @@ class Cluster(Protocol):
 
     def stop(self) -> None:
         """End all processes."""
+
+
+class Workers:
+    """
+    One daemon with two workers, on SQLite.
+    """
+
+    def __init__(self, directory: Path, chance: random.Random) -> None:
+        self.ports = [freePort()]
+        self._directory = directory
+        self._chance = chance
+        self._killed = 0.0
+
+    def start(self) -> None:
+        database = f'url = "sqlite:///{self._directory / "rt.db"}"'
+        self._daemon = _daemon(self._directory, "rt", self.ports[0], database, "workers = 2")
+        self._daemon.wait(PATIENCE)
+        _until(lambda: len(self._workers()) == 2, "two workers")
+
+    def kill(self) -> None:
+        time.sleep(max(0.0, self._killed + WORKER_PAUSE - time.monotonic()))
+        time.sleep(self._chance.uniform(0, 1))
+        _until(self._workers, "a worker")
+        os.kill(self._chance.choice(self._workers()), signal.SIGKILL)
+        self._killed = time.monotonic()
+
+    def stop(self) -> None:
+        self._daemon.stop()
+
+    def _workers(self) -> list[int]:
+        if not self._daemon.running():
+            raise Failed(f"the daemon ended: {self._daemon.said()}")
+        return [pid for pid in self._daemon.pids()[1:] if b"aerostack.workers" in _command(pid)]
 
 
 class Nodes:
@@ -123,7 +163,7 @@ class Nodes:
     def _node(self, number: int) -> Server:
         engine = f'[engine]\nurl = "valkey://127.0.0.1:{self._valkey.port}/0"'
         name = f"node{number}"
-        return _daemon(self._directory, name, self.ports[number], self._settings, engine)
+        return _daemon(self._directory, name, self.ports[number], self._settings, "", engine)
 
     def _serving(self) -> None:
         """Wait until both daemons have found the Valkey server's death, and are connected."""
@@ -132,12 +172,24 @@ class Nodes:
             _until(lambda daemon=daemon, port=port: _healthy(daemon, port), "a healthy node")
 
 
-def _daemon(directory: Path, name: str, port: int, database: str, engine: str) -> Server:
+def _daemon(
+    directory: Path, name: str, port: int, database: str, server: str = "", engine: str = ""
+) -> Server:
     config = directory / f"{name}.toml"
-    config.write_text(CONFIG.format(port=port, database=database, engine=engine, key=KEY))
+    config.write_text(
+        CONFIG.format(port=port, server=server, database=database, engine=engine, key=KEY)
+    )
     twistd = Path(sys.executable).with_name("twistd")
     options = ("--nodaemon", "--pidfile=", "aerostack-rt", "--config", config)
     return Server([twistd, *options], port, directory / f"{name}.log", {}, alone=False)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        # It has ended meanwhile.
+        return b""
 
 
 def _healthy(daemon: Server, port: int) -> bool:

@@ -1,5 +1,5 @@
 """
-Several nodes: whether publications get lost or doubled when parts of them
+Several processes and several nodes: whether publications get lost or doubled when parts of them
 are killed.
 
 Clients publish numbered events, and subscribers count what arrives.  Meanwhile one part after the
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from account import Totals
-from clusters import Cluster, Nodes
+from clusters import Cluster, Nodes, Workers
 from numbered import NumberedLoad
 from processes import Failed, raiseLimits
 from stores import KEY
@@ -53,6 +53,7 @@ def _nodes(keeps: bool, *victims: str) -> Callable[[Path, random.Random], Cluste
 EMPTY = ("doubled", "untold")
 
 KILLS: dict[str, Trial] = {
+    "worker": Trial("one of 2 workers", Workers),
     "valkey": Trial("Valkey, AOF always", _nodes(True, "valkey")),
     "node": Trial("one of 2 nodes, AOF always", _nodes(True, "node")),
     "both": Trial("Valkey and a node, AOF always", _nodes(True, "valkey", "node")),
