@@ -67,6 +67,7 @@ class MetricsTests(DaemonTests):
             [
                 (family.name, family.type, family.documentation)
                 for family in text_string_to_metric_families(text)
+                if not family.name.startswith("aerostack_worker_")
             ],
             [(m.name.removesuffix("_total"), m.kind, m.meaning) for m in METRICS],
         )
