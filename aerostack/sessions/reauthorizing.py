@@ -31,6 +31,7 @@ class Reauthorizing:
         # How many steps are left in this turn, and the next turn, if it is scheduled.
         self._left = STEPS
         self._next: IDelayedCall | None = None
+        self._stopped = False
 
     @property
     def isBusy(self) -> bool:
@@ -39,8 +40,9 @@ class Reauthorizing:
 
     def stop(self) -> None:
         """
-        Drop the work that is left.
+        Drop the work that is left.  No further turns are taken.
         """
+        self._stopped = True
         self._waiting.clear()
         if self._next is not None:
             self._next.cancel()
@@ -65,7 +67,7 @@ class Reauthorizing:
             if next(work, self) is not self and client not in self._waiting:
                 # The other clients have their turn first.
                 self._waiting[client] = work
-        if self._next is None and self._left < STEPS:
+        if self._next is None and self._left < STEPS and not self._stopped:
             self._next = self._clock.callLater(0, self._turn)
 
     def _turn(self) -> None:

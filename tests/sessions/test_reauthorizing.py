@@ -92,7 +92,8 @@ class ReauthorizingTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """
-        A stop drops the work that is left, and the turn that was scheduled for it.
+        A stop drops the work that is left, and the turn that was scheduled for it.  Clients that
+        go after it schedule no other.
         """
         clock = Clock()
         reauthorizing = Reauthorizing(clock)
@@ -100,6 +101,7 @@ class ReauthorizingTests(SynchronousTestCase):
         self.assertTrue(reauthorizing.isBusy)
         reauthorizing.stop()
         self.assertFalse(reauthorizing.isBusy)
+        reauthorizing.ask("b", self.work("b", 3 * STEPS))
         self.assertEqual(clock.getDelayedCalls(), [])
         self.assertEqual(len(self.done), STEPS)
 
