@@ -20,8 +20,10 @@ from typing import Any
 
 from account import Totals
 from clusters import Cluster, Nodes, Workers
+from generator import Generator
 from numbered import NumberedLoad
 from processes import Failed, raiseLimits
+from processors import measure
 from stores import KEY
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
@@ -163,7 +165,39 @@ async def kills(reactor: Any, options: argparse.Namespace) -> bool:
     return whole
 
 
-SCENES = {"kills": kills}
+async def processors(reactor: Any, options: argparse.Namespace) -> bool:
+    """
+    The scene C{processors}.
+
+    @return: Whether all marks are reached.
+    """
+    with tempfile.TemporaryDirectory(prefix="aerostack-bench-") as place:
+        generator = Generator(Path(place))
+        one = await deferToThread(measure, generator, 1)
+        two = await deferToThread(measure, generator, 2)
+    less, more = two.busiest / one.busiest, two.total / one.total
+    rows = [
+        ("busiest process", *_milli(one.busiest, two.busiest), f"{less:.2f}", "<= 0.625"),
+        ("all processes", *_milli(one.total, two.total), f"{more:.2f}", "<= 1.15"),
+    ]
+    reached = [less <= 0.625, more <= 1.15]
+    header = (
+        "processor time, ms each second",
+        "1 process",
+        "2 workers",
+        "ratio",
+        "mark",
+        "reached",
+    )
+    show(header, [(*r, "yes" if good else "NO") for r, good in zip(rows, reached, strict=True)])
+    return all(reached)
+
+
+def _milli(*seconds: float) -> list[str]:
+    return [f"{1000 * each:,.0f}" for each in seconds]
+
+
+SCENES = {"kills": kills, "processors": processors}
 
 
 async def main(reactor: Any) -> None:
