@@ -6,20 +6,17 @@ client has.
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from aerostack.core.replay.log import LOST, UNKNOWN, Gap, TopicLog
+from aerostack.core.replay.log import LOST, Gap, TopicLog
 from aerostack.core.replay.positions import Position, parsePosition
 from aerostack.core.rows.selection import Bounds
-from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.delivery.catchup import Catchup, Stage, ignoreEnd
 from aerostack.delivery.outbound import Outbound
@@ -28,6 +25,7 @@ from aerostack.hub.hub import Hub
 from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.protocol.framing import joinFrames
 from aerostack.protocol.serverframes import Subscribed
+from aerostack.recovery.logreader import LogReader
 from aerostack.recovery.pacing import Pacer
 from aerostack.recovery.replay import Replay, Unreadable, readable, recentFrames
 from aerostack.recovery.requests import (
@@ -44,9 +42,6 @@ from aerostack.tables.snapshots import Snapshots
 AHEAD = 2.0
 """For how many seconds a client waits that comes from a daemon which has read further than this
 one."""
-
-RETRY = 1.0
-"""After how many seconds the daemon tries again to read a log that it could not read."""
 
 
 class Recovery:
@@ -73,7 +68,7 @@ class Recovery:
         self._clock = clock
         self._hub = hub
         self._feeds = feeds
-        self._history = history
+        self._reader = LogReader(clock, hub, feeds, history)
         self._pacer = Pacer(clock)
         # The database could not be read the last time that it was asked.
         self._isFailing = False
@@ -152,7 +147,7 @@ class Recovery:
 
     def readOn(self, outbound: Outbound, canonical: str, catchup: Catchup) -> None:
         """Read a table's log on for a client that is behind."""
-        self._start(outbound, self._follow(outbound, topicOf(canonical), catchup))
+        self._start(outbound, self._reader.follow(outbound, topicOf(canonical), catchup))
 
     def syncAgain(self, outbound: Outbound, canonical: str) -> None:
         """
@@ -179,7 +174,7 @@ class Recovery:
             request.refuse(self._refusal(error))
             return
         await outbound.writeHeld(catchup)
-        await self._follow(outbound, request.topic, catchup)
+        await self._reader.follow(outbound, request.topic, catchup)
 
     async def _resume(
         self, outbound: Outbound, request: SubscribeRequest, catchup: Catchup
@@ -201,7 +196,7 @@ class Recovery:
         # What is published from here on is held.
         live = log.position
         if request.since is not None:
-            replay = self._plan(outbound, catchup, topic, request.view, log, position)
+            replay = self._reader.plan(outbound, catchup, topic, request.view, log, position)
             if isinstance(replay, Gap):
                 gap = replay
             elif (gap := await self._survey(topic, replay)) is None:
@@ -250,37 +245,6 @@ class Recovery:
         await catchup.read(reading)
         self._hub.delivery.handOver(topic.canonical, outbound)
         catchup.restart(None)
-
-    def _plan(
-        self,
-        outbound: Outbound,
-        catchup: Catchup,
-        topic: Topic,
-        view: View | None,
-        log: TopicLog,
-        position: Position | None,
-    ) -> Replay | Gap:
-        """
-        Decide how a client gets what comes after a position.
-
-        @param position: L{None} if the client brought one that was never ours.
-        """
-        plan = UNKNOWN if position is None else log.resume(position, self._clock.seconds())
-        if isinstance(plan, Gap):
-            return plan
-        assert position is not None
-        self._feeds.enter(topic, view)
-        return Replay(
-            self._feeds.tracker,
-            self._history,
-            topic,
-            view,
-            log,
-            position,
-            plan,
-            catchup.read,
-            partial(outbound.awaitTurn, catchup),
-        )
 
     async def _survey(self, topic: Topic, replay: Replay) -> Gap | None:
         """Look whether the database still has what a client has missed."""
@@ -332,50 +296,6 @@ class Recovery:
             await outbound.writePast(catchup, pages)
         finally:
             hold.release()
-
-    async def _follow(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
-        """
-        Send a client that is behind the rest of a table's log, until live frames can go to it
-        directly.
-
-        If the log cannot be read, the daemon tries again.  If a part of the log is gone, the
-        daemon closes the client as too slow.  The client gets a gap when it comes back.
-        """
-        canonical = topic.canonical
-        while catchup.behind is not None:
-            await outbound.awaitTurn(catchup)
-            # What was published until now is in the log, so it must not come live as well.
-            self._hub.delivery.handOver(canonical, outbound)
-            position = catchup.leaveBehind()
-            log = self._feeds.openLog(topic)
-            view = self._hub.registry.subscribers(canonical)[outbound]
-            replay = self._plan(outbound, catchup, topic, view, log, position)
-            if isinstance(replay, Gap):
-                outbound.giveUp()
-                return
-            try:
-                if await replay.survey(None, self._hub.now()) is not None:
-                    outbound.giveUp()
-                    return
-                async for page in replay:
-                    await outbound.writePast(catchup, page)
-            except RealtimeError:
-                outbound.giveUp()
-                return
-            except Unreadable as error:
-                cause = Failure(error.__cause__)
-                self.log.failure("a table's log cannot be read on; trying again", cause)
-                catchup.fallBehind(replay.reached)
-                await self._pause(catchup)
-                continue
-            await outbound.writeHeld(catchup)
-        outbound.endCatchUp(canonical)
-
-    async def _pause(self, catchup: Catchup) -> None:
-        """Wait until the database may be asked again."""
-        await catchup.read(deferLater(self._clock, RETRY))
-        while self._feeds.isDown:
-            await catchup.read(deferLater(self._clock, RETRY))
 
     def _refusal(self, error: RealtimeError | Unreadable) -> RealtimeError:
         """Make the error for a client whose subscription cannot begin."""

@@ -85,13 +85,18 @@ class SubscriptionTests(SubscriptionTestCase):
 
     def test_unasked(self) -> None:
         """
-        An answer without a request changes nothing.
+        An answer before the client has asked changes nothing.
         """
         self.assertFalse(self.answer())
         self.assertIsNone(self.subscription.position)
+
+    def test_again(self) -> None:
+        """
+        If the daemon answers a subscription again, the client goes on from the new position.
+        """
         self.begin()
-        self.assertFalse(self.answer("p9"))
-        self.assertEqual(self.subscription.position, "p1")
+        self.assertTrue(self.answer("p9"))
+        self.assertEqual(self.subscription.position, "p9")
 
     def test_left(self) -> None:
         """

@@ -17,7 +17,8 @@ from aerostack.engine.memory import MemoryEngine, MemoryLog
 from aerostack.errors import RealtimeError
 from aerostack.testing.history import MemoryHistory
 from tests.engine.contract import EngineContract, publication
-from tests.engine.logs import DEPTH, TOPIC, WINDOW, LogContract, Node
+from tests.engine.lognodes import DEPTH, TOPIC, WINDOW, Node
+from tests.engine.logs import LogContract
 
 
 class MemoryEngineTests(EngineContract, SynchronousTestCase):

@@ -14,7 +14,7 @@ from aerostack.core.replay.log import Depth
 from aerostack.core.replay.publications import Receipt
 from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
-from aerostack.recovery import pacing, recovery, replay
+from aerostack.recovery import logreader, pacing, replay
 from aerostack.settings.limits import LimitsConfig
 from aerostack.testing import World
 from tests.stories.resuming import CHAT, ORDERS, ROOM, TABLE, Reader, Truth
@@ -105,7 +105,7 @@ class Story(SlowKeepingStory):
     def mend(self) -> None:
         """Let reads of a table's past succeed again."""
         self.world.tracker.fault = None
-        self.world.clock.advance(recovery.RETRY)
+        self.world.clock.advance(logreader.RETRY)
 
     def _change(self) -> Change:
         entry = self._number()

@@ -4,7 +4,7 @@ Publications and the messages that the history keeps of them, as plain data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 EVENT = "event"
 CHAT_MESSAGE = "chat_message"
@@ -84,12 +84,13 @@ class Kept:
         larger than that of every message kept before it in the topic, so that no
         two share one.
     @ivar before: The C{createdAt} of the message before it in its topic, 0 if there is none;
-        L{None} if that is not known.
+        L{None} if that is not known.  It is no part of the message, so messages are compared
+        without it.
     """
 
     message: Message
     createdAt: int
-    before: int | None = None
+    before: int | None = field(default=None, compare=False)
 
     @property
     def receipt(self) -> Receipt:

@@ -39,6 +39,13 @@ class AppendContract(HistoryContract):
         self.assertEqual(times, [10, 11, 12, 13, 50, 51])
         self.assertEqual(self.keep(10, "chat/b/p").createdAt, 10)
 
+    def test_before(self) -> None:
+        """
+        A message that was kept has the time of the message before it in its topic.
+        """
+        kept = [self.keep(10), self.keep(9), self.keep(5, "chat/b/p"), self.keep(50)]
+        self.assertEqual([each.before for each in kept], [0, 10, 0, 11])
+
     def test_timesWithinBatch(self) -> None:
         """
         Messages that are written together get times as if they came one by one.

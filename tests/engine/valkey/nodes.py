@@ -21,7 +21,7 @@ from aerostack.engine.valkey.logscripts import SCRIPTS
 from aerostack.engine.valkey.scripts import Scripts
 from aerostack.testing.history import MemoryHistory
 from aerostack.testing.relay import Relay
-from tests.engine.logs import DEPTH, WINDOW, Node
+from tests.engine.lognodes import DEPTH, WINDOW, Node
 from tests.engine.valkey.lines import until
 from tests.engine.valkey.server import ValkeyServer, sharedServer
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from aerostack.core.replay.shared import LOST
 from aerostack.core.replay.tags import keptTag
 from aerostack.engine.valkey.filling import Filling
-from tests.engine.logs import TOPIC, keep
+from tests.engine.lognodes import TOPIC, keep
 from tests.engine.valkey.nodes import NodesCase
 
 

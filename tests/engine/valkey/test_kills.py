@@ -14,7 +14,7 @@ from aerostack.core.replay.shared import Placed
 from aerostack.engine.valkey.keys import Keys
 from aerostack.errors import RealtimeError
 from aerostack.testing.relay import Relay
-from tests.engine.logs import keep
+from tests.engine.lognodes import keep
 from tests.engine.valkey.nodes import NodesCase
 from tests.engine.valkey.server import ownServer
 from tests.fuzz import seeds

@@ -9,7 +9,8 @@ from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint
 
 from aerostack.core.replay.log import Depth
 from aerostack.testing.relay import Relay
-from tests.engine.logs import DEPTH, LogContract, Node
+from tests.engine.lognodes import DEPTH, Node
+from tests.engine.logs import LogContract
 from tests.engine.valkey.nodes import NodesCase
 
 

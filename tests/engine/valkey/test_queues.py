@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.engine.valkey.queues import Item, Queue, due
-from tests.engine.logs import publication
+from tests.engine.lognodes import publication
 
 
 def makeItem(data: object, deadline: float | None = None) -> Item:

@@ -17,7 +17,7 @@ from aerostack.core.replay.positions import Position
 from aerostack.core.replay.shared import EXPIRED, LOST, Placed
 from aerostack.engine.valkey import logscripts
 from aerostack.engine.valkey.keys import Keys
-from tests.engine.logs import TOPIC, Node, keep
+from tests.engine.lognodes import TOPIC, Node, keep
 from tests.engine.valkey.nodes import NodesCase
 from tests.engine.valkey.server import ValkeyServer, ownServer
 
