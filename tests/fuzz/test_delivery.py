@@ -66,11 +66,11 @@ class Run(SlowKeepingStory):
         engine = hub.publisher._engine
         publish, open_, append = engine.publish, hub.logs.open, hub.logs.append
 
-        def published(publication: Publication) -> None:
+        def published(publication: Publication, *args: Any) -> Any:
             if publication.kind != PRESENCE:
                 entry = Entry(int(publication.data), publication.mark is not None)
                 self.truths[publication.topic].entries.append(entry)
-            publish(publication)
+            return publish(publication, *args)
 
         def opened(topic: str, *args: Any, **more: Any) -> TopicLog:
             log = open_(topic, *args, **more)
