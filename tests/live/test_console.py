@@ -40,7 +40,7 @@ class SigningInTests(ConsoleTests):
             await self.browser.run("return document.activeElement.id"), "overview-title"
         )
         await self.console.go("topics")
-        await self.reload()
+        await self.load()
         await self.console.says("Live")
         await self.console.go("overview")
         await self.console.reads("tiles", "Connections")
@@ -50,10 +50,10 @@ class SigningInTests(ConsoleTests):
         # The new page does not have the old page's data.
         await self.browser.until("return !document.getElementById('tiles').textContent")
         await self.browser.run("history.back()")
-        await self.reload()
+        await self.load()
         await self.console.reads("signin", "Secret key of the project")
 
-    async def reload(self) -> None:
+    async def load(self) -> None:
         """
         Reload the page, and wait until it is there.
         """
