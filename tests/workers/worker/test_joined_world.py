@@ -10,6 +10,7 @@ from types import ModuleType
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.workers.worker.questions import ReadFailed
 from tests.recovery import test_recovery
 from tests.stories import (
     readers,
@@ -61,6 +62,8 @@ def makeCase(module: ModuleType, case: type[SynchronousTestCase]) -> type[Synchr
             if hasattr(each, "World") and self._testMethodName not in ELSEWHERE:
                 self.patch(each, "World", world)
         case.setUp(self)
+        # A fault of the database has this kind at a worker.
+        self.addCleanup(self.flushLoggedErrors, ReadFailed)
 
     name = f"{module.__name__.rpartition('.')[2]}_{case.__name__}"
     return type(name, (case,), {"setUp": setUp, "__module__": __name__})
