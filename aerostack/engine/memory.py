@@ -211,7 +211,7 @@ class MemoryLog:
             ring.size -= _sizeOf(ring.entries.popleft()[1])
 
     def _ringOf(self, topic: str, now: float) -> _Ring | None:
-        """The log of a topic, without what is too old; L{None} if there is none."""
+        """The log of a topic, without what is too old; L{None} if the topic has no log."""
         ring = self._rings.get(topic)
         if ring is None:
             return None

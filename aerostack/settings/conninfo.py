@@ -46,7 +46,7 @@ class Conninfo:
     The contents of a URL.
 
     @ivar options: The options for libpq by its keywords, without the password.
-    @ivar password: The password; L{None} if there is none.  No other attribute has it.
+    @ivar password: The password; L{None} for an address without one.  No other attribute has it.
     """
 
     options: Mapping[str, str]

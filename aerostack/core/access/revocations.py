@@ -79,8 +79,8 @@ class Revocations:
 
     def _makeRoom(self, revocation: Revocation, before: Revocation | None, now: float) -> None:
         """
-        Make sure that there is room for a revocation.  Only if there is none, forget those that
-        are over.
+        Make sure that there is room for a revocation.  If there is not, forget the revocations
+        that are over.
         """
         if self._hasRoom(revocation, before):
             return

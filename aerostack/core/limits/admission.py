@@ -78,6 +78,6 @@ class Admission:
 
 def milliseconds(seconds: float) -> int:
     """
-    A wait as clients are told it: whole milliseconds.
+    A wait in the unit of frames: whole milliseconds.
     """
     return ceil(seconds * 1000)

@@ -107,7 +107,7 @@ class Past:
     @ivar base: The mark before the oldest entry that the log holds.
     @ivar lostOffset: The offset of the newest entry that fell out and was not kept, 0 if there is
         none.
-    @ivar lostMark: That entry's mark, -1 if there is none.
+    @ivar lostMark: That entry's mark; -1 without such an entry.
     @ivar entries: The entries, oldest first, without a hole.
     """
 

@@ -83,7 +83,7 @@ class Kept:
     @ivar createdAt: Its place in its topic: milliseconds since the epoch, but
         larger than that of every message kept before it in the topic, so that no
         two share one.
-    @ivar before: The C{createdAt} of the message before it in its topic, 0 if there is none;
+    @ivar before: The C{createdAt} of the message before it in its topic, 0 for the first;
         L{None} if that is not known.  It is no part of the message, so messages are compared
         without it.
     """

@@ -63,7 +63,7 @@ class ValkeyAddress:
     @ivar hosts: The server, or all Sentinels.
     @ivar secure: Whether the connections use TLS.
     @ivar username: The user; L{None} for the server's default user.
-    @ivar password: The password; L{None} if there is none.  No other attribute has it.
+    @ivar password: The password; L{None} for an address without one.  No other attribute has it.
     @ivar database: The number of the database.
     @ivar master: The name of the master that the Sentinels are asked for; L{None} without them.
     @ivar authorities: The path of a PEM file with the certificates of the authorities that are

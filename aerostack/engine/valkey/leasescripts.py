@@ -57,7 +57,7 @@ return out
 )
 """
 Renews a node's lease, and says whether the data are those that the node knows: C{ok}, C{gone} (the
-node was believed dead) or C{lost}.  One node, the reaper, is told which nodes are dead.
+node was believed dead) or C{lost}.  One node, the reaper, gets the names of the dead nodes.
 
 Key: the root.  Arguments: the node, its serial number, the lease's milliseconds, the epoch that the
 node knows (empty at first), whether it may be the reaper, the milliseconds for which lost members

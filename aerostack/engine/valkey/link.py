@@ -2,8 +2,8 @@
 The connection to the server, made again whenever it is lost.
 
 Commands and pushes share one connection, so that they cannot end at two servers.  The moment of
-each reconnect is ours: the user is told that the line is up only when the server has answered as a
-master, has the scripts, and has brought a message of the daemon's own channel.
+each reconnect is ours: the link calls C{up} only when the server has answered as a master, has the
+scripts, and has brought a message of the daemon's own channel.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Link:
 
     def stop(self) -> Deferred[None]:
         """
-        Leave the server.  Commands that wait fail, and the user is told nothing more.
+        Leave the server.  Commands that wait fail, and the link calls its user no more.
 
         @return: Fires when no attempt to connect is under way.
         """

@@ -181,8 +181,8 @@ Gives the heads of logs, makes those that are missing, and compares each with th
 knows.
 
 Keys: hash and stream of each topic.  Arguments: the end of new epochs; then for each topic its
-channel, for how many milliseconds the hash lives, the known epoch, offset, tag and mark (empty if
-there is none), and the mark at which a new log begins (empty to make none).
+channel, for how many milliseconds the hash lives, the known epoch, offset, tag and mark (empty for
+a node without a head), and the mark at which a new log begins (empty to make none).
 """
 
 _HEADS = """
