@@ -8,7 +8,7 @@ from typing import Any
 
 from aerostack.errors import CLOSE_SLOW
 from aerostack.protocol.serverframes import Pong
-from aerostack.recovery import recovery
+from aerostack.recovery import logreader
 from tests.delivery.slowreaders import OutboundCase
 
 
@@ -54,11 +54,11 @@ class EndTests(OutboundCase):
         self.assertEqual(self.seen(self.client), list(range(1, 31)))
         self.write(30)
         for _ in range(5):
-            self.world.clock.advance(recovery.RETRY)
+            self.world.clock.advance(logreader.RETRY)
         self.assertEqual(self.seen(self.client), [])
         self.assertKept()
         tracker.fault = None
-        self.world.clock.advance(recovery.RETRY)
+        self.world.clock.advance(logreader.RETRY)
         self.assertEqual(self.seen(self.client), list(range(31, 97)))
         self.assertGreater(len(self.flushLoggedErrors(OSError)), 2)
 
@@ -73,11 +73,11 @@ class EndTests(OutboundCase):
         self.read()
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
         for _ in range(10):
-            self.world.clock.advance(recovery.RETRY)
+            self.world.clock.advance(logreader.RETRY)
         self.assertEqual(self.flushLoggedErrors(OSError), [])
         self.world.tracker.fault = None
         self.world.feeds.feedUp()
-        self.world.clock.advance(recovery.RETRY)
+        self.world.clock.advance(logreader.RETRY)
         self.assertEqual(self.seen(self.client), [*range(1, 61), "status", "status"])
 
     def test_gone(self) -> None:
