@@ -13,11 +13,9 @@ from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.logger import Logger
 
 from aerostack import __version__
-from aerostack.net.endpoints import serverEndpoint
-from aerostack.net.tls import TLSError
 from aerostack.process.stopping import DATABASE, bounded
 from aerostack.server.front import Front
-from aerostack.server.listening import Listening, StartError
+from aerostack.server.listening import Listening, makeListeners
 from aerostack.server.node import Node
 from aerostack.server.reload import merge, sectionsThatWait
 from aerostack.server.runs import newRun
@@ -72,14 +70,7 @@ class Daemon(MultiService):
         # The reactor does not turn yet, so this may block.
         self.node.prepare()
         self.front.revocations.begin(self.node.readRevocations())
-        try:
-            listeners = [
-                serverEndpoint(self._reactor, description, self.config.path.parent)
-                for description in self.config.server.listen
-            ]
-        except (ValueError, TLSError) as error:
-            raise StartError(f"cannot listen: {error}") from None
-        for listener in listeners:
+        for listener in makeListeners(self._reactor, self.config):
             self.listening.listen(listener)
         super().privilegedStartService()
 

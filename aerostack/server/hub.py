@@ -18,14 +18,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack import __version__
-from aerostack.net.endpoints import serverEndpoint
-from aerostack.net.tls import TLSError
 from aerostack.process.stopping import CLIENTS, DATABASE, bounded
 from aerostack.server.carried import encodeConfig
 from aerostack.server.figures import encodeTimings, joinFigures
 from aerostack.server.hubparts import HubParts
 from aerostack.server.kinds import KINDS
-from aerostack.server.listening import StartError
+from aerostack.server.listening import makeListeners
 from aerostack.server.node import Node
 from aerostack.server.passing import Passing
 from aerostack.server.reload import merge, sectionsThatWait
@@ -128,14 +126,7 @@ class HubDaemon(MultiService):
         @raise StartError: The database or an address cannot be used; the message says why.
         """
         self.node.prepare()
-        try:
-            listeners = [
-                serverEndpoint(self._reactor, description, self.config.path.parent)
-                for description in self.config.server.listen
-            ]
-        except (ValueError, TLSError) as error:
-            raise StartError(f"cannot listen: {error}") from None
-        for listener in listeners:
+        for listener in makeListeners(self._reactor, self.config):
             self.passing.listen(listener)
         super().privilegedStartService()
 

@@ -11,17 +11,33 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 
-from aerostack.net.endpoints import Listener
+from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.http.server import BoundedSite, Lobby
 from aerostack.net.intake import Intake
 from aerostack.net.tls import TLSError
 from aerostack.settings.limits import LimitsConfig
+from aerostack.settings.settings import Config
 
 
 class StartError(SystemExit):
     """
     The daemon cannot start.
     """
+
+
+def makeListeners(reactor: Any, config: Config) -> list[Listener]:
+    """
+    Make the endpoints of all addresses that a configuration names.  Nothing is bound yet.
+
+    @raise StartError: An address or a certificate cannot be used; the message says why.
+    """
+    try:
+        return [
+            serverEndpoint(reactor, description, config.path.parent)
+            for description in config.server.listen
+        ]
+    except (ValueError, TLSError) as error:
+        raise StartError(f"cannot listen: {error}") from None
 
 
 class Listening:

@@ -98,9 +98,7 @@ class TopicLogs:
         if log is None:
             depth = self.depthOf(topic)
             log = TopicLog(self._newEpoch(), depth, mark, lineage, self._share(topic))
-            self._logs[topic] = log
-            if not self.needed(topic):
-                self.leave(topic, now)
+            self._add(topic, log, now)
         return log
 
     def follow(self, topic: str, head: Position, now: float) -> MirrorLog:
@@ -112,9 +110,7 @@ class TopicLogs:
         """
         self.drop(topic)
         log = MirrorLog(head, self.depthOf(topic), self._share(topic))
-        self._logs[topic] = log
-        if not self.needed(topic):
-            self.leave(topic, now)
+        self._add(topic, log, now)
         return log
 
     def share(self, topic: str, head: Position, now: float) -> SharedLog:
@@ -126,10 +122,13 @@ class TopicLogs:
         """
         self.drop(topic)
         log = SharedLog(head, self.depthOf(topic), self._share(topic))
+        self._add(topic, log, now)
+        return log
+
+    def _add(self, topic: str, log: TopicLog, now: float) -> None:
         self._logs[topic] = log
         if not self.needed(topic):
             self.leave(topic, now)
-        return log
 
     def restart(self, topic: str, mark: int, now: float) -> None:
         """
