@@ -17,6 +17,8 @@ class Dialect:
     @ivar mark: The placeholder for a parameter.
     @ivar messages: The name of the table of the messages.
     @ivar revocations: The name of the table of the revocations of tokens.
+    @ivar answers: The name of the table of the answers that run.
+    @ivar pieces: The name of the table of their texts.
     @ivar versions: The name of the table of the schema versions.
     @ivar begin: The statement that begins a transaction.
     @ivar exclude: The statement after which no other daemon writes to the daemon's own tables
@@ -38,6 +40,8 @@ class Dialect:
     mark: str
     messages: str
     revocations: str
+    answers: str
+    pieces: str
     versions: str
     begin: str
     before: Sequence[str]
@@ -60,6 +64,14 @@ class Dialect:
             cursor.execute(sql.replace("?", self.mark), parameters)
         else:
             cursor.execute(sql)
+
+    def executeMany(self, cursor: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """
+        Run a statement of the daemon once for each row of parameters.
+
+        @param sql: See L{execute}.
+        """
+        cursor.executemany(sql.replace("?", self.mark), rows)
 
     def transact(self, cursor: Any) -> None:
         """

@@ -9,6 +9,7 @@ from typing import Any
 
 from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
 from aerostack.core.replay.publications import EVENT, Kept, Message
+from aerostack.databases.answers import deleteAnswers
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.messagerows import COLUMNS, CREATED_AT, DATA, LATEST, readRows
 
@@ -35,7 +36,7 @@ def insertMessages(
 
     Each gets its own C{created_at} within its topic: the time at which it came, or the next free
     millisecond after the topic's newest.  So new messages always come after the pages that a
-    client has already read.
+    client has already read.  If a message ends an answer, the answer's checkpoints are deleted.
 
     @param unkept: The ids of messages to delete, if they exist.
     @param again: Finds a message that is there already, because its publisher has sent it to
@@ -64,6 +65,7 @@ def insertMessages(
                 f"INSERT INTO {dialect.messages} ({COLUMNS}) VALUES ({marks})",
                 [_rowOf(kept) for kept in new],
             )
+        deleteAnswers(cursor, dialect, [message.id for message in messages if message.isEnd])
     try:
         cursor.execute("COMMIT")
     except Exception as error:

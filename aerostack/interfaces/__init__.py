@@ -6,5 +6,6 @@ messages, subscribers and connections.  L{aerostack.interfaces.publishing},
 L{aerostack.interfaces.logs}, L{aerostack.interfaces.roster} and L{aerostack.interfaces.shares} are
 what the part of the daemon that serves clients needs of the part that exists once on a machine.
 L{aerostack.interfaces.line} joins the nodes, and L{aerostack.interfaces.revocations} keeps the
-revocations of tokens for all of them.
+revocations of tokens for all of them.  L{aerostack.interfaces.answers} keeps streamed answers while
+they run.
 """

@@ -6,6 +6,7 @@ sends it single frames, and a L{MemoryWire} connects the Python client to it.  E
 the real part promises, at once and in memory.  A L{Relay} is no fake: it disturbs real connections.
 """
 
+from aerostack.testing.answers import MemoryAnswers
 from aerostack.testing.clients import MemoryClient
 from aerostack.testing.connections import Frame, MemoryConnection, readFrames
 from aerostack.testing.database import SynchronousDatabase
@@ -29,6 +30,7 @@ __all__ = [
     "URL",
     "Direction",
     "Frame",
+    "MemoryAnswers",
     "MemoryClient",
     "MemoryConnection",
     "MemoryHistory",

@@ -14,6 +14,7 @@ from aerostack.core.replay.log import EXPIRED, UNKNOWN
 from aerostack.core.replay.publications import Kept, Message
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.messaging import IHistory
+from aerostack.testing.answers import MemoryAnswers
 
 T = TypeVar("T")
 
@@ -28,10 +29,12 @@ class MemoryHistory:
     @ivar reading: While this is a list, reads of older messages wait in it; the test calls them.
     @ivar forgotten: The history has forgotten messages up to this time, in milliseconds since the
         epoch.
+    @ivar answers: The answers whose ends this history keeps.
     """
 
     def __init__(self) -> None:
         self.forgotten = 0
+        self.answers = MemoryAnswers()
         self.messages: list[Kept] = []
         self.held: list[tuple[Message, Deferred[Kept]]] | None = None
         self.reading: list[Callable[[], None]] | None = None
@@ -69,6 +72,8 @@ class MemoryHistory:
             (k.createdAt for k in self.messages if k.message.topic == message.topic), default=0
         )
         self.messages.append(Kept(message, max(message.timestamp, newest + 1)))
+        if message.isEnd:
+            self.answers.end(message.id)
         kept.callback(self.messages[-1])
 
     def page(self, topic: str, limit: int, before: int | None) -> Deferred[list[Kept]]:

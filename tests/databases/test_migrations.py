@@ -163,6 +163,7 @@ class SchemaTests(SynchronousTestCase):
         self.migrate()
         self.insert()
         names = self.successResultOf(self.database.run(remove, SQLITE))
-        self.assertEqual(names, ["realtime_messages", "realtime_revocations", "realtime_schema"])
+        tables = ("answer_pieces", "answers", "messages", "revocations", "schema")
+        self.assertEqual(names, [f"realtime_{table}" for table in tables])
         self.assertEqual(self.objects(), self.empty)
         self.assertEqual(self.successResultOf(self.database.run(remove, SQLITE)), [])

@@ -48,6 +48,9 @@ class Message:
     @ivar userId: Who published it, or L{None}.
     @ivar timestamp: When it came, milliseconds since the epoch.
     @ivar publishId: The id under which its publisher may send it again, or L{None}.
+    @ivar isEnd: Whether it keeps a streamed answer that has ended.  Then its C{id} is that of the
+        answer's L{record<aerostack.core.answers.checkpoints.AnswerRecord>}, and the transaction
+        that keeps it deletes the answer's checkpoints.
     """
 
     id: str
@@ -58,6 +61,7 @@ class Message:
     userId: str | None
     timestamp: int
     publishId: str | None = None
+    isEnd: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

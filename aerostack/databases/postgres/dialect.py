@@ -16,10 +16,16 @@ _MESSAGES = f"{SCHEMA}.messages"
 _REVOCATIONS = f"{SCHEMA}.revocations"
 
 
+_ANSWERS = f"{SCHEMA}.answers"
+
+
+_PIECES = f"{SCHEMA}.answer_pieces"
+
+
 _VERSIONS = f"{SCHEMA}.versions"
 
 
-# This runs at each start: another program may have dropped the table.
+# These run at each start: another program may have dropped the tables.
 _MAKE_REVOCATIONS = f"""
 CREATE TABLE IF NOT EXISTS {_REVOCATIONS} (
     project text COLLATE "C" NOT NULL,
@@ -33,10 +39,39 @@ CREATE TABLE IF NOT EXISTS {_REVOCATIONS} (
 """
 
 
+_MAKE_ANSWERS = f"""
+CREATE TABLE IF NOT EXISTS {_ANSWERS} (
+    id text COLLATE "C" PRIMARY KEY,
+    name text NOT NULL,
+    topic text NOT NULL,
+    node text NOT NULL,
+    owner text,
+    epoch bigint NOT NULL,
+    producer text,
+    about text NOT NULL
+)
+"""
+
+
+_MAKE_PIECES = f"""
+CREATE TABLE IF NOT EXISTS {_PIECES} (
+    answer text COLLATE "C" NOT NULL,
+    part text COLLATE "C" NOT NULL,
+    place integer NOT NULL,
+    kind text NOT NULL,
+    base bigint NOT NULL,
+    text text NOT NULL,
+    PRIMARY KEY (answer, part, base)
+)
+"""
+
+
 POSTGRES = Dialect(
     mark="%s",
     messages=_MESSAGES,
     revocations=_REVOCATIONS,
+    answers=_ANSWERS,
+    pieces=_PIECES,
     versions=_VERSIONS,
     begin="BEGIN",
     # Only roles that may write to the table can take this lock.
@@ -81,13 +116,14 @@ POSTGRES = Dialect(
             f"CREATE INDEX IF NOT EXISTS messages_age ON {_MESSAGES} (created_at)",
         ),
         (_MAKE_REVOCATIONS,),
+        (_MAKE_ANSWERS, _MAKE_PIECES),
     ),
     listing=(
         "SELECT schemaname || '.' || tablename FROM pg_tables"
-        f" WHERE schemaname = '{SCHEMA}' AND tablename IN ('messages', 'revocations', 'versions')"
-        " ORDER BY 1"
+        f" WHERE schemaname = '{SCHEMA}' AND tablename IN"
+        " ('messages', 'revocations', 'answers', 'answer_pieces', 'versions') ORDER BY 1"
     ),
-    finish=(_MAKE_REVOCATIONS, READABLE),
+    finish=(_MAKE_REVOCATIONS, _MAKE_ANSWERS, _MAKE_PIECES, READABLE),
     after=(
         f"""
         DO $$ BEGIN

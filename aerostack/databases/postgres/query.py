@@ -66,6 +66,8 @@ WHERE c.relnamespace OPERATOR(pg_catalog.=) (SELECT n.oid FROM pg_catalog.pg_nam
         WHERE n.nspname OPERATOR(pg_catalog.=) '{SCHEMA}'::pg_catalog.name)
     AND (c.relname OPERATOR(pg_catalog.=) 'messages'::pg_catalog.name
         OR c.relname OPERATOR(pg_catalog.=) 'revocations'::pg_catalog.name
+        OR c.relname OPERATOR(pg_catalog.=) 'answers'::pg_catalog.name
+        OR c.relname OPERATOR(pg_catalog.=) 'answer_pieces'::pg_catalog.name
         OR c.relname OPERATOR(pg_catalog.=) 'versions'::pg_catalog.name)
 """
 

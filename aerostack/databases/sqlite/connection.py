@@ -21,9 +21,11 @@ from aerostack.databases.repeatable import findMessages
 
 _MESSAGES = "realtime_messages"
 _REVOCATIONS = "realtime_revocations"
+_ANSWERS = "realtime_answers"
+_PIECES = "realtime_answer_pieces"
 _VERSIONS = "realtime_schema"
 
-# This runs at each start: another program may have dropped the table.
+# These run at each start: another program may have dropped the tables.
 _MAKE_REVOCATIONS = f"""
 CREATE TABLE IF NOT EXISTS {_REVOCATIONS} (
     project TEXT NOT NULL,
@@ -36,10 +38,38 @@ CREATE TABLE IF NOT EXISTS {_REVOCATIONS} (
 ) WITHOUT ROWID
 """
 
+_MAKE_ANSWERS = f"""
+CREATE TABLE IF NOT EXISTS {_ANSWERS} (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    node TEXT NOT NULL,
+    owner TEXT,
+    epoch INTEGER NOT NULL,
+    producer TEXT,
+    about TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+# Pieces are appended, so their order on disk is that of their coming.
+_MAKE_PIECES = f"""
+CREATE TABLE IF NOT EXISTS {_PIECES} (
+    answer TEXT NOT NULL,
+    part TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    base INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (answer, part, base)
+)
+"""
+
 SQLITE = Dialect(
     mark="?",
     messages=_MESSAGES,
     revocations=_REVOCATIONS,
+    answers=_ANSWERS,
+    pieces=_PIECES,
     versions=_VERSIONS,
     begin="BEGIN IMMEDIATE",
     before=(),
@@ -63,10 +93,12 @@ SQLITE = Dialect(
         # The id by which a publisher may send a message again after a restart.
         (f"ALTER TABLE {_MESSAGES} ADD COLUMN publish_id TEXT",),
         (_MAKE_REVOCATIONS,),
+        (_MAKE_ANSWERS, _MAKE_PIECES),
     ),
     listing=(
         "SELECT name FROM sqlite_master WHERE type = 'table'"
-        f" AND name IN ('{_MESSAGES}', '{_REVOCATIONS}', '{_VERSIONS}') ORDER BY name"
+        f" AND name IN ('{_MESSAGES}', '{_REVOCATIONS}', '{_ANSWERS}', '{_PIECES}', '{_VERSIONS}')"
+        " ORDER BY name"
     ),
     standing=(
         "SELECT CASE WHEN count(*) FILTER (WHERE name IN"
@@ -75,7 +107,7 @@ SQLITE = Dialect(
         f" FROM pragma_table_info('{_MESSAGES}')"
     ),
     after=(),
-    finish=(_MAKE_REVOCATIONS,),
+    finish=(_MAKE_REVOCATIONS, _MAKE_ANSWERS, _MAKE_PIECES),
     passing=(sqlite3.OperationalError,),
 )
 

@@ -117,10 +117,8 @@ class SchemaTests(SynchronousTestCase):
         Removal drops everything, including the schema.
         """
         self.run_(migrate, POSTGRES)
-        self.assertEqual(
-            self.run_(remove, POSTGRES),
-            ["_aerostack.messages", "_aerostack.revocations", "_aerostack.versions"],
-        )
+        tables = ("answer_pieces", "answers", "messages", "revocations", "versions")
+        self.assertEqual(self.run_(remove, POSTGRES), [f"_aerostack.{table}" for table in tables])
         self.assertFalse(self.exists())
         self.assertEqual(self.run_(remove, POSTGRES), [])
 
@@ -139,7 +137,7 @@ class SchemaTests(SynchronousTestCase):
             user=ADMIN,
         )
         self.run_(migrate, POSTGRES)
-        self.assertEqual(len(self.run_(remove, POSTGRES)), 3)
+        self.assertEqual(len(self.run_(remove, POSTGRES)), 5)
         self.assertTrue(self.exists())
 
     def test_uniqueTime(self) -> None:

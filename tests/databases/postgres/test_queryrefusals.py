@@ -202,6 +202,8 @@ class RefusalTests(QueryCase):
                     ("UPDATE _aero", "versions SET version = version + 99"),
                     ("DELETE FROM _aero", "revocations"),
                     ("DROP TABLE _aero", "revocations"),
+                    ("DELETE FROM _aero", "answers"),
+                    ("DROP TABLE _aero", "answer_pieces"),
                     ("ALTER TABLE _aero", "messages RENAME TO gone"),
                 )
             ),
