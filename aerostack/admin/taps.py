@@ -238,6 +238,7 @@ class Taps(Service):
             return
         self._hub.subscribe(tap, tap.topic, view)
         tap.start(None if tap.topic.table is None else partial(self._reauthorize, tap))
+        self._hub.outage.send(tap, tap.topic)
 
     @inlineCallbacks
     def _view(self, tap: Tap) -> Any:

@@ -19,9 +19,10 @@ from aerostack.client.connection import DISCONNECTED
 from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
 
-# Reasons of gaps that concern the rows of a table, and not the frames that are shown.
+# What gaps of a table mean for what is shown.
 _GAPS: dict[Any, str] = {
     "back": "the table is there again, perhaps with other rows than those that were shown",
+    "events": "events may have been missed; no change of the table was",
     "altered": "columns were changed, so rows that were shown may look different",
 }
 

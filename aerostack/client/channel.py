@@ -70,7 +70,8 @@ class Channel:
         @param callback: Gets a dictionary with the C{topic} and the C{reason}: C{expired},
             C{unknown} or C{limit}; or of a table C{table_lost} when it was dropped or
             rebuilt, C{back} when it is there again, and C{altered} when its columns changed.
-            A subscription with a snapshot gets the rows again by itself.
+            A subscription with a snapshot gets the rows again by itself.  The reason C{events}
+            says that events on a table's topic may be missing, and that the rows are whole.
         @return: Takes the callback back.
         """
         return self._topic.notices.add(GAP, callback)

@@ -34,6 +34,7 @@ class Head(msgspec.Struct, frozen=True):
     more: bool | None = None
     feed: str | None = None
     table: str | None = None
+    events: str | None = None
     sync: bool | None = None
     id: str | int | None = None
     request: str | None = None

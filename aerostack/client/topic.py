@@ -237,7 +237,11 @@ class Topic:
             )
 
     def _status(self, head: Head) -> None:
-        if head.table is None:
+        if head.events is not None:
+            # The rows are whole.
+            if self.subscription.heard:
+                self._gap("events")
+        elif head.table is None:
             self.notices.call(FEED, head.feed, head.message or "")
         elif self.subscription.heard:
             self.subscription.reload()

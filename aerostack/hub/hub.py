@@ -20,6 +20,7 @@ from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic
 from aerostack.hub.attachments import Attachments
 from aerostack.hub.delivering import Delivery
+from aerostack.hub.outage import EngineOutage
 from aerostack.hub.presence import PresenceService
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.logs import ILogSource
@@ -39,6 +40,7 @@ class Hub:
     @ivar source: Where the topics' logs come from.
     @ivar attachments: Which topics are attached there.
     @ivar presence: Who is present on which topics.
+    @ivar outage: What subscribers know of the engine.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Hub:
         self.source = source
         self.attachments = Attachments(source)
         self.presence = PresenceService(roster, members, self.now)
+        self.outage = EngineOutage()
 
     @property
     def logs(self) -> TopicLogs:

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import PRESENCE, Kept, Publication
-from aerostack.core.replay.shared import SharedEntry
+from aerostack.core.replay.shared import LOST, SharedEntry
 from aerostack.core.replay.sharedlog import SharedLog
 from aerostack.core.replay.tags import keptTag, publishedTag, serialTag
 from aerostack.core.topics.topics import topicOf
@@ -144,9 +144,10 @@ class SharedLogs:
             return self._log.attach(topic, known).addCallbacks(
                 partial(self._begun, topic, known), partial(self._notBegun, topic)
             )
-        attaching = self._attachTable(topic)
-        # The changes of a table come without the engine.
-        return attaching if self._isUp else None
+        # The changes of a table come without the engine, so its subscribers do not wait for it.
+        isUp = self._isUp
+        attaching = self._attachTable(topic, isLate=not isUp)
+        return attaching if isUp else None
 
     def _knownOf(self, topic: str) -> Position | None:
         log = self._sequencer.logs.get(topic)
@@ -163,9 +164,17 @@ class SharedLogs:
         self._attached.discard(topic)
         return failure
 
-    def _attachTable(self, topic: str) -> Deferred[None]:
+    def _attachTable(self, topic: str, isLate: bool) -> Deferred[None]:
+        """
+        Attach a table's topic.
+
+        @param isLate: Whether there may be subscribers already.
+        """
+
         def attached(place: Position) -> None:
-            pass
+            if isLate:
+                # Other nodes may have published events since they subscribed.
+                self._receiver.broken(topic, None, LOST)
 
         def failed(failure: Failure) -> None:
             failure.trap(RealtimeError, CancelledError)
@@ -174,7 +183,7 @@ class SharedLogs:
 
         def again() -> None:
             del self._retries[topic]
-            self._attachTable(topic)
+            self._attachTable(topic, isLate=True)
 
         return self._log.attach(topic).addCallbacks(attached, failed)
 

@@ -208,8 +208,8 @@ class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
 class Status(ServerFrame, frozen=True, tag="status"):
     """
     The state of a table's changes is another one, or of the publications on a topic that several
-    daemons share.  The subscription goes on.  Each frame has either C{feed} or C{table}.  The frame
-    is added.
+    daemons share.  The subscription goes on.  Each frame has one of C{feed}, C{table} and
+    C{events}.  The frame is added.
 
     @ivar topic: string.  The topic.
     @ivar message: string; added.  One sentence for people.
@@ -219,6 +219,8 @@ class Status(ServerFrame, frozen=True, tag="status"):
     @ivar table: string; optional, added.  C{back}: the daemon follows the table again, after an
         L{Error} C{table_lost}.  C{altered}: the table has other columns than before.  The
         client asks for the rows again in both cases.
+    @ivar events: string; optional, added.  C{lost}: the server that several daemons share has lost
+        events that were published on this table's topic.  The changes are whole.
     @ivar since: integer; optional, added.  The time since which the feed is down, ms.  Only
         with C{feed}: C{down}.
     """
@@ -227,6 +229,7 @@ class Status(ServerFrame, frozen=True, tag="status"):
     message: str
     feed: str | UnsetType = UNSET
     table: str | UnsetType = UNSET
+    events: str | UnsetType = UNSET
     since: int | UnsetType = UNSET
 
 

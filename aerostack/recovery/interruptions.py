@@ -19,11 +19,12 @@ from aerostack.delivery.catchup import Catchup
 from aerostack.delivery.outbound import Outbound
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
+from aerostack.hub.outage import eventsLost
+from aerostack.interfaces.messaging import ISubscriber
 from aerostack.interfaces.sharing import ISharedReceiver
 from aerostack.protocol.encoding import wireFrame
-from aerostack.protocol.serverframes import Status
 from aerostack.recovery.recovery import Recovery
-from aerostack.recovery.requests import SubscribeRequest
+from aerostack.recovery.requests import SubscribeRequest, startingAt
 
 GRACE = 2.0
 """For how many seconds the engine is gone before subscribers are told."""
@@ -46,7 +47,6 @@ class Interruptions:
         # Since when the engine does not answer, ms; and what tells subscribers of that.
         self._since: int | None = None
         self._telling: IDelayedCall | None = None
-        self._isTold = False
 
     def received(self, entry: SharedEntry) -> None:
         self._hub.delivery.deliverEntry(entry)
@@ -54,15 +54,23 @@ class Interruptions:
     def broken(self, topic: str, known: Position | None, reason: str) -> None:
         parsed = topicOf(topic)
         if parsed.table is not None:
-            # Changes of tables do not come over the engine.
+            # Changes of tables do not come over the engine, but events do.
+            self._hub.delivery.sendToAll(topic, wireFrame(eventsLost(topic), topic))
             return
-        # Nothing that comes from now on may reach a subscriber before its answer.
-        waiting = [
-            self._hold(subscriber, parsed, known, Gap(reason))
-            for subscriber in tuple(self._hub.registry.subscribers(topic))
-            if isinstance(subscriber, Outbound)
-        ]
-        self._do(waiting)
+        gap, answers = Gap(reason), []
+        for subscriber in tuple(self._hub.registry.subscribers(topic)):
+            if isinstance(subscriber, Outbound):
+                # Nothing that comes from now on may reach it before its answer.
+                answers.append(self._hold(subscriber, parsed, known, gap))
+            else:
+                self._tellGap(subscriber, parsed, gap)
+        self._do(answers)
+
+    def _tellGap(self, subscriber: ISubscriber, topic: Topic, gap: Gap) -> None:
+        """Tell a subscriber that reads nothing of the past where it goes on."""
+        self._hub.delivery.handOver(topic.canonical, subscriber)
+        head = self._hub.sequencer.openLog(topic.canonical).position
+        subscriber.deliver(wireFrame(startingAt(topic, head, gap)))
 
     def _hold(
         self, outbound: Outbound, topic: Topic, known: Position | None, gap: Gap
@@ -102,8 +110,8 @@ class Interruptions:
         if self._telling is not None:
             self._telling.cancel()
             self._telling = None
-        if self._isTold:
-            self._isTold = False
+        if self._hub.outage.since is not None:
+            self._hub.outage.since = None
             self._tell()
 
     def stop(self) -> None:
@@ -117,7 +125,7 @@ class Interruptions:
 
     def _tellDown(self) -> None:
         self._telling = None
-        self._isTold = True
+        self._hub.outage.since = self._since
         self._tell()
 
     def _tell(self) -> None:
@@ -131,17 +139,8 @@ class Interruptions:
 
     def _tellTopic(self, topic: str) -> None:
         if topicOf(topic).table is None and topic in self._hub.registry:
-            self._hub.delivery.sendToAll(topic, wireFrame(self._status(topic), topic))
-
-    def _status(self, topic: str) -> Status:
-        if not self._isTold or self._since is None:
-            return Status(topic=topic, feed="up", message="Publications come again.")
-        return Status(
-            topic=topic,
-            feed="down",
-            message="The server that carries publications does not answer; they come later.",
-            since=self._since,
-        )
+            status = self._hub.outage.status(topic)
+            self._hub.delivery.sendToAll(topic, wireFrame(status, topic))
 
 
 def _inPieces(calls: Iterable[Callable[[], None]]) -> Iterator[None]:

@@ -328,6 +328,7 @@ class Recovery:
         outbound.takePages(topic.canonical, request.sync)
         self._hub.presence.sync(outbound, topic, request.sync)
         self._feeds.sendFeedStatus(outbound, topic, recovered)
+        self._hub.outage.send(outbound, topic)
 
     def _openLog(self, topic: Topic) -> TopicLog:
         if topic.table is not None:

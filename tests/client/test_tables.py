@@ -125,3 +125,12 @@ class TableTests(WorldTestCase):
         for table in ("back", "altered"):
             self.hear(type="status", topic=TOPIC, table=table, message="Ask again.")
         self.assertEqual((sent, self.gaps), ([], ["table_lost", "back", "altered"]))
+
+    def test_eventsLost(self) -> None:
+        """
+        If events on the table's topic are lost, the client reports a gap and keeps its rows.
+        """
+        self.result(self.orders.subscribe(snapshot=True))
+        sent = self.sends()
+        self.hear(type="status", topic=TOPIC, events="lost", message="Some are missing.")
+        self.assertEqual((sent, self.gaps, len(self.pages)), ([], ["events"], 1))

@@ -89,7 +89,8 @@ export interface RealtimeGap {
   /**
    * `expired`: too long ago. `limit`: too much. `unknown`: the daemon does not know the position, for
    * example after a restart. `table_lost`: the table was dropped or rebuilt. `back`: it is there
-   * again. `altered`: its columns changed, and with them rows without a change frame.
+   * again. `altered`: its columns changed, and with them rows without a change frame. `events`: events
+   * that were published on the table's topic may be missing; the rows are whole.
    */
   reason:
     | "expired"
@@ -98,6 +99,7 @@ export interface RealtimeGap {
     | "table_lost"
     | "back"
     | "altered"
+    | "events"
     | (string & {});
   /** Whether the client loads `rows` again by itself. Otherwise reload what you show. */
   reloads: boolean;

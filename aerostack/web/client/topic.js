@@ -361,8 +361,10 @@ export class Topic {
 
   // Tables
 
-  #status({ feed, table, message }) {
-    if (table === "back" || table === "altered") {
+  #status({ feed, table, events, message }) {
+    if (events === "lost") {
+      this.#notifyGap("events", false);
+    } else if (table === "back" || table === "altered") {
       this.#endPause();
       this.#notifyGap(table);
       this.#reload();
@@ -420,8 +422,8 @@ export class Topic {
     this.#notify("state", state);
   }
 
-  #notifyGap(reason) {
-    this.#notify("gap", { topic: this.name, reason, reloads: this.rows !== null });
+  #notifyGap(reason, reloads = this.rows !== null) {
+    this.#notify("gap", { topic: this.name, reason, reloads });
   }
 
   #notify(what, ...args) {

@@ -140,3 +140,11 @@ test("a channel whose view has changed resumes", async (t) => {
   assert.equal(channel.state, "subscribed");
   assert.ok(!states.got.includes("refused"));
 });
+
+test("rows stay when events on the table's topic are lost", async (t) => {
+  const { world, topic, gaps, ids } = await shown(t);
+  await world.socket.say({ type: "status", topic, events: "lost", message: "Some are missing." });
+  assert.deepEqual(gaps.got, ["events false"]);
+  assert.deepEqual(world.socket.take(), []);
+  assert.equal(ids(), "abc");
+});
