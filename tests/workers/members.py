@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
@@ -14,6 +15,7 @@ from zope.interface import implementer
 
 from aerostack.core.presence import Member, Presence
 from aerostack.core.replay.publications import PRESENCE, Publication
+from aerostack.hub import roster
 from aerostack.hub.roster import PresenceAuthority
 from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.publishing import IReceiver
@@ -229,7 +231,9 @@ class MemberMachine:
 
     def sweep(self) -> None:
         """
-        End the presence of members whose grace is over.
+        End the presence of members whose grace is over, one after the other.  So at each
+        publication the hub has the members that its receivers have.
         """
-        for _ in self.authority.sweep():
-            pass
+        with patch.object(roster, "PIECE", 1):
+            for _ in self.authority.sweep():
+                pass

@@ -156,7 +156,7 @@ class EmptiedTests(NodesCase):
     async def test_flushedUnderLoad(self) -> None:
         """
         All keys and scripts are deleted while nodes publish (trap 3): every node is told, goes on
-        in a log with another epoch, and no publication that was acknowledged after that is missing.
+        in a log with another epoch, and gets all that is published after that.
         """
         one, other = self.node(), self.node()
         first = await one.attach()
@@ -170,6 +170,7 @@ class EmptiedTests(NodesCase):
         for each in placed:
             await each
         await self.until(lambda: one.breaks and other.breaks)
+        await publishAll(one, "c", 5)
         await self.settle()
         for node in (one, other):
             self.assertEqual([reason for _, _, reason in node.breaks], [LOST])
@@ -185,7 +186,9 @@ class EmptiedTests(NodesCase):
         }
         self.assertEqual(acknowledged, set(range(1, len(acknowledged) + 1)))
         # A node gets those that came after it was told.
-        self.assertEqual(ends[0][-5:], ends[1][-5:])
+        least = min(map(len, ends))
+        self.assertEqual(ends[0][-least:], ends[1][-least:])
+        self.assertEqual(ends[0][-5:], [b"c0", b"c1", b"c2", b"c3", b"c4"])
 
     async def test_hashEvicted(self) -> None:
         """

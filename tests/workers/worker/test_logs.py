@@ -4,6 +4,7 @@ Tests for L{aerostack.workers.worker.logs}.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
+from zope.interface.verify import verifyObject
 
 from aerostack.core.replay.log import Depth
 from aerostack.core.replay.mirror import MirrorLog
@@ -65,8 +67,14 @@ class FakeReceiver:
     def deliver(self, publication: Publication) -> None:
         self.data.append(publication.data)
 
+    def needs(self, topic: str) -> bool:
+        return topic == ROOM
+
     def backlog(self, topic: str) -> int:
         return self.size
+
+    def whenSent(self, topics: Sequence[str], call: Callable[[], object]) -> bool:
+        return False
 
 
 class RemoteLogsTests(SynchronousTestCase):
@@ -99,6 +107,12 @@ class RemoteLogsTests(SynchronousTestCase):
         log = self.sequencer.logs.get(ROOM)
         assert isinstance(log, MirrorLog)
         return log
+
+    def test_fakes(self) -> None:
+        """
+        What stands for the receiver provides its contract.
+        """
+        verifyObject(IReceiver, self.receiver)
 
     def test_again(self) -> None:
         """
