@@ -254,7 +254,7 @@ class TopicLog:
         if self._entries is _NOTHING:
             self._entries = deque()
         self._entries.append(entry)
-        self._count(entry.size)
+        self._count(len(frame) + OVERHEAD)
         self.trim(now)
 
     def sees(self, mark: int | None) -> bool:

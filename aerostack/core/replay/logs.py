@@ -243,7 +243,7 @@ class TopicLogs:
         share.holding.move_to_end(topic)
         if topic in share.idle:
             self.leave(topic, now)
-        if self.size > self.budget:
+        if self._tally.size > self.budget:
             self._fit()
 
     def prepend(self, topic: str, log: MirrorLog, past: Past | None, now: float) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aerostack.errors import RealtimeError
 
@@ -88,13 +89,21 @@ def parseTopic(text: str, project: str, projects: Collection[str], maxLength: in
             "invalid_topic",
             f"A topic has at most {maxLength} characters with its project; this one {length}.",
         )
-    segments = path.split("/")
     # A topic that ends in the client's project, or has no slash, is not another project's.
-    if path == text and segments[-1] in projects:
+    if path == text and (last := path.rpartition("/")[2]) in projects:
         raise RealtimeError(
             "wrong_project",
-            f"That topic belongs to the project {segments[-1]}, this connection to {project}.",
+            f"That topic belongs to the project {last}, this connection to {project}.",
         )
+    _checkPath(path)
+    return Topic(path, project)
+
+
+# Clients name the same topics over and over, and the check takes longer than all else that is done
+# with a name.  A path is no longer than a topic, so this bounds the bytes too.
+@lru_cache(maxsize=1024)
+def _checkPath(path: str) -> None:
+    segments = path.split("/")
     if segments[0] == TABLE:
         if len(segments) != 2:
             raise RealtimeError("invalid_topic", "A table's topic is table/ and the table's name.")
@@ -102,7 +111,6 @@ def parseTopic(text: str, project: str, projects: Collection[str], maxLength: in
     else:
         for segment in segments:
             _checkSegment(segment)
-    return Topic(path, project)
 
 
 def _checkSegment(segment: str) -> None:

@@ -12,7 +12,7 @@ some ninety attributes of its own, although hardly any of them ever changes.
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import txaio
@@ -319,7 +319,20 @@ def connectionKind(factory: WebSocketServerFactory) -> type[Connection]:
     for name in vars(Connection).keys() & shared.keys():
         del shared[name]
     # This object keeps the state of an incomplete message.
-    validator = cached_property(lambda _: newValidator())
-    newValidator = type(shared.pop("utf8validator"))
-    validator.__set_name__(Connection, "utf8validator")
+    validator = _MadeWhenNeeded(type(shared.pop("utf8validator")))
     return type("Connection", (Connection,), {**shared, "utf8validator": validator})
+
+
+class _MadeWhenNeeded:
+    """
+    The attribute C{utf8validator} of a connection that has none of its own: makes one.
+
+    C{functools.cached_property} takes a lock each time (until Python 3.12).
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def __get__(self, connection: Connection, kind: object = None) -> Any:
+        made = connection.__dict__["utf8validator"] = self._make()
+        return made
