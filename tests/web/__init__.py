@@ -51,10 +51,11 @@ def program(name: str) -> str:
     return found
 
 
-def run(*command: str, folder: Path) -> str:
+def run(*command: str, folder: Path, input: str = "") -> str:
     """
     Run one of these programs.
 
+    @param input: What it reads.
     @return: Its output.
     @raise AssertionError: The program failed; the message has its output.
     """
@@ -62,6 +63,7 @@ def run(*command: str, folder: Path) -> str:
     done = subprocess.run(
         [program(name), *arguments],
         cwd=folder,
+        input=input,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
