@@ -6,7 +6,7 @@ import { Callbacks } from "./callbacks.js";
 import { RealtimeError } from "./errors.js";
 import { encode } from "./outgoing.js";
 
-const NO_ROWS = Object.freeze([]);
+const NONE = Object.freeze([]);
 
 /** A topic, as an application uses it. `client.channel()` makes it. */
 export class RealtimeSubscription {
@@ -26,8 +26,10 @@ export class RealtimeSubscription {
     feed: new Callbacks(),
     rows: new Callbacks(),
     presence: new Callbacks(),
+    answers: new Callbacks(),
   };
   #presence;
+  #answers;
 
   /**
    * @param {import("./interfaces.js").SessionHost} host
@@ -45,6 +47,15 @@ export class RealtimeSubscription {
         return channel.#topic?.presence.members ?? empty;
       },
       onChange: (callback) => this.#listen("presence", callback),
+    };
+    this.#answers = {
+      get list() {
+        return (channel.isSubscribed && channel.#topic.answers.list) || NONE;
+      },
+      get newest() {
+        return this.list.at(-1) ?? null;
+      },
+      onChange: (callback) => this.#listen("answers", callback),
     };
   }
 
@@ -76,8 +87,12 @@ export class RealtimeSubscription {
     return this.#presence;
   }
 
+  get answers() {
+    return this.#answers;
+  }
+
   get rows() {
-    return (this.isSubscribed && this.#topic.rows?.list) || NO_ROWS;
+    return (this.isSubscribed && this.#topic.rows?.list) || NONE;
   }
 
   on(event, callback) {

@@ -73,6 +73,7 @@
  *   that is not in use, and a channel that has ended.
  * @property {(channel: object) => void} keep  A channel has something to remember: keep it.
  * @property {(topic: string, event: string, data: any, persist?: boolean) => Promise<any>} publish
+ * @property {(topic: string, stream: string) => Promise<any>} cancel  Cancel a stream.
  * @property {(topic: string, limit?: number, before?: number) => Promise<any[]>} getHistory
  */
 

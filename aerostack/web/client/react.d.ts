@@ -5,6 +5,8 @@
 import type { ReactElement, ReactNode } from "react";
 import type {
   HistoryMessage,
+  RealtimeAnswer,
+  RealtimeAnswerPart,
   PresenceMember,
   RealtimeCallback,
   RealtimeClient,
@@ -90,6 +92,20 @@ export function usePresence<S extends Record<string, any> = Record<string, any>>
   topic: string | null | undefined,
   state?: S | null,
 ): UsePresence<S>;
+
+export interface UseAnswer {
+  /** `null` until the first stream of the topic. */
+  answer: RealtimeAnswer | null;
+  text: string;
+  parts: readonly RealtimeAnswerPart[];
+  state: RealtimeAnswer["state"] | "idle";
+  /** Stop the stream. Nothing happens if there is none. */
+  cancel(): Promise<void>;
+  error: RealtimeError | null;
+}
+
+/** The newest stream of a topic. The component renders at most once a picture while it grows. */
+export function useAnswer(topic: string | null | undefined): UseAnswer;
 
 export interface UseHistory<T = any> {
   /** Newest first. */

@@ -186,6 +186,19 @@ export function usePresence(topic, state) {
   return { members, error };
 }
 
+export function useAnswer(topic) {
+  const { channel, error } = useChannel(topic);
+  const watch = useCallback((changed) => channel?.answers.onChange(changed) ?? ignore, [channel]);
+  const answer = useSyncExternalStore(
+    watch,
+    () => channel?.answers.newest ?? null,
+    () => null,
+  );
+  const cancel = useCallback(async () => answer?.cancel(), [answer]);
+  const { text = "", parts = NONE, state = "idle" } = answer ?? {};
+  return { answer, text, parts, state, cancel, error };
+}
+
 const NOTHING_YET = { messages: NONE, loading: false, hasMore: true, error: null };
 
 export function useHistory(topic, { limit = 50 } = {}) {

@@ -83,6 +83,62 @@ export interface RealtimePresence<S = Record<string, any>> {
   onChange(callback: (members: ReadonlyMap<string, PresenceMember<S>>) => unknown): () => void;
 }
 
+/** A part of an answer: what the model says, thinks, calls or attaches. */
+export interface RealtimeAnswerPart {
+  readonly id: string;
+  readonly kind: "text" | "reasoning" | "tool" | "data";
+  /** What it says or thinks; for a tool its arguments, as far as they came. */
+  readonly text: string;
+  /** The name of the tool, or of the data. */
+  readonly name?: string;
+  /** The whole arguments of a tool. Call a tool with these only. */
+  readonly input?: any;
+  /** What the tool gave. */
+  readonly output?: any;
+  /** Why the tool failed. */
+  readonly error?: any;
+  /** The data. */
+  readonly value?: any;
+  readonly [field: string]: any;
+}
+
+/** A stream of a topic, as far as it came. Each change makes a new object. */
+export interface RealtimeAnswer {
+  /** The id of the stream. */
+  readonly id: string;
+  /** The topic by its whole name. */
+  readonly topic: string;
+  /** The user whose stream it is, if the publisher named one. */
+  readonly owner: string | null;
+  readonly meta: Record<string, any>;
+  /** The text of all parts that are text. */
+  readonly text: string;
+  readonly parts: readonly RealtimeAnswerPart[];
+  /**
+   * `unknown`: it ended while this client was away, and the daemon does not say how any more. The
+   * topic's history has it, if it was kept.
+   */
+  readonly state: "streaming" | "done" | "failed" | "cancelled" | "aborted" | "unknown";
+  /** Why it was aborted. */
+  readonly reason?: string | null;
+  /** Why the publisher says that it failed. */
+  readonly error?: any;
+  readonly usage?: any;
+  /** Whether the history has it. */
+  readonly kept?: boolean;
+  /** Stop it. The promise resolves when no more of it comes. */
+  cancel(): Promise<void>;
+  readonly [field: string]: any;
+}
+
+export interface RealtimeAnswers {
+  /** The streams that came since the channel subscribed, oldest first. A new array after a change. */
+  readonly list: readonly RealtimeAnswer[];
+  readonly newest: RealtimeAnswer | null;
+  /** Call a function after changes, at most once a picture. Returns a function that takes it back. */
+  onChange(callback: (answers: readonly RealtimeAnswer[]) => unknown): () => void;
+}
+
 /** The daemon no longer has something that the client missed. */
 export interface RealtimeGap {
   topic: string;
@@ -180,6 +236,8 @@ export class RealtimeSubscription<T = any> {
   /** After a reconnect: whether the missed frames came, and whether only the kept ones of them. */
   readonly recovery: { recovered: boolean; keptOnly: boolean } | null;
   readonly presence: RealtimePresence;
+  /** The streams of the topic, such as the answers of a language model. */
+  readonly answers: RealtimeAnswers;
   /** With `snapshot`: the present rows of the table. A new array after every change. */
   readonly rows: readonly T[];
 

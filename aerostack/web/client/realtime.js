@@ -13,8 +13,8 @@
  *   open, and `liveness.js` finds out whether it is dead; `http.js` is the daemon's HTTP interface;
  * - `session.js` sends over the connection what the application wants: `pacing.js` decides how fast,
  *   `outbox.js` keeps publications until the daemon has acknowledged them, `topic.js` is a topic as
- *   the daemon knows it, with its members (`presence.js`) and rows (`rows.js`), and `channel.js` is
- *   what the application holds of it; `channels.js` remembers the channels;
+ *   the daemon knows it, with its members (`presence.js`), rows (`rows.js`) and answers
+ *   (`answers.js`), and `channel.js` is what the application holds of it; `channels.js` remembers the channels;
  * - `frames.js` reads what comes, `outgoing.js` encodes what goes out; `callbacks.js`, `errors.js`
  *   and `backoff.js` serve all of them, and `interfaces.js` says what they need of each other.
  */

@@ -14,7 +14,7 @@ import { encode } from "./outgoing.js";
 import { Pacer } from "./pacing.js";
 import { Topic } from "./topic.js";
 
-const PUBLICATIONS = new Set(["publish", "chat"]);
+const PUBLICATIONS = new Set(["publish", "chat", "stream_cancel"]);
 // The daemon's errors for a frame that it cannot read.
 const UNREADABLE = new Set(["invalid_json", "invalid_frame", "too_deep", "too_large"]);
 
@@ -90,6 +90,7 @@ export class Session {
       keep: (channel) => this.channels.keep(channel),
       publish: (topic, event, data, persist) =>
         this.enter({ type: "publish", topic, event, data, persist }),
+      cancel: (topic, stream) => this.enter({ type: "stream_cancel", topic, stream }),
       getHistory: (...which) => this.#http.getHistory(...which),
     };
     this.#outbox = new Outbox(this.host, settings.maxQueue);

@@ -3,6 +3,7 @@
  * is.
  */
 
+import { Answers } from "./answers.js";
 import { backoff } from "./backoff.js";
 import { RealtimeError } from "./errors.js";
 import { encode } from "./outgoing.js";
@@ -44,6 +45,8 @@ export class Topic {
   recovery = null;
   presence = new Presence();
   rows = null;
+  /** @type {Answers} */
+  answers;
   /** @type {Record<string, any>} */
   #options = {};
   #host;
@@ -80,6 +83,7 @@ export class Topic {
   constructor(host, name) {
     this.#host = host;
     this.name = name;
+    this.#forgetAnswers();
   }
 
   /** Whether the session may forget it. */
@@ -114,6 +118,7 @@ export class Topic {
       this.#options = options;
       this.rows = snapshot ? new Rows(options.key ?? "id", this.#host.report) : null;
       this.#wanted = wanted;
+      this.#forgetAnswers();
       this.#pos = undefined;
       this.#isHeard = this.#confirmed = this.#isShown = this.#refused = false;
       this.error = this.recovery = null;
@@ -303,8 +308,10 @@ export class Topic {
       this.#notify("frame", frame);
       if (this.rows) this.#notify("rows");
     } else if (frame.type !== "commit" && !isPresence) {
+      if (frame.stream !== undefined) this.answers.received(frame);
       this.#notify("frame", frame);
     }
+    if (frame.pos !== undefined) this.answers.settled();
   }
 
   /** A frame of this topic came that cannot be read; `pos` is its position, if that is known. */
@@ -334,6 +341,8 @@ export class Topic {
     this.recovery = again ? { recovered: recovered === true, keptOnly: keptOnly === true } : null;
     this.#isFilling = this.rows !== null && recovered !== true;
     this.#pos = this.#isFilling ? undefined : pos;
+    this.answers.subscribed(recovered === true);
+    if (pos !== undefined) this.answers.settled();
     asked.since = true;
     if (this.#isFilling) this.rows.begin();
     else this.#asksForTable = 0;
@@ -376,9 +385,25 @@ export class Topic {
 
   /** Ask for the rows again. Until they come, the frames of before still count. */
   #reload() {
-    if (this.rows === null || this.#wanted === null) return;
+    if (this.rows !== null && this.#wanted !== null) this.#beginAgain();
+  }
+
+  /** Subscribe anew, without a position. */
+  #beginAgain() {
     this.#wanted = { text: this.#wanted.text, since: false };
     this.#host.touch(this);
+  }
+
+  // Answers
+
+  #forgetAnswers() {
+    const answers = new Answers(this.name, {
+      changed: () => this.answers === answers && this.#notify("answers", answers.list),
+      // Without `since` it is on its way already.
+      again: () => this.#wanted?.since && this.#beginAgain(),
+      cancel: (stream) => this.#host.cancel(this.name, stream),
+    });
+    this.answers = answers;
   }
 
   // Presence

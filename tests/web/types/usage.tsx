@@ -14,6 +14,7 @@ import type {
 import {
   AerostackProvider,
   useAerostack,
+  useAnswer,
   useChannel,
   useHistory,
   usePresence,
@@ -116,6 +117,18 @@ export async function chat(): Promise<HistoryMessage[]> {
   return room.getHistory(50, newest?.created_at);
 }
 
+export function watch(): string {
+  const { answers } = realtime.channel("ai-chat/7");
+  answers.onChange((list) => list.map(({ text, state }) => state === "streaming" && text.length));
+  for (const { kind, name, input } of answers.newest?.parts ?? []) {
+    if (kind === "tool" && input !== undefined) console.log(name, input);
+  }
+  // @ts-expect-error: the daemon says how an answer ends
+  if (answers.newest) answers.newest.state = "done";
+  void answers.newest?.cancel();
+  return answers.list.map(({ text }) => text).join();
+}
+
 // React
 
 function Orders() {
@@ -157,6 +170,16 @@ function Room({ name }: { name: string | null }) {
   );
 }
 
+function Answer({ topic }: { topic: string }) {
+  const { text, parts, state, cancel, error } = useAnswer(topic);
+  return (
+    <p title={`${parts.length} ${error?.code}`}>
+      {text}
+      {state === "streaming" && <button onClick={cancel}>Stop</button>}
+    </p>
+  );
+}
+
 export const app = (
   <AerostackProvider
     baseUrl="http://127.0.0.1:8787"
@@ -169,6 +192,7 @@ export const app = (
     <Orders />
     <Room name="chat/general" />
     <Room name={null} />
+    <Answer topic="ai-chat/7" />
   </AerostackProvider>
 );
 export const other = <AerostackProvider client={realtime}>{app}</AerostackProvider>;
