@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred
 
-from aerostack.admin.directory import Directory, Shown
+from aerostack.admin.directory import Directory
+from aerostack.admin.topics import Shown
 from aerostack.auth.authenticator import ANONYMOUS_PREFIX
 from aerostack.core.access.permissions import Action
 from aerostack.core.access.rowrules import Wanted
@@ -80,7 +81,7 @@ class Diagnosis:
         def known(_: object) -> Evidence:
             return self._evidence(userId, topic, theirs, other if names == {other} else None)
 
-        return self._directory.inPieces((self._sessions(), look)).addCallback(known)
+        return self._directory.pieces.look((self._sessions(), look)).addCallback(known)
 
     def _evidence(
         self, userId: str, topic: Topic, theirs: Sequence[Session], namesake: str | None

@@ -1,45 +1,34 @@
 """
 Lists the connections and topics of the daemon for an operator.
 
-The directory reads the registries at each request and stores nothing.  It goes through long lists
-in pieces, and the reactor turns between two pieces.
+The directory reads the registries at each request and stores nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
-from typing import Any
 
-from msgspec import Raw
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
 
+from aerostack.admin import topics
+from aerostack.admin.pieces import Pieces
 from aerostack.admin.taps import Taps
+from aerostack.admin.topics import Shown, TopicDirectory
 from aerostack.core.diagnosis.merging import orderOf
-from aerostack.core.diagnosis.paging import Page
-from aerostack.core.presence import Member
-from aerostack.core.topics.topics import Topic, tableTopic, topicOf
+from aerostack.core.topics.topics import Topic, tableTopic
 from aerostack.hub.hub import Hub
 from aerostack.sessions.session import Session
 from aerostack.sessions.subscriptions import Subscriptions
 from aerostack.tables.feed import TableFeed
 
-Shown = dict[str, Any]
-"""A JSON object."""
-
-PIECE = 1000
-"""How many entries of a long list are examined before the time is checked."""
-
-MOST = 100
-"""How many subscriptions and members of one topic are shown."""
-
 
 class Directory:
     """
     Reads the daemon's state, for one project at a time.
+
+    @ivar pieces: Goes through long lists.
     """
 
     def __init__(
@@ -55,10 +44,12 @@ class Directory:
         """
         self._hub = hub
         self._feeds = feeds
-        self._presence = hub.presence.rosters
         self._taps = taps
         self._sessions = sessions
-        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+        self.pieces = Pieces(clock)
+        self._topics = TopicDirectory(
+            self.pieces, hub.registry, hub.logs, hub.presence.rosters, self._count
+        )
 
     def feed(self, project: str) -> Shown:
         """
@@ -115,7 +106,7 @@ class Directory:
                 "more": len(found) > limit,
             }
 
-        return self.inPieces((self._sessions(), look)).addCallback(shown)
+        return self.pieces.look((self._sessions(), look)).addCallback(shown)
 
     def _connection(self, session: Session) -> Shown:
         identity, connection = session.identity, session.connection
@@ -136,50 +127,20 @@ class Directory:
 
     def topics(self, project: str, prefix: str, limit: int, after: str) -> Deferred[Shown]:
         """
-        List topics that have a subscriber, a member or a log, by name.
-
-        @param prefix: The beginning of the canonical names.
-        @param after: Lists only topics after this name; empty for the first page.
+        List topics that have a subscriber, a member or a log; see L{TopicDirectory.list}.
         """
-        page = Page(limit, after)
-        ending = f"/{project}"
-        registry, logs = self._hub.registry, self._hub.logs.topics()
-
-        def look(topics: Sequence[str]) -> None:
-            page.add([t for t in topics if t.endswith(ending) and t.startswith(prefix)])
-
-        def lookBeside(topics: Sequence[str]) -> None:
-            look([t for t in topics if t not in registry])
-
-        def lookElsewhere(topics: Sequence[str]) -> None:
-            lookBeside([t for t in topics if t not in logs])
-
-        def shown(_: object) -> Shown:
-            topics = [self._topic(name) for name in page.names]
-            return {"topics": topics, "total": page.total, "more": page.more}
-
-        return self.inPieces(
-            (tuple(registry), look),
-            (tuple(logs), lookBeside),
-            (tuple(self._presence.topics()), lookElsewhere),
-        ).addCallback(shown)
+        return self._topics.list(project, prefix, limit, after)
 
     def topic(self, topic: Topic) -> Shown:
         """
         Show one topic with its subscribers and members.
         """
         canonical = topic.canonical
-        return {
-            **self._topic(canonical),
-            "members": [
-                _member(member) for member in islice(self._presence.members(canonical), MOST)
-            ],
-            "membersTotal": self._presence.count(canonical),
-            "subscriptions": [
-                self._subscription(session, subscriptions, canonical)
-                for session, subscriptions in islice(self._subscribers(canonical), MOST)
-            ],
-        }
+        subscriptions = [
+            self._subscription(session, subscriptions, canonical)
+            for session, subscriptions in islice(self._subscribers(canonical), topics.MOST)
+        ]
+        return self._topics.topic(canonical, subscriptions)
 
     def _subscribers(self, canonical: str) -> Iterator[tuple[Session, Subscriptions]]:
         """The clients among the subscribers of a topic, with all their subscriptions."""
@@ -187,20 +148,11 @@ class Directory:
             if isinstance(subscriber, Session) and subscriber.subscriptions is not None:
                 yield subscriber, subscriber.subscriptions
 
-    def _topic(self, canonical: str) -> Shown:
-        log = self._hub.logs.get(canonical)
-        return {
-            "topic": canonical,
-            "table": topicOf(canonical).table,
-            # A tap is not counted as a subscriber: often it belongs to the operator who asks.
-            "subscribers": len(self._hub.registry.subscribers(canonical))
-            - self._taps.count(canonical),
-            "present": self._presence.count(canonical),
-            "published": None if log is None else log.head,
-            "held": 0 if log is None else len(log),
-            "bytes": 0 if log is None else log.size,
-            "pos": None if log is None else str(log.position),
-        }
+    def _count(self, canonical: str) -> int:
+        """The number of a topic's subscribers."""
+        # A tap is not counted as a subscriber: often it belongs to the operator who asks.
+        subscribers = self._hub.registry.subscribers(canonical)
+        return len(subscribers) - self._taps.count(canonical)
 
     def _subscription(
         self, session: Session, subscriptions: Subscriptions, canonical: str
@@ -216,27 +168,3 @@ class Directory:
             "queued": session.queued,
             "congested": session.isCongested,
         }
-
-    def inPieces(self, *looks: tuple[Sequence[Any], Callable[[Any], object]]) -> Deferred[Any]:
-        """
-        Examine all items of some sequences, a piece at a time.
-
-        @param looks: Pairs of a sequence and a function that examines a piece of it.
-        @return: Fires when all have been examined.
-        """
-
-        def work() -> Iterator[None]:
-            for things, look in looks:
-                for begin in range(0, len(things), PIECE):
-                    look(things[begin : begin + PIECE])
-                    yield
-
-        return self._cooperator.coiterate(work())
-
-
-def _member(member: Member) -> Shown:
-    return {
-        "userId": member.userId,
-        "connectionId": member.connectionId,
-        "state": Raw(member.state),
-    }

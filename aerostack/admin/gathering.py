@@ -6,15 +6,17 @@ put together.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
-from aerostack.admin import diagnosis, directory
+from aerostack.admin import diagnosis, topics
 from aerostack.admin.diagnosis import Diagnosis
-from aerostack.admin.directory import Directory, Shown
+from aerostack.admin.directory import Directory
 from aerostack.admin.sampler import Sampler
+from aerostack.admin.topics import Shown
 from aerostack.core.diagnosis.evidence import joinEvidence
 from aerostack.core.diagnosis.merging import (
     mergeConnections,
@@ -130,7 +132,7 @@ class Gathering:
         """
         return self._gather(
             AskTopics(project, prefix, limit, after),
-            lambda answers: mergeTopics(list(answers.values()), limit, after),
+            partial(mergeTopics, limit=limit, after=after),
         )
 
     def topic(self, topic: Topic) -> Deferred[Shown]:
@@ -139,7 +141,7 @@ class Gathering:
         """
         return self._gather(
             AskTopic(topic.canonical),
-            lambda answers: mergeTopic(list(answers.values()), directory.MOST),
+            lambda answers: mergeTopic(list(answers.values()), topics.MOST),
         )
 
     def explain(self, userId: str, topic: Topic) -> Deferred[Shown]:

@@ -55,9 +55,15 @@ class HubParts:
         self._clients = WorkerClients(self._presence)
         self._line = WorkerLine(services.revocations)
         self._work = HubWork(
-            clock, wall, lambda: self._relay.published, lambda: self._tables.delivered
+            clock,
+            wall,
+            lambda: self._relay.published,
+            lambda: self._tables.delivered,
+            self._relay.attached,
+            backbone.sequencer.logs,
+            services.members,
         )
-        self._answers = WorkerAnswers(names, self._work.answer)
+        self._answers = WorkerAnswers(clock, names, self._work.answer)
         self.handlers: dict[type, Callable[[Any, Any], Any]] = {
             **self._relay.handlers,
             **WorkerPublications(services.publisher).handlers,
@@ -121,7 +127,7 @@ class HubParts:
         workers, each of which has only a part of the topics.
         """
         return {
-            "aerostack_topics": self._relay.topics,
+            "aerostack_topics": len(self._relay.attached),
             "aerostack_publications_total": self._relay.published,
             "aerostack_changes_total": self._tables.delivered,
         }

@@ -1,23 +1,28 @@
 """
-What the hub itself does, for operators.
+What the hub itself does and knows, for operators.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from aerostack.admin.pieces import Pieces
 from aerostack.admin.sampler import Sampler
+from aerostack.admin.topics import Followed, Shown, TopicDirectory
 from aerostack.core.diagnosis.latencies import Latencies
-from aerostack.core.diagnosis.questions import AskWork, Question
+from aerostack.core.diagnosis.questions import AskTopic, AskTopics, AskWork, Question
 from aerostack.core.diagnosis.samples import Counts
+from aerostack.core.replay.logs import TopicLogs
+from aerostack.interfaces.roster import IMembers
 
 
 class HubWork:
     """
-    Takes samples of what the hub does: it alone knows all publications and changes.
+    Takes samples of what the hub does, and lists topics: it alone knows all publications, changes
+    and topics.
     """
 
     def __init__(
@@ -26,12 +31,18 @@ class HubWork:
         wall: Callable[[], float],
         published: Callable[[], int],
         changed: Callable[[], int],
+        attached: Followed,
+        logs: TopicLogs,
+        members: IMembers,
     ) -> None:
         """
         @param wall: Gives the time of day, seconds since the epoch.
         @param published: Gives the number of publications since the start.
         @param changed: Gives the number of changes of tables since the start.
+        @param attached: The canonical topics that workers have attached.
         """
+        # Workers count subscribers.
+        self._topics = TopicDirectory(Pieces(clock), attached, logs, members, lambda topic: 0)
         # Workers count connections, and how long frames take to the sockets.
         self._sampler = Sampler(
             clock,
@@ -53,15 +64,21 @@ class HubWork:
         """
         self._sampler.stopService()
 
-    def answer(self, question: Question) -> dict[str, Any] | None:
+    def answer(self, question: Question) -> Shown | Deferred[Shown] | None:
         """
         Answer what an operator asks of every process.
 
-        @return: L{None} if the workers know more about it.
+        @return: L{None} if the hub has nothing to add to what workers know.
         """
-        if not isinstance(question, AskWork):
-            return None
-        return {
-            "started": int(self._sampler.started * 1000),
-            "samples": self._sampler.samples.since(question.since),
-        }
+        if isinstance(question, AskWork):
+            return {
+                "started": int(self._sampler.started * 1000),
+                "samples": self._sampler.samples.since(question.since),
+            }
+        if isinstance(question, AskTopics):
+            return self._topics.list(
+                question.project, question.prefix, question.limit, question.after
+            )
+        if isinstance(question, AskTopic):
+            return self._topics.topic(question.topic, ())
+        return None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from twisted.internet.task import Cooperator
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.admin import directory
+from aerostack.admin import pieces
 from aerostack.admin.diagnosis import Diagnosis
 from aerostack.admin.directory import Directory
 from aerostack.admin.taps import Taps
@@ -24,15 +24,15 @@ class ReasonsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.patch(directory, "PIECE", 2)
+        self.patch(pieces, "PIECE", 2)
         self.world = world = World()
         self.clients = [world.connect(userId=f"user{n}") for n in range(9)]
         self.turns: list[Callable[[], object]] = []
         taps = Taps(world.clock, world.hub, world.feeds)
-        pieces = Directory(world.clock, world.hub, world.feeds, taps, self.sessions)
+        directory = Directory(world.clock, world.hub, world.feeds, taps, self.sessions)
         # As if each piece took all of a turn's time.
-        pieces._cooperator = Cooperator(lambda: lambda: True, scheduler=self.turns.append)
-        self.diagnosis = Diagnosis(world.hub, world.feeds, world.traces, self.sessions, pieces)
+        directory.pieces._cooperator = Cooperator(lambda: lambda: True, scheduler=self.turns.append)
+        self.diagnosis = Diagnosis(world.hub, world.feeds, world.traces, self.sessions, directory)
 
     def sessions(self) -> tuple[Session, ...]:
         """Give all sessions."""

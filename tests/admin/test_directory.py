@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Cooperator
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.admin import directory
+from aerostack.admin import pieces, topics
 from aerostack.admin.directory import Directory
 from aerostack.admin.taps import Taps
 from aerostack.core.topics.topics import Topic
@@ -25,7 +25,7 @@ class InsightTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.patch(directory, "PIECE", 2)
+        self.patch(pieces, "PIECE", 2)
         self.world = World()
         self.sessions: list[Session] = []
         self.presence = self.world.hub.presence.rosters
@@ -104,7 +104,7 @@ class InsightTests(SynchronousTestCase):
         self.connect(*(f"chat/{number}" for number in range(6)))
         turns: list[Callable[[], object]] = []
         # As if each piece took all of a turn's time.
-        self.directory._cooperator = Cooperator(lambda: lambda: True, scheduler=turns.append)
+        self.directory.pieces._cooperator = Cooperator(lambda: lambda: True, scheduler=turns.append)
         asked = self.directory.topics("p", "", 100, "")
         for _ in range(3):
             self.assertNoResult(asked)
@@ -133,7 +133,7 @@ class InsightTests(SynchronousTestCase):
         """
         A topic shows a bounded number of members and subscriptions, and says how many there are.
         """
-        self.patch(directory, "MOST", 2)
+        self.patch(topics, "MOST", 2)
         for _ in range(3):
             self.connect("chat/a")
         for number in range(4):

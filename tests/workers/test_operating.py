@@ -123,15 +123,21 @@ class OperatingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.published = 0
+        # The hub's logs and members, and the topics that workers have attached.
+        self.hub = World().hub
+        self.attached: dict[str, None] = {}
         work = HubWork(
             self.clock,
             lambda: 1_000_000_000 + self.clock.seconds(),
             lambda: self.published,
             lambda: 0,
+            self.attached,
+            self.hub.sequencer.logs,
+            self.hub.presence.rosters,
         )
         work.start()
         self.addCleanup(work.stop)
-        self.answers = WorkerAnswers(("w1", "w2"), work.answer)
+        self.answers = WorkerAnswers(self.clock, ("w1", "w2"), work.answer)
         self.first = Served(self.clock, self.answers, "w1", 100)
         self.second = Served(self.clock, self.answers, "w2", 200)
 
@@ -164,6 +170,39 @@ class OperatingTests(SynchronousTestCase):
         )
         self.assertEqual((found["total"], found["more"]), (3, False))
         self.assertNotIn("missing", found)
+
+    def test_unattached(self) -> None:
+        """
+        A topic that has only a log or a member at the hub is listed and shown, and the total counts
+        it.
+        """
+        self.first.connect("ann", "chat/b")
+        self.attached["chat/b/p"] = None
+        self.hub.sequencer.openLog("chat/a/p")
+        self.hub.presence.rosters.track("chat/c/p", "c9", "cid", b"{}", 0)
+        found = self.answer(self.second.gathering.topics("p", "", 2, ""))
+        self.assertEqual(
+            [(each["topic"], each["subscribers"], each["published"]) for each in found["topics"]],
+            [("chat/a/p", 0, 0), ("chat/b/p", 1, 0)],
+        )
+        self.assertEqual((found["total"], found["more"]), (3, True))
+        self.assertNotIn("atLeast", found)
+        shown = self.answer(self.second.gathering.topic(Topic("chat/c", "p")))
+        self.assertEqual([each["userId"] for each in shown["members"]], ["cid"])
+
+    def test_hubBusy(self) -> None:
+        """
+        A hub that does not list its topics in time is named; the topics of the workers are there.
+        """
+        self.first.connect("ann", "chat/a")
+        self.answers._answer = lambda question: Deferred()
+        asked = self.first.gathering.topics("p", "", 100, "")
+        for _ in range(9):
+            self.advance(0)
+        self.advance(gathering.PATIENCE)
+        found = self.answer(asked)
+        self.assertEqual([each["topic"] for each in found["topics"]], ["chat/a/p"])
+        self.assertEqual(found["missing"], ["hub"])
 
     def test_topic(self) -> None:
         """

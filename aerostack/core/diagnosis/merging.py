@@ -21,13 +21,11 @@ NEAR = 750
 
 def orderOf(connectionId: str) -> tuple[int, str, str]:
     """
-    The place of a connection in the list of all, by its id.
-
-    A process counts its connections, so that those of one process are in order of opening.  Those
-    of several processes alternate.
+    The place of a connection in the list of all, by its id: that is the order of opening, because
+    an id ends with a hexadecimal number that grows with the time.
     """
-    run, _, serial = connectionId.rpartition("-")
-    return len(serial), serial, run
+    run, _, opened = connectionId.rpartition("-")
+    return len(opened), opened, run
 
 
 def mergeConnections(pages: Sequence[Shown], limit: int) -> Shown:
@@ -43,15 +41,18 @@ def mergeConnections(pages: Sequence[Shown], limit: int) -> Shown:
     }
 
 
-def mergeTopics(pages: Sequence[Shown], limit: int, after: str) -> Shown:
+def mergeTopics(answers: Mapping[str, Shown], limit: int, after: str) -> Shown:
     """
     Merge pages of topics, by name.
 
-    The total is exact if everything is shown.  Else it is how many there are at least, because the
-    same topic may be at several processes; then C{atLeast} is there and true.
+    The total is exact if the hub has answered, which knows every topic, or if everything is shown.
+    Else it is how many there are at least, because the same topic may be at several processes; then
+    C{atLeast} is there and true.
 
+    @param answers: The pages, by the names of the processes.
     @param after: The last name of the page before; empty for the first page.
     """
+    pages = list(answers.values())
     rows: dict[str, list[Shown]] = {}
     for page in pages:
         for row in page["topics"]:
@@ -63,7 +64,7 @@ def mergeTopics(pages: Sequence[Shown], limit: int, after: str) -> Shown:
         "total": max(len(rows), *(page["total"] for page in pages)),
         "more": more or isPart,
     }
-    return {**merged, "atLeast": True} if after or isPart else merged
+    return {**merged, "atLeast": True} if HUB not in answers and (after or isPart) else merged
 
 
 def _last(pages: Sequence[Shown], name: str) -> list[Shown]:

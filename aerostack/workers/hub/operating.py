@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from msgspec import Struct
-from twisted.internet.defer import Deferred, TimeoutError, gatherResults
+from twisted.internet.defer import Deferred, TimeoutError, gatherResults, succeed
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -41,12 +42,16 @@ class WorkerAnswers:
     log = Logger()
 
     def __init__(
-        self, names: Sequence[str], answer: Callable[[Question], dict[str, Any] | None]
+        self,
+        clock: IReactorTime,
+        names: Sequence[str],
+        answer: Callable[[Question], dict[str, Any] | Deferred[dict[str, Any]] | None],
     ) -> None:
         """
         @param names: The names of all workers that there should be.
         @param answer: Answers for the hub; L{None} if the hub has nothing to add.
         """
+        self._clock = clock
         self._names = names
         self._answer = answer
         self._links: dict[str, AskedLink] = {}
@@ -72,14 +77,15 @@ class WorkerAnswers:
         size = min(LARGEST, ALTOGETHER // (len(self._names) + 1))
         answers: dict[str, bytes | None] = dict.fromkeys(self._names)
         own = self._answer(question)
-        if own is not None:
-            answers[HUB] = fit(own, LISTS[type(question)], size)
         waiting = [
             each.ask(AskOne(asked.question, size), asked.timeout).addCallbacks(
                 partial(self._answered, answers, name), partial(self._failed, name)
             )
             for name, each in self._links.items()
         ]
+        if own is not None:
+            answers[HUB] = None
+            waiting.append(self._encode(own, question, size, asked.timeout, answers))
         self._asking += 1
 
         def done(result: Any) -> Any:
@@ -88,6 +94,26 @@ class WorkerAnswers:
 
         gathering = gatherResults(waiting, consumeErrors=True).addBoth(done)
         return gathering.addCallback(lambda _: Gathered(answers))
+
+    def _encode(
+        self,
+        own: dict[str, Any] | Deferred[dict[str, Any]],
+        question: Question,
+        size: int,
+        timeout: float,
+        answers: dict[str, bytes | None],
+    ) -> Deferred[None]:
+        """Put the hub's own answer among the others."""
+
+        def encoded(found: dict[str, Any]) -> None:
+            answers[HUB] = fit(found, LISTS[type(question)], size)
+
+        answering = own if isinstance(own, Deferred) else succeed(own)
+        return (
+            answering.addTimeout(timeout, self._clock)
+            .addCallback(encoded)
+            .addErrback(partial(self._failed, HUB))
+        )
 
     def _answered(self, answers: dict[str, bytes | None], name: str, found: Answered) -> None:
         answers[name] = found.answer

@@ -5,7 +5,7 @@ topics' logs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
 from itertools import islice
 from typing import Any
 
@@ -81,9 +81,9 @@ class Relay:
         }
 
     @property
-    def topics(self) -> int:
-        """How many topics workers have attached."""
-        return len(self._links)
+    def attached(self) -> KeysView[str]:
+        """The canonical topics that workers have attached, now and later."""
+        return self._links.keys()
 
     # IReceiver
 

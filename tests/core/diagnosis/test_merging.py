@@ -85,7 +85,7 @@ class PageTests(SynchronousTestCase):
         shorter page than it was asked for.
         """
         processes = [
-            [{"id": f"c{run}f-{n}"} for n in range(1, n + 1)] for run, n in enumerate(many)
+            [{"id": f"c{run}f-{n:x}"} for n in range(1, n + 1)] for run, n in enumerate(many)
         ]
         everything = [row for rows in processes for row in rows]
 
@@ -123,7 +123,7 @@ class PageTests(SynchronousTestCase):
                 page(rows, "topics", lambda row: row["topic"], after, min(limit, size))
                 for rows, size in zip(processes, sizes, strict=False)
             ]
-            return mergeTopics(pages, limit, after)
+            return mergeTopics({f"w{n}": each for n, each in enumerate(pages)}, limit, after)
 
         pages, rows = walk(ask, "topics", "topic")
         self.assertEqual(
@@ -136,11 +136,41 @@ class PageTests(SynchronousTestCase):
             else:
                 self.assertEqual(each["total"], len(whole))
 
+    def test_hub(self) -> None:
+        """
+        The total of the hub, which knows all topics, is exact on every page, and the topics that
+        no worker has are in the list.
+        """
+        hub = [topic(name, 0, published=1) for name in "abcd"]
+        worker = [topic(name, 2) for name in "bc"]
+
+        def ask(after: str) -> Shown:
+            def key(row: Shown) -> str:
+                return str(row["topic"])
+
+            return mergeTopics(
+                {
+                    "worker-1": page(worker, "topics", key, after, 2),
+                    HUB: page(hub, "topics", key, after, 2),
+                },
+                2,
+                after,
+            )
+
+        pages, rows = walk(ask, "topics", "topic")
+        self.assertEqual(
+            [(row["topic"], row["subscribers"], row["published"]) for row in rows],
+            [("a", 0, 1), ("b", 2, 1), ("c", 2, 1), ("d", 0, 1)],
+        )
+        for each in pages:
+            self.assertEqual(each["total"], 4)
+            self.assertNotIn("atLeast", each)
+
     def test_ids(self) -> None:
         """
-        The connections of several processes alternate.
+        The connections of several processes are in order of the numbers in their ids.
         """
-        ids = ["ca-1", "cb-1", "ca-2", "cb-9", "ca-10"]
+        ids = ["ca-1", "cb-1", "ca-2", "cb-f", "ca-10"]
         self.assertEqual(sorted(reversed(ids), key=orderOf), ids)
         self.assertLess(orderOf(""), orderOf("ca-1"))
 
