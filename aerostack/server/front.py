@@ -5,7 +5,6 @@ The part of the daemon that is where clients are: it opens their connections and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count
 from random import random
 from typing import Any
 
@@ -36,6 +35,7 @@ from aerostack.server.health import Health, NodeReports
 from aerostack.server.housekeeping import RevocationMaintenance, SessionMaintenance
 from aerostack.server.policies import snapshotBounds
 from aerostack.server.reload import changesRights, reauthorizeAll
+from aerostack.server.runs import ConnectionIds
 from aerostack.server.site import SiteMap, openProject
 from aerostack.sessions.draining import drain
 from aerostack.sessions.services import ClientServices, NodeServices
@@ -108,12 +108,11 @@ class Front(MultiService):
         self.feeds = self._services.feeds
         self.rpc = self._services.rpc
         self.interruptions = Interruptions(reactor, self.hub, self._services.recovery)
-        serial = count(1)
         self.connections = Connections(
             reactor,
             limits,
             self._makeSession,
-            lambda: f"c{run}-{next(serial)}",
+            ConnectionIds(run, wall),
             Compressor(server.compressionThreshold, 1 << 20) if server.compression else None,
         )
         self._drainPlan = DrainPlan(server.restartTime, server.reconnectSpread, random)

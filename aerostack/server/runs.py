@@ -1,9 +1,10 @@
 """
-The ids of runs.
+The ids of runs and of connections.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import uuid4
 
 DIGITS = 12
@@ -17,3 +18,30 @@ def newRun() -> str:
     positions, members and log lines of different runs differ.
     """
     return uuid4().hex[:DIGITS]
+
+
+class ConnectionIds:
+    """
+    Makes the ids of the connections of one run.
+
+    An id ends with the time of the opening, or with the next number if several connections open
+    within a millisecond.  So the ids of all processes sort in order of opening; see
+    L{aerostack.core.diagnosis.merging.orderOf}.
+    """
+
+    def __init__(self, run: str, wall: Callable[[], float]) -> None:
+        """
+        @param run: The id of the run.
+        @param wall: Gives the time of day, seconds since the epoch.
+        """
+        self._run = run
+        self._wall = wall
+        self._last = 0
+
+    def __call__(self) -> str:
+        """
+        Make the id of a connection that opens now.
+        """
+        # The operator may have set the clock back.
+        self._last = max(self._last + 1, int(self._wall() * 1000))
+        return f"c{self._run}-{self._last:x}"

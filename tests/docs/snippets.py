@@ -52,7 +52,7 @@ _VARYING = (
     r"\b\d{13}\b",
     # Ids of messages, and of connections.
     r"\b[0-9a-f]{32}\b",
-    r"\bc[0-9a-f]{6,}-\d+\b",
+    r"\bc[0-9a-f]{6,}-[0-9a-f]+\b",
     r'"pos": ?"[^"]*"',
     r'"duration": ?[\d.]+',
 )

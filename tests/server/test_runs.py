@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.diagnosis.merging import orderOf
 from aerostack.core.replay.positions import Position, parsePosition
-from aerostack.server.runs import DIGITS, newRun
+from aerostack.server.runs import DIGITS, ConnectionIds, newRun
 
 NODES, RESTARTS = 64, 1000
 
@@ -39,3 +40,34 @@ class RunTests(SynchronousTestCase):
         """
         position = Position(f"{newRun()}{10**9:x}", 1, 2)
         self.assertEqual(parsePosition(str(position)), position)
+
+
+class ConnectionIdTests(SynchronousTestCase):
+    """
+    Tests for L{ConnectionIds}.
+    """
+
+    def test_order(self) -> None:
+        """
+        The ids of two runs sort in order of opening, whichever run they are of.
+        """
+        now = [1_700_000_000.0]
+        runs = [ConnectionIds(run, lambda: now[0]) for run in ("b", "a")]
+        ids = []
+        for number in range(10):
+            ids.append(runs[number % 3 % 2]())
+            now[0] += 0.002
+        self.assertEqual(sorted(ids, key=orderOf), ids)
+
+    def test_distinct(self) -> None:
+        """
+        Connections that open within a millisecond, or after the clock was set back, have ids of
+        their own, still in order.
+        """
+        now = [1_700_000_000.0]
+        newId = ConnectionIds("a", lambda: now[0])
+        ids = [newId() for _ in range(20)]
+        now[0] -= 3600
+        ids += [newId() for _ in range(20)]
+        self.assertEqual(len(set(ids)), 40)
+        self.assertEqual(sorted(ids, key=orderOf), ids)
