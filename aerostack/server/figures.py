@@ -4,14 +4,17 @@ Puts the numbers of all workers together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from aerostack.core.diagnosis.histogram import Histogram
+from aerostack.errors import RealtimeError
 from aerostack.net.http.metrics import METRICS, Measured, Timings, WorkerLoad
 from aerostack.workers.messages.figures import DaemonFigures, Figures, Load, Part
 
 WHOLE = ""
 """Stands for the label of a metric that has one histogram."""
+
+_COUNTERS = tuple(metric.name for metric in METRICS if metric.kind == "counter")
 
 
 def encodeTimings(timings: Timings) -> dict[str, dict[str, Part]]:
@@ -38,13 +41,66 @@ def joinFigures(figures: Iterable[Figures]) -> Figures:
         for metric in METRICS
         if metric.kind != "histogram"
     }
-    timings: dict[str, dict[str, Part]] = {}
-    for name, first in found[0].timings.items():
-        timings[name] = {
-            label: Histogram.joined(each.timings[name][label] for each in found).part
-            for label in first
+    return Figures(values, _joinTimings([each.timings for each in found]))
+
+
+def _joinTimings(
+    timings: Sequence[Mapping[str, Mapping[str, Part]]],
+) -> dict[str, dict[str, Part]]:
+    return {
+        name: {
+            label: Histogram.joined(each[name][label] for each in timings).part for label in labels
         }
-    return Figures(values, timings)
+        for name, labels in timings[0].items()
+    }
+
+
+class WorkerFigures:
+    """
+    The newest numbers of each worker, and what the workers that have died had counted.
+
+    What the daemon counts must not go back when a worker dies or does not answer.
+    """
+
+    def __init__(self) -> None:
+        self._newest: dict[str, Figures] = {}
+        # Of the workers that have died: only what a worker counts, and no state.
+        self._past: Figures | None = None
+
+    def note(self, name: str, figures: Figures) -> None:
+        """
+        Take the newest numbers of a worker.
+
+        @param name: The worker.
+        """
+        self._newest[name] = figures
+
+    def ended(self, name: str) -> None:
+        """
+        Note that a worker has died.  A worker that has sent no numbers has counted nothing.
+        """
+        figures = self._newest.pop(name, None)
+        if figures is None:
+            return
+        counted = Figures({each: figures.values[each] for each in _COUNTERS}, figures.timings)
+        self._past = counted if self._past is None else _add(counted, self._past)
+
+    def join(self) -> Figures:
+        """
+        The numbers of all workers, with what those that have died had counted.
+
+        @raise RealtimeError: C{overloaded}: no worker has sent numbers yet.
+        """
+        if not self._newest:
+            raise RealtimeError("overloaded", "No worker serves clients yet.", 1000)
+        joined = joinFigures(self._newest.values())
+        return joined if self._past is None else _add(joined, self._past)
+
+
+def _add(figures: Figures, counted: Figures) -> Figures:
+    """Add what dead workers had counted to the numbers of workers."""
+    values = {name: figures.values[name] + number for name, number in counted.values.items()}
+    return Figures({**figures.values, **values}, _joinTimings([figures.timings, counted.timings]))
 
 
 def measuredOf(figures: DaemonFigures) -> Measured:
@@ -60,4 +116,4 @@ def measuredOf(figures: DaemonFigures) -> Measured:
 
 
 def _loadOf(load: Load) -> WorkerLoad:
-    return WorkerLoad(load.connections, load.lag, load.processor)
+    return WorkerLoad(load.connections, load.lag, load.processor, load.memory, load.deaths)

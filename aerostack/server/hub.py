@@ -18,18 +18,21 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack import __version__
+from aerostack.process.memory import memoryLimit, physicalMemory
 from aerostack.process.stopping import CLIENTS, DATABASE, bounded
 from aerostack.server.carried import encodeConfig
-from aerostack.server.figures import encodeTimings, joinFigures
+from aerostack.server.figures import WorkerFigures, encodeTimings
 from aerostack.server.hubparts import HubParts
 from aerostack.server.kinds import KINDS
 from aerostack.server.listening import makeListeners
 from aerostack.server.node import Node
 from aerostack.server.passing import Passing
 from aerostack.server.reload import merge, sectionsThatWait
+from aerostack.server.replacing import Replacer
 from aerostack.server.runs import newRun
 from aerostack.settings.settings import Config
 from aerostack.workers.distribution import Distribution
+from aerostack.workers.memory import boundOf
 from aerostack.workers.messages.figures import AskFigures, DaemonFigures, Figures, Load, Measure
 from aerostack.workers.messages.serving import (
     Clients,
@@ -105,6 +108,12 @@ class HubDaemon(MultiService):
         self.passing = Passing(self._distribution)
         self.supervisor = Supervisor(reactor, self.count, BODY, KINDS, self, self._distribution)
         self._parts = HubParts(reactor, wall, self.node, self.supervisor.names)
+        self._replacer = Replacer(
+            reactor,
+            self.supervisor,
+            boundOf(config.server.workerMemory, memoryLimit(physical=physicalMemory()), self.count),
+        )
+        self._figures = WorkerFigures()
         self._reporting = LoopingCall(self._report)
         self._reporting.clock = reactor
         self._waiting: list[Deferred[None]] = []
@@ -134,6 +143,7 @@ class HubDaemon(MultiService):
         super().startService()
         self._parts.start()
         self.supervisor.start()
+        self._replacer.start()
         self._reporting.start(INTERVAL, now=False)
         self.log.info(
             "aerostack-rt {version} serves {database} on {listen} with {n} workers",
@@ -179,6 +189,9 @@ class HubDaemon(MultiService):
         self._letGo()
 
     def received(self, worker: WorkerProcess, message: Any) -> None:
+        if type(message) is Figures:
+            self._figures.note(worker.name, message)
+            return
         self._parts.handlers[type(message)](worker.channel, message)
 
     def asked(self, worker: WorkerProcess, question: Any) -> Any:
@@ -188,6 +201,8 @@ class HubDaemon(MultiService):
 
     def ended(self, worker: WorkerProcess) -> None:
         self._serving.discard(worker.name)
+        self._figures.ended(worker.name)
+        self._replacer.ended(worker.name)
         self._parts.ended(worker)
         self._report()
 
@@ -198,14 +213,30 @@ class HubDaemon(MultiService):
 
     def _status(self) -> Status:
         node = self.node
-        return Status(dict(node.faults()), {**node.notices(), "workers": self._workersNotice()})
+        return Status(
+            dict(node.faults()),
+            {
+                **node.notices(),
+                "workers": self._workersNotice(),
+                "deaths": self.supervisor.deaths.describe(self._reactor.seconds()),
+                "memory": self._replacer.notice(),
+            },
+        )
 
     def _workersNotice(self) -> str | None:
+        sentences = []
         missing = [name for name in self.supervisor.names if name not in self._serving]
-        if not missing:
-            return None
-        verb = "does" if len(missing) == 1 else "do"
-        return f"{' and '.join(missing)} of {self.count} workers {verb} not serve clients."
+        if missing:
+            verb = "does" if len(missing) == 1 else "do"
+            sentences.append(
+                f"{' and '.join(missing)} of {self.count} workers {verb} not serve clients."
+            )
+        now = self._reactor.seconds()
+        for name, worker in self.supervisor.workers.items():
+            if name in self._serving and worker.load.late(now):
+                silence = worker.load.silence(now)
+                sentences.append(f"{name} has sent no heartbeat for {silence:.0f} seconds.")
+        return " ".join(sentences) or None
 
     def _report(self) -> None:
         status = self._status()
@@ -215,16 +246,23 @@ class HubDaemon(MultiService):
     @inlineCallbacks
     def _measure(self) -> Any:
         """
-        Gather the numbers of all workers.  Those that do not answer in time are left out.
+        Gather the numbers of all workers.  Of those that do not answer in time, the numbers are
+        those that they have sent last.
         """
-        answers = yield self._ask(lambda _: Measure(), MEASURED)
-        figures = joinFigures(each for each in answers.values() if isinstance(each, Figures))
+        yield self._ask(lambda _: Measure(), MEASURED, self._serving)
+        figures = self._figures.join()
         measured = self.node.measure(figures.values, {})
         return DaemonFigures(
             {**figures.values, **self._parts.values()},
             {**figures.timings, **encodeTimings(measured.timings)},
             {
-                name: Load(worker.last.connections, worker.last.lag, worker.last.processor)
+                name: Load(
+                    worker.last.connections,
+                    worker.last.lag,
+                    worker.last.processor,
+                    worker.last.memory,
+                    self.supervisor.deaths.count(name),
+                )
                 for name, worker in self.supervisor.workers.items()
                 if worker.last is not None
             },
@@ -253,7 +291,10 @@ class HubDaemon(MultiService):
             return max(begun + due - self._reactor.seconds(), 0.0)
 
         self.supervisor.retire()
-        counted = yield self._ask(lambda _: Refuse(), COUNTED)
+        self._replacer.stop()
+        # A worker that is replaced sends its clients away already.
+        staying = self.supervisor.workers.keys() - self._replacer.leaving
+        counted = yield self._ask(lambda _: Refuse(), COUNTED, staying)
         clients = {
             name: answer.count for name, answer in counted.items() if isinstance(answer, Clients)
         }
@@ -262,7 +303,9 @@ class HubDaemon(MultiService):
         yield self.passing.stop(inherited=True)
         total = sum(clients.values())
         # A worker that hangs leaves the others and the database the time that they need.
-        sent = yield self._ask(lambda name: SendAway(total - clients.get(name, 0)), until(CLIENTS))
+        sent = yield self._ask(
+            lambda name: SendAway(total - clients.get(name, 0)), until(CLIENTS), staying
+        )
         yield self.passing.stop(inherited=False)
         hung = {name for name, answer in sent.items() if answer is None} - clients.keys()
         ended = yield self._ask(lambda _: Finish(), until(DATABASE), sent.keys() - hung)

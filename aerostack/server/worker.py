@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -45,6 +45,11 @@ AGAIN = 1.0
 """Seconds until a worker that could not read the revocations tries again."""
 
 
+INTERVAL = 1.0
+"""Seconds between two reports of the worker's numbers.  What a worker has counted since its last
+report is lost when it dies."""
+
+
 class WorkerDaemon(MultiService):
     """
     The front of the daemon, in a process of its own.
@@ -60,12 +65,21 @@ class WorkerDaemon(MultiService):
         wall: Callable[[], float],
         run: str,
         node: RemoteNode,
+        report: Callable[[Figures], object],
     ) -> None:
+        """
+        @param wall: Gives the time of day, seconds since the epoch.
+        @param run: The id of this run, as for L{Front}.
+        @param report: Sends the numbers of this worker to the hub.
+        """
         super().__init__()
         config = decodeConfig(setup.config)
         GarbageCollector().setServiceParent(self)
         self._reactor = reactor
         self._wall = wall
+        self._report = report
+        self._reporting = LoopingCall(self._send)
+        self._reporting.clock = reactor
         self.node = node
         node.setServiceParent(self)
         self.front = Front(
@@ -93,6 +107,11 @@ class WorkerDaemon(MultiService):
     def startService(self) -> None:
         super().startService()
         self.adopting.start()
+        self._reporting.start(INTERVAL, now=False)
+
+    def stopService(self) -> Any:
+        self._reporting.stop()
+        return super().stopService()
 
     @inlineCallbacks
     def whenReady(self) -> Any:
@@ -119,12 +138,17 @@ class WorkerDaemon(MultiService):
 
     # What the hub asks
 
-    def measure(self, asked: Measure) -> Figures:
+    def measure(self, asked: Measure) -> Done:
         """
-        Give the numbers of this worker.
+        Send the numbers of this worker now.
         """
+        self._send()
+        return Done()
+
+    def _send(self) -> None:
         front = self.front
-        return Figures(dict(front.health.metrics()), encodeTimings(front.timings()))
+        figures = Figures(dict(front.health.metrics()), encodeTimings(front.timings()))
+        self._report(figures)
 
     def reconfigure(self, asked: Reconfigure) -> Done:
         """
@@ -202,7 +226,7 @@ class WorkerBody:
         worker.setLogLevel(config.log.level)
         run = newRun()
         node = RemoteNode(worker.reactor, self._wall, run, config, worker.channel)
-        daemon = WorkerDaemon(setup, worker.reactor, self._wall, run, node)
+        daemon = WorkerDaemon(setup, worker.reactor, self._wall, run, node, worker.channel.send)
         self._handlers.update(node.handlers)
         self._handlers.update(
             {

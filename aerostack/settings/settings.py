@@ -98,6 +98,13 @@ class ServerConfig:
         NumberOrWord(Number("processes", 1, 64), "auto"),
         1,
     )
+    workerMemory: int | str | None = setting(
+        "How much memory a worker may have. The daemon replaces a worker that has more, and tells"
+        " its clients when to come back. 'auto' is four fifths of the memory that the system"
+        " lets the daemon have, divided by the number of workers.",
+        NumberOrWord(Number("bytes", 16_777_216, 1_099_511_627_776, endless=True), "auto"),
+        "auto",
+    )
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,13 @@ class Load:
         """
         Whether the worker has not been heard of for too long.
         """
-        return now - self._heard > LATE
+        return self.silence(now) > LATE
+
+    def silence(self, now: float) -> float:
+        """
+        How long the worker has not been heard of, seconds.
+        """
+        return now - self._heard
 
 
 def choose(loads: Iterable[Load], now: float) -> Load | None:

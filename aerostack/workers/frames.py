@@ -82,12 +82,14 @@ class Beat(Struct, frozen=True, array_like=True, tag=4):
     @ivar received: How many connections it has received since it was started.
     @ivar lag: How late its reactor was with this message, seconds.
     @ivar processor: The processor time that it has used since it was started, seconds.
+    @ivar memory: How much memory it has, bytes; 0 if the system does not say.
     """
 
     connections: int
     received: int
     lag: float
     processor: float
+    memory: int
 
 
 class LogLine(Struct, frozen=True, array_like=True, tag=5):

@@ -13,6 +13,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from aerostack.workers.channel import BUDGET
+from aerostack.workers.deaths import Deaths
 from aerostack.workers.distribution import Distribution
 from aerostack.workers.frames import Beat, Codec
 from aerostack.workers.lives import MAX_DEATHS, WINDOW, Lives
@@ -52,6 +53,7 @@ class Supervisor:
 
     @ivar names: The names of all workers.
     @ivar workers: The processes that run, by the workers' names.
+    @ivar deaths: Which workers have died.
     """
 
     _log = Logger()
@@ -71,6 +73,7 @@ class Supervisor:
         @param kinds: See L{Codec}; the body has the same.
         """
         self.workers: dict[str, WorkerProcess] = {}
+        self.deaths = Deaths()
         self._reactor = reactor
         self._body = body
         self._codec = Codec(kinds)
@@ -90,6 +93,12 @@ class Supervisor:
         self._looking.start(INTERVAL).addErrback(
             lambda reason: self._log.failure("the workers are not watched any more", reason)
         )
+
+    def isolate(self, name: str) -> None:
+        """
+        Give a worker no further connections.
+        """
+        self._distribution.remove(name)
 
     def retire(self) -> None:
         """
@@ -144,6 +153,7 @@ class Supervisor:
             # It has failed already.
             return
         now = self._reactor.seconds()
+        self.deaths.note(name, reason, now)
         pause = self._lives.ended(name, now)
         if self._lives.hopeless(now):
             self._looking.stop()

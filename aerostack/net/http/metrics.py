@@ -114,11 +114,15 @@ class WorkerLoad:
     @ivar connections: How many connections of clients it has.
     @ivar lag: How late its reactor was, seconds.
     @ivar processor: The processor time that it has used, seconds.
+    @ivar memory: How much memory it has, bytes; 0 if the system does not say.
+    @ivar deaths: How often it has died, and was started again.
     """
 
     connections: int
     lag: float
     processor: float
+    memory: int
+    deaths: int
 
 
 @dataclass(frozen=True)
@@ -179,11 +183,21 @@ def _workers(workers: Mapping[str, WorkerLoad]) -> Iterator[MetricFamily]:
         "Processor time that a worker has used since it was started.",
         labels=[WORKER],
     )
+    memory = GaugeMetricFamily(
+        "aerostack_worker_memory_bytes", "Resident memory of a worker.", labels=[WORKER]
+    )
+    deaths = CounterMetricFamily(
+        "aerostack_worker_deaths_total",
+        "How often a worker has died and was started again.",
+        labels=[WORKER],
+    )
     for name, load in workers.items():
         connections.add_metric([name], load.connections)
         lag.add_metric([name], load.lag)
         processor.add_metric([name], load.processor)
-    yield from (connections, lag, processor)
+        memory.add_metric([name], load.memory)
+        deaths.add_metric([name], load.deaths)
+    yield from (connections, lag, processor, memory, deaths)
 
 
 def _histogram(metric: Metric, timings: Histogram | Mapping[str, Histogram]) -> MetricFamily:

@@ -77,9 +77,9 @@ export function feedFacts(feed) {
 
 /** The facts of the workers, if there are several. */
 export function workerFacts({ workers = {}, missing = [] }) {
-  const facts = Object.entries(workers).map(([name, { connections, lag }]) => [
+  const facts = Object.entries(workers).map(([name, { connections, lag, memory }]) => [
     titled(name),
-    `${format.plural(connections, "connection")}, late by ${format.milliseconds(lag * 1000)}`,
+    `${format.plural(connections, "connection")}, late by ${format.milliseconds(lag * 1000)}, ${format.bytes(memory)}`,
   ]);
   if (missing.length) {
     facts.push(["Numbers", `Without those of ${missing.join(", ")}, which did not answer`, "notice"]);

@@ -12,13 +12,14 @@ Part = tuple[list[int], float]
 
 class Measure(Struct, frozen=True, array_like=True, tag=105):
     """
-    The hub asks a worker for its numbers.  The answer is L{Figures}.
+    The hub asks a worker for its numbers.  The worker sends L{Figures}, and then answers with
+    L{aerostack.workers.messages.serving.Done}.
     """
 
 
 class Figures(Struct, frozen=True, array_like=True, tag=106):
     """
-    The numbers of a worker.
+    The numbers of a worker, which it sends each second and when the hub asks.
 
     @ivar values: The counters and gauges, by metric.
     @ivar timings: The histograms, by metric and label.
@@ -37,11 +38,15 @@ class AskFigures(Struct, frozen=True, array_like=True, tag=107):
 class Load(Struct, frozen=True, array_like=True):
     """
     How much a worker has to do; see L{aerostack.workers.frames.Beat}.
+
+    @ivar deaths: How often it has died since the daemon's start.
     """
 
     connections: int
     lag: float
     processor: float
+    memory: int
+    deaths: int
 
 
 class DaemonFigures(Struct, frozen=True, array_like=True, tag=108):

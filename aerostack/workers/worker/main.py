@@ -25,6 +25,7 @@ from aerostack.workers.frames import Beat, Codec, Ready
 from aerostack.workers.logs import LogForwarder
 from aerostack.workers.pipe import Pipe
 from aerostack.workers.process import CHANNEL, DESCRIPTORS
+from aerostack.workers.worker.memory import residentMemory
 
 INTERVAL = 1.0
 """Seconds between two heartbeats."""
@@ -116,7 +117,13 @@ class Worker:
         lag = max(0.0, now - self._due)
         self._due = now + INTERVAL
         self.channel.send(
-            Beat(self._body.connections(), self._receiver.received, lag, time.process_time())
+            Beat(
+                self._body.connections(),
+                self._receiver.received,
+                lag,
+                time.process_time(),
+                residentMemory(),
+            )
         )
 
     # Receiver

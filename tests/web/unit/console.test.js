@@ -395,9 +395,9 @@ test("numbers are short and have a unit", () => {
 
 test("the overview names the workers, and those whose numbers are missing", () => {
   assert.deepEqual(workerFacts({}), []);
-  const workers = { "worker-1": { connections: 1, lag: 0.002, processor: 5 } };
+  const workers = { "worker-1": { connections: 1, lag: 0.002, processor: 5, memory: 60_000_000, deaths: 0 } };
   assert.deepEqual(workerFacts({ workers, missing: ["worker-2"] }), [
-    ["Worker-1", `1 connection, late by ${format.milliseconds(2)}`],
+    ["Worker-1", `1 connection, late by ${format.milliseconds(2)}, ${format.bytes(60_000_000)}`],
     ["Numbers", "Without those of worker-2, which did not answer", "notice"],
   ]);
 });
