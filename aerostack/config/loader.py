@@ -17,6 +17,7 @@ from aerostack.config.credentials import Credentials
 from aerostack.config.database import DatabaseReader
 from aerostack.config.engine import EngineReader
 from aerostack.config.listening import checkListen
+from aerostack.config.models import ModelReader
 from aerostack.config.problems import ConfigError, Problem, Problems
 from aerostack.config.projects import ProjectReader
 from aerostack.config.sections import SectionReader
@@ -84,6 +85,7 @@ class _Reader:
         self._sections = SectionReader(self.problems)
         self._database = DatabaseReader(self.problems, self.credentials, path.parent)
         self._engine = EngineReader(self.problems, self.credentials, path.parent)
+        self._models = ModelReader(self.problems, self._sections, self.credentials)
         self._projects = ProjectReader(self.problems, self._sections, self.credentials, path.parent)
 
     def read(self, document: dict[str, Any]) -> Config | None:
@@ -119,6 +121,10 @@ class _Reader:
         topics = self._sections.readPatterned(TopicConfig, document.get("topics", {}), "topics")
         tables = self._projects.readRules(document.get("tables", {}), "tables")
         projects = self._projects.read(document.get("projects", {}))
+        if "ai" in sections:
+            models = self._models.read(sections["ai"]["models"] or {})
+            sections["ai"]["models"] = models
+            self._models.checkProjects(projects, models)
         if sections.get("server", {}).get("examples"):
             self._examples(projects)
         if len(sections) < len(SECTIONS):

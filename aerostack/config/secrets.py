@@ -135,6 +135,7 @@ def credentialsOf(config: Config) -> frozenset[str]:
             found.add(project.jwt.key)
             keys = project.jwt.jwks["keys"] if project.jwt.jwks else []
             found |= {key.get("k") for key in keys}
+    found |= {model.key for model in (config.ai.models or {}).values()}
     return frozenset(value for value in found if value)
 
 

@@ -305,3 +305,48 @@ class Patterned:
         if not isinstance(found, dict):
             raise ValueError(describe(found))
         return found
+
+
+@dataclass(frozen=True)
+class Named:
+    """
+    Tables of their own, each under a name.
+
+    @ivar table: The dataclass that has the keys of each.
+    """
+
+    table: type
+
+    def allowed(self) -> str:
+        return "tables, each under a name"
+
+    def read(self, found: Any) -> dict[str, Any]:
+        if not isinstance(found, dict):
+            raise ValueError(describe(found))
+        return found
+
+
+@dataclass(frozen=True)
+class Values:
+    """
+    A table of values that JSON has as well.
+    """
+
+    def allowed(self) -> str:
+        return "a table of numbers, strings, true, false, and lists and tables of these"
+
+    def read(self, found: Any) -> dict[str, Any]:
+        if not isinstance(found, dict):
+            raise ValueError(describe(found))
+        for name, value in found.items():
+            self._check(name, value)
+        return found
+
+    def _check(self, name: str, value: Any) -> None:
+        if isinstance(value, dict | list):
+            for inner in value.values() if isinstance(value, dict) else value:
+                self._check(name, inner)
+        elif isinstance(value, int | float) and not -_LARGE < value < _LARGE:
+            raise ValueError(f"a table whose {name} has no number that JSON can hold")
+        elif not isinstance(value, bool | int | float | str):
+            raise ValueError(f"a table whose {name} has {describe(value)}")

@@ -115,6 +115,12 @@ class ProjectConfig:
         Flag(),
         None,
     )
+    models: tuple[str, ...] = setting(
+        "The models that the project's clients and servers may ask, by the names of their tables"
+        " [ai.models.<name>].",
+        Many(Text("a model's name")),
+        (),
+    )
     connections: int | None = setting(
         "How many connections the project may hold.",
         Number("connections", 1, 10_000_000, endless=True),

@@ -2,8 +2,9 @@
 The sections of the configuration.  Each setting has its name, its meaning, its allowed values and
 its default.
 
-The settings of the limits, of a project and of a table are in
-L{aerostack.settings.limits}, L{aerostack.settings.projects} and L{aerostack.settings.tables}.
+The settings of the limits, of token streams, of a project and of a table are in
+L{aerostack.settings.limits}, L{aerostack.settings.ai}, L{aerostack.settings.projects} and
+L{aerostack.settings.tables}.
 L{aerostack.config.loader} validates the configuration by these classes, and tests compare the
 documentation with them.
 """
@@ -11,13 +12,15 @@ documentation with them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from aerostack.settings.ai import AIConfig
 from aerostack.settings.fields import Key, keysOf, setting
 from aerostack.settings.kinds import (
     Flag,
     Many,
+    Named,
     Network,
     Number,
     NumberOrWord,
@@ -328,6 +331,7 @@ class Config:
     topics: Mapping[str, TopicConfig]
     tables: Mapping[str, TableConfig]
     engine: EngineConfig = EngineConfig()
+    ai: AIConfig = field(default_factory=AIConfig)
     warnings: tuple[str, ...] = ()
 
 
@@ -340,6 +344,7 @@ SECTIONS: dict[str, type] = {
     "history": HistoryConfig,
     "replay": ReplayConfig,
     "limits": LimitsConfig,
+    "ai": AIConfig,
     "log": LogConfig,
 }
 
@@ -350,7 +355,7 @@ FORMER_NAMES: dict[str, str] = {"replay": "streams"}
 def reference() -> Iterator[tuple[str, Key]]:
     """
     Every key there is, by its dotted name; C{<id>} stands for a project's id, C{<pattern>}
-    for a pattern of topics or tables.
+    for a pattern of topics or tables, C{<name>} for a model's name.
     """
     tables = [
         *SECTIONS.items(),
@@ -364,5 +369,7 @@ def reference() -> Iterator[tuple[str, Key]]:
                 tables.append((f"{prefix}.{key.name}", key.kind.table))
             elif isinstance(key.kind, Patterned):
                 tables.append((f"{prefix}.{key.name}.<pattern>", key.kind.table))
+            elif isinstance(key.kind, Named):
+                tables.append((f"{prefix}.{key.name}.<name>", key.kind.table))
             else:
                 yield f"{prefix}.{key.name}", key

@@ -113,7 +113,7 @@ class SturdinessTests(LoadCase):
             .replace("[database]\n", "database.")
             .replace("[projects.p]\n", "projects.p.")
         )
-        key = name.replace("<id>", "q").replace("<pattern>", "t")
+        key = name.replace("<id>", "q").replace("<pattern>", "t").replace("<name>", "m")
         text = "\n".join(line for line in text.splitlines() if not line.startswith(f"{key} "))
         text = f"{key} = {toml(value)}\n{text}\n"
         tomllib.loads(text)

@@ -54,6 +54,7 @@ class ShippedTests(LoadCase):
             setting = re.fullmatch(r"(# )?([a-z_]+) = (.*)", line)
             if header is not None:
                 section = re.sub(r"^projects\.\w+", "projects.<id>", header[1])
+                section = re.sub(r"^ai\.models\.\w+", "ai.models.<name>", section)
                 section = re.sub(r'"[^"]+"', "<pattern>", section)
             elif setting is not None:
                 mentioned.setdefault(f"{section}.{setting[2]}", (setting[1], setting[3]))
@@ -74,8 +75,9 @@ class ShippedTests(LoadCase):
         (path.parent / "keys/issuer.pem").write_text(pem(P256))
         credentials = self.base / "credentials"
         credentials.mkdir()
-        (credentials / "shop-secret-key").write_text(KEY)
-        (credentials / "shop-secret-key").chmod(0o400)
+        for name, key in (("shop-secret-key", KEY), ("assistant-key", "sk-assistant")):
+            (credentials / name).write_text(key)
+            (credentials / name).chmod(0o400)
         environ = {
             "CREDENTIALS_DIRECTORY": str(credentials),
             "TOOL_SECRET_KEY": OTHER_KEY,
@@ -85,3 +87,5 @@ class ShippedTests(LoadCase):
         self.assertEqual(config.projects["shop"].secretKey, KEY)
         self.assertFalse(config.projects["tool"].dbQuery)
         self.assertEqual(config.log.format, "json")
+        models = config.ai.models or {}
+        self.assertEqual((models["assistant"].key, len(models)), ("sk-assistant", 1))

@@ -11,11 +11,13 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.settings.ai import ModelConfig
 from aerostack.settings.fields import keysOf
 from aerostack.settings.kinds import (
     Flag,
     Kind,
     Many,
+    Named,
     Network,
     Number,
     NumberOrWord,
@@ -24,6 +26,7 @@ from aerostack.settings.kinds import (
     Secret,
     Section,
     Text,
+    Values,
     Word,
     describe,
 )
@@ -55,7 +58,7 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_everyField(self) -> None:
         """Every field is a key, but for a project's id."""
-        for table in (*SECTIONS.values(), JWTConfig, ProjectConfig, TableConfig):
+        for table in (*SECTIONS.values(), JWTConfig, ProjectConfig, TableConfig, ModelConfig):
             attributes = [key.attribute for key in keysOf(table).values()]
             names = [each.name for each in dataclasses.fields(table) if each.name != "id"]
             self.assertEqual(attributes, names)
@@ -74,10 +77,18 @@ class ReferenceTests(SynchronousTestCase):
         self.assertEqual([name for name in names if name != name.lower()], [])
 
     def test_required(self) -> None:
-        """Only where to listen, the database and a token's algorithm have no default."""
+        """
+        Only where to listen, the database, where a model is and a token's algorithm have no
+        default.
+        """
         self.assertEqual(
             [name for name, key in reference() if key.required],
-            ["server.listen", "database.url", "projects.<id>.jwt.algorithm"],
+            [
+                "server.listen",
+                "database.url",
+                "ai.models.<name>.url",
+                "projects.<id>.jwt.algorithm",
+            ],
         )
 
     def test_defaultsFit(self) -> None:
@@ -237,6 +248,19 @@ class KindTests(SynchronousTestCase):
         """Tables under patterns are a table."""
         self.assertEqual(Patterned(TableConfig).read({"a": {}}), {"a": {}})
         self.assertRefuses(Patterned(TableConfig), "a", [{}], 1)
+
+    def test_named(self) -> None:
+        """Tables under names are a table."""
+        self.assertEqual(Named(ModelConfig).read({"a": {}}), {"a": {}})
+        self.assertRefuses(Named(ModelConfig), "a", [{}], 1)
+
+    def test_values(self) -> None:
+        """A table of values holds what JSON can hold."""
+        for found in ({}, {"a": 1, "b": [True, {"c": "d"}], "e": -0.5}):
+            self.assertEqual(Values().read(found), found)
+        date, far = datetime.date(2026, 1, 1), 10**30
+        self.assertRefuses(Values(), 1, [], {"a": date}, {"a": [{"b": date}]}, {"a": far})
+        self.assertRefuses(Values(), {"a": float("nan")}, {"a": float("inf")}, {"a": None})
 
     def test_found(self) -> None:
         """A refusal shows no string that is where none belongs, and long ones shortened."""
